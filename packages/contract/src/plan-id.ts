@@ -1,0 +1,26 @@
+import { createHash } from "node:crypto";
+import type { Proposal } from "./proposal.ts";
+import { formatFixed6, formatPythonFloat } from "./python.ts";
+
+const PLAN_ID_DIGITS = 16;
+
+/** The part of a proposal that makes it the plan it is. */
+export type PlanIdentity = Pick<
+  Proposal,
+  "symbol" | "harvestAction" | "killScore" | "newSlProposed" | "computedAtUtc"
+>;
+
+/** The text a plan id is the hash of: the Python services build the same, byte for byte. */
+export function planFingerprint(proposal: PlanIdentity): string {
+  const { symbol, harvestAction, killScore, newSlProposed, computedAtUtc } = proposal;
+  const stopLoss = newSlProposed === undefined ? "None" : formatPythonFloat(newSlProposed);
+  return [symbol, harvestAction, formatFixed6(killScore), stopLoss, computedAtUtc].join(":");
+}
+
+/** First 16 hex digits of the fingerprint's SHA-256. */
+export function planId(proposal: PlanIdentity): string {
+  return createHash("sha256")
+    .update(planFingerprint(proposal), "utf8")
+    .digest("hex")
+    .slice(0, PLAN_ID_DIGITS);
+}
