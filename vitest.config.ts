@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests wait on events of real processes; this is when such a wait has failed. */
+const TIMEOUT_MS = 30_000;
+
+export default defineConfig({
+  test: {
+    include: ["{lua,packages,services,scripts,tests}/**/*.test.ts"],
+    setupFiles: ["packages/testkit/src/leak-check.ts"],
+    // A file runs in a process of its own, so that what it leaves behind is its own.
+    pool: "forks",
+    // Each file starts servers of its own beside the worker.
+    maxWorkers: 2,
+    testTimeout: TIMEOUT_MS,
+    hookTimeout: TIMEOUT_MS,
+    retry: 0,
+  },
+});
