@@ -19,7 +19,7 @@ const SMALLEST_LARGE_EXPONENTIAL = 1e16;
 /** What float() strips. It differs from `\s` and trim(): NEL is a blank, the byte order mark is none. */
 const BLANKS = "[\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]*";
 const DIGITS = "[0-9](?:_?[0-9])*";
-const DECIMAL = `(?:${DIGITS}\\.?(?:${DIGITS})?|\\.${DIGITS})(?:e[+-]?${DIGITS})?`;
+const DECIMAL = `(?:${DIGITS}(?:\\.(?:${DIGITS})?)?|\\.${DIGITS})(?:e[+-]?${DIGITS})?`;
 const PYTHON_FLOAT = new RegExp(`^${BLANKS}([+-]?)(?:(${DECIMAL})|(nan)|inf(?:inity)?)${BLANKS}$`, "i");
 
 /**
