@@ -231,7 +231,7 @@ def read(text):
     try: return struct.pack(">d", float(text)).hex()
     except ValueError: return None
 def double(bits): return struct.unpack(">d", bytes.fromhex(bits))[0]
-asked = json.load(sys.stdin)
+asked = json.load(sys.stdin.buffer)
 json.dump({
     "formatted": [[repr(double(bits)), f"{double(bits):.6f}"] for bits in asked["doubles"]],
     "read": [read(text) for text in asked["texts"]],
@@ -263,7 +263,11 @@ describe("against python3 itself", () => {
     const dumps = fc.sample(json, samples / 10).map(dumpPythonJson);
 
     const asked = JSON.stringify({ doubles: doubles.map(toBits), texts, dumps });
-    const { stdout, stderr } = spawnSync("python3", ["-c", PYTHON], { input: asked, encoding: "utf8" });
+    const { stdout, stderr } = spawnSync("python3", ["-c", PYTHON], {
+      input: asked,
+      encoding: "utf8",
+      maxBuffer: Infinity,
+    });
     expect(stderr).toBe("");
     const answers = JSON.parse(stdout) as PythonAnswers;
 
