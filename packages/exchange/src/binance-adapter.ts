@@ -1,0 +1,164 @@
+import type { z } from "zod";
+import {
+  hedgeModeAnswer,
+  orderAnswer,
+  positionsAnswer,
+  rulesAnswer,
+  serverTimeAnswer,
+  tradesAnswer,
+} from "./answers.ts";
+import { BinanceClient, failureOf } from "./binance-client.ts";
+import { dispositionOf } from "./dispositions.ts";
+import type { Exchange, OrderRequest, Placement, TradeQuery } from "./port.ts";
+import { ExchangeError } from "./port.ts";
+import { parseVenue } from "./venue.ts";
+
+export interface BinanceOptions {
+  /** Checked by `parseVenue`. */
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  readonly apiSecret: string;
+  /** The whole of a request, answer included. Below `recvWindowMs`. */
+  readonly timeoutMs: number;
+  /** For reads; an order brings its own. At most 60000. */
+  readonly recvWindowMs: number;
+}
+
+const OUTSIDE_RECV_WINDOW = -1021;
+const NO_SUCH_ORDER = -2013;
+const RECV_WINDOW_MAX_MS = 60_000;
+/** Binance's request limits run by the minute: without a Retry-After, this is how long one can last. */
+const RATE_LIMIT_WINDOW_MS = 60_000;
+
+/** Binance USDⓈ-M Futures behind the port, one-way mode only. Holds no timers and no sockets that keep a process alive. */
+export function createBinanceExchange(options: BinanceOptions): Exchange {
+  const { timeoutMs, recvWindowMs } = options;
+  if (!(recvWindowMs <= RECV_WINDOW_MAX_MS)) {
+    throw new RangeError(`recvWindowMs=${recvWindowMs}: Binance allows ${RECV_WINDOW_MAX_MS} at most`);
+  }
+  if (!(timeoutMs > 0 && timeoutMs < recvWindowMs)) {
+    throw new RangeError(
+      `timeoutMs=${timeoutMs}: must be below recvWindowMs=${recvWindowMs}, or an answer given in time is missed`,
+    );
+  }
+  const client = new BinanceClient(parseVenue(options.baseUrl), options, timeoutMs, recvWindowMs);
+
+  async function ask<T>(schema: z.ZodType<T>, path: string, request: () => Promise<unknown>): Promise<T> {
+    try {
+      return checked(schema, path, await withDeadline(timeoutMs, request()));
+    } catch (error) {
+      throw failureOf(error);
+    }
+  }
+
+  function read<T>(schema: z.ZodType<T>, path: string): Promise<T> {
+    return ask(schema, path, () => client.get(path));
+  }
+
+  /** A read may be repeated: once, with the clock set right, if ours was the reason of its refusal. */
+  async function readSigned<T>(schema: z.ZodType<T>, path: string, params: object = {}): Promise<T> {
+    const request = () => client.getPrivate(path, params);
+    try {
+      return await ask(schema, path, request);
+    } catch (error) {
+      if (!(error instanceof ExchangeError && error.code === OUTSIDE_RECV_WINDOW)) throw error;
+      await serverTime();
+      return ask(schema, path, request);
+    }
+  }
+
+  async function serverTime(): Promise<number> {
+    const askedAtMs = Date.now();
+    const answer = await read(serverTimeAnswer, "fapi/v1/time");
+    // The venue read its clock somewhere between our two readings; the middle is off by half of that at most.
+    client.setClock(answer.serverTime - Math.round((askedAtMs + Date.now()) / 2));
+    return answer.serverTime;
+  }
+
+  async function placeReduceOnlyMarket(request: OrderRequest): Promise<Placement> {
+    const path = "fapi/v1/order";
+    try {
+      // The generic call: `submitNewOrder` prints a warning for every client order id without its vendor's prefix.
+      const answer = await withDeadline(
+        timeoutMs,
+        client.postStamped(path, request.timestampMs, {
+          symbol: request.symbol,
+          side: request.side,
+          type: "MARKET",
+          quantity: request.quantity,
+          reduceOnly: "true",
+          newClientOrderId: request.clientOrderId,
+          newOrderRespType: "RESULT",
+          recvWindow: request.recvWindowMs,
+        }),
+      );
+      const order = checked(orderAnswer, path, answer);
+      return order.clientOrderId === request.clientOrderId && order.symbol === request.symbol
+        ? { outcome: "answered", order }
+        : { outcome: "ambiguous", reason: "the answer speaks of another order" };
+    } catch (error) {
+      const failure = failureOf(error);
+      // Only the next order profits, so a failure to reach the clock changes nothing about this one.
+      if (failure.code === OUTSIDE_RECV_WINDOW) await serverTime().catch(() => undefined);
+      return placementOf(failure);
+    }
+  }
+
+  return {
+    now: () => client.now(),
+    serverTime,
+    rules: () => read(rulesAnswer, "fapi/v1/exchangeInfo"),
+    hedgeMode: async () => (await readSigned(hedgeModeAnswer, "fapi/v1/positionSide/dual")).dualSidePosition,
+    positions: (symbol) => readSigned(positionsAnswer, "fapi/v2/positionRisk", { symbol }),
+    openOrders: (symbol) => readSigned(orderAnswer.array(), "fapi/v1/openOrders", { symbol }),
+    trades: (symbol, query: TradeQuery = {}) =>
+      readSigned(tradesAnswer, "fapi/v1/userTrades", {
+        symbol,
+        fromId: query.fromId,
+        startTime: query.startTimeMs,
+        limit: query.limit,
+      }),
+    placeReduceOnlyMarket,
+    order: async (symbol, clientOrderId) => {
+      try {
+        return await readSigned(orderAnswer, "fapi/v1/order", { symbol, origClientOrderId: clientOrderId });
+      } catch (error) {
+        if (error instanceof ExchangeError && error.code === NO_SUCH_ORDER) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+function placementOf(failure: ExchangeError): Placement {
+  const { code, message } = failure;
+  const outcome = dispositionOf(failure);
+  if (outcome === "already_placed") return { outcome };
+  if (outcome === "rejected") return { outcome, code, message };
+  if (outcome === "retry_after") {
+    return { outcome, retryAfterMs: failure.retryAfterMs ?? RATE_LIMIT_WINDOW_MS, message };
+  }
+  return { outcome, reason: message };
+}
+
+function checked<T>(schema: z.ZodType<T>, path: string, answer: unknown): T {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new ExchangeError(
+    `${path}: unreadable answer at "${issue?.path.join(".") ?? ""}": ${issue?.message ?? ""}`,
+  );
+}
+
+/** The client's own timeout starts again with every byte, so an answer that drips would never end. */
+async function withDeadline<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ExchangeError(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,117 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { createHmac } from "node:crypto";
+import { parse } from "lossless-json";
+import { USDMClient } from "binance";
+import { z } from "zod";
+import { errorAnswer } from "./answers.ts";
+import { ExchangeError } from "./port.ts";
+import type { Venue } from "./venue.ts";
+
+export interface Credentials {
+  readonly apiKey: string;
+  readonly apiSecret: string;
+}
+
+/**
+ * The `binance` package's client with its surprises taken out: ids stay exact, request times are ours, nothing is
+ * retried, redirected or printed, and errors come raw so that `failureOf` can reduce them.
+ */
+export class BinanceClient extends USDMClient {
+  #offsetMs = 0;
+  #timestampMs: number | undefined;
+
+  constructor(venue: Venue, credentials: Credentials, timeoutMs: number, recvWindowMs: number) {
+    super(
+      {
+        baseUrl: venue.baseUrl,
+        api_key: credentials.apiKey,
+        api_secret: credentials.apiSecret,
+        recvWindow: recvWindowMs,
+        disableTimeSync: true,
+        // Its own form of an error drops the HTTP status, which decides between "refused" and "may have executed".
+        parseExceptions: false,
+        filterUndefinedParams: true,
+        customSignMessageFn: async (message, secret) =>
+          createHmac("sha256", secret).update(message).digest("hex"),
+      },
+      {
+        timeout: timeoutMs,
+        maxRedirects: 0,
+        httpAgent: new HttpAgent({ keepAlive: true }),
+        httpsAgent: new HttpsAgent({ keepAlive: true }),
+        // The machine's HTTP proxy leads to the outside world, and a simulator is not there.
+        ...(venue.simulated ? { proxy: false as const } : {}),
+        transformResponse: parseLossless,
+      },
+    );
+  }
+
+  now(): number {
+    return Date.now() + this.#offsetMs;
+  }
+
+  setClock(offsetMs: number): void {
+    this.#offsetMs = offsetMs;
+  }
+
+  /** Like `postPrivate`, stamped with `timestampMs` or an instant before it: never later. */
+  postStamped(path: string, timestampMs: number, params: object): Promise<unknown> {
+    this.#timestampMs = timestampMs;
+    try {
+      return this.postPrivate(path, params);
+    } finally {
+      this.#timestampMs = undefined;
+    }
+  }
+
+  /**
+   * The client stamps a request with `Date.now() + getTimeOffset()`, synchronously on call and in this order. If the
+   * process stalls between the two readings of the clock, the stamp comes out earlier, so the send window can shrink
+   * but never outlive what the caller recorded.
+   */
+  override getTimeOffset(): number {
+    return this.#timestampMs === undefined ? this.#offsetMs : this.#timestampMs - Date.now();
+  }
+}
+
+/** Every number becomes the text it was; a body that is not JSON becomes undefined, which no schema accepts. */
+function parseLossless(body: string): unknown {
+  try {
+    return parse(body, null, (digits) => digits);
+  } catch {
+    return undefined;
+  }
+}
+
+const rawFailure = z.object({
+  code: z.string().optional().catch(undefined),
+  response: z
+    .object({ status: z.number(), data: z.unknown(), headers: z.record(z.string(), z.unknown()).catch({}) })
+    .optional()
+    .catch(undefined),
+});
+
+const MS_PER_SECOND = 1000;
+
+/**
+ * Reduces whatever the client threw to what may be logged. The original holds the API key, the signed URL and the
+ * sockets, so it is not even kept as the cause.
+ */
+export function failureOf(error: unknown): ExchangeError {
+  if (error instanceof ExchangeError) return error;
+  const raw = rawFailure.safeParse(error).data;
+  if (!raw?.response) return new ExchangeError(`no answer (${raw?.code ?? "unknown failure"})`);
+
+  const { status, data, headers } = raw.response;
+  const body = errorAnswer.safeParse(data).data;
+  const retryAfterMs = Number.parseInt(String(headers["retry-after"]), 10) * MS_PER_SECOND;
+  return new ExchangeError(
+    body ? `HTTP ${status}: ${body.msg} (${body.code})` : `HTTP ${status} without an error code`,
+    {
+      httpStatus: status,
+      ...(body ? { code: body.code } : {}),
+      ...(Number.isNaN(retryAfterMs) ? {} : { retryAfterMs }),
+    },
+  );
+}

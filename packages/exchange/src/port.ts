@@ -1,0 +1,141 @@
+/**
+ * What the pipeline needs of a futures exchange, and nothing else.
+ *
+ * Lossless: ids, prices and quantities are strings exactly as the venue wrote them (order ids go beyond 2^53).
+ * Times are venue time in ms. Quantities are in the base asset, prices and profits in the quote asset.
+ */
+export interface Exchange {
+  /**
+   * Venue time in ms as this process reckons it, without a request: the local clock plus the offset that the
+   * last `serverTime()` measured (none before the first one).
+   */
+  now(): number;
+  /** Asks the venue for its time and measures the clock offset anew. */
+  serverTime(): Promise<number>;
+  /** Order rules by symbol. A symbol whose filters are incomplete is absent. */
+  rules(): Promise<ReadonlyMap<string, SymbolRules>>;
+  /** True when the account holds long and short positions side by side; the pipeline refuses such accounts. */
+  hedgeMode(): Promise<boolean>;
+  /** One row a symbol, flat ones included. */
+  positions(symbol?: string): Promise<Position[]>;
+  openOrders(symbol?: string): Promise<OrderState[]>;
+  /** The account's trades, ascending by id. Without `fromId` and `startTimeMs`: the most recent ones. */
+  trades(symbol: string, query?: TradeQuery): Promise<Trade[]>;
+  /** Never throws for anything the venue or the network does: the outcome is the answer. Never resends. */
+  placeReduceOnlyMarket(request: OrderRequest): Promise<Placement>;
+  /** `undefined` only if the venue says that it knows no such order (-2013). */
+  order(symbol: string, clientOrderId: string): Promise<OrderState | undefined>;
+}
+
+export type Side = "BUY" | "SELL";
+
+export interface SymbolRules {
+  readonly symbol: string;
+  readonly stepSize: string;
+  readonly minQty: string;
+  readonly maxQty: string;
+  readonly minNotional: string;
+  readonly tickSize: string;
+}
+
+export interface Position {
+  readonly symbol: string;
+  /** Signed: above 0 long, below 0 short. */
+  readonly positionAmt: string;
+  readonly entryPrice: string;
+  readonly markPrice: string;
+  readonly unrealizedProfit: string;
+  readonly leverage: string;
+  readonly updateTimeMs: number;
+}
+
+export const ORDER_STATUSES = [
+  "NEW",
+  "PARTIALLY_FILLED",
+  "FILLED",
+  "CANCELED",
+  "REJECTED",
+  "EXPIRED",
+  "EXPIRED_IN_MATCH",
+] as const;
+export type OrderStatus = (typeof ORDER_STATUSES)[number];
+
+export interface OrderState {
+  readonly symbol: string;
+  readonly orderId: string;
+  readonly clientOrderId: string;
+  readonly side: Side;
+  readonly status: OrderStatus;
+  readonly reduceOnly: boolean;
+  readonly origQty: string;
+  /** What the matching engine had filled when it wrote this answer: final only once the order is closed. */
+  readonly executedQty: string;
+  readonly avgPrice: string;
+  readonly updateTimeMs: number;
+}
+
+/** A closed order fills no further; its `executedQty` is final. */
+export function isClosed(order: OrderState): boolean {
+  return order.status !== "NEW" && order.status !== "PARTIALLY_FILLED";
+}
+
+export interface Trade {
+  readonly id: string;
+  readonly orderId: string;
+  readonly symbol: string;
+  readonly side: Side;
+  readonly price: string;
+  readonly qty: string;
+  readonly timeMs: number;
+}
+
+/** `fromId` is inclusive and excludes `startTimeMs`; the venue looks back 7 days at most unless `fromId` is given. */
+export interface TradeQuery {
+  readonly fromId?: string;
+  readonly startTimeMs?: number;
+  /** 1 to 1000; the venue's default is 500. */
+  readonly limit?: number;
+}
+
+export interface OrderRequest {
+  readonly symbol: string;
+  readonly side: Side;
+  readonly quantity: string;
+  /** At most 36 of `[A-Za-z0-9._:/-]`; unique only among the account's open orders. */
+  readonly clientOrderId: string;
+  /**
+   * When the send window opens, in venue time (`now()`). The venue executes nothing that reaches it after
+   * `timestampMs + recvWindowMs`, so a caller that recorded both knows when the order can no longer come to be,
+   * even if this process sleeps between the record and the send.
+   */
+  readonly timestampMs: number;
+  readonly recvWindowMs: number;
+}
+
+export type Placement =
+  | { readonly outcome: "answered"; readonly order: OrderState }
+  /** Definitely not executed, and the same order would be refused again. */
+  | { readonly outcome: "rejected"; readonly code: number | undefined; readonly message: string }
+  /** Definitely not executed: the venue wants us to wait. */
+  | { readonly outcome: "retry_after"; readonly retryAfterMs: number; readonly message: string }
+  /** May have executed: never resend, query by client order id. */
+  | { readonly outcome: "ambiguous"; readonly reason: string }
+  /** An open order has this client order id: query it and adopt it. */
+  | { readonly outcome: "already_placed" };
+
+/** A read that gave no usable answer. It carries nothing of the request, so no key or signature can leak. */
+export class ExchangeError extends Error {
+  override readonly name = "ExchangeError";
+  /** The venue's error code, if its body had one. */
+  readonly code: number | undefined;
+  /** Absent if no answer came. */
+  readonly httpStatus: number | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, details: { code?: number; httpStatus?: number; retryAfterMs?: number } = {}) {
+    super(message);
+    this.code = details.code;
+    this.httpStatus = details.httpStatus;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
