@@ -50,8 +50,16 @@ export interface ServiceProcess {
  * `env` is the service's whole environment, so that nothing of the developer's shell leaks into a test.
  * Throws with the last lines of output if it ends or stays silent before.
  */
-export async function startService(name: string, env: Record<string, string>): Promise<ServiceProcess> {
-  const main = join(REPOSITORY, "services", name, "src/main.ts");
+export function startService(name: string, env: Record<string, string>): Promise<ServiceProcess> {
+  return startProgram(name, join(REPOSITORY, "services", name, "src/main.ts"), env);
+}
+
+/** The same for any program that logs as our services do. */
+export async function startProgram(
+  name: string,
+  main: string,
+  env: Record<string, string>,
+): Promise<ServiceProcess> {
   const child = await spawnGuarded(process.execPath, [main], { cwd: REPOSITORY, env });
   const output = new Output(name, child);
   try {
@@ -102,7 +110,7 @@ class Output {
 
   constructor(name: string, child: GuardedProcess) {
     this.#name = name;
-    this.exited = once(child, "close").then(([code, signal]) => ({ code, signal }) as ServiceExit);
+    this.exited = once(child, "close").then(([code, signal]) => ({ code, signal }));
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => this.#take(line));
     }

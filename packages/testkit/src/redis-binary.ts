@@ -51,7 +51,7 @@ export async function findRedisServer(options: FindRedisOptions = {}): Promise<R
     if (isRecent(version)) return { path, cli: await clientBeside(path), version, origin: "package" };
     rejected.push(`the distribution's package is ${version}`);
   } catch (error) {
-    rejected.push(`fetching the distribution's package failed: ${lastLine(error)}`);
+    rejected.push(`fetching the distribution's package failed, is the network there? ${lastLine(error)}`);
   }
   throw new Error(installAdvice(rejected));
 }
