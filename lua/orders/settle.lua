@@ -1,0 +1,55 @@
+-- Settles a claimed order once: the outcome, the terminal `apply.result`, the record and the ack of the execute entry.
+-- Invariants I3 and I4 (exactly one terminal result).
+--
+-- KEYS
+--   order        HASH, the claim
+--   unsettled    ZSET of this symbol's claimed orders
+--   unknown      SET of this symbol's plans in doubt
+--   plan         HASH, the plan's record
+--   executes     STREAM apply.execute
+--   results      STREAM apply.result
+-- ARGV
+--   plan_id      16 hex digits
+--   attempt      the claimed attempt
+--   outcome      EXECUTED REJECTED NOT_PLACED
+--   reason       why not EXECUTED, or ''
+--   detail       the exchange's own words, or ''
+--   order_id     the exchange's id, or ''
+--   executed_qty decimal text, '' if nothing was executed
+--   avg_price    decimal text, or ''
+--   steps_results JSON for the result entry
+--   group        consumer group of the execute entry
+--   settled_sec  TTL of a settled claim
+-- REPLY
+--   SETTLED      outcome
+--   REPLAYED     outcome: it had been settled; nothing was changed but the ack
+--   NOT_CLAIMED  no such claim; nothing was changed
+--@include shared/now.lua
+--@include shared/result.lua
+local order, unsettled, unknown, plan, executes, results = unpack(KEYS)
+local plan_id, attempt, outcome, reason, detail, order_id, executed_qty = unpack(ARGV, 1, 7)
+local avg_price, steps_results, group, settled_sec = unpack(ARGV, 8, 11)
+
+local claim = redis.call('HMGET', order, 'state', 'attempt', 'symbol', 'entry_id')
+local state, symbol, entry_id = claim[1], claim[3], claim[4]
+if not state or claim[2] ~= attempt then return { 'NOT_CLAIMED' } end
+if state ~= 'SENT' and state ~= 'UNKNOWN' then
+  redis.call('XACK', executes, group, entry_id)
+  return { 'REPLAYED', state }
+end
+
+local now = now_ms()
+redis.call('HSET', order, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
+  'executed_qty', executed_qty, 'avg_price', avg_price, 'settled_at_ms', int(now))
+redis.call('EXPIRE', order, settled_sec)
+redis.call('ZREM', unsettled, plan_id)
+redis.call('SREM', unknown, plan_id)
+if redis.call('HGET', plan, 'attempt') == attempt then
+  redis.call('HSET', plan, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
+    'executed_qty', executed_qty, 'ended_at_ms', int(now))
+end
+add_result(results, now, plan_id, symbol, 'EXECUTE', outcome == 'EXECUTED', false, steps_results, reason,
+  { 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
+    'executed_qty', executed_qty, 'avg_price', avg_price })
+redis.call('XACK', executes, group, entry_id)
+return { 'SETTLED', outcome }

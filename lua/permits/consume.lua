@@ -1,0 +1,153 @@
+-- Spends every required permit of a plan's attempt together, or none. Everything is read and judged first; then exactly
+-- one of four things happens: the permits are gone, remembered as spent and handed over to the executor; the plan is
+-- BLOCKED with its result; nothing changes because a permit may still come; or an earlier verdict is repeated.
+-- Invariants I2 (spent once, for that plan, symbol and quantity), I3 and I4 (one hand-over, one result).
+--
+-- KEYS
+--   plan         HASH, the plan's record
+--   spent        STRING, remembers the spending beyond the operators' reset
+--   waiting      ZSET of this symbol's waiting plans
+--   executes     STREAM apply.execute
+--   results      STREAM apply.result
+--   kill_switch  STRING
+--   disarm       STRING
+--   disarm_today STRING
+--   ...issuer    permit key and block key of each required issuer, in list order
+-- ARGV
+--   plan_id      16 hex digits
+--   halt         'kill_switch_active' if the caller's own configuration halts it, or ''
+--   execute_ms   how long the executor may claim the order after this
+--   grace_ms     how late after the deadline the last attempt may come
+--   spent_sec    TTL of `spent`
+--   quantity_issuer whose permit carries side and quantity
+--   ...issuer    name and verdict field (granted, allow) of each required issuer, in list order
+-- REPLY
+--   OK           replayed 0/1, symbol, wait_ms, safe_qty, mode
+--   BLOCKED      replayed 0/1, symbol, wait_ms, reason, detail or '', then each issuer's permit TTL (s, -2 absent, -1 none)
+--   WAITING      ms until the deadline, names of the issuers that lack, joined by comma
+--   GONE         no record: never opened, or swept away by the operators' reset
+--@include shared/now.lua
+--@include shared/halted.lua
+--@include shared/record.lua
+--@include shared/result.lua
+--@include shared/plain.lua
+--@include shared/json.lua
+local plan, spent, waiting, executes, results = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local kill_switch, disarm, disarm_today = KEYS[6], KEYS[7], KEYS[8]
+local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local quantity_issuer = ARGV[6]
+local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 9, 7
+
+local record = hash(plan)
+if not record.state then return { 'GONE' } end
+local symbol = record.symbol
+if record.safe_qty then return { 'OK', '1', symbol, record.wait_ms, record.safe_qty, record.mode } end
+if record.state ~= 'WAITING' then
+  return { 'BLOCKED', '1', symbol, record.wait_ms or '0', record.reason or '', record.detail or '' }
+end
+
+-- What one issuer says: 'granted' with its permit, 'denied' with the issuer's reason, 'malformed' with ours, 'missing'.
+-- The field names of the wire stand here once; a permit of another attempt is not ours and counts as missing.
+local function judge(issuer, field, permit_key, block_key)
+  local block = redis.pcall('GET', block_key)
+  if block then
+    local ok, body = pcall(cjson.decode, type(block) == 'string' and block or '')
+    if not ok or type(body) ~= 'table' then return 'denied', 'unreadable_block' end
+    if body.attempt == nil or body.attempt == record.attempt then return 'denied', tostring(body.reason) end
+  end
+  local text = redis.pcall('GET', permit_key)
+  if not text then return 'missing' end
+  local malformed = 'invalid_' .. issuer .. '_permit_format'
+  local ok, permit = pcall(cjson.decode, type(text) == 'string' and text or '')
+  if not ok or type(permit) ~= 'table' then return 'malformed', malformed end
+  if permit.attempt ~= nil and permit.attempt ~= record.attempt then return 'missing' end
+  if permit.symbol ~= symbol then return 'malformed', malformed end
+  if permit[field] == false then return 'denied', tostring(permit.reason) end
+  if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
+  return 'granted', permit
+end
+
+-- A positive finite number as text, or nil.
+local function positive(number)
+  return type(number) == 'number' and number > 0 and plain(number) or nil
+end
+
+local now = now_ms()
+local wait_ms = int(now - tonumber(record.opened_at_ms))
+local lacking, ttls, permit_keys, permits, stamps = {}, {}, {}, {}, {}
+local denied, malformed, detail
+for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
+  local issuer, field = ARGV[FIRST_ISSUER_ARG + 2 * i], ARGV[FIRST_ISSUER_ARG + 2 * i + 1]
+  local permit_key, block_key = KEYS[FIRST_ISSUER_KEY + 2 * i], KEYS[FIRST_ISSUER_KEY + 2 * i + 1]
+  local verdict, what = judge(issuer, field, permit_key, block_key)
+  permit_keys[#permit_keys + 1] = permit_key
+  ttls[#ttls + 1] = int(redis.call('TTL', permit_key))
+  if verdict == 'granted' then permits[issuer] = what
+  elseif verdict == 'missing' then lacking[#lacking + 1] = issuer
+  elseif verdict == 'denied' then
+    if not denied then denied, detail = issuer .. '_permit_denied', what end
+  elseif not malformed then malformed = what end
+  -- Issuers that only set keys leave no stamp of their own; the record tells the whole story all the same.
+  if verdict ~= 'missing' and not record[issuer .. '_verdict'] then
+    for _, text in ipairs({ issuer .. '_verdict', verdict, issuer .. '_seen_ms', int(now) }) do stamps[#stamps + 1] = text end
+  end
+end
+local issuers = #permit_keys
+
+-- The quantity is the issuer's, capped by every permit that names a positive computed_qty (0 or absent: no cap).
+local safe_qty, position_amt, max_qty
+local quantity = permits[quantity_issuer]
+if quantity then
+  safe_qty = positive(quantity.safe_close_qty or quantity.safe_qty)
+  local amount = quantity.exchange_position_amt
+  position_amt = type(amount) == 'number' and amount ~= 0 and plain(amount) or nil
+  if not position_amt then malformed = malformed or ('invalid_' .. quantity_issuer .. '_permit_format') end
+  if not safe_qty then malformed = malformed or 'invalid_safe_close_qty' end
+end
+for issuer, permit in pairs(permits) do
+  local cap = permit.computed_qty
+  if cap ~= nil and cap ~= 0 then
+    local text = positive(cap)
+    if not text then malformed = malformed or ('invalid_' .. issuer .. '_permit_format')
+    elseif not max_qty or cap < tonumber(max_qty) then max_qty = text end
+  end
+end
+
+local deadline = tonumber(record.deadline_ms)
+local reason = halt ~= '' and halt or halted(kill_switch, disarm, disarm_today) or denied or malformed
+if not reason and #lacking > 0 then
+  if now < deadline then return { 'WAITING', int(deadline - now), table.concat(lacking, ',') } end
+  reason = issuers == 2 and #lacking == 2 and 'missing_both' or 'missing_' .. table.concat(lacking, '_')
+end
+if not reason and now > deadline + grace_ms then reason = 'deadline_passed' end
+if reason ~= denied then detail = '' end
+
+if reason then
+  redis.call('DEL', unpack(permit_keys))
+  redis.call('ZREM', waiting, plan_id)
+  redis.call('HSET', plan, 'state', 'BLOCKED', 'reason', reason, 'detail', detail, 'wait_ms', wait_ms,
+    'verdict_at_ms', int(now), 'ended_at_ms', int(now), unpack(stamps))
+  add_result(results, now, plan_id, symbol, 'BLOCKED', false, false, '[]', reason,
+    { 'attempt', record.attempt, 'outcome', 'BLOCKED', 'reason', reason, 'detail', detail, 'wait_ms', wait_ms })
+  return { 'BLOCKED', '0', symbol, wait_ms, reason, detail, unpack(ttls) }
+end
+
+local dry_run = record.mode == 'dry_run'
+redis.call('DEL', unpack(permit_keys))
+redis.call('ZREM', waiting, plan_id)
+redis.call('SET', spent, table.concat({ dry_run and 'DRY_RUN' or 'OK', record.attempt, int(now), safe_qty }, ' '),
+  'EX', spent_sec)
+redis.call('HSET', plan, 'state', dry_run and 'DRY_RUN' or 'PERMITTED', 'wait_ms', wait_ms, 'safe_qty', safe_qty,
+  'verdict_at_ms', int(now), unpack(stamps))
+if dry_run then
+  redis.call('HSET', plan, 'ended_at_ms', int(now))
+  add_result(results, now, plan_id, symbol, 'EXECUTE', false, true,
+    '[{"step": ' .. quoted(record.step) .. ', "status": "dry_run", "details": "permits spent, no order in dry_run"}]', '',
+    { 'attempt', record.attempt, 'outcome', 'DRY_RUN', 'wait_ms', wait_ms, 'safe_qty', safe_qty })
+else
+  redis.call('XADD', executes, '*', 'plan_id', plan_id, 'symbol', symbol, 'attempt', record.attempt,
+    'attempt_no', record.attempt_no, 'step', record.step, 'close_pct', record.close_pct, 'position_amt', position_amt,
+    'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
+    'opened_at_ms', record.opened_at_ms, 'mode', record.mode, 'wait_ms', wait_ms)
+end
+return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

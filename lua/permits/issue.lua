@@ -1,0 +1,131 @@
+-- An issuer's answer to one attempt of a plan, in one step: the limits, the reservation, the permit or the denial, the
+-- stamp in the plan's record, the wake-up on `apply.permit` and the ack of the plan entry. Two issuers of one kind
+-- cannot both let the last one through, and a redelivered entry finds its answer and is only acknowledged.
+-- The attempt is the id of the `apply.plan` entry. A plan without a record is answered too: the Python apply-layer
+-- keeps none. A plan that has ended, or a later attempt's record, gets no permit. Invariants I2, I5.
+--
+-- KEYS
+--   plan         HASH, the plan's record
+--   permit       where this issuer's yes goes
+--   denial       where its no goes (may be the same key)
+--   spent        STRING
+--   kill_switch  STRING
+--   disarm       STRING
+--   disarm_today STRING
+--   permits      STREAM apply.permit
+--   plans        STREAM apply.plan
+--   open         reservations of this issuer and symbol, see permits/reservations.lua
+--   expiry       ditto
+--   totals       ditto
+--   executions   ditto
+-- ARGV
+--   plan_id      16 hex digits
+--   symbol       BTCUSDT
+--   issuer       governor, p33
+--   attempt      id of the plan entry
+--   group        consumer group of the plan entry
+--   verdict      granted denied
+--   reason       why
+--   permit_json  the permit without its closing brace; created_at and attempt are added here
+--   context_json of a denial
+--   permit_sec   TTL of the permit
+--   denial_sec   TTL of the denial
+--   amounts      JSON {name: integer} to reserve, or '' for none
+--   limits       JSON [{reason, kind, amount, window_ms, max}], kind: count (executions in window_ms), day (charged and
+--                reserved today), open (reserved; beyond it nothing is written and the caller decides again)
+--   reserve_ms   when the reservation runs out
+-- REPLY
+--   GRANTED      the permit is there
+--   DENIED       reason: the denial is there
+--   CONFLICT     reserved amount: others have promised too much for this quantity; nothing was changed
+--   REPLAYED     this attempt has its answer; the entry is acknowledged
+--   ENDED        the plan ended, or waits in another attempt; the entry is acknowledged
+--@include shared/now.lua
+--@include shared/halted.lua
+--@include shared/json.lua
+--@include permits/reservations.lua
+local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
+local permits, plans, open, expiry, totals, executions = unpack(KEYS, 8, 13)
+local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
+local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
+
+local now = now_ms()
+local function acknowledge(...)
+  redis.call('XACK', plans, group, attempt)
+  return { ... }
+end
+
+local function is_of_attempt(key)
+  local text = redis.pcall('GET', key)
+  return type(text) == 'string' and text:find('"attempt": "' .. attempt .. '"', 1, true) ~= nil
+end
+
+local record = redis.call('HMGET', plan, 'state', 'attempt', issuer .. '_verdict')
+local state, record_attempt, stamped = record[1], record[2], record[3]
+if state then
+  if record_attempt ~= attempt then return acknowledge('ENDED') end
+  if stamped then return acknowledge('REPLAYED') end
+  if state ~= 'WAITING' then return acknowledge('ENDED') end
+end
+if (redis.call('GET', spent) or ''):match('^%S+ (%S+)') == attempt then return acknowledge('ENDED') end
+if is_of_attempt(permit) or is_of_attempt(denial) then return acknowledge('REPLAYED') end
+
+if verdict == 'granted' then
+  local halt = halted(kill_switch, disarm, disarm_today)
+  if halt then verdict, reason, context_json = 'denied', halt, '{}' end
+end
+local gone = run_out(expiry, now)
+local wanted = amounts ~= '' and cjson.decode(amounts) or {}
+if verdict == 'granted' and limits ~= '' then
+  local freed = {}
+  for _, old in ipairs(gone) do
+    for name, amount in pairs(cjson.decode(redis.call('HGET', open, old) or '{}')) do freed[name] = (freed[name] or 0) + amount end
+  end
+  local function reserved(name) return tonumber(redis.call('HGET', totals, 'reserved:' .. name) or '0') - (freed[name] or 0) end
+  for _, limit in ipairs(cjson.decode(limits)) do
+    local used, adding
+    if limit.kind == 'count' then
+      used, adding = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf'), 1
+      -- A reservation that has run out is no execution any more.
+      for _, old in ipairs(gone) do
+        if redis.call('HEXISTS', open, old) == 1 and redis.call('ZSCORE', executions, old) then used = used - 1 end
+      end
+    elseif limit.kind == 'day' then
+      used, adding = charged(totals, now, limit.amount) + reserved(limit.amount), wanted[limit.amount]
+    else
+      used, adding = reserved(limit.amount), wanted[limit.amount]
+      if used + adding > limit.max then return { 'CONFLICT', int(used) } end
+    end
+    if verdict == 'granted' and used + adding > limit.max then
+      verdict, reason, context_json = 'denied', limit.reason, '{"used": ' .. int(used) .. ', "adding": ' .. int(adding) .. ', "max": ' .. int(limit.max) .. '}'
+    end
+  end
+end
+
+local created_at = string.format('%.3f', now / 1000)
+local tail = ', "created_at": ' .. created_at .. ', "attempt": "' .. attempt .. '"}'
+for _, old in ipairs(gone) do
+  drop(open, expiry, totals, old)
+  redis.call('ZREM', executions, old)
+end
+if verdict == 'granted' then
+  redis.call('SET', permit, permit_json .. tail, 'EX', permit_sec)
+  if amounts ~= '' then
+    for name, amount in pairs(wanted) do redis.call('HINCRBY', totals, 'reserved:' .. name, int(amount)) end
+    redis.call('HSET', open, attempt, amounts)
+    redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), attempt)
+    redis.call('ZREMRANGEBYSCORE', executions, '-inf', int(now - HOUR_MS))
+    redis.call('ZADD', executions, int(now), attempt)
+  end
+else
+  local body = denial == permit and '{"allow": false, "symbol": ' .. quoted(symbol) .. ', "reason": ' .. quoted(reason) .. ', "context": ' .. context_json
+    or '{"reason": ' .. quoted(reason) .. ', "timestamp": ' .. created_at .. ', "symbol": ' .. quoted(symbol) .. ', "context": ' .. context_json
+  redis.call('SET', denial, body .. tail, 'EX', denial_sec)
+end
+if state then
+  redis.call('HSET', plan, issuer .. '_verdict', verdict, issuer .. '_reason', reason, issuer .. '_at_ms', int(now))
+end
+redis.call('XADD', permits, '*', 'plan_id', plan_id, 'symbol', symbol, 'issuer', issuer, 'verdict', verdict,
+  'reason', reason, 'issued_at_ms', int(now), 'attempt', attempt)
+if verdict == 'granted' then return acknowledge('GRANTED') end
+return acknowledge('DENIED', reason)

@@ -1,0 +1,7 @@
+-- Appends an `apply.result` entry in the wire's field order (WIRE.md, "Streams"); `extra` are our fields behind it.
+local function add_result(stream, now, plan_id, symbol, decision, executed, would_execute, steps_results, reason, extra)
+  return redis.call('XADD', stream, '*', 'plan_id', plan_id, 'symbol', symbol, 'decision', decision,
+    'executed', executed and 'True' or 'False', 'would_execute', would_execute and 'True' or 'False',
+    'steps_results', steps_results, 'error', reason, 'timestamp', int(math.floor(now / 1000)),
+    'settled_at_ms', int(now), unpack(extra))
+end

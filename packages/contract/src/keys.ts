@@ -1,0 +1,66 @@
+/**
+ * Every key and stream name of the system, built here and nowhere else. Source: WIRE.md, "Keys" and "Streams".
+ *
+ * The prefix is empty in the wire-compatible layout. A later layout may put a symbol's keys into one hash slot,
+ * which is why builders of per-plan keys sit beside the per-symbol ones and no script mixes two symbols.
+ */
+export type Keys = ReturnType<typeof createKeys>;
+
+export function createKeys(prefix = "") {
+  const key = (name: string) => `${prefix}quantum:${name}`;
+  return {
+    streams: {
+      proposal: key("stream:harvest.proposal"),
+      plan: key("stream:apply.plan"),
+      permit: key("stream:apply.permit"),
+      execute: key("stream:apply.execute"),
+      result: key("stream:apply.result"),
+      governorEvents: key("stream:governor.events"),
+      deadLetter: key("stream:dead_letter"),
+    },
+    proposal: (symbol: string) => key(`harvest:proposal:${symbol}`),
+
+    plan: (planId: string) => key(`apply:plan:${planId}`),
+    dedupe: (planId: string) => key(`apply:dedupe:${planId}`),
+    published: (planId: string) => key(`apply:stream_published:${planId}`),
+    /** ZSET plan id → deadline (ms): the plans that wait for permits. */
+    waiting: (symbol: string) => key(`apply:waiting:${symbol}`),
+
+    /** The governor's permits have no issuer in their name (WIRE.md); everybody else's do. */
+    permit: (issuer: string, planId: string) =>
+      key(issuer === "governor" ? `permit:${planId}` : `permit:${issuer}:${planId}`),
+    block: (issuer: string, planId: string) => key(`${issuer}:block:${planId}`),
+    spent: (planId: string) => key(`permit:spent:${planId}`),
+
+    /** What an issuer has promised for a symbol and what was charged; see lua/permits/reservations.lua. */
+    reservations: (issuer: string, symbol: string) => ({
+      open: key(`${issuer}:reserved:${symbol}`),
+      expiry: key(`${issuer}:reserved_expiry:${symbol}`),
+      totals: key(`${issuer}:totals:${symbol}`),
+      executions: key(`${issuer}:executions:${symbol}`),
+    }),
+
+    killSwitch: key("global:kill_switch"),
+    disarm: key("governor:disarm"),
+    disarmOf: (utcDay: string) => key(`governor:disarm:${utcDay}`),
+
+    order: (planId: string) => key(`order:${planId}`),
+    /** ZSET plan id → claim time (ms): orders claimed and not settled. */
+    unsettled: (symbol: string) => key(`order:unsettled:${symbol}`),
+    /** SET of plan ids whose order is UNKNOWN: while it is not empty, P3.3 denies the symbol. */
+    unknown: (symbol: string) => key(`order:unknown:${symbol}`),
+    /** SET of symbols that ever had an order: where recovery looks for `unsettled`. */
+    orderSymbols: key("order:symbols"),
+
+    snapshot: (symbol: string) => key(`position:snapshot:${symbol}`),
+    ledger: (symbol: string) => key(`position:ledger:${symbol}`),
+
+    /** Prefix of BullMQ's own keys. */
+    jobs: `${prefix}quantum:jobs`,
+  };
+}
+
+/** The UTC day of a time, as in `quantum:governor:disarm:{YYYY-MM-DD}`. */
+export function utcDay(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(0, 10);
+}

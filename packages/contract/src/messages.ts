@@ -1,0 +1,118 @@
+/**
+ * The stream entries, as their readers see them. Source: WIRE.md, "Streams".
+ *
+ * Readers are more tolerant than writers: unknown fields are ignored, booleans are taken as `True`/`true`/`1`, fields
+ * that are ours are optional because the Python services do not write them.
+ */
+import { z } from "zod";
+import { DECISIONS, OUTCOMES } from "./reasons.ts";
+import { parsePythonFloat } from "./python.ts";
+
+const planId = z.string().regex(/^[0-9a-f]{16}$/, "16 lower-case hex digits");
+const symbol = z.string().regex(/^[A-Z0-9_]{2,32}$/, "an upper-case symbol");
+const float = z.string().transform((text, context) => {
+  const value = parsePythonFloat(text);
+  if (value === undefined) {
+    context.addIssue({ code: "custom", message: `not a number: ${JSON.stringify(text)}` });
+    return z.NEVER;
+  }
+  return value;
+});
+const flag = z.string().transform((text) => text === "True" || text === "true" || text === "1");
+const integer = z.string().regex(/^\d{1,15}$/, "a whole number").transform(Number);
+const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "a decimal without exponent");
+
+/** One step of a plan. `pct` is the share of the position to close, in percent. */
+export const step = z.object({
+  step: z.string(),
+  type: z.string().optional(),
+  side: z.string().optional(),
+  pct: z.number().min(0).max(100).optional(),
+});
+export type Step = z.infer<typeof step>;
+
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: "custom", message: `not JSON: ${JSON.stringify(text.slice(0, 80))}` });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+/** `apply.plan`. `attempt_no`, `deadline_ms` and `mode` are ours. */
+export const planEntry = z.object({
+  plan_id: planId,
+  symbol,
+  action: z.string(),
+  kill_score: float,
+  decision: z.enum(DECISIONS),
+  reason_codes: z.string().default(""),
+  steps: json(z.array(step)),
+  attempt_no: integer.optional(),
+  deadline_ms: integer.optional(),
+});
+export type PlanEntry = z.infer<typeof planEntry>;
+
+/** `apply.permit`, ours: one entry a permit decision. `attempt` is the entry id of the plan that was answered. */
+export const permitEntry = z.object({
+  plan_id: planId,
+  symbol,
+  issuer: z.string(),
+  verdict: z.enum(["granted", "denied"]),
+  reason: z.string().default(""),
+  issued_at_ms: integer,
+  attempt: z.string().default(""),
+});
+export type PermitEntry = z.infer<typeof permitEntry>;
+
+/** `apply.execute`, ours: a plan whose permits have been spent. Only the consume script writes it. */
+export const executeEntry = z.object({
+  plan_id: planId,
+  symbol,
+  attempt: z.string().regex(/^\d+-\d+$/, "a stream entry id"),
+  attempt_no: integer,
+  step: z.string(),
+  close_pct: decimal,
+  position_amt: decimal,
+  safe_qty: decimal,
+  max_qty: z.union([z.literal(""), decimal]),
+  valid_until_ms: integer,
+  opened_at_ms: integer,
+  mode: z.string(),
+});
+export type ExecuteEntry = z.infer<typeof executeEntry>;
+
+/** `apply.result`. Fields after `timestamp` are ours. */
+export const resultEntry = z.object({
+  plan_id: planId,
+  symbol,
+  decision: z.string(),
+  executed: flag,
+  would_execute: flag.default(false),
+  steps_results: json(z.array(z.record(z.string(), z.unknown()))).default([]),
+  error: z.string().default(""),
+  timestamp: float.optional(),
+  attempt: z.string().default(""),
+  outcome: z.enum(OUTCOMES).optional(),
+  reason: z.string().default(""),
+  order_id: z.string().default(""),
+  executed_qty: z.string().default(""),
+  avg_price: z.string().default(""),
+  settled_at_ms: integer.optional(),
+});
+export type ResultEntry = z.infer<typeof resultEntry>;
+
+/** What is wrong with an entry, in one line, for the dead-letter stream. */
+export function describeIssues(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".") || "entry"}: ${issue.message}`).join("; ");
+}
+
+/** Fields in order, flat, as XADD takes them. */
+export function flatFields(fields: Record<string, string>): string[] {
+  return Object.entries(fields).flat();
+}

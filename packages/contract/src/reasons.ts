@@ -1,0 +1,124 @@
+/**
+ * The closed sets of reasons. They are metric labels, so nothing outside these sets may become one.
+ * Source: WIRE.md, "Permits"; the ones marked "ours" extend it.
+ */
+export const ISSUERS = ["governor", "p33"] as const;
+
+export const DECISIONS = ["EXECUTE", "SKIP", "BLOCKED", "ERROR"] as const;
+export type Decision = (typeof DECISIONS)[number];
+
+export const HARVEST_ACTIONS = [
+  "NONE",
+  "PARTIAL_25",
+  "PARTIAL_50",
+  "PARTIAL_75",
+  "FULL_CLOSE_PROPOSED",
+  "UPDATE_SL",
+  "HOLD",
+] as const;
+export type HarvestAction = (typeof HARVEST_ACTIONS)[number];
+
+/** Why a plan never waited for permits. `unknown_action_{action}` is reported as `unknown_action` in metrics. */
+export const PLAN_REASONS = {
+  SKIP: [
+    "not_in_allowlist",
+    "duplicate_plan",
+    "action_hold",
+    "action_none",
+    "update_sl_not_supported",
+    "proposal_stale",
+  ],
+  BLOCKED: [
+    "kill_switch_active",
+    "kill_score_critical",
+    "kill_score_warning_risk_increase",
+    "disarmed",
+    "backlog_full",
+    "simulated_source",
+  ],
+  ERROR: ["unknown_action", "kill_score_invalid"],
+} as const;
+
+/** Why P3.3 refuses, in the order in which it checks; the first and those after `cooldown_in_flight` are ours. */
+export const P33_REASONS = [
+  "not_in_allowlist",
+  "no_exchange_snapshot",
+  "stale_exchange_state",
+  "no_position",
+  "reconcile_required_side_mismatch",
+  "reconcile_required_qty_mismatch",
+  "cooldown_in_flight",
+  "order_unresolved",
+  "quantity_promised",
+  "quantity_below_minimum",
+  "kill_switch_active",
+  "disarmed",
+  "simulated_denial",
+] as const;
+export type P33Reason = (typeof P33_REASONS)[number];
+
+/** Why the governor refuses; the last three are ours. */
+export const GOVERNOR_REASONS = [
+  "kill_score_critical_non_close",
+  "hourly_limit_exceeded",
+  "burst_limit_exceeded",
+  "position_fetch_failed",
+  "limit_computation_error",
+  "daily_limit_exceeded",
+  "evaluation_error",
+  "kill_switch_active",
+  "disarmed",
+  "simulated_denial",
+] as const;
+export type GovernorReason = (typeof GOVERNOR_REASONS)[number];
+
+/** Why the wait for permits ended in BLOCKED, for a list of required issuers. */
+export function waitReasons(issuers: readonly string[]): string[] {
+  const missing: string[] = [];
+  // Every non-empty subset in list order: at most a handful of issuers, so at most a handful of labels.
+  for (let mask = 1; mask < 1 << issuers.length; mask++) {
+    const lacking = issuers.filter((_, index) => (mask & (1 << index)) !== 0);
+    missing.push(missingReason(lacking, issuers.length));
+  }
+  return [
+    ...missing,
+    ...issuers.map((issuer) => `${issuer}_permit_denied`),
+    ...issuers.map((issuer) => `invalid_${issuer}_permit_format`),
+    "invalid_safe_close_qty",
+    "kill_switch_active",
+    "disarmed",
+    "deadline_passed",
+  ];
+}
+
+/** `missing_both` when both of two lack, else `missing_` and the issuers in list order, joined by `_`. */
+export function missingReason(lacking: readonly string[], required: number): string {
+  return required === 2 && lacking.length === 2 ? "missing_both" : `missing_${lacking.join("_")}`;
+}
+
+/** Why an order whose permits were spent was never placed (outcome NOT_PLACED) or refused by the exchange (REJECTED). */
+export const ORDER_REASONS = [
+  "execute_expired",
+  "kill_switch_active",
+  "disarmed",
+  "permits_not_spent",
+  "duplicate_order",
+  "quantity_below_minimum",
+  "symbol_unknown",
+  "not_placed_by_evidence",
+  "rejected_by_exchange",
+  "not_filled",
+] as const;
+export type OrderReason = (typeof ORDER_REASONS)[number];
+
+/** How an attempt ends; the terminal value of a result's `outcome`. */
+export const OUTCOMES = [
+  "SKIP",
+  "BLOCKED",
+  "ERROR",
+  "DRY_RUN",
+  "EXECUTED",
+  "REJECTED",
+  "NOT_PLACED",
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];

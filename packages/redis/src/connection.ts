@@ -1,0 +1,78 @@
+/**
+ * Connections to Redis by role. Source: https://github.com/redis/ioredis (5.11).
+ *
+ * A blocking read owns its connection: a command queued behind `XREADGROUP BLOCK` would wait for it.
+ */
+import { Redis, type RedisOptions } from "ioredis";
+
+export type RedisClient = Redis;
+
+/** Longer than any script takes, shorter than anybody would want to wait for one. */
+export const COMMAND_DEADLINE_MS = 2_000;
+const CONNECT_DEADLINE_MS = 5_000;
+const RECONNECT_MAX_MS = 1_000;
+
+export interface ConnectOptions {
+  /** `redis://[:password@]host:port/db` */
+  url: string;
+  /** Shown in `CLIENT LIST`: service and role. */
+  name: string;
+  /** A connection that is lost reports here; it reconnects by itself. */
+  onError: (error: Error) => void;
+}
+
+const common = ({ url, name, onError }: ConnectOptions, options: RedisOptions): Redis => {
+  const client = new Redis(url, {
+    connectionName: name,
+    connectTimeout: CONNECT_DEADLINE_MS,
+    retryStrategy: (attempt) => Math.min(attempt * 50, RECONNECT_MAX_MS),
+    ...options,
+  });
+  client.on("error", onError);
+  return client;
+};
+
+/** For commands and scripts: each one ends within {@link COMMAND_DEADLINE_MS}, in an answer or an error. */
+export function connectForCommands(options: ConnectOptions): RedisClient {
+  return common(options, {
+    commandTimeout: COMMAND_DEADLINE_MS,
+    maxRetriesPerRequest: 1,
+    // Commands of one turn of the event loop travel together.
+    enableAutoPipelining: true,
+  });
+}
+
+/** For one blocking read at a time; its deadline is {@link withDeadline}'s, since it depends on BLOCK. */
+export function connectForBlocking(options: ConnectOptions): RedisClient {
+  return common(options, { maxRetriesPerRequest: null, enableAutoPipelining: false });
+}
+
+/** For BullMQ, which insists on `maxRetriesPerRequest: null` for its workers. */
+export function connectForJobs(options: ConnectOptions): RedisClient {
+  return common(options, { maxRetriesPerRequest: null });
+}
+
+export class DeadlineError extends Error {
+  override readonly name = "DeadlineError";
+}
+
+/** Ends an await that a half-open connection would keep for ever. What was sent may still run: scripts replay. */
+export async function withDeadline<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(`${what}: no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Closes without waiting for a server that may be gone. */
+export async function disconnect(client: RedisClient): Promise<void> {
+  if (client.status === "end") return;
+  const ended = new Promise<void>((resolve) => client.once("end", () => resolve()));
+  client.disconnect();
+  await ended;
+}

@@ -1,0 +1,13 @@
+export {
+  COMMAND_DEADLINE_MS,
+  connectForBlocking,
+  connectForCommands,
+  connectForJobs,
+  type ConnectOptions,
+  DeadlineError,
+  disconnect,
+  type RedisClient,
+  withDeadline,
+} from "./connection.ts";
+export { notDurable, readFacts, type RedisFacts, unusable } from "./preflight.ts";
+export { bindScript, type ScriptCall } from "./script.ts";
