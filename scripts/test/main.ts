@@ -2,13 +2,15 @@
  * Everything that must hold before a change lands, in the order of what is quick to fail: types, lint, format, tests.
  * Stops at the first failure. Arguments go to vitest. The last line is `N passed, N failed`.
  */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { findRedisServer } from "../../packages/testkit/src/redis-binary.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const BIN = join(ROOT, "node_modules/.bin");
 const RESULTS = join(ROOT, ".cache/test-results.json");
 
 interface Tally {
@@ -23,9 +25,9 @@ process.exitCode = tally.failed === 0 ? 0 : 1;
 async function runSteps(): Promise<Tally> {
   const passed =
     (await step("redis-server", findRedis)) &&
-    (await step("types", () => runTool("tsc", ["-p", "tsconfig.json"]))) &&
-    (await step("lint", () => runTool("oxlint", ["--type-aware", "--deny-warnings"]))) &&
-    (await step("format", () => runTool("oxfmt", ["--check"])));
+    (await step("types", () => check("tsc", ["-p", "tsconfig.json"]))) &&
+    (await step("lint", () => check("oxlint", ["--type-aware", "--deny-warnings"]))) &&
+    (await step("format", () => check("oxfmt", ["--check"])));
   if (!passed) return { passed: 0, failed: 1 };
 
   // An older run's results must not pass for this one's.
@@ -34,7 +36,7 @@ async function runSteps(): Promise<Tally> {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${RESULTS}`];
   // pnpm hands over the `--` that npm users write between its arguments and ours.
   const filters = process.argv.slice(2).filter((argument) => argument !== "--");
-  const succeeded = await step("tests", () => runTool("vitest", ["run", ...reporters, ...filters]));
+  const succeeded = await step("tests", () => runVitest([...reporters, ...filters]));
   const { passed: tests, failed } = await readResults();
   if (succeeded && tests === 0) console.error("✗ no test was run");
   // A file that cannot be loaded, or an unhandled error, fails the run without failing a test.
@@ -52,7 +54,7 @@ async function findRedis(): Promise<boolean> {
   }
 }
 
-/** One line with the time it took; the work itself prints only what is wrong (vitest: what it runs). */
+/** One line with the time it took; the checks print only what is wrong, vitest what it runs. */
 async function step(name: string, work: () => Promise<boolean>): Promise<boolean> {
   const start = performance.now();
   const passed = await work();
@@ -61,9 +63,21 @@ async function step(name: string, work: () => Promise<boolean>): Promise<boolean
   return passed;
 }
 
-async function runTool(name: string, args: string[]): Promise<boolean> {
-  const tool = spawn(join(ROOT, "node_modules/.bin", name), args, { cwd: ROOT, stdio: "inherit" });
-  const [code] = await once(tool, "exit");
+/** A tool whose output matters only when it fails. */
+async function check(name: string, args: string[]): Promise<boolean> {
+  try {
+    await promisify(execFile)(join(BIN, name), args, { cwd: ROOT, maxBuffer: Infinity });
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error) || !("stdout" in error) || !("stderr" in error)) throw error;
+    console.error(`${error.stdout}${error.stderr}`.trim() || error.message);
+    return false;
+  }
+}
+
+async function runVitest(args: string[]): Promise<boolean> {
+  const vitest = spawn(join(BIN, "vitest"), ["run", ...args], { cwd: ROOT, stdio: "inherit" });
+  const [code] = await once(vitest, "exit");
   return code === 0;
 }
 
