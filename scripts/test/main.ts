@@ -6,7 +6,6 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { findRedisServer } from "../../packages/testkit/src/redis-binary.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -64,15 +63,13 @@ async function step(name: string, work: () => Promise<boolean>): Promise<boolean
 }
 
 /** A tool whose output matters only when it fails. */
-async function check(name: string, args: string[]): Promise<boolean> {
-  try {
-    await promisify(execFile)(join(BIN, name), args, { cwd: ROOT, maxBuffer: Infinity });
-    return true;
-  } catch (error) {
-    if (!(error instanceof Error) || !("stdout" in error) || !("stderr" in error)) throw error;
-    console.error(`${error.stdout}${error.stderr}`.trim() || error.message);
-    return false;
-  }
+function check(name: string, args: string[]): Promise<boolean> {
+  return new Promise((done) => {
+    execFile(join(BIN, name), args, { cwd: ROOT, maxBuffer: Infinity }, (error, stdout, stderr) => {
+      if (error !== null) console.error(`${stdout}${stderr}`.trim() || error.message);
+      done(error === null);
+    });
+  });
 }
 
 async function runVitest(args: string[]): Promise<boolean> {
