@@ -1,6 +1,7 @@
 /** Children that never outlive this process, however it dies. */
 import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
@@ -67,7 +68,7 @@ function startGuard(): Writable {
     detached: true,
   });
   guard.unref();
-  // Without this the pipe alone would keep this process alive.
-  if ("unref" in guard.stdin && typeof guard.stdin.unref === "function") guard.stdin.unref();
+  // A pipe to a child is a socket; it alone would keep this process alive.
+  (guard.stdin as Socket).unref();
   return guard.stdin;
 }
