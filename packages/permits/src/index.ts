@@ -1,0 +1,13 @@
+export { type Consume, createConsume, type ConsumeOptions, type Consumed, type Verdict } from "./consume.ts";
+export {
+  type Amounts,
+  type Answer,
+  createIssuer,
+  type Issued,
+  type Issuer,
+  type IssuerOptions,
+  type Limit,
+  type PlanAttempt,
+} from "./issue.ts";
+export { haltKeys } from "./keys.ts";
+export { PermitWait, type WaitEvents, type WaitOptions } from "./wait.ts";

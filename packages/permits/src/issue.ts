@@ -1,0 +1,184 @@
+/** An issuer's side of the permit protocol: `lua/permits/issue.lua` and `settle_reservation.lua`, typed. */
+import { dumpPythonJson, type Keys, type PythonJson, verdictField } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import { haltKeys } from "./keys.ts";
+
+const RESERVATION_KEYS = ["open", "expiry", "totals", "executions"] as const;
+
+const runIssue = bindScript("permits/issue", {
+  keys: [
+    "plan",
+    "permit",
+    "denial",
+    "spent",
+    "kill_switch",
+    "disarm",
+    "disarm_today",
+    "permits",
+    "plans",
+    ...RESERVATION_KEYS,
+  ],
+  args: [
+    "plan_id",
+    "symbol",
+    "issuer",
+    "attempt",
+    "group",
+    "verdict",
+    "reason",
+    "permit_json",
+    "context_json",
+    "permit_sec",
+    "denial_sec",
+    "amounts",
+    "limits",
+    "reserve_ms",
+  ],
+});
+
+const runSettle = bindScript("permits/settle_reservation", {
+  keys: ["results", ...RESERVATION_KEYS],
+  args: ["group", "entry_id", "attempt", "amounts", "executed_ms"],
+});
+
+/** Integers of 1e-8 of a unit: what Lua may add and compare. */
+export type Amounts = Readonly<Record<string, number>>;
+
+/** One limit, checked in the step that reserves. `max` and the sums it is compared with stay below 2^53. */
+export type Limit =
+  | { kind: "count"; reason: string; window_ms: number; max: number }
+  | { kind: "day"; reason: string; amount: string; max: number }
+  | { kind: "open"; amount: string; max: number };
+
+export interface PlanAttempt {
+  planId: string;
+  symbol: string;
+  /** Id of the `apply.plan` entry that is answered. */
+  attempt: string;
+}
+
+export type Answer =
+  | {
+      verdict: "granted";
+      reason: string;
+      /** The issuer's own fields of the permit; symbol and the yes are added here, created_at in Redis. */
+      permit: Readonly<Record<string, PythonJson>>;
+      reservation?: { amounts: Amounts; limits: readonly Limit[] };
+    }
+  | { verdict: "denied"; reason: string; context: Readonly<Record<string, PythonJson>> };
+
+export type Issued =
+  | { kind: "granted" }
+  | { kind: "denied"; reason: string }
+  /** Others have promised so much (1e-8) that the quantity is not free; nothing was written: decide again. */
+  | { kind: "conflict"; reserved: number }
+  /** Answered before, or the plan ended without us; only acknowledged. */
+  | { kind: "replayed" }
+  | { kind: "ended" };
+
+export interface IssuerOptions {
+  redis: RedisClient;
+  keys: Keys;
+  issuer: string;
+  /** Consumer group on `apply.plan` and `apply.result`. */
+  group: string;
+  permitTtlSec: number;
+  denialTtlSec: number;
+  /**
+   * When a reservation without a result runs out, in ms. Must exceed permit TTL + execute TTL, or a promise could be
+   * forgotten while its order can still come.
+   */
+  reserveTtlMs: number;
+}
+
+export type Issuer = ReturnType<typeof createIssuer>;
+
+export function createIssuer(options: IssuerOptions) {
+  const { redis, keys, issuer, group } = options;
+  const reservations = (symbol: string) => keys.reservations(issuer, symbol);
+
+  return {
+    /** Answers one attempt and acknowledges its plan entry, in one step. Safe to repeat. */
+    async issue({ planId, symbol, attempt }: PlanAttempt, answer: Answer): Promise<Issued> {
+      const permit = keys.permit(issuer, planId);
+      const granted = answer.verdict === "granted" ? answer : undefined;
+      const [status, detail] = await runIssue(redis, {
+        keys: {
+          plan: keys.plan(planId),
+          permit,
+          // The governor's no must not stand where its yes would: the Python apply-layer takes any permit for a yes.
+          denial: verdictField(issuer) === "granted" ? keys.block(issuer, planId) : permit,
+          spent: keys.spent(planId),
+          ...haltKeys(keys),
+          permits: keys.streams.permit,
+          plans: keys.streams.plan,
+          ...reservations(symbol),
+        },
+        args: {
+          plan_id: planId,
+          symbol,
+          issuer,
+          attempt,
+          group,
+          verdict: answer.verdict,
+          reason: answer.reason,
+          permit_json:
+            granted === undefined
+              ? ""
+              : withoutBrace({ [verdictField(issuer)]: true, symbol, ...granted.permit }),
+          context_json: answer.verdict === "denied" ? dumpPythonJson(answer.context) : "{}",
+          permit_sec: String(options.permitTtlSec),
+          denial_sec: String(options.denialTtlSec),
+          amounts: granted?.reservation === undefined ? "" : JSON.stringify(granted.reservation.amounts),
+          limits: granted?.reservation === undefined ? "" : JSON.stringify(granted.reservation.limits),
+          reserve_ms: String(options.reserveTtlMs),
+        },
+      });
+      switch (status) {
+        case "GRANTED":
+          return { kind: "granted" };
+        case "DENIED":
+          return { kind: "denied", reason: detail ?? "" };
+        case "CONFLICT":
+          return { kind: "conflict", reserved: Number(detail) };
+        case "REPLAYED":
+          return { kind: "replayed" };
+        case "ENDED":
+          return { kind: "ended" };
+        default:
+          throw new Error(`permits/issue answered ${String(status)}`);
+      }
+    },
+
+    /**
+     * Settles the attempt's reservation by its result and acknowledges the result entry, in one step.
+     * `executed` is what was really executed, undefined if no order came of it.
+     * @returns false if this result had been settled before
+     */
+    async settle(
+      { symbol, attempt, entryId }: { symbol: string; attempt: string; entryId: string },
+      executed?: { amounts: Amounts; atMs: number },
+    ): Promise<boolean> {
+      const [status] = await runSettle(redis, {
+        keys: { results: keys.streams.result, ...reservations(symbol) },
+        args: {
+          group,
+          entry_id: entryId,
+          attempt,
+          amounts: executed === undefined ? "" : JSON.stringify(executed.amounts),
+          executed_ms: String(executed?.atMs ?? 0),
+        },
+      });
+      return status === "SETTLED";
+    },
+
+    /** What is promised for the symbol and not settled, in 1e-8. A hint for deciding: `issue` checks it again. */
+    async reserved(symbol: string, amount: string): Promise<number> {
+      return Number((await redis.hget(reservations(symbol).totals, `reserved:${amount}`)) ?? 0);
+    },
+  };
+}
+
+function withoutBrace(body: Record<string, PythonJson>): string {
+  return dumpPythonJson(body).slice(0, -1);
+}

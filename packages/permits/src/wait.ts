@@ -1,0 +1,153 @@
+/**
+ * The wait for permits: many plans at once, no polling while issuers wake us.
+ *
+ * A plan is tried when a wake-up says that an issuer answered, and once more at its exact deadline. Wake-ups are hints:
+ * losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks, once a step,
+ * whether keys have appeared for plans that have waited longer than a step; with nothing waiting it does not run.
+ * All state that matters is in Redis, so a plan that is lost here is finished by the sweep of any replica.
+ */
+import { EventEmitter } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import type { Consume, Consumed, Verdict } from "./consume.ts";
+
+/** One poll looks at this many of the longest-waiting plans: a bound on what a step may cost. */
+const POLLED_PLANS_MAX = 1_000;
+/** A try that failed (Redis away) is repeated after this. */
+const RETRY_MS = 250;
+
+export interface WaitOptions {
+  redis: RedisClient;
+  keys: Keys;
+  required: readonly string[];
+  consume: Consume;
+  /** `APPLY_PERMIT_STEP_MS`. */
+  stepMs: number;
+}
+
+interface Waiting {
+  symbol: string;
+  since: number;
+  deadline: NodeJS.Timeout;
+  /** How many of the plan's permit and block keys existed at the last poll. */
+  keysSeen: number;
+}
+
+export interface WaitEvents {
+  /** The verdict was reached here, exactly once for each verdict over all replicas. */
+  verdict: [Verdict];
+  /** A try failed; it is repeated. */
+  failed: [{ planId: string; error: Error }];
+}
+
+export class PermitWait extends EventEmitter<WaitEvents> {
+  readonly #options: WaitOptions;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #tries = new Map<string, Promise<void>>();
+  #poll: NodeJS.Timeout | undefined;
+  #polling: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: WaitOptions) {
+    super();
+    this.#options = options;
+  }
+
+  /** Plans that wait in this process. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Waits for a plan until its deadline, `remainingMs` from now. Watching it again changes nothing. */
+  watch(planId: string, symbol: string, remainingMs: number): void {
+    if (this.#stopped || this.#waiting.has(planId)) return;
+    const deadline = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs));
+    this.#waiting.set(planId, { symbol, since: performance.now(), deadline, keysSeen: 0 });
+    this.#poll ??= setInterval(() => {
+      this.#polling = this.#pollKeys();
+    }, this.#options.stepMs);
+  }
+
+  /** Tries a plan now: an issuer answered, its deadline came, or a sweep found it. Resolves when the try is over. */
+  async wake(planId: string, symbol: string): Promise<void> {
+    // One try at a time for each plan; a wake-up during a try means that something may have changed since it read.
+    const before = this.#tries.get(planId);
+    const current = (before ?? Promise.resolve()).then(() => this.#try(planId, symbol));
+    this.#tries.set(planId, current);
+    await current;
+    if (this.#tries.get(planId) === current) this.#tries.delete(planId);
+  }
+
+  /** Lets running tries end. What still waits is finished by another replica, or by us after a restart. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#poll);
+    for (const { deadline } of this.#waiting.values()) clearTimeout(deadline);
+    this.#waiting.clear();
+    await this.#polling;
+    await Promise.all(this.#tries.values());
+  }
+
+  async #try(planId: string, symbol: string): Promise<void> {
+    if (this.#stopped) return;
+    let consumed: Consumed;
+    try {
+      consumed = await this.#options.consume(planId, symbol);
+    } catch (error) {
+      this.emit("failed", { planId, error: error as Error });
+      await delay(RETRY_MS);
+      this.#rearm(planId, symbol, 0);
+      return;
+    }
+    if (consumed.kind === "waiting") {
+      this.#rearm(planId, symbol, consumed.remainingMs);
+      return;
+    }
+    this.#forget(planId);
+    if (consumed.kind === "verdict" && !consumed.replayed) this.emit("verdict", consumed.verdict);
+  }
+
+  #rearm(planId: string, symbol: string, remainingMs: number): void {
+    const waiting = this.#waiting.get(planId);
+    if (waiting === undefined) {
+      this.watch(planId, symbol, remainingMs);
+      return;
+    }
+    clearTimeout(waiting.deadline);
+    if (!this.#stopped) waiting.deadline = setTimeout(() => void this.wake(planId, symbol), remainingMs);
+  }
+
+  #forget(planId: string): void {
+    clearTimeout(this.#waiting.get(planId)?.deadline);
+    this.#waiting.delete(planId);
+    if (this.#waiting.size === 0) {
+      clearInterval(this.#poll);
+      this.#poll = undefined;
+    }
+  }
+
+  /** Keys that appeared without a wake-up. Counting them reads no permit: only `consume` does. */
+  async #pollKeys(): Promise<void> {
+    const { redis, keys, required, stepMs } = this.#options;
+    const patient = performance.now() - stepMs;
+    const plans = [...this.#waiting].slice(0, POLLED_PLANS_MAX).filter(([, { since }]) => since <= patient);
+    if (plans.length === 0) return;
+    const pipeline = redis.pipeline();
+    for (const [planId] of plans) {
+      pipeline.exists(
+        ...required.flatMap((issuer) => [keys.permit(issuer, planId), keys.block(issuer, planId)]),
+      );
+    }
+    const replies = await pipeline.exec().catch((error: unknown) => {
+      this.emit("failed", { planId: plans[0]?.[0] ?? "", error: error as Error });
+      return null;
+    });
+    for (const [index, [planId, waiting]] of plans.entries()) {
+      const seen = replies?.[index]?.[1];
+      if (typeof seen !== "number" || seen === waiting.keysSeen) continue;
+      waiting.keysSeen = seen;
+      void this.wake(planId, waiting.symbol);
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** One entry of a stream, as a consumer is given it. */
+export interface Entry {
+  id: string;
+  fields: Record<string, string>;
+  /** How often it has been delivered, this time included. */
+  deliveries: number;
+}
+
+/** An entry that was deleted while pending has no fields. */
+export type RawEntry = [id: string, flat: string[] | null];
+
+export function parseEntries(raw: readonly RawEntry[]): Entry[] {
+  return raw.map(([id, flat]) => ({ id, fields: fieldsOf(flat ?? []), deliveries: 1 }));
+}
+
+export function fieldsOf(flat: readonly string[]): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] ?? ""] = flat[i + 1] ?? "";
+  return fields;
+}

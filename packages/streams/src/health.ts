@@ -1,0 +1,56 @@
+/** Lag, pending and trimming of a stream. Sources: https://redis.io/docs/latest/commands/xinfo-groups/, xtrim. */
+import type { RedisClient } from "@quantum/redis";
+import { fieldsOf } from "./entry.ts";
+
+export interface GroupHealth {
+  group: string;
+  /** Entries not yet delivered; NaN where Redis cannot tell (after XDEL or trimming in the middle). */
+  lag: number;
+  pending: number;
+  /** The longest idle time of a pending entry, in ms. */
+  oldestIdleMs: number;
+}
+
+/** The state of one group, for metrics; read when scraped. */
+export async function groupHealth(redis: RedisClient, stream: string, group: string): Promise<GroupHealth> {
+  const groups = await readGroups(redis, stream);
+  const found = groups.find((candidate) => candidate["name"] === group);
+  const oldest = (await redis.xpending(stream, group, "-", "+", 1)) as [string, string, number, number][];
+  return {
+    group,
+    lag: found?.["lag"] === undefined || found["lag"] === "" ? Number.NaN : Number(found["lag"]),
+    pending: Number(found?.["pending"] ?? 0),
+    oldestIdleMs: oldest[0]?.[2] ?? 0,
+  };
+}
+
+/**
+ * Trims a stream to about `keep` entries, but never what some group has not been delivered or has not acknowledged:
+ * a trimmed entry would be a lost plan. @returns how many entries went
+ */
+export async function trim(redis: RedisClient, stream: string, keep: number): Promise<number> {
+  if ((await redis.xlen(stream)) <= keep) return 0;
+  const kept = (await redis.xrevrange(stream, "+", "-", "COUNT", keep)) as [string, string[]][];
+  let oldestNeeded = kept.at(-1)?.[0] ?? "0-0";
+  for (const group of await readGroups(redis, stream)) {
+    const delivered = group["last-delivered-id"] ?? "0-0";
+    const summary = (await redis.xpending(stream, group["name"] ?? "")) as [
+      number,
+      string | null,
+      ...unknown[],
+    ];
+    oldestNeeded = earlier(oldestNeeded, earlier(delivered, summary[1] ?? delivered));
+  }
+  return await redis.xtrim(stream, "MINID", "~", oldestNeeded);
+}
+
+async function readGroups(redis: RedisClient, stream: string): Promise<Record<string, string>[]> {
+  const groups = (await redis.xinfo("GROUPS", stream)) as (string | number | null)[][];
+  return groups.map((flat) => fieldsOf(flat.map((value) => String(value ?? ""))));
+}
+
+function earlier(a: string, b: string): string {
+  const [aMs = 0n, aSeq = 0n] = a.split("-").map(BigInt);
+  const [bMs = 0n, bSeq = 0n] = b.split("-").map(BigInt);
+  return aMs < bMs || (aMs === bMs && aSeq <= bSeq) ? a : b;
+}
