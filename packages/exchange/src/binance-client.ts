@@ -87,7 +87,11 @@ function parseLossless(body: string): unknown {
 const rawFailure = z.object({
   code: z.string().optional().catch(undefined),
   response: z
-    .object({ status: z.number(), data: z.unknown(), headers: z.record(z.string(), z.unknown()).catch({}) })
+    .object({
+      status: z.number(),
+      data: z.unknown(),
+      headers: z.object({ "retry-after": z.coerce.number().int().min(0).optional().catch(undefined) }),
+    })
     .optional()
     .catch(undefined),
 });
@@ -105,13 +109,13 @@ export function failureOf(error: unknown): ExchangeError {
 
   const { status, data, headers } = raw.response;
   const body = errorAnswer.safeParse(data).data;
-  const retryAfterMs = Number.parseInt(String(headers["retry-after"]), 10) * MS_PER_SECOND;
+  const retryAfterSec = headers["retry-after"];
   return new ExchangeError(
     body ? `HTTP ${status}: ${body.msg} (${body.code})` : `HTTP ${status} without an error code`,
     {
       httpStatus: status,
       ...(body ? { code: body.code } : {}),
-      ...(Number.isNaN(retryAfterMs) ? {} : { retryAfterMs }),
+      ...(retryAfterSec === undefined ? {} : { retryAfterMs: retryAfterSec * MS_PER_SECOND }),
     },
   );
 }

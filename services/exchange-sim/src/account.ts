@@ -1,0 +1,244 @@
+import { Big } from "big.js";
+import type { OrderStatus, Side } from "@quantum/exchange";
+import { floorToStep } from "@quantum/exchange";
+import type { SymbolSpec } from "./market.ts";
+import { createPriceWalk, decimalsOf } from "./market.ts";
+
+/** Who sent an order: the API, the account's simulated strategy, or somebody else with the account's keys. */
+export type Origin = "api" | "strategy" | "other";
+
+export interface SimOrder {
+  readonly symbol: string;
+  readonly orderId: string;
+  readonly clientOrderId: string;
+  readonly side: Side;
+  readonly reduceOnly: boolean;
+  readonly origin: Origin;
+  readonly origQty: string;
+  readonly timeMs: number;
+  /** The send window as it was signed; only orders from the API have one. */
+  readonly timestampMs?: number;
+  readonly recvWindowMs?: number;
+  status: OrderStatus;
+  executedQty: string;
+  cumQuote: string;
+  avgPrice: string;
+  updateTimeMs: number;
+}
+
+export interface SimTrade {
+  readonly id: string;
+  readonly orderId: string;
+  readonly symbol: string;
+  readonly side: Side;
+  readonly price: string;
+  readonly qty: string;
+  readonly timeMs: number;
+}
+
+export interface SimPosition {
+  readonly symbol: string;
+  readonly positionAmt: string;
+  readonly entryPrice: string;
+  readonly markPrice: string;
+  readonly unrealizedProfit: string;
+  readonly leverage: string;
+  readonly updateTimeMs: number;
+}
+
+/** What an order needs before it is accepted; the rules are checked by then. */
+export type Acceptance = Pick<
+  SimOrder,
+  "clientOrderId" | "side" | "reduceOnly" | "origin" | "origQty" | "timestampMs" | "recvWindowMs"
+>;
+
+/** Ids beyond 2^53 for this symbol, as the real venue has them: whoever parses them as doubles gets them wrong. */
+const LONG_ID_SYMBOL = "ETHUSDT";
+const LONG_ID_START = 8_389_765_519_826_112_345n;
+const ORDER_ID_START = 11_934_538_190n;
+const TRADE_ID_START = 286_440_117n;
+/** The exchange is busy with other people's orders; ids have gaps. */
+const ID_GAP_MAX = 7;
+const SPLIT_SHARE = 0.25;
+
+/** One symbol's book-keeping: position, orders and trades. `positionAmt` is the sum of the trades' signed quantities. */
+export class SymbolAccount {
+  readonly spec: SymbolSpec;
+  readonly orders: SimOrder[] = [];
+  readonly trades: SimTrade[] = [];
+  amount = Big(0);
+  #entry = Big(0);
+  #updateTimeMs: number;
+  #lastOrderId: bigint;
+  #lastTradeId = TRADE_ID_START;
+  readonly #byClientId = new Map<string, SimOrder>();
+  readonly #byOrderId = new Map<string, SimOrder>();
+  readonly #open = new Set<SimOrder>();
+  readonly #priceAt: (nowMs: number) => Big;
+  readonly #random: () => number;
+  readonly #now: () => number;
+
+  constructor(spec: SymbolSpec, random: () => number, now: () => number) {
+    this.spec = spec;
+    this.#random = random;
+    this.#now = now;
+    this.#updateTimeMs = now();
+    this.#lastOrderId = spec.symbol === LONG_ID_SYMBOL ? LONG_ID_START : ORDER_ID_START;
+    this.#priceAt = createPriceWalk(spec, random, now());
+
+    // The position that the account starts with came from a trade too, so the trades explain it from the beginning.
+    const start = Big(spec.positionAmt);
+    if (!start.eq(0)) this.tradeTo(start, "strategy", Big(spec.entryPrice));
+  }
+
+  price(): Big {
+    return this.#priceAt(this.#now());
+  }
+
+  openOrders(): SimOrder[] {
+    return [...this.#open];
+  }
+
+  hasOpen(clientOrderId: string): boolean {
+    return this.openOrders().some((order) => order.clientOrderId === clientOrderId);
+  }
+
+  /** The latest order with this client order id, if ids were used again. */
+  byClientOrderId(clientOrderId: string): SimOrder | undefined {
+    return this.#byClientId.get(clientOrderId);
+  }
+
+  byOrderId(orderId: string): SimOrder | undefined {
+    return this.#byOrderId.get(orderId);
+  }
+
+  /** What a reduce-only order on `side` can still close: the position less what open ones will. */
+  reducible(side: Side): Big {
+    const closable = Big(side === "SELL" ? this.amount : this.amount.times(-1));
+    const promised = this.openOrders()
+      .filter((order) => order.reduceOnly && order.side === side)
+      .reduce((sum, order) => sum.plus(order.origQty).minus(order.executedQty), Big(0));
+    const left = closable.minus(promised);
+    return left.gt(0) ? left : Big(0);
+  }
+
+  accept(acceptance: Acceptance): SimOrder {
+    const timeMs = this.#now();
+    this.#lastOrderId += this.#gap();
+    const order: SimOrder = {
+      symbol: this.spec.symbol,
+      orderId: this.#lastOrderId.toString(),
+      ...acceptance,
+      timeMs,
+      status: "NEW",
+      executedQty: Big(0).toFixed(decimalsOf(this.spec.stepSize)),
+      cumQuote: "0",
+      avgPrice: "0.00",
+      updateTimeMs: timeMs,
+    };
+    this.orders.push(order);
+    this.#byClientId.set(order.clientOrderId, order);
+    this.#byOrderId.set(order.orderId, order);
+    this.#open.add(order);
+    return order;
+  }
+
+  /** Executes up to `quantity` of an open order and closes it: FILLED, or EXPIRED where something is left. */
+  fill(order: SimOrder, quantity: Big, price = this.price()): void {
+    this.#open.delete(order);
+    const most = order.reduceOnly ? this.reducible(order.side) : quantity;
+    const filled = quantity.gt(most) ? most : quantity;
+    for (const [part, partPrice] of this.#parts(order, filled, price)) this.#trade(order, part, partPrice);
+    order.status = filled.eq(order.origQty) ? "FILLED" : "EXPIRED";
+    order.updateTimeMs = this.#now();
+  }
+
+  /** An ordinary market order of the account that leaves the position at `target`. */
+  tradeTo(target: Big, origin: Origin, price?: Big): void {
+    const difference = target.minus(this.amount);
+    if (difference.eq(0)) return;
+    const quantity = difference.abs();
+    const order = this.accept({
+      clientOrderId: `${origin}-${this.spec.symbol}-${this.orders.length + 1}`,
+      side: difference.gt(0) ? "BUY" : "SELL",
+      reduceOnly: false,
+      origin,
+      origQty: this.#quantity(quantity),
+    });
+    this.fill(order, quantity, price);
+  }
+
+  /** The position changes and no trade says why, as after a liquidation that the account was not told of. */
+  setUntraded(target: Big): void {
+    this.#moveTo(target, this.price());
+  }
+
+  position(): SimPosition {
+    const mark = this.price();
+    return {
+      symbol: this.spec.symbol,
+      positionAmt: this.#quantity(this.amount),
+      entryPrice: this.#price(this.#entry),
+      markPrice: this.#price(mark),
+      unrealizedProfit: mark.minus(this.#entry).times(this.amount).toFixed(8),
+      leverage: this.spec.leverage,
+      updateTimeMs: this.#updateTimeMs,
+    };
+  }
+
+  /** Some orders fill in two trades, a tick apart, so that nobody relies on one trade an order. */
+  #parts(order: SimOrder, quantity: Big, price: Big): [Big, Big][] {
+    if (quantity.eq(0)) return [];
+    const first = Big(floorToStep(quantity.times("0.5").toFixed(), this.spec.stepSize));
+    const split = order.origin === "api" && first.gt(0) && this.#random() < SPLIT_SHARE;
+    if (!split) return [[quantity, price]];
+    return [
+      [first, price],
+      [quantity.minus(first), price.plus(this.spec.tickSize)],
+    ];
+  }
+
+  #trade(order: SimOrder, quantity: Big, price: Big): void {
+    this.#lastTradeId += this.#gap();
+    const timeMs = this.#now();
+    this.trades.push({
+      id: this.#lastTradeId.toString(),
+      orderId: order.orderId,
+      symbol: order.symbol,
+      side: order.side,
+      price: this.#price(price),
+      qty: this.#quantity(quantity),
+      timeMs,
+    });
+    this.#moveTo(this.amount.plus(order.side === "BUY" ? quantity : quantity.times(-1)), price);
+    const executed = Big(order.executedQty).plus(quantity);
+    order.executedQty = this.#quantity(executed);
+    order.cumQuote = Big(order.cumQuote).plus(quantity.times(price)).toFixed();
+    order.avgPrice = this.#price(Big(order.cumQuote).div(executed));
+  }
+
+  #moveTo(target: Big, price: Big): void {
+    const grows = target.times(this.amount).gte(0) && target.abs().gt(this.amount.abs());
+    const flips = target.times(this.amount).lt(0);
+    if (target.eq(0)) this.#entry = Big(0);
+    else if (flips) this.#entry = price;
+    else if (grows) {
+      const added = target.minus(this.amount);
+      this.#entry = this.#entry.times(this.amount).plus(added.times(price)).div(target);
+    }
+    this.amount = target;
+    this.#updateTimeMs = this.#now();
+  }
+
+  #gap(): bigint {
+    return BigInt(1 + Math.floor(this.#random() * ID_GAP_MAX));
+  }
+
+  #quantity(value: Big): string {
+    return value.toFixed(decimalsOf(this.spec.stepSize));
+  }
+
+  #price(value: Big): string {
+    return value.toFixed(decimalsOf(this.spec.tickSize));
+  }
+}

@@ -1,0 +1,149 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { Execution } from "./venue.ts";
+import { VenueError } from "./venue-error.ts";
+
+export const FAULT_KINDS = [
+  /** Answers after `ms`. */
+  "latency",
+  /** Refused for the request rate; Retry-After is `ms`. */
+  "429",
+  /** Banned for going on after 429; Retry-After is `ms`. */
+  "418",
+  "503_before",
+  /** 503 although it was executed. */
+  "503_after",
+  /** Backend timeout although it was executed. */
+  "-1007",
+  "-1007_not_executed",
+  /** Never answers. */
+  "timeout_before",
+  "timeout_after",
+  /** Answers NEW with nothing executed, fills after `ms`. */
+  "late_ack",
+  /** Fills half and expires, as a MARKET order does when the book runs out. */
+  "partial_fill",
+  /** Executed; then the answer is empty, or none of ours, or the socket dies. */
+  "empty_body",
+  "wrong_body",
+  "reset",
+  /** Refused with `code`. */
+  "error",
+] as const;
+
+export const faultSchema = z
+  .strictObject({
+    kind: z.enum(FAULT_KINDS),
+    /** How many requests it meets. */
+    count: z.int().min(1).default(1),
+    ms: z.int().min(0).default(1000),
+    /** Any symbol if absent. */
+    symbol: z.string().optional(),
+    /** Which requests it meets, as `METHOD /path`. */
+    path: z
+      .string()
+      .regex(/^(GET|POST) \//)
+      .default("POST /fapi/v1/order"),
+    code: z.int().optional(),
+  })
+  .refine((fault) => fault.kind !== "error" || fault.code !== undefined, "error needs a code");
+
+export type Fault = z.infer<typeof faultSchema>;
+
+const MS_PER_SECOND = 1000;
+const HTTP_UNAVAILABLE = 503;
+const HTTP_BACKEND_TIMEOUT = 408;
+const UNAVAILABLE_TEXT = "Unknown error, please check your request or try again later.";
+const TIMEOUT_TEXT =
+  "Timeout waiting for response from backend server. Send status unknown; execution status unknown.";
+
+/** Faults ordered by the tester; the first one that fits a request meets it. */
+export class Faults {
+  #pending: { fault: Fault; left: number }[] = [];
+
+  add(fault: Fault): void {
+    this.#pending.push({ fault, left: fault.count });
+  }
+
+  clear(): void {
+    this.#pending = [];
+  }
+
+  take(path: string, symbol: string | undefined): Fault | undefined {
+    const entry = this.#pending.find(
+      ({ fault }) => fault.path === path && (fault.symbol === undefined || fault.symbol === symbol),
+    );
+    if (!entry) return undefined;
+    entry.left -= 1;
+    if (entry.left === 0) this.#pending = this.#pending.filter((other) => other !== entry);
+    return entry.fault;
+  }
+}
+
+/** What a fault does before the request reaches the venue. Throws where it ends there. */
+export async function before(fault: Fault, request: FastifyRequest): Promise<void> {
+  const retryAfterSec = Math.ceil(fault.ms / MS_PER_SECOND);
+  switch (fault.kind) {
+    case "latency":
+      await sleep(fault.ms);
+      return;
+    case "429":
+      throw new VenueError(-1003, "Too many requests.", 429, retryAfterSec);
+    case "418":
+      throw new VenueError(-1003, "Way too many requests; IP banned.", 418, retryAfterSec);
+    case "503_before":
+      throw new VenueError(-1000, UNAVAILABLE_TEXT, HTTP_UNAVAILABLE);
+    case "-1007_not_executed":
+      throw new VenueError(-1007, TIMEOUT_TEXT, HTTP_BACKEND_TIMEOUT);
+    case "timeout_before":
+      await silence(request);
+      throw new VenueError(-1007, TIMEOUT_TEXT, HTTP_BACKEND_TIMEOUT);
+    case "error":
+      throw new VenueError(fault.code ?? -1000, "Error on command.");
+    default:
+  }
+}
+
+export function executionOf(fault: Fault | undefined): Execution {
+  if (fault?.kind === "partial_fill") return "half";
+  return fault?.kind === "late_ack" ? { lateMs: fault.ms } : "at_once";
+}
+
+/** What a fault makes of an answer that is ready: the body to send in its place. */
+export async function after(
+  fault: Fault,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: unknown,
+): Promise<unknown> {
+  switch (fault.kind) {
+    case "503_after":
+      reply.code(HTTP_UNAVAILABLE).removeHeader("content-length");
+      return JSON.stringify({ code: -1000, msg: UNAVAILABLE_TEXT });
+    case "-1007":
+      reply.code(HTTP_BACKEND_TIMEOUT).removeHeader("content-length");
+      return JSON.stringify({ code: -1007, msg: TIMEOUT_TEXT });
+    case "empty_body":
+      reply.removeHeader("content-length");
+      return "";
+    case "wrong_body":
+      reply.removeHeader("content-length");
+      return "<html><body>Moved</body></html>";
+    case "reset":
+      request.raw.socket.destroy();
+      return silence(request);
+    case "timeout_after":
+      return silence(request);
+    default:
+      return body;
+  }
+}
+
+/** Ends only with the connection. */
+function silence(request: FastifyRequest): Promise<void> {
+  return new Promise((resolve) => {
+    if (request.raw.socket.destroyed) resolve();
+    else request.raw.socket.once("close", resolve);
+  });
+}

@@ -1,0 +1,100 @@
+import { Big } from "big.js";
+import { z } from "zod";
+
+const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "must be a plain decimal");
+const positive = decimal.refine((value) => Big(value).gt(0), "must be above 0");
+
+/** One symbol of the simulated market and the position that the account starts with. */
+export const marketSchema = z
+  .array(
+    z.strictObject({
+      symbol: z.string().regex(/^[A-Z0-9]+$/),
+      price: positive,
+      /** Signed; also the size to which the simulated strategy goes back. */
+      positionAmt: decimal,
+      entryPrice: positive,
+      stepSize: positive,
+      minQty: positive,
+      minNotional: positive,
+      tickSize: positive,
+      leverage: z.string().regex(/^\d+$/),
+    }),
+  )
+  .min(1)
+  .refine(
+    (market) => new Set(market.map((row) => row.symbol)).size === market.length,
+    "symbols must be unique",
+  );
+
+export type SymbolSpec = z.infer<typeof marketSchema>[number];
+
+/** Filters as USDⓈ-M Futures has them; long and short positions. */
+export const DEFAULT_MARKET: readonly SymbolSpec[] = [
+  spec("BTCUSDT", "105000.00", "0.062", "103450.50", "0.001", "100", "0.10", "10"),
+  spec("ETHUSDT", "3310.00", "-1.850", "3402.15", "0.001", "20", "0.01", "10"),
+  spec("SOLUSDT", "145.3000", "42.15", "139.8200", "0.01", "5", "0.0100", "5"),
+  spec("BNBUSDT", "690.000", "-9.50", "702.410", "0.01", "5", "0.010", "5"),
+  spec("XRPUSDT", "2.3500", "2600.5", "2.2810", "0.1", "5", "0.0001", "5"),
+  spec("1000SHIBUSDT", "0.012300", "-410000", "0.012950", "1", "5", "0.000001", "3"),
+];
+
+function spec(
+  symbol: string,
+  price: string,
+  positionAmt: string,
+  entryPrice: string,
+  stepSize: string,
+  minNotional: string,
+  tickSize: string,
+  leverage: string,
+): SymbolSpec {
+  return {
+    symbol,
+    price,
+    positionAmt,
+    entryPrice,
+    stepSize,
+    minQty: stepSize,
+    minNotional,
+    tickSize,
+    leverage,
+  };
+}
+
+/** How many decimals `step` has; quantities and prices are printed with as many. */
+export function decimalsOf(step: string): number {
+  return step.split(".")[1]?.length ?? 0;
+}
+
+const STEP_MS = 100;
+/** However long nobody asked, the walk catches up at once. */
+const STEPS_AT_ONCE_MAX = 100;
+/** The largest step, and the farthest from where it began, in ten thousandths of the price. */
+const STEP_BPS = 2n;
+const RANGE_BPS = 1000n;
+const BPS = 10_000n;
+
+/** A price that walks in whole ticks as time passes, within ±10 % of where it began. */
+export function createPriceWalk(
+  market: SymbolSpec,
+  random: () => number,
+  nowMs: number,
+): (nowMs: number) => Big {
+  const tick = Big(market.tickSize);
+  const start = BigInt(Big(market.price).div(tick).round(0, Big.roundDown).toFixed());
+  const widest = (start * STEP_BPS) / BPS + 1n;
+  const range = (start * RANGE_BPS) / BPS;
+  let ticks = start;
+  let steppedAtMs = nowMs;
+
+  return (nowMs) => {
+    const due = Math.floor((nowMs - steppedAtMs) / STEP_MS);
+    for (let step = 0; step < Math.min(due, STEPS_AT_ONCE_MAX); step += 1) {
+      const next = ticks + BigInt(Math.round((random() * 2 - 1) * Number(widest)));
+      const offStart = next > start ? next - start : start - next;
+      if (next > 0n && offStart <= range) ticks = next;
+    }
+    if (due > 0) steppedAtMs += due * STEP_MS;
+    return tick.times(ticks.toString());
+  };
+}

@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import Fastify from "fastify";
+import { z } from "zod";
+import { orderAnswer, positionAnswer, symbolAnswer, toJson, tradeAnswer } from "./answers.ts";
+import { authorize, type Key } from "./auth.ts";
+import { after, before, executionOf, type Fault, Faults, faultSchema } from "./faults.ts";
+import { DEFAULT_MARKET, type SymbolSpec } from "./market.ts";
+import { type Query, SimVenue } from "./venue.ts";
+import { VenueError } from "./venue-error.ts";
+
+export interface ExchangeSimOptions {
+  readonly market?: readonly SymbolSpec[];
+  /** The same seed gives the same prices and ids. */
+  readonly seed?: number;
+  /** Whether the simulated strategy reopens positions. */
+  readonly strategy?: boolean;
+  /** Added to every answer. */
+  readonly latencyMs?: number;
+  readonly apiKey?: string;
+  readonly apiSecret?: string;
+  /** The venue's clock, ms. */
+  readonly now?: () => number;
+}
+
+export interface ExchangeSim {
+  /** Starts to listen and answers the base URL; port 0 takes a free one. */
+  listen(address?: { port?: number; host?: string }): Promise<string>;
+  /** Drops every connection, held requests included. */
+  close(): Promise<void>;
+  /** Empty until `listen`. */
+  readonly url: string;
+}
+
+const LOOPBACK = "127.0.0.1";
+
+/** A futures venue to develop and test against, over real HTTP. */
+export function createExchangeSim(options: ExchangeSimOptions = {}): ExchangeSim {
+  const app = Fastify({ forceCloseConnections: true });
+  registerExchangeSim(app, options);
+  let url = "";
+  return {
+    listen: async ({ port = 0, host = LOOPBACK } = {}) => (url = await app.listen({ port, host })),
+    close: () => app.close(),
+    get url() {
+      return url;
+    },
+  };
+}
+
+/** The routes alone, for a server that somebody else runs. */
+export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOptions): void {
+  const now = options.now ?? Date.now;
+  const key = { apiKey: options.apiKey ?? "sim-key", apiSecret: options.apiSecret ?? "sim-secret" };
+  const venue = new SimVenue(
+    options.market ?? DEFAULT_MARKET,
+    options.seed ?? 1,
+    options.strategy ?? true,
+    now,
+  );
+  const faults = new Faults();
+  const requests: Record<string, number> = {};
+
+  app.addHook("onClose", async () => venue.close());
+  app.register(async (scope) => {
+    const faultOf = meetFaults(scope, faults, requests, options.latencyMs ?? 0);
+    scope.setReplySerializer(toJson);
+    // Clients announce a form even where they send none; all parameters stand in the URL.
+    scope.addContentTypeParser("application/x-www-form-urlencoded", async () => null);
+    scope.setErrorHandler((error, _request, reply) => {
+      if (!(error instanceof VenueError)) throw error;
+      if (error.retryAfterSec !== undefined) reply.header("retry-after", error.retryAfterSec);
+      return reply.code(error.status).send({ code: error.code, msg: error.message });
+    });
+    marketRoutes(scope, venue, now);
+    scope.register(async (signed) => accountRoutes(signed, venue, key, now, faultOf));
+  });
+  app.register(async (scope) => controlRoutes(scope, venue, faults, requests));
+}
+
+/** Counts every request, delays it, and lets the faults at it. */
+function meetFaults(
+  scope: FastifyInstance,
+  faults: Faults,
+  requests: Record<string, number>,
+  latencyMs: number,
+): (request: FastifyRequest) => Fault | undefined {
+  const met = new WeakMap<FastifyRequest, Fault>();
+  scope.addHook("onRequest", async (request) => {
+    const path = `${request.method} ${request.routeOptions.url ?? "unknown"}`;
+    requests[path] = (requests[path] ?? 0) + 1;
+    if (latencyMs > 0) await sleep(latencyMs);
+    const fault = faults.take(path, queryOf(request)["symbol"]);
+    if (!fault) return;
+    met.set(request, fault);
+    await before(fault, request);
+  });
+  scope.addHook("onSend", async (request, reply, body) => {
+    const fault = met.get(request);
+    return fault ? after(fault, request, reply, body) : body;
+  });
+  return (request) => met.get(request);
+}
+
+function marketRoutes(scope: FastifyInstance, venue: SimVenue, now: () => number): void {
+  scope.get("/fapi/v1/ping", async () => ({}));
+  scope.get("/fapi/v1/time", async () => ({ serverTime: now() }));
+  scope.get("/fapi/v1/exchangeInfo", async () => ({
+    timezone: "UTC",
+    serverTime: now(),
+    symbols: venue.accounts().map((account) => symbolAnswer(account.spec)),
+  }));
+}
+
+function accountRoutes(
+  scope: FastifyInstance,
+  venue: SimVenue,
+  key: Key,
+  now: () => number,
+  faultOf: (request: FastifyRequest) => Fault | undefined,
+): void {
+  scope.addHook("preHandler", async (request) => {
+    const apiKey = request.headers["x-mbx-apikey"];
+    authorize(
+      {
+        apiKey: typeof apiKey === "string" ? apiKey : undefined,
+        queryString: request.url.split("?")[1] ?? "",
+        query: queryOf(request),
+      },
+      key,
+      now(),
+    );
+  });
+  scope.get("/fapi/v1/positionSide/dual", async () => ({ dualSidePosition: false }));
+  scope.get("/fapi/v2/positionRisk", async (request) =>
+    venue.positions(queryOf(request)["symbol"]).map(positionAnswer),
+  );
+  scope.get("/fapi/v1/openOrders", async (request) =>
+    venue.openOrders(queryOf(request)["symbol"]).map(orderAnswer),
+  );
+  scope.get("/fapi/v1/userTrades", async (request) => venue.trades(queryOf(request)).map(tradeAnswer));
+  scope.get("/fapi/v1/order", async (request) => orderAnswer(venue.order(queryOf(request))));
+  scope.post("/fapi/v1/order", async (request) =>
+    orderAnswer(venue.place(queryOf(request), executionOf(faultOf(request)))),
+  );
+}
+
+const strategyCommand = z.strictObject({ enabled: z.boolean() });
+const positionCommand = z.strictObject({
+  symbol: z.string(),
+  positionAmt: z.string().regex(/^-?\d+(\.\d+)?$/),
+  traded: z.boolean(),
+});
+
+/** The tester's side: what the account's owner never sees. Ids are strings here. */
+function controlRoutes(
+  scope: FastifyInstance,
+  venue: SimVenue,
+  faults: Faults,
+  requests: Record<string, number>,
+): void {
+  scope.setErrorHandler((error, _request, reply) => {
+    if (error instanceof z.ZodError) return reply.code(400).send({ error: z.prettifyError(error) });
+    if (error instanceof VenueError) return reply.code(error.status).send({ error: error.message });
+    throw error;
+  });
+  scope.post("/sim/faults", async (request) => {
+    const fault = faultSchema.parse(request.body);
+    faults.add(fault);
+    return fault;
+  });
+  scope.delete("/sim/faults", async () => {
+    faults.clear();
+    return {};
+  });
+  scope.post("/sim/strategy", async (request) => {
+    const { enabled } = strategyCommand.parse(request.body);
+    venue.setStrategy(enabled);
+    return { enabled };
+  });
+  scope.post("/sim/positions", async (request) => {
+    const { symbol, positionAmt, traded } = positionCommand.parse(request.body);
+    venue.setPosition(symbol, positionAmt, traded);
+    return venue.positions(symbol);
+  });
+  scope.get("/sim/state", async () => ({
+    symbols: venue.accounts().map((account) => account.spec),
+    positions: venue.positions(),
+    orders: venue.accounts().flatMap((account) => account.orders),
+    trades: venue.accounts().flatMap((account) => account.trades),
+    requests,
+  }));
+}
+
+const querySchema = z.record(z.string(), z.string());
+
+function queryOf(request: FastifyRequest): Query {
+  const query = querySchema.safeParse(request.query);
+  if (!query.success) throw new VenueError(-1101, "A parameter was sent twice.");
+  return query.data;
+}

@@ -1,0 +1,189 @@
+import { Big } from "big.js";
+import { floorToStep, type Side } from "@quantum/exchange";
+import type { SimOrder, SimPosition, SimTrade } from "./account.ts";
+import { SymbolAccount } from "./account.ts";
+import type { SymbolSpec } from "./market.ts";
+import { decimalsOf } from "./market.ts";
+import { createPrng } from "./prng.ts";
+import { invalid, missing, unknownSymbol, VenueError } from "./venue-error.ts";
+
+export type Query = Readonly<Record<string, string | undefined>>;
+
+/** How an accepted order executes; the last two are faults. */
+export type Execution = "at_once" | "half" | { readonly lateMs: number };
+
+/** A market order may carry at most this many steps. */
+const MAX_STEPS = 10_000_000;
+const CLIENT_ORDER_ID = /^[.A-Z:/a-z0-9_-]{1,36}$/;
+const TRADES_LIMIT_DEFAULT = 500;
+const TRADES_LIMIT_MAX = 1000;
+/** The strategy goes back to its target when less than this share of it is left. */
+const TOP_UP_BELOW = "0.5";
+
+/** The simulated venue and the one account on it: Binance's rules without HTTP. One-way mode. */
+export class SimVenue {
+  readonly #accounts: ReadonlyMap<string, SymbolAccount>;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #strategy: boolean;
+
+  constructor(market: readonly SymbolSpec[], seed: number, strategy: boolean, now: () => number) {
+    const random = createPrng(seed);
+    this.#accounts = new Map(market.map((spec) => [spec.symbol, new SymbolAccount(spec, random, now)]));
+    this.#strategy = strategy;
+  }
+
+  accounts(symbol?: string): SymbolAccount[] {
+    return symbol === undefined ? [...this.#accounts.values()] : [this.account(symbol)];
+  }
+
+  account(symbol: string | undefined): SymbolAccount {
+    if (symbol === undefined || symbol === "") throw missing("symbol");
+    const account = this.#accounts.get(symbol);
+    if (!account) throw unknownSymbol();
+    return account;
+  }
+
+  positions(symbol?: string): SimPosition[] {
+    return this.accounts(symbol).map((account) => account.position());
+  }
+
+  openOrders(symbol?: string): SimOrder[] {
+    return this.accounts(symbol).flatMap((account) => account.openOrders());
+  }
+
+  order(query: Query): SimOrder {
+    const account = this.account(query["symbol"]);
+    const { orderId, origClientOrderId } = query;
+    if (orderId === undefined && origClientOrderId === undefined) throw missing("orderId");
+    const order =
+      orderId === undefined ? account.byClientOrderId(origClientOrderId ?? "") : account.byOrderId(orderId);
+    if (!order) throw new VenueError(-2013, "Order does not exist.");
+    return order;
+  }
+
+  /** Ascending by id. With `fromId` or `startTime` the first ones from there, else the most recent ones. */
+  trades(query: Query): SimTrade[] {
+    const { trades } = this.account(query["symbol"]);
+    const fromId = wholeNumber(query, "fromId");
+    const startTime = wholeNumber(query, "startTime");
+    const limit = Number(wholeNumber(query, "limit") ?? TRADES_LIMIT_DEFAULT);
+    if (limit < 1 || limit > TRADES_LIMIT_MAX) throw invalid("limit");
+    if (fromId !== undefined && startTime !== undefined) {
+      throw new VenueError(-1128, "Combination of optional parameters invalid.");
+    }
+    if (fromId === undefined && startTime === undefined) return trades.slice(-limit);
+    // Callers ask for what is new, so the search runs from the end.
+    const before = trades.findLastIndex((trade) =>
+      fromId === undefined ? trade.timeMs < Number(startTime) : BigInt(trade.id) < fromId,
+    );
+    return trades.slice(before + 1, before + 1 + limit);
+  }
+
+  /** Checks the order as Binance does, accepts it and executes it. Throws VenueError where it is refused. */
+  place(query: Query, execution: Execution): SimOrder {
+    const account = this.account(query["symbol"]);
+    const { side, quantity, reduceOnly } = checkedOrder(query, account.spec);
+    const { newClientOrderId } = query;
+
+    if (newClientOrderId !== undefined && !CLIENT_ORDER_ID.test(newClientOrderId)) {
+      throw new VenueError(-4015, "Client order id is not valid.");
+    }
+    // Among open orders only: once an order has filled, the same id places a second one.
+    if (newClientOrderId !== undefined && account.hasOpen(newClientOrderId)) {
+      throw new VenueError(-4116, "ClientOrderId is duplicated.");
+    }
+    const closable = account.reducible(side);
+    if (reduceOnly && closable.eq(0)) throw new VenueError(-2022, "ReduceOnly Order is rejected.");
+    if (!reduceOnly && quantity.times(account.price()).lt(account.spec.minNotional)) {
+      throw new VenueError(
+        -4164,
+        `Order's notional must be no smaller than ${account.spec.minNotional} (unless you choose reduce only).`,
+      );
+    }
+
+    // Binance cuts a reduce-only order to what it can reduce, and answers with the smaller origQty.
+    const accepted = reduceOnly && quantity.gt(closable) ? closable : quantity;
+    const order = account.accept({
+      clientOrderId: newClientOrderId ?? `web_${account.orders.length + 1}`,
+      side,
+      reduceOnly,
+      origin: "api",
+      origQty: accepted.toFixed(decimalsOf(account.spec.stepSize)),
+      timestampMs: Number(query["timestamp"]),
+      recvWindowMs: Number(query["recvWindow"]),
+    });
+    this.#execute(account, order, accepted, execution);
+    return order;
+  }
+
+  setStrategy(enabled: boolean): void {
+    this.#strategy = enabled;
+    for (const account of this.accounts()) this.#topUp(account);
+  }
+
+  /** Somebody else moves the position, with a trade that tells of it or without. */
+  setPosition(symbol: string, positionAmt: string, traded: boolean): void {
+    const account = this.account(symbol);
+    if (traded) account.tradeTo(Big(positionAmt), "other");
+    else account.setUntraded(Big(positionAmt));
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  #execute(account: SymbolAccount, order: SimOrder, quantity: Big, execution: Execution): void {
+    if (typeof execution === "object") {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.#execute(account, order, quantity, "at_once");
+      }, execution.lateMs).unref();
+      this.#timers.add(timer);
+      return;
+    }
+    const half = Big(floorToStep(quantity.times("0.5").toFixed(), account.spec.stepSize));
+    account.fill(order, execution === "half" ? half : quantity);
+    this.#topUp(account);
+  }
+
+  /** In the same tick as the order, so that no snapshot ever shows the account without its position. */
+  #topUp(account: SymbolAccount): void {
+    const target = Big(account.spec.positionAmt);
+    const left = target.gte(0) ? account.amount : account.amount.times(-1);
+    if (this.#strategy && left.lt(target.abs().times(TOP_UP_BELOW))) account.tradeTo(target, "strategy");
+  }
+}
+
+export function maxQtyOf(spec: SymbolSpec): string {
+  return Big(spec.stepSize).times(MAX_STEPS).toFixed();
+}
+
+/** The parameters of a MARKET order in the order in which Binance refuses them. */
+function checkedOrder(query: Query, spec: SymbolSpec): { side: Side; quantity: Big; reduceOnly: boolean } {
+  const { side, type, quantity, positionSide, reduceOnly } = query;
+  if (side === undefined) throw missing("side");
+  if (side !== "BUY" && side !== "SELL") throw new VenueError(-1117, "Invalid side.");
+  if (type === undefined) throw missing("type");
+  if (type !== "MARKET") throw new VenueError(-1116, "Invalid orderType.");
+  if (positionSide !== undefined && positionSide !== "BOTH") {
+    throw new VenueError(-4061, "Order's position side does not match user's setting.");
+  }
+  if (quantity === undefined || !/^-?\d+(\.\d+)?$/.test(quantity)) throw missing("quantity");
+
+  const amount = Big(quantity);
+  if (amount.lte(0)) throw new VenueError(-4003, "Quantity less than or equal to zero.");
+  if (decimalsOf(amount.toFixed()) > decimalsOf(spec.stepSize)) {
+    throw new VenueError(-1111, "Precision is over the maximum defined for this asset.");
+  }
+  if (amount.lt(spec.minQty)) throw new VenueError(-4004, "Quantity less than min quantity.");
+  if (amount.gt(maxQtyOf(spec))) throw new VenueError(-4005, "Quantity greater than max quantity.");
+  if (!amount.mod(spec.stepSize).eq(0)) throw new VenueError(-4023, "Qty not increased by step size.");
+  return { side, quantity: amount, reduceOnly: reduceOnly === "true" };
+}
+
+function wholeNumber(query: Query, name: string): bigint | undefined {
+  const text = query[name];
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text)) throw invalid(name);
+  return BigInt(text);
+}
