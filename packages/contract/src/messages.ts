@@ -19,7 +19,10 @@ const float = z.string().transform((text, context) => {
   return value;
 });
 const flag = z.string().transform((text) => text === "True" || text === "true" || text === "1");
-const integer = z.string().regex(/^\d{1,15}$/, "a whole number").transform(Number);
+const integer = z
+  .string()
+  .regex(/^\d{1,15}$/, "a whole number")
+  .transform(Number);
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "a decimal without exponent");
 
 /** One step of a plan. `pct` is the share of the position to close, in percent. */

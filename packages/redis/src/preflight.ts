@@ -52,7 +52,9 @@ export function notDurable(facts: RedisFacts, clockBoundMs: number): string[] {
     problems.push(`maxmemory-policy is ${facts.maxmemoryPolicy}: only 'noeviction' never drops a claim`);
   }
   if (Math.abs(facts.clockOffsetMs) > clockBoundMs) {
-    problems.push(`the clock is ${facts.clockOffsetMs} ms off Redis's: at most ${clockBoundMs} ms is allowed`);
+    problems.push(
+      `the clock is ${facts.clockOffsetMs} ms off Redis's: at most ${clockBoundMs} ms is allowed`,
+    );
   }
   return problems;
 }

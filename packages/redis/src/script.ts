@@ -33,8 +33,14 @@ export function bindScript<const Keys extends readonly string[], const Args exte
   expectSame(script, "KEYS", script.keys, declaration.keys, declaration.restKeys);
   expectSame(script, "ARGV", script.args, declaration.args, declaration.restArgs);
   return async (client: RedisClient, call: ScriptCall<Keys, Args>): Promise<string[]> => {
-    const keys = [...script.keys.flatMap((key) => call.keys[key as Keys[number]] ?? []), ...(call.restKeys ?? [])];
-    const args = [...script.args.flatMap((arg) => call.args[arg as Args[number]] ?? []), ...(call.restArgs ?? [])];
+    const keys = [
+      ...script.keys.flatMap((key) => call.keys[key as Keys[number]] ?? []),
+      ...(call.restKeys ?? []),
+    ];
+    const args = [
+      ...script.args.flatMap((arg) => call.args[arg as Args[number]] ?? []),
+      ...(call.restArgs ?? []),
+    ];
     return evaluate(client, script, keys, args);
   };
 }
@@ -48,12 +54,19 @@ function expectSame(
 ): void {
   const names = rest === undefined ? declared : [...declared, `...${rest}`];
   if (header.join() !== names.join()) {
-    throw new Error(`lua/${script.name}.lua: ${table} are (${header.join()}), but the caller names (${names.join()})`);
+    throw new Error(
+      `lua/${script.name}.lua: ${table} are (${header.join()}), but the caller names (${names.join()})`,
+    );
   }
 }
 
 /** EVALSHA, and EVAL after a `SCRIPT FLUSH` or a restart. */
-async function evaluate(client: RedisClient, script: Script, keys: string[], args: string[]): Promise<string[]> {
+async function evaluate(
+  client: RedisClient,
+  script: Script,
+  keys: string[],
+  args: string[],
+): Promise<string[]> {
   try {
     return (await client.evalsha(script.sha, keys.length, ...keys, ...args)) as string[];
   } catch (error) {

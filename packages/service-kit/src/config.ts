@@ -1,0 +1,236 @@
+/**
+ * Configuration from the environment, through a schema whose keys are the variables' names. All violations are
+ * reported at once, each with the variable, its value and the rule.
+ */
+import { z } from "zod";
+
+export interface ConfigSource<Schema extends z.ZodObject> {
+  schema: Schema;
+  /** Variables with these prefixes are ours: an unknown one is a misspelt one, and stops the start. */
+  ownPrefixes: readonly string[];
+  /** Names that only the Python service knew: they warn. */
+  retired?: readonly string[];
+  /** Rules between variables; each violation is one sentence. */
+  relations?: (config: z.output<Schema>) => string[];
+}
+
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly violations: readonly string[];
+
+  constructor(violations: readonly string[]) {
+    super(`the configuration is refused:\n${violations.map((violation) => `  - ${violation}`).join("\n")}`);
+    this.violations = violations;
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** An empty variable counts as unset, as compose files write it. @throws {@link ConfigError} naming every violation */
+export function readConfig<Schema extends z.ZodObject>(
+  source: ConfigSource<Schema>,
+  environment: Environment,
+): { config: z.output<Schema>; warnings: string[] } {
+  const set = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
+  );
+  const known = new Set(Object.keys(source.schema.shape));
+  const retired = new Set(source.retired);
+  const violations = Object.keys(set)
+    .filter((name) => !known.has(name) && !retired.has(name))
+    .filter((name) => source.ownPrefixes.some((prefix) => name.startsWith(prefix)))
+    .map((name) => `${name} is not a variable of this service${suggestion(name, known)}`);
+  const parsed = source.schema.safeParse(set);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = issue.path.join(".");
+      const value = set[name];
+      violations.push(`${name}${value === undefined ? "" : `=${shown(name, value)}`}: ${issue.message}`);
+    }
+    throw new ConfigError(violations);
+  }
+  violations.push(...(source.relations?.(parsed.data) ?? []));
+  if (violations.length > 0) throw new ConfigError(violations);
+  const warnings = Object.keys(set)
+    .filter((name) => retired.has(name))
+    .map((name) => `${name} was known to the Python service only and is ignored`);
+  return { config: parsed.data, warnings };
+}
+
+/** `--help`: every variable with its meaning and default. */
+export function describeConfig({ schema }: { schema: z.ZodObject }): string {
+  return Object.entries(schema.shape)
+    .map(([name, type]) => `  ${name}\n      ${(type as z.ZodType).description ?? ""}`)
+    .join("\n");
+}
+
+function shown(name: string, value: string): string {
+  return /SECRET|KEY$|PASSWORD|URL/.test(name) ? "(hidden)" : JSON.stringify(value);
+}
+
+/** The known name that is one or two letters away. */
+function suggestion(name: string, known: ReadonlySet<string>): string {
+  const near = [...known].find((candidate) => distance(name, candidate) <= 2);
+  return near === undefined ? "" : `; did you mean ${near}?`;
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substituted));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+// The types of variables. Each ends its meaning with its default.
+
+export const text = (meaning: string, fallback?: string) =>
+  fallback === undefined
+    ? z.string("is required").describe(`${meaning} (required)`)
+    : z.string().default(fallback).describe(`${meaning} [${fallback}]`);
+
+export const optionalText = (meaning: string) => z.string().optional().describe(meaning);
+
+export function integer(meaning: string, fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) {
+  const rule = `a whole number from ${min} to ${max} is needed`;
+  return z
+    .string()
+    .default(String(fallback))
+    .transform((value, context) => {
+      const number = Number(value);
+      if (/^-?\d+$/.test(value.trim()) && number >= min && number <= max) return number;
+      context.addIssue({ code: "custom", message: rule });
+      return z.NEVER;
+    })
+    .describe(`${meaning} [${fallback}]`);
+}
+
+export function number(meaning: string, fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) {
+  const rule = `a number from ${min} to ${max} is needed`;
+  return z
+    .string()
+    .default(String(fallback))
+    .transform((value, context) => {
+      const parsed = value.trim() === "" ? Number.NaN : Number(value);
+      if (parsed >= min && parsed <= max) return parsed;
+      context.addIssue({ code: "custom", message: rule });
+      return z.NEVER;
+    })
+    .describe(`${meaning} [${fallback}]`);
+}
+
+export function flag(meaning: string, fallback: boolean) {
+  const words: Record<string, boolean> = {
+    true: true,
+    "1": true,
+    yes: true,
+    on: true,
+    false: false,
+    "0": false,
+    no: false,
+    off: false,
+  };
+  return z
+    .string()
+    .default(String(fallback))
+    .transform((value, context) => {
+      const parsed = words[value.trim().toLowerCase()];
+      if (parsed !== undefined) return parsed;
+      context.addIssue({ code: "custom", message: "true or false is needed" });
+      return z.NEVER;
+    })
+    .describe(`${meaning} [${fallback}]`);
+}
+
+/** Split on commas and trimmed. */
+export function list(
+  meaning: string,
+  fallback: string,
+  item = /^\S+$/,
+  itemRule = "names without blanks are needed",
+) {
+  return z
+    .string()
+    .default(fallback)
+    .transform((value, context) => {
+      const items = value
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== "");
+      if (items.length > 0 && items.every((part) => item.test(part))) return items;
+      context.addIssue({ code: "custom", message: `a comma list of ${itemRule}` });
+      return z.NEVER;
+    })
+    .describe(`${meaning} [${fallback}]`);
+}
+
+export const symbols = (meaning: string, fallback: string) =>
+  list(meaning, fallback, /^[A-Z0-9_]{2,32}$/, "upper-case symbols is needed");
+
+export function choice<const Values extends readonly [string, ...string[]]>(
+  meaning: string,
+  values: Values,
+  fallback: Values[number],
+) {
+  return z
+    .enum(values, `one of ${values.join(", ")} is needed`)
+    .default(fallback as never)
+    .describe(`${meaning}: ${values.join(", ")} [${fallback}]`);
+}
+
+/** Pino's levels and Python's. */
+const LEVELS: Record<string, string> = {
+  TRACE: "trace",
+  DEBUG: "debug",
+  INFO: "info",
+  WARN: "warn",
+  WARNING: "warn",
+  ERROR: "error",
+  CRITICAL: "fatal",
+  FATAL: "fatal",
+};
+
+export const logLevel = () =>
+  z
+    .string()
+    .default("INFO")
+    .transform((value, context) => {
+      const level = LEVELS[value.trim().toUpperCase()];
+      if (level !== undefined) return level;
+      context.addIssue({ code: "custom", message: `one of ${Object.keys(LEVELS).join(", ")} is needed` });
+      return z.NEVER;
+    })
+    .describe("log level [INFO]");
+
+export const port = (meaning: string, fallback: number) =>
+  integer(`${meaning}; 0 takes a free one`, fallback, { max: 65_535 });
+
+/** What every service on Redis takes. */
+export const redisVariables = {
+  REDIS_URL: optionalText("redis://host:port/db; wins over the three below"),
+  REDIS_HOST: text("Redis host", "localhost"),
+  REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
+  REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
+};
+
+/** What every service takes. */
+export const commonVariables = {
+  HTTP_HOST: text("address that /healthz, /readyz and /metrics bind to", "127.0.0.1"),
+  INSTANCE: optionalText(
+    "consumer name, unique for each replica and stable over restarts [<service>@<host>:<port>]",
+  ),
+};
+
+export function redisUrl(config: {
+  REDIS_URL?: string | undefined;
+  REDIS_HOST: string;
+  REDIS_PORT: number;
+  REDIS_DB: number;
+}): string {
+  return config.REDIS_URL ?? `redis://${config.REDIS_HOST}:${config.REDIS_PORT}/${config.REDIS_DB}`;
+}

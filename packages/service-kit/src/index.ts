@@ -1,0 +1,29 @@
+export {
+  choice,
+  commonVariables,
+  ConfigError,
+  type ConfigSource,
+  describeConfig,
+  flag,
+  integer,
+  list,
+  logLevel,
+  number,
+  optionalText,
+  port,
+  readConfig,
+  redisUrl,
+  redisVariables,
+  symbols,
+  text,
+} from "./config.ts";
+export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
+export {
+  createSimulation,
+  isActive,
+  seededRandom,
+  type Simulation,
+  simulationVariables,
+} from "./simulation.ts";
+export type { Logger } from "pino";
+export type { FastifyInstance } from "fastify";

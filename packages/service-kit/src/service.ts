@@ -1,0 +1,230 @@
+/**
+ * The life of a service: configuration, Redis, HTTP, start, graceful stop.
+ *
+ * SIGTERM and SIGINT stop it: no new entries are read, running handlers finish, what is left stays pending. Under a
+ * launcher (an IPC channel) it also ends when the launcher does.
+ */
+import { hostname } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { createKeys, type Keys } from "@quantum/contract";
+import {
+  connectForBlocking,
+  connectForCommands,
+  connectForJobs,
+  disconnect,
+  readFacts,
+  type RedisClient,
+  type RedisFacts,
+  unusable,
+} from "@quantum/redis";
+import type { StreamConsumer } from "@quantum/streams";
+import type { FastifyInstance } from "fastify";
+import { type Logger, pino } from "pino";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { z } from "zod";
+import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
+import { createHttp, listen } from "./http.ts";
+import { observeConsumers } from "./stream-telemetry.ts";
+
+/** Longer than any handler takes; compose's stop_grace_period and systemd's TimeoutStopSec exceed it. */
+const STOP_DEADLINE_MS = 10_000;
+const REDIS_RETRY_MS = 1_000;
+/** A consumer whose reads have not been answered for this long (several BLOCKs) is not ready. */
+const PROGRESS_BOUND_MS = 20_000;
+
+/** What a running service hands back to its kit. */
+export interface Running {
+  /** Started, observed and stopped by the kit, in this order. */
+  consumers?: readonly StreamConsumer[];
+  /** After the consumers have stopped. */
+  stop?: () => Promise<void>;
+  /** What is not ready beyond Redis and the consumers. */
+  readiness?: () => Promise<string[]>;
+}
+
+export interface BareContext<Config> {
+  config: Config;
+  log: Logger;
+  registry: Registry;
+  http: FastifyInstance;
+  instance: string;
+}
+
+export interface RedisContext<Config> extends BareContext<Config> {
+  keys: Keys;
+  redis: RedisClient;
+  facts: RedisFacts;
+  connectForBlocking: () => RedisClient;
+  connectForJobs: () => RedisClient;
+}
+
+interface Definition<Schema extends z.ZodObject> extends ConfigSource<Schema> {
+  name: string;
+  /** One line for `--help`. */
+  summary: string;
+  port: (config: z.output<Schema>) => number;
+  level?: (config: z.output<Schema>) => string;
+}
+
+interface HttpConfig {
+  HTTP_HOST: string;
+  INSTANCE?: string | undefined;
+}
+interface RedisConfig extends HttpConfig {
+  REDIS_URL?: string | undefined;
+  REDIS_HOST: string;
+  REDIS_PORT: number;
+  REDIS_DB: number;
+}
+
+/** Runs a service that needs no Redis. */
+export async function runBareService<Schema extends z.ZodObject>(
+  definition: Definition<Schema> & { start: (context: BareContext<z.output<Schema>>) => Promise<Running> },
+): Promise<void> {
+  await run(definition, async (context) => ({
+    running: await definition.start(context),
+    readiness: async () => [],
+    close: async () => undefined,
+  }));
+}
+
+/** Runs a service on Redis: it starts when Redis answers and is usable. */
+export async function runService<Schema extends z.ZodObject>(
+  definition: Definition<Schema> & { start: (context: RedisContext<z.output<Schema>>) => Promise<Running> },
+): Promise<void> {
+  await run(definition, async (context, stopping) => {
+    const { log, instance, registry } = context;
+    const url = redisUrl(context.config as unknown as RedisConfig);
+    const connection = (role: string) => ({
+      url,
+      name: `${instance}:${role}`.replaceAll(/\s/g, "_"),
+      onError: (error: Error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
+    });
+    const redis = connectForCommands(connection("commands"));
+    const facts = await waitForRedis(redis, log, stopping);
+    const running = await definition.start({
+      ...context,
+      keys: createKeys(),
+      redis,
+      facts,
+      connectForBlocking: () => connectForBlocking(connection("blocking")),
+      connectForJobs: () => connectForJobs(connection("jobs")),
+    });
+    const consumers = running.consumers ?? [];
+    observeConsumers(consumers, redis, registry, log);
+    for (const consumer of consumers) await consumer.start();
+    return {
+      running,
+      close: async () => {
+        await Promise.all(consumers.map((consumer) => consumer.stop()));
+        await running.stop?.();
+        await disconnect(redis);
+      },
+      readiness: async () => [
+        ...(await redis.ping().then(
+          () => [],
+          (error: unknown) => [`Redis does not answer: ${(error as Error).message}`],
+        )),
+        ...consumers.flatMap((consumer) => notReady(consumer)),
+      ],
+    };
+  });
+}
+
+function notReady({ stream, group, groupReady, lastProgressMs }: StreamConsumer): string[] {
+  if (!groupReady) return [`the group ${group} on ${stream} does not exist`];
+  const silentMs = Date.now() - lastProgressMs;
+  if (silentMs > PROGRESS_BOUND_MS)
+    return [`no read of ${stream} was answered for ${Math.round(silentMs / 1000)} s`];
+  return [];
+}
+
+async function waitForRedis(redis: RedisClient, log: Logger, stopping: AbortSignal): Promise<RedisFacts> {
+  for (;;) {
+    try {
+      const facts = await readFacts(redis);
+      const problems = unusable(facts);
+      if (problems.length > 0) throw new ConfigError(problems);
+      return facts;
+    } catch (error) {
+      if (error instanceof ConfigError || stopping.aborted) throw error;
+      log.warn({ err: error }, "waiting for Redis");
+      await delay(REDIS_RETRY_MS, undefined, { signal: stopping });
+    }
+  }
+}
+
+interface Started {
+  running: Running;
+  readiness: () => Promise<string[]>;
+  /** Stops everything that was started besides HTTP. */
+  close: () => Promise<void>;
+}
+
+async function run<Schema extends z.ZodObject>(
+  definition: Definition<Schema>,
+  start: (context: BareContext<z.output<Schema>>, stopping: AbortSignal) => Promise<Started>,
+): Promise<void> {
+  const { name } = definition;
+  if (process.argv.includes("--help") || process.argv.includes("-h")) {
+    process.stdout.write(
+      `${name}: ${definition.summary}\n\nEnvironment (defaults in brackets):\n${describeConfig(definition)}\n`,
+    );
+    return;
+  }
+  let parsed: ReturnType<typeof readConfig<Schema>>;
+  try {
+    parsed = readConfig(definition, process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    process.exitCode = 2;
+    return;
+  }
+
+  const { config, warnings } = parsed;
+  const common = config as unknown as HttpConfig;
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  let started: Started | undefined;
+  const http = createHttp(registry, async () => {
+    if (started === undefined) return ["starting"];
+    return [...(await started.readiness()), ...((await started.running.readiness?.()) ?? [])];
+  });
+  const stopping = new AbortController();
+  const stopSignal = new Promise<string>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+    // Only under a launcher is there a channel, and its end is the launcher's end.
+    process.once("disconnect", () => resolve("launcher gone"));
+  });
+  void stopSignal.then(() => stopping.abort());
+
+  // Routes must be there before listening, and the consumer's name holds the port: so start comes between two halves.
+  let log = pino({ level: definition.level?.(config) ?? "info", base: { service: name } });
+  for (const warning of warnings) log.warn(warning);
+  try {
+    const port = definition.port(config);
+    const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
+    log = log.child({ instance });
+    started = await start({ config, log, registry, http, instance }, stopping.signal);
+    const url = await listen(http, common.HTTP_HOST, port);
+    log.info({ url }, `ready: ${name} at ${url} (its metrics are at /metrics)`);
+  } catch (error) {
+    if (!stopping.signal.aborted) {
+      log.fatal({ err: error }, `${name} cannot start: ${(error as Error).message}`);
+      process.exitCode = 1;
+    }
+    process.exit();
+  }
+  const why = await stopSignal;
+  log.info({ why }, "stopping");
+  const late = setTimeout(() => {
+    log.fatal(`not stopped within ${STOP_DEADLINE_MS} ms, leaving the rest pending`);
+    process.exit(1);
+  }, STOP_DEADLINE_MS);
+  late.unref();
+  await started.close();
+  await http.close();
+  log.info("stopped");
+  process.exit(0);
+}

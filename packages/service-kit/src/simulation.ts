@@ -1,0 +1,69 @@
+/**
+ * The issuers' simulator knobs: an answer may be late, refused or never given, to see what the pipeline makes of it.
+ * They are refused at start anywhere but at a simulated exchange.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { z } from "zod";
+import { integer, number } from "./config.ts";
+
+const MAX_DELAY_MS = 60_000;
+
+/** The variables of one issuer: prefix `GOV_SIM` or `P33_SIM`. */
+export function simulationVariables<Prefix extends string>(prefix: Prefix) {
+  const delayRange = z
+    .string()
+    .default("0-0")
+    .transform((value, context) => {
+      const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(value.trim()) ?? [];
+      const range = { fromMs: Number(from), toMs: Number(to) };
+      if (range.fromMs <= range.toMs && range.toMs <= MAX_DELAY_MS) return range;
+      context.addIssue({
+        code: "custom",
+        message: `milliseconds as 300 or 200-900, at most ${MAX_DELAY_MS}, are needed`,
+      });
+      return z.NEVER;
+    })
+    .describe("simulation: each answer comes this much later, in ms or as a range 200-900 [0-0]");
+  return {
+    [`${prefix}_DELAY_MS`]: delayRange,
+    [`${prefix}_DENY_RATE`]: number("simulation: share of answers that are a denial", 0, { max: 1 }),
+    [`${prefix}_DROP_RATE`]: number("simulation: share of plans that get no answer", 0, { max: 1 }),
+    [`${prefix}_SEED`]: integer("simulation: seed of the chances above", 1),
+  } as {
+    [Name in `${Prefix}_DELAY_MS`]: typeof delayRange;
+  } & { [Name in `${Prefix}_${"DENY_RATE" | "DROP_RATE" | "SEED"}`]: ReturnType<typeof number> };
+}
+
+export interface Simulation {
+  delayMs: { fromMs: number; toMs: number };
+  denyRate: number;
+  dropRate: number;
+  seed: number;
+}
+
+export function isActive({ delayMs, denyRate, dropRate }: Simulation): boolean {
+  return delayMs.toMs > 0 || denyRate > 0 || dropRate > 0;
+}
+
+/** Before each answer: waits as long as simulated, then tells what becomes of the answer. */
+export function createSimulation(simulation: Simulation): () => Promise<"answer" | "deny" | "drop"> {
+  const chance = seededRandom(simulation.seed);
+  const { fromMs, toMs } = simulation.delayMs;
+  return async () => {
+    const fate = chance() < simulation.dropRate ? "drop" : chance() < simulation.denyRate ? "deny" : "answer";
+    const waitMs = fromMs + chance() * (toMs - fromMs);
+    if (waitMs > 0 && fate !== "drop") await delay(waitMs);
+    return fate;
+  };
+}
+
+/** mulberry32: small, seeded, good enough to simulate with. Source: https://github.com/bryc/code/blob/master/jshash/PRNGs.md */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

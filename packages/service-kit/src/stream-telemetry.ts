@@ -1,0 +1,98 @@
+/** What every consumer reports: logs once where the disposition is decided, metrics when scraped. */
+import { groupHealth, type StreamConsumer } from "@quantum/streams";
+import type { RedisClient } from "@quantum/redis";
+import type { Logger } from "pino";
+import { Counter, Gauge, type Registry } from "prom-client";
+
+export function observeConsumers(
+  consumers: readonly StreamConsumer[],
+  redis: RedisClient,
+  registry: Registry,
+  log: Logger,
+): void {
+  const labelNames = ["stream", "group"] as const;
+  const handled = new Counter({
+    name: "quantum_stream_handled_total",
+    help: "Entries handled, by disposition (done, ack, retry, dead)",
+    labelNames: [...labelNames, "disposition"],
+    registers: [registry],
+  });
+  const dead = new Counter({
+    name: "quantum_stream_dead_letter_total",
+    help: "Entries moved to the dead-letter stream",
+    labelNames,
+    registers: [registry],
+  });
+  const reclaimed = new Counter({
+    name: "quantum_stream_reclaimed_total",
+    help: "Pending entries taken over",
+    labelNames,
+    registers: [registry],
+  });
+  const pending = new Gauge({
+    name: "quantum_stream_pending",
+    help: "Entries delivered and not acknowledged",
+    labelNames,
+    registers: [registry],
+  });
+  const oldestIdle = new Gauge({
+    name: "quantum_stream_oldest_idle_seconds",
+    help: "Idle time of the oldest pending entry",
+    labelNames,
+    registers: [registry],
+  });
+  new Gauge({
+    name: "quantum_stream_lag",
+    help: "Entries not yet delivered to the group",
+    labelNames,
+    registers: [registry],
+    async collect() {
+      for (const consumer of consumers) {
+        const labels = { stream: consumer.stream, group: consumer.group };
+        // A scrape during an outage shows the last values; /readyz tells of the outage.
+        const health = await groupHealth(redis, consumer.stream, consumer.group).catch(() => undefined);
+        if (health === undefined) continue;
+        this.set(labels, health.lag);
+        pending.set(labels, health.pending);
+        oldestIdle.set(labels, health.oldestIdleMs / 1000);
+      }
+    },
+  });
+  new Gauge({
+    name: "quantum_stream_last_progress_seconds",
+    help: "Time of the last answered read, seconds since the epoch",
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const { stream, group, lastProgressMs } of consumers)
+        this.set({ stream, group }, lastProgressMs / 1000);
+    },
+  });
+
+  for (const consumer of consumers) {
+    const labels = { stream: consumer.stream, group: consumer.group };
+    const at = { ...labels };
+    consumer.on("handled", ({ entry, disposition, tookMs }) => {
+      handled.inc({ ...labels, disposition: disposition.kind });
+      if (disposition.kind === "retry")
+        log.warn(
+          { ...at, entry: entry.id, reason: disposition.reason, tookMs },
+          "entry left pending, it comes again",
+        );
+    });
+    consumer.on("reclaimed", ({ count }) => {
+      reclaimed.inc(labels, count);
+      log.warn({ ...at, count }, "pending entries taken over");
+    });
+    consumer.on("deadLettered", ({ entry, reason }) => {
+      dead.inc(labels);
+      log.error({ ...at, entry: entry.id, reason }, "entry moved to the dead-letter stream");
+    });
+    consumer.on("group", ({ created }) => {
+      if (created) log.info(at, "consumer group created at 0");
+    });
+    consumer.on("failed", ({ doing, error }) =>
+      log.error({ ...at, err: error }, `failed to ${doing}, trying again`),
+    );
+  }
+}
