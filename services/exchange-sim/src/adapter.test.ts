@@ -14,7 +14,8 @@ import { createExchangeSim, type ExchangeSim } from "./server.ts";
 
 const KEY = "sim-key";
 const SECRET = "sim-secret";
-const TIMEOUT_MS = 150;
+/** For the tests in which no answer comes; the others have time, however busy the machine is. */
+const IMPATIENT_MS = 150;
 
 let sim: ExchangeSim;
 let exchange: Exchange;
@@ -29,17 +30,18 @@ beforeEach(async () => {
 
 afterEach(() => sim.close());
 
-function connect(options: { apiKey?: string; apiSecret?: string; baseUrl?: string } = {}): Exchange {
+function connect(options: Partial<BinanceOptions> = {}): Exchange {
   return createBinanceExchange({
     baseUrl: sim.url,
     apiKey: KEY,
     apiSecret: SECRET,
-    timeoutMs: TIMEOUT_MS,
-    recvWindowMs: 1000,
+    timeoutMs: 3000,
+    recvWindowMs: 5000,
     ...options,
   });
 }
 
+const POLL = { timeout: 5000 };
 let lastOrder = 0;
 const nextId = () => `qp-0123456789abcdef-${(lastOrder += 1)}`;
 
@@ -53,7 +55,7 @@ function place(
     quantity: "0.010",
     clientOrderId: nextId(),
     timestampMs: exchange.now(),
-    recvWindowMs: 1000,
+    recvWindowMs: 5000,
     ...over,
   });
 }
@@ -104,7 +106,7 @@ describe("reads", () => {
       ["1000SHIBUSDT", "-410000"],
     ]);
     expect(await exchange.positions("ETHUSDT")).toHaveLength(1);
-    expect(Math.abs((await exchange.serverTime()) - Date.now())).toBeLessThan(100);
+    expect(Math.abs((await exchange.serverTime()) - Date.now())).toBeLessThan(1000);
   });
 
   it("pages through trades by id and by time, ascending", async () => {
@@ -121,9 +123,10 @@ describe("reads", () => {
 
   it("throws a typed error, and never reads as empty", async () => {
     await expect(exchange.positions("NOSUCH")).rejects.toMatchObject({ code: -1121, httpStatus: 400 });
+    const impatient = connect({ timeoutMs: IMPATIENT_MS });
     for (const kind of ["empty_body", "wrong_body", "reset", "503_before", "timeout_before"] as const) {
       await fault({ kind, path: "GET /fapi/v2/positionRisk" });
-      await expect(exchange.positions()).rejects.toBeInstanceOf(ExchangeError);
+      await expect(impatient.positions()).rejects.toBeInstanceOf(ExchangeError);
     }
     await fault({ kind: "429", ms: 7000, path: "GET /fapi/v1/userTrades" });
     await expect(exchange.trades("BTCUSDT")).rejects.toMatchObject({
@@ -141,11 +144,13 @@ describe("reads", () => {
 
   it("gives up on an answer that drips", async () => {
     const drip = createServer((_request, response) => {
-      const timer = setInterval(() => response.write(" "), TIMEOUT_MS / 10);
+      const timer = setInterval(() => response.write(" "), IMPATIENT_MS / 10);
       response.once("close", () => clearInterval(timer));
     });
     const baseUrl = await listening(drip);
-    await expect(connect({ baseUrl }).serverTime()).rejects.toThrow("no answer within");
+    await expect(connect({ baseUrl, timeoutMs: IMPATIENT_MS }).serverTime()).rejects.toThrow(
+      "no answer within",
+    );
     drip.closeAllConnections();
     drip.close();
   });
@@ -219,11 +224,14 @@ describe("placement", () => {
     ["reset", "ambiguous", 1],
     ["latency", "ambiguous", 1],
   ] as const)("under fault %s is %s, with %i orders at the venue", async (kind, outcome, orders) => {
-    await fault({ kind, ms: TIMEOUT_MS * 2 }); // for latency: executed after we stopped listening
     const clientOrderId = nextId();
+    const patient = exchange;
+    if (kind.startsWith("timeout") || kind === "latency") exchange = connect({ timeoutMs: IMPATIENT_MS });
+    // A slow answer is late enough to be missed; the order executes all the same.
+    await fault({ kind, ms: IMPATIENT_MS * 2 });
     expect(await place("BTCUSDT", { clientOrderId })).toMatchObject({ outcome });
-    await expect.poll(apiOrders).toHaveLength(orders);
-    expect((await exchange.order("BTCUSDT", clientOrderId))?.status).toBe(orders ? "FILLED" : undefined);
+    await expect.poll(apiOrders, POLL).toHaveLength(orders);
+    expect((await patient.order("BTCUSDT", clientOrderId))?.status).toBe(orders ? "FILLED" : undefined);
   });
 
   it("honours Retry-After", async () => {
@@ -244,11 +252,13 @@ describe("placement", () => {
   });
 
   it("acknowledges late fills as NEW, calls an open order's id a duplicate, and forgets it after the fill", async () => {
-    await fault({ kind: "late_ack", ms: 200 });
+    await fault({ kind: "late_ack", ms: 500 });
     const clientOrderId = nextId();
     expect(await placed("BTCUSDT", { clientOrderId })).toMatchObject({ status: "NEW", executedQty: "0.000" });
     expect(await place("BTCUSDT", { clientOrderId })).toEqual({ outcome: "already_placed" });
-    await expect.poll(async () => (await exchange.order("BTCUSDT", clientOrderId))?.status).toBe("FILLED");
+    await expect
+      .poll(async () => (await exchange.order("BTCUSDT", clientOrderId))?.status, POLL)
+      .toBe("FILLED");
     await placed("BTCUSDT", { clientOrderId });
     expect(await apiOrders()).toHaveLength(2);
   });
@@ -287,17 +297,15 @@ describe("clocks", () => {
   });
 
   it("never stamps an order later than its window was said to open", async () => {
-    const timestampMs = exchange.now() - 500;
-    await placed("BTCUSDT", { timestampMs, recvWindowMs: 900 });
+    const timestampMs = exchange.now() - 5000;
+    await placed("BTCUSDT", { timestampMs, recvWindowMs: 10_000 });
     const [sent] = await apiOrders();
-    expect(sent?.recvWindowMs).toBe(900);
+    expect(sent?.recvWindowMs).toBe(10_000);
     expect(sent?.timestampMs).toBeLessThanOrEqual(timestampMs);
-    expect(sent?.timestampMs).toBeGreaterThan(timestampMs - 50);
+    expect(sent?.timestampMs).toBeGreaterThan(timestampMs - 100);
 
-    expect(await place("BTCUSDT", { timestampMs: exchange.now() - 1000, recvWindowMs: 900 })).toMatchObject({
-      outcome: "rejected",
-      code: -1021,
-    });
+    const late = { timestampMs: exchange.now() - 5000, recvWindowMs: 4000 };
+    expect(await place("BTCUSDT", late)).toMatchObject({ outcome: "rejected", code: -1021 });
   });
 });
 
@@ -312,9 +320,10 @@ describe("credentials", () => {
   });
 
   it("appear in no error, whatever goes wrong", async () => {
+    const impatient = connect({ timeoutMs: IMPATIENT_MS });
     for (const kind of ["reset", "503_before", "wrong_body", "timeout_before"] as const) {
       await fault({ kind, path: "GET /fapi/v2/positionRisk" });
-      const error: unknown = await exchange.positions().catch((reason: unknown) => reason);
+      const error: unknown = await impatient.positions().catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(ExchangeError);
       const seen = JSON.stringify(error, [...Object.getOwnPropertyNames(error), "cause"]);
       expect(seen).not.toMatch(/sim-key|sim-secret|signature/);

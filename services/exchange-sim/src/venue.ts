@@ -4,7 +4,7 @@ import type { SimOrder, SimPosition, SimTrade } from "./account.ts";
 import { SymbolAccount } from "./account.ts";
 import type { SymbolSpec } from "./market.ts";
 import { decimalsOf } from "./market.ts";
-import { createPrng } from "./prng.ts";
+import { seededRandom } from "@quantum/service-kit";
 import { invalid, missing, unknownSymbol, VenueError } from "./venue-error.ts";
 
 export type Query = Readonly<Record<string, string | undefined>>;
@@ -27,7 +27,7 @@ export class SimVenue {
   #strategy: boolean;
 
   constructor(market: readonly SymbolSpec[], seed: number, strategy: boolean, now: () => number) {
-    const random = createPrng(seed);
+    const random = seededRandom(seed);
     this.#accounts = new Map(market.map((spec) => [spec.symbol, new SymbolAccount(spec, random, now)]));
     this.#strategy = strategy;
   }

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { parseVenue } from "./venue.ts";
+
+describe("parseVenue", () => {
+  it.each([
+    ["http://127.0.0.1:8099", true],
+    ["http://localhost:8099/", true],
+    ["http://[::1]:8099", true],
+    ["http://exchange-sim:8099", true],
+    ["https://testnet.binancefuture.com", false],
+    ["https://demo-fapi.binance.com", false],
+  ])("takes %s, simulated: %s", (url, simulated) => {
+    expect(parseVenue(url)).toEqual({ baseUrl: url.replace(/\/$/, ""), simulated });
+  });
+
+  it.each([
+    "",
+    " ",
+    "https://fapi.binance.com",
+    "https://FAPI.binance.com",
+    "https://fapi.binance.com.",
+    "https://api.binance.com",
+    "https://fapi1.binance.com",
+    "https://fapi-mm.binance.com",
+    "https://testnet.binancefuture.com.evil.example",
+    "http://127.0.0.1.evil.example",
+    "http://exchange-sim.evil.example",
+    "https://10.0.0.5",
+    "http://testnet.binancefuture.com",
+    "http://127.0.0.1@fapi.binance.com",
+    "https://testnet.binancefuture.com/fapi",
+    "ftp://127.0.0.1",
+    "127.0.0.1:8099",
+  ])("refuses %o, naming the variable", (url) => {
+    expect(() => parseVenue(url)).toThrow("BINANCE_BASE_URL");
+  });
+});

@@ -1,0 +1,16 @@
+import { commonVariables, flag, integer, optionalText, port, text } from "@quantum/service-kit";
+import { z } from "zod";
+
+export const configSource = {
+  schema: z.object({
+    ...commonVariables,
+    EXCHANGE_SIM_PORT: port("the venue's port, which also serves /sim, /healthz and /metrics", 8099),
+    SIM_SEED: integer("seed of prices and ids; the same seed repeats them", 1),
+    SIM_MARKET_FILE: optionalText("JSON file with symbols and positions [six built-in symbols]"),
+    SIM_STRATEGY: flag("the account's strategy reopens positions that orders have reduced", true),
+    SIM_LATENCY_MS: integer("added to every answer", 0, { max: 60_000 }),
+    SIM_API_KEY: text("the account's key", "sim-key"),
+    SIM_API_SECRET: text("the account's secret", "sim-secret"),
+  }),
+  ownPrefixes: ["SIM_", "EXCHANGE_SIM_"],
+};

@@ -1,0 +1,34 @@
+import { readFile } from "node:fs/promises";
+import { runBareService } from "@quantum/service-kit";
+import { z } from "zod";
+import { configSource } from "./config.ts";
+import { DEFAULT_MARKET, marketSchema, type SymbolSpec } from "./market.ts";
+import { registerExchangeSim } from "./server.ts";
+
+await runBareService({
+  name: "exchange-sim",
+  summary: "a futures venue to develop and test against: positions, prices and faults are invented",
+  ...configSource,
+  port: (config) => config.EXCHANGE_SIM_PORT,
+  start: async ({ config, http }) => {
+    registerExchangeSim(http, {
+      market:
+        config.SIM_MARKET_FILE === undefined ? DEFAULT_MARKET : await readMarket(config.SIM_MARKET_FILE),
+      seed: config.SIM_SEED,
+      strategy: config.SIM_STRATEGY,
+      latencyMs: config.SIM_LATENCY_MS,
+      apiKey: config.SIM_API_KEY,
+      apiSecret: config.SIM_API_SECRET,
+    });
+    return {};
+  },
+});
+
+async function readMarket(file: string): Promise<readonly SymbolSpec[]> {
+  try {
+    return marketSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new Error(`SIM_MARKET_FILE=${file}: ${why}`, { cause: error });
+  }
+}
