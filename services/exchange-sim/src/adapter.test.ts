@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  type BinanceOptions,
   createBinanceExchange,
   type Exchange,
   ExchangeError,
