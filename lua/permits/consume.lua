@@ -39,6 +39,8 @@ local quantity_issuer = ARGV[6]
 local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 9, 7
 
 local record = hash(plan)
+-- What does not wait is nothing for a sweep to find again.
+if record.state ~= 'WAITING' then redis.call('ZREM', waiting, plan_id) end
 if not record.state then return { 'GONE' } end
 local symbol = record.symbol
 if record.safe_qty then return { 'OK', '1', symbol, record.wait_ms, record.safe_qty, record.mode } end

@@ -42,6 +42,11 @@ export interface ConsumerOptions {
   orderBy?: (entry: Entry) => string;
   /** Entries handled at the same time, and at most this many are read ahead. */
   concurrency?: number;
+  /**
+   * False for hints: delivered counts as acknowledged, so nothing is ever pending, reclaimed or dead-lettered, and what
+   * was under way when the process died is gone.
+   */
+  acknowledge?: boolean;
   /** Idle time after which a pending entry is taken over, in ms. */
   reclaimIdleMs?: number;
   /** Deliveries after which an entry that asks for a retry is given up. */
@@ -89,6 +94,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       concurrency: CONCURRENCY,
       reclaimIdleMs: RECLAIM_IDLE_MS,
       maxDeliveries: MAX_DELIVERIES,
+      acknowledge: true,
       ...options,
     };
   }
@@ -106,9 +112,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.#blocking = this.#options.connectForBlocking();
     await this.#untilStopped("create the group", () => this.#createGroup());
     this.#running = this.#read();
-    this.#reclaimTimer = setInterval(() => {
-      this.#reclaiming = this.#reclaim().catch((error: unknown) => this.#failed("reclaim", error));
-    }, this.#options.reclaimIdleMs / 2);
+    if (this.#options.acknowledge) {
+      this.#reclaimTimer = setInterval(() => {
+        this.#reclaiming = this.#reclaim().catch((error: unknown) => this.#failed("reclaim", error));
+      }, this.#options.reclaimIdleMs / 2);
+    }
     this.emit("started");
   }
 
@@ -137,7 +145,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   async #read(): Promise<void> {
     // First what this consumer had been given before it stopped, then what is new.
-    let cursor = "0";
+    let cursor = this.#options.acknowledge ? "0" : ">";
     while (!this.#stopping.signal.aborted) {
       await this.#untilStopped("read", async () => {
         const room = this.#options.concurrency - this.#inFlight.size;
@@ -154,19 +162,15 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   }
 
   async #readGroup(cursor: string, count: number): Promise<Entry[]> {
-    const { stream, group, consumer } = this.#options;
+    const { stream, group, consumer, acknowledge } = this.#options;
     if (this.#blocking === undefined) return [];
-    const read = this.#blocking.xreadgroup(
-      "GROUP",
-      group,
-      consumer,
-      "COUNT",
-      count,
-      "BLOCK",
-      BLOCK_MS,
-      "STREAMS",
-      stream,
-      cursor,
+    const who = ["GROUP", group, consumer] as const;
+    const how = ["COUNT", count, "BLOCK", BLOCK_MS] as const;
+    const what = ["STREAMS", stream, cursor] as const;
+    const read = (
+      acknowledge
+        ? this.#blocking.xreadgroup(...who, ...how, ...what)
+        : this.#blocking.xreadgroup(...who, ...how, "NOACK", ...what)
     ) as Promise<[string, RawEntry[]][] | null>;
     try {
       const reply = await withDeadline(read, BLOCK_MS + BLOCK_GRACE_MS, `XREADGROUP ${stream}`);
@@ -212,7 +216,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   }
 
   async #dispose(entry: Entry, disposition: Disposition): Promise<void> {
-    const { redis, keys, stream, group, maxDeliveries } = this.#options;
+    const { redis, keys, stream, group, maxDeliveries, acknowledge } = this.#options;
+    if (!acknowledge) return;
     const dead = async (reason: string) => {
       await moveToDeadLetter(redis, keys, { stream, group, entry, reason });
       this.emit("deadLettered", { entry, reason });

@@ -1,0 +1,115 @@
+/** The apply-layer's variables. Source of the names: WIRE.md, "Environment names that must keep working". */
+import { QUANTITY_ISSUER } from "@quantum/contract";
+import { parseVenue } from "@quantum/exchange";
+import {
+  choice,
+  commonVariables,
+  type ConfigSource,
+  flag,
+  integer,
+  list,
+  logLevel,
+  number,
+  optionalText,
+  port,
+  redisVariables,
+  symbols,
+} from "@quantum/service-kit";
+import { z } from "zod";
+
+/** Issuers' permits live this long (WIRE.md, "Keys"); waiting longer would wait for permits that have expired. */
+const PERMIT_TTL_MS = 60_000;
+const MAX_SEC = 30 * 24 * 3600;
+
+const schema = z.object({
+  ...commonVariables,
+  ...redisVariables,
+  APPLY_MODE: choice(
+    "what becomes of permitted plans: nothing, an order at the testnet, an order at exchange-sim",
+    ["dry_run", "testnet", "paper"],
+    "dry_run",
+  ),
+  SYMBOLS: symbols("symbols whose proposal hashes are polled", "BTCUSDT,ETHUSDT,SOLUSDT"),
+  APPLY_ALLOWLIST: symbols("symbols whose plans may execute", "BTCUSDT"),
+  APPLY_POLL_SEC: number("seconds between two polls of the proposal hashes", 5, { min: 0.1, max: 3600 }),
+  APPLY_DEDUPE_TTL_SEC: integer("seconds for which a plan id is taken", 21_600, { min: 1, max: MAX_SEC }),
+  K_BLOCK_CRITICAL: number("kill score from which plans that do not close are blocked", 0.8, { max: 1 }),
+  K_BLOCK_WARNING: number("kill score from which plans that raise risk are blocked", 0.6, { max: 1 }),
+  K_CRITICAL_BLOCKS_CLOSES: flag(
+    "the critical kill score blocks closes too, as the Python service did",
+    false,
+  ),
+  APPLY_KILL_SWITCH: flag("block every plan of this service", false),
+  APPLY_PERMIT_WAIT_MS: integer("how long a plan waits for its permits, in ms", 1_200, {
+    min: 1,
+    max: PERMIT_TTL_MS,
+  }),
+  APPLY_PERMIT_STEP_MS: integer("how often keys are looked for that came without a wake-up, in ms", 100, {
+    min: 10,
+    max: PERMIT_TTL_MS,
+  }),
+  APPLY_REQUIRED_PERMITS: list(
+    "issuers whose permits are required, all of them",
+    "governor,p33",
+    /^[a-z][a-z0-9]*$/,
+    "lower-case issuer names is needed",
+  ),
+  APPLY_EXECUTE_TTL_MS: integer(
+    "how long after the permits are spent the order may be claimed, in ms",
+    5_000,
+    { min: 100, max: PERMIT_TTL_MS },
+  ),
+  APPLY_PROPOSAL_MAX_AGE_SEC: integer("age from which a proposal is stale, in s; 0 = off", 300, {
+    max: MAX_SEC,
+  }),
+  APPLY_METRICS_PORT: port("port of /healthz, /readyz, /metrics and /plans", 8043),
+  APPLY_LOG_LEVEL: logLevel(),
+  BINANCE_BASE_URL: optionalText(
+    "the venue that the executor uses; with testnet mode simulated proposals are refused unless it is a simulated one",
+  ),
+});
+
+export type Config = z.output<typeof schema>;
+
+export const configSource: ConfigSource<typeof schema> = {
+  schema,
+  ownPrefixes: ["APPLY_", "K_"],
+  // The Python apply-layer placed the orders itself.
+  retired: ["BINANCE_TESTNET_API_KEY", "BINANCE_TESTNET_API_SECRET"],
+  relations: (config) => {
+    const broken: string[] = [];
+    const { APPLY_REQUIRED_PERMITS: required } = config;
+    if (config.K_BLOCK_WARNING > config.K_BLOCK_CRITICAL) {
+      broken.push(
+        `K_BLOCK_WARNING=${config.K_BLOCK_WARNING} exceeds K_BLOCK_CRITICAL=${config.K_BLOCK_CRITICAL}: the warning would never be reached`,
+      );
+    }
+    if (config.APPLY_PERMIT_STEP_MS > config.APPLY_PERMIT_WAIT_MS) {
+      broken.push(
+        `APPLY_PERMIT_STEP_MS=${config.APPLY_PERMIT_STEP_MS} exceeds APPLY_PERMIT_WAIT_MS=${config.APPLY_PERMIT_WAIT_MS}: keys set without a wake-up would be seen only at the deadline`,
+      );
+    }
+    if (!required.includes(QUANTITY_ISSUER)) {
+      broken.push(
+        `APPLY_REQUIRED_PERMITS=${required.join()} lacks ${QUANTITY_ISSUER}: its permit carries the side and quantity of the order`,
+      );
+    }
+    if (new Set(required).size !== required.length) {
+      broken.push(`APPLY_REQUIRED_PERMITS=${required.join()} names an issuer twice`);
+    }
+    if (config.BINANCE_BASE_URL !== undefined) {
+      try {
+        parseVenue(config.BINANCE_BASE_URL);
+      } catch (error) {
+        broken.push((error as Error).message);
+      }
+    }
+    return broken;
+  },
+};
+
+/** Orders would move money that is not simulated: only testnet mode, unless its venue is known to be a simulated one. */
+export function isRealVenue(config: Config): boolean {
+  if (config.APPLY_MODE !== "testnet") return false;
+  return config.BINANCE_BASE_URL === undefined || !parseVenue(config.BINANCE_BASE_URL).simulated;
+}

@@ -1,0 +1,83 @@
+/**
+ * The gates a proposal passes before a plan may wait for permits, in order: allowlist, kill score, source, freshness,
+ * action. (The kill switch before them and the duplicates behind them are checked in the script that opens the plan.)
+ *
+ * The kill-score gates are directional: the score that proposes a close must not forbid it.
+ */
+import type { Decision, Proposal } from "@quantum/contract";
+
+export interface Gates {
+  allowlist: ReadonlySet<string>;
+  killScoreCritical: number;
+  killScoreWarning: number;
+  criticalBlocksCloses: boolean;
+  /** 0 = off. */
+  proposalMaxAgeSec: number;
+  refuseSimulated: boolean;
+}
+
+export interface Decided {
+  decision: Decision;
+  /** `reason_codes` of the entry; for EXECUTE it is empty or a remark. */
+  reason: string;
+  /** What EXECUTE would do. */
+  close?: Close;
+}
+
+export interface Close {
+  step: string;
+  /** Percent of the position. */
+  pct: number;
+}
+
+const CLOSES: Readonly<Record<string, Close>> = {
+  FULL_CLOSE_PROPOSED: { step: "CLOSE_FULL", pct: 100 },
+  PARTIAL_75: { step: "CLOSE_PARTIAL_75", pct: 75 },
+  PARTIAL_50: { step: "CLOSE_PARTIAL_50", pct: 50 },
+  PARTIAL_25: { step: "CLOSE_PARTIAL_25", pct: 25 },
+};
+
+const IDLE: Readonly<Record<string, string>> = {
+  HOLD: "action_hold",
+  NONE: "action_none",
+  UPDATE_SL: "update_sl_not_supported",
+};
+
+/** A publisher whose clock is further ahead than this is not believed. */
+const CLOCK_SKEW_SEC = 5;
+
+export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided {
+  const { harvestAction: action, killScore } = proposal;
+  const close = CLOSES[action];
+  const refuse = (decision: Decision, reason: string): Decided => ({ decision, reason });
+
+  if (!gates.allowlist.has(proposal.symbol)) return refuse("SKIP", "not_in_allowlist");
+  // Not `killScore < 0 || killScore > 1`: NaN would pass.
+  if (!(killScore >= 0 && killScore <= 1)) return refuse("ERROR", "kill_score_invalid");
+  const critical = killScore >= gates.killScoreCritical;
+  if (critical && (close === undefined || gates.criticalBlocksCloses))
+    return refuse("BLOCKED", "kill_score_critical");
+  const warning = killScore >= gates.killScoreWarning;
+  const raisesRisk = close === undefined && action !== "HOLD" && action !== "NONE";
+  if (warning && raisesRisk) return refuse("BLOCKED", "kill_score_warning_risk_increase");
+  if (gates.refuseSimulated && proposal.source?.includes("simulated") === true)
+    return refuse("BLOCKED", "simulated_source");
+  if (isStale(proposal, gates.proposalMaxAgeSec, nowMs)) return refuse("SKIP", "proposal_stale");
+
+  if (close !== undefined) {
+    return { decision: "EXECUTE", reason: warning ? "kill_score_warning_close_ok" : "", close };
+  }
+  const idle = IDLE[action];
+  return idle === undefined ? refuse("ERROR", `unknown_action_${action}`) : refuse("SKIP", idle);
+}
+
+/** Judged on `last_update_epoch`, else on `computed_at_utc`; a proposal without a time, or from the future, is stale. */
+function isStale(proposal: Proposal, maxAgeSec: number, nowMs: number): boolean {
+  if (maxAgeSec === 0) return false;
+  const atSec =
+    proposal.lastUpdateEpochSec ??
+    (proposal.computedAtMs === undefined ? undefined : proposal.computedAtMs / 1000);
+  if (atSec === undefined) return true;
+  const ageSec = nowMs / 1000 - atSec;
+  return !(ageSec <= maxAgeSec && ageSec >= -CLOCK_SKEW_SEC);
+}

@@ -1,0 +1,110 @@
+/**
+ * The apply-layer (P3): proposals become plans, plans wait for their permits, permits are spent together or the plan is
+ * blocked. Only wiring here.
+ */
+import type { Proposal } from "@quantum/contract";
+import { createConsume, PermitWait } from "@quantum/permits";
+import { notDurable } from "@quantum/redis";
+import { runService } from "@quantum/service-kit";
+import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
+import { configSource, isRealVenue } from "./config.ts";
+import { decide } from "./decide.ts";
+import { createOpen } from "./open.ts";
+import { addPlansRoute } from "./plans-route.ts";
+import { createHashPoll, handleProposal } from "./proposals.ts";
+import { createSweep, every } from "./sweep.ts";
+import { ApplyTelemetry, observe } from "./telemetry.ts";
+import { reportTo, wakeBy } from "./wakes.ts";
+
+const GROUP = "apply-layer";
+/** How late a dead replica's plans may end after their deadline. */
+const SWEEP_MS = 5_000;
+/** Clocks further apart than this make deadlines and freshness meaningless. */
+const CLOCK_BOUND_MS = 1_000;
+
+await runService({
+  name: "apply-layer",
+  summary: "turns harvest proposals into plans, waits for every permit and spends them together, or blocks",
+  ...configSource,
+  port: (config) => config.APPLY_METRICS_PORT,
+  level: (config) => config.APPLY_LOG_LEVEL,
+  start: async ({ config, log, registry, http, keys, redis, facts, instance, connectForBlocking }) => {
+    const weaknesses = notDurable(facts, CLOCK_BOUND_MS);
+    if (weaknesses.length > 0 && isRealVenue(config)) {
+      throw new Error(`APPLY_MODE=testnet needs a Redis that forgets nothing: ${weaknesses.join("; ")}`);
+    }
+    if (weaknesses.length > 0)
+      log.warn({ weaknesses }, "this Redis may forget claims: good enough for simulation only");
+
+    const required = config.APPLY_REQUIRED_PERMITS;
+    const known = [...new Set([...config.SYMBOLS, ...config.APPLY_ALLOWLIST])];
+    const events = new ApplyTelemetry();
+    const consume = createConsume({
+      redis,
+      keys,
+      required,
+      executeTtlMs: config.APPLY_EXECUTE_TTL_MS,
+      // The Python loop's last look may come one step after the deadline; later, what is found there is too late.
+      graceMs: config.APPLY_PERMIT_STEP_MS,
+      halted: config.APPLY_KILL_SWITCH,
+    });
+    const wait = new PermitWait({ redis, keys, required, consume, stepMs: config.APPLY_PERMIT_STEP_MS });
+    observe({ events, wait, registry, log, symbols: new Set(known), required });
+    addPlansRoute(http, redis, keys);
+
+    const open = createOpen({
+      redis,
+      keys,
+      required,
+      mode: config.APPLY_MODE,
+      waitMs: config.APPLY_PERMIT_WAIT_MS,
+      dedupeTtlSec: config.APPLY_DEDUPE_TTL_SEC,
+    });
+    const gates = {
+      allowlist: new Set(config.APPLY_ALLOWLIST),
+      killScoreCritical: config.K_BLOCK_CRITICAL,
+      killScoreWarning: config.K_BLOCK_WARNING,
+      criticalBlocksCloses: config.K_CRITICAL_BLOCKS_CLOSES,
+      proposalMaxAgeSec: config.APPLY_PROPOSAL_MAX_AGE_SEC,
+      refuseSimulated: isRealVenue(config),
+    };
+    const accept = async (proposal: Proposal) => {
+      const decided = config.APPLY_KILL_SWITCH
+        ? { decision: "BLOCKED" as const, reason: "kill_switch_active" }
+        : decide(proposal, gates, Date.now());
+      const opened = await open(proposal, decided);
+      events.emit("opened", { symbol: proposal.symbol, decided, opened });
+      // A duplicate that still waits may be a dead replica's: whoever finds it watches it.
+      const waits = opened.kind === "opened" || (opened.kind === "duplicate" && opened.state === "WAITING");
+      if (waits) wait.watch(opened.planId, proposal.symbol, opened.remainingMs);
+    };
+
+    const failed = (doing: string) => (error: Error) => events.emit("failed", { doing, error });
+    const poll = createHashPoll({
+      redis,
+      keys,
+      symbols: config.SYMBOLS,
+      accept,
+      onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
+    });
+    const sweep = createSweep({ redis, keys, symbols: known, wait });
+    await sweep({ all: true });
+    const polling = every(config.APPLY_POLL_SEC * 1000, poll, failed("poll the proposal hashes"));
+    const sweeping = every(SWEEP_MS, () => sweep({ all: false }), failed("sweep waiting plans"));
+
+    const common = { redis, connectForBlocking, keys, group: GROUP, consumer: instance };
+    const consumer = (options: Pick<ConsumerOptions, "stream" | "handle" | "acknowledge">) =>
+      new StreamConsumer({ ...common, ...options });
+    return {
+      consumers: [
+        consumer({ stream: keys.streams.permit, handle: wakeBy(wait), acknowledge: false }),
+        consumer({ stream: keys.streams.proposal, handle: handleProposal(accept) }),
+        consumer({ stream: keys.streams.result, handle: reportTo(events), acknowledge: false }),
+      ],
+      stop: async () => {
+        await Promise.all([polling.stop(), sweeping.stop()]);
+        await wait.stop();
+      },
+    };
+  },
+});

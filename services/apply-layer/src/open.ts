@@ -1,0 +1,149 @@
+/** `lua/plans/open.lua`, typed: from a decided proposal to a waiting, ended or duplicate plan. */
+import {
+  type Decision,
+  dumpPythonJson,
+  flatFields,
+  formatPythonFloat,
+  type Keys,
+  planId,
+  type Proposal,
+  PythonFloat,
+} from "@quantum/contract";
+import { haltKeys } from "@quantum/permits";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import type { Decided } from "./decide.ts";
+
+const run = bindScript("plans/open", {
+  keys: [
+    "plan",
+    "dedupe",
+    "published",
+    "spent",
+    "order",
+    "waiting",
+    "plans",
+    "results",
+    "kill_switch",
+    "disarm",
+    "disarm_today",
+  ],
+  restKeys: "left",
+  args: [
+    "plan_id",
+    "symbol",
+    "decision",
+    "reason",
+    "mode",
+    "wait_ms",
+    "dedupe_sec",
+    "published_sec",
+    "record_sec",
+    "step",
+    "close_pct",
+  ],
+  restArgs: "entry",
+});
+
+const PUBLISHED_TTL_SEC = 300;
+const RECORD_TTL_SEC = 24 * 3600;
+
+export type Opened =
+  /** The plan waits; `remainingMs` until its deadline. */
+  | { kind: "opened"; planId: string; attempt: string; remainingMs: number }
+  /** Published together with its terminal result. */
+  | { kind: "ended"; planId: string; decision: Decision; reason: string }
+  /** The plan id is taken. A plan that waits may be watched by whoever finds it. */
+  | { kind: "duplicate"; planId: string; state: string; remainingMs: number };
+
+export interface OpenOptions {
+  redis: RedisClient;
+  keys: Keys;
+  required: readonly string[];
+  mode: string;
+  waitMs: number;
+  dedupeTtlSec: number;
+}
+
+export type Open = (proposal: Proposal, decided: Decided) => Promise<Opened>;
+
+export function createOpen(options: OpenOptions): Open {
+  const { redis, keys, required } = options;
+  return async (proposal, decided) => {
+    const id = planId(proposal);
+    const { symbol } = proposal;
+    const [status, ...rest] = await run(redis, {
+      keys: {
+        plan: keys.plan(id),
+        dedupe: keys.dedupe(id),
+        published: keys.published(id),
+        spent: keys.spent(id),
+        order: keys.order(id),
+        waiting: keys.waiting(symbol),
+        plans: keys.streams.plan,
+        results: keys.streams.result,
+        ...haltKeys(keys),
+      },
+      restKeys: required.flatMap((issuer) => [keys.permit(issuer, id), keys.block(issuer, id)]),
+      args: {
+        plan_id: id,
+        symbol,
+        decision: decided.decision,
+        reason: decided.reason,
+        mode: options.mode,
+        wait_ms: String(options.waitMs),
+        dedupe_sec: String(options.dedupeTtlSec),
+        published_sec: String(PUBLISHED_TTL_SEC),
+        record_sec: String(RECORD_TTL_SEC),
+        step: decided.close?.step ?? "",
+        close_pct: String(decided.close?.pct ?? ""),
+      },
+      restArgs: flatFields(planFields(id, proposal, decided)),
+    });
+    return parseReply(id, status, rest);
+  };
+}
+
+function parseReply(id: string, status: string | undefined, rest: readonly string[]): Opened {
+  const remaining = (deadline = "", now = "") => (deadline === "" ? 0 : Number(deadline) - Number(now));
+  switch (status) {
+    case "OPENED":
+      return { kind: "opened", planId: id, attempt: rest[0] ?? "", remainingMs: remaining(rest[2], rest[3]) };
+    case "ENDED":
+      return { kind: "ended", planId: id, decision: rest[1] as Decision, reason: rest[2] ?? "" };
+    case "DUPLICATE":
+      return {
+        kind: "duplicate",
+        planId: id,
+        state: rest[0] ?? "",
+        remainingMs: remaining(rest[2], rest[3]),
+      };
+    default:
+      throw new Error(`plans/open answered ${String(status)}`);
+  }
+}
+
+/** The `apply.plan` entry in WIRE.md's order; the script fills in decision, reason_codes and timestamp. */
+function planFields(id: string, proposal: Proposal, decided: Decided): Record<string, string> {
+  const float = (value: number | undefined) => (value === undefined ? "" : formatPythonFloat(value));
+  const steps = [decided.close ?? []].flat().map(({ step, pct }) => {
+    return { step, type: "market_reduce_only", side: "close", pct: new PythonFloat(pct) };
+  });
+  return {
+    plan_id: id,
+    symbol: proposal.symbol,
+    action: proposal.harvestAction,
+    kill_score: formatPythonFloat(proposal.killScore),
+    k_regime_flip: float(proposal.kRegimeFlip),
+    k_sigma_spike: float(proposal.kSigmaSpike),
+    k_ts_drop: float(proposal.kTsDrop),
+    k_age_penalty: float(proposal.kAgePenalty),
+    new_sl_proposed: float(proposal.newSlProposed),
+    R_net: float(proposal.rNet),
+    decision: "",
+    reason_codes: "",
+    steps: dumpPythonJson(steps),
+    close_qty: "0.0",
+    price: "",
+    timestamp: "",
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * Where proposals come from: the stream, and the hashes as a fallback. The same proposal gives the same plan id either
+ * way, so whichever comes second is a duplicate.
+ */
+import { type Keys, parseProposal, planId, type Proposal } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import { type Disposition, ACK, type Entry } from "@quantum/streams";
+
+const SYMBOL = /^[A-Z0-9_]{2,32}$/;
+
+/** A stream entry as a proposal, or why it goes to the dead-letter stream. */
+export function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
+  const symbol = entry.fields["symbol"] ?? "";
+  if (!SYMBOL.test(symbol))
+    return { dead: `symbol is ${JSON.stringify(symbol)}: an upper-case symbol is needed` };
+  const parsed = parseProposal(symbol, entry.fields);
+  return parsed.ok ? { proposal: parsed.proposal } : { dead: parsed.problems.join("; ") };
+}
+
+export function handleProposal(accept: (proposal: Proposal) => Promise<void>) {
+  return async (entry: Entry): Promise<Disposition> => {
+    const read = proposalOf(entry);
+    if ("dead" in read) return { kind: "dead", reason: read.dead };
+    await accept(read.proposal);
+    return ACK;
+  };
+}
+
+export interface HashPoll {
+  redis: RedisClient;
+  keys: Keys;
+  symbols: readonly string[];
+  accept: (proposal: Proposal) => Promise<void>;
+  /** The hash cannot be a proposal; said once for each content. */
+  onBad: (symbol: string, problem: string) => void;
+}
+
+/**
+ * @returns one poll: reads all hashes in one round trip. A proposal whose plan is still marked as taken is passed over
+ * in silence; after the operators' reset the mark is gone and the plan may open afresh.
+ */
+export function createHashPoll({ redis, keys, symbols, accept, onBad }: HashPoll): () => Promise<void> {
+  const lastPlan = new Map<string, string>();
+  const lastProblem = new Map<string, string>();
+  return async () => {
+    const pipeline = redis.pipeline();
+    for (const symbol of symbols) {
+      pipeline.hgetall(keys.proposal(symbol));
+      pipeline.exists(keys.dedupe(lastPlan.get(symbol) ?? ""));
+    }
+    const replies = (await pipeline.exec()) ?? [];
+    for (const [index, symbol] of symbols.entries()) {
+      const [error, fields] = (replies[2 * index] ?? [null, {}]) as [Error | null, Record<string, string>];
+      const taken = replies[2 * index + 1]?.[1] === 1;
+      if (error === null && Object.keys(fields).length === 0) continue;
+      const parsed =
+        error === null ? parseProposal(symbol, fields) : { ok: false as const, problems: [error.message] };
+      if (!parsed.ok) {
+        const problem = parsed.problems.join("; ");
+        if (lastProblem.get(symbol) !== problem) onBad(symbol, problem);
+        lastProblem.set(symbol, problem);
+        continue;
+      }
+      const id = planId(parsed.proposal);
+      if (taken && lastPlan.get(symbol) === id) continue;
+      await accept(parsed.proposal);
+      lastPlan.set(symbol, id);
+    }
+  };
+}

@@ -1,0 +1,53 @@
+/** Finds plans that wait and that nobody in this process watches: after a restart, or when another replica died. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Keys } from "@quantum/contract";
+import type { PermitWait } from "@quantum/permits";
+import type { RedisClient } from "@quantum/redis";
+
+/** Plans taken up in one sweep and symbol; the rest waits for the next one. */
+const SWEPT_PLANS_MAX = 500;
+
+interface SweepOptions {
+  redis: RedisClient;
+  keys: Keys;
+  symbols: readonly string[];
+  wait: PermitWait;
+}
+
+/**
+ * @returns one sweep: plans past their deadline, or (`all`, at start) every waiting plan, since the wake-ups that a
+ * former process had been given are gone. Our clock only chooses which to try: the script decides by Redis's.
+ */
+export function createSweep({ redis, keys, symbols, wait }: SweepOptions) {
+  return async ({ all }: { all: boolean }): Promise<void> => {
+    const pipeline = redis.pipeline();
+    const until = all ? "+inf" : Date.now();
+    for (const symbol of symbols)
+      pipeline.zrangebyscore(keys.waiting(symbol), "-inf", until, "LIMIT", 0, SWEPT_PLANS_MAX);
+    const replies = (await pipeline.exec()) ?? [];
+    await Promise.all(
+      symbols.flatMap((symbol, index) => {
+        const [error, planIds] = replies[index] ?? [null, []];
+        if (error !== null) throw error;
+        return (planIds as string[]).map((planId) => wait.wake(planId, symbol));
+      }),
+    );
+  };
+}
+
+/** Runs a task again and again, `ms` after its last end, until stopped; a failure is reported and does not end it. */
+export function every(ms: number, task: () => Promise<void>, onError: (error: Error) => void) {
+  const stopping = new AbortController();
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      await task().catch(onError);
+      await delay(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,156 @@
+/** Logs and metrics of the apply-layer, from its events. Texts and names: WIRE.md, "Log lines" and "Metrics to keep". */
+import { EventEmitter } from "node:events";
+import { type ResultEntry, ttlLabel, waitReasons } from "@quantum/contract";
+import type { PermitWait, Verdict } from "@quantum/permits";
+import type { Logger } from "@quantum/service-kit";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Decided } from "./decide.ts";
+import type { Opened } from "./open.ts";
+
+export interface ApplyEvents {
+  opened: [{ symbol: string; decided: Decided; opened: Opened }];
+  badHash: [{ symbol: string; problem: string }];
+  result: [ResultEntry];
+  failed: [{ doing: string; error: Error }];
+}
+
+export class ApplyTelemetry extends EventEmitter<ApplyEvents> {}
+
+const WAIT_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 800, 1000, 1100, 1200, 1250, 1500, 2500];
+const SHOWN_DECIMALS = 4;
+
+interface Options {
+  events: ApplyTelemetry;
+  wait: PermitWait;
+  registry: Registry;
+  log: Logger;
+  symbols: ReadonlySet<string>;
+  required: readonly string[];
+}
+
+export function observe({ events, wait, registry, log, symbols, required }: Options): void {
+  const registers = [registry];
+  const plans = new Counter({
+    name: "quantum_apply_plan_total",
+    help: "Plans published, by decision",
+    labelNames: ["symbol", "decision"],
+    registers,
+  });
+  const duplicates = new Counter({
+    name: "quantum_apply_dedupe_hits_total",
+    help: "Proposals whose plan id was taken",
+    registers,
+  });
+  const executes = new Counter({
+    name: "quantum_apply_execute_total",
+    help: "Results of plans that were to execute",
+    labelNames: ["symbol", "step", "status"],
+    registers,
+  });
+  const lastSuccess = new Gauge({
+    name: "quantum_apply_last_success_epoch",
+    help: "Time of the last executed plan, seconds since the epoch",
+    labelNames: ["symbol"],
+    registers,
+  });
+  const waitMs = new Histogram({
+    name: "quantum_permit_wait_ms",
+    help: "From publication to verdict, by Redis's clock",
+    labelNames: ["outcome"],
+    buckets: WAIT_BUCKETS_MS,
+    registers,
+  });
+  const blocks = new Counter({
+    name: "quantum_permit_block_total",
+    help: "Waits for permits that ended in BLOCKED",
+    labelNames: ["reason", "symbol"],
+    registers,
+  });
+  const safeQty = new Gauge({
+    name: "quantum_permit_safe_qty",
+    help: "Safe quantity of the last permitted plan",
+    labelNames: ["symbol"],
+    registers,
+  });
+  new Gauge({
+    name: "quantum_permit_waiting_plans",
+    help: "Plans waiting in this process",
+    registers,
+    collect() {
+      this.set(wait.size);
+    },
+  });
+
+  const reasons = new Set(waitReasons(required));
+  const closed = (set: ReadonlySet<string>, value: string) => (set.has(value) ? value : "other");
+
+  events.on("opened", ({ symbol, decided, opened }) => {
+    if (opened.kind === "duplicate") {
+      duplicates.inc();
+      log.debug(
+        { symbol, plan: opened.planId, state: opened.state },
+        `${symbol}: Plan ${opened.planId} is a duplicate`,
+      );
+      return;
+    }
+    const decision = opened.kind === "ended" ? opened.decision : "EXECUTE";
+    const reason = opened.kind === "ended" ? opened.reason : decided.reason;
+    plans.inc({ symbol: closed(symbols, symbol), decision });
+    log.info(
+      { symbol, plan: opened.planId, decision, reason },
+      `${symbol}: Plan ${opened.planId} published (decision=${decision}, steps=${decided.close === undefined ? 0 : 1})`,
+    );
+  });
+  events.on("badHash", ({ symbol, problem }) =>
+    log.warn({ symbol, problem }, `${symbol}: the proposal hash is no proposal`),
+  );
+  events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
+  events.on("result", (result) => {
+    if (result.decision !== "EXECUTE") return;
+    const symbol = closed(symbols, result.symbol);
+    const step = result.steps_results[0]?.["step"];
+    executes.inc({
+      symbol,
+      step: typeof step === "string" && step.startsWith("CLOSE_") ? step : "none",
+      status: (result.outcome ?? "unknown").toLowerCase(),
+    });
+    if (result.executed) lastSuccess.set({ symbol }, Date.now() / 1000);
+  });
+
+  wait.on("verdict", (verdict) => {
+    const symbol = closed(symbols, verdict.symbol);
+    waitMs.observe({ outcome: verdict.kind }, verdict.waitMs);
+    if (verdict.kind === "ok") safeQty.set({ symbol }, Number(verdict.safeQty));
+    else blocks.inc({ reason: closed(reasons, verdict.reason), symbol });
+    const { kind, planId, waitMs: ms, ...rest } = verdict;
+    const fields = { plan: planId, outcome: kind, wait_ms: ms, ...snakeCase(rest) };
+    if (kind === "ok") log.info(fields, waitLine(verdict));
+    else log.warn(fields, waitLine(verdict));
+  });
+  wait.on("failed", ({ planId, error }) =>
+    log.error({ plan: planId, err: error }, "failed to try a plan's permits, trying again"),
+  );
+}
+
+function snakeCase(verdict: Omit<Verdict, "kind" | "planId" | "waitMs">): Record<string, unknown> {
+  if ("safeQty" in verdict) return { symbol: verdict.symbol, safe_qty: verdict.safeQty };
+  const { symbol, reason, detail } = verdict as Extract<Verdict, { kind: "blocked" }>;
+  return { symbol, reason, ...(detail === "" ? {} : { detail }) };
+}
+
+/** The line that operators grep; no extracted value stands last in it, lest its closing quote be extracted too. */
+export function waitLine(verdict: Verdict): string {
+  const { planId, symbol, waitMs } = verdict;
+  const head = `plan=${planId} symbol=${symbol} wait_ms=${waitMs}`;
+  if (verdict.kind === "ok")
+    return `[PERMIT_WAIT] OK ${head} safe_qty=${atLeastFourDecimals(verdict.safeQty)}`;
+  const detail = verdict.detail === "" ? "" : ` detail=${verdict.detail.replaceAll(/\s/g, "_")}`;
+  const ttls = [...verdict.permitTtls].map(([issuer, ttl]) => ` ${ttlLabel(issuer)}=${ttl}`).join("");
+  return `[PERMIT_WAIT] BLOCK ${head} reason=${verdict.reason}${detail}${ttls}`;
+}
+
+/** Padded, never rounded: the text is what was permitted. */
+function atLeastFourDecimals(quantity: string): string {
+  const [whole = "", decimals = ""] = quantity.split(".");
+  return `${whole}.${decimals.padEnd(SHOWN_DECIMALS, "0")}`;
+}

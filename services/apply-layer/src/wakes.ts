@@ -1,0 +1,22 @@
+/** The two streams the apply-layer only listens to: wake-ups by the issuers, and results for its metrics. */
+import { permitEntry, resultEntry } from "@quantum/contract";
+import type { PermitWait } from "@quantum/permits";
+import { type Disposition, DONE, type Entry } from "@quantum/streams";
+import type { ApplyTelemetry } from "./telemetry.ts";
+
+/** Wake-ups are hints: one that cannot be read is passed over, the deadline decides the same way. */
+export function wakeBy(wait: PermitWait) {
+  return async ({ fields }: Entry): Promise<Disposition> => {
+    const permit = permitEntry.safeParse(fields);
+    if (permit.success) await wait.wake(permit.data.plan_id, permit.data.symbol);
+    return DONE;
+  };
+}
+
+export function reportTo(events: ApplyTelemetry) {
+  return async ({ fields }: Entry): Promise<Disposition> => {
+    const result = resultEntry.safeParse(fields);
+    if (result.success) events.emit("result", result.data);
+    return DONE;
+  };
+}
