@@ -1,4 +1,5 @@
 export { type Consume, createConsume, type ConsumeOptions, type Consumed, type Verdict } from "./consume.ts";
+export { type Disarm, disarm } from "./disarm.ts";
 export {
   type Amounts,
   type Answer,

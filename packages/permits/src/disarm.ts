@@ -1,0 +1,29 @@
+/** The governor's stop of everything: `lua/permits/disarm.lua`, typed. */
+import { dumpPythonJson, type Keys, type PythonJson } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import { haltKeys } from "./keys.ts";
+
+const run = bindScript("permits/disarm", {
+  keys: ["disarm", "disarm_today", "events"],
+  args: ["reason", "context_json", "today_sec"],
+});
+
+const TODAY_TTL_SEC = 86_400;
+
+export interface Disarm {
+  reason: string;
+  context: Readonly<Record<string, PythonJson>>;
+}
+
+/**
+ * Disarms until an operator deletes both keys; issue, consume and claim honour them. Safe to repeat.
+ * @returns false if a disarm was in force already
+ */
+export async function disarm(redis: RedisClient, keys: Keys, { reason, context }: Disarm): Promise<boolean> {
+  const { disarm, disarm_today } = haltKeys(keys);
+  const [status] = await run(redis, {
+    keys: { disarm, disarm_today, events: keys.streams.governorEvents },
+    args: { reason, context_json: dumpPythonJson(context), today_sec: String(TODAY_TTL_SEC) },
+  });
+  return status === "DISARMED";
+}

@@ -1,0 +1,41 @@
+/** What a result has really executed, as the limits charge it: pure. */
+import type { ResultEntry } from "@quantum/contract";
+import type { Amounts } from "@quantum/permits";
+import type { Big } from "big.js";
+import { chargedUnits, decimal } from "./units.ts";
+
+/**
+ * Quantity and notional in 1e-8. What cannot be told (a Python result without a quantity, no price) is left out and
+ * then charged as it was reserved.
+ *
+ * @param markPrice the price for results that carry none
+ */
+export function executedAmounts(result: ResultEntry, markPrice: Big | undefined): Amounts {
+  const qty = decimal(result.executed_qty) ?? stepsQty(result);
+  const price = decimal(result.avg_price) ?? markPrice;
+  const units = {
+    qty: qty && chargedUnits(qty),
+    notional: qty && price && chargedUnits(qty.times(price)),
+  };
+  return Object.fromEntries(
+    Object.entries(units).filter((entry): entry is [string, number] => entry[1] !== undefined),
+  );
+}
+
+/** Python's steps: their `executed_qty` is the order's acknowledgement, which may say 0 before the order fills. */
+function stepsQty({ steps_results }: ResultEntry): Big | undefined {
+  const done = steps_results.filter(({ status }) => status === "success");
+  const quantities = done.map(({ executed_qty, quantity }) => {
+    const executed = positive(executed_qty);
+    return executed ?? positive(quantity);
+  });
+  return quantities.reduce<Big | undefined>(
+    (sum, qty) => (qty === undefined ? sum : qty.plus(sum ?? 0)),
+    undefined,
+  );
+}
+
+function positive(value: unknown): Big | undefined {
+  const amount = typeof value === "string" || typeof value === "number" ? decimal(String(value)) : undefined;
+  return amount?.gt(0) === true ? amount : undefined;
+}

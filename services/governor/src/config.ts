@@ -1,0 +1,125 @@
+import { createKeys } from "@quantum/contract";
+import { parseVenue } from "@quantum/exchange";
+import {
+  choice,
+  commonVariables,
+  flag,
+  integer,
+  isActive,
+  logLevel,
+  number,
+  optionalText,
+  port,
+  redisVariables,
+  type Simulation,
+  simulationVariables,
+  symbols,
+} from "@quantum/service-kit";
+import { z } from "zod";
+import type { Rules } from "./decide.ts";
+import type { GovernorOptions } from "./handler.ts";
+import { decimal, LARGEST, limitUnits } from "./units.ts";
+
+const { streams } = createKeys();
+
+/** Every service finds the streams by these names, so another one would only be read by nobody. */
+const streamName = (meaning: string, name: string) => choice(meaning, [name], name);
+
+/** A day's limit in 1e-8, from a decimal: compared exactly, so it has a largest value. */
+const dayLimit = (meaning: string, fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((value, context) => {
+      const amount = decimal(value);
+      const units = amount && limitUnits(amount);
+      if (units !== undefined) return units;
+      context.addIssue({
+        code: "custom",
+        message: `a decimal from 0 to ${LARGEST.toFixed()} is needed: beyond it sums of 1e-8 are not exact`,
+      });
+      return z.NEVER;
+    })
+    .describe(`${meaning} for each symbol; 0 refuses every plan [${fallback}]`);
+
+const schema = z.object({
+  ...redisVariables,
+  ...commonVariables,
+  METRICS_PORT: port("port of /healthz, /readyz and /metrics", 8044),
+  GOV_LOG_LEVEL: logLevel(),
+  SYMBOLS: symbols(
+    "symbols that metrics tell apart; every other is labelled `other`",
+    "BTCUSDT,ETHUSDT,SOLUSDT",
+  ),
+  GOV_MAX_EXEC_PER_HOUR: integer("executions in an hour for each symbol; 0 refuses every plan", 3),
+  GOV_MAX_EXEC_PER_5MIN: integer("executions in 5 minutes for each symbol; 0 refuses every plan", 2),
+  GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: dayLimit("dollars closed in a UTC day", "5000"),
+  GOV_MAX_REDUCE_QTY_PER_DAY: dayLimit("coins closed in a UTC day", "0.02"),
+  GOV_KILL_SCORE_CRITICAL: number("from this kill score on only plans that close are let through", 0.8, {
+    max: 1,
+  }),
+  GOV_ENABLE_AUTO_DISARM: flag("disarm everything by the two rules below", true),
+  GOV_DISARM_ON_ERROR_COUNT: integer(
+    "disarm after so many errors (evaluation errors, orders that failed) of one replica within an hour",
+    5,
+    { min: 1 },
+  ),
+  GOV_DISARM_ON_BURST_BREACH: flag("disarm when a plan exceeds GOV_MAX_EXEC_PER_5MIN", true),
+  STREAM_PLANS: streamName("stream of plans", streams.plan),
+  STREAM_RESULTS: streamName("stream of results", streams.result),
+  STREAM_EVENTS: streamName("stream of disarms", streams.governorEvents),
+  BINANCE_BASE_URL: optionalText("the venue; needed only to allow the simulation below"),
+  ...simulationVariables("GOV_SIM"),
+});
+
+export type Config = z.output<typeof schema>;
+
+export const configSource = {
+  schema,
+  ownPrefixes: ["GOV_"],
+  // The Python governor asked the exchange for positions; this one reads P3.3's snapshots.
+  retired: ["BINANCE_TESTNET_API_KEY", "BINANCE_TESTNET_API_SECRET"],
+  relations: simulationViolations,
+};
+
+export function rulesOf(config: Config): Rules {
+  return {
+    killScoreCritical: config.GOV_KILL_SCORE_CRITICAL,
+    executionsPerHour: config.GOV_MAX_EXEC_PER_HOUR,
+    executionsPer5Min: config.GOV_MAX_EXEC_PER_5MIN,
+    notionalPerDay: config.GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD,
+    qtyPerDay: config.GOV_MAX_REDUCE_QTY_PER_DAY,
+  };
+}
+
+export function disarmOn(config: Config): GovernorOptions["disarmOn"] {
+  const enabled = config.GOV_ENABLE_AUTO_DISARM;
+  return {
+    burstBreach: enabled && config.GOV_DISARM_ON_BURST_BREACH,
+    errors: enabled ? config.GOV_DISARM_ON_ERROR_COUNT : Infinity,
+  };
+}
+
+export function simulationOf(config: Config): Simulation {
+  return {
+    delayMs: config.GOV_SIM_DELAY_MS,
+    denyRate: config.GOV_SIM_DENY_RATE,
+    dropRate: config.GOV_SIM_DROP_RATE,
+    seed: config.GOV_SIM_SEED,
+  };
+}
+
+function simulationViolations(config: Config): string[] {
+  const baseUrl = config.BINANCE_BASE_URL;
+  let simulated = false;
+  try {
+    simulated = baseUrl !== undefined && parseVenue(baseUrl).simulated;
+  } catch (error) {
+    return [(error as Error).message];
+  }
+  if (simulated || !isActive(simulationOf(config))) return [];
+  return [
+    `GOV_SIM_* is set, but BINANCE_BASE_URL${baseUrl === undefined ? " is not" : `="${baseUrl}" is not simulated`}: ` +
+      "answers are simulated only at a simulated exchange",
+  ];
+}

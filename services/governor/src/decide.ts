@@ -1,0 +1,136 @@
+/**
+ * The governor's decision on one plan: pure, without clock and I/O. What it grants is still subject to the limits it
+ * names, which are checked in the step that issues the permit.
+ */
+import {
+  type GovernorReason,
+  type PlanEntry,
+  PythonFloat,
+  type PythonJson,
+  type Step,
+} from "@quantum/contract";
+import type { Answer, Limit } from "@quantum/permits";
+import { Big } from "big.js";
+import { chargedUnits, decimal } from "./units.ts";
+
+export const HOUR_MS = 3_600_000;
+export const FIVE_MINUTES_MS = 300_000;
+/** P3.3 rewrites a snapshot every few seconds; one this old means that it stands still. */
+const SNAPSHOT_MAX_AGE_MS = 30_000;
+const WHOLE_PCT = 100;
+/** Multiplied, because a division rounds. */
+const PER_PCT = "0.01";
+const CLOSING_ACTION = /^(PARTIAL_\d+|FULL_CLOSE_PROPOSED)$/;
+const CLOSE_STEP = /^CLOSE_/;
+/** Decimals of so many digits survive the double that JSON readers make of them. */
+const EXACT_DIGITS = 15;
+
+/** Limits hold for each symbol. A limit of 0 refuses every plan. */
+export interface Rules {
+  /** From this kill score on (0..1), only plans that close are let through. */
+  killScoreCritical: number;
+  executionsPerHour: number;
+  executionsPer5Min: number;
+  /** In 1e-8 of a dollar. */
+  notionalPerDay: number;
+  /** In 1e-8 of a coin. */
+  qtyPerDay: number;
+}
+
+export type Plan = Pick<PlanEntry, "action" | "kill_score" | "steps">;
+
+/** The hash `quantum:position:snapshot:{SYM}`; empty if there is none, undefined if it cannot be read. */
+export type Snapshot = Readonly<Record<string, string>>;
+
+export function decide(plan: Plan, snapshot: Snapshot | undefined, nowMs: number, rules: Rules): Answer {
+  const score = plan.kill_score;
+  // Written so that NaN, which compares with nothing, does not pass.
+  if (!(score >= 0 && score <= 1)) {
+    return deny("evaluation_error", { what: "kill score outside 0..1", kill_score: String(score) });
+  }
+  if (score >= rules.killScoreCritical && !closes(plan)) {
+    return deny("kill_score_critical_non_close", { kill_score: score, critical: rules.killScoreCritical });
+  }
+  const position = readPosition(snapshot, nowMs);
+  if (typeof position === "string") return deny("position_fetch_failed", { what: position });
+
+  const qty = position.amount.abs().times(closePct(plan.steps)).times(PER_PCT);
+  const notional = qty.times(position.markPrice);
+  const amounts = { qty: chargedUnits(qty), notional: chargedUnits(notional) };
+  // A computed_qty of 0 would be read as "no cap" (WIRE.md).
+  if (amounts.qty === undefined || amounts.notional === undefined || qty.lte(0)) {
+    return deny("limit_computation_error", {
+      computed_qty: String(qty),
+      computed_notional: String(notional),
+    });
+  }
+  return {
+    verdict: "granted",
+    reason: "within_limits",
+    permit: {
+      decision: "EXECUTE",
+      computed_qty: exactFloat(qty),
+      computed_notional: exactFloat(notional),
+      consumed: false,
+    },
+    reservation: { amounts: { qty: amounts.qty, notional: amounts.notional }, limits: limits(rules) },
+  };
+}
+
+export function deny(reason: GovernorReason, context: Readonly<Record<string, PythonJson>> = {}): Answer {
+  return { verdict: "denied", reason, context };
+}
+
+/** A kill score proposes closes, so it may not forbid them. */
+function closes({ action, steps }: Plan): boolean {
+  return CLOSING_ACTION.test(action) && steps.some(({ step }) => CLOSE_STEP.test(step));
+}
+
+/** How much of the position the plan may close, in percent: all of it, unless its close steps say less. */
+function closePct(steps: readonly Step[]): Big {
+  const closing = steps.filter(({ step }) => CLOSE_STEP.test(step));
+  if (closing.length === 0) return Big(WHOLE_PCT);
+  const sum = closing.reduce((total, { pct }) => total.plus(pct ?? WHOLE_PCT), Big(0));
+  return sum.gt(WHOLE_PCT) ? Big(WHOLE_PCT) : sum;
+}
+
+/** Position and price, or what is wrong with the snapshot. Unreadable never means "no position". */
+function readPosition(
+  snapshot: Snapshot | undefined,
+  nowMs: number,
+): { amount: Big; markPrice: Big } | string {
+  if (snapshot === undefined) return "snapshot cannot be read";
+  if (Object.keys(snapshot).length === 0) return "no snapshot";
+  const amount = decimal(snapshot["position_amt"]);
+  const markPrice = decimal(snapshot["mark_price"]);
+  const writtenAtSec = decimal(snapshot["ts_epoch"]);
+  if (amount === undefined || markPrice === undefined || markPrice.lte(0) || writtenAtSec === undefined) {
+    return "snapshot is malformed";
+  }
+  // Either way: one from the future is as little the present as an old one.
+  const ageMs = Big(nowMs).minus(writtenAtSec.times(1000)).toNumber();
+  if (Math.abs(ageMs) > SNAPSHOT_MAX_AGE_MS) return `snapshot is ${Math.round(ageMs)} ms old`;
+  if (amount.eq(0)) return "no position";
+  return { amount, markPrice };
+}
+
+/** In the order in which the Python governor checked them. */
+function limits(rules: Rules): Limit[] {
+  const count = (reason: GovernorReason, windowMs: number, max: number): Limit => {
+    return { kind: "count", reason, window_ms: windowMs, max };
+  };
+  const day = (amount: string, max: number): Limit => {
+    return { kind: "day", reason: "daily_limit_exceeded", amount, max };
+  };
+  return [
+    count("hourly_limit_exceeded", HOUR_MS, rules.executionsPerHour),
+    count("burst_limit_exceeded", FIVE_MINUTES_MS, rules.executionsPer5Min),
+    day("notional", rules.notionalPerDay),
+    day("qty", rules.qtyPerDay),
+  ];
+}
+
+/** Rounds down what a double cannot hold: the permit must not carry more than was reserved. */
+function exactFloat(amount: Big): PythonFloat {
+  return new PythonFloat(amount.prec(EXACT_DIGITS, Big.roundDown).toNumber());
+}

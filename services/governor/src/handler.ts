@@ -1,0 +1,150 @@
+/** The governor at work: one answer for each plan, one settlement for each result, and the disarm. */
+import { EventEmitter } from "node:events";
+import {
+  describeIssues,
+  type GovernorReason,
+  ISSUERS,
+  type Keys,
+  planEntry,
+  type PlanEntry,
+  type PythonJson,
+  resultEntry,
+  type ResultEntry,
+  waitReasons,
+} from "@quantum/contract";
+import { type Answer, disarm, type Issued, type Issuer } from "@quantum/permits";
+import type { RedisClient } from "@quantum/redis";
+import { ACK, type Disposition, DONE, type Entry } from "@quantum/streams";
+import { executedAmounts } from "./charge.ts";
+import { decide, deny, type Rules, type Snapshot } from "./decide.ts";
+import { ErrorWindow } from "./errors.ts";
+import { BURST_BREACH, type DisarmReason, REPEATED_ERRORS } from "./reasons.ts";
+import { decimal } from "./units.ts";
+
+const ERROR_WINDOW_MS = 3_600_000;
+const EVALUATION_ERROR = "evaluation_error" satisfies GovernorReason;
+/** A Python result names such a reason when no order was even tried: that is no error. */
+const WAIT_REASONS = new Set(waitReasons(ISSUERS));
+
+export interface GovernorOptions {
+  redis: RedisClient;
+  keys: Keys;
+  issuer: Issuer;
+  rules: Rules;
+  disarmOn: {
+    burstBreach: boolean;
+    /** So many errors within an hour; Infinity for never. */
+    errors: number;
+  };
+  /** What becomes of an answer: `createSimulation` of the service kit. */
+  simulate: () => Promise<"answer" | "deny" | "drop">;
+}
+
+type Context = Readonly<Record<string, PythonJson>>;
+
+export interface GovernorEvents {
+  answered: [{ plan: PlanEntry; answer: Answer; issued: Issued }];
+  /** Charged or released; `before`: this result had been settled before. */
+  settled: [{ result: ResultEntry; before: boolean }];
+  evaluationFailed: [{ plan: PlanEntry; error: Error }];
+  disarmed: [{ reason: DisarmReason; context: Context }];
+}
+
+export class Governor extends EventEmitter<GovernorEvents> {
+  readonly #options: GovernorOptions;
+  readonly #errors = new ErrorWindow(ERROR_WINDOW_MS);
+
+  constructor(options: GovernorOptions) {
+    super();
+    this.#options = options;
+  }
+
+  /**
+   * Handles an `apply.plan` entry. The answer acknowledges the entry, so a disarm that it causes comes after it: a crash
+   * in between loses the disarm, but not the denial, and the next breach disarms.
+   */
+  async answerPlan(entry: Entry): Promise<Disposition> {
+    const parsed = planEntry.safeParse(entry.fields);
+    if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
+    const plan = parsed.data;
+    if (plan.decision !== "EXECUTE") return ACK;
+    const fate = await this.#options.simulate();
+    if (fate === "drop") return ACK;
+
+    const answer = fate === "deny" ? deny("simulated_denial") : await this.#evaluate(plan);
+    const { plan_id: planId, symbol } = plan;
+    const issued = await this.#options.issuer.issue({ planId, symbol, attempt: entry.id }, answer);
+    this.emit("answered", { plan, answer, issued });
+    if (issued.kind === "denied") {
+      const about = { symbol, plan_id: planId };
+      if (issued.reason === BURST_BREACH && this.#options.disarmOn.burstBreach) {
+        await this.#disarm(BURST_BREACH, about);
+      }
+      if (issued.reason === EVALUATION_ERROR) await this.#countError({ ...about, error: issued.reason });
+    }
+    return DONE;
+  }
+
+  /** Handles an `apply.result` entry; the settlement acknowledges it. */
+  async settleResult(entry: Entry): Promise<Disposition> {
+    const parsed = resultEntry.safeParse(entry.fields);
+    if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
+    const result = parsed.data;
+    const { plan_id: planId, symbol } = result;
+    const attempt = result.attempt === "" ? planId : result.attempt;
+    const executed = result.executed
+      ? { amounts: executedAmounts(result, await this.#markPrice(result)), atMs: addedAtMs(entry) }
+      : undefined;
+    const settled = await this.#options.issuer.settle({ symbol, attempt, entryId: entry.id }, executed);
+    this.emit("settled", { result, before: !settled });
+    if (settled && orderFailed(result)) {
+      await this.#countError({ symbol, plan_id: planId, error: result.error });
+    }
+    return DONE;
+  }
+
+  async #evaluate(plan: PlanEntry): Promise<Answer> {
+    const snapshot = await this.#snapshot(plan.symbol);
+    try {
+      return decide(plan, snapshot, Date.now(), this.#options.rules);
+    } catch (error) {
+      this.emit("evaluationFailed", { plan, error: error as Error });
+      return deny(EVALUATION_ERROR, { what: (error as Error).message });
+    }
+  }
+
+  /** Undefined if it cannot be read: a key of another type, or Redis away, and then `issue` says so. */
+  async #snapshot(symbol: string): Promise<Snapshot | undefined> {
+    const { redis, keys } = this.#options;
+    return redis.hgetall(keys.snapshot(symbol)).catch(() => undefined);
+  }
+
+  /** Of any age: for a result without a price, the last known one is the best there is. */
+  async #markPrice({ symbol, avg_price }: ResultEntry) {
+    if (decimal(avg_price) !== undefined) return undefined;
+    return decimal((await this.#snapshot(symbol))?.["mark_price"]);
+  }
+
+  async #countError(context: Context): Promise<void> {
+    const errors = this.#errors.add(Date.now());
+    if (errors < this.#options.disarmOn.errors) return;
+    await this.#disarm(REPEATED_ERRORS, { ...context, errors, window_sec: ERROR_WINDOW_MS / 1000 });
+    this.#errors.clear();
+  }
+
+  async #disarm(reason: DisarmReason, context: Context): Promise<void> {
+    const { redis, keys } = this.#options;
+    if (await disarm(redis, keys, { reason, context })) this.emit("disarmed", { reason, context });
+  }
+}
+
+/** An order that was tried and failed. What a halt, a limit or an expired permit stopped is no error. */
+function orderFailed({ decision, executed, would_execute, outcome, error }: ResultEntry): boolean {
+  if (decision !== "EXECUTE" || executed || would_execute) return false;
+  return outcome === undefined ? error !== "" && !WAIT_REASONS.has(error) : outcome === "REJECTED";
+}
+
+/** By Redis's clock, unlike the timestamps inside, which are their writers'. */
+function addedAtMs({ id }: Entry): number {
+  return Number(id.split("-")[0]);
+}

@@ -1,0 +1,57 @@
+import { createIssuer } from "@quantum/permits";
+import { createSimulation, runService } from "@quantum/service-kit";
+import { StreamConsumer } from "@quantum/streams";
+import { configSource, disarmOn, rulesOf, simulationOf } from "./config.ts";
+import { Governor } from "./handler.ts";
+import { observeGovernor } from "./telemetry.ts";
+
+/** Issuer and consumer group. */
+const GOVERNOR = "governor";
+const PERMIT_TTL_SEC = 60;
+const DENIAL_TTL_SEC = 3_600;
+/** An order may be claimed for so long after its permits were spent; the apply-layer's default is 5 s. */
+const LONGEST_EXECUTE_TTL_MS = 30_000;
+/** A promise outlives every moment at which its order can still come, and the way of its result to us. */
+const RESERVE_TTL_MS = PERMIT_TTL_SEC * 1000 + LONGEST_EXECUTE_TTL_MS + 30_000;
+
+await runService({
+  name: GOVERNOR,
+  summary: "permits a plan within the limits of its symbol, and disarms everything when they are stormed",
+  ...configSource,
+  port: (config) => config.METRICS_PORT,
+  level: (config) => config.GOV_LOG_LEVEL,
+  start: async ({ config, keys, redis, registry, log, instance, connectForBlocking }) => {
+    const governor = new Governor({
+      redis,
+      keys,
+      issuer: createIssuer({
+        redis,
+        keys,
+        issuer: GOVERNOR,
+        group: GOVERNOR,
+        permitTtlSec: PERMIT_TTL_SEC,
+        denialTtlSec: DENIAL_TTL_SEC,
+        reserveTtlMs: RESERVE_TTL_MS,
+      }),
+      rules: rulesOf(config),
+      disarmOn: disarmOn(config),
+      simulate: createSimulation(simulationOf(config)),
+    });
+    observeGovernor({ governor, symbols: config.SYMBOLS, issuer: GOVERNOR, redis, keys, registry, log });
+    const common = { redis, connectForBlocking, keys, group: GOVERNOR, consumer: instance };
+    return {
+      consumers: [
+        new StreamConsumer({
+          ...common,
+          stream: keys.streams.plan,
+          handle: (entry) => governor.answerPlan(entry),
+        }),
+        new StreamConsumer({
+          ...common,
+          stream: keys.streams.result,
+          handle: (entry) => governor.settleResult(entry),
+        }),
+      ],
+    };
+  },
+});

@@ -1,0 +1,96 @@
+/** The governor's logs and metrics, from its events. Names: WIRE.md, "Metrics to keep". */
+import { GOVERNOR_REASONS, type Keys, utcDay } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import type { Logger } from "@quantum/service-kit";
+import { Counter, Gauge, type Registry } from "prom-client";
+import { FIVE_MINUTES_MS, HOUR_MS } from "./decide.ts";
+import type { Governor } from "./handler.ts";
+
+const REASONS: ReadonlySet<string> = new Set(GOVERNOR_REASONS);
+
+export interface TelemetryOptions {
+  governor: Governor;
+  /** Symbols that become labels. */
+  symbols: readonly string[];
+  issuer: string;
+  redis: RedisClient;
+  keys: Keys;
+  registry: Registry;
+  log: Logger;
+}
+
+export function observeGovernor(options: TelemetryOptions): void {
+  const { governor, keys, registry, log } = options;
+  const registers = [registry];
+  const known = new Set(options.symbols);
+  const label = (symbol: string) => (known.has(symbol) ? symbol : "other");
+  const allowed = new Counter({
+    name: "quantum_govern_allow_total",
+    help: "Permits granted",
+    labelNames: ["symbol"],
+    registers,
+  });
+  const blocked = new Counter({
+    name: "quantum_govern_block_total",
+    help: "Permits refused, by reason",
+    labelNames: ["symbol", "reason"],
+    registers,
+  });
+  const disarmed = new Counter({
+    name: "quantum_govern_disarm_total",
+    help: "Disarms by this governor, by reason",
+    labelNames: ["reason"],
+    registers,
+  });
+  executionGauge(options, "quantum_govern_exec_count_hour", "an hour", HOUR_MS);
+  executionGauge(options, "quantum_govern_exec_count_5min", "5 minutes", FIVE_MINUTES_MS);
+
+  governor.on("answered", ({ plan: { symbol, plan_id: plan }, answer, issued }) => {
+    const at = { plan, symbol };
+    if (issued.kind === "granted") {
+      allowed.inc({ symbol: label(symbol) });
+      log.info(at, `${symbol}: Permit granted plan=${plan} by governor`);
+    } else if (issued.kind === "denied") {
+      const { reason } = issued;
+      blocked.inc({ symbol: label(symbol), reason: REASONS.has(reason) ? reason : "other" });
+      const context = answer.verdict === "denied" ? answer.context : undefined;
+      log.warn(
+        { ...at, reason, context },
+        `${symbol}: Permit denied plan=${plan} reason=${reason} by governor`,
+      );
+    } else {
+      log.debug({ ...at, kind: issued.kind }, `${symbol}: Plan ${plan} needs no answer any more`);
+    }
+  });
+  governor.on("settled", ({ result: { symbol, plan_id: plan, executed }, before }) => {
+    log.debug({ symbol, plan, executed, before }, `${symbol}: Reservation of plan ${plan} settled`);
+  });
+  governor.on("evaluationFailed", ({ plan: { symbol, plan_id: plan }, error }) => {
+    log.error({ err: error, symbol, plan }, `${symbol}: Plan ${plan} cannot be evaluated`);
+  });
+  governor.on("disarmed", ({ reason, context }) => {
+    disarmed.inc({ reason });
+    const rearm = `DEL ${keys.disarm} ${keys.disarmOf(utcDay(Date.now()))}`;
+    log.fatal({ reason, context, rearm }, `AUTO_DISARM reason=${reason} until an operator runs: ${rearm} .`);
+  });
+}
+
+/** Counted when scraped: the window slides while nothing happens. */
+function executionGauge(options: TelemetryOptions, name: string, window: string, windowMs: number): void {
+  const { symbols, issuer, redis, keys, registry } = options;
+  new Gauge({
+    name,
+    help: `Executions and open permits in the last ${window}`,
+    labelNames: ["symbol"],
+    registers: [registry],
+    async collect() {
+      const since = Date.now() - windowMs;
+      for (const symbol of symbols) {
+        const { executions } = keys.reservations(issuer, symbol);
+        // A scrape during an outage shows the last values; /readyz tells of the outage.
+        const count = await redis.zcount(executions, since, "+inf").catch(() => undefined);
+        if (count !== undefined) this.set({ symbol }, count);
+      }
+    },
+  });
+}
