@@ -1,0 +1,188 @@
+/** What only the whole pipeline can show: Python issuers, the operators' reset in mid-run, and an idle system. */
+import { execFile } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { planId, resultEntry } from "@quantum/contract";
+import { fieldsOf } from "@quantum/streams";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventually, ordersByPlan, type Rig, startRig } from "./rig.ts";
+
+let rig: Rig;
+beforeEach(async () => {
+  rig = await startRig();
+});
+afterEach(() => rig.stop());
+
+const entriesOf = async (stream: string) =>
+  ((await rig.client.xrange(stream, "-", "+")) as [string, string[]][]).map(([id, flat]) => ({
+    id,
+    fields: fieldsOf(flat),
+  }));
+
+const results = async () =>
+  (await entriesOf(rig.keys.streams.result)).map(({ fields }) => resultEntry.parse(fields));
+
+async function propose(symbol: string, action: string): Promise<string> {
+  const now = Date.now();
+  const proposal = {
+    harvest_action: action,
+    kill_score: "0.7",
+    new_sl_proposed: "None",
+    R_net: "4.2",
+    computed_at_utc: new Date(now).toISOString().replace("Z", "123"),
+    last_update_epoch: String(Math.floor(now / 1000)),
+  };
+  await rig.client.xadd(rig.keys.streams.proposal, "*", "symbol", symbol, ...Object.entries(proposal).flat());
+  return planId({
+    symbol,
+    harvestAction: action,
+    killScore: 0.7,
+    newSlProposed: undefined,
+    computedAtUtc: proposal.computed_at_utc,
+  });
+}
+
+describe("issuers that only set keys, as the Python ones do", () => {
+  it("gets a plan executed at the exchange by two SETEX and nothing else", async () => {
+    await Promise.all([rig.start("apply-layer"), rig.start("executor")]);
+    const id = await propose("BTCUSDT", "PARTIAL_75");
+    await eventually(
+      async () => (await entriesOf(rig.keys.streams.plan)).find(({ fields }) => fields["plan_id"] === id),
+      5_000,
+      "the plan is published",
+    );
+    const { positions } = (await rig.simState()) as unknown as {
+      positions: { symbol: string; positionAmt: string }[];
+    };
+    const amount = Number(positions.find(({ symbol }) => symbol === "BTCUSDT")?.positionAmt);
+    await rig.client.setex(
+      `quantum:permit:${id}`,
+      60,
+      '{"granted": true, "symbol": "BTCUSDT", "decision": "EXECUTE", "computed_qty": 0.0, "computed_notional": 0.0, "created_at": 1769301008.977, "consumed": false}',
+    );
+    await rig.client.setex(
+      `quantum:permit:p33:${id}`,
+      60,
+      `{"allow": true, "symbol": "BTCUSDT", "safe_close_qty": ${Math.abs(amount)}, "exchange_position_amt": ${amount}, "ledger_amt": ${amount}, "created_at": 1769297714.196, "reason": "sanity_checks_passed"}`,
+    );
+    const result = await eventually(
+      async () => (await results()).find(({ plan_id }) => plan_id === id),
+      5_000,
+      "a result",
+    );
+    expect(result).toMatchObject({ executed: true, outcome: "EXECUTED", symbol: "BTCUSDT" });
+    // The Python P3.3 grants the full position; the order is the plan's share of it.
+    expect(Number(result.executed_qty)).toBeLessThanOrEqual(0.75 * Math.abs(amount));
+    expect(Number(result.executed_qty)).toBeGreaterThan(0);
+    expect(ordersByPlan(await rig.simState()).get(id)).toBe(1);
+  });
+});
+
+describe("issuers of ours with the Python apply-layer", () => {
+  it("answer a plan entry that has no record", async () => {
+    await Promise.all([rig.start("governor"), rig.start("position-brain")]);
+    const id = "00112233445566aa";
+    await rig.client.xadd(
+      rig.keys.streams.plan,
+      "*",
+      "plan_id",
+      id,
+      "symbol",
+      "BTCUSDT",
+      "action",
+      "PARTIAL_50",
+      "kill_score",
+      "0.7",
+      "decision",
+      "EXECUTE",
+      "reason_codes",
+      "",
+      "steps",
+      '[{"step": "CLOSE_PARTIAL_50", "type": "market_reduce_only", "side": "close", "pct": 50.0}]',
+      "close_qty",
+      "0.0",
+      "price",
+      "",
+      "timestamp",
+      "1769301008",
+    );
+    const permit = async (key: string) => (await rig.client.get(key)) ?? undefined;
+    const governor = await eventually(() => permit(`quantum:permit:${id}`), 5_000, "the governor's permit");
+    const p33 = await eventually(() => permit(`quantum:permit:p33:${id}`), 5_000, "P3.3's permit");
+    expect(JSON.parse(governor)).toMatchObject({ granted: true, symbol: "BTCUSDT", consumed: false });
+    expect(JSON.parse(p33)).toMatchObject({ allow: true, symbol: "BTCUSDT" });
+  });
+});
+
+describe("the operators' reset in mid-run", () => {
+  it("never leads to a second order", async () => {
+    const plans = 150;
+    await Promise.all([
+      rig.start("apply-layer"),
+      rig.start("governor"),
+      rig.start("position-brain"),
+      rig.start("executor"),
+    ]);
+    const feed = await rig.start("harvest-feed", {
+      FEED_RATE: "60",
+      FEED_MAX: String(plans),
+      FEED_IN_FLIGHT_PER_SYMBOL: "3",
+    });
+    const cli = rig.redis.binary.cli ?? "redis-cli";
+    const reset = `${cli} -p ${rig.redis.port} --scan --pattern "quantum:apply:*" | xargs ${cli} -p ${rig.redis.port} DEL`;
+    let done = false;
+    const feeding = feed.waitForLog(({ msg }) => msg === "feed done", 25_000).then(() => (done = true));
+    let resets = 0;
+    while (!done) {
+      await promisify(execFile)("sh", ["-c", reset]);
+      resets += 1;
+    }
+    await feeding;
+    // Every attempt whose permits were spent ends; abandoned ones end with nothing.
+    await eventually(
+      async () => {
+        const executes = await entriesOf(rig.keys.streams.execute);
+        const ended = new Set((await results()).map(({ attempt }) => attempt));
+        return executes.every(({ fields }) => ended.has(fields["attempt"] ?? "")) ? true : undefined;
+      },
+      10_000,
+      "every spent attempt has its result",
+    );
+    const orders = ordersByPlan(await rig.simState());
+    expect(resets).toBeGreaterThan(5);
+    expect(orders.size).toBeGreaterThan(0);
+    expect([...orders].filter(([, count]) => count > 1)).toEqual([]);
+  });
+});
+
+describe("an idle pipeline", () => {
+  const SECONDS = 10;
+  const PROCESSES = 5;
+  const BLOCKING = new Set(["xreadgroup", "xread", "bzpopmin"]);
+
+  it("calls nothing much besides its blocking reads, and reads no permit", async () => {
+    await Promise.all(
+      ["apply-layer", "governor", "position-brain", "executor", "harvest-feed"].map((name) =>
+        rig.start(name, name === "harvest-feed" ? { FEED_MAX: "1" } : {}),
+      ),
+    );
+    await eventually(
+      async () => ((await results()).length > 0 ? true : undefined),
+      10_000,
+      "the one plan has ended",
+    );
+    await delay(1_000);
+    await rig.client.config("RESETSTAT");
+    await delay(SECONDS * 1_000);
+    const stats = (await rig.client.info("commandstats")).matchAll(/cmdstat_([^:]+):calls=(\d+)/g);
+    const calls = new Map([...stats].map(([, command, count]) => [command ?? "", Number(count)]));
+    const busy = [...calls].filter(
+      ([command, count]) => !BLOCKING.has(command) && count > SECONDS * PROCESSES,
+    );
+    expect(busy).toEqual([]);
+    // Permits are read by GET in `consume` and looked for by EXISTS in the step poll; the hash poll's EXISTS is once
+    // a poll and symbol.
+    expect(calls.get("get") ?? 0).toBe(0);
+    expect(calls.get("exists") ?? 0).toBeLessThanOrEqual(9);
+  });
+});

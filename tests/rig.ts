@@ -1,0 +1,100 @@
+/** A whole pipeline for one test: a Redis, the simulated exchange in this process, services as processes of their own. */
+import { setTimeout as delay } from "node:timers/promises";
+import { createKeys } from "@quantum/contract";
+import { createExchangeSim, DEFAULT_MARKET } from "@quantum/exchange-sim";
+import { connectForCommands, disconnect } from "@quantum/redis";
+import { type ServiceProcess, startRedisServer, startService } from "@quantum/testkit";
+
+export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
+
+const ALLOWLIST = SYMBOLS.join(",");
+const PROBE_MS = 20;
+const UNLIMITED = "10000000";
+
+/** The environment that makes each service part of a rig: any free port, no limits that would bite, no cooldown. */
+function environment(name: string, redisUrl: string, venueUrl: string): Record<string, string> {
+  const venue = {
+    BINANCE_BASE_URL: venueUrl,
+    BINANCE_TESTNET_API_KEY: "sim-key",
+    BINANCE_TESTNET_API_SECRET: "sim-secret",
+  };
+  const own: Record<string, Record<string, string>> = {
+    "apply-layer": {
+      APPLY_METRICS_PORT: "0",
+      APPLY_MODE: "paper",
+      APPLY_ALLOWLIST: ALLOWLIST,
+      BINANCE_BASE_URL: venueUrl,
+    },
+    governor: {
+      METRICS_PORT: "0",
+      GOV_MAX_EXEC_PER_HOUR: UNLIMITED,
+      GOV_MAX_EXEC_PER_5MIN: UNLIMITED,
+      GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: UNLIMITED,
+      GOV_MAX_REDUCE_QTY_PER_DAY: UNLIMITED,
+      BINANCE_BASE_URL: venueUrl,
+    },
+    "position-brain": { P33_METRICS_PORT: "0", P33_ALLOWLIST: ALLOWLIST, P33_COOLDOWN_SEC: "0", ...venue },
+    executor: { EXECUTOR_METRICS_PORT: "0", ...venue },
+    "harvest-feed": { FEED_METRICS_PORT: "0", FEED_SYMBOLS: ALLOWLIST },
+  };
+  return { REDIS_URL: redisUrl, ...own[name] };
+}
+
+export type Rig = Awaited<ReturnType<typeof startRig>>;
+
+export async function startRig() {
+  const redis = await startRedisServer({ appendonly: true });
+  const sim = createExchangeSim({ seed: 1 });
+  const venueUrl = await sim.listen({ port: 0 });
+  const client = connectForCommands({ url: redis.url, name: "rig", onError: () => undefined });
+  const services: ServiceProcess[] = [];
+  return {
+    redis,
+    client,
+    keys: createKeys(),
+    venueUrl,
+    async start(name: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
+      const service = await startService(name, { ...environment(name, redis.url, venueUrl), ...env });
+      services.push(service);
+      return service;
+    },
+    async simState(): Promise<SimState> {
+      return (await (await fetch(`${venueUrl}/sim/state`)).json()) as SimState;
+    },
+    async stop(): Promise<void> {
+      await Promise.all(services.map((service) => service.kill()));
+      await disconnect(client);
+      await sim.close();
+      await redis.stop();
+    },
+  };
+}
+
+export interface SimState {
+  orders: { clientOrderId: string; symbol: string; origin: string; executedQty: string; status: string }[];
+}
+
+/** Orders that the pipeline placed, by plan id. */
+export function ordersByPlan(state: SimState): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { origin, clientOrderId } of state.orders) {
+    const plan = /^qp-([0-9a-f]{16})-\d+$/.exec(clientOrderId)?.[1];
+    if (origin === "api" && plan !== undefined) counts.set(plan, (counts.get(plan) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Waits until `probe` answers something: for states that nobody announces. */
+export async function eventually<T>(
+  probe: () => Promise<T | undefined>,
+  timeoutMs: number,
+  what: string,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await probe();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await delay(PROBE_MS);
+  }
+}
