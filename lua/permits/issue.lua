@@ -1,8 +1,9 @@
 -- An issuer's answer to one attempt of a plan, in one step: the limits, the reservation, the permit or the denial, the
 -- stamp in the plan's record, the wake-up on `apply.permit` and the ack of the plan entry. Two issuers of one kind
 -- cannot both let the last one through, and a redelivered entry finds its answer and is only acknowledged.
--- The attempt is the id of the `apply.plan` entry. A plan without a record is answered too: the Python apply-layer
--- keeps none. A plan that has ended, or a later attempt's record, gets no permit. Invariants I2, I5.
+-- The attempt is the id of the `apply.plan` entry. A plan without a record is answered too, while it is younger than a
+-- permit: the Python apply-layer keeps none. A plan that has ended, or a later attempt's record, gets no permit.
+-- Invariants I2, I5.
 --
 -- KEYS
 --   plan         HASH, the plan's record
@@ -32,14 +33,15 @@
 --   denial_sec   TTL of the denial
 --   amounts      JSON {name: integer} to reserve, or '' for none
 --   limits       JSON [{reason, kind, amount, window_ms, max}], kind: count (executions in window_ms), day (charged and
---                reserved today), open (reserved; beyond it nothing is written and the caller decides again)
+--                reserved today), open (reserved; beyond it, or if totals' `releases` is no longer its as_of, nothing
+--                is written and the caller decides again)
 --   reserve_ms   when the reservation runs out
 -- REPLY
 --   GRANTED      the permit is there
 --   DENIED       reason: the denial is there
 --   CONFLICT     reserved amount: others have promised too much for this quantity; nothing was changed
 --   REPLAYED     this attempt has its answer; the entry is acknowledged
---   ENDED        the plan ended, or waits in another attempt; the entry is acknowledged
+--   ENDED        the plan ended, waits in another attempt, or has no record and is old; the entry is acknowledged
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/json.lua
@@ -66,7 +68,15 @@ if state then
   if record_attempt ~= attempt then return acknowledge('ENDED') end
   if stamped then return acknowledge('REPLAYED') end
   if state ~= 'WAITING' then return acknowledge('ENDED') end
+else
+  -- Nobody tells us when such a plan ends. Who published it has long given up (a group that starts at 0 is given the
+  -- whole history), and a frozen replica that comes back after the permit was used must not write another one: an entry
+  -- that is not pending has its answer. Without the group nothing is known of it.
+  if now - tonumber(attempt:match('^%d+')) > tonumber(permit_sec) * 1000 then return acknowledge('ENDED') end
+  local pending = redis.pcall('XPENDING', plans, group, attempt, attempt, 1)
+  if not pending.err and #pending == 0 then return { 'REPLAYED' } end
 end
+local reservation = state and attempt or plan_id
 if (redis.call('GET', spent) or ''):match('^%S+ (%S+)') == attempt then return acknowledge('ENDED') end
 if is_of_attempt(permit) or is_of_attempt(denial) then return acknowledge('REPLAYED') end
 
@@ -86,15 +96,16 @@ if verdict == 'granted' and limits ~= '' then
     local used, adding
     if limit.kind == 'count' then
       used, adding = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf'), 1
-      -- A reservation that has run out is no execution any more.
       for _, old in ipairs(gone) do
-        if redis.call('HEXISTS', open, old) == 1 and redis.call('ZSCORE', executions, old) then used = used - 1 end
+        local at = redis.call('ZSCORE', executions, old)
+        if at and tonumber(at) >= now - limit.window_ms then used = used - 1 end
       end
     elseif limit.kind == 'day' then
       used, adding = charged(totals, now, limit.amount) + reserved(limit.amount), wanted[limit.amount]
     else
       used, adding = reserved(limit.amount), wanted[limit.amount]
-      if used + adding > limit.max then return { 'CONFLICT', int(used) } end
+      local outdated = limit.as_of and limit.as_of ~= (redis.call('HGET', totals, 'releases') or '0')
+      if outdated or used + adding > limit.max then return { 'CONFLICT', int(used) } end
     end
     if verdict == 'granted' and used + adding > limit.max then
       verdict, reason, context_json = 'denied', limit.reason, '{"used": ' .. int(used) .. ', "adding": ' .. int(adding) .. ', "max": ' .. int(limit.max) .. '}'
@@ -104,19 +115,18 @@ end
 
 local created_at = string.format('%.3f', now / 1000)
 local tail = ', "created_at": ' .. created_at .. ', "attempt": "' .. attempt .. '"}'
-for _, old in ipairs(gone) do
-  drop(open, expiry, totals, old)
-  redis.call('ZREM', executions, old)
-end
+for _, old in ipairs(gone) do drop(open, expiry, totals, executions, old) end
 if verdict == 'granted' then
-  redis.call('SET', permit, permit_json .. tail, 'EX', permit_sec)
+  -- The promise before the permit: should the script fail in between, there is no permit that nobody reserved for.
   if amounts ~= '' then
+    drop(open, expiry, totals, executions, reservation)
     for name, amount in pairs(wanted) do redis.call('HINCRBY', totals, 'reserved:' .. name, int(amount)) end
-    redis.call('HSET', open, attempt, amounts)
-    redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), attempt)
-    redis.call('ZREMRANGEBYSCORE', executions, '-inf', int(now - HOUR_MS))
-    redis.call('ZADD', executions, int(now), attempt)
+    redis.call('HSET', open, reservation, amounts)
+    redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), reservation)
+    redis.call('ZREMRANGEBYSCORE', executions, '-inf', '(' .. int(horizon(now)))
+    redis.call('ZADD', executions, int(now), reservation)
   end
+  redis.call('SET', permit, permit_json .. tail, 'EX', permit_sec)
 else
   local body = denial == permit and '{"allow": false, "symbol": ' .. quoted(symbol) .. ', "reason": ' .. quoted(reason) .. ', "context": ' .. context_json
     or '{"reason": ' .. quoted(reason) .. ', "timestamp": ' .. created_at .. ', "symbol": ' .. quoted(symbol) .. ', "context": ' .. context_json

@@ -1,22 +1,30 @@
 -- What an issuer has promised and what was charged, for one symbol. Amounts are integers (1e-8 of a unit), their sums
 -- stay below 2^53. An open reservation is a plan's attempt whose result has not come; it expires by itself only after
 -- every moment at which an order could still come of it. Totals are kept so that no check walks the reservations.
+-- Attempts of plans without a record are kept by the plan's id, because the results of such plans name no attempt.
 --
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
---   totals      HASH reserved:<amount>, charged:<amount>, day          executions ZSET attempt → ms, reserved and executed
+--   totals      HASH reserved:<amount>, charged:<amount>, day
+--   executions  ZSET → ms, of this UTC day and the last hour: reserved ones by attempt, executed ones by result entry
 local DAY_MS, HOUR_MS = 86400000, 3600000
 local EXPIRED_PER_CALL = 100
 
 local function utc_day(now) return int(math.floor(now / DAY_MS)) end
 
-local function drop(open, expiry, totals, attempt)
+-- What is older counts for no limit any more.
+local function horizon(now) return math.min(now - HOUR_MS, now - now % DAY_MS) end
+
+-- An open reservation is no promise and no execution any more.
+local function drop(open, expiry, totals, executions, attempt)
   local amounts = redis.call('HGET', open, attempt)
   if not amounts then return false end
   for name, amount in pairs(cjson.decode(amounts)) do
     redis.call('HINCRBY', totals, 'reserved:' .. name, int(-amount))
   end
+  redis.call('HINCRBY', totals, 'releases', 1)
   redis.call('HDEL', open, attempt)
   redis.call('ZREM', expiry, attempt)
+  redis.call('ZREM', executions, attempt)
   return true
 end
 
@@ -25,8 +33,18 @@ local function run_out(expiry, now)
   return redis.call('ZRANGEBYSCORE', expiry, '-inf', int(now), 'LIMIT', 0, EXPIRED_PER_CALL)
 end
 
--- Charged today: yesterday's sums are worth nothing, and are overwritten by the next charge.
+-- Charged today: yesterday's sums are worth nothing, and the next charge deletes them.
 local function charged(totals, now, name)
   if redis.call('HGET', totals, 'day') ~= utc_day(now) then return 0 end
   return tonumber(redis.call('HGET', totals, 'charged:' .. name) or '0')
+end
+
+local function charge(totals, now, amounts)
+  if redis.call('HGET', totals, 'day') ~= utc_day(now) then
+    for _, field in ipairs(redis.call('HKEYS', totals)) do
+      if field:find('charged:', 1, true) == 1 then redis.call('HDEL', totals, field) end
+    end
+    redis.call('HSET', totals, 'day', utc_day(now))
+  end
+  for name, amount in pairs(amounts) do redis.call('HINCRBY', totals, 'charged:' .. name, int(amount)) end
 end

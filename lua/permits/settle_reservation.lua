@@ -1,6 +1,6 @@
 -- Settles an attempt's reservation by its result: charged by what was really executed, released if no order came of
 -- it. The ack of the result entry is part of the step and tells whether it was done before. A result that comes after
--- its reservation ran out is charged all the same.
+-- its reservation ran out is charged all the same, one of another day is not: its day's limits are over.
 --
 -- KEYS
 --   results      STREAM apply.result
@@ -11,12 +11,13 @@
 -- ARGV
 --   group        consumer group of the result entry
 --   entry_id     of the result
---   attempt      whose reservation, or '' (a Python result names none)
---   amounts      JSON {name: integer} really executed, or '' if no order came of it
+--   attempt      whose reservation; the plan's id if the result names no attempt
+--   amounts      JSON {name: integer} really executed, or '' if no order came of it; a name that it lacks is charged as
+--                it was reserved
 --   executed_ms  when it was executed
 -- REPLY
 --   SETTLED      reserved amounts were there 1/0
---   REPLAYED     this result had been settled; nothing was changed
+--   REPLAYED     this result had been settled; nothing was changed but the ack
 --@include shared/now.lua
 --@include permits/reservations.lua
 local results, open, expiry, totals, executions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -26,21 +27,22 @@ if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then retu
 
 local now = now_ms()
 local executed = amounts ~= '' and cjson.decode(amounts)
-local today = utc_day(now)
 -- Charged before: the group was lost and its stream is read again.
-if executed and redis.call('HEXISTS', open, attempt) == 0 and redis.call('ZSCORE', executions, attempt) then
+if redis.call('ZSCORE', executions, entry_id) then
   redis.call('XACK', results, group, entry_id)
   return { 'REPLAYED' }
 end
-local was_reserved = drop(open, expiry, totals, attempt)
-if attempt ~= '' then redis.call('ZREM', executions, attempt) end
-if executed then
-  redis.call('ZADD', executions, int(executed_ms), attempt ~= '' and attempt or entry_id)
-  if redis.call('HGET', totals, 'day') ~= today then
-    for name in pairs(executed) do redis.call('HDEL', totals, 'charged:' .. name) end
-    redis.call('HSET', totals, 'day', today)
+
+local reserved = redis.call('HGET', open, attempt)
+drop(open, expiry, totals, executions, attempt)
+-- A writer's clock may be ahead, but nothing counts for longer than from now on.
+executed_ms = math.min(executed_ms, now)
+if executed and executed_ms >= horizon(now) then
+  redis.call('ZADD', executions, int(executed_ms), entry_id)
+  if utc_day(executed_ms) == utc_day(now) then
+    for name, amount in pairs(cjson.decode(reserved or '{}')) do executed[name] = executed[name] or amount end
+    charge(totals, now, executed)
   end
-  for name, amount in pairs(executed) do redis.call('HINCRBY', totals, 'charged:' .. name, int(amount)) end
 end
 redis.call('XACK', results, group, entry_id)
-return { 'SETTLED', was_reserved and '1' or '0' }
+return { 'SETTLED', reserved and '1' or '0' }

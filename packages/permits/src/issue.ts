@@ -48,7 +48,8 @@ export type Amounts = Readonly<Record<string, number>>;
 export type Limit =
   | { kind: "count"; reason: string; window_ms: number; max: number }
   | { kind: "day"; reason: string; amount: string; max: number }
-  | { kind: "open"; amount: string; max: number };
+  /** `as_of`: totals' `releases` when `max` was computed; a reservation that ended since makes it a conflict. */
+  | { kind: "open"; amount: string; max: number; as_of?: string };
 
 export interface PlanAttempt {
   planId: string;
@@ -152,11 +153,12 @@ export function createIssuer(options: IssuerOptions) {
 
     /**
      * Settles the attempt's reservation by its result and acknowledges the result entry, in one step.
-     * `executed` is what was really executed, undefined if no order came of it.
+     * `executed` is what was really executed, undefined if no order came of it; an amount that it lacks is charged as it
+     * was reserved. An `attempt` that is empty (a Python result names none) stands for the plan's.
      * @returns false if this result had been settled before
      */
     async settle(
-      { symbol, attempt, entryId }: { symbol: string; attempt: string; entryId: string },
+      { planId, symbol, attempt, entryId }: PlanAttempt & { entryId: string },
       executed?: { amounts: Amounts; atMs: number },
     ): Promise<boolean> {
       const [status] = await runSettle(redis, {
@@ -164,7 +166,7 @@ export function createIssuer(options: IssuerOptions) {
         args: {
           group,
           entry_id: entryId,
-          attempt,
+          attempt: attempt === "" ? planId : attempt,
           amounts: executed === undefined ? "" : JSON.stringify(executed.amounts),
           executed_ms: String(executed?.atMs ?? 0),
         },

@@ -90,12 +90,14 @@ export class Governor extends EventEmitter<GovernorEvents> {
     const parsed = resultEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const result = parsed.data;
-    const { plan_id: planId, symbol } = result;
-    const attempt = result.attempt === "" ? planId : result.attempt;
+    const { plan_id: planId, symbol, attempt } = result;
     const executed = result.executed
       ? { amounts: executedAmounts(result, await this.#markPrice(result)), atMs: addedAtMs(entry) }
       : undefined;
-    const settled = await this.#options.issuer.settle({ symbol, attempt, entryId: entry.id }, executed);
+    const settled = await this.#options.issuer.settle(
+      { planId, symbol, attempt, entryId: entry.id },
+      executed,
+    );
     this.emit("settled", { result, before: !settled });
     if (settled && orderFailed(result)) {
       await this.#countError({ symbol, plan_id: planId, error: result.error });

@@ -42,7 +42,7 @@ export function observeGovernor(options: TelemetryOptions): void {
     labelNames: ["reason"],
     registers,
   });
-  executionGauge(options, "quantum_govern_exec_count_hour", "an hour", HOUR_MS);
+  executionGauge(options, "quantum_govern_exec_count_hour", "hour", HOUR_MS);
   executionGauge(options, "quantum_govern_exec_count_5min", "5 minutes", FIVE_MINUTES_MS);
 
   governor.on("answered", ({ plan: { symbol, plan_id: plan }, answer, issued }) => {
