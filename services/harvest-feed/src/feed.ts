@@ -1,0 +1,213 @@
+/**
+ * Publishes proposals at a pace: at most so many a second, and for each symbol only when {@link Pacing} allows it.
+ *
+ * A plan is counted as in flight before it is published, so that its result cannot come too early to be noticed; and
+ * what Redis did not answer is published again, since the same proposal is the same plan.
+ */
+import { EventEmitter } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { flatFields, type Keys } from "@quantum/contract";
+import { disconnect, type RedisClient } from "@quantum/redis";
+import { Pacing } from "./pacing.ts";
+import type { FeedProposal, ProposalSource } from "./proposals.ts";
+import { latestId, readResults } from "./results.ts";
+import { parseSnapshot } from "./snapshot.ts";
+
+export interface FeedOptions {
+  redis: RedisClient;
+  connectForBlocking: () => RedisClient;
+  keys: Keys;
+  source: ProposalSource;
+  ratePerSec: number;
+  inFlightPerSymbol: number;
+  /** Proposals after which the feed is done; Infinity is endless. */
+  max: number;
+  resultTimeoutMs?: number;
+}
+
+export interface FeedEvents {
+  published: [FeedProposal];
+  ended: [{ symbol: string; planId: string; executed: boolean }];
+  /** No result came in time: the plan is no longer waited for. */
+  overdue: [{ symbol: string; planId: string }];
+  /** Everything is published; results may still come. */
+  done: [{ published: number }];
+  /** Something failed and is tried again. */
+  failed: [{ doing: string; error: Error }];
+}
+
+const RESULT_TIMEOUT_MS = 30_000;
+/** As the Python services bound their streams. */
+const STREAM_ENTRIES_MAX = 10_000;
+/** Between looks at snapshots that no proposal can be made from yet: soon at first, since a refresh follows a fill. */
+const RECHECK_MS = 50;
+const RECHECK_MAX_MS = 1_000;
+const RETRY_MS = 1_000;
+
+export class Feed extends EventEmitter<FeedEvents> {
+  readonly #options: FeedOptions;
+  readonly #pacing: Pacing;
+  readonly #stopping = new AbortController();
+  /** Aborted by what may give a symbol room. */
+  #nudge = new AbortController();
+  #blocking: RedisClient | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: FeedOptions) {
+    super();
+    this.#options = options;
+    this.#pacing = new Pacing({
+      symbols: options.source.symbols,
+      inFlightPerSymbol: options.inFlightPerSymbol,
+      resultTimeoutMs: options.resultTimeoutMs ?? RESULT_TIMEOUT_MS,
+    });
+  }
+
+  /** Plans without a result. */
+  inFlight(symbol: string): number {
+    return this.#pacing.inFlight(symbol);
+  }
+
+  async start(): Promise<void> {
+    const { redis, keys, connectForBlocking } = this.#options;
+    // Results are followed from before the first proposal.
+    const after = await latestId(redis, keys.streams.result);
+    this.#blocking = connectForBlocking();
+    this.#running = Promise.all([this.#followResults(this.#blocking, after), this.#publishAll()]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    if (this.#blocking !== undefined) await disconnect(this.#blocking);
+    await this.#running;
+  }
+
+  async #publishAll(): Promise<void> {
+    const { ratePerSec, max } = this.#options;
+    let published = 0;
+    let slotMs = performance.now();
+    let recheckMs = RECHECK_MS;
+    while (!this.#stopped && published < max && this.#hasNext()) {
+      await this.#pause(slotMs - performance.now(), this.#stopping.signal);
+      this.#nudge = new AbortController();
+      this.#expire();
+      const symbols = this.#pacing.withRoom().filter((symbol) => this.#options.source.hasNext(symbol));
+      const proposal = await this.#insist("read snapshots", () => this.#nextOf(symbols));
+      if (proposal === undefined) {
+        await this.#idle(symbols.length > 0 ? recheckMs : undefined);
+        recheckMs = this.#nudge.signal.aborted ? RECHECK_MS : Math.min(recheckMs * 2, RECHECK_MAX_MS);
+        continue;
+      }
+      await this.#insist("publish a proposal", () => this.#publish(proposal));
+      if (this.#stopped) return;
+      published += 1;
+      slotMs = performance.now() + 1000 / ratePerSec;
+      recheckMs = RECHECK_MS;
+      this.emit("published", proposal);
+    }
+    if (this.#stopped) return;
+    this.emit("done", { published });
+    await this.#drain();
+  }
+
+  /** Nothing more to publish: waits for the last results, and then for nothing. */
+  async #drain(): Promise<void> {
+    while (!this.#stopped && this.#pacing.inFlight() > 0) {
+      this.#nudge = new AbortController();
+      await this.#idle();
+      this.#expire();
+    }
+    this.#stopping.abort();
+    if (this.#blocking !== undefined) await disconnect(this.#blocking);
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  #hasNext(): boolean {
+    return this.#options.source.symbols.some((symbol) => this.#options.source.hasNext(symbol));
+  }
+
+  /** The proposal of the first symbol that has one, counted as in flight. */
+  async #nextOf(symbols: readonly string[]): Promise<FeedProposal | undefined> {
+    const { redis, keys, source } = this.#options;
+    for (const symbol of symbols) {
+      const snapshot = parseSnapshot(await redis.hgetall(keys.snapshot(symbol)));
+      if (!this.#pacing.isFresh(symbol, snapshot.version)) continue;
+      const proposal = source.next(symbol, snapshot);
+      if (proposal === undefined) continue;
+      this.#pacing.started(proposal, snapshot.version, performance.now());
+      return proposal;
+    }
+    return undefined;
+  }
+
+  /** The hash and the stream tell the same at any moment, and no field of an earlier proposal stays in the hash. */
+  async #publish({ symbol, fields }: FeedProposal): Promise<void> {
+    const { redis, keys } = this.#options;
+    const replies = await redis
+      .multi()
+      .del(keys.proposal(symbol))
+      .hset(keys.proposal(symbol), fields)
+      .xadd(
+        keys.streams.proposal,
+        "MAXLEN",
+        "~",
+        STREAM_ENTRIES_MAX,
+        "*",
+        "symbol",
+        symbol,
+        ...flatFields(fields),
+      )
+      .exec();
+    for (const [error] of replies ?? []) if (error !== null) throw error;
+  }
+
+  async #followResults(blocking: RedisClient, after: string): Promise<void> {
+    let last = after;
+    while (!this.#stopped) {
+      await this.#insist("read results", async () => {
+        const read = await readResults(blocking, this.#options.keys.streams.result, last);
+        last = read.last;
+        for (const { planId, executed } of read.results) {
+          const plan = this.#pacing.ended(planId, executed);
+          if (plan === undefined) continue;
+          this.emit("ended", { ...plan, executed });
+          this.#nudge.abort();
+        }
+      });
+    }
+  }
+
+  #expire(): void {
+    for (const plan of this.#pacing.expire(performance.now())) this.emit("overdue", plan);
+  }
+
+  /** Until a result comes or is overdue, at most `ms`. */
+  async #idle(ms = Number.POSITIVE_INFINITY): Promise<void> {
+    const untilExpiryMs = (this.#pacing.nextExpiryMs() ?? Number.POSITIVE_INFINITY) - performance.now();
+    await this.#pause(
+      Math.min(ms, untilExpiryMs),
+      AbortSignal.any([this.#nudge.signal, this.#stopping.signal]),
+    );
+  }
+
+  /** Repeats a step until it works; undefined if the feed stops before. */
+  async #insist<T>(doing: string, step: () => Promise<T>): Promise<T | undefined> {
+    while (!this.#stopped) {
+      try {
+        return await step();
+      } catch (error) {
+        if (this.#stopped) return undefined;
+        this.emit("failed", { doing, error: error as Error });
+        await this.#pause(RETRY_MS, this.#stopping.signal);
+      }
+    }
+    return undefined;
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,33 @@
+import { runService } from "@quantum/service-kit";
+import { configSource } from "./config.ts";
+import { Feed } from "./feed.ts";
+import { createGenerator } from "./generate.ts";
+import { createReplay, readReplay } from "./replay.ts";
+import { observeFeed } from "./telemetry.ts";
+
+await runService({
+  name: "harvest-feed",
+  summary: "stands in for the publisher of harvest proposals: invented ones, or those of a file",
+  ...configSource,
+  port: (config) => config.FEED_METRICS_PORT,
+  start: async ({ config, log, registry, keys, redis, connectForBlocking }) => {
+    const file = config.FEED_FILE;
+    const source =
+      file === undefined
+        ? createGenerator({ symbols: config.FEED_SYMBOLS, seed: config.FEED_SEED, now: Date.now })
+        : createReplay(await readReplay(file));
+    const feed = new Feed({
+      redis,
+      connectForBlocking,
+      keys,
+      source,
+      ratePerSec: config.FEED_RATE,
+      inFlightPerSymbol: config.FEED_IN_FLIGHT_PER_SYMBOL,
+      max: config.FEED_MAX === 0 ? Number.POSITIVE_INFINITY : config.FEED_MAX,
+    });
+    observeFeed(feed, source.symbols, registry, log);
+    log.info({ seed: config.FEED_SEED, file, symbols: source.symbols }, "feed starts");
+    await feed.start();
+    return { stop: () => feed.stop() };
+  },
+});

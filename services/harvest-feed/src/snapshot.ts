@@ -1,0 +1,30 @@
+import { parsePythonFloat } from "@quantum/contract";
+
+/** What a proposal needs of `quantum:position:snapshot:{SYM}`. */
+export interface Snapshot {
+  /**
+   * Changes with every refresh: ours counts them, the Python service writes only the time of the refresh.
+   * Undefined if there is no snapshot.
+   */
+  version: string | undefined;
+  /** Undefined if there is none, or it is unreadable. */
+  position: Position | undefined;
+}
+
+export interface Position {
+  side: "LONG" | "SHORT";
+  entryPrice: number;
+  markPrice: number;
+}
+
+export function parseSnapshot(fields: Readonly<Record<string, string>>): Snapshot {
+  const number = (name: string) => parsePythonFloat(fields[name] ?? "") ?? Number.NaN;
+  const amount = number("position_amt");
+  const entryPrice = number("entry_price");
+  const markPrice = number("mark_price");
+  const open = Math.abs(amount) > 0 && entryPrice > 0 && markPrice > 0;
+  return {
+    version: fields["version"] ?? fields["ts_epoch"],
+    position: open ? { side: amount > 0 ? "LONG" : "SHORT", entryPrice, markPrice } : undefined,
+  };
+}
