@@ -24,63 +24,77 @@
 --   quantity     decimal text
 --   step         CLOSE_FULL
 --   valid_until_ms after this nothing is claimed
+--   venue_ms     when the send window opens, by the exchange's clock
 --   window_ms    longest receive window of the exchange
 --   refusal      why the caller cannot place it at all, or ''
+--   may_be_sent  1 if Redis may have forgotten an earlier claim of this attempt: then this one is only a question to the
+--                exchange, so neither a halt nor the clock refuses it; else 0
 --   settled_sec  TTL of a settled claim
 -- REPLY
 --   CLAIMED      now (ms), receive window (ms): send it, once
 --   REFUSED      reason: settled as NOT_PLACED
---   HELD         state, client order id: this attempt was claimed before; ask the exchange, send nothing
+--   HELD         state: this attempt was or may have been claimed before; ask the exchange, send nothing
 --   SETTLED      outcome: this attempt has its result; the entry is acknowledged
+--   UNSPENT      the attempt did not spend the plan's permits; nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/result.lua
 local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results = unpack(KEYS)
 local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = unpack(ARGV, 1, 7)
-local side, quantity, step, valid_until, window_ms, refusal, settled_sec = unpack(ARGV, 8, 14)
+local side, quantity, step, valid_until, venue_ms, window_ms, refusal = unpack(ARGV, 8, 14)
+local may_be_sent, settled_sec = ARGV[15] == '1', ARGV[16]
 
+-- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
-local claim = redis.call('HMGET', order, 'state', 'attempt', 'client_order_id')
-local state, claimed_attempt = claim[1], claim[2]
+local state, claimed_attempt = unpack(redis.call('HMGET', order, 'state', 'attempt'))
+local is_current = redis.call('HGET', plan, 'attempt') == attempt
+local spent_attempt = (redis.call('GET', spent) or ''):match('^OK (%S+)')
+redis.call('ZCARD', unsettled)
+redis.call('XLEN', executes)
+redis.call('XLEN', results)
+
 local TERMINAL = { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 if state and claimed_attempt == attempt then
-  if not TERMINAL[state] then return { 'HELD', state, claim[3] } end
+  if not TERMINAL[state] then return { 'HELD', state } end
   redis.call('XACK', executes, group, entry_id)
   return { 'SETTLED', state }
 end
+if spent_attempt ~= attempt then return { 'UNSPENT' } end
 
-local window = math.min(tonumber(window_ms), tonumber(valid_until) - now)
-local other_order = state and state ~= 'NOT_PLACED'
-local spent_attempt = (redis.call('GET', spent) or ''):match('^OK (%S+)')
-local reason = other_order and 'duplicate_order'
-  or spent_attempt ~= attempt and 'permits_not_spent'
-  or halted(kill_switch, disarm, disarm_today)
-  or window <= 0 and 'execute_expired'
-  or refusal ~= '' and refusal
+local left = tonumber(valid_until) - now
+local duplicate = state and state ~= 'NOT_PLACED'
+local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today) or left <= 0 and 'execute_expired')
+local reason = duplicate and 'duplicate_order' or unsendable or refusal ~= '' and refusal
 
 if reason then
-  -- Another attempt's order is not ours to overwrite, and an attempt that spent nothing may not free the plan.
-  if reason ~= 'duplicate_order' and reason ~= 'permits_not_spent' then
+  local first_time = redis.call('XACK', executes, group, entry_id) == 1
+  if duplicate then
+    -- The order is another attempt's and stays as it is, so only the entry tells whether this result was written.
+    if not first_time then return { 'REFUSED', reason } end
+  else
     redis.call('DEL', order)
     redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', reason, 'plan_id', plan_id, 'symbol', symbol,
       'attempt', attempt, 'attempt_no', attempt_no, 'settled_at_ms', int(now))
     redis.call('EXPIRE', order, settled_sec)
   end
-  if redis.call('HGET', plan, 'attempt') == attempt then
+  if is_current then
     redis.call('HSET', plan, 'state', 'NOT_PLACED', 'reason', reason, 'ended_at_ms', int(now))
   end
   add_result(results, now, plan_id, symbol, 'EXECUTE', false, false, '[]', reason,
     { 'attempt', attempt, 'outcome', 'NOT_PLACED', 'reason', reason })
-  redis.call('XACK', executes, group, entry_id)
   return { 'REFUSED', reason }
 end
 
+-- What may have been sent had its own window, of which only the end is known: that of the entry.
+local window = may_be_sent and math.max(left, 0) or math.min(tonumber(window_ms), left)
 redis.call('DEL', order)
 redis.call('HSET', order, 'state', 'SENT', 'plan_id', plan_id, 'symbol', symbol, 'attempt', attempt,
   'attempt_no', attempt_no, 'client_order_id', client_order_id, 'side', side, 'quantity', quantity, 'step', step,
-  'claimed_at_ms', int(now), 'window_end_ms', int(now + window), 'entry_id', entry_id)
+  'claimed_at_ms', int(now), 'venue_ms', venue_ms, 'window_end_ms', int(tonumber(venue_ms) + window),
+  'entry_id', entry_id)
 redis.call('ZADD', unsettled, int(now), plan_id)
-if redis.call('HGET', plan, 'attempt') == attempt then
+if is_current then
   redis.call('HSET', plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', client_order_id)
 end
+if may_be_sent then return { 'HELD', 'SENT' } end
 return { 'CLAIMED', int(now), int(window) }

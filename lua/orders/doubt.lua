@@ -21,15 +21,20 @@
 local order, unknown, plan, executes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local plan_id, attempt, why, group, entry_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-local claim = redis.call('HMGET', order, 'state', 'attempt')
-if not claim[1] or claim[2] ~= attempt then return { 'NOT_CLAIMED' } end
-if claim[1] ~= 'SENT' and claim[1] ~= 'UNKNOWN' then
+-- A key of the wrong type fails here, before anything is written.
+local state, claimed_attempt = unpack(redis.call('HMGET', order, 'state', 'attempt'))
+local is_current = redis.call('HGET', plan, 'attempt') == attempt
+redis.call('SCARD', unknown)
+redis.call('XLEN', executes)
+
+if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
+if state ~= 'SENT' and state ~= 'UNKNOWN' then
   redis.call('XACK', executes, group, entry_id)
-  return { 'SETTLED', claim[1] }
+  return { 'SETTLED', state }
 end
 redis.call('HSET', order, 'state', 'UNKNOWN', 'why', why)
 redis.call('HSETNX', order, 'unknown_at_ms', int(now_ms()))
 redis.call('SADD', unknown, plan_id)
-if redis.call('HGET', plan, 'attempt') == attempt then redis.call('HSET', plan, 'state', 'UNKNOWN', 'reason', why) end
+if is_current then redis.call('HSET', plan, 'state', 'UNKNOWN', 'reason', why) end
 redis.call('XACK', executes, group, entry_id)
 return { 'UNKNOWN' }

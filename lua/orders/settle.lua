@@ -30,21 +30,28 @@ local order, unsettled, unknown, plan, executes, results = unpack(KEYS)
 local plan_id, attempt, outcome, reason, detail, order_id, executed_qty = unpack(ARGV, 1, 7)
 local avg_price, steps_results, group, settled_sec = unpack(ARGV, 8, 11)
 
+-- A key of the wrong type fails here, before anything is written.
 local claim = redis.call('HMGET', order, 'state', 'attempt', 'symbol', 'entry_id')
-local state, symbol, entry_id = claim[1], claim[3], claim[4]
-if not state or claim[2] ~= attempt then return { 'NOT_CLAIMED' } end
+local state, claimed_attempt, symbol, entry_id = unpack(claim)
+local is_current = redis.call('HGET', plan, 'attempt') == attempt
+redis.call('ZCARD', unsettled)
+redis.call('SCARD', unknown)
+redis.call('XLEN', executes)
+redis.call('XLEN', results)
+
+if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
 if state ~= 'SENT' and state ~= 'UNKNOWN' then
-  redis.call('XACK', executes, group, entry_id)
+  if entry_id then redis.call('XACK', executes, group, entry_id) end
   return { 'REPLAYED', state }
 end
 
 local now = now_ms()
+redis.call('ZREM', unsettled, plan_id)
+redis.call('SREM', unknown, plan_id)
 redis.call('HSET', order, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
   'executed_qty', executed_qty, 'avg_price', avg_price, 'settled_at_ms', int(now))
 redis.call('EXPIRE', order, settled_sec)
-redis.call('ZREM', unsettled, plan_id)
-redis.call('SREM', unknown, plan_id)
-if redis.call('HGET', plan, 'attempt') == attempt then
+if is_current then
   redis.call('HSET', plan, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
     'executed_qty', executed_qty, 'ended_at_ms', int(now))
 end

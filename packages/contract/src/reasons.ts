@@ -105,6 +105,8 @@ export const ORDER_REASONS = [
   "duplicate_order",
   "quantity_below_minimum",
   "symbol_unknown",
+  "paper_plan",
+  "rate_limited",
   "not_placed_by_evidence",
   "rejected_by_exchange",
   "not_filled",

@@ -1,0 +1,34 @@
+import { commonVariables, integer, logLevel, port, redisVariables, text } from "@quantum/service-kit";
+import { z } from "zod";
+
+/** Binance's own bound on a receive window. */
+const RECV_WINDOW_MAX_MS = 60_000;
+
+export const configSource = {
+  schema: z.object({
+    ...redisVariables,
+    ...commonVariables,
+    EXECUTOR_METRICS_PORT: port("port of /metrics, /healthz and /readyz", 8049),
+    EXECUTOR_LOG_LEVEL: logLevel(),
+    EXECUTOR_RECV_WINDOW_MS: integer(
+      "how long after a claim the exchange may still execute the order",
+      5000,
+      {
+        min: 1,
+        max: RECV_WINDOW_MAX_MS,
+      },
+    ),
+    EXECUTOR_TIMEOUT_MS: integer("how long one request to the exchange may take", 4000, { min: 1 }),
+    BINANCE_BASE_URL: text("the venue: an exchange simulator or a Binance testnet, never production"),
+    BINANCE_TESTNET_API_KEY: text("the account's key"),
+    BINANCE_TESTNET_API_SECRET: text("the account's secret"),
+  }),
+  ownPrefixes: ["EXECUTOR_"],
+  relations: (config: { EXECUTOR_TIMEOUT_MS: number; EXECUTOR_RECV_WINDOW_MS: number }) =>
+    config.EXECUTOR_TIMEOUT_MS < config.EXECUTOR_RECV_WINDOW_MS
+      ? []
+      : [
+          `EXECUTOR_TIMEOUT_MS=${config.EXECUTOR_TIMEOUT_MS}: must be below EXECUTOR_RECV_WINDOW_MS=` +
+            `${config.EXECUTOR_RECV_WINDOW_MS}, or an answer given in time is missed`,
+        ],
+};

@@ -1,0 +1,36 @@
+/** What happens in the executor; logs, metrics and tests follow it from here. */
+import { EventEmitter } from "node:events";
+import type { Placement } from "@quantum/exchange";
+import type { Doubt, Settlement } from "./decide.ts";
+
+export interface OrderRef {
+  planId: string;
+  symbol: string;
+  step: string;
+}
+
+export interface Events {
+  /** Claimed and about to be sent. */
+  claimed: [OrderRef & { clientOrderId: string; side: string; quantity: string }];
+  /** NOT_PLACED without ever having been claimed. */
+  refused: [OrderRef & { reason: string }];
+  settled: [OrderRef & Settlement];
+  doubted: [OrderRef & { doubt: Doubt; detail: string }];
+  /** The exchange was asked about an order and could not settle it yet. */
+  unresolved: [{ planId: string; symbol: string; negatives: number; asked: number }];
+  /** The exchange wants no orders for a while. */
+  paused: [{ pauseMs: number; why: string }];
+  /** Unsettled orders were found whose claimant is gone or whose job may be lost. */
+  swept: [{ count: number }];
+  /** A request to the exchange has ended. */
+  called: [{ endpoint: string; outcome: Placement["outcome"] | "ok" | "error"; tookMs: number }];
+  /** Redis was restarted or replaced: of plans opened before `sinceMs` it may have forgotten claims. */
+  rewound: [{ sinceMs: number }];
+  failed: [{ doing: string; error: Error }];
+}
+
+export type ExecutorEvents = EventEmitter<Events>;
+
+export function createEvents(): ExecutorEvents {
+  return new EventEmitter<Events>();
+}

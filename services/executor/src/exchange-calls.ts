@@ -1,0 +1,36 @@
+import type { Exchange, OrderRequest } from "@quantum/exchange";
+import type { Events, ExecutorEvents } from "./events.ts";
+
+/** The same exchange; each request that the executor makes is reported when it has ended. */
+export function reportCalls(exchange: Exchange, events: ExecutorEvents): Exchange {
+  type Outcome = Events["called"][0]["outcome"];
+  const reported =
+    <Args extends unknown[], Result>(
+      endpoint: string,
+      call: (...args: Args) => Promise<Result>,
+      outcomeOf: (result: Result) => Outcome = () => "ok",
+    ) =>
+    async (...args: Args): Promise<Result> => {
+      const startedAt = performance.now();
+      let outcome: Outcome = "error";
+      try {
+        const result = await call(...args);
+        outcome = outcomeOf(result);
+        return result;
+      } finally {
+        events.emit("called", { endpoint, outcome, tookMs: performance.now() - startedAt });
+      }
+    };
+  return {
+    ...exchange,
+    serverTime: reported("time", () => exchange.serverTime()),
+    rules: reported("exchangeInfo", () => exchange.rules()),
+    hedgeMode: reported("positionSide", () => exchange.hedgeMode()),
+    order: reported("order_query", (symbol: string, id: string) => exchange.order(symbol, id)),
+    placeReduceOnlyMarket: reported(
+      "order",
+      (request: OrderRequest) => exchange.placeReduceOnlyMarket(request),
+      (placement) => placement.outcome,
+    ),
+  };
+}

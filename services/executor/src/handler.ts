@@ -1,0 +1,112 @@
+/**
+ * One `apply.execute` entry becomes at most one order (I1), in this order of I/O:
+ *
+ * 1. The symbol is announced, so that recovery finds the claim whatever happens next. The answer also proves that the
+ *    connection leads to the Redis whose memory is judged in step 2.
+ * 2. Redis's memory: an entry that was delivered before, or whose plan is older than Redis's last restart, may have
+ *    been sent by a claim that is gone. It is claimed only to be asked about.
+ * 3. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
+ *    one the venue sees.
+ * 4. The order is sent, once, only by the caller whose claim was new.
+ * 5. Its answer settles it. Whatever leaves doubt is resolved by questions, never by sending again.
+ */
+import { describeIssues, executeEntry, type ExecuteEntry } from "@quantum/contract";
+import { clientOrderId, type Exchange } from "@quantum/exchange";
+import { type Disposition, DONE, type Entry } from "@quantum/streams";
+import { afterPlacement, type Doubt, orderIntent } from "./decide.ts";
+import type { ExecutorEvents } from "./events.ts";
+import type { ClaimedOrder, Orders } from "./orders.ts";
+import type { RedisMemory } from "./redis-memory.ts";
+import type { RuleBook } from "./rules.ts";
+
+export interface HandlerOptions {
+  orders: Orders;
+  exchange: Exchange;
+  rules: RuleBook;
+  memory: RedisMemory;
+  events: ExecutorEvents;
+  /** Asks for a doubted order to be resolved. */
+  resolve: (order: ClaimedOrder) => Promise<void>;
+  recvWindowMs: number;
+  simulatedVenue: boolean;
+}
+
+export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
+  const { orders, exchange, rules, memory, events, resolve, recvWindowMs, simulatedVenue } = options;
+  let pausedUntilMs = -Infinity;
+
+  return async ({ id: entryId, fields, deliveries }) => {
+    const parsed = executeEntry.safeParse(fields);
+    if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
+    const entry = parsed.data;
+
+    await orders.announce(entry.symbol);
+    const mayBeSent = deliveries > 1 || (await memory.mayHaveForgotten(entry.opened_at_ms));
+    const intent = orderIntent(entry, await rules.of(entry.symbol), simulatedVenue);
+    const order = orderOf(entryId, entry, intent);
+    const isPaused = performance.now() < pausedUntilMs;
+    const venueMs = exchange.now();
+    const claimed = await orders.claim({
+      entryId,
+      entry,
+      intent,
+      clientOrderId: order.clientOrderId,
+      venueMs,
+      windowMs: recvWindowMs,
+      refusal: intent.refusal ?? (isPaused && !mayBeSent ? "rate_limited" : ""),
+      mayBeSent,
+    });
+    switch (claimed.kind) {
+      case "ended":
+        return DONE;
+      case "unspent":
+        return { kind: "dead", reason: "permits_not_spent" };
+      case "held":
+        return inDoubt(order, "claimed_before");
+      case "claimed":
+    }
+    // Redis may have been replaced between the question and the claim; then the claim proves nothing.
+    if (await memory.mayHaveForgotten(entry.opened_at_ms)) return inDoubt(order, "claimed_before");
+
+    const { planId, symbol, step, side, quantity } = order;
+    events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId: order.clientOrderId });
+    const placement = await exchange.placeReduceOnlyMarket({
+      symbol,
+      side: intent.side,
+      quantity,
+      clientOrderId: order.clientOrderId,
+      timestampMs: venueMs,
+      recvWindowMs: claimed.windowMs,
+    });
+    if (placement.outcome === "retry_after") {
+      pausedUntilMs = performance.now() + placement.retryAfterMs;
+      events.emit("paused", { pauseMs: placement.retryAfterMs, why: placement.message });
+    }
+    const next = afterPlacement(placement);
+    if (next.kind === "doubt") return inDoubt(order, next.doubt, next.detail);
+    await orders.settle(order, next.settlement);
+    return DONE;
+  };
+
+  async function inDoubt(order: ClaimedOrder, doubt: Doubt, detail = ""): Promise<Disposition> {
+    if (await orders.doubt(order, doubt, detail)) await resolve(order);
+    return DONE;
+  }
+}
+
+function orderOf(
+  entryId: string,
+  entry: ExecuteEntry,
+  { side, quantity }: { side: string; quantity: string },
+): ClaimedOrder {
+  return {
+    planId: entry.plan_id,
+    symbol: entry.symbol,
+    step: entry.step,
+    attempt: entry.attempt,
+    entryId,
+    clientOrderId: clientOrderId(entry.plan_id, entry.attempt_no),
+    side,
+    quantity,
+  };
+}

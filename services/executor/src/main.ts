@@ -1,0 +1,114 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { createBinanceExchange, type Exchange, parseVenue, type Venue } from "@quantum/exchange";
+import { notDurable, type RedisFacts } from "@quantum/redis";
+import { type Logger, runService } from "@quantum/service-kit";
+import { StreamConsumer } from "@quantum/streams";
+import { configSource } from "./config.ts";
+import { createEvents } from "./events.ts";
+import { reportCalls } from "./exchange-calls.ts";
+import { createHandler } from "./handler.ts";
+import { createOrders } from "./orders.ts";
+import { RedisMemory } from "./redis-memory.ts";
+import { Resolver } from "./resolve.ts";
+import { RuleBook } from "./rules.ts";
+import { observe } from "./telemetry.ts";
+
+const GROUP = "executor";
+/** Well below the exchange's own tolerance, so that a wrong clock is seen before orders are refused for it. */
+const CLOCK_BOUND_MS = 500;
+/** The exchange may start beside us; one that is gone for longer is the supervisor's business. */
+const EXCHANGE_ATTEMPTS = 20;
+const EXCHANGE_RETRY_MS = 500;
+
+await runService({
+  name: "executor",
+  summary: "turns plans whose permits are spent into at most one reduce-only market order each",
+  ...configSource,
+  port: (config) => config.EXECUTOR_METRICS_PORT,
+  level: (config) => config.EXECUTOR_LOG_LEVEL,
+  start: async ({
+    config,
+    log,
+    registry,
+    instance,
+    keys,
+    redis,
+    facts,
+    connectForBlocking,
+    connectForJobs,
+  }) => {
+    const venue = parseVenue(config.BINANCE_BASE_URL);
+    checkDurability(facts, venue, log);
+    const events = createEvents();
+    const exchange = reportCalls(
+      createBinanceExchange({
+        baseUrl: venue.baseUrl,
+        apiKey: config.BINANCE_TESTNET_API_KEY,
+        apiSecret: config.BINANCE_TESTNET_API_SECRET,
+        timeoutMs: config.EXECUTOR_TIMEOUT_MS,
+        recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
+      }),
+      events,
+    );
+    const rules = new RuleBook(exchange, events);
+    const orders = createOrders({ redis, keys, group: GROUP, events });
+    observe({ events, orders, rules, registry, log });
+
+    await reach(exchange, rules, log);
+    const resolver = new Resolver({ orders, exchange, events, keys, connectForJobs });
+    await resolver.start();
+    const handle = createHandler({
+      orders,
+      exchange,
+      rules,
+      memory: new RedisMemory(redis, events),
+      events,
+      resolve: resolver.resolve,
+      recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
+      simulatedVenue: venue.simulated,
+    });
+    return {
+      consumers: [
+        new StreamConsumer({
+          redis,
+          connectForBlocking,
+          keys,
+          stream: keys.streams.execute,
+          group: GROUP,
+          consumer: instance,
+          handle,
+          orderBy: (entry) => entry.fields["symbol"] ?? "",
+        }),
+      ],
+      stop: async () => {
+        rules.stop();
+        await resolver.stop();
+      },
+    };
+  },
+});
+
+/** With real orders, a Redis that may forget a claim is a reason not to start. */
+function checkDurability(facts: RedisFacts, venue: Venue, log: Logger): void {
+  const problems = notDurable(facts, CLOCK_BOUND_MS);
+  if (problems.length === 0) return;
+  if (!venue.simulated)
+    throw new Error(`Redis is not durable enough for real orders: ${problems.join("; ")}`);
+  log.warn({ problems }, "this Redis may forget claims; a real exchange would be refused");
+}
+
+/** Reads rules and mode of the account, waiting for an exchange that is only starting. */
+async function reach(exchange: Exchange, rules: RuleBook, log: Logger): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await rules.start();
+      if (await exchange.hedgeMode()) break;
+      return;
+    } catch (error) {
+      if (attempt === EXCHANGE_ATTEMPTS) throw error;
+      log.warn({ err: error }, "waiting for the exchange");
+      await delay(EXCHANGE_RETRY_MS);
+    }
+  }
+  throw new Error("the account is in hedge mode: reduce-only orders need one-way mode");
+}

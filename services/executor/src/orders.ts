@@ -1,0 +1,249 @@
+/** `lua/orders/*`, typed, and the index of unsettled orders that recovery reads. */
+import { type ExecuteEntry, type Keys, utcDay } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import { type Doubt, type OrderIntent, type Settlement, stepsResults } from "./decide.ts";
+import type { ExecutorEvents, OrderRef } from "./events.ts";
+
+const claimScript = bindScript("orders/claim", {
+  keys: [
+    "order",
+    "unsettled",
+    "plan",
+    "spent",
+    "kill_switch",
+    "disarm",
+    "disarm_today",
+    "executes",
+    "results",
+  ],
+  args: [
+    "plan_id",
+    "symbol",
+    "attempt",
+    "attempt_no",
+    "group",
+    "entry_id",
+    "client_order_id",
+    "side",
+    "quantity",
+    "step",
+    "valid_until_ms",
+    "venue_ms",
+    "window_ms",
+    "refusal",
+    "may_be_sent",
+    "settled_sec",
+  ],
+});
+const doubtScript = bindScript("orders/doubt", {
+  keys: ["order", "unknown", "plan", "executes"],
+  args: ["plan_id", "attempt", "why", "group", "entry_id"],
+});
+const settleScript = bindScript("orders/settle", {
+  keys: ["order", "unsettled", "unknown", "plan", "executes", "results"],
+  args: [
+    "plan_id",
+    "attempt",
+    "outcome",
+    "reason",
+    "detail",
+    "order_id",
+    "executed_qty",
+    "avg_price",
+    "steps_results",
+    "group",
+    "settled_sec",
+  ],
+});
+
+/** As long as spent permits are remembered. */
+const SETTLED_TTL_SEC = 7 * 24 * 3600;
+
+/** A claimed order. */
+export interface ClaimedOrder extends OrderRef {
+  attempt: string;
+  entryId: string;
+  clientOrderId: string;
+  side: string;
+  quantity: string;
+}
+
+/** A claimed order as Redis knows it. */
+export interface UnsettledOrder extends ClaimedOrder {
+  state: "SENT" | "UNKNOWN";
+  claimedAtMs: number;
+  /** In venue time: nothing of it can be executed after this. */
+  windowEndMs: number;
+}
+
+export interface ClaimRequest {
+  entryId: string;
+  entry: ExecuteEntry;
+  intent: OrderIntent;
+  clientOrderId: string;
+  /** When the send window opens, in venue time, read before this call. */
+  venueMs: number;
+  /** The longest send window. */
+  windowMs: number;
+  /** Why it is not placed at all, or empty. */
+  refusal: string;
+  /** An earlier claim may have been forgotten. */
+  mayBeSent: boolean;
+}
+
+export type Claimed =
+  | { kind: "claimed"; windowMs: number }
+  /** Ask the exchange, send nothing. */
+  | { kind: "held" }
+  /** The attempt has its result. */
+  | { kind: "ended" }
+  | { kind: "unspent" };
+
+export type Orders = ReturnType<typeof createOrders>;
+
+export function createOrders(options: {
+  redis: RedisClient;
+  keys: Keys;
+  group: string;
+  events: ExecutorEvents;
+}) {
+  const { redis, keys, group, events } = options;
+
+  /** Before a claim, so that recovery can never miss one. */
+  async function announce(symbol: string): Promise<void> {
+    await redis.sadd(keys.orderSymbols, symbol);
+  }
+
+  async function claim(request: ClaimRequest): Promise<Claimed> {
+    const { entryId, entry, intent, clientOrderId, refusal } = request;
+    const { plan_id: planId, symbol, step } = entry;
+    const [status, detail = "", windowMs = ""] = await claimScript(redis, {
+      keys: {
+        order: keys.order(planId),
+        unsettled: keys.unsettled(symbol),
+        plan: keys.plan(planId),
+        spent: keys.spent(planId),
+        kill_switch: keys.killSwitch,
+        disarm: keys.disarm,
+        disarm_today: keys.disarmOf(utcDay(Date.now())),
+        executes: keys.streams.execute,
+        results: keys.streams.result,
+      },
+      args: {
+        plan_id: planId,
+        symbol,
+        attempt: entry.attempt,
+        attempt_no: String(entry.attempt_no),
+        group,
+        entry_id: entryId,
+        client_order_id: clientOrderId,
+        side: intent.side,
+        quantity: intent.quantity,
+        step,
+        valid_until_ms: String(entry.valid_until_ms),
+        venue_ms: String(request.venueMs),
+        window_ms: String(request.windowMs),
+        refusal,
+        may_be_sent: request.mayBeSent ? "1" : "0",
+        settled_sec: String(SETTLED_TTL_SEC),
+      },
+    });
+    switch (status) {
+      case "CLAIMED":
+        return { kind: "claimed", windowMs: Number(windowMs) };
+      case "HELD":
+        return { kind: "held" };
+      case "SETTLED":
+        return { kind: "ended" };
+      case "UNSPENT":
+        return { kind: "unspent" };
+      case "REFUSED":
+        events.emit("refused", { planId, symbol, step, reason: detail });
+        return { kind: "ended" };
+      default:
+        throw new Error(`orders/claim answered ${String(status)}`);
+    }
+  }
+
+  /** @returns false if it is settled already: there is nothing left to resolve. */
+  async function doubt(order: ClaimedOrder, why: Doubt, detail = ""): Promise<boolean> {
+    const { planId, symbol, step } = order;
+    const [status] = await doubtScript(redis, {
+      keys: {
+        order: keys.order(planId),
+        unknown: keys.unknown(symbol),
+        plan: keys.plan(planId),
+        executes: keys.streams.execute,
+      },
+      args: { plan_id: planId, attempt: order.attempt, why, group, entry_id: order.entryId },
+    });
+    if (status === "UNKNOWN") events.emit("doubted", { planId, symbol, step, doubt: why, detail });
+    return status === "UNKNOWN";
+  }
+
+  /** The first settlement counts; a later one changes nothing. */
+  async function settle(order: ClaimedOrder, settlement: Settlement): Promise<void> {
+    const { planId, symbol, step } = order;
+    const [status] = await settleScript(redis, {
+      keys: {
+        order: keys.order(planId),
+        unsettled: keys.unsettled(symbol),
+        unknown: keys.unknown(symbol),
+        plan: keys.plan(planId),
+        executes: keys.streams.execute,
+        results: keys.streams.result,
+      },
+      args: {
+        plan_id: planId,
+        attempt: order.attempt,
+        outcome: settlement.outcome,
+        reason: settlement.reason,
+        detail: settlement.detail,
+        order_id: settlement.orderId,
+        executed_qty: settlement.executedQty,
+        avg_price: settlement.avgPrice,
+        steps_results: stepsResults(order, settlement),
+        group,
+        settled_sec: String(SETTLED_TTL_SEC),
+      },
+    });
+    if (status === "SETTLED") events.emit("settled", { planId, symbol, step, ...settlement });
+    else if (status === "NOT_CLAIMED")
+      throw new Error(`orders/settle: ${planId} has no claim of ${order.attempt}`);
+  }
+
+  /** Undefined once it is settled. */
+  async function readUnsettled(planId: string): Promise<UnsettledOrder | undefined> {
+    return unsettledOf(await redis.hgetall(keys.order(planId)));
+  }
+
+  /** Every unsettled order there is. With none it costs two commands, however many symbols there are. */
+  async function listUnsettled(): Promise<UnsettledOrder[]> {
+    const symbols = await redis.smembers(keys.orderSymbols);
+    if (symbols.length === 0 || (await redis.exists(symbols.map(keys.unsettled))) === 0) return [];
+    const planIds = await Promise.all(symbols.map((symbol) => redis.zrange(keys.unsettled(symbol), 0, -1)));
+    const orders = await Promise.all(planIds.flat().map(readUnsettled));
+    return orders.filter((order) => order !== undefined);
+  }
+
+  return { announce, claim, doubt, settle, readUnsettled, listUnsettled };
+}
+
+function unsettledOf(claim: Record<string, string>): UnsettledOrder | undefined {
+  const { state } = claim;
+  if (state !== "SENT" && state !== "UNKNOWN") return undefined;
+  const field = (name: string) => claim[name] ?? "";
+  return {
+    state,
+    planId: field("plan_id"),
+    symbol: field("symbol"),
+    step: field("step"),
+    attempt: field("attempt"),
+    entryId: field("entry_id"),
+    clientOrderId: field("client_order_id"),
+    side: field("side"),
+    quantity: field("quantity"),
+    claimedAtMs: Number(field("claimed_at_ms")),
+    windowEndMs: Number(field("window_end_ms")),
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * Since when Redis has forgotten nothing. A restart loses what its log had not yet written (up to a second with
+ * `appendfsync everysec`), so an order may have been sent whose claim is gone. Of plans opened before the restart,
+ * nobody knows; of later ones, Redis knows everything.
+ */
+import type { RedisClient } from "@quantum/redis";
+import type { ExecutorEvents } from "./events.ts";
+
+const MS_PER_SECOND = 1000;
+const US_PER_MS = 1000;
+
+export class RedisMemory {
+  readonly #redis: RedisClient;
+  readonly #events: ExecutorEvents;
+  #runId: string | undefined;
+  #sinceMs = 0;
+  #checked: Promise<void> | undefined;
+
+  constructor(redis: RedisClient, events: ExecutorEvents) {
+    this.#redis = redis;
+    this.#events = events;
+    // Another connection may lead to another Redis. "ready" comes before the answer to any command on it.
+    redis.on("ready", () => (this.#checked = undefined));
+  }
+
+  /** @param openedAtMs when the plan was opened, by Redis's clock */
+  async mayHaveForgotten(openedAtMs: number): Promise<boolean> {
+    this.#checked ??= this.#check();
+    try {
+      await this.#checked;
+    } catch (error) {
+      this.#checked = undefined;
+      throw error;
+    }
+    return openedAtMs < this.#sinceMs;
+  }
+
+  async #check(): Promise<void> {
+    const info = await this.#redis.info("server");
+    const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
+    const runId = field("run_id");
+    if (runId === this.#runId) return;
+    const nowMs = Math.floor(Number(field("server_time_usec")) / US_PER_MS);
+    const uptimeMs = Number(field("uptime_in_seconds")) * MS_PER_SECOND;
+    if (runId === "" || !(nowMs > 0 && uptimeMs >= 0)) throw new Error("INFO server: unreadable answer");
+    // A Redis seen for the first time may be long up; its uptime is whole seconds, so it started up to one later.
+    const startedByMs = Math.min(nowMs, nowMs - uptimeMs + MS_PER_SECOND);
+    this.#sinceMs = this.#runId === undefined ? startedByMs : nowMs;
+    if (this.#runId !== undefined) this.#events.emit("rewound", { sinceMs: this.#sinceMs });
+    this.#runId = runId;
+  }
+}

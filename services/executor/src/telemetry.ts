@@ -1,0 +1,121 @@
+/** The executor's logs and metrics (WIRE.md, "Log lines" and "Metrics to keep"). */
+import { ORDER_REASONS } from "@quantum/contract";
+import type { Logger } from "@quantum/service-kit";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { ExecutorEvents } from "./events.ts";
+import type { Orders } from "./orders.ts";
+import type { RuleBook } from "./rules.ts";
+
+const STEPS: ReadonlySet<string> = new Set([
+  "CLOSE_FULL",
+  "CLOSE_PARTIAL_75",
+  "CLOSE_PARTIAL_50",
+  "CLOSE_PARTIAL_25",
+]);
+const REASONS: ReadonlySet<string> = new Set(ORDER_REASONS);
+const MS_PER_SECOND = 1000;
+/** From a simulator's answer to one that a timeout cuts off, in seconds. */
+const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8];
+
+export interface TelemetryOptions {
+  events: ExecutorEvents;
+  orders: Orders;
+  rules: RuleBook;
+  registry: Registry;
+  log: Logger;
+}
+
+export function observe({ events, orders, rules, registry, log }: TelemetryOptions): void {
+  const registers = [registry];
+  const executed = new Counter({
+    name: "quantum_apply_execute_total",
+    help: "Steps that ended, by status (success, failed)",
+    labelNames: ["symbol", "step", "status"] as const,
+    registers,
+  });
+  const outcomes = new Counter({
+    name: "quantum_order_outcomes_total",
+    help: "Orders that ended, by outcome and reason (none: executed)",
+    labelNames: ["outcome", "reason"] as const,
+    registers,
+  });
+  const doubts = new Counter({
+    name: "quantum_order_doubts_total",
+    help: "Orders that came into doubt, by what left the doubt",
+    labelNames: ["doubt"] as const,
+    registers,
+  });
+  const calls = new Histogram({
+    name: "quantum_exchange_call_seconds",
+    help: "Requests to the exchange",
+    labelNames: ["endpoint", "outcome"] as const,
+    buckets: CALL_BUCKETS_SEC,
+    registers,
+  });
+  gaugeDoubts(orders, registry);
+
+  const ended = (order: { symbol: string; step: string }, outcome: string, reason: string) => {
+    const symbol = rules.has(order.symbol) ? order.symbol : "other";
+    const step = STEPS.has(order.step) ? order.step : "other";
+    executed.inc({ symbol, step, status: outcome === "EXECUTED" ? "success" : "failed" });
+    outcomes.inc({ outcome, reason: reason === "" ? "none" : REASONS.has(reason) ? reason : "other" });
+  };
+
+  events.on("claimed", (order) =>
+    log.info(order, `${order.symbol}: Sending ${order.side} ${order.quantity} MARKET reduceOnly`),
+  );
+  events.on("settled", (order) => {
+    const { symbol, orderId, outcome, reason } = order;
+    ended(order, outcome, reason);
+    if (outcome === "EXECUTED") {
+      log.info(order, `${symbol}: Order ${orderId} executed successfully`);
+      log.info(order, `${symbol}: Result published (executed=True, error=None)`);
+    } else {
+      log.warn(order, `${symbol}: Order ended ${outcome}`);
+      log.warn(order, `${symbol}: Result published (executed=False, error=${reason})`);
+    }
+  });
+  events.on("refused", (order) => {
+    ended(order, "NOT_PLACED", order.reason);
+    log.warn(order, `${order.symbol}: Result published (executed=False, error=${order.reason})`);
+  });
+  events.on("doubted", (order) => {
+    doubts.inc({ doubt: order.doubt });
+    log.warn(order, `${order.symbol}: Order in doubt (${order.doubt}), asking the exchange`);
+  });
+  events.on("unresolved", (question) => log.info(question, `${question.symbol}: Order still in doubt`));
+  events.on("paused", (pause) =>
+    log.warn(pause, `no orders for ${pause.pauseMs} ms: the exchange asks for a pause`),
+  );
+  events.on("swept", (sweep) => log.warn(sweep, "unsettled orders found, asking the exchange"));
+  events.on("rewound", (rewound) =>
+    log.warn(rewound, "Redis was restarted or replaced: plans opened before are asked about, not sent"),
+  );
+  events.on("called", ({ endpoint, outcome, tookMs }) =>
+    calls.observe({ endpoint, outcome }, tookMs / MS_PER_SECOND),
+  );
+  events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
+}
+
+function gaugeDoubts(orders: Orders, registry: Registry): void {
+  const oldest = new Gauge({
+    name: "quantum_orders_in_doubt_oldest_seconds",
+    help: "Age of the oldest order in doubt since its claim, 0 without one",
+    registers: [registry],
+  });
+  new Gauge({
+    name: "quantum_orders_in_doubt",
+    help: "Orders whose outcome is UNKNOWN, of all executors together",
+    registers: [registry],
+    async collect() {
+      // A scrape during an outage shows the last values; /readyz tells of the outage.
+      const unsettled = await orders.listUnsettled().catch(() => undefined);
+      if (unsettled === undefined) return;
+      const claimedAt = unsettled
+        .filter(({ state }) => state === "UNKNOWN")
+        .map((order) => order.claimedAtMs);
+      this.set(claimedAt.length);
+      oldest.set(claimedAt.length === 0 ? 0 : (Date.now() - Math.min(...claimedAt)) / MS_PER_SECOND);
+    },
+  });
+}
