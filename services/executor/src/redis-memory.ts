@@ -14,25 +14,31 @@ export class RedisMemory {
   readonly #events: ExecutorEvents;
   #runId: string | undefined;
   #sinceMs = 0;
-  #checked: Promise<void> | undefined;
+  #checked: Promise<void>;
 
   constructor(redis: RedisClient, events: ExecutorEvents) {
     this.#redis = redis;
     this.#events = events;
+    this.#checked = this.#startCheck();
     // Another connection may lead to another Redis. "ready" comes before the answer to any command on it.
-    redis.on("ready", () => (this.#checked = undefined));
+    redis.on("ready", () => void this.#startCheck());
   }
 
   /** @param openedAtMs when the plan was opened, by Redis's clock */
   async mayHaveForgotten(openedAtMs: number): Promise<boolean> {
-    this.#checked ??= this.#check();
     try {
       await this.#checked;
-    } catch (error) {
-      this.#checked = undefined;
-      throw error;
+    } catch {
+      await this.#startCheck();
     }
     return openedAtMs < this.#sinceMs;
+  }
+
+  /** At once and not when the answer is needed: plans opened while it is on its way would be suspected for nothing. */
+  #startCheck(): Promise<void> {
+    this.#checked = this.#check();
+    this.#checked.catch(() => undefined);
+    return this.#checked;
   }
 
   async #check(): Promise<void> {

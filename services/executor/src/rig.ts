@@ -1,0 +1,166 @@
+/** For tests: an executor against a real Redis and the simulated exchange, and a hand that spends permits. */
+import { once } from "node:events";
+import { createKeys } from "@quantum/contract";
+import { type BinanceOptions, createBinanceExchange } from "@quantum/exchange";
+import { createExchangeSim, type Fault, type SimOrder } from "@quantum/exchange-sim";
+import { connectForBlocking, connectForCommands, connectForJobs, disconnect } from "@quantum/redis";
+import { StreamConsumer } from "@quantum/streams";
+import { startRedisServer } from "@quantum/testkit";
+import { createEvents, type Events } from "./events.ts";
+import { reportCalls } from "./exchange-calls.ts";
+import { createHandler } from "./handler.ts";
+import { createOrders } from "./orders.ts";
+import { RedisMemory } from "./redis-memory.ts";
+import { Resolver } from "./resolve.ts";
+import { RuleBook } from "./rules.ts";
+
+export const GROUP = "executor";
+export const KEY = "sim-key";
+export const SECRET = "sim-secret";
+
+export type Rig = Awaited<ReturnType<typeof startRig>>;
+
+export async function startRig() {
+  const keys = createKeys();
+  const server = await startRedisServer();
+  const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });
+  const redis = connectForCommands(connection("test"));
+  const sim = createExchangeSim({ strategy: false, apiKey: KEY, apiSecret: SECRET });
+  await sim.listen();
+  let planNo = 0;
+
+  async function control(method: string, path: string, body?: object): Promise<unknown> {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(
+      `${sim.url}${path}`,
+      body ? { method, headers, body: JSON.stringify(body) } : { method },
+    );
+    if (!answer.ok) throw new Error(await answer.text());
+    return answer.json();
+  }
+
+  return {
+    keys,
+    server,
+    redis,
+    sim,
+    fault: (fault: Partial<Fault>) => control("POST", "/sim/faults", fault),
+    orders: async (): Promise<SimOrder[]> => {
+      const state = (await control("GET", "/sim/state")) as { orders: SimOrder[] };
+      return state.orders.filter((order) => order.origin === "api");
+    },
+    requests: async (path: string): Promise<number> => {
+      const state = (await control("GET", "/sim/state")) as { requests: Record<string, number> };
+      return state.requests[path] ?? 0;
+    },
+    results: async (planId: string): Promise<Record<string, string>[]> =>
+      (await redis.xrange(keys.streams.result, "-", "+"))
+        .map(([, flat]) => Object.fromEntries(chunk(flat)))
+        .filter((result) => result["plan_id"] === planId),
+    redisMs: async (): Promise<number> => {
+      const [seconds, micros] = await redis.time();
+      return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    },
+
+    /** What consume leaves behind: record, spent permits, and the fields of the execute entry. */
+    async spend(over: Record<string, string> = {}): Promise<Record<string, string>> {
+      planNo += 1;
+      const plan_id = over["plan_id"] ?? planNo.toString(16).padStart(16, "0");
+      const nowMs = await this.redisMs();
+      const entry = {
+        plan_id,
+        symbol: "BTCUSDT",
+        attempt: `${nowMs}-${planNo}`,
+        attempt_no: "1",
+        step: "CLOSE_PARTIAL_75",
+        close_pct: "75.0",
+        position_amt: "0.062",
+        safe_qty: "0.046",
+        max_qty: "",
+        valid_until_ms: String(nowMs + 5000),
+        opened_at_ms: String(nowMs),
+        mode: "paper",
+        ...over,
+      };
+      await redis.set(keys.spent(plan_id), `OK ${entry.attempt} ${nowMs} ${entry.safe_qty}`);
+      await redis.hset(keys.plan(plan_id), {
+        state: "PERMITTED",
+        symbol: entry.symbol,
+        attempt: entry.attempt,
+      });
+      return entry;
+    },
+    publish: (entry: Record<string, string>): Promise<string | null> =>
+      redis.xadd(keys.streams.execute, "*", ...Object.entries(entry).flat()),
+
+    /** @param options of the exchange client; a short window makes evidence come soon */
+    async executor(options: Partial<BinanceOptions> & { consumer?: string } = {}) {
+      const { recvWindowMs = 400, timeoutMs = 300, consumer: name = "executor-1" } = options;
+      const own = connectForCommands(connection(name));
+      const events = createEvents();
+      const exchange = reportCalls(
+        createBinanceExchange({ baseUrl: sim.url, apiKey: KEY, apiSecret: SECRET, timeoutMs, recvWindowMs }),
+        events,
+      );
+      const rules = new RuleBook(exchange, events);
+      await rules.start();
+      const orders = createOrders({ redis: own, keys, group: GROUP, events });
+      const resolver = new Resolver({
+        orders,
+        exchange,
+        events,
+        keys,
+        connectForJobs: () => connectForJobs(connection(`${name}:jobs`)),
+      });
+      await resolver.start();
+      const memory = new RedisMemory(own, events);
+      const handle = createHandler({
+        orders,
+        exchange,
+        rules,
+        memory,
+        events,
+        resolve: resolver.resolve,
+        recvWindowMs,
+        simulatedVenue: true,
+      });
+      const consumer = new StreamConsumer({
+        redis: own,
+        connectForBlocking: () => connectForBlocking(connection(`${name}:blocking`)),
+        keys,
+        stream: keys.streams.execute,
+        group: GROUP,
+        consumer: name,
+        handle,
+        orderBy: (entry) => entry.fields["symbol"] ?? "",
+      });
+      await memory.mayHaveForgotten(0);
+      await consumer.start();
+      return {
+        events,
+        orders,
+        resolver,
+        consumer,
+        redis: own,
+        /** Register before what causes it. */
+        next: async <Name extends keyof Events>(event: Name): Promise<Events[Name][0]> =>
+          ((await once(events, event)) as Events[Name])[0],
+        async stop() {
+          await consumer.stop();
+          rules.stop();
+          await resolver.stop();
+          await disconnect(own);
+        },
+      };
+    },
+    async stop() {
+      await sim.close();
+      await disconnect(redis);
+      await server.stop();
+    },
+  };
+}
+
+function chunk(flat: readonly string[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? "", flat[2 * i + 1] ?? ""]);
+}
