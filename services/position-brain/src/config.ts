@@ -1,0 +1,100 @@
+import { parseVenue } from "@quantum/exchange";
+import {
+  commonVariables,
+  type ConfigSource,
+  integer,
+  isActive,
+  logLevel,
+  number,
+  port,
+  redisVariables,
+  type Simulation,
+  simulationVariables,
+  symbols,
+  text,
+} from "@quantum/service-kit";
+import { z } from "zod";
+
+/** A plan waits this long for its permits, and its hand-over takes a moment (`APPLY_PERMIT_WAIT_MS`'s default). */
+const WAIT_BUDGET_SEC = 1.2;
+const HANDOVER_MARGIN_SEC = 1;
+const MS_PER_SEC = 1000;
+/** Beyond permit and execute TTL: a result that is late in a queue still finds its promise. */
+const RESERVE_MARGIN_MS = 10_000;
+
+const symbolList = symbols("", "BTCUSDT");
+
+const schema = z.object({
+  ...commonVariables,
+  ...redisVariables,
+  APPLY_ALLOWLIST: symbols("the apply-layer's allowlist", "BTCUSDT"),
+  P33_ALLOWLIST: z
+    .union([z.undefined(), symbolList], "a comma list of upper-case symbols is needed")
+    .describe("symbols whose positions may be closed [APPLY_ALLOWLIST]"),
+  P33_POLL_SEC: number("seconds between two snapshots of all positions", 5, { min: 0.1 }),
+  P33_STALE_THRESHOLD_SEC: number("a snapshot older than this allows nothing, in seconds", 10),
+  P33_COOLDOWN_SEC: number("pause after an execution of ours on the symbol, in seconds", 15),
+  P33_QTY_TOLERANCE_PCT: number(
+    "difference between exchange and ledger that is let pass, in percent of the position",
+    1,
+    { max: 100 },
+  ),
+  P33_PERMIT_TTL: integer("how long a permit or denial lives, in seconds", 60, { min: 1 }),
+  APPLY_EXECUTE_TTL_MS: integer("the apply-layer's; a promise outlives it, in ms", 5_000),
+  P33_METRICS_PORT: port("port of /healthz, /readyz and /metrics", 8045),
+  P33_LOG_LEVEL: logLevel(),
+  BINANCE_BASE_URL: text("the exchange: a simulator or a test venue"),
+  BINANCE_TESTNET_API_KEY: text("the account's key"),
+  BINANCE_TESTNET_API_SECRET: text("the account's secret"),
+  ...simulationVariables("P33_SIM"),
+});
+
+export type Config = z.output<typeof schema>;
+
+export const configSource = {
+  schema,
+  ownPrefixes: ["P33_"],
+  relations: (config) => [
+    ...(config.P33_STALE_THRESHOLD_SEC > config.P33_POLL_SEC
+      ? []
+      : [
+          `P33_STALE_THRESHOLD_SEC=${config.P33_STALE_THRESHOLD_SEC} must exceed P33_POLL_SEC=${config.P33_POLL_SEC}: ` +
+            "every snapshot would be stale before the next one",
+        ]),
+    ...(config.P33_PERMIT_TTL > WAIT_BUDGET_SEC + HANDOVER_MARGIN_SEC
+      ? []
+      : [
+          `P33_PERMIT_TTL=${config.P33_PERMIT_TTL} must exceed ${WAIT_BUDGET_SEC + HANDOVER_MARGIN_SEC} s: ` +
+            "a permit could run out while its plan still waits for the other issuer",
+        ]),
+    ...venueViolations(config),
+  ],
+} satisfies ConfigSource<typeof schema>;
+
+function venueViolations(config: Config): string[] {
+  try {
+    const { simulated } = parseVenue(config.BINANCE_BASE_URL);
+    if (simulated || !isActive(simulationOf(config))) return [];
+    return ["P33_SIM_*: invented delays, denials and drops are for a simulated exchange only"];
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
+
+export function allowlistOf(config: Config): ReadonlySet<string> {
+  return new Set(config.P33_ALLOWLIST ?? config.APPLY_ALLOWLIST);
+}
+
+export function simulationOf(config: Config): Simulation {
+  return {
+    delayMs: config.P33_SIM_DELAY_MS,
+    denyRate: config.P33_SIM_DENY_RATE,
+    dropRate: config.P33_SIM_DROP_RATE,
+    seed: config.P33_SIM_SEED,
+  };
+}
+
+/** When a promise without a result runs out: after every moment at which its order could still come. */
+export function reserveTtlMs(config: Config): number {
+  return config.P33_PERMIT_TTL * MS_PER_SEC + config.APPLY_EXECUTE_TTL_MS + RESERVE_MARGIN_MS;
+}

@@ -1,0 +1,133 @@
+/** P3.3's judgement of one plan: pure, its order of checks is WIRE.md's ("Permits"). */
+import { type P33Reason, PythonFloat, type PythonJson } from "@quantum/contract";
+import { belowMinimum, closeQuantity, floorToStep, type SymbolRules } from "@quantum/exchange";
+import { Big } from "big.js";
+import type { SymbolState } from "./pair-store.ts";
+
+export interface Limits {
+  allowlist: ReadonlySet<string>;
+  staleThresholdSec: number;
+  cooldownSec: number;
+  qtyTolerancePct: number;
+}
+
+export interface Facts extends SymbolState {
+  nowMs: number;
+  symbol: string;
+  /** Share of the position to close, in percent. */
+  pct: number;
+  /** Undefined if the exchange does not list the symbol. */
+  rules: SymbolRules | undefined;
+}
+
+export interface Allowed {
+  verdict: "allow";
+  /** Decimal text, a multiple of the symbol's step. */
+  safeQty: string;
+  exchangeAmt: string;
+  ledgerAmt: string;
+  /** In 1e-8: what this permit promises, and the most that all promises together may come to. */
+  promise: { units: number; maxUnits: number };
+}
+
+export interface Denied {
+  verdict: "deny";
+  reason: P33Reason;
+  context: Readonly<Record<string, PythonJson>>;
+}
+
+const UNITS_PER_ONE = 1e8;
+/** The scripts add two such amounts in doubles; twice this is exact. A larger position is closed in parts. */
+const PROMISABLE_UNITS_MAX = 2 ** 52;
+const MS_PER_SEC = 1000;
+
+export function decide(facts: Facts, limits: Limits): Allowed | Denied {
+  const { nowMs, symbol, pct, pair, rules } = facts;
+  if (!limits.allowlist.has(symbol)) return deny("not_in_allowlist", {});
+  if (pair === undefined) return deny("no_exchange_snapshot", {});
+  const { snapshot, ledger } = pair;
+
+  // A snapshot from the future is a clock gone wrong, and its age is as unknown as an old one's.
+  const ageSec = nowMs / MS_PER_SEC - snapshot.tsEpochSec;
+  if (Math.abs(ageSec) > limits.staleThresholdSec) {
+    return deny("stale_exchange_state", { age_sec: ageSec, threshold_sec: limits.staleThresholdSec });
+  }
+
+  const exchangeAmt = Big(snapshot.positionAmt);
+  const ledgerAmt = Big(ledger.amt);
+  const amounts = { exchange_amt: float(exchangeAmt), ledger_amt: float(ledgerAmt) };
+  if (exchangeAmt.eq(0)) return deny("no_position", amounts);
+  if (exchangeAmt.times(ledgerAmt).lt(0)) return deny("reconcile_required_side_mismatch", amounts);
+
+  const position = exchangeAmt.abs();
+  const difference = exchangeAmt.minus(ledgerAmt).abs();
+  const share = position.times(limits.qtyTolerancePct).times("0.01");
+  const tolerance = rules !== undefined && share.lt(rules.stepSize) ? Big(rules.stepSize) : share;
+  if (difference.gt(tolerance)) {
+    return deny("reconcile_required_qty_mismatch", {
+      ...amounts,
+      diff: float(difference),
+      tolerance: float(tolerance),
+    });
+  }
+
+  const execution = ledger.lastExecution;
+  const sinceSec = execution === undefined ? Infinity : (nowMs - execution.atMs) / MS_PER_SEC;
+  if (sinceSec < limits.cooldownSec) {
+    return deny("cooldown_in_flight", { since_sec: sinceSec, cooldown_sec: limits.cooldownSec });
+  }
+  if (facts.unknownOrders > 0) return deny("order_unresolved", { orders: facts.unknownOrders });
+
+  if (rules === undefined)
+    return deny("quantity_below_minimum", { rule: "the exchange lists no such symbol" });
+  const { free, promise } = quantities(facts.promisedUnits, position, Big(snapshot.openReduceQty));
+  const wanted = pct === 0 ? "0" : closeQuantity(pct, snapshot.positionAmt, rules);
+  const safeQty = Big(wanted).lt(free) ? wanted : floorToStep(free.toFixed(), rules.stepSize);
+  const tooSmall = belowMinimum(safeQty, snapshot.markPrice, rules);
+  if (tooSmall !== undefined) {
+    const rule = { min_qty: float(Big(rules.minQty)), min_notional: float(Big(rules.minNotional)) };
+    // Too small by itself, or only because of what others may still close.
+    return belowMinimum(wanted, snapshot.markPrice, rules) === undefined
+      ? deny("quantity_promised", { wanted: float(Big(wanted)), free: float(free), ...rule })
+      : deny("quantity_below_minimum", { wanted: float(Big(wanted)), rule: tooSmall, ...rule });
+  }
+  return {
+    verdict: "allow",
+    safeQty,
+    exchangeAmt: snapshot.positionAmt,
+    ledgerAmt: ledger.amt,
+    promise: { units: units(Big(safeQty), Big.roundUp), maxUnits: promise },
+  };
+}
+
+/** The permit's fields in the wire's order; symbol, the yes and the times are the protocol's. */
+export function permitOf({ safeQty, exchangeAmt, ledgerAmt }: Allowed): Readonly<Record<string, PythonJson>> {
+  const quantity = float(Big(safeQty));
+  return {
+    safe_close_qty: quantity,
+    safe_qty: quantity,
+    exchange_position_amt: float(Big(exchangeAmt)),
+    ledger_amt: float(Big(ledgerAmt)),
+    reason: "sanity_checks_passed",
+  };
+}
+
+export function deny(reason: P33Reason, context: Denied["context"]): Denied {
+  return { verdict: "deny", reason, context };
+}
+
+/** The most that may be promised together, and what is left of it; never below 0. */
+function quantities(promisedUnits: number, position: Big, openReduce: Big): { free: Big; promise: number } {
+  const closable = position.gt(openReduce) ? position.minus(openReduce) : Big(0);
+  const promise = Math.min(units(closable, Big.roundDown), PROMISABLE_UNITS_MAX);
+  return { promise, free: Big(Math.max(promise - promisedUnits, 0)).div(UNITS_PER_ONE) };
+}
+
+function units(quantity: Big, rounding: 0 | 3): number {
+  return quantity.times(UNITS_PER_ONE).round(0, rounding).toNumber();
+}
+
+/** The wire's permits hold quantities as Python floats. */
+function float(value: Big): PythonFloat {
+  return new PythonFloat(value.toNumber());
+}

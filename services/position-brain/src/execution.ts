@@ -1,0 +1,26 @@
+/** What an executed result says of its order: in fields of ours, or in the steps that the Python executor writes. */
+import type { ResultEntry } from "@quantum/contract";
+import { z } from "zod";
+import type { Execution } from "./pair.ts";
+
+const orderStep = z.object({
+  order_id: z.string().regex(/^\d+$/),
+  side: z.enum(["BUY", "SELL"]),
+  executed_qty: z.string().regex(/^\d+(\.\d+)?$/),
+});
+
+const decimal = /^\d+(\.\d+)?$/;
+
+/** `arrivedMs` stands in for the time where the result has none. */
+export function executionOf(result: ResultEntry, arrivedMs: number): Execution {
+  const step = result.steps_results.map((step) => orderStep.safeParse(step).data).findLast(Boolean);
+  const qty = decimal.test(result.executed_qty) ? result.executed_qty : step?.executed_qty;
+  return {
+    planId: result.plan_id,
+    orderId: result.order_id === "" ? (step?.order_id ?? "") : result.order_id,
+    side: step?.side ?? "",
+    // Without a quantity there is no telling when its fills are complete, only that the order was executed.
+    qty: qty ?? "0",
+    atMs: result.settled_at_ms ?? (result.timestamp === undefined ? arrivedMs : result.timestamp * 1000),
+  };
+}

@@ -1,0 +1,113 @@
+/** Where the pairs are kept: `lua/ledger/store.lua`, and the reads that decisions and refreshes begin with. */
+import { flatFields, type Keys, QUANTITY_ISSUER } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import {
+  type Ledger,
+  ledgerFields,
+  type Pair,
+  parseLedger,
+  parseSnapshot,
+  type Snapshot,
+  snapshotFields,
+} from "./pair.ts";
+
+const SNAPSHOT_TTL_SEC = 3_600;
+const LEDGER_TTL_SEC = 86_400;
+
+const runStore = bindScript("ledger/store", {
+  keys: ["snapshot", "ledger"],
+  args: ["version", "snapshot_sec", "ledger_sec", "snapshot_fields"],
+  restArgs: "fields",
+});
+
+/** What is there of a pair, and the version that a store must name. */
+export interface StoredPair {
+  version: string;
+  snapshot: Snapshot | undefined;
+  ledger: Ledger | undefined;
+}
+
+/** What a decision is made from, as it was at one moment. */
+export interface SymbolState {
+  pair: Pair | undefined;
+  /** Our orders whose outcome nobody knows yet. */
+  unknownOrders: number;
+  /** Promised by permits whose plans have not ended, in 1e-8. */
+  promisedUnits: number;
+  /** How many promises had ended: a promise that ends later changes what `pair` must be read with. */
+  releases: string;
+}
+
+/** The amount that P3.3 reserves, as the permit scripts name it. */
+export const PROMISED = "qty";
+
+export type PairStore = ReturnType<typeof createPairStore>;
+
+export function createPairStore({ redis, keys, source }: { redis: RedisClient; keys: Keys; source: string }) {
+  return {
+    async read(symbol: string): Promise<StoredPair> {
+      const { snapshot, ledger } = await readHashes(symbol);
+      return {
+        version: ledger["version"] ?? "",
+        snapshot: parseSnapshot(snapshot),
+        ledger: parseLedger(ledger),
+      };
+    },
+
+    /** @returns false if somebody stored in between: read again. */
+    async store(symbol: string, version: string, pair: Pair): Promise<boolean> {
+      const snapshot = flatFields(snapshotFields(pair.snapshot, source));
+      const [status] = await runStore(redis, {
+        keys: { snapshot: keys.snapshot(symbol), ledger: keys.ledger(symbol) },
+        args: {
+          version,
+          snapshot_sec: String(SNAPSHOT_TTL_SEC),
+          ledger_sec: String(LEDGER_TTL_SEC),
+          snapshot_fields: String(snapshot.length),
+        },
+        restArgs: [...snapshot, ...flatFields(ledgerFields(pair.ledger, pair.snapshot.tsEpochSec))],
+      });
+      return status === "STORED";
+    },
+
+    /**
+     * One transaction: a fill moves from the promises to the position, and a read between the two would count it
+     * twice or not at all.
+     */
+    async state(symbol: string): Promise<SymbolState> {
+      const replies = await redis
+        .multi()
+        .hgetall(keys.snapshot(symbol))
+        .hgetall(keys.ledger(symbol))
+        .scard(keys.unknown(symbol))
+        .hmget(keys.reservations(QUANTITY_ISSUER, symbol).totals, `reserved:${PROMISED}`, "releases")
+        .exec();
+      const [snapshotHash, ledgerHash, unknown, totals] = (replies ?? []).map(([error, reply]) => {
+        if (error !== null) throw error;
+        return reply;
+      });
+      const snapshot = parseSnapshot(snapshotHash as Record<string, string>);
+      const ledger = parseLedger(ledgerHash as Record<string, string>);
+      const [promised, releases] = totals as (string | null)[];
+      return {
+        pair: snapshot === undefined || ledger === undefined ? undefined : { snapshot, ledger },
+        unknownOrders: unknown as number,
+        promisedUnits: Number(promised ?? 0),
+        releases: releases ?? "0",
+      };
+    },
+
+    /** Orders that are claimed and not settled: the exchange may show them in one answer and not yet in the next. */
+    async unsettledOrders(symbol: string): Promise<number> {
+      return redis.zcard(keys.unsettled(symbol));
+    },
+  };
+
+  async function readHashes(symbol: string) {
+    const [snapshot, ledger] = await Promise.all([
+      redis.hgetall(keys.snapshot(symbol)),
+      redis.hgetall(keys.ledger(symbol)),
+    ]);
+    return { snapshot, ledger };
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * P3.3's pair of one symbol: the exchange's position (snapshot) and what our own book makes of the account's trades
+ * (ledger), as their hashes hold them. Source: WIRE.md, "Keys". Amounts and ids are text, exactly as the exchange wrote
+ * them; an amount above 0 is long, below 0 short.
+ */
+import type { Position } from "@quantum/exchange";
+import { Big } from "big.js";
+import { z } from "zod";
+
+/** The last trade id of an account that has not traded within the exchange's look-back. */
+export const NO_TRADE = "0";
+
+export interface Snapshot {
+  positionAmt: string;
+  entryPrice: string;
+  markPrice: string;
+  unrealizedPnl: string;
+  leverage: string;
+  /** What open reduce-only orders may still close. */
+  openReduceQty: string;
+  /** The exchange's own time of the position's last change, in ms. */
+  updateTimeMs: number;
+  /** When reading began, by our clock: the snapshot is at least as old as it says. */
+  tsEpochSec: number;
+}
+
+/** An order of ours that was executed, as its result tells it. */
+export interface Execution {
+  planId: string;
+  /** "" if the result names none. */
+  orderId: string;
+  side: string;
+  qty: string;
+  atMs: number;
+}
+
+export interface Ledger {
+  /** Signed sum of all trades up to `lastTradeId`. */
+  amt: string;
+  lastTradeId: string;
+  /** `bootstrap`: the amount was taken from the exchange, as there was no ledger; `trades`: trades have been added. */
+  origin: "bootstrap" | "trades";
+  lastExecution: Execution | undefined;
+}
+
+export interface Pair {
+  snapshot: Snapshot;
+  ledger: Ledger;
+}
+
+export function agrees({ snapshot, ledger }: Pair): boolean {
+  return Big(snapshot.positionAmt).eq(ledger.amt);
+}
+
+export function snapshotOf(position: Position, openReduceQty: string, tsMs: number): Snapshot {
+  return {
+    positionAmt: position.positionAmt,
+    entryPrice: position.entryPrice,
+    markPrice: position.markPrice,
+    unrealizedPnl: position.unrealizedProfit,
+    leverage: position.leverage,
+    openReduceQty,
+    updateTimeMs: position.updateTimeMs,
+    tsEpochSec: Math.floor(tsMs / 1000),
+  };
+}
+
+export function snapshotFields(snapshot: Snapshot, source: string): Record<string, string> {
+  const amount = Big(snapshot.positionAmt);
+  return {
+    position_amt: snapshot.positionAmt,
+    side: amount.eq(0) ? "NONE" : amount.gt(0) ? "LONG" : "SHORT",
+    entry_price: snapshot.entryPrice,
+    mark_price: snapshot.markPrice,
+    unrealized_pnl: snapshot.unrealizedPnl,
+    leverage: snapshot.leverage,
+    ts_epoch: String(snapshot.tsEpochSec),
+    source,
+    open_reduce_qty: snapshot.openReduceQty,
+    update_time_ms: String(snapshot.updateTimeMs),
+  };
+}
+
+export function ledgerFields(ledger: Ledger, updatedAtSec: number): Record<string, string> {
+  const execution = ledger.lastExecution;
+  return {
+    last_known_amt: ledger.amt,
+    last_order_id: execution?.orderId ?? "",
+    last_result_plan_id: execution?.planId ?? "",
+    last_executed_qty: execution?.qty ?? "",
+    last_side: execution?.side ?? "",
+    updated_at: String(updatedAtSec),
+    last_trade_id: ledger.lastTradeId,
+    last_executed_at_ms: execution === undefined ? "" : String(execution.atMs),
+    origin: ledger.origin,
+  };
+}
+
+const decimal = z.string().regex(/^-?\d+(\.\d+)?$/);
+const whole = z.string().regex(/^\d+$/);
+
+const snapshotHash = z
+  .object({
+    position_amt: decimal,
+    entry_price: decimal,
+    mark_price: decimal,
+    unrealized_pnl: decimal,
+    leverage: decimal,
+    open_reduce_qty: decimal,
+    update_time_ms: whole,
+    ts_epoch: whole,
+  })
+  .transform((hash): Snapshot => ({
+    positionAmt: hash.position_amt,
+    entryPrice: hash.entry_price,
+    markPrice: hash.mark_price,
+    unrealizedPnl: hash.unrealized_pnl,
+    leverage: hash.leverage,
+    openReduceQty: hash.open_reduce_qty,
+    updateTimeMs: Number(hash.update_time_ms),
+    tsEpochSec: Number(hash.ts_epoch),
+  }));
+
+const ledgerHash = z
+  .object({
+    last_known_amt: decimal,
+    last_trade_id: whole,
+    origin: z.enum(["bootstrap", "trades"]),
+    last_order_id: z.string(),
+    last_result_plan_id: z.string(),
+    last_executed_qty: z.string(),
+    last_side: z.string(),
+    last_executed_at_ms: z.union([z.literal(""), whole]),
+  })
+  .transform((hash): Ledger => ({
+    amt: hash.last_known_amt,
+    lastTradeId: hash.last_trade_id,
+    origin: hash.origin,
+    lastExecution:
+      hash.last_executed_at_ms === ""
+        ? undefined
+        : {
+            planId: hash.last_result_plan_id,
+            orderId: hash.last_order_id,
+            side: hash.last_side,
+            qty: hash.last_executed_qty,
+            atMs: Number(hash.last_executed_at_ms),
+          },
+  }));
+
+/** Undefined if it is absent, or not as we write it: the Python services' snapshots say nothing of open orders. */
+export function parseSnapshot(fields: Readonly<Record<string, string>>): Snapshot | undefined {
+  return snapshotHash.safeParse(fields).data;
+}
+
+/** Undefined if it is absent, or not as we write it: the Python services' ledgers count no trades. */
+export function parseLedger(fields: Readonly<Record<string, string>>): Ledger | undefined {
+  return ledgerHash.safeParse(fields).data;
+}

@@ -1,0 +1,66 @@
+/** The ledger's arithmetic, without I/O. Invariant I7: the ledger equals the exchange's fills. */
+import type { OrderState, Position, Trade } from "@quantum/exchange";
+import { Big } from "big.js";
+import { agrees, type Execution, type Ledger, type Pair, type Snapshot } from "./pair.ts";
+
+/**
+ * The ledger with the trades it has not counted yet. Trades may come in any order and more than once: one counts if
+ * its id is above the last one counted. All trades between that one and the newest here must be among them.
+ */
+export function withTrades(ledger: Ledger, trades: readonly Trade[]): Ledger {
+  const last = BigInt(ledger.lastTradeId);
+  const uncounted = new Map(
+    trades.filter((trade) => BigInt(trade.id) > last).map((trade) => [trade.id, trade]),
+  );
+  if (uncounted.size === 0) return ledger;
+  let amount = Big(ledger.amt);
+  let newest = last;
+  for (const trade of uncounted.values()) {
+    amount = trade.side === "BUY" ? amount.plus(trade.qty) : amount.minus(trade.qty);
+    if (BigInt(trade.id) > newest) newest = BigInt(trade.id);
+  }
+  return { ...ledger, amt: amount.toFixed(), lastTradeId: newest.toString(), origin: "trades" };
+}
+
+/** The latest execution stays: a result that is handled late must not bring an older one back. */
+export function withExecutions(ledger: Ledger, executions: readonly Execution[]): Ledger {
+  const latest = executions.reduce(
+    (last, execution) => (last === undefined || execution.atMs >= last.atMs ? execution : last),
+    ledger.lastExecution,
+  );
+  return { ...ledger, lastExecution: latest };
+}
+
+/** Whether trades must be asked for: the position moved, or the last look left the pair in disagreement. */
+export function needsTrades(
+  { snapshot, ledger }: { [Half in keyof Pair]: Pair[Half] | undefined },
+  position: Position,
+): boolean {
+  if (snapshot === undefined || ledger === undefined) return true;
+  return !unmoved(snapshot, position) || !agrees({ snapshot, ledger });
+}
+
+export function unmoved(
+  before: Pick<Snapshot, "positionAmt" | "updateTimeMs">,
+  position: Pick<Position, "positionAmt" | "updateTimeMs">,
+): boolean {
+  return Big(before.positionAmt).eq(position.positionAmt) && before.updateTimeMs === position.updateTimeMs;
+}
+
+/** What the trades of one order come to. */
+export function filledQty(trades: readonly Trade[], orderId: string): Big {
+  return trades
+    .filter((trade) => trade.orderId === orderId)
+    .reduce((sum, trade) => sum.plus(trade.qty), Big(0));
+}
+
+/** What open reduce-only orders may still close of the position. */
+export function openReduceQty(position: Position, orders: readonly OrderState[]): string {
+  const closingSide = Big(position.positionAmt).gt(0) ? "SELL" : "BUY";
+  return orders
+    .filter(
+      ({ symbol, side, reduceOnly }) => symbol === position.symbol && side === closingSide && reduceOnly,
+    )
+    .reduce((sum, order) => sum.plus(order.origQty).minus(order.executedQty), Big(0))
+    .toFixed();
+}

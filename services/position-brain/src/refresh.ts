@@ -1,0 +1,283 @@
+/**
+ * Keeps the pairs fresh: reads the exchange, reconciles, stores both halves under one version.
+ *
+ * - The stored version is read before the exchange is, so whoever stores an older view of it is told of the conflict.
+ * - A pair that disagrees is read once more: between two requests the position can move. If it still disagrees while
+ *   orders of ours are under way, nothing is concluded and the old pair stays. Else the disagreement is stored, and P3.3
+ *   says `reconcile_required_*` until the trades explain it or an operator deletes the ledger, which then begins anew.
+ * - An exchange that does not answer changes nothing: the old pair stays until it is stale.
+ */
+import { EventEmitter } from "node:events";
+import type { Exchange, Position, Trade } from "@quantum/exchange";
+import { Big } from "big.js";
+import { agrees, type Execution, type Ledger, NO_TRADE, type Pair, snapshotOf } from "./pair.ts";
+import type { PairStore, StoredPair } from "./pair-store.ts";
+import { filledQty, needsTrades, openReduceQty, unmoved, withExecutions, withTrades } from "./reconcile.ts";
+import { TRADES_PAGE, tradesAfter } from "./trades.ts";
+
+/** Somebody else stored, or the position moved, this often in a row: leave it to them and to the next refresh. */
+const TRIES = 5;
+/** An inconclusive symbol is read again after this: well within the staleness of its old pair. */
+const AGAIN_MS = 500;
+/** A fill younger than this may not show among the exchange's trades yet; an older one that is missing never will. */
+const FILL_LATE_MS = 30_000;
+
+export type Outcome =
+  /** The pair is stored, with the fills of all executions it was asked for. */
+  | "stored"
+  /** The exchange's answers do not fit together yet; the old pair stays. */
+  | "inconclusive";
+
+export interface RefreshEvents {
+  /** All symbols have been read once. */
+  refreshed: [{ symbols: number; tookMs: number }];
+  stored: [{ symbol: string; pair: Pair; bootstrapped: boolean }];
+  inconclusive: [{ symbol: string }];
+  failed: [{ symbol: string | undefined; error: Error }];
+}
+
+interface Observation {
+  position: Position;
+  openReduceQty: string;
+  /** When reading began. */
+  tsMs: number;
+}
+
+interface Queued {
+  executions: Execution[];
+  outcome: Promise<Outcome>;
+}
+
+export interface RefreshOptions {
+  exchange: Exchange;
+  pairs: PairStore;
+  allowlist: ReadonlySet<string>;
+}
+
+export class PairRefresh extends EventEmitter<RefreshEvents> {
+  readonly #options: RefreshOptions;
+  /** Allowlisted, or with a position when last seen. */
+  readonly #symbols: Set<string>;
+  readonly #running = new Map<string, Promise<unknown>>();
+  readonly #queued = new Map<string, Queued>();
+  readonly #again = new Map<string, NodeJS.Timeout>();
+  #stopped = false;
+
+  constructor(options: RefreshOptions) {
+    super();
+    this.#options = options;
+    this.#symbols = new Set(options.allowlist);
+  }
+
+  /** Reads all positions and open orders, one request each, and trades only where something moved. */
+  async all(): Promise<void> {
+    const startedAt = performance.now();
+    const { pairs, allowlist } = this.#options;
+    try {
+      const before = new Map<string, StoredPair>();
+      await Promise.all(
+        [...this.#symbols].map(async (symbol) => before.set(symbol, await pairs.read(symbol))),
+      );
+      const observations = await this.#observe();
+      for (const { position } of observations.values()) {
+        if (!Big(position.positionAmt).eq(0)) this.#symbols.add(position.symbol);
+      }
+      const seen = [...observations].filter(([symbol]) => this.#symbols.has(symbol));
+      await Promise.all(
+        seen.map(async ([symbol, observation]) => {
+          // A result of its own has it read just now, and more thoroughly.
+          if (this.#running.has(symbol)) return;
+          const stored = before.get(symbol);
+          const outcome =
+            stored && (await this.#orFailed(symbol, () => this.#reconcile(stored, observation, [])));
+          if (stored === undefined || outcome === "conflict")
+            await this.#orFailed(symbol, () => this.symbol(symbol));
+          // Its last snapshot says that it is flat.
+          if (!allowlist.has(symbol) && Big(observation.position.positionAmt).eq(0))
+            this.#symbols.delete(symbol);
+        }),
+      );
+      this.emit("refreshed", { symbols: seen.length, tookMs: performance.now() - startedAt });
+    } catch (error) {
+      this.emit("failed", { symbol: undefined, error: error as Error });
+      throw error;
+    }
+  }
+
+  /**
+   * A refresh of one symbol that begins after this call, with the fills of `execution` in it. Callers that come while
+   * one is running share the next one. Rejects if the exchange or Redis gives no usable answer.
+   */
+  symbol(symbol: string, execution?: Execution): Promise<Outcome> {
+    const queued = this.#queued.get(symbol) ?? this.#enqueue(symbol);
+    if (execution !== undefined) queued.executions.push(execution);
+    return queued.outcome;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#again.values()) clearTimeout(timer);
+  }
+
+  #enqueue(symbol: string): Queued {
+    const executions: Execution[] = [];
+    const before = this.#running.get(symbol) ?? Promise.resolve();
+    const run = async () => {
+      this.#queued.delete(symbol);
+      return this.#refresh(symbol, executions);
+    };
+    const outcome = before.then(run, run);
+    this.#running.set(symbol, outcome);
+    const finished = () => {
+      if (this.#running.get(symbol) === outcome) this.#running.delete(symbol);
+    };
+    outcome.then(finished, finished);
+    const queued = { executions, outcome };
+    this.#queued.set(symbol, queued);
+    return queued;
+  }
+
+  async #refresh(symbol: string, executions: readonly Execution[]): Promise<Outcome> {
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      const stored = await this.#options.pairs.read(symbol);
+      const outcome = await this.#reconcile(stored, await this.#observeOne(symbol), executions);
+      if (outcome !== "conflict") return outcome;
+    }
+    return this.#inconclusive(symbol);
+  }
+
+  async #reconcile(
+    stored: StoredPair,
+    observation: Observation,
+    executions: readonly Execution[],
+  ): Promise<Outcome | "conflict"> {
+    const { ledger } = stored;
+    const { symbol } = observation.position;
+    if (ledger === undefined) return this.#bootstrap(stored, observation, executions);
+
+    let pair = pairOf(observation, ledger);
+    if (needsTrades(stored, observation.position) || executions.length > 0) {
+      let trades = await this.#tradesAfter(symbol, ledger);
+      pair = pairOf(observation, withTrades(ledger, trades));
+      if (!agrees(pair)) {
+        const again = await this.#observeOne(symbol);
+        trades = await this.#tradesAfter(symbol, ledger);
+        pair = pairOf(again, withTrades(ledger, trades));
+      }
+      if (!(await this.#hasFills(symbol, executions, trades, pair.ledger))) return this.#inconclusive(symbol);
+      if (!agrees(pair) && (await this.#ordersUnderWay(symbol))) return this.#inconclusive(symbol);
+    }
+    return this.#store(stored.version, symbol, pair, executions, false);
+  }
+
+  /** No ledger: the position as it is becomes its amount, between two reads of it that show no trade in between. */
+  async #bootstrap(
+    { version }: StoredPair,
+    first: Observation,
+    executions: readonly Execution[],
+  ): Promise<Outcome | "conflict"> {
+    const { symbol } = first.position;
+    let before = first;
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      const newest = (await this.#options.exchange.trades(symbol, { limit: 1 })).at(-1);
+      const after = await this.#observeOne(symbol);
+      if (unmoved(before.position, after.position)) {
+        const pair = pairOf(after, {
+          amt: after.position.positionAmt,
+          lastTradeId: newest?.id ?? NO_TRADE,
+          origin: "bootstrap",
+          lastExecution: undefined,
+        });
+        return this.#store(version, symbol, pair, executions, true);
+      }
+      before = after;
+    }
+    return this.#inconclusive(symbol);
+  }
+
+  async #store(
+    version: string,
+    symbol: string,
+    { snapshot, ledger }: Pair,
+    executions: readonly Execution[],
+    bootstrapped: boolean,
+  ): Promise<"stored" | "conflict"> {
+    const pair = { snapshot, ledger: withExecutions(ledger, executions) };
+    if (!(await this.#options.pairs.store(symbol, version, pair))) return "conflict";
+    this.emit("stored", { symbol, pair, bootstrapped });
+    return "stored";
+  }
+
+  /** Position and trades may both lag behind an order, and then agree without it. */
+  async #hasFills(
+    symbol: string,
+    executions: readonly Execution[],
+    uncounted: readonly Trade[],
+    ledger: Ledger,
+  ): Promise<boolean> {
+    const oldest = Date.now() - FILL_LATE_MS;
+    const missing = executions.filter(
+      ({ orderId, qty, atMs }) => orderId !== "" && atMs > oldest && filledQty(uncounted, orderId).lt(qty),
+    );
+    if (missing.length === 0) return true;
+    // An earlier refresh may have counted them.
+    const recent = await this.#options.exchange.trades(symbol, { limit: TRADES_PAGE });
+    const counted = recent.filter((trade) => BigInt(trade.id) <= BigInt(ledger.lastTradeId));
+    return missing.every(({ orderId, qty }) => filledQty(counted, orderId).gte(qty));
+  }
+
+  async #ordersUnderWay(symbol: string): Promise<boolean> {
+    // A result waits here for the next refresh, or its order has not settled yet.
+    const results = this.#queued.get(symbol)?.executions.length ?? 0;
+    return results > 0 || (await this.#options.pairs.unsettledOrders(symbol)) > 0;
+  }
+
+  #inconclusive(symbol: string): Outcome {
+    this.emit("inconclusive", { symbol });
+    if (!this.#stopped && !this.#again.has(symbol)) {
+      const timer = setTimeout(() => {
+        this.#again.delete(symbol);
+        void this.#orFailed(symbol, () => this.symbol(symbol));
+      }, AGAIN_MS);
+      this.#again.set(symbol, timer.unref());
+    }
+    return "inconclusive";
+  }
+
+  async #orFailed<T>(symbol: string, step: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await step();
+    } catch (error) {
+      this.emit("failed", { symbol, error: error as Error });
+      return undefined;
+    }
+  }
+
+  #tradesAfter(symbol: string, ledger: Ledger): Promise<Trade[]> {
+    return tradesAfter(this.#options.exchange, symbol, ledger.lastTradeId);
+  }
+
+  async #observeOne(symbol: string): Promise<Observation> {
+    const observation = (await this.#observe(symbol)).get(symbol);
+    if (observation === undefined)
+      throw new Error(`${symbol}: the exchange reports no position, not even a flat one`);
+    return observation;
+  }
+
+  /** Open orders first: one that fills in between is subtracted from what it has already reduced, never missed. */
+  async #observe(symbol?: string): Promise<Map<string, Observation>> {
+    const tsMs = Date.now();
+    const orders = await this.#options.exchange.openOrders(symbol);
+    const positions = await this.#options.exchange.positions(symbol);
+    return new Map(
+      positions.map((position) => [
+        position.symbol,
+        { position, openReduceQty: openReduceQty(position, orders), tsMs },
+      ]),
+    );
+  }
+}
+
+function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: Ledger): Pair {
+  return { snapshot: snapshotOf(position, openReduceQty, tsMs), ledger };
+}

@@ -1,0 +1,42 @@
+/**
+ * The refresh's clock: a BullMQ job scheduler, which all replicas share, so that there is one refresh an interval
+ * however many run. Source: https://docs.bullmq.io/guide/job-schedulers
+ */
+import type { Keys } from "@quantum/contract";
+import { disconnect, type RedisClient } from "@quantum/redis";
+import { Queue, Worker } from "bullmq";
+
+const QUEUE = "position-brain-refresh";
+const SCHEDULER = "refresh";
+
+export interface ScheduleOptions {
+  connectForJobs: () => RedisClient;
+  keys: Keys;
+  everyMs: number;
+  /** Reports its own failures; the next interval is its retry. */
+  refresh: () => Promise<void>;
+  onError: (error: Error) => void;
+}
+
+/** Resolves once the schedule runs. @returns stops it here, after a refresh under way */
+export async function startSchedule(options: ScheduleOptions): Promise<() => Promise<void>> {
+  const { keys, everyMs, refresh, onError } = options;
+  const connection = options.connectForJobs();
+  const queue = new Queue(QUEUE, { connection, prefix: keys.jobs });
+  queue.on("error", onError);
+  await queue.upsertJobScheduler(
+    SCHEDULER,
+    { every: everyMs },
+    { opts: { removeOnComplete: true, removeOnFail: true } },
+  );
+  const worker = new Worker(QUEUE, async () => refresh().catch(() => undefined), {
+    connection,
+    prefix: keys.jobs,
+  });
+  worker.on("error", onError);
+  return async () => {
+    await worker.close();
+    await queue.close();
+    await disconnect(connection);
+  };
+}

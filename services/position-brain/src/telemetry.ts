@@ -1,0 +1,162 @@
+/** Logs and metrics, from the lifecycle events alone. Names: WIRE.md, "Metrics to keep". */
+import { P33_REASONS } from "@quantum/contract";
+import type { Logger } from "@quantum/service-kit";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { PositionBrain } from "./handler.ts";
+import { agrees } from "./pair.ts";
+import type { PairStore, StoredPair } from "./pair-store.ts";
+import type { PairRefresh } from "./refresh.ts";
+
+export interface Observed {
+  brain: PositionBrain;
+  refresh: PairRefresh;
+  pairs: PairStore;
+  allowlist: ReadonlySet<string>;
+  registry: Registry;
+  log: Logger;
+}
+
+const MS_PER_SEC = 1000;
+const REFRESH_BUCKETS_SEC = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+const REASONS: ReadonlySet<string> = new Set(P33_REASONS);
+
+export function observe(observed: Observed): void {
+  const { allowlist, registry, log } = observed;
+  const registers = [registry];
+  const labelOf = (symbol: string) => (allowlist.has(symbol) ? symbol : "other");
+  observeAnswers(observed, labelOf);
+  observeRefresh(observed, labelOf);
+  observePairs(observed);
+
+  const settled = new Counter({
+    name: "p33_results_settled_total",
+    help: "Results whose promise has ended, their fills in the pair",
+    labelNames: ["symbol"],
+    registers,
+  });
+  observed.brain.on("settled", ({ result, tookMs }) => {
+    settled.inc({ symbol: labelOf(result.symbol) });
+    log.debug(
+      { plan: result.plan_id, symbol: result.symbol, executed: result.executed, tookMs },
+      "result settled",
+    );
+  });
+}
+
+function observeAnswers({ brain, registry, log }: Observed, labelOf: (symbol: string) => string): void {
+  const registers = [registry];
+  const allowed = new Counter({
+    name: "p33_permit_allow_total",
+    help: "Permits granted",
+    labelNames: ["symbol"],
+    registers,
+  });
+  const denied = new Counter({
+    name: "p33_permit_deny_total",
+    help: "Permits denied, by reason",
+    labelNames: ["symbol", "reason"],
+    registers,
+  });
+  brain.on("answered", ({ plan: { plan_id: plan, symbol }, decision, issued, tookMs }) => {
+    if (issued.kind === "granted" && decision.verdict === "allow") {
+      allowed.inc({ symbol: labelOf(symbol) });
+      const { safeQty, exchangeAmt, ledgerAmt } = decision;
+      log.info(
+        { plan, symbol, safeQty, exchangeAmt, ledgerAmt, tookMs },
+        `[P33] ALLOW plan=${plan} symbol=${symbol} safe_qty=${safeQty} exchange_amt=${exchangeAmt}`,
+      );
+    } else if (issued.kind === "denied") {
+      const { reason } = issued;
+      denied.inc({ symbol: labelOf(symbol), reason: REASONS.has(reason) ? reason : "other" });
+      const context = decision.verdict === "deny" ? decision.context : undefined;
+      log.info(
+        { plan, symbol, reason, context, tookMs },
+        `[P33] DENY plan=${plan} reason=${reason} symbol=${symbol}`,
+      );
+    } else {
+      log.debug({ plan, symbol, issued: issued.kind }, "plan had its answer, or has ended");
+    }
+  });
+  brain.on("dropped", ({ plan }) => {
+    log.warn({ plan: plan.plan_id, symbol: plan.symbol }, "simulation: plan gets no answer");
+  });
+}
+
+function observeRefresh({ refresh, registry, log }: Observed, labelOf: (symbol: string) => string): void {
+  const registers = [registry];
+  const duration = new Histogram({
+    name: "p33_refresh_duration_seconds",
+    help: "One refresh of all symbols",
+    buckets: REFRESH_BUCKETS_SEC,
+    registers,
+  });
+  const failures = new Counter({
+    name: "p33_refresh_failures_total",
+    help: "Refreshes without a usable answer of exchange or Redis; symbol all: of every symbol",
+    labelNames: ["symbol"],
+    registers,
+  });
+  const inconclusive = new Counter({
+    name: "p33_refresh_inconclusive_total",
+    help: "Position and trades did not fit together yet; the old pair stayed",
+    labelNames: ["symbol"],
+    registers,
+  });
+  refresh.on("refreshed", ({ symbols, tookMs }) => {
+    duration.observe(tookMs / MS_PER_SEC);
+    log.debug({ symbols, tookMs }, "positions refreshed");
+  });
+  refresh.on("failed", ({ symbol, error }) => {
+    failures.inc({ symbol: symbol === undefined ? "all" : labelOf(symbol) });
+    log.error({ symbol, err: error }, "refresh failed, the old pair stays until it is stale");
+  });
+  refresh.on("inconclusive", ({ symbol }) => {
+    inconclusive.inc({ symbol: labelOf(symbol) });
+    log.info({ symbol }, "position and trades do not fit together yet, reading again");
+  });
+  const disagreeing = new Set<string>();
+  refresh.on("stored", ({ symbol, pair, bootstrapped }) => {
+    const amounts = { symbol, exchangeAmt: pair.snapshot.positionAmt, ledgerAmt: pair.ledger.amt };
+    if (bootstrapped) log.warn(amounts, `${symbol}: ledger begun from the exchange's position`);
+    if (agrees(pair)) {
+      if (disagreeing.delete(symbol)) log.info(amounts, `${symbol}: position and ledger agree again`);
+    } else if (!disagreeing.has(symbol)) {
+      disagreeing.add(symbol);
+      log.error(amounts, `${symbol}: the account's trades do not explain its position, reconcile`);
+    }
+  });
+}
+
+/** Read when scraped, whichever replica refreshed last: an age that only a refresh updates would hide its absence. */
+function observePairs({ pairs, allowlist, registry }: Observed): void {
+  const gauge = (name: string, help: string, valueOf: (stored: StoredPair) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["symbol"],
+      registers: [registry],
+      async collect() {
+        for (const symbol of allowlist) {
+          // A scrape during an outage shows the last values; /readyz tells of the outage.
+          const stored = await pairs.read(symbol).catch(() => undefined);
+          const value = stored && valueOf(stored);
+          if (value !== undefined) this.set({ symbol }, value);
+        }
+      },
+    });
+  gauge(
+    "p33_snapshot_age_seconds",
+    "Age of the stored snapshot",
+    ({ snapshot }) => snapshot && Date.now() / MS_PER_SEC - snapshot.tsEpochSec,
+  );
+  gauge(
+    "p33_exchange_position_amt",
+    "Signed position by the exchange",
+    ({ snapshot }) => snapshot && Number(snapshot.positionAmt),
+  );
+  gauge(
+    "p33_ledger_position_amt",
+    "Signed position by the ledger",
+    ({ ledger }) => ledger && Number(ledger.amt),
+  );
+}
