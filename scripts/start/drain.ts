@@ -1,0 +1,88 @@
+/** When a run is over: waits until plans have ended, and until nothing is under way in any consumer group. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import { fieldsOf } from "@quantum/streams";
+import type { History } from "./history.ts";
+import type { StreamTail } from "./stream-tail.ts";
+
+const LOOK_MS = 50;
+/** No plan ended for so long: it will not. */
+export const STUCK_MS = 30_000;
+
+export interface EndOptions {
+  history: History;
+  isDone: () => boolean;
+  /** Called at every look. */
+  onLook: () => void;
+  /** How long no plan may end. */
+  stuckMs: number;
+  signal: AbortSignal;
+}
+
+/** Watches until the run is done, somebody ends it, or no plan ends any more. */
+export async function waitForEnd(options: EndOptions): Promise<"done" | "interrupted" | "stuck"> {
+  const { history, isDone, onLook, stuckMs, signal } = options;
+  let endedBefore = -1;
+  let movedAt = performance.now();
+  for (;;) {
+    onLook();
+    if (isDone()) return "done";
+    if (signal.aborted) return "interrupted";
+    const now = performance.now();
+    if (history.ended.size !== endedBefore) {
+      endedBefore = history.ended.size;
+      movedAt = now;
+    }
+    if (now - movedAt > stuckMs) return "stuck";
+    await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+export interface DrainOptions {
+  redis: RedisClient;
+  keys: Keys;
+  history: History;
+  tail: StreamTail;
+  deadlineMs: number;
+}
+
+/** @returns what is still under way at the deadline, one sentence each; empty when all has come to rest */
+export async function drain(options: DrainOptions): Promise<string[]> {
+  const deadline = performance.now() + options.deadlineMs;
+  for (;;) {
+    const underWay = await lookUnderWay(options);
+    if (underWay.length === 0 || performance.now() > deadline) return underWay;
+    await delay(LOOK_MS);
+  }
+}
+
+async function lookUnderWay({ redis, keys, history, tail }: DrainOptions): Promise<string[]> {
+  const underWay: string[] = [];
+  const { proposal, plan, permit, execute, result } = keys.streams;
+  for (const stream of [proposal, plan, permit, execute, result])
+    underWay.push(...(await busyGroups(redis, stream)));
+  if (!(await tail.caughtUp(redis))) underWay.push("the streams are not read to their end");
+  // Judged last: only a tail that has caught up knows every plan.
+  if (history.open.size > 0) underWay.push(`${history.open.size} plans have not ended`);
+  const withoutResult = history.executes.filter(({ attempt }) => !history.ended.has(attempt)).length;
+  if (withoutResult > 0) underWay.push(`${withoutResult} orders are not settled`);
+  return underWay;
+}
+
+/** Groups that have entries to read or to acknowledge. */
+async function busyGroups(redis: RedisClient, stream: string): Promise<string[]> {
+  if ((await redis.exists(stream)) === 0) return [];
+  const groups = (await redis.xinfo("GROUPS", stream)) as (string | number | null)[][];
+  const [newest] = (await redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
+  return groups.flatMap((flat) => {
+    const group = fieldsOf(flat.map((value) => String(value ?? "")));
+    const pending = Number(group["pending"]);
+    // Redis cannot always tell the lag; the last delivered entry tells whether there is one.
+    const behind = newest !== undefined && group["last-delivered-id"] !== newest[0];
+    if (pending === 0 && !behind) return [];
+    return [
+      `group ${group["name"]} of ${stream}: ${pending} pending${behind ? ", not read to its end" : ""}`,
+    ];
+  });
+}

@@ -1,0 +1,151 @@
+/** Everything the invariants are judged by: what the streams told, and what exchange and Redis hold at the end. */
+import type { Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import { z } from "zod";
+import type { ExecuteRecord, History, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
+
+const order = z.object({
+  symbol: z.string(),
+  orderId: z.string(),
+  clientOrderId: z.string(),
+  side: z.enum(["BUY", "SELL"]),
+  reduceOnly: z.boolean(),
+  /** `api`: ours. `strategy`: the simulated account's own. */
+  origin: z.string(),
+  origQty: z.string(),
+  executedQty: z.string(),
+  timestampMs: z.number().optional(),
+  recvWindowMs: z.number().optional(),
+});
+const trade = z.object({
+  id: z.string(),
+  orderId: z.string(),
+  symbol: z.string(),
+  side: z.enum(["BUY", "SELL"]),
+  qty: z.string(),
+});
+const exchangeState = z.object({
+  symbols: z.array(z.object({ symbol: z.string() })),
+  positions: z.array(z.object({ symbol: z.string(), positionAmt: z.string() })),
+  orders: z.array(order),
+  trades: z.array(trade),
+});
+
+export type VenueOrder = z.infer<typeof order>;
+export type VenueTrade = z.infer<typeof trade>;
+
+/** The executor's claim of a plan's order, as the order hash has it. */
+export interface Claim {
+  attempt: string;
+  state: string;
+  /** Undefined where the order was refused before it was claimed. */
+  claimedAtMs: number | undefined;
+  /** When the send window ends, by the exchange's clock. */
+  windowEndMs: number | undefined;
+}
+
+/** The kill switch was set from `fromMs` to `toMs`, by Redis's clock. */
+export interface Halt {
+  fromMs: number;
+  toMs: number;
+}
+
+export interface Evidence {
+  requiredIssuers: readonly string[];
+  proposedPlanIds: ReadonlySet<string>;
+  plans: readonly PlanRecord[];
+  permits: readonly PermitRecord[];
+  executes: readonly ExecuteRecord[];
+  results: readonly ResultRecord[];
+  /** Every order and trade of the account, in the order in which they happened for each symbol. */
+  orders: readonly VenueOrder[];
+  trades: readonly VenueTrade[];
+  /** By symbol; signed decimals. */
+  positions: ReadonlyMap<string, string>;
+  ledgers: ReadonlyMap<string, string>;
+  snapshots: ReadonlyMap<string, string>;
+  /** By plan id. */
+  claims: ReadonlyMap<string, Claim>;
+  halts: readonly Halt[];
+}
+
+export interface Sources {
+  redis: RedisClient;
+  keys: Keys;
+  exchangeUrl: string;
+  history: History;
+  requiredIssuers: readonly string[];
+  halts: readonly Halt[];
+}
+
+export async function collectEvidence(sources: Sources): Promise<Evidence> {
+  const { redis, keys, history } = sources;
+  const exchange = await readExchange(sources.exchangeUrl);
+  const positions = new Map(exchange.positions.map(({ symbol, positionAmt }) => [symbol, positionAmt]));
+  const symbols = [...positions.keys()];
+  const planIds = [...new Set(history.executes.map((execute) => execute.planId))];
+  return {
+    requiredIssuers: sources.requiredIssuers,
+    proposedPlanIds: history.proposedPlanIds,
+    plans: history.plans,
+    permits: history.permits,
+    executes: history.executes,
+    results: history.results,
+    orders: exchange.orders,
+    trades: exchange.trades,
+    positions,
+    ledgers: await readField(redis, symbols, keys.ledger, "last_known_amt"),
+    snapshots: await readField(redis, symbols, keys.snapshot, "position_amt"),
+    claims: await readClaims(redis, keys, planIds),
+    halts: sources.halts,
+  };
+}
+
+/** The symbols that exchange-sim trades. */
+export async function readSymbols(exchangeUrl: string): Promise<string[]> {
+  return (await readExchange(exchangeUrl)).symbols.map(({ symbol }) => symbol);
+}
+
+/** Stops what reopens positions, so that they can come to rest. */
+export async function stopStrategy(exchangeUrl: string): Promise<void> {
+  const response = await fetch(`${exchangeUrl}/sim/strategy`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ enabled: false }),
+  });
+  if (!response.ok) throw new Error(`exchange-sim answered ${response.status} to /sim/strategy`);
+}
+
+async function readExchange(exchangeUrl: string): Promise<z.infer<typeof exchangeState>> {
+  const response = await fetch(`${exchangeUrl}/sim/state`);
+  if (!response.ok) throw new Error(`exchange-sim answered ${response.status} to /sim/state`);
+  return exchangeState.parse(await response.json());
+}
+
+async function readField(
+  redis: RedisClient,
+  symbols: readonly string[],
+  key: (symbol: string) => string,
+  field: string,
+): Promise<Map<string, string>> {
+  const values = await Promise.all(symbols.map((symbol) => redis.hget(key(symbol), field)));
+  return new Map(symbols.flatMap((symbol, index) => (values[index] ? [[symbol, values[index]]] : [])));
+}
+
+async function readClaims(
+  redis: RedisClient,
+  keys: Keys,
+  planIds: readonly string[],
+): Promise<Map<string, Claim>> {
+  const claims = new Map<string, Claim>();
+  await Promise.all(
+    planIds.map(async (planId) => {
+      const fields = ["attempt", "state", "claimed_at_ms", "window_end_ms"] as const;
+      const [attempt, state, claimedAt, windowEnd] = await redis.hmget(keys.order(planId), ...fields);
+      if (!attempt || !state) return;
+      const number = (text: string | null | undefined) => (text ? Number(text) : undefined);
+      claims.set(planId, { attempt, state, claimedAtMs: number(claimedAt), windowEndMs: number(windowEnd) });
+    }),
+  );
+  return claims;
+}

@@ -1,0 +1,198 @@
+/**
+ * What the streams told, kept compact: streams are trimmed, and the checks need all of it. Fed by the stream tail;
+ * drives the display, the progress, the end of a bounded run and the invariants.
+ */
+import { EventEmitter } from "node:events";
+import {
+  describeIssues,
+  executeEntry,
+  parseProposal,
+  permitEntry,
+  planEntry,
+  planId,
+  resultEntry,
+  type Outcome,
+} from "@quantum/contract";
+import { z } from "zod";
+
+export interface PlanRecord {
+  /** Id of the `apply.plan` entry. */
+  attempt: string;
+  planId: string;
+  symbol: string;
+  decision: string;
+  reason: string;
+}
+
+export interface PermitRecord {
+  attempt: string;
+  planId: string;
+  symbol: string;
+  issuer: string;
+  verdict: "granted" | "denied";
+}
+
+/** Permits spent and handed over to the executor. Quantities are decimal text. */
+export interface ExecuteRecord {
+  /** When, by Redis's clock: the time in the entry's id. */
+  atMs: number;
+  attempt: string;
+  attemptNo: number;
+  planId: string;
+  symbol: string;
+  closePct: string;
+  positionAmt: string;
+  safeQty: string;
+  /** Cap of another issuer's permit, if there is one. */
+  maxQty: string | undefined;
+  validUntilMs: number;
+  waitMs: number | undefined;
+}
+
+export interface ResultRecord {
+  attempt: string;
+  planId: string;
+  symbol: string;
+  outcome: Outcome | undefined;
+  executed: boolean;
+  reason: string;
+  /** The denying issuer's own reason. */
+  detail: string;
+  orderId: string;
+  executedQty: string;
+  /** What was done, in the words of the result. */
+  details: string;
+  waitMs: number | undefined;
+}
+
+export interface HistoryEvents {
+  plan: [PlanRecord];
+  result: [ResultRecord];
+  /** An entry that its schema refuses. */
+  malformed: [{ stream: string; id: string; problem: string }];
+}
+
+export type StreamName = "proposal" | "plan" | "permit" | "execute" | "result";
+
+// What our scripts write beside the fields that other readers take.
+const wait = z.object({ wait_ms: z.coerce.number().optional() });
+const executeSchema = executeEntry.extend(wait.shape);
+const resultSchema = resultEntry.extend({ ...wait.shape, detail: z.string().default("") });
+
+export class History extends EventEmitter<HistoryEvents> {
+  /** Entries of the proposal stream, repeated ones included. */
+  proposals = 0;
+  readonly proposedPlanIds = new Set<string>();
+  readonly plans: PlanRecord[] = [];
+  readonly permits: PermitRecord[] = [];
+  readonly executes: ExecuteRecord[] = [];
+  readonly results: ResultRecord[] = [];
+  /** Attempts that have a result. */
+  readonly ended = new Set<string>();
+  readonly #endedPlanIds = new Set<string>();
+  readonly #open = new Set<string>();
+
+  /** Plan ids that were proposed or published and have not ended. */
+  get open(): ReadonlySet<string> {
+    return this.#open;
+  }
+
+  take(stream: StreamName, id: string, fields: Record<string, string>): void {
+    try {
+      this.#add(stream, id, fields);
+    } catch (error) {
+      this.emit("malformed", { stream, id, problem: (error as Error).message });
+    }
+  }
+
+  #add(stream: StreamName, id: string, fields: Record<string, string>): void {
+    switch (stream) {
+      case "proposal":
+        this.#addProposal(fields);
+        break;
+      case "plan":
+        this.#addPlan(id, read(planEntry, fields));
+        break;
+      case "permit":
+        this.#addPermit(read(permitEntry, fields));
+        break;
+      case "execute":
+        this.#addExecute(id, read(executeSchema, fields));
+        break;
+      case "result":
+        this.#addResult(read(resultSchema, fields));
+        break;
+    }
+  }
+
+  #addProposal(fields: Record<string, string>): void {
+    this.proposals++;
+    const parsed = parseProposal(fields["symbol"] ?? "", fields);
+    if (!parsed.ok) throw new Error(parsed.problems.join("; "));
+    const proposed = planId(parsed.proposal);
+    this.proposedPlanIds.add(proposed);
+    if (!this.#endedPlanIds.has(proposed)) this.#open.add(proposed);
+  }
+
+  #addPlan(attempt: string, entry: z.output<typeof planEntry>): void {
+    const plan = {
+      attempt,
+      planId: entry.plan_id,
+      symbol: entry.symbol,
+      decision: entry.decision,
+      reason: entry.reason_codes,
+    };
+    this.plans.push(plan);
+    // The streams are read in batches, so a result may be read before its plan.
+    if (!this.ended.has(attempt)) this.#open.add(plan.planId);
+    this.emit("plan", plan);
+  }
+
+  #addPermit({ attempt, plan_id, symbol, issuer, verdict }: z.output<typeof permitEntry>): void {
+    this.permits.push({ attempt, planId: plan_id, symbol, issuer, verdict });
+  }
+
+  #addExecute(id: string, entry: z.output<typeof executeSchema>): void {
+    this.executes.push({
+      atMs: Number(id.split("-")[0]),
+      attempt: entry.attempt,
+      attemptNo: entry.attempt_no,
+      planId: entry.plan_id,
+      symbol: entry.symbol,
+      closePct: entry.close_pct,
+      positionAmt: entry.position_amt,
+      safeQty: entry.safe_qty,
+      maxQty: entry.max_qty === "" ? undefined : entry.max_qty,
+      validUntilMs: entry.valid_until_ms,
+      waitMs: entry.wait_ms,
+    });
+  }
+
+  #addResult(entry: z.output<typeof resultSchema>): void {
+    const details = entry.steps_results[0]?.["details"];
+    const result = {
+      attempt: entry.attempt,
+      planId: entry.plan_id,
+      symbol: entry.symbol,
+      outcome: entry.outcome,
+      executed: entry.executed,
+      reason: entry.reason,
+      detail: entry.detail,
+      orderId: entry.order_id,
+      executedQty: entry.executed_qty,
+      details: typeof details === "string" ? details : "",
+      waitMs: entry.wait_ms,
+    };
+    this.results.push(result);
+    this.ended.add(result.attempt);
+    this.#endedPlanIds.add(result.planId);
+    this.#open.delete(result.planId);
+    this.emit("result", result);
+  }
+}
+
+function read<Schema extends z.ZodType>(schema: Schema, fields: Record<string, string>): z.output<Schema> {
+  const parsed = schema.safeParse(fields);
+  if (parsed.success) return parsed.data;
+  throw new Error(describeIssues(parsed.error));
+}

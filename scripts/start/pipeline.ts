@@ -1,0 +1,79 @@
+/** Starts every process of a run, and stops them in the order in which nothing is torn. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Display } from "./display.ts";
+import { readSymbols } from "./evidence.ts";
+import { marketOf, parseProposalLines, type ProposalLine } from "./market.ts";
+import type { Options } from "./options.ts";
+import type { Processes } from "./processes.ts";
+import { environments, exchangeSimEnvironment } from "./profile.ts";
+import { type RunRedis, startOwnRedis, useRedis } from "./redis.ts";
+import { type Scenario, SCENARIOS } from "./scenarios.ts";
+import type { ServiceName } from "./services.ts";
+
+export interface Pipeline {
+  redis: RunRedis;
+  urls: ReadonlyMap<ServiceName, string>;
+  exchangeUrl: string;
+  scenario: Scenario;
+  /** Of `--proposals`. */
+  replay: readonly ProposalLine[] | undefined;
+  /** How many plans the run is to have; undefined: endless. */
+  plans: number | undefined;
+}
+
+const AFTER_EXCHANGE = ["governor", "position-brain", "executor", "apply-layer"] as const;
+
+/** `dir` takes the data of this run. Whatever was started is in `resources`, also when this throws. */
+export async function startPipeline(
+  options: Options,
+  dir: string,
+  display: Display,
+  processes: Processes,
+  resources: AsyncDisposableStack,
+): Promise<Pipeline> {
+  const scenario: Scenario = SCENARIOS[options.scenario];
+  const proposalsFile = options.proposals === undefined ? undefined : resolve(options.proposals);
+  const replay = proposalsFile === undefined ? undefined : await readProposals(proposalsFile);
+
+  const redis =
+    options.redisUrl === undefined
+      ? await startOwnRedis(dir, (text) => display.line(text))
+      : await useRedis(options.redisUrl);
+  resources.defer(() => redis.stop());
+  resources.defer(() => processes.stopAll());
+
+  const market = replay === undefined ? scenario.market : marketOf(replay);
+  const marketFile = market === undefined ? undefined : join(dir, "market.json");
+  if (marketFile !== undefined) await writeFile(marketFile, JSON.stringify(market, null, 2));
+  const exchangeUrl = await processes.start("exchange-sim", exchangeSimEnvironment(options.seed, marketFile));
+  const environment = environments({
+    scenario,
+    redisUrl: redis.url,
+    exchangeUrl,
+    symbols: await readSymbols(exchangeUrl),
+    seed: options.seed,
+    rate: options.rate,
+    plans: options.plans,
+    proposalsFile,
+  });
+
+  const urls = new Map<ServiceName, string>([["exchange-sim", exchangeUrl]]);
+  const start = async (name: keyof typeof environment) => {
+    urls.set(name, await processes.start(name, environment[name]));
+  };
+  // All of them come to an end before an error is told: one that still starts could not be stopped.
+  for (const started of await Promise.allSettled(AFTER_EXCHANGE.map(start))) {
+    if (started.status === "rejected") throw started.reason;
+  }
+  // The feed last: what it publishes finds everybody there.
+  await start("harvest-feed");
+  return { redis, urls, exchangeUrl, scenario, replay, plans: options.plans ?? replay?.length };
+}
+
+async function readProposals(file: string): Promise<ProposalLine[]> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new Error(`--proposals ${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  });
+  return parseProposalLines(text, file);
+}

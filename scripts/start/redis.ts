@@ -1,0 +1,74 @@
+/** The Redis of a run: one of its own, or the empty one that the caller names. */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { findRedisServer, startRedisServer } from "@quantum/testkit";
+
+export interface RunRedis {
+  url: string;
+  port: number;
+  /** Ready to be pasted into a shell. */
+  cli: string;
+  /** Ends what this run started; a Redis of the caller's stays. */
+  stop(): Promise<void>;
+}
+
+const DEFAULT_PORT = 6379;
+const SCAN_COUNT = 1_000;
+
+/** A server on a free port, its data in a fresh folder below `dir`. */
+export async function startOwnRedis(dir: string, onProgress: (text: string) => void): Promise<RunRedis> {
+  const binary = await findRedisServer({ onProgress });
+  const data = join(dir, "redis");
+  await rm(data, { recursive: true, force: true });
+  await mkdir(data, { recursive: true });
+  const server = await startRedisServer({ dir: data });
+  // The package's client is not on the PATH.
+  const client = binary.origin === "path" ? "redis-cli" : (binary.cli ?? "redis-cli");
+  return {
+    url: server.url,
+    port: server.port,
+    cli: `${client} -p ${server.port}`,
+    stop: () => server.stop(),
+  };
+}
+
+/** Throws if it cannot be reached, or if a pipeline has left its keys there: mixed histories prove nothing. */
+export async function useRedis(url: string): Promise<RunRedis> {
+  let lastError = "it does not answer";
+  const client = connectForCommands({
+    url,
+    name: "start:check",
+    onError: (error) => (lastError = error.message),
+  });
+  try {
+    const found = await firstKey(client).catch((error: unknown) => {
+      throw new Error(`--redis-url ${withoutPassword(url)} cannot be used: ${lastError}`, { cause: error });
+    });
+    if (found !== undefined) {
+      throw new Error(
+        `--redis-url ${withoutPassword(url)} has quantum:* keys already (such as ${found}): name an empty database`,
+      );
+    }
+  } finally {
+    await disconnect(client);
+  }
+  const port = Number(new URL(url).port) || DEFAULT_PORT;
+  return { url, port, cli: `redis-cli -u ${withoutPassword(url)}`, stop: async () => undefined };
+}
+
+async function firstKey(client: RedisClient): Promise<string | undefined> {
+  let cursor = "0";
+  do {
+    const [next, keys] = await client.scan(cursor, "MATCH", "quantum:*", "COUNT", SCAN_COUNT);
+    if (keys[0] !== undefined) return keys[0];
+    cursor = next;
+  } while (cursor !== "0");
+  return undefined;
+}
+
+export function withoutPassword(url: string): string {
+  const parsed = new URL(url);
+  if (parsed.password !== "") parsed.password = "***";
+  return parsed.href;
+}

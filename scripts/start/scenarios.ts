@@ -1,0 +1,107 @@
+/** What the simulated issuers and operators do in a run: the services' own simulator knobs, put together. */
+import type { Environment, ServiceName } from "./services.ts";
+import type { MarketRow } from "./market.ts";
+
+export interface Scenario {
+  /** One line for `--help`: what happens and what comes of it. */
+  readonly meaning: string;
+  /** Over the profile; services that are not named keep it. */
+  readonly environment?: Partial<Record<ServiceName, Environment>>;
+  /** Whether a run without any order has shown nothing. */
+  readonly ordersExpected: boolean;
+  /** Proposals of one symbol under way at the same time; only where no order makes the next one wait for a new position. */
+  readonly inFlightPerSymbol?: number;
+  /** The governor's own limits instead of the profile's high ones. */
+  readonly governorDefaults?: true;
+  /** The kill switch goes on in mid-run and off again. */
+  readonly killSwitch?: true;
+  /** Instead of exchange-sim's built-in symbols. */
+  readonly market?: readonly MarketRow[];
+}
+
+/** Enough that plans which wait out their whole budget do not slow the feed down. */
+const WAITING_PER_SYMBOL = 20;
+
+/** BTCUSDT so small that the governor's default quantity a day allows two closes, and the third is a burst; SOLUSDT beyond it. */
+const LIMITED_MARKET: readonly MarketRow[] = [
+  {
+    symbol: "BTCUSDT",
+    price: "105000.00",
+    positionAmt: "0.009",
+    entryPrice: "103450.50",
+    stepSize: "0.001",
+    minQty: "0.001",
+    minNotional: "50",
+    tickSize: "0.10",
+    leverage: "10",
+  },
+  {
+    symbol: "SOLUSDT",
+    price: "145.3000",
+    positionAmt: "42.15",
+    entryPrice: "139.8200",
+    stepSize: "0.01",
+    minQty: "0.01",
+    minNotional: "5",
+    tickSize: "0.0100",
+    leverage: "5",
+  },
+];
+
+export const SCENARIOS = {
+  healthy: { meaning: "every permit comes at once: every plan is executed", ordersExpected: true },
+  "slow-p33": {
+    meaning: "P3.3 answers after 200-900 ms: plans wait, and are executed",
+    environment: { "position-brain": { P33_SIM_DELAY_MS: "200-900" } },
+    ordersExpected: true,
+  },
+  "missing-p33": {
+    meaning: "P3.3 gives no answer: BLOCK missing_p33 at the deadline, 1200 ms",
+    environment: { "position-brain": { P33_SIM_DROP_RATE: "1" } },
+    ordersExpected: false,
+    inFlightPerSymbol: WAITING_PER_SYMBOL,
+  },
+  "missing-governor": {
+    meaning: "the governor gives no answer: BLOCK missing_governor at the deadline, 1200 ms",
+    environment: { governor: { GOV_SIM_DROP_RATE: "1" } },
+    ordersExpected: false,
+    inFlightPerSymbol: WAITING_PER_SYMBOL,
+  },
+  "late-p33": {
+    meaning: "P3.3 answers after the deadline: BLOCK missing_p33, the late permit is never written",
+    environment: { "position-brain": { P33_SIM_DELAY_MS: "1300-1600" } },
+    ordersExpected: false,
+  },
+  deny: {
+    meaning: "P3.3 refuses: BLOCK p33_permit_denied at once, the governor's permit is not spent",
+    environment: { "position-brain": { P33_SIM_DENY_RATE: "1" } },
+    ordersExpected: false,
+    inFlightPerSymbol: WAITING_PER_SYMBOL,
+  },
+  "kill-switch": {
+    meaning: "the kill switch goes on in mid-run and off again: BLOCK kill_switch_active in between",
+    ordersExpected: true,
+    killSwitch: true,
+  },
+  "dry-run": {
+    meaning: "mode dry_run: permits are spent, nothing is sent",
+    environment: { "apply-layer": { APPLY_MODE: "dry_run" } },
+    ordersExpected: false,
+  },
+  limits: {
+    meaning: "the governor's default limits: BLOCK governor_permit_denied once they are used up",
+    environment: { governor: { GOV_ENABLE_AUTO_DISARM: "false" } },
+    ordersExpected: false,
+    governorDefaults: true,
+    market: LIMITED_MARKET,
+  },
+  disarm: {
+    meaning: "the same with auto-disarm: a burst beyond the limit stops everything, BLOCK disarmed",
+    ordersExpected: false,
+    governorDefaults: true,
+    market: LIMITED_MARKET,
+  },
+} as const satisfies Record<string, Scenario>;
+
+export type ScenarioName = keyof typeof SCENARIOS;
+export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[];

@@ -1,0 +1,78 @@
+/** Reads the pipeline's streams from their beginning, beside their consumer groups: nothing is acknowledged. */
+import type { Keys } from "@quantum/contract";
+import { disconnect, type RedisClient } from "@quantum/redis";
+import { parseEntries, type RawEntry } from "@quantum/streams";
+import { setTimeout as delay } from "node:timers/promises";
+import type { History, StreamName } from "./history.ts";
+
+const BLOCK_MS = 1_000;
+const BATCH = 1_000;
+const RETRY_MS = 200;
+
+/** In the order in which a plan goes through them, so that one batch shows a plan before its result. */
+const TAILED: readonly StreamName[] = ["proposal", "plan", "permit", "execute", "result"];
+
+export class StreamTail {
+  readonly #blocking: RedisClient;
+  readonly #history: History;
+  /** Key of each stream → id of the last entry read. */
+  readonly #last: Map<string, string>;
+  readonly #names: ReadonlyMap<string, StreamName>;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+
+  /** `blocking` is this tail's own connection; stop() closes it. */
+  constructor(blocking: RedisClient, keys: Keys, history: History) {
+    this.#blocking = blocking;
+    this.#history = history;
+    this.#names = new Map(TAILED.map((name) => [keys.streams[name], name]));
+    this.#last = new Map(TAILED.map((name) => [keys.streams[name], "0-0"]));
+    this.#running = this.#read();
+  }
+
+  /** Whether every entry that is in the streams now has been read. */
+  async caughtUp(redis: RedisClient): Promise<boolean> {
+    for (const [stream, last] of this.#last) {
+      const [newest] = (await redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
+      if (newest !== undefined && newest[0] !== last) return false;
+    }
+    return true;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await disconnect(this.#blocking);
+    await this.#running;
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        const ids = [...this.#last.values()];
+        const reply = await this.#blocking.xread(
+          "COUNT",
+          BATCH,
+          "BLOCK",
+          BLOCK_MS,
+          "STREAMS",
+          ...this.#last.keys(),
+          ...ids,
+        );
+        for (const [stream, entries] of reply ?? []) this.#take(stream, entries);
+      } catch {
+        // The connection reports by itself and reconnects; reading goes on where it was.
+        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #take(stream: string, raw: RawEntry[]): void {
+    const name = this.#names.get(stream);
+    if (name === undefined) return;
+    for (const { id, fields } of parseEntries(raw)) {
+      this.#history.take(name, id, fields);
+      this.#last.set(stream, id);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** Where plans are that did not end: their records, one line each. */
+import type { Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+
+/** The rest are stuck for the same reason. */
+const SHOWN_PLANS = 10;
+
+export async function stuckTimelines(
+  redis: RedisClient,
+  keys: Keys,
+  planIds: Iterable<string>,
+): Promise<string[]> {
+  const all = [...planIds];
+  const lines = await Promise.all(
+    all.slice(0, SHOWN_PLANS).map(async (planId) => timeline(planId, await redis.hgetall(keys.plan(planId)))),
+  );
+  return all.length > lines.length ? [...lines, `  and ${all.length - lines.length} more`] : lines;
+}
+
+/** `opened, +3 ms governor granted, +5 ms verdict`: every `…_at_ms` of the record, counted from the opening. */
+export function timeline(planId: string, record: Readonly<Record<string, string>>): string {
+  const { state, symbol, opened_at_ms: openedAt } = record;
+  if (state === undefined)
+    return `  plan ${planId}: no record: it was proposed, and no apply-layer has opened it`;
+  const stages = Object.entries(record)
+    .filter(([name]) => name.endsWith("_at_ms") && name !== "opened_at_ms")
+    .map(([name, at]) => ({ name: name.slice(0, -"_at_ms".length), sinceMs: Number(at) - Number(openedAt) }))
+    .toSorted((a, b) => a.sinceMs - b.sinceMs)
+    .map(({ name, sinceMs }) => {
+      const verdict = record[`${name}_verdict`];
+      return `+${sinceMs} ms ${name}${verdict === undefined ? "" : ` ${verdict}`}`;
+    });
+  return `  plan ${planId} ${symbol}: ${state}; ${["opened", ...stages].join(", ")}`;
+}
