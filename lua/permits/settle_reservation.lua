@@ -27,8 +27,10 @@ if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then retu
 
 local now = now_ms()
 local executed = amounts ~= '' and cjson.decode(amounts)
+-- Ids of two streams may be equal, so a result's is marked as one.
+local execution = 'result:' .. entry_id
 -- Charged before: the group was lost and its stream is read again.
-if redis.call('ZSCORE', executions, entry_id) then
+if redis.call('ZSCORE', executions, execution) then
   redis.call('XACK', results, group, entry_id)
   return { 'REPLAYED' }
 end
@@ -38,7 +40,7 @@ drop(open, expiry, totals, executions, attempt)
 -- A writer's clock may be ahead, but nothing counts for longer than from now on.
 executed_ms = math.min(executed_ms, now)
 if executed and executed_ms >= horizon(now) then
-  redis.call('ZADD', executions, int(executed_ms), entry_id)
+  redis.call('ZADD', executions, int(executed_ms), execution)
   if utc_day(executed_ms) == utc_day(now) then
     for name, amount in pairs(cjson.decode(reserved or '{}')) do executed[name] = executed[name] or amount end
     charge(totals, now, executed)

@@ -1,0 +1,229 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Amounts } from "./issue.ts";
+import {
+  contents,
+  createGroups,
+  deliverAll,
+  grant,
+  granted,
+  HOUR_MS,
+  issue,
+  issuerOn,
+  keys,
+  OTHER_PLAN,
+  pendingEntries,
+  PLAN,
+  publish,
+  publishResult,
+  redis,
+  reservations,
+  second,
+  SYMBOL,
+  total,
+  useRedis,
+} from "./issuer.fixture.ts";
+
+useRedis();
+
+const at = (attempt: string, entryId: string, planId = PLAN) => ({
+  planId,
+  symbol: SYMBOL,
+  attempt,
+  entryId,
+});
+const executedNow = (amounts: Amounts) => ({ amounts, atMs: Date.now() });
+const settle = (attempt: string, entryId: string, executed?: { amounts: Amounts; atMs: number }) =>
+  issuerOn(redis).settle(at(attempt, entryId), executed);
+const executions = () => redis.zrange(reservations.executions, 0, -1);
+
+describe("settle", () => {
+  it("releases what was reserved when no order came of it", async () => {
+    const attempt = await grant();
+    expect(await settle(attempt, await publishResult())).toBe(true);
+    expect(await total("reserved:qty")).toBe(0);
+    expect(await total("charged:qty")).toBe(0);
+    expect(await redis.exists(reservations.open, reservations.expiry, reservations.executions)).toBe(0);
+    expect(await pendingEntries(keys.streams.result)).toBe(0);
+  });
+
+  it("charges what was executed, not what was reserved", async () => {
+    const attempt = await grant(PLAN, { qty: 5, notional: 50 });
+    const entryId = await publishResult();
+    expect(await settle(attempt, entryId, executedNow({ qty: 3, notional: 31 }))).toBe(true);
+    expect(await redis.hgetall(reservations.totals)).toMatchObject({
+      "reserved:qty": "0",
+      "reserved:notional": "0",
+      "charged:qty": "3",
+      "charged:notional": "31",
+    });
+    expect(await executions()).toEqual([`result:${entryId}`]);
+  });
+
+  it("charges as reserved what the result does not tell", async () => {
+    const attempt = await grant(PLAN, { qty: 5, notional: 50 });
+    await settle(attempt, await publishResult(), executedNow({ qty: 3 }));
+    expect(await total("charged:qty")).toBe(3);
+    expect(await total("charged:notional")).toBe(50);
+  });
+
+  it("settles a plan without a record by its id, as a Python result names no attempt", async () => {
+    await grant(PLAN, { qty: 5 }, { record: false });
+    await settle("", await publishResult(), executedNow({ qty: 4 }));
+    expect(await total("reserved:qty")).toBe(0);
+    expect(await total("charged:qty")).toBe(4);
+    expect(await redis.zcard(reservations.executions)).toBe(1);
+  });
+
+  it("charges the result of a plan it never saw", async () => {
+    const entryId = await publishResult();
+    expect(await settle("", entryId, executedNow({ qty: 4 }))).toBe(true);
+    expect(await total("charged:qty")).toBe(4);
+    expect(await executions()).toEqual([`result:${entryId}`]);
+  });
+
+  it("releases nothing of others", async () => {
+    await grant(OTHER_PLAN, { qty: 7 });
+    await settle("1-1", await publishResult());
+    expect(await total("reserved:qty")).toBe(7);
+    expect(await redis.zcard(reservations.executions)).toBe(1);
+  });
+
+  it("charges a result that comes after its reservation ran out", async () => {
+    const attempt = await grant(PLAN, { qty: 5 });
+    await redis.zadd(reservations.expiry, Date.now() - 1, attempt);
+    await grant(OTHER_PLAN, { qty: 1 });
+    expect(await redis.hexists(reservations.open, attempt)).toBe(0);
+    await settle(attempt, await publishResult(), executedNow({ qty: 5 }));
+    expect(await total("charged:qty")).toBe(5);
+    expect(await total("reserved:qty")).toBe(1);
+  });
+
+  it("changes nothing when run again, even after SCRIPT FLUSH", async () => {
+    const attempt = await grant();
+    const entryId = await publishResult();
+    const executed = executedNow({ qty: 5 });
+    await settle(attempt, entryId, executed);
+    const before = await contents();
+    await redis.script("FLUSH");
+    expect(await settle(attempt, entryId, executed)).toBe(false);
+    expect(await settle(attempt, entryId)).toBe(false);
+    expect(await contents()).toEqual(before);
+  });
+
+  it("settles once though two governors settle at the same time", async () => {
+    const attempt = await grant();
+    const entryId = await publishResult();
+    const executed = executedNow({ qty: 5 });
+    const settled = await Promise.all([
+      issuerOn(redis).settle(at(attempt, entryId), executed),
+      issuerOn(second).settle(at(attempt, entryId), executed),
+    ]);
+    expect(settled.filter(Boolean)).toHaveLength(1);
+    expect(await total("charged:qty")).toBe(5);
+  });
+
+  it("charges nothing twice when the group is lost and its stream is read again", async () => {
+    const attempt = await grant();
+    const entryId = await publishResult();
+    await settle(attempt, entryId, executedNow({ qty: 5 }));
+    await redis.xgroup("DESTROY", keys.streams.plan, "governor");
+    await redis.xgroup("DESTROY", keys.streams.result, "governor");
+    await createGroups();
+    await deliverAll(keys.streams.result);
+    expect(await settle(attempt, entryId, executedNow({ qty: 5 }))).toBe(false);
+    expect(await total("charged:qty")).toBe(5);
+    expect(await pendingEntries(keys.streams.result)).toBe(0);
+  });
+
+  it("charges nothing to today for an execution of days ago", async () => {
+    const longAgo = Date.now() - 48 * HOUR_MS;
+    expect(await settle("", await publishResult(), { amounts: { qty: 4 }, atMs: longAgo })).toBe(true);
+    expect(await total("charged:qty")).toBe(0);
+    expect(await redis.exists(reservations.executions)).toBe(0);
+    expect(await pendingEntries(keys.streams.result)).toBe(0);
+  });
+
+  it("counts an execution that a fast clock has dated ahead from now on", async () => {
+    await settle("", await publishResult(), { amounts: { qty: 4 }, atMs: Date.now() + HOUR_MS });
+    const [, score] = await redis.zrange(reservations.executions, 0, 0, "WITHSCORES");
+    expect(Number(score)).toBeLessThanOrEqual(Date.now());
+  });
+
+  it("starts the day's sums anew on the first charge of a day", async () => {
+    await redis.hset(reservations.totals, {
+      day: "1",
+      "charged:qty": "9",
+      "charged:notional": "9",
+      "reserved:qty": "2",
+    });
+    await settle("", await publishResult(), executedNow({ qty: 4 }));
+    expect(await redis.hgetall(reservations.totals)).toEqual({
+      day: String(Math.floor(Date.now() / (24 * HOUR_MS))),
+      "charged:qty": "4",
+      "reserved:qty": "2",
+    });
+  });
+
+  it.each(["open", "executions", "totals"] as const)(
+    "acknowledges nothing when %s has another type",
+    async (name) => {
+      const entryId = await publishResult();
+      await redis.set(reservations[name], "text");
+      await expect(settle("1-1", entryId, executedNow({ qty: 4 }))).rejects.toThrow("WRONGTYPE");
+      expect(await pendingEntries(keys.streams.result)).toBe(1);
+    },
+  );
+});
+
+describe("reservations", () => {
+  const MAX_QTY = 40;
+  const MAX_EXECUTIONS = 4;
+  const limits = [
+    { kind: "count", reason: "hourly_limit_exceeded", window_ms: HOUR_MS, max: MAX_EXECUTIONS },
+    { kind: "day", reason: "daily_limit_exceeded", amount: "qty", max: MAX_QTY },
+  ] as const;
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("issue" as const), qty: fc.integer({ min: 1, max: 20 }) }),
+    fc.record({ do: fc.constantFrom("execute", "release", "run out"), which: fc.nat() }),
+  );
+
+  it("never promise and charge more than the limits, whatever the order of answers, results and expiry", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        await redis.flushall();
+        await createGroups();
+        const open: { attempt: string; qty: number }[] = [];
+        const answers: string[] = [];
+        const expected: string[] = [];
+        let charged = 0;
+        let executions = 0;
+        for (const [index, action] of steps.entries()) {
+          if (action.do === "issue") {
+            const planId = index.toString(16).padStart(16, "0");
+            const attempt = await publish(planId);
+            answers.push((await issue(granted({ qty: action.qty }, limits), attempt, planId)).kind);
+            const promised = open.reduce((sum, { qty }) => sum + qty, 0);
+            const fits =
+              charged + promised + action.qty <= MAX_QTY && executions + open.length < MAX_EXECUTIONS;
+            expected.push(fits ? "granted" : "denied");
+            if (fits) open.push({ attempt, qty: action.qty });
+            continue;
+          }
+          const [ended] = open.splice(action.which % Math.max(1, open.length), 1);
+          if (ended === undefined) continue;
+          if (action.do === "run out") await redis.zadd(reservations.expiry, Date.now() - 1, ended.attempt);
+          if (action.do === "release") await settle(ended.attempt, await publishResult());
+          if (action.do === "execute") {
+            await settle(ended.attempt, await publishResult(), executedNow({ qty: ended.qty }));
+            charged += ended.qty;
+            executions += 1;
+          }
+        }
+        expect(answers).toEqual(expected);
+        expect(await total("charged:qty")).toBe(charged);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
