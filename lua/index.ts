@@ -30,34 +30,32 @@ export interface Script {
 
 const REST = "...";
 
-export function loadScript(name: string): Script {
-  const text = readLua(`${name}.lua`);
-  const keys = headerNames(text, "KEYS");
-  const args = headerNames(text, "ARGV");
-  const source = `${arityCheck(name, "KEYS", keys)}\n${arityCheck(name, "ARGV", args)}\n${include(text)}`;
+/** @throws Error if the script, a file it includes or a section of its header is missing */
+export function loadScript(name: string, folder = import.meta.dirname): Script {
+  const read = (path: string) => readFileSync(join(folder, path), "utf8");
+  const text = read(`${name}.lua`);
+  const keys = headerNames(name, text, "KEYS");
+  const args = headerNames(name, text, "ARGV");
+  const source = `${arityCheck(name, "KEYS", keys)}\n${arityCheck(name, "ARGV", args)}\n${include(text, read)}`;
   return {
     name,
     source,
     sha: createHash("sha1").update(source).digest("hex"),
     keys,
     args,
-    replies: headerNames(text, "REPLY"),
+    replies: headerNames(name, text, "REPLY"),
   };
 }
 
-function readLua(path: string): string {
-  return readFileSync(join(import.meta.dirname, path), "utf8");
-}
-
-function include(text: string): string {
-  return text.replace(/^--@include (\S+)$/gm, (_, path: string) => include(readLua(path)));
+function include(text: string, read: (path: string) => string): string {
+  return text.replace(/^--@include (\S+)$/gm, (_, path: string) => include(read(path), read));
 }
 
 /** First word of each line of a header section, up to the next section or the end of the header. */
-function headerNames(text: string, section: string): string[] {
+function headerNames(script: string, text: string, section: string): string[] {
   const lines = text.split("\n");
   const start = lines.indexOf(`-- ${section}`);
-  if (start < 0) throw new Error(`lua: header section ${section} is missing`);
+  if (start < 0) throw new Error(`lua/${script}.lua: header section ${section} is missing`);
   const names: string[] = [];
   for (const line of lines.slice(start + 1)) {
     const name = /^-- {3}(\S+)/.exec(line)?.[1];

@@ -1,5 +1,5 @@
 -- Moves one entry of a consumer group to the dead-letter stream with its reason: appended and acknowledged in one step,
--- so it can be neither lost nor doubled.
+-- so it can be neither lost nor doubled. No group reads dead letters, so they are kept to a bound here.
 --
 -- KEYS
 --   stream       the entry's stream
@@ -16,11 +16,12 @@
 --@include shared/now.lua
 local stream, dead = KEYS[1], KEYS[2]
 local group, entry_id, reason, deliveries = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local KEPT = 10000
 
 if #redis.call('XPENDING', stream, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
 local fields = { unpack(ARGV, 5) }
 for i = 1, #fields, 2 do fields[i] = 'entry.' .. fields[i] end
-local id = redis.call('XADD', dead, '*', 'stream', stream, 'group', group, 'entry_id', entry_id, 'reason', reason,
+local id = redis.call('XADD', dead, 'MAXLEN', '~', KEPT, '*', 'stream', stream, 'group', group, 'entry_id', entry_id, 'reason', reason,
   'deliveries', deliveries, 'dead_at_ms', int(now_ms()), unpack(fields))
 redis.call('XACK', stream, group, entry_id)
 return { 'MOVED', id }

@@ -73,6 +73,8 @@ export async function withDeadline<T>(promise: Promise<T>, ms: number, what: str
 export async function disconnect(client: RedisClient): Promise<void> {
   if (client.status === "end") return;
   const ended = new Promise<void>((resolve) => client.once("end", () => resolve()));
+  // Between two attempts there is nothing to close, and `end` would never come: an attempt that has begun is ended.
+  if (client.status === "reconnecting") client.connect().catch(() => undefined);
   client.disconnect();
   await ended;
 }

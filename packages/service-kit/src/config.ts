@@ -124,22 +124,18 @@ export function number(meaning: string, fallback: number, { min = 0, max = Numbe
     .describe(`${meaning} [${fallback}]`);
 }
 
+// A Map: as a property, `constructor` would be known too.
+const FLAGS: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
+  ...["false", "0", "no", "off"].map((word) => [word, false] as const),
+]);
+
 export function flag(meaning: string, fallback: boolean) {
-  const words: Record<string, boolean> = {
-    true: true,
-    "1": true,
-    yes: true,
-    on: true,
-    false: false,
-    "0": false,
-    no: false,
-    off: false,
-  };
   return z
     .string()
     .default(String(fallback))
     .transform((value, context) => {
-      const parsed = words[value.trim().toLowerCase()];
+      const parsed = FLAGS.get(value.trim().toLowerCase());
       if (parsed !== undefined) return parsed;
       context.addIssue({ code: "custom", message: "true or false is needed" });
       return z.NEVER;
@@ -212,7 +208,11 @@ export const port = (meaning: string, fallback: number) =>
 
 /** What every service on Redis takes. */
 export const redisVariables = {
-  REDIS_URL: optionalText("redis://host:port/db; wins over the three below"),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\/./, "an URL like redis://host:port/db is needed")
+    .optional()
+    .describe("redis://host:port/db; wins over the three below"),
   REDIS_HOST: text("Redis host", "localhost"),
   REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
   REDIS_DB: integer("Redis database", 0, { max: 1_023 }),

@@ -25,6 +25,7 @@ import type { z } from "zod";
 import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
 import { createHttp, listen } from "./http.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
+import { startTrimming } from "./trimming.ts";
 
 /** Longer than any handler takes; compose's stop_grace_period and systemd's TimeoutStopSec exceed it. */
 const STOP_DEADLINE_MS = 10_000;
@@ -84,6 +85,7 @@ export async function runBareService<Schema extends z.ZodObject>(
   await run(definition, async (context) => ({
     running: await definition.start(context),
     readiness: async () => [],
+    begin: async () => undefined,
     close: async () => undefined,
   }));
 }
@@ -92,7 +94,7 @@ export async function runBareService<Schema extends z.ZodObject>(
 export async function runService<Schema extends z.ZodObject>(
   definition: Definition<Schema> & { start: (context: RedisContext<z.output<Schema>>) => Promise<Running> },
 ): Promise<void> {
-  await run(definition, async (context, stopping) => {
+  await run(definition, async (context) => {
     const { log, instance, registry } = context;
     const url = redisUrl(context.config as unknown as RedisConfig);
     const connection = (role: string) => ({
@@ -101,7 +103,7 @@ export async function runService<Schema extends z.ZodObject>(
       onError: (error: Error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
     });
     const redis = connectForCommands(connection("commands"));
-    const facts = await waitForRedis(redis, log, stopping);
+    const facts = await waitForRedis(redis, log);
     const running = await definition.start({
       ...context,
       keys: createKeys(),
@@ -112,11 +114,18 @@ export async function runService<Schema extends z.ZodObject>(
     });
     const consumers = running.consumers ?? [];
     observeConsumers(consumers, redis, registry, log);
-    for (const consumer of consumers) await consumer.start();
+    const trimming = startTrimming(
+      redis,
+      consumers.map(({ stream }) => stream),
+      log,
+    );
     return {
       running,
+      begin: async () => {
+        for (const consumer of consumers) await consumer.start();
+      },
       close: async () => {
-        await Promise.all(consumers.map((consumer) => consumer.stop()));
+        await Promise.all([...consumers.map((consumer) => consumer.stop()), trimming.stop()]);
         await running.stop?.();
         await disconnect(redis);
       },
@@ -139,7 +148,7 @@ function notReady({ stream, group, groupReady, lastProgressMs }: StreamConsumer)
   return [];
 }
 
-async function waitForRedis(redis: RedisClient, log: Logger, stopping: AbortSignal): Promise<RedisFacts> {
+async function waitForRedis(redis: RedisClient, log: Logger): Promise<RedisFacts> {
   for (;;) {
     try {
       const facts = await readFacts(redis);
@@ -147,9 +156,9 @@ async function waitForRedis(redis: RedisClient, log: Logger, stopping: AbortSign
       if (problems.length > 0) throw new ConfigError(problems);
       return facts;
     } catch (error) {
-      if (error instanceof ConfigError || stopping.aborted) throw error;
+      if (error instanceof ConfigError) throw error;
       log.warn({ err: error }, "waiting for Redis");
-      await delay(REDIS_RETRY_MS, undefined, { signal: stopping });
+      await delay(REDIS_RETRY_MS);
     }
   }
 }
@@ -157,13 +166,15 @@ async function waitForRedis(redis: RedisClient, log: Logger, stopping: AbortSign
 interface Started {
   running: Running;
   readiness: () => Promise<string[]>;
+  /** Takes up work: the consumers read. */
+  begin: () => Promise<void>;
   /** Stops everything that was started besides HTTP. */
   close: () => Promise<void>;
 }
 
 async function run<Schema extends z.ZodObject>(
   definition: Definition<Schema>,
-  start: (context: BareContext<z.output<Schema>>, stopping: AbortSignal) => Promise<Started>,
+  start: (context: BareContext<z.output<Schema>>) => Promise<Started>,
 ): Promise<void> {
   const { name } = definition;
   if (process.argv.includes("--help") || process.argv.includes("-h")) {
@@ -186,35 +197,40 @@ async function run<Schema extends z.ZodObject>(
   const common = config as unknown as HttpConfig;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  let started: Started | undefined;
+  const life: { started?: Started } = {};
   const http = createHttp(registry, async () => {
+    const { started } = life;
     if (started === undefined) return ["starting"];
-    return [...(await started.readiness()), ...((await started.running.readiness?.()) ?? [])];
+    try {
+      return [...(await started.readiness()), ...((await started.running.readiness?.()) ?? [])];
+    } catch (error) {
+      return [`readiness cannot be told: ${(error as Error).message}`];
+    }
   });
-  const stopping = new AbortController();
   const stopSignal = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
-    // Only under a launcher is there a channel, and its end is the launcher's end.
+    // Only under a launcher is there a channel, and its end is the launcher's end; it may have come already.
     process.once("disconnect", () => resolve("launcher gone"));
+    if ("connected" in process && !process.connected) resolve("launcher gone");
   });
-  void stopSignal.then(() => stopping.abort());
 
-  // Routes must be there before listening, and the consumer's name holds the port: so start comes between two halves.
-  let log = pino({ level: definition.level?.(config) ?? "info", base: { service: name } });
+  const port = definition.port(config);
+  const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
+  const log = pino({ level: definition.level?.(config) ?? "info", base: { service: name, instance } });
   for (const warning of warnings) log.warn(warning);
-  try {
-    const port = definition.port(config);
-    const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
-    log = log.child({ instance });
-    started = await start({ config, log, registry, http, instance }, stopping.signal);
+  const begin = async () => {
+    // Routes must be there before listening. Work is taken up after it: the port is part of the consumer's name, and
+    // where it is taken, another process is at work under that name.
+    life.started = await start({ config, log, registry, http, instance });
     const url = await listen(http, common.HTTP_HOST, port);
+    await life.started.begin();
     log.info({ url }, `ready: ${name} at ${url} (its metrics are at /metrics)`);
+  };
+  try {
+    await Promise.race([begin(), stopSignal]);
   } catch (error) {
-    if (!stopping.signal.aborted) {
-      log.fatal({ err: error }, `${name} cannot start: ${(error as Error).message}`);
-      process.exitCode = 1;
-    }
-    process.exit();
+    log.fatal({ err: error }, `${name} cannot start: ${(error as Error).message}`);
+    process.exit(1);
   }
   const why = await stopSignal;
   log.info({ why }, "stopping");
@@ -223,7 +239,7 @@ async function run<Schema extends z.ZodObject>(
     process.exit(1);
   }, STOP_DEADLINE_MS);
   late.unref();
-  await started.close();
+  await life.started?.close();
   await http.close();
   log.info("stopped");
   process.exit(0);

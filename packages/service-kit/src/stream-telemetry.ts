@@ -29,6 +29,12 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
   });
+  const deleted = new Counter({
+    name: "quantum_stream_deleted_total",
+    help: "Entries that somebody deleted while they were pending",
+    labelNames,
+    registers: [registry],
+  });
   const pending = new Gauge({
     name: "quantum_stream_pending",
     help: "Entries delivered and not acknowledged",
@@ -87,6 +93,10 @@ export function observeConsumers(
     consumer.on("deadLettered", ({ entry, reason }) => {
       dead.inc(labels);
       log.error({ ...at, entry: entry.id, reason }, "entry moved to the dead-letter stream");
+    });
+    consumer.on("deleted", ({ ids }) => {
+      deleted.inc(labels, ids.length);
+      log.error({ ...at, entries: ids }, "entries were deleted while pending: they cannot be handled");
     });
     consumer.on("group", ({ created }) => {
       if (created) log.info(at, "consumer group created at 0");

@@ -10,23 +10,11 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import { disconnect, type RedisClient, withDeadline } from "@quantum/redis";
+import { DeadlineError, disconnect, type RedisClient, withDeadline } from "@quantum/redis";
 import { moveToDeadLetter } from "./dead-letter.ts";
+import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
-
-/** How a handler leaves an entry. */
-export type Disposition =
-  /** The handler's own script acknowledged it. */
-  | { kind: "done" }
-  /** Nothing more to do: acknowledge. */
-  | { kind: "ack" }
-  /** Leave it pending; it comes again after `reclaimIdleMs`. */
-  | { kind: "retry"; reason: string }
-  /** It can never be handled. */
-  | { kind: "dead"; reason: string };
-
-export const DONE: Disposition = { kind: "done" };
-export const ACK: Disposition = { kind: "ack" };
+import { claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
 
 export interface ConsumerOptions {
   /** For commands; the consumer makes its own connection for blocking reads. */
@@ -47,7 +35,7 @@ export interface ConsumerOptions {
    * was under way when the process died is gone.
    */
   acknowledge?: boolean;
-  /** Idle time after which a pending entry is taken over, in ms. */
+  /** Idle time after which a pending entry is taken over, in ms. An entry that is being handled is not idle. */
   reclaimIdleMs?: number;
   /** Deliveries after which an entry that asks for a retry is given up. */
   maxDeliveries?: number;
@@ -60,6 +48,8 @@ export interface ConsumerEvents {
   handled: [{ entry: Entry; disposition: Disposition; tookMs: number }];
   reclaimed: [{ count: number }];
   deadLettered: [{ entry: Entry; reason: string }];
+  /** Deleted from the stream by somebody while pending: nothing is left to handle. */
+  deleted: [{ ids: readonly string[] }];
   /** Something failed and is tried again. */
   failed: [{ doing: string; error: Error }];
 }
@@ -80,11 +70,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #tails = new Map<string, Promise<void>>();
   #blocking: RedisClient | undefined;
   #running: Promise<void> | undefined;
-  #reclaimTimer: NodeJS.Timeout | undefined;
-  #reclaiming: Promise<void> = Promise.resolve();
-  #stopping = new AbortController();
+  #reclaiming: Promise<void> | undefined;
+  #reclaimCursor = "0-0";
+  readonly #stopping = new AbortController();
   #capacityFreed: (() => void) | undefined;
-  /** Time of the last answer to a read, in ms since the epoch. */
+  /** Time of the last answer to a read, at first of the group's, in ms since the epoch. */
   lastProgressMs = 0;
   groupReady = false;
 
@@ -109,21 +99,18 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   /** Starts reading; resolves once the group exists. */
   async start(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
     this.#blocking = this.#options.connectForBlocking();
     await this.#untilStopped("create the group", () => this.#createGroup());
+    if (this.#stopping.signal.aborted) return;
     this.#running = this.#read();
-    if (this.#options.acknowledge) {
-      this.#reclaimTimer = setInterval(() => {
-        this.#reclaiming = this.#reclaim().catch((error: unknown) => this.#failed("reclaim", error));
-      }, this.#options.reclaimIdleMs / 2);
-    }
+    if (this.#options.acknowledge) this.#reclaiming = this.#reclaimRegularly();
     this.emit("started");
   }
 
   /** Reads no more and lets running handlers finish; what they leave stays pending. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    clearInterval(this.#reclaimTimer);
     if (this.#blocking !== undefined) await disconnect(this.#blocking);
     this.#capacityFreed?.();
     await this.#running;
@@ -141,6 +128,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       this.emit("group", { created: false });
     }
     this.groupReady = true;
+    this.lastProgressMs = Date.now();
   }
 
   async #read(): Promise<void> {
@@ -148,22 +136,29 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     let cursor = this.#options.acknowledge ? "0" : ">";
     while (!this.#stopping.signal.aborted) {
       await this.#untilStopped("read", async () => {
-        const room = this.#options.concurrency - this.#inFlight.size;
-        if (room <= 0) {
-          await new Promise<void>((resolve) => (this.#capacityFreed = resolve));
-          return;
-        }
-        const entries = await this.#readGroup(cursor, room);
+        await this.#room();
+        const raw = await this.#readGroup(cursor, this.#options.concurrency - this.#inFlight.size);
         this.lastProgressMs = Date.now();
-        for (const entry of entries) this.#dispatch(entry);
-        if (cursor !== ">") cursor = entries.at(-1)?.id ?? ">";
+        const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
+        for (const entry of entries) {
+          // Meanwhile reclaimed entries may have taken the room.
+          await this.#room();
+          this.#dispatch(entry);
+        }
+        if (cursor !== ">") cursor = raw.at(-1)?.[0] ?? ">";
       });
     }
   }
 
-  async #readGroup(cursor: string, count: number): Promise<Entry[]> {
+  /** Waits until another entry may be handled, or the consumer stops. */
+  async #room(): Promise<void> {
+    while (this.#inFlight.size >= this.#options.concurrency && !this.#stopping.signal.aborted)
+      await new Promise<void>((resolve) => (this.#capacityFreed = resolve));
+  }
+
+  async #readGroup(cursor: string, count: number): Promise<RawEntry[]> {
     const { stream, group, consumer, acknowledge } = this.#options;
-    if (this.#blocking === undefined) return [];
+    if (this.#blocking === undefined || this.#stopping.signal.aborted) return [];
     const who = ["GROUP", group, consumer] as const;
     const how = ["COUNT", count, "BLOCK", BLOCK_MS] as const;
     const what = ["STREAMS", stream, cursor] as const;
@@ -174,12 +169,32 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     ) as Promise<[string, RawEntry[]][] | null>;
     try {
       const reply = await withDeadline(read, BLOCK_MS + BLOCK_GRACE_MS, `XREADGROUP ${stream}`);
-      return parseEntries(reply?.[0]?.[1] ?? []);
+      return reply?.[0]?.[1] ?? [];
     } catch (error) {
-      // The answer may be lost with its connection: a fresh one, and the entries come again as pending.
-      if (error instanceof Error && error.name === "DeadlineError") this.#blocking.disconnect(true);
+      if (error instanceof DeadlineError) await this.#replaceBlocking();
       throw error;
     }
+  }
+
+  /**
+   * A reconnect would send the read that nobody awaits any more again, one for each deadline missed: they would take
+   * entries and the time of the reads that are awaited. What a lost answer held comes again as pending.
+   */
+  async #replaceBlocking(): Promise<void> {
+    const lost = this.#blocking;
+    if (lost === undefined || this.#stopping.signal.aborted) return;
+    this.#blocking = this.#options.connectForBlocking();
+    await disconnect(lost);
+  }
+
+  async #givenBefore(raw: readonly RawEntry[]): Promise<Entry[]> {
+    const { redis, stream, group } = this.#options;
+    const deletedIds = raw.filter(([, flat]) => flat === null).map(([id]) => id);
+    if (deletedIds.length > 0) {
+      await redis.xack(stream, group, ...deletedIds);
+      this.emit("deleted", { ids: deletedIds });
+    }
+    return await countDeliveries(this.#options, parseEntries(raw.filter(([, flat]) => flat !== null)));
   }
 
   #dispatch(entry: Entry): void {
@@ -205,7 +220,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       disposition = await this.#options.handle(entry);
     } catch (error) {
       this.#failed(`handle ${entry.id}`, error);
-      disposition = { kind: "retry", reason: (error as Error).message };
+      disposition = { kind: "retry", reason: asError(error).message };
     }
     try {
       await this.#dispose(entry, disposition);
@@ -219,8 +234,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     const { redis, keys, stream, group, maxDeliveries, acknowledge } = this.#options;
     if (!acknowledge) return;
     const dead = async (reason: string) => {
-      await moveToDeadLetter(redis, keys, { stream, group, entry, reason });
-      this.emit("deadLettered", { entry, reason });
+      const moved = await moveToDeadLetter(redis, keys, { stream, group, entry, reason });
+      if (moved) this.emit("deadLettered", { entry, reason });
     };
     switch (disposition.kind) {
       case "done":
@@ -237,33 +252,36 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     }
   }
 
+  async #reclaimRegularly(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      await delay(this.#options.reclaimIdleMs / 2, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await this.#reclaim().catch((error: unknown) => this.#failed("reclaim", error));
+    }
+  }
+
   /** Takes over what has been pending too long: a dead replica's entries, and our own that asked for a retry. */
   async #reclaim(): Promise<void> {
-    const { redis, stream, group, consumer, reclaimIdleMs, concurrency } = this.#options;
-    const room = concurrency - this.#inFlight.size;
-    if (room <= 0) return;
-    const [, raw] = (await redis.xautoclaim(
-      stream,
-      group,
-      consumer,
-      reclaimIdleMs,
-      "0-0",
-      "COUNT",
-      room,
-    )) as [string, RawEntry[], string[]];
-    const claimed = parseEntries(raw).filter((entry) => !this.#inFlight.has(entry.id));
-    if (claimed.length === 0) return;
-    const pending = (await redis.xpending(
-      stream,
-      group,
-      claimed[0]?.id ?? "-",
-      claimed.at(-1)?.id ?? "+",
-      claimed.length,
-      consumer,
-    )) as [string, string, number, number][];
-    const deliveries = new Map(pending.map(([id, , , count]) => [id, count]));
-    this.emit("reclaimed", { count: claimed.length });
-    for (const entry of claimed) this.#dispatch({ ...entry, deliveries: deliveries.get(entry.id) ?? 1 });
+    const { reclaimIdleMs, concurrency } = this.#options;
+    // A slow handler's entry is not a dead replica's.
+    await keepClaimed(this.#options, [...this.#inFlight.keys()]);
+    const count = concurrency - this.#inFlight.size;
+    if (count <= 0) return;
+    const claimed = await claimIdle(this.#options, {
+      idleMs: reclaimIdleMs,
+      count,
+      cursor: this.#reclaimCursor,
+    });
+    this.#reclaimCursor = claimed.cursor;
+    if (claimed.deletedIds.length > 0) this.emit("deleted", { ids: claimed.deletedIds });
+    const idle = claimed.entries.filter((entry) => !this.#inFlight.has(entry.id));
+    if (idle.length === 0) return;
+    this.emit("reclaimed", { count: idle.length });
+    for (const entry of await countDeliveries(this.#options, idle)) {
+      // Meanwhile the read may have taken the room: then it is claimed again when it is idle again.
+      if (this.#inFlight.size < concurrency) this.#dispatch(entry);
+    }
   }
 
   /** Runs a step until it works or the consumer stops, with growing pauses; makes the group again if it is gone. */
@@ -286,6 +304,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   }
 
   #failed(doing: string, error: unknown): void {
-    this.emit("failed", { doing: `${doing} (${this.#options.stream})`, error: error as Error });
+    this.emit("failed", { doing: `${doing} (${this.#options.stream})`, error: asError(error) });
   }
+}
+
+/** Whatever a handler throws. */
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

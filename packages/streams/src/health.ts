@@ -7,7 +7,7 @@ export interface GroupHealth {
   /** Entries not yet delivered; NaN where Redis cannot tell (after XDEL or trimming in the middle). */
   lag: number;
   pending: number;
-  /** The longest idle time of a pending entry, in ms. */
+  /** Idle time of the oldest pending entry, in ms. */
   oldestIdleMs: number;
 }
 
@@ -26,22 +26,21 @@ export async function groupHealth(redis: RedisClient, stream: string, group: str
 
 /**
  * Trims a stream to about `keep` entries, but never what some group has not been delivered or has not acknowledged:
- * a trimmed entry would be a lost plan. @returns how many entries went
+ * a trimmed entry would be a lost plan. Replicas may trim at the same time. @returns how many entries went
  */
 export async function trim(redis: RedisClient, stream: string, keep: number): Promise<number> {
-  if ((await redis.xlen(stream)) <= keep) return 0;
-  const kept = (await redis.xrevrange(stream, "+", "-", "COUNT", keep)) as [string, string[]][];
-  let oldestNeeded = kept.at(-1)?.[0] ?? "0-0";
+  const excess = (await redis.xlen(stream)) - keep;
+  if (excess <= 0) return 0;
+  let oldestNeeded: string | undefined;
   for (const group of await readGroups(redis, stream)) {
     const delivered = group["last-delivered-id"] ?? "0-0";
-    const summary = (await redis.xpending(stream, group["name"] ?? "")) as [
-      number,
-      string | null,
-      ...unknown[],
-    ];
-    oldestNeeded = earlier(oldestNeeded, earlier(delivered, summary[1] ?? delivered));
+    const [, oldestPending] = (await redis.xpending(stream, group["name"] ?? "")) as [number, string | null];
+    const needed = earlier(delivered, oldestPending ?? delivered);
+    oldestNeeded = earlier(oldestNeeded ?? needed, needed);
   }
-  return await redis.xtrim(stream, "MINID", "~", oldestNeeded);
+  // Nobody reads it: only its length counts.
+  if (oldestNeeded === undefined) return await redis.xtrim(stream, "MAXLEN", "~", keep);
+  return await redis.xtrim(stream, "MINID", "~", oldestNeeded, "LIMIT", excess);
 }
 
 async function readGroups(redis: RedisClient, stream: string): Promise<Record<string, string>[]> {

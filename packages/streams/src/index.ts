@@ -1,11 +1,5 @@
-export {
-  ACK,
-  type ConsumerEvents,
-  type ConsumerOptions,
-  type Disposition,
-  DONE,
-  StreamConsumer,
-} from "./consumer.ts";
+export { type ConsumerEvents, type ConsumerOptions, StreamConsumer } from "./consumer.ts";
 export { moveToDeadLetter } from "./dead-letter.ts";
+export { ACK, type Disposition, DONE } from "./disposition.ts";
 export { type Entry, fieldsOf, parseEntries, type RawEntry } from "./entry.ts";
 export { type GroupHealth, groupHealth, trim } from "./health.ts";
