@@ -38,7 +38,11 @@ local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumbe
 local quantity_issuer = ARGV[6]
 local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 9, 7
 
+-- A key of the wrong type fails here, before anything is written.
 local record = hash(plan)
+redis.call('ZCARD', waiting)
+redis.call('XLEN', executes)
+redis.call('XLEN', results)
 -- What does not wait is nothing for a sweep to find again.
 if record.state ~= 'WAITING' then redis.call('ZREM', waiting, plan_id) end
 if not record.state then return { 'GONE' } end
@@ -48,23 +52,25 @@ if record.state ~= 'WAITING' then
   return { 'BLOCKED', '1', symbol, record.wait_ms or '0', record.reason or '', record.detail or '' }
 end
 
+local function text(value) return type(value) == 'string' and value or '' end
+
 -- What one issuer says: 'granted' with its permit, 'denied' with the issuer's reason, 'malformed' with ours, 'missing'.
 -- The field names of the wire stand here once; a permit of another attempt is not ours and counts as missing.
 local function judge(issuer, field, permit_key, block_key)
   local block = redis.pcall('GET', block_key)
   if block then
-    local ok, body = pcall(cjson.decode, type(block) == 'string' and block or '')
+    local ok, body = pcall(cjson.decode, text(block))
     if not ok or type(body) ~= 'table' then return 'denied', 'unreadable_block' end
-    if body.attempt == nil or body.attempt == record.attempt then return 'denied', tostring(body.reason) end
+    if body.attempt == nil or body.attempt == record.attempt then return 'denied', text(body.reason) end
   end
-  local text = redis.pcall('GET', permit_key)
-  if not text then return 'missing' end
+  local value = redis.pcall('GET', permit_key)
+  if not value then return 'missing' end
   local malformed = 'invalid_' .. issuer .. '_permit_format'
-  local ok, permit = pcall(cjson.decode, type(text) == 'string' and text or '')
+  local ok, permit = pcall(cjson.decode, text(value))
   if not ok or type(permit) ~= 'table' then return 'malformed', malformed end
   if permit.attempt ~= nil and permit.attempt ~= record.attempt then return 'missing' end
   if permit.symbol ~= symbol then return 'malformed', malformed end
-  if permit[field] == false then return 'denied', tostring(permit.reason) end
+  if permit[field] == false then return 'denied', text(permit.reason) end
   if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
   return 'granted', permit
 end
@@ -91,7 +97,7 @@ for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   elseif not malformed then malformed = what end
   -- Issuers that only set keys leave no stamp of their own; the record tells the whole story all the same.
   if verdict ~= 'missing' and not record[issuer .. '_verdict'] then
-    for _, text in ipairs({ issuer .. '_verdict', verdict, issuer .. '_seen_ms', int(now) }) do stamps[#stamps + 1] = text end
+    for _, word in ipairs({ issuer .. '_verdict', verdict, issuer .. '_seen_ms', int(now) }) do stamps[#stamps + 1] = word end
   end
 end
 local issuers = #permit_keys
@@ -109,9 +115,9 @@ end
 for issuer, permit in pairs(permits) do
   local cap = permit.computed_qty
   if cap ~= nil and cap ~= 0 then
-    local text = positive(cap)
-    if not text then malformed = malformed or ('invalid_' .. issuer .. '_permit_format')
-    elseif not max_qty or cap < tonumber(max_qty) then max_qty = text end
+    local decimal = positive(cap)
+    if not decimal then malformed = malformed or ('invalid_' .. issuer .. '_permit_format')
+    elseif not max_qty or cap < tonumber(max_qty) then max_qty = decimal end
   end
 end
 
@@ -122,6 +128,8 @@ if not reason and #lacking > 0 then
   reason = issuers == 2 and #lacking == 2 and 'missing_both' or 'missing_' .. table.concat(lacking, '_')
 end
 if not reason and now > deadline + grace_ms then reason = 'deadline_passed' end
+-- Only if the quantity's issuer is not among the required ones.
+if not reason and not safe_qty then reason = 'invalid_safe_close_qty' end
 if reason ~= denied then detail = '' end
 
 if reason then

@@ -43,7 +43,12 @@ local wait_ms, dedupe_sec, published_sec, record_sec = tonumber(ARGV[6]), ARGV[7
 local step, close_pct = ARGV[10], ARGV[11]
 local FIRST_ENTRY_ARG = 12
 
+-- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
+local record = redis.call('HMGET', plan, 'state', 'attempt', 'deadline_ms')
+redis.call('ZCARD', waiting)
+redis.call('XLEN', plans)
+redis.call('XLEN', results)
 local claim = redis.call('HMGET', order, 'state', 'attempt', 'attempt_no')
 local order_state, order_attempt, order_attempt_no = claim[1], claim[2], claim[3]
 local spent_verdict, spent_attempt = (redis.call('GET', spent) or ''):match('^(%S+) (%S+)')
@@ -52,8 +57,9 @@ local spent_verdict, spent_attempt = (redis.call('GET', spent) or ''):match('^(%
 -- attempt led to no order: it was a dry run, or its order is proven not placed.
 local order_may_exist = order_state and order_state ~= 'NOT_PLACED'
 local order_may_come = spent_verdict == 'OK' and spent_attempt ~= order_attempt
-if redis.call('EXISTS', dedupe) == 1 or order_may_exist or order_may_come then
-  local record = redis.call('HMGET', plan, 'state', 'attempt', 'deadline_ms')
+-- An attempt that waits gets its result first, however short the dedupe mark lives.
+local waits = record[1] == 'WAITING'
+if waits or redis.call('EXISTS', dedupe) == 1 or order_may_exist or order_may_come then
   return { 'DUPLICATE', record[1] or 'unknown', record[2] or '', record[3] or '', int(now) }
 end
 

@@ -46,7 +46,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   readonly #waiting = new Map<string, Waiting>();
   readonly #tries = new Map<string, Promise<void>>();
   #poll: NodeJS.Timeout | undefined;
-  #polling: Promise<void> = Promise.resolve();
+  #polling: Promise<void> | undefined;
   #stopped = false;
 
   constructor(options: WaitOptions) {
@@ -65,7 +65,8 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     const deadline = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs));
     this.#waiting.set(planId, { symbol, since: performance.now(), deadline, keysSeen: 0 });
     this.#poll ??= setInterval(() => {
-      this.#polling = this.#pollKeys();
+      // While Redis is slow, polls must not pile up.
+      this.#polling ??= this.#pollKeys().finally(() => (this.#polling = undefined));
     }, this.#options.stepMs);
   }
 

@@ -51,8 +51,9 @@ const schema = z.object({
   APPLY_REQUIRED_PERMITS: list(
     "issuers whose permits are required, all of them",
     "governor,p33",
-    /^[a-z][a-z0-9]*$/,
-    "lower-case issuer names is needed",
+    // quantum:permit:spent:* is the memory of spent permits, not an issuer's.
+    /^(?!spent$)[a-z][a-z0-9]*$/,
+    'lower-case issuer names other than "spent" is needed',
   ),
   APPLY_EXECUTE_TTL_MS: integer(
     "how long after the permits are spent the order may be claimed, in ms",

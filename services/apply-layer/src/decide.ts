@@ -30,25 +30,26 @@ export interface Close {
   pct: number;
 }
 
-const CLOSES: Readonly<Record<string, Close>> = {
-  FULL_CLOSE_PROPOSED: { step: "CLOSE_FULL", pct: 100 },
-  PARTIAL_75: { step: "CLOSE_PARTIAL_75", pct: 75 },
-  PARTIAL_50: { step: "CLOSE_PARTIAL_50", pct: 50 },
-  PARTIAL_25: { step: "CLOSE_PARTIAL_25", pct: 25 },
-};
+// Maps, not objects: "constructor" is no action.
+export const CLOSES: ReadonlyMap<string, Close> = new Map([
+  ["FULL_CLOSE_PROPOSED", { step: "CLOSE_FULL", pct: 100 }],
+  ["PARTIAL_75", { step: "CLOSE_PARTIAL_75", pct: 75 }],
+  ["PARTIAL_50", { step: "CLOSE_PARTIAL_50", pct: 50 }],
+  ["PARTIAL_25", { step: "CLOSE_PARTIAL_25", pct: 25 }],
+]);
 
-const IDLE: Readonly<Record<string, string>> = {
-  HOLD: "action_hold",
-  NONE: "action_none",
-  UPDATE_SL: "update_sl_not_supported",
-};
+const IDLE: ReadonlyMap<string, string> = new Map([
+  ["HOLD", "action_hold"],
+  ["NONE", "action_none"],
+  ["UPDATE_SL", "update_sl_not_supported"],
+]);
 
 /** A publisher whose clock is further ahead than this is not believed. */
 const CLOCK_SKEW_SEC = 5;
 
 export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided {
   const { harvestAction: action, killScore } = proposal;
-  const close = CLOSES[action];
+  const close = CLOSES.get(action);
   const refuse = (decision: Decision, reason: string): Decided => ({ decision, reason });
 
   if (!gates.allowlist.has(proposal.symbol)) return refuse("SKIP", "not_in_allowlist");
@@ -67,7 +68,7 @@ export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided
   if (close !== undefined) {
     return { decision: "EXECUTE", reason: warning ? "kill_score_warning_close_ok" : "", close };
   }
-  const idle = IDLE[action];
+  const idle = IDLE.get(action);
   return idle === undefined ? refuse("ERROR", `unknown_action_${action}`) : refuse("SKIP", idle);
 }
 

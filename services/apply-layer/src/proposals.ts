@@ -49,22 +49,27 @@ export function createHashPoll({ redis, keys, symbols, accept, onBad }: HashPoll
       pipeline.exists(keys.dedupe(lastPlan.get(symbol) ?? ""));
     }
     const replies = (await pipeline.exec()) ?? [];
-    for (const [index, symbol] of symbols.entries()) {
+    const take = async (symbol: string, index: number) => {
       const [error, fields] = (replies[2 * index] ?? [null, {}]) as [Error | null, Record<string, string>];
-      const taken = replies[2 * index + 1]?.[1] === 1;
-      if (error === null && Object.keys(fields).length === 0) continue;
+      const isTaken = replies[2 * index + 1]?.[1] === 1;
+      if (error === null && Object.keys(fields).length === 0) return;
       const parsed =
         error === null ? parseProposal(symbol, fields) : { ok: false as const, problems: [error.message] };
       if (!parsed.ok) {
         const problem = parsed.problems.join("; ");
         if (lastProblem.get(symbol) !== problem) onBad(symbol, problem);
         lastProblem.set(symbol, problem);
-        continue;
+        return;
       }
+      lastProblem.delete(symbol);
       const id = planId(parsed.proposal);
-      if (taken && lastPlan.get(symbol) === id) continue;
+      if (isTaken && lastPlan.get(symbol) === id) return;
       await accept(parsed.proposal);
       lastPlan.set(symbol, id);
-    }
+    };
+    // One symbol that cannot be opened must not keep the others from it.
+    const outcomes = await Promise.allSettled(symbols.map(take));
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
   };
 }

@@ -4,7 +4,7 @@ import { type ResultEntry, ttlLabel, waitReasons } from "@quantum/contract";
 import type { PermitWait, Verdict } from "@quantum/permits";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { Decided } from "./decide.ts";
+import { CLOSES, type Decided } from "./decide.ts";
 import type { Opened } from "./open.ts";
 
 export interface ApplyEvents {
@@ -82,6 +82,7 @@ export function observe({ events, wait, registry, log, symbols, required }: Opti
   });
 
   const reasons = new Set(waitReasons(required));
+  const steps = new Set([...CLOSES.values()].map(({ step }) => step));
   const closed = (set: ReadonlySet<string>, value: string) => (set.has(value) ? value : "other");
 
   events.on("opened", ({ symbol, decided, opened }) => {
@@ -111,7 +112,7 @@ export function observe({ events, wait, registry, log, symbols, required }: Opti
     const step = result.steps_results[0]?.["step"];
     executes.inc({
       symbol,
-      step: typeof step === "string" && step.startsWith("CLOSE_") ? step : "none",
+      step: typeof step === "string" ? closed(steps, step) : "none",
       status: (result.outcome ?? "unknown").toLowerCase(),
     });
     if (result.executed) lastSuccess.set({ symbol }, Date.now() / 1000);
@@ -134,8 +135,9 @@ export function observe({ events, wait, registry, log, symbols, required }: Opti
 
 function snakeCase(verdict: Omit<Verdict, "kind" | "planId" | "waitMs">): Record<string, unknown> {
   if ("safeQty" in verdict) return { symbol: verdict.symbol, safe_qty: verdict.safeQty };
-  const { symbol, reason, detail } = verdict as Extract<Verdict, { kind: "blocked" }>;
-  return { symbol, reason, ...(detail === "" ? {} : { detail }) };
+  const { symbol, reason, detail, permitTtls } = verdict as Extract<Verdict, { kind: "blocked" }>;
+  const ttls = Object.fromEntries([...permitTtls].map(([issuer, ttl]) => [ttlLabel(issuer), ttl]));
+  return { symbol, reason, ...(detail === "" ? {} : { detail }), ...ttls };
 }
 
 /** The line that operators grep; no extracted value stands last in it, lest its closing quote be extracted too. */
@@ -144,7 +146,8 @@ export function waitLine(verdict: Verdict): string {
   const head = `plan=${planId} symbol=${symbol} wait_ms=${waitMs}`;
   if (verdict.kind === "ok")
     return `[PERMIT_WAIT] OK ${head} safe_qty=${atLeastFourDecimals(verdict.safeQty)}`;
-  const detail = verdict.detail === "" ? "" : ` detail=${verdict.detail.replaceAll(/\s/g, "_")}`;
+  // The issuer's words: a blank or a `=` in them would look like another field.
+  const detail = verdict.detail === "" ? "" : ` detail=${verdict.detail.replaceAll(/[^\w.:-]/g, "_")}`;
   const ttls = [...verdict.permitTtls].map(([issuer, ttl]) => ` ${ttlLabel(issuer)}=${ttl}`).join("");
   return `[PERMIT_WAIT] BLOCK ${head} reason=${verdict.reason}${detail}${ttls}`;
 }
