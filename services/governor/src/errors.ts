@@ -7,9 +7,14 @@ export class ErrorWindow {
     this.#windowMs = windowMs;
   }
 
-  /** @returns how many there were in the window that ends now, this one included */
-  add(nowMs: number): number {
-    this.#times = [...this.#times.filter((time) => time > nowMs - this.#windowMs), nowMs];
+  /** An error that is older than the window, as a history that is read again has them, does not count. */
+  add(atMs: number): void {
+    this.#times.push(atMs);
+  }
+
+  /** How many there were in the window that ends now. */
+  count(nowMs: number): number {
+    this.#times = this.#times.filter((time) => time > nowMs - this.#windowMs);
     return this.#times.length;
   }
 

@@ -80,7 +80,8 @@ export class Governor extends EventEmitter<GovernorEvents> {
       if (issued.reason === BURST_BREACH && this.#options.disarmOn.burstBreach) {
         await this.#disarm(BURST_BREACH, about);
       }
-      if (issued.reason === EVALUATION_ERROR) await this.#countError({ ...about, error: issued.reason });
+      if (issued.reason === EVALUATION_ERROR)
+        await this.#countError(Date.now(), { ...about, error: issued.reason });
     }
     return DONE;
   }
@@ -100,7 +101,7 @@ export class Governor extends EventEmitter<GovernorEvents> {
     );
     this.emit("settled", { result, before: !settled });
     if (settled && orderFailed(result)) {
-      await this.#countError({ symbol, plan_id: planId, error: result.error });
+      await this.#countError(addedAtMs(entry), { symbol, plan_id: planId, error: result.error });
     }
     return DONE;
   }
@@ -127,8 +128,9 @@ export class Governor extends EventEmitter<GovernorEvents> {
     return decimal((await this.#snapshot(symbol))?.["mark_price"]);
   }
 
-  async #countError(context: Context): Promise<void> {
-    const errors = this.#errors.add(Date.now());
+  async #countError(atMs: number, context: Context): Promise<void> {
+    this.#errors.add(atMs);
+    const errors = this.#errors.count(Date.now());
     if (errors < this.#options.disarmOn.errors) return;
     await this.#disarm(REPEATED_ERRORS, { ...context, errors, window_sec: ERROR_WINDOW_MS / 1000 });
     this.#errors.clear();

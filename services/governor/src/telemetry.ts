@@ -71,7 +71,10 @@ export function observeGovernor(options: TelemetryOptions): void {
   governor.on("disarmed", ({ reason, context }) => {
     disarmed.inc({ reason });
     const rearm = `DEL ${keys.disarm} ${keys.disarmOf(utcDay(Date.now()))}`;
-    log.fatal({ reason, context, rearm }, `AUTO_DISARM reason=${reason} until an operator runs: ${rearm} .`);
+    log.error(
+      { reason, context, rearm },
+      `AUTO_DISARM reason=${reason}: nothing is permitted until an operator runs ${rearm} in redis-cli`,
+    );
   });
 }
 

@@ -1,0 +1,95 @@
+import { utcDay } from "@quantum/contract";
+import { describe, expect, it } from "vitest";
+import { createConsume } from "./consume.ts";
+import { disarm } from "./disarm.ts";
+import {
+  contents,
+  grant,
+  granted,
+  issue,
+  keys,
+  PLAN,
+  publish,
+  redis,
+  second,
+  SYMBOL,
+  useRedis,
+} from "./issuer.fixture.ts";
+
+useRedis();
+
+const WHY = { reason: "burst_limit_exceeded", context: { symbol: SYMBOL, note: 'a "quoted" one' } };
+const today = () => keys.disarmOf(utcDay(Date.now()));
+
+describe("disarm", () => {
+  it("writes both keys and the event", async () => {
+    expect(await disarm(redis, keys, WHY)).toBe(true);
+    const text = (await redis.get(keys.disarm)) ?? "";
+    expect(JSON.parse(text)).toEqual({ ...WHY, timestamp: expect.closeTo(Date.now() / 1000, 0) });
+    expect(await redis.get(today())).toBe(text);
+    expect(await redis.ttl(keys.disarm)).toBe(-1);
+    expect(await redis.ttl(today())).toBe(86_400);
+    const [event] = await redis.xrange(keys.streams.governorEvents, "-", "+");
+    expect(event?.[1]).toEqual([
+      "event",
+      "AUTO_DISARM",
+      "reason",
+      WHY.reason,
+      "context",
+      '{"symbol": "BTCUSDT", "note": "a \\"quoted\\" one"}',
+      "timestamp",
+      expect.stringMatching(/^\d{10}\.\d{3}$/),
+      "action_taken",
+      "disarmed",
+    ]);
+  });
+
+  it("leaves a disarm that is in force as it was, even after SCRIPT FLUSH", async () => {
+    await disarm(redis, keys, WHY);
+    const before = await contents();
+    await redis.script("FLUSH");
+    expect(await disarm(redis, keys, { reason: "repeated_errors", context: {} })).toBe(false);
+    expect(await contents()).toEqual(before);
+  });
+
+  it("takes a disarm key of any type for a disarm", async () => {
+    await redis.hset(keys.disarm, "reason", "an operator's");
+    const before = await contents();
+    expect(await disarm(redis, keys, WHY)).toBe(false);
+    expect(await contents()).toEqual(before);
+  });
+
+  it("happens once though two governors disarm at the same time", async () => {
+    const disarmed = await Promise.all([disarm(redis, keys, WHY), disarm(second, keys, WHY)]);
+    expect(disarmed.filter(Boolean)).toHaveLength(1);
+    expect(await redis.xlen(keys.streams.governorEvents)).toBe(1);
+  });
+
+  it("is honoured by issue until an operator deletes both keys", async () => {
+    await disarm(redis, keys, WHY);
+    expect(await issue(granted(), await publish())).toEqual({ kind: "denied", reason: "disarmed" });
+    await redis.del(keys.disarm);
+    expect(await issue(granted(), await publish())).toEqual({ kind: "denied", reason: "disarmed" });
+    await redis.del(today());
+    expect(await issue(granted(), await publish())).toEqual({ kind: "granted" });
+  });
+
+  it("is honoured by consume, though the permit was granted before", async () => {
+    await grant(PLAN);
+    const opened = { opened_at_ms: Date.now(), deadline_ms: Date.now() + 60_000, mode: "paper" };
+    await redis.hset(keys.plan(PLAN), opened);
+    await disarm(redis, keys, WHY);
+    const consume = createConsume({
+      redis,
+      keys,
+      required: ["governor", "p33"],
+      executeTtlMs: 5_000,
+      graceMs: 100,
+      halted: false,
+    });
+    expect(await consume(PLAN, SYMBOL)).toMatchObject({
+      kind: "verdict",
+      verdict: { kind: "blocked", reason: "disarmed" },
+    });
+  });
+});
