@@ -1,53 +1,163 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startRig, type Rig } from "./rig.ts";
+/** The whole executor in this process, against a real Redis and the simulated exchange over HTTP. */
+import type { Fault } from "@quantum/exchange-sim";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GROUP, type Rig, type Spent, startRig } from "./rig.ts";
 
 let rig: Rig;
 let executor: Awaited<ReturnType<Rig["executor"]>>;
 
 beforeAll(async () => {
   rig = await startRig();
-});
-afterAll(() => rig.stop());
-beforeEach(async () => {
   executor = await rig.executor();
 });
-afterEach(() => executor.stop());
+afterAll(async () => {
+  await executor.stop();
+  await rig.stop();
+});
 
-const ordersOf = async (planId: string) =>
-  (await rig.orders()).filter((order) => order.clientOrderId.includes(planId));
+const ordersOf = async ({ plan_id }: Spent) =>
+  (await rig.orders()).filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
 
-/** Everything that must hold of an ended order, whatever happened on the way. */
-async function expectEnded(entry: Record<string, string>, outcome: string, reason: string): Promise<void> {
-  const { plan_id: planId = "", symbol = "" } = entry;
+/** Publishes the entry and waits until it has ended; then checks all that must hold whatever happened on the way. */
+async function run(entry: Spent, outcome: string, reason: string) {
+  const { plan_id: planId, symbol } = entry;
+  const ended = Promise.race([executor.next("settled", planId), executor.next("refused", planId)]);
+  const entryId = await rig.publish(entry);
+  await ended;
   const results = await rig.results(planId);
   expect(results).toHaveLength(1);
   expect(results[0]).toMatchObject({
     outcome,
     error: reason,
     executed: outcome === "EXECUTED" ? "True" : "False",
-    attempt: entry["attempt"],
+    attempt: entry.attempt,
   });
   expect(await rig.redis.hgetall(rig.keys.order(planId))).toMatchObject({ state: outcome, reason });
+  expect(await rig.redis.ttl(rig.keys.order(planId))).toBeGreaterThan(0);
   expect(await rig.redis.hgetall(rig.keys.plan(planId))).toMatchObject({ state: outcome });
   expect(await rig.redis.exists(rig.keys.unsettled(symbol), rig.keys.unknown(symbol))).toBe(0);
-  expect(await rig.redis.xpending(rig.keys.streams.execute, "executor")).toMatchObject([0, null, null, null]);
+  expect(await rig.redis.xpending(rig.keys.streams.execute, GROUP, entryId, entryId, 1)).toEqual([]);
+  return results[0];
 }
 
 describe("an execute entry", () => {
-  it("becomes one reduce-only order and one result in the wire's form", async () => {
-    const settled = executor.next("settled");
-    const entry = await rig.spend({ position_amt: "0.062", safe_qty: "0.046" });
-    await rig.publish(entry);
-    await settled;
-    await expectEnded(entry, "EXECUTED", "");
-    const [order, ...more] = await ordersOf(entry["plan_id"] ?? "");
+  it.concurrent("becomes one reduce-only order and one result in the wire's form", async () => {
+    const entry = await rig.spend({ symbol: rig.freshSymbol(), safe_qty: "0.0465" });
+    const result = await run(entry, "EXECUTED", "");
+    const [order, ...more] = await ordersOf(entry);
     expect(more).toEqual([]);
     expect(order).toMatchObject({ side: "SELL", origQty: "0.046", reduceOnly: true, status: "FILLED" });
-    const [result] = await rig.results(entry["plan_id"] ?? "");
+    expect(result).toMatchObject({
+      order_id: order?.orderId,
+      executed_qty: "0.046",
+      avg_price: order?.avgPrice,
+    });
     expect(result?.["steps_results"]).toBe(
       `[{"step": "CLOSE_PARTIAL_75", "status": "success", "details": "Order ${order?.orderId}: SELL 0.046 @ MARKET ` +
         `(reduceOnly)", "order_id": "${order?.orderId}", "side": "SELL", "quantity": "0.046", "executed_qty": "0.046", ` +
         `"reduce_only": true}]`,
     );
+  });
+
+  it.concurrent("is sent inside the window that was recorded, which ends by valid_until (I6)", async () => {
+    const symbol = rig.freshSymbol();
+    const entry = await rig.spend({ symbol });
+    entry.valid_until_ms = String((await rig.redisMs()) + 350);
+    await run(entry, "EXECUTED", "");
+    const [order] = await ordersOf(entry);
+    const claim = await rig.redis.hgetall(rig.keys.order(entry.plan_id));
+    expect(order?.timestampMs).toBeLessThanOrEqual(Number(claim["venue_ms"]));
+    expect(order?.recvWindowMs).toBeLessThanOrEqual(350);
+    expect(Number(claim["window_end_ms"])).toBe(Number(claim["venue_ms"]) + (order?.recvWindowMs ?? 0));
+  });
+
+  it.concurrent.each<[string, Partial<Spent>]>([
+    ["execute_expired", { valid_until_ms: "1" }],
+    ["quantity_below_minimum", { safe_qty: "0.0019" }],
+    ["symbol_unknown", { symbol: "NOSUCHUSDT" }],
+  ])("ends as %s without an order", async (reason, over) => {
+    const entry = await rig.spend({ symbol: rig.freshSymbol(), ...over });
+    await run(entry, "NOT_PLACED", reason);
+    expect(await ordersOf(entry)).toEqual([]);
+  });
+
+  it.concurrent.each<[string, Record<string, string>, RegExp]>([
+    ["cannot be read", { plan_id: "nonsense" }, /plan_id: 16 lower-case hex digits/],
+    ["belongs to an attempt that spent nothing", { attempt: "1-1" }, /permits_not_spent/],
+  ])("that %s goes to the dead-letter stream", async (_, over, why) => {
+    const entry: Spent = { ...(await rig.spend({ symbol: rig.freshSymbol() })), ...over };
+    const dead = new Promise<string>((resolve) =>
+      executor.consumer.on("deadLettered", ({ entry: letter, reason }) => {
+        if (letter.fields["symbol"] === entry.symbol) resolve(reason);
+      }),
+    );
+    await rig.publish(entry);
+    expect(await dead).toMatch(why);
+    expect(await rig.results(entry.plan_id)).toEqual([]);
+  });
+});
+
+describe("the answer to an order", () => {
+  const executed: Partial<Fault>[] = [
+    { kind: "503_after" },
+    { kind: "-1007" },
+    { kind: "timeout_after" },
+    { kind: "reset" },
+    { kind: "empty_body" },
+    { kind: "wrong_body" },
+    { kind: "late_ack", ms: 300 },
+  ];
+  it.concurrent.each(executed)("$kind: one order, EXECUTED, sent once (I1)", async (fault) => {
+    const symbol = rig.freshSymbol();
+    await rig.fault({ ...fault, symbol });
+    const entry = await rig.spend({ symbol });
+    const doubted = executor.next("doubted", entry.plan_id);
+    const result = await run(entry, "EXECUTED", "");
+    await doubted;
+    const orders = await ordersOf(entry);
+    expect(orders).toMatchObject([{ status: "FILLED", executedQty: "0.010" }]);
+    expect(result).toMatchObject({ order_id: orders[0]?.orderId, executed_qty: "0.010" });
+  });
+
+  it.concurrent("partial_fill: EXECUTED with what was filled", async () => {
+    const symbol = rig.freshSymbol();
+    await rig.fault({ kind: "partial_fill", symbol });
+    const result = await run(await rig.spend({ symbol }), "EXECUTED", "");
+    expect(result).toMatchObject({ executed_qty: "0.005", detail: "EXPIRED" });
+  });
+
+  const absent: Partial<Fault>[] = [
+    { kind: "503_before" },
+    { kind: "-1007_not_executed" },
+    { kind: "timeout_before" },
+    { kind: "error", code: -4116 },
+  ];
+  it.concurrent.each(absent)("$kind: no order, NOT_PLACED by evidence after the window", async (fault) => {
+    const symbol = rig.freshSymbol();
+    await rig.fault({ ...fault, symbol });
+    const entry = await rig.spend({ symbol });
+    await run(entry, "NOT_PLACED", "not_placed_by_evidence");
+    expect(await ordersOf(entry)).toEqual([]);
+    const claim = await rig.redis.hgetall(rig.keys.order(entry.plan_id));
+    expect(Number(claim["settled_at_ms"])).toBeGreaterThan(Number(claim["window_end_ms"]));
+  });
+
+  it.concurrent.each([-2022, -1021, -2019])("error %i: REJECTED in the exchange's words", async (code) => {
+    const symbol = rig.freshSymbol();
+    await rig.fault({ kind: "error", code, symbol });
+    const result = await run(await rig.spend({ symbol }), "REJECTED", "rejected_by_exchange");
+    expect(result?.["detail"]).toContain(String(code));
+    expect(result?.["steps_results"]).toContain('"status": "failed"');
+  });
+
+  it.concurrent("a query that fails proves nothing", async () => {
+    const symbol = rig.freshSymbol();
+    await rig.fault({ kind: "503_after", symbol });
+    for (const kind of ["503_before", "empty_body", "error"] as const) {
+      await rig.fault({ kind, code: -1001, path: "GET /fapi/v1/order", symbol });
+    }
+    const entry = await rig.spend({ symbol });
+    await run(entry, "EXECUTED", "");
+    expect(await ordersOf(entry)).toHaveLength(1);
   });
 });

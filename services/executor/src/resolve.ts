@@ -73,11 +73,11 @@ export class Resolver {
   }
 
   async start(): Promise<void> {
-    await this.#queue.upsertJobScheduler(
-      SWEEP,
-      { every: SWEEP_EVERY_MS },
-      { name: SWEEP, data: {}, opts: { removeOnComplete: true, removeOnFail: true } },
-    );
+    await this.#scheduleSweeps();
+    // A Redis that was replaced may have lost the schedule too.
+    this.#options.events.on("rewound", () => {
+      this.#scheduleSweeps().catch((error: unknown) => this.#failed("schedule sweeps", error as Error));
+    });
     this.#worker = new Worker<JobData>(QUEUE, (job) => this.#work(job), {
       // The worker makes a second connection of it for its blocking reads.
       connection: this.#connection,
@@ -88,6 +88,15 @@ export class Resolver {
       settings: { backoffStrategy: (asked, _type, error) => pauseMs(asked, error) },
     });
     this.#worker.on("error", (error) => this.#failed("run jobs", error));
+  }
+
+  /** All replicas share one schedule. */
+  async #scheduleSweeps(): Promise<void> {
+    await this.#queue.upsertJobScheduler(
+      SWEEP,
+      { every: SWEEP_EVERY_MS },
+      { name: SWEEP, data: {}, opts: { removeOnComplete: true, removeOnFail: true } },
+    );
   }
 
   async stop(): Promise<void> {

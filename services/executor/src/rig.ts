@@ -1,8 +1,7 @@
 /** For tests: an executor against a real Redis and the simulated exchange, and a hand that spends permits. */
-import { once } from "node:events";
 import { createKeys } from "@quantum/contract";
 import { type BinanceOptions, createBinanceExchange } from "@quantum/exchange";
-import { createExchangeSim, type Fault, type SimOrder } from "@quantum/exchange-sim";
+import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, connectForJobs, disconnect } from "@quantum/redis";
 import { StreamConsumer } from "@quantum/streams";
 import { startRedisServer } from "@quantum/testkit";
@@ -18,6 +17,27 @@ export const GROUP = "executor";
 export const KEY = "sim-key";
 export const SECRET = "sim-secret";
 
+const SYMBOLS = 60;
+const MARKET: SymbolSpec[] = Array.from({ length: SYMBOLS }, (_, i) => ({
+  symbol: `T${i}USDT`,
+  price: "2000.00",
+  positionAmt: "1.000",
+  entryPrice: "1900.00",
+  stepSize: "0.001",
+  minQty: "0.002",
+  minNotional: "5",
+  tickSize: "0.01",
+  leverage: "5",
+}));
+
+/** The fields of an execute entry. */
+export interface Spent extends Record<string, string> {
+  plan_id: string;
+  symbol: string;
+  attempt: string;
+  valid_until_ms: string;
+}
+
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
 export async function startRig() {
@@ -25,9 +45,10 @@ export async function startRig() {
   const server = await startRedisServer();
   const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });
   const redis = connectForCommands(connection("test"));
-  const sim = createExchangeSim({ strategy: false, apiKey: KEY, apiSecret: SECRET });
+  const sim = createExchangeSim({ market: MARKET, strategy: false, apiKey: KEY, apiSecret: SECRET });
   await sim.listen();
   let planNo = 0;
+  let symbolNo = -1;
 
   async function control(method: string, path: string, body?: object): Promise<unknown> {
     const headers = { "content-type": "application/json" };
@@ -62,20 +83,25 @@ export async function startRig() {
       return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
     },
 
+    /** One that no other test trades: long 1.000, step 0.001, minimum 0.002. */
+    freshSymbol(): string {
+      symbolNo += 1;
+      return MARKET[symbolNo]?.symbol ?? "none left";
+    },
+
     /** What consume leaves behind: record, spent permits, and the fields of the execute entry. */
-    async spend(over: Record<string, string> = {}): Promise<Record<string, string>> {
+    async spend(over: Partial<Spent> & { symbol: string }): Promise<Spent> {
       planNo += 1;
       const plan_id = over["plan_id"] ?? planNo.toString(16).padStart(16, "0");
       const nowMs = await this.redisMs();
       const entry = {
         plan_id,
-        symbol: "BTCUSDT",
         attempt: `${nowMs}-${planNo}`,
         attempt_no: "1",
         step: "CLOSE_PARTIAL_75",
         close_pct: "75.0",
-        position_amt: "0.062",
-        safe_qty: "0.046",
+        position_amt: "1.0",
+        safe_qty: "0.01",
         max_qty: "",
         valid_until_ms: String(nowMs + 5000),
         opened_at_ms: String(nowMs),
@@ -90,14 +116,15 @@ export async function startRig() {
       });
       return entry;
     },
-    publish: (entry: Record<string, string>): Promise<string | null> =>
-      redis.xadd(keys.streams.execute, "*", ...Object.entries(entry).flat()),
+    async publish(entry: Record<string, string>): Promise<string> {
+      return (await redis.xadd(keys.streams.execute, "*", ...Object.entries(entry).flat())) ?? "";
+    },
 
     /** @param options of the exchange client; a short window makes evidence come soon */
     async executor(options: Partial<BinanceOptions> & { consumer?: string } = {}) {
-      const { recvWindowMs = 400, timeoutMs = 300, consumer: name = "executor-1" } = options;
+      const { recvWindowMs = 700, timeoutMs = 400, consumer: name = "executor-1" } = options;
       const own = connectForCommands(connection(name));
-      const events = createEvents();
+      const events = createEvents().setMaxListeners(0);
       const exchange = reportCalls(
         createBinanceExchange({ baseUrl: sim.url, apiKey: KEY, apiSecret: SECRET, timeoutMs, recvWindowMs }),
         events,
@@ -142,9 +169,19 @@ export async function startRig() {
         resolver,
         consumer,
         redis: own,
-        /** Register before what causes it. */
-        next: async <Name extends keyof Events>(event: Name): Promise<Events[Name][0]> =>
-          ((await once(events, event)) as Events[Name])[0],
+        /** The next such event of the plan; to be called before what causes it. */
+        next: <Name extends "settled" | "refused" | "doubted" | "claimed" | "unresolved">(
+          event: Name,
+          planId: string | undefined,
+        ) =>
+          new Promise<Events[Name][0]>((resolve) => {
+            const listener = (happened: Events[Name][0]) => {
+              if (happened.planId !== planId) return;
+              events.off(event, listener as never);
+              resolve(happened);
+            };
+            events.on(event, listener as never);
+          }),
         async stop() {
           await consumer.stop();
           rules.stop();

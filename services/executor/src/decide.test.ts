@@ -1,0 +1,207 @@
+import { type ExecuteEntry, executeEntry } from "@quantum/contract";
+import type { OrderState, SymbolRules } from "@quantum/exchange";
+import { ORDER_STATUSES } from "@quantum/exchange";
+import { Big } from "big.js";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { afterPlacement, orderIntent, stepsResults, weigh } from "./decide.ts";
+
+const RULES: SymbolRules = {
+  symbol: "BTCUSDT",
+  stepSize: "0.001",
+  minQty: "0.002",
+  maxQty: "50",
+  minNotional: "100",
+  tickSize: "0.10",
+};
+
+function entryOf(over: Partial<Record<keyof ExecuteEntry, string>> = {}): ExecuteEntry {
+  return executeEntry.parse({
+    plan_id: "0123456789abcdef",
+    symbol: "BTCUSDT",
+    attempt: "1-1",
+    attempt_no: "1",
+    step: "CLOSE_PARTIAL_75",
+    close_pct: "75.0",
+    position_amt: "0.062",
+    safe_qty: "0.062",
+    max_qty: "",
+    valid_until_ms: "1",
+    opened_at_ms: "1",
+    mode: "paper",
+    ...over,
+  });
+}
+
+const decimal = (max: number) =>
+  fc
+    .tuple(fc.bigInt({ min: 0n, max: BigInt(max) * 10n ** 8n }), fc.integer({ min: 0, max: 8 }))
+    .map(([units, decimals]) => Big(units.toString()).div("1e8").round(decimals, Big.roundDown).toFixed());
+
+describe("the order of an execute entry", () => {
+  it.each([
+    ["the share of the position, whoever granted more", {}, "SELL", "0.046"],
+    ["the safe quantity", { safe_qty: "0.0075" }, "SELL", "0.007"],
+    ["the cap", { max_qty: "0.0031" }, "SELL", "0.003"],
+    ["a short position, bought back", { position_amt: "-0.062" }, "BUY", "0.046"],
+    ["75 % of 0.003, never rounded up", { position_amt: "0.003", safe_qty: "0.003" }, "SELL", "0.002"],
+    ["at most the whole position", { close_pct: "250", position_amt: "0.01" }, "SELL", "0.010"],
+    ["at most what one order may carry", { position_amt: "100", safe_qty: "100" }, "SELL", "50"],
+  ])("is %s", (_, over, side, quantity) => {
+    const intent = orderIntent(entryOf(over), RULES, true);
+    expect(intent).toEqual({ side, quantity: Big(quantity).toFixed() });
+  });
+
+  it.each([
+    ["quantity_below_minimum", { safe_qty: "0.0019" }],
+    ["quantity_below_minimum", { position_amt: "0" }],
+    ["quantity_below_minimum", { close_pct: "0" }],
+    ["quantity_below_minimum", { close_pct: "-75" }],
+    ["quantity_below_minimum", { safe_qty: "-1" }],
+    ["quantity_below_minimum", { max_qty: "0" }],
+  ])("is refused: %s %o", (refusal, over) => {
+    expect(orderIntent(entryOf(over), RULES, true)).toMatchObject({ refusal });
+  });
+
+  it("is refused for a symbol the venue does not trade, and for a paper plan at a real venue", () => {
+    expect(orderIntent(entryOf(), undefined, true)).toMatchObject({ refusal: "symbol_unknown" });
+    expect(orderIntent(entryOf(), RULES, false)).toMatchObject({ refusal: "paper_plan" });
+    expect(orderIntent(entryOf({ mode: "testnet" }), RULES, false).refusal).toBeUndefined();
+  });
+
+  it("never exceeds any limit, is a multiple of the step and the largest such quantity (I5)", () => {
+    fc.assert(
+      fc.property(
+        decimal(1000),
+        fc.boolean(),
+        decimal(1000),
+        fc.option(decimal(1000)),
+        decimal(120),
+        fc.constantFrom("0.001", "0.01", "1", "0.00001", "5"),
+        (amount, isShort, safeQty, maxQty, pct, stepSize) => {
+          const rules = { ...RULES, stepSize, minQty: stepSize };
+          const entry = entryOf({
+            position_amt: `${isShort && amount !== "0" ? "-" : ""}${amount}`,
+            safe_qty: safeQty,
+            max_qty: maxQty ?? "",
+            close_pct: pct,
+          });
+          const intent = orderIntent(entry, rules, true);
+          const share = Big(amount).times(pct).div(100);
+          const limits = [Big(amount), Big(safeQty), share, Big(rules.maxQty)];
+          if (maxQty !== null) limits.push(Big(maxQty));
+          for (const limit of limits) expect(Big(intent.quantity).lte(limit)).toBe(true);
+          expect(Big(intent.quantity).mod(stepSize).eq(0)).toBe(true);
+          expect(intent.quantity).toMatch(/^\d+(\.\d+)?$/);
+          const oneMore = Big(intent.quantity).plus(stepSize);
+          expect(limits.some((limit) => oneMore.gt(limit))).toBe(true);
+          expect(intent.refusal === undefined).toBe(Big(intent.quantity).gte(stepSize));
+          if (intent.refusal === undefined) expect(intent.side).toBe(isShort ? "BUY" : "SELL");
+        },
+      ),
+    );
+  });
+});
+
+const orderOf = (over: Partial<OrderState> = {}): OrderState => ({
+  symbol: "BTCUSDT",
+  orderId: "8389765519826112345",
+  clientOrderId: "qp-0123456789abcdef-1",
+  side: "SELL",
+  status: "FILLED",
+  reduceOnly: true,
+  origQty: "0.046",
+  executedQty: "0.046",
+  avgPrice: "105000.10",
+  updateTimeMs: 1,
+  ...over,
+});
+const OPEN = new Set(["NEW", "PARTIALLY_FILLED"]);
+
+describe("the answer to the one send", () => {
+  it.each(ORDER_STATUSES)("%s settles only what is closed", (status) => {
+    const next = afterPlacement({ outcome: "answered", order: orderOf({ status }) });
+    expect(next.kind).toBe(OPEN.has(status) ? "doubt" : "settle");
+  });
+
+  it("settles what the exchange refused, and what it wants later", () => {
+    const rejected = afterPlacement({ outcome: "rejected", code: -2022, message: "ReduceOnly (-2022)" });
+    expect(rejected).toMatchObject({
+      settlement: { outcome: "REJECTED", reason: "rejected_by_exchange", detail: "ReduceOnly (-2022)" },
+    });
+    const limited = afterPlacement({ outcome: "retry_after", retryAfterMs: 1, message: "429" });
+    expect(limited).toMatchObject({ settlement: { outcome: "NOT_PLACED", reason: "rate_limited" } });
+  });
+
+  it("leaves doubt where it does not tell", () => {
+    expect(afterPlacement({ outcome: "ambiguous", reason: "HTTP 503" })).toEqual({
+      kind: "doubt",
+      doubt: "answer_ambiguous",
+      detail: "HTTP 503",
+    });
+    expect(afterPlacement({ outcome: "already_placed" })).toMatchObject({ doubt: "already_placed" });
+  });
+});
+
+describe("evidence", () => {
+  const WINDOW_END_MS = 1000;
+
+  it("of a closed order settles with what it filled, whatever the time", () => {
+    const filled = weigh({ order: orderOf(), venueMs: 1 }, WINDOW_END_MS, 0);
+    expect(filled).toMatchObject({
+      settlement: { outcome: "EXECUTED", reason: "", orderId: "8389765519826112345", executedQty: "0.046" },
+    });
+    const part = orderOf({ status: "EXPIRED", executedQty: "0.020" });
+    expect(weigh({ order: part, venueMs: 1 }, WINDOW_END_MS, 0)).toMatchObject({
+      settlement: { outcome: "EXECUTED", executedQty: "0.020", detail: "EXPIRED" },
+    });
+    const none = orderOf({ status: "EXPIRED", executedQty: "0.000" });
+    expect(weigh({ order: none, venueMs: 1 }, WINDOW_END_MS, 0)).toMatchObject({
+      settlement: { outcome: "REJECTED", reason: "not_filled", executedQty: "" },
+    });
+  });
+
+  it("of absence needs two answers after the window, and an open order undoes the first", () => {
+    const absent = (venueMs: number, negatives: number) =>
+      weigh({ order: undefined, venueMs }, WINDOW_END_MS, negatives);
+    expect(absent(WINDOW_END_MS, 0)).toEqual({ kind: "open", negatives: 0 });
+    expect(absent(WINDOW_END_MS + 1, 0)).toEqual({ kind: "open", negatives: 1 });
+    expect(absent(WINDOW_END_MS + 1, 1)).toMatchObject({
+      settlement: { outcome: "NOT_PLACED", reason: "not_placed_by_evidence", orderId: "" },
+    });
+    expect(weigh({ order: orderOf({ status: "NEW" }), venueMs: 2000 }, WINDOW_END_MS, 1)).toEqual({
+      kind: "open",
+      negatives: 0,
+    });
+  });
+
+  it("never proves absence in fewer than two answers asked for after the window", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 2000 })), (times) => {
+        let negatives = 0;
+        let asked = 0;
+        for (const venueMs of times) {
+          const finding = weigh({ order: undefined, venueMs }, WINDOW_END_MS, negatives);
+          asked += venueMs > WINDOW_END_MS ? 1 : 0;
+          if (finding.kind === "settle") {
+            expect(asked).toBeGreaterThanOrEqual(2);
+            return;
+          }
+          negatives = finding.negatives;
+        }
+      }),
+    );
+  });
+});
+
+describe("the steps of a result", () => {
+  const order = { step: "CLOSE_FULL", side: "SELL", quantity: "0.046" };
+
+  it("say why nothing was executed, in ASCII", () => {
+    const refused = afterPlacement({ outcome: "rejected", code: -1, message: 'said "né"' });
+    if (refused.kind !== "settle") throw new Error("a refusal settles");
+    expect(stepsResults(order, refused.settlement)).toBe(
+      String.raw`[{"step": "CLOSE_FULL", "status": "failed", "details": "rejected_by_exchange: said \"n\u00e9\""}]`,
+    );
+  });
+});

@@ -1,0 +1,425 @@
+/** lua/orders through its façade: every reply, what must not have changed, twice, at once, with keys of wrong types. */
+import { createKeys, executeEntry, utcDay } from "@quantum/contract";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Settlement } from "./decide.ts";
+import { createEvents } from "./events.ts";
+import { type ClaimRequest, createOrders, type Orders } from "./orders.ts";
+
+const PLAN = "0123456789abcdef";
+const SYMBOL = "BTCUSDT";
+const ATTEMPT = "1700000000000-0";
+const GROUP = "executor";
+const WINDOW_MS = 5000;
+/** Far from any real clock, to tell venue time from Redis's. */
+const VENUE_MS = 1_000_000;
+
+const keys = createKeys();
+const { execute: executes, result: results } = keys.streams;
+let server: TestRedis;
+let redis: RedisClient;
+let second: RedisClient;
+let orders: Orders;
+let events: string[];
+let entryId: string;
+
+beforeAll(async () => {
+  server = await startRedisServer();
+  const connect = (name: string) => connectForCommands({ url: server.url, name, onError: () => undefined });
+  redis = connect("one");
+  second = connect("two");
+});
+afterAll(async () => {
+  await disconnect(redis);
+  await disconnect(second);
+  await server.stop();
+});
+
+/** A plan whose permits are spent, its entry delivered and not acknowledged. */
+beforeEach(async () => {
+  await redis.flushall();
+  await redis.script("FLUSH");
+  orders = ordersOn(redis);
+  await redis.set(keys.spent(PLAN), `OK ${ATTEMPT} 1700000000000 0.01`);
+  await redis.hset(keys.plan(PLAN), { state: "PERMITTED", symbol: SYMBOL, attempt: ATTEMPT });
+  await redis.xgroup("CREATE", executes, GROUP, "0", "MKSTREAM");
+  entryId = (await redis.xadd(executes, "*", "plan_id", PLAN)) ?? "";
+  await redis.xreadgroup("GROUP", GROUP, "c", "COUNT", 1, "STREAMS", executes, ">");
+});
+
+function ordersOn(client: RedisClient): Orders {
+  const emitter = createEvents();
+  events = [];
+  for (const name of ["refused", "settled", "doubted"] as const)
+    emitter.on(name, () => void events.push(name));
+  return createOrders({ redis: client, keys, group: GROUP, events: emitter });
+}
+
+async function requestOf(over: Partial<ClaimRequest> & { validForMs?: number } = {}): Promise<ClaimRequest> {
+  const [seconds] = await redis.time();
+  const validUntil = Number(seconds) * 1000 + (over.validForMs ?? 60_000);
+  return {
+    entryId,
+    entry: executeEntry.parse({
+      plan_id: PLAN,
+      symbol: SYMBOL,
+      attempt: ATTEMPT,
+      attempt_no: "1",
+      step: "CLOSE_FULL",
+      close_pct: "100.0",
+      position_amt: "0.01",
+      safe_qty: "0.01",
+      max_qty: "",
+      valid_until_ms: String(validUntil),
+      opened_at_ms: "1",
+      mode: "paper",
+    }),
+    intent: { side: "SELL", quantity: "0.010" },
+    clientOrderId: `qp-${PLAN}-1`,
+    venueMs: VENUE_MS,
+    windowMs: WINDOW_MS,
+    refusal: "",
+    mayBeSent: false,
+    ...over,
+  };
+}
+
+const ORDER = {
+  planId: PLAN,
+  symbol: SYMBOL,
+  step: "CLOSE_FULL",
+  attempt: ATTEMPT,
+  clientOrderId: `qp-${PLAN}-1`,
+  side: "SELL",
+  quantity: "0.010",
+  get entryId() {
+    return entryId;
+  },
+};
+const EXECUTED: Settlement = {
+  outcome: "EXECUTED",
+  reason: "",
+  detail: "",
+  orderId: "8389765519826112345",
+  executedQty: "0.010",
+  avgPrice: "105000.10",
+};
+const NOT_PLACED: Settlement = {
+  outcome: "NOT_PLACED",
+  reason: "not_placed_by_evidence",
+  detail: "",
+  orderId: "",
+  executedQty: "",
+  avgPrice: "",
+};
+
+/** Everything in Redis, readable, as plain data. */
+async function world(): Promise<Record<string, unknown>> {
+  const all: Record<string, unknown> = {};
+  for (const key of (await redis.keys("*")).toSorted()) {
+    const type = await redis.type(key);
+    if (type === "hash") all[key] = await redis.hgetall(key);
+    else if (type === "string") all[key] = await redis.get(key);
+    else if (type === "set") all[key] = await redis.smembers(key);
+    else if (type === "zset") all[key] = await redis.zrange(key, 0, -1, "WITHSCORES");
+    else if (type === "stream") all[key] = await redis.xrange(key, "-", "+");
+    else all[key] = type;
+  }
+  all["pending"] = await pending().catch(() => "none");
+  return all;
+}
+const pending = async () => (await redis.xpending(executes, GROUP, "-", "+", 10)).length;
+const resultCount = () => redis.xlen(results);
+const orderHash = () => redis.hgetall(keys.order(PLAN));
+const planHash = () => redis.hgetall(keys.plan(PLAN));
+
+async function unchanged(action: () => Promise<unknown>): Promise<void> {
+  const before = await world();
+  await action();
+  expect(await world()).toEqual(before);
+}
+
+describe("claim", () => {
+  it("CLAIMED: claim, window and index stand before anything is sent; no result, no ack, no TTL", async () => {
+    expect(await orders.claim(await requestOf())).toEqual({ kind: "claimed", windowMs: WINDOW_MS });
+    expect(await orderHash()).toMatchObject({
+      state: "SENT",
+      attempt: ATTEMPT,
+      client_order_id: `qp-${PLAN}-1`,
+      side: "SELL",
+      quantity: "0.010",
+      window_end_ms: String(VENUE_MS + WINDOW_MS),
+      entry_id: entryId,
+    });
+    expect(await redis.ttl(keys.order(PLAN))).toBe(-1);
+    expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
+    expect(await planHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
+    expect([await resultCount(), await pending()]).toEqual([0, 1]);
+  });
+
+  it("CLAIMED: the window ends by valid_until (I6)", async () => {
+    const claimed = await orders.claim(await requestOf({ validForMs: 2000 }));
+    if (claimed.kind !== "claimed") throw new Error(claimed.kind);
+    expect(claimed.windowMs).toBeGreaterThan(0);
+    expect(claimed.windowMs).toBeLessThanOrEqual(2000);
+    expect((await orderHash())["window_end_ms"]).toBe(String(VENUE_MS + claimed.windowMs));
+  });
+
+  it("HELD: the second run changes nothing, also after SCRIPT FLUSH", async () => {
+    await orders.claim(await requestOf());
+    await redis.script("FLUSH");
+    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "held" }));
+  });
+
+  it("of two callers at once, one may send (I1)", async () => {
+    const request = await requestOf();
+    const kinds = await Promise.all(
+      [orders, ordersOn(second)].map(async (side) => (await side.claim(request)).kind),
+    );
+    expect(kinds.toSorted()).toEqual(["claimed", "held"]);
+  });
+
+  it("HELD: what may have been sent is recorded and asked about, even late and under a halt", async () => {
+    await redis.set(keys.killSwitch, "1");
+    await redis.set(keys.disarm, "{}");
+    const request = await requestOf({ mayBeSent: true, validForMs: -60_000 });
+    expect(await orders.claim(request)).toEqual({ kind: "held" });
+    expect(await orderHash()).toMatchObject({ state: "SENT", window_end_ms: String(VENUE_MS) });
+    expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
+    expect([await resultCount(), await pending()]).toEqual([0, 1]);
+    await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "held" }));
+  });
+
+  it("HELD: an earlier send of unknown time may arrive until valid_until", async () => {
+    await orders.claim(await requestOf({ mayBeSent: true, validForMs: 60_000 }));
+    expect(Number((await orderHash())["window_end_ms"])).toBeGreaterThan(VENUE_MS + WINDOW_MS);
+  });
+
+  it.each<[string, string, string[]]>([
+    ["kill_switch_active", "a set kill switch", ["SET", keys.killSwitch, "1"]],
+    ["kill_switch_active", "an unknown kill switch", ["SET", keys.killSwitch, "maybe"]],
+    ["kill_switch_active", "an unreadable kill switch", ["LPUSH", keys.killSwitch, "0"]],
+    ["disarmed", "a disarm", ["SET", keys.disarm, "{}"]],
+    ["disarmed", "today's disarm", ["SET", keys.disarmOf(utcDay(Date.now())), "{}"]],
+  ])("REFUSED: %s by %s (I6)", async (reason, _, [command = "", ...args]) => {
+    await redis.call(command, ...args);
+    await expectRefused(await requestOf(), reason);
+  });
+  it("REFUSED: past valid_until (I6)", async () => {
+    await expectRefused(await requestOf({ validForMs: -1000 }), "execute_expired");
+  });
+  it.each([false, true])("REFUSED: what the caller cannot place, may_be_sent %s", async (mayBeSent) => {
+    await expectRefused(
+      await requestOf({ refusal: "quantity_below_minimum", mayBeSent }),
+      "quantity_below_minimum",
+    );
+  });
+
+  async function expectRefused(request: ClaimRequest, reason: string): Promise<void> {
+    expect(await orders.claim(request)).toEqual({ kind: "ended" });
+    expect(events).toEqual(["refused"]);
+    expect(await orderHash()).toMatchObject({
+      state: "NOT_PLACED",
+      reason,
+      attempt: ATTEMPT,
+      attempt_no: "1",
+    });
+    expect(await redis.ttl(keys.order(PLAN))).toBeGreaterThan(0);
+    expect(await planHash()).toMatchObject({ state: "NOT_PLACED", reason });
+    expect(await redis.exists(keys.unsettled(SYMBOL), keys.unknown(SYMBOL))).toBe(0);
+    expect([await resultCount(), await pending()]).toEqual([1, 0]);
+    const [[, flat = []] = []] = await redis.xrange(results, "-", "+");
+    expect(flat.slice(0, 14)).toEqual(
+      ["plan_id", PLAN, "symbol", SYMBOL, "decision", "EXECUTE", "executed", "False"].concat([
+        "would_execute",
+        "False",
+        "steps_results",
+        "[]",
+        "error",
+        reason,
+      ]),
+    );
+    await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "ended" }));
+    expect(events).toEqual(["refused"]);
+  }
+
+  it.each(["0", "false", "Off", " no "])("runs under a kill switch of %j", async (value) => {
+    await redis.set(keys.killSwitch, value);
+    expect(await orders.claim(await requestOf())).toMatchObject({ kind: "claimed" });
+  });
+
+  it("REFUSED: another attempt's order stays as it is, and there is one result (I1, I3)", async () => {
+    await redis.hset(keys.order(PLAN), { state: "EXECUTED", attempt: "1-0", order_id: "7" });
+    expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" });
+    expect(await orderHash()).toEqual({ state: "EXECUTED", attempt: "1-0", order_id: "7" });
+    expect([await resultCount(), await pending()]).toEqual([1, 0]);
+    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" }));
+  });
+
+  it("CLAIMED: an earlier attempt that is proven NOT_PLACED makes way", async () => {
+    await redis.hset(keys.order(PLAN), { state: "NOT_PLACED", attempt: "1-0", why: "old" });
+    expect(await orders.claim(await requestOf())).toMatchObject({ kind: "claimed" });
+    expect((await orderHash())["why"]).toBeUndefined();
+  });
+
+  it("SETTLED: an ended attempt is only acknowledged", async () => {
+    await redis.hset(keys.order(PLAN), { state: "REJECTED", attempt: ATTEMPT });
+    expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" });
+    expect([await resultCount(), await pending()]).toEqual([0, 0]);
+    expect(events).toEqual([]);
+  });
+
+  it.each([undefined, "OK 1-0 1 0.01", `DRY_RUN ${ATTEMPT} 1 0.01`])(
+    "UNSPENT by %s: nothing changes (I2)",
+    async (spent) => {
+      await (spent === undefined ? redis.del(keys.spent(PLAN)) : redis.set(keys.spent(PLAN), spent));
+      await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "unspent" }));
+    },
+  );
+
+  it("leaves a record that is gone or another attempt's alone", async () => {
+    await redis.hset(keys.plan(PLAN), { attempt: "9-9", state: "WAITING" });
+    await orders.claim(await requestOf());
+    expect(await planHash()).toMatchObject({ attempt: "9-9", state: "WAITING" });
+    await redis.del(keys.plan(PLAN), keys.order(PLAN));
+    await orders.claim(await requestOf());
+    expect(await redis.exists(keys.plan(PLAN))).toBe(0);
+  });
+
+  it.each([
+    ["order", keys.order(PLAN)],
+    ["unsettled", keys.unsettled(SYMBOL)],
+    ["plan", keys.plan(PLAN)],
+    ["spent", keys.spent(PLAN)],
+    ["results", results],
+    ["executes", executes],
+  ])("fails whole on a wrong type of %s", async (_, key) => {
+    await wrongType(key);
+    for (const refusal of ["", "quantity_below_minimum"]) {
+      await unchanged(async () =>
+        expect(orders.claim(await requestOf({ refusal }))).rejects.toThrow("WRONGTYPE"),
+      );
+    }
+  });
+});
+
+async function wrongType(key: string): Promise<void> {
+  await redis.del(key);
+  await redis.lpush(key, "not yours");
+}
+
+describe("doubt", () => {
+  it("UNKNOWN: blocks the symbol, keeps the index, acknowledges; no result", async () => {
+    await orders.claim(await requestOf());
+    expect(await orders.doubt(ORDER, "answer_ambiguous")).toBe(true);
+    expect(await orderHash()).toMatchObject({ state: "UNKNOWN", why: "answer_ambiguous" });
+    expect(await redis.ttl(keys.order(PLAN))).toBe(-1);
+    expect(await redis.smembers(keys.unknown(SYMBOL))).toEqual([PLAN]);
+    expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
+    expect(await planHash()).toMatchObject({ state: "UNKNOWN", reason: "answer_ambiguous" });
+    expect([await resultCount(), await pending()]).toEqual([0, 0]);
+    await redis.script("FLUSH");
+    await unchanged(async () => expect(await orders.doubt(ORDER, "answer_ambiguous")).toBe(true));
+  });
+
+  it("SETTLED: does not undo a settlement", async () => {
+    await orders.claim(await requestOf());
+    await orders.settle(ORDER, EXECUTED);
+    await unchanged(async () => expect(await orders.doubt(ORDER, "claimed_before")).toBe(false));
+  });
+
+  it("NOT_CLAIMED: changes nothing", async () => {
+    await unchanged(async () => expect(await orders.doubt(ORDER, "claimed_before")).toBe(false));
+    await orders.claim(await requestOf());
+    const other = { ...ORDER, attempt: "1-0" };
+    await unchanged(async () => expect(await orders.doubt(other, "claimed_before")).toBe(false));
+  });
+
+  it.each([
+    ["order", keys.order(PLAN)],
+    ["unknown", keys.unknown(SYMBOL)],
+    ["plan", keys.plan(PLAN)],
+    ["executes", executes],
+  ])("fails whole on a wrong type of %s", async (_, key) => {
+    await orders.claim(await requestOf());
+    await wrongType(key);
+    await unchanged(async () => expect(orders.doubt(ORDER, "claimed_before")).rejects.toThrow("WRONGTYPE"));
+  });
+});
+
+describe("settle", () => {
+  it.each([
+    EXECUTED,
+    NOT_PLACED,
+    { ...NOT_PLACED, outcome: "REJECTED" as const, reason: "not_filled" as const },
+  ])(
+    "$outcome: result, record, ack and indexes in one step, from SENT and from UNKNOWN (I3)",
+    async (settlement) => {
+      for (const doubted of [false, true]) {
+        await redis.del(keys.order(PLAN), results);
+        await orders.claim(await requestOf());
+        if (doubted) await orders.doubt(ORDER, "answer_ambiguous");
+        await orders.settle(ORDER, settlement);
+        const ended = { state: settlement.outcome, reason: settlement.reason, order_id: settlement.orderId };
+        expect(await orderHash()).toMatchObject({ ...ended, avg_price: settlement.avgPrice });
+        expect(await redis.ttl(keys.order(PLAN))).toBeGreaterThan(0);
+        expect(await planHash()).toMatchObject(ended);
+        expect(await redis.exists(keys.unsettled(SYMBOL), keys.unknown(SYMBOL))).toBe(0);
+        expect([await resultCount(), await pending()]).toEqual([1, 0]);
+      }
+    },
+  );
+
+  it("REPLAYED: the first settlement stands, whatever the second says", async () => {
+    await orders.claim(await requestOf());
+    await orders.settle(ORDER, EXECUTED);
+    await redis.script("FLUSH");
+    await unchanged(() => orders.settle(ORDER, EXECUTED));
+    await unchanged(() => orders.settle(ORDER, NOT_PLACED));
+    expect(events).toEqual(["settled"]);
+  });
+
+  it("of two callers at once, one writes the result", async () => {
+    await orders.claim(await requestOf());
+    const other = ordersOn(second);
+    await Promise.all([orders.settle(ORDER, EXECUTED), other.settle(ORDER, NOT_PLACED)]);
+    expect(await resultCount()).toBe(1);
+  });
+
+  it("NOT_CLAIMED: changes nothing and says so", async () => {
+    await unchanged(() => expect(orders.settle(ORDER, EXECUTED)).rejects.toThrow("no claim"));
+    await orders.claim(await requestOf());
+    const other = { ...ORDER, attempt: "1-0" };
+    await unchanged(() => expect(orders.settle(other, EXECUTED)).rejects.toThrow("no claim"));
+  });
+
+  it.each([
+    ["order", keys.order(PLAN)],
+    ["unsettled", keys.unsettled(SYMBOL)],
+    ["unknown", keys.unknown(SYMBOL)],
+    ["plan", keys.plan(PLAN)],
+    ["results", results],
+    ["executes", executes],
+  ])("fails whole on a wrong type of %s", async (_, key) => {
+    await orders.claim(await requestOf());
+    await wrongType(key);
+    await unchanged(() => expect(orders.settle(ORDER, EXECUTED)).rejects.toThrow("WRONGTYPE"));
+  });
+});
+
+describe("the index of unsettled orders", () => {
+  it("lists what was claimed and not settled, as Redis knows it", async () => {
+    expect(await orders.listUnsettled()).toEqual([]);
+    await orders.announce(SYMBOL);
+    await orders.announce("ETHUSDT");
+    expect(await orders.listUnsettled()).toEqual([]);
+    await orders.claim(await requestOf());
+    const windowEndMs = VENUE_MS + WINDOW_MS;
+    expect(await orders.listUnsettled()).toMatchObject([{ ...ORDER, state: "SENT", windowEndMs }]);
+    await orders.doubt(ORDER, "answer_ambiguous");
+    expect(await orders.listUnsettled()).toMatchObject([{ planId: PLAN, state: "UNKNOWN" }]);
+    await orders.settle(ORDER, EXECUTED);
+    expect(await orders.listUnsettled()).toEqual([]);
+  });
+});
