@@ -19,6 +19,8 @@ import { z } from "zod";
 
 /** Issuers' permits live this long (WIRE.md, "Keys"); waiting longer would wait for permits that have expired. */
 const PERMIT_TTL_MS = 60_000;
+/** Issuers keep a promise for permit TTL + this + a margin; a longer one could be forgotten before its order comes. */
+const EXECUTE_TTL_MAX_MS = 30_000;
 const MAX_SEC = 30 * 24 * 3600;
 
 const schema = z.object({
@@ -58,7 +60,7 @@ const schema = z.object({
   APPLY_EXECUTE_TTL_MS: integer(
     "how long after the permits are spent the order may be claimed, in ms",
     5_000,
-    { min: 100, max: PERMIT_TTL_MS },
+    { min: 100, max: EXECUTE_TTL_MAX_MS },
   ),
   APPLY_PROPOSAL_MAX_AGE_SEC: integer("age from which a proposal is stale, in s; 0 = off", 300, {
     max: MAX_SEC,

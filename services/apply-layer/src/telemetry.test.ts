@@ -1,0 +1,177 @@
+import type { Verdict } from "@quantum/permits";
+import { EventEmitter } from "node:events";
+import { Registry } from "prom-client";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Logger } from "@quantum/service-kit";
+import type { PermitWait } from "@quantum/permits";
+import { ApplyTelemetry, observe, waitLine } from "./telemetry.ts";
+
+const OK: Verdict = {
+  kind: "ok",
+  planId: "67e6da21fa9fe506",
+  symbol: "BTCUSDT",
+  waitMs: 345,
+  safeQty: "0.008",
+  mode: "paper",
+};
+const BLOCKED: Verdict = {
+  kind: "blocked",
+  planId: "3f58da1bdb590b3b",
+  symbol: "ETHUSDT",
+  waitMs: 1201,
+  reason: "missing_p33",
+  detail: "",
+  permitTtls: new Map([
+    ["governor", 58],
+    ["p33", -2],
+  ]),
+};
+
+/** What operators' `grep -oP` takes out of a line: every match, as grep prints them. */
+const EXTRACTORS = {
+  plan: /(?<=plan=)[a-f0-9]+/g,
+  wait_ms: /(?<=wait_ms=)[0-9]+/g,
+  safe_qty: /(?<=safe_qty=)[0-9.]+/g,
+  reason: /(?<=reason=)[^ ]+/g,
+};
+const extract = (line: string) =>
+  Object.fromEntries(Object.entries(EXTRACTORS).map(([name, regex]) => [name, line.match(regex) ?? []]));
+
+describe("the wait line", () => {
+  it("is WIRE.md's", () => {
+    expect(waitLine(OK)).toBe(
+      "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 symbol=BTCUSDT wait_ms=345 safe_qty=0.0080",
+    );
+    expect(waitLine(BLOCKED)).toBe(
+      "[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b symbol=ETHUSDT wait_ms=1201 reason=missing_p33 gov_ttl=58 p33_ttl=-2",
+    );
+  });
+
+  it.each([
+    ["5", "5.0000"],
+    ["0.12345678", "0.12345678"],
+    ["0.1", "0.1000"],
+    ["123456789.123", "123456789.1230"],
+  ])("shows %s as %s, never rounded", (safeQty, shown) => {
+    expect(extract(waitLine({ ...OK, safeQty }))["safe_qty"]).toEqual([shown]);
+  });
+
+  it.each([
+    ["by itself", (line: string) => line],
+    ["inside a JSON log record", (line: string) => JSON.stringify({ level: 30, msg: line })],
+    ["as the record's last field", (line: string) => JSON.stringify({ plan: "x", msg: line })],
+  ])("gives operators' extractors their values %s", (_, within) => {
+    expect(extract(within(waitLine(OK)))).toEqual({
+      plan: [OK.planId],
+      wait_ms: ["345"],
+      safe_qty: ["0.0080"],
+      reason: [],
+    });
+    const blocked = { ...BLOCKED, reason: "p33_permit_denied", detail: "no_position" };
+    expect(extract(within(waitLine(blocked)))).toEqual({
+      plan: [BLOCKED.planId],
+      wait_ms: ["1201"],
+      safe_qty: [],
+      reason: ["p33_permit_denied"],
+    });
+  });
+
+  it("shows the issuer's own reason, and nothing in it can pass for a field of ours", () => {
+    const detail = 'x" plan=ffff wait_ms=1\nreason=ok safe_qty=9';
+    const line = waitLine({ ...BLOCKED, reason: "p33_permit_denied", detail });
+    expect(line).toContain(" detail=x");
+    expect(extract(line)).toEqual(extract(waitLine({ ...BLOCKED, reason: "p33_permit_denied" })));
+    expect(line).not.toContain("\n");
+  });
+});
+
+describe("telemetry", () => {
+  let registry: Registry;
+  let events: ApplyTelemetry;
+  let wait: EventEmitter & { size: number };
+  let logged: { level: string; fields: Record<string, unknown>; line: string }[];
+
+  beforeEach(() => {
+    registry = new Registry();
+    events = new ApplyTelemetry();
+    wait = Object.assign(new EventEmitter(), { size: 0 });
+    logged = [];
+    const at = (level: string) => (fields: Record<string, unknown>, line: string) =>
+      logged.push({ level, fields, line });
+    const log = { info: at("info"), warn: at("warn"), debug: at("debug"), error: at("error") };
+    observe({
+      events,
+      wait: wait as unknown as PermitWait,
+      registry,
+      log: log as unknown as Logger,
+      symbols: new Set(["BTCUSDT"]),
+      required: ["governor", "p33"],
+    });
+  });
+
+  it("logs a published plan in the line operators grep", async () => {
+    const close = { step: "CLOSE_PARTIAL_75", pct: 75 };
+    const opened = { kind: "opened", planId: OK.planId, attempt: "1-0", remainingMs: 1200 } as const;
+    events.emit("opened", { symbol: "BTCUSDT", decided: { decision: "EXECUTE", reason: "", close }, opened });
+    expect(logged).toMatchObject([
+      { line: `BTCUSDT: Plan ${OK.planId} published (decision=EXECUTE, steps=1)` },
+    ]);
+    expect(await registry.metrics()).toContain(
+      'quantum_apply_plan_total{symbol="BTCUSDT",decision="EXECUTE"} 1',
+    );
+  });
+
+  it("counts a duplicate, and says it only when debugging", async () => {
+    const opened = { kind: "duplicate", planId: OK.planId, state: "EXECUTED", remainingMs: 0 } as const;
+    events.emit("opened", { symbol: "BTCUSDT", decided: { decision: "EXECUTE", reason: "" }, opened });
+    expect(logged.map(({ level }) => level)).toEqual(["debug"]);
+    expect(await registry.metrics()).toContain("quantum_apply_dedupe_hits_total 1");
+    expect(await registry.metrics()).not.toContain("quantum_apply_plan_total{");
+  });
+
+  it("gives a verdict's values as fields of the record too", () => {
+    wait.emit("verdict", OK);
+    wait.emit("verdict", { ...BLOCKED, detail: "why" });
+    expect(logged).toMatchObject([
+      { level: "info", fields: { plan: OK.planId, symbol: "BTCUSDT", wait_ms: 345, safe_qty: "0.008" } },
+      {
+        level: "warn",
+        fields: { plan: BLOCKED.planId, reason: "missing_p33", detail: "why", gov_ttl: 58, p33_ttl: -2 },
+      },
+    ]);
+  });
+
+  it("labels from closed sets only, and never with a plan id", async () => {
+    wait.emit("verdict", { ...BLOCKED, symbol: "EVIL", reason: "made_up_reason" });
+    wait.emit("verdict", BLOCKED);
+    const result = { plan_id: OK.planId, decision: "EXECUTE", executed: true, would_execute: false } as const;
+    const rest = { error: "", attempt: "", reason: "", order_id: "", executed_qty: "", avg_price: "" };
+    for (const step of ["CLOSE_FULL", "CLOSE_EVERYTHING", { toString: 1 }])
+      events.emit("result", {
+        ...result,
+        ...rest,
+        symbol: "BTCUSDT",
+        steps_results: [{ step }],
+        outcome: "EXECUTED",
+      });
+    const metrics = await registry.metrics();
+    expect(metrics).toContain('quantum_permit_block_total{reason="other",symbol="other"} 1');
+    expect(metrics).toContain('quantum_permit_block_total{reason="missing_p33",symbol="other"} 1');
+    const executes = [...metrics.matchAll(/quantum_apply_execute_total\{.*step="([^"]*)"/g)].map(
+      ([, step]) => step,
+    );
+    expect(executes).toEqual(["CLOSE_FULL", "other", "none"]);
+    expect(metrics).not.toMatch(/EVIL|EVERYTHING|made_up/);
+    expect(metrics).not.toContain(OK.planId);
+    expect(metrics).not.toContain(BLOCKED.planId);
+  });
+
+  it("measures the wait in the buckets of WIRE.md", async () => {
+    wait.emit("verdict", { ...BLOCKED, waitMs: 1250 });
+    const metrics = await registry.metrics();
+    expect(metrics).toContain('quantum_permit_wait_ms_bucket{le="1250",outcome="blocked"} 1');
+    expect(metrics).toContain('quantum_permit_wait_ms_bucket{le="1200",outcome="blocked"} 0');
+    const edges = [...metrics.matchAll(/wait_ms_bucket\{le="([^"]+)"/g)].map(([, edge]) => edge);
+    expect(edges.join(" ")).toBe("1 2 5 10 20 50 100 200 400 600 800 1000 1100 1200 1250 1500 2500 +Inf");
+  });
+});
