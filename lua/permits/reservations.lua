@@ -4,8 +4,9 @@
 -- Attempts of plans without a record are kept by the plan's id, because the results of such plans name no attempt.
 --
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
---   totals      HASH reserved:<amount>, charged:<amount>, day
---   executions  ZSET → ms, of this UTC day and the last hour: reserved ones by attempt, executed ones by result entry
+--   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
+--               computed before such an end may be too high: an order filled, and the position shrank with the promise
+--   executions  ZSET → ms, of this UTC day and the last hour: reserved ones by attempt, executed ones by result
 local DAY_MS, HOUR_MS = 86400000, 3600000
 local EXPIRED_PER_CALL = 100
 
