@@ -64,13 +64,14 @@ export const SCENARIOS = {
   "missing-governor": {
     meaning: "the governor gives no answer: BLOCK missing_governor at the deadline, 1200 ms",
     environment: { governor: { GOV_SIM_DROP_RATE: "1" } },
+    // One at a time: what P3.3 has promised to a plan that waits is refused to the next one.
     ordersExpected: false,
-    inFlightPerSymbol: WAITING_PER_SYMBOL,
   },
   "late-p33": {
     meaning: "P3.3 answers after the deadline: BLOCK missing_p33, the late permit is never written",
     environment: { "position-brain": { P33_SIM_DELAY_MS: "1300-1600" } },
     ordersExpected: false,
+    inFlightPerSymbol: WAITING_PER_SYMBOL,
   },
   deny: {
     meaning: "P3.3 refuses: BLOCK p33_permit_denied at once, the governor's permit is not spent",
