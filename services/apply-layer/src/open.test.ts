@@ -1,0 +1,304 @@
+import { existsSync, readFileSync } from "node:fs";
+import { utcDay } from "@quantum/contract";
+import { loadScript } from "@quantum/lua";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Decided } from "./decide.ts";
+import {
+  DEDUPE_TTL_SEC,
+  FIELDS,
+  keys,
+  PLAN,
+  proposalFrom,
+  startKernel,
+  SYMBOL,
+  WAIT_MS,
+} from "./kernel.fixture.ts";
+import type { OpenOptions } from "./open.ts";
+
+const PROPOSALS = new URL("../../../../shared/data/harvest-proposals.jsonl", import.meta.url);
+const CLOSE = { step: "CLOSE_PARTIAL_75", pct: 75 };
+const EXECUTE: Decided = { decision: "EXECUTE", reason: "", close: CLOSE };
+const DAY_SEC = 24 * 3600;
+
+let kernel: Awaited<ReturnType<typeof startKernel>>;
+beforeAll(async () => void (kernel = await startKernel()));
+afterAll(() => kernel.stop());
+beforeEach(() => kernel.redis.flushall());
+
+const open = (decided: Decided = EXECUTE, options: Partial<OpenOptions> = {}) =>
+  kernel.opener(options)(proposalFrom(), decided);
+const plansPublished = () => kernel.entries(keys.streams.plan);
+const results = () => kernel.entries(keys.streams.result);
+const attemptOf = async () => (await kernel.redis.hget(keys.plan(PLAN), "attempt")) ?? "";
+
+/** Spends the permits of the plan, or says what else became of it. */
+async function spend(): Promise<string> {
+  await kernel.givePermits();
+  const consumed = await kernel.consumer()(PLAN, SYMBOL);
+  return consumed.kind === "verdict" ? consumed.verdict.kind : consumed.kind;
+}
+
+/** An order as the executor leaves it. */
+const orderIs = (state: string, attempt: string, attempt_no = "1") =>
+  kernel.redis.hset(keys.order(PLAN), { state, attempt, attempt_no });
+
+describe("a plan that may wait", () => {
+  it("is published in the wire's fields and order", async () => {
+    const before = Date.now();
+    const opened = await open();
+    const [id, flat] = (await kernel.redis.xrange(keys.streams.plan, "-", "+"))[0] ?? ["", []];
+    expect(opened).toMatchObject({ kind: "opened", planId: PLAN, attempt: id });
+    const [entry] = await plansPublished();
+    const { timestamp = "", deadline_ms = "", ...fields } = entry ?? {};
+    expect(flat.filter((_, index) => index % 2 === 0).join(" ")).toBe(
+      "plan_id symbol action kill_score k_regime_flip k_sigma_spike k_ts_drop k_age_penalty new_sl_proposed R_net " +
+        "decision reason_codes steps close_qty price timestamp attempt_no mode deadline_ms",
+    );
+    expect(fields).toEqual({
+      plan_id: PLAN,
+      symbol: SYMBOL,
+      action: "PARTIAL_75",
+      kill_score: "0.5273976547718264",
+      k_regime_flip: "0.0",
+      k_sigma_spike: "0.13983999999999996",
+      k_ts_drop: "1e-05",
+      k_age_penalty: "0.041666666666666664",
+      new_sl_proposed: "100.2",
+      R_net: "7.013614233516237",
+      decision: "EXECUTE",
+      reason_codes: "",
+      steps: '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side": "close", "pct": 75.0}]',
+      close_qty: "0.0",
+      price: "",
+      attempt_no: "1",
+      mode: "paper",
+    });
+    expect(Number(timestamp)).toBeGreaterThanOrEqual(Math.floor(before / 1000));
+    expect(timestamp).toMatch(/^\d{10}$/);
+    expect(Number(deadline_ms)).toBeGreaterThanOrEqual(before + WAIT_MS);
+    expect(await results()).toEqual([]);
+  });
+
+  it("has its record, its marks and its place in the waiting list, each with its life time", async () => {
+    const { redis } = kernel;
+    const opened = await open();
+    const record = await redis.hgetall(keys.plan(PLAN));
+    expect(record).toMatchObject({ state: "WAITING", symbol: SYMBOL, mode: "paper", attempt_no: "1" });
+    expect(record).toMatchObject({ step: "CLOSE_PARTIAL_75", close_pct: "75" });
+    expect(Number(record["deadline_ms"]) - Number(record["opened_at_ms"])).toBe(WAIT_MS);
+    expect(opened).toMatchObject({ remainingMs: WAIT_MS });
+    expect(await redis.zscore(keys.waiting(SYMBOL), PLAN)).toBe(record["deadline_ms"]);
+    expect(await redis.get(keys.dedupe(PLAN))).toMatch(/^\d{10}$/);
+    expect(await redis.get(keys.published(PLAN))).toBe("1");
+    const ttls = [keys.plan(PLAN), keys.dedupe(PLAN), keys.published(PLAN)].map((key) => redis.ttl(key));
+    expect(await Promise.all(ttls)).toEqual([DAY_SEC, DEDUPE_TTL_SEC, 300]);
+  });
+
+  it("shows fields that the proposal lacks as empty", async () => {
+    const bare = { harvest_action: "FULL_CLOSE_PROPOSED", kill_score: "1" };
+    await kernel.opener()(proposalFrom(bare), EXECUTE);
+    expect(await plansPublished()).toMatchObject([{ kill_score: "1.0", new_sl_proposed: "", R_net: "" }]);
+  });
+
+  it("starts without the permits and blocks that an earlier attempt left", async () => {
+    await kernel.givePermits();
+    await kernel.redis.set(keys.block("governor", PLAN), '{"reason": "old"}');
+    await kernel.redis.set(keys.block("p33", PLAN), '{"reason": "old"}');
+    await open();
+    expect(await kernel.redis.keys("quantum:permit:*")).toEqual([]);
+    expect(await kernel.redis.keys("quantum:*:block:*")).toEqual([]);
+  });
+});
+
+describe("a plan that may not wait", () => {
+  it.each([
+    ["SKIP", "action_hold", ""],
+    ["BLOCKED", "kill_score_critical", "kill_score_critical"],
+    ["ERROR", "unknown_action_FLIP", "unknown_action_FLIP"],
+  ] as const)("%s is published together with its one result", async (decision, reason, error) => {
+    expect(await open({ decision, reason })).toEqual({ kind: "ended", planId: PLAN, decision, reason });
+    expect(await plansPublished()).toMatchObject([{ decision, reason_codes: reason, steps: "[]" }]);
+    const outcome = { decision, executed: "False", would_execute: "False", error, outcome: decision, reason };
+    expect(await results()).toMatchObject([{ plan_id: PLAN, attempt: await attemptOf(), ...outcome }]);
+    expect(await kernel.redis.zcard(keys.waiting(SYMBOL))).toBe(0);
+    expect(await kernel.redis.hgetall(keys.plan(PLAN))).toMatchObject({ state: decision, reason });
+    const before = await kernel.keyspace();
+    expect(await open({ decision, reason })).toMatchObject({ kind: "duplicate", state: decision });
+    expect(await kernel.keyspace()).toEqual(before);
+  });
+
+  it.each([
+    ["EXECUTE", "kill switch", "BLOCKED kill_switch_active"],
+    ["SKIP", "kill switch", "BLOCKED kill_switch_active"],
+    ["ERROR", "kill switch", "BLOCKED kill_switch_active"],
+    ["EXECUTE", "disarm", "BLOCKED disarmed"],
+    ["EXECUTE", "disarm of today", "BLOCKED disarmed"],
+    ["SKIP", "disarm", "SKIP why"],
+    ["ERROR", "disarm", "ERROR why"],
+  ] as const)("%s under the %s: %s", async (decision, halt, expected) => {
+    const names = {
+      "kill switch": keys.killSwitch,
+      disarm: keys.disarm,
+      "disarm of today": keys.disarmOf(utcDay(Date.now())),
+    };
+    await kernel.redis.set(names[halt], "yes");
+    const opened = await open(decision === "EXECUTE" ? EXECUTE : { decision, reason: "why" });
+    expect(opened.kind === "ended" && `${opened.decision} ${opened.reason}`).toBe(expected);
+    expect(await results()).toHaveLength(1);
+  });
+
+  it("is assumed when the kill switch cannot be read", async () => {
+    await kernel.redis.hset(keys.killSwitch, "on", "1");
+    expect(await open()).toMatchObject({ kind: "ended", reason: "kill_switch_active" });
+  });
+});
+
+describe("a plan that comes again", () => {
+  it("is a duplicate that changes nothing, however often and from however many at once", async () => {
+    const opened = await Promise.all(Array.from({ length: 20 }, () => open()));
+    expect(opened.filter(({ kind }) => kind === "opened")).toHaveLength(1);
+    const before = await kernel.keyspace();
+    await kernel.redis.script("FLUSH");
+    const again = await open();
+    expect(again).toMatchObject({ kind: "duplicate", planId: PLAN, state: "WAITING" });
+    expect(again.kind === "duplicate" && again.remainingMs > WAIT_MS / 2).toBe(true);
+    expect(await kernel.keyspace()).toEqual(before);
+  });
+
+  it("is a duplicate while it waits, although its dedupe mark is gone", async () => {
+    await open();
+    await kernel.redis.del(keys.dedupe(PLAN));
+    expect(await open()).toMatchObject({ kind: "duplicate", state: "WAITING" });
+    expect(await plansPublished()).toHaveLength(1);
+  });
+
+  const LIVES: Record<string, () => Promise<unknown>> = {
+    waiting: () => open(),
+    skipped: () => open({ decision: "SKIP", reason: "action_hold" }),
+    blocked: async () => {
+      await open();
+      await kernel.redis.set(keys.killSwitch, "1");
+      await spend();
+      await kernel.redis.del(keys.killSwitch);
+    },
+    dry: async () => {
+      await open(EXECUTE, { mode: "dry_run" });
+      await spend();
+    },
+    spent: async () => {
+      await open();
+      await spend();
+    },
+  };
+  const liveUntil = async (state: string) => {
+    const live = LIVES[state] ?? LIVES["spent"];
+    await live?.();
+    if (!(state in LIVES)) await orderIs(state, await attemptOf());
+  };
+
+  it.each(["waiting", "skipped", "blocked", "dry", "NOT_PLACED"])(
+    "opens afresh after the operators' reset, having been %s",
+    async (state) => {
+      await liveUntil(state);
+      await kernel.operatorsReset();
+      expect(await open()).toMatchObject({ kind: "opened" });
+    },
+  );
+
+  it.each(["spent", "SENT", "EXECUTED", "UNKNOWN", "REJECTED"])(
+    "is a duplicate even after the operators' reset, having been %s",
+    async (state) => {
+      await liveUntil(state);
+      await kernel.operatorsReset();
+      const before = await kernel.keyspace();
+      expect(await open()).toMatchObject({ kind: "duplicate", state: "unknown" });
+      expect(await kernel.keyspace()).toEqual(before);
+    },
+  );
+
+  it("is a new attempt with the next number once its order is proven not placed", async () => {
+    await open();
+    expect(await spend()).toBe("ok");
+    const first = await attemptOf();
+    await orderIs("NOT_PLACED", first);
+    expect(await open()).toMatchObject({ kind: "duplicate" }); // The dedupe mark still lives.
+    await kernel.redis.del(keys.dedupe(PLAN));
+    expect(await open()).toMatchObject({ kind: "opened" });
+    expect(await kernel.redis.hget(keys.plan(PLAN), "attempt_no")).toBe("2");
+    expect(await plansPublished()).toMatchObject([{ attempt_no: "1" }, { attempt_no: "2" }]);
+    expect(await attemptOf()).not.toBe(first);
+  });
+
+  it("stays a duplicate while a later attempt's order may come, whatever became of an earlier one", async () => {
+    await open();
+    expect(await spend()).toBe("ok");
+    await orderIs("NOT_PLACED", await attemptOf());
+    await kernel.operatorsReset();
+    await open();
+    expect(await spend()).toBe("ok");
+    await kernel.operatorsReset();
+    expect(await open()).toMatchObject({ kind: "duplicate" });
+    expect(await kernel.entries(keys.streams.execute)).toMatchObject([
+      { attempt_no: "1" },
+      { attempt_no: "2" },
+    ]);
+  });
+
+  it("is no duplicate of another plan", async () => {
+    await open();
+    const other = proposalFrom({ ...FIELDS, kill_score: "0.5273986" });
+    expect(await kernel.opener()(other, EXECUTE)).toMatchObject({ kind: "opened" });
+  });
+});
+
+describe("a key of the wrong type", () => {
+  const KEYS = [
+    keys.plan(PLAN),
+    keys.waiting(SYMBOL),
+    keys.streams.plan,
+    keys.streams.result,
+    keys.order(PLAN),
+  ];
+
+  it.each(KEYS)("at %s fails before anything is written", async (key) => {
+    await kernel.redis.set(key, "not what it should be");
+    const before = await kernel.keyspace();
+    await expect(open()).rejects.toThrow("WRONGTYPE");
+    expect(await kernel.keyspace()).toEqual(before);
+  });
+
+  it("at the memory of spent permits is not taken for nothing spent", async () => {
+    await kernel.redis.hset(keys.spent(PLAN), "verdict", "OK");
+    await expect(open()).rejects.toThrow("WRONGTYPE");
+    expect(await plansPublished()).toEqual([]);
+  });
+});
+
+describe("the script", () => {
+  it("answers with each status of its header", async () => {
+    const kinds = new Set<string>();
+    for (const decided of [EXECUTE, EXECUTE, { decision: "SKIP", reason: "action_hold" } as const]) {
+      if (decided.decision === "SKIP") await kernel.redis.flushall();
+      kinds.add((await open(decided)).kind.toUpperCase());
+    }
+    expect(kinds).toEqual(new Set(loadScript("plans/open").replies));
+  });
+
+  it.skipIf(!existsSync(PROPOSALS))(
+    "gives every recorded proposal the plan id of the Python services",
+    async () => {
+      const lines = readFileSync(PROPOSALS, "utf8").trim().split("\n");
+      const open = kernel.opener();
+      const ids = await Promise.all(
+        lines.map(async (line) => {
+          const { symbol = "", expected_plan_id, ...fields } = JSON.parse(line) as Record<string, string>;
+          const opened = await open(proposalFrom(fields, symbol), EXECUTE);
+          return { opened: opened.planId, expected: expected_plan_id };
+        }),
+      );
+      expect(ids.filter(({ opened, expected }) => opened !== expected)).toEqual([]);
+      const distinct = new Set(ids.map(({ expected }) => expected)).size;
+      expect(await kernel.redis.xlen(keys.streams.plan)).toBe(distinct);
+    },
+  );
+});

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { planId, type Proposal } from "@quantum/contract";
+import { FIELDS, keys, PLAN, proposalFrom, startKernel, SYMBOL } from "./kernel.fixture.ts";
+import { createHashPoll, handleProposal } from "./proposals.ts";
+
+let kernel: Awaited<ReturnType<typeof startKernel>>;
+beforeAll(async () => void (kernel = await startKernel()));
+afterAll(() => kernel.stop());
+beforeEach(() => kernel.redis.flushall());
+
+describe("a proposal from the stream", () => {
+  const accepted: Proposal[] = [];
+  const handle = handleProposal(async (proposal) => void accepted.push(proposal));
+  const entry = (fields: Record<string, string>) => ({ id: "1-0", fields, deliveries: 1 });
+  beforeEach(() => void accepted.splice(0));
+
+  it("is accepted, then acknowledged", async () => {
+    expect(await handle(entry({ symbol: SYMBOL, ...FIELDS }))).toEqual({ kind: "ack" });
+    expect(accepted.map(planId)).toEqual([PLAN]);
+  });
+
+  it.each([
+    ["no symbol", FIELDS, 'symbol is ""'],
+    ["a symbol in lower case", { symbol: "btcusdt", ...FIELDS }, 'symbol is "btcusdt"'],
+    ["a symbol with a colon", { symbol: "BTC:USDT", ...FIELDS }, "symbol is"],
+    [
+      "nothing else",
+      { symbol: SYMBOL },
+      "harvest_action is missing or empty: it is required; kill_score is missing",
+    ],
+    ["an unreadable kill score", { symbol: SYMBOL, ...FIELDS, kill_score: "high" }, 'kill_score is "high"'],
+    [
+      "an unreadable stop loss",
+      { symbol: SYMBOL, ...FIELDS, new_sl_proposed: "1,5" },
+      'new_sl_proposed is "1,5"',
+    ],
+  ])("with %s is dead, and says why", async (_, fields, reason) => {
+    const disposition = await handle(entry(fields));
+    expect(disposition).toMatchObject({ kind: "dead", reason: expect.stringContaining(reason) as string });
+    expect(accepted).toEqual([]);
+  });
+
+  it("is left pending when it could not be accepted", async () => {
+    const failing = handleProposal(async () => {
+      throw new Error("Redis is away");
+    });
+    await expect(failing(entry({ symbol: SYMBOL, ...FIELDS }))).rejects.toThrow("away");
+  });
+});
+
+describe("the hash poll", () => {
+  let opened: string[];
+  let bad: string[];
+  let accept: (proposal: Proposal) => Promise<void>;
+  let poll: () => Promise<void>;
+
+  beforeEach(() => {
+    opened = [];
+    bad = [];
+    const open = kernel.opener();
+    accept = async (proposal) => {
+      const { kind, planId } = await open(proposal, { decision: "SKIP", reason: "action_hold" });
+      opened.push(`${kind} ${planId}`);
+    };
+    poll = createHashPoll({
+      redis: kernel.redis,
+      keys,
+      symbols: [SYMBOL, "ETHUSDT"],
+      accept: (proposal) => accept(proposal),
+      onBad: (symbol, problem) => bad.push(`${symbol}: ${problem}`),
+    });
+  });
+  const publish = (fields: Record<string, string> = FIELDS, symbol = SYMBOL) =>
+    kernel.redis.hset(keys.proposal(symbol), fields);
+
+  it("opens what is published under the plan id of the stream, and passes over it from then on", async () => {
+    await poll();
+    await publish();
+    await poll();
+    await poll();
+    expect(opened).toEqual([`ended ${PLAN}`]);
+    expect(bad).toEqual([]);
+  });
+
+  it("opens the next proposal of the symbol", async () => {
+    await publish();
+    await poll();
+    const next = { ...FIELDS, kill_score: "0.6" };
+    await publish(next);
+    await poll();
+    await poll();
+    expect(opened).toEqual([`ended ${PLAN}`, `ended ${planId(proposalFrom(next))}`]);
+  });
+
+  it("finds a plan that came by the stream to be a duplicate, once", async () => {
+    await accept(proposalFrom());
+    await publish();
+    await poll();
+    await poll();
+    expect(opened).toEqual([`ended ${PLAN}`, `duplicate ${PLAN}`]);
+  });
+
+  it("opens the plan afresh after the operators' reset", async () => {
+    await publish();
+    await poll();
+    await kernel.operatorsReset();
+    await poll();
+    await poll();
+    expect(opened).toEqual([`ended ${PLAN}`, `ended ${PLAN}`]);
+  });
+
+  it("says once what is wrong with a hash, and again when it has been well in between", async () => {
+    await publish({ ...FIELDS, kill_score: "high" });
+    await poll();
+    await poll();
+    expect(bad).toEqual([expect.stringContaining('BTCUSDT: kill_score is "high"')]);
+    await publish();
+    await poll();
+    await publish({ kill_score: "high" });
+    await poll();
+    expect(bad).toHaveLength(2);
+    expect(opened).toHaveLength(1);
+  });
+
+  it("says that a key is no hash, and polls the others all the same", async () => {
+    await kernel.redis.set(keys.proposal(SYMBOL), "text");
+    await publish(FIELDS, "ETHUSDT");
+    await poll();
+    expect(bad).toEqual([expect.stringContaining("BTCUSDT: WRONGTYPE")]);
+    expect(opened).toHaveLength(1);
+  });
+
+  it("tries a proposal again that could not be opened, and opens the others meanwhile", async () => {
+    await publish();
+    await publish(FIELDS, "ETHUSDT");
+    await kernel.redis.set(keys.waiting(SYMBOL), "not what it should be");
+    await expect(poll()).rejects.toThrow("WRONGTYPE");
+    expect(opened).toHaveLength(1);
+    await kernel.redis.del(keys.waiting(SYMBOL));
+    await poll();
+    expect(opened).toEqual([`ended ${planId(proposalFrom(FIELDS, "ETHUSDT"))}`, `ended ${PLAN}`]);
+  });
+});
