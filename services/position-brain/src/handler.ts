@@ -23,9 +23,8 @@ const WAIT_BUDGET_MS = 1_200;
 const ANSWER_MARGIN_MS = 150;
 /** Promised quantity can come free at any moment; a plan that has time looks again after this. */
 const LOOK_AGAIN_MS = 50;
-/** A result whose fills do not show is tried in place this long, then left pending. */
-const RESULT_PATIENCE_MS = 5_000;
-const RESULT_AGAIN_MS = 250;
+/** A result whose fills do not show is tried in place after these pauses, then left pending: requests are limited. */
+const RESULT_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 
 export interface BrainEvents {
   answered: [{ plan: PlanEntry; decision: Allowed | Denied; issued: Issued; tookMs: number }];
@@ -127,15 +126,18 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
   /** Refreshes until the result's fills are in the pair. @returns why they are not, once patience has run out */
   async #showFills(result: ResultEntry, arrivedMs: number): Promise<string | undefined> {
     const execution = executionOf(result, arrivedMs);
-    const until = Date.now() + RESULT_PATIENCE_MS;
-    for (;;) {
-      const trouble = await this.#options.refresh.symbol(result.symbol, execution).then(
+    const look = () =>
+      this.#options.refresh.symbol(result.symbol, execution).then(
         (outcome) => (outcome === "stored" ? undefined : "its fills do not show at the exchange yet"),
         (error: unknown) => (error as Error).message,
       );
-      if (trouble === undefined || Date.now() > until) return trouble;
-      await delay(RESULT_AGAIN_MS);
+    let trouble = await look();
+    for (const pauseMs of RESULT_PAUSES_MS) {
+      if (trouble === undefined) break;
+      await delay(pauseMs);
+      trouble = await look();
     }
+    return trouble;
   }
 
   /** Waits for the results of the symbol that have arrived, no longer than until `untilMs`. */

@@ -17,7 +17,7 @@ import { TRADES_PAGE, tradesAfter } from "./trades.ts";
 
 /** Somebody else stored, or the position moved, this often in a row: leave it to them and to the next refresh. */
 const TRIES = 5;
-/** An inconclusive symbol is read again after this: well within the staleness of its old pair. */
+/** An inconclusive symbol is read once more after this, and then with all the others: requests are limited. */
 const AGAIN_MS = 500;
 /** A fill younger than this may not show among the exchange's trades yet; an older one that is missing never will. */
 const FILL_LATE_MS = 30_000;
@@ -60,6 +60,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   readonly #symbols: Set<string>;
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #queued = new Map<string, Queued>();
+  /** The symbols that have got their extra look since the last refresh of all. */
   readonly #again = new Map<string, NodeJS.Timeout>();
   #stopped = false;
 
@@ -73,6 +74,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   async all(): Promise<void> {
     const startedAt = performance.now();
     const { pairs, allowlist } = this.#options;
+    this.#forgetAgain();
     try {
       const before = new Map<string, StoredPair>();
       await Promise.all(
@@ -116,7 +118,12 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   stop(): void {
     this.#stopped = true;
+    this.#forgetAgain();
+  }
+
+  #forgetAgain(): void {
     for (const timer of this.#again.values()) clearTimeout(timer);
+    this.#again.clear();
   }
 
   #enqueue(symbol: string): Queued {
@@ -235,10 +242,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   #inconclusive(symbol: string): Outcome {
     this.emit("inconclusive", { symbol });
     if (!this.#stopped && !this.#again.has(symbol)) {
-      const timer = setTimeout(() => {
-        this.#again.delete(symbol);
-        void this.#orFailed(symbol, () => this.symbol(symbol));
-      }, AGAIN_MS);
+      const timer = setTimeout(() => void this.#orFailed(symbol, () => this.symbol(symbol)), AGAIN_MS);
       this.#again.set(symbol, timer.unref());
     }
     return "inconclusive";

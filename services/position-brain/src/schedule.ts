@@ -8,6 +8,8 @@ import { Queue, Worker } from "bullmq";
 
 const QUEUE = "position-brain-refresh";
 const SCHEDULER = "refresh";
+/** A scheduler that Redis has lost (flushed, restarted from an older file) is there again after this. */
+const ASSERTED_EVERY_MS = 30_000;
 
 export interface ScheduleOptions {
   connectForJobs: () => RedisClient;
@@ -24,17 +26,19 @@ export async function startSchedule(options: ScheduleOptions): Promise<() => Pro
   const connection = options.connectForJobs();
   const queue = new Queue(QUEUE, { connection, prefix: keys.jobs });
   queue.on("error", onError);
-  await queue.upsertJobScheduler(
-    SCHEDULER,
-    { every: everyMs },
-    { opts: { removeOnComplete: true, removeOnFail: true } },
-  );
+  const assertScheduler = async () => {
+    const opts = { removeOnComplete: true, removeOnFail: true };
+    await queue.upsertJobScheduler(SCHEDULER, { every: everyMs }, { opts });
+  };
+  await assertScheduler();
+  const timer = setInterval(() => void assertScheduler().catch(onError), ASSERTED_EVERY_MS);
   const worker = new Worker(QUEUE, async () => refresh().catch(() => undefined), {
     connection,
     prefix: keys.jobs,
   });
   worker.on("error", onError);
   return async () => {
+    clearInterval(timer);
     await worker.close();
     await queue.close();
     await disconnect(connection);

@@ -1,0 +1,237 @@
+import { dumpPythonJson, P33_REASONS } from "@quantum/contract";
+import { closeQuantity, type SymbolRules } from "@quantum/exchange";
+import { Big } from "big.js";
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Allowed, decide, type Denied, type Facts, type Limits, permitOf } from "./decide.ts";
+import type { Pair } from "./pair.ts";
+
+const NOW_MS = 1_769_301_009_000;
+
+const rules: SymbolRules = {
+  symbol: "BTCUSDT",
+  stepSize: "0.001",
+  minQty: "0.001",
+  maxQty: "1000",
+  minNotional: "100",
+  tickSize: "0.10",
+};
+
+const limits: Limits = {
+  allowlist: new Set(["BTCUSDT"]),
+  staleThresholdSec: 10,
+  cooldownSec: 15,
+  qtyTolerancePct: 1,
+};
+
+interface Case {
+  amt?: string;
+  ledgerAmt?: string;
+  openReduceQty?: string;
+  markPrice?: string;
+  ageSec?: number;
+  executedAgoSec?: number;
+}
+
+function pairOf(over: Case = {}): Pair {
+  const amt = over.amt ?? "0.062";
+  return {
+    snapshot: {
+      positionAmt: amt,
+      entryPrice: "103450.50",
+      markPrice: over.markPrice ?? "105000.00",
+      unrealizedPnl: "96.07",
+      leverage: "10",
+      openReduceQty: over.openReduceQty ?? "0",
+      updateTimeMs: NOW_MS - 60_000,
+      tsEpochSec: NOW_MS / 1000 - (over.ageSec ?? 1),
+    },
+    ledger: {
+      amt: over.ledgerAmt ?? amt,
+      lastTradeId: "1",
+      origin: "trades",
+      lastExecution:
+        over.executedAgoSec === undefined
+          ? undefined
+          : {
+              planId: "0123456789abcdef",
+              orderId: "1",
+              side: "SELL",
+              qty: "0.001",
+              atMs: NOW_MS - over.executedAgoSec * 1000,
+            },
+    },
+  };
+}
+
+function judge(over: Case = {}, facts: Partial<Facts> = {}): Allowed | Denied {
+  return decide(
+    {
+      nowMs: NOW_MS,
+      symbol: "BTCUSDT",
+      pct: 100,
+      pair: pairOf(over),
+      unknownOrders: 0,
+      promisedUnits: 0,
+      releases: "0",
+      rules,
+      ...facts,
+    },
+    limits,
+  );
+}
+
+const reasonOf = (decision: Allowed | Denied) =>
+  decision.verdict === "deny" ? decision.reason : `allow ${decision.safeQty}`;
+
+/** What a decision lets close; a denial for its quantity lets close nothing. */
+function allowance(decision: Allowed | Denied): Pick<Allowed, "safeQty" | "promise"> {
+  if (decision.verdict === "allow") return decision;
+  if (!decision.reason.startsWith("quantity_")) throw new Error(decision.reason);
+  return { safeQty: "0", promise: { units: 0, maxUnits: 0 } };
+}
+
+describe("the safe quantity", () => {
+  it("is floored to the step, never rounded up", () => {
+    expect(reasonOf(judge({ amt: "0.002" }, { pct: 75 }))).toBe("allow 0.001");
+    expect(reasonOf(judge({ amt: "0.062" }, { pct: 75 }))).toBe("allow 0.046");
+    expect(reasonOf(judge({ amt: "-0.062" }, { pct: 25 }))).toBe("allow 0.015");
+    expect(reasonOf(judge({}, { pct: 100 }))).toBe("allow 0.062");
+  });
+
+  it("leaves out what open orders and other permits may still close", () => {
+    expect(reasonOf(judge({ openReduceQty: "0.012" }))).toBe("allow 0.05");
+    expect(reasonOf(judge({ openReduceQty: "0.012" }, { promisedUnits: 2_000_000 }))).toBe("allow 0.03");
+    expect(reasonOf(judge({}, { pct: 25, promisedUnits: 2_000_000 }))).toBe("allow 0.015");
+    expect(reasonOf(judge({}, { promisedUnits: 6_200_000 }))).toBe("quantity_promised");
+    expect(reasonOf(judge({ openReduceQty: "0.1" }))).toBe("quantity_promised");
+    // What is left would be too small an order, but only because of the promise.
+    expect(reasonOf(judge({ markPrice: "20000" }, { promisedUnits: 5_900_000 }))).toBe("quantity_promised");
+  });
+
+  it("is refused below the exchange's minimum", () => {
+    expect(reasonOf(judge({ amt: "0.001" }, { pct: 50 }))).toBe("quantity_below_minimum");
+    expect(reasonOf(judge({ amt: "0.004", markPrice: "20000" }))).toBe("quantity_below_minimum");
+    expect(reasonOf(judge({}, { pct: 0 }))).toBe("quantity_below_minimum");
+    expect(reasonOf(judge({}, { rules: undefined }))).toBe("quantity_below_minimum");
+  });
+
+  it("never exceeds position less open orders less promises, nor the plan's share; sums stay exact", () => {
+    const steps = fc.integer({ min: 1, max: 2_000_000 });
+    fc.assert(
+      fc.property(
+        steps,
+        fc.boolean(),
+        fc.nat(2_000_000),
+        fc.nat(2_000_000),
+        fc.double({ min: 0.01, max: 100, noNaN: true }),
+        (amount, short, open, promised, pct) => {
+          const amt = Big(amount)
+            .div(1000)
+            .times(short ? -1 : 1)
+            .toFixed();
+          const openReduceQty = Big(open).div(1000).toFixed();
+          const decision = judge({ amt, openReduceQty }, { pct, promisedUnits: promised * 100_000 });
+          const { safeQty, promise } = allowance(decision);
+          const safe = Big(safeQty);
+          const others = safe.eq(0) ? 0 : open + promised;
+          expect(safe.plus(Big(others).div(1000)).lte(Big(amt).abs())).toBe(true);
+          expect(safe.lte(closeQuantity(pct, amt, rules))).toBe(true);
+          expect(safe.mod(rules.stepSize).eq(0)).toBe(true);
+          expect(Big(promise.units).eq(safe.times(1e8))).toBe(true);
+          // A denial promises nothing, and others may have promised more than is left now.
+          const all = promise.units === 0 ? 0 : promise.units + promised * 100_000;
+          expect(all).toBeLessThanOrEqual(promise.maxUnits);
+        },
+      ),
+    );
+  });
+
+  it("closes a position beyond what the scripts can add exactly in parts", () => {
+    const wide = { ...rules, stepSize: "1", minQty: "1", maxQty: "1000000000000" };
+    const decision = judge({ amt: "100000000000", markPrice: "0.01" }, { rules: wide });
+    expect(decision).toMatchObject({ safeQty: "45035996", promise: { maxUnits: 2 ** 52 } });
+  });
+});
+
+describe("the order of checks", () => {
+  const CHECKS = [
+    "not_in_allowlist",
+    "no_exchange_snapshot",
+    "stale_exchange_state",
+    "no_position",
+    "reconcile_required_side_mismatch",
+    "reconcile_required_qty_mismatch",
+    "cooldown_in_flight",
+    "order_unresolved",
+    "quantity_promised",
+  ] as const;
+
+  it("is the wire's", () => {
+    expect(P33_REASONS.filter((reason) => (CHECKS as readonly string[]).includes(reason))).toEqual(CHECKS);
+  });
+
+  it("names the first of all that is wrong", () => {
+    fc.assert(
+      fc.property(fc.subarray([...CHECKS]), (wrong) => {
+        const is = (check: (typeof CHECKS)[number]) => wrong.includes(check);
+        const amt = is("no_position") ? "0.000" : "0.062";
+        const ledgerAmt = is("reconcile_required_side_mismatch")
+          ? "-0.062"
+          : is("reconcile_required_qty_mismatch")
+            ? "0.002"
+            : amt;
+        const over = {
+          amt,
+          ledgerAmt,
+          ...(is("stale_exchange_state") && { ageSec: 11 }),
+          ...(is("cooldown_in_flight") && { executedAgoSec: 14 }),
+        };
+        const decision = judge(over, {
+          ...(is("not_in_allowlist") && { symbol: "DOGEUSDT" }),
+          ...(is("no_exchange_snapshot") && { pair: undefined }),
+          ...(is("order_unresolved") && { unknownOrders: 1 }),
+          ...(is("quantity_promised") && { promisedUnits: 6_200_000 }),
+        });
+        expect(reasonOf(decision)).toBe(wrong[0] ?? "allow 0.062");
+      }),
+    );
+  });
+
+  it("takes a snapshot from the future for a stale one", () => {
+    expect(reasonOf(judge({ ageSec: -11 }))).toBe("stale_exchange_state");
+    expect(reasonOf(judge({ ageSec: 10 }))).toBe("allow 0.062");
+  });
+
+  it("lets pass a difference of one step or of the tolerance, whichever is larger", () => {
+    expect(reasonOf(judge({ ledgerAmt: "0.061" }))).toBe("allow 0.062");
+    expect(reasonOf(judge({ ledgerAmt: "0.0609" }))).toBe("reconcile_required_qty_mismatch");
+    expect(reasonOf(judge({ amt: "1.000", ledgerAmt: "0.990" }))).toBe("allow 1");
+    expect(reasonOf(judge({ amt: "1.000", ledgerAmt: "0.9899" }))).toBe("reconcile_required_qty_mismatch");
+    // A ledger of 0 has no side to contradict.
+    expect(reasonOf(judge({ ledgerAmt: "0" }))).toBe("reconcile_required_qty_mismatch");
+  });
+
+  it("counts the cooldown from our own last execution", () => {
+    expect(reasonOf(judge({ executedAgoSec: 14.9 }))).toBe("cooldown_in_flight");
+    expect(reasonOf(judge({ executedAgoSec: 15 }))).toBe("allow 0.062");
+  });
+});
+
+describe("what the answer says", () => {
+  it("is the wire's permit, in its order, with Python's floats", () => {
+    const decision = judge({ amt: "0.011" }, { pct: 75 });
+    if (decision.verdict !== "allow") throw new Error(decision.reason);
+    expect(dumpPythonJson(permitOf(decision))).toBe(
+      '{"safe_close_qty": 0.008, "safe_qty": 0.008, "exchange_position_amt": 0.011, "ledger_amt": 0.011, "reason": "sanity_checks_passed"}',
+    );
+  });
+
+  it("is the wire's context of a mismatch", () => {
+    const decision = judge({ ledgerAmt: "0.002" });
+    if (decision.verdict !== "deny") throw new Error("allowed");
+    expect(dumpPythonJson(decision.context)).toBe(
+      '{"exchange_amt": 0.062, "ledger_amt": 0.002, "diff": 0.06, "tolerance": 0.001}',
+    );
+  });
+});

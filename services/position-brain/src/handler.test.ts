@@ -1,0 +1,333 @@
+import { once } from "node:events";
+import { createIssuer } from "@quantum/permits";
+import { type Entry, fieldsOf } from "@quantum/streams";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Limits } from "./decide.ts";
+import { PositionBrain } from "./handler.ts";
+import type { PairStore } from "./pair-store.ts";
+import type { PairRefresh } from "./refresh.ts";
+import { keys, planFields, resultFields, type Rig, startRig } from "./rig.fixture.ts";
+
+const GROUP = "p33";
+const PLANS = ["0000000000000001", "0000000000000002", "0000000000000003"] as const;
+const [PLAN, SECOND, THIRD] = PLANS;
+const CLOSE_ALL = '[{"step": "CLOSE_FULL", "type": "market_reduce_only", "side": "close", "pct": 100.0}]';
+
+let rig: Rig;
+let refresh: PairRefresh;
+
+beforeEach(async () => {
+  rig = await startRig();
+  for (const stream of [keys.streams.plan, keys.streams.result]) {
+    await rig.redis.xgroup("CREATE", stream, GROUP, "0", "MKSTREAM");
+  }
+  refresh = rig.refresher();
+  await refresh.all();
+});
+afterEach(async () => {
+  refresh.stop();
+  await rig.stop();
+});
+
+async function brainOf(
+  over: Partial<Limits> = {},
+  simulate: "answer" | "deny" | "drop" = "answer",
+  pairs: PairStore = rig.pairs,
+): Promise<PositionBrain> {
+  const rules = await rig.exchange.rules();
+  return new PositionBrain({
+    pairs,
+    refresh,
+    issuer: createIssuer({
+      redis: rig.redis,
+      keys,
+      issuer: GROUP,
+      group: GROUP,
+      permitTtlSec: 60,
+      denialTtlSec: 60,
+      reserveTtlMs: 75_000,
+    }),
+    rules: (symbol) => rules.get(symbol),
+    limits: {
+      allowlist: new Set(["BTCUSDT", "ETHUSDT"]),
+      staleThresholdSec: 10,
+      cooldownSec: 0,
+      qtyTolerancePct: 1,
+      ...over,
+    },
+    simulate: async () => simulate,
+  });
+}
+
+/** Publishes an entry and takes it as the group's consumer would. */
+async function deliver(stream: string, fields: string[]): Promise<Entry> {
+  const id = await rig.redis.xadd(stream, "*", ...fields);
+  await rig.redis.xreadgroup("GROUP", GROUP, "test", "COUNT", 1, "STREAMS", stream, ">");
+  return { id: id ?? "", fields: fieldsOf(fields), deliveries: 1 };
+}
+
+/** A plan whose record says that it has little time, so that a denial for a promise does not wait for long. */
+async function plan(planId: string, symbol: string, more: Record<string, string> = {}): Promise<Entry> {
+  const deadline_ms = String(Date.now() + 400);
+  const entry = await deliver(keys.streams.plan, planFields(planId, symbol, { deadline_ms, ...more }));
+  await rig.redis.hset(keys.plan(planId), "state", "WAITING", "attempt", entry.id);
+  return entry;
+}
+
+const result = (planId: string, attempt: string, more: Record<string, string> = {}) =>
+  deliver(keys.streams.result, resultFields(planId, "BTCUSDT", { attempt, ...more }));
+
+const permit = async (planId: string): Promise<Record<string, unknown> | undefined> => {
+  const text = await rig.redis.get(keys.permit(GROUP, planId));
+  return text === null ? undefined : (JSON.parse(text) as Record<string, unknown>);
+};
+const pending = async (stream: string) => ((await rig.redis.xpending(stream, GROUP)) as [number])[0];
+const promised = async () => (await rig.pairs.state("BTCUSDT")).promisedUnits;
+
+describe("a plan", () => {
+  it("is granted what the position allows, and its entry is acknowledged", async () => {
+    const brain = await brainOf();
+    expect(await brain.handlePlan(await plan(PLAN, "BTCUSDT"))).toEqual({ kind: "done" });
+    expect(await permit(PLAN)).toMatchObject({ allow: true, safe_close_qty: 0.046, safe_qty: 0.046 });
+    expect(await promised()).toBe(4_600_000);
+    expect(await pending(keys.streams.plan)).toBe(0);
+    expect(await rig.redis.hget(keys.plan(PLAN), "p33_verdict")).toBe("granted");
+  });
+
+  it("is answered although it has no record, as the Python apply-layer publishes it", async () => {
+    const brain = await brainOf();
+    await brain.handlePlan(await deliver(keys.streams.plan, planFields(PLAN, "ETHUSDT")));
+    expect(await permit(PLAN)).toMatchObject({ allow: true, safe_close_qty: 1.387 });
+  });
+
+  it("gets one answer however often it is delivered", async () => {
+    const brain = await brainOf();
+    const entry = await plan(PLAN, "BTCUSDT");
+    await brain.handlePlan(entry);
+    const first = await permit(PLAN);
+    const answered = once(brain, "answered");
+    await brain.handlePlan({ ...entry, deliveries: 2 });
+    expect((await answered)[0]).toMatchObject({ issued: { kind: "replayed" } });
+    expect(await permit(PLAN)).toEqual(first);
+    expect(await promised()).toBe(4_600_000);
+  });
+
+  it("that was not to be executed is acknowledged, one that cannot be read is dead", async () => {
+    const brain = await brainOf();
+    expect(await brain.handlePlan(await plan(PLAN, "BTCUSDT", { decision: "SKIP" }))).toEqual({
+      kind: "ack",
+    });
+    expect(await brain.handlePlan(await plan(PLAN, "BTCUSDT", { steps: "{" }))).toMatchObject({
+      kind: "dead",
+      reason: expect.stringContaining("steps") as string,
+    });
+    expect(await permit(PLAN)).toBeUndefined();
+  });
+
+  it("is answered or not as the simulation wants", async () => {
+    expect(await (await brainOf({}, "drop")).handlePlan(await plan(PLAN, "BTCUSDT"))).toEqual({
+      kind: "ack",
+    });
+    expect(await permit(PLAN)).toBeUndefined();
+    await (await brainOf({}, "deny")).handlePlan(await plan(SECOND, "BTCUSDT"));
+    expect(await permit(SECOND)).toMatchObject({ allow: false, reason: "simulated_denial" });
+  });
+});
+
+describe("a denial", () => {
+  const cases: [reason: string, symbol: string, limits: Partial<Limits>, arrange: () => Promise<unknown>][] =
+    [
+      ["not_in_allowlist", "SOLUSDT", {}, async () => undefined],
+      ["no_exchange_snapshot", "BTCUSDT", {}, () => rig.redis.del(keys.snapshot("BTCUSDT"))],
+      [
+        "stale_exchange_state",
+        "BTCUSDT",
+        {},
+        () => rig.redis.hset(keys.snapshot("BTCUSDT"), "ts_epoch", "1"),
+      ],
+      ["no_position", "BTCUSDT", {}, () => rig.move("BTCUSDT", "0.000").then(() => refresh.all())],
+      [
+        "reconcile_required_side_mismatch",
+        "BTCUSDT",
+        {},
+        () => rig.move("BTCUSDT", "-0.062", false).then(() => refresh.all()),
+      ],
+      [
+        "reconcile_required_qty_mismatch",
+        "BTCUSDT",
+        {},
+        () => rig.move("BTCUSDT", "0.030", false).then(() => refresh.all()),
+      ],
+      [
+        "cooldown_in_flight",
+        "BTCUSDT",
+        { cooldownSec: 15 },
+        () => rig.redis.hset(keys.ledger("BTCUSDT"), "last_executed_at_ms", String(Date.now())),
+      ],
+      ["order_unresolved", "BTCUSDT", {}, () => rig.redis.sadd(keys.unknown("BTCUSDT"), SECOND)],
+      [
+        "quantity_promised",
+        "BTCUSDT",
+        {},
+        () => rig.redis.hset(keys.reservations(GROUP, "BTCUSDT").totals, "reserved:qty", "6200000"),
+      ],
+      ["quantity_below_minimum", "BTCUSDT", {}, () => rig.move("BTCUSDT", "0.001").then(() => refresh.all())],
+      ["kill_switch_active", "BTCUSDT", {}, () => rig.redis.set(keys.killSwitch, "1")],
+    ];
+
+  it.each(cases)("says %s", async (reason, symbol, limits, arrange) => {
+    await arrange();
+    const brain = await brainOf(limits);
+    expect(await brain.handlePlan(await plan(PLAN, symbol))).toEqual({ kind: "done" });
+    expect(await permit(PLAN)).toMatchObject({ allow: false, symbol, reason });
+    expect(await pending(keys.streams.plan)).toBe(0);
+    const [[, wake] = []] = (await rig.redis.xrange(keys.streams.permit, "-", "+")) as [string, string[]][];
+    expect(fieldsOf(wake ?? [])).toMatchObject({ plan_id: PLAN, issuer: GROUP, verdict: "denied", reason });
+  });
+});
+
+describe("two plans on one position", () => {
+  it("never get more than it together, even when both decide before either is issued", async () => {
+    const [one, other] = [await brainOf(), await brainOf()];
+    const first = await plan(PLAN, "BTCUSDT", { steps: CLOSE_ALL });
+    const second = await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL });
+    await Promise.all([one.handlePlan(first), other.handlePlan(second)]);
+    const permits = [await permit(PLAN), await permit(SECOND)];
+    const granted = permits.filter((one) => one?.["allow"] === true);
+    expect(granted).toHaveLength(1);
+    expect(granted[0]).toMatchObject({ safe_qty: 0.062 });
+    expect(permits.find((one) => one?.["allow"] === false)).toMatchObject({ reason: "quantity_promised" });
+    expect(await promised()).toBe(6_200_000);
+  });
+
+  it("share it: the second gets what the first has left", async () => {
+    const brain = await brainOf();
+    await brain.handlePlan(await plan(PLAN, "BTCUSDT"));
+    await brain.handlePlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
+    expect(await permit(SECOND)).toMatchObject({ safe_qty: 0.016 });
+  });
+
+  it("follow each other: the second waits until the first one's promise has ended", async () => {
+    const brain = await brainOf();
+    const first = await plan(PLAN, "BTCUSDT", { steps: CLOSE_ALL });
+    await brain.handlePlan(first);
+    const more = { steps: CLOSE_ALL, deadline_ms: String(Date.now() + 20_000) };
+    const second = brain.handlePlan(await plan(SECOND, "BTCUSDT", more));
+    await brain.handleResult(await result(PLAN, first.id, { executed: "False", outcome: "BLOCKED" }));
+    await second;
+    expect(await permit(SECOND)).toMatchObject({ allow: true, safe_qty: 0.062 });
+  });
+
+  it("do not both count on a position that has shrunk with the first one's promise", async () => {
+    const brain = await brainOf();
+    const first = await plan(PLAN, "BTCUSDT");
+    await brain.handlePlan(first);
+    // The second reads 0.062 less 0.046; then the first is executed, and the third takes what is left of the position.
+    let interrupted = false;
+    const pairs: PairStore = {
+      ...rig.pairs,
+      state: async (symbol) => {
+        const state = await rig.pairs.state(symbol);
+        if (interrupted) return state;
+        interrupted = true;
+        const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
+        await brain.handleResult(
+          await result(PLAN, first.id, { order_id: orderId, executed_qty: "0.046", outcome: "EXECUTED" }),
+        );
+        await brain.handlePlan(await plan(THIRD, "BTCUSDT", { steps: CLOSE_ALL }));
+        return state;
+      },
+    };
+    const late = await brainOf({}, "answer", pairs);
+    await late.handlePlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
+    expect(await permit(THIRD)).toMatchObject({ allow: true, safe_qty: 0.016 });
+    expect(await permit(SECOND)).toMatchObject({ allow: false, reason: "quantity_promised" });
+    expect(await promised()).toBe(1_600_000);
+  });
+});
+
+describe("a result", () => {
+  it("brings its fills into the pair, then ends its promise", async () => {
+    const brain = await brainOf();
+    const entry = await plan(PLAN, "BTCUSDT");
+    await brain.handlePlan(entry);
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
+    const executed = await result(PLAN, entry.id, {
+      outcome: "EXECUTED",
+      order_id: orderId,
+      executed_qty: "0.046",
+      steps_results: `[{"status": "success", "order_id": "${orderId}", "side": "SELL", "executed_qty": "0.046"}]`,
+      settled_at_ms: String(Date.now()),
+    });
+    expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
+    const { pair, promisedUnits } = await rig.pairs.state("BTCUSDT");
+    expect(promisedUnits).toBe(0);
+    expect(pair?.ledger).toMatchObject({
+      amt: "0.016",
+      lastExecution: { planId: PLAN, orderId, side: "SELL", qty: "0.046" },
+    });
+    expect(pair?.snapshot.positionAmt).toBe("0.016");
+    expect(await pending(keys.streams.result)).toBe(0);
+
+    // Once more, as after a crash before the ack.
+    expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
+    expect((await rig.pairs.state("BTCUSDT")).pair?.ledger.amt).toBe("0.016");
+  });
+
+  it("of the Python executor names neither attempt nor quantity, and ends the promise all the same", async () => {
+    const brain = await brainOf();
+    await brain.handlePlan(await deliver(keys.streams.plan, planFields(PLAN, "BTCUSDT")));
+    expect(await promised()).toBe(4_600_000);
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
+    const steps_results = `[{"status": "success", "order_id": "${orderId}", "side": "SELL", "executed_qty": "0.046"}]`;
+    await brain.handleResult(
+      await deliver(keys.streams.result, resultFields(PLAN, "BTCUSDT", { steps_results })),
+    );
+    expect(await promised()).toBe(0);
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.lastExecution).toMatchObject({ orderId, side: "SELL" });
+  });
+
+  it("without an execution ends the promise without a request to the exchange", async () => {
+    const brain = await brainOf();
+    const entry = await plan(PLAN, "BTCUSDT");
+    await brain.handlePlan(entry);
+    const before = await rig.requests();
+    await brain.handleResult(await result(PLAN, entry.id, { executed: "False", outcome: "NOT_PLACED" }));
+    expect(await promised()).toBe(0);
+    expect(await rig.requests()).toEqual(before);
+  });
+
+  it("whose exchange is away keeps its promise and comes again", async () => {
+    const brain = await brainOf();
+    const entry = await plan(PLAN, "BTCUSDT");
+    await brain.handlePlan(entry);
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
+    const executed = await result(PLAN, entry.id, { order_id: orderId, executed_qty: "0.046" });
+    await rig.fault({ kind: "503_before", path: "GET /fapi/v2/positionRisk", count: 6 });
+    expect(await brain.handleResult(executed)).toMatchObject({ kind: "retry" });
+    expect(await promised()).toBe(4_600_000);
+    expect(await pending(keys.streams.result)).toBe(1);
+    expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
+    expect(await promised()).toBe(0);
+  });
+
+  it("of a symbol that is not ours is acknowledged, one that cannot be read is dead", async () => {
+    const brain = await brainOf();
+    const foreign = await deliver(keys.streams.result, resultFields(PLAN, "SOLUSDT"));
+    expect(await brain.handleResult(foreign)).toEqual({ kind: "done" });
+    expect(await pending(keys.streams.result)).toBe(0);
+    const bad = await deliver(keys.streams.result, resultFields("none", "BTCUSDT"));
+    expect(await brain.handleResult(bad)).toMatchObject({ kind: "dead" });
+  });
+
+  it("is waited for by a plan that comes before it is settled", async () => {
+    const brain = await brainOf();
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
+    await rig.fault({ kind: "latency", path: "GET /fapi/v1/openOrders", ms: 200 });
+    const settled = brain.handleResult(await result(PLAN, "", { order_id: orderId, executed_qty: "0.046" }));
+    const deadline_ms = String(Date.now() + 20_000);
+    await brain.handlePlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL, deadline_ms }));
+    await settled;
+    expect(await permit(SECOND)).toMatchObject({ safe_qty: 0.016, exchange_position_amt: 0.016 });
+  });
+});

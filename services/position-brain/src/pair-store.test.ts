@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { createKeys } from "@quantum/contract";
+import type { Pair } from "./pair.ts";
+import { createPairStore, type PairStore } from "./pair-store.ts";
+
+const keys = createKeys();
+const SYMBOL = "ETHUSDT";
+const SNAPSHOT = keys.snapshot(SYMBOL);
+const LEDGER = keys.ledger(SYMBOL);
+
+let server: TestRedis;
+let redis: RedisClient;
+let pairs: PairStore;
+
+beforeAll(async () => {
+  server = await startRedisServer();
+  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  pairs = createPairStore({ redis, keys, source: "test" });
+});
+beforeEach(() => redis.flushall());
+afterAll(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+
+const pair = (amt = "-1.850"): Pair => ({
+  snapshot: {
+    positionAmt: amt,
+    entryPrice: "3402.15",
+    markPrice: "3310.00",
+    unrealizedPnl: "170.48",
+    leverage: "10",
+    openReduceQty: "0",
+    updateTimeMs: 1_769_301_008_977,
+    tsEpochSec: 1_769_301_009,
+  },
+  ledger: { amt, lastTradeId: "8389765519826112345", origin: "trades", lastExecution: undefined },
+});
+
+async function contents() {
+  return { snapshot: await redis.dump(SNAPSHOT), ledger: await redis.dump(LEDGER) };
+}
+
+describe("lua/ledger/store", () => {
+  it("stores both halves under one version, with their lifetimes", async () => {
+    expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
+    expect(await pairs.read(SYMBOL)).toEqual({ version: "1", ...pair() });
+    expect(await redis.hget(SNAPSHOT, "version")).toBe("1");
+    expect(await redis.hget(LEDGER, "last_trade_id")).toBe("8389765519826112345");
+    expect(await redis.ttl(SNAPSHOT)).toBe(3_600);
+    expect(await redis.ttl(LEDGER)).toBe(86_400);
+
+    expect(await pairs.store(SYMBOL, "1", pair("-1.800"))).toBe(true);
+    expect(await pairs.read(SYMBOL)).toEqual({ version: "2", ...pair("-1.800") });
+  });
+
+  it("changes nothing on a conflict: another version, none where one was read, one where none was", async () => {
+    expect(await pairs.store(SYMBOL, "1", pair())).toBe(false);
+    expect(await redis.exists(SNAPSHOT, LEDGER)).toBe(0);
+    await pairs.store(SYMBOL, "", pair());
+    const before = await contents();
+    expect(await pairs.store(SYMBOL, "", pair("0"))).toBe(false);
+    expect(await pairs.store(SYMBOL, "2", pair("0"))).toBe(false);
+    expect(await contents()).toEqual(before);
+  });
+
+  it("run twice, as a client does after a lost answer, stores once", async () => {
+    await pairs.store(SYMBOL, "", pair());
+    const before = await contents();
+    expect(await pairs.store(SYMBOL, "", pair())).toBe(false);
+    expect(await contents()).toEqual(before);
+  });
+
+  it("lets one of two callers through", async () => {
+    const second = connectForCommands({ url: server.url, name: "second", onError: () => undefined });
+    const others = createPairStore({ redis: second, keys, source: "test" });
+    const stored = await Promise.all([
+      pairs.store(SYMBOL, "", pair("1.0")),
+      others.store(SYMBOL, "", pair("2.0")),
+    ]);
+    await disconnect(second);
+    expect(stored.filter(Boolean)).toHaveLength(1);
+    const { version, snapshot, ledger } = await pairs.read(SYMBOL);
+    expect(version).toBe("1");
+    expect(snapshot?.positionAmt).toBe(stored[0] ? "1.0" : "2.0");
+    expect(ledger?.amt).toBe(snapshot?.positionAmt);
+  });
+
+  it("works after SCRIPT FLUSH", async () => {
+    await pairs.store(SYMBOL, "", pair());
+    await redis.script("FLUSH");
+    expect(await pairs.store(SYMBOL, "1", pair())).toBe(true);
+  });
+
+  it("refuses a ledger of another type before it writes, and replaces a snapshot of one", async () => {
+    await redis.set(LEDGER, "0.011");
+    await expect(pairs.store(SYMBOL, "", pair())).rejects.toThrow("WRONGTYPE");
+    expect(await redis.exists(SNAPSHOT)).toBe(0);
+    expect(await redis.get(LEDGER)).toBe("0.011");
+
+    await redis.del(LEDGER);
+    await redis.set(SNAPSHOT, "0.011");
+    expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
+    expect((await pairs.read(SYMBOL)).snapshot).toEqual(pair().snapshot);
+  });
+
+  it("leaves no field of an older snapshot, and keeps foreign fields of a ledger", async () => {
+    await redis.hset(SNAPSHOT, "left_over", "1");
+    await redis.hset(LEDGER, "last_known_amt", "0.011", "note", "an operator's");
+    expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
+    expect(await redis.hget(SNAPSHOT, "left_over")).toBeNull();
+    expect(await redis.hget(LEDGER, "note")).toBe("an operator's");
+    expect(await redis.hget(LEDGER, "last_known_amt")).toBe("-1.850");
+  });
+});
+
+describe("the state that a decision is made from", () => {
+  it("has both halves or none, promises, their ends and doubts", async () => {
+    expect(await pairs.state(SYMBOL)).toEqual({
+      pair: undefined,
+      unknownOrders: 0,
+      promisedUnits: 0,
+      releases: "0",
+    });
+    await pairs.store(SYMBOL, "", pair());
+    await redis.sadd(keys.unknown(SYMBOL), "0123456789abcdef");
+    const { totals } = keys.reservations("p33", SYMBOL);
+    await redis.hset(totals, "reserved:qty", "185000000", "releases", "3");
+    expect(await pairs.state(SYMBOL)).toEqual({
+      pair: pair(),
+      unknownOrders: 1,
+      promisedUnits: 185_000_000,
+      releases: "3",
+    });
+    await redis.del(LEDGER);
+    expect((await pairs.state(SYMBOL)).pair).toBeUndefined();
+  });
+
+  it("is an error where Redis cannot read it, never an absence", async () => {
+    await redis.set(SNAPSHOT, "0.011");
+    await expect(pairs.state(SYMBOL)).rejects.toThrow("WRONGTYPE");
+    await redis.del(SNAPSHOT);
+    await redis.set(keys.unknown(SYMBOL), "x");
+    await expect(pairs.state(SYMBOL)).rejects.toThrow("WRONGTYPE");
+  });
+});

@@ -1,0 +1,261 @@
+import { once } from "node:events";
+import type { Exchange } from "@quantum/exchange";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Execution } from "./pair.ts";
+import { keys, type Rig, startRig } from "./rig.fixture.ts";
+import { tradesAfter } from "./trades.ts";
+
+let rig: Rig;
+
+beforeEach(async () => {
+  rig = await startRig();
+});
+afterEach(() => rig.stop());
+
+const execution = (orderId: string, qty: string, side: string): Execution => ({
+  planId: "0123456789abcdef",
+  orderId,
+  side,
+  qty,
+  atMs: Date.now(),
+});
+
+describe("a refresh of all symbols", () => {
+  it("begins ledgers from the exchange's positions, in two bulk requests and what the bootstrap needs", async () => {
+    await rig.refresher().all();
+    const { version, snapshot, ledger } = await rig.pairs.read("ETHUSDT");
+    expect(version).toBe("1");
+    expect(snapshot).toMatchObject({ positionAmt: "-1.850", entryPrice: "3402.15", leverage: "10" });
+    expect(ledger).toMatchObject({ amt: "-1.850", origin: "bootstrap", lastExecution: undefined });
+    expect(BigInt(ledger?.lastTradeId ?? 0)).toBeGreaterThan(0n);
+    // Not allowlisted, but a position all the same.
+    expect((await rig.pairs.read("SOLUSDT")).snapshot?.positionAmt).toBe("42.15");
+  });
+
+  it("asks for trades only where a position moved", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const before = await rig.requests();
+    await refresher.all();
+    await rig.move("BTCUSDT", "0.100");
+    await refresher.all();
+    const after = await rig.requests();
+    const more = (path: string) => (after[path] ?? 0) - (before[path] ?? 0);
+    expect(more("GET /fapi/v2/positionRisk")).toBe(2);
+    expect(more("GET /fapi/v1/openOrders")).toBe(2);
+    expect(more("GET /fapi/v1/userTrades")).toBe(1);
+    expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({ amt: "0.1", origin: "trades" });
+    expect((await rig.pairs.read("ETHUSDT")).version).toBe("3");
+  });
+
+  it("follows orders whose ids are beyond 2^53, digit by digit", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const { orderId } = await rig.order("ETHUSDT", "BUY", "0.350");
+    expect(orderId).toMatch(/^\d{19}$/);
+    expect(await refresher.symbol("ETHUSDT", execution(orderId, "0.350", "BUY"))).toBe("stored");
+    expect((await rig.pairs.read("ETHUSDT")).ledger?.amt).toBe("-1.5");
+    expect(await rig.redis.hgetall(keys.ledger("ETHUSDT"))).toMatchObject({
+      last_order_id: orderId,
+      last_result_plan_id: "0123456789abcdef",
+      last_executed_qty: "0.350",
+      last_side: "BUY",
+    });
+  });
+
+  it("keeps the old pair when the exchange does not answer", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const before = await rig.pairs.read("BTCUSDT");
+    for (const path of ["GET /fapi/v2/positionRisk", "GET /fapi/v1/openOrders"]) {
+      await rig.fault({ kind: "503_before", path });
+      const failed = once(refresher, "failed");
+      await expect(refresher.all()).rejects.toThrow(/fapi|503|Unknown error/);
+      expect((await failed)[0]).toMatchObject({ symbol: undefined });
+    }
+    await rig.move("BTCUSDT", "0.050");
+    await rig.fault({ kind: "503_before", path: "GET /fapi/v1/userTrades", symbol: "BTCUSDT" });
+    const failed = once(refresher, "failed");
+    await refresher.all();
+    expect((await failed)[0]).toMatchObject({ symbol: "BTCUSDT" });
+    expect(await rig.pairs.read("BTCUSDT")).toEqual(before);
+    // The others went on, and so does this one afterwards.
+    expect((await rig.pairs.read("ETHUSDT")).version).toBe("2");
+    await refresher.all();
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.amt).toBe("0.05");
+  });
+
+  it("gives a foreign symbol that went flat one last snapshot", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    await rig.move("SOLUSDT", "0.00");
+    await refresher.all();
+    await refresher.all();
+    const { version, snapshot } = await rig.pairs.read("SOLUSDT");
+    expect(version).toBe("2");
+    expect(snapshot?.positionAmt).toBe("0.00");
+  });
+});
+
+describe("a bootstrap", () => {
+  it("counts a trade that happens between its two reads once", async () => {
+    let moved = false;
+    const racing: Exchange = {
+      ...rig.exchange,
+      trades: async (symbol, query) => {
+        const trades = await rig.exchange.trades(symbol, query);
+        if (!moved) await rig.move("BTCUSDT", "0.075");
+        moved = true;
+        return trades;
+      },
+    };
+    await rig.refresher(["BTCUSDT"], racing).symbol("BTCUSDT");
+    const { ledger } = await rig.pairs.read("BTCUSDT");
+    expect(ledger?.amt).toBe("0.075");
+    await rig.move("BTCUSDT", "0.080");
+    await rig.refresher().symbol("BTCUSDT");
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.amt).toBe("0.08");
+  });
+
+  it("replaces a ledger of the Python service, which counts no trades", async () => {
+    await rig.redis.hset(keys.ledger("BTCUSDT"), "last_known_amt", "0", "updated_at", "1769301008");
+    expect(await rig.refresher().symbol("BTCUSDT")).toBe("stored");
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.amt).toBe("0.062");
+  });
+
+  it("follows an account that had never traded the symbol", async () => {
+    const untraded: Exchange = {
+      ...rig.exchange,
+      trades: async (symbol, query) =>
+        (await rig.exchange.trades(symbol, query)).filter(({ id }) => id !== first?.id),
+    };
+    const [first] = await rig.exchange.trades("BTCUSDT");
+    const refresher = rig.refresher(["BTCUSDT"], untraded);
+    await refresher.symbol("BTCUSDT");
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.lastTradeId).toBe("0");
+    await rig.move("BTCUSDT", "0.072");
+    await refresher.symbol("BTCUSDT");
+    const { ledger } = await rig.pairs.read("BTCUSDT");
+    expect(ledger).toMatchObject({ amt: "0.072", origin: "trades" });
+  });
+});
+
+describe("a position that the trades do not explain", () => {
+  it("is stored as a mismatch, and stays one until an operator deletes the ledger", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    await rig.move("BTCUSDT", "0.030", false);
+    await refresher.all();
+    await refresher.all();
+    const { snapshot, ledger } = await rig.pairs.read("BTCUSDT");
+    expect([snapshot?.positionAmt, ledger?.amt]).toEqual(["0.030", "0.062"]);
+    await rig.redis.del(keys.ledger("BTCUSDT"));
+    await refresher.all();
+    expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({ amt: "0.030", origin: "bootstrap" });
+  });
+
+  it("is inconclusive while an order of ours is unsettled: the old pair stays, and it looks again soon", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const before = await rig.pairs.read("BTCUSDT");
+    await rig.redis.zadd(keys.unsettled("BTCUSDT"), Date.now(), "0123456789abcdef");
+    await rig.move("BTCUSDT", "0.030", false);
+    const inconclusive = once(refresher, "inconclusive");
+    await refresher.all();
+    expect((await inconclusive)[0]).toEqual({ symbol: "BTCUSDT" });
+    expect(await rig.pairs.read("BTCUSDT")).toEqual(before);
+
+    // The order has settled, and its trades explain everything.
+    await rig.move("BTCUSDT", "0.062", false);
+    await rig.move("BTCUSDT", "0.030");
+    await rig.redis.del(keys.unsettled("BTCUSDT"));
+    const [stored] = await once(refresher, "stored");
+    expect(stored).toMatchObject({ symbol: "BTCUSDT", pair: { ledger: { amt: "0.03" } } });
+    refresher.stop();
+  });
+
+  it("is read once more when it is only the trades that come late", async () => {
+    let late = true;
+    const lagging: Exchange = {
+      ...rig.exchange,
+      trades: async (symbol, query) => {
+        const trades = late ? [] : await rig.exchange.trades(symbol, query);
+        late = false;
+        return trades;
+      },
+    };
+    await rig.refresher().all();
+    await rig.move("BTCUSDT", "0.030");
+    expect(await rig.refresher(["BTCUSDT"], lagging).symbol("BTCUSDT")).toBe("stored");
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.amt).toBe("0.03");
+  });
+});
+
+describe("a refresh for a result", () => {
+  it("stores nothing while position and trades both lag behind its fills", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const before = await rig.pairs.read("BTCUSDT");
+    const [latest] = (await rig.exchange.trades("BTCUSDT")).slice(-1);
+    const unseen = execution(String(BigInt(latest?.orderId ?? 0) + 1_000n), "0.010", "SELL");
+    expect(await refresher.symbol("BTCUSDT", unseen)).toBe("inconclusive");
+    expect(await rig.pairs.read("BTCUSDT")).toEqual(before);
+    // So old a fill would have shown long ago.
+    expect(await refresher.symbol("BTCUSDT", { ...unseen, atMs: Date.now() - 60_000 })).toBe("stored");
+    refresher.stop();
+  });
+
+  it("finds fills that an earlier refresh has counted", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.020");
+    await refresher.all();
+    expect(await refresher.symbol("BTCUSDT", execution(orderId, "0.020", "SELL"))).toBe("stored");
+    expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({
+      amt: "0.042",
+      lastExecution: { orderId },
+    });
+  });
+
+  it("is shared by those who come while one is running", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const before = (await rig.requests())["GET /fapi/v2/positionRisk"] ?? 0;
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => refresher.symbol("BTCUSDT")));
+    expect(new Set(outcomes)).toEqual(new Set(["stored"]));
+    expect(((await rig.requests())["GET /fapi/v2/positionRisk"] ?? 0) - before).toBe(1);
+  });
+
+  it("agrees with the exchange whatever several refreshers and orders do at the same time", async () => {
+    const refreshers = [rig.refresher(), rig.refresher()];
+    await Promise.all(refreshers.map((refresher) => refresher.all()));
+    const orders = Array.from({ length: 12 }, async (_, index) => {
+      const { orderId, executedQty } = await rig.order("BTCUSDT", "SELL", "0.003");
+      const refresher = refreshers[index % 2] ?? rig.refresher();
+      return refresher.symbol("BTCUSDT", execution(orderId, executedQty, "SELL"));
+    });
+    const schedule = refreshers.map((refresher) => refresher.all());
+    await Promise.all([...orders, ...schedule]);
+    await rig.refresher().symbol("BTCUSDT");
+    const { snapshot, ledger } = await rig.pairs.read("BTCUSDT");
+    expect(snapshot?.positionAmt).toBe("0.026");
+    expect(ledger?.amt).toBe("0.026");
+    for (const refresher of refreshers) refresher.stop();
+  });
+
+  it("rejects for a symbol that the exchange does not know", async () => {
+    await expect(rig.refresher().symbol("NOSUCHUSDT")).rejects.toThrow(/-1121|Invalid symbol/);
+  });
+});
+
+describe("trades after an id", () => {
+  it("are all there are, however many pages", async () => {
+    const [first] = await rig.exchange.trades("ETHUSDT");
+    for (let step = 1; step <= 7; step++) await rig.move("ETHUSDT", `-1.85${step}`);
+    const all = await rig.exchange.trades("ETHUSDT");
+    for (const pageSize of [1, 2, 7, 100]) {
+      expect(await tradesAfter(rig.exchange, "ETHUSDT", first?.id ?? "", pageSize)).toEqual(all.slice(1));
+    }
+    expect(await tradesAfter(rig.exchange, "ETHUSDT", all.at(-1)?.id ?? "")).toEqual([]);
+  });
+});

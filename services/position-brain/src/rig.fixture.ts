@@ -1,0 +1,104 @@
+/** What the tests run on: a real Redis, the simulated exchange over HTTP, and the real client between. */
+import { createKeys } from "@quantum/contract";
+import { createBinanceExchange, type Exchange } from "@quantum/exchange";
+import { createExchangeSim, type Fault } from "@quantum/exchange-sim";
+import { connectForCommands, disconnect } from "@quantum/redis";
+import { startRedisServer } from "@quantum/testkit";
+import { createPairStore } from "./pair-store.ts";
+import { PairRefresh } from "./refresh.ts";
+
+export const keys = createKeys();
+const RECV_WINDOW_MS = 5_000;
+
+export type Rig = Awaited<ReturnType<typeof startRig>>;
+
+export async function startRig() {
+  const server = await startRedisServer();
+  const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  const sim = createExchangeSim({ strategy: false });
+  await sim.listen();
+  const exchange = createBinanceExchange({
+    baseUrl: sim.url,
+    apiKey: "sim-key",
+    apiSecret: "sim-secret",
+    timeoutMs: 3_000,
+    recvWindowMs: RECV_WINDOW_MS,
+  });
+  const pairs = createPairStore({ redis, keys, source: "exchange-sim" });
+  let orders = 0;
+
+  const control = async (path: string, body?: object): Promise<unknown> => {
+    const answer = await fetch(`${sim.url}${path}`, {
+      ...(body && {
+        method: "POST",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" },
+      }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+    return answer.json();
+  };
+
+  return {
+    server,
+    redis,
+    sim,
+    exchange,
+    pairs,
+    refresher: (allowlist = ["BTCUSDT", "ETHUSDT"], through: Exchange = exchange) =>
+      new PairRefresh({ exchange: through, pairs, allowlist: new Set(allowlist) }),
+    /** Somebody else moves the position, with a trade that tells of it or without. */
+    move: (symbol: string, positionAmt: string, traded = true) =>
+      control("/sim/positions", { symbol, positionAmt, traded }),
+    fault: (fault: Partial<Fault>) => control("/sim/faults", fault),
+    requests: async () => ((await control("/sim/state")) as { requests: Record<string, number> }).requests,
+    /** A reduce-only order of ours; answers what the exchange said of it. */
+    async order(symbol: string, side: "BUY" | "SELL", quantity: string) {
+      orders += 1;
+      const placement = await exchange.placeReduceOnlyMarket({
+        symbol,
+        side,
+        quantity,
+        clientOrderId: `qp-0123456789abcdef-${orders}`,
+        timestampMs: exchange.now(),
+        recvWindowMs: RECV_WINDOW_MS,
+      });
+      if (placement.outcome !== "answered") throw new Error(`the order ended ${placement.outcome}`);
+      return placement.order;
+    },
+    async stop() {
+      await disconnect(redis);
+      await sim.close();
+      await server.stop();
+    },
+  };
+}
+
+/** Fields of an `apply.plan` entry, flat. */
+export function planFields(planId: string, symbol: string, more: Record<string, string> = {}): string[] {
+  return Object.entries({
+    plan_id: planId,
+    symbol,
+    action: "PARTIAL_75",
+    kill_score: "0.5",
+    decision: "EXECUTE",
+    reason_codes: "",
+    steps: '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side": "close", "pct": 75.0}]',
+    ...more,
+  }).flat();
+}
+
+/** Fields of an `apply.result` entry, flat. */
+export function resultFields(planId: string, symbol: string, more: Record<string, string> = {}): string[] {
+  return Object.entries({
+    plan_id: planId,
+    symbol,
+    decision: "EXECUTE",
+    executed: "True",
+    would_execute: "False",
+    steps_results: "[]",
+    error: "",
+    timestamp: String(Math.floor(Date.now() / 1000)),
+    ...more,
+  }).flat();
+}
