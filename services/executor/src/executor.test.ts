@@ -1,7 +1,7 @@
 /** The whole executor in this process, against a real Redis and the simulated exchange over HTTP. */
 import type { Fault } from "@quantum/exchange-sim";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { GROUP, type Rig, type Spent, startRig } from "./rig.ts";
+import { type Rig, type Spent, startRig } from "./rig.ts";
 
 let rig: Rig;
 let executor: Awaited<ReturnType<Rig["executor"]>>;
@@ -15,36 +15,19 @@ afterAll(async () => {
   await rig.stop();
 });
 
-const ordersOf = async ({ plan_id }: Spent) =>
-  (await rig.orders()).filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
-
-/** Publishes the entry and waits until it has ended; then checks all that must hold whatever happened on the way. */
+/** Publishes the entry, waits until it has ended, and checks what must hold whatever happened on the way. */
 async function run(entry: Spent, outcome: string, reason: string) {
-  const { plan_id: planId, symbol } = entry;
-  const ended = Promise.race([executor.next("settled", planId), executor.next("refused", planId)]);
+  const ended = executor.ended(entry);
   const entryId = await rig.publish(entry);
   await ended;
-  const results = await rig.results(planId);
-  expect(results).toHaveLength(1);
-  expect(results[0]).toMatchObject({
-    outcome,
-    error: reason,
-    executed: outcome === "EXECUTED" ? "True" : "False",
-    attempt: entry.attempt,
-  });
-  expect(await rig.redis.hgetall(rig.keys.order(planId))).toMatchObject({ state: outcome, reason });
-  expect(await rig.redis.ttl(rig.keys.order(planId))).toBeGreaterThan(0);
-  expect(await rig.redis.hgetall(rig.keys.plan(planId))).toMatchObject({ state: outcome });
-  expect(await rig.redis.exists(rig.keys.unsettled(symbol), rig.keys.unknown(symbol))).toBe(0);
-  expect(await rig.redis.xpending(rig.keys.streams.execute, GROUP, entryId, entryId, 1)).toEqual([]);
-  return results[0];
+  return rig.expectEnded(entry, entryId, outcome, reason);
 }
 
 describe("an execute entry", () => {
   it.concurrent("becomes one reduce-only order and one result in the wire's form", async () => {
     const entry = await rig.spend({ symbol: rig.freshSymbol(), safe_qty: "0.0465" });
     const result = await run(entry, "EXECUTED", "");
-    const [order, ...more] = await ordersOf(entry);
+    const [order, ...more] = await rig.ordersOf(entry);
     expect(more).toEqual([]);
     expect(order).toMatchObject({ side: "SELL", origQty: "0.046", reduceOnly: true, status: "FILLED" });
     expect(result).toMatchObject({
@@ -64,7 +47,7 @@ describe("an execute entry", () => {
     const entry = await rig.spend({ symbol });
     entry.valid_until_ms = String((await rig.redisMs()) + 350);
     await run(entry, "EXECUTED", "");
-    const [order] = await ordersOf(entry);
+    const [order] = await rig.ordersOf(entry);
     const claim = await rig.redis.hgetall(rig.keys.order(entry.plan_id));
     expect(order?.timestampMs).toBeLessThanOrEqual(Number(claim["venue_ms"]));
     expect(order?.recvWindowMs).toBeLessThanOrEqual(350);
@@ -78,7 +61,7 @@ describe("an execute entry", () => {
   ])("ends as %s without an order", async (reason, over) => {
     const entry = await rig.spend({ symbol: rig.freshSymbol(), ...over });
     await run(entry, "NOT_PLACED", reason);
-    expect(await ordersOf(entry)).toEqual([]);
+    expect(await rig.ordersOf(entry)).toEqual([]);
   });
 
   it.concurrent.each<[string, Record<string, string>, RegExp]>([
@@ -114,7 +97,7 @@ describe("the answer to an order", () => {
     const doubted = executor.next("doubted", entry.plan_id);
     const result = await run(entry, "EXECUTED", "");
     await doubted;
-    const orders = await ordersOf(entry);
+    const orders = await rig.ordersOf(entry);
     expect(orders).toMatchObject([{ status: "FILLED", executedQty: "0.010" }]);
     expect(result).toMatchObject({ order_id: orders[0]?.orderId, executed_qty: "0.010" });
   });
@@ -137,7 +120,7 @@ describe("the answer to an order", () => {
     await rig.fault({ ...fault, symbol });
     const entry = await rig.spend({ symbol });
     await run(entry, "NOT_PLACED", "not_placed_by_evidence");
-    expect(await ordersOf(entry)).toEqual([]);
+    expect(await rig.ordersOf(entry)).toEqual([]);
     const claim = await rig.redis.hgetall(rig.keys.order(entry.plan_id));
     expect(Number(claim["settled_at_ms"])).toBeGreaterThan(Number(claim["window_end_ms"]));
   });
@@ -158,6 +141,6 @@ describe("the answer to an order", () => {
     }
     const entry = await rig.spend({ symbol });
     await run(entry, "EXECUTED", "");
-    expect(await ordersOf(entry)).toHaveLength(1);
+    expect(await rig.ordersOf(entry)).toHaveLength(1);
   });
 });

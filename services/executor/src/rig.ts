@@ -5,6 +5,7 @@ import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@
 import { connectForBlocking, connectForCommands, connectForJobs, disconnect } from "@quantum/redis";
 import { StreamConsumer } from "@quantum/streams";
 import { startRedisServer } from "@quantum/testkit";
+import { expect } from "vitest";
 import { createEvents, type Events } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
 import { createHandler } from "./handler.ts";
@@ -66,9 +67,9 @@ export async function startRig() {
     redis,
     sim,
     fault: (fault: Partial<Fault>) => control("POST", "/sim/faults", fault),
-    orders: async (): Promise<SimOrder[]> => {
+    ordersOf: async ({ plan_id }: Spent): Promise<SimOrder[]> => {
       const state = (await control("GET", "/sim/state")) as { orders: SimOrder[] };
-      return state.orders.filter((order) => order.origin === "api");
+      return state.orders.filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
     },
     requests: async (path: string): Promise<number> => {
       const state = (await control("GET", "/sim/state")) as { requests: Record<string, number> };
@@ -78,6 +79,24 @@ export async function startRig() {
       (await redis.xrange(keys.streams.result, "-", "+"))
         .map(([, flat]) => Object.fromEntries(chunk(flat)))
         .filter((result) => result["plan_id"] === planId),
+    /** One result, a settled claim, and nothing left open (I3). */
+    async expectEnded(
+      { plan_id: planId, symbol, attempt }: Spent,
+      entryId: string,
+      outcome: string,
+      reason: string,
+    ) {
+      const results = await this.results(planId);
+      expect(results).toHaveLength(1);
+      const executed = outcome === "EXECUTED" ? "True" : "False";
+      expect(results[0]).toMatchObject({ outcome, error: reason, executed, attempt });
+      expect(await redis.hgetall(keys.order(planId))).toMatchObject({ state: outcome, reason });
+      expect(await redis.ttl(keys.order(planId))).toBeGreaterThan(0);
+      expect(await redis.hgetall(keys.plan(planId))).toMatchObject({ state: outcome });
+      expect(await redis.exists(keys.unsettled(symbol), keys.unknown(symbol))).toBe(0);
+      expect(await redis.xpending(keys.streams.execute, GROUP, entryId, entryId, 1)).toEqual([]);
+      return results[0];
+    },
     redisMs: async (): Promise<number> => {
       const [seconds, micros] = await redis.time();
       return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
@@ -169,6 +188,10 @@ export async function startRig() {
         resolver,
         consumer,
         redis: own,
+        /** Settled or refused; to be called before what causes it. */
+        ended({ plan_id }: Spent) {
+          return Promise.race([this.next("settled", plan_id), this.next("refused", plan_id)]);
+        },
         /** The next such event of the plan; to be called before what causes it. */
         next: <Name extends "settled" | "refused" | "doubted" | "claimed" | "unresolved">(
           event: Name,

@@ -1,0 +1,88 @@
+/** The executor as a process of its own. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { startService } from "@quantum/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { KEY, type Rig, SECRET, startRig } from "./rig.ts";
+
+const LOG_TIMEOUT_MS = 10_000;
+
+let rig: Rig;
+
+beforeAll(async () => {
+  rig = await startRig();
+});
+afterAll(() => rig.stop());
+
+const start = (over: Record<string, string> = {}) =>
+  startService("executor", {
+    REDIS_URL: rig.server.url,
+    BINANCE_BASE_URL: rig.sim.url,
+    BINANCE_TESTNET_API_KEY: KEY,
+    BINANCE_TESTNET_API_SECRET: SECRET,
+    EXECUTOR_METRICS_PORT: "0",
+    ...over,
+  });
+
+describe("the service", () => {
+  it("executes, says so in the words and metrics that operators grep, and stops cleanly", async () => {
+    const service = await start();
+    const symbol = rig.freshSymbol();
+    const entry = await rig.spend({ symbol });
+    await rig.publish(entry);
+    await service.waitForLog(
+      ({ msg }) => msg === `${symbol}: Result published (executed=True, error=None)`,
+      LOG_TIMEOUT_MS,
+    );
+    const [order] = await rig.ordersOf(entry);
+    const line = `${symbol}: Order ${order?.orderId} executed successfully`;
+    expect(service.logs.filter(({ msg }) => msg === line)).toHaveLength(1);
+
+    const get = async (path: string) => fetch(`${service.url}${path}`);
+    expect((await get("/readyz")).status).toBe(200);
+    const metrics = await (await get("/metrics")).text();
+    expect(metrics).toContain(
+      `quantum_apply_execute_total{symbol="${symbol}",step="CLOSE_PARTIAL_75",status="success"} 1`,
+    );
+    expect(metrics).toContain(`quantum_order_outcomes_total{outcome="EXECUTED",reason="none"} 1`);
+    expect(metrics).toContain("quantum_orders_in_doubt 0");
+    expect(metrics).toContain(`quantum_exchange_call_seconds_count{endpoint="order",outcome="answered"} 1`);
+    expect(metrics).not.toContain(entry.plan_id);
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it.each([
+    ["without a venue", { BINANCE_BASE_URL: "" }, /BINANCE_BASE_URL: is required/],
+    ["at a production host", { BINANCE_BASE_URL: "https://fapi.binance.com" }, /production is refused/],
+    ["with a misspelt variable", { EXECUTOR_LOGLEVEL: "INFO" }, /did you mean EXECUTOR_LOG_LEVEL/],
+    [
+      "with a timeout beyond the window",
+      { EXECUTOR_TIMEOUT_MS: "5000" },
+      /must be below EXECUTOR_RECV_WINDOW_MS/,
+    ],
+    [
+      "for real orders on a Redis that forgets",
+      { BINANCE_BASE_URL: "https://testnet.binancefuture.com" },
+      /not durable enough for real orders: appendonly is no/,
+    ],
+  ])("refuses to start %s", async (_, over, why) => {
+    await expect(start(over)).rejects.toThrow(why);
+  });
+
+  it("refuses an account in hedge mode", async () => {
+    const answers: Record<string, object> = {
+      "/fapi/v1/time": { serverTime: Date.now() },
+      "/fapi/v1/exchangeInfo": { symbols: [] },
+      "/fapi/v1/positionSide/dual": { dualSidePosition: true },
+    };
+    const venue = createServer((request, response) => {
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify(answers[request.url?.split("?")[0] ?? ""] ?? {}));
+    });
+    await new Promise<void>((resolve) => venue.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(venue.address() as AddressInfo).port}`;
+    await expect(start({ BINANCE_BASE_URL: url })).rejects.toThrow(/hedge mode/);
+    venue.closeAllConnections();
+    await new Promise((resolve) => venue.close(resolve));
+  });
+});

@@ -1,0 +1,178 @@
+/** What is left behind by crashes, of executors and of Redis, ends as it must: nothing sent twice, nothing left open. */
+import { createBinanceExchange } from "@quantum/exchange";
+import { executeEntry } from "@quantum/contract";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createEvents } from "./events.ts";
+import { createOrders } from "./orders.ts";
+import { GROUP, KEY, type Rig, SECRET, type Spent, startRig } from "./rig.ts";
+
+let rig: Rig;
+let running: Awaited<ReturnType<Rig["executor"]>>[];
+
+beforeEach(async () => {
+  rig = await startRig();
+  running = [];
+});
+afterEach(async () => {
+  await Promise.all(running.map((executor) => executor.stop()));
+  await rig.stop();
+});
+
+async function start(consumer = "executor-1") {
+  const executor = await rig.executor({ consumer });
+  running.push(executor);
+  return executor;
+}
+
+const clientOrderIdOf = ({ plan_id }: Spent) => `qp-${plan_id}-1`;
+const POST = "POST /fapi/v1/order";
+
+/** As an executor that dies after the claim, before or after the send. Its window is over when it is claimed. */
+async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Promise<string> {
+  const { redis, keys } = rig;
+  await redis.xgroup("CREATE", keys.streams.execute, GROUP, "0", "MKSTREAM").catch(() => undefined);
+  const entryId = await rig.publish(entry);
+  await redis.xreadgroup("GROUP", GROUP, consumer, "COUNT", 1, "STREAMS", keys.streams.execute, ">");
+  const orders = createOrders({ redis, keys, group: GROUP, events: createEvents() });
+  await orders.announce(entry.symbol);
+  const claimed = await orders.claim({
+    entryId,
+    entry: executeEntry.parse(entry),
+    intent: { side: "SELL", quantity: "0.010" },
+    clientOrderId: clientOrderIdOf(entry),
+    venueMs: Date.now() - 1000,
+    windowMs: 100,
+    refusal: "",
+    mayBeSent: false,
+  });
+  expect(claimed.kind).toBe("claimed");
+  if (sent) await send(entry);
+  return entryId;
+}
+
+async function send(entry: Spent): Promise<void> {
+  const exchange = createBinanceExchange({
+    baseUrl: rig.sim.url,
+    apiKey: KEY,
+    apiSecret: SECRET,
+    timeoutMs: 2000,
+    recvWindowMs: 5000,
+  });
+  const placement = await exchange.placeReduceOnlyMarket({
+    symbol: entry.symbol,
+    side: "SELL",
+    quantity: "0.010",
+    clientOrderId: clientOrderIdOf(entry),
+    timestampMs: exchange.now(),
+    recvWindowMs: 5000,
+  });
+  expect(placement.outcome).toBe("answered");
+}
+
+describe.each([
+  [true, "EXECUTED", ""],
+  [false, "NOT_PLACED", "not_placed_by_evidence"],
+])("an executor that died after the claim (sent: %s)", (sent, outcome, reason) => {
+  it("asks after its restart, and sends nothing", async () => {
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    const entryId = await dieAfterClaim(entry, "executor-1", sent);
+    const before = await rig.requests(POST);
+    // The restarted one finds its pending entry while it starts, so the end is awaited where it shows.
+    await start("executor-1");
+    await expect.poll(() => rig.redis.xlen(rig.keys.streams.result), { timeout: 10_000 }).toBe(1);
+    await rig.expectEnded(entry, entryId, outcome, reason);
+    expect(await rig.requests(POST)).toBe(before);
+    expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
+  });
+
+  it("is noticed by the sweep of another one", async () => {
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    const entryId = await dieAfterClaim(entry, "executor-dead", sent);
+    const executor = await start("executor-2");
+    const ended = executor.ended(entry);
+    await executor.resolver.sweep();
+    await ended;
+    await rig.expectEnded(entry, entryId, outcome, reason);
+    expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
+  });
+
+  it("and whose Redis forgot it all: the entry that comes again is asked about, however late", async () => {
+    const executor = await start();
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    if (sent) await send(entry);
+    const before = await rig.requests(POST);
+    const rewound = new Promise((resolve) => executor.events.once("rewound", resolve));
+    const group = new Promise((resolve) => executor.consumer.once("group", resolve));
+    await rig.server.restart();
+    await Promise.all([rewound, group]);
+
+    // What its log still had: the spent permits and the entry, by now expired; neither claim nor acknowledgement.
+    const again = { ...(await rig.spend(entry)), valid_until_ms: "1" };
+    const doubted = executor.next("doubted", entry.plan_id);
+    const ended = executor.ended(entry);
+    const entryId = await rig.publish(again);
+    expect((await doubted).doubt).toBe("claimed_before");
+    await ended;
+    await rig.expectEnded(again, entryId, outcome, reason);
+    expect(await rig.requests(POST)).toBe(before);
+    expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
+
+    const later = await rig.spend({ symbol: rig.freshSymbol() });
+    const executed = executor.ended(later);
+    await rig.publish(later);
+    expect(await executed).toMatchObject({ outcome: "EXECUTED" });
+  });
+});
+
+describe("a claim inside its window", () => {
+  it("is left to whoever made it", async () => {
+    const executor = await start();
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    await rig.fault({ kind: "latency", ms: 200 });
+    const claimed = executor.next("claimed", entry.plan_id);
+    const ended = executor.ended(entry);
+    await rig.publish(entry);
+    await claimed;
+    await executor.resolver.sweep();
+    expect(await ended).toMatchObject({ outcome: "EXECUTED" });
+    expect(await rig.redis.hget(rig.keys.order(entry.plan_id), "why")).toBeNull();
+  });
+});
+
+describe("a rate limit", () => {
+  it.each(["429", "418"] as const)(
+    "%s: that order and those of the pause end NOT_PLACED, unsent",
+    async (kind) => {
+      const executor = await start();
+      await rig.fault({ kind, ms: 60_000 });
+      for (const symbol of [rig.freshSymbol(), rig.freshSymbol()]) {
+        const entry = await rig.spend({ symbol });
+        const ended = executor.ended(entry);
+        const entryId = await rig.publish(entry);
+        await ended;
+        await rig.expectEnded(entry, entryId, "NOT_PLACED", "rate_limited");
+      }
+      expect(await rig.requests(POST)).toBe(1);
+    },
+  );
+});
+
+describe("two executors", () => {
+  it("share the entries: one order and one result each, faults or not (I1, I3)", async () => {
+    const executors = await Promise.all([start("executor-1"), start("executor-2")]);
+    const symbols = Array.from({ length: 10 }, () => rig.freshSymbol());
+    for (const kind of ["503_after", "reset", "late_ack", "partial_fill"] as const) {
+      await rig.fault({ kind, count: 3, ms: 100 });
+    }
+    const entries: Spent[] = [];
+    for (let i = 0; i < 40; i += 1) entries.push(await rig.spend({ symbol: symbols[i % 10] ?? "" }));
+    const ended = entries.map((entry) => Promise.race(executors.map((executor) => executor.ended(entry))));
+    const entryIds = await Promise.all(entries.map((entry) => rig.publish(entry)));
+    await Promise.all(ended);
+    for (const [i, entry] of entries.entries()) {
+      await rig.expectEnded(entry, entryIds[i] ?? "", "EXECUTED", "");
+      expect(await rig.ordersOf(entry)).toHaveLength(1);
+    }
+    expect(await rig.requests(POST)).toBe(entries.length);
+  });
+});
