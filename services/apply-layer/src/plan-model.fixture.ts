@@ -1,0 +1,338 @@
+/**
+ * Random lives of one plan against the real scripts, beside a model that knows what must happen. Each step asserts its
+ * answer, and that nothing changes while the plan waits, is a duplicate or is replayed.
+ */
+import assert from "node:assert/strict";
+import { createIssuer, type Issuer } from "@quantum/permits";
+import * as fc from "fast-check";
+import {
+  GRACE_MS,
+  keys,
+  PERMITS,
+  PLAN,
+  proposalFrom,
+  REQUIRED,
+  type startKernel,
+  SYMBOL,
+  WAIT_MS,
+} from "./kernel.fixture.ts";
+
+const CLOSE = { step: "CLOSE_PARTIAL_75", pct: 75 };
+
+type Kernel = Awaited<ReturnType<typeof startKernel>>;
+
+/** What lies at an issuer's keys, as far as a verdict depends on it. */
+type Said = "granted" | "denied" | "malformed";
+interface Attempt {
+  id: string;
+  mode: string;
+  /** Its deadline is far, has just passed, or is out of the grace. */
+  time: "early" | "due" | "late";
+}
+
+const issuer = fc.constantFrom(...REQUIRED);
+export const anyStep = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("open" as const), mode: fc.constantFrom("paper", "dry_run") }),
+  },
+  fc.record({ do: fc.constant("skip" as const) }),
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("set" as const),
+      issuer,
+      said: fc.constantFrom<Said>("granted", "granted", "granted", "denied", "malformed"),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("issue" as const),
+      issuer,
+      granted: fc.boolean(),
+      /** 0 answers the current attempt, others an earlier one. */
+      ago: fc.constantFrom(0, 0, 0, 1),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant("consume" as const) }) },
+  fc.record({ do: fc.constant("halt" as const), by: fc.constantFrom("kill_switch_active", "disarmed") }),
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("resume" as const) }) },
+  fc.record({ do: fc.constant("pass time" as const), to: fc.constantFrom("due" as const, "late" as const) }),
+  fc.record({ do: fc.constant("reset" as const) }),
+  fc.record({ do: fc.constant("expire permit" as const), issuer }),
+  fc.record({ do: fc.constant("expire mark" as const) }),
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("settle" as const),
+      state: fc.constantFrom("NOT_PLACED", "EXECUTED"),
+    }),
+  },
+);
+type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
+
+export class PlanModel {
+  readonly #kernel: Kernel;
+  readonly #redis: Kernel["redis"];
+  readonly #consume: ReturnType<Kernel["consumer"]>;
+  readonly #issuers: ReadonlyMap<string, Issuer>;
+
+  readonly #attempts: Attempt[] = [];
+  #halts = new Set<string>();
+  #marked = false;
+  /** The record is there and the plan waits. */
+  #waiting: Attempt | undefined;
+  #recorded = false;
+  #permits = new Map<string, { said: Said; attempt?: string }>();
+  #blocks = new Map<string, { attempt?: string }>();
+  /** The attempt that spent permits for an order, until the order is proven not placed. */
+  #ordering: Attempt | undefined;
+  #placed = false;
+  /** Attempts that wait no more, by how they must have ended. */
+  readonly #ends = new Map<string, "executed" | "result" | "abandoned">();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#redis = kernel.redis;
+    this.#consume = kernel.consumer();
+    const options = { redis: kernel.redis, keys, permitTtlSec: 60, denialTtlSec: 60, reserveTtlMs: WAIT_MS };
+    this.#issuers = new Map(
+      REQUIRED.map((issuer) => [issuer, createIssuer({ ...options, issuer, group: issuer })]),
+    );
+  }
+
+  async take(step: Step): Promise<void> {
+    switch (step.do) {
+      case "open":
+        return this.#open(step.mode);
+      case "skip":
+        return this.#skip();
+      case "set":
+        return this.#set(step.issuer, step.said);
+      case "issue":
+        return this.#issue(step.issuer, step.granted, step.ago);
+      case "consume":
+        return this.#spend();
+      case "halt":
+        this.#halts.add(step.by);
+        await this.#redis.set(step.by === "disarmed" ? keys.disarm : keys.killSwitch, "1");
+        return;
+      case "resume":
+        this.#halts.clear();
+        await this.#redis.del(keys.disarm, keys.killSwitch);
+        return;
+      case "pass time":
+        return this.#passTime(step.to);
+      case "reset":
+        await this.#kernel.operatorsReset();
+        if (this.#waiting !== undefined) this.#ends.set(this.#waiting.id, "abandoned");
+        this.#waiting = undefined;
+        this.#recorded = false;
+        this.#marked = false;
+        return;
+      case "expire permit":
+        this.#permits.delete(step.issuer);
+        await this.#redis.del(keys.permit(step.issuer, PLAN));
+        return;
+      case "expire mark":
+        this.#marked = false;
+        await this.#redis.del(keys.dedupe(PLAN));
+        return;
+      case "settle":
+        return this.#settle(step.state);
+    }
+  }
+
+  /** Attempts that were handed over, attempts with a result, and plans on the waiting list, as Redis has them. */
+  async observed() {
+    const attempts = async (stream: string) =>
+      (await this.#kernel.entries(stream)).map(({ attempt }) => attempt);
+    return {
+      executed: await attempts(keys.streams.execute),
+      result: await attempts(keys.streams.result),
+      waiting: await this.#redis.zrange(keys.waiting(SYMBOL), 0, -1),
+    };
+  }
+
+  /** The same, as they must be. */
+  expected() {
+    const ended = (how: string) => [...this.#ends].filter(([, end]) => end === how).map(([id]) => id);
+    return {
+      executed: ended("executed"),
+      result: ended("result"),
+      waiting: this.#waiting === undefined ? [] : [PLAN],
+    };
+  }
+
+  /** Ends what still waits; then every attempt that was ever published has ended, or was abandoned by a reset. */
+  async end(): Promise<void> {
+    await this.#passTime("late");
+    await this.#spend();
+    assert.equal(this.#waiting, undefined);
+    assert.equal(this.#ends.size, await this.#redis.xlen(keys.streams.plan));
+  }
+
+  async #unchanged<T>(run: () => Promise<T>): Promise<T> {
+    const before = await this.#kernel.keyspace();
+    const reply = await run();
+    assert.deepEqual(await this.#kernel.keyspace(), before);
+    return reply;
+  }
+
+  async #open(mode: string): Promise<void> {
+    const run = () =>
+      this.#kernel.opener({ mode })(proposalFrom(), { decision: "EXECUTE", reason: "", close: CLOSE });
+    const taken = this.#marked || this.#waiting !== undefined || this.#ordering !== undefined || this.#placed;
+    if (taken) {
+      assert.equal((await this.#unchanged(run)).kind, "duplicate");
+      return;
+    }
+    const opened = await run();
+    this.#opened();
+    const halt = this.#halt();
+    if (halt === undefined) {
+      assert.ok(opened.kind === "opened");
+      this.#waiting = { id: opened.attempt, mode, time: "early" };
+      this.#attempts.push(this.#waiting);
+    } else {
+      assert.partialDeepStrictEqual(opened, { kind: "ended", decision: "BLOCKED", reason: halt });
+      await this.#endedAtOnce();
+    }
+  }
+
+  async #skip(): Promise<void> {
+    const open = this.#kernel.opener();
+    const opened = await open(proposalFrom(), { decision: "SKIP", reason: "action_hold" });
+    if (opened.kind === "duplicate") return;
+    this.#opened();
+    await this.#endedAtOnce();
+  }
+
+  #opened(): void {
+    this.#marked = true;
+    this.#recorded = true;
+    this.#permits.clear();
+    this.#blocks.clear();
+  }
+
+  async #endedAtOnce(): Promise<void> {
+    this.#ends.set((await this.#redis.hget(keys.plan(PLAN), "attempt")) ?? "", "result");
+  }
+
+  /** As the Python issuers do: no attempt, no wake-up, no look at anything. The governor's no is a block key. */
+  async #set(issuer: string, said: Said): Promise<void> {
+    if (said === "denied" && issuer === "governor") {
+      this.#blocks.set(issuer, {});
+      await this.#redis.setex(
+        keys.block(issuer, PLAN),
+        60,
+        JSON.stringify({ reason: "burst", symbol: SYMBOL }),
+      );
+      return;
+    }
+    this.#permits.set(issuer, { said });
+    const bodies = {
+      granted: PERMITS[issuer],
+      denied: { allow: false, symbol: SYMBOL, reason: "no_position" },
+      malformed: { ...PERMITS[issuer], symbol: "ETHUSDT" },
+    };
+    await this.#redis.setex(keys.permit(issuer, PLAN), 60, JSON.stringify(bodies[said]));
+  }
+
+  async #issue(name: string, granted: boolean, ago: number): Promise<void> {
+    const attempt = this.#attempts.at(-1 - ago)?.id;
+    if (attempt === undefined) return;
+    const answer = granted
+      ? ({ verdict: "granted", reason: "ok", permit: { safe_qty: 0.5, exchange_position_amt: -1 } } as const)
+      : ({ verdict: "denied", reason: "no_position", context: {} } as const);
+    const issued = await this.#issuers.get(name)?.issue({ planId: PLAN, symbol: SYMBOL, attempt }, answer);
+    if (issued?.kind === "granted") this.#permits.set(name, { said: "granted", attempt });
+    if (issued?.kind !== "denied") return;
+    if (name === "governor") this.#blocks.set(name, { attempt });
+    else this.#permits.set(name, { said: "denied", attempt });
+  }
+
+  /** The verdict by the model: a reason, or `ok`, or `waiting`. */
+  #verdict({ id, time }: Attempt): string {
+    const ours = (one: { attempt?: string } | undefined) =>
+      one !== undefined && (one.attempt ?? id) === id ? one : undefined;
+    const said = REQUIRED.map((name) => {
+      if (ours(this.#blocks.get(name)) !== undefined) return { name, said: "denied" };
+      // What is malformed is so whatever attempt it names; the malformed ones here name none.
+      return {
+        name,
+        said:
+          this.#permits.has(name) && ours(this.#permits.get(name))
+            ? this.#permits.get(name)?.said
+            : undefined,
+      };
+    });
+    const halt = this.#halt();
+    if (halt !== undefined) return halt;
+    const first = (what: Said) => said.find((one) => one.said === what)?.name;
+    const [denied, malformed] = [first("denied"), first("malformed")];
+    if (denied !== undefined) return `${denied}_permit_denied`;
+    if (malformed !== undefined) return `invalid_${malformed}_permit_format`;
+    const lacking = said.filter((one) => one.said === undefined).map(({ name }) => name);
+    if (lacking.length > 0 && time === "early") return "waiting";
+    if (lacking.length === REQUIRED.length) return "missing_both";
+    if (lacking.length > 0) return `missing_${lacking.join("_")}`;
+    return time === "late" ? "deadline_passed" : "ok";
+  }
+
+  async #spend(): Promise<void> {
+    const consume = () => this.#consume(PLAN, SYMBOL);
+    const attempt = this.#waiting;
+    if (attempt === undefined) {
+      const consumed = await this.#unchanged(consume);
+      assert.partialDeepStrictEqual(
+        consumed,
+        this.#recorded ? { kind: "verdict", replayed: true } : { kind: "gone" },
+      );
+      return;
+    }
+    const expected = this.#verdict(attempt);
+    if (expected === "waiting") {
+      assert.equal((await this.#unchanged(consume)).kind, "waiting");
+      return;
+    }
+    // Two callers at once: one of them reaches the verdict, the other replays it.
+    const both = await Promise.all([consume(), consume()]);
+    const verdict = expected === "ok" ? { kind: "ok" } : { kind: "blocked", reason: expected };
+    assert.partialDeepStrictEqual(both, [
+      { kind: "verdict", replayed: false, verdict },
+      { kind: "verdict", replayed: true, verdict },
+    ]);
+    assert.equal(await this.#redis.exists(...REQUIRED.map((name) => keys.permit(name, PLAN))), 0);
+    this.#permits.clear();
+    this.#waiting = undefined;
+    const forAnOrder = expected === "ok" && attempt.mode === "paper";
+    this.#ends.set(attempt.id, forAnOrder ? "executed" : "result");
+    if (forAnOrder) this.#ordering = attempt;
+  }
+
+  async #passTime(time: "due" | "late"): Promise<void> {
+    if (this.#waiting === undefined || this.#waiting.time === "late") return;
+    this.#waiting.time = time;
+    // The clock is Redis's own, so the deadline moves instead; the grace is longer than any test.
+    const deadline = Date.now() - (time === "due" ? 0 : GRACE_MS + 1);
+    await this.#redis.hset(keys.plan(PLAN), "deadline_ms", deadline);
+  }
+
+  /** The executor's part, for the order that the last spending may have led to. */
+  async #settle(state: string): Promise<void> {
+    if (this.#ordering === undefined) return;
+    const { id } = this.#ordering;
+    const attempt_no = (await this.#kernel.entries(keys.streams.execute)).find(
+      ({ attempt }) => attempt === id,
+    )?.["attempt_no"];
+    await this.#redis.hset(keys.order(PLAN), { state, attempt: id, attempt_no: attempt_no ?? "" });
+    this.#ordering = undefined;
+    if (state === "EXECUTED") this.#placed = true;
+  }
+
+  #halt(): string | undefined {
+    return ["kill_switch_active", "disarmed"].find((halt) => this.#halts.has(halt));
+  }
+}
