@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Big } from "big.js";
 import { describe, expect, it } from "vitest";
 import { evidenceOf, type MutableEvidence, type PlanOutline } from "./history-of.ts";

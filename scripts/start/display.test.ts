@@ -1,0 +1,62 @@
+import { PassThrough } from "node:stream";
+import { GOVERNOR_REASONS, ISSUERS, P33_REASONS, PLAN_REASONS, waitReasons } from "@quantum/contract";
+import { describe, expect, it } from "vitest";
+import { Display } from "./display.ts";
+import { explain } from "./explain.ts";
+
+function displayTo({ isTTY = false, verbose = false, bounded = false }) {
+  const output = Object.assign(new PassThrough(), { isTTY }) as unknown as NodeJS.WriteStream & PassThrough;
+  const display = new Display({ verbose, bounded, output });
+  return { display, shown: () => String(output.read() ?? "") };
+}
+
+const record = (msg: string, fields = {}) => ({ level: 30, time: 0, msg, ...fields });
+const BLOCK = record("[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b reason=missing_p33 gov_ttl=58", {
+  reason: "missing_p33",
+});
+
+describe("the display", () => {
+  it("shows wait lines as they are, and under a BLOCK why it is safe", () => {
+    const { display, shown } = displayTo({});
+    display.record("apply-layer", record("[PERMIT_WAIT] OK plan=67e6da21fa9fe506 wait_ms=3"));
+    display.record("apply-layer", BLOCK);
+    expect(shown()).toBe(
+      `[PERMIT_WAIT] OK plan=67e6da21fa9fe506 wait_ms=3\n${BLOCK.msg}\n    ${explain("missing_p33")}\n`,
+    );
+  });
+
+  it("explains each reason once in a run that ends", () => {
+    const { display, shown } = displayTo({ bounded: true });
+    display.record("apply-layer", BLOCK);
+    display.record("apply-layer", BLOCK);
+    expect(shown().split("safe:")).toHaveLength(2);
+  });
+
+  it("shows errors always, and the rest when verbose", () => {
+    const error = record("failed to read", { level: 50, err: { message: "ECONNRESET" } });
+    const quiet = displayTo({});
+    quiet.display.record("governor", record("stopping"));
+    quiet.display.record("governor", error);
+    expect(quiet.shown()).toBe("governor: failed to read: ECONNRESET\n");
+    const verbose = displayTo({ verbose: true });
+    verbose.display.record("governor", record("stopping"));
+    expect(verbose.shown()).toBe("governor: stopping\n");
+  });
+
+  it("keeps the progress below the lines of a terminal", () => {
+    const { display, shown } = displayTo({ isTTY: true });
+    display.progress("1 of 2");
+    display.line("a line");
+    expect(shown()).toBe("\r\x1b[2K1 of 2\r\x1b[2Ka line\n1 of 2");
+  });
+});
+
+describe("explain", () => {
+  const generic = explain("none of these");
+  const issuersOwn = new Set<string>([...P33_REASONS, ...GOVERNOR_REASONS]);
+  const beforeTheWait = PLAN_REASONS.BLOCKED.filter((reason) => issuersOwn.has(reason));
+
+  it.each([...waitReasons(ISSUERS), ...beforeTheWait])("says what to look at after %s", (reason) => {
+    expect(explain(reason)).not.toBe(generic);
+  });
+});

@@ -1,0 +1,54 @@
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { claimRun, stopRun } from "./run-file.ts";
+
+const FACTS = {
+  pid: 42,
+  startedAt: "2026-01-22T23:20:48.373Z",
+  scenario: "healthy",
+  seed: 7,
+  ports: { governor: 8044 },
+  redis: { url: "redis://127.0.0.1:20123", port: 20123 },
+};
+let dir = "";
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "quantum-run-"));
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+describe("the claim of a checkout", () => {
+  it("is refused to a second pipeline, by the first one's name", async () => {
+    const claim = await claimRun(dir);
+    await claim.write(FACTS);
+    await expect(claimRun(dir)).rejects.toThrow(/running already \(pid 42, .*redis:\/\/127\.0\.0\.1:20123/);
+    expect(JSON.parse(await readFile(join(dir, "run.json"), "utf8"))).toEqual(FACTS);
+    await claim.release();
+    await (await claimRun(dir)).release();
+  });
+
+  it("takes the request to stop, which ends when the pipeline has", async () => {
+    const claim = await claimRun(dir);
+    await claim.write(FACTS);
+    const stopped = stopRun(dir);
+    await claim.stopRequested;
+    await claim.release();
+    expect(await stopped).toContain("pid 42");
+    expect(await stopRun(dir)).toBeUndefined();
+  });
+
+  it("does not outlive a pipeline that was killed", async () => {
+    // A socket that nobody listens on, as SIGKILL leaves it: a close removes it by its first name only.
+    const server = createServer();
+    await once(server.listen(join(dir, "first-name")), "listening");
+    await rename(join(dir, "first-name"), join(dir, "run.sock"));
+    server.close();
+    await writeFile(join(dir, "run.json"), JSON.stringify(FACTS));
+    expect(await stopRun(dir)).toBeUndefined();
+    await (await claimRun(dir)).release();
+  });
+});
