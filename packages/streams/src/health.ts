@@ -38,8 +38,8 @@ export async function trim(redis: RedisClient, stream: string, keep: number): Pr
     const needed = earlier(delivered, oldestPending ?? delivered);
     oldestNeeded = earlier(oldestNeeded ?? needed, needed);
   }
-  // Nobody reads it: only its length counts.
-  if (oldestNeeded === undefined) return await redis.xtrim(stream, "MAXLEN", "~", keep);
+  // No group yet, or it was lost: whoever creates it at 0 needs everything.
+  if (oldestNeeded === undefined) return 0;
   return await redis.xtrim(stream, "MINID", "~", oldestNeeded, "LIMIT", excess);
 }
 

@@ -1,0 +1,119 @@
+import { disconnect, connectForCommands } from "@quantum/redis";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Bench, GROUP, keys, startBench, STREAM } from "./bench.fixture.ts";
+import { type DeadLetter, moveToDeadLetter } from "./dead-letter.ts";
+
+let bench: Bench;
+beforeAll(async () => void (bench = await startBench()));
+afterAll(() => bench.stop());
+beforeEach(() => bench.redis.flushall());
+
+async function givenPendingEntry(
+  fields = { symbol: "BTCUSDT", plan_id: "67e6da21fa9fe506" },
+): Promise<DeadLetter> {
+  await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+  await bench.redis.xadd(STREAM, "*", ...Object.entries(fields).flat());
+  const [id = ""] = await bench.givenPending("governor@a:8044", 1);
+  return { stream: STREAM, group: GROUP, entry: { id, fields, deliveries: 5 }, reason: "no symbol" };
+}
+const move = (letter: DeadLetter) => moveToDeadLetter(bench.redis, keys, letter);
+const raw = async () => (await bench.redis.xrange(keys.streams.deadLetter, "-", "+")).map(([, flat]) => flat);
+
+describe("moving an entry to the dead letters", () => {
+  it("appends it with its reason and acknowledges it", async () => {
+    const letter = await givenPendingEntry();
+    const before = Date.now();
+    expect(await move(letter)).toBe(true);
+    const [dead = {}] = await bench.deadLetters();
+    const { dead_at_ms: deadAt, ...fields } = dead;
+    expect(fields).toEqual({
+      stream: STREAM,
+      group: GROUP,
+      entry_id: letter.entry.id,
+      reason: "no symbol",
+      deliveries: "5",
+      "entry.symbol": "BTCUSDT",
+      "entry.plan_id": "67e6da21fa9fe506",
+    });
+    expect(Number(deadAt)).toBeGreaterThanOrEqual(before);
+    expect(Number(deadAt)).toBeLessThanOrEqual(Date.now());
+    expect(await bench.pendingCount()).toBe(0);
+    expect(await bench.redis.xlen(STREAM)).toBe(1);
+  });
+
+  it("replays: the second run changes nothing, after SCRIPT FLUSH too", async () => {
+    const letter = await givenPendingEntry();
+    await move(letter);
+    const before = await raw();
+    expect(await move(letter)).toBe(false);
+    await bench.redis.script("FLUSH");
+    expect(await move({ ...letter, reason: "another" })).toBe(false);
+    expect(await raw()).toEqual(before);
+  });
+
+  it("runs after SCRIPT FLUSH", async () => {
+    const letter = await givenPendingEntry();
+    await bench.redis.script("FLUSH");
+    expect(await move(letter)).toBe(true);
+  });
+
+  it("changes nothing for an entry that is not pending", async () => {
+    const letter = await givenPendingEntry();
+    await bench.redis.xack(STREAM, GROUP, letter.entry.id);
+    expect(await move(letter)).toBe(false);
+    expect(await move({ ...letter, entry: { ...letter.entry, id: "1-1" } })).toBe(false);
+    expect(await bench.redis.exists(keys.streams.deadLetter)).toBe(0);
+  });
+
+  it("lets one of two callers at once have it", async () => {
+    const letter = await givenPendingEntry();
+    const other = connectForCommands({ url: bench.server.url, name: "other", onError: () => undefined });
+    const moved = await Promise.all([move(letter), moveToDeadLetter(other, keys, letter), move(letter)]);
+    await disconnect(other);
+    expect(moved.filter(Boolean)).toHaveLength(1);
+    expect(await raw()).toHaveLength(1);
+  });
+
+  it("refuses wrong types and a group that is not there, and changes nothing", async () => {
+    const letter = await givenPendingEntry();
+    await bench.redis.set(keys.streams.deadLetter, "not a stream");
+    await expect(move(letter)).rejects.toThrow("WRONGTYPE");
+    expect(await bench.pendingCount()).toBe(1);
+    await bench.redis.del(keys.streams.deadLetter);
+    await expect(move({ ...letter, group: "nobody" })).rejects.toThrow("NOGROUP");
+    await bench.redis.set("text", "not a stream");
+    await expect(move({ ...letter, stream: "text" })).rejects.toThrow("WRONGTYPE");
+    expect(await bench.redis.exists(keys.streams.deadLetter)).toBe(0);
+    expect(await bench.pendingCount()).toBe(1);
+  });
+
+  it("keeps the entry's fields apart from its own, whatever they are called", async () => {
+    const letter = await givenPendingEntry({ reason: "as published", stream: "x" } as never);
+    await move(letter);
+    expect((await bench.deadLetters())[0]).toMatchObject({
+      reason: "no symbol",
+      "entry.reason": "as published",
+      stream: STREAM,
+      "entry.stream": "x",
+    });
+  });
+
+  it("moves an entry whose fields are gone", async () => {
+    const letter = await givenPendingEntry();
+    await bench.redis.xdel(STREAM, letter.entry.id);
+    expect(await move({ ...letter, entry: { ...letter.entry, fields: {} } })).toBe(true);
+    expect(await bench.pendingCount()).toBe(0);
+  });
+
+  it("keeps about the last 10,000", async () => {
+    const letter = await givenPendingEntry();
+    const pipeline = bench.redis.pipeline();
+    for (let n = 0; n < 10_300; n++) pipeline.xadd(keys.streams.deadLetter, "*", "n", n);
+    await pipeline.exec();
+    await move(letter);
+    const length = await bench.redis.xlen(keys.streams.deadLetter);
+    expect(length).toBeGreaterThanOrEqual(10_000);
+    // Whole nodes of 100 entries go.
+    expect(length).toBeLessThanOrEqual(10_100);
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { keys, recordEvents, recorder, startBench, STREAM, until } from "./bench.fixture.ts";
+import { StreamConsumer } from "./consumer.ts";
+
+const make = (options: ConstructorParameters<typeof StreamConsumer>[0]) => new StreamConsumer(options);
+
+async function givenBench(options: Parameters<typeof startBench>[0] = {}) {
+  const bench = await startBench(options);
+  onTestFinished(() => bench.stop());
+  return bench;
+}
+
+describe("a consumer whose Redis", () => {
+  it("is killed and restarted in mid-run loses nothing", async () => {
+    const bench = await givenBench({ appendonly: true, appendfsync: "always" });
+    const { handle, ids } = recorder();
+    const consumer = bench.consumer(make, { handle, concurrency: 8 });
+    const added = await bench.add(600);
+    await consumer.start();
+    await until(() => expect(ids().length).toBeGreaterThan(200));
+    await bench.server.kill();
+    await bench.server.restart();
+    await until(() => expect(ids().length).toBeGreaterThan(400));
+    await bench.server.kill();
+    await bench.server.restart();
+    await until(async () => expect(await bench.pendingCount()).toBe(0));
+    await until(() => expect(new Set(ids())).toEqual(new Set(added)));
+    expect(await bench.redis.exists(keys.streams.deadLetter)).toBe(0);
+  });
+
+  it("comes back empty makes its group again", async () => {
+    const bench = await givenBench();
+    const { handle, ids } = recorder();
+    const consumer = bench.consumer(make, { handle });
+    const groups = recordEvents(consumer, "group");
+    await consumer.start();
+    await bench.server.kill();
+    await bench.server.restart();
+    await until(() => expect(groups).toHaveLength(2));
+    const added = await bench.add(3);
+    await until(() => expect(ids()).toEqual(added));
+  });
+
+  it("was away for long reads on at once when it is back: no abandoned read takes its entries or its time", async () => {
+    const bench = await givenBench({ appendonly: true, appendfsync: "always" });
+    const { handle, ids } = recorder();
+    const consumer = bench.consumer(make, { handle, reclaimIdleMs: 600_000 });
+    const failed = recordEvents(consumer, "failed");
+    await consumer.start();
+    const before = await bench.add(1);
+    await until(() => expect(ids()).toEqual(before));
+    await bench.server.kill();
+    const deadlines = () => failed.filter(([{ error }]) => error.name === "DeadlineError");
+    await until(() => expect(deadlines()).toHaveLength(2));
+    await bench.server.restart();
+    const after = await bench.add(3);
+    await until(() => expect(ids()).toEqual([...before, ...after]));
+    await until(async () => expect(await bench.pendingCount()).toBe(0));
+  });
+
+  it("is not there yet starts when it comes, or stops when it is told to", async () => {
+    const bench = await givenBench();
+    const waiting = bench.consumer(make, { handle: recorder().handle });
+    const stopped = bench.consumer(make, { handle: recorder().handle, consumer: "governor@b:8044" });
+    const failed = recordEvents(stopped, "failed");
+    await bench.server.kill();
+    const starting = [waiting.start(), stopped.start()];
+    await until(() => expect(failed.length).toBeGreaterThan(0));
+    await stopped.stop();
+    await starting[1];
+    await bench.server.restart();
+    await starting[0];
+    expect(waiting.groupReady).toBe(true);
+    expect(stopped.groupReady).toBe(false);
+  });
+
+  it("holds something else under the stream's name keeps trying, and recovers", async () => {
+    const bench = await givenBench();
+    await bench.redis.set(STREAM, "not a stream");
+    const { handle, ids } = recorder();
+    const consumer = bench.consumer(make, { handle });
+    const failed = recordEvents(consumer, "failed");
+    const starting = consumer.start();
+    await until(() => expect(failed[0]?.[0].error.message).toContain("WRONGTYPE"));
+    await bench.redis.del(STREAM);
+    await starting;
+    const added = await bench.add(1);
+    await until(() => expect(ids()).toEqual(added));
+  });
+});
