@@ -1,7 +1,7 @@
 /** The whole executor in this process, against a real Redis and the simulated exchange over HTTP. */
 import type { Fault } from "@quantum/exchange-sim";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Rig, type Spent, startRig } from "./rig.ts";
+import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
 let rig: Rig;
 let executor: Awaited<ReturnType<Rig["executor"]>>;

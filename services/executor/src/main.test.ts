@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { startService } from "@quantum/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { KEY, type Rig, SECRET, startRig } from "./rig.ts";
+import { KEY, type Rig, SECRET, startRig } from "./rig.fixture.ts";
 
 const LOG_TIMEOUT_MS = 10_000;
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createBinanceExchange, type Exchange, parseVenue, type Venue } from "@quantum/exchange";
+import { createBinanceExchange, parseVenue, type Venue } from "@quantum/exchange";
 import { notDurable, type RedisFacts } from "@quantum/redis";
 import { type Logger, runService } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
@@ -14,7 +14,7 @@ import { RuleBook } from "./rules.ts";
 import { observe } from "./telemetry.ts";
 
 const GROUP = "executor";
-/** Well below the exchange's own tolerance, so that a wrong clock is seen before orders are refused for it. */
+/** A clock further from Redis's is broken; ours opens the send windows. */
 const CLOCK_BOUND_MS = 500;
 /** The exchange may start beside us; one that is gone for longer is the supervisor's business. */
 const EXCHANGE_ATTEMPTS = 20;
@@ -54,7 +54,10 @@ await runService({
     const orders = createOrders({ redis, keys, group: GROUP, events });
     observe({ events, orders, rules, registry, log });
 
-    await reach(exchange, rules, log);
+    if (await whenReachable(() => exchange.hedgeMode(), log)) {
+      throw new Error("the account is in hedge mode: reduce-only orders need one-way mode");
+    }
+    await whenReachable(() => rules.start(), log);
     const resolver = new Resolver({ orders, exchange, events, keys, connectForJobs });
     await resolver.start();
     const handle = createHandler({
@@ -97,18 +100,15 @@ function checkDurability(facts: RedisFacts, venue: Venue, log: Logger): void {
   log.warn({ problems }, "this Redis may forget claims; a real exchange would be refused");
 }
 
-/** Reads rules and mode of the account, waiting for an exchange that is only starting. */
-async function reach(exchange: Exchange, rules: RuleBook, log: Logger): Promise<void> {
+/** Waits for an exchange that is only starting. */
+async function whenReachable<T>(ask: () => Promise<T>, log: Logger): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await rules.start();
-      if (await exchange.hedgeMode()) break;
-      return;
+      return await ask();
     } catch (error) {
       if (attempt === EXCHANGE_ATTEMPTS) throw error;
       log.warn({ err: error }, "waiting for the exchange");
       await delay(EXCHANGE_RETRY_MS);
     }
   }
-  throw new Error("the account is in hedge mode: reduce-only orders need one-way mode");
 }

@@ -4,7 +4,7 @@ import { executeEntry } from "@quantum/contract";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
 import { createOrders } from "./orders.ts";
-import { GROUP, KEY, type Rig, SECRET, type Spent, startRig } from "./rig.ts";
+import { GROUP, KEY, type Rig, SECRET, type Spent, startRig } from "./rig.fixture.ts";
 
 let rig: Rig;
 let running: Awaited<ReturnType<Rig["executor"]>>[];
@@ -96,6 +96,19 @@ describe.each([
     expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
   });
 
+  it("after it had marked the order UNKNOWN, without a job for it", async () => {
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    const entryId = await dieAfterClaim(entry, "executor-dead", sent);
+    const executor = await start("executor-2");
+    const order = await executor.orders.readUnsettled(entry.plan_id);
+    if (order === undefined) throw new Error("it is claimed");
+    expect(await executor.orders.doubt(order, "answer_ambiguous")).toBe(true);
+    const ended = executor.ended(entry);
+    await executor.resolver.sweep();
+    await ended;
+    await rig.expectEnded(entry, entryId, outcome, reason);
+  });
+
   it("and whose Redis forgot it all: the entry that comes again is asked about, however late", async () => {
     const executor = await start();
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
@@ -121,6 +134,22 @@ describe.each([
     const executed = executor.ended(later);
     await rig.publish(later);
     expect(await executed).toMatchObject({ outcome: "EXECUTED" });
+  });
+});
+
+describe("a plan older than Redis's last restart", () => {
+  it("is asked about and not sent: its claim may be forgotten", async () => {
+    const executor = await start();
+    const openedAtMs = (await rig.redisMs()) - 60_000;
+    const entry = await rig.spend({ symbol: rig.freshSymbol(), opened_at_ms: String(openedAtMs) });
+    entry.valid_until_ms = String((await rig.redisMs()) + 100);
+    const doubted = executor.next("doubted", entry.plan_id);
+    const ended = executor.ended(entry);
+    const entryId = await rig.publish(entry);
+    expect((await doubted).doubt).toBe("claimed_before");
+    await ended;
+    await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_evidence");
+    expect(await rig.requests(POST)).toBe(0);
   });
 });
 

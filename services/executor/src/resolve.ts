@@ -30,7 +30,6 @@ const JOB_EVENTS_KEPT = 100;
 
 interface Question {
   planId: string;
-  symbol: string;
   /** Answers so far that count as "there is no such order". */
   negatives: number;
 }
@@ -106,10 +105,10 @@ export class Resolver {
   }
 
   /** Asks about the order soon. One job an order: asking for it twice changes nothing. */
-  resolve = async ({ planId, symbol, clientOrderId }: ClaimedOrder): Promise<void> => {
+  resolve = async ({ planId, clientOrderId }: ClaimedOrder): Promise<void> => {
     await this.#queue.add(
       RESOLVE,
-      { planId, symbol, negatives: 0 },
+      { planId, negatives: 0 },
       {
         jobId: clientOrderId,
         attempts: QUESTIONS,
@@ -142,9 +141,10 @@ export class Resolver {
 
   async #ask(job: Job<Question>): Promise<void> {
     const { orders, events } = this.#options;
-    const { planId, symbol, negatives: before } = job.data;
+    const { planId, negatives: before } = job.data;
     const order = await orders.readUnsettled(planId);
-    if (order === undefined) return;
+    // Settled meanwhile; a later attempt's order has a job and a count of its own.
+    if (order === undefined || order.clientOrderId !== job.id) return;
     const evidence = await this.#evidence(order);
     const finding = weigh(evidence, order.windowEndMs, before);
     if (finding.kind === "settle") {
@@ -152,8 +152,8 @@ export class Resolver {
       return;
     }
     const { negatives } = finding;
-    if (negatives !== before) await job.updateData({ planId, symbol, negatives });
-    events.emit("unresolved", { planId, symbol, negatives, asked: job.attemptsMade + 1 });
+    if (negatives !== before) await job.updateData({ planId, negatives });
+    events.emit("unresolved", { planId, symbol: order.symbol, negatives, asked: job.attemptsMade + 1 });
     throw new Unresolved(evidence.order?.status ?? "no such order");
   }
 

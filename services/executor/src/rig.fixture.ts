@@ -193,7 +193,7 @@ export async function startRig() {
           return Promise.race([this.next("settled", plan_id), this.next("refused", plan_id)]);
         },
         /** The next such event of the plan; to be called before what causes it. */
-        next: <Name extends "settled" | "refused" | "doubted" | "claimed" | "unresolved">(
+        next: <Name extends "settled" | "refused" | "doubted" | "claimed">(
           event: Name,
           planId: string | undefined,
         ) =>
