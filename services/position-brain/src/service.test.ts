@@ -1,73 +1,84 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createKeys } from "@quantum/contract";
-import { createExchangeSim, type ExchangeSim } from "@quantum/exchange-sim";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { type ServiceProcess, startRedisServer, startService, type TestRedis } from "@quantum/testkit";
+import { type ServiceProcess, startService } from "@quantum/testkit";
+import { keys, planFields, resultFields, type Rig, startRig } from "./rig.fixture.ts";
 
-const keys = createKeys();
-const PLAN = "0123456789abcdef";
+const [PLAN, SECOND] = ["0123456789abcdef", "fedcba9876543210"];
+const PATIENCE_MS = 5_000;
 
-let server: TestRedis;
-let sim: ExchangeSim;
-let redis: RedisClient;
+let rig: Rig;
 let service: ServiceProcess;
 
 const environment = () => ({
-  REDIS_URL: server.url,
-  BINANCE_BASE_URL: sim.url,
+  REDIS_URL: rig.server.url,
+  BINANCE_BASE_URL: rig.sim.url,
   BINANCE_TESTNET_API_KEY: "sim-key",
   BINANCE_TESTNET_API_SECRET: "sim-secret",
   P33_METRICS_PORT: "0",
   P33_ALLOWLIST: "BTCUSDT, ETHUSDT",
+  P33_POLL_SEC: "0.5",
+  P33_LOG_LEVEL: "DEBUG",
 });
 
 beforeAll(async () => {
-  server = await startRedisServer();
-  sim = createExchangeSim({ strategy: false });
-  await sim.listen();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  rig = await startRig();
   service = await startService("position-brain", environment());
 });
 
 afterAll(async () => {
   await service.stop();
-  await disconnect(redis);
-  await sim.close();
-  await server.stop();
+  await rig.stop();
 });
 
 describe("position-brain as a process", () => {
   it("has its snapshots before it is ready, and answers a plan that has no record", async () => {
-    expect(await redis.hgetall(keys.snapshot("ETHUSDT"))).toMatchObject({
+    expect(await rig.redis.hgetall(keys.snapshot("ETHUSDT"))).toMatchObject({
       position_amt: "-1.850",
       side: "SHORT",
       source: "exchange-sim",
     });
-    await redis.xadd(keys.streams.plan, "*", ...planFields(PLAN, "BTCUSDT"));
-    await service.waitForLog((record) => record["plan"] === PLAN, 5_000);
-    expect(await redis.get(keys.permit("p33", PLAN))).toMatch(
+    await rig.redis.xadd(keys.streams.plan, "*", ...planFields(PLAN, "BTCUSDT"));
+    const answer = await service.waitForLog((record) => record["plan"] === PLAN, PATIENCE_MS);
+    expect(answer.msg).toBe(`[P33] ALLOW plan=${PLAN} symbol=BTCUSDT safe_qty=0.046 exchange_amt=0.062`);
+    expect(await rig.redis.get(keys.permit("p33", PLAN))).toMatch(
       /^\{"allow": true, "symbol": "BTCUSDT", "safe_close_qty": 0\.046, "safe_qty": 0\.046, "exchange_position_amt": 0\.062, "ledger_amt": 0\.062, "reason": "sanity_checks_passed", "created_at": [\d.]+, "attempt": "[\d-]+"\}$/,
     );
+  });
+
+  it("books the plan's result, then pauses the symbol", async () => {
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
+    const more = { order_id: orderId, executed_qty: "0.046", settled_at_ms: String(Date.now()) };
+    await rig.redis.xadd(keys.streams.result, "*", ...resultFields(PLAN, "BTCUSDT", more));
+    await service.waitForLog((record) => record.msg === "result settled", PATIENCE_MS);
+    expect(await rig.redis.hgetall(keys.ledger("BTCUSDT"))).toMatchObject({
+      last_known_amt: "0.016",
+      last_order_id: orderId,
+      last_result_plan_id: PLAN,
+      origin: "trades",
+    });
+    await rig.redis.xadd(keys.streams.plan, "*", ...planFields(SECOND, "BTCUSDT"));
+    const answer = await service.waitForLog((record) => record["plan"] === SECOND, PATIENCE_MS);
+    expect(answer["reason"]).toBe("cooldown_in_flight");
+  });
+
+  it("goes on refreshing by itself", async () => {
+    const version = Number((await rig.pairs.read("ETHUSDT")).version);
+    await rig.move("ETHUSDT", "-1.900");
+    await expect
+      .poll(async () => (await rig.pairs.read("ETHUSDT")).ledger?.amt, { timeout: PATIENCE_MS })
+      .toBe("-1.9");
+    expect(Number((await rig.pairs.read("ETHUSDT")).version)).toBeGreaterThan(version);
   });
 
   it("tells its state to Prometheus and to /readyz", async () => {
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     expect(metrics).toContain('p33_permit_allow_total{symbol="BTCUSDT"} 1');
-    expect(metrics).toContain('p33_exchange_position_amt{symbol="ETHUSDT"} -1.85');
-    expect(metrics).toContain('p33_ledger_position_amt{symbol="ETHUSDT"} -1.85');
+    expect(metrics).toContain('p33_permit_deny_total{symbol="BTCUSDT",reason="cooldown_in_flight"} 1');
+    expect(metrics).toContain('p33_exchange_position_amt{symbol="ETHUSDT"} -1.9');
+    expect(metrics).toContain('p33_ledger_position_amt{symbol="ETHUSDT"} -1.9');
     expect(metrics).toMatch(/p33_snapshot_age_seconds\{symbol="BTCUSDT"\} \d/);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
   });
+  it("ends by itself when asked to", async () => {
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+  });
 });
-
-function planFields(planId: string, symbol: string): string[] {
-  return Object.entries({
-    plan_id: planId,
-    symbol,
-    action: "PARTIAL_75",
-    kill_score: "0.5",
-    decision: "EXECUTE",
-    reason_codes: "",
-    steps: '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side": "close", "pct": 75.0}]',
-  }).flat();
-}

@@ -1,0 +1,60 @@
+import { ConfigError, readConfig } from "@quantum/service-kit";
+import { describe, expect, it } from "vitest";
+import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
+
+const environment = {
+  BINANCE_BASE_URL: "http://127.0.0.1:8099",
+  BINANCE_TESTNET_API_KEY: "sim-key",
+  BINANCE_TESTNET_API_SECRET: "sim-secret",
+};
+
+const read = (over: Record<string, string> = {}) =>
+  readConfig(configSource, { ...environment, ...over }).config;
+
+function violations(over: Record<string, string>): readonly string[] {
+  try {
+    read(over);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.violations;
+  }
+}
+
+describe("the configuration", () => {
+  it("takes the allowlist of its own, else the apply-layer's, else BTCUSDT", () => {
+    expect([...allowlistOf(read())]).toEqual(["BTCUSDT"]);
+    expect([...allowlistOf(read({ APPLY_ALLOWLIST: "ETHUSDT,SOLUSDT" }))]).toEqual(["ETHUSDT", "SOLUSDT"]);
+    const both = { APPLY_ALLOWLIST: "ETHUSDT", P33_ALLOWLIST: "XRPUSDT" };
+    expect([...allowlistOf(read(both))]).toEqual(["XRPUSDT"]);
+    expect(violations({ P33_ALLOWLIST: "btcusdt" })).toEqual([
+      'P33_ALLOWLIST="btcusdt": a comma list of upper-case symbols is needed',
+    ]);
+  });
+
+  it("keeps a promise longer than permit and hand-over can live", () => {
+    expect(reserveTtlMs(read())).toBeGreaterThan(60_000 + 5_000);
+    expect(reserveTtlMs(read({ APPLY_EXECUTE_TTL_MS: "20000" }))).toBeGreaterThan(60_000 + 20_000);
+  });
+
+  it("says what would break, all at once", () => {
+    expect(
+      violations({ P33_STALE_THRESHOLD_SEC: "5", P33_PERMIT_TTL: "2", P33_STALE_TRESHOLD_SEC: "5" }),
+    ).toEqual([
+      "P33_STALE_TRESHOLD_SEC is not a variable of this service; did you mean P33_STALE_THRESHOLD_SEC?",
+      "P33_STALE_THRESHOLD_SEC=5 must exceed P33_POLL_SEC=5: every snapshot would be stale before the next one",
+      "P33_PERMIT_TTL=2 must exceed 2.2 s: a permit could run out while its plan still waits for the other issuer",
+    ]);
+  });
+
+  it("refuses production, no exchange at all, and invented answers anywhere but at a simulator", () => {
+    expect(violations({ BINANCE_BASE_URL: "https://fapi.binance.com" })[0]).toContain(
+      "production is refused",
+    );
+    expect(violations({ BINANCE_BASE_URL: "" })).toEqual(["BINANCE_BASE_URL: is required"]);
+    expect(violations({ P33_SIM_DENY_RATE: "0.5" })).toEqual([]);
+    expect(
+      violations({ BINANCE_BASE_URL: "https://testnet.binancefuture.com", P33_SIM_DENY_RATE: "0.5" }),
+    ).toEqual(["P33_SIM_*: invented delays, denials and drops are for a simulated exchange only"]);
+  });
+});

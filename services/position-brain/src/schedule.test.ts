@@ -1,0 +1,43 @@
+import { createKeys } from "@quantum/contract";
+import { connectForCommands, connectForJobs, disconnect } from "@quantum/redis";
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startSchedule } from "./schedule.ts";
+
+const EVERY_MS = 100;
+const keys = createKeys();
+let server: TestRedis;
+
+beforeAll(async () => {
+  server = await startRedisServer();
+});
+afterAll(() => server.stop());
+
+it("refreshes once an interval however many replicas share it, goes on after a failure, and stops", async () => {
+  const options = { url: server.url, name: "test", onError: () => undefined };
+  const times: number[] = [];
+  const enough = Promise.withResolvers<void>();
+  const refresh = async () => {
+    times.push(Date.now());
+    if (times.length === 8) enough.resolve();
+    if (times.length === 2) throw new Error("the exchange is away");
+  };
+  const schedule = () =>
+    startSchedule({
+      connectForJobs: () => connectForJobs(options),
+      keys,
+      everyMs: EVERY_MS,
+      refresh,
+      onError: (error) => enough.reject(error),
+    });
+  const stops = [await schedule(), await schedule(), await schedule()];
+  await enough.promise;
+  // One fewer interval than refreshes; the first one may come early in its interval.
+  expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(6 * EVERY_MS);
+
+  for (const stop of stops) await stop();
+  const redis = connectForCommands(options);
+  const names = await redis.keys("*");
+  await disconnect(redis);
+  expect(names.every((name) => name.startsWith(`${keys.jobs}:position-brain-refresh`))).toBe(true);
+});
