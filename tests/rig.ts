@@ -9,7 +9,8 @@ export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
 const ALLOWLIST = SYMBOLS.join(",");
 const PROBE_MS = 20;
-const UNLIMITED = "10000000";
+/** The most that the governor can count to, about. */
+const UNLIMITED = "80000000";
 
 /** The environment that makes each service part of a rig: any free port, no limits that would bite, no cooldown. */
 function environment(name: string, redisUrl: string, venueUrl: string): Record<string, string> {
