@@ -31,10 +31,12 @@ export async function readFacts(client: RedisClient): Promise<RedisFacts> {
   };
 }
 
+// Both are written so that what cannot be read as a number is refused.
+
 /** Redis older than 7.0 lacks what the scripts use; a replica would refuse every write. */
 export function unusable(facts: RedisFacts): string[] {
   const problems: string[] = [];
-  if (Number(facts.version.split(".")[0]) < OLDEST_MAJOR) {
+  if (!(Number(facts.version.split(".")[0]) >= OLDEST_MAJOR)) {
     problems.push(`redis_version is ${facts.version}: ${OLDEST_MAJOR}.0 or newer is needed`);
   }
   if (facts.role !== "master") problems.push(`role is ${facts.role}: a master is needed`);
@@ -51,7 +53,7 @@ export function notDurable(facts: RedisFacts, clockBoundMs: number): string[] {
   if (facts.maxmemoryPolicy !== "noeviction") {
     problems.push(`maxmemory-policy is ${facts.maxmemoryPolicy}: only 'noeviction' never drops a claim`);
   }
-  if (Math.abs(facts.clockOffsetMs) > clockBoundMs) {
+  if (!(Math.abs(facts.clockOffsetMs) <= clockBoundMs)) {
     problems.push(
       `the clock is ${facts.clockOffsetMs} ms off Redis's: at most ${clockBoundMs} ms is allowed`,
     );

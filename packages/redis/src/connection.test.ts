@@ -1,0 +1,149 @@
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import {
+  COMMAND_DEADLINE_MS,
+  connectForBlocking,
+  connectForCommands,
+  connectForJobs,
+  DeadlineError,
+  disconnect,
+  type RedisClient,
+  withDeadline,
+} from "./connection.ts";
+
+/** What a busy machine may add to a deadline. */
+const SLACK_MS = 1_500;
+const WAIT_MS = 10_000;
+
+let server: TestRedis;
+beforeAll(async () => void (server = await startRedisServer()));
+afterAll(() => server.stop());
+
+function connect(make = connectForCommands, { url = server.url, name = "test" } = {}): RedisClient {
+  const client = make({ url, name, onError: () => undefined });
+  onTestFinished(() => disconnect(client));
+  return client;
+}
+
+const outcomeOf = (promise: Promise<unknown>) => promise.then(String, (error: Error) => error.message);
+
+describe("a connection for commands", () => {
+  it("uses the database of its URL and is named in CLIENT LIST", async () => {
+    const client = connect(connectForCommands, { url: `${server.url}/3`, name: "governor@a:8044:commands" });
+    await client.set("here", "1");
+    expect(await client.client("LIST")).toMatch(/name=governor@a:8044:commands .*db=3 /);
+    expect(await connect().exists("here")).toBe(0);
+  });
+
+  it("ends every command within its deadline while the server is frozen, and works when it is back", async () => {
+    const client = connect();
+    await client.ping();
+    server.pause();
+    const startedAt = performance.now();
+    const outcomes = await Promise.all([
+      outcomeOf(client.get("a")),
+      outcomeOf(client.incr("b")),
+      outcomeOf(client.pipeline().get("c").exec()),
+      outcomeOf(client.eval("return 1", 0)),
+    ]);
+    const tookMs = performance.now() - startedAt;
+    server.resume();
+    expect(outcomes.filter((outcome) => !outcome.includes("timed out"))).toEqual([]);
+    expect(tookMs).toBeLessThan(COMMAND_DEADLINE_MS + SLACK_MS);
+    // Late answers must not be taken for those of later commands.
+    expect(await client.echo("mine")).toBe("mine");
+  });
+
+  it("fails commands while the server is gone, tells its owner, and works when it is back", async () => {
+    const own = await startRedisServer();
+    onTestFinished(() => own.stop());
+    const onError = vi.fn<(error: Error) => void>();
+    const client = connectForCommands({ url: own.url, name: "test", onError });
+    onTestFinished(() => disconnect(client));
+    await client.ping();
+    await own.kill();
+    expect(await outcomeOf(client.get("a"))).toMatch(/max retries|closed|timed out/);
+    await vi.waitFor(() => expect(onError).toHaveBeenCalled(), WAIT_MS);
+    await own.restart();
+    await vi.waitFor(async () => expect(await client.ping()).toBe("PONG"), WAIT_MS);
+  });
+});
+
+describe("a connection for blocking reads", () => {
+  it("waits through a restart instead of failing", async () => {
+    const own = await startRedisServer();
+    onTestFinished(() => own.stop());
+    const client = connect(connectForBlocking, { url: own.url });
+    await client.ping();
+    await own.kill();
+    const answer = client.ping();
+    await own.restart();
+    expect(await answer).toBe("PONG");
+  });
+});
+
+describe("disconnect", () => {
+  const roles = [connectForCommands, connectForBlocking, connectForJobs];
+
+  it.each(roles)("ends a %o that is in use, twice too", async (make) => {
+    const client = connect(make);
+    await client.ping();
+    await Promise.all([disconnect(client), disconnect(client)]);
+    await disconnect(client);
+    expect(client.status).toBe("end");
+  });
+
+  it("ends one that has only just begun to connect", async () => {
+    const client = connect();
+    await disconnect(client);
+    expect(client.status).toBe("end");
+  });
+
+  it.each(roles)(
+    "ends a %o between two attempts to reach a dead server, and its commands with it",
+    async (make) => {
+      const own = await startRedisServer();
+      const client = connect(make, { url: own.url });
+      await client.ping();
+      const reconnecting = new Promise((resolve) => client.once("reconnecting", resolve));
+      await own.stop();
+      await reconnecting;
+      const answer = outcomeOf(client.get("a"));
+      expect(client.status).toBe("reconnecting");
+      await disconnect(client);
+      expect(client.status).toBe("end");
+      expect(await answer).toMatch(/closed|max retries/);
+    },
+  );
+
+  it("ends a blocked read of a frozen server", async () => {
+    const client = connect(connectForBlocking);
+    await client.ping();
+    const answer = outcomeOf(client.blpop("never", 0));
+    server.pause();
+    await disconnect(client).finally(() => server.resume());
+    expect(await answer).toContain("closed");
+  });
+});
+
+describe("withDeadline", () => {
+  it("passes an answer or an error on", async () => {
+    expect(await withDeadline(Promise.resolve(1), 1_000, "GET a")).toBe(1);
+    await expect(withDeadline(Promise.reject(new Error("refused")), 1_000, "GET a")).rejects.toThrow(
+      "refused",
+    );
+  });
+
+  it("names what did not answer, and how long it had", async () => {
+    const late = withDeadline(new Promise(() => undefined), 5, "XREADGROUP plans");
+    await expect(late).rejects.toThrow(new DeadlineError("XREADGROUP plans: no answer within 5 ms"));
+    await expect(late).rejects.toBeInstanceOf(DeadlineError);
+  });
+
+  it("leaves no unhandled rejection behind when the answer is an error and comes late", async () => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    await expect(withDeadline(promise, 1, "GET a")).rejects.toThrow(DeadlineError);
+    reject(new Error("late"));
+    await expect(promise).rejects.toThrow("late");
+  });
+});

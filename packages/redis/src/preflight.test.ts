@@ -1,0 +1,91 @@
+import { type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { connectForCommands, disconnect } from "./connection.ts";
+import { notDurable, readFacts, type RedisFacts, unusable } from "./preflight.ts";
+
+const CLOCK_BOUND_MS = 1_000;
+
+async function givenServer(options: RedisServerOptions = {}) {
+  const server = await startRedisServer(options);
+  const client = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  onTestFinished(async () => {
+    await disconnect(client);
+    await server.stop();
+  });
+  return { server, client };
+}
+
+const GOOD: RedisFacts = {
+  version: "7.0.15",
+  runId: "a",
+  role: "master",
+  aofEnabled: true,
+  appendfsync: "always",
+  maxmemoryPolicy: "noeviction",
+  clockOffsetMs: 0,
+};
+
+describe("the facts of a Redis", () => {
+  it("satisfy testnet mode when it forgets nothing", async () => {
+    const { client } = await givenServer({ appendonly: true, appendfsync: "always" });
+    const facts = await readFacts(client);
+    expect(facts).toMatchObject({ role: "master", aofEnabled: true, appendfsync: "always" });
+    expect(facts.runId).toMatch(/^[0-9a-f]{40}$/);
+    expect(Number.isInteger(facts.clockOffsetMs)).toBe(true);
+    expect(unusable(facts)).toEqual([]);
+    expect(notDurable(facts, CLOCK_BOUND_MS)).toEqual([]);
+  });
+
+  it("tell everything about one that forgets", async () => {
+    const { client } = await givenServer({ config: { "maxmemory-policy": "allkeys-lru" } });
+    expect(notDurable(await readFacts(client), CLOCK_BOUND_MS)).toEqual([
+      "appendonly is no: a restart would forget claims and spent permits",
+      "appendfsync is everysec: only 'always' never forgets an acknowledged claim",
+      "maxmemory-policy is allkeys-lru: only 'noeviction' never drops a claim",
+    ]);
+  });
+
+  it("have another run id after a restart", async () => {
+    const { server, client } = await givenServer();
+    const { runId } = await readFacts(client);
+    await server.restart();
+    await vi.waitFor(async () => expect((await readFacts(client)).runId).not.toBe(runId), 10_000);
+  });
+
+  it("tell a replica, which would refuse every write", async () => {
+    const { server } = await givenServer();
+    const replica = await givenServer({ config: { replicaof: `127.0.0.1 ${server.port}` } });
+    expect(unusable(await readFacts(replica.client))).toEqual(["role is slave: a master is needed"]);
+  });
+
+  it("are an error, not a guess, where they cannot be read", async () => {
+    const { client } = await givenServer();
+    await client.acl("SETUSER", "default", "-config");
+    await expect(readFacts(client)).rejects.toThrow("NOPERM");
+  });
+});
+
+describe("unusable", () => {
+  it.each([
+    ["6.2.14", false],
+    ["0", false],
+    ["", false],
+    ["unstable", false],
+    ["7.0.0", true],
+    ["10.1.0", true],
+  ])("judges version %j", (version, usable) => {
+    expect(unusable({ ...GOOD, version })).toHaveLength(usable ? 0 : 1);
+  });
+});
+
+describe("notDurable", () => {
+  it.each([
+    [CLOCK_BOUND_MS, 0],
+    [-CLOCK_BOUND_MS, 0],
+    [CLOCK_BOUND_MS + 1, 1],
+    [-CLOCK_BOUND_MS - 1, 1],
+    [Number.NaN, 1],
+  ])("judges a clock that is %d ms off", (clockOffsetMs, problems) => {
+    expect(notDurable({ ...GOOD, clockOffsetMs }, CLOCK_BOUND_MS)).toHaveLength(problems);
+  });
+});
