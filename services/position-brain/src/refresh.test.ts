@@ -205,6 +205,24 @@ describe("a refresh for a result", () => {
     refresher.stop();
   });
 
+  it("stores no mismatch when only the position lags behind its fills", async () => {
+    await rig.refresher().all();
+    const old = await rig.exchange.positions("BTCUSDT");
+    let lags = 2;
+    const lagging: Exchange = {
+      ...rig.exchange,
+      positions: async (symbol) => (lags-- > 0 ? old : rig.exchange.positions(symbol)),
+    };
+    const refresher = rig.refresher(["BTCUSDT"], lagging);
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.010");
+    const executed = execution(orderId, "0.010", "SELL");
+    expect(await refresher.symbol("BTCUSDT", executed)).toBe("inconclusive");
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.amt).toBe("0.062");
+    expect(await refresher.symbol("BTCUSDT", executed)).toBe("stored");
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.amt).toBe("0.052");
+    refresher.stop();
+  });
+
   it("finds fills that an earlier refresh has counted", async () => {
     const refresher = rig.refresher();
     await refresher.all();

@@ -19,7 +19,7 @@ import { TRADES_PAGE, tradesAfter } from "./trades.ts";
 const TRIES = 5;
 /** An inconclusive symbol is read once more after this, and then with all the others: requests are limited. */
 const AGAIN_MS = 500;
-/** A fill younger than this may not show among the exchange's trades yet; an older one that is missing never will. */
+/** A fill younger than this may not show yet among the exchange's trades, or in its position; an older one never will. */
 const FILL_LATE_MS = 30_000;
 
 export type Outcome =
@@ -172,7 +172,8 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
         pair = pairOf(again, withTrades(ledger, trades));
       }
       if (!(await this.#hasFills(symbol, executions, trades, pair.ledger))) return this.#inconclusive(symbol);
-      if (!agrees(pair) && (await this.#ordersUnderWay(symbol))) return this.#inconclusive(symbol);
+      const latest = withExecutions(ledger, executions).lastExecution;
+      if (!agrees(pair) && (await this.#ordersUnderWay(symbol, latest))) return this.#inconclusive(symbol);
     }
     return this.#store(stored.version, symbol, pair, executions, false);
   }
@@ -222,9 +223,11 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     uncounted: readonly Trade[],
     ledger: Ledger,
   ): Promise<boolean> {
-    const oldest = Date.now() - FILL_LATE_MS;
     const missing = executions.filter(
-      ({ orderId, qty, atMs }) => orderId !== "" && atMs > oldest && filledQty(uncounted, orderId).lt(qty),
+      (execution) =>
+        execution.orderId !== "" &&
+        isRecent(execution) &&
+        filledQty(uncounted, execution.orderId).lt(execution.qty),
     );
     if (missing.length === 0) return true;
     // An earlier refresh may have counted them.
@@ -233,8 +236,9 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return missing.every(({ orderId, qty }) => filledQty(counted, orderId).gte(qty));
   }
 
-  async #ordersUnderWay(symbol: string): Promise<boolean> {
-    // A result waits here for the next refresh, or its order has not settled yet.
+  /** An order of ours is not settled, or its result waits here, or it was executed just now. */
+  async #ordersUnderWay(symbol: string, latest: Execution | undefined): Promise<boolean> {
+    if (latest !== undefined && isRecent(latest)) return true;
     const results = this.#queued.get(symbol)?.executions.length ?? 0;
     return results > 0 || (await this.#options.pairs.unsettledOrders(symbol)) > 0;
   }
@@ -284,4 +288,8 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
 function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: Ledger): Pair {
   return { snapshot: snapshotOf(position, openReduceQty, tsMs), ledger };
+}
+
+function isRecent({ atMs }: Execution): boolean {
+  return atMs > Date.now() - FILL_LATE_MS;
 }
