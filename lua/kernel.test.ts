@@ -1,0 +1,105 @@
+/** What every script of the kernel keeps to, checked on its text and by a real Redis. */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadScript } from "./index.ts";
+
+const files = globSync("**/*.lua", { cwd: import.meta.dirname }).toSorted();
+const textOf = (file: string) => readFileSync(join(import.meta.dirname, file), "utf8");
+const scripts = files
+  .filter((file) => /^-- (KEYS|ARGV|REPLY)$/m.test(textOf(file)))
+  .map((file) => file.slice(0, -4));
+const parts = files.filter((file) => !scripts.includes(file.slice(0, -4)));
+
+/** Without comments, so that what they say is not taken for code. */
+const codeOf = (text: string) => text.replaceAll(/--.*$/gm, "");
+
+describe.each(scripts)("lua/%s.lua", (name) => {
+  const script = loadScript(name);
+  const code = codeOf(script.source);
+  const own = codeOf(textOf(`${name}.lua`));
+  let server: TestRedis;
+  let redis: RedisClient;
+  beforeAll(async () => {
+    server = await startRedisServer();
+    redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  });
+  afterAll(async () => {
+    await disconnect(redis);
+    await server.stop();
+  });
+
+  it("is accepted by Redis, under the sha that the loader computes", async () => {
+    expect(await redis.script("LOAD", script.source)).toBe(script.sha);
+  });
+
+  it("refuses a call with other arguments than its header's", async () => {
+    const fixed = script.keys.filter((key) => !key.startsWith("...")).length;
+    await expect(redis.eval(script.source, 0)).rejects.toThrow(`ARITY ${name} KEYS wants ${fixed}, got 0`);
+    const keys = script.keys.map((_, index) => `key:${index}`);
+    await expect(redis.eval(script.source, keys.length, ...keys)).rejects.toThrow(`ARITY ${name} ARGV wants`);
+    expect(await redis.dbsize()).toBe(0);
+  });
+
+  it("uses every name of its header (a number may have lost its unit)", () => {
+    const unused = [...script.keys, ...script.args].filter((word) => {
+      const local = word.replace(/_(ms|sec)$/, "(_$1)?");
+      return !word.startsWith("...") && !new RegExp(`\\b${local}\\b`).test(own);
+    });
+    expect(unused).toEqual([]);
+  });
+
+  it("answers exactly the status words of its header", () => {
+    const answered = [...own.matchAll(/(?:return \{|return acknowledge\() ?'([A-Z_]+)'/g)].map(
+      ([, word]) => word,
+    );
+    expect(new Set(answered)).toEqual(new Set(script.replies));
+  });
+
+  it("touches keys through KEYS alone", () => {
+    const literal = /redis\.p?call\(\s*['"]\w+['"]\s*,\s*(?:\w+\s*\.\.\s*)?['"]/g;
+    expect(code.match(literal)).toBeNull();
+    expect(code).not.toContain("quantum:");
+  });
+
+  it("decides by Redis's clock alone, and draws no lots", () => {
+    expect(code).not.toMatch(/os\.(time|clock|date)|math\.random/);
+    expect(code.match(/'TIME'/g) ?? []).toHaveLength(
+      script.source.includes("local function now_ms()") ? 1 : 0,
+    );
+  });
+
+  it("defines every part once", () => {
+    const included = [...script.source.matchAll(/^local function (\w+)/gm)].map(([, part]) => part);
+    expect(new Set(included).size).toBe(included.length);
+  });
+});
+
+describe("the parts that scripts include", () => {
+  it("are each included by some script, and nothing is included in a way that the loader overlooks", () => {
+    const lines = files
+      .flatMap((file) => textOf(file).split("\n"))
+      .filter((line) => line.includes("@include"));
+    const included = lines.map((line) => /^--@include (\S+)$/.exec(line)?.[1]);
+    expect(included).not.toContain(undefined);
+    expect(new Set(included)).toEqual(new Set(parts));
+  });
+
+  it("ask for the time in one place", () => {
+    expect(files.filter((file) => codeOf(textOf(file)).includes("'TIME'"))).toEqual(["shared/now.lua"]);
+  });
+});
+
+it("finds the scripts", () => {
+  expect(scripts).toEqual(
+    expect.arrayContaining([
+      "ledger/store",
+      "orders/claim",
+      "permits/consume",
+      "plans/open",
+      "streams/dead_letter",
+    ]),
+  );
+});
