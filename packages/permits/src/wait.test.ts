@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { DeadlineError } from "@quantum/redis";
+import { DeadlineError, disconnect } from "@quantum/redis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Consume, Verdict } from "./consume.ts";
 import { FAR_MS, GOVERNOR, keys, P33, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";
 import { PermitWait, type WaitOptions } from "./wait.ts";
 
 const STEP_MS = 20;
+/** How late a timer may be on a busy machine. */
+const BUSY_MS = 500;
 /** Nothing that depends on the poll may pass a test that is about wake-ups or deadlines. */
 const NO_POLL_MS = FAR_MS;
 
@@ -85,7 +87,7 @@ describe("a plan that waits", () => {
     wait.watch(PLAN, SYMBOL, FAR_MS); // Watching again moves nothing.
     expect(await verdictOf(wait)).toMatchObject({ kind: "blocked", reason: "missing_both" });
     expect(verdicts[0]?.waitMs).toBeGreaterThanOrEqual(60);
-    expect(verdicts[0]?.waitMs).toBeLessThan(160);
+    expect(verdicts[0]?.waitMs).toBeLessThan(60 + BUSY_MS);
     await wait.stop();
     expect(verdicts).toHaveLength(1);
     const kinds = consume.mock.settledResults.map(({ value }) => value.kind);
@@ -226,7 +228,13 @@ describe("many plans at once", () => {
 
   it("all end, each with one verdict over two replicas that both watch all of them", async () => {
     const stepMs = 100;
-    const replicas = [createWait({ stepMs }), createWait({ stepMs, redis: plans.connect() })];
+    // However late a busy machine comes to a plan, its permits had been there in time.
+    const consume = plans.consumer({ graceMs: FAR_MS });
+    const other = plans.connect();
+    const replicas = [
+      createWait({ stepMs, consume }),
+      createWait({ stepMs, redis: other, consume: plans.consumer({ graceMs: FAR_MS, redis: other }) }),
+    ];
     const ids = Array.from({ length: MANY }, () => randomBytes(8).toString("hex"));
     const waitMs = 2_000;
     const { all, verdicts } = verdictsOf(replicas, MANY);
@@ -239,6 +247,7 @@ describe("many plans at once", () => {
     }
     await all;
     await Promise.all(replicas.map((wait) => wait.stop()));
+    await disconnect(other);
     expect(new Set(verdicts.map(({ planId }) => planId)).size).toBe(MANY);
     expect(verdicts).toHaveLength(MANY);
     const permitted = verdicts.filter(({ kind }) => kind === "ok").length;

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { createIssuer, type Issuer } from "@quantum/permits";
-import * as fc from "fast-check";
 import {
   GRACE_MS,
   keys,
@@ -17,12 +16,13 @@ import {
   WAIT_MS,
 } from "./kernel.fixture.ts";
 
+const FOREIGN_ATTEMPT = "1-0";
 const CLOSE = { step: "CLOSE_PARTIAL_75", pct: 75 };
 
 type Kernel = Awaited<ReturnType<typeof startKernel>>;
 
 /** What lies at an issuer's keys, as far as a verdict depends on it. */
-type Said = "granted" | "denied" | "malformed";
+export type Said = "granted" | "denied" | "malformed";
 interface Attempt {
   id: string;
   mode: string;
@@ -30,47 +30,22 @@ interface Attempt {
   time: "early" | "due" | "late";
 }
 
-const issuer = fc.constantFrom(...REQUIRED);
-export const anyStep = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({ do: fc.constant("open" as const), mode: fc.constantFrom("paper", "dry_run") }),
-  },
-  fc.record({ do: fc.constant("skip" as const) }),
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constant("set" as const),
-      issuer,
-      said: fc.constantFrom<Said>("granted", "granted", "granted", "denied", "malformed"),
-    }),
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constant("issue" as const),
-      issuer,
-      granted: fc.boolean(),
-      /** 0 answers the current attempt, others an earlier one. */
-      ago: fc.constantFrom(0, 0, 0, 1),
-    }),
-  },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant("consume" as const) }) },
-  fc.record({ do: fc.constant("halt" as const), by: fc.constantFrom("kill_switch_active", "disarmed") }),
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("resume" as const) }) },
-  fc.record({ do: fc.constant("pass time" as const), to: fc.constantFrom("due" as const, "late" as const) }),
-  fc.record({ do: fc.constant("reset" as const) }),
-  fc.record({ do: fc.constant("expire permit" as const), issuer }),
-  fc.record({ do: fc.constant("expire mark" as const) }),
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant("settle" as const),
-      state: fc.constantFrom("NOT_PLACED", "EXECUTED"),
-    }),
-  },
-);
-type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
+export type Step =
+  | { do: "open"; mode: string }
+  | { do: "skip" }
+  /** An issuer that knows only keys says something, `foreign`: for another attempt. */
+  | { do: "set"; issuer: string; said: Said | "foreign" }
+  | { do: "grant all" }
+  /** One of ours answers the current attempt, or one some attempts `ago`. */
+  | { do: "issue"; issuer: string; granted: boolean; ago: number }
+  | { do: "consume" }
+  | { do: "halt"; by: "kill_switch_active" | "disarmed" }
+  | { do: "resume" }
+  | { do: "pass time"; to: "due" | "late" }
+  | { do: "reset" }
+  | { do: "expire permit"; issuer: string }
+  | { do: "expire mark" }
+  | { do: "settle"; state: "NOT_PLACED" | "EXECUTED" };
 
 export class PlanModel {
   readonly #kernel: Kernel;
@@ -110,6 +85,9 @@ export class PlanModel {
         return this.#skip();
       case "set":
         return this.#set(step.issuer, step.said);
+      case "grant all":
+        for (const issuer of REQUIRED) await this.#set(issuer, "granted");
+        return;
       case "issue":
         return this.#issue(step.issuer, step.granted, step.ago);
       case "consume":
@@ -221,23 +199,19 @@ export class PlanModel {
   }
 
   /** As the Python issuers do: no attempt, no wake-up, no look at anything. The governor's no is a block key. */
-  async #set(issuer: string, said: Said): Promise<void> {
-    if (said === "denied" && issuer === "governor") {
-      this.#blocks.set(issuer, {});
-      await this.#redis.setex(
-        keys.block(issuer, PLAN),
-        60,
-        JSON.stringify({ reason: "burst", symbol: SYMBOL }),
-      );
-      return;
-    }
-    this.#permits.set(issuer, { said });
+  async #set(issuer: string, said: Said | "foreign"): Promise<void> {
+    const isBlock = said === "denied" && issuer === "governor";
     const bodies = {
       granted: PERMITS[issuer],
       denied: { allow: false, symbol: SYMBOL, reason: "no_position" },
       malformed: { ...PERMITS[issuer], symbol: "ETHUSDT" },
+      foreign: { ...PERMITS[issuer], attempt: FOREIGN_ATTEMPT },
     };
-    await this.#redis.setex(keys.permit(issuer, PLAN), 60, JSON.stringify(bodies[said]));
+    const key = isBlock ? keys.block(issuer, PLAN) : keys.permit(issuer, PLAN);
+    await this.#redis.setex(key, 60, JSON.stringify(bodies[said]));
+    if (isBlock) this.#blocks.set(issuer, {});
+    else if (said === "foreign") this.#permits.set(issuer, { said: "granted", attempt: FOREIGN_ATTEMPT });
+    else this.#permits.set(issuer, { said });
   }
 
   async #issue(name: string, granted: boolean, ago: number): Promise<void> {
@@ -255,18 +229,11 @@ export class PlanModel {
 
   /** The verdict by the model: a reason, or `ok`, or `waiting`. */
   #verdict({ id, time }: Attempt): string {
-    const ours = (one: { attempt?: string } | undefined) =>
+    const ours = <T extends { attempt?: string }>(one: T | undefined) =>
       one !== undefined && (one.attempt ?? id) === id ? one : undefined;
     const said = REQUIRED.map((name) => {
-      if (ours(this.#blocks.get(name)) !== undefined) return { name, said: "denied" };
-      // What is malformed is so whatever attempt it names; the malformed ones here name none.
-      return {
-        name,
-        said:
-          this.#permits.has(name) && ours(this.#permits.get(name))
-            ? this.#permits.get(name)?.said
-            : undefined,
-      };
+      const isBlocked = ours(this.#blocks.get(name)) !== undefined;
+      return { name, said: isBlocked ? "denied" : ours(this.#permits.get(name))?.said };
     });
     const halt = this.#halt();
     if (halt !== undefined) return halt;
@@ -316,7 +283,7 @@ export class PlanModel {
     if (this.#waiting === undefined || this.#waiting.time === "late") return;
     this.#waiting.time = time;
     // The clock is Redis's own, so the deadline moves instead; the grace is longer than any test.
-    const deadline = Date.now() - (time === "due" ? 0 : GRACE_MS + 1);
+    const deadline = Date.now() - (time === "due" ? 1 : GRACE_MS + 1);
     await this.#redis.hset(keys.plan(PLAN), "deadline_ms", deadline);
   }
 

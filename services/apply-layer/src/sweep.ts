@@ -25,13 +25,16 @@ export function createSweep({ redis, keys, symbols, wait }: SweepOptions) {
     for (const symbol of symbols)
       pipeline.zrangebyscore(keys.waiting(symbol), "-inf", until, "LIMIT", 0, SWEPT_PLANS_MAX);
     const replies = (await pipeline.exec()) ?? [];
+    const found = symbols.map((symbol, index) => {
+      const [error, planIds] = replies[index] ?? [null, []];
+      return { symbol, error, planIds: error === null ? (planIds as string[]) : [] };
+    });
     await Promise.all(
-      symbols.flatMap((symbol, index) => {
-        const [error, planIds] = replies[index] ?? [null, []];
-        if (error !== null) throw error;
-        return (planIds as string[]).map((planId) => wait.wake(planId, symbol));
-      }),
+      found.flatMap(({ symbol, planIds }) => planIds.map((planId) => wait.wake(planId, symbol))),
     );
+    // Only now: one symbol that cannot be read must not keep the others' plans waiting.
+    const failure = found.find(({ error }) => error !== null);
+    if (failure?.error) throw failure.error;
   };
 }
 

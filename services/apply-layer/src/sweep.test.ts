@@ -1,0 +1,105 @@
+import { once } from "node:events";
+import { PermitWait, type Verdict } from "@quantum/permits";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { FIELDS, keys, proposalFrom, REQUIRED, startKernel } from "./kernel.fixture.ts";
+import { createSweep, every } from "./sweep.ts";
+import { wakeBy } from "./wakes.ts";
+
+const EXECUTE = { decision: "EXECUTE", reason: "", close: { step: "CLOSE_FULL", pct: 100 } } as const;
+const STEP_MS = 60_000;
+
+let kernel: Awaited<ReturnType<typeof startKernel>>;
+let wait: PermitWait;
+let verdicts: Verdict[];
+beforeAll(async () => void (kernel = await startKernel()));
+afterAll(() => kernel.stop());
+beforeEach(async () => {
+  const { redis } = kernel;
+  await redis.flushall();
+  wait = new PermitWait({ redis, keys, required: REQUIRED, consume: kernel.consumer(), stepMs: STEP_MS });
+  verdicts = [];
+  wait.on("verdict", (verdict) => verdicts.push(verdict));
+});
+afterEach(() => wait.stop());
+
+/** A plan that another replica opened. */
+async function opened(symbol: string, waitMs?: number): Promise<string> {
+  const open = kernel.opener(waitMs === undefined ? {} : { waitMs });
+  return (await open(proposalFrom(FIELDS, symbol), EXECUTE)).planId;
+}
+const sweepOf = (...symbols: string[]) => createSweep({ redis: kernel.redis, keys, symbols, wait });
+
+describe("a sweep", () => {
+  it("ends the plans past their deadline and leaves the others to who watches them", async () => {
+    const late = await opened("BTCUSDT", 0);
+    await opened("ETHUSDT");
+    await sweepOf("BTCUSDT", "ETHUSDT")({ all: false });
+    expect(verdicts).toMatchObject([{ planId: late, reason: "missing_both" }]);
+    expect(wait.size).toBe(0);
+  });
+
+  it("at start takes up every plan that waits, and ends those whose permits came meanwhile", async () => {
+    const permitted = await opened("BTCUSDT");
+    await kernel.givePermits(permitted);
+    await opened("ETHUSDT");
+    await sweepOf("BTCUSDT", "ETHUSDT")({ all: true });
+    expect(verdicts).toMatchObject([{ kind: "ok", planId: permitted }]);
+    expect(wait.size).toBe(1);
+  });
+
+  it("forgets a plan whose record is gone", async () => {
+    const plan = await opened("BTCUSDT", 0);
+    await kernel.redis.del(keys.plan(plan));
+    await sweepOf("BTCUSDT")({ all: false });
+    expect(verdicts).toEqual([]);
+    expect(await kernel.redis.zcard(keys.waiting("BTCUSDT"))).toBe(0);
+  });
+
+  it("says that one symbol cannot be read, and ends the others' plans all the same", async () => {
+    await kernel.redis.set(keys.waiting("BTCUSDT"), "not what it should be");
+    await opened("ETHUSDT", 0);
+    await expect(sweepOf("BTCUSDT", "ETHUSDT")({ all: false })).rejects.toThrow("WRONGTYPE");
+    expect(verdicts).toHaveLength(1);
+  });
+});
+
+describe("a wake-up", () => {
+  it("tries the plan that it names", async () => {
+    const plan = await opened("BTCUSDT");
+    await kernel.givePermits(plan);
+    const fields = { plan_id: plan, symbol: "BTCUSDT", issuer: "p33", verdict: "granted", issued_at_ms: "1" };
+    const verdict = once(wait, "verdict");
+    expect(await wakeBy(wait)({ id: "1-0", fields, deliveries: 1 })).toEqual({ kind: "done" });
+    expect(await verdict).toMatchObject([{ kind: "ok" }]);
+  });
+
+  it("that cannot be read is passed over", async () => {
+    const fields = { plan_id: "../../etc", symbol: "BTCUSDT" };
+    expect(await wakeBy(wait)({ id: "1-0", fields, deliveries: 1 })).toEqual({ kind: "done" });
+    expect(wait.size).toBe(0);
+  });
+});
+
+describe("every", () => {
+  it("goes on after a failure, and says it", async () => {
+    const said: string[] = [];
+    const task = vi.fn(async () => undefined).mockRejectedValueOnce(new Error("away"));
+    const running = every(1, task, (error) => said.push(error.message));
+    await vi.waitFor(() => expect(task.mock.calls.length).toBeGreaterThan(2));
+    await running.stop();
+    expect(said).toEqual(["away"]);
+  });
+
+  it("stops at once between two runs, and lets a running one end", async () => {
+    const release = Promise.withResolvers<void>();
+    let ended = false;
+    const task = async () => {
+      await release.promise;
+      ended = true;
+    };
+    const stopped = every(STEP_MS, task, () => undefined).stop();
+    release.resolve();
+    await stopped;
+    expect(ended).toBe(true);
+  });
+});
