@@ -64,8 +64,13 @@ async function start(...args: string[]) {
   const file = join(dir, "summary.json");
   const { ended } = await launch("start", "--summary", file, ...args);
   const { code, lines } = await ended;
-  const summary = existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : undefined;
+  const summary: unknown = existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : undefined;
   return { code, output: lines.join("\n"), last: lines.at(-1), summary };
+}
+
+/** Exit code 0; else the test shows what the launcher has said. */
+function expectSound(code: number | null, output: string): void {
+  expect(code === 0 ? "sound" : output).toBe("sound");
 }
 
 const ALL_HOLD = { I1: true, I2: true, I3: true, I4: true, I5: true, I6: true, I7: true };
@@ -106,7 +111,7 @@ describe("a scenario", () => {
       "--seed",
       "7",
     );
-    expect(code, output).toBe(0);
+    expectSound(code, output);
     expect(summary).toMatchObject({
       plans: PLANS,
       in_doubt: 0,
@@ -151,7 +156,7 @@ describe("a replayed file", () => {
       proposal({ kill_score: "nan" }),
     ]);
     const { code, output, summary } = await start("--proposals", file);
-    expect(code, output).toBe(0);
+    expectSound(code, output);
     expect(summary).toMatchObject({
       plans: 7,
       ok: 2,
@@ -177,7 +182,7 @@ describe("a replayed file", () => {
     skip(!existsSync(RECORDED), "there is no ../shared/data/harvest-proposals.jsonl");
     const lines = (await readFile(RECORDED, "utf8")).trim().split("\n").length;
     const { code, output, summary } = await start("--proposals", RECORDED, "--rate", "200");
-    expect(code, output).toBe(0);
+    expectSound(code, output);
     expect(summary).toMatchObject({
       plans: lines,
       replayed: { lines, plan_ids_as_expected: lines, plan_ids_unexpected: [] },
@@ -213,7 +218,7 @@ describe("a running pipeline", () => {
     expect(stop.lines.join("\n")).toContain(`Stopped (pid ${facts.pid}`);
     expect(await allFree(ports)).toBe(true);
     const { code, lines } = await ended;
-    expect(code, lines.join("\n")).toBe(0);
+    expectSound(code, lines.join("\n"));
     expect(lines.at(-1)).toMatch(/^\d+ plans, \d+ orders, 0 doubled, 0 lost$/);
     expect(existsSync(join(dir, "run.json"))).toBe(false);
     expect((await (await launch("stop")).ended).lines).toEqual(["No pipeline is running."]);
@@ -223,7 +228,7 @@ describe("a running pipeline", () => {
     const { child, ended, ports } = await launchLive();
     child.kill("SIGINT");
     const { code, lines } = await ended;
-    expect(code, lines.join("\n")).toBe(0);
+    expectSound(code, lines.join("\n"));
     expect(lines.at(-1)).toMatch(/ 0 doubled, 0 lost$/);
     expect(await allFree(ports)).toBe(true);
   });
@@ -233,7 +238,7 @@ describe("a running pipeline", () => {
     await endProcess(child, "SIGKILL");
     await expect.poll(() => allFree(ports), { timeout: GONE_TIMEOUT_MS }).toBe(true);
     const again = await start("--plans", "6");
-    expect(again.code, again.output).toBe(0);
+    expectSound(again.code, again.output);
   });
 });
 
@@ -244,7 +249,7 @@ describe("a Redis that the caller names", () => {
       const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
       await redis.set("somebody:elses", "1");
       const first = await start("--plans", "6", "--redis-url", server.url);
-      expect(first.code, first.output).toBe(0);
+      expectSound(first.code, first.output);
       expect(await redis.exists("quantum:stream:apply.plan", "somebody:elses")).toBe(2);
       await disconnect(redis);
 

@@ -6,6 +6,8 @@ import { endProcess, type GuardedProcess, isFree, type LogRecord, spawnGuarded }
 import { type Environment, PORTS, type ServiceName } from "./services.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+/** Compiled code of earlier starts: halves the time that a service needs to be ready. */
+const COMPILE_CACHE = join(ROOT, ".cache/node");
 /** Several processes start at once, perhaps on one core. */
 const START_TIMEOUT_MS = 60_000;
 /** Services stop within their own deadline; this is for one that hangs. */
@@ -55,7 +57,7 @@ export class Processes extends EventEmitter<ProcessEvents> {
   async #launch(name: ServiceName, environment: Environment): Promise<string> {
     const child = await spawnGuarded(process.execPath, [join(ROOT, "services", name, "src/main.ts")], {
       cwd: ROOT,
-      env: { PATH: process.env["PATH"] ?? "", ...environment },
+      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
     });
     this.#children.set(name, child);
     const lines: string[] = [];

@@ -137,7 +137,7 @@ export class Feed extends EventEmitter<FeedEvents> {
       if (!this.#pacing.isFresh(symbol, snapshot.version)) continue;
       const proposal = source.next(symbol, snapshot);
       if (proposal === undefined) continue;
-      this.#pacing.started(proposal, snapshot.version, performance.now());
+      if (!proposal.repeats) this.#pacing.started(proposal, snapshot.version, performance.now());
       return proposal;
     }
     return undefined;

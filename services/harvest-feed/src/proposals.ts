@@ -10,6 +10,8 @@ export interface FeedProposal {
   planId: string;
   /** The proposal hash's fields, all text; without the symbol. */
   fields: Readonly<Record<string, string>>;
+  /** An earlier proposal made the same plan, so no result of its own will come. */
+  repeats?: true;
 }
 
 /** Where proposals come from: generated, or a file. */

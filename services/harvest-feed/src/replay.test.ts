@@ -35,6 +35,14 @@ describe("a replayed file", () => {
     expect(replay.next("BTCUSDT", NO_SNAPSHOT)).toBeUndefined();
   });
 
+  it("marks a line that repeats a plan: nobody may wait for a second result", () => {
+    const proposals = parseReplay(
+      [line({}), line({ R_net: "1" }), line({ kill_score: "0.6" })].join("\n"),
+      "F",
+    );
+    expect(proposals.map(({ repeats }) => repeats)).toEqual([undefined, true, undefined]);
+  });
+
   it("is refused with every bad line's number and rule", () => {
     const lines = [
       line({}),

@@ -37,7 +37,12 @@ export function parseReplay(lines: string, name: string): FeedProposal[] {
   });
   if (problems.length > 0) throw new Error(`${name}: ${problems.join("\n  ")}`);
   if (proposals.length === 0) throw new Error(`${name}: there is no proposal in it`);
-  return proposals;
+  const seen = new Set<string>();
+  return proposals.map((proposal) => {
+    if (seen.has(proposal.planId)) return { ...proposal, repeats: true as const };
+    seen.add(proposal.planId);
+    return proposal;
+  });
 }
 
 /** The lines of one symbol keep their order; the symbols take turns. */
