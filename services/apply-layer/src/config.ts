@@ -65,6 +65,11 @@ const schema = z.object({
   APPLY_PROPOSAL_MAX_AGE_SEC: integer("age from which a proposal is stale, in s; 0 = off", 300, {
     max: MAX_SEC,
   }),
+  APPLY_BACKLOG_MAX: integer(
+    "entries that an issuer or the executor may be behind before new plans are blocked with backlog_full",
+    1_000,
+    { min: 1 },
+  ),
   APPLY_METRICS_PORT: port("port of /healthz, /readyz, /metrics and /plans", 8043),
   APPLY_LOG_LEVEL: logLevel(),
   BINANCE_BASE_URL: optionalText(

@@ -8,7 +8,8 @@ import { notDurable } from "@quantum/redis";
 import { runService } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import { configSource, isRealVenue } from "./config.ts";
-import { decide } from "./decide.ts";
+import { createBacklog } from "./backlog.ts";
+import { type Decided, decide } from "./decide.ts";
 import { createOpen } from "./open.ts";
 import { addPlansRoute } from "./plans-route.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
@@ -68,10 +69,16 @@ await runService({
       proposalMaxAgeSec: config.APPLY_PROPOSAL_MAX_AGE_SEC,
       refuseSimulated: isRealVenue(config),
     };
+    const isFull = createBacklog({ redis, keys, required, max: config.APPLY_BACKLOG_MAX });
+    const judge = async (proposal: Proposal): Promise<Decided> => {
+      if (config.APPLY_KILL_SWITCH) return { decision: "BLOCKED", reason: "kill_switch_active" };
+      const decided = decide(proposal, gates, Date.now());
+      if (decided.decision === "EXECUTE" && (await isFull()))
+        return { decision: "BLOCKED", reason: "backlog_full" };
+      return decided;
+    };
     const accept = async (proposal: Proposal) => {
-      const decided = config.APPLY_KILL_SWITCH
-        ? { decision: "BLOCKED" as const, reason: "kill_switch_active" }
-        : decide(proposal, gates, Date.now());
+      const decided = await judge(proposal);
       const opened = await open(proposal, decided);
       events.emit("opened", { symbol: proposal.symbol, decided, opened });
       // A duplicate that still waits may be a dead replica's: whoever finds it watches it.

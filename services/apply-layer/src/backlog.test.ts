@@ -1,0 +1,73 @@
+import { createKeys } from "@quantum/contract";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createBacklog } from "./backlog.ts";
+
+const keys = createKeys();
+const MAX = 3;
+let server: TestRedis;
+let redis: RedisClient;
+beforeEach(async () => {
+  server = await startRedisServer();
+  redis = connectForCommands({ url: server.url, name: "backlog", onError: () => undefined });
+});
+afterEach(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+
+const create = () => createBacklog({ redis, keys, required: ["governor", "p33"], max: MAX });
+
+async function publish(stream: string, group: string, count: number): Promise<void> {
+  await redis.xgroup("CREATE", stream, group, "0", "MKSTREAM");
+  for (let i = 0; i < count; i++) await redis.xadd(stream, "*", "n", String(i));
+}
+
+describe("the backlog", () => {
+  it("is not full where nobody has published or reads", async () => {
+    expect(await create()()).toBe(false);
+  });
+
+  it.each([
+    ["an issuer", keys.streams.plan, "p33"],
+    ["the executor", keys.streams.execute, "executor"],
+  ])("is full when %s is more than the limit behind, and no earlier", async (_, stream, group) => {
+    await publish(stream, group, MAX);
+    expect(await create()()).toBe(false);
+    await redis.xadd(stream, "*", "n", "one more");
+    expect(await create()()).toBe(true);
+  });
+
+  it("counts what was read and not acknowledged, and is over once it is acknowledged", async () => {
+    await publish(keys.streams.plan, "governor", MAX + 1);
+    const read = await redis.xreadgroup(
+      "GROUP",
+      "governor",
+      "me",
+      "COUNT",
+      10,
+      "STREAMS",
+      keys.streams.plan,
+      ">",
+    );
+    expect(await create()()).toBe(true);
+    const [[, entries]] = read as [[string, [string, string[]][]]];
+    await redis.xack(keys.streams.plan, "governor", ...entries.map(([id]) => id));
+    expect(await create()()).toBe(false);
+  });
+
+  it("asks Redis once for a burst of questions", async () => {
+    await publish(keys.streams.plan, "governor", MAX + 1);
+    const isFull = create();
+    await redis.config("RESETSTAT");
+    expect(await Promise.all(Array.from({ length: 100 }, isFull))).not.toContain(false);
+    const stats = await redis.info("commandstats");
+    expect(Number(/cmdstat_xinfo[^:]*:calls=(\d+)/.exec(stats)?.[1])).toBeLessThanOrEqual(3);
+  });
+
+  it("lets an unreadable group stop the plan: an error is not an empty queue", async () => {
+    await redis.set(keys.streams.plan, "not a stream");
+    await expect(create()()).rejects.toThrow("WRONGTYPE");
+  });
+});

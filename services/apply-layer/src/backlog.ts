@@ -1,0 +1,53 @@
+/**
+ * Whether those behind us keep up. A plan that waits in a queue longer than for its permits is worth nothing, and one
+ * that is executed late is worse: so while a required group is too far behind, new plans are blocked, not queued.
+ */
+import type { Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import { groupHealth } from "@quantum/streams";
+
+/** A look is this old at most; between two looks a burst may exceed the limit by what is opened meanwhile. */
+const LOOK_MS = 100;
+
+interface BacklogOptions {
+  redis: RedisClient;
+  keys: Keys;
+  /** Issuers read `apply.plan` in groups of their names. */
+  required: readonly string[];
+  /** Entries that a group may have undelivered or unacknowledged. */
+  max: number;
+}
+
+export type Backlog = () => Promise<boolean>;
+
+/** @returns whether a required group is behind by more than `max`; looks only when asked, so an idle system pays nothing. */
+export function createBacklog({ redis, keys, required, max }: BacklogOptions): Backlog {
+  const groups = [
+    ...required.map((group) => ({ stream: keys.streams.plan, group })),
+    { stream: keys.streams.execute, group: "executor" },
+  ];
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  let look: Promise<boolean> = Promise.resolve(false);
+  return async () => {
+    if (performance.now() - lookedAtMs >= LOOK_MS) {
+      lookedAtMs = performance.now();
+      look = Promise.all(groups.map(({ stream, group }) => behind(redis, stream, group))).then(
+        (entries) => Math.max(...entries) > max,
+      );
+      // Whoever asks gets the error; nobody else must be told.
+      look.catch(() => undefined);
+    }
+    return look;
+  };
+}
+
+/** A stream or group that is not there yet has nobody behind; a lag that Redis cannot tell counts as none. */
+async function behind(redis: RedisClient, stream: string, group: string): Promise<number> {
+  try {
+    const { lag, pending } = await groupHealth(redis, stream, group);
+    return (Number.isNaN(lag) ? 0 : lag) + pending;
+  } catch (error) {
+    if (error instanceof Error && /no such key|NOGROUP/.test(error.message)) return 0;
+    throw error;
+  }
+}
