@@ -1,4 +1,5 @@
 /** A run in numbers: for the terminal, and as JSON for `--summary`. */
+import { Big } from "big.js";
 import type { Evidence } from "./evidence.ts";
 import { type Findings, type InvariantName, INVARIANTS } from "./invariants.ts";
 
@@ -170,8 +171,11 @@ export function renderSummary(summary: Summary, evidence: Evidence, findings: Fi
   const reasons = (title: string, counts: Counts) =>
     Object.entries(counts).map(([reason, count]) => `  ${title} ${reason} ${count}`);
   const positions = [...evidence.positions].map(([symbol, amount]) => {
-    const ledger = evidence.ledgers.get(symbol) ?? "absent";
-    return `  ${symbol.padEnd(SYMBOL_WIDTH)} position ${amount}  ledger ${ledger}`;
+    const ledger = evidence.ledgers.get(symbol);
+    const [position, booked] = [amount, ledger].map((text) =>
+      text === undefined ? "absent" : Big(text).toFixed(),
+    );
+    return `  ${symbol.padEnd(SYMBOL_WIDTH)} position ${position}  ledger ${booked}`;
   });
   const invariants = (Object.keys(INVARIANTS) as InvariantName[]).flatMap((name) => [
     `  ${name} ${summary.invariants[name] ? "holds" : "BROKEN"} (${summary.checked[name]} checked): ${INVARIANTS[name]}`,
