@@ -34,13 +34,20 @@ export interface Execution {
   atMs: number;
 }
 
+const ORIGINS = ["bootstrap", "accepted", "trades"] as const;
+
 export interface Ledger {
   /** Signed sum of all trades up to `lastTradeId`. */
   amt: string;
   lastTradeId: string;
-  /** `bootstrap`: the amount was taken from the exchange, as there was no ledger; `trades`: trades have been added. */
-  origin: "bootstrap" | "trades";
+  /**
+   * `bootstrap`: the amount was taken from the exchange, as there was no ledger; `accepted`: the same on an operator's
+   * word; `trades`: trades have been added since.
+   */
+  origin: (typeof ORIGINS)[number];
   lastExecution: Execution | undefined;
+  /** Since when the pair has disagreed: beyond the tolerance, this holds the symbol (`reconcile_required_*`). */
+  disagreesSinceMs?: number | undefined;
 }
 
 export interface Pair {
@@ -93,6 +100,7 @@ export function ledgerFields(ledger: Ledger, updatedAtSec: number): Record<strin
     last_trade_id: ledger.lastTradeId,
     last_executed_at_ms: execution === undefined ? "" : String(execution.atMs),
     origin: ledger.origin,
+    disagrees_since_ms: String(ledger.disagreesSinceMs ?? ""),
   };
 }
 
@@ -125,12 +133,13 @@ const ledgerHash = z
   .object({
     last_known_amt: decimal,
     last_trade_id: whole,
-    origin: z.enum(["bootstrap", "trades"]),
+    origin: z.enum(ORIGINS),
     last_order_id: z.string(),
     last_result_plan_id: z.string(),
     last_executed_qty: z.string(),
     last_side: z.string(),
     last_executed_at_ms: z.union([z.literal(""), whole]),
+    disagrees_since_ms: z.union([z.literal(""), whole]).default(""),
   })
   .transform((hash): Ledger => ({
     amt: hash.last_known_amt,
@@ -146,6 +155,7 @@ const ledgerHash = z
             qty: hash.last_executed_qty,
             atMs: Number(hash.last_executed_at_ms),
           },
+    ...(hash.disagrees_since_ms === "" ? {} : { disagreesSinceMs: Number(hash.disagrees_since_ms) }),
   }));
 
 /** Undefined if it is absent, or not as we write it: the Python services' snapshots say nothing of open orders. */

@@ -141,17 +141,48 @@ describe("a bootstrap", () => {
 });
 
 describe("a position that the trades do not explain", () => {
-  it("is stored as a mismatch, and stays one until an operator deletes the ledger", async () => {
+  it("is stored as a mismatch, and stays one until an operator accepts the exchange's position", async () => {
     const refresher = rig.refresher();
     await refresher.all();
     await rig.move("BTCUSDT", "0.030", false);
     await refresher.all();
+    const { ledger: held } = await rig.pairs.read("BTCUSDT");
     await refresher.all();
     const { snapshot, ledger } = await rig.pairs.read("BTCUSDT");
     expect([snapshot?.positionAmt, ledger?.amt]).toEqual(["0.030", "0.062"]);
-    await rig.redis.del(keys.ledger("BTCUSDT"));
+    expect(held?.disagreesSinceMs).toBeGreaterThan(0);
+    expect(ledger?.disagreesSinceMs).toBe(held?.disagreesSinceMs);
+
+    expect(await refresher.accept("BTCUSDT")).toBe("stored");
+    const accepted = await rig.pairs.read("BTCUSDT");
+    expect(accepted.ledger).toMatchObject({ amt: "0.030", origin: "accepted" });
+    expect(accepted.ledger?.disagreesSinceMs).toBeUndefined();
+    // What is traded afterwards counts from there.
+    await rig.move("BTCUSDT", "0.040");
     await refresher.all();
-    expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({ amt: "0.030", origin: "bootstrap" });
+    expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({ amt: "0.04", origin: "trades" });
+  });
+
+  it("heals by itself once the trades explain it", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    await rig.move("BTCUSDT", "0.030", false);
+    await refresher.all();
+    await rig.move("BTCUSDT", "0.062", false);
+    await refresher.all();
+    const { snapshot, ledger } = await rig.pairs.read("BTCUSDT");
+    expect([snapshot?.positionAmt, ledger?.amt]).toEqual(["0.062", "0.062"]);
+    expect(ledger?.disagreesSinceMs).toBeUndefined();
+  });
+
+  it("keeps the last execution, and with it the cooldown, when the position is accepted", async () => {
+    const refresher = rig.refresher();
+    await refresher.all();
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.010");
+    const execution = { planId: "0123456789abcdef", orderId, side: "SELL", qty: "0.010", atMs: Date.now() };
+    await refresher.symbol("BTCUSDT", execution);
+    await refresher.accept("BTCUSDT");
+    expect((await rig.pairs.read("BTCUSDT")).ledger?.lastExecution).toEqual(execution);
   });
 
   it("is inconclusive while an order of ours is unsettled: the old pair stays, and it looks again soon", async () => {

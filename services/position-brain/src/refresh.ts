@@ -4,7 +4,7 @@
  * - The stored version is read before the exchange is, so whoever stores an older view of it is told of the conflict.
  * - A pair that disagrees is read once more: between two requests the position can move. If it still disagrees while
  *   orders of ours are under way, nothing is concluded and the old pair stays. Else the disagreement is stored, and P3.3
- *   says `reconcile_required_*` until the trades explain it or an operator deletes the ledger, which then begins anew.
+ *   says `reconcile_required_*` until the trades explain it or an operator accepts the exchange's position.
  * - An exchange that does not answer changes nothing: the old pair stays until it is stale.
  */
 import { EventEmitter } from "node:events";
@@ -31,7 +31,7 @@ export type Outcome =
 export interface RefreshEvents {
   /** All symbols have been read once. */
   refreshed: [{ symbols: number; tookMs: number }];
-  stored: [{ symbol: string; pair: Pair; bootstrapped: boolean }];
+  stored: [{ symbol: string; pair: Pair }];
   inconclusive: [{ symbol: string }];
   failed: [{ symbol: string | undefined; error: Error }];
 }
@@ -116,6 +116,19 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return queued.outcome;
   }
 
+  /**
+   * An operator's word that the exchange's position is right, whatever our book makes of the trades: the ledger begins
+   * anew from it, which ends a hold.
+   */
+  async accept(symbol: string): Promise<Outcome> {
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      const stored = await this.#options.pairs.read(symbol);
+      const outcome = await this.#beginLedger(stored, await this.#observeOne(symbol), [], "accepted");
+      if (outcome !== "conflict") return outcome;
+    }
+    return this.#inconclusive(symbol);
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#forgetAgain();
@@ -160,7 +173,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   ): Promise<Outcome | "conflict"> {
     const { ledger } = stored;
     const { symbol } = observation.position;
-    if (ledger === undefined) return this.#bootstrap(stored, observation, executions);
+    if (ledger === undefined) return this.#beginLedger(stored, observation, executions, "bootstrap");
 
     let pair = pairOf(observation, ledger);
     if (needsTrades(stored, observation.position) || executions.length > 0) {
@@ -175,14 +188,15 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       const latest = withExecutions(ledger, executions).lastExecution;
       if (!agrees(pair) && (await this.#ordersUnderWay(symbol, latest))) return this.#inconclusive(symbol);
     }
-    return this.#store(stored.version, symbol, pair, executions, false);
+    return this.#store(stored.version, symbol, pair, executions);
   }
 
-  /** No ledger: the position as it is becomes its amount, between two reads of it that show no trade in between. */
-  async #bootstrap(
-    { version }: StoredPair,
+  /** The position as it is becomes the ledger's amount, between two reads of it that show no trade in between. */
+  async #beginLedger(
+    { version, ledger }: StoredPair,
     first: Observation,
     executions: readonly Execution[],
+    origin: "bootstrap" | "accepted",
   ): Promise<Outcome | "conflict"> {
     const { symbol } = first.position;
     let before = first;
@@ -193,10 +207,10 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
         const pair = pairOf(after, {
           amt: after.position.positionAmt,
           lastTradeId: newest?.id ?? NO_TRADE,
-          origin: "bootstrap",
-          lastExecution: undefined,
+          origin,
+          lastExecution: ledger?.lastExecution,
         });
-        return this.#store(version, symbol, pair, executions, true);
+        return this.#store(version, symbol, pair, executions);
       }
       before = after;
     }
@@ -208,11 +222,13 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     symbol: string,
     { snapshot, ledger }: Pair,
     executions: readonly Execution[],
-    bootstrapped: boolean,
   ): Promise<"stored" | "conflict"> {
-    const pair = { snapshot, ledger: withExecutions(ledger, executions) };
+    const disagreesSinceMs = agrees({ snapshot, ledger })
+      ? undefined
+      : (ledger.disagreesSinceMs ?? Date.now());
+    const pair = { snapshot, ledger: { ...withExecutions(ledger, executions), disagreesSinceMs } };
     if (!(await this.#options.pairs.store(symbol, version, pair))) return "conflict";
-    this.emit("stored", { symbol, pair, bootstrapped });
+    this.emit("stored", { symbol, pair });
     return "stored";
   }
 

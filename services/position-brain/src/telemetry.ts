@@ -114,10 +114,17 @@ function observeRefresh({ refresh, registry, log }: Observed, labelOf: (symbol: 
     inconclusive.inc({ symbol: labelOf(symbol) });
     log.info({ symbol }, "position and trades do not fit together yet, reading again");
   });
+  const begun = new Map<string, string>();
   const disagreeing = new Set<string>();
-  refresh.on("stored", ({ symbol, pair, bootstrapped }) => {
+  refresh.on("stored", ({ symbol, pair }) => {
     const amounts = { symbol, exchangeAmt: pair.snapshot.positionAmt, ledgerAmt: pair.ledger.amt };
-    if (bootstrapped) log.warn(amounts, `${symbol}: ledger begun from the exchange's position`);
+    const { origin } = pair.ledger;
+    // Until its first trade a ledger is what the exchange said, so this is said once each time one begins.
+    if (origin === "trades") begun.delete(symbol);
+    else if (begun.get(symbol) !== origin) {
+      begun.set(symbol, origin);
+      log.warn({ ...amounts, origin }, `${symbol}: ledger begun from the exchange's position`);
+    }
     if (agrees(pair)) {
       if (disagreeing.delete(symbol)) log.info(amounts, `${symbol}: position and ledger agree again`);
     } else if (!disagreeing.has(symbol)) {
@@ -158,5 +165,12 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
     "p33_ledger_position_amt",
     "Signed position by the ledger",
     ({ ledger }) => ledger && Number(ledger.amt),
+  );
+  gauge(
+    "p33_disagreement_seconds",
+    "How long position and ledger have disagreed, 0 if they agree; beyond the tolerance the symbol is held",
+    ({ ledger }) =>
+      ledger &&
+      (ledger.disagreesSinceMs === undefined ? 0 : (Date.now() - ledger.disagreesSinceMs) / MS_PER_SEC),
   );
 }
