@@ -1,5 +1,7 @@
 export { endProcess, spawnGuarded } from "./child-process.ts";
 export type { GuardedProcess, SpawnOptions } from "./child-process.ts";
+export { startFaultProxy } from "./fault-proxy.ts";
+export type { FaultProxy, FaultProxyOptions, ProxyFrame, Verdict } from "./fault-proxy.ts";
 export { freePort, isFree } from "./free-port.ts";
 export { findRedisServer } from "./redis-binary.ts";
 export type { FindRedisOptions, RedisBinary } from "./redis-binary.ts";
