@@ -16,20 +16,21 @@ const parts = files.filter((file) => !scripts.includes(file.slice(0, -4)));
 /** Without comments, so that what they say is not taken for code. */
 const codeOf = (text: string) => text.replaceAll(/--.*$/gm, "");
 
+let server: TestRedis;
+let redis: RedisClient;
+beforeAll(async () => {
+  server = await startRedisServer();
+  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+});
+afterAll(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+
 describe.each(scripts)("lua/%s.lua", (name) => {
   const script = loadScript(name);
   const code = codeOf(script.source);
   const own = codeOf(textOf(`${name}.lua`));
-  let server: TestRedis;
-  let redis: RedisClient;
-  beforeAll(async () => {
-    server = await startRedisServer();
-    redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-  });
-  afterAll(async () => {
-    await disconnect(redis);
-    await server.stop();
-  });
 
   it("is accepted by Redis, under the sha that the loader computes", async () => {
     expect(await redis.script("LOAD", script.source)).toBe(script.sha);

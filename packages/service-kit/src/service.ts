@@ -82,12 +82,15 @@ interface RedisConfig extends HttpConfig {
 export async function runBareService<Schema extends z.ZodObject>(
   definition: Definition<Schema> & { start: (context: BareContext<z.output<Schema>>) => Promise<Running> },
 ): Promise<void> {
-  await run(definition, async (context) => ({
-    running: await definition.start(context),
-    readiness: async () => [],
-    begin: async () => undefined,
-    close: async () => undefined,
-  }));
+  await run(definition, async (context) => {
+    const running = await definition.start(context);
+    return {
+      running,
+      readiness: async () => [],
+      begin: async () => undefined,
+      close: async () => running.stop?.(),
+    };
+  });
 }
 
 /** Runs a service on Redis: it starts when Redis answers and is usable. */

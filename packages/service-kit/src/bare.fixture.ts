@@ -1,0 +1,16 @@
+/** A service without Redis, for the tests of the kit. */
+import { z } from "zod";
+import { commonVariables } from "./config.ts";
+import { runBareService } from "./service.ts";
+
+await runBareService({
+  name: "bare",
+  summary: "does nothing",
+  schema: z.object(commonVariables),
+  ownPrefixes: [],
+  port: () => 0,
+  start: async ({ log, http }) => {
+    http.get("/hello", async () => ({ hello: "world" }));
+    return { stop: async () => log.info("its own stop") };
+  },
+});

@@ -1,0 +1,51 @@
+/** A service as small as they come, for the tests of the kit: it handles the plan stream as the entries ask it to. */
+import { setTimeout as delay } from "node:timers/promises";
+import { ACK, StreamConsumer } from "@quantum/streams";
+import { z } from "zod";
+import { commonVariables, integer, logLevel, optionalText, port, redisVariables, text } from "./config.ts";
+import { runService } from "./service.ts";
+
+await runService({
+  name: "sample",
+  summary: "handles entries for tests",
+  schema: z.object({
+    ...redisVariables,
+    ...commonVariables,
+    SAMPLE_PORT: port("its port", 0),
+    SAMPLE_LOG_LEVEL: logLevel(),
+    SAMPLE_SIZE: integer("a number", 3, { min: 1, max: 9 }),
+    SAMPLE_LIMIT: integer("a number that the size stays below", 10),
+    SAMPLE_SECRET: text("something not to show", "none"),
+    SAMPLE_MISSING: optionalText("what /readyz names as missing"),
+  }),
+  ownPrefixes: ["SAMPLE_"],
+  retired: ["SAMPLE_OLD"],
+  relations: ({ SAMPLE_SIZE, SAMPLE_LIMIT }) =>
+    SAMPLE_SIZE < SAMPLE_LIMIT
+      ? []
+      : [`SAMPLE_SIZE=${SAMPLE_SIZE}: must be below SAMPLE_LIMIT=${SAMPLE_LIMIT}`],
+  port: (config) => config.SAMPLE_PORT,
+  level: (config) => config.SAMPLE_LOG_LEVEL,
+  start: async ({ config, log, redis, keys, instance, connectForBlocking }) => ({
+    consumers: [
+      new StreamConsumer({
+        redis,
+        connectForBlocking,
+        keys,
+        stream: keys.streams.plan,
+        group: "sample",
+        consumer: instance,
+        handle: async ({ id, fields }) => {
+          log.info({ entry: id }, "handling");
+          await delay(Number(fields["hold_ms"] ?? 0));
+          return ACK;
+        },
+      }),
+    ],
+    stop: async () => log.info("its own stop"),
+    readiness: async () => {
+      if (config.SAMPLE_MISSING === "throw") throw new Error("the exchange cannot be asked");
+      return config.SAMPLE_MISSING === undefined ? [] : [config.SAMPLE_MISSING];
+    },
+  }),
+});
