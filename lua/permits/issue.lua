@@ -51,6 +51,14 @@ local permits, plans, open, expiry, totals, executions = unpack(KEYS, 8, 13)
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
+-- A key of the wrong type fails here, before anything is written.
+redis.call('XLEN', permits)
+redis.call('XLEN', plans)
+redis.call('HLEN', open)
+redis.call('ZCARD', expiry)
+redis.call('HLEN', totals)
+redis.call('ZCARD', executions)
+
 local now = now_ms()
 local function acknowledge(...)
   redis.call('XACK', plans, group, attempt)

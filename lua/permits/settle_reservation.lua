@@ -23,6 +23,9 @@
 local results, open, expiry, totals, executions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
+-- A key of the wrong type fails here, before anything is written.
+redis.call('HLEN', totals)
+redis.call('ZCARD', expiry)
 if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
 
 local now = now_ms()
