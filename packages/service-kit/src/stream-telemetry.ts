@@ -1,5 +1,5 @@
 /** What every consumer reports: logs once where the disposition is decided, metrics when scraped. */
-import { groupHealth, type StreamConsumer } from "@quantum/streams";
+import { type GroupHealth, groupHealth, type StreamConsumer } from "@quantum/streams";
 import type { RedisClient } from "@quantum/redis";
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
@@ -35,35 +35,27 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
   });
-  const pending = new Gauge({
-    name: "quantum_stream_pending",
-    help: "Entries delivered and not acknowledged",
-    labelNames,
-    registers: [registry],
-  });
-  const oldestIdle = new Gauge({
-    name: "quantum_stream_oldest_idle_seconds",
-    help: "Idle time of the oldest pending entry",
-    labelNames,
-    registers: [registry],
-  });
-  new Gauge({
-    name: "quantum_stream_lag",
-    help: "Entries not yet delivered to the group",
-    labelNames,
-    registers: [registry],
-    async collect() {
-      for (const consumer of consumers) {
-        const labels = { stream: consumer.stream, group: consumer.group };
-        // A scrape during an outage shows the last values; /readyz tells of the outage.
-        const health = await groupHealth(redis, consumer.stream, consumer.group).catch(() => undefined);
-        if (health === undefined) continue;
-        this.set(labels, health.lag);
-        pending.set(labels, health.pending);
-        oldestIdle.set(labels, health.oldestIdleMs / 1000);
-      }
-    },
-  });
+  // Metrics are collected side by side, so each one awaits the same reading of the groups.
+  let reading: ReturnType<typeof readHealth> | undefined;
+  const health = () => (reading ??= readHealth(consumers, redis).finally(() => (reading = undefined)));
+  const gauge = (name: string, help: string, value: (health: GroupHealth) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      async collect() {
+        for (const found of await health())
+          this.set({ stream: found.stream, group: found.group }, value(found));
+      },
+    });
+  gauge("quantum_stream_lag", "Entries not yet delivered to the group", ({ lag }) => lag);
+  gauge("quantum_stream_pending", "Entries delivered and not acknowledged", ({ pending }) => pending);
+  gauge(
+    "quantum_stream_oldest_idle_seconds",
+    "Idle time of the oldest pending entry",
+    ({ oldestIdleMs }) => oldestIdleMs / 1000,
+  );
   new Gauge({
     name: "quantum_stream_last_progress_seconds",
     help: "Time of the last answered read, seconds since the epoch",
@@ -105,4 +97,12 @@ export function observeConsumers(
       log.error({ ...at, err: error }, `failed to ${doing}, trying again`),
     );
   }
+}
+
+/** A scrape during an outage shows the last values; /readyz tells of the outage. */
+async function readHealth(consumers: readonly StreamConsumer[], redis: RedisClient) {
+  const read = await Promise.allSettled(
+    consumers.map(async ({ stream, group }) => ({ stream, ...(await groupHealth(redis, stream, group)) })),
+  );
+  return read.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }
