@@ -130,14 +130,12 @@ describe("the operators' reset in mid-run", () => {
     });
     const cli = rig.redis.binary.cli ?? "redis-cli";
     const reset = `${cli} -p ${rig.redis.port} --scan --pattern "quantum:apply:*" | xargs ${cli} -p ${rig.redis.port} DEL`;
-    let done = false;
-    const feeding = feed.waitForLog(({ msg }) => msg === "feed done", 25_000).then(() => (done = true));
+    const feeding = feed.waitForLog(({ msg }) => msg === "feed done", 25_000).then(() => "done" as const);
     let resets = 0;
-    while (!done) {
+    while ((await Promise.race([feeding, "under way"])) !== "done") {
       await promisify(execFile)("sh", ["-c", reset]);
       resets += 1;
     }
-    await feeding;
     // Every attempt whose permits were spent ends; abandoned ones end with nothing.
     await eventually(
       async () => {

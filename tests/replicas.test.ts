@@ -58,16 +58,17 @@ it(
         10_000,
         "the ledgers equal the fills",
       );
-      for (const [name, { checked, violations }] of Object.entries(findings)) {
-        expect(violations, name).toEqual([]);
-        expect(checked, name).toBeGreaterThan(0);
-      }
+      const broken = Object.entries(findings).filter(
+        ([, { violations, checked }]) => violations.length > 0 || checked === 0,
+      );
+      expect(broken).toEqual([]);
       expect(history.plans.length).toBe(PLANS);
       expect(findings.I2.checked).toBeGreaterThan(0.9 * PLANS);
-      // Both replicas of each did a share of it.
-      for (const { name, logs } of replicas.filter((service) => service.name === "apply-layer")) {
-        expect(logs.filter(({ msg }) => msg.startsWith("[PERMIT_WAIT] OK")).length, name).toBeGreaterThan(0);
-      }
+      // Both replicas did a share of it.
+      const verdicts = replicas
+        .filter(({ name }) => name === "apply-layer")
+        .map(({ logs }) => logs.filter(({ msg }) => msg.startsWith("[PERMIT_WAIT] OK")).length);
+      expect(Math.min(...verdicts)).toBeGreaterThan(0);
     } finally {
       await tail.stop();
     }
