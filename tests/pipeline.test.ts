@@ -132,7 +132,7 @@ describe("the operators' reset in mid-run", () => {
     const reset = `${cli} -p ${rig.redis.port} --scan --pattern "quantum:apply:*" | xargs ${cli} -p ${rig.redis.port} DEL`;
     const feeding = feed.waitForLog(({ msg }) => msg === "feed done", 25_000).then(() => "done" as const);
     let resets = 0;
-    while ((await Promise.race([feeding, "under way"])) !== "done") {
+    while ((await Promise.race([feeding, Promise.resolve("under way")])) !== "done") {
       await promisify(execFile)("sh", ["-c", reset]);
       resets += 1;
     }
