@@ -32,6 +32,8 @@ const STOP_DEADLINE_MS = 10_000;
 const REDIS_RETRY_MS = 1_000;
 /** A consumer whose reads have not been answered for this long (several BLOCKs) is not ready. */
 const PROGRESS_BOUND_MS = 20_000;
+/** Synchronous: what was logged before an exit or a crash is there, in order; pino's default loses or turns it round. */
+const LOG_DESTINATION = { dest: 1, sync: true };
 
 /** What a running service hands back to its kit. */
 export interface Running {
@@ -219,7 +221,8 @@ async function run<Schema extends z.ZodObject>(
 
   const port = definition.port(config);
   const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
-  const log = pino({ level: definition.level?.(config) ?? "info", base: { service: name, instance } });
+  const level = definition.level?.(config) ?? "info";
+  const log = pino({ level, base: { service: name, instance } }, pino.destination(LOG_DESTINATION));
   for (const warning of warnings) log.warn(warning);
   const begin = async () => {
     // Routes must be there before listening. Work is taken up after it: the port is part of the consumer's name, and
