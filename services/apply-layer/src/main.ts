@@ -77,10 +77,12 @@ await runService({
         return { decision: "BLOCKED", reason: "backlog_full" };
       return decided;
     };
+    const lastPlan = new Map<string, string>();
     const accept = async (proposal: Proposal) => {
       const decided = await judge(proposal);
       const opened = await open(proposal, decided);
       events.emit("opened", { symbol: proposal.symbol, decided, opened });
+      lastPlan.set(proposal.symbol, opened.planId);
       // A duplicate that still waits may be a dead replica's: whoever finds it watches it.
       const waits = opened.kind === "opened" || (opened.kind === "duplicate" && opened.state === "WAITING");
       if (waits) wait.watch(opened.planId, proposal.symbol, opened.remainingMs);
@@ -91,6 +93,7 @@ await runService({
       redis,
       keys,
       symbols: config.SYMBOLS,
+      lastPlan,
       accept,
       onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
     });

@@ -30,6 +30,8 @@ export interface HashPoll {
   redis: RedisClient;
   keys: Keys;
   symbols: readonly string[];
+  /** The plan last accepted for each symbol, from the stream or by a poll. */
+  lastPlan: ReadonlyMap<string, string>;
   accept: (proposal: Proposal) => Promise<void>;
   /** The hash cannot be a proposal; said once for each content. */
   onBad: (symbol: string, problem: string) => void;
@@ -39,14 +41,15 @@ export interface HashPoll {
  * @returns one poll: reads all hashes in one round trip. A proposal whose plan is still marked as taken is passed over
  * in silence; after the operators' reset the mark is gone and the plan may open afresh.
  */
-export function createHashPoll({ redis, keys, symbols, accept, onBad }: HashPoll): () => Promise<void> {
-  const lastPlan = new Map<string, string>();
+export function createHashPoll(options: HashPoll): () => Promise<void> {
+  const { redis, keys, symbols, lastPlan, accept, onBad } = options;
   const lastProblem = new Map<string, string>();
   return async () => {
     const pipeline = redis.pipeline();
+    const known = new Map(lastPlan);
     for (const symbol of symbols) {
       pipeline.hgetall(keys.proposal(symbol));
-      pipeline.exists(keys.dedupe(lastPlan.get(symbol) ?? ""));
+      pipeline.exists(keys.dedupe(known.get(symbol) ?? ""));
     }
     const replies = (await pipeline.exec()) ?? [];
     const take = async (symbol: string, index: number) => {
@@ -62,10 +65,8 @@ export function createHashPoll({ redis, keys, symbols, accept, onBad }: HashPoll
         return;
       }
       lastProblem.delete(symbol);
-      const id = planId(parsed.proposal);
-      if (isTaken && lastPlan.get(symbol) === id) return;
+      if (isTaken && known.get(symbol) === planId(parsed.proposal)) return;
       await accept(parsed.proposal);
-      lastPlan.set(symbol, id);
     };
     // One symbol that cannot be opened must not keep the others from it.
     const outcomes = await Promise.allSettled(symbols.map(take));
