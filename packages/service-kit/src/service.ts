@@ -25,7 +25,7 @@ import type { z } from "zod";
 import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
 import { createHttp, listen } from "./http.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
-import { startTrimming } from "./trimming.ts";
+import { startUpkeep } from "./upkeep.ts";
 
 /** Longer than any handler takes; compose's stop_grace_period and systemd's TimeoutStopSec exceed it. */
 const STOP_DEADLINE_MS = 10_000;
@@ -119,18 +119,14 @@ export async function runService<Schema extends z.ZodObject>(
     });
     const consumers = running.consumers ?? [];
     observeConsumers(consumers, redis, registry, log);
-    const trimming = startTrimming(
-      redis,
-      consumers.map(({ stream }) => stream),
-      log,
-    );
+    const upkeep = startUpkeep(redis, consumers, log);
     return {
       running,
       begin: async () => {
         for (const consumer of consumers) await consumer.start();
       },
       close: async () => {
-        await Promise.all([...consumers.map((consumer) => consumer.stop()), trimming.stop()]);
+        await Promise.all([...consumers.map((consumer) => consumer.stop()), upkeep.stop()]);
         await running.stop?.();
         await disconnect(redis);
       },

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { observeConsumers } from "./stream-telemetry.ts";
-import { startTrimming, STREAM_LENGTH, trimAll } from "./trimming.ts";
+import { CONSUMER_IDLE_MS, STREAM_LENGTH, startUpkeep, upkeep } from "./upkeep.ts";
 
 const keys = createKeys();
 const STREAM = keys.streams.plan;
@@ -38,7 +38,9 @@ async function fill(stream: string, count: number): Promise<void> {
   await pipeline.exec();
 }
 
-describe("trimming", () => {
+describe("upkeep", () => {
+  const of = (stream: string) => ({ stream, group: GROUP, consumer: "governor@a:8044" });
+
   it("brings what was read back to the wire's length, keeps what was not, and says so", async () => {
     for (const [stream, lastRead] of [
       ["read", "$"],
@@ -48,33 +50,47 @@ describe("trimming", () => {
       await redis.xgroup("CREATE", stream, GROUP, lastRead);
     }
     const { log, records } = logger();
-    await trimAll(redis, ["read", "unread"], log);
+    await upkeep(redis, [of("read"), of("unread")], log);
     expect(await redis.xlen("read")).toBe(STREAM_LENGTH);
     expect(await redis.xlen("unread")).toBe(STREAM_LENGTH + 1_000);
     expect(records).toMatchObject([{ stream: "read", trimmed: 1_000, msg: "stream trimmed" }]);
   });
 
-  it("goes on with the other streams when one cannot be trimmed", async () => {
+  it("goes on with the other streams when one fails", async () => {
     await redis.set("text", "not a stream");
     await fill("read", STREAM_LENGTH + 1_000);
     await redis.xgroup("CREATE", "read", GROUP, "$");
     const { log, records } = logger();
-    await trimAll(redis, ["text", "read"], log);
+    await upkeep(redis, [of("text"), of("read")], log);
     expect(records).toMatchObject([{ stream: "text", level: 40 }, { stream: "read" }]);
     expect(await redis.xlen("read")).toBe(STREAM_LENGTH);
   });
 
-  it("asks for each stream once, and does nothing else while all are short", async () => {
+  it("asks for the length and the consumers, and does nothing else while all is in order", async () => {
+    await redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+    await upkeep(redis, [of(STREAM)], logger().log);
     await redis.config("RESETSTAT");
-    await trimAll(redis, ["a", "b", "a"], logger().log);
+    await upkeep(redis, [of(STREAM)], logger().log);
     const calls = (await redis.info("commandstats")).match(/cmdstat_[^:]+:calls=\d+/g);
-    expect(calls?.filter((call) => !/info|config/.test(call))).toEqual(["cmdstat_xlen:calls=2"]);
+    expect(calls?.filter((call) => !/config|cmdstat_info/.test(call)).toSorted()).toEqual([
+      "cmdstat_evalsha:calls=1",
+      "cmdstat_xinfo|consumers:calls=1",
+      "cmdstat_xlen:calls=1",
+    ]);
   });
 
   it("stops at once", async () => {
     const startedAt = performance.now();
-    await startTrimming(redis, [STREAM], logger().log).stop();
+    await startUpkeep(redis, [of(STREAM)], logger().log).stop();
     expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  it("lets a consumer that was idle for less than an hour be", async () => {
+    await redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+    await redis.xgroup("CREATECONSUMER", STREAM, GROUP, "governor@b:8044");
+    await upkeep(redis, [of(STREAM)], logger().log);
+    expect(CONSUMER_IDLE_MS).toBeGreaterThan(60_000);
+    expect(await redis.xinfo("CONSUMERS", STREAM, GROUP)).toHaveLength(1);
   });
 });
 

@@ -97,6 +97,10 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     return this.#options.group;
   }
 
+  get consumer(): string {
+    return this.#options.consumer;
+  }
+
   /** Starts reading; resolves once the group exists. */
   async start(): Promise<void> {
     if (this.#stopping.signal.aborted) return;

@@ -1,0 +1,57 @@
+/**
+ * What a service owes the streams that it consumes, once a minute. Every replica does it on its own: doing it twice
+ * changes nothing, and where there is nothing to do it costs two commands.
+ *
+ * - Their length: kept as the Python services kept it (WIRE.md, "Streams"). Our scripts append without MAXLEN, which
+ *   would trim what a group has not read yet.
+ * - Their consumers: one whose replica is gone for good, with nothing pending, is removed.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { RedisClient } from "@quantum/redis";
+import { removeIdleConsumers, type StreamConsumer, trim } from "@quantum/streams";
+import type { Logger } from "pino";
+
+export const STREAM_LENGTH = 10_000;
+export const UPKEEP_EVERY_MS = 60_000;
+/** A replica that is down for less than this keeps its name; blocking reads renew it every few seconds. */
+export const CONSUMER_IDLE_MS = 3_600_000;
+
+export type Consumed = Pick<StreamConsumer, "stream" | "group" | "consumer">;
+
+/** Does it regularly until stopped. A failure is logged: the next turn tries again. */
+export function startUpkeep(redis: RedisClient, consumed: readonly Consumed[], log: Logger) {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const running = (async () => {
+    for (;;) {
+      await delay(UPKEEP_EVERY_MS, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await upkeep(redis, consumed, log);
+    }
+  })();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** One turn; a stream that fails does not keep the others from it. */
+export async function upkeep(redis: RedisClient, consumed: readonly Consumed[], log: Logger): Promise<void> {
+  for (const { stream, group, consumer } of consumed) {
+    try {
+      const trimmed = await trim(redis, stream, STREAM_LENGTH);
+      if (trimmed > 0) log.info({ stream, trimmed }, "stream trimmed");
+      const removed = await removeIdleConsumers(redis, {
+        stream,
+        group,
+        keep: consumer,
+        idleMs: CONSUMER_IDLE_MS,
+      });
+      if (removed.length > 0) log.info({ stream, group, removed }, "unused consumers removed");
+    } catch (error) {
+      log.warn({ stream, group, err: error }, "failed to keep a stream in order, trying again");
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** `lua/streams/remove_consumers.lua`, typed. */
+import { bindScript, type RedisClient } from "@quantum/redis";
+
+const run = bindScript("streams/remove_consumers", {
+  keys: ["stream"],
+  args: ["group", "keep", "idle_ms"],
+});
+
+/**
+ * Removes the group's consumers that have not read for `idleMs` and have nothing pending; `keep` stays.
+ * @returns their names
+ */
+export async function removeIdleConsumers(
+  redis: RedisClient,
+  { stream, group, keep, idleMs }: { stream: string; group: string; keep: string; idleMs: number },
+): Promise<string[]> {
+  const [, ...names] = await run(redis, { keys: { stream }, args: { group, keep, idle_ms: String(idleMs) } });
+  return names;
+}
