@@ -72,6 +72,8 @@ local function judge(issuer, field, permit_key, block_key)
   if permit.symbol ~= symbol then return 'malformed', malformed end
   if permit[field] == false then return 'denied', text(permit.reason) end
   if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
+  -- cjson also reads numbers that JSON has not: 0x10 as 16, 010 as 10.
+  if value:find(':%s*-?0[%dxX]') then return 'malformed', malformed end
   return 'granted', permit
 end
 

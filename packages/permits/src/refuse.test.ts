@@ -61,6 +61,8 @@ describe("the shape of a permit", () => {
     ["names NaN", raw("safe_close_qty", "NaN"), QUANTITY],
     ["names Infinity", raw("safe_close_qty", "Infinity"), QUANTITY],
     ["overflows", raw("safe_close_qty", "1e999"), QUANTITY],
+    ["names a quantity in another base", raw("safe_close_qty", "0x1"), MALFORMED],
+    ["names a quantity behind zeros", raw("safe_close_qty", "00.008"), MALFORMED],
     ["names dust beyond all decimals", p33({ safe_close_qty: 1e-300 }), QUANTITY],
     ["names the quantity in text", p33({ safe_close_qty: "0.008" }), QUANTITY],
     ["names null", p33({ safe_close_qty: null }), QUANTITY],
