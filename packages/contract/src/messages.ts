@@ -78,7 +78,7 @@ export const executeEntry = z.object({
   plan_id: planId,
   symbol,
   attempt: z.string().regex(/^\d+-\d+$/, "a stream entry id"),
-  attempt_no: integer,
+  attempt_no: integer.refine((attemptNo) => attemptNo > 0, "a whole number from 1"),
   step: z.string(),
   close_pct: decimal,
   position_amt: decimal,
