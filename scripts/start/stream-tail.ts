@@ -34,7 +34,7 @@ export class StreamTail {
   async caughtUp(redis: RedisClient): Promise<boolean> {
     for (const [stream, last] of this.#last) {
       const [newest] = (await redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
-      if (newest !== undefined && newest[0] !== last) return false;
+      if (newest !== undefined && isLater(newest[0], last)) return false;
     }
     return true;
   }
@@ -75,4 +75,11 @@ export class StreamTail {
       this.#last.set(stream, id);
     }
   }
+}
+
+/** Whether a stream id is later than another: `<ms>-<sequence>` compares as numbers. */
+export function isLater(id: string, than: string): boolean {
+  const [ms = 0, sequence = 0] = id.split("-").map(Number);
+  const [otherMs = 0, otherSequence = 0] = than.split("-").map(Number);
+  return ms > otherMs || (ms === otherMs && sequence > otherSequence);
 }

@@ -70,6 +70,11 @@ export class Faults {
     this.#pending = [];
   }
 
+  /** What has not met all its requests yet. */
+  pending(): Fault[] {
+    return this.#pending.map(({ fault, left }) => ({ ...fault, count: left }));
+  }
+
   take(path: string, symbol: string | undefined): Fault | undefined {
     const entry = this.#pending.find(
       ({ fault }) => fault.path === path && (fault.symbol === undefined || fault.symbol === symbol),

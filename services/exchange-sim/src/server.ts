@@ -169,6 +169,7 @@ function controlRoutes(
     faults.add(fault);
     return fault;
   });
+  scope.get("/sim/faults", async () => faults.pending());
   scope.delete("/sim/faults", async () => {
     faults.clear();
     return {};

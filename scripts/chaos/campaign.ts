@@ -1,0 +1,79 @@
+/** Throws faults, one at a time, and times how long the pipeline needs after each until it works as before. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Dice } from "./dice.ts";
+import { FAULTS, type Ground, type Hit } from "./faults.ts";
+
+export interface ThrownFault extends Hit {
+  /** When it began, had ended and was recovered from, by performance.now(). */
+  fromMs: number;
+  toMs: number;
+  recoveredMs: number;
+}
+
+/** A pipeline that needs longer than this has not recovered; what is still stuck then is shown. */
+export const RECOVERY_BOUND_MS = 60_000;
+/** Between recovery and the next fault: plans that no fault touches. */
+const CALM_MS = { low: 300, high: 1_500 } as const;
+const LOOK_MS = 20;
+
+export interface CampaignOptions {
+  ground: Ground;
+  /** Throws the schedule; what the load does is chosen by other dice, so that it does not change the schedule. */
+  dice: Dice;
+  kinds: readonly string[];
+  untilMs: number;
+  /** True ends it early. */
+  isDone: () => boolean;
+  onFault: (faults: readonly ThrownFault[]) => void;
+}
+
+/** @returns why it ended early, if the pipeline did not recover */
+export async function throwFaults(options: CampaignOptions): Promise<string | undefined> {
+  const { ground, dice, kinds, untilMs, isDone, onFault } = options;
+  const chosen = kinds.flatMap((name) => FAULTS[name] ?? []);
+  // Before the first fault, everything works.
+  await recovery(ground, performance.now());
+  while (performance.now() < untilMs && !isDone()) {
+    await delay(dice.between(CALM_MS.low, CALM_MS.high));
+    const fromMs = performance.now();
+    const hits = await dice.weighted(chosen, ({ weight }) => weight).run(ground);
+    const toMs = performance.now();
+    const stuck = await recovery(ground, toMs);
+    const recoveredMs = performance.now();
+    onFault(hits.map((hit) => ({ ...hit, fromMs, toMs, recoveredMs })));
+    if (stuck !== undefined) {
+      const after = hits.map(({ kind, target }) => `${kind} (${target})`).join(", ");
+      return `not recovered ${RECOVERY_BOUND_MS / 1000} s after ${after}: ${stuck}`;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Waits until every service is up, every plan proposed before `toMs` has ended, and of each symbol one that was proposed
+ * later has been executed. @returns what is still missing at the bound
+ */
+async function recovery({ world, proposer }: Ground, toMs: number): Promise<string | undefined> {
+  const deadline = toMs + RECOVERY_BOUND_MS;
+  for (;;) {
+    const down = world.members.filter(({ up }) => !up).map(({ name }) => name);
+    const open: string[] = [];
+    const executed = new Set<string>();
+    for (const [id, plan] of proposer.since(toMs - RECOVERY_BOUND_MS)) {
+      if (plan.atMs <= toMs && plan.endedAtMs === undefined) open.push(id);
+      if (plan.atMs > toMs && plan.outcome === "EXECUTED") executed.add(plan.symbol);
+    }
+    const waiting = world.symbols.filter((symbol) => !executed.has(symbol));
+    if (down.length === 0 && open.length === 0 && waiting.length === 0) return undefined;
+    if (performance.now() > deadline) {
+      return [
+        ...down.map((name) => `${name} is down`),
+        ...(open.length > 0 ? [`plans have not ended: ${open.slice(0, SHOWN).join(" ")}`] : []),
+        ...waiting.map((symbol) => `${symbol}: nothing is executed`),
+      ].join("; ");
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+const SHOWN = 5;

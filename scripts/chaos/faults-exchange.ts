@@ -1,0 +1,153 @@
+/** Faults of the exchange: what it answers to an order, and what happens to the account behind our back. */
+import { setTimeout as delay } from "node:timers/promises";
+import { Big } from "big.js";
+import { z } from "zod";
+import type { FaultKind, Ground } from "./faults.ts";
+
+/** exchange-sim's faults of one order, and its errors by code. */
+const ORDER_FAULTS = [
+  "503_before",
+  "503_after",
+  "-1007",
+  "-1007_not_executed",
+  "timeout_before",
+  "timeout_after",
+  "late_ack",
+  "partial_fill",
+  "empty_body",
+  "wrong_body",
+  "reset",
+  "429",
+  "418",
+  "-1021",
+  "-2019",
+  "-2022",
+  "-4116",
+  "-4164",
+] as const;
+const REFUSALS: ReadonlySet<string> = new Set(["-1021", "-2019", "-2022", "-4116", "-4164"]);
+
+const FAULT_MS = 1_000;
+/** Armed faults are met by the next orders; a symbol that has none by then is let off. */
+const MET_WITHIN_MS = 3_000;
+const LOOK_MS = 20;
+const OUTAGE_MS = 4_000;
+const CHANGED_MS = 1_500;
+const SLOW_MS = 300;
+
+export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
+  "order-answers": {
+    meaning: `one wrong answer to an order of each symbol: ${ORDER_FAULTS.join(" ")}`,
+    weight: 16,
+    run: spoilAnswers,
+  },
+  "exchange-outage": {
+    meaning: `nobody reaches the exchange for ${OUTAGE_MS / 1000} s`,
+    weight: 1,
+    run: async ({ world }) => {
+      for (const { exchangeProxy } of world.members) exchangeProxy?.cutOff();
+      await delay(OUTAGE_MS);
+      for (const { exchangeProxy } of world.members) exchangeProxy?.heal();
+      return [{ kind: "exchange-outage", target: "exchange" }];
+    },
+  },
+  "exchange-slow": {
+    meaning: `the exchange is ${SLOW_MS} ms away, each way, for ${OUTAGE_MS / 1000} s`,
+    weight: 1,
+    run: async ({ world }) => {
+      for (const { exchangeProxy } of world.members) exchangeProxy?.delay(SLOW_MS);
+      await delay(OUTAGE_MS);
+      for (const { exchangeProxy } of world.members) exchangeProxy?.heal();
+      return [{ kind: "exchange-slow", target: "exchange" }];
+    },
+  },
+  "exchange-unreadable": {
+    meaning: "positions, trades and open orders cannot be read a few times: 503, or an empty answer",
+    weight: 2,
+    run: async ({ world, dice }) => {
+      const kind = dice.pick(["503_before", "empty_body"]);
+      for (const path of ["GET /fapi/v2/positionRisk", "GET /fapi/v1/userTrades", "GET /fapi/v1/openOrders"])
+        await arm(world.exchangeUrl, { kind, path, count: dice.between(1, 8) });
+      await allMet(world.exchangeUrl);
+      return [{ kind: "exchange-unreadable", target: kind }];
+    },
+  },
+  "position-changed": {
+    meaning: "somebody else trades a position down, away or to the other side",
+    weight: 3,
+    run: changePosition,
+  },
+};
+
+async function spoilAnswers({ world, dice }: Ground) {
+  const hits = [];
+  for (const symbol of world.symbols) {
+    const fault = dice.pick(ORDER_FAULTS);
+    await arm(world.exchangeUrl, {
+      symbol,
+      ms: FAULT_MS,
+      ...(REFUSALS.has(fault) ? { kind: "error", code: Number(fault) } : { kind: fault }),
+    });
+    hits.push({ kind: `order ${fault}`, target: symbol });
+  }
+  const unmet = await allMet(world.exchangeUrl);
+  return hits.filter(({ target }) => !unmet.has(target));
+}
+
+async function changePosition({ world, dice }: Ground) {
+  const symbol = dice.pick(world.symbols);
+  const { positions } = stateSchema.parse(await ask(world.exchangeUrl, "GET", "/sim/state"));
+  const { symbols } = stateSchema.parse(await ask(world.exchangeUrl, "GET", "/sim/state"));
+  const spec = symbols.find((row) => row.symbol === symbol);
+  const held = positions.find((row) => row.symbol === symbol);
+  if (spec === undefined || held === undefined) throw new Error(`${symbol} is not traded`);
+  const target = Big(held.positionAmt)
+    .times(dice.pick(["0.5", "0", "-1", "1.5"]))
+    .div(spec.stepSize)
+    .round(0, Big.roundDown)
+    .times(spec.stepSize)
+    .toFixed();
+  await ask(world.exchangeUrl, "POST", "/sim/positions", { symbol, positionAmt: target, traded: true });
+  await delay(CHANGED_MS);
+  // Its strategy takes the position back to where it was: one that is gone could not be closed any more.
+  await ask(world.exchangeUrl, "POST", "/sim/strategy", { enabled: true });
+  return [{ kind: "position-changed", target: `${symbol} ${held.positionAmt} to ${target}` }];
+}
+
+const stateSchema = z.object({
+  symbols: z.array(z.object({ symbol: z.string(), stepSize: z.string() })),
+  positions: z.array(z.object({ symbol: z.string(), positionAmt: z.string() })),
+});
+const pendingSchema = z.array(z.object({ symbol: z.string().optional() }));
+
+async function arm(exchangeUrl: string, fault: Record<string, unknown>): Promise<void> {
+  await ask(exchangeUrl, "POST", "/sim/faults", fault);
+}
+
+/** Waits until every fault has met its requests, and takes back what has not. @returns the symbols that were let off */
+async function allMet(exchangeUrl: string): Promise<ReadonlySet<string | undefined>> {
+  const deadline = performance.now() + MET_WITHIN_MS;
+  for (;;) {
+    const pending = pendingSchema.parse(await ask(exchangeUrl, "GET", "/sim/faults"));
+    if (pending.length === 0) return new Set();
+    if (performance.now() > deadline) {
+      await ask(exchangeUrl, "DELETE", "/sim/faults");
+      return new Set(pending.map(({ symbol }) => symbol));
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+async function ask(exchangeUrl: string, method: string, path: string, body?: unknown): Promise<unknown> {
+  const response = await fetch(`${exchangeUrl}${path}`, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+  if (!response.ok)
+    throw new Error(
+      `exchange-sim answered ${response.status} to ${method} ${path}: ${await response.text()}`,
+    );
+  return response.json();
+}

@@ -1,0 +1,100 @@
+/** Faults of processes: they die, at any moment or between two commands, they freeze, their clocks are off; and load. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { FaultKind, Ground } from "./faults.ts";
+import type { Member } from "./world.ts";
+
+const STOP_MS = 2_000;
+/** Longer than 10 s, after which what a replica has been given is taken from it. */
+const FREEZE_MS = 12_000;
+const CLOCK_SHIFT_MS = 5_000;
+const CLOCK_HELD_MS = 4_000;
+const BURST_PLANS = { low: 100, high: 400 } as const;
+/** The frames ahead among which a process's last one is chosen: a few plans' worth. */
+const FRAMES_AHEAD = 60;
+/** Without traffic no frame comes. */
+const FRAME_TIMEOUT_MS = 5_000;
+
+export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
+  kill: {
+    meaning: "SIGKILL of a service, restarted as a supervisor would",
+    weight: 4,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      await ground.world.killAndRestart(member);
+      return [{ kind: "kill", target: member.name }];
+    },
+  },
+  "kill-at-frame": {
+    meaning: "SIGKILL of a service before or after one chosen command, reply or exchange answer",
+    weight: 8,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      const where = await killAtFrame(ground, member);
+      return [{ kind: "kill-at-frame", target: `${member.name} ${where}` }];
+    },
+  },
+  stop: {
+    meaning: `SIGSTOP of a service for ${STOP_MS / 1000} s`,
+    weight: 2,
+    run: (ground) => freeze(ground, "stop", STOP_MS),
+  },
+  freeze: {
+    meaning: `SIGSTOP of a service for ${FREEZE_MS / 1000} s, longer than entries stay its own`,
+    weight: 1,
+    run: (ground) => freeze(ground, "freeze", FREEZE_MS),
+  },
+  clock: {
+    meaning: `a service's clock steps by ${CLOCK_SHIFT_MS / 1000} s, and back`,
+    weight: 2,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      const shiftMs = ground.dice.pick([CLOCK_SHIFT_MS, -CLOCK_SHIFT_MS]);
+      await member.clock(shiftMs);
+      await delay(CLOCK_HELD_MS);
+      await member.clock(0);
+      return [{ kind: "clock", target: `${member.name} ${shiftMs} ms` }];
+    },
+  },
+  burst: {
+    meaning: `${BURST_PLANS.low}-${BURST_PLANS.high} proposals at once`,
+    weight: 2,
+    run: async ({ dice, proposer }) => {
+      const count = dice.between(BURST_PLANS.low, BURST_PLANS.high);
+      await proposer.burst(count);
+      return [{ kind: "burst", target: `${count} proposals` }];
+    },
+  },
+};
+
+export function anyMember({ world, dice }: Ground): Member {
+  return dice.pick(world.members);
+}
+
+async function freeze(ground: Ground, kind: string, ms: number) {
+  const member = anyMember(ground);
+  member.process.pause();
+  await delay(ms);
+  member.process.resume();
+  return [{ kind, target: member.name }];
+}
+
+/** @returns where it died, in words; "idle" if it had nothing to say for too long and was killed all the same */
+async function killAtFrame({ world, dice }: Ground, member: Member): Promise<string> {
+  const place = dice.pick(["before request", "after request", "before reply"] as const);
+  let left = dice.between(1, FRAMES_AHEAD);
+  const reached = Promise.withResolvers<string>();
+  member.onFrame = ({ server, direction, summary }) => {
+    if (!place.endsWith(direction)) return "pass";
+    left -= 1;
+    if (left !== 0) return "pass";
+    member.up = false;
+    process.kill(member.process.pid, "SIGKILL");
+    reached.resolve(`${place} ${server} ${summary.split(" ").slice(0, 2).join(" ")}`);
+    return place === "after request" ? "pass" : "drop";
+  };
+  const idle = delay(FRAME_TIMEOUT_MS, "idle", { ref: false });
+  const where = await Promise.race([reached.promise, idle]);
+  member.onFrame = undefined;
+  await world.killAndRestart(member);
+  return where;
+}

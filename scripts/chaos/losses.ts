@@ -1,0 +1,43 @@
+/**
+ * What Redis was made to forget, by a power loss (the end of its log) or a flush (everything). What the streams had told
+ * of it is still known here, so it can be said exactly which entries went, and which plans can end no more.
+ */
+import type { StreamName } from "../start/history.ts";
+import { isLater } from "../start/stream-tail.ts";
+import type { Recorder } from "./record.ts";
+
+export interface Loss {
+  /** The last entry of each stream that was there before; every one of them had been read here. */
+  seen: ReadonlyMap<StreamName, string>;
+  /** The last one that is still there; a stream without one has lost all. */
+  survived: ReadonlyMap<StreamName, string>;
+}
+
+const BEFORE_ALL = "0-0";
+
+export class Losses {
+  readonly #losses: Loss[] = [];
+
+  get count(): number {
+    return this.#losses.length;
+  }
+
+  isErased(stream: StreamName, id: string): boolean {
+    return this.#losses.some(
+      ({ seen, survived }) =>
+        !isLater(id, seen.get(stream) ?? BEFORE_ALL) && isLater(id, survived.get(stream) ?? BEFORE_ALL),
+    );
+  }
+
+  /** Marks in the history what can end no more, so that nobody waits for it. */
+  add(loss: Loss, history: Recorder): void {
+    this.#losses.push(loss);
+    for (const plan of history.open) {
+      const proposal = history.proposalIds.get(plan);
+      if (proposal === undefined || this.isErased("proposal", proposal)) history.forgotten.add(plan);
+    }
+    for (const execute of history.executes) {
+      if (this.isErased("execute", history.idOf(execute))) history.ended.add(execute.attempt);
+    }
+  }
+}

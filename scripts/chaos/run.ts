@@ -1,0 +1,165 @@
+/** One campaign from the first process to the last: start, load, faults, rest, judgement. */
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { connectForBlocking } from "@quantum/redis";
+import { drain } from "../start/drain.ts";
+import { collectEvidence, type Evidence, stopStrategy } from "../start/evidence.ts";
+import type { Finding } from "../start/invariants.ts";
+import { StreamTail } from "../start/stream-tail.ts";
+import { type ThrownFault, throwFaults } from "./campaign.ts";
+import { Dice } from "./dice.ts";
+import type { Ground } from "./faults.ts";
+import { type Judgement, judge } from "./judge.ts";
+import { Losses } from "./losses.ts";
+import type { Options } from "./options.ts";
+import { Proposer } from "./proposer.ts";
+import { Recorder } from "./record.ts";
+import { checkRest } from "./rest.ts";
+import { recordRun } from "./table.ts";
+import { type CheckName, isSound, progressOf, renderSummary, summarize, type Summary } from "./summary.ts";
+import { offenders } from "./offenders.ts";
+import { startWorld } from "./world.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+/** I9: reclaiming what a dead replica had, a send window, two questions, each at most some seconds. */
+const END_BOUND_MS = 30_000;
+/** A ledger follows a fill with the next refresh. */
+const LEDGER_BOUND_MS = 15_000;
+const LEDGER_LOOK_MS = 200;
+const MS_PER_MINUTE = 60_000;
+/** So that the load's dice differ from the schedule's. */
+const LOAD_SALT = 0x10ad;
+const REQUIRED_ISSUERS = ["governor", "p33"];
+
+export interface Outcome {
+  sound: boolean;
+  summary: Summary;
+  /** For the terminal. */
+  lines: string[];
+}
+
+export async function runCampaign(options: Options, say: (line: string) => void): Promise<Outcome> {
+  await using resources = new AsyncDisposableStack();
+  const cache = join(ROOT, ".cache/chaos");
+  await mkdir(cache, { recursive: true });
+  const dir = await mkdtemp(join(cache, "run-"));
+  resources.defer(() => rm(dir, { recursive: true, force: true }));
+
+  const startedAtMs = performance.now();
+  const since = () => `${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`.padStart(8);
+  const exits: string[] = [];
+  const onExit = (name: string, how: string) => {
+    exits.push(`${name} ${how}`);
+    say(`${since()}  ${name} ${how}`);
+  };
+  const world = await startWorld({ seed: options.seed, dir, onExit }, resources);
+  const { redis, client, keys, exchangeUrl, symbols } = world;
+  const history = new Recorder();
+  const blocking = connectForBlocking({ url: redis.url, name: "chaos:tail", onError: () => undefined });
+  const tail = new StreamTail(blocking, keys, history);
+  resources.defer(() => tail.stop());
+  const proposer = new Proposer({
+    redis: client,
+    keys,
+    dice: new Dice(options.seed ^ LOAD_SALT),
+    history,
+    symbols,
+    ratePerSec: options.rate,
+  });
+  proposer.start();
+  resources.defer(() => proposer.stop());
+  const dice = new Dice(options.seed);
+  const losses = new Losses();
+  const ground: Ground = { world, dice, history, tail, proposer, losses };
+
+  const faults: ThrownFault[] = [];
+  const stuck = await throwFaults({
+    ground,
+    dice,
+    kinds: options.faults,
+    untilMs: startedAtMs + options.minutes * MS_PER_MINUTE,
+    isDone: () => options.plans !== undefined && history.ended.size >= options.plans,
+    onFault: (thrown) => {
+      faults.push(...thrown);
+      say(`${since()}  ${describe(thrown)}, ${history.ended.size} plans ended`);
+    },
+  });
+  if (stuck !== undefined) say(stuck);
+
+  await proposer.stop();
+  await stopStrategy(exchangeUrl);
+  const underWay = await drain({ redis: client, keys, history, tail, deadlineMs: END_BOUND_MS });
+  const sources = { redis: client, keys, exchangeUrl, history, requiredIssuers: REQUIRED_ISSUERS, halts: [] };
+  const { evidence, judgement } = await judgeAtRest(async () => {
+    const evidence = await collectEvidence(sources);
+    return { evidence, judgement: judge(evidence, history, losses) };
+  });
+  const rest = await checkRest(world, evidence.plans.length);
+  const progress = progressOf(proposer.plans.values(), faults);
+  const findings: Record<CheckName, Finding> = {
+    ...judgement.findings,
+    I8: rest,
+    I9: { checked: 1, violations: [...(stuck === undefined ? [] : [stuck]), ...underWay] },
+    progress: progress.finding,
+  };
+  const summary = summarize({
+    seed: options.seed,
+    commit: await commit(),
+    minutes: (performance.now() - startedAtMs) / MS_PER_MINUTE,
+    evidence,
+    judgement,
+    findings,
+    faults,
+    exits,
+    inDoubt: await countUnsettled(world),
+    progress,
+  });
+  if (options.summary !== undefined)
+    await writeFile(resolve(options.summary), `${JSON.stringify(summary, null, 2)}\n`);
+  const sound = isSound(summary);
+  if (options.record) await recordRun(summary);
+  return {
+    sound,
+    summary,
+    lines: [
+      ...renderSummary(summary, findings),
+      ...(sound ? [] : await offenders({ findings, evidence, history, client, keys, faults, startedAtMs })),
+    ],
+  };
+}
+
+/** Ledgers follow their fills with the next refresh, so they are given time to; everything else is at rest. */
+async function judgeAtRest(
+  look: () => Promise<{ evidence: Evidence; judgement: Judgement }>,
+): Promise<{ evidence: Evidence; judgement: Judgement }> {
+  const deadline = performance.now() + LEDGER_BOUND_MS;
+  for (;;) {
+    const judged = await look();
+    if (judged.judgement.findings.I7.violations.length === 0 || performance.now() > deadline) return judged;
+    await delay(LEDGER_LOOK_MS);
+  }
+}
+
+async function countUnsettled({ client, keys, symbols }: Ground["world"]): Promise<number> {
+  const counts = await Promise.all(symbols.map((symbol) => client.zcard(keys.unsettled(symbol))));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function describe(thrown: readonly ThrownFault[]): string {
+  const [first] = thrown;
+  if (first === undefined) return "no fault met its target";
+  const what = thrown.map(({ kind, target }) => `${kind} (${target})`).join(", ");
+  return `${what}: recovered in ${Math.round(first.recoveredMs - first.toMs)} ms`;
+}
+
+async function commit(): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)("git", ["describe", "--always", "--dirty"], { cwd: ROOT });
+    return stdout.trim();
+  } catch {
+    return "unknown";
+  }
+}
