@@ -60,8 +60,8 @@ async function brainOf(
 }
 
 /** Publishes an entry and takes it as the group's consumer would. */
-async function deliver(stream: string, fields: string[]): Promise<Entry> {
-  const id = await rig.redis.xadd(stream, "*", ...fields);
+async function deliver(stream: string, fields: string[], at = "*"): Promise<Entry> {
+  const id = await rig.redis.xadd(stream, at, ...fields);
   await rig.redis.xreadgroup("GROUP", GROUP, "test", "COUNT", 1, "STREAMS", stream, ">");
   return { id: id ?? "", fields: fieldsOf(fields), deliveries: 1 };
 }
@@ -216,6 +216,17 @@ describe("two plans on one position", () => {
     await brain.handleResult(await result(PLAN, first.id, { executed: "False", outcome: "BLOCKED" }));
     await second;
     expect(await permit(SECOND)).toMatchObject({ allow: true, safe_qty: 0.062 });
+  });
+
+  it("are not held for ever by a deadline that is far away", async () => {
+    await rig.redis.hset(keys.reservations(GROUP, "BTCUSDT").totals, "reserved:qty", "6200000");
+    const brain = await brainOf();
+    const fields = planFields(PLAN, "BTCUSDT", { deadline_ms: "179550921478787" });
+    // As if it had been here for a minute.
+    const entry = await deliver(keys.streams.plan, fields, `${Date.now() - 60_000}-0`);
+    await rig.redis.hset(keys.plan(PLAN), "state", "WAITING", "attempt", entry.id);
+    await brain.handlePlan(entry);
+    expect(await permit(PLAN)).toMatchObject({ allow: false, reason: "quantity_promised" });
   });
 
   it("do not both count on a position that has shrunk with the first one's promise", async () => {

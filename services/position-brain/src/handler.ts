@@ -19,6 +19,8 @@ import type { PairRefresh } from "./refresh.ts";
 
 /** How long a plan waits for permits if it does not say so: `APPLY_PERMIT_WAIT_MS`'s default. */
 const WAIT_BUDGET_MS = 1_200;
+/** `APPLY_PERMIT_WAIT_MS`'s largest value: whatever deadline an entry names, it is not held longer than this. */
+const WAIT_BUDGET_MAX_MS = 60_000;
 /** An answer is on its way this long before the plan's deadline. */
 const ANSWER_MARGIN_MS = 150;
 /** Promised quantity can come free at any moment; a plan that has time looks again after this. */
@@ -77,7 +79,9 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
       await answer(deny("simulated_denial", {}), "");
       return DONE;
     }
-    const answerByMs = (plan.deadline_ms ?? entryTimeMs(entry) + WAIT_BUDGET_MS) - ANSWER_MARGIN_MS;
+    const addedMs = entryTimeMs(entry);
+    const deadlineMs = Math.min(plan.deadline_ms ?? addedMs + WAIT_BUDGET_MS, addedMs + WAIT_BUDGET_MAX_MS);
+    const answerByMs = deadlineMs - ANSWER_MARGIN_MS;
     await this.#settled(plan.symbol, answerByMs);
     for (;;) {
       const { decision, releases } = await this.#decide(plan);
