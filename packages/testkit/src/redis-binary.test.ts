@@ -31,10 +31,11 @@ describe("findRedisServer", () => {
     async () => {
       const cacheDir = await mkdtemp(join(tmpdir(), "quantum-cache-"));
       onTestFinished(() => rm(cacheDir, { recursive: true, force: true }));
-      const module = join(import.meta.dirname, "redis-package.ts");
+      const module = (name: string) => JSON.stringify(join(import.meta.dirname, name));
       const script = `
-      const { unpackRedisPackage } = await import(${JSON.stringify(module)});
-      console.log(await unpackRedisPackage(${JSON.stringify(cacheDir)}, () => {}));
+      const { unpackPackage } = await import(${module("distribution-package.ts")});
+      const { REDIS_PACKAGE } = await import(${module("redis-binary.ts")});
+      console.log(await unpackPackage(REDIS_PACKAGE, ${JSON.stringify(cacheDir)}, () => {}));
     `;
       const fetch = () => run(process.execPath, ["--input-type=module", "--eval", script]);
       const [one, two] = await Promise.all([fetch(), fetch()]);

@@ -1,12 +1,26 @@
 /** Finds a real redis-server: the machine's own, or else the distribution's package unpacked below `.cache/redis`. */
 import { execFile } from "node:child_process";
-import { access, constants } from "node:fs/promises";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { unpackRedisPackage } from "./redis-package.ts";
+import {
+  type DistributionPackage,
+  isExecutable,
+  lastLine,
+  onPath,
+  unpackPackage,
+} from "./distribution-package.ts";
 
 const run = promisify(execFile);
 
+/**
+ * `redis-check-rdb` is the server's own binary, which acts by the name it is called by, and unlike redis-server's
+ * package this one starts no service.
+ */
+export const REDIS_PACKAGE: DistributionPackage = {
+  name: "redis-tools",
+  commands: ["redis-server", "redis-cli"],
+  links: { "redis-server": "redis-check-rdb" },
+};
 const CACHE_DIR = join(import.meta.dirname, "../../../.cache/redis");
 /** The baseline of the Lua scripts; what Debian 12 ships. */
 const OLDEST_MAJOR = 7;
@@ -45,7 +59,11 @@ export async function findRedisServer(options: FindRedisOptions = {}): Promise<R
   const apt = process.platform === "linux" ? await onPath("apt-get") : undefined;
   if (apt === undefined) throw new Error(installAdvice(rejected));
   try {
-    const folder = await unpackRedisPackage(options.cacheDir ?? CACHE_DIR, options.onProgress ?? (() => {}));
+    const folder = await unpackPackage(
+      REDIS_PACKAGE,
+      options.cacheDir ?? CACHE_DIR,
+      options.onProgress ?? (() => {}),
+    );
     const path = join(folder, "redis-server");
     const version = await versionOf(path);
     if (isRecent(version)) return { path, cli: await clientBeside(path), version, origin: "package" };
@@ -56,26 +74,12 @@ export async function findRedisServer(options: FindRedisOptions = {}): Promise<R
   throw new Error(installAdvice(rejected));
 }
 
-async function onPath(name: string): Promise<string | undefined> {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    if (folder !== "" && (await isExecutable(join(folder, name)))) return join(folder, name);
-  }
-  return undefined;
-}
-
 async function clientBeside(server: string): Promise<string | undefined> {
   for (const name of ["redis-cli", "valkey-cli"]) {
     const path = join(dirname(server), name);
     if (await isExecutable(path)) return path;
   }
   return undefined;
-}
-
-function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function versionOf(path: string): Promise<string> {
@@ -96,10 +100,4 @@ function installAdvice(rejected: string[]): string {
       ? "run: brew install redis"
       : `install redis-server ${OLDEST_MAJOR} or later with the system's package manager`;
   return `A redis-server is needed (${why}): ${advice}`;
-}
-
-/** The line that tells the cause comes last in what apt and dpkg print. */
-function lastLine(error: unknown): string {
-  const text = error instanceof Error ? String(Reflect.get(error, "stderr") || error.message) : String(error);
-  return text.trim().split("\n").at(-1) ?? text;
 }

@@ -1,15 +1,14 @@
 /**
- * The distribution's own redis-server, unpacked into a private folder: no root, and nothing of the system changes.
+ * A package of the distribution, unpacked into a private folder: no root, and nothing of the system changes.
  *
  * apt works on package lists and a cache of its own below the folder, so that neither root nor a fresh
- * `apt-get update` is needed, and resolves what this machine lacks of the package's libraries. The package is
- * redis-tools: its `redis-check-rdb` is the server's own binary, which acts by the name it is called by, and unlike
- * redis-server's package it starts no service.
+ * `apt-get update` is needed, and resolves what this machine lacks of the package's libraries.
  */
 import { execFile } from "node:child_process";
 import {
   access,
   chmod,
+  constants,
   mkdir,
   mkdtemp,
   readdir,
@@ -19,36 +18,45 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-const PACKAGE = "redis-tools";
 /** A network that answers nothing must not hang the start for ever. */
 const APT_TIMEOUT_MS = 120_000;
 
+export interface DistributionPackage {
+  name: string;
+  /** What is run from it. */
+  commands: readonly string[];
+  /** Commands that the package has under another name: link → file, both in `usr/bin`. */
+  links?: Readonly<Record<string, string>>;
+}
+
 /**
- * The folder with `redis-server` and `redis-cli`, fetched below `cacheDir` if it is not there yet.
+ * The folder with the package's commands, fetched below `cacheDir` if it is not there yet.
  * Safe for callers in several processes: each unpacks into a folder of its own, the first to rename it wins.
  * Throws what apt or dpkg said.
  */
-export async function unpackRedisPackage(
+export async function unpackPackage(
+  { name, commands, links = {} }: DistributionPackage,
   cacheDir: string,
   onProgress: (text: string) => void,
 ): Promise<string> {
   const target = join(cacheDir, await systemName());
   if (await exists(target)) return target;
 
-  onProgress("fetching redis-server (the distribution's package, a few seconds)");
+  onProgress(`fetching ${commands.join(" and ")} (the distribution's package ${name}, a few seconds)`);
   await mkdir(cacheDir, { recursive: true });
   const work = await mkdtemp(join(cacheDir, "unpack-"));
   try {
     const root = join(work, "root");
-    for (const file of await download(work)) await run("dpkg-deb", ["-x", file, root]);
-    await symlink("redis-check-rdb", join(root, "usr/bin/redis-server"));
-    await writeWrapper(root, "redis-server");
-    await writeWrapper(root, "redis-cli");
+    // A package without libraries has no such folder.
+    await mkdir(join(root, "usr/lib"), { recursive: true });
+    for (const file of await download(name, work)) await run("dpkg-deb", ["-x", file, root]);
+    for (const [link, file] of Object.entries(links)) await symlink(file, join(root, "usr/bin", link));
+    for (const command of commands) await writeWrapper(root, command);
     await rename(root, target).catch(async (error: unknown) => {
       if (!(await exists(target))) throw error;
     });
@@ -58,6 +66,26 @@ export async function unpackRedisPackage(
   return target;
 }
 
+export async function onPath(command: string): Promise<string | undefined> {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    if (folder !== "" && (await isExecutable(join(folder, command)))) return join(folder, command);
+  }
+  return undefined;
+}
+
+export function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The line that tells the cause comes last in what apt and dpkg print. */
+export function lastLine(error: unknown): string {
+  const text = error instanceof Error ? String(Reflect.get(error, "stderr") || error.message) : String(error);
+  return text.trim().split("\n").at(-1) ?? text;
+}
+
 /** Distribution, release and processor: a checkout may be mounted into several systems. */
 async function systemName(): Promise<string> {
   const release = await readFile("/etc/os-release", "utf8");
@@ -65,7 +93,7 @@ async function systemName(): Promise<string> {
   return `${field("ID")}-${field("VERSION_ID")}-${process.arch}`;
 }
 
-async function download(work: string): Promise<string[]> {
+async function download(name: string, work: string): Promise<string[]> {
   const lists = join(work, "lists");
   const cache = join(work, "cache");
   await mkdir(join(lists, "partial"), { recursive: true });
@@ -84,8 +112,8 @@ async function download(work: string): Promise<string[]> {
     return run("apt-get", ["-qq", "-y", ...flags, ...args], { env, timeout: APT_TIMEOUT_MS });
   };
   await apt("update");
-  // --reinstall: a machine that has redis-tools still lacks the server under its name.
-  await apt("install", "--download-only", "--no-install-recommends", "--reinstall", PACKAGE);
+  // --reinstall: where the package is installed, its files are still needed in a folder of ours.
+  await apt("install", "--download-only", "--no-install-recommends", "--reinstall", name);
   const archives = join(cache, "archives");
   return (await readdir(archives))
     .filter((name) => name.endsWith(".deb"))
