@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { meaningOf, REASON_MEANINGS } from "./meanings.ts";
+import {
+  GOVERNOR_REASONS,
+  ISSUERS,
+  ORDER_REASONS,
+  P33_REASONS,
+  PLAN_REASONS,
+  waitReasons,
+} from "./reasons.ts";
+
+const REASONS = [
+  ...Object.values(PLAN_REASONS).flat(),
+  ...waitReasons(ISSUERS),
+  ...P33_REASONS,
+  ...GOVERNOR_REASONS,
+  ...ORDER_REASONS,
+];
+
+describe("meanings of reasons", () => {
+  it("exist for every closed reason and for nothing else", () => {
+    expect(Object.keys(REASON_MEANINGS).toSorted()).toEqual([...new Set(REASONS)].toSorted());
+  });
+
+  it("exist for an action and for issuers that nobody foresaw", () => {
+    expect(meaningOf("unknown_action_MOON")).toBe(REASON_MEANINGS.unknown_action);
+    for (const reason of waitReasons(["governor", "p33", "risk"])) expect(meaningOf(reason)).toBeDefined();
+  });
+
+  it("are not invented", () => {
+    expect(meaningOf("")).toBeUndefined();
+    expect(meaningOf("constructor")).toBeUndefined();
+  });
+});
