@@ -1,22 +1,29 @@
-# One image a service: docker build --build-arg SERVICE=governor .
-# Node runs the TypeScript as it is, so an image is the workspace with the production dependencies of one service.
-FROM node:24-bookworm-slim
-
+# One image a service: docker build --build-arg SERVICE=governor --build-arg PORT=8044 .
+# Node runs the TypeScript as it is: an image is Node, the service's part of the workspace, and its production
+# dependencies.
+FROM node:24-bookworm-slim AS build
+WORKDIR /workspace
+# Before SERVICE is known, so that all images share it, and it is done again only when the lockfile changes.
+COPY pnpm-lock.yaml pnpm-workspace.yaml ./
+RUN npx -y pnpm@12 fetch --prod --no-optional --store-dir /store
+COPY . .
 ARG SERVICE
-ENV NODE_ENV=production
-WORKDIR /app
+RUN node ops/install/closure.mjs "$SERVICE" /app \
+  && cd /app \
+  && npx -y pnpm@12 install --offline --frozen-lockfile --prod --no-optional --store-dir /store \
+    --filter-prod "@quantum/$SERVICE..."
 
-# Manifests first: dependencies are installed anew only when they change. `pnpm-workspace.yaml` would install again
-# before each script (verifyDepsBeforeRun); images run node directly.
-COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
-COPY lua/package.json lua/
-COPY packages packages
-COPY services services
-RUN npx -y pnpm@12 install --frozen-lockfile --prod --no-optional --filter "@quantum/${SERVICE}..." && rm -rf /root/.npm
-COPY lua lua
-
-ENV SERVICE=${SERVICE} HTTP_HOST=0.0.0.0
+FROM node:24-bookworm-slim
+ARG SERVICE
+ARG PORT
+ENV NODE_ENV=production HTTP_HOST=0.0.0.0 HEALTH_PORT=${PORT}
+COPY --from=build /app /app
+WORKDIR /app/services/${SERVICE}
+# The files are root's: a service cannot change its own code.
 USER node
+EXPOSE ${PORT}
 STOPSIGNAL SIGTERM
-# exec: signals reach Node.
-CMD ["sh", "-c", "exec node services/$SERVICE/src/main.ts"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["node", "-e", \
+  "fetch('http://127.0.0.1:' + process.env.HEALTH_PORT + '/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# Node itself is process 1 and gets the signals: no shell between.
+CMD ["node", "src/main.ts"]
