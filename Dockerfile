@@ -5,7 +5,7 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /workspace
 # Before SERVICE is known, so that all images share it, and it is done again only when the lockfile changes.
 COPY pnpm-lock.yaml pnpm-workspace.yaml ./
-RUN npx -y pnpm@12 fetch --prod --no-optional --store-dir /store
+RUN npx -y pnpm@12 --config.optional=false fetch --prod --store-dir /store
 COPY . .
 ARG SERVICE
 RUN node ops/install/closure.mjs "$SERVICE" /app \
