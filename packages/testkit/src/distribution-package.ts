@@ -55,6 +55,8 @@ export async function unpackPackage(
     // A package without libraries has no such folder.
     await mkdir(join(root, "usr/lib"), { recursive: true });
     for (const file of await download(name, work)) await run("dpkg-deb", ["-x", file, root]);
+    // Documentation, and in Prometheus's case 200 MB of web libraries.
+    await rm(join(root, "usr/share"), { recursive: true, force: true });
     for (const [link, file] of Object.entries(links)) await symlink(file, join(root, "usr/bin", link));
     for (const command of commands) await writeWrapper(root, command);
     await rename(root, target).catch(async (error: unknown) => {
