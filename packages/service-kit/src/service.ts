@@ -24,6 +24,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
 import { createHttp, listen } from "./http.ts";
+import { observeRedis } from "./redis-telemetry.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
 import { startUpkeep } from "./upkeep.ts";
 
@@ -109,9 +110,11 @@ export async function runService<Schema extends z.ZodObject>(
     });
     const redis = connectForCommands(connection("commands"));
     const facts = await waitForRedis(redis, log);
+    const keys = createKeys();
+    observeRedis(redis, keys, registry);
     const running = await definition.start({
       ...context,
-      keys: createKeys(),
+      keys,
       redis,
       facts,
       connectForBlocking: () => connectForBlocking(connection("blocking")),

@@ -70,6 +70,8 @@ export function observeConsumers(
   for (const consumer of consumers) {
     const labels = { stream: consumer.stream, group: consumer.group };
     const at = { ...labels };
+    // A counter that is born with its first event has no step that a rate could see.
+    for (const counter of [dead, reclaimed, deleted]) counter.inc(labels, 0);
     consumer.on("handled", ({ entry, disposition, tookMs }) => {
       handled.inc({ ...labels, disposition: disposition.kind });
       if (disposition.kind === "retry")

@@ -1,0 +1,51 @@
+/** What every service reports of Redis and of what halts it: read when scraped, so that each alert has several witnesses. */
+import { type Keys, utcDay } from "@quantum/contract";
+import { notDurable, readFacts, type RedisClient } from "@quantum/redis";
+import { Gauge, type Registry } from "prom-client";
+
+/** As lua/shared/halted.lua reads it. */
+const RUNNING: ReadonlySet<string> = new Set(["0", "false", "off", "no"]);
+
+export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry): void {
+  /** Without an answer the last value stays, and `quantum_redis_up` is 0. */
+  const gauge = (name: string, help: string, read: () => Promise<number | undefined>) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const value = await read().catch(() => undefined);
+        if (value !== undefined) this.set(value);
+      },
+    });
+  gauge("quantum_redis_up", "1 if Redis answers this service", () =>
+    redis.ping().then(
+      () => 1,
+      () => 0,
+    ),
+  );
+  gauge("quantum_redis_durable", "1 if Redis forgets nothing that it acknowledged", async () =>
+    // The clock is judged at the start of each service, by bounds of its own.
+    notDurable(await readFacts(redis), Infinity).length === 0 ? 1 : 0,
+  );
+  gauge("quantum_kill_switch_active", "1 if the operators' kill switch halts everything", async () =>
+    (await isHalted(redis, keys)) ? 1 : 0,
+  );
+  gauge("quantum_disarmed", "1 if the governor has disarmed everything", async () =>
+    (await redis.exists(keys.disarm, keys.disarmOf(utcDay(Date.now())))) > 0 ? 1 : 0,
+  );
+  gauge("quantum_dead_letters", "Entries in the dead-letter stream", () =>
+    redis.xlen(keys.streams.deadLetter),
+  );
+}
+
+/** A key of another type halts too; a Redis that does not answer says nothing here. */
+async function isHalted(redis: RedisClient, keys: Keys): Promise<boolean> {
+  try {
+    const value = await redis.get(keys.killSwitch);
+    return value !== null && !RUNNING.has(value.trim().toLowerCase());
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return true;
+    throw error;
+  }
+}
