@@ -1,0 +1,123 @@
+/** Every variable of every service, from the schemas that read them. */
+import {
+  commonVariables,
+  ConfigError,
+  type ConfigSource,
+  readConfig,
+  redisVariables,
+} from "@quantum/service-kit";
+import type { z } from "zod";
+import { configSource as applyLayer } from "../../services/apply-layer/src/config.ts";
+import { configSource as exchangeSim } from "../../services/exchange-sim/src/config.ts";
+import { configSource as executor } from "../../services/executor/src/config.ts";
+import { configSource as governor } from "../../services/governor/src/config.ts";
+import { configSource as harvestFeed } from "../../services/harvest-feed/src/config.ts";
+import { configSource as positionBrain } from "../../services/position-brain/src/config.ts";
+import type { ServiceName } from "../start/services.ts";
+import { code, codes, page, table } from "./markdown.ts";
+
+/** Each has a schema of its own; here only what they have in common counts. */
+const SOURCES = {
+  "apply-layer": applyLayer,
+  governor,
+  "position-brain": positionBrain,
+  executor,
+  "harvest-feed": harvestFeed,
+  "exchange-sim": exchangeSim,
+} as unknown as Readonly<Record<ServiceName, ConfigSource<z.ZodObject>>>;
+
+/** What has no default, at a simulated venue. */
+const REQUIRED = {
+  BINANCE_BASE_URL: "http://127.0.0.1:8099",
+  BINANCE_TESTNET_API_KEY: "sim-key",
+  BINANCE_TESTNET_API_SECRET: "sim-secret",
+};
+
+/** Environments that break a rule between variables; the document shows what the service says to each. */
+const BREAKING: Partial<Record<ServiceName, readonly Readonly<Record<string, string>>[]>> = {
+  "apply-layer": [
+    { K_BLOCK_WARNING: "0.9" },
+    { APPLY_PERMIT_WAIT_MS: "50" },
+    { APPLY_REQUIRED_PERMITS: "governor" },
+    { APPLY_REQUIRED_PERMITS: "p33,p33" },
+    { BINANCE_BASE_URL: "https://fapi.binance.com" },
+  ],
+  governor: [{ GOV_SIM_DENY_RATE: "0.5", BINANCE_BASE_URL: "" }],
+  "position-brain": [
+    { P33_STALE_THRESHOLD_SEC: "5" },
+    { P33_PERMIT_TTL: "2" },
+    { BINANCE_BASE_URL: "https://fapi.binance.com" },
+    { P33_SIM_DELAY_MS: "300", BINANCE_BASE_URL: "https://testnet.binancefuture.com" },
+  ],
+  executor: [{ EXECUTOR_TIMEOUT_MS: "5000" }],
+};
+
+/** No variable that has a rule takes this. */
+const NO_VALUE = "no value";
+
+export function renderConfiguration(): string {
+  return page(
+    "Configuration",
+    "From the environment only. A service reports everything that is wrong with it at once and does not start (exit code 2). An empty variable counts as unset. Numbers and lists are trimmed; lists are split on commas. `node services/<name>/src/main.ts --help` shows the same as below.",
+    "## Every service",
+    variables(commonVariables),
+    "## Every service on Redis (all but exchange-sim)",
+    variables(redisVariables),
+    ...Object.entries(SOURCES).flatMap(([name, source]) => service(name as ServiceName, source)),
+  );
+}
+
+function service(name: ServiceName, source: ConfigSource<z.ZodObject>): string[] {
+  const { schema, ownPrefixes, retired = [] } = source;
+  const shared = new Set(Object.keys({ ...commonVariables, ...redisVariables }));
+  const own = Object.entries(schema.shape).filter(([variable]) => !shared.has(variable));
+  const prefixes = codes(ownPrefixes.map((prefix) => `${prefix}*`));
+  const breaking = BREAKING[name] ?? [];
+  return [
+    `## ${name}`,
+    `An unknown ${prefixes} is taken for a misspelt one, and stops the start.${retired.length === 0 ? "" : ` Only the Python service knew ${codes(retired)}: set, they warn.`}`,
+    variables(Object.fromEntries(own)),
+    ...(breaking.length === 0
+      ? []
+      : [
+          "Between variables, by example:",
+          table(
+            ["set", "refused with"],
+            breaking.map((env) => refusal(source, env)),
+          ),
+        ]),
+  ];
+}
+
+function variables(shape: Readonly<Record<string, unknown>>): string {
+  return table(
+    ["variable", "default", "meaning", "rule"],
+    Object.entries(shape).map(([name, field]) => {
+      const type = field as z.ZodType;
+      // The convention of the service kit: a description ends with its default.
+      const [, meaning = "", fallback, required] =
+        /^(.*?)(?: \[([^\]]*)\]| \((required)\))?$/s.exec(type.description ?? "") ?? [];
+      const shown = required ?? (fallback === undefined ? "unset" : code(fallback));
+      return [code(name), shown, meaning, ruleOf(type)];
+    }),
+  );
+}
+
+/** What the service says to a wrong value, without "is needed". */
+function ruleOf(type: z.ZodType): string {
+  const message = type.safeParse(NO_VALUE).error?.issues[0]?.message ?? "";
+  return message.replace(/,? (is|are) needed/, "").replace(`to ${Number.MAX_SAFE_INTEGER}`, "up");
+}
+
+function refusal(source: ConfigSource<z.ZodObject>, env: Readonly<Record<string, string>>): [string, string] {
+  const set = Object.entries(env).map(([name, value]) =>
+    value === "" ? `no ${code(name)}` : code(`${name}=${value}`),
+  );
+  try {
+    readConfig(source, { ...REQUIRED, ...env });
+  } catch (error) {
+    if (error instanceof ConfigError) return [set.join(", "), error.violations.join("; ")];
+    throw error;
+  }
+  throw new Error(`${JSON.stringify(env)} breaks no rule any more`);
+}

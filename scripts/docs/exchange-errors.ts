@@ -1,0 +1,43 @@
+import { type Disposition, dispositionOf, RULINGS } from "@quantum/exchange";
+import { code, page, table } from "./markdown.ts";
+
+const DISPOSITIONS: Readonly<Record<Disposition, string>> = {
+  rejected: "the exchange refused it: REJECTED `rejected_by_exchange`, never sent again",
+  retry_after:
+    "turned away before the engine: NOT_PLACED `rate_limited`, and no orders until the pause that was asked for is over",
+  already_placed: "an open order has our client order id: it is asked for and adopted",
+  ambiguous: "it may have been executed: UNKNOWN, asked for by its client order id, never sent again",
+};
+
+/** One status of each kind that is judged without a code; undefined: no answer at all. */
+const STATUSES = [undefined, 302, 400, 403, 408, 418, 429, 500, 503] as const;
+
+export function renderExchangeErrors(): string {
+  return page(
+    "What an error of the exchange means for an order",
+    "Judged in one place, `packages/exchange/src/dispositions.ts`. Names: Binance, USDⓈ-M Futures error codes.",
+    table(
+      ["disposition", "what becomes of the order"],
+      Object.entries(DISPOSITIONS).map(([disposition, what]) => [code(disposition), what]),
+    ),
+    "## By code",
+    table(
+      ["code", "name", "disposition", "why"],
+      [...RULINGS].map(([number, { name, disposition, why }]) => [
+        String(number),
+        code(name),
+        code(disposition),
+        why,
+      ]),
+    ),
+    "## Without a known code, by HTTP status",
+    "429 and 418 win over any code. Doubt is the default: only a 4xx says that nothing was executed.",
+    table(
+      ["status", "disposition"],
+      STATUSES.map((httpStatus) => [
+        String(httpStatus ?? "no answer"),
+        code(dispositionOf({ code: undefined, httpStatus })),
+      ]),
+    ),
+  );
+}

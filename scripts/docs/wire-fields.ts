@@ -1,0 +1,189 @@
+/** What each stream and each of its fields is for. A field of a schema that is not explained fails the type check. */
+import {
+  type AuditEntry,
+  auditEntry,
+  type ExecuteEntry,
+  executeEntry,
+  type Keys,
+  type PermitEntry,
+  permitEntry,
+  type PlanEntry,
+  planEntry,
+  type ResultEntry,
+  resultEntry,
+} from "@quantum/contract";
+import type { z } from "zod";
+
+export type StreamName = keyof Keys["streams"];
+
+interface StreamFields {
+  /** Who writes it, in which groups it is read. */
+  about: string;
+  /** What our readers check; undefined: nothing of ours reads it as a message. */
+  schema?: z.ZodObject;
+  /** In the order in which they are written. */
+  meanings: Readonly<Record<string, string>>;
+}
+
+type Explains<Message> = { [Field in keyof Required<Message>]: string };
+
+const PLAN_ID = "16 hex digits of the proposal's fingerprint";
+const ATTEMPT = "*ours*: id of the `apply.plan` entry, which is the attempt's id";
+
+/** Also the fields of the `harvest.proposal` stream, which has `symbol` besides. */
+export const PROPOSAL_FIELDS: Readonly<Record<string, string>> = {
+  harvest_action: "required: NONE, PARTIAL_25, PARTIAL_50, PARTIAL_75, FULL_CLOSE_PROPOSED, UPDATE_SL, HOLD",
+  kill_score: "required: 0 to 1",
+  new_sl_proposed: "float or `None`; part of the plan id",
+  R_net: "float",
+  risk_unit: "float",
+  cost_est: "float",
+  reason_codes: "text",
+  k_regime_flip: "float",
+  k_sigma_spike: "float",
+  k_ts_drop: "float",
+  k_age_penalty: "float",
+  sigma: "float",
+  ts: "trend strength, float",
+  p_trend: "float",
+  p_mr: "float",
+  p_chop: "float",
+  computed_at_utc: "ISO time, without a zone or with `Z`; part of the plan id",
+  last_update_epoch: "epoch seconds; judges the proposal's age, before `computed_at_utc`",
+  position_side: "text",
+  position_age_sec: "float",
+  position_current_price: "float",
+  position_entry_price: "float",
+  position_unrealized_pnl: "float",
+  source: "who made it; `simulated` in it is refused at a real venue",
+};
+
+export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
+  proposal: {
+    about:
+      "Written by the publisher, beside the proposal hash or instead of it. Group `apply-layer`. Fields: `symbol` and those of the proposal hash below.",
+    meanings: { symbol: "upper-case symbol" },
+  },
+  plan: {
+    about: "Written by the apply-layer when a plan opens. Groups `governor`, `p33`.",
+    schema: planEntry,
+    meanings: {
+      plan_id: PLAN_ID,
+      symbol: "upper-case symbol",
+      action: "the proposal's `harvest_action`",
+      kill_score: "the proposal's",
+      k_regime_flip: "the proposal's, or empty",
+      k_sigma_spike: "the proposal's, or empty",
+      k_ts_drop: "the proposal's, or empty",
+      k_age_penalty: "the proposal's, or empty",
+      new_sl_proposed: "the proposal's, or empty",
+      R_net: "the proposal's, or empty",
+      decision: "issuers answer EXECUTE only; the others have their result already",
+      reason_codes: "comma list of [reasons](reasons.md)",
+      steps:
+        'list of `{"step", "type": "market_reduce_only", "side": "close", "pct"}`; `pct` of the position, 0 to 100',
+      close_qty: "always `0.0`",
+      price: "always empty",
+      timestamp: "epoch seconds",
+      attempt_no: "*ours*: 1, or more for a plan that was opened again",
+      mode: "*ours*: `dry_run`, `paper`, `testnet`",
+      deadline_ms: "*ours*: when the wait for permits ends",
+    } satisfies Explains<PlanEntry> & Record<string, string>,
+  },
+  permit: {
+    about:
+      "*Ours.* Written by the issuing script, one entry a permit decision: the wake-up and the audit trail. Group `apply-layer`, read without acknowledgement: an entry is a hint.",
+    schema: permitEntry,
+    meanings: {
+      plan_id: PLAN_ID,
+      symbol: "upper-case symbol",
+      issuer: "`governor`, `p33`",
+      verdict: "yes or no",
+      reason: "the issuer's own [reason](reasons.md)",
+      issued_at_ms: "when",
+      attempt: ATTEMPT,
+    } satisfies Explains<PermitEntry>,
+  },
+  execute: {
+    about:
+      "*Ours.* Written by the consume script alone, with the permits spent in the same step. Group `executor`.",
+    schema: executeEntry,
+    meanings: {
+      plan_id: PLAN_ID,
+      symbol: "upper-case symbol",
+      attempt: ATTEMPT,
+      attempt_no: "part of the client order id",
+      step: "`CLOSE_FULL`, `CLOSE_PARTIAL_75`, `CLOSE_PARTIAL_50`, `CLOSE_PARTIAL_25`",
+      close_pct: "of the position, in percent",
+      position_amt: "P3.3's position, signed: the side of the order follows from it",
+      safe_qty: "P3.3's safe quantity",
+      max_qty: "the smallest positive `computed_qty` of the permits; empty: no cap",
+      valid_until_ms: "after this the order is not claimed any more",
+      opened_at_ms: "when the plan was opened",
+      mode: "`paper` plans are refused at a real venue",
+      wait_ms: "how long the plan waited",
+    } satisfies Explains<ExecuteEntry> & Record<string, string>,
+  },
+  result: {
+    about:
+      "One terminal entry an attempt. Written by the scripts that end a plan: open (SKIP, BLOCKED, ERROR), consume (BLOCKED, dry run), claim and settle (orders). Groups `governor`, `p33`; the apply-layer reads it for its metrics, without acknowledgement.",
+    schema: resultEntry,
+    meanings: {
+      plan_id: PLAN_ID,
+      symbol: "upper-case symbol",
+      decision: "EXECUTE, SKIP, BLOCKED, ERROR",
+      executed: "true only if an order was really executed",
+      would_execute: "true for a dry run that had its permits",
+      steps_results:
+        "list; a success is `step, status, details, order_id, side, quantity, executed_qty, reduce_only`, all but the last as text",
+      error: "the reason, or empty",
+      timestamp: "epoch seconds",
+      settled_at_ms: "*ours*",
+      attempt: ATTEMPT,
+      outcome: "*ours*: how the attempt ended",
+      reason: "*ours*: the [reason](reasons.md), or empty",
+      detail: "*ours*: the issuer's or the exchange's own words",
+      wait_ms: "*ours*: how long the plan waited",
+      safe_qty: "*ours*: of a dry run",
+      order_id: "*ours*: the exchange's",
+      executed_qty: "*ours*: decimal",
+      avg_price: "*ours*: decimal",
+    } satisfies Explains<ResultEntry> & Record<string, string>,
+  },
+  governorEvents: {
+    about: "Written by the disarm script, for operators.",
+    meanings: {
+      event: "`AUTO_DISARM`",
+      reason: "[why](reasons.md)",
+      context: "JSON: what led to it",
+      timestamp: "epoch seconds",
+      action_taken: "`disarmed`",
+    },
+  },
+  deadLetter: {
+    about:
+      "*Ours.* An entry that no handler could take, moved in one step with its acknowledgement. No group reads it. At most about 10,000 are kept.",
+    meanings: {
+      stream: "where it was",
+      group: "who could not take it",
+      entry_id: "its id there",
+      reason: "in one line",
+      deliveries: "how often it was delivered",
+      dead_at_ms: "when",
+      "entry.*": "every field of the entry, with this prefix",
+    },
+  },
+  operatorAudit: {
+    about:
+      "*Ours.* Written by the operators' command line: one entry a change. Group `p33`, which obeys `hold.accept`.",
+    schema: auditEntry,
+    meanings: {
+      action: "what was done",
+      target: "to what: a symbol, a plan, an entry",
+      who: "`user@host`",
+      reason: "in the operator's words",
+      at_ms: "when",
+      detail: "what the action needs to be told besides",
+    } satisfies Explains<AuditEntry>,
+  },
+};

@@ -1,0 +1,222 @@
+/** What each key holds and who uses it. A key builder that is not explained fails the type check. */
+import { createKeys, type Keys } from "@quantum/contract";
+import { ledgerFields, snapshotFields } from "../../services/position-brain/src/pair.ts";
+import { codes } from "./markdown.ts";
+
+export interface KeyNote {
+  key: string;
+  type: "HASH" | "STRING" | "STRING JSON" | "ZSET" | "SET";
+  /** Seconds, or a sentence. */
+  ttlSec: number | string;
+  by: string;
+  holds: string;
+}
+
+const keys = createKeys();
+const PLAN = "{plan_id}";
+const SYMBOL = "{SYM}";
+const ISSUER = "{issuer}";
+
+const SEC_PER_DAY = 86_400;
+const SPENT_SEC = 7 * SEC_PER_DAY;
+
+/** Any pair: its field names are what counts. */
+const snapshot = Object.keys(
+  snapshotFields(
+    {
+      positionAmt: "0",
+      entryPrice: "0",
+      markPrice: "0",
+      unrealizedPnl: "0",
+      leverage: "0",
+      openReduceQty: "0",
+      updateTimeMs: 0,
+      tsEpochSec: 0,
+    },
+    "",
+  ),
+);
+const ledger = Object.keys(
+  ledgerFields({ amt: "0", lastTradeId: "0", origin: "bootstrap", lastExecution: undefined }, 0),
+);
+
+const RESERVATIONS = keys.reservations(ISSUER, SYMBOL);
+const LIMITS = "issuing and settling scripts";
+const reservations: Readonly<Record<keyof typeof RESERVATIONS, Omit<KeyNote, "key" | "ttlSec" | "by">>> = {
+  open: { type: "HASH", holds: "*ours*: attempt → what it was promised, in 1e-8" },
+  expiry: { type: "ZSET", holds: "*ours*: attempt → when its reservation runs out by itself, ms" },
+  totals: { type: "HASH", holds: "*ours*: sums of the open and of the day's charged amounts, in 1e-8" },
+  executions: {
+    type: "ZSET",
+    holds: "*ours*: executions and open permits of the UTC day and the last hour, ms",
+  },
+};
+
+const NOTES: Readonly<
+  Record<Exclude<keyof Keys, "streams" | "jobs" | "reservations">, KeyNote | readonly KeyNote[]>
+> = {
+  proposal: {
+    key: keys.proposal(SYMBOL),
+    type: "HASH",
+    ttlSec: "the publisher's",
+    by: "publisher → apply-layer",
+    holds: "the last proposal, below",
+  },
+  dedupe: {
+    key: keys.dedupe(PLAN),
+    type: "STRING",
+    ttlSec: "`APPLY_DEDUPE_TTL_SEC`",
+    by: "apply-layer",
+    holds: "epoch seconds; while it is there the plan id is taken",
+  },
+  published: {
+    key: keys.published(PLAN),
+    type: "STRING",
+    ttlSec: 300,
+    by: "apply-layer → operators",
+    holds: "`1`",
+  },
+  plan: {
+    key: keys.plan(PLAN),
+    type: "HASH",
+    ttlSec: SEC_PER_DAY,
+    by: "every stage → everyone",
+    holds:
+      "*ours*: the plan's record: state, attempt, the time of each stage (`…_at_ms`), each issuer's verdict and reason, `wait_ms`, `safe_qty`, the order, the reason",
+  },
+  waiting: {
+    key: keys.waiting(SYMBOL),
+    type: "ZSET",
+    ttlSec: "none",
+    by: "apply-layer",
+    holds: "*ours*: plan id → deadline in ms, of the plans that wait",
+  },
+  permit: [
+    {
+      key: keys.permit("governor", PLAN),
+      type: "STRING JSON",
+      ttlSec: 60,
+      by: "governor → consume",
+      holds: "the governor's yes, below; its no is never written here",
+    },
+    {
+      key: keys.permit("p33", PLAN),
+      type: "STRING JSON",
+      ttlSec: "`P33_PERMIT_TTL`",
+      by: "position-brain → consume",
+      holds: "P3.3's yes or no, below",
+    },
+  ],
+  block: {
+    key: keys.block("governor", PLAN),
+    type: "STRING JSON",
+    ttlSec: 3600,
+    by: "governor → consume, operators",
+    holds: "the governor's no: `reason, timestamp, symbol`, and *ours* `context, created_at, attempt`",
+  },
+  spent: {
+    key: keys.spent(PLAN),
+    type: "STRING",
+    ttlSec: SPENT_SEC,
+    by: "consume → open, issue, claim",
+    holds:
+      "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity: what the permits were spent for; survives the reset",
+  },
+  order: {
+    key: keys.order(PLAN),
+    type: "HASH",
+    ttlSec: "none until settled, then 7 d",
+    by: "executor → open",
+    holds:
+      "*ours*: the claim: state, client order id, side, quantity, send window, outcome; survives the reset",
+  },
+  unsettled: {
+    key: keys.unsettled(SYMBOL),
+    type: "ZSET",
+    ttlSec: "none",
+    by: "executor → position-brain",
+    holds: "*ours*: plan id → claim time in ms, of orders not settled",
+  },
+  unknown: {
+    key: keys.unknown(SYMBOL),
+    type: "SET",
+    ttlSec: "none",
+    by: "executor → position-brain",
+    holds: "*ours*: plan ids in doubt; while there are any, P3.3 denies the symbol",
+  },
+  orderSymbols: {
+    key: keys.orderSymbols,
+    type: "SET",
+    ttlSec: "none",
+    by: "executor",
+    holds: "*ours*: symbols that ever had an order: where recovery looks",
+  },
+  snapshot: {
+    key: keys.snapshot(SYMBOL),
+    type: "HASH",
+    ttlSec: 3600,
+    by: "position-brain → governor, operators",
+    holds: `${codes(snapshot)}; the last two and \`version\` are *ours*. \`ts_epoch\` in seconds, \`side\` LONG, SHORT or NONE`,
+  },
+  ledger: {
+    key: keys.ledger(SYMBOL),
+    type: "HASH",
+    ttlSec: SEC_PER_DAY,
+    by: "position-brain → operators",
+    holds: `${codes(ledger)}; those after \`updated_at\` and \`version\` are *ours*. \`last_known_amt\` is signed`,
+  },
+  killSwitch: {
+    key: keys.killSwitch,
+    type: "STRING",
+    ttlSec: "none",
+    by: "operator → every script",
+    holds: "absent, `0`, `false`, `off`, `no`: running. Anything else, or an unreadable key: halted",
+  },
+  disarm: {
+    key: keys.disarm,
+    type: "STRING JSON",
+    ttlSec: "none: an operator deletes it",
+    by: "governor → every script",
+    holds: "*ours*: `reason, context, timestamp`",
+  },
+  disarmOf: {
+    key: keys.disarmOf("{YYYY-MM-DD}"),
+    type: "STRING JSON",
+    ttlSec: SEC_PER_DAY,
+    by: "governor → every script, operators",
+    holds: "the same, of a UTC day; today's is honoured too",
+  },
+};
+
+export const KEY_NOTES: readonly KeyNote[] = [
+  ...Object.values(NOTES).flat(),
+  ...Object.entries(reservations).map(([name, note]) => ({
+    ...note,
+    key: RESERVATIONS[name as keyof typeof RESERVATIONS],
+    ttlSec: "none",
+    by: LIMITS,
+  })),
+];
+
+export const VALUES: readonly { title: string; about: string; example: string }[] = [
+  {
+    title: "The governor's permit",
+    about:
+      "Only JSON `true` in `granted` is a yes. A positive `computed_qty` caps the order; 0 or absent is no cap. `attempt` is *ours*: a permit without it (Python's) is accepted, one of another attempt counts as missing.",
+    example:
+      '{"granted": true, "symbol": "BTCUSDT", "decision": "EXECUTE", "computed_qty": 0.0015, "computed_notional": 157.5, "consumed": false, "created_at": 1769301008.977, "attempt": "1769301008975-0"}',
+  },
+  {
+    title: "P3.3's permit",
+    about:
+      "Only JSON `true` in `allow` is a yes. Readers take `safe_close_qty` or `safe_qty`; the side of the order follows from the sign of `exchange_position_amt`, without which the permit is malformed.",
+    example:
+      '{"allow": true, "symbol": "BTCUSDT", "safe_close_qty": 0.008, "safe_qty": 0.008, "exchange_position_amt": 0.011, "ledger_amt": 0.011, "reason": "sanity_checks_passed", "created_at": 1769297714.196, "attempt": "1769297714190-0"}',
+  },
+  {
+    title: "P3.3's denial",
+    about: "At the same key, because the Python apply-layer looks for it there.",
+    example:
+      '{"allow": false, "symbol": "BTCUSDT", "reason": "reconcile_required_qty_mismatch", "context": {"exchange_amt": 0.062, "ledger_amt": 0.002, "diff": 0.06, "tolerance": 0.001}, "created_at": 1769301008.978, "attempt": "1769301008975-0"}',
+  },
+];
