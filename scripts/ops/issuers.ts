@@ -1,0 +1,167 @@
+import type { DashboardSource } from "./dashboard.ts";
+
+const PER_SECOND = "suffix:/s";
+
+export const issuers: DashboardSource = {
+  uid: "quantum-issuers",
+  title: "Quantum: issuers",
+  description: "The governor's limits and what P3.3 knows of the exchange.",
+  rows: [
+    {
+      title: "Both",
+      panels: [
+        {
+          kind: "lines",
+          title: "Answers",
+          description: "Permits and denials of each issuer.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum(rate(quantum_govern_allow_total[$__rate_interval]))",
+              legend: "governor permits",
+            },
+            {
+              expr: "sum(rate(quantum_govern_block_total[$__rate_interval]))",
+              legend: "governor denies",
+            },
+            { expr: "sum(rate(p33_permit_allow_total[$__rate_interval]))", legend: "p33 permits" },
+            { expr: "sum(rate(p33_permit_deny_total[$__rate_interval]))", legend: "p33 denies" },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Permits that never came",
+          description: "Share of the waits that ended without this issuer's answer.",
+          unit: "percentunit",
+          queries: [{ expr: "quantum:permit_missing:ratio5m", legend: "{{issuer}}" }],
+        },
+        {
+          kind: "lines",
+          title: "Time in the queue",
+          description: "Plans that an issuer has yet to read, and those that it has not answered.",
+          unit: "short",
+          queries: [
+            {
+              expr: 'max by (group) (quantum_stream_lag{stream=~".*apply.plan"})',
+              legend: "{{group}} to read",
+            },
+            {
+              expr: 'max by (group) (quantum_stream_pending{stream=~".*apply.plan"})',
+              legend: "{{group}} to answer",
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: "Governor",
+      panels: [
+        {
+          kind: "lines",
+          title: "Denials by reason",
+          description: "docs/reasons.md explains each.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (reason) (rate(quantum_govern_block_total[$__rate_interval]))",
+              legend: "{{reason}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Executions within the hour",
+          description: "With open permits; the limit is GOV_MAX_EXEC_PER_HOUR.",
+          unit: "short",
+          queries: [{ expr: "max by (symbol) (quantum_govern_exec_count_hour)", legend: "{{symbol}}" }],
+        },
+        {
+          kind: "lines",
+          title: "Executions within five minutes",
+          description: "With open permits; the limit is GOV_MAX_EXEC_PER_5MIN.",
+          unit: "short",
+          queries: [
+            { expr: "max by (symbol) (quantum_govern_exec_count_5min)", legend: "{{symbol}}" },
+            {
+              expr: "sum by (reason) (increase(quantum_govern_disarm_total[$__rate_interval]))",
+              legend: "disarmed: {{reason}}",
+              mayBeEmpty: "nobody storms the limits",
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: "P3.3, the position brain",
+      panels: [
+        {
+          kind: "lines",
+          title: "Denials by reason",
+          description: "docs/reasons.md explains each.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (reason) (rate(p33_permit_deny_total[$__rate_interval]))",
+              legend: "{{reason}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Age of the snapshots",
+          description: "Beyond P33_STALE_THRESHOLD_SEC (10 s) P3.3 denies.",
+          unit: "s",
+          queries: [{ expr: "max by (symbol) (p33_snapshot_age_seconds)", legend: "{{symbol}}" }],
+        },
+        {
+          kind: "lines",
+          title: "Disagreement of position and ledger",
+          description: "How long it has lasted; a minute is the runbook DriftHold.",
+          unit: "s",
+          queries: [{ expr: "max by (symbol) (p33_disagreement_seconds)", legend: "{{symbol}}" }],
+        },
+        {
+          kind: "lines",
+          title: "Positions",
+          description: "Signed, by the exchange and by our ledger; the lines lie on each other.",
+          unit: "short",
+          queries: [
+            { expr: "max by (symbol) (p33_exchange_position_amt)", legend: "{{symbol}} exchange" },
+            { expr: "max by (symbol) (p33_ledger_position_amt)", legend: "{{symbol}} ledger" },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Refresh, p95",
+          description: "One reading of all positions at the exchange.",
+          unit: "s",
+          queries: [
+            {
+              expr: "histogram_quantile(0.95, sum by (le) (rate(p33_refresh_duration_seconds_bucket[$__rate_interval])))",
+              legend: "p95",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Refreshes without a result",
+          description:
+            "Failed: no usable answer. Inconclusive: position and trades did not fit together yet.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (symbol) (rate(p33_refresh_failures_total[$__rate_interval]))",
+              legend: "{{symbol}} failed",
+              mayBeEmpty: "the exchange answers",
+            },
+            {
+              expr: "sum by (symbol) (rate(p33_refresh_inconclusive_total[$__rate_interval]))",
+              legend: "{{symbol}} inconclusive",
+              mayBeEmpty: "position and trades of the simulated exchange change together",
+            },
+          ],
+        },
+      ],
+    },
+  ],
+};

@@ -1,0 +1,230 @@
+import type { DashboardSource } from "./dashboard.ts";
+
+const PER_SECOND = "suffix:/s";
+
+export const pipeline: DashboardSource = {
+  uid: "quantum-pipeline",
+  title: "Quantum: pipeline",
+  description: "From proposals to orders: is it running, how fast, and why is a plan blocked.",
+  rows: [
+    {
+      title: "Now",
+      panels: [
+        {
+          kind: "stat",
+          title: "Kill switch",
+          description: "Operators halt everything with it; see the runbook KillSwitchOn.",
+          unit: "short",
+          states: { 0: "off", 1: "ON", good: 0 },
+          queries: [
+            { expr: "max(quantum_kill_switch_active) or max(quantum_apply_kill_switch)", legend: "" },
+          ],
+        },
+        {
+          kind: "stat",
+          title: "Governor",
+          description: "Whether it has disarmed everything; see the runbook Disarmed.",
+          unit: "short",
+          states: { 0: "armed", 1: "DISARMED", good: 0 },
+          queries: [{ expr: "max(quantum_disarmed)", legend: "" }],
+        },
+        {
+          kind: "stat",
+          title: "Services up",
+          description: "Replicas that answer Prometheus, by service.",
+          unit: "short",
+          queries: [
+            { expr: 'sum(up{job=~"apply-layer|governor|position-brain|executor"})', legend: "replicas" },
+          ],
+        },
+        {
+          kind: "stat",
+          title: "Orders in doubt",
+          description: "Orders whose outcome is unknown; their symbols get no further permit.",
+          unit: "short",
+          badFrom: 1,
+          queries: [{ expr: "max(quantum_orders_in_doubt)", legend: "" }],
+        },
+        {
+          kind: "stat",
+          title: "Symbols that disagree",
+          description: "Position and ledger differ; beyond the tolerance the symbol is held.",
+          unit: "short",
+          badFrom: 1,
+          queries: [
+            { expr: "count(max by (symbol) (p33_disagreement_seconds) > 0) or vector(0)", legend: "" },
+          ],
+        },
+        {
+          kind: "stat",
+          title: "Dead letters",
+          description: "Entries that could not be handled and wait for an operator.",
+          unit: "short",
+          badFrom: 1,
+          queries: [{ expr: "max(quantum_dead_letters)", legend: "" }],
+        },
+      ],
+    },
+    {
+      title: "Flow",
+      panels: [
+        {
+          kind: "lines",
+          title: "Plans through the stages",
+          description: "Where a line leaves the one above it, plans end there.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum(rate(quantum_apply_plan_total[$__rate_interval])) + sum(rate(quantum_apply_dedupe_hits_total[$__rate_interval]))",
+              legend: "proposed",
+            },
+            {
+              expr: 'sum(rate(quantum_apply_plan_total{decision="EXECUTE"}[$__rate_interval]))',
+              legend: "waiting for permits",
+            },
+            {
+              expr: 'sum(rate(quantum_permit_wait_ms_count{outcome="ok"}[$__rate_interval]))',
+              legend: "permitted",
+            },
+            {
+              expr: 'sum(rate(quantum_order_outcomes_total{outcome="EXECUTED"}[$__rate_interval]))',
+              legend: "executed",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "OK and BLOCK",
+          description: "How waits for permits end.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (outcome) (rate(quantum_permit_wait_ms_count[$__rate_interval]))",
+              legend: "{{outcome}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Ended without a wait",
+          description: "Plans that were skipped, blocked or wrong when they opened, by reason.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (decision, reason) (rate(quantum_apply_refused_total[$__rate_interval]))",
+              legend: "{{decision}} {{reason}}",
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: "The wait for permits",
+      panels: [
+        {
+          kind: "heatmap",
+          title: "wait_ms of permitted plans",
+          description: "From publication to verdict, by Redis's clock.",
+          unit: "ms",
+          queries: [
+            {
+              expr: 'sum by (le) (increase(quantum_permit_wait_ms_bucket{outcome="ok"}[$__rate_interval]))',
+              legend: "{{le}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "wait_ms against the deadline",
+          description: "Quantiles of permitted plans; at the deadline a plan is blocked.",
+          unit: "ms",
+          queries: [
+            ...[0.5, 0.95, 0.99].map((quantile) => ({
+              expr: `histogram_quantile(${quantile}, sum by (le) (rate(quantum_permit_wait_ms_bucket{outcome="ok"}[$__rate_interval])))`,
+              legend: `p${quantile * 100}`,
+            })),
+            { expr: "min(quantum_permit_wait_budget_ms)", legend: "deadline" },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Block reasons",
+          description: "Why waits end in BLOCKED; docs/reasons.md explains each.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (reason) (rate(quantum_permit_block_total[$__rate_interval]))",
+              legend: "{{reason}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Plans waiting",
+          description: "In all apply-layers together, at this moment.",
+          unit: "short",
+          queries: [{ expr: "sum(quantum_permit_waiting_plans)", legend: "waiting" }],
+        },
+        {
+          kind: "lines",
+          title: "Safe quantity",
+          description: "Of each symbol's last permitted plan, in units of its base asset.",
+          unit: "short",
+          queries: [{ expr: "max by (symbol) (quantum_permit_safe_qty)", legend: "{{symbol}}" }],
+        },
+      ],
+    },
+    {
+      title: "Orders",
+      panels: [
+        {
+          kind: "lines",
+          title: "Outcomes",
+          description: "How orders end. NOT_PLACED and REJECTED name their reason.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (outcome, reason) (rate(quantum_order_outcomes_total[$__rate_interval]))",
+              legend: "{{outcome}} {{reason}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Exchange calls, p95",
+          description: "By endpoint; what the executor asks of the exchange.",
+          unit: "s",
+          queries: [
+            {
+              expr: "histogram_quantile(0.95, sum by (le, endpoint) (rate(quantum_exchange_call_seconds_bucket[$__rate_interval])))",
+              legend: "{{endpoint}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Age of the oldest order in doubt",
+          description: "Since its claim; 0 without one.",
+          unit: "s",
+          queries: [
+            { expr: "max(quantum_orders_in_doubt_oldest_seconds)", legend: "oldest" },
+            {
+              expr: "sum by (doubt) (increase(quantum_order_doubts_total[$__rate_interval]))",
+              legend: "new, by {{doubt}}",
+              mayBeEmpty: "an exchange that answers leaves no order in doubt",
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Since the last executed plan",
+          description: "By symbol.",
+          unit: "s",
+          queries: [
+            { expr: "time() - max by (symbol) (quantum_apply_last_success_epoch)", legend: "{{symbol}}" },
+          ],
+        },
+      ],
+    },
+  ],
+};
