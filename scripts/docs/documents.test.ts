@@ -3,6 +3,9 @@ import { describe, expect, it } from "vitest";
 import { DOCUMENTS, fileOf } from "./documents.ts";
 import { table } from "./markdown.ts";
 
+/** What a document written by hand may name, and where that is listed. */
+const NAMES = /\b(?:quantum|p33)_[a-z0-9_]+|\b(?:APPLY|K|GOV|P33|EXECUTOR|STREAM|BINANCE)_[A-Z0-9_]+/g;
+
 describe("the generated documents", () => {
   it.each(Object.entries(DOCUMENTS))("%s.md is what `pnpm run docs` writes", async (name, render) => {
     expect(await readFile(fileOf(name), "utf8"), "run `pnpm run docs`").toBe(render());
@@ -11,4 +14,19 @@ describe("the generated documents", () => {
   it("keep bars and angle brackets of their tables", () => {
     expect(table(["a"], [["x|y <plan> `<plan>`"]])).toBe("| a |\n| --- |\n| x\\|y &lt;plan> `<plan>` |");
   });
+});
+
+describe("the documents written by hand", () => {
+  it.each(["operations", "migration"])(
+    "%s.md names only metrics, reasons and variables that exist",
+    async (name) => {
+      const text = await readFile(fileOf(name), "utf8");
+      const listed = Object.values(DOCUMENTS)
+        .map((render) => render())
+        .join("\n");
+      const names = new Set(text.match(NAMES));
+      expect(names.size).toBeGreaterThan(0);
+      expect([...names].filter((found) => !listed.includes(`\`${found}\``))).toEqual([]);
+    },
+  );
 });

@@ -134,7 +134,7 @@ const NOTES: Readonly<
     key: keys.unsettled(SYMBOL),
     type: "ZSET",
     ttlSec: "none",
-    by: "executor → position-brain",
+    by: "executor → issue, position-brain",
     holds: "*ours*: plan id → claim time in ms, of orders not settled",
   },
   unknown: {

@@ -198,7 +198,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
 
   // The order.
   execute_expired: {
-    meaning: "the executor came to it later than APPLY_EXECUTE_TTL_MS after the permits were spent",
+    meaning:
+      "the executor came to it so late that APPLY_EXECUTE_TTL_MS since the permits were spent was over, or almost",
     lookAt: "the executor: was it down, does quantum_stream_lag of its group grow?",
   },
   permits_not_spent: {
