@@ -28,7 +28,7 @@
 --   window_ms    longest receive window of the exchange
 --   refusal      why the caller cannot place it at all, or ''
 --   may_be_sent  1 if Redis may have forgotten an earlier claim of this attempt: then this one is only a question to the
---                exchange, so neither a halt nor the clock refuses it; else 0
+--                exchange, so neither a halt nor the clock nor the caller refuses it; else 0
 --   settled_sec  TTL of a settled claim
 -- REPLY
 --   CLAIMED      now (ms), receive window (ms): send it, once
@@ -47,7 +47,8 @@ local may_be_sent, settled_sec = ARGV[15] == '1', ARGV[16]
 -- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
 local state, claimed_attempt = unpack(redis.call('HMGET', order, 'state', 'attempt'))
-local is_current = redis.call('HGET', plan, 'attempt') == attempt
+local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
+local is_current = record[1] == attempt
 local spent_attempt = (redis.call('GET', spent) or ''):match('^OK (%S+)')
 redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
@@ -61,10 +62,14 @@ if state and claimed_attempt == attempt then
 end
 if spent_attempt ~= attempt then return { 'UNSPENT' } end
 
+-- No order reaches an exchange in a shorter window: it would only be told that it came too late.
+local SHORTEST_WINDOW_MS = 50
 local left = tonumber(valid_until) - now
 local duplicate = state and state ~= 'NOT_PLACED'
-local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today) or left <= 0 and 'execute_expired')
-local reason = duplicate and 'duplicate_order' or unsendable or refusal ~= '' and refusal
+-- None of these says anything about an order that may already be there: only the exchange can.
+local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today)
+  or left < SHORTEST_WINDOW_MS and 'execute_expired' or refusal ~= '' and refusal)
+local reason = duplicate and 'duplicate_order' or unsendable
 
 if reason then
   local first_time = redis.call('XACK', executes, group, entry_id) == 1
@@ -81,7 +86,7 @@ if reason then
     redis.call('HSET', plan, 'state', 'NOT_PLACED', 'reason', reason, 'ended_at_ms', int(now))
   end
   add_result(results, now, plan_id, symbol, 'EXECUTE', false, false, '[]', reason,
-    { 'attempt', attempt, 'outcome', 'NOT_PLACED', 'reason', reason })
+    with_wait({ 'attempt', attempt, 'outcome', 'NOT_PLACED', 'reason', reason }, is_current and record[2], record[3]))
   return { 'REFUSED', reason }
 end
 

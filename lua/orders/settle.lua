@@ -33,7 +33,8 @@ local avg_price, steps_results, group, settled_sec = unpack(ARGV, 8, 11)
 -- A key of the wrong type fails here, before anything is written.
 local claim = redis.call('HMGET', order, 'state', 'attempt', 'symbol', 'entry_id')
 local state, claimed_attempt, symbol, entry_id = unpack(claim)
-local is_current = redis.call('HGET', plan, 'attempt') == attempt
+local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
+local is_current = record[1] == attempt
 redis.call('ZCARD', unsettled)
 redis.call('SCARD', unknown)
 redis.call('XLEN', executes)
@@ -56,7 +57,7 @@ if is_current then
     'executed_qty', executed_qty, 'ended_at_ms', int(now))
 end
 add_result(results, now, plan_id, symbol, 'EXECUTE', outcome == 'EXECUTED', false, steps_results, reason,
-  { 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
-    'executed_qty', executed_qty, 'avg_price', avg_price })
+  with_wait({ 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
+    'executed_qty', executed_qty, 'avg_price', avg_price }, is_current and record[2], record[3]))
 redis.call('XACK', executes, group, entry_id)
 return { 'SETTLED', outcome }

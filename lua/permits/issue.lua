@@ -19,6 +19,7 @@
 --   expiry       ditto
 --   totals       ditto
 --   executions   ditto
+--   unsettled    ZSET of this symbol's claimed orders: while there is one, no reservation runs out
 -- ARGV
 --   plan_id      16 hex digits
 --   symbol       BTCUSDT
@@ -47,7 +48,7 @@
 --@include shared/json.lua
 --@include permits/reservations.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
-local permits, plans, open, expiry, totals, executions = unpack(KEYS, 8, 13)
+local permits, plans, open, expiry, totals, executions, unsettled = unpack(KEYS, 8, 14)
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
@@ -58,6 +59,7 @@ redis.call('HLEN', open)
 redis.call('ZCARD', expiry)
 redis.call('HLEN', totals)
 redis.call('ZCARD', executions)
+local orders_under_way = redis.call('ZCARD', unsettled) > 0
 
 local now = now_ms()
 local function acknowledge(...)
@@ -92,7 +94,8 @@ if verdict == 'granted' then
   local halt = halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end
 end
-local gone = run_out(expiry, now)
+local overdue = run_out(expiry, now)
+local gone = orders_under_way and {} or overdue
 local wanted = amounts ~= '' and cjson.decode(amounts) or {}
 if verdict == 'granted' and limits ~= '' then
   local freed = {}
@@ -124,6 +127,10 @@ end
 local created_at = string.format('%.3f', now / 1000)
 local tail = ', "created_at": ' .. created_at .. ', "attempt": "' .. attempt .. '"}'
 for _, old in ipairs(gone) do drop(open, expiry, totals, executions, old) end
+-- An order whose outcome nobody knows may be any of these attempts': they count for as long again.
+if orders_under_way then
+  for _, old in ipairs(overdue) do redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), old) end
+end
 if verdict == 'granted' then
   -- The promise before the permit: should the script fail in between, there is no permit that nobody reserved for.
   if amounts ~= '' then

@@ -5,3 +5,8 @@ local function add_result(stream, now, plan_id, symbol, decision, executed, woul
     'steps_results', steps_results, 'error', reason, 'timestamp', int(math.floor(now / 1000)),
     'settled_at_ms', int(now), unpack(extra))
 end
+-- What the plan's record knows of the wait, where there is one: the operators' reset may have swept it away.
+local function with_wait(extra, wait_ms, safe_qty)
+  for _, text in ipairs(wait_ms and safe_qty and { 'wait_ms', wait_ms, 'safe_qty', safe_qty } or {}) do extra[#extra + 1] = text end
+  return extra
+end

@@ -267,6 +267,15 @@ describe("issue", () => {
     expect(await redis.zscore(reservations.executions, old)).toBeNull();
   });
 
+  it("keeps a reservation that has run out while an order of the symbol is unsettled, and for its time again", async () => {
+    const old = await grant(OTHER_PLAN, { qty: 8 });
+    await redis.zadd(reservations.expiry, Date.now() - 1, old);
+    await redis.zadd(keys.unsettled(SYMBOL), Date.now(), OTHER_PLAN);
+    expect(await issue(granted({ qty: 5 }, [daily(10)]), await publish())).toMatchObject({ kind: "denied" });
+    expect(await redis.hexists(reservations.open, old)).toBe(1);
+    expect(Number(await redis.zscore(reservations.expiry, old))).toBeGreaterThan(Date.now());
+  });
+
   it("does not take an old reservation that ran out for a free slot", async () => {
     const old = await grant(OTHER_PLAN);
     await redis.zadd(reservations.expiry, Date.now() - 1, old);

@@ -17,6 +17,7 @@ const runIssue = bindScript("permits/issue", {
     "permits",
     "plans",
     ...RESERVATION_KEYS,
+    "unsettled",
   ],
   args: [
     "plan_id",
@@ -86,8 +87,8 @@ export interface IssuerOptions {
   permitTtlSec: number;
   denialTtlSec: number;
   /**
-   * When a reservation without a result runs out, in ms. Must exceed permit TTL + execute TTL, or a promise could be
-   * forgotten while its order can still come.
+   * When a reservation without a result runs out, in ms; while the symbol has an unsettled order none does. Must exceed
+   * permit TTL + execute TTL, or a promise could be forgotten while its order can still come.
    */
   reserveTtlMs: number;
 }
@@ -114,6 +115,7 @@ export function createIssuer(options: IssuerOptions) {
           permits: keys.streams.permit,
           plans: keys.streams.plan,
           ...reservations(symbol),
+          unsettled: keys.unsettled(symbol),
         },
         args: {
           plan_id: planId,

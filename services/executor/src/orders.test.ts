@@ -209,9 +209,20 @@ describe("claim", () => {
   it("REFUSED: past valid_until (I6)", async () => {
     expect(await refusal(await requestOf({ validForMs: -1000 }))).toBe("execute_expired");
   });
-  it.each([false, true])("REFUSED: what the caller cannot place, may_be_sent %s", async (mayBeSent) => {
-    const request = await requestOf({ refusal: "quantity_below_minimum", mayBeSent });
-    expect(await refusal(request)).toBe("quantity_below_minimum");
+  it("REFUSED: what the caller cannot place", async () => {
+    expect(await refusal(await requestOf({ refusal: "quantity_below_minimum" }))).toBe(
+      "quantity_below_minimum",
+    );
+  });
+
+  it("HELD: what the caller cannot place but may have sent, since only the exchange can tell", async () => {
+    const request = await requestOf({ refusal: "quantity_below_minimum", mayBeSent: true });
+    expect(await orders.claim(request)).toEqual({ kind: "held" });
+    expect(await orderHash()).toMatchObject({ state: "SENT" });
+  });
+
+  it("REFUSED: too late for any order to reach the exchange in time", async () => {
+    expect(await refusal(await requestOf({ validForMs: 20 }))).toBe("execute_expired");
   });
 
   /** Checks all that a refusal does. @returns its reason */
