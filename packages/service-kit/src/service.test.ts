@@ -168,6 +168,19 @@ describe("a service that starts", () => {
     expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 });
   });
 
+  it("shows no password, whatever Redis says to it", async () => {
+    const { server, redis } = await givenRedis();
+    await redis.config("SET", "requirepass", "right");
+    const service = launch(SAMPLE, { REDIS_URL: `redis://:hunter2@127.0.0.1:${server.port}` });
+    const refused = await service.log("waiting for Redis");
+    expect(refused["err"]).toEqual({
+      type: "ReplyError",
+      message: expect.stringContaining("WRONGPASS"),
+      stack: expect.any(String),
+    });
+    expect(service.stdout.join()).not.toContain("hunter2");
+  });
+
   it("ends at once with 0 when it is told to while it waits for Redis", async () => {
     const service = launch(SAMPLE, { REDIS_URL: "redis://127.0.0.1:1" });
     await service.log("waiting for Redis");

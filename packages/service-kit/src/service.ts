@@ -24,6 +24,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
 import { createHttp, listen } from "./http.ts";
+import { reportable } from "./reportable.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
 import { startUpkeep } from "./upkeep.ts";
@@ -221,7 +222,10 @@ async function run<Schema extends z.ZodObject>(
   const port = definition.port(config);
   const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
   const level = definition.level?.(config) ?? "info";
-  const log = pino({ level, base: { service: name, instance } }, pino.destination(LOG_DESTINATION));
+  const log = pino(
+    { level, base: { service: name, instance }, serializers: { err: reportable } },
+    pino.destination(LOG_DESTINATION),
+  );
   for (const warning of warnings) log.warn(warning);
   const begin = async () => {
     // Routes must be there before listening. Work is taken up after it: the port is part of the consumer's name, and
