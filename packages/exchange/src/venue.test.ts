@@ -34,4 +34,15 @@ describe("parseVenue", () => {
   ])("refuses %o, naming the variable", (url) => {
     expect(() => parseVenue(url)).toThrow("BINANCE_BASE_URL");
   });
+
+  it.each([
+    "https://user:hunter2@testnet.binancefuture.com",
+    "user:hunter2@testnet.binancefuture.com",
+    "https:/user:hunter2@demo-fapi.binance.com",
+    "https://user:hunt@hunter2@demo-fapi.binance.com",
+    "https://testnet.binancefuture.com/?token=hunter2",
+    "https://testnet.binancefuture.com#hunter2",
+  ])("shows no credentials when it refuses %s", (url) => {
+    expect(() => parseVenue(url)).toThrow(/^BINANCE_BASE_URL="(?!.*hunter2)/);
+  });
 });

@@ -11,11 +11,11 @@ const TEST_VENUES = new Set(["testnet.binancefuture.com", "demo-fapi.binance.com
 const SIMULATOR_HOST = "exchange-sim";
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-/** Throws an Error that names BINANCE_BASE_URL, its value and the rule. */
+/** Throws an Error that names BINANCE_BASE_URL, its value without what may be secret in it, and the rule. */
 export function parseVenue(baseUrl: string): Venue {
   if (baseUrl.trim() === "")
     throw new Error("BINANCE_BASE_URL is empty: name the venue, there is no default");
-  const refuse = (rule: string) => new Error(`BINANCE_BASE_URL="${baseUrl}": ${rule}`);
+  const refuse = (rule: string) => new Error(`BINANCE_BASE_URL="${withoutSecrets(baseUrl)}": ${rule}`);
 
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
   if (!url || !(url.protocol === "http:" || url.protocol === "https:")) {
@@ -39,4 +39,9 @@ export function parseVenue(baseUrl: string): Venue {
   }
   if (!simulated && url.protocol !== "https:") throw refuse("must be https outside this machine");
   return { baseUrl: url.origin, simulated };
+}
+
+/** An URL may carry a password before its host and a token behind it; whatever it was, it may be misspelt. */
+function withoutSecrets(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)?.*@/is, "$1(hidden)@").replace(/[?#].*$/s, "?(hidden)");
 }
