@@ -9,7 +9,7 @@ afterAll(() => bench.stop());
 beforeEach(() => bench.redis.flushall());
 
 async function givenPendingEntry(
-  fields = { symbol: "BTCUSDT", plan_id: "67e6da21fa9fe506" },
+  fields: Record<string, string> = { symbol: "BTCUSDT", plan_id: "67e6da21fa9fe506" },
 ): Promise<DeadLetter> {
   await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
   await bench.redis.xadd(STREAM, "*", ...Object.entries(fields).flat());
@@ -49,6 +49,15 @@ describe("moving an entry to the dead letters", () => {
     await bench.redis.script("FLUSH");
     expect(await move({ ...letter, reason: "another" })).toBe(false);
     expect(await raw()).toEqual(before);
+  });
+
+  it("keeps an entry whole that has more fields than a script can hand over", async () => {
+    const fields = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`field_${n}`, String(n)]));
+    const letter = await givenPendingEntry(fields);
+    expect(await move(letter)).toBe(true);
+    const [dead = {}] = await bench.deadLetters();
+    expect(JSON.parse(dead["entry.json"] ?? "")).toEqual(fields);
+    expect(await bench.pendingCount()).toBe(0);
   });
 
   it("runs after SCRIPT FLUSH", async () => {

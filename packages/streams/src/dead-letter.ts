@@ -9,6 +9,9 @@ const run = bindScript("streams/dead_letter", {
   restArgs: "fields",
 });
 
+/** A script can hand over some thousand values; an entry of more fields is kept whole, as one. */
+const FIELDS_MAX = 1_000;
+
 export interface DeadLetter {
   stream: string;
   group: string;
@@ -22,7 +25,10 @@ export async function moveToDeadLetter(redis: RedisClient, keys: Keys, letter: D
   const [status] = await run(redis, {
     keys: { stream, dead: keys.streams.deadLetter },
     args: { group, entry_id: entry.id, reason, deliveries: String(entry.deliveries) },
-    restArgs: flatFields(entry.fields),
+    restArgs:
+      Object.keys(entry.fields).length > FIELDS_MAX
+        ? ["json", JSON.stringify(entry.fields)]
+        : flatFields(entry.fields),
   });
   return status === "MOVED";
 }

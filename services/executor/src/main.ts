@@ -80,6 +80,8 @@ await runService({
           group: GROUP,
           consumer: instance,
           handle,
+          // Its permits are spent: however long it takes, the plan needs its result.
+          maxDeliveries: Infinity,
           orderBy: (entry) => entry.fields["symbol"] ?? "",
         }),
       ],

@@ -50,6 +50,8 @@ await runService({
           ...common,
           stream: keys.streams.result,
           handle: (entry) => governor.settleResult(entry),
+          // A result that is given up would be an order that no limit has been charged for.
+          maxDeliveries: Infinity,
         }),
       ],
     };
