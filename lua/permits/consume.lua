@@ -160,6 +160,7 @@ else
   redis.call('XADD', executes, '*', 'plan_id', plan_id, 'symbol', symbol, 'attempt', record.attempt,
     'attempt_no', record.attempt_no, 'step', record.step, 'close_pct', record.close_pct, 'position_amt', position_amt,
     'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
-    'opened_at_ms', record.opened_at_ms, 'mode', record.mode, 'wait_ms', wait_ms)
+    'opened_at_ms', record.opened_at_ms, 'proposed_ms', record.proposed_ms or record.opened_at_ms, 'mode', record.mode,
+    'wait_ms', wait_ms)
 end
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

@@ -28,6 +28,7 @@
 --   record_sec   TTL of the record
 --   step         CLOSE_PARTIAL_75, or ''
 --   close_pct    75, or ''
+--   proposed_ms  when the proposal was made, by its publisher's clock, or '' if it does not say
 --   ...entry     the entry's fields and values, in wire order up to `timestamp`
 -- REPLY
 --   OPENED       attempt, attempt number, deadline (ms), now (ms): the plan waits for its permits
@@ -40,8 +41,8 @@ local plan, dedupe, published, spent, order, waiting = KEYS[1], KEYS[2], KEYS[3]
 local plans, results, kill_switch, disarm, disarm_today = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local plan_id, symbol, decision, reason, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local wait_ms, dedupe_sec, published_sec, record_sec = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
-local step, close_pct = ARGV[10], ARGV[11]
-local FIRST_ENTRY_ARG = 12
+local step, close_pct, proposed_ms = ARGV[10], ARGV[11], tonumber(ARGV[12])
+local FIRST_ENTRY_ARG = 13
 
 -- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
@@ -87,7 +88,8 @@ for i = 1, #fields do entry[#entry + 1] = fields[i] end
 local attempt = redis.call('XADD', plans, '*', unpack(entry))
 local state = decision == 'EXECUTE' and 'WAITING' or decision
 redis.call('HSET', plan, 'state', state, 'symbol', symbol, 'mode', mode, 'step', step, 'close_pct', close_pct,
-  'attempt', attempt, 'attempt_no', attempt_no, 'opened_at_ms', int(now))
+  'attempt', attempt, 'attempt_no', attempt_no, 'opened_at_ms', int(now),
+  'proposed_ms', int(math.min(proposed_ms or now, now)))
 redis.call('EXPIRE', plan, record_sec)
 if decision == 'EXECUTE' then
   redis.call('HSET', plan, 'deadline_ms', deadline)

@@ -86,6 +86,8 @@ export const executeEntry = z.object({
   max_qty: z.union([z.literal(""), decimal]),
   valid_until_ms: integer,
   opened_at_ms: integer,
+  /** By the publisher's clock, but not after `opened_at_ms`. */
+  proposed_ms: integer.optional(),
   mode: z.string(),
 });
 export type ExecuteEntry = z.infer<typeof executeEntry>;

@@ -72,13 +72,16 @@ export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided
   return idle === undefined ? refuse("ERROR", `unknown_action_${action}`) : refuse("SKIP", idle);
 }
 
-/** Judged on `last_update_epoch`, else on `computed_at_utc`; a proposal without a time, or from the future, is stale. */
+/** By the publisher's clock: `last_update_epoch`, else `computed_at_utc`. */
+export function proposedAtMs({ lastUpdateEpochSec, computedAtMs }: Proposal): number | undefined {
+  return lastUpdateEpochSec === undefined ? computedAtMs : lastUpdateEpochSec * 1000;
+}
+
+/** A proposal without a time, or from the future, is stale. */
 function isStale(proposal: Proposal, maxAgeSec: number, nowMs: number): boolean {
   if (maxAgeSec === 0) return false;
-  const atSec =
-    proposal.lastUpdateEpochSec ??
-    (proposal.computedAtMs === undefined ? undefined : proposal.computedAtMs / 1000);
-  if (atSec === undefined) return true;
-  const ageSec = nowMs / 1000 - atSec;
+  const atMs = proposedAtMs(proposal);
+  if (atMs === undefined) return true;
+  const ageSec = (nowMs - atMs) / 1000;
   return !(ageSec <= maxAgeSec && ageSec >= -CLOCK_SKEW_SEC);
 }

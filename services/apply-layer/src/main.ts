@@ -9,7 +9,7 @@ import { runService } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import { configSource, isRealVenue } from "./config.ts";
 import { createBacklog } from "./backlog.ts";
-import { type Decided, decide } from "./decide.ts";
+import { type Decided, decide, proposedAtMs } from "./decide.ts";
 import { createOpen } from "./open.ts";
 import { addPlansRoute } from "./plans-route.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
@@ -78,9 +78,12 @@ await runService({
       return decided;
     };
     const lastPlan = new Map<string, string>();
-    const accept = async (proposal: Proposal) => {
+    // Where old proposals are welcome, their own time says nothing of when they could first have been opened.
+    const statedMs = (proposal: Proposal) =>
+      config.APPLY_PROPOSAL_MAX_AGE_SEC === 0 ? undefined : proposedAtMs(proposal);
+    const accept = async (proposal: Proposal, publishedMs: number | undefined) => {
       const decided = await judge(proposal);
-      const opened = await open(proposal, decided);
+      const opened = await open(proposal, decided, publishedMs ?? statedMs(proposal));
       events.emit("opened", { symbol: proposal.symbol, decided, opened });
       lastPlan.set(proposal.symbol, opened.planId);
       // A duplicate that still waits may be a dead replica's: whoever finds it watches it.

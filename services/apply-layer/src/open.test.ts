@@ -94,6 +94,20 @@ describe("a plan that may wait", () => {
     expect(await Promise.all(ttls)).toEqual([DAY_SEC, DEDUPE_TTL_SEC, 300]);
   });
 
+  it("is as old as its proposal, at least as its opening", async () => {
+    const { redis } = kernel;
+    for (const [given, expected] of [
+      [1_769_301_008_000, "1769301008000"],
+      [undefined, "opened_at_ms"],
+      [Date.now() + 60_000, "opened_at_ms"],
+    ] as const) {
+      await redis.flushall();
+      await kernel.opener()(proposalFrom(FIELDS), EXECUTE, given);
+      const record = await redis.hgetall(keys.plan(PLAN));
+      expect(record["proposed_ms"]).toBe(record[expected] ?? expected);
+    }
+  });
+
   it("shows fields that the proposal lacks as empty", async () => {
     const bare = { harvest_action: "FULL_CLOSE_PROPOSED", kill_score: "1" };
     await kernel.opener()(proposalFrom(bare), EXECUTE);

@@ -40,6 +40,7 @@ const run = bindScript("plans/open", {
     "record_sec",
     "step",
     "close_pct",
+    "proposed_ms",
   ],
   restArgs: "entry",
 });
@@ -64,11 +65,12 @@ export interface OpenOptions {
   dedupeTtlSec: number;
 }
 
-export type Open = (proposal: Proposal, decided: Decided) => Promise<Opened>;
+/** @param proposedMs since when the plan may have been opened before, if that is known */
+export type Open = (proposal: Proposal, decided: Decided, proposedMs?: number) => Promise<Opened>;
 
 export function createOpen(options: OpenOptions): Open {
   const { redis, keys, required } = options;
-  return async (proposal, decided) => {
+  return async (proposal, decided, proposedMs) => {
     const id = planId(proposal);
     const { symbol } = proposal;
     const [status, ...rest] = await run(redis, {
@@ -96,6 +98,7 @@ export function createOpen(options: OpenOptions): Open {
         record_sec: String(RECORD_TTL_SEC),
         step: decided.close?.step ?? "",
         close_pct: String(decided.close?.pct ?? ""),
+        proposed_ms: String(proposedMs ?? ""),
       },
       restArgs: flatFields(planFields(id, proposal, decided)),
     });

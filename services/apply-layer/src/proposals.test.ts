@@ -19,6 +19,13 @@ describe("a proposal from the stream", () => {
     expect(accepted.map(planId)).toEqual([PLAN]);
   });
 
+  it("is as old as its entry, by Redis's clock", async () => {
+    const published: unknown[] = [];
+    const handle = handleProposal(async (_, publishedMs) => void published.push(publishedMs));
+    await handle({ ...entry({ symbol: SYMBOL, ...FIELDS }), id: "1769301008977-3" });
+    expect(published).toEqual([1_769_301_008_977]);
+  });
+
   it.each([
     ["no symbol", FIELDS, 'symbol is ""'],
     ["a symbol in lower case", { symbol: "btcusdt", ...FIELDS }, 'symbol is "btcusdt"'],

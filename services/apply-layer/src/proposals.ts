@@ -17,11 +17,14 @@ export function proposalOf(entry: Entry): { proposal: Proposal } | { dead: strin
   return parsed.ok ? { proposal: parsed.proposal } : { dead: parsed.problems.join("; ") };
 }
 
-export function handleProposal(accept: (proposal: Proposal) => Promise<void>) {
+/** @param publishedMs by Redis's clock; undefined where only the proposal itself tells its age */
+export type Accept = (proposal: Proposal, publishedMs: number | undefined) => Promise<void>;
+
+export function handleProposal(accept: Accept) {
   return async (entry: Entry): Promise<Disposition> => {
     const read = proposalOf(entry);
     if ("dead" in read) return { kind: "dead", reason: read.dead };
-    await accept(read.proposal);
+    await accept(read.proposal, Number(entry.id.split("-")[0]));
     return ACK;
   };
 }
@@ -32,7 +35,7 @@ export interface HashPoll {
   symbols: readonly string[];
   /** The plan last accepted for each symbol, from the stream or by a poll. */
   lastPlan: ReadonlyMap<string, string>;
-  accept: (proposal: Proposal) => Promise<void>;
+  accept: Accept;
   /** The hash cannot be a proposal; said once for each content. */
   onBad: (symbol: string, problem: string) => void;
 }
@@ -66,7 +69,7 @@ export function createHashPoll(options: HashPoll): () => Promise<void> {
       }
       lastProblem.delete(symbol);
       if (isTaken && known.get(symbol) === planId(parsed.proposal)) return;
-      await accept(parsed.proposal);
+      await accept(parsed.proposal, undefined);
     };
     // One symbol that cannot be opened must not keep the others from it.
     const outcomes = await Promise.allSettled(symbols.map(take));

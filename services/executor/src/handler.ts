@@ -3,8 +3,8 @@
  *
  * 1. The symbol is announced, so that recovery finds the claim whatever happens next. The answer also proves that the
  *    connection leads to the Redis whose memory is judged in step 2.
- * 2. Redis's memory: an entry that was delivered before, or whose plan is older than Redis's last restart, may have
- *    been sent by a claim that is gone. It is claimed only to be asked about.
+ * 2. Redis's memory: an entry that was delivered before, or whose proposal is older than what Redis knows for certain,
+ *    may have been sent by a claim that is gone. It is claimed only to be asked about.
  * 3. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
  *    one the venue sees.
  * 4. The order is sent, once, only by the caller whose claim was new.
@@ -41,7 +41,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     const entry = parsed.data;
 
     await orders.announce(entry.symbol);
-    const mayBeSent = deliveries > 1 || (await memory.mayHaveForgotten(entry.opened_at_ms));
+    const mayBeSent = deliveries > 1 || (await memory.mayHaveForgotten(entry));
     const intent = orderIntent(entry, await rules.of(entry.symbol), simulatedVenue);
     const order = orderOf(entryId, entry, intent);
     const isPaused = performance.now() < pausedUntilMs;
@@ -66,7 +66,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
       case "claimed":
     }
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
-    if (await memory.mayHaveForgotten(entry.opened_at_ms)) return inDoubt(order, "claimed_before");
+    if (await memory.mayHaveForgotten(entry)) return inDoubt(order, "claimed_before");
 
     const { planId, symbol, step, side, quantity } = order;
     events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId: order.clientOrderId });

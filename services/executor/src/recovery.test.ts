@@ -138,10 +138,14 @@ describe.each([
 });
 
 describe("a plan older than Redis's last restart", () => {
-  it("is asked about and not sent: its claim may be forgotten", async () => {
+  it.each([
+    ["opened before it", "opened_at_ms"],
+    ["opened again, but proposed before it", "proposed_ms"],
+  ])("is asked about and not sent: its claim may be forgotten (%s)", async (_, field) => {
     const executor = await start();
-    const openedAtMs = (await rig.redisMs()) - 60_000;
-    const entry = await rig.spend({ symbol: rig.freshSymbol(), opened_at_ms: String(openedAtMs) });
+    const postedBefore = await rig.requests(POST);
+    const longAgoMs = (await rig.redisMs()) - 60_000;
+    const entry = await rig.spend({ symbol: rig.freshSymbol(), [field]: String(longAgoMs) });
     entry.valid_until_ms = String((await rig.redisMs()) + 100);
     const doubted = executor.next("doubted", entry.plan_id);
     const ended = executor.ended(entry);
@@ -149,7 +153,7 @@ describe("a plan older than Redis's last restart", () => {
     expect((await doubted).doubt).toBe("claimed_before");
     await ended;
     await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_evidence");
-    expect(await rig.requests(POST)).toBe(0);
+    expect(await rig.requests(POST)).toBe(postedBefore);
   });
 });
 

@@ -1,8 +1,10 @@
 /**
  * Since when Redis has forgotten nothing. A restart loses what its log had not yet written (up to a second with
- * `appendfsync everysec`), so an order may have been sent whose claim is gone. Of plans opened before the restart,
- * nobody knows; of later ones, Redis knows everything.
+ * `appendfsync everysec`), so an order may have been sent whose claim is gone. Of plans proposed before the restart,
+ * nobody knows, also if they are opened after it: that they had been opened may be forgotten too. Of later ones, Redis
+ * knows everything.
  */
+import type { ExecuteEntry } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { ExecutorEvents } from "./events.ts";
 
@@ -24,14 +26,14 @@ export class RedisMemory {
     redis.on("ready", () => void this.#startCheck());
   }
 
-  /** @param openedAtMs when the plan was opened, by Redis's clock */
-  async mayHaveForgotten(openedAtMs: number): Promise<boolean> {
+  /** Whether an order of the plan may have been sent that Redis knows nothing of. */
+  async mayHaveForgotten(plan: Pick<ExecuteEntry, "opened_at_ms" | "proposed_ms">): Promise<boolean> {
     try {
       await this.#checked;
     } catch {
       await this.#startCheck();
     }
-    return openedAtMs < this.#sinceMs;
+    return (plan.proposed_ms ?? plan.opened_at_ms) < this.#sinceMs;
   }
 
   /** At once and not when the answer is needed: plans opened while it is on its way would be suspected for nothing. */

@@ -180,7 +180,7 @@ export async function startRig() {
         handle,
         orderBy: (entry) => entry.fields["symbol"] ?? "",
       });
-      await memory.mayHaveForgotten(0);
+      await memory.mayHaveForgotten({ opened_at_ms: 0 });
       await consumer.start();
       return {
         events,
