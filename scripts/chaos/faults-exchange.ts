@@ -96,8 +96,7 @@ async function spoilAnswers({ world, dice }: Ground) {
 
 async function changePosition({ world, dice }: Ground) {
   const symbol = dice.pick(world.symbols);
-  const { positions } = stateSchema.parse(await ask(world.exchangeUrl, "GET", "/sim/state"));
-  const { symbols } = stateSchema.parse(await ask(world.exchangeUrl, "GET", "/sim/state"));
+  const { positions, symbols } = stateSchema.parse(await ask(world.exchangeUrl, "GET", "/sim/state"));
   const spec = symbols.find((row) => row.symbol === symbol);
   const held = positions.find((row) => row.symbol === symbol);
   if (spec === undefined || held === undefined) throw new Error(`${symbol} is not traded`);

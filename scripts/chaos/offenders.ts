@@ -19,7 +19,6 @@ export interface OffenderSources {
   client: RedisClient;
   keys: Keys;
   faults: readonly ThrownFault[];
-  startedAtMs: number;
 }
 
 export async function offenders(sources: OffenderSources): Promise<string[]> {

@@ -126,7 +126,7 @@ export async function runCampaign(options: Options, say: (line: string) => void)
     summary,
     lines: [
       ...renderSummary(summary, findings),
-      ...(sound ? [] : await offenders({ findings, evidence, history, client, keys, faults, startedAtMs })),
+      ...(sound ? [] : await offenders({ findings, evidence, history, client, keys, faults })),
     ],
   };
 }

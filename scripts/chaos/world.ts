@@ -98,15 +98,14 @@ export async function startWorld({ seed, dir, onExit }: WorldOptions, resources:
       resources,
     });
     members.set(name, member);
-    watch(member);
+    void watch(member);
   };
-  const watch = (member: Member) => {
+  const watch = async (member: Member) => {
     const { process } = member;
-    void process.exited.then(async ({ code, signal }) => {
-      if (stopping.signal.aborted || !member.up || member.process !== process) return;
-      onExit(member.name, `ended by itself with ${code ?? signal}`);
-      await restart(member);
-    });
+    const { code, signal } = await process.exited;
+    if (stopping.signal.aborted || !member.up || member.process !== process) return;
+    onExit(member.name, `ended by itself with ${code ?? signal}`);
+    await restart(member);
   };
   /** Starts a service that has ended, as often as it takes. */
   const restart = async (member: Member): Promise<void> => {
@@ -116,7 +115,7 @@ export async function startWorld({ seed, dir, onExit }: WorldOptions, resources:
       try {
         member.process = await member.launch();
         member.up = true;
-        watch(member);
+        void watch(member);
         return;
       } catch (error) {
         onExit(member.name, `did not start: ${(error as Error).message.split("\n").at(-1)}`);
