@@ -1,0 +1,77 @@
+/**
+ * Damaged answers of the exchange, met by the executor and P3.3 as real processes while plans run. Whatever is answered,
+ * a plan has one order at most; once the answers are whole again, every plan ends, and its result says what the exchange
+ * did, unless what was said of the very order could be read and was false.
+ */
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, SYMBOLS } from "../rig.ts";
+import { type Bench, startBench } from "./bench.ts";
+import { startDamagingVenue } from "./damaging-venue.ts";
+import { applyDamage, byteDamage } from "./mutations.ts";
+import { nextProposal, planIdOf } from "./proposals.ts";
+import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
+
+/** About as many answers as one plan asks for. */
+const ANSWERS_A_PLAN = 4;
+const SETTLED_MS = 15_000;
+
+let bench: Bench;
+let venue: Awaited<ReturnType<typeof startDamagingVenue>>;
+beforeAll(async () => {
+  bench = await startBench({ "apply-layer": {}, governor: { GOV_ENABLE_AUTO_DISARM: "false" } });
+  venue = await startDamagingVenue(bench.venueUrl);
+  const through = { BINANCE_BASE_URL: venue.url };
+  await bench.add("position-brain", { ...through, P33_POLL_SEC: "0.5" });
+  await bench.add("executor", { ...through, EXECUTOR_RECV_WINDOW_MS: "600", EXECUTOR_TIMEOUT_MS: "500" });
+});
+afterAll(async () => {
+  await venue.close();
+  await bench.stop();
+});
+
+describe(`damaged answers of the exchange (seed ${SEED})`, () => {
+  it("never lead to a second order, and every plan ends", { timeout: 2 * TIMEOUT_MS }, async () => {
+    const { keys } = bench;
+    const fates = new Set<string>();
+    for (const batch of batchesOf(fc.option(byteDamage, { freq: 2 }))) {
+      venue.damage(batch.map((edits) => edits ?? undefined));
+      const plans = Math.ceil(batch.length / ANSWERS_A_PLAN);
+      const proposals = Array.from({ length: plans }, (_, index) =>
+        nextProposal(SYMBOLS[index % SYMBOLS.length] ?? ""),
+      );
+      await bench.feed(
+        keys.streams.proposal,
+        proposals.map((fields) => applyDamage([], fields)),
+      );
+      const ids = proposals.map(planIdOf);
+      await bench.opened(ids);
+      await bench.noneWaiting();
+      venue.damage([]);
+      await bench.settled(SETTLED_MS);
+      const books = await bench.books();
+      const { orders } = await bench.simState();
+      const executed = new Map(orders.map((order) => [order.clientOrderId, order.executedQty]));
+      const troubles = await Promise.all(
+        ids.map(async (id) => {
+          const [result] = books.results.get(id) ?? [];
+          fates.add(result?.outcome ?? "");
+          const order = `qp-${id}-1`;
+          const agrees = (result?.executed_qty ?? "") === (executed.get(order) ?? "");
+          const mayDiffer = venue.misreported.has(order);
+          return (
+            (await bench.planTrouble(id, books)) ??
+            (agrees || mayDiffer
+              ? undefined
+              : `${id}: ${executed.get(order)} executed, ${JSON.stringify(result)}`)
+          );
+        }),
+      );
+      expect(await bench.troubles(troubles)).toEqual([]);
+    }
+    expect([...fates]).toEqual(expect.arrayContaining(["EXECUTED"]));
+    expect(venue.count()).toBeGreaterThan(0);
+    // The feed of answers is whole again: both services are ready.
+    await eventually(async () => ((await bench.ready()) ? true : undefined), SETTLED_MS, "all are ready");
+  });
+});

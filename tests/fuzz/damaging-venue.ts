@@ -1,0 +1,60 @@
+/** Stands between the services and the simulated exchange, and damages the bodies of its answers. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { damageBytes } from "./mutations.ts";
+
+type Edits = Parameters<typeof damageBytes>[0];
+
+export async function startDamagingVenue(venueUrl: string) {
+  /** What becomes of the next answers, in order; undefined: nothing. */
+  let damages: (Edits | undefined)[] = [];
+  /** Orders, by client order id, about which something wrong was said that can be read: nobody could tell. */
+  const misreported = new Set<string>();
+  let damaged = 0;
+
+  const server = createServer((request, reply) => {
+    const answer = async () => {
+      const { method = "GET", url = "", headers } = request;
+      const apiKey = String(headers["x-mbx-apikey"] ?? "");
+      const told = await fetch(`${venueUrl}${url}`, { method, headers: { "x-mbx-apikey": apiKey } });
+      const body = Buffer.from(await told.arrayBuffer());
+      const edits = damages.shift();
+      const said = edits === undefined ? body : damageBytes(edits, body);
+      if (!said.equals(body)) {
+        damaged += 1;
+        const query = new URL(url, venueUrl).searchParams;
+        const order = query.get("newClientOrderId") ?? query.get("origClientOrderId");
+        if (order !== null && isJson(said)) misreported.add(order);
+      }
+      reply.writeHead(told.status, { "content-type": "application/json" }).end(said);
+    };
+    answer().catch(() => reply.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    misreported,
+    damage(next: readonly (Edits | undefined)[]) {
+      damages = [...next];
+    },
+    /** Damaged so far. */
+    count: () => damaged,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString());
+    return true;
+  } catch {
+    return false;
+  }
+}

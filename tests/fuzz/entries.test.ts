@@ -1,0 +1,295 @@
+/**
+ * Damaged entries and hashes, fed to the four services as real processes. Each input must be found again: as a dead
+ * letter with its reason, as a plan that ended for a known reason, or ignored where the test says why that is right.
+ */
+import { executeEntry, parseProposal, planEntry, planId, resultEntry } from "@quantum/contract";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type SimState, SYMBOLS } from "../rig.ts";
+import { type Bench, type Books, startBench } from "./bench.ts";
+import { applyDamage, damage, type Damage } from "./mutations.ts";
+import { nextProposal } from "./proposals.ts";
+import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
+
+/** Symbols of which nobody but the hash poll knows: as many hashes as can be damaged at once. */
+const HASH_SYMBOLS = Array.from({ length: 250 }, (_, index) => `HASH${index}USDT`);
+const POLLED_MS = 5_000;
+/** Plans whose deadline is not farther are answered within the time in which everything is. */
+const ANSWERED_MS = 5_000;
+
+let bench: Bench;
+let made = 0;
+/** What became of inputs: a run that meets only one fate shows nothing. */
+const fates = new Set<string>();
+beforeAll(async () => {
+  const known = [...SYMBOLS, ...HASH_SYMBOLS].join(",");
+  bench = await startBench({
+    "apply-layer": { SYMBOLS: HASH_SYMBOLS.join(","), APPLY_ALLOWLIST: known, APPLY_POLL_SEC: "0.1" },
+    // Forged results of failed orders would disarm everything, which is right and would end the test.
+    governor: { GOV_ENABLE_AUTO_DISARM: "false" },
+    "position-brain": {},
+    executor: {},
+  });
+});
+afterAll(() => bench.stop());
+
+const symbolOf = (index: number) => SYMBOLS[index % SYMBOLS.length] ?? "";
+const nextId = () => (made += 1).toString(16).padStart(16, "f");
+
+/** As the Python apply-layer writes it; now and then as ours does. */
+function plan(index: number): Record<string, string> {
+  const ours = { attempt_no: "1", mode: "paper", deadline_ms: String(Date.now() + 1_200) };
+  return {
+    plan_id: nextId(),
+    symbol: symbolOf(index),
+    action: "PARTIAL_25",
+    kill_score: "0.5",
+    new_sl_proposed: "",
+    R_net: "4.2",
+    decision: "EXECUTE",
+    reason_codes: "",
+    steps: '[{"step": "CLOSE_PARTIAL_25", "type": "market_reduce_only", "side": "close", "pct": 25.0}]',
+    close_qty: "0.0",
+    price: "",
+    timestamp: String(Math.floor(Date.now() / 1000)),
+    ...(index % 4 === 0 ? ours : {}),
+  };
+}
+
+function execute(index: number): Record<string, string> {
+  const nowMs = Date.now();
+  return {
+    plan_id: nextId(),
+    symbol: symbolOf(index),
+    attempt: `${nowMs}-${made}`,
+    attempt_no: "1",
+    step: "CLOSE_PARTIAL_25",
+    close_pct: "25.0",
+    position_amt: "0.062",
+    safe_qty: "0.01",
+    max_qty: "",
+    valid_until_ms: String(nowMs + 5_000),
+    opened_at_ms: String(nowMs),
+    mode: "paper",
+  };
+}
+
+/** Of an order that the exchange knows, as the Python executor tells it. */
+function result(index: number, { orders }: SimState): Record<string, string> {
+  const order = orders[0] as (SimState["orders"][0] & { orderId: string; side: string }) | undefined;
+  const qty = order?.executedQty ?? "0";
+  const step = { step: "CLOSE_FULL", status: "success", order_id: order?.orderId, side: order?.side };
+  return {
+    plan_id: nextId(),
+    symbol: order?.symbol ?? "",
+    decision: "EXECUTE",
+    executed: index % 2 === 0 ? "True" : "False",
+    would_execute: "False",
+    steps_results: JSON.stringify([{ ...step, quantity: qty, executed_qty: qty, reduce_only: true }]),
+    error: index % 2 === 0 ? "" : "order failed",
+    // Long ago: P3.3 does not wait for fills that old.
+    timestamp: String(Math.floor(Date.now() / 1000) - 300),
+  };
+}
+
+const indexedDamage = fc.record({ index: fc.nat(), damaged: damage });
+const build = (make: (index: number) => Record<string, string>) =>
+  indexedDamage.map(({ index, damaged }) => ({ index, damaged, make }));
+const fieldsFrom = ({ index, damaged, make }: { index: number; damaged: Damage; make: typeof plan }) =>
+  applyDamage(damaged, make(index));
+
+/** Nobody but the consumer group may give an entry up, and not without a reason. */
+function deadReason({ dead }: Books, group: string, id: string): string | undefined {
+  const reason = dead.get(`${group} ${id}`);
+  return reason === "" ? undefined : reason;
+}
+
+describe(`damaged input (seed ${SEED})`, () => {
+  it("accounts for every proposal of the stream", { timeout: TIMEOUT_MS }, async () => {
+    const { keys } = bench;
+    for (const batch of batchesOf(build((index) => nextProposal(symbolOf(index))))) {
+      const fed = await bench.feed(keys.streams.proposal, batch.map(fieldsFrom));
+      await bench.quiet();
+      await bench.ended();
+      const books = await bench.books();
+      const account = async ({ id, fields }: (typeof fed)[0]) => {
+        if (deadReason(books, "apply-layer", id) !== undefined) return void fates.add("proposal dead");
+        const parsed = parseProposal(fields["symbol"] ?? "", fields);
+        if (!parsed.ok) return `${id} is no proposal and no dead letter`;
+        const plan = planId(parsed.proposal);
+        fates.add(`proposal ${books.results.get(plan)?.[0]?.outcome}`);
+        return bench.planTrouble(plan, books);
+      };
+      expect(await bench.troubles(await Promise.all(fed.map(account)))).toEqual([]);
+    }
+  });
+
+  it(
+    "accounts for every proposal hash: a plan, or one line that says what is wrong",
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const { client, keys } = bench;
+      const applyLayer = bench.services.find(({ name }) => name === "apply-layer");
+      for (const batch of batchesOf(build((index) => nextProposal(symbolOf(index))))) {
+        await Promise.all(
+          batch.map(async (input, index) => {
+            const key = keys.proposal(HASH_SYMBOLS[index] ?? "");
+            const fields = fieldsFrom(input);
+            await client.del(key);
+            // Now and then not even a hash.
+            if (input.index % 20 === 0) await client.set(key, fields[0]?.[1] ?? "");
+            else if (fields.length > 0) await client.hset(key, ...fields.flat());
+          }),
+        );
+        const symbols = HASH_SYMBOLS.slice(0, batch.length);
+        const logged = (symbol: string, words: string) =>
+          applyLayer?.waitForLog(
+            ({ msg, symbol: of, problem }) =>
+              msg.endsWith("is no proposal") && of === symbol && String(problem).startsWith(words),
+            POLLED_MS,
+          );
+        const plans = await Promise.all(
+          symbols.map(async (symbol) => {
+            const key = keys.proposal(symbol);
+            const type = await client.type(key);
+            // Ignored: without a hash there is no proposal.
+            if (type === "none") return undefined;
+            if (type !== "hash") return void (await logged(symbol, "WRONGTYPE"));
+            const parsed = parseProposal(symbol, await client.hgetall(key));
+            fates.add(`hash ${parsed.ok ? "proposed" : "refused"}`);
+            return parsed.ok
+              ? planId(parsed.proposal)
+              : void (await logged(symbol, parsed.problems.join("; ")));
+          }),
+        );
+        const ids = plans.filter((id) => id !== undefined);
+        await bench.opened(ids);
+        await bench.ended();
+        const books = await bench.books();
+        expect(
+          await bench.troubles(await Promise.all(ids.map((id) => bench.planTrouble(id, books)))),
+        ).toEqual([]);
+      }
+    },
+  );
+
+  it("answers every plan by both issuers, or gives it up", { timeout: TIMEOUT_MS }, async () => {
+    const { keys } = bench;
+    for (const batch of batchesOf(build(plan))) {
+      const fed = await bench.feed(keys.streams.plan, batch.map(fieldsFrom));
+      const parsed = new Map(fed.map(({ id, fields }) => [id, planEntry.safeParse(fields)]));
+      // P3.3 answers a plan whose quantity is promised to others at the plan's own deadline.
+      const farMs = Date.now() + ANSWERED_MS;
+      const far = fed.map(({ id }) => id).filter((id) => (parsed.get(id)?.data?.deadline_ms ?? 0) > farMs);
+      bench.patient(far);
+      await bench.quiet();
+      const books = await bench.books();
+      const troubles = fed.flatMap(({ id }) =>
+        ["governor", "p33"].map((issuer) => {
+          const { success = false, data } = parsed.get(id) ?? {};
+          if (!success) {
+            return deadReason(books, issuer, id) === undefined
+              ? `${id}: not given up by ${issuer}`
+              : undefined;
+          }
+          const answered = books.answered.has(`${issuer} ${id}`);
+          // Ignored: what is not to execute needs no permit.
+          if (data?.decision !== "EXECUTE") return answered ? `${id}: answered by ${issuer}` : undefined;
+          if (answered) fates.add(`plan answered by ${issuer}`);
+          return answered || far.includes(id) ? undefined : `${id}: not answered by ${issuer}`;
+        }),
+      );
+      expect(await bench.troubles(troubles)).toEqual([]);
+    }
+  });
+
+  it(
+    "executes no plan whose permits were not spent, and ends every other",
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const { client, keys } = bench;
+      for (const batch of batchesOf(build(execute))) {
+        const entries = batch.map((input) => {
+          const base = execute(input.index);
+          return { base, spent: input.index % 3 !== 0, fields: applyDamage(input.damaged, base) };
+        });
+        const spending = entries.filter(({ spent }) => spent);
+        await Promise.all(
+          spending.map(({ base }) =>
+            client.set(keys.spent(base["plan_id"] ?? ""), `OK ${base["attempt"]} ${Date.now()} 0.01`),
+          ),
+        );
+        const spentBy = new Map(spending.map(({ base }) => [base["plan_id"], base["attempt"]]));
+        const fed = await bench.feed(
+          keys.streams.execute,
+          entries.map(({ fields }) => fields),
+        );
+        await bench.quiet();
+        await bench.settled();
+        const books = await bench.books();
+        const account = ({ id, fields }: (typeof fed)[0]) => {
+          const parsed = executeEntry.safeParse(fields);
+          const isSpent = parsed.success && spentBy.get(parsed.data.plan_id) === parsed.data.attempt;
+          if (!isSpent)
+            return deadReason(books, "executor", id) === undefined ? `${id}: not given up` : undefined;
+          const results = books.results.get(parsed.data.plan_id) ?? [];
+          fates.add(`order ${results[0]?.outcome}`);
+          return results.length === 1 ? undefined : `${id}: ${results.length} results`;
+        };
+        expect(await bench.troubles(fed.map(account))).toEqual([]);
+      }
+    },
+  );
+
+  it("settles every result in both groups, or gives it up", { timeout: TIMEOUT_MS }, async () => {
+    const { keys } = bench;
+    for (const batch of batchesOf(indexedDamage)) {
+      const state = await bench.simState();
+      const fed = await bench.feed(
+        keys.streams.result,
+        batch.map(({ index, damaged }) => applyDamage(damaged, result(index, state))),
+      );
+      const parsed = new Map(fed.map(({ id, fields }) => [id, resultEntry.safeParse(fields)]));
+      // P3.3 waits half a minute for the fills of an execution that is told as recent.
+      bench.patient(fed.map(({ id }) => id).filter((id) => parsed.get(id)?.data?.executed === true));
+      await bench.quiet();
+      const books = await bench.books();
+      const troubles = fed.flatMap(({ id }) =>
+        ["governor", "p33"].map((group) => {
+          const isDead = deadReason(books, group, id) !== undefined;
+          return isDead === (parsed.get(id)?.success === true)
+            ? `${id}: dead in ${group}: ${isDead}`
+            : undefined;
+        }),
+      );
+      expect(await bench.troubles(troubles)).toEqual([]);
+    }
+  });
+
+  it("passes over wake-ups that are none: they are hints", { timeout: TIMEOUT_MS }, async () => {
+    const { keys } = bench;
+    const wake = () => ({
+      plan_id: nextId(),
+      symbol: symbolOf(made),
+      issuer: "p33",
+      verdict: "granted",
+      reason: "",
+      issued_at_ms: String(Date.now()),
+      attempt: `${Date.now()}-0`,
+    });
+    for (const batch of batchesOf(build(wake))) {
+      await bench.feed(keys.streams.permit, batch.map(fieldsFrom));
+      await bench.quiet();
+      expect(await bench.troubles([])).toEqual([]);
+    }
+  });
+
+  it("met what it was to meet, and left every service ready", async () => {
+    const proposals = ["dead", "EXECUTED", "BLOCKED", "SKIP", "ERROR"].map((fate) => `proposal ${fate}`);
+    const orders = ["EXECUTED", "REJECTED", "NOT_PLACED"].map((fate) => `order ${fate}`);
+    const hashes = ["hash proposed", "hash refused"];
+    const plans = ["plan answered by governor", "plan answered by p33"];
+    expect([...fates]).toEqual(expect.arrayContaining([...proposals, ...orders, ...hashes, ...plans]));
+    expect(await bench.ready()).toBe(true);
+  });
+});
