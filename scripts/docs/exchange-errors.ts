@@ -3,6 +3,7 @@ import { code, page, table } from "./markdown.ts";
 
 const DISPOSITIONS: Readonly<Record<Disposition, string>> = {
   rejected: "the exchange refused it: REJECTED `rejected_by_exchange`, never sent again",
+  expired: "it reached the exchange outside its send window: NOT_PLACED `execute_expired`",
   retry_after:
     "turned away before the engine: NOT_PLACED `rate_limited`, and no orders until the pause that was asked for is over",
   already_placed: "an open order has our client order id: it is asked for and adopted",

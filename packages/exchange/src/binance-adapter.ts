@@ -135,6 +135,7 @@ function placementOf(failure: ExchangeError): Placement {
   const outcome = dispositionOf(failure);
   if (outcome === "already_placed") return { outcome };
   if (outcome === "rejected") return { outcome, code, message };
+  if (outcome === "expired") return { outcome, message };
   if (outcome === "retry_after") {
     return { outcome, retryAfterMs: failure.retryAfterMs ?? RATE_LIMIT_WINDOW_MS, message };
   }

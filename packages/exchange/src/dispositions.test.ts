@@ -21,7 +21,7 @@ describe("dispositionOf", () => {
     [-9999, 500, "ambiguous"],
     [-1007, 400, "ambiguous"],
     [-1008, 503, "retry_after"],
-    [-1021, 400, "rejected"],
+    [-1021, 400, "expired"],
     [-4116, 400, "already_placed"],
   ] as const)("judges code %o with status %o as %s", (code, httpStatus, disposition) => {
     expect(dispositionOf({ code, httpStatus })).toBe(disposition);

@@ -22,7 +22,7 @@ export const RULINGS: ReadonlyMap<number, Ruling> = new Map<number, Ruling>([
   [-1007, ruling("TIMEOUT", "ambiguous", "documented: send status unknown, execution status unknown")],
   [-1008, ruling("THROTTLED", "retry_after", "system protection turned it away before the engine")],
   [-1015, ruling("TOO_MANY_ORDERS", "retry_after", "refused for the account's order rate")],
-  [-1021, ruling("INVALID_TIMESTAMP", "rejected", "outside recvWindow: the venue executes nothing late")],
+  [-1021, ruling("INVALID_TIMESTAMP", "expired", "outside recvWindow: the venue executes nothing late")],
   [-1022, ruling("INVALID_SIGNATURE", "rejected", "refused before the engine: wrong secret")],
   [-1102, ruling("MANDATORY_PARAM_MALFORMED", "rejected", "the request was never a valid order")],
   [-1111, ruling("BAD_PRECISION", "rejected", "more decimals than the symbol allows")],

@@ -116,6 +116,8 @@ export type Placement =
   | { readonly outcome: "answered"; readonly order: OrderState }
   /** Definitely not executed, and the same order would be refused again. */
   | { readonly outcome: "rejected"; readonly code: number | undefined; readonly message: string }
+  /** Definitely not executed: it reached the venue outside its send window. */
+  | { readonly outcome: "expired"; readonly message: string }
   /** Definitely not executed: the venue wants us to wait. */
   | { readonly outcome: "retry_after"; readonly retryAfterMs: number; readonly message: string }
   /** May have executed: never resend, query by client order id. */

@@ -129,6 +129,8 @@ describe("the answer to the one send", () => {
     expect(rejected).toMatchObject({
       settlement: { outcome: "REJECTED", reason: "rejected_by_exchange", detail: "ReduceOnly (-2022)" },
     });
+    const late = afterPlacement({ outcome: "expired", message: "outside of the recvWindow (-1021)" });
+    expect(late).toMatchObject({ settlement: { outcome: "NOT_PLACED", reason: "execute_expired" } });
     const limited = afterPlacement({ outcome: "retry_after", retryAfterMs: 1, message: "429" });
     expect(limited).toMatchObject({ settlement: { outcome: "NOT_PLACED", reason: "rate_limited" } });
   });

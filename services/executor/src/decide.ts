@@ -90,6 +90,8 @@ export function afterPlacement(placement: Placement): NextStep {
         kind: "settle",
         settlement: withoutOrder("REJECTED", "rejected_by_exchange", placement.message),
       };
+    case "expired":
+      return { kind: "settle", settlement: withoutOrder("NOT_PLACED", "execute_expired", placement.message) };
     case "retry_after":
       return { kind: "settle", settlement: withoutOrder("NOT_PLACED", "rate_limited", placement.message) };
     case "already_placed":
@@ -101,7 +103,7 @@ export function afterPlacement(placement: Placement): NextStep {
 }
 
 /** Two, some time apart: the venue may answer a query from a copy that lags behind its engine. */
-export const NEGATIVES_NEEDED = 2;
+const NEGATIVES_NEEDED = 2;
 
 /** What the exchange answered to a query by client order id. */
 export interface Evidence {

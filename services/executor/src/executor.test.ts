@@ -125,7 +125,15 @@ describe("the answer to an order", () => {
     expect(Number(claim["settled_at_ms"])).toBeGreaterThan(Number(claim["window_end_ms"]));
   });
 
-  it.concurrent.each([-2022, -1021, -2019])("error %i: REJECTED in the exchange's words", async (code) => {
+  it.concurrent("error -1021: NOT_PLACED, as it reached the exchange too late to be executed", async () => {
+    const symbol = rig.freshSymbol();
+    await rig.fault({ kind: "error", code: -1021, symbol });
+    const entry = await rig.spend({ symbol });
+    expect((await run(entry, "NOT_PLACED", "execute_expired"))?.["detail"]).toContain("-1021");
+    expect(await rig.ordersOf(entry)).toEqual([]);
+  });
+
+  it.concurrent.each([-2022, -2019])("error %i: REJECTED in the exchange's words", async (code) => {
     const symbol = rig.freshSymbol();
     await rig.fault({ kind: "error", code, symbol });
     const result = await run(await rig.spend({ symbol }), "REJECTED", "rejected_by_exchange");

@@ -272,6 +272,7 @@ describe("the disarm", () => {
       { decision: "BLOCKED", error: "missing_p33" },
       { decision: "EXECUTE", error: "missing_both" },
       { outcome: "NOT_PLACED", error: "kill_switch_active" },
+      { outcome: "NOT_PLACED", error: "execute_expired" },
       { would_execute: "True", outcome: "DRY_RUN" },
     ]) {
       await governor.settleResult(await publishResult(plan, fields));
