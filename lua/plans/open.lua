@@ -36,6 +36,7 @@
 --   DUPLICATE    state of the record or 'unknown', attempt, deadline, now: nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
+--@include shared/order_possible.lua
 --@include shared/result.lua
 local plan, dedupe, published, spent, order, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local plans, results, kill_switch, disarm, disarm_today = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
@@ -50,17 +51,12 @@ local record = redis.call('HMGET', plan, 'state', 'attempt', 'deadline_ms')
 redis.call('ZCARD', waiting)
 redis.call('XLEN', plans)
 redis.call('XLEN', results)
-local claim = redis.call('HMGET', order, 'state', 'attempt', 'attempt_no')
-local order_state, order_attempt, order_attempt_no = claim[1], claim[2], claim[3]
-local spent_verdict, spent_attempt = (redis.call('GET', spent) or ''):match('^(%S+) (%S+)')
+local order_attempt_no = redis.call('HGET', order, 'attempt_no')
+local has_order = order_possible(spent, order)
 
--- Claims and spent permits outlive the operators' reset of quantum:apply:*. They free the plan only if that very
--- attempt led to no order: it was a dry run, or its order is proven not placed.
-local order_may_exist = order_state and order_state ~= 'NOT_PLACED'
-local order_may_come = spent_verdict == 'OK' and spent_attempt ~= order_attempt
 -- An attempt that waits gets its result first, however short the dedupe mark lives.
 local waits = record[1] == 'WAITING'
-if waits or redis.call('EXISTS', dedupe) == 1 or order_may_exist or order_may_come then
+if waits or redis.call('EXISTS', dedupe) == 1 or has_order then
   return { 'DUPLICATE', record[1] or 'unknown', record[2] or '', record[3] or '', int(now) }
 end
 

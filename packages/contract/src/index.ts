@@ -6,3 +6,4 @@ export * from "./plan-id.ts";
 export * from "./proposal.ts";
 export * from "./python.ts";
 export * from "./reasons.ts";
+export * from "./wait-line.ts";

@@ -17,6 +17,7 @@ export function createKeys(prefix = "") {
       result: key("stream:apply.result"),
       governorEvents: key("stream:governor.events"),
       deadLetter: key("stream:dead_letter"),
+      operatorAudit: key("stream:operator.audit"),
     },
     proposal: (symbol: string) => key(`harvest:proposal:${symbol}`),
 

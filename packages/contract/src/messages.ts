@@ -112,6 +112,24 @@ export const resultEntry = z.object({
 });
 export type ResultEntry = z.infer<typeof resultEntry>;
 
+/** `operator.audit`, ours: one entry a change that an operator made. `who` is `user@host`. */
+export const auditEntry = z.object({
+  action: z.string(),
+  target: z.string(),
+  who: z.string(),
+  reason: z.string(),
+  at_ms: integer,
+  detail: json(z.record(z.string(), z.unknown())),
+});
+export type AuditEntry = z.infer<typeof auditEntry>;
+
+/**
+ * The one audit entry that is also a command, to P3.3: take the exchange's position of `target` as right. `detail` names
+ * the disagreement that was looked at (`disagrees_since_ms`): a later one is not accepted by it. Nor is a command obeyed
+ * that is older than `validMs`, such as one found in the stream by a new group.
+ */
+export const HOLD_ACCEPT = { action: "hold.accept", validMs: 30_000 } as const;
+
 /** What is wrong with an entry, in one line, for the dead-letter stream. */
 export function describeIssues(error: z.ZodError): string {
   return error.issues.map((issue) => `${issue.path.join(".") || "entry"}: ${issue.message}`).join("; ");

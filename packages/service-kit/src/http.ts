@@ -1,13 +1,14 @@
 /** /healthz, /readyz and /metrics of a service. */
 import fastify, { type FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
+import { version } from "./version.ts";
 
 /** What is not ready, one sentence each; empty when all is well. */
 export type Readiness = () => Promise<string[]>;
 
 export function createHttp(registry: Registry, readiness: Readiness): FastifyInstance {
   const app = fastify({ logger: false, forceCloseConnections: true });
-  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/healthz", async () => ({ status: "ok", version }));
   app.get("/readyz", async (_, reply) => {
     const problems = await readiness();
     return reply

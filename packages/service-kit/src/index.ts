@@ -25,5 +25,6 @@ export {
   type Simulation,
   simulationVariables,
 } from "./simulation.ts";
+export { version } from "./version.ts";
 export type { Logger } from "pino";
 export type { FastifyInstance } from "fastify";

@@ -32,7 +32,10 @@ describe("a running service", () => {
     await redis.xadd(STREAM, "*", "n", "1");
     await service.log("handling");
 
-    expect(await get(`${url}/healthz`)).toMatchObject({ status: 200, body: '{"status":"ok"}' });
+    expect(await get(`${url}/healthz`)).toMatchObject({
+      status: 200,
+      body: expect.stringMatching(/^{"status":"ok","version":"\d/),
+    });
     expect(await get(`${url}/readyz`)).toMatchObject({
       status: 200,
       body: '{"status":"ready","problems":[]}',

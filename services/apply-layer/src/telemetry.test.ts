@@ -1,10 +1,11 @@
+import { waitLine } from "@quantum/contract";
 import type { Verdict } from "@quantum/permits";
 import { EventEmitter } from "node:events";
 import { Registry } from "prom-client";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Logger } from "@quantum/service-kit";
 import type { PermitWait } from "@quantum/permits";
-import { ApplyTelemetry, observe, waitLine } from "./telemetry.ts";
+import { ApplyTelemetry, observe } from "./telemetry.ts";
 
 const OK: Verdict = {
   kind: "ok",

@@ -1,6 +1,6 @@
 /** Logs and metrics of the apply-layer, from its events. Texts and names: WIRE.md, "Log lines" and "Metrics to keep". */
 import { EventEmitter } from "node:events";
-import { type ResultEntry, ttlLabel, waitReasons } from "@quantum/contract";
+import { type ResultEntry, ttlLabel, waitLine, waitReasons } from "@quantum/contract";
 import type { PermitWait, Verdict } from "@quantum/permits";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
@@ -17,7 +17,6 @@ export interface ApplyEvents {
 export class ApplyTelemetry extends EventEmitter<ApplyEvents> {}
 
 const WAIT_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 800, 1000, 1100, 1200, 1250, 1500, 2500];
-const SHOWN_DECIMALS = 4;
 
 interface Options {
   events: ApplyTelemetry;
@@ -138,22 +137,4 @@ function snakeCase(verdict: Omit<Verdict, "kind" | "planId" | "waitMs">): Record
   const { symbol, reason, detail, permitTtls } = verdict as Extract<Verdict, { kind: "blocked" }>;
   const ttls = Object.fromEntries([...permitTtls].map(([issuer, ttl]) => [ttlLabel(issuer), ttl]));
   return { symbol, reason, ...(detail === "" ? {} : { detail }), ...ttls };
-}
-
-/** The line that operators grep; no extracted value stands last in it, lest its closing quote be extracted too. */
-export function waitLine(verdict: Verdict): string {
-  const { planId, symbol, waitMs } = verdict;
-  const head = `plan=${planId} symbol=${symbol} wait_ms=${waitMs}`;
-  if (verdict.kind === "ok")
-    return `[PERMIT_WAIT] OK ${head} safe_qty=${atLeastFourDecimals(verdict.safeQty)}`;
-  // The issuer's words: a blank or a `=` in them would look like another field.
-  const detail = verdict.detail === "" ? "" : ` detail=${verdict.detail.replaceAll(/[^\w.:-]/g, "_")}`;
-  const ttls = [...verdict.permitTtls].map(([issuer, ttl]) => ` ${ttlLabel(issuer)}=${ttl}`).join("");
-  return `[PERMIT_WAIT] BLOCK ${head} reason=${verdict.reason}${detail}${ttls}`;
-}
-
-/** Padded, never rounded: the text is what was permitted. */
-function atLeastFourDecimals(quantity: string): string {
-  const [whole = "", decimals = ""] = quantity.split(".");
-  return `${whole}.${decimals.padEnd(SHOWN_DECIMALS, "0")}`;
 }

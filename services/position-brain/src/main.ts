@@ -6,6 +6,7 @@ import { createSimulation, runService } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { allowlistOf, type Config, configSource, reserveTtlMs, simulationOf } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
+import { OperatorCommands } from "./operator.ts";
 import { createPairStore } from "./pair-store.ts";
 import { PairRefresh } from "./refresh.ts";
 import { startSchedule } from "./schedule.ts";
@@ -77,7 +78,8 @@ await runService({
       },
       simulate: createSimulation(simulationOf(config)),
     });
-    observe({ brain, refresh, pairs, allowlist, registry, log });
+    const operator = new OperatorCommands({ pairs, refresh });
+    observe({ brain, refresh, operator, pairs, allowlist, registry, log });
 
     await refresh.all();
     const stopSchedule = await startSchedule({
@@ -101,6 +103,7 @@ await runService({
           // However long the exchange is away, a result is needed afterwards.
           maxDeliveries: Infinity,
         }),
+        new StreamConsumer({ ...consumer, stream: keys.streams.operatorAudit, handle: operator.handle }),
       ],
       stop: async () => {
         refresh.stop();

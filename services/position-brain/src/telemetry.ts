@@ -3,6 +3,7 @@ import { P33_REASONS } from "@quantum/contract";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { PositionBrain } from "./handler.ts";
+import type { OperatorCommands } from "./operator.ts";
 import { agrees } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
@@ -10,6 +11,7 @@ import type { PairRefresh } from "./refresh.ts";
 export interface Observed {
   brain: PositionBrain;
   refresh: PairRefresh;
+  operator: OperatorCommands;
   pairs: PairStore;
   allowlist: ReadonlySet<string>;
   registry: Registry;
@@ -26,6 +28,7 @@ export function observe(observed: Observed): void {
   const labelOf = (symbol: string) => (allowlist.has(symbol) ? symbol : "other");
   observeAnswers(observed, labelOf);
   observeRefresh(observed, labelOf);
+  observeOperator(observed);
   observePairs(observed);
 
   const settled = new Counter({
@@ -132,6 +135,18 @@ function observeRefresh({ refresh, registry, log }: Observed, labelOf: (symbol: 
       log.error(amounts, `${symbol}: the account's trades do not explain its position, reconcile`);
     }
   });
+}
+
+function observeOperator({ operator, log }: Observed): void {
+  operator.on("accepted", ({ target: symbol, who, reason }) =>
+    log.warn(
+      { symbol, who, reason },
+      `${symbol}: the exchange's position is accepted, on an operator's word`,
+    ),
+  );
+  operator.on("ignored", ({ command: { target: symbol, who, reason }, why }) =>
+    log.warn({ symbol, who, reason, why }, `${symbol}: an operator's acceptance is ignored, it is ${why}`),
+  );
 }
 
 /** Read when scraped, whichever replica refreshed last: an age that only a refresh updates would hide its absence. */

@@ -1,0 +1,35 @@
+/** The line that operators grep. Source: WIRE.md, "Log lines". */
+import { ttlLabel } from "./issuers.ts";
+
+const SHOWN_DECIMALS = 4;
+
+interface Waited {
+  planId: string;
+  symbol: string;
+  /** From publication to verdict, by Redis's clock. */
+  waitMs: number;
+}
+
+export type WaitOutcome =
+  /** `safeQty`: decimal text, as P3.3 wrote it. */
+  | (Waited & { kind: "ok"; safeQty: string })
+  /** `detail`: the denying issuer's own reason, or empty. `permitTtls`: seconds by issuer; none if not known. */
+  | (Waited & { kind: "blocked"; reason: string; detail: string; permitTtls: ReadonlyMap<string, number> });
+
+/** No extracted value stands last in a log record's message, lest its closing quote be extracted too. */
+export function waitLine(outcome: WaitOutcome): string {
+  const { planId, symbol, waitMs } = outcome;
+  const head = `plan=${planId} symbol=${symbol} wait_ms=${waitMs}`;
+  if (outcome.kind === "ok")
+    return `[PERMIT_WAIT] OK ${head} safe_qty=${atLeastFourDecimals(outcome.safeQty)}`;
+  // The issuer's words: a blank or a `=` in them would look like another field.
+  const detail = outcome.detail === "" ? "" : ` detail=${outcome.detail.replaceAll(/[^\w.:-]/g, "_")}`;
+  const ttls = [...outcome.permitTtls].map(([issuer, ttl]) => ` ${ttlLabel(issuer)}=${ttl}`).join("");
+  return `[PERMIT_WAIT] BLOCK ${head} reason=${outcome.reason}${detail}${ttls}`;
+}
+
+/** Padded, never rounded: the text is what was permitted. */
+function atLeastFourDecimals(quantity: string): string {
+  const [whole = "", decimals = ""] = quantity.split(".");
+  return `${whole}.${decimals.padEnd(SHOWN_DECIMALS, "0")}`;
+}

@@ -1,0 +1,6 @@
+await import("./require-node.mjs");
+// Compiled code of earlier calls, as the services keep it too.
+(await import("node:module")).enableCompileCache(`${import.meta.dirname}/../.cache/node`);
+// pnpm hands over the `--` that npm users write between its arguments and ours.
+process.argv = process.argv.filter((argument, index) => argument !== "--" || index > 2);
+await import("../services/permitctl/src/main.ts");

@@ -1,0 +1,186 @@
+/** What an operator changes: asked for once more, and on record in the step that changes it (`lua/operator/*`). */
+import { hostname, userInfo } from "node:os";
+import { dumpPythonJson, HOLD_ACCEPT, type Keys, type PythonJson } from "@quantum/contract";
+import { haltKeys } from "@quantum/permits";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import { CommandError, EXIT } from "./exit.ts";
+import type { Session } from "./session.ts";
+
+export interface ChangeOptions {
+  yes?: boolean;
+  reason?: string;
+}
+
+/** Who, and why. */
+export interface Mandate {
+  who: string;
+  reason: string;
+}
+
+/** On a terminal a reason that was not given is asked for, then a yes; elsewhere both are needed as arguments. */
+export async function confirm(
+  { terminal }: Session,
+  options: ChangeOptions,
+  what: readonly string[],
+): Promise<Mandate> {
+  const given = { who: whoAmI(), reason: options.reason?.trim() ?? "" };
+  if (options.yes === true && given.reason !== "") return given;
+  if (!terminal.interactive)
+    throw new CommandError(EXIT.usage, "nobody can be asked here: --yes and --reason TEXT are needed");
+  terminal.print(undefined, what);
+  if (given.reason === "") given.reason = await terminal.ask("Reason, for the record: ");
+  if (given.reason === "") throw new CommandError(EXIT.usage, "a reason is needed; nothing was changed");
+  if (options.yes !== true && (await terminal.ask("Go on? (yes/no) ")) !== "yes")
+    throw new CommandError(EXIT.no, "not confirmed; nothing was changed");
+  return given;
+}
+
+function whoAmI(): string {
+  return `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`;
+}
+
+const killSwitchScript = bindScript("operator/kill_switch", {
+  keys: ["kill_switch", "audit"],
+  args: ["value", "who", "reason"],
+});
+const clearDisarmScript = bindScript("operator/clear_disarm", {
+  keys: ["disarm", "disarm_today", "audit"],
+  args: ["shown", "shown_today", "who", "reason"],
+});
+const forceScript = bindScript("operator/force", {
+  keys: ["plan", "dedupe", "published", "spent", "order", "audit"],
+  args: ["plan_id", "commit", "who", "reason"],
+});
+const requeueScript = bindScript("operator/requeue", {
+  keys: ["stream", "dead", "audit"],
+  args: ["dead_id", "who", "reason", "consumer", "idle_ms"],
+});
+const dropScript = bindScript("operator/drop", {
+  keys: ["dead", "audit"],
+  args: ["dead_id", "who", "reason", "detail"],
+});
+
+/** What the kill switch is set to. */
+const HALT = "1";
+/** The name under which a requeued entry is pending; the group's consumers take it over within seconds. */
+const REQUEUE_CONSUMER = "permitctl";
+/** Beyond the idle time after which consumers take entries over (10 s by default). */
+const REQUEUE_IDLE_MS = 60_000;
+
+/** @returns false if it was so already */
+export async function setKillSwitch(
+  redis: RedisClient,
+  keys: Keys,
+  on: boolean,
+  by: Mandate,
+): Promise<boolean> {
+  const [status] = await killSwitchScript(redis, {
+    keys: { kill_switch: keys.killSwitch, audit: keys.streams.operatorAudit },
+    args: { value: on ? HALT : "", ...by },
+  });
+  return status === "CHANGED";
+}
+
+/** @returns false if the disarm is no longer the one that was shown */
+export async function clearDisarm(
+  redis: RedisClient,
+  keys: Keys,
+  shown: { disarm: string; today: string },
+  by: Mandate,
+): Promise<boolean> {
+  const { disarm, disarm_today } = haltKeys(keys);
+  const [status] = await clearDisarmScript(redis, {
+    keys: { disarm, disarm_today, audit: keys.streams.operatorAudit },
+    args: { shown: shown.disarm, shown_today: shown.today, ...by },
+  });
+  return status === "CLEARED";
+}
+
+export type Forced =
+  /** May open again. `state` of the plan's record, or `unknown`. */
+  | { kind: "cleared"; state: string }
+  /** Left alone. */
+  | { kind: "waiting" }
+  | { kind: "order" }
+  /** Nothing keeps it from opening. */
+  | { kind: "free" };
+
+/** Frees a plan that led to no order. Without a mandate it only tells what it would do. */
+export async function force(redis: RedisClient, keys: Keys, planId: string, by?: Mandate): Promise<Forced> {
+  const [status, state = ""] = await forceScript(redis, {
+    keys: {
+      plan: keys.plan(planId),
+      dedupe: keys.dedupe(planId),
+      published: keys.published(planId),
+      spent: keys.spent(planId),
+      order: keys.order(planId),
+      audit: keys.streams.operatorAudit,
+    },
+    args: {
+      plan_id: planId,
+      commit: by === undefined ? "0" : "1",
+      who: by?.who ?? "",
+      reason: by?.reason ?? "",
+    },
+  });
+  switch (status) {
+    case "CLEARED":
+      return { kind: "cleared", state };
+    case "WAITING":
+      return { kind: "waiting" };
+    case "ORDER":
+      return { kind: "order" };
+    case "FREE":
+      return { kind: "free" };
+    default:
+      throw new Error(`operator/force answered ${String(status)}`);
+  }
+}
+
+export async function requeue(
+  redis: RedisClient,
+  keys: Keys,
+  letter: { id: string; stream: string },
+  by: Mandate,
+): Promise<"requeued" | "not found" | "trimmed"> {
+  const [status] = await requeueScript(redis, {
+    keys: { stream: letter.stream, dead: keys.streams.deadLetter, audit: keys.streams.operatorAudit },
+    args: { dead_id: letter.id, ...by, consumer: REQUEUE_CONSUMER, idle_ms: String(REQUEUE_IDLE_MS) },
+  });
+  if (status === "REQUEUED") return "requeued";
+  return status === "TRIMMED" ? "trimmed" : "not found";
+}
+
+/** @returns false if there is no such dead letter */
+export async function drop(
+  redis: RedisClient,
+  keys: Keys,
+  letter: { id: string; fields: Record<string, string> },
+  by: Mandate,
+): Promise<boolean> {
+  const [status] = await dropScript(redis, {
+    keys: { dead: keys.streams.deadLetter, audit: keys.streams.operatorAudit },
+    args: { dead_id: letter.id, ...by, detail: dumpPythonJson(letter.fields) },
+  });
+  return status === "DROPPED";
+}
+
+/** The entry is the command: position-brain reads it. */
+export async function commandAccept(
+  redis: RedisClient,
+  keys: Keys,
+  symbol: string,
+  detail: Readonly<Record<string, PythonJson>>,
+  { who, reason }: Mandate,
+): Promise<void> {
+  const [seconds] = await redis.time();
+  const entry = {
+    action: HOLD_ACCEPT.action,
+    target: symbol,
+    who,
+    reason,
+    at_ms: `${seconds}000`,
+    detail: dumpPythonJson(detail),
+  };
+  await redis.xadd(keys.streams.operatorAudit, "*", ...Object.entries(entry).flat());
+}

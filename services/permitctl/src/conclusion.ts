@@ -1,0 +1,77 @@
+/** In one sentence, why a plan ended as it did, or what it waits for. Pure. */
+import { ISSUERS, meaningOf } from "@quantum/contract";
+import type { PlanHistory } from "./plan-history.ts";
+
+export interface Conclusion {
+  /** A state of the record, an outcome, or `unknown`. */
+  state: string;
+  reason: string;
+  sentence: string;
+  /** What an operator looks at; "" where nothing is wrong. */
+  lookAt: string;
+}
+
+const SAFE = "nothing was spent, nothing was sent";
+/** How a meaning says that all is normal. */
+const NOTHING = "nothing";
+
+export function conclude(history: PlanHistory, nowMs: number): Conclusion {
+  const { record, order, results } = history;
+  const result = results.at(-1)?.fields ?? {};
+  const opened = history.plans.at(-1)?.fields ?? {};
+  // The order outlives the record, and knows more than it.
+  const current = record["attempt"] === undefined || record["attempt"] === order["attempt"] ? order : {};
+  const state = current["state"] ?? record["state"] ?? result["outcome"] ?? "unknown";
+  const word = (name: string) => current[name] || record[name] || result[name] || "";
+  const reason = state === "UNKNOWN" ? (order["why"] ?? "") : word("reason");
+  const denial = word("detail");
+  const meaning = meaningOf(reason);
+  const why = meaning === undefined ? reason : `${meaning.meaning} (${reason})`;
+  const waitMs = record["wait_ms"] ?? result["wait_ms"] ?? history.executes.at(-1)?.fields["wait_ms"];
+  const waited = waitMs === undefined ? "" : ` after ${waitMs} ms`;
+  const permitted = `every permit was there${waited}`;
+  const sentences: Record<string, string> = {
+    SKIP: `Skipped: ${why}; ${SAFE}.`,
+    ERROR: `Refused as an error: ${why}; ${SAFE}.`,
+    BLOCKED: `Blocked${waited}: ${denialText(reason, denial) ?? why}; ${SAFE}.`,
+    DRY_RUN: `A dry run: ${permitted} and was spent, and this mode places no order.`,
+    WAITING: waitingText(history, nowMs),
+    PERMITTED: `Permitted: ${permitted} and was spent; the executor has not claimed the order yet.`,
+    SENT: `Under way: order ${order["client_order_id"]} is claimed, and its answer is not recorded yet.`,
+    UNKNOWN: `In doubt: the exchange's answer to order ${order["client_order_id"]} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it, and nothing is sent again.`,
+    EXECUTED: `Executed: ${permitted}, and order ${word("order_id")} closed ${word("executed_qty")}.`,
+    REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
+    NOT_PLACED: `Not placed: ${why}; the permits are spent, there is no order, and the plan may open again.`,
+    unknown: `Published with decision ${opened["decision"] ?? "?"}; no record and no result tell how it ended.`,
+  };
+  const lookAt =
+    {
+      EXECUTED: "",
+      DRY_RUN: "",
+      UNKNOWN: meaningOf("order_unresolved")?.lookAt,
+    }[state] ??
+    meaningOf(denial)?.lookAt ??
+    meaning?.lookAt ??
+    "";
+  return {
+    state,
+    reason,
+    sentence: sentences[state] ?? `Its state is ${state}.`,
+    lookAt: lookAt.startsWith(NOTHING) ? "" : lookAt,
+  };
+}
+
+/** Undefined unless an issuer denied: its own reason says more than ours. */
+function denialText(reason: string, detail: string): string | undefined {
+  const issuer = /^(.+)_permit_denied$/.exec(reason)?.[1];
+  if (issuer === undefined) return undefined;
+  const meaning = meaningOf(detail)?.meaning;
+  return `${issuer} refused: ${meaning === undefined ? detail : `${meaning} (${detail})`}`;
+}
+
+function waitingText({ record }: PlanHistory, nowMs: number): string {
+  const lacking = ISSUERS.filter((issuer) => record[`${issuer}_verdict`] === undefined).join(" and ");
+  const leftMs = Number(record["deadline_ms"]) - nowMs;
+  if (leftMs >= 0) return `Waiting for ${lacking}, ${leftMs} ms more.`;
+  return `Waiting although its deadline passed ${-leftMs} ms ago: no apply-layer is at work.`;
+}

@@ -1,0 +1,62 @@
+/** `explain`: a plan's whole timeline, and why it ended so. */
+import { conclude } from "./conclusion.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import { readPlan } from "./plan-history.ts";
+import type { Session } from "./session.ts";
+import { table } from "./terminal.ts";
+import { timelineOf } from "./timeline.ts";
+
+export async function explain({ redis, keys, terminal }: Session, planId: string): Promise<void> {
+  if (!/^[0-9a-f]{16}$/.test(planId))
+    throw new CommandError(
+      EXIT.usage,
+      `plan id ${JSON.stringify(planId)}: 16 lower-case hex digits are needed`,
+    );
+  const history = await readPlan(redis, keys, planId);
+  if (history === undefined)
+    throw new CommandError(
+      EXIT.no,
+      `nothing is known of plan ${planId}: never published, or longer ago than the streams go back`,
+    );
+  const attempts = timelineOf(history);
+  const { state, reason, sentence, lookAt } = conclude(history, Date.now());
+  const symbol =
+    history.record["symbol"] ??
+    history.order["symbol"] ??
+    (history.plans[0] ?? history.results[0])?.fields["symbol"];
+  const data = {
+    plan_id: planId,
+    symbol,
+    state,
+    reason,
+    conclusion: sentence,
+    look_at: lookAt,
+    attempts: attempts.map(({ attempt, stages }) => ({
+      attempt,
+      stages: stages.map(({ atMs, deltaMs, sinceOpenMs, stage, text }) => ({
+        at_ms: atMs,
+        delta_ms: deltaMs,
+        since_open_ms: sinceOpenMs,
+        stage,
+        text,
+      })),
+    })),
+  };
+  terminal.print(data, [
+    `plan ${planId} ${symbol}: ${terminal.style("bold", state)}`,
+    ...attempts.flatMap(({ stages }, index) => [
+      ...(attempts.length > 1 ? [`attempt ${index + 1}`] : []),
+      ...table(
+        stages.map(({ atMs, deltaMs, sinceOpenMs, stage, text }) => [
+          new Date(atMs).toISOString(),
+          `${sinceOpenMs} ms`,
+          `(+${deltaMs})`,
+          stage,
+          text,
+        ]),
+      ),
+    ]),
+    sentence,
+    ...(lookAt === "" ? [] : [terminal.style("dim", `Look at ${lookAt}`)]),
+  ]);
+}

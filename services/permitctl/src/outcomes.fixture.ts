@@ -1,0 +1,173 @@
+/** A running pipeline, and a plan of every outcome in it: for the tests, and for the examples of docs/permitctl.md. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { planId } from "@quantum/contract";
+import { freePort, type ServiceProcess } from "@quantum/testkit";
+import { eventually, type Rig, startRig } from "../../../tests/rig.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const PATIENCE_MS = 10_000;
+/** Longer than any test: an order stays in doubt while the exchange does not answer for it. */
+const ENDLESS = 1_000;
+
+export interface Answer {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export type Pipeline = Awaited<ReturnType<typeof startPipeline>>;
+
+export async function startPipeline() {
+  const rig = await startRig();
+  // The rig's file is the fastest; `verify` asks for the safest.
+  await rig.client.config("SET", "appendfsync", "always");
+  const running = new Map<string, ServiceProcess>();
+  const start = async (name: string, port: string, env: Record<string, string> = {}) => {
+    running.set(name, await rig.start(name, { [port]: String(await freePort()), ...env }));
+  };
+  const startApplyLayer = (mode: string) => start("apply-layer", "APPLY_METRICS_PORT", { APPLY_MODE: mode });
+  await Promise.all([
+    start("governor", "METRICS_PORT"),
+    start("position-brain", "P33_METRICS_PORT", { P33_POLL_SEC: "0.5" }),
+    start("executor", "EXECUTOR_METRICS_PORT"),
+    startApplyLayer("paper"),
+  ]);
+  const service = (name: string): ServiceProcess => {
+    const found = running.get(name);
+    if (found === undefined) throw new Error(`${name} is not running`);
+    return found;
+  };
+
+  return {
+    rig,
+    service,
+    /** In another mode. */
+    restartApplyLayer: async (mode: string): Promise<void> => {
+      await service("apply-layer").stop();
+      await startApplyLayer(mode);
+    },
+    permitctl: (...args: string[]) => permitctl(rig.redis.url, args),
+    sim: async (path: string, body: object): Promise<void> => {
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(`${rig.venueUrl}${path}`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify(body),
+      });
+      if (!answer.ok) throw new Error(await answer.text());
+    },
+    stop: () => rig.stop(),
+  };
+}
+
+/** The command line as operators call it: a process of its own. */
+export async function permitctl(redisUrl: string, args: readonly string[]): Promise<Answer> {
+  const env = { PATH: process.env["PATH"] ?? "", REDIS_URL: redisUrl };
+  const call = promisify(execFile)(process.execPath, ["scripts/permitctl.mjs", ...args], { cwd: ROOT, env });
+  return call.then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr }: Answer) => ({ code, stdout, stderr }),
+  );
+}
+
+/** By the stream, or as the hash that is polled. @returns the plan id */
+export async function propose(
+  { client, keys }: Rig,
+  symbol: string,
+  action: string,
+  into: "stream" | "hash" = "stream",
+): Promise<string> {
+  const now = Date.now();
+  const proposal = {
+    harvest_action: action,
+    kill_score: "0.5",
+    new_sl_proposed: "None",
+    R_net: "4.2",
+    computed_at_utc: new Date(now).toISOString().replace("Z", "123"),
+    last_update_epoch: String(Math.floor(now / 1_000)),
+  };
+  if (into === "hash") await client.hset(keys.proposal(symbol), proposal);
+  else await client.xadd(keys.streams.proposal, "*", "symbol", symbol, ...Object.entries(proposal).flat());
+  return planId({
+    symbol,
+    harvestAction: action,
+    killScore: Number(proposal.kill_score),
+    newSlProposed: undefined,
+    computedAtUtc: proposal.computed_at_utc,
+  });
+}
+
+/** Waits until the plan's record is in this state. */
+export async function reached({ client, keys }: Rig, id: string, state: string): Promise<string> {
+  const probe = async () => ((await client.hget(keys.plan(id), "state")) === state ? id : undefined);
+  return eventually(probe, PATIENCE_MS, `plan ${id} is ${state}`);
+}
+
+/** Why a plan ended, and the plan. */
+export type Outcomes = Record<(typeof OUTCOME_NAMES)[number], string>;
+
+export const OUTCOME_NAMES = [
+  "EXECUTED",
+  "SKIP",
+  "ERROR",
+  "BLOCKED, the kill switch is on",
+  "BLOCKED, an issuer is missing",
+  "BLOCKED, an issuer denies",
+  "REJECTED",
+  "NOT_PLACED",
+  "UNKNOWN",
+  "DRY_RUN",
+] as const;
+
+/** XRPUSDT stays held and 1000SHIBUSDT in doubt; the pipeline ends in dry-run mode. */
+export async function bringAbout(pipeline: Pipeline): Promise<Outcomes> {
+  const { rig, sim, service, restartApplyLayer } = pipeline;
+  const { client, keys } = rig;
+  const plan = async (symbol: string, action: string, state: string) =>
+    reached(rig, await propose(rig, symbol, action), state);
+  const fault = (kind: string, more: object = {}) => sim("/sim/faults", { kind, ...more });
+
+  const executed = await plan("BTCUSDT", "PARTIAL_75", "EXECUTED");
+  const skip = await plan("BTCUSDT", "HOLD", "SKIP");
+  const error = await plan("BTCUSDT", "PARTIAL_80", "ERROR");
+
+  await client.set(keys.killSwitch, "1");
+  const killed = await plan("ETHUSDT", "PARTIAL_50", "BLOCKED");
+  await client.del(keys.killSwitch);
+
+  service("position-brain").pause();
+  const missing = await plan("ETHUSDT", "PARTIAL_50", "BLOCKED");
+  service("position-brain").resume();
+
+  await sim("/sim/positions", { symbol: "XRPUSDT", positionAmt: "1000", traded: false });
+  const held = async () => (await client.hget(keys.ledger("XRPUSDT"), "disagrees_since_ms")) || undefined;
+  await eventually(held, PATIENCE_MS, "XRPUSDT is held");
+  const denied = await plan("XRPUSDT", "PARTIAL_25", "BLOCKED");
+
+  await fault("error", { code: -2019 });
+  const rejected = await plan("SOLUSDT", "PARTIAL_50", "REJECTED");
+  await fault("-1007");
+  await fault("503_before", { path: "GET /fapi/v1/order", count: ENDLESS });
+  const unknown = await plan("1000SHIBUSDT", "FULL_CLOSE_PROPOSED", "UNKNOWN");
+
+  // Last of the orders: a pause follows.
+  await fault("429", { ms: 100 });
+  const notPlaced = await plan("BNBUSDT", "PARTIAL_50", "NOT_PLACED");
+
+  await restartApplyLayer("dry_run");
+  const dryRun = await plan("SOLUSDT", "FULL_CLOSE_PROPOSED", "DRY_RUN");
+  return {
+    EXECUTED: executed,
+    SKIP: skip,
+    ERROR: error,
+    "BLOCKED, the kill switch is on": killed,
+    "BLOCKED, an issuer is missing": missing,
+    "BLOCKED, an issuer denies": denied,
+    REJECTED: rejected,
+    NOT_PLACED: notPlaced,
+    UNKNOWN: unknown,
+    DRY_RUN: dryRun,
+  };
+}

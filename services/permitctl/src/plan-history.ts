@@ -1,0 +1,52 @@
+/** All that Redis knows of one plan: its record, what was spent, its order, and its entries in the streams. */
+import type { Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import type { Entry } from "@quantum/streams";
+import { oldestFirst } from "./entries.ts";
+
+export type Fields = Readonly<Record<string, string>>;
+
+export interface PlanHistory {
+  planId: string;
+  /** Empty if there is none: never opened, older than a day, or reset. */
+  record: Fields;
+  /** The executor's claim; empty without one. */
+  order: Fields;
+  plans: Entry[];
+  permits: Entry[];
+  executes: Entry[];
+  results: Entry[];
+}
+
+/** Undefined if nothing is known of it. */
+export async function readPlan(
+  redis: RedisClient,
+  keys: Keys,
+  planId: string,
+): Promise<PlanHistory | undefined> {
+  const { plan, permit, execute, result } = keys.streams;
+  const [record, order, plans, permits, executes, results] = await Promise.all([
+    redis.hgetall(keys.plan(planId)),
+    redis.hgetall(keys.order(planId)),
+    ...[plan, permit, execute, result].map((stream) => entriesOf(redis, stream, planId)),
+  ] as const);
+  const history = {
+    planId,
+    record,
+    order,
+    plans: plans ?? [],
+    permits: permits ?? [],
+    executes: executes ?? [],
+    results: results ?? [],
+  };
+  const { plans: opened, results: ended } = history;
+  const known = Object.keys(record).length + Object.keys(order).length + opened.length + ended.length > 0;
+  return known ? history : undefined;
+}
+
+async function entriesOf(redis: RedisClient, stream: string, planId: string): Promise<Entry[]> {
+  const found: Entry[] = [];
+  for await (const entry of oldestFirst(redis, stream))
+    if (entry.fields["plan_id"] === planId) found.push(entry);
+  return found;
+}

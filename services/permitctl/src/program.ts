@@ -1,0 +1,151 @@
+/** The commands, their arguments and help. */
+import { setInterval } from "node:timers/promises";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { OUTCOMES } from "@quantum/contract";
+import type { ChangeOptions } from "./change.ts";
+import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import { explain } from "./explain.ts";
+import { history, type HistoryOptions } from "./history.ts";
+import { acceptHold, clearDisarmCommand, forcePlans, kill, listHolds } from "./operate.ts";
+import { type GlobalOptions, type Session, withSession } from "./session.ts";
+import { readStatus, renderStatus, statusData } from "./status.ts";
+import { verify, type VerifyOptions } from "./verify.ts";
+import { watch, type WatchOptions } from "./watch.ts";
+
+const FOLLOW_MS = 2_000;
+const SHOWN_PLANS = 20;
+
+const EPILOGUE = `
+Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as the services take them.
+Exit codes: 0 done; 1 a check failed, nothing found, or refused; 2 wrong usage; 3 Redis does not answer.`;
+
+/** `stop` ends commands that go on until then. */
+export function createProgram(stop: AbortSignal): Command {
+  const program = new Command("permitctl");
+  program
+    .description("Watch, explain and operate the permit pipeline.")
+    .option("--json", "answer in JSON")
+    .option("--redis-url <url>", "instead of the environment's Redis")
+    .option("--run <file>", "the Redis of a running `pnpm start`: .cache/run.json")
+    .addHelpText("after", EPILOGUE)
+    .exitOverride();
+
+  const run = (work: (session: Session) => Promise<void>) => withSession(program.opts<GlobalOptions>(), work);
+
+  program
+    .command("watch")
+    .description("live [PERMIT_WAIT] lines from the streams, until Ctrl-C")
+    .option("--symbol <symbol>", "only this symbol")
+    .addOption(new Option("--only <verdict>", "only these verdicts").choices(["ok", "block"]))
+    .option("--reason <reason>", "only blocks with this reason or detail")
+    .action((options: WatchOptions) => run((session) => watch(session, options, stop)));
+
+  program
+    .command("status")
+    .description("services, groups, plans, limits, halts, holds, doubts and durability on one screen")
+    .option("--follow", "again every two seconds, until Ctrl-C")
+    .action(({ follow }: { follow?: boolean }) =>
+      run(async (session) => {
+        const show = async () => {
+          const status = await readStatus(session);
+          if (follow === true) session.terminal.clear();
+          session.terminal.print(statusData(status), renderStatus(status, session.terminal));
+        };
+        await show();
+        if (follow !== true) return;
+        for await (const _ of setInterval(FOLLOW_MS, undefined, { signal: stop })) await show();
+      }),
+    );
+
+  program
+    .command("explain")
+    .description("a plan's whole timeline, and in one sentence why it ended so")
+    .argument("<plan_id>", "16 hex digits")
+    .action((planId: string) => run((session) => explain(session, planId)));
+
+  program
+    .command("history")
+    .description("how plans ended, newest first")
+    .option("--symbol <symbol>", "only this symbol")
+    .addOption(new Option("--outcome <outcome>", "only this outcome").choices([...OUTCOMES]))
+    .option("--reason <reason>", "only this reason or detail")
+    .option("--limit <n>", "at most so many", positive, SHOWN_PLANS)
+    .action((options: HistoryOptions) => run((session) => history(session, options)));
+
+  changes(program.command("force"))
+    .description("let the plan of the present proposal run afresh, if it led to no order")
+    .argument("[symbol]", "only this symbol")
+    .action((symbol: string | undefined, options: ChangeOptions) =>
+      run((session) => forcePlans(session, symbol, options)),
+    );
+
+  changes(program.command("kill"))
+    .description("the kill switch")
+    .addArgument(
+      program.createArgument("<state>", "on stops everything, off lets it go on").choices(["on", "off"]),
+    )
+    .action((state: string, options: ChangeOptions) =>
+      run((session) => kill(session, state === "on", options)),
+    );
+
+  const disarm = program.command("disarm").description("the governor's disarm");
+  changes(disarm.command("clear"))
+    .description("arm the pipeline again")
+    .action((options: ChangeOptions) => run((session) => clearDisarmCommand(session, options)));
+
+  const hold = program.command("hold").description("symbols whose position and ledger disagree");
+  hold
+    .command("list")
+    .description("which, by how much, since when")
+    .action(() => run(listHolds));
+  changes(hold.command("accept"))
+    .description("take the exchange's position as right")
+    .argument("<symbol>")
+    .action((symbol: string, options: ChangeOptions) =>
+      run((session) => acceptHold(session, symbol, options)),
+    );
+
+  const dlq = program.command("dlq").description("dead letters: entries that a group gave up");
+  dlq
+    .command("list")
+    .description("all, newest first")
+    .action(() => run(listDeadLetters));
+  dlq
+    .command("show")
+    .description("one with its entry")
+    .argument("<id>")
+    .action((id: string) => run((session) => showDeadLetter(session, id)));
+  changes(dlq.command("requeue"))
+    .description("give the entry back to the group that gave it up")
+    .argument("<id>")
+    .action((id: string, options: ChangeOptions) =>
+      run((session) => requeueDeadLetter(session, id, options)),
+    );
+  changes(dlq.command("drop"))
+    .description("delete it; the audit entry keeps its text")
+    .argument("<id>")
+    .action((id: string, options: ChangeOptions) => run((session) => dropDeadLetter(session, id, options)));
+
+  program
+    .command("verify")
+    .description("is what was deployed at work? One line a check, exit 1 if any fails")
+    .option("--env-file <file>", "the apply-layer's, such as /etc/quantum/apply-layer.env")
+    .action((options: VerifyOptions) =>
+      run(async (session) => {
+        if (!(await verify(session, options))) throw new CommandError(EXIT.no, "");
+      }),
+    );
+  return program;
+}
+
+function changes(command: Command): Command {
+  return command
+    .option("--yes", "do not ask; needs --reason")
+    .option("--reason <text>", "why, for the audit stream");
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("a whole number from 1 on is needed");
+  return Number(text);
+}

@@ -1,0 +1,85 @@
+/** One call of the command line: a Redis that answers, and where the answer goes. */
+import { readFile } from "node:fs/promises";
+import { createKeys, type Keys } from "@quantum/contract";
+import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
+import { z } from "zod";
+import { CommandError, EXIT } from "./exit.ts";
+import { createTerminal, type Terminal } from "./terminal.ts";
+
+export interface GlobalOptions {
+  json?: boolean;
+  redisUrl?: string;
+  /** A `run.json` of the launcher. */
+  run?: string;
+}
+
+export interface Session {
+  redis: RedisClient;
+  keys: Keys;
+  /** Without its password. */
+  url: string;
+  terminal: Terminal;
+  connectForBlocking: () => RedisClient;
+}
+
+/** Runs one command on an open session. Throws {@link CommandError} with what the shell is told. */
+export async function withSession<T>(
+  options: GlobalOptions,
+  command: (session: Session) => Promise<T>,
+): Promise<T> {
+  const url = await urlOf(options);
+  let problem = "";
+  const connection = { url, name: "permitctl", onError: (error: Error) => (problem = error.message) };
+  const redis = connectForCommands(connection);
+  const shown = withoutPassword(url);
+  const unreachable = (error: unknown) =>
+    new CommandError(
+      EXIT.unreachable,
+      `Redis at ${shown} does not answer: ${problem || (error as Error).message}`,
+    );
+  try {
+    await redis.ping().catch((error: unknown) => {
+      throw unreachable(error);
+    });
+    return await command({
+      redis,
+      keys: createKeys(),
+      url: shown,
+      terminal: createTerminal(options.json === true),
+      connectForBlocking: () => connectForBlocking(connection),
+    });
+  } catch (error) {
+    if (!(error instanceof CommandError) && redis.status !== "ready") throw unreachable(error);
+    throw error;
+  } finally {
+    await disconnect(redis);
+  }
+}
+
+async function urlOf({ redisUrl: named, run }: GlobalOptions): Promise<string> {
+  if (named !== undefined && run !== undefined)
+    throw new CommandError(EXIT.usage, "--redis-url and --run name two Redis servers: give one of them");
+  if (run !== undefined) return urlOfRun(run);
+  const environment = named === undefined ? process.env : { REDIS_URL: named };
+  try {
+    return redisUrl(readConfig({ schema: z.object(redisVariables), ownPrefixes: [] }, environment).config);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new CommandError(EXIT.usage, error.message);
+    throw error;
+  }
+}
+
+const runFile = z.object({ redis: z.object({ url: z.string() }) });
+
+async function urlOfRun(file: string): Promise<string> {
+  try {
+    return runFile.parse(JSON.parse(await readFile(file, "utf8"))).redis.url;
+  } catch {
+    throw new CommandError(EXIT.usage, `--run: ${file} tells of no running pipeline`);
+  }
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//");
+}

@@ -1,0 +1,177 @@
+/** `status`: the pipeline on one screen. */
+import { waitLine } from "@quantum/contract";
+import { notDurable, readFacts } from "@quantum/redis";
+import { type Group, readGroups, readServices, type Service } from "./groups.ts";
+import { readHalts } from "./halts.ts";
+import type { Session } from "./session.ts";
+import { readSymbols, type SymbolState } from "./symbols.ts";
+import { duration, table, type Terminal } from "./terminal.ts";
+import { lastWait, waitData } from "./waits.ts";
+
+/** Beyond this, deadlines and freshness by two clocks mean little: the services' own bound. */
+export const CLOCK_BOUND_MS = 500;
+
+export type Status = Awaited<ReturnType<typeof readStatus>>;
+
+export async function readStatus({ redis, keys, url }: Session) {
+  const nowMs = Date.now();
+  const [facts, halts, groups, symbols, ok, block, deadLetters] = await Promise.all([
+    readFacts(redis),
+    readHalts(redis, keys),
+    readGroups(redis, keys),
+    readSymbols(redis, keys, nowMs),
+    lastWait(redis, keys, "ok"),
+    lastWait(redis, keys, "blocked"),
+    redis.xlen(keys.streams.deadLetter),
+  ]);
+  return {
+    nowMs,
+    redis: { url, version: facts.version, notDurable: notDurable(facts, CLOCK_BOUND_MS) },
+    killSwitch: halts.killSwitch,
+    disarm: halts.disarm,
+    services: await readServices(groups),
+    groups,
+    symbols,
+    lastOk: ok && waitData(ok),
+    lastBlock: block && waitData(block),
+    lines: { ok: ok && waitLine(ok), block: block && waitLine(block) },
+    deadLetters,
+  };
+}
+
+export function renderStatus(status: Status, terminal: Terminal): string[] {
+  const { killSwitch, disarm, nowMs, redis } = status;
+  const good = (text: string) => terminal.style("green", text);
+  const bad = (text: string) => terminal.style("red", text);
+  const heading = (text: string) => terminal.style("bold", text);
+  const inDoubt = status.symbols.flatMap((symbol) => symbol.inDoubt);
+  const holds = status.symbols.flatMap(({ hold }) => hold ?? []);
+  return [
+    `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
+    `kill switch   ${killSwitch.on ? bad(`ON (${killSwitch.value})`) : good("off")}`,
+    `disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
+    `holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
+    `in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.join(", "))}`,
+    `dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
+    `durability    ${redis.notDurable.length === 0 ? good("every claim is on disk") : terminal.style("yellow", redis.notDurable.join("; "))}`,
+    `last OK       ${status.lines.ok ?? "none in the streams"}`,
+    `last BLOCK    ${status.lines.block ?? "none in the streams"}`,
+    "",
+    heading("services"),
+    ...serviceTable(status.services),
+    "",
+    heading("groups"),
+    ...groupTable(status.groups),
+    "",
+    heading("symbols (executions and charges: the governor's)"),
+    ...symbolTable(status.symbols),
+  ];
+}
+
+export function disarmText({ reason, atMs }: NonNullable<Status["disarm"]>, nowMs: number): string {
+  return `${reason}${atMs === null ? "" : `, for ${duration(nowMs - atMs)}`}`;
+}
+
+function serviceTable(services: readonly Service[]): string[] {
+  if (services.length === 0) return ["  none has read a stream within the hour"];
+  return table([
+    ["instance", "last read", "ready", "version"],
+    ...services.map(({ instance, idleMs, alive, probe }) => [
+      instance,
+      duration(idleMs),
+      !alive
+        ? "gone"
+        : probe === undefined
+          ? "not asked"
+          : probe.ready
+            ? "yes"
+            : `no: ${probe.problems.join("; ")}`,
+      probe?.version ?? "?",
+    ]),
+  ]);
+}
+
+function groupTable(groups: readonly Group[]): string[] {
+  if (groups.length === 0) return ["  none"];
+  return table([
+    ["stream", "group", "lag", "pending", "oldest idle", "consumers"],
+    ...groups.map(({ stream, group, lag, pending, oldestIdleMs, consumers }) => [
+      stream,
+      group,
+      String(lag ?? "?"),
+      String(pending),
+      pending === 0 ? "" : duration(oldestIdleMs),
+      String(consumers.length),
+    ]),
+  ]);
+}
+
+function symbolTable(symbols: readonly SymbolState[]): string[] {
+  if (symbols.length === 0) return ["  none"];
+  return table([
+    ["symbol", "waiting", "unsettled", "5 min", "hour", "qty today", "+ reserved", "USD today", "+ reserved"],
+    ...symbols.map(({ symbol, waiting, unsettled, limits }) => [
+      symbol,
+      String(waiting),
+      String(unsettled),
+      String(limits.executions5min),
+      String(limits.executionsHour),
+      limits.chargedQty,
+      limits.reservedQty,
+      limits.chargedNotional,
+      limits.reservedNotional,
+    ]),
+  ]);
+}
+
+/** snake_case, as every other JSON of the wire. */
+export function statusData(status: Status) {
+  return {
+    at_ms: status.nowMs,
+    redis: {
+      url: status.redis.url,
+      version: status.redis.version,
+      durable: status.redis.notDurable.length === 0,
+      problems: status.redis.notDurable,
+    },
+    kill_switch: status.killSwitch,
+    disarm: status.disarm && { reason: status.disarm.reason, at_ms: status.disarm.atMs },
+    dead_letters: status.deadLetters,
+    last_ok: status.lastOk ?? null,
+    last_block: status.lastBlock ?? null,
+    services: status.services.map(({ service, instance, idleMs, alive, probe }) => ({
+      service,
+      instance,
+      idle_ms: idleMs,
+      alive,
+      ready: probe?.ready ?? null,
+      version: probe?.version ?? null,
+      problems: probe?.problems ?? [],
+    })),
+    groups: status.groups.map(({ stream, group, lag, pending, oldestIdleMs, consumers }) => ({
+      stream,
+      group,
+      lag,
+      pending,
+      oldest_idle_ms: oldestIdleMs,
+      consumers: consumers.map(({ name }) => name),
+    })),
+    symbols: status.symbols.map(({ symbol, waiting, unsettled, inDoubt, hold, limits }) => ({
+      symbol,
+      waiting,
+      unsettled,
+      in_doubt: inDoubt,
+      hold: hold && {
+        since_ms: hold.sinceMs,
+        exchange_amt: hold.exchangeAmt,
+        ledger_amt: hold.ledgerAmt,
+      },
+      executions_5min: limits.executions5min,
+      executions_hour: limits.executionsHour,
+      charged_qty: limits.chargedQty,
+      charged_notional: limits.chargedNotional,
+      reserved_qty: limits.reservedQty,
+      reserved_notional: limits.reservedNotional,
+    })),
+  };
+}

@@ -1,0 +1,113 @@
+/** What is known of each symbol: plans that wait, orders in doubt, holds, limits used. */
+import { ISSUERS, type Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+
+const SCAN_COUNT = 1_000;
+const FIVE_MINUTES_MS = 300_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** The scripts count amounts in 1e-8. */
+const UNIT_DECIMALS = 8;
+const [GOVERNOR] = ISSUERS;
+
+export interface SymbolState {
+  symbol: string;
+  /** Plans that wait for permits. */
+  waiting: number;
+  /** Orders claimed and not settled, and those of them that are in doubt. */
+  unsettled: number;
+  inDoubt: string[];
+  hold: Hold | null;
+  limits: Limits;
+}
+
+/** Exchange and ledger disagree. Beyond the tolerance P3.3 denies the symbol. */
+export interface Hold {
+  symbol: string;
+  sinceMs: number;
+  exchangeAmt: string;
+  ledgerAmt: string;
+}
+
+/** Decimal text; charged in this UTC day, and reserved by permits whose orders have not ended. */
+interface Limits {
+  executionsHour: number;
+  executions5min: number;
+  chargedQty: string;
+  chargedNotional: string;
+  reservedQty: string;
+  reservedNotional: string;
+}
+
+export async function readSymbols(redis: RedisClient, keys: Keys, nowMs: number): Promise<SymbolState[]> {
+  const named = await Promise.all([
+    redis.smembers(keys.orderSymbols),
+    symbolsUnder(redis, keys.ledger("")),
+    symbolsUnder(redis, keys.waiting("")),
+  ]);
+  const symbols = [...new Set(named.flat())].toSorted();
+  return Promise.all(symbols.map((symbol) => readSymbol(redis, keys, symbol, nowMs)));
+}
+
+/** The symbols for which there is a key that begins so. */
+export async function symbolsUnder(redis: RedisClient, prefix: string): Promise<string[]> {
+  const found = new Set<string>();
+  for (let cursor = "0"; ;) {
+    const [next, keys] = await redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT);
+    for (const key of keys) found.add(key.slice(prefix.length));
+    if (next === "0") return [...found].toSorted();
+    cursor = next;
+  }
+}
+
+export async function readHold(redis: RedisClient, keys: Keys, symbol: string): Promise<Hold | undefined> {
+  const [[since, ledgerAmt], exchangeAmt] = await Promise.all([
+    redis.hmget(keys.ledger(symbol), "disagrees_since_ms", "last_known_amt"),
+    redis.hget(keys.snapshot(symbol), "position_amt"),
+  ]);
+  if (since === null || since === undefined || since === "") return undefined;
+  return { symbol, sinceMs: Number(since), exchangeAmt: exchangeAmt ?? "", ledgerAmt: ledgerAmt ?? "" };
+}
+
+async function readSymbol(
+  redis: RedisClient,
+  keys: Keys,
+  symbol: string,
+  nowMs: number,
+): Promise<SymbolState> {
+  const { totals, executions } = keys.reservations(GOVERNOR, symbol);
+  const [waiting, unsettled, inDoubt, hold, sums, hour, burst] = await Promise.all([
+    redis.zcard(keys.waiting(symbol)),
+    redis.zcard(keys.unsettled(symbol)),
+    redis.smembers(keys.unknown(symbol)),
+    readHold(redis, keys, symbol),
+    redis.hgetall(totals),
+    redis.zcount(executions, nowMs - HOUR_MS, "+inf"),
+    redis.zcount(executions, nowMs - FIVE_MINUTES_MS, "+inf"),
+  ]);
+  const isToday = sums["day"] === String(Math.floor(nowMs / DAY_MS));
+  const charged = (amount: string) => decimalOf((isToday ? sums[`charged:${amount}`] : undefined) ?? "0");
+  const reserved = (amount: string) => decimalOf(sums[`reserved:${amount}`] ?? "0");
+  return {
+    symbol,
+    waiting,
+    unsettled,
+    inDoubt,
+    hold: hold ?? null,
+    limits: {
+      executionsHour: hour,
+      executions5min: burst,
+      chargedQty: charged("qty"),
+      chargedNotional: charged("notional"),
+      reservedQty: reserved("qty"),
+      reservedNotional: reserved("notional"),
+    },
+  };
+}
+
+/** From 1e-8 to decimal text, without trailing zeros. */
+function decimalOf(units: string): string {
+  const digits = units.padStart(UNIT_DECIMALS + 1, "0");
+  const decimals = digits.slice(-UNIT_DECIMALS).replace(/0+$/, "");
+  return decimals === "" ? digits.slice(0, -UNIT_DECIMALS) : `${digits.slice(0, -UNIT_DECIMALS)}.${decimals}`;
+}

@@ -1,0 +1,63 @@
+/** Where a command's answer goes: text for people, or JSON; colours on a terminal only. */
+import { createInterface } from "node:readline/promises";
+import { styleText } from "node:util";
+
+export type Style = "red" | "yellow" | "green" | "dim" | "bold";
+
+export interface Terminal {
+  readonly json: boolean;
+  /** Somebody can be asked. */
+  readonly interactive: boolean;
+  /** The same answer twice; one of them is printed. */
+  print(data: unknown, lines: readonly string[]): void;
+  style(style: Style, text: string): string;
+  /** Replaces what the screen shows, on a terminal. */
+  clear(): void;
+  ask(question: string): Promise<string>;
+}
+
+export function createTerminal(json: boolean): Terminal {
+  const { stdin, stdout } = process;
+  return {
+    json,
+    interactive: !json && stdin.isTTY && stdout.isTTY,
+    print(data, lines) {
+      stdout.write(json ? `${JSON.stringify(data)}\n` : lines.map((line) => `${line}\n`).join(""));
+    },
+    style: (style, text) => styleText(style, text, { stream: stdout }),
+    clear() {
+      if (stdout.isTTY && !json) stdout.write("\x1b[2J\x1b[H");
+    },
+    async ask(question) {
+      const lines = createInterface({ input: stdin, output: stdout });
+      try {
+        return (await lines.question(question)).trim();
+      } finally {
+        lines.close();
+      }
+    },
+  };
+}
+
+/** Columns as wide as their widest cell; the first row is the heading. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  return rows.map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd(),
+  );
+}
+
+const MS_PER_SEC = 1_000;
+const SEC_PER_MIN = 60;
+const SEC_PER_HOUR = 3_600;
+
+/** `340 ms`, `12 s`, `5 min`, `3 h`: for people, rounded down. */
+export function duration(ms: number): string {
+  const sec = Math.floor(ms / MS_PER_SEC);
+  if (sec < 1) return `${Math.round(ms)} ms`;
+  if (sec < 2 * SEC_PER_MIN) return `${sec} s`;
+  if (sec < 2 * SEC_PER_HOUR) return `${Math.floor(sec / SEC_PER_MIN)} min`;
+  return `${Math.floor(sec / SEC_PER_HOUR)} h`;
+}

@@ -1,0 +1,171 @@
+/** `verify`: is what was deployed at work? One line a check. */
+import { readFile } from "node:fs/promises";
+import { parseEnv } from "node:util";
+import { notDurable, readFacts, unusable } from "@quantum/redis";
+import { ConfigError, integer, readConfig, version } from "@quantum/service-kit";
+import { z } from "zod";
+import { CommandError, EXIT } from "./exit.ts";
+import { type Group, readGroups, readServices, type Service } from "./groups.ts";
+import type { Session } from "./session.ts";
+import { CLOCK_BOUND_MS } from "./status.ts";
+import { duration } from "./terminal.ts";
+import { lastWait } from "./waits.ts";
+
+export interface VerifyOptions {
+  /** The apply-layer's environment file; without one, its variables in this process's environment. */
+  envFile?: string;
+}
+
+interface Check {
+  check: string;
+  ok: boolean;
+  /** What was found. */
+  found: string;
+}
+
+const SERVICES = ["apply-layer", "governor", "position-brain", "executor"] as const;
+/** Longer pending than consumers' patience (10 s) and a retry of it: nobody takes it over. */
+const STUCK_MS = 30_000;
+
+const permitWait = z.object({
+  APPLY_PERMIT_WAIT_MS: integer("", 1_200, { min: 1 }),
+  APPLY_PERMIT_STEP_MS: integer("", 100, { min: 10 }),
+});
+
+/** @returns whether every check holds */
+export async function verify(session: Session, options: VerifyOptions): Promise<boolean> {
+  const { redis, keys, terminal } = session;
+  const groups = await readGroups(redis, keys);
+  const services = await readServices(groups);
+  const environment = await environmentOf(options);
+  const checks = [
+    await checkConfiguration(session, environment),
+    ...SERVICES.map((name) => checkService(name, services)),
+    ...requiredGroups(session).map(([stream, group]) => checkGroup(stream, group, groups)),
+    await checkDurability(session),
+    await checkLastOk(session),
+    ...SERVICES.map((name) => checkVersion(name, services)),
+  ];
+  terminal.print(
+    checks,
+    checks.map(({ check, ok, found }) => {
+      return `${ok ? terminal.style("green", "ok  ") : terminal.style("red", "FAIL")} ${check}: ${found}`;
+    }),
+  );
+  return checks.every(({ ok }) => ok);
+}
+
+async function environmentOf({ envFile }: VerifyOptions): Promise<Record<string, string | undefined>> {
+  if (envFile === undefined) return process.env;
+  const text = await readFile(envFile, "utf8").catch((error: unknown) => {
+    throw new CommandError(EXIT.usage, `--env-file: ${(error as Error).message}`);
+  });
+  return parseEnv(text);
+}
+
+/** The variables are sound, and the running apply-layer lets plans wait as long as they say. */
+async function checkConfiguration(
+  { redis, keys }: Session,
+  environment: Record<string, string | undefined>,
+): Promise<Check> {
+  const check = "configuration";
+  try {
+    const { config } = readConfig({ schema: permitWait, ownPrefixes: [] }, environment);
+    const { APPLY_PERMIT_WAIT_MS: waitMs, APPLY_PERMIT_STEP_MS: stepMs } = config;
+    const found = `APPLY_PERMIT_WAIT_MS=${waitMs} APPLY_PERMIT_STEP_MS=${stepMs}`;
+    if (stepMs > waitMs) return { check, ok: false, found: `${found}: the step exceeds the wait` };
+    const running = await runningWaitMs({ redis, keys });
+    if (running === undefined || running === waitMs) return { check, ok: true, found };
+    return { check, ok: false, found: `${found}, but the newest plan was given ${running} ms` };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { check, ok: false, found: error.violations.join("; ") };
+  }
+}
+
+/** How long the newest plan that waited was given; undefined if there is none with a record. */
+async function runningWaitMs({ redis, keys }: Pick<Session, "redis" | "keys">): Promise<number | undefined> {
+  const outcomes = await Promise.all([lastWait(redis, keys, "ok"), lastWait(redis, keys, "blocked")]);
+  for (const outcome of outcomes) {
+    if (outcome === undefined) continue;
+    const [openedAt, deadline] = await redis.hmget(keys.plan(outcome.planId), "opened_at_ms", "deadline_ms");
+    if (openedAt && deadline) return Number(deadline) - Number(openedAt);
+  }
+  return undefined;
+}
+
+function checkService(name: string, services: readonly Service[]): Check {
+  const check = `${name} ready`;
+  const own = services.filter(({ service }) => service === name);
+  const alive = own.filter((service) => service.alive);
+  if (alive.length === 0) {
+    const newest = Math.min(...own.map(({ idleMs }) => idleMs));
+    const found =
+      own.length === 0 ? "no instance reads a stream" : `gone: the last read was ${duration(newest)} ago`;
+    return { check, ok: false, found };
+  }
+  const problems = alive.flatMap(({ instance, probe }) =>
+    (probe?.problems ?? []).map((problem) => `${instance}: ${problem}`),
+  );
+  if (problems.length > 0) return { check, ok: false, found: problems.join("; ") };
+  const told = alive.map(({ instance, probe }) =>
+    probe === undefined ? `${instance} (reads; not asked)` : instance,
+  );
+  return { check, ok: true, found: told.join(", ") };
+}
+
+function requiredGroups({ keys: { streams } }: Session): [stream: string, group: string][] {
+  return [
+    [streams.proposal, "apply-layer"],
+    [streams.plan, "governor"],
+    [streams.plan, "p33"],
+    [streams.permit, "apply-layer"],
+    [streams.execute, "executor"],
+    [streams.result, "governor"],
+    [streams.result, "p33"],
+  ];
+}
+
+function checkGroup(stream: string, name: string, groups: readonly Group[]): Check {
+  const check = `group ${name} on ${stream}`;
+  const group = groups.find((candidate) => candidate.stream === stream && candidate.group === name);
+  if (group === undefined) return { check, ok: false, found: "it does not exist" };
+  const found = `lag ${group.lag ?? "unknown"}, pending ${group.pending}`;
+  const stuck = group.pending > 0 && group.oldestIdleMs > STUCK_MS;
+  return {
+    check,
+    ok: !stuck,
+    found: stuck ? `${found}, the oldest for ${duration(group.oldestIdleMs)}` : found,
+  };
+}
+
+async function checkDurability({ redis }: Session): Promise<Check> {
+  const facts = await readFacts(redis);
+  const problems = [...unusable(facts), ...notDurable(facts, CLOCK_BOUND_MS)];
+  const found =
+    problems.length === 0 ? `Redis ${facts.version}, appendfsync always, noeviction` : problems.join("; ");
+  return { check: "durability", ok: problems.length === 0, found };
+}
+
+async function checkLastOk({ redis, keys }: Session): Promise<Check> {
+  const check = "last OK";
+  const last = await lastWait(redis, keys, "ok");
+  if (last?.kind !== "ok") return { check, ok: false, found: "no plan in the streams got its permits" };
+  const [openedAt, deadline] = await redis.hmget(keys.plan(last.planId), "opened_at_ms", "deadline_ms");
+  const budgetMs = openedAt && deadline ? Number(deadline) - Number(openedAt) : undefined;
+  const found = `plan=${last.planId} wait_ms=${last.waitMs} of ${budgetMs ?? "?"} safe_qty=${last.safeQty}`;
+  const inTime = budgetMs === undefined || last.waitMs < budgetMs;
+  return { check, ok: inTime && Number(last.safeQty) > 0, found };
+}
+
+/** What runs against what is installed here: a service that was not restarted since runs the version before. */
+function checkVersion(name: string, services: readonly Service[]): Check {
+  const check = `${name} version`;
+  const asked = services.filter(
+    ({ service, alive, probe }) => service === name && alive && probe !== undefined,
+  );
+  if (asked.length === 0) return { check, ok: true, found: "no instance on this host to ask" };
+  const running = [...new Set(asked.map(({ probe }) => probe?.version ?? "unknown"))];
+  const ok = running.every((candidate) => candidate === version);
+  return { check, ok, found: `${running.join(", ")} runs, ${version} is installed` };
+}

@@ -1,0 +1,54 @@
+/** `watch`: the `[PERMIT_WAIT]` lines, live from the streams. */
+import { waitLine } from "@quantum/contract";
+import { disconnect } from "@quantum/redis";
+import { parseEntries } from "@quantum/streams";
+import type { Session } from "./session.ts";
+import { waitData, waitOf } from "./waits.ts";
+
+export interface WatchOptions {
+  symbol?: string;
+  only?: "ok" | "block";
+  reason?: string;
+}
+
+const BLOCK_MS = 5_000;
+
+/** Until `stop` is aborted. What was appended before is not shown. */
+export async function watch(session: Session, options: WatchOptions, stop: AbortSignal): Promise<void> {
+  const { keys, terminal } = session;
+  const reader = session.connectForBlocking();
+  stop.addEventListener("abort", () => void disconnect(reader), { once: true });
+  const last = new Map<string, string>();
+  for (const stream of [keys.streams.execute, keys.streams.result]) {
+    // Not `$`: what comes between two reads would be lost.
+    const [newest] = await session.redis.xrevrange(stream, "+", "-", "COUNT", 1);
+    last.set(stream, newest?.[0] ?? "0-0");
+  }
+  while (!stop.aborted) {
+    const reading = reader.xread("BLOCK", BLOCK_MS, "STREAMS", ...last.keys(), ...last.values());
+    const reply = await reading.catch((error: unknown) => {
+      if (stop.aborted) return null;
+      throw error;
+    });
+    for (const [stream, raw] of reply ?? []) {
+      for (const entry of parseEntries(raw)) {
+        last.set(stream, entry.id);
+        const outcome = waitOf(stream, entry, keys);
+        if (outcome === undefined || !isWanted(outcome, options)) continue;
+        const line = terminal.style(outcome.kind === "ok" ? "green" : "yellow", waitLine(outcome));
+        terminal.print(waitData(outcome), [line]);
+      }
+    }
+  }
+}
+
+function isWanted(
+  outcome: NonNullable<ReturnType<typeof waitOf>>,
+  { symbol, only, reason }: WatchOptions,
+): boolean {
+  if (symbol !== undefined && outcome.symbol !== symbol) return false;
+  if (only !== undefined && (outcome.kind === "ok") !== (only === "ok")) return false;
+  return (
+    reason === undefined || (outcome.kind === "blocked" && [outcome.reason, outcome.detail].includes(reason))
+  );
+}

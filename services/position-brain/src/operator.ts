@@ -1,0 +1,52 @@
+/**
+ * What an operator may tell P3.3: the exchange's position of a held symbol is right. The audit entry is the command.
+ *
+ * Obeyed once: the command names the disagreement that the operator looked at, and after it was obeyed there is none, or
+ * another one. So a redelivered command, or one that another replica has obeyed, changes nothing.
+ */
+import { EventEmitter } from "node:events";
+import { type AuditEntry, auditEntry, describeIssues, HOLD_ACCEPT } from "@quantum/contract";
+import { ACK, type Disposition, type Entry } from "@quantum/streams";
+import type { PairStore } from "./pair-store.ts";
+import type { PairRefresh } from "./refresh.ts";
+
+export interface OperatorEvents {
+  accepted: [AuditEntry];
+  /** Not obeyed, and why. */
+  ignored: [{ command: AuditEntry; why: "too old" | "not the disagreement it was given for" }];
+}
+
+interface Options {
+  pairs: PairStore;
+  refresh: PairRefresh;
+}
+
+export class OperatorCommands extends EventEmitter<OperatorEvents> {
+  readonly #options: Options;
+
+  constructor(options: Options) {
+    super();
+    this.#options = options;
+  }
+
+  readonly handle = async (entry: Entry): Promise<Disposition> => {
+    const parsed = auditEntry.safeParse(entry.fields);
+    if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
+    const command = parsed.data;
+    if (command.action !== HOLD_ACCEPT.action) return ACK;
+    const ignore = (why: OperatorEvents["ignored"][0]["why"]) => {
+      this.emit("ignored", { command, why });
+      return ACK;
+    };
+    if (Date.now() - command.at_ms > HOLD_ACCEPT.validMs) return ignore("too old");
+    const { pairs, refresh } = this.#options;
+    const { ledger } = await pairs.read(command.target);
+    const since = ledger?.disagreesSinceMs;
+    if (since === undefined || since !== command.detail["disagrees_since_ms"])
+      return ignore("not the disagreement it was given for");
+    if ((await refresh.accept(command.target)) !== "stored")
+      return { kind: "retry", reason: "the position moves while it is read" };
+    this.emit("accepted", command);
+    return ACK;
+  };
+}
