@@ -1,0 +1,168 @@
+// One service on a host:
+//   /opt/quantum/SERVICE/releases/VERSION   built once, never changed
+//   /opt/quantum/SERVICE/current, previous  symlinks to releases; the unit runs what is below `current`
+//   /etc/quantum/NAME.env                   the operators' own: written if there is none, never changed
+//   /etc/systemd/system/quantum-NAME.service   always that of the current release
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** A service that starts with everyone else waits for Redis and for the exchange. */
+const READY_DEADLINE_MS = 60_000;
+const READY_POLL_MS = 250;
+const REQUEST_TIMEOUT_MS = 2_000;
+/** `reset-failed` fails where nothing has failed yet. */
+const ANSWERS_BY_EXIT_CODE = new Set(["is-active", "reset-failed"]);
+/** The release that is only the unit of whoever ran under this name before us. */
+const FOREIGN = "before-quantum";
+
+/**
+ * @param {{ name: string, portVariable: string, port: number }} definition
+ * @param {string} service
+ * @param {{ root: string, systemctl: string }} options
+ */
+export function openHost({ name, portVariable, port }, service, { root, systemctl }) {
+  const home = join(root, "opt/quantum", service);
+  const folders = { releases: join(home, "releases"), etc: join(root, "etc/quantum") };
+  const unit = { file: `quantum-${name}.service`, envFile: `env/${name}.env` };
+  const unitPath = join(root, "etc/systemd/system", unit.file);
+  const envPath = join(folders.etc, `${name}.env`);
+
+  const fileOf = (version, path) => join(folders.releases, version, "ops/systemd", path);
+
+  /** @returns {string} what it printed */
+  function control(...args) {
+    const { stdout, stderr, status, error } = spawnSync(systemctl, args, { encoding: "utf8" });
+    if (error) throw error;
+    if (status !== 0 && !ANSWERS_BY_EXIT_CODE.has(args[0])) {
+      throw new Error(`systemctl ${args.join(" ")} failed: ${stderr.trim()}`);
+    }
+    return stdout.trim();
+  }
+
+  function linked(link) {
+    try {
+      return basename(readlinkSync(join(home, link)));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Renamed into place: at every moment there is the old one or the new one. */
+  function link(name, version) {
+    const path = join(home, name);
+    if (version === undefined) return rmSync(path, { force: true });
+    rmSync(`${path}.new`, { force: true });
+    symlinkSync(join("releases", version), `${path}.new`);
+    renameSync(`${path}.new`, path);
+  }
+
+  const releases = () =>
+    existsSync(folders.releases)
+      ? readdirSync(folders.releases).filter((version) => !version.startsWith("."))
+      : [];
+  const state = () => control("is-active", unit.file) || "unknown";
+
+  /** Systemd's working directory is the release itself, whatever `current` says by now. */
+  function running() {
+    const pid = control("show", "--property", "MainPID", "--value", unit.file);
+    if (pid === "" || pid === "0") return undefined;
+    try {
+      return /\/releases\/([^/]+)\//.exec(readlinkSync(`/proc/${pid}/cwd`))?.[1] ?? FOREIGN;
+    } catch {
+      return undefined;
+    }
+  }
+
+  function readyUrl() {
+    const lines = existsSync(envPath) ? readFileSync(envPath, "utf8").split("\n") : [];
+    const value = (variable, fallback) =>
+      lines.findLast((line) => line.startsWith(`${variable}=`))?.slice(variable.length + 1) || fallback;
+    const address = value("HTTP_HOST", "127.0.0.1").replace(/^0\.0\.0\.0$/, "127.0.0.1");
+    return `http://${address}:${value(portVariable, port)}/readyz`;
+  }
+
+  /** Why it is not ready; undefined when it is. */
+  async function notReady() {
+    // Of a foreign service nothing is known but whether it runs.
+    if (linked("current") === FOREIGN) return state() === "active" ? undefined : `it is ${state()}`;
+    try {
+      const answer = await fetch(readyUrl(), { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+      return answer.ok ? undefined : ((await answer.json()).problems ?? [`HTTP ${answer.status}`]).join("; ");
+    } catch (error) {
+      return `${readyUrl()} does not answer (${error.cause?.code ?? error.message})`;
+    }
+  }
+
+  /** Switches to a release and waits. @returns why it did not become ready, or undefined */
+  async function start(version) {
+    mkdirSync(dirname(unitPath), { recursive: true });
+    copyFileSync(fileOf(version, unit.file), unitPath);
+    link("current", version);
+    control("daemon-reload");
+    control("enable", unit.file);
+    // A unit that has used up its restarts would refuse to start.
+    control("reset-failed", unit.file);
+    control("restart", unit.file);
+    const deadlineMs = Date.now() + READY_DEADLINE_MS;
+    for (;;) {
+      const problem = await notReady();
+      if (problem === undefined && running() === version) return undefined;
+      if (state() === "failed") return `it has failed: see journalctl -u ${unit.file}`;
+      if (Date.now() > deadlineMs) return problem ?? `what answers is ${running()}`;
+      await delay(READY_POLL_MS);
+    }
+  }
+
+  /** As if it had never been installed here; its releases stay. */
+  function remove() {
+    control("disable", "--now", unit.file);
+    link("current", undefined);
+    rmSync(unitPath);
+    control("daemon-reload");
+  }
+
+  /** The unit that another service has under this name becomes a release of its own, to return to. */
+  function adoptForeignUnit() {
+    if (linked("current") !== undefined || !existsSync(unitPath)) return;
+    mkdirSync(join(folders.releases, FOREIGN, "ops/systemd"), { recursive: true });
+    copyFileSync(unitPath, fileOf(FOREIGN, unit.file));
+    link("current", FOREIGN);
+  }
+
+  function provideEnvFile(version) {
+    if (existsSync(envPath)) return;
+    mkdirSync(folders.etc, { recursive: true });
+    // Keys will be in it: for root, who reads it for the service, and nobody else.
+    copyFileSync(fileOf(version, unit.envFile), envPath);
+    chmodSync(envPath, 0o600);
+    console.log(`${envPath} is new: look it through, variables that are required are empty`);
+  }
+
+  return {
+    folders,
+    unit,
+    releases,
+    linked,
+    link,
+    running,
+    state,
+    notReady,
+    start,
+    remove,
+    adoptForeignUnit,
+    provideEnvFile,
+  };
+}

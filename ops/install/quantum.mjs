@@ -1,0 +1,130 @@
+// Installs the services of this repository on a systemd host, one at a time, and takes them back. `--help` says how.
+import { parseArgs } from "node:util";
+import { readFileSync } from "node:fs";
+import { openHost } from "./host.mjs";
+import { buildRelease } from "./release.mjs";
+
+const USAGE = `usage: node ops/install/quantum.mjs COMMAND [--root DIR] [--systemctl COMMAND]
+
+  install SERVICE VERSION  builds the release of the git tag VERSION, switches SERVICE to it and waits until it is
+                           ready; if it does not become ready, what ran before runs again
+  rollback SERVICE         switches back to what ran before; a second rollback returns
+  status                   every service: its releases side by side, which one runs, whether it is ready
+
+Needs git, tar and Node >= 18 with npx on the host; a release brings the Node that it runs on.
+  --root DIR           everything goes below DIR instead of /
+  --systemctl COMMAND  instead of systemctl
+
+Exit codes: 0 done, 1 failed (what ran before runs again), 2 the command line is wrong.`;
+
+const SERVICES = JSON.parse(readFileSync(new URL("../systemd/services.json", import.meta.url), "utf8"));
+
+const { values, positionals } = commandLine();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const [command, service, version] = positionals;
+
+try {
+  if (command === "install" && positionals.length === 3) await install(hostOf(service), version);
+  else if (command === "rollback" && positionals.length === 2) await rollback(hostOf(service));
+  else if (command === "status" && positionals.length === 1) await status();
+  else refuse(USAGE);
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+async function install(host, version) {
+  if (!/^[\w.+-]+$/.test(version) || version.startsWith(".")) {
+    refuse(`VERSION=${version}: a git tag without slashes or blanks is needed`);
+  }
+  if (host.releases().includes(version)) console.log(`${version} is built already`);
+  else buildRelease({ service, version, releases: host.folders.releases, unit: host.unit });
+  host.adoptForeignUnit();
+  host.provideEnvFile(version);
+  await change(host, version);
+}
+
+async function rollback(host) {
+  const previous = host.linked("previous");
+  if (previous === undefined) throw new Error(`${service}: there is no earlier release to return to`);
+  await change(host, previous);
+}
+
+/** Switches to `version`, or back to what ran before: a service is not left down. */
+async function change(host, version) {
+  const before = host.linked("current");
+  const earlier = host.linked("previous");
+  // First, so that a rollback finds its way from wherever this process may die.
+  if (before !== version) host.link("previous", before);
+  const problem = await host.start(version);
+  if (problem === undefined) {
+    console.log(`${service}: ${version} is ready${before === undefined ? "" : `, before it was ${before}`}`);
+    return;
+  }
+  console.error(`${service}: ${version} is not ready: ${problem}`);
+  if (before === version) throw new Error(`${service}: it was ${version} before, too: nothing was changed`);
+  host.link("previous", earlier);
+  if (before === undefined) {
+    host.remove();
+    throw new Error(`${service}: removed, as nothing was installed before`);
+  }
+  const worse = await host.start(before);
+  if (worse === undefined) throw new Error(`${service}: rolled back, ${before} is ready`);
+  throw new Error(`${service}: rolled back to ${before}, which is not ready either: ${worse}`);
+}
+
+async function status() {
+  const rows = await Promise.all(
+    Object.keys(SERVICES).map(async (name) => {
+      const host = openHost(SERVICES[name], name, values);
+      const problem = host.running() === undefined ? "-" : ((await host.notReady()) ?? "yes");
+      return [
+        name,
+        host.linked("current") ?? "-",
+        host.linked("previous") ?? "-",
+        host.running() ?? "-",
+        host.state(),
+        problem,
+        host.releases().join(" ") || "-",
+      ];
+    }),
+  );
+  const table = [["SERVICE", "CURRENT", "PREVIOUS", "RUNNING", "STATE", "READY", "INSTALLED"], ...rows];
+  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
+  for (const row of table)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join("  ")
+        .trimEnd(),
+    );
+}
+
+function hostOf(name) {
+  if (!Object.hasOwn(SERVICES, name)) {
+    refuse(`SERVICE=${name}: one of ${Object.keys(SERVICES).join(", ")} is needed`);
+  }
+  return openHost(SERVICES[name], name, values);
+}
+
+function commandLine() {
+  const options = {
+    root: { type: "string", default: "/" },
+    systemctl: { type: "string", default: "systemctl" },
+    help: { type: "boolean", short: "h" },
+  };
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    return refuse(`${error.message}\n\n${USAGE}`);
+  }
+}
+
+/** @returns {never} */
+function refuse(message) {
+  console.error(message);
+  process.exit(2);
+}

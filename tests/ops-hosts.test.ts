@@ -1,0 +1,192 @@
+/** What containers and hosts are given: checked by their own tools where the machine has them, and by one installation. */
+import { execFile, execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { freePort } from "@quantum/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemdFiles } from "../ops/systemd/files.ts";
+import services from "../ops/systemd/services.json" with { type: "json" };
+
+const ROOT = join(import.meta.dirname, "..");
+const run = promisify(execFile);
+
+const has = (command: string, ...args: string[]) => {
+  try {
+    execFileSync(command, args, { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+let dir = "";
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "quantum-ops-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+function write(path: string, content: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}
+
+describe("units and env files", () => {
+  const files = systemdFiles();
+
+  it.each([...files.keys()])("%s is what write.ts writes", (path) => {
+    expect(readFileSync(join(ROOT, "ops/systemd", path), "utf8")).toBe(files.get(path));
+  });
+
+  it("name both variables of the wait for one grep", async () => {
+    const { stdout } = await run("grep", ["PERMIT_WAIT", join(ROOT, "ops/systemd/env/apply-layer.env")]);
+    expect(stdout).toContain("APPLY_PERMIT_WAIT_MS=1200");
+    expect(stdout).toContain("APPLY_PERMIT_STEP_MS=100");
+  });
+
+  it("are accepted by systemd without a remark", { skip: !has("systemd-analyze", "--version") }, async () => {
+    const units = [...files.keys()].filter((path) => path.endsWith(".service"));
+    const copies = units.map((path) => {
+      // systemd wants to see the executable.
+      write(join(dir, path), (files.get(path) ?? "").replace(/^ExecStart=\S+/m, "ExecStart=/bin/true"));
+      return join(dir, path);
+    });
+    const { stdout, stderr } = await run("systemd-analyze", ["verify", "--man=no", ...copies]);
+    expect(stdout + stderr).toBe("");
+  });
+});
+
+describe("docker-compose.yml", () => {
+  it("is accepted by docker-compose", { skip: !has("docker-compose", "version") }, async () => {
+    const { stdout } = await run("docker-compose", ["config", "--services"], { cwd: ROOT });
+    expect(stdout.split("\n")).toEqual(expect.arrayContaining(Object.keys(services)));
+  });
+});
+
+describe.skipIf(process.platform !== "linux")("the installer on a scratch root", () => {
+  let repository = "";
+  let root = "";
+  let port = 0;
+
+  /** A workspace of one service, and with the Node of the real one. */
+  beforeAll(async () => {
+    repository = join(dir, "repository");
+    root = join(dir, "root");
+    port = await freePort();
+    mkdirSync(root);
+    for (const path of ["ops/install", "ops/systemd"]) {
+      cpSync(join(ROOT, path), join(repository, path), { recursive: true });
+    }
+    const manifest = (path: string, content: object) =>
+      write(
+        join(repository, path, "package.json"),
+        JSON.stringify({ private: true, type: "module", ...content }),
+      );
+    const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+      optionalDependencies: object;
+    };
+    manifest("", { name: "fixture", optionalDependencies });
+    manifest("packages/needed", { name: "@quantum/needed" });
+    manifest("packages/for-tests", { name: "@quantum/for-tests" });
+    manifest("services/executor", {
+      name: "@quantum/executor",
+      dependencies: { "@quantum/needed": "workspace:*" },
+      devDependencies: { "@quantum/for-tests": "workspace:*" },
+    });
+    write(join(repository, "services/executor/src/some.test.ts"), "");
+    write(join(repository, "pnpm-workspace.yaml"), "packages: [packages/*, services/*]\n");
+    await run("npx", ["-y", "pnpm@12", "install", "--lockfile-only", "--prefer-offline"], {
+      cwd: repository,
+    });
+    await git("init", "--quiet");
+    await tag("v1", 200);
+    await tag("v2", 200);
+    await tag("v3", 503);
+    write(join(root, "etc/quantum/executor.env"), `EXECUTOR_METRICS_PORT=${port}\n`);
+  });
+  afterAll(() => run(systemctl, ["disable", "quantum-executor.service"], { env: environment() }));
+
+  const systemctl = join(ROOT, "ops/install/systemctl.fixture.mjs");
+  const environment = () => ({ ...process.env, FIXTURE_ROOT: root });
+  const git = (...args: string[]) =>
+    run("git", ["-c", "user.name=test", "-c", "user.email=test@localhost", ...args], { cwd: repository });
+
+  /** A release that answers /readyz with `status`, and gives up if that is not 200, as a refused one does. */
+  async function tag(version: string, status: number): Promise<void> {
+    write(
+      join(repository, "services/executor/src/main.ts"),
+      `import { createServer } from "node:http";
+      const version: string = "${version}";
+      if (!process.argv.includes("--help")) {
+        createServer((_, answer) => answer.writeHead(${status}).end(version)).listen(${port});
+        if (${status} !== 200) process.exit(2);
+      }`,
+    );
+    await git("add", ".");
+    await git("commit", "--quiet", "-m", version);
+    await git("tag", version);
+  }
+
+  async function quantum(...args: string[]): Promise<{ code: number; output: string }> {
+    const command = [
+      join(repository, "ops/install/quantum.mjs"),
+      ...args,
+      "--root",
+      root,
+      "--systemctl",
+      systemctl,
+    ];
+    return run(process.execPath, command, { env: environment() }).then(
+      ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
+      ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({
+        code,
+        output: stdout + stderr,
+      }),
+    );
+  }
+
+  const answers = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).text();
+
+  it("installs, updates, returns by itself from a release that is not ready, and rolls back", async () => {
+    expect(await quantum("install", "executor", "v1")).toEqual({ code: 0, output: expect.any(String) });
+    expect(await answers()).toBe("v1");
+    expect(await quantum("install", "executor", "v2")).toEqual({ code: 0, output: expect.any(String) });
+    expect(await answers()).toBe("v2");
+
+    const failed = await quantum("install", "executor", "v3");
+    expect(failed).toMatchObject({ code: 1, output: expect.stringContaining("rolled back, v2 is ready") });
+    expect(await answers()).toBe("v2");
+
+    const { output } = await quantum("status");
+    expect(output).toMatch(/^executor +v2 +v1 +v2 +active +yes +v1 v2 v3$/m);
+    expect(output).toMatch(/^governor +- +- +- /m);
+
+    expect(await quantum("rollback", "executor")).toEqual({ code: 0, output: expect.any(String) });
+    expect(await answers()).toBe("v1");
+    expect(await quantum("rollback", "executor")).toEqual({ code: 0, output: expect.any(String) });
+    expect(await answers()).toBe("v2");
+  });
+
+  it("puts into a release what the service needs to run, and nothing else of the workspace", () => {
+    const release = join(root, "opt/quantum/executor/releases/v1");
+    expect(readdirSync(join(release, "packages"))).toEqual(["needed"]);
+    expect(readdirSync(join(release, "services/executor/src"))).toEqual(["main.ts"]);
+  });
+
+  it("never changes an env file that is there", () => {
+    expect(readFileSync(join(root, "etc/quantum/executor.env"), "utf8")).toBe(
+      `EXECUTOR_METRICS_PORT=${port}\n`,
+    );
+  });
+
+  it.each([
+    [["install", "executor", "v9"], 1, "no such tag"],
+    [["install", "executor", "../v1"], 2, "VERSION=../v1"],
+    [["install", "exchange-sim", "v1"], 2, "SERVICE=exchange-sim"],
+    [["rollback", "governor"], 1, "no earlier release"],
+    [["instal"], 2, "usage:"],
+  ])("refuses %s", async (args, code, text) => {
+    expect(await quantum(...args)).toMatchObject({ code, output: expect.stringContaining(text) });
+  });
+});
