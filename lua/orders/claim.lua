@@ -54,6 +54,8 @@ redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
 
+-- The exchange takes no longer receive window.
+local LONGEST_WINDOW_MS = 60000
 local TERMINAL = { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 if state and claimed_attempt == attempt then
   if not TERMINAL[state] then return { 'HELD', state } end
@@ -91,7 +93,8 @@ if reason then
 end
 
 -- What may have been sent had its own window, of which only the end is known: that of the entry.
-local window = may_be_sent and math.max(left, 0) or math.min(tonumber(window_ms), left)
+local longest = may_be_sent and LONGEST_WINDOW_MS or tonumber(window_ms)
+local window = math.min(longest, math.max(left, 0))
 redis.call('DEL', order)
 redis.call('HSET', order, 'state', 'SENT', 'plan_id', plan_id, 'symbol', symbol, 'attempt', attempt,
   'attempt_no', attempt_no, 'client_order_id', client_order_id, 'side', side, 'quantity', quantity, 'step', step,

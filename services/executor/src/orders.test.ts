@@ -196,6 +196,11 @@ describe("claim", () => {
     expect(Number((await orderHash())["window_end_ms"])).toBeGreaterThan(VENUE_MS + WINDOW_MS);
   });
 
+  it("is asked about no longer than the exchange's longest window, however far the entry's end is", async () => {
+    await orders.claim(await requestOf({ mayBeSent: true, validForMs: 10 ** 12 }));
+    expect(await orderHash()).toMatchObject({ window_end_ms: String(VENUE_MS + 60_000) });
+  });
+
   it.each<[string, string, string[]]>([
     ["kill_switch_active", "a set kill switch", ["SET", keys.killSwitch, "1"]],
     ["kill_switch_active", "an unknown kill switch", ["SET", keys.killSwitch, "maybe"]],
