@@ -50,7 +50,16 @@ await runService({
       halted: config.APPLY_KILL_SWITCH,
     });
     const wait = new PermitWait({ redis, keys, required, consume, stepMs: config.APPLY_PERMIT_STEP_MS });
-    observe({ events, wait, registry, log, symbols: new Set(known), required });
+    observe({
+      events,
+      wait,
+      registry,
+      log,
+      symbols: new Set(known),
+      required,
+      waitBudgetMs: config.APPLY_PERMIT_WAIT_MS,
+      halted: config.APPLY_KILL_SWITCH,
+    });
     addPlansRoute(http, redis, keys);
 
     const open = createOpen({

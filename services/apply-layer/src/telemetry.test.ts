@@ -107,6 +107,8 @@ describe("telemetry", () => {
       log: log as unknown as Logger,
       symbols: new Set(["BTCUSDT"]),
       required: ["governor", "p33"],
+      waitBudgetMs: 1_200,
+      halted: false,
     });
   });
 
@@ -128,6 +130,26 @@ describe("telemetry", () => {
     expect(logged.map(({ level }) => level)).toEqual(["debug"]);
     expect(await registry.metrics()).toContain("quantum_apply_dedupe_hits_total 1");
     expect(await registry.metrics()).not.toContain("quantum_apply_plan_total{");
+  });
+
+  it("counts a plan that ends when it opens by its reason, whatever the publisher wrote", async () => {
+    const decided = { decision: "SKIP", reason: "" } as const;
+    for (const [decision, reason] of [
+      ["SKIP", "proposal_stale"],
+      ["ERROR", "unknown_action_DROP"],
+      ["BLOCKED", "made_up"],
+    ] as const)
+      events.emit("opened", {
+        symbol: "BTCUSDT",
+        decided,
+        opened: { kind: "ended", planId: OK.planId, decision, reason },
+      });
+    const counted = [...(await registry.metrics()).matchAll(/refused_total\{(.*)\} 1/g)].map(([, at]) => at);
+    expect(counted).toEqual([
+      'decision="SKIP",reason="proposal_stale"',
+      'decision="ERROR",reason="unknown_action"',
+      'decision="BLOCKED",reason="other"',
+    ]);
   });
 
   it("gives a verdict's values as fields of the record too", () => {
@@ -172,7 +194,9 @@ describe("telemetry", () => {
     const metrics = await registry.metrics();
     expect(metrics).toContain('quantum_permit_wait_ms_bucket{le="1250",outcome="blocked"} 1');
     expect(metrics).toContain('quantum_permit_wait_ms_bucket{le="1200",outcome="blocked"} 0');
-    const edges = [...metrics.matchAll(/wait_ms_bucket\{le="([^"]+)"/g)].map(([, edge]) => edge);
+    const edges = [...metrics.matchAll(/wait_ms_bucket\{le="([^"]+)",outcome="blocked"/g)].map(
+      ([, edge]) => edge,
+    );
     expect(edges.join(" ")).toBe("1 2 5 10 20 50 100 200 400 600 800 1000 1100 1200 1250 1500 2500 +Inf");
   });
 });

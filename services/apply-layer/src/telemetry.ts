@@ -1,6 +1,6 @@
 /** Logs and metrics of the apply-layer, from its events. Texts and names: WIRE.md, "Log lines" and "Metrics to keep". */
 import { EventEmitter } from "node:events";
-import { type ResultEntry, ttlLabel, waitLine, waitReasons } from "@quantum/contract";
+import { PLAN_REASONS, type ResultEntry, ttlLabel, waitLine, waitReasons } from "@quantum/contract";
 import type { PermitWait, Verdict } from "@quantum/permits";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
@@ -25,14 +25,25 @@ interface Options {
   log: Logger;
   symbols: ReadonlySet<string>;
   required: readonly string[];
+  /** `APPLY_PERMIT_WAIT_MS`. */
+  waitBudgetMs: number;
+  /** `APPLY_KILL_SWITCH`. */
+  halted: boolean;
 }
 
-export function observe({ events, wait, registry, log, symbols, required }: Options): void {
+export function observe(options: Options): void {
+  const { events, wait, registry, log, symbols, required, waitBudgetMs, halted } = options;
   const registers = [registry];
   const plans = new Counter({
     name: "quantum_apply_plan_total",
     help: "Plans published, by decision",
     labelNames: ["symbol", "decision"],
+    registers,
+  });
+  const refused = new Counter({
+    name: "quantum_apply_refused_total",
+    help: "Plans that ended when they opened, without a wait, by reason",
+    labelNames: ["decision", "reason"],
     registers,
   });
   const duplicates = new Counter({
@@ -59,6 +70,8 @@ export function observe({ events, wait, registry, log, symbols, required }: Opti
     buckets: WAIT_BUCKETS_MS,
     registers,
   });
+  // A share of the blocked is wanted where none was blocked yet.
+  for (const outcome of ["ok", "blocked"]) waitMs.zero({ outcome });
   const blocks = new Counter({
     name: "quantum_permit_block_total",
     help: "Waits for permits that ended in BLOCKED",
@@ -80,6 +93,12 @@ export function observe({ events, wait, registry, log, symbols, required }: Opti
     },
   });
 
+  const constant = (name: string, help: string, value: number) =>
+    new Gauge({ name, help, registers }).set(value);
+  constant("quantum_permit_wait_budget_ms", "How long a plan may wait for its permits", waitBudgetMs);
+  constant("quantum_apply_kill_switch", "1 if APPLY_KILL_SWITCH blocks every new plan", halted ? 1 : 0);
+
+  const planReasons = new Set<string>(Object.values(PLAN_REASONS).flat());
   const reasons = new Set(waitReasons(required));
   const steps = new Set([...CLOSES.values()].map(({ step }) => step));
   const closed = (set: ReadonlySet<string>, value: string) => (set.has(value) ? value : "other");
@@ -96,6 +115,11 @@ export function observe({ events, wait, registry, log, symbols, required }: Opti
     const decision = opened.kind === "ended" ? opened.decision : "EXECUTE";
     const reason = opened.kind === "ended" ? opened.reason : decided.reason;
     plans.inc({ symbol: closed(symbols, symbol), decision });
+    if (opened.kind === "ended") {
+      // `unknown_action_{action}` carries what the publisher wrote.
+      const kind = reason.startsWith("unknown_action") ? "unknown_action" : reason;
+      refused.inc({ decision, reason: closed(planReasons, kind) });
+    }
     log.info(
       { symbol, plan: opened.planId, decision, reason },
       `${symbol}: Plan ${opened.planId} published (decision=${decision}, steps=${decided.close === undefined ? 0 : 1})`,
