@@ -58,7 +58,7 @@ export const issuers: DashboardSource = {
       panels: [
         {
           kind: "lines",
-          title: "Denials by reason",
+          title: "The governor's denials",
           description: "docs/reasons.md explains each.",
           unit: PER_SECOND,
           queries: [
@@ -96,7 +96,7 @@ export const issuers: DashboardSource = {
       panels: [
         {
           kind: "lines",
-          title: "Denials by reason",
+          title: "P3.3's denials",
           description: "docs/reasons.md explains each.",
           unit: PER_SECOND,
           queries: [

@@ -1,0 +1,80 @@
+/** Prometheus's own judgement of configuration, rules and their cases; and that no alert is without cases and a runbook. */
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { findPrometheus } from "@quantum/testkit";
+import { beforeAll, describe, expect, it } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+const PROMETHEUS = join(ROOT, "ops/prometheus");
+const RUNBOOKS = join(ROOT, "docs/runbooks");
+/** Where the package has to be fetched first. */
+const FETCH_TIMEOUT_MS = 120_000;
+const SECTIONS = ["## What it means", "## What is safe", "## What to look at", "## What to do"];
+
+let promtool: string;
+let alerts: string[];
+beforeAll(async () => {
+  ({ promtool } = await findPrometheus());
+  const rules = await readFile(join(PROMETHEUS, "rules/alerts.yml"), "utf8");
+  alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name = ""]) => name);
+}, FETCH_TIMEOUT_MS);
+
+async function casesOf(): Promise<{ alert: string; fires: boolean }[]> {
+  const files = (await readdir(join(PROMETHEUS, "tests"))).map((name) => join(PROMETHEUS, "tests", name));
+  const texts = await Promise.all(files.map((file) => readFile(file, "utf8")));
+  return texts.flatMap((text) =>
+    [...text.matchAll(/alertname: (\w+)\n\s+exp_alerts:( \[\])?/g)].map(([, alert = "", none]) => ({
+      alert,
+      fires: none === undefined,
+    })),
+  );
+}
+
+describe("ops/prometheus", () => {
+  it.each(["prometheus.yml", "prometheus.hosts.yml"])("has a %s that promtool accepts", async (name) => {
+    const { stdout } = await promisify(execFile)(promtool, ["check", "config", join(PROMETHEUS, name)]);
+    expect(stdout).toContain("rules found");
+  });
+
+  it("has rules that fire and stay silent as their cases say", async () => {
+    const names = await readdir(join(PROMETHEUS, "tests"));
+    const files = names.map((name) => join(PROMETHEUS, "tests", name));
+    const { stdout } = await promisify(execFile)(promtool, ["test", "rules", ...files]);
+    expect(stdout.match(/SUCCESS/g)).toHaveLength(files.length);
+  });
+
+  it("has a case that fires and one that does not for every alert", async () => {
+    const cases = await casesOf();
+    const lacking = alerts.filter(
+      (alert) =>
+        !cases.some((one) => one.alert === alert && one.fires) ||
+        !cases.some((one) => one.alert === alert && !one.fires),
+    );
+    expect(alerts.length).toBeGreaterThan(0);
+    expect(lacking).toEqual([]);
+  });
+});
+
+describe("docs/runbooks", () => {
+  it("has one runbook an alert, and none besides", async () => {
+    const runbooks = (await readdir(RUNBOOKS)).filter((name) => name !== "README.md");
+    expect(runbooks.toSorted()).toEqual(alerts.map((alert) => `${alert}.md`).toSorted());
+  });
+
+  it("says in each what it means, what is safe, what to look at and what to do", async () => {
+    for (const alert of alerts) {
+      const text = await readFile(join(RUNBOOKS, `${alert}.md`), "utf8");
+      expect(text).toMatch(new RegExp(`^# ${alert}\n`));
+      expect(text.match(/^## .*$/gm), alert).toEqual(SECTIONS);
+      expect(text, `${alert} names a command`).toMatch(/```\n[\s\S]+?```/);
+    }
+  });
+
+  it("is named by its alert's annotation", async () => {
+    const rules = await readFile(join(PROMETHEUS, "rules/alerts.yml"), "utf8");
+    const named = [...rules.matchAll(/runbook: docs\/runbooks\/(\w+)\.md/g)].map(([, name]) => name);
+    expect(named).toEqual(alerts);
+  });
+});
