@@ -14,6 +14,8 @@
 --   ALREADY      a disarm is in force; nothing was changed
 --@include shared/now.lua
 --@include shared/json.lua
+-- Nobody consumes this stream, so whoever writes it bounds it.
+local EVENTS_KEPT = 10000
 local disarm, disarm_today, events = KEYS[1], KEYS[2], KEYS[3]
 local reason, context_json, today_sec = ARGV[1], ARGV[2], ARGV[3]
 
@@ -23,6 +25,6 @@ local timestamp = string.format('%.3f', now_ms() / 1000)
 local body = '{"reason": ' .. quoted(reason) .. ', "context": ' .. context_json .. ', "timestamp": ' .. timestamp .. '}'
 redis.call('SET', disarm, body)
 redis.call('SET', disarm_today, body, 'EX', today_sec)
-redis.call('XADD', events, '*', 'event', 'AUTO_DISARM', 'reason', reason, 'context', context_json,
+redis.call('XADD', events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'event', 'AUTO_DISARM', 'reason', reason, 'context', context_json,
   'timestamp', timestamp, 'action_taken', 'disarmed')
 return { 'DISARMED' }

@@ -1,0 +1,90 @@
+/** Rules of the code base that no compiler knows: who may touch what, and where names are built. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..");
+const PRODUCT_LINES_MAX = 330;
+const TEST_LINES_MAX = 450;
+
+const files = execFileSync(
+  "git",
+  ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.mjs", "*.lua"],
+  {
+    cwd: ROOT,
+    encoding: "utf8",
+  },
+)
+  .split("\n")
+  .filter((file) => file !== "");
+const textOf = (file: string) => readFileSync(join(ROOT, file), "utf8");
+const codeOf = (file: string) => textOf(file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+const isTest = (file: string) => /\.(test|fixture)\.ts$|^(tests|bench)\//.test(file);
+const product = files.filter((file) => file.endsWith(".ts") && !isTest(file));
+
+/** Files that match, less those that may. */
+const offenders = (pattern: RegExp, ...allowed: string[]) =>
+  product.filter((file) => pattern.test(codeOf(file)) && !allowed.some((folder) => file.startsWith(folder)));
+
+describe("imports", () => {
+  it.each([
+    ["permits", "packages/permits/"],
+    ["plans", "services/apply-layer/"],
+    ["orders", "services/executor/"],
+    ["ledger", "services/position-brain/"],
+    ["streams", "packages/streams/"],
+  ])("lua/%s has one importer, %s", (folder, owner) => {
+    const pattern = new RegExp(`bindScript\\(\\s*"${folder}/`);
+    expect(offenders(pattern, owner)).toEqual([]);
+    // The rule would hold for nothing if nobody imported it.
+    expect(product.some((file) => file.startsWith(owner) && pattern.test(textOf(file)))).toBe(true);
+  });
+
+  // Documents and unit files are written from what the services say of themselves.
+  const WRITERS = ["scripts/docs/", "ops/systemd/"];
+
+  it("enter a package by its index, and a service not at all", () => {
+    expect(offenders(/from "@quantum\/[a-z-]+\/|from "(\.\.\/)+(packages|services)\//, ...WRITERS)).toEqual(
+      [],
+    );
+  });
+
+  it("end in .ts where they are relative", () => {
+    expect(offenders(/from "\.\.?\/[^"]+(?<!\.(ts|mjs|json))"/)).toEqual([]);
+  });
+});
+
+describe("names", () => {
+  it("of keys and streams are built in packages/contract alone", () => {
+    expect(offenders(/[`"']quantum:/, "packages/contract/", "scripts/")).toEqual([]);
+  });
+
+  it("of files say what is in them", () => {
+    expect(files.filter((file) => /^(utils?|common|helpers?|misc)\b/.test(basename(file)))).toEqual([]);
+  });
+});
+
+describe("decisions", () => {
+  const decisions = product.filter((file) => basename(file) === "decide.ts");
+
+  it("are pure: no clock, no chance, no I/O", () => {
+    expect(decisions.length).toBeGreaterThanOrEqual(4);
+    const impure = /Date\.now|new Date\(\)|performance\.|Math\.random|@quantum\/redis|from "node:|await /;
+    expect(decisions.filter((file) => impure.test(textOf(file)))).toEqual([]);
+  });
+});
+
+describe("files", () => {
+  it("have one job, and so an end", () => {
+    const most = (file: string) => (isTest(file) ? TEST_LINES_MAX : PRODUCT_LINES_MAX);
+    const long = files.filter((file) => textOf(file).split("\n").length > most(file));
+    expect(long).toEqual([]);
+  });
+
+  it("leave nothing for later and silence no check", () => {
+    // Character classes, so that this file does not find itself.
+    const marks = /TO[D]O|FIX[M]E|@ts-[i]gnore|lint-[d]isable|\.onl[y]\(/;
+    expect(files.filter((file) => marks.test(textOf(file)))).toEqual([]);
+  });
+});
