@@ -8,7 +8,7 @@ import {
   tradesAnswer,
 } from "./answers.ts";
 import { BinanceClient, failureOf } from "./binance-client.ts";
-import { dispositionOf } from "./dispositions.ts";
+import { asksForPause, dispositionOf } from "./dispositions.ts";
 import type { Exchange, OrderRequest, Placement, TradeQuery } from "./port.ts";
 import { ExchangeError } from "./port.ts";
 import { parseVenue } from "./venue.ts";
@@ -43,11 +43,22 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   }
   const client = new BinanceClient(parseVenue(options.baseUrl), options, timeoutMs, recvWindowMs);
 
+  /** By the monotonic clock: before this the venue wants no requests. */
+  let pausedUntilMs = -Infinity;
+
+  /** One request, and what failed of it; none while the venue wants none. */
   async function ask<T>(schema: z.ZodType<T>, path: string, request: () => Promise<unknown>): Promise<T> {
+    const pauseMs = Math.ceil(pausedUntilMs - performance.now());
+    if (pauseMs > 0) throw new PausedError(pauseMs);
     try {
       return checked(schema, path, await withDeadline(timeoutMs, request()));
     } catch (error) {
-      throw failureOf(error);
+      const failure = failureOf(error);
+      if (asksForPause(failure)) {
+        const { retryAfterMs = RATE_LIMIT_WINDOW_MS } = failure;
+        pausedUntilMs = Math.max(pausedUntilMs, performance.now() + retryAfterMs);
+      }
+      throw failure;
     }
   }
 
@@ -79,8 +90,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     const path = "fapi/v1/order";
     try {
       // The generic call: `submitNewOrder` prints a warning for every client order id without its vendor's prefix.
-      const answer = await withDeadline(
-        timeoutMs,
+      const order = await ask(orderAnswer, path, () =>
         client.postStamped(path, request.timestampMs, {
           symbol: request.symbol,
           side: request.side,
@@ -92,7 +102,6 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
           recvWindow: request.recvWindowMs,
         }),
       );
-      const order = checked(orderAnswer, path, answer);
       return order.clientOrderId === request.clientOrderId && order.symbol === request.symbol
         ? { outcome: "answered", order }
         : { outcome: "ambiguous", reason: "the answer speaks of another order" };
@@ -130,9 +139,16 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   };
 }
 
+/** A request that was not made. */
+class PausedError extends ExchangeError {
+  constructor(retryAfterMs: number) {
+    super(`not asked: the venue wants no requests for ${retryAfterMs} ms`, { retryAfterMs });
+  }
+}
+
 function placementOf(failure: ExchangeError): Placement {
   const { code, message } = failure;
-  const outcome = dispositionOf(failure);
+  const outcome = failure instanceof PausedError ? "retry_after" : dispositionOf(failure);
   if (outcome === "already_placed") return { outcome };
   if (outcome === "rejected") return { outcome, code, message };
   if (outcome === "expired") return { outcome, message };

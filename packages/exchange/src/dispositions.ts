@@ -1,4 +1,4 @@
-import type { Placement } from "./port.ts";
+import type { ExchangeError, Placement } from "./port.ts";
 
 /** What an error answer means for the order that was sent. */
 export type Disposition = Exclude<Placement["outcome"], "answered">;
@@ -54,18 +54,23 @@ export const RULINGS: ReadonlyMap<number, Ruling> = new Map<number, Ruling>([
 
 const TOO_MANY_REQUESTS = 429;
 const BANNED = 418;
+const TOO_MUCH_WEIGHT = -1003;
 const BACKEND_TIMEOUT = 408;
+
+type Failure = Readonly<Pick<ExchangeError, "code" | "httpStatus">>;
+
+/** No request at all is wanted for a while: who goes on asking is banned for longer. */
+export function asksForPause({ code, httpStatus }: Failure): boolean {
+  return httpStatus === TOO_MANY_REQUESTS || httpStatus === BANNED || code === TOO_MUCH_WEIGHT;
+}
 
 /**
  * Doubt is the default: whatever is neither a documented code nor a 4xx may have executed. In particular a 5xx
  * without a code, which Binance says must not be taken for a failure.
  */
-export function dispositionOf(failure: {
-  code: number | undefined;
-  httpStatus: number | undefined;
-}): Disposition {
+export function dispositionOf(failure: Failure): Disposition {
   const { code, httpStatus } = failure;
-  if (httpStatus === TOO_MANY_REQUESTS || httpStatus === BANNED) return "retry_after";
+  if (asksForPause(failure)) return "retry_after";
   const known = code === undefined ? undefined : RULINGS.get(code);
   if (known) return known.disposition;
   if (httpStatus === undefined || httpStatus === BACKEND_TIMEOUT) return "ambiguous";

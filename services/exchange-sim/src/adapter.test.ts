@@ -226,18 +226,13 @@ describe("placement", () => {
     ["latency", "ambiguous", 1],
   ] as const)("under fault %s is %s, with %i orders at the venue", async (kind, outcome, orders) => {
     const clientOrderId = nextId();
-    const patient = exchange;
+    const other = connect();
     if (kind.startsWith("timeout") || kind === "latency") exchange = connect({ timeoutMs: IMPATIENT_MS });
     // A slow answer is late enough to be missed; the order executes all the same.
     await fault({ kind, ms: IMPATIENT_MS * 2 });
     expect(await place("BTCUSDT", { clientOrderId })).toMatchObject({ outcome });
     await expect.poll(apiOrders, POLL).toHaveLength(orders);
-    expect((await patient.order("BTCUSDT", clientOrderId))?.status).toBe(orders ? "FILLED" : undefined);
-  });
-
-  it("honours Retry-After", async () => {
-    await fault({ kind: "429", ms: 12_000 });
-    expect(await place()).toMatchObject({ outcome: "retry_after", retryAfterMs: 12_000 });
+    expect((await other.order("BTCUSDT", clientOrderId))?.status).toBe(orders ? "FILLED" : undefined);
   });
 
   it("is ambiguous where nobody listens", async () => {
@@ -279,6 +274,37 @@ describe("placement", () => {
     expect(await place()).toEqual({ outcome: "ambiguous", reason: "the answer speaks of another order" });
     other.closeAllConnections();
     other.close();
+  });
+});
+
+describe("a pause that the venue asks for", () => {
+  it.each([
+    { kind: "429", path: "GET /fapi/v2/positionRisk" },
+    { kind: "418", path: "POST /fapi/v1/order" },
+    { kind: "error", code: -1003, path: "GET /fapi/v1/exchangeInfo" },
+  ] as const)("after %o, no request is made and each is told how long to wait", async (asked) => {
+    await fault({ ms: 12_000, ...asked });
+    const requests = {
+      "GET /fapi/v2/positionRisk": () => exchange.positions(),
+      "GET /fapi/v1/exchangeInfo": () => exchange.rules(),
+      "POST /fapi/v1/order": () => place(),
+    };
+    await requests[asked.path]().catch(() => undefined);
+    for (const request of [...Object.values(requests), () => exchange.serverTime()]) {
+      const answer: unknown = await request().catch((error: unknown) => error);
+      const { retryAfterMs } = answer as { retryAfterMs: number };
+      const longestMs = asked.kind === "error" ? 60_000 : 12_000;
+      expect(retryAfterMs).toBeGreaterThan(longestMs - 5_000);
+      expect(retryAfterMs).toBeLessThanOrEqual(longestMs);
+    }
+    expect(await place()).toMatchObject({ outcome: "retry_after" });
+    expect((await state()).requests).toEqual({ [asked.path]: 1 });
+  });
+
+  it("ends", async () => {
+    await fault({ kind: "429", ms: 1, path: "GET /fapi/v1/exchangeInfo" });
+    await expect(exchange.rules()).rejects.toBeInstanceOf(ExchangeError);
+    await expect.poll(() => exchange.rules(), POLL).toBeDefined();
   });
 });
 
