@@ -1,0 +1,27 @@
+import { expect, it } from "vitest";
+import { runCampaign } from "../scripts/chaos/run.ts";
+
+/** Faults of the last seconds may need their time to be recovered from. */
+const TIMEOUT_MS = 90_000;
+const MINUTES = 0.12;
+
+it.each([
+  [
+    "processes and connections",
+    1,
+    ["kill", "kill-at-frame", "reset", "script-flush", "group-destroy", "burst"],
+  ],
+  ["a Redis that forgets, and wrong answers of the exchange", 2, ["redis-power-loss", "order-answers"]],
+])(
+  "a short campaign against %s finds nothing lost and nothing doubled",
+  async (_, seed, faults) => {
+    const said: string[] = [];
+    const options = { seed, minutes: MINUTES, plans: undefined, faults, rate: 100, summary: undefined };
+    const { sound, lines, summary } = await runCampaign({ ...options, record: false }, (line) =>
+      said.push(line),
+    );
+    if (!sound) throw new Error([...said, ...lines].join("\n"));
+    expect(summary).toMatchObject({ doubled: 0, lost: 0, unauthorised: 0, in_doubt: 0 });
+  },
+  TIMEOUT_MS,
+);
