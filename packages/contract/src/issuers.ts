@@ -10,3 +10,15 @@ export const QUANTITY_ISSUER = "p33";
 export function ttlLabel(issuer: string): string {
   return `${issuer === "governor" ? "gov" : issuer}_ttl`;
 }
+
+/**
+ * The longest time from the spending of permits to the claim of their order (`APPLY_EXECUTE_TTL_MS`): an issuer keeps
+ * its promise for the permit's life, this and a margin.
+ */
+export const EXECUTE_TTL_MAX_MS = 30_000;
+
+/**
+ * The longest wait for permits (`APPLY_PERMIT_WAIT_MS`). It is shorter than a permit lives (60 s), by the second that a
+ * hand-over takes at most: the first permit is still there when the last one comes.
+ */
+export const WAIT_BUDGET_MAX_MS = 59_000;

@@ -65,7 +65,7 @@ describe("the apply-layer's configuration", () => {
     [{ APPLY_REQUIRED_PERMITS: "p33,p33" }, "APPLY_REQUIRED_PERMITS=p33,p33 names an issuer twice"],
     [{ APPLY_REQUIRED_PERMITS: "p33,spent" }, 'other than "spent"'],
     [{ APPLY_REQUIRED_PERMITS: "," }, "APPLY_REQUIRED_PERMITS"],
-    [{ APPLY_PERMIT_WAIT_MS: "60001" }, "APPLY_PERMIT_WAIT_MS"],
+    [{ APPLY_PERMIT_WAIT_MS: "60000" }, "APPLY_PERMIT_WAIT_MS"],
     [{ K_BLOCK_CRITICAL: "nan" }, "K_BLOCK_CRITICAL"],
     [{ BINANCE_BASE_URL: "https://fapi.binance.com" }, "fapi.binance.com"],
   ])("refuses %j", (environment, sentence) => {

@@ -1,5 +1,5 @@
 /** The apply-layer's variables. Source of the names: WIRE.md, "Environment names that must keep working". */
-import { QUANTITY_ISSUER } from "@quantum/contract";
+import { EXECUTE_TTL_MAX_MS, QUANTITY_ISSUER, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
 import {
   choice,
@@ -17,10 +17,6 @@ import {
 } from "@quantum/service-kit";
 import { z } from "zod";
 
-/** Issuers' permits live this long (WIRE.md, "Keys"); waiting longer would wait for permits that have expired. */
-const PERMIT_TTL_MS = 60_000;
-/** Issuers keep a promise for permit TTL + this + a margin; a longer one could be forgotten before its order comes. */
-const EXECUTE_TTL_MAX_MS = 30_000;
 const MAX_SEC = 30 * 24 * 3600;
 
 const schema = z.object({
@@ -44,11 +40,11 @@ const schema = z.object({
   APPLY_KILL_SWITCH: flag("block every plan of this service", false),
   APPLY_PERMIT_WAIT_MS: integer("how long a plan waits for its permits, in ms", 1_200, {
     min: 1,
-    max: PERMIT_TTL_MS,
+    max: WAIT_BUDGET_MAX_MS,
   }),
   APPLY_PERMIT_STEP_MS: integer("how often keys are looked for that came without a wake-up, in ms", 100, {
     min: 10,
-    max: PERMIT_TTL_MS,
+    max: WAIT_BUDGET_MAX_MS,
   }),
   APPLY_REQUIRED_PERMITS: list(
     "issuers whose permits are required, all of them",

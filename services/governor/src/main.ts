@@ -1,3 +1,4 @@
+import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { createIssuer } from "@quantum/permits";
 import { createSimulation, runService } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
@@ -9,10 +10,8 @@ import { observeGovernor } from "./telemetry.ts";
 const GOVERNOR = "governor";
 const PERMIT_TTL_SEC = 60;
 const DENIAL_TTL_SEC = 3_600;
-/** An order may be claimed for so long after its permits were spent; the apply-layer's default is 5 s. */
-const LONGEST_EXECUTE_TTL_MS = 30_000;
 /** A promise outlives every moment at which its order can still come, and the way of its result to us. */
-const RESERVE_TTL_MS = PERMIT_TTL_SEC * 1000 + LONGEST_EXECUTE_TTL_MS + 30_000;
+const RESERVE_TTL_MS = PERMIT_TTL_SEC * 1000 + EXECUTE_TTL_MAX_MS + 30_000;
 
 await runService({
   name: GOVERNOR,

@@ -1,3 +1,4 @@
+import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { ConfigError, readConfig } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
@@ -33,8 +34,8 @@ describe("the configuration", () => {
   });
 
   it("keeps a promise longer than permit and hand-over can live", () => {
-    expect(reserveTtlMs(read())).toBeGreaterThan(60_000 + 5_000);
-    expect(reserveTtlMs(read({ APPLY_EXECUTE_TTL_MS: "20000" }))).toBeGreaterThan(60_000 + 20_000);
+    expect(reserveTtlMs(read())).toBeGreaterThan(60_000 + EXECUTE_TTL_MAX_MS);
+    expect(reserveTtlMs(read({ P33_PERMIT_TTL: "90" }))).toBeGreaterThan(90_000 + EXECUTE_TTL_MAX_MS);
   });
 
   it("says what would break, all at once", () => {

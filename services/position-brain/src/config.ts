@@ -1,3 +1,4 @@
+import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
 import {
   commonVariables,
@@ -40,7 +41,6 @@ const schema = z.object({
     { max: 100 },
   ),
   P33_PERMIT_TTL: integer("how long a permit or denial lives, in seconds", 60, { min: 1 }),
-  APPLY_EXECUTE_TTL_MS: integer("the apply-layer's; a promise outlives it, in ms", 5_000),
   P33_METRICS_PORT: port("port of /healthz, /readyz and /metrics", 8045),
   P33_LOG_LEVEL: logLevel(),
   BINANCE_BASE_URL: text("the exchange: a simulator or a test venue"),
@@ -96,5 +96,5 @@ export function simulationOf(config: Config): Simulation {
 
 /** When a promise without a result runs out: after every moment at which its order could still come. */
 export function reserveTtlMs(config: Config): number {
-  return config.P33_PERMIT_TTL * MS_PER_SEC + config.APPLY_EXECUTE_TTL_MS + RESERVE_MARGIN_MS;
+  return config.P33_PERMIT_TTL * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESERVE_MARGIN_MS;
 }

@@ -7,7 +7,14 @@
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { describeIssues, type PlanEntry, planEntry, type ResultEntry, resultEntry } from "@quantum/contract";
+import {
+  describeIssues,
+  type PlanEntry,
+  planEntry,
+  type ResultEntry,
+  resultEntry,
+  WAIT_BUDGET_MAX_MS,
+} from "@quantum/contract";
 import type { SymbolRules } from "@quantum/exchange";
 import type { Answer, Issued, Issuer } from "@quantum/permits";
 import { withDeadline } from "@quantum/redis";
@@ -19,8 +26,6 @@ import type { PairRefresh } from "./refresh.ts";
 
 /** How long a plan waits for permits if it does not say so: `APPLY_PERMIT_WAIT_MS`'s default. */
 const WAIT_BUDGET_MS = 1_200;
-/** `APPLY_PERMIT_WAIT_MS`'s largest value: whatever deadline an entry names, it is not held longer than this. */
-const WAIT_BUDGET_MAX_MS = 60_000;
 /** An answer is on its way this long before the plan's deadline. */
 const ANSWER_MARGIN_MS = 150;
 /** Promised quantity can come free at any moment; a plan that has time looks again after this. */
@@ -80,6 +85,7 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
       return DONE;
     }
     const addedMs = entryTimeMs(entry);
+    // Whatever deadline an entry names, it is not held longer than anybody may wait.
     const deadlineMs = Math.min(plan.deadline_ms ?? addedMs + WAIT_BUDGET_MS, addedMs + WAIT_BUDGET_MAX_MS);
     const answerByMs = deadlineMs - ANSWER_MARGIN_MS;
     await this.#settled(plan.symbol, answerByMs);
