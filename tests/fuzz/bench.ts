@@ -3,13 +3,16 @@ import { waitReasons, ISSUERS, PLAN_REASONS } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
 import type { ServiceProcess } from "@quantum/testkit";
 import { unfinished } from "../groups.ts";
-import { eventually, ordersByPlan, type Rig, startRig } from "../rig.ts";
+import { eventually, ordersByPlan, startRig, SYMBOLS } from "../rig.ts";
 import type { Field } from "./mutations.ts";
 
 /** A handler that throws is repeated after 10 s: whoever is not done by then has met an input it cannot handle. */
 const QUIET_MS = 9_000;
-/** How long P3.3 holds a plan whose deadline is far, or looks for the fills of a result that says it is recent. */
-const PATIENCE_MS = 75_000;
+/**
+ * How long P3.3 holds a plan whose deadline is far, or looks for the fills of a result that says it is recent; and how
+ * long the executor asks about an order that may have been sent.
+ */
+export const PATIENCE_MS = 75_000;
 
 export interface Result {
   plan_id: string;
@@ -30,8 +33,14 @@ export interface Books {
 
 export type Bench = Awaited<ReturnType<typeof startBench>>;
 
-/** @param env of each service to start, beyond the rig's own */
-export async function startBench(env: Record<string, Record<string, string>>) {
+/**
+ * @param env of each service to start, beyond the rig's own
+ * @param allowlist the apply-layer's
+ */
+export async function startBench(
+  env: Record<string, Record<string, string>>,
+  allowlist: readonly string[] = SYMBOLS,
+) {
   const rig = await startRig();
   const { client, keys } = rig;
   const services: ServiceProcess[] = [];
@@ -60,6 +69,16 @@ export async function startBench(env: Record<string, Record<string, string>>) {
     lastRead.set(stream, entries.at(-1)?.id ?? last ?? "0-0");
     return entries;
   };
+
+  const noneLeft = (keyOf: (symbol: string) => string, timeoutMs: number) =>
+    eventually(
+      async () => {
+        const symbols = [...allowlist, ...(await client.smembers(keys.orderSymbols))];
+        return (await client.exists(symbols.map(keyOf))) === 0 ? true : undefined;
+      },
+      timeoutMs,
+      `no plan under ${keyOf("*")}`,
+    );
 
   return {
     ...rig,
@@ -115,10 +134,10 @@ export async function startBench(env: Record<string, Record<string, string>>) {
       ),
 
     /** Waits until no plan waits for permits. */
-    noneWaiting: () => noneLeft(rig, keys.waiting("*"), QUIET_MS),
+    noneWaiting: () => noneLeft(keys.waiting, QUIET_MS),
 
     /** Waits until no order is under way or in doubt. */
-    settled: (timeoutMs = QUIET_MS) => noneLeft(rig, keys.unsettled("*"), timeoutMs),
+    settled: (timeoutMs = QUIET_MS) => noneLeft(keys.unsettled, timeoutMs),
 
     /** Waits until every plan has its verdict, and every order that came of it has ended. */
     async ended(): Promise<void> {
@@ -175,9 +194,4 @@ const REASONS = new Set([...Object.values(PLAN_REASONS).flat(), ...waitReasons(I
 
 function isReason(reason: string): boolean {
   return REASONS.has(reason) || reason.startsWith("unknown_action_");
-}
-
-function noneLeft({ client }: Rig, pattern: string, timeoutMs: number): Promise<true> {
-  const isGone = async () => ((await client.keys(pattern)).length === 0 ? true : undefined);
-  return eventually(isGone, timeoutMs, `no key ${pattern}`);
 }

@@ -6,7 +6,7 @@ import { executeEntry, parseProposal, planEntry, planId, resultEntry } from "@qu
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SimState, SYMBOLS } from "../rig.ts";
-import { type Bench, type Books, startBench } from "./bench.ts";
+import { type Bench, type Books, PATIENCE_MS, startBench } from "./bench.ts";
 import { applyDamage, damage, type Damage } from "./mutations.ts";
 import { nextProposal } from "./proposals.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
@@ -14,6 +14,7 @@ import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
 /** Symbols of which nobody but the hash poll knows: as many hashes as can be damaged at once. */
 const HASH_SYMBOLS = Array.from({ length: 250 }, (_, index) => `HASH${index}USDT`);
 const POLLED_MS = 5_000;
+const EXECUTE_TTL_MS = 2_500;
 /** Plans whose deadline is not farther are answered within the time in which everything is. */
 const ANSWERED_MS = 5_000;
 
@@ -22,14 +23,18 @@ let made = 0;
 /** What became of inputs: a run that meets only one fate shows nothing. */
 const fates = new Set<string>();
 beforeAll(async () => {
-  const known = [...SYMBOLS, ...HASH_SYMBOLS].join(",");
-  bench = await startBench({
-    "apply-layer": { SYMBOLS: HASH_SYMBOLS.join(","), APPLY_ALLOWLIST: known, APPLY_POLL_SEC: "0.1" },
-    // Forged results of failed orders would disarm everything, which is right and would end the test.
-    governor: { GOV_ENABLE_AUTO_DISARM: "false" },
-    "position-brain": {},
-    executor: {},
-  });
+  const known = [...SYMBOLS, ...HASH_SYMBOLS];
+  const hashes = { SYMBOLS: HASH_SYMBOLS.join(","), APPLY_POLL_SEC: "0.1" };
+  bench = await startBench(
+    {
+      "apply-layer": { ...hashes, APPLY_ALLOWLIST: known.join(",") },
+      // Forged results of failed orders would disarm everything, which is right and would end the test.
+      governor: { GOV_ENABLE_AUTO_DISARM: "false" },
+      "position-brain": {},
+      executor: {},
+    },
+    known,
+  );
 });
 afterAll(() => bench.stop());
 
@@ -68,7 +73,7 @@ function execute(index: number): Record<string, string> {
     position_amt: "0.062",
     safe_qty: "0.01",
     max_qty: "",
-    valid_until_ms: String(nowMs + 5_000),
+    valid_until_ms: String(nowMs + EXECUTE_TTL_MS),
     opened_at_ms: String(nowMs),
     mode: "paper",
   };
@@ -225,7 +230,8 @@ describe(`damaged input (seed ${SEED})`, () => {
           entries.map(({ fields }) => fields),
         );
         await bench.quiet();
-        await bench.settled();
+        // One whose plan seems to be older than Redis is asked about until its end, a minute away at most.
+        await bench.settled(PATIENCE_MS);
         const books = await bench.books();
         const account = ({ id, fields }: (typeof fed)[0]) => {
           const parsed = executeEntry.safeParse(fields);
