@@ -130,4 +130,22 @@ describe("a running pipeline", () => {
     expect(metrics.filter((names) => names.length === 0)).toEqual([]);
     expect(await withoutData([...new Set(metrics.flat())])).toEqual([]);
   });
+
+  it("raises an alert for what happens, and ends it", async () => {
+    const raised = async () => {
+      const { alerts } = (await ask("alerts")) as { alerts: { labels: { alertname: string } }[] };
+      return alerts.some(({ labels }) => labels.alertname === "KillSwitchOn");
+    };
+    const until = (state: boolean) =>
+      eventually(
+        async () => ((await raised()) === state ? true : undefined),
+        DATA_TIMEOUT_MS,
+        `KillSwitchOn is ${state ? "on" : "off"}`,
+      );
+    expect(await raised()).toBe(false);
+    await rig.client.set(rig.keys.killSwitch, "1");
+    await until(true);
+    await rig.client.del(rig.keys.killSwitch);
+    await until(false);
+  });
 });
