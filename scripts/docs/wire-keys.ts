@@ -151,6 +151,13 @@ const NOTES: Readonly<
     by: "executor",
     holds: "*ours*: symbols that ever had an order: where recovery looks",
   },
+  orderEpoch: {
+    key: keys.orderEpoch,
+    type: "STRING",
+    ttlSec: "none",
+    by: "executor",
+    holds: "*ours*: made once; its absence tells that the keyspace was lost, and claims with it",
+  },
   snapshot: {
     key: keys.snapshot(SYMBOL),
     type: "HASH",

@@ -53,6 +53,9 @@ export function createKeys(prefix = "") {
     /** SET of symbols that ever had an order: where recovery looks for `unsettled`. */
     orderSymbols: key("order:symbols"),
 
+    /** STRING made once: where it is gone, so may be claims. */
+    orderEpoch: key("order:epoch"),
+
     snapshot: (symbol: string) => key(`position:snapshot:${symbol}`),
     ledger: (symbol: string) => key(`position:ledger:${symbol}`),
 

@@ -92,7 +92,9 @@ await runService({
       config.APPLY_PROPOSAL_MAX_AGE_SEC === 0 ? undefined : proposedAtMs(proposal);
     const accept = async (proposal: Proposal, publishedMs: number | undefined) => {
       const decided = await judge(proposal);
-      const opened = await open(proposal, decided, publishedMs ?? statedMs(proposal));
+      // The earlier of both: a proposal may be published again.
+      const times = [publishedMs, statedMs(proposal)].filter((time) => time !== undefined);
+      const opened = await open(proposal, decided, times.length === 0 ? undefined : Math.min(...times));
       events.emit("opened", { symbol: proposal.symbol, decided, opened });
       lastPlan.set(proposal.symbol, opened.planId);
       // A duplicate that still waits may be a dead replica's: whoever finds it watches it.
@@ -110,21 +112,27 @@ await runService({
       onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
     });
     const sweep = createSweep({ redis, keys, symbols: known, wait });
-    await sweep({ all: true });
-    const polling = every(config.APPLY_POLL_SEC * 1000, poll, failed("poll the proposal hashes"));
-    const sweeping = every(SWEEP_MS, () => sweep({ all: false }), failed("sweep waiting plans"));
+    const repeated: { stop: () => Promise<void> }[] = [];
 
     const common = { redis, connectForBlocking, keys, group: GROUP, consumer: instance };
     const consumer = (options: Pick<ConsumerOptions, "stream" | "handle" | "acknowledge">) =>
       new StreamConsumer({ ...common, ...options });
     return {
+      begin: async () => {
+        const sweepFailed = failed("sweep waiting plans");
+        await sweep({ all: true }).catch(sweepFailed);
+        repeated.push(
+          every(config.APPLY_POLL_SEC * 1000, poll, failed("poll the proposal hashes")),
+          every(SWEEP_MS, () => sweep({ all: false }), sweepFailed),
+        );
+      },
       consumers: [
         consumer({ stream: keys.streams.permit, handle: wakeBy(wait), acknowledge: false }),
         consumer({ stream: keys.streams.proposal, handle: handleProposal(accept) }),
         consumer({ stream: keys.streams.result, handle: reportTo(events), acknowledge: false }),
       ],
       stop: async () => {
-        await Promise.all([polling.stop(), sweeping.stop()]);
+        await Promise.all(repeated.map((task) => task.stop()));
         await wait.stop();
       },
     };

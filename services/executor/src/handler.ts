@@ -40,8 +40,8 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const entry = parsed.data;
 
-    await orders.announce(entry.symbol);
-    const mayBeSent = deliveries > 1 || (await memory.mayHaveForgotten(entry));
+    await Promise.all([orders.announce(entry.symbol), memory.confirm()]);
+    const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);
     const intent = orderIntent(entry, await rules.of(entry.symbol), simulatedVenue);
     const order = orderOf(entryId, entry, intent);
     const isPaused = performance.now() < pausedUntilMs;
@@ -66,7 +66,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
       case "claimed":
     }
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
-    if (await memory.mayHaveForgotten(entry)) return inDoubt(order, "claimed_before");
+    if (memory.mayHaveForgotten(entry)) return inDoubt(order, "claimed_before");
 
     const { planId, symbol, step, side, quantity } = order;
     events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId: order.clientOrderId });

@@ -59,18 +59,18 @@ await runService({
     }
     await whenReachable(() => rules.start(), log);
     const resolver = new Resolver({ orders, exchange, events, keys, connectForJobs });
-    await resolver.start();
     const handle = createHandler({
       orders,
       exchange,
       rules,
-      memory: new RedisMemory(redis, events),
+      memory: new RedisMemory(redis, keys, events),
       events,
       resolve: resolver.resolve,
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
       simulatedVenue: venue.simulated,
     });
     return {
+      begin: () => resolver.start(),
       consumers: [
         new StreamConsumer({
           redis,

@@ -130,7 +130,9 @@ describe.each([
     expect(await rig.requests(POST)).toBe(before);
     expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
 
-    const later = await rig.spend({ symbol: rig.freshSymbol() });
+    // Later than any clock of a publisher could make of the time before.
+    const laterMs = (await rig.redisMs()) + 6_000;
+    const later = await rig.spend({ symbol: rig.freshSymbol(), proposed_ms: String(laterMs) });
     const executed = executor.ended(later);
     await rig.publish(later);
     expect(await executed).toMatchObject({ outcome: "EXECUTED" });
@@ -154,6 +156,30 @@ describe("a plan older than Redis's last restart", () => {
     await ended;
     await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_evidence");
     expect(await rig.requests(POST)).toBe(postedBefore);
+  });
+});
+
+describe("a keyspace that is lost", () => {
+  it("makes every plan that was proposed before it a question: the same proposal may come again", async () => {
+    const executor = await start();
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    const executed = executor.ended(entry);
+    await rig.publish(entry);
+    expect(await executed).toMatchObject({ outcome: "EXECUTED" });
+    const group = new Promise((resolve) => executor.consumer.once("group", resolve));
+    await rig.redis.flushall();
+    await group;
+
+    // Opened anew: a first attempt again, with the same client order id.
+    const again = await rig.spend({
+      ...entry,
+      opened_at_ms: String(await rig.redisMs()),
+      proposed_ms: entry.opened_at_ms,
+    });
+    const ended = executor.ended(again);
+    await rig.publish(again);
+    expect(await ended).toMatchObject({ outcome: "EXECUTED" });
+    expect(await rig.ordersOf(entry)).toHaveLength(1);
   });
 });
 

@@ -1,39 +1,57 @@
 /**
  * Since when Redis has forgotten nothing. A restart loses what its log had not yet written (up to a second with
- * `appendfsync everysec`), so an order may have been sent whose claim is gone. Of plans proposed before the restart,
- * nobody knows, also if they are opened after it: that they had been opened may be forgotten too. Of later ones, Redis
- * knows everything.
+ * `appendfsync everysec`), a failover what the replica had not got, a FLUSHALL everything: so an order may have been
+ * sent whose claim is gone. Of plans proposed before that, nobody knows, also if they are opened after it: that they had
+ * been opened may be forgotten too. Of later ones, Redis knows everything.
+ *
+ * Two marks tell of a loss: Redis's run id, which a restart changes, and a key of ours, which goes with the keyspace.
  */
-import type { ExecuteEntry } from "@quantum/contract";
+import { randomUUID } from "node:crypto";
+import type { ExecuteEntry, Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { ExecutorEvents } from "./events.ts";
 
 const MS_PER_SECOND = 1000;
 const US_PER_MS = 1000;
+/** A publisher's clock is no further ahead of Redis's: the apply-layer refuses what comes from the future. */
+const PUBLISHER_AHEAD_MS = 5_000;
+
+type Proposed = Pick<ExecuteEntry, "opened_at_ms" | "proposed_ms">;
 
 export class RedisMemory {
   readonly #redis: RedisClient;
+  readonly #keys: Keys;
   readonly #events: ExecutorEvents;
   #runId: string | undefined;
+  #epoch: string | undefined;
+  /** Plans proposed before this are suspect, by Redis's clock. */
   #sinceMs = 0;
   #checked: Promise<void>;
 
-  constructor(redis: RedisClient, events: ExecutorEvents) {
+  constructor(redis: RedisClient, keys: Keys, events: ExecutorEvents) {
     this.#redis = redis;
+    this.#keys = keys;
     this.#events = events;
     this.#checked = this.#startCheck();
     // Another connection may lead to another Redis. "ready" comes before the answer to any command on it.
     redis.on("ready", () => void this.#startCheck());
   }
 
-  /** Whether an order of the plan may have been sent that Redis knows nothing of. */
-  async mayHaveForgotten(plan: Pick<ExecuteEntry, "opened_at_ms" | "proposed_ms">): Promise<boolean> {
-    try {
-      await this.#checked;
-    } catch {
-      await this.#startCheck();
-    }
-    return (plan.proposed_ms ?? plan.opened_at_ms) < this.#sinceMs;
+  /**
+   * Asks whether the keyspace is the one that is known here. To be called for each entry together with what is written
+   * first for it: the answers belong to one connection.
+   */
+  async confirm(): Promise<void> {
+    const [epoch] = await Promise.all([
+      this.#redis.get(this.#keys.orderEpoch),
+      this.#checked.catch(() => this.#startCheck()),
+    ]);
+    if (epoch !== this.#epoch) await this.#startCheck();
+  }
+
+  /** Whether an order of the plan may have been sent that Redis knows nothing of; as of the last `confirm`. */
+  mayHaveForgotten({ opened_at_ms: openedAtMs, proposed_ms: proposedMs }: Proposed): boolean {
+    return (proposedMs ?? openedAtMs) < this.#sinceMs;
   }
 
   /** At once and not when the answer is needed: plans opened while it is on its way would be suspected for nothing. */
@@ -44,17 +62,29 @@ export class RedisMemory {
   }
 
   async #check(): Promise<void> {
-    const info = await this.#redis.info("server");
+    const [info, epoch] = await Promise.all([this.#redis.info("server"), this.#readEpoch()]);
     const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
     const runId = field("run_id");
-    if (runId === this.#runId) return;
+    if (runId === this.#runId && epoch.value === this.#epoch) return;
     const nowMs = Math.floor(Number(field("server_time_usec")) / US_PER_MS);
     const uptimeMs = Number(field("uptime_in_seconds")) * MS_PER_SECOND;
     if (runId === "" || !(nowMs > 0 && uptimeMs >= 0)) throw new Error("INFO server: unreadable answer");
-    // A Redis seen for the first time may be long up; its uptime is whole seconds, so it started up to one later.
-    const startedByMs = Math.min(nowMs, nowMs - uptimeMs + MS_PER_SECOND);
-    this.#sinceMs = this.#runId === undefined ? startedByMs : nowMs;
-    if (this.#runId !== undefined) this.#events.emit("rewound", { sinceMs: this.#sinceMs });
+    if (this.#runId === undefined) {
+      // Seen for the first time, it may be long up: its uptime is whole seconds, so it started up to one later. Where
+      // our key is not there either, nothing is known of what came before now.
+      this.#sinceMs = epoch.isNew ? nowMs : Math.min(nowMs, nowMs - uptimeMs + MS_PER_SECOND);
+    } else {
+      this.#sinceMs = nowMs + PUBLISHER_AHEAD_MS;
+      this.#events.emit("rewound", { sinceMs: this.#sinceMs });
+    }
     this.#runId = runId;
+    this.#epoch = epoch.value;
+  }
+
+  /** Whoever finds the key absent makes it, under a name that was never there before. */
+  async #readEpoch(): Promise<{ value: string; isNew: boolean }> {
+    const made = randomUUID();
+    const there = await this.#redis.set(this.#keys.orderEpoch, made, "NX", "GET");
+    return there === null ? { value: made, isNew: true } : { value: there, isNew: false };
   }
 }

@@ -159,7 +159,7 @@ export async function startRig() {
         connectForJobs: () => connectForJobs(connection(`${name}:jobs`)),
       });
       await resolver.start();
-      const memory = new RedisMemory(own, events);
+      const memory = new RedisMemory(own, keys, events);
       const handle = createHandler({
         orders,
         exchange,
@@ -180,7 +180,7 @@ export async function startRig() {
         handle,
         orderBy: (entry) => entry.fields["symbol"] ?? "",
       });
-      await memory.mayHaveForgotten({ opened_at_ms: 0 });
+      await memory.confirm();
       await consumer.start();
       return {
         events,
