@@ -1,0 +1,94 @@
+#!/bin/sh
+# Runs the units and the installer under a real systemd: a privileged container of Debian, booted, with this checkout's
+# HEAD as two releases and a broken third one. Needs docker. Prints what it sees, ends at the first thing that is wrong.
+# PRIVILEGES replaces --privileged where docker itself has not every capability, for example
+# PRIVILEGES="--cap-add ALL --cap-drop SYS_RESOURCE --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
+set -eu
+cd "$(dirname "$0")/../.."
+name=quantum-booted-$$
+image=quantum-booted
+
+docker build --quiet --tag $image - <<'END'
+FROM node:24-bookworm-slim
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    systemd systemd-sysv dbus libnss-systemd git curl redis-server && rm -rf /var/lib/apt/lists/*
+STOPSIGNAL SIGRTMIN+3
+CMD ["/sbin/init"]
+END
+trap 'docker rm --force --volumes $name >/dev/null' EXIT
+# shellcheck disable=SC2086 # several words
+docker run --detach --name $name ${PRIVILEGES:---privileged} --tmpfs /run --tmpfs /run/lock \
+  --volume /sys/fs/cgroup:/sys/fs/cgroup:rw --volume "$PWD:/checkout:ro" $image >/dev/null
+
+inside() { docker exec --interactive $name "$@"; }
+step() { printf '\n== %s\n' "$*"; }
+
+step "booted"
+for _ in $(seq 60); do inside systemctl is-system-running --quiet 2>/dev/null && break; sleep 0.5; done
+inside systemctl is-system-running || inside systemctl --failed
+inside redis-cli config set appendonly yes
+inside redis-cli config set appendfsync always
+
+step "this checkout as releases v1 and v2, and v3 that refuses to start"
+inside sh -eu <<'END'
+git config --global safe.directory '*'
+git config --global user.name operator
+git config --global user.email operator@localhost
+git clone --quiet /checkout /srv/quantum
+cd /srv/quantum
+git tag v1
+git commit --quiet --allow-empty --message "another release"
+git tag v2
+for service in services/*/src/main.ts; do echo 'if (!process.argv.includes("--help")) process.exit(2);' | cat - $service >/tmp/main.ts && cp /tmp/main.ts $service; done
+git commit --quiet --all --message "a release that refuses to start"
+git tag v3
+git checkout --quiet v2
+npx -y pnpm@12 install --frozen-lockfile >/dev/null
+
+mkdir -p /etc/quantum
+cp ops/systemd/env/*.env /etc/quantum/
+chmod 600 /etc/quantum/*.env
+sed -i -e 's|^BINANCE_BASE_URL=.*|BINANCE_BASE_URL=http://127.0.0.1:8099|' -e 's/^BINANCE_TESTNET_API_KEY=.*/BINANCE_TESTNET_API_KEY=sim-key/' \
+  -e 's/^BINANCE_TESTNET_API_SECRET=.*/BINANCE_TESTNET_API_SECRET=sim-secret/' -e 's/^APPLY_MODE=.*/APPLY_MODE=paper/' \
+  -e 's/^P33_COOLDOWN_SEC=.*/P33_COOLDOWN_SEC=0/' -e 's/^\(GOV_MAX_.*\)=.*/\1=100000/' /etc/quantum/*.env
+systemd-run --quiet --unit exchange-sim --working-directory "$PWD" node services/exchange-sim/src/main.ts
+END
+
+step "install the four services, the governor in place of another one"
+inside sh -c 'printf "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n" >/etc/systemd/system/quantum-governor.service && systemctl enable --quiet --now quantum-governor'
+quantum() { inside node /srv/quantum/ops/install/quantum.mjs "$@"; }
+for service in governor position-brain executor apply-layer; do quantum install $service v1; done
+inside systemd-run --quiet --unit harvest-feed --working-directory /srv/quantum --setenv FEED_SYMBOLS=BTCUSDT \
+  node services/harvest-feed/src/main.ts
+quantum status
+
+step "what an operator greps"
+inside timeout 20 sh -c 'journalctl --follow --unit quantum-apply-layer --output cat | grep --max-count 3 "\[PERMIT_WAIT\] OK"'
+
+step "update, a release that refuses to start, roll back"
+quantum install executor v2
+quantum install executor v3 && { echo "v3 must not install"; exit 1; }
+quantum status
+quantum rollback executor
+quantum status
+
+step "back to the other governor, and to ours again"
+quantum rollback governor
+quantum status
+quantum rollback governor
+
+step "killed, it comes back; stopped, it ends in time"
+inside sh -eu <<'END'
+before=$(systemctl show --property MainPID --value quantum-governor)
+kill -9 "$before"
+for _ in $(seq 50); do curl -sf http://127.0.0.1:8044/readyz && break; sleep 0.2; done
+echo
+systemctl show --property NRestarts quantum-governor
+systemctl stop quantum-governor
+systemctl show --property Result,ExecMainStatus quantum-governor
+systemctl start quantum-governor
+END
+
+step "what systemd says of the units"
+inside sh -c 'cd /etc/systemd/system && systemd-analyze verify --man=no quantum-*.service && systemd-analyze security --no-pager quantum-*.service | tail -1; for unit in quantum-*.service; do systemd-analyze security --no-pager $unit | tail -1; done; systemctl --failed'
+step "all of it held"
