@@ -13,6 +13,8 @@ const RULES = join(import.meta.dirname, "../../ops/prometheus/rules/*.yml");
 const START_TIMEOUT_MS = 120_000;
 /** Two scrapes make a rate, and the first plan that finds no permit ends after its 1.2 s. */
 const DATA_TIMEOUT_MS = 20_000;
+/** The scrape interval of ops/prometheus. */
+const SCRAPE_TIMEOUT_MS = 5_000;
 /** What Grafana puts in; long enough for every scrape of the test. */
 const RATE_INTERVAL = "1m";
 
@@ -26,10 +28,10 @@ interface Rule {
 
 let rig: Rig;
 let prometheus: TestPrometheus;
+const services = new Map<string, ServiceProcess>();
 
 beforeAll(async () => {
   rig = await startRig();
-  const services = new Map<string, ServiceProcess>();
   const start = async (name: string, env: Record<string, string> = {}) =>
     services.set(name, await rig.start(name, env));
   // Some denials, some silence and a symbol that is not allowed: dashboards must show them.
@@ -129,6 +131,21 @@ describe("a running pipeline", () => {
     const metrics = alerts.map(({ query }) => metricsIn(query));
     expect(metrics.filter((names) => names.length === 0)).toEqual([]);
     expect(await withoutData([...new Set(metrics.flat())])).toEqual([]);
+  });
+
+  it("answers a scrape in time while Redis hangs, and says that it does", async () => {
+    rig.redis.pause();
+    try {
+      const scraped = await Promise.all(
+        services.values().map(async ({ url }) => {
+          const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
+          return /^quantum_redis_up (.)$/m.exec(await answer.text())?.[1];
+        }),
+      );
+      expect(scraped).toEqual(scraped.map(() => "0"));
+    } finally {
+      rig.redis.resume();
+    }
   });
 
   it("raises an alert for what happens, and ends it", async () => {
