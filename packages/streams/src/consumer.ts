@@ -10,10 +10,11 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import { DeadlineError, disconnect, type RedisClient, withDeadline } from "@quantum/redis";
+import type { RedisClient } from "@quantum/redis";
 import { moveToDeadLetter } from "./dead-letter.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
+import { GroupReader } from "./group-reader.ts";
 import { claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
 
 export interface ConsumerOptions {
@@ -57,10 +58,6 @@ export interface ConsumerEvents {
 const CONCURRENCY = 256;
 const RECLAIM_IDLE_MS = 10_000;
 const MAX_DELIVERIES = 5;
-/** Long enough that an idle consumer costs nothing, short enough that a stop is not noticed. */
-const BLOCK_MS = 5_000;
-/** A blocking read that answers later than this after its BLOCK is on a dead connection. */
-const BLOCK_GRACE_MS = 2_000;
 const BACKOFF_MS = 200;
 const BACKOFF_MAX_MS = 2_000;
 
@@ -68,7 +65,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #options: Required<Omit<ConsumerOptions, "orderBy">> & Pick<ConsumerOptions, "orderBy">;
   readonly #inFlight = new Map<string, Promise<void>>();
   readonly #tails = new Map<string, Promise<void>>();
-  #blocking: RedisClient | undefined;
+  readonly #reader: GroupReader;
   #running: Promise<void> | undefined;
   #reclaiming: Promise<void> | undefined;
   #reclaimCursor = "0-0";
@@ -87,6 +84,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       acknowledge: true,
       ...options,
     };
+    this.#reader = new GroupReader(this.#options);
   }
 
   get stream(): string {
@@ -104,7 +102,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Starts reading; resolves once the group exists. */
   async start(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
-    this.#blocking = this.#options.connectForBlocking();
+    this.#reader.open();
     await this.#untilStopped("create the group", () => this.#createGroup());
     if (this.#stopping.signal.aborted) return;
     this.#running = this.#read();
@@ -115,7 +113,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Reads no more and lets running handlers finish; what they leave stays pending. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    if (this.#blocking !== undefined) await disconnect(this.#blocking);
+    await this.#reader.close();
     this.#capacityFreed?.();
     await this.#running;
     await this.#reclaiming;
@@ -141,7 +139,14 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     while (!this.#stopping.signal.aborted) {
       await this.#untilStopped("read", async () => {
         await this.#room();
-        const raw = await this.#readGroup(cursor, this.#options.concurrency - this.#inFlight.size);
+        let raw: RawEntry[];
+        try {
+          raw = await this.#reader.read(cursor, this.#options.concurrency - this.#inFlight.size);
+        } catch (error) {
+          // What an answer held that was lost on its way is ours already, and would wait for long to be reclaimed.
+          if (this.#options.acknowledge) cursor = "0";
+          throw error;
+        }
         this.lastProgressMs = Date.now();
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
@@ -158,37 +163,6 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   async #room(): Promise<void> {
     while (this.#inFlight.size >= this.#options.concurrency && !this.#stopping.signal.aborted)
       await new Promise<void>((resolve) => (this.#capacityFreed = resolve));
-  }
-
-  async #readGroup(cursor: string, count: number): Promise<RawEntry[]> {
-    const { stream, group, consumer, acknowledge } = this.#options;
-    if (this.#blocking === undefined || this.#stopping.signal.aborted) return [];
-    const who = ["GROUP", group, consumer] as const;
-    const how = ["COUNT", count, "BLOCK", BLOCK_MS] as const;
-    const what = ["STREAMS", stream, cursor] as const;
-    const read = (
-      acknowledge
-        ? this.#blocking.xreadgroup(...who, ...how, ...what)
-        : this.#blocking.xreadgroup(...who, ...how, "NOACK", ...what)
-    ) as Promise<[string, RawEntry[]][] | null>;
-    try {
-      const reply = await withDeadline(read, BLOCK_MS + BLOCK_GRACE_MS, `XREADGROUP ${stream}`);
-      return reply?.[0]?.[1] ?? [];
-    } catch (error) {
-      if (error instanceof DeadlineError) await this.#replaceBlocking();
-      throw error;
-    }
-  }
-
-  /**
-   * A reconnect would send the read that nobody awaits any more again, one for each deadline missed: they would take
-   * entries and the time of the reads that are awaited. What a lost answer held comes again as pending.
-   */
-  async #replaceBlocking(): Promise<void> {
-    const lost = this.#blocking;
-    if (lost === undefined || this.#stopping.signal.aborted) return;
-    this.#blocking = this.#options.connectForBlocking();
-    await disconnect(lost);
   }
 
   async #givenBefore(raw: readonly RawEntry[]): Promise<Entry[]> {

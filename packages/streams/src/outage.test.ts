@@ -1,8 +1,12 @@
+import { connectForBlocking } from "@quantum/redis";
+import { startFaultProxy } from "@quantum/testkit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { keys, recordEvents, recorder, startBench, STREAM, until } from "./bench.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
 
 const make = (options: ConstructorParameters<typeof StreamConsumer>[0]) => new StreamConsumer(options);
+
+const connectTo = (url: string) => connectForBlocking({ url, name: "blocking", onError: () => undefined });
 
 async function givenBench(options: Parameters<typeof startBench>[0] = {}) {
   const bench = await startBench(options);
@@ -55,6 +59,22 @@ describe("a consumer whose Redis", () => {
     await bench.server.restart();
     const after = await bench.add(3);
     await until(() => expect(ids()).toEqual([...before, ...after]));
+    await until(async () => expect(await bench.pendingCount()).toBe(0));
+  });
+
+  it("was cut off in the middle of an answer gets its entries again at once", async () => {
+    const bench = await givenBench();
+    const proxy = await startFaultProxy({ upstream: { port: bench.server.port } });
+    onTestFinished(() => proxy.close());
+    const { handle, ids } = recorder();
+    const connectForBlocking = () => connectTo(`redis://127.0.0.1:${proxy.port}`);
+    const consumer = bench.consumer(make, { handle, connectForBlocking, reclaimIdleMs: 600_000 });
+    await consumer.start();
+    const before = await bench.add(1);
+    await until(() => expect(ids()).toEqual(before));
+    proxy.resetInReply();
+    const after = await bench.add(3);
+    await until(() => expect(new Set(ids())).toEqual(new Set([...before, ...after])));
     await until(async () => expect(await bench.pendingCount()).toBe(0));
   });
 
