@@ -5,10 +5,9 @@ import type { RedisClient } from "@quantum/redis";
 import { fieldsOf, groupHealth } from "@quantum/streams";
 import { z } from "zod";
 
-/** Blocking reads renew a consumer's idle time every 5 s; one that is silent for longer is gone or stuck. */
-const ALIVE_MS = 15_000;
+/** A consumer's blocking connection sends a read every 5 s; one that is silent for longer is stuck or half-open. */
+const ALIVE_SEC = 15;
 const PROBE_DEADLINE_MS = 1_000;
-const REFUSED = "nothing listens on its port";
 
 export interface Group {
   stream: string;
@@ -18,17 +17,15 @@ export interface Group {
   pending: number;
   /** Idle time of the oldest pending entry, in ms. */
   oldestIdleMs: number;
-  consumers: { name: string; idleMs: number }[];
+  consumers: string[];
 }
 
 export interface Service {
   service: string;
   instance: string;
-  /** Since its last read. */
-  idleMs: number;
-  /** It reads, and if it runs here its port is open. */
+  /** It reads. */
   alive: boolean;
-  /** Undefined: on another host, or without a port in its name. */
+  /** Undefined: gone, on another host, or without a port in its name. */
   probe: Probe | undefined;
 }
 
@@ -49,10 +46,7 @@ async function groupsOf(redis: RedisClient, stream: string): Promise<Group[]> {
   return Promise.all(
     groups.map(async (group) => {
       const { lag, pending, oldestIdleMs } = await groupHealth(redis, stream, group);
-      const consumers = (await info(redis, "CONSUMERS", stream, group)).map(({ name = "", idle }) => ({
-        name,
-        idleMs: Number(idle),
-      }));
+      const consumers = (await info(redis, "CONSUMERS", stream, group)).map(({ name = "" }) => name);
       return { stream, group, lag: Number.isNaN(lag) ? null : lag, pending, oldestIdleMs, consumers };
     }),
   );
@@ -66,23 +60,29 @@ async function info(
   return rows.map((flat) => fieldsOf(flat.map((value) => String(value ?? ""))));
 }
 
-/** One for each consumer name that tells its service, asked whether it is ready where it runs on this host. */
-export async function readServices(groups: readonly Group[]): Promise<Service[]> {
-  const idle = new Map<string, number>();
-  for (const { name, idleMs } of groups.flatMap(({ consumers }) => consumers)) {
-    if (name.includes("@")) idle.set(name, Math.min(idleMs, idle.get(name) ?? Infinity));
-  }
-  const services = await Promise.all(
-    [...idle].map(async ([instance, idleMs]) => ({
-      service: instance.slice(0, instance.indexOf("@")),
-      instance,
-      idleMs,
-      probe: await probe(instance),
-    })),
+/** Consumers and who is connected now; a service that runs on this host is asked whether it is ready. */
+export async function readServices(redis: RedisClient, groups: readonly Group[]): Promise<Service[]> {
+  const reading = await readers(redis);
+  const instances = new Set([...groups.flatMap(({ consumers }) => consumers), ...reading]);
+  return Promise.all(
+    [...instances]
+      .filter((instance) => instance.includes("@"))
+      .toSorted()
+      .map(async (instance) => {
+        const alive = reading.has(instance);
+        const service = instance.slice(0, instance.indexOf("@"));
+        return { service, instance, alive, probe: alive ? await probe(instance) : undefined };
+      }),
   );
-  return services
-    .map((found) => ({ ...found, alive: found.idleMs < ALIVE_MS && found.probe?.problems[0] !== REFUSED }))
-    .toSorted((a, b) => a.instance.localeCompare(b.instance));
+}
+
+/**
+ * Instances whose blocking connection is at work. Not by the consumers' idle time: Redis 7.0 renews it only when a read
+ * finds something.
+ */
+async function readers(redis: RedisClient): Promise<Set<string>> {
+  const clients = String(await redis.client("LIST")).matchAll(/ name=(\S+):blocking .* idle=(\d+) /g);
+  return new Set([...clients].flatMap(([, name = "", idle]) => (Number(idle) < ALIVE_SEC ? [name] : [])));
 }
 
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1"]);
@@ -101,11 +101,6 @@ async function probe(instance: string): Promise<Probe | undefined> {
     const { problems } = readiness.parse(ready);
     return { ready: problems.length === 0, version: health.safeParse(alive).data?.version ?? null, problems };
   } catch (error) {
-    return { ready: false, version: null, problems: [problemOf(error)] };
+    return { ready: false, version: null, problems: [`port ${port}: ${(error as Error).message}`] };
   }
-}
-
-function problemOf(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error && "code" in cause && cause.code === "ECONNREFUSED" ? REFUSED : message;
 }

@@ -1,15 +1,16 @@
 /** A running pipeline, and a plan of every outcome in it: for the tests, and for the examples of docs/permitctl.md. */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
 import { freePort, type ServiceProcess } from "@quantum/testkit";
+import { run } from "./run.ts";
 import { eventually, type Rig, startRig } from "../../../tests/rig.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
 const PATIENCE_MS = 10_000;
 /** Longer than any test: an order stays in doubt while the exchange does not answer for it. */
 const ENDLESS = 1_000;
+
+/** Long enough for a machine that is busy with other tests, short enough to wait for in vain once. */
+export const WAIT_MS = 2_500;
 
 export interface Answer {
   code: number;
@@ -27,7 +28,12 @@ export async function startPipeline() {
   const start = async (name: string, port: string, env: Record<string, string> = {}) => {
     running.set(name, await rig.start(name, { [port]: String(await freePort()), ...env }));
   };
-  const startApplyLayer = (mode: string) => start("apply-layer", "APPLY_METRICS_PORT", { APPLY_MODE: mode });
+  const startApplyLayer = (mode: string) =>
+    start("apply-layer", "APPLY_METRICS_PORT", {
+      APPLY_MODE: mode,
+      APPLY_POLL_SEC: "0.2",
+      APPLY_PERMIT_WAIT_MS: String(WAIT_MS),
+    });
   await Promise.all([
     start("governor", "METRICS_PORT"),
     start("position-brain", "P33_METRICS_PORT", { P33_POLL_SEC: "0.5" }),
@@ -62,14 +68,24 @@ export async function startPipeline() {
   };
 }
 
-/** The command line as operators call it: a process of its own. */
+/** One call; the program is the same, only the process is ours. */
 export async function permitctl(redisUrl: string, args: readonly string[]): Promise<Answer> {
-  const env = { PATH: process.env["PATH"] ?? "", REDIS_URL: redisUrl };
-  const call = promisify(execFile)(process.execPath, ["scripts/permitctl.mjs", ...args], { cwd: ROOT, env });
-  return call.then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    ({ code, stdout, stderr }: Answer) => ({ code, stdout, stderr }),
-  );
+  const answer = { stdout: "", stderr: "" };
+  const into = (stream: "stdout" | "stderr") =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        answer[stream] += String(chunk);
+        done();
+      },
+    });
+  const code = await run(args, {
+    env: { REDIS_URL: redisUrl, APPLY_PERMIT_WAIT_MS: String(WAIT_MS) },
+    stdin: Readable.from([]),
+    stdout: into("stdout"),
+    stderr: into("stderr"),
+    stop: new AbortController().signal,
+  });
+  return { code, ...answer };
 }
 
 /** By the stream, or as the hash that is polled. @returns the plan id */
@@ -86,7 +102,7 @@ export async function propose(
     new_sl_proposed: "None",
     R_net: "4.2",
     computed_at_utc: new Date(now).toISOString().replace("Z", "123"),
-    last_update_epoch: String(Math.floor(now / 1_000)),
+    last_update_epoch: String(now / 1_000),
   };
   if (into === "hash") await client.hset(keys.proposal(symbol), proposal);
   else await client.xadd(keys.streams.proposal, "*", "symbol", symbol, ...Object.entries(proposal).flat());
@@ -101,8 +117,14 @@ export async function propose(
 
 /** Waits until the plan's record is in this state. */
 export async function reached({ client, keys }: Rig, id: string, state: string): Promise<string> {
-  const probe = async () => ((await client.hget(keys.plan(id), "state")) === state ? id : undefined);
-  return eventually(probe, PATIENCE_MS, `plan ${id} is ${state}`);
+  let record: Record<string, string> = {};
+  const probe = async () => {
+    record = await client.hgetall(keys.plan(id));
+    return record["state"] === state ? id : undefined;
+  };
+  return eventually(probe, PATIENCE_MS, `plan ${id} is ${state}`).catch((error: Error) => {
+    throw new Error(`${error.message}; it is ${JSON.stringify(record)}`);
+  });
 }
 
 /** Why a plan ended, and the plan. */

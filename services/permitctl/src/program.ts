@@ -6,6 +6,7 @@ import type { ChangeOptions } from "./change.ts";
 import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { explain } from "./explain.ts";
+import type { Host } from "./host.ts";
 import { history, type HistoryOptions } from "./history.ts";
 import { acceptHold, clearDisarmCommand, forcePlans, kill, listHolds } from "./operate.ts";
 import { type GlobalOptions, type Session, withSession } from "./session.ts";
@@ -20,8 +21,8 @@ const EPILOGUE = `
 Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as the services take them.
 Exit codes: 0 done; 1 a check failed, nothing found, or refused; 2 wrong usage; 3 Redis does not answer.`;
 
-/** `stop` ends commands that go on until then. */
-export function createProgram(stop: AbortSignal): Command {
+export function createProgram(host: Host): Command {
+  const { stdout, stderr, stop } = host;
   const program = new Command("permitctl");
   program
     .description("Watch, explain and operate the permit pipeline.")
@@ -29,9 +30,11 @@ export function createProgram(stop: AbortSignal): Command {
     .option("--redis-url <url>", "instead of the environment's Redis")
     .option("--run <file>", "the Redis of a running `pnpm start`: .cache/run.json")
     .addHelpText("after", EPILOGUE)
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
     .exitOverride();
 
-  const run = (work: (session: Session) => Promise<void>) => withSession(program.opts<GlobalOptions>(), work);
+  const run = (work: (session: Session) => Promise<void>) =>
+    withSession(host, program.opts<GlobalOptions>(), work);
 
   program
     .command("watch")
@@ -133,7 +136,7 @@ export function createProgram(stop: AbortSignal): Command {
     .option("--env-file <file>", "the apply-layer's, such as /etc/quantum/apply-layer.env")
     .action((options: VerifyOptions) =>
       run(async (session) => {
-        if (!(await verify(session, options))) throw new CommandError(EXIT.no, "");
+        if (!(await verify(session, options, host.env))) throw new CommandError(EXIT.no, "");
       }),
     );
   return program;

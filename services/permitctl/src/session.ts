@@ -5,6 +5,7 @@ import { connectForBlocking, connectForCommands, disconnect, type RedisClient } 
 import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
+import type { Host } from "./host.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
 export interface GlobalOptions {
@@ -25,10 +26,11 @@ export interface Session {
 
 /** Runs one command on an open session. Throws {@link CommandError} with what the shell is told. */
 export async function withSession<T>(
+  host: Host,
   options: GlobalOptions,
   command: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const url = await urlOf(options);
+  const url = await urlOf(options, host.env);
   let problem = "";
   const connection = { url, name: "permitctl", onError: (error: Error) => (problem = error.message) };
   const redis = connectForCommands(connection);
@@ -46,7 +48,7 @@ export async function withSession<T>(
       redis,
       keys: createKeys(),
       url: shown,
-      terminal: createTerminal(options.json === true),
+      terminal: createTerminal(host, options.json === true),
       connectForBlocking: () => connectForBlocking(connection),
     });
   } catch (error) {
@@ -57,11 +59,11 @@ export async function withSession<T>(
   }
 }
 
-async function urlOf({ redisUrl: named, run }: GlobalOptions): Promise<string> {
+async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]): Promise<string> {
   if (named !== undefined && run !== undefined)
     throw new CommandError(EXIT.usage, "--redis-url and --run name two Redis servers: give one of them");
   if (run !== undefined) return urlOfRun(run);
-  const environment = named === undefined ? process.env : { REDIS_URL: named };
+  const environment = named === undefined ? env : { REDIS_URL: named };
   try {
     return redisUrl(readConfig({ schema: z.object(redisVariables), ownPrefixes: [] }, environment).config);
   } catch (error) {

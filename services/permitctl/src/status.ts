@@ -29,7 +29,7 @@ export async function readStatus({ redis, keys, url }: Session) {
     redis: { url, version: facts.version, notDurable: notDurable(facts, CLOCK_BOUND_MS) },
     killSwitch: halts.killSwitch,
     disarm: halts.disarm,
-    services: await readServices(groups),
+    services: await readServices(redis, groups),
     groups,
     symbols,
     lastOk: ok && waitData(ok),
@@ -73,19 +73,13 @@ export function disarmText({ reason, atMs }: NonNullable<Status["disarm"]>, nowM
 }
 
 function serviceTable(services: readonly Service[]): string[] {
-  if (services.length === 0) return ["  none has read a stream within the hour"];
+  if (services.length === 0) return ["  none is connected"];
   return table([
-    ["instance", "last read", "ready", "version"],
-    ...services.map(({ instance, idleMs, alive, probe }) => [
+    ["instance", "reads", "ready", "version"],
+    ...services.map(({ instance, alive, probe }) => [
       instance,
-      duration(idleMs),
-      !alive
-        ? "gone"
-        : probe === undefined
-          ? "not asked"
-          : probe.ready
-            ? "yes"
-            : `no: ${probe.problems.join("; ")}`,
+      alive ? "yes" : "no: gone",
+      probe === undefined ? "?" : probe.ready ? "yes" : probe.problems.join("; "),
       probe?.version ?? "?",
     ]),
   ]);
@@ -139,10 +133,9 @@ export function statusData(status: Status) {
     dead_letters: status.deadLetters,
     last_ok: status.lastOk ?? null,
     last_block: status.lastBlock ?? null,
-    services: status.services.map(({ service, instance, idleMs, alive, probe }) => ({
+    services: status.services.map(({ service, instance, alive, probe }) => ({
       service,
       instance,
-      idle_ms: idleMs,
       alive,
       ready: probe?.ready ?? null,
       version: probe?.version ?? null,
@@ -154,7 +147,7 @@ export function statusData(status: Status) {
       lag,
       pending,
       oldest_idle_ms: oldestIdleMs,
-      consumers: consumers.map(({ name }) => name),
+      consumers,
     })),
     symbols: status.symbols.map(({ symbol, waiting, unsettled, inDoubt, hold, limits }) => ({
       symbol,

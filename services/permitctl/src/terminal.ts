@@ -1,6 +1,7 @@
 /** Where a command's answer goes: text for people, or JSON; colours on a terminal only. */
 import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
+import type { Host } from "./host.ts";
 
 export type Style = "red" | "yellow" | "green" | "dim" | "bold";
 
@@ -16,17 +17,16 @@ export interface Terminal {
   ask(question: string): Promise<string>;
 }
 
-export function createTerminal(json: boolean): Terminal {
-  const { stdin, stdout } = process;
+export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal {
   return {
     json,
-    interactive: !json && stdin.isTTY && stdout.isTTY,
+    interactive: !json && stdin.isTTY === true && stdout.isTTY === true,
     print(data, lines) {
       stdout.write(json ? `${JSON.stringify(data)}\n` : lines.map((line) => `${line}\n`).join(""));
     },
     style: (style, text) => styleText(style, text, { stream: stdout }),
     clear() {
-      if (stdout.isTTY && !json) stdout.write("\x1b[2J\x1b[H");
+      if (stdout.isTTY === true && !json) stdout.write("\x1b[2J\x1b[H");
     },
     async ask(question) {
       const lines = createInterface({ input: stdin, output: stdout });

@@ -6,6 +6,7 @@ import { ConfigError, integer, readConfig, version } from "@quantum/service-kit"
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
+import type { Host } from "./host.ts";
 import type { Session } from "./session.ts";
 import { CLOCK_BOUND_MS } from "./status.ts";
 import { duration } from "./terminal.ts";
@@ -33,11 +34,11 @@ const permitWait = z.object({
 });
 
 /** @returns whether every check holds */
-export async function verify(session: Session, options: VerifyOptions): Promise<boolean> {
+export async function verify(session: Session, options: VerifyOptions, env: Host["env"]): Promise<boolean> {
   const { redis, keys, terminal } = session;
   const groups = await readGroups(redis, keys);
-  const services = await readServices(groups);
-  const environment = await environmentOf(options);
+  const services = await readServices(redis, groups);
+  const environment = await environmentOf(options, env);
   const checks = [
     await checkConfiguration(session, environment),
     ...SERVICES.map((name) => checkService(name, services)),
@@ -55,8 +56,8 @@ export async function verify(session: Session, options: VerifyOptions): Promise<
   return checks.every(({ ok }) => ok);
 }
 
-async function environmentOf({ envFile }: VerifyOptions): Promise<Record<string, string | undefined>> {
-  if (envFile === undefined) return process.env;
+async function environmentOf({ envFile }: VerifyOptions, env: Host["env"]): Promise<Host["env"]> {
+  if (envFile === undefined) return env;
   const text = await readFile(envFile, "utf8").catch((error: unknown) => {
     throw new CommandError(EXIT.usage, `--env-file: ${(error as Error).message}`);
   });
@@ -64,10 +65,7 @@ async function environmentOf({ envFile }: VerifyOptions): Promise<Record<string,
 }
 
 /** The variables are sound, and the running apply-layer lets plans wait as long as they say. */
-async function checkConfiguration(
-  { redis, keys }: Session,
-  environment: Record<string, string | undefined>,
-): Promise<Check> {
+async function checkConfiguration({ redis, keys }: Session, environment: Host["env"]): Promise<Check> {
   const check = "configuration";
   try {
     const { config } = readConfig({ schema: permitWait, ownPrefixes: [] }, environment);
@@ -96,14 +94,8 @@ async function runningWaitMs({ redis, keys }: Pick<Session, "redis" | "keys">): 
 
 function checkService(name: string, services: readonly Service[]): Check {
   const check = `${name} ready`;
-  const own = services.filter(({ service }) => service === name);
-  const alive = own.filter((service) => service.alive);
-  if (alive.length === 0) {
-    const newest = Math.min(...own.map(({ idleMs }) => idleMs));
-    const found =
-      own.length === 0 ? "no instance reads a stream" : `gone: the last read was ${duration(newest)} ago`;
-    return { check, ok: false, found };
-  }
+  const alive = services.filter(({ service, alive }) => service === name && alive);
+  if (alive.length === 0) return { check, ok: false, found: "no instance of it reads from this Redis" };
   const problems = alive.flatMap(({ instance, probe }) =>
     (probe?.problems ?? []).map((problem) => `${instance}: ${problem}`),
   );

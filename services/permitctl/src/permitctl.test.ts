@@ -1,0 +1,432 @@
+/** Each command on a running pipeline; those that go on or ask as processes of their own. */
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { disarm } from "@quantum/permits";
+import { fieldsOf } from "@quantum/streams";
+import { endProcess, freePort, spawnGuarded } from "@quantum/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../../../tests/rig.ts";
+import {
+  bringAbout,
+  OUTCOME_NAMES,
+  type Outcomes,
+  permitctl as call,
+  type Pipeline,
+  propose,
+  reached,
+  startPipeline,
+} from "./outcomes.fixture.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const PATIENCE_MS = 15_000;
+const BY = ["--yes", "--reason", "a drill"];
+
+let pipeline: Pipeline;
+let plans: Outcomes;
+let dir = "";
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "quantum-permitctl-"));
+  pipeline = await startPipeline();
+  plans = await bringAbout(pipeline);
+});
+afterAll(async () => {
+  await pipeline.stop();
+  await rm(dir, { recursive: true });
+});
+
+const permitctl = (...args: string[]) => pipeline.permitctl(...args);
+
+/** The answer of a command that ends well. */
+async function json(...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await permitctl(...args, "--json");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return JSON.parse(stdout);
+}
+
+async function lastAudit(): Promise<Record<string, string>> {
+  const { client, keys } = pipeline.rig;
+  const [newest] = await client.xrevrange(keys.streams.operatorAudit, "+", "-", "COUNT", 1);
+  return fieldsOf(newest?.[1] ?? []);
+}
+
+describe("explain", () => {
+  const EXPECTED: Record<keyof Outcomes, { stages: string[]; conclusion: RegExp }> = {
+    EXECUTED: {
+      stages: ["open", "governor", "p33", "verdict", "claim", "result"],
+      conclusion: /^Executed: every permit was there after \d+ ms, and order \d+ closed 0\.046\.$/,
+    },
+    SKIP: { stages: ["open", "result"], conclusion: /^Skipped: .* \(action_hold\); nothing was spent/ },
+    ERROR: { stages: ["open", "result"], conclusion: /^Refused as an error: .*unknown_action_PARTIAL_80/ },
+    "BLOCKED, the kill switch is on": {
+      stages: ["open", "result"],
+      conclusion: /^Blocked: the kill switch is on.*nothing was sent\.$/,
+    },
+    "BLOCKED, an issuer is missing": {
+      stages: ["open", "governor", "result"],
+      conclusion: /^Blocked after 2[56]\d\d ms: .*\(missing_p33\); nothing was spent/,
+    },
+    "BLOCKED, an issuer denies": {
+      stages: ["open", "p33", "result"],
+      conclusion: /^Blocked after \d+ ms: p33 refused: .*\(reconcile_required_qty_mismatch\)/,
+    },
+    REJECTED: {
+      stages: ["open", "governor", "p33", "verdict", "claim", "result"],
+      conclusion: /^Rejected: .*\(rejected_by_exchange\): .*-2019/,
+    },
+    NOT_PLACED: {
+      stages: ["open", "governor", "p33", "verdict", "claim", "result"],
+      conclusion: /^Not placed: .*\(rate_limited\); the permits are spent/,
+    },
+    UNKNOWN: {
+      stages: ["open", "governor", "p33", "verdict", "claim", "doubt"],
+      conclusion: /^In doubt: .*nothing is sent again\.$/,
+    },
+    DRY_RUN: {
+      stages: ["open", "governor", "p33", "verdict", "result"],
+      conclusion: /^A dry run: every permit was there after \d+ ms/,
+    },
+  };
+
+  it.each(OUTCOME_NAMES)("tells the timeline of a plan that ended %s, and why it did", async (name) => {
+    const told = (await json("explain", plans[name])) as {
+      state: string;
+      conclusion: string;
+      attempts: { stages: { stage: string; delta_ms: number; since_open_ms: number; at_ms: number }[] }[];
+    };
+    const { stages, conclusion } = EXPECTED[name];
+    expect(told.state).toBe(name.split(",")[0]);
+    expect(told.conclusion).toMatch(conclusion);
+    const [attempt] = told.attempts;
+    // Two issuers answer in any order; one that denies may do so before the other has answered.
+    const found = attempt?.stages.map(({ stage }) => stage) ?? [];
+    expect(found).toEqual(expect.arrayContaining(stages));
+    expect([found[0], found.at(-1)]).toEqual([stages[0], stages.at(-1)]);
+    const deltas = attempt?.stages.map(({ delta_ms }) => delta_ms) ?? [];
+    expect(Math.min(...deltas)).toBeGreaterThanOrEqual(0);
+    expect(deltas.reduce((sum, delta) => sum + delta, 0)).toBe(attempt?.stages.at(-1)?.since_open_ms);
+  });
+
+  it("answers people in lines without colours where nobody looks, and says what it does not know", async () => {
+    const { stdout } = await permitctl("explain", plans["BLOCKED, an issuer denies"]);
+    expect(stdout).toMatch(/^plan [0-9a-f]{16} XRPUSDT: BLOCKED\n/);
+    expect(stdout).toMatch(/\d+ ms +\(\+\d+\) +p33 +denied: reconcile_required_qty_mismatch\n/);
+    expect(stdout).toContain("\nLook at p33_exchange_position_amt");
+    expect(stdout).not.toContain("\x1b");
+    expect(await permitctl("explain", "0000000000000000")).toMatchObject({ code: 1, stdout: "" });
+    expect((await permitctl("explain", "67E6")).code).toBe(2);
+  });
+});
+
+describe("status, history and verify", () => {
+  it("shows services with their versions, groups, limits, holds, doubts and the last waits", async () => {
+    const status = await json("status");
+    expect(status).toMatchObject({
+      redis: { durable: true, problems: [] },
+      kill_switch: { on: false },
+      disarm: null,
+      dead_letters: 0,
+      last_ok: { outcome: "OK", plan_id: plans.DRY_RUN, symbol: "SOLUSDT", safe_qty: "42.15" },
+      last_block: {
+        outcome: "BLOCK",
+        reason: "p33_permit_denied",
+        detail: "reconcile_required_qty_mismatch",
+      },
+      services: expect.arrayContaining([
+        expect.objectContaining({ service: "governor", alive: true, ready: true, version: "0.1.0" }),
+        expect.objectContaining({ service: "apply-layer", alive: false, ready: null }),
+      ]),
+      groups: expect.arrayContaining([
+        expect.objectContaining({ stream: "quantum:stream:apply.plan", group: "p33", lag: 0, pending: 0 }),
+      ]),
+      symbols: expect.arrayContaining([
+        expect.objectContaining({ symbol: "1000SHIBUSDT", unsettled: 1, in_doubt: [plans.UNKNOWN] }),
+        expect.objectContaining({ symbol: "BTCUSDT", executions_hour: 1, charged_qty: "0.046" }),
+        expect.objectContaining({
+          symbol: "XRPUSDT",
+          hold: expect.objectContaining({ exchange_amt: "1000.0", ledger_amt: "2600.5" }),
+        }),
+      ]),
+    });
+    const { stdout } = await permitctl("status");
+    expect(stdout).toMatch(/^holds +XRPUSDT$/m);
+    expect(stdout).toMatch(/^last OK +\[PERMIT_WAIT\] OK plan=.* safe_qty=42\.1500$/m);
+  });
+
+  it("follows until it is interrupted, and then ends well", async () => {
+    const status = await start("status", "--follow", "--json");
+    await status.line(/"kill_switch"/);
+    await status.line(/"kill_switch"/, 2);
+    expect(await status.interrupt()).toBe(0);
+  });
+
+  it("lists how plans ended, filtered", async () => {
+    const blocked = await json("history", "--symbol", "XRPUSDT", "--outcome", "BLOCKED");
+    expect(blocked).toEqual([
+      expect.objectContaining({ plan_id: plans["BLOCKED, an issuer denies"], outcome: "BLOCKED" }),
+    ]);
+    expect(await json("history", "--limit", "3")).toHaveLength(3);
+    expect(await json("history", "--reason", "missing_p33")).toHaveLength(1);
+    expect((await permitctl("history", "--outcome", "LOST")).code).toBe(2);
+    expect((await permitctl("history", "--limit", "0")).code).toBe(2);
+  });
+
+  it("verifies what is deployed, one line a check, and fails if the file says otherwise", async () => {
+    const { code, stdout } = await permitctl("verify");
+    expect({ code, failed: stdout.split("\n").filter((line) => line.startsWith("FAIL")) }).toEqual({
+      code: 0,
+      failed: [],
+    });
+    expect(stdout).toMatch(/^ok +last OK: plan=\w+ wait_ms=\d+ of 2500 safe_qty=42\.15$/m);
+    const envFile = join(dir, "apply-layer.env");
+    await writeFile(envFile, "APPLY_PERMIT_WAIT_MS=900\nAPPLY_PERMIT_STEP_MS=100\n");
+    const other = await permitctl("verify", "--env-file", envFile);
+    expect(other.code).toBe(1);
+    expect(other.stdout).toMatch(/^FAIL configuration: .*the newest plan was given 2500 ms$/m);
+  });
+});
+
+describe("watch", () => {
+  it("shows the waits live, filtered, as lines or JSON", async () => {
+    const all = await start("watch");
+    const denials = await start(
+      "watch",
+      "--json",
+      "--only",
+      "block",
+      "--reason",
+      "reconcile_required_qty_mismatch",
+    );
+    await eventually(async () => ((await readers()) === 2 ? true : undefined), PATIENCE_MS, "both watch");
+    const dryRun = await propose(pipeline.rig, "SOLUSDT", "PARTIAL_50");
+    const denied = await propose(pipeline.rig, "XRPUSDT", "PARTIAL_50");
+    expect(await all.line(/ OK /)).toMatch(
+      new RegExp(`^\\[PERMIT_WAIT\\] OK plan=${dryRun} symbol=SOLUSDT wait_ms=\\d+ safe_qty=21\\.0700$`),
+    );
+    await all.line(
+      new RegExp(`^\\[PERMIT_WAIT\\] BLOCK plan=${denied} .* reason=p33_permit_denied detail=reconcile_`),
+    );
+    expect(JSON.parse(await denials.line(/./))).toMatchObject({ outcome: "BLOCK", plan_id: denied });
+    expect(await Promise.all([all.interrupt(), denials.interrupt()])).toEqual([0, 0]);
+  });
+});
+
+describe("what changes something", () => {
+  it("asks for --yes and --reason where nobody can be asked, and changes nothing without", async () => {
+    const { client, keys } = pipeline.rig;
+    const answer = await permitctl("kill", "on", "--yes");
+    expect(answer).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--yes and --reason TEXT are needed"),
+    });
+    expect(await client.exists(keys.killSwitch)).toBe(0);
+    expect(await client.xlen(keys.streams.operatorAudit)).toBe(0);
+  });
+
+  it("turns the kill switch on and off, on record", async () => {
+    const { client, keys } = pipeline.rig;
+    expect(await json("kill", "on", ...BY)).toEqual({ kill_switch: "on", changed: true });
+    expect(await client.get(keys.killSwitch)).toBe("1");
+    expect(await lastAudit()).toMatchObject({
+      action: "kill.on",
+      target: "kill_switch",
+      reason: "a drill",
+      who: expect.stringContaining(`@${hostname()}`),
+      detail: '{"before": ""}',
+    });
+    expect(await json("kill", "on", ...BY)).toEqual({ kill_switch: "on", changed: false });
+    expect(await json("kill", "off", ...BY)).toEqual({ kill_switch: "off", changed: true });
+    expect(await client.exists(keys.killSwitch)).toBe(0);
+    expect(await client.xlen(keys.streams.operatorAudit)).toBe(2);
+  });
+
+  it("asks on a terminal for a reason and a yes", async ({ skip }) => {
+    skip(spawnSync("script", ["--version"]).status !== 0, "script(1) makes the terminal");
+    const env = { PATH: process.env["PATH"] ?? "", REDIS_URL: pipeline.rig.redis.url, TERM: "xterm" };
+    const command = `${process.execPath} scripts/permitctl.mjs kill on`;
+    const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: ROOT, env });
+    let shown = "";
+    const answers: [string, string][] = [
+      ["for the record: ", "typed by hand\n"],
+      ["(yes/no) ", "no\n"],
+    ];
+    child.stdout.on("data", (chunk) => {
+      shown += String(chunk);
+      const [question, answer] = answers[0] ?? [];
+      if (question === undefined || !shown.includes(question)) return;
+      answers.shift();
+      child.stdin.write(answer);
+    });
+    const [code] = await once(child, "close");
+    expect(shown).toContain("not confirmed; nothing was changed");
+    expect(code).toBe(1);
+    expect(await pipeline.rig.client.exists(pipeline.rig.keys.killSwitch)).toBe(0);
+  });
+
+  it("clears a disarm", async () => {
+    const { client, keys } = pipeline.rig;
+    await disarm(client, keys, { reason: "burst_limit_exceeded", context: {} });
+    expect(await json("status")).toMatchObject({ disarm: { reason: "burst_limit_exceeded" } });
+    expect(await json("disarm", "clear", ...BY)).toMatchObject({ cleared: true });
+    expect(await json("disarm", "clear", ...BY)).toEqual({ cleared: false });
+    expect(await client.keys("quantum:governor:disarm*")).toEqual([]);
+    expect(await lastAudit()).toMatchObject({ action: "disarm.clear", target: "disarm" });
+  });
+
+  it("forces a fresh attempt of the present proposal", async () => {
+    const { rig } = pipeline;
+    const { client, keys } = rig;
+    await json("kill", "on", ...BY);
+    const id = await propose(rig, "ETHUSDT", "PARTIAL_75", "hash");
+    await reached(rig, id, "BLOCKED");
+    await json("kill", "off", ...BY);
+    const shown = await permitctl("force", "ETHUSDT");
+    expect(shown.code).toBe(2);
+    expect(await client.exists(keys.dedupe(id))).toBe(1);
+    expect(await json("force", "ETHUSDT", ...BY)).toEqual({
+      cleared: [{ symbol: "ETHUSDT", plan_id: id, result: "cleared" }],
+      left: [],
+    });
+    expect(await lastAudit()).toMatchObject({ action: "force", target: id, detail: '{"state": "BLOCKED"}' });
+    await reached(rig, id, "DRY_RUN");
+    const told = (await json("explain", id)) as { attempts: unknown[] };
+    expect(told.attempts).toHaveLength(2);
+    expect((await permitctl("force", "DOGEUSDT", ...BY)).code).toBe(1);
+  });
+
+  it("lists dead letters, gives one back to its group, and drops it", async () => {
+    const { client, keys } = pipeline.rig;
+    await client.xadd(keys.streams.proposal, "*", "symbol", "no symbol");
+    const letters = async () =>
+      (await json("dlq", "list")) as { id: string; reason: string; group: string }[];
+    const only = async () => (await letters()).at(0);
+    const letter = await eventually(only, PATIENCE_MS, "a dead letter");
+    expect(letter).toMatchObject({ group: "apply-layer", reason: expect.stringContaining("no symbol") });
+    expect(await json("dlq", "show", letter.id)).toMatchObject({ "entry.symbol": "no symbol" });
+    expect(await json("dlq", "requeue", letter.id, ...BY)).toEqual({ id: letter.id, requeued: true });
+    // It is as bad as before: taken over by the group, and given up once more.
+    const again = await eventually(
+      async () => (await letters()).find(({ id }) => id !== letter.id),
+      PATIENCE_MS,
+      "given up again",
+    );
+    expect((await permitctl("dlq", "requeue", letter.id, ...BY)).code).toBe(1);
+    expect(await json("dlq", "drop", again.id, ...BY)).toEqual({ id: again.id, dropped: true });
+    expect(await lastAudit()).toMatchObject({
+      action: "dlq.drop",
+      detail: expect.stringContaining("no symbol"),
+    });
+    expect(await letters()).toEqual([]);
+    expect((await permitctl("dlq", "show", "no-id")).code).toBe(2);
+  });
+
+  it("accepts the exchange's position of a held symbol", async () => {
+    expect(await json("hold", "list")).toEqual([
+      expect.objectContaining({ symbol: "XRPUSDT", exchange_amt: "1000.0", ledger_amt: "2600.5" }),
+    ]);
+    expect(await json("hold", "accept", "XRPUSDT", ...BY)).toEqual({
+      symbol: "XRPUSDT",
+      origin: "accepted",
+      ledger_amt: "1000.0",
+    });
+    expect(await json("hold", "list")).toEqual([]);
+    expect((await permitctl("hold", "accept", "XRPUSDT", ...BY)).code).toBe(1);
+    expect(await lastAudit()).toMatchObject({ action: "hold.accept", target: "XRPUSDT" });
+  });
+});
+
+describe("the commands that operators know by heart", () => {
+  const sh = async (command: string) =>
+    (await promisify(execFile)("sh", ["-c", command], { cwd: ROOT })).stdout.trim().split("\n");
+
+  it("finds the waits in the log", async () => {
+    const log = join(dir, "apply-layer.log");
+    const lines = pipeline.service("apply-layer").logs.map((record) => JSON.stringify(record));
+    await writeFile(log, `${lines.join("\n")}\n`);
+    const waits = await sh(`cat ${log} | grep "\\[PERMIT_WAIT\\]"`);
+    const texts = await sh(`cat ${log} | grep -o '\\[PERMIT_WAIT\\][^"]*'`);
+    expect(texts).toHaveLength(waits.length);
+    expect(texts[0]).toMatch(
+      /^\[PERMIT_WAIT\] OK plan=[0-9a-f]{16} symbol=SOLUSDT wait_ms=\d+ safe_qty=42\.1500$/,
+    );
+  });
+
+  it("resets by scanning and deleting, and verify still holds", async () => {
+    const { redis, client } = pipeline.rig;
+    const cli = `${redis.binary.cli ?? "redis-cli"} -p ${redis.port}`;
+    await sh(`${cli} --scan --pattern "quantum:apply:*" | xargs ${cli} DEL`);
+    expect(await client.exists(pipeline.rig.keys.spent(plans.EXECUTED))).toBe(1);
+    // The record is gone, the streams and the order still tell.
+    expect(await json("explain", plans.EXECUTED)).toMatchObject({ state: "EXECUTED" });
+  });
+});
+
+describe("exit codes", () => {
+  it("says 3 where no Redis answers, 2 for wrong usage, and 0 for help", async () => {
+    const nowhere = await call(`redis://:secret@127.0.0.1:${await freePort()}`, ["status"]);
+    expect(nowhere).toMatchObject({
+      code: 3,
+      stdout: "",
+      stderr: expect.stringContaining("does not answer"),
+    });
+    expect(nowhere.stderr).not.toContain("secret");
+    expect((await permitctl("halt")).code).toBe(2);
+    expect((await permitctl("kill", "maybe", ...BY)).code).toBe(2);
+    expect((await call("http://no-redis", ["status"])).code).toBe(2);
+    for (const help of [["--help"], ["dlq", "--help"], ["explain", "--help"]])
+      expect(await permitctl(...help)).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("Usage: permitctl"),
+      });
+  });
+
+  it("finds the Redis of a running launcher by its file", async () => {
+    const file = join(dir, "run.json");
+    await writeFile(file, JSON.stringify({ redis: { url: pipeline.rig.redis.url } }));
+    const nowhere = `redis://127.0.0.1:${await freePort()}`;
+    expect((await call(nowhere, ["hold", "list", "--run", file])).code).toBe(0);
+    expect((await call(nowhere, ["hold", "list", "--redis-url", pipeline.rig.redis.url])).code).toBe(0);
+    expect((await call(nowhere, ["hold", "list", "--run", join(dir, "none.json")])).code).toBe(2);
+  });
+
+  it("fails verify when a service is gone", async () => {
+    await pipeline.service("governor").stop();
+    const { code, stdout } = await permitctl("verify");
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^FAIL governor ready: no instance/m);
+  });
+});
+
+/** How many permitctl wait for entries. */
+async function readers(): Promise<number> {
+  const clients = String(await pipeline.rig.client.client("LIST")).split("\n");
+  return clients.filter((line) => line.includes("name=permitctl ") && line.includes("cmd=xread ")).length;
+}
+
+/** A command that goes on until it is interrupted. */
+async function start(...args: string[]) {
+  const child = await spawnGuarded(process.execPath, ["scripts/permitctl.mjs", ...args], {
+    cwd: ROOT,
+    env: { PATH: process.env["PATH"] ?? "", REDIS_URL: pipeline.rig.redis.url },
+  });
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  const closed = once(child, "close");
+  return {
+    /** The n-th line that matches. */
+    line: (pattern: RegExp, nth = 1) =>
+      eventually(
+        async () => lines.filter((line) => pattern.test(line))[nth - 1],
+        PATIENCE_MS,
+        `a line ${String(pattern)} in ${args.join(" ")}`,
+      ),
+    interrupt: async (): Promise<unknown> => {
+      await endProcess(child, "SIGINT");
+      return (await closed)[0];
+    },
+  };
+}
