@@ -1,4 +1,4 @@
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startFaultProxy, startRedisServer, type TestRedis } from "@quantum/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   COMMAND_DEADLINE_MS,
@@ -52,6 +52,16 @@ describe("a connection for commands", () => {
     expect(tookMs).toBeLessThan(COMMAND_DEADLINE_MS + SLACK_MS);
     // Late answers must not be taken for those of later commands.
     expect(await client.echo("mine")).toBe("mine");
+  });
+
+  it("is replaced when it is half-open: takes what is sent and answers nothing", async () => {
+    const proxy = await startFaultProxy({ upstream: { port: server.port } });
+    onTestFinished(() => proxy.close());
+    const client = connect(connectForCommands, { url: `redis://127.0.0.1:${proxy.port}` });
+    await client.ping();
+    proxy.halfOpen();
+    expect(await outcomeOf(client.ping())).not.toBe("PONG");
+    await vi.waitFor(async () => expect(await client.ping()).toBe("PONG"), { timeout: WAIT_MS });
   });
 
   it("fails commands while the server is gone, tells its owner, and works when it is back", async () => {

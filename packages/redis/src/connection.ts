@@ -10,6 +10,8 @@ export type RedisClient = Redis;
 /** Longer than any script takes, shorter than anybody would want to wait for one. */
 export const COMMAND_DEADLINE_MS = 2_000;
 const CONNECT_DEADLINE_MS = 5_000;
+/** BullMQ's blocking reads end by themselves within 10 s. */
+const JOBS_SILENCE_MS = 15_000;
 const RECONNECT_MAX_MS = 1_000;
 
 export interface ConnectOptions {
@@ -36,6 +38,8 @@ const common = ({ url, name, onError }: ConnectOptions, options: RedisOptions): 
 export function connectForCommands(options: ConnectOptions): RedisClient {
   return common(options, {
     commandTimeout: COMMAND_DEADLINE_MS,
+    // Half-open, it would never end by itself: every command would fail for ever.
+    socketTimeout: COMMAND_DEADLINE_MS,
     maxRetriesPerRequest: 1,
     // Commands of one turn of the event loop travel together.
     enableAutoPipelining: true,
@@ -49,7 +53,7 @@ export function connectForBlocking(options: ConnectOptions): RedisClient {
 
 /** For BullMQ, which insists on `maxRetriesPerRequest: null` for its workers. */
 export function connectForJobs(options: ConnectOptions): RedisClient {
-  return common(options, { maxRetriesPerRequest: null });
+  return common(options, { maxRetriesPerRequest: null, socketTimeout: JOBS_SILENCE_MS });
 }
 
 export class DeadlineError extends Error {
