@@ -72,7 +72,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "keyspace-loss": {
-    meaning: "FLUSHALL: every key, stream and group is gone",
+    meaning: "FLUSHALL: every key, stream and group is gone, and the latest proposals are published again",
     weight: 1,
     run: async (ground) => {
       await loseKeyspace(ground);
@@ -190,6 +190,8 @@ async function loseKeyspace(ground: Ground): Promise<void> {
   losses.add({ seen, survived: new Map() }, history);
   proposer.forget();
   for (const { redisProxy } of world.members) redisProxy.heal();
+  // Whoever published them may publish again what has been executed already.
+  await proposer.repeat();
   proposer.resume();
 }
 

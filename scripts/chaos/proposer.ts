@@ -24,6 +24,7 @@ const PAUSE_MS = 300;
 /** A plan that has not ended by then is waited for no more. */
 const OVERDUE_MS = 30_000;
 const LOOK_MS = 5;
+const REPEATED = 20;
 const ACTIONS = ["PARTIAL_25", "PARTIAL_50", "PARTIAL_75", "FULL_CLOSE_PROPOSED"] as const;
 
 export class Proposer {
@@ -34,6 +35,7 @@ export class Proposer {
   readonly #ratePerSec: number;
   readonly #freeAtMs: Map<string, number>;
   readonly #order: string[] = [];
+  readonly #latest: { symbol: string; fields: Record<string, string> }[] = [];
   readonly #underWay = new Map<string, string>();
   readonly #stopping = new AbortController();
   #micros = 0;
@@ -97,6 +99,11 @@ export class Proposer {
     this.#paused = false;
   }
 
+  /** The latest proposals once more, as a publisher does that is not sure of them: the same plans. */
+  async repeat(): Promise<void> {
+    for (const { symbol, fields } of this.#latest) await this.#publish(symbol, fields);
+  }
+
   /** Redis has forgotten: what has not ended may never end. */
   forget(): void {
     for (const [id, plan] of this.plans) if (plan.endedAtMs === undefined) this.plans.delete(id);
@@ -135,6 +142,8 @@ export class Proposer {
 
   async #propose(symbol: string, burst: boolean): Promise<void> {
     const fields = this.#fields();
+    this.#latest.push({ symbol, fields });
+    if (this.#latest.length > REPEATED) this.#latest.shift();
     const parsed = parseProposal(symbol, fields);
     if (!parsed.ok) throw new Error(`no proposal: ${parsed.problems.join("; ")}`);
     const id = planId(parsed.proposal);
@@ -143,12 +152,16 @@ export class Proposer {
     this.plans.set(id, { symbol, atMs: performance.now(), burst });
     if (!burst) this.#underWay.set(symbol, id);
     try {
-      await this.#redis.xadd(this.#keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
+      await this.#publish(symbol, fields);
     } catch (error) {
       this.plans.delete(id);
       if (this.#underWay.get(symbol) === id) this.#underWay.delete(symbol);
       throw error;
     }
+  }
+
+  async #publish(symbol: string, fields: Record<string, string>): Promise<void> {
+    await this.#redis.xadd(this.#keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
   }
 
   #fields(): Record<string, string> {

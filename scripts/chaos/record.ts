@@ -35,7 +35,10 @@ export class Recorder extends History {
     if (record !== undefined && !this.#ids.has(record)) this.#ids.set(record, id);
     const plan = stream === "proposal" ? proposedPlan(fields) : fields["plan_id"];
     if (plan === undefined) return;
-    if (stream === "proposal") this.proposalIds.set(plan, id);
+    if (stream === "proposal") {
+      this.proposalIds.set(plan, id);
+      this.forgotten.delete(plan);
+    }
     const shown = SHOWN_FIELDS[stream].flatMap((name) => (fields[name] ? [`${name}=${fields[name]}`] : []));
     this.note(plan, { atMs: Number(id.split("-")[0]), text: `${stream} ${id} ${shown.join(" ")}` });
   }
