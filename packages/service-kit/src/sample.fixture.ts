@@ -42,6 +42,7 @@ await runService({
         },
       }),
     ],
+    begin: async () => log.info("its own work"),
     stop: async () => log.info("its own stop"),
     readiness: async () => {
       if (config.SAMPLE_MISSING === "throw") throw new Error("the exchange cannot be asked");

@@ -209,7 +209,8 @@ describe("a service that starts", () => {
     expect(await service.exited).toEqual({ code: 1, signal: null });
     const { msg } = await service.log(/^sample cannot start/);
     expect(msg).toContain(`address already in use 127.0.0.1:${server.port}`);
-    expect(await redis.exists(STREAM)).toBe(0);
+    expect(await redis.keys("*")).toEqual([]);
+    expect(service.records.map(({ msg: said }) => said)).not.toContain("its own work");
   });
 
   it("refuses a bad configuration with every violation, before anything else", async () => {

@@ -37,11 +37,13 @@ const PROGRESS_BOUND_MS = 20_000;
 /** Synchronous: what was logged before an exit or a crash is there, in order; pino's default loses or turns it round. */
 const LOG_DESTINATION = { dest: 1, sync: true };
 
-/** What a running service hands back to its kit. */
+/** What a started service hands back to its kit. Until `begin` it has changed nothing and taken up no work. */
 export interface Running {
+  /** Takes up what is not a consumer's work; the consumers are started after it. */
+  begin?: () => Promise<void>;
   /** Started, observed and stopped by the kit, in this order. */
   consumers?: readonly StreamConsumer[];
-  /** After the consumers have stopped. */
+  /** After the consumers have stopped, and whether or not `begin` was reached. */
   stop?: () => Promise<void>;
   /** What is not ready beyond Redis and the consumers. */
   readiness?: () => Promise<string[]>;
@@ -91,7 +93,7 @@ export async function runBareService<Schema extends z.ZodObject>(
     return {
       running,
       readiness: async () => [],
-      begin: async () => undefined,
+      begin: async () => running.begin?.(),
       close: async () => running.stop?.(),
     };
   });
@@ -127,6 +129,7 @@ export async function runService<Schema extends z.ZodObject>(
     return {
       running,
       begin: async () => {
+        await running.begin?.();
         for (const consumer of consumers) await consumer.start();
       },
       close: async () => {
@@ -171,7 +174,7 @@ async function waitForRedis(redis: RedisClient, log: Logger): Promise<RedisFacts
 interface Started {
   running: Running;
   readiness: () => Promise<string[]>;
-  /** Takes up work: the consumers read. */
+  /** Takes up work. */
   begin: () => Promise<void>;
   /** Stops everything that was started besides HTTP. */
   close: () => Promise<void>;

@@ -157,7 +157,7 @@ describe("the apply-layer", () => {
   });
 
   it("ends in order on SIGTERM, and leaves what waits to the next one", async () => {
-    const service = await start({ APPLY_PERMIT_WAIT_MS: "60000" });
+    const service = await start({ APPLY_PERMIT_WAIT_MS: "30000" });
     const plan = await propose();
     await entryOf(keys.streams.plan, plan);
     running = [];
@@ -194,6 +194,23 @@ describe("the apply-layer", () => {
       timeout: SWEPT_MS,
     });
     expect(await redis.zcard(keys.waiting(SYMBOL))).toBe(0);
+  });
+
+  it("takes up nothing where its port is taken", async () => {
+    await redis.hset(keys.proposal(SYMBOL), { harvest_action: "HOLD", kill_score: "0.3" });
+    await expect(start({ APPLY_METRICS_PORT: String(server.port) })).rejects.toThrow(
+      "address already in use",
+    );
+    expect(await redis.keys("*")).toEqual([keys.proposal(SYMBOL)]);
+  });
+
+  it("works on when the waiting plans of a symbol cannot be read", async () => {
+    await redis.set(keys.waiting("ETHUSDT"), "no sorted set");
+    const service = await start();
+    await service.waitForLog(({ msg }) => msg === "failed to sweep waiting plans, trying again", LOG_MS);
+    const plan = await propose();
+    await issueByKeys(plan);
+    expect((await waitLog(service, plan)).msg).toContain("] OK ");
   });
 
   it("refuses to start when its configuration is wrong", async () => {

@@ -1,6 +1,7 @@
 /** The executor as a process of its own. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { connectForCommands, disconnect } from "@quantum/redis";
 import { startService } from "@quantum/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { KEY, type Rig, SECRET, startRig } from "./rig.fixture.ts";
@@ -49,6 +50,14 @@ describe("the service", () => {
     expect(metrics).toContain(`quantum_exchange_call_seconds_count{endpoint="order",outcome="answered"} 1`);
     expect(metrics).not.toContain(entry.plan_id);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it("takes up nothing where its port is taken", async () => {
+    const over = { EXECUTOR_METRICS_PORT: String(rig.server.port), REDIS_URL: `${rig.server.url}/1` };
+    await expect(start(over)).rejects.toThrow("address already in use");
+    const redis = connectForCommands({ url: over.REDIS_URL, name: "test", onError: () => undefined });
+    expect(await redis.keys("*:repeat*")).toEqual([]);
+    await disconnect(redis);
   });
 
   it.each([

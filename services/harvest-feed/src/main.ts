@@ -26,8 +26,12 @@ await runService({
       max: config.FEED_MAX === 0 ? Number.POSITIVE_INFINITY : config.FEED_MAX,
     });
     observeFeed(feed, source.symbols, registry, log);
-    log.info({ seed: config.FEED_SEED, file, symbols: source.symbols }, "feed starts");
-    await feed.start();
-    return { stop: () => feed.stop() };
+    return {
+      begin: async () => {
+        log.info({ seed: config.FEED_SEED, file, symbols: source.symbols }, "feed starts");
+        await feed.start();
+      },
+      stop: () => feed.stop(),
+    };
   },
 });

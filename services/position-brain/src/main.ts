@@ -81,19 +81,22 @@ await runService({
     const operator = new OperatorCommands({ pairs, refresh });
     observe({ brain, refresh, operator, pairs, allowlist, registry, log });
 
-    await refresh.all();
-    const stopSchedule = await startSchedule({
-      connectForJobs,
-      keys,
-      everyMs: Math.round(config.P33_POLL_SEC * MS_PER_SEC),
-      refresh: async () => {
-        await refresh.all();
-        await rules.renew();
-      },
-      onError: (error) => log.error({ err: error }, "the refresh schedule failed, trying again"),
-    });
+    let stopSchedule = async () => {};
     const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
     return {
+      begin: async () => {
+        await refresh.all();
+        stopSchedule = await startSchedule({
+          connectForJobs,
+          keys,
+          everyMs: Math.round(config.P33_POLL_SEC * MS_PER_SEC),
+          refresh: async () => {
+            await refresh.all();
+            await rules.renew();
+          },
+          onError: (error) => log.error({ err: error }, "the refresh schedule failed, trying again"),
+        });
+      },
       consumers: [
         new StreamConsumer({ ...consumer, stream: keys.streams.plan, handle: brain.handlePlan }),
         new StreamConsumer({

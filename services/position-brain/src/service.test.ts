@@ -78,6 +78,14 @@ describe("position-brain as a process", () => {
     expect(metrics).toMatch(/p33_snapshot_age_seconds\{symbol="BTCUSDT"\} \d/);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
   });
+
+  it("reads and writes nothing where its port is taken", async () => {
+    const taken = { P33_METRICS_PORT: String(rig.server.port), REDIS_URL: `${rig.server.url}/1` };
+    const second = startService("position-brain", { ...environment(), ...taken });
+    await expect(second).rejects.toThrow("address already in use");
+    expect(await rig.redis.info("keyspace")).not.toContain("db1");
+  });
+
   it("ends by itself when asked to", async () => {
     expect(await service.stop()).toEqual({ code: 0, signal: null });
   });
