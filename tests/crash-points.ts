@@ -11,7 +11,7 @@
 import { loadScript } from "@quantum/lua";
 import { fieldsOf } from "@quantum/streams";
 import { type ProxyFrame, type ServiceProcess, startFaultProxy, type Verdict } from "@quantum/testkit";
-import { nextProposal, planIdOf } from "./fuzz/proposals.ts";
+import { nextProposal, planIdOf } from "./fuzz/inputs.ts";
 import { unfinished } from "./groups.ts";
 import { eventually, ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "./rig.ts";
 
@@ -59,8 +59,9 @@ export async function enumerateCrashPoints(
   const enumeration: Enumeration = { points: [], missed: [], troubles: [] };
   try {
     // The first plan only ends the reads with which the services have started.
-    const [warmup, { steps, troubles }] = [await rig.live(undefined), await rig.live(undefined)];
-    enumeration.troubles.push(...warmup.troubles, ...troubles);
+    const warmUp = await rig.live(undefined);
+    const { steps, troubles } = await rig.live(undefined);
+    enumeration.troubles.push(...warmUp.troubles, ...troubles);
     for (const step of steps.slice(from === undefined ? 0 : steps.indexOf(from))) {
       let life = await rig.live(step);
       for (let lives = 1; !life.killed && lives < LIVES_MAX; lives += 1) life = await rig.live(step);
@@ -118,7 +119,7 @@ async function startCrashRig(victimName: ServiceName, fault: string | undefined)
       if (fault !== undefined) await orderFault(rig.venueUrl, fault);
       [steps, wanted] = [[], step];
       await rig.client.xadd(rig.keys.streams.proposal, "*", ...Object.entries(fields).flat());
-      const undisturbed = ended(rig, id);
+      const undisturbed = ended(rig, id, step);
       await Promise.race([undisturbed.catch(() => undefined), victim?.exited]);
       const life = { steps, killed };
       wanted = undefined;
@@ -129,7 +130,7 @@ async function startCrashRig(victimName: ServiceName, fault: string | undefined)
         killed = false;
         victim = await start(victimName);
       }
-      await undisturbed.catch(() => ended(rig, id));
+      await undisturbed.catch(() => ended(rig, id, step));
       return { ...life, troubles: await troublesOf(rig, id) };
     },
     async stop(): Promise<void> {
@@ -157,12 +158,16 @@ async function orderFault(venueUrl: string, kind: string): Promise<void> {
   });
 }
 
-function ended(rig: Rig, planId: string): Promise<true> {
-  return eventually(
-    async () => ((await stillOpen(rig, planId)).length === 0 ? true : undefined),
-    ENDED_MS,
-    planId,
-  );
+/** @throws Error saying what has not ended */
+async function ended(rig: Rig, planId: string, step: string | undefined): Promise<void> {
+  let open: string[] = [];
+  const isOver = async () => {
+    open = await stillOpen(rig, planId);
+    return open.length === 0 ? true : undefined;
+  };
+  await eventually(isOver, ENDED_MS, `${planId} ends`).catch((cause: unknown) => {
+    throw new Error(`${planId}, killed ${step ?? "never"}, did not end: ${open.join("; ")}`, { cause });
+  });
 }
 
 interface Position {

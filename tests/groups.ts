@@ -5,18 +5,22 @@ import { fieldsOf } from "@quantum/streams";
 const SHOWN_MAX = 1_000;
 
 export interface Unfinished {
+  /** Of a pending entry; empty where entries are not even read. */
   entryId: string;
   what: string;
 }
 
-export async function unfinished(client: RedisClient, streams: Record<string, string>): Promise<Unfinished[]> {
+export async function unfinished(
+  client: RedisClient,
+  streams: Record<string, string>,
+): Promise<Unfinished[]> {
   const found: Unfinished[] = [];
   for (const stream of Object.values(streams)) {
     if ((await client.exists(stream)) === 0) continue;
     const last = fieldsOf((await client.xinfo("STREAM", stream)) as string[])["last-generated-id"] ?? "";
     for (const flat of (await client.xinfo("GROUPS", stream)) as string[][]) {
       const { name = "", pending, "last-delivered-id": delivered } = fieldsOf(flat);
-      if (delivered !== last) found.push({ entryId: last, what: `${name} has not read ${last} of ${stream}` });
+      if (delivered !== last) found.push({ entryId: "", what: `${name} has not read ${last} of ${stream}` });
       if (Number(pending) === 0) continue;
       const entries = (await client.xpending(stream, name, "-", "+", SHOWN_MAX)) as [string][];
       found.push(...entries.map(([id]) => ({ entryId: id, what: `${name} has ${id} of ${stream} pending` })));

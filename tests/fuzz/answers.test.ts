@@ -9,7 +9,7 @@ import { eventually, SYMBOLS } from "../rig.ts";
 import { type Bench, startBench } from "./bench.ts";
 import { startDamagingVenue } from "./damaging-venue.ts";
 import { applyDamage, byteDamage } from "./mutations.ts";
-import { nextProposal, planIdOf } from "./proposals.ts";
+import { nextProposal, planIdOf } from "./inputs.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
 
 /** About as many answers as one plan asks for. */

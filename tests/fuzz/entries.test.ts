@@ -5,21 +5,21 @@
 import { executeEntry, parseProposal, planEntry, planId, resultEntry } from "@quantum/contract";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SimState, SYMBOLS } from "../rig.ts";
+import { SYMBOLS } from "../rig.ts";
 import { type Bench, type Books, PATIENCE_MS, startBench } from "./bench.ts";
 import { applyDamage, damage, type Damage } from "./mutations.ts";
-import { nextProposal } from "./proposals.ts";
+import { execute, LONG_AGO_SEC, nextId, nextProposal, plan, result, symbolOf } from "./inputs.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
 
 /** Symbols of which nobody but the hash poll knows: as many hashes as can be damaged at once. */
 const HASH_SYMBOLS = Array.from({ length: 250 }, (_, index) => `HASH${index}USDT`);
 const POLLED_MS = 5_000;
-const EXECUTE_TTL_MS = 2_500;
+/** The most of the results of a symbol that may tell of a recent execution: all others wait with them for the fills. */
+const RECENT_OF = 100;
 /** Plans whose deadline is not farther are answered within the time in which everything is. */
 const ANSWERED_MS = 5_000;
 
 let bench: Bench;
-let made = 0;
 /** What became of inputs: a run that meets only one fate shows nothing. */
 const fates = new Set<string>();
 beforeAll(async () => {
@@ -37,65 +37,6 @@ beforeAll(async () => {
   );
 });
 afterAll(() => bench.stop());
-
-const symbolOf = (index: number) => SYMBOLS[index % SYMBOLS.length] ?? "";
-const nextId = () => (made += 1).toString(16).padStart(16, "f");
-
-/** As the Python apply-layer writes it; now and then as ours does. */
-function plan(index: number): Record<string, string> {
-  const ours = { attempt_no: "1", mode: "paper", deadline_ms: String(Date.now() + 1_200) };
-  return {
-    plan_id: nextId(),
-    symbol: symbolOf(index),
-    action: "PARTIAL_25",
-    kill_score: "0.5",
-    new_sl_proposed: "",
-    R_net: "4.2",
-    decision: "EXECUTE",
-    reason_codes: "",
-    steps: '[{"step": "CLOSE_PARTIAL_25", "type": "market_reduce_only", "side": "close", "pct": 25.0}]',
-    close_qty: "0.0",
-    price: "",
-    timestamp: String(Math.floor(Date.now() / 1000)),
-    ...(index % 4 === 0 ? ours : {}),
-  };
-}
-
-function execute(index: number): Record<string, string> {
-  const nowMs = Date.now();
-  return {
-    plan_id: nextId(),
-    symbol: symbolOf(index),
-    attempt: `${nowMs}-${made}`,
-    attempt_no: "1",
-    step: "CLOSE_PARTIAL_25",
-    close_pct: "25.0",
-    position_amt: "0.062",
-    safe_qty: "0.01",
-    max_qty: "",
-    valid_until_ms: String(nowMs + EXECUTE_TTL_MS),
-    opened_at_ms: String(nowMs),
-    mode: "paper",
-  };
-}
-
-/** Of an order that the exchange knows, as the Python executor tells it. */
-function result(index: number, { orders }: SimState): Record<string, string> {
-  const order = orders[0] as (SimState["orders"][0] & { orderId: string; side: string }) | undefined;
-  const qty = order?.executedQty ?? "0";
-  const step = { step: "CLOSE_FULL", status: "success", order_id: order?.orderId, side: order?.side };
-  return {
-    plan_id: nextId(),
-    symbol: order?.symbol ?? "",
-    decision: "EXECUTE",
-    executed: index % 2 === 0 ? "True" : "False",
-    would_execute: "False",
-    steps_results: JSON.stringify([{ ...step, quantity: qty, executed_qty: qty, reduce_only: true }]),
-    error: index % 2 === 0 ? "" : "order failed",
-    // Long ago: P3.3 does not wait for fills that old.
-    timestamp: String(Math.floor(Date.now() / 1000) - 300),
-  };
-}
 
 const indexedDamage = fc.record({ index: fc.nat(), damaged: damage });
 const build = (make: (index: number) => Record<string, string>) =>
@@ -253,7 +194,12 @@ describe(`damaged input (seed ${SEED})`, () => {
       const state = await bench.simState();
       const fed = await bench.feed(
         keys.streams.result,
-        batch.map(({ index, damaged }) => applyDamage(damaged, result(index, state))),
+        batch.map(({ index, damaged }) => {
+          const fields = applyDamage(damaged, result(index, state));
+          return index % RECENT_OF === 0
+            ? fields
+            : [...fields, ...applyDamage([], { timestamp: String(LONG_AGO_SEC) })];
+        }),
       );
       const parsed = new Map(fed.map(({ id, fields }) => [id, resultEntry.safeParse(fields)]));
       // P3.3 waits half a minute for the fills of an execution that is told as recent.
@@ -276,7 +222,7 @@ describe(`damaged input (seed ${SEED})`, () => {
     const { keys } = bench;
     const wake = () => ({
       plan_id: nextId(),
-      symbol: symbolOf(made),
+      symbol: symbolOf(0),
       issuer: "p33",
       verdict: "granted",
       reason: "",

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Bench, startBench } from "./bench.ts";
 import { applyDamage, byteDamage, damageBytes } from "./mutations.ts";
-import { nextProposal, planIdOf } from "./proposals.ts";
+import { nextProposal, planIdOf } from "./inputs.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
 
 const SYMBOL = "BTCUSDT";
