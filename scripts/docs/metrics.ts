@@ -65,8 +65,7 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
   },
   {
     title: "executor (8049)",
-    register: (registry) =>
-      observeExecutor({ events: idle(), orders: idle(), rules: idle(), registry, log: idle() }),
+    register: (registry) => observeExecutor({ events: idle(), orders: idle(), registry, log: idle() }),
   },
   {
     title: "harvest-feed (8098)",

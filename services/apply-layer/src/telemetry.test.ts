@@ -1,4 +1,4 @@
-import { waitLine } from "@quantum/contract";
+import { resultEntry, waitLine } from "@quantum/contract";
 import type { Verdict } from "@quantum/permits";
 import { EventEmitter } from "node:events";
 import { Registry } from "prom-client";
@@ -187,6 +187,19 @@ describe("telemetry", () => {
     expect(metrics).not.toMatch(/EVIL|EVERYTHING|made_up/);
     expect(metrics).not.toContain(OK.planId);
     expect(metrics).not.toContain(BLOCKED.planId);
+  });
+
+  it("tells a step that succeeded, one that failed and a dry run apart, whoever wrote the result", async () => {
+    const entry = { plan_id: OK.planId, symbol: "BTCUSDT", decision: "EXECUTE", executed: "False" };
+    for (const more of [{ executed: "True" }, { outcome: "NOT_PLACED" }, { would_execute: "True" }, {}])
+      events.emit("result", resultEntry.parse({ ...entry, ...more }));
+    const metrics = await registry.metrics();
+    const counts = [...metrics.matchAll(/quantum_apply_execute_total\{.*status="(\w+)"\} (\d)/g)];
+    expect(counts.map(([, status, count]) => [status, count])).toEqual([
+      ["success", "1"],
+      ["failed", "2"],
+      ["dry_run", "1"],
+    ]);
   });
 
   it("measures the wait in the buckets of WIRE.md", async () => {

@@ -53,7 +53,7 @@ export function observe(options: Options): void {
   });
   const executes = new Counter({
     name: "quantum_apply_execute_total",
-    help: "Results of plans that were to execute",
+    help: "Steps of permitted plans that ended: success, failed or dry_run",
     labelNames: ["symbol", "step", "status"],
     registers,
   });
@@ -136,7 +136,7 @@ export function observe(options: Options): void {
     executes.inc({
       symbol,
       step: typeof step === "string" ? closed(steps, step) : "none",
-      status: (result.outcome ?? "unknown").toLowerCase(),
+      status: result.executed ? "success" : result.would_execute ? "dry_run" : "failed",
     });
     if (result.executed) lastSuccess.set({ symbol }, Date.now() / 1000);
   });

@@ -42,9 +42,6 @@ describe("the service", () => {
     const get = async (path: string) => fetch(`${service.url}${path}`);
     expect((await get("/readyz")).status).toBe(200);
     const metrics = await (await get("/metrics")).text();
-    expect(metrics).toContain(
-      `quantum_apply_execute_total{symbol="${symbol}",step="CLOSE_PARTIAL_75",status="success"} 1`,
-    );
     expect(metrics).toContain(`quantum_order_outcomes_total{outcome="EXECUTED",reason="none"} 1`);
     expect(metrics).toContain("quantum_orders_in_doubt 0");
     expect(metrics).toContain(`quantum_exchange_call_seconds_count{endpoint="order",outcome="answered"} 1`);

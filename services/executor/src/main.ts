@@ -52,7 +52,7 @@ await runService({
     );
     const rules = new RuleBook(exchange, events);
     const orders = createOrders({ redis, keys, group: GROUP, events });
-    observe({ events, orders, rules, registry, log });
+    observe({ events, orders, registry, log });
 
     if (await whenReachable(() => exchange.hedgeMode(), log)) {
       throw new Error("the account is in hedge mode: reduce-only orders need one-way mode");

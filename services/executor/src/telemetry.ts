@@ -4,14 +4,7 @@ import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { ExecutorEvents } from "./events.ts";
 import type { Orders } from "./orders.ts";
-import type { RuleBook } from "./rules.ts";
 
-const STEPS: ReadonlySet<string> = new Set([
-  "CLOSE_FULL",
-  "CLOSE_PARTIAL_75",
-  "CLOSE_PARTIAL_50",
-  "CLOSE_PARTIAL_25",
-]);
 const REASONS: ReadonlySet<string> = new Set(ORDER_REASONS);
 const MS_PER_SECOND = 1000;
 /** From a simulator's answer to one that a timeout cuts off, in seconds. */
@@ -20,19 +13,12 @@ const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4
 export interface TelemetryOptions {
   events: ExecutorEvents;
   orders: Orders;
-  rules: RuleBook;
   registry: Registry;
   log: Logger;
 }
 
-export function observe({ events, orders, rules, registry, log }: TelemetryOptions): void {
+export function observe({ events, orders, registry, log }: TelemetryOptions): void {
   const registers = [registry];
-  const executed = new Counter({
-    name: "quantum_apply_execute_total",
-    help: "Steps that ended, by status (success, failed)",
-    labelNames: ["symbol", "step", "status"] as const,
-    registers,
-  });
   const outcomes = new Counter({
     name: "quantum_order_outcomes_total",
     help: "Orders that ended, by outcome and reason (none: executed)",
@@ -54,19 +40,15 @@ export function observe({ events, orders, rules, registry, log }: TelemetryOptio
   });
   gaugeDoubts(orders, registry);
 
-  const ended = (order: { symbol: string; step: string }, outcome: string, reason: string) => {
-    const symbol = rules.has(order.symbol) ? order.symbol : "other";
-    const step = STEPS.has(order.step) ? order.step : "other";
-    executed.inc({ symbol, step, status: outcome === "EXECUTED" ? "success" : "failed" });
+  const ended = (outcome: string, reason: string) =>
     outcomes.inc({ outcome, reason: reason === "" ? "none" : REASONS.has(reason) ? reason : "other" });
-  };
 
   events.on("claimed", (order) =>
     log.info(order, `${order.symbol}: Sending ${order.side} ${order.quantity} MARKET reduceOnly`),
   );
   events.on("settled", (order) => {
     const { symbol, orderId, outcome, reason } = order;
-    ended(order, outcome, reason);
+    ended(outcome, reason);
     if (outcome === "EXECUTED") {
       log.info(order, `${symbol}: Order ${orderId} executed successfully`);
       log.info(order, `${symbol}: Result published (executed=True, error=None)`);
@@ -76,7 +58,7 @@ export function observe({ events, orders, rules, registry, log }: TelemetryOptio
     }
   });
   events.on("refused", (order) => {
-    ended(order, "NOT_PLACED", order.reason);
+    ended("NOT_PLACED", order.reason);
     log.warn(order, `${order.symbol}: Result published (executed=False, error=${order.reason})`);
   });
   events.on("doubted", (order) => {
