@@ -49,6 +49,8 @@ describe("decide", () => {
     [{ harvest_action: "UPDATE_SL" }, "SKIP update_sl_not_supported"],
     [{ harvest_action: "PARTIAL_80" }, "ERROR unknown_action_PARTIAL_80"],
     [{ harvest_action: "partial_75" }, "ERROR unknown_action_partial_75"],
+    [{ harvest_action: "FLIP,\u001b[2J né" }, "ERROR unknown_action_FLIP___2J_n_"],
+    [{ harvest_action: "A".repeat(33) }, `ERROR unknown_action_${"A".repeat(32)}`],
     [{ kill_score: "nan" }, "ERROR kill_score_invalid"],
     [{ kill_score: "inf" }, "ERROR kill_score_invalid"],
     [{ kill_score: "-0.000001" }, "ERROR kill_score_invalid"],

@@ -69,7 +69,7 @@ export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided
     return { decision: "EXECUTE", reason: warning ? "kill_score_warning_close_ok" : "", close };
   }
   const idle = IDLE.get(action);
-  return idle === undefined ? refuse("ERROR", `unknown_action_${action}`) : refuse("SKIP", idle);
+  return idle === undefined ? refuse("ERROR", `unknown_action_${legible(action)}`) : refuse("SKIP", idle);
 }
 
 /** By the publisher's clock: `last_update_epoch`, else `computed_at_utc`. */
@@ -84,4 +84,11 @@ function isStale(proposal: Proposal, maxAgeSec: number, nowMs: number): boolean 
   if (atMs === undefined) return true;
   const ageSec = (nowMs - atMs) / 1000;
   return !(ageSec <= maxAgeSec && ageSec >= -CLOCK_SKEW_SEC);
+}
+
+const LEGIBLE_MAX = 32;
+
+/** A publisher may write anything for an action, and of any size; this goes into comma lists, records and terminals. */
+export function legible(action: string): string {
+  return action.slice(0, LEGIBLE_MAX).replaceAll(/\W/g, "_");
 }

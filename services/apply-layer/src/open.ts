@@ -11,7 +11,7 @@ import {
 } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
-import type { Decided } from "./decide.ts";
+import { type Decided, legible } from "./decide.ts";
 
 const run = bindScript("plans/open", {
   keys: [
@@ -134,7 +134,7 @@ function planFields(id: string, proposal: Proposal, decided: Decided): Record<st
   return {
     plan_id: id,
     symbol: proposal.symbol,
-    action: proposal.harvestAction,
+    action: legible(proposal.harvestAction),
     kill_score: formatPythonFloat(proposal.killScore),
     k_regime_flip: float(proposal.kRegimeFlip),
     k_sigma_spike: float(proposal.kSigmaSpike),
