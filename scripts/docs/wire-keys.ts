@@ -91,6 +91,13 @@ const NOTES: Readonly<
     by: "apply-layer",
     holds: "*ours*: plan id → deadline in ms, of the plans that wait",
   },
+  waitingSymbols: {
+    key: keys.waitingSymbols,
+    type: "SET",
+    ttlSec: "none",
+    by: "apply-layer",
+    holds: "*ours*: symbols that ever had a waiting plan: where the sweep looks",
+  },
   permit: [
     {
       key: keys.permit("governor", PLAN),

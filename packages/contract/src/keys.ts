@@ -26,6 +26,8 @@ export function createKeys(prefix = "") {
     published: (planId: string) => key(`apply:stream_published:${planId}`),
     /** ZSET plan id → deadline (ms): the plans that wait for permits. */
     waiting: (symbol: string) => key(`apply:waiting:${symbol}`),
+    /** SET of symbols that ever had a waiting plan: where a sweep looks for `waiting`. */
+    waitingSymbols: key("apply:symbols"),
 
     /** The governor's permits have no issuer in their name (WIRE.md); everybody else's do. */
     permit: (issuer: string, planId: string) =>

@@ -87,7 +87,8 @@ export async function startKernel() {
 
     /** Everything in the database. Times to live count down, so only whether there is one. */
     keyspace: async (): Promise<Record<string, string>> => {
-      const names = await redis.keys("*");
+      // Beside the scripts' keys stands the sweep's index of symbols, which only ever grows.
+      const names = (await redis.keys("*")).filter((name) => name !== keys.waitingSymbols);
       const values = await Promise.all(
         names.map(async (key) => {
           const [dump, ttl] = await Promise.all([redis.dumpBuffer(key), redis.pttl(key)]);

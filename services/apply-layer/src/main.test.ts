@@ -205,6 +205,7 @@ describe("the apply-layer", () => {
   });
 
   it("works on when the waiting plans of a symbol cannot be read", async () => {
+    await redis.sadd(keys.waitingSymbols, "ETHUSDT");
     await redis.set(keys.waiting("ETHUSDT"), "no sorted set");
     const service = await start();
     await service.waitForLog(({ msg }) => msg === "failed to sweep waiting plans, trying again", LOG_MS);

@@ -111,7 +111,7 @@ await runService({
       accept,
       onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
     });
-    const sweep = createSweep({ redis, keys, symbols: known, wait });
+    const sweep = createSweep({ redis, keys, wait });
     const repeated: { stop: () => Promise<void> }[] = [];
 
     const common = { redis, connectForBlocking, keys, group: GROUP, consumer: instance };

@@ -73,7 +73,9 @@ export function createOpen(options: OpenOptions): Open {
   return async (proposal, decided, proposedMs) => {
     const id = planId(proposal);
     const { symbol } = proposal;
-    const [status, ...rest] = await run(redis, {
+    // First on the connection, so that a sweep finds the plan whatever happens next, whoever runs it.
+    const announced = decided.decision === "EXECUTE" && redis.sadd(keys.waitingSymbols, symbol);
+    const opening = run(redis, {
       keys: {
         plan: keys.plan(id),
         dedupe: keys.dedupe(id),
@@ -102,6 +104,7 @@ export function createOpen(options: OpenOptions): Open {
       },
       restArgs: flatFields(planFields(id, proposal, decided)),
     });
+    const [[status, ...rest]] = await Promise.all([opening, announced]);
     return parseReply(id, status, rest);
   };
 }

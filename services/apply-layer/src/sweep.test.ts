@@ -27,13 +27,13 @@ async function opened(symbol: string, waitMs?: number): Promise<string> {
   const open = kernel.opener(waitMs === undefined ? {} : { waitMs });
   return (await open(proposalFrom(FIELDS, symbol), EXECUTE)).planId;
 }
-const sweepOf = (...symbols: string[]) => createSweep({ redis: kernel.redis, keys, symbols, wait });
+const sweep = (options: { all: boolean }) => createSweep({ redis: kernel.redis, keys, wait })(options);
 
 describe("a sweep", () => {
   it("ends the plans past their deadline and leaves the others to who watches them", async () => {
     const late = await opened("BTCUSDT", 0);
     await opened("ETHUSDT");
-    await sweepOf("BTCUSDT", "ETHUSDT")({ all: false });
+    await sweep({ all: false });
     expect(verdicts).toMatchObject([{ planId: late, reason: "missing_both" }]);
     expect(wait.size).toBe(0);
   });
@@ -42,23 +42,30 @@ describe("a sweep", () => {
     const permitted = await opened("BTCUSDT");
     await kernel.givePermits(permitted);
     await opened("ETHUSDT");
-    await sweepOf("BTCUSDT", "ETHUSDT")({ all: true });
+    await sweep({ all: true });
     expect(verdicts).toMatchObject([{ kind: "ok", planId: permitted }]);
     expect(wait.size).toBe(1);
+  });
+
+  it("ends plans of symbols that are on nobody's list any more", async () => {
+    const late = await opened("DELISTEDUSDT", 0);
+    await sweep({ all: false });
+    expect(verdicts).toMatchObject([{ planId: late, symbol: "DELISTEDUSDT" }]);
   });
 
   it("forgets a plan whose record is gone", async () => {
     const plan = await opened("BTCUSDT", 0);
     await kernel.redis.del(keys.plan(plan));
-    await sweepOf("BTCUSDT")({ all: false });
+    await sweep({ all: false });
     expect(verdicts).toEqual([]);
     expect(await kernel.redis.zcard(keys.waiting("BTCUSDT"))).toBe(0);
   });
 
   it("says that one symbol cannot be read, and ends the others' plans all the same", async () => {
+    await kernel.redis.sadd(keys.waitingSymbols, "BTCUSDT");
     await kernel.redis.set(keys.waiting("BTCUSDT"), "not what it should be");
     await opened("ETHUSDT", 0);
-    await expect(sweepOf("BTCUSDT", "ETHUSDT")({ all: false })).rejects.toThrow("WRONGTYPE");
+    await expect(sweep({ all: false })).rejects.toThrow("WRONGTYPE");
     expect(verdicts).toHaveLength(1);
   });
 });

@@ -10,7 +10,6 @@ const SWEPT_PLANS_MAX = 500;
 interface SweepOptions {
   redis: RedisClient;
   keys: Keys;
-  symbols: readonly string[];
   wait: PermitWait;
 }
 
@@ -18,8 +17,10 @@ interface SweepOptions {
  * @returns one sweep: plans past their deadline, or (`all`, at start) every waiting plan, since the wake-ups that a
  * former process had been given are gone. Our clock only chooses which to try: the script decides by Redis's.
  */
-export function createSweep({ redis, keys, symbols, wait }: SweepOptions) {
+export function createSweep({ redis, keys, wait }: SweepOptions) {
   return async ({ all }: { all: boolean }): Promise<void> => {
+    // Not this process's lists: a plan waits on although its symbol has been taken off them.
+    const symbols = await redis.smembers(keys.waitingSymbols);
     const pipeline = redis.pipeline();
     const until = all ? "+inf" : Date.now();
     for (const symbol of symbols)
