@@ -5,7 +5,8 @@ import { z } from "zod";
 
 const MANIFEST = join(import.meta.dirname, "../../../package.json");
 
-/** An installer that unpacks a tag names it; a checkout has the version of its manifest. */
+/** The installer unpacks a tag into a folder of its name; elsewhere the version is the manifest's. */
+const release = /\/releases\/([^/]+)\/packages\//.exec(import.meta.dirname)?.[1];
+
 export const version =
-  process.env["QUANTUM_VERSION"] ??
-  z.object({ version: z.string() }).parse(JSON.parse(readFileSync(MANIFEST, "utf8"))).version;
+  release ?? z.object({ version: z.string() }).parse(JSON.parse(readFileSync(MANIFEST, "utf8"))).version;

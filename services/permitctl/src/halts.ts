@@ -8,10 +8,16 @@ const RUNNING = new Set(["0", "false", "off", "no"]);
 
 export interface Halts {
   killSwitch: { on: boolean; value: string | null };
-  /** `reason` and `atMs` as far as the keys tell. */
-  disarm: { reason: string; atMs: number | null } | null;
+  disarm: Disarm | null;
   /** The keys' text, to be compared when they are cleared; "" where there is none. */
   shown: { disarm: string; today: string };
+}
+
+/** As far as the key tells; `reason` is its whole text if that is no disarm of ours or the Python governor's. */
+interface Disarm {
+  reason: string;
+  context: Readonly<Record<string, unknown>>;
+  atMs: number | null;
 }
 
 export async function readHalts(redis: RedisClient, keys: Keys): Promise<Halts> {
@@ -30,13 +36,17 @@ export async function readHalts(redis: RedisClient, keys: Keys): Promise<Halts> 
   };
 }
 
-const disarmBody = z.object({ reason: z.string(), timestamp: z.number() });
+const disarmBody = z.object({
+  reason: z.string(),
+  context: z.record(z.string(), z.unknown()).default({}),
+  timestamp: z.number(),
+});
 
-function describe(text: string): Halts["disarm"] {
+function describe(text: string): Disarm {
   try {
-    const { reason, timestamp } = disarmBody.parse(JSON.parse(text));
-    return { reason, atMs: timestamp * 1_000 };
+    const { reason, context, timestamp } = disarmBody.parse(JSON.parse(text));
+    return { reason, context, atMs: timestamp * 1_000 };
   } catch {
-    return { reason: text, atMs: null };
+    return { reason: text, context: {}, atMs: null };
   }
 }

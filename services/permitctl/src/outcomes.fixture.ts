@@ -20,7 +20,8 @@ export interface Answer {
 
 export type Pipeline = Awaited<ReturnType<typeof startPipeline>>;
 
-export async function startPipeline() {
+/** @param waitMs how long plans wait for permits */
+export async function startPipeline(waitMs = WAIT_MS) {
   const rig = await startRig();
   // The rig's file is the fastest; `verify` asks for the safest.
   await rig.client.config("SET", "appendfsync", "always");
@@ -32,7 +33,7 @@ export async function startPipeline() {
     start("apply-layer", "APPLY_METRICS_PORT", {
       APPLY_MODE: mode,
       APPLY_POLL_SEC: "0.2",
-      APPLY_PERMIT_WAIT_MS: String(WAIT_MS),
+      APPLY_PERMIT_WAIT_MS: String(waitMs),
     });
   await Promise.all([
     start("governor", "METRICS_PORT"),
@@ -54,7 +55,7 @@ export async function startPipeline() {
       await service("apply-layer").stop();
       await startApplyLayer(mode);
     },
-    permitctl: (...args: string[]) => permitctl(rig.redis.url, args),
+    permitctl: (...args: string[]) => permitctl(rig.redis.url, args, waitMs),
     sim: async (path: string, body: object): Promise<void> => {
       const headers = { "content-type": "application/json" };
       const answer = await fetch(`${rig.venueUrl}${path}`, {
@@ -69,7 +70,11 @@ export async function startPipeline() {
 }
 
 /** One call; the program is the same, only the process is ours. */
-export async function permitctl(redisUrl: string, args: readonly string[]): Promise<Answer> {
+export async function permitctl(
+  redisUrl: string,
+  args: readonly string[],
+  waitMs = WAIT_MS,
+): Promise<Answer> {
   const answer = { stdout: "", stderr: "" };
   const into = (stream: "stdout" | "stderr") =>
     new Writable({
@@ -79,7 +84,7 @@ export async function permitctl(redisUrl: string, args: readonly string[]): Prom
       },
     });
   const code = await run(args, {
-    env: { REDIS_URL: redisUrl, APPLY_PERMIT_WAIT_MS: String(WAIT_MS) },
+    env: { REDIS_URL: redisUrl, APPLY_PERMIT_WAIT_MS: String(waitMs) },
     stdin: Readable.from([]),
     stdout: into("stdout"),
     stderr: into("stderr"),

@@ -144,7 +144,11 @@ describe("status, history and verify", () => {
         expect.objectContaining({ stream: "quantum:stream:apply.plan", group: "p33", lag: 0, pending: 0 }),
       ]),
       symbols: expect.arrayContaining([
-        expect.objectContaining({ symbol: "1000SHIBUSDT", unsettled: 1, in_doubt: [plans.UNKNOWN] }),
+        expect.objectContaining({
+          symbol: "1000SHIBUSDT",
+          unsettled: 1,
+          in_doubt: [expect.objectContaining({ plan_id: plans.UNKNOWN })],
+        }),
         expect.objectContaining({ symbol: "BTCUSDT", executions_hour: 1, charged_qty: "0.046" }),
         expect.objectContaining({
           symbol: "XRPUSDT",
@@ -353,6 +357,12 @@ describe("the commands that operators know by heart", () => {
     expect(texts[0]).toMatch(
       /^\[PERMIT_WAIT\] OK plan=[0-9a-f]{16} symbol=SOLUSDT wait_ms=\d+ safe_qty=42\.1500$/,
     );
+  });
+
+  it("finds how long plans wait in the environment file", async () => {
+    const found = (await sh(`grep "PERMIT_WAIT" ops/systemd/env/apply-layer.env`)).join("\n");
+    expect(found).toContain("APPLY_PERMIT_WAIT_MS=1200");
+    expect(found).toContain("APPLY_PERMIT_STEP_MS=100");
   });
 
   it("resets by scanning and deleting, and verify still holds", async () => {

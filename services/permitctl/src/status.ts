@@ -4,7 +4,7 @@ import { notDurable, readFacts } from "@quantum/redis";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { readHalts } from "./halts.ts";
 import type { Session } from "./session.ts";
-import { readSymbols, type SymbolState } from "./symbols.ts";
+import { type Doubt, readSymbols, type SymbolState } from "./symbols.ts";
 import { duration, table, type Terminal } from "./terminal.ts";
 import { lastWait, waitData } from "./waits.ts";
 
@@ -45,13 +45,14 @@ export function renderStatus(status: Status, terminal: Terminal): string[] {
   const bad = (text: string) => terminal.style("red", text);
   const heading = (text: string) => terminal.style("bold", text);
   const inDoubt = status.symbols.flatMap((symbol) => symbol.inDoubt);
+  const doubtText = ({ planId, sinceMs }: Doubt) => `${planId} for ${duration(nowMs - sinceMs)}`;
   const holds = status.symbols.flatMap(({ hold }) => hold ?? []);
   return [
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
     `kill switch   ${killSwitch.on ? bad(`ON (${killSwitch.value})`) : good("off")}`,
     `disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
     `holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
-    `in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.join(", "))}`,
+    `in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
     `dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
     `durability    ${redis.notDurable.length === 0 ? good("every claim is on disk") : terminal.style("yellow", redis.notDurable.join("; "))}`,
     `last OK       ${status.lines.ok ?? "none in the streams"}`,
@@ -68,8 +69,9 @@ export function renderStatus(status: Status, terminal: Terminal): string[] {
   ];
 }
 
-export function disarmText({ reason, atMs }: NonNullable<Status["disarm"]>, nowMs: number): string {
-  return `${reason}${atMs === null ? "" : `, for ${duration(nowMs - atMs)}`}`;
+export function disarmText({ reason, context, atMs }: NonNullable<Status["disarm"]>, nowMs: number): string {
+  const details = Object.entries(context).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
+  return `${reason}${details.join("")}${atMs === null ? "" : `, for ${duration(nowMs - atMs)}`}`;
 }
 
 function serviceTable(services: readonly Service[]): string[] {
@@ -129,7 +131,11 @@ export function statusData(status: Status) {
       problems: status.redis.notDurable,
     },
     kill_switch: status.killSwitch,
-    disarm: status.disarm && { reason: status.disarm.reason, at_ms: status.disarm.atMs },
+    disarm: status.disarm && {
+      reason: status.disarm.reason,
+      context: status.disarm.context,
+      at_ms: status.disarm.atMs,
+    },
     dead_letters: status.deadLetters,
     last_ok: status.lastOk ?? null,
     last_block: status.lastBlock ?? null,
@@ -153,7 +159,7 @@ export function statusData(status: Status) {
       symbol,
       waiting,
       unsettled,
-      in_doubt: inDoubt,
+      in_doubt: inDoubt.map(({ planId, sinceMs }) => ({ plan_id: planId, since_ms: sinceMs })),
       hold: hold && {
         since_ms: hold.sinceMs,
         exchange_amt: hold.exchangeAmt,

@@ -16,9 +16,15 @@ export interface SymbolState {
   waiting: number;
   /** Orders claimed and not settled, and those of them that are in doubt. */
   unsettled: number;
-  inDoubt: string[];
+  inDoubt: Doubt[];
   hold: Hold | null;
   limits: Limits;
+}
+
+/** An order whose outcome nobody knows yet. */
+export interface Doubt {
+  planId: string;
+  sinceMs: number;
 }
 
 /** Exchange and ledger disagree. Beyond the tolerance P3.3 denies the symbol. */
@@ -79,7 +85,7 @@ async function readSymbol(
   const [waiting, unsettled, inDoubt, hold, sums, hour, burst] = await Promise.all([
     redis.zcard(keys.waiting(symbol)),
     redis.zcard(keys.unsettled(symbol)),
-    redis.smembers(keys.unknown(symbol)),
+    readDoubts(redis, keys, symbol),
     readHold(redis, keys, symbol),
     redis.hgetall(totals),
     redis.zcount(executions, nowMs - HOUR_MS, "+inf"),
@@ -103,6 +109,15 @@ async function readSymbol(
       reservedNotional: reserved("notional"),
     },
   };
+}
+
+async function readDoubts(redis: RedisClient, keys: Keys, symbol: string): Promise<Doubt[]> {
+  const planIds = await redis.smembers(keys.unknown(symbol));
+  return Promise.all(
+    planIds.toSorted().map(async (planId) => {
+      return { planId, sinceMs: Number(await redis.hget(keys.order(planId), "unknown_at_ms")) };
+    }),
+  );
 }
 
 /** From 1e-8 to decimal text, without trailing zeros. */

@@ -1,5 +1,6 @@
 /** `verify`: is what was deployed at work? One line a check. */
-import { readFile } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
 import { notDurable, readFacts, unusable } from "@quantum/redis";
 import { ConfigError, integer, readConfig, version } from "@quantum/service-kit";
@@ -25,6 +26,8 @@ interface Check {
 }
 
 const SERVICES = ["apply-layer", "governor", "position-brain", "executor"] as const;
+/** Where the installer keeps a folder for each service. */
+const INSTALLED = "/opt/quantum";
 /** Longer pending than consumers' patience (10 s) and a retry of it: nobody takes it over. */
 const STUCK_MS = 30_000;
 
@@ -45,7 +48,7 @@ export async function verify(session: Session, options: VerifyOptions, env: Host
     ...requiredGroups(session).map(([stream, group]) => checkGroup(stream, group, groups)),
     await checkDurability(session),
     await checkLastOk(session),
-    ...SERVICES.map((name) => checkVersion(name, services)),
+    ...(await Promise.all(SERVICES.map((name) => checkVersion(name, services)))),
   ];
   terminal.print(
     checks,
@@ -150,14 +153,19 @@ async function checkLastOk({ redis, keys }: Session): Promise<Check> {
   return { check, ok: inTime && Number(last.safeQty) > 0, found };
 }
 
-/** What runs against what is installed here: a service that was not restarted since runs the version before. */
-function checkVersion(name: string, services: readonly Service[]): Check {
+/** What runs against what is installed: a service that was not restarted since runs the version before. */
+async function checkVersion(name: string, services: readonly Service[]): Promise<Check> {
   const check = `${name} version`;
-  const asked = services.filter(
-    ({ service, alive, probe }) => service === name && alive && probe !== undefined,
-  );
+  const asked = services.filter(({ service, probe }) => service === name && probe !== undefined);
   if (asked.length === 0) return { check, ok: true, found: "no instance on this host to ask" };
   const running = [...new Set(asked.map(({ probe }) => probe?.version ?? "unknown"))];
-  const ok = running.every((candidate) => candidate === version);
-  return { check, ok, found: `${running.join(", ")} runs, ${version} is installed` };
+  const installed = await installedVersion(name);
+  const ok = running.every((candidate) => candidate === installed);
+  return { check, ok, found: `${running.join(", ")} runs, ${installed} is installed` };
+}
+
+/** The release that the installer's link names; without one, the version of this checkout. */
+async function installedVersion(name: string): Promise<string> {
+  const link = await readlink(join(INSTALLED, name, "current")).catch(() => undefined);
+  return link === undefined ? version : basename(link);
 }

@@ -1,0 +1,116 @@
+/** What each change leaves alone, on a Redis without a pipeline. */
+import { createKeys } from "@quantum/contract";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { clearDisarm, drop, force, requeue } from "./change.ts";
+
+const keys = createKeys();
+const PLAN = "67e6da21fa9fe506";
+const ATTEMPT = "1769301008977-0";
+const BY = { who: "ann@desk", reason: "a drill" };
+
+let server: TestRedis;
+let redis: RedisClient;
+beforeAll(async () => {
+  server = await startRedisServer();
+  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+});
+afterAll(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+beforeEach(async () => {
+  await redis.flushall();
+});
+
+const audited = () => redis.xlen(keys.streams.operatorAudit);
+
+describe("force", () => {
+  const taken = () => redis.set(keys.dedupe(PLAN), "1769301008");
+
+  it.each([
+    ["waits", { state: "WAITING" }, "", {}, "waiting"],
+    ["has an order", { state: "EXECUTED" }, `OK ${ATTEMPT} 1 0.1`, { state: "EXECUTED" }, "order"],
+    ["has an order in doubt, after a reset", {}, `OK ${ATTEMPT} 1 0.1`, { state: "UNKNOWN" }, "order"],
+    ["has spent its permits", { state: "PERMITTED" }, `OK ${ATTEMPT} 1 0.1`, {}, "order"],
+  ])("leaves a plan alone that %s", async (_, record, spent, order, kind) => {
+    await taken();
+    await redis.hset(keys.plan(PLAN), { symbol: "BTCUSDT", ...record });
+    if (spent !== "") await redis.set(keys.spent(PLAN), spent);
+    if (Object.keys(order).length > 0) await redis.hset(keys.order(PLAN), { attempt: ATTEMPT, ...order });
+    expect(await force(redis, keys, PLAN, BY)).toEqual({ kind });
+    expect(await redis.exists(keys.dedupe(PLAN))).toBe(1);
+    expect(await audited()).toBe(0);
+  });
+
+  it.each([
+    ["was blocked", { state: "BLOCKED" }, "", {}],
+    ["was a dry run", { state: "DRY_RUN" }, `DRY_RUN ${ATTEMPT} 1 0.1`, {}],
+    ["is proven not placed", { state: "NOT_PLACED" }, `OK ${ATTEMPT} 1 0.1`, { state: "NOT_PLACED" }],
+  ])("frees a plan that %s, and nothing but its marks goes", async (_, record, spent, order) => {
+    await taken();
+    await redis.set(keys.published(PLAN), "1");
+    await redis.hset(keys.plan(PLAN), record);
+    if (spent !== "") await redis.set(keys.spent(PLAN), spent);
+    if (Object.keys(order).length > 0) await redis.hset(keys.order(PLAN), { attempt: ATTEMPT, ...order });
+    const cleared = { kind: "cleared", state: record.state };
+    expect(await force(redis, keys, PLAN)).toEqual(cleared);
+    expect([await redis.exists(keys.dedupe(PLAN)), await audited()]).toEqual([1, 0]);
+
+    const before = await redis.keys("*");
+    expect(await force(redis, keys, PLAN, BY)).toEqual(cleared);
+    const gone = new Set([keys.dedupe(PLAN), keys.published(PLAN)]);
+    const left = before.filter((key) => !gone.has(key));
+    expect((await redis.keys("*")).toSorted()).toEqual([...left, keys.streams.operatorAudit].toSorted());
+    expect(await force(redis, keys, PLAN, BY)).toEqual({ kind: "free" });
+    expect(await audited()).toBe(1);
+  });
+});
+
+describe("disarm clear", () => {
+  it("clears the disarm that was shown, not one that has come since", async () => {
+    await redis.set(keys.disarm, '{"reason": "repeated_errors"}');
+    expect(await clearDisarm(redis, keys, { disarm: "", today: "" }, BY)).toBe(false);
+    expect([await redis.exists(keys.disarm), await audited()]).toEqual([1, 0]);
+  });
+});
+
+describe("dead letters", () => {
+  const { plan, deadLetter } = keys.streams;
+
+  async function givenLetter(): Promise<{ id: string; entryId: string; fields: Record<string, string> }> {
+    const entryId = String(await redis.xadd(plan, "*", "plan_id", PLAN));
+    await redis.xgroup("CREATE", plan, "governor", "$");
+    await redis.xgroup("CREATE", plan, "p33", "$");
+    const fields = { stream: plan, group: "governor", entry_id: entryId, reason: "bad" };
+    const id = String(await redis.xadd(deadLetter, "*", ...Object.entries(fields).flat()));
+    return { id, entryId, fields };
+  }
+
+  it("gives the entry back, under its own id, to the group that gave it up and to no other", async () => {
+    const { id, entryId } = await givenLetter();
+    expect(await requeue(redis, keys, { id, stream: plan }, BY)).toBe("requeued");
+    const claimed = (await redis.xautoclaim(plan, "governor", "other", 10_000, "0")) as [string, [string][]];
+    expect(claimed[1].map(([claimedId]) => claimedId)).toEqual([entryId]);
+    expect(await redis.xpending(plan, "p33")).toEqual([0, null, null, null]);
+    expect([await redis.xlen(plan), await redis.xlen(deadLetter), await audited()]).toEqual([1, 0, 1]);
+    expect(await requeue(redis, keys, { id, stream: plan }, BY)).toBe("not found");
+  });
+
+  it("keeps a letter whose entry has been trimmed, or whose group is gone", async () => {
+    const { id } = await givenLetter();
+    await redis.xgroup("DESTROY", plan, "governor");
+    await expect(requeue(redis, keys, { id, stream: plan }, BY)).rejects.toThrow("NOGROUP");
+    await redis.xtrim(plan, "MAXLEN", 0);
+    expect(await requeue(redis, keys, { id, stream: plan }, BY)).toBe("trimmed");
+    expect([await redis.xlen(deadLetter), await audited()]).toEqual([1, 0]);
+  });
+
+  it("drops a letter once", async () => {
+    const letter = await givenLetter();
+    expect(await drop(redis, keys, letter, BY)).toBe(true);
+    expect(await drop(redis, keys, letter, BY)).toBe(false);
+    expect(await audited()).toBe(1);
+  });
+});
