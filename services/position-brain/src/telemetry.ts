@@ -151,6 +151,15 @@ function observeOperator({ operator, log }: Observed): void {
 
 /** Read when scraped, whichever replica refreshed last: an age that only a refresh updates would hide its absence. */
 function observePairs({ pairs, allowlist, registry }: Observed): void {
+  // The gauges ask for it at the same moment, so that a scrape is one pipeline to Redis and shows one state.
+  let reading: Promise<(readonly [string, StoredPair | undefined])[]> | undefined;
+  const read = () =>
+    (reading ??= Promise.all(
+      [...allowlist].map(
+        async (symbol) => [symbol, await pairs.read(symbol).catch(() => undefined)] as const,
+      ),
+    ).finally(() => (reading = undefined)));
+
   const gauge = (name: string, help: string, valueOf: (stored: StoredPair) => number | undefined) =>
     new Gauge({
       name,
@@ -158,20 +167,17 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
       labelNames: ["symbol"],
       registers: [registry],
       async collect() {
-        const set = async (symbol: string) => {
+        for (const [symbol, stored] of await read()) {
           // A scrape during an outage shows the last values; /readyz tells of the outage.
-          const stored = await pairs.read(symbol).catch(() => undefined);
-          const value = stored && valueOf(stored);
-          if (value !== undefined) this.set({ symbol }, value);
-        };
-        // Side by side: deadlines one after another would outlast the scrape, and hide that Redis hangs.
-        await Promise.all([...allowlist].map(set));
+          if (stored === undefined) continue;
+          const value = valueOf(stored);
+          if (value === undefined) this.remove({ symbol });
+          else this.set({ symbol }, value);
+        }
       },
     });
-  gauge(
-    "p33_snapshot_age_seconds",
-    "Age of the stored snapshot",
-    ({ snapshot }) => snapshot && Date.now() / MS_PER_SEC - snapshot.tsEpochSec,
+  gauge("p33_snapshot_age_seconds", "Age of the stored snapshot, +Inf without one", ({ snapshot }) =>
+    snapshot ? Date.now() / MS_PER_SEC - snapshot.tsEpochSec : Infinity,
   );
   gauge(
     "p33_exchange_position_amt",
