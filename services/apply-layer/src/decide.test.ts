@@ -2,7 +2,7 @@ import type { Proposal } from "@quantum/contract";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseProposal } from "@quantum/contract";
-import { CLOSES, decide, type Gates } from "./decide.ts";
+import { CLOSES, decide, type Gates, proposedAtMs } from "./decide.ts";
 
 const NOW_MS = Date.parse("2026-01-25T00:30:10Z");
 const GATES: Gates = {
@@ -210,5 +210,20 @@ describe("whatever is proposed", () => {
       const high = decide({ ...some, killScore: 1 }, gates, NOW_MS).decision;
       expect(high === "EXECUTE" && low !== "EXECUTE").toBe(false);
     });
+  });
+});
+
+describe("when a proposal was made", () => {
+  it.each([
+    [
+      "to the millisecond where both times are of one second",
+      1_769_301_008,
+      1_769_301_008_977,
+      1_769_301_008_977,
+    ],
+    ["by its update where it was computed before", 1_769_301_008, 1_769_301_001_500, 1_769_301_008_000],
+    ["by its computation where it has no update", undefined, 1_769_301_001_500, 1_769_301_001_500],
+  ])("is told %s", (_, lastUpdateEpochSec, computedAtMs, expected) => {
+    expect(proposedAtMs({ lastUpdateEpochSec, computedAtMs } as Proposal)).toBe(expected);
   });
 });

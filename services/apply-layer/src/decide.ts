@@ -72,9 +72,15 @@ export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided
   return idle === undefined ? refuse("ERROR", `unknown_action_${legible(action)}`) : refuse("SKIP", idle);
 }
 
-/** By the publisher's clock: `last_update_epoch`, else `computed_at_utc`. */
+/**
+ * By the publisher's clock: `last_update_epoch`, else `computed_at_utc`. Publishers write whole seconds of the first;
+ * the second, where it lies in that second, tells the rest.
+ */
 export function proposedAtMs({ lastUpdateEpochSec, computedAtMs }: Proposal): number | undefined {
-  return lastUpdateEpochSec === undefined ? computedAtMs : lastUpdateEpochSec * 1000;
+  if (lastUpdateEpochSec === undefined) return computedAtMs;
+  const updatedMs = lastUpdateEpochSec * 1000;
+  const agrees = computedAtMs !== undefined && Math.floor(computedAtMs / 1000) === lastUpdateEpochSec;
+  return agrees ? computedAtMs : updatedMs;
 }
 
 /** A proposal without a time, or from the future, is stale. */
