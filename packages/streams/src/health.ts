@@ -6,6 +6,8 @@ export interface GroupHealth {
   group: string;
   /** Entries not yet delivered; NaN where Redis cannot tell (after XDEL or trimming in the middle). */
   lag: number;
+  /** The last entry that was delivered. */
+  lastDeliveredId: string;
   pending: number;
   /** Idle time of the oldest pending entry, in ms. */
   oldestIdleMs: number;
@@ -19,6 +21,7 @@ export async function groupHealth(redis: RedisClient, stream: string, group: str
   return {
     group,
     lag: found?.["lag"] === undefined || found["lag"] === "" ? Number.NaN : Number(found["lag"]),
+    lastDeliveredId: found?.["last-delivered-id"] ?? "0-0",
     pending: Number(found?.["pending"] ?? 0),
     oldestIdleMs: oldest[0]?.[2] ?? 0,
   };

@@ -57,6 +57,18 @@ describe("the backlog", () => {
     expect(await create()()).toBe(false);
   });
 
+  it("counts for itself where Redis has lost count after an XDEL", async () => {
+    await publish(keys.streams.plan, "p33", MAX + 3);
+    await redis.xreadgroup("GROUP", "p33", "me", "COUNT", 1, "NOACK", "STREAMS", keys.streams.plan, ">");
+    const entries = await redis.xrange(keys.streams.plan, "-", "+");
+    await redis.xdel(keys.streams.plan, entries[2]?.[0] ?? "");
+    const [flat] = (await redis.xinfo("GROUPS", keys.streams.plan)) as unknown[][];
+    expect(flat?.[flat.indexOf("lag") + 1]).toBeNull();
+    expect(await create()()).toBe(true);
+    await redis.xdel(keys.streams.plan, entries[3]?.[0] ?? "");
+    expect(await create()()).toBe(false);
+  });
+
   it("asks Redis once for a burst of questions", async () => {
     await publish(keys.streams.plan, "governor", MAX + 1);
     const isFull = create();

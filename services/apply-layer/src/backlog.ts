@@ -31,7 +31,7 @@ export function createBacklog({ redis, keys, required, max }: BacklogOptions): B
   return async () => {
     if (performance.now() - lookedAtMs >= LOOK_MS) {
       lookedAtMs = performance.now();
-      look = Promise.all(groups.map(({ stream, group }) => behind(redis, stream, group))).then(
+      look = Promise.all(groups.map(({ stream, group }) => behind(redis, stream, group, max))).then(
         (entries) => Math.max(...entries) > max,
       );
       // Whoever asks gets the error; nobody else must be told.
@@ -41,11 +41,14 @@ export function createBacklog({ redis, keys, required, max }: BacklogOptions): B
   };
 }
 
-/** A stream or group that is not there yet has nobody behind; a lag that Redis cannot tell counts as none. */
-async function behind(redis: RedisClient, stream: string, group: string): Promise<number> {
+/** A stream or group that is not there yet has nobody behind. */
+async function behind(redis: RedisClient, stream: string, group: string, max: number): Promise<number> {
   try {
-    const { lag, pending } = await groupHealth(redis, stream, group);
-    return (Number.isNaN(lag) ? 0 : lag) + pending;
+    const { lag, pending, lastDeliveredId } = await groupHealth(redis, stream, group);
+    if (!Number.isNaN(lag)) return lag + pending;
+    // Redis lost count, after an operator's XDEL: count for ourselves, no further than matters.
+    const undelivered = await redis.xrange(stream, `(${lastDeliveredId}`, "+", "COUNT", max + 1);
+    return undelivered.length + pending;
   } catch (error) {
     if (error instanceof Error && /no such key|NOGROUP/.test(error.message)) return 0;
     throw error;
