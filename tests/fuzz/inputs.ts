@@ -10,7 +10,7 @@ export const LONG_AGO_SEC = Math.floor(Date.now() / 1000) - 300;
 
 let made = 0;
 
-export const nextId = () => (made += 1).toString(16).padStart(16, "f");
+export const nextId = () => `f${(made += 1).toString(16).padStart(15, "0")}`;
 export const symbolOf = (index: number) => SYMBOLS[index % SYMBOLS.length] ?? "";
 
 /** The fields of a stream entry; it would execute. */
