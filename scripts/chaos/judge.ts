@@ -93,15 +93,20 @@ function claimsOfOrders(
 
 /**
  * Whom a result can be asked of. An attempt whose plan entry was forgotten can end no more; if it had ended, its result
- * is judged, unless the plan was opened again and ended another time. One whose plan entry is still there is judged by
+ * is judged, unless the plan was opened again: then the last attempt's is. One whose plan entry is still there is judged by
  * what came after the loss: a result or hand-over that was forgotten must have come again, or the plan ended otherwise.
  */
 function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losses): Evidence {
   const isErased = (plan: { attempt: string }) => losses.isErased("plan", plan.attempt);
   const lasting = new Set(evidence.plans.filter((plan) => !isErased(plan)).map(({ planId }) => planId));
   const ended = new Set(evidence.results.map(({ attempt }) => attempt));
+  const last = new Map(
+    evidence.plans
+      .filter(({ attempt }) => ended.has(attempt))
+      .map(({ planId, attempt }) => [planId, attempt]),
+  );
   const plans = evidence.plans.filter(
-    (plan) => !isErased(plan) || (ended.has(plan.attempt) && !lasting.has(plan.planId)),
+    (plan) => !isErased(plan) || (last.get(plan.planId) === plan.attempt && !lasting.has(plan.planId)),
   );
   const judged = new Set(plans.map(({ attempt }) => attempt));
   const published = new Set(plans.map(({ planId }) => planId));

@@ -17,6 +17,7 @@ export interface Proposed {
   burst: boolean;
   endedAtMs?: number;
   outcome?: ResultRecord["outcome"];
+  reason?: string;
 }
 
 /** A symbol whose last plan led to no order is left alone for so long. */
@@ -180,12 +181,13 @@ export class Proposer {
     };
   }
 
-  #ended({ planId, symbol, outcome }: ResultRecord): void {
+  #ended({ planId, symbol, outcome, reason, detail }: ResultRecord): void {
     const plan = this.plans.get(planId);
     if (plan === undefined) return;
     const now = performance.now();
     plan.endedAtMs ??= now;
     plan.outcome = outcome;
+    plan.reason = detail === "" ? reason : detail;
     if (this.#underWay.get(symbol) !== planId) return;
     this.#underWay.delete(symbol);
     this.#freeAtMs.set(symbol, outcome === "EXECUTED" ? now : now + PAUSE_MS);
