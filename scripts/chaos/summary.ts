@@ -94,10 +94,12 @@ export interface Progress {
 export function progressOf(plans: Iterable<Proposed>, faults: readonly ThrownFault[]): Progress {
   let checked = 0;
   let executed = 0;
-  for (const { atMs, endedAtMs = Number.POSITIVE_INFINITY, burst, outcome } of plans) {
+  const others: string[] = [];
+  for (const { atMs, endedAtMs = Number.POSITIVE_INFINITY, burst, outcome, reason } of plans) {
     if (burst || faults.some(({ fromMs, recoveredMs }) => atMs < recoveredMs && endedAtMs > fromMs)) continue;
     checked += 1;
     if (outcome === "EXECUTED") executed += 1;
+    else others.push(`${outcome ?? "open"} ${reason ?? ""}`.trim());
   }
   const share = checked === 0 ? null : Number((executed / checked).toFixed(3));
   const enough = share !== null && share >= EXECUTED_SHARE_MIN;
@@ -108,7 +110,8 @@ export function progressOf(plans: Iterable<Proposed>, faults: readonly ThrownFau
       violations: enough
         ? []
         : [
-            `${executed} of ${checked} plans outside of faults were executed, ${EXECUTED_SHARE_MIN} is the least`,
+            `${executed} of ${checked} plans outside of faults were executed, ${EXECUTED_SHARE_MIN} is the least; ` +
+              `the others: ${JSON.stringify(countBy(others))}`,
           ],
     },
   };

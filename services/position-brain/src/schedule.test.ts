@@ -41,3 +41,22 @@ it("refreshes once an interval however many replicas share it, goes on after a f
   await disconnect(redis);
   expect(names.every((name) => name.startsWith(`${keys.jobs}:position-brain-refresh`))).toBe(true);
 });
+
+it("goes on after Redis has lost everything", async () => {
+  const options = { url: server.url, name: "test", onError: () => undefined };
+  const redis = connectForCommands(options);
+  let refreshed = Promise.withResolvers<void>();
+  const stop = await startSchedule({
+    connectForJobs: () => connectForJobs(options),
+    keys,
+    everyMs: EVERY_MS,
+    refresh: async () => refreshed.resolve(),
+    onError: () => undefined,
+  });
+  await refreshed.promise;
+  await redis.flushall();
+  refreshed = Promise.withResolvers<void>();
+  await refreshed.promise;
+  await stop();
+  await disconnect(redis);
+});

@@ -9,7 +9,7 @@ import { Queue, Worker } from "bullmq";
 const QUEUE = "position-brain-refresh";
 const SCHEDULER = "refresh";
 /** A scheduler that Redis has lost (flushed, restarted from an older file) is there again after this. */
-const ASSERTED_EVERY_MS = 30_000;
+const LOOK_EVERY_MS = 2_000;
 
 export interface ScheduleOptions {
   connectForJobs: () => RedisClient;
@@ -31,7 +31,12 @@ export async function startSchedule(options: ScheduleOptions): Promise<() => Pro
     await queue.upsertJobScheduler(SCHEDULER, { every: everyMs }, { opts });
   };
   await assertScheduler();
-  const timer = setInterval(() => void assertScheduler().catch(onError), ASSERTED_EVERY_MS);
+  const assertIfLost = async () => {
+    // Its next job may be lost alone, too.
+    const jobs = await queue.getJobCountByTypes("delayed", "waiting", "prioritized", "active");
+    if (jobs === 0) await assertScheduler();
+  };
+  const timer = setInterval(() => void assertIfLost().catch(onError), LOOK_EVERY_MS);
   const worker = new Worker(QUEUE, async () => refresh().catch(() => undefined), {
     connection,
     prefix: keys.jobs,
