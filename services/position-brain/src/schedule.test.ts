@@ -57,6 +57,7 @@ it("goes on after Redis has lost everything", async () => {
   await redis.flushall();
   refreshed = Promise.withResolvers<void>();
   await refreshed.promise;
+  expect((await redis.keys("*")).length).toBeGreaterThan(0);
   await stop();
   await disconnect(redis);
 });
