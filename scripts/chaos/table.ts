@@ -12,9 +12,12 @@ const HEAD = [
 ];
 const KINDS_HEAD = ["| fault | thrown |", "|---|---:|"];
 
-/** Adds the run's row, and its faults to the totals by kind. */
 export async function recordRun(summary: Summary): Promise<void> {
-  const text = await readFile(DOCUMENT, "utf8");
+  await writeFile(DOCUMENT, withRun(await readFile(DOCUMENT, "utf8"), summary));
+}
+
+/** The document with the run's row, and its faults in the totals by kind. */
+export function withRun(text: string, summary: Summary): string {
   const [before, rest] = text.split(BEGIN);
   const [generated, after] = rest?.split(END) ?? [];
   if (before === undefined || generated === undefined || after === undefined)
@@ -48,7 +51,7 @@ export async function recordRun(summary: Summary): Promise<void> {
     "",
     END,
   ];
-  await writeFile(DOCUMENT, `${before}${table.join("\n")}${after}`);
+  return `${before}${table.join("\n")}${after}`;
 }
 
 function rowOf(summary: Summary): string[] {
