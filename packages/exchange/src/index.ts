@@ -2,4 +2,6 @@ export * from "./port.ts";
 export { createBinanceExchange, type BinanceOptions } from "./binance-adapter.ts";
 export { dispositionOf, RULINGS, type Disposition } from "./dispositions.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
+export { RuleBook } from "./rule-book.ts";
 export { parseVenue, type Venue } from "./venue.ts";
+export { whenReady } from "./when-ready.ts";

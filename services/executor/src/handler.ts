@@ -11,13 +11,12 @@
  * 5. Its answer settles it. Whatever leaves doubt is resolved by questions, never by sending again.
  */
 import { describeIssues, executeEntry, type ExecuteEntry } from "@quantum/contract";
-import { clientOrderId, type Exchange } from "@quantum/exchange";
+import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
 import { afterPlacement, type Doubt, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import type { ClaimedOrder, Orders } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
-import type { RuleBook } from "./rules.ts";
 
 export interface HandlerOptions {
   orders: Orders;

@@ -1,5 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { createBinanceExchange, parseVenue, type Venue } from "@quantum/exchange";
+import { createBinanceExchange, parseVenue, RuleBook, type Venue, whenReady } from "@quantum/exchange";
 import { notDurable, type RedisFacts } from "@quantum/redis";
 import { type Logger, runService } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
@@ -10,15 +9,11 @@ import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
-import { RuleBook } from "./rules.ts";
 import { observe } from "./telemetry.ts";
 
 const GROUP = "executor";
 /** A clock further from Redis's is broken; ours opens the send windows. */
 const CLOCK_BOUND_MS = 500;
-/** The exchange may start beside us; one that is gone for longer is the supervisor's business. */
-const EXCHANGE_ATTEMPTS = 20;
-const EXCHANGE_RETRY_MS = 500;
 
 await runService({
   name: "executor",
@@ -50,14 +45,13 @@ await runService({
       }),
       events,
     );
-    const rules = new RuleBook(exchange, events);
+    const rules = new RuleBook(exchange, (error) =>
+      events.emit("failed", { doing: "read the order rules", error }),
+    );
     const orders = createOrders({ redis, keys, group: GROUP, events });
     observe({ events, orders, registry, log });
 
-    if (await whenReachable(() => exchange.hedgeMode(), log)) {
-      throw new Error("the account is in hedge mode: reduce-only orders need one-way mode");
-    }
-    await whenReachable(() => rules.start(), log);
+    await whenReady(exchange, rules, (error) => log.warn({ err: error }, "waiting for the exchange"));
     const resolver = new Resolver({ orders, exchange, events, keys, connectForJobs });
     const handle = createHandler({
       orders,
@@ -100,17 +94,4 @@ function checkDurability(facts: RedisFacts, venue: Venue, log: Logger): void {
   if (!venue.simulated)
     throw new Error(`Redis is not durable enough for real orders: ${problems.join("; ")}`);
   log.warn({ problems }, "this Redis may forget claims; a real exchange would be refused");
-}
-
-/** Waits for an exchange that is only starting. */
-async function whenReachable<T>(ask: () => Promise<T>, log: Logger): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (attempt === EXCHANGE_ATTEMPTS) throw error;
-      log.warn({ err: error }, "waiting for the exchange");
-      await delay(EXCHANGE_RETRY_MS);
-    }
-  }
 }

@@ -1,6 +1,6 @@
 /** For tests: an executor against a real Redis and the simulated exchange, and a hand that spends permits. */
 import { createKeys } from "@quantum/contract";
-import { type BinanceOptions, createBinanceExchange } from "@quantum/exchange";
+import { type BinanceOptions, createBinanceExchange, RuleBook } from "@quantum/exchange";
 import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, connectForJobs, disconnect } from "@quantum/redis";
 import { StreamConsumer } from "@quantum/streams";
@@ -12,7 +12,6 @@ import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
-import { RuleBook } from "./rules.ts";
 
 export const GROUP = "executor";
 export const KEY = "sim-key";
@@ -148,7 +147,9 @@ export async function startRig() {
         createBinanceExchange({ baseUrl: sim.url, apiKey: KEY, apiSecret: SECRET, timeoutMs, recvWindowMs }),
         events,
       );
-      const rules = new RuleBook(exchange, events);
+      const rules = new RuleBook(exchange, (error) =>
+        events.emit("failed", { doing: "read the order rules", error }),
+      );
       await rules.start();
       const orders = createOrders({ redis: own, keys, group: GROUP, events });
       const resolver = new Resolver({

@@ -1,10 +1,10 @@
 import { QUANTITY_ISSUER } from "@quantum/contract";
-import { createBinanceExchange, type Exchange, parseVenue, type SymbolRules } from "@quantum/exchange";
+import { createBinanceExchange, parseVenue, RuleBook, whenReady } from "@quantum/exchange";
 import { createIssuer } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
 import { createSimulation, runService } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
-import { allowlistOf, type Config, configSource, reserveTtlMs, simulationOf } from "./config.ts";
+import { allowlistOf, configSource, reserveTtlMs, simulationOf } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
 import { OperatorCommands } from "./operator.ts";
 import { createPairStore } from "./pair-store.ts";
@@ -16,7 +16,6 @@ const REQUEST_TIMEOUT_MS = 3_000;
 const RECV_WINDOW_MS = 5_000;
 /** Ages are judged by our clock and deadlines by Redis's. */
 const CLOCK_BOUND_MS = 500;
-const RULES_MAX_AGE_MS = 3_600_000;
 const MS_PER_SEC = 1000;
 
 await runService({
@@ -42,11 +41,20 @@ await runService({
       throw new Error(`Redis is refused: ${forgetful.join("; ")}`);
     if (forgetful.length > 0) log.warn({ problems: forgetful }, "this Redis would do for a simulation only");
 
-    const exchange = await connectExchange(config, venue.baseUrl);
-    const rules = await keepRules(exchange);
+    const exchange = createBinanceExchange({
+      baseUrl: venue.baseUrl,
+      apiKey: config.BINANCE_TESTNET_API_KEY,
+      apiSecret: config.BINANCE_TESTNET_API_SECRET,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      recvWindowMs: RECV_WINDOW_MS,
+    });
+    const rules = new RuleBook(exchange, (error) =>
+      log.error({ err: error }, "failed to read the order rules, trying again"),
+    );
+    await whenReady(exchange, rules, (error) => log.warn({ err: error }, "waiting for the exchange"));
     const allowlist = allowlistOf(config);
     for (const symbol of allowlist) {
-      if (rules.of(symbol) === undefined)
+      if (rules.get(symbol) === undefined)
         log.warn({ symbol }, `${symbol} is allowed, but the exchange lists no such symbol`);
     }
 
@@ -69,7 +77,7 @@ await runService({
         denialTtlSec: config.P33_PERMIT_TTL,
         reserveTtlMs: reserveTtlMs(config),
       }),
-      rules: rules.of,
+      rules: (symbol) => rules.get(symbol),
       limits: {
         allowlist,
         staleThresholdSec: config.P33_STALE_THRESHOLD_SEC,
@@ -90,10 +98,7 @@ await runService({
           connectForJobs,
           keys,
           everyMs: Math.round(config.P33_POLL_SEC * MS_PER_SEC),
-          refresh: async () => {
-            await refresh.all();
-            await rules.renew();
-          },
+          refresh: () => refresh.all(),
           onError: (error) => log.error({ err: error }, "the refresh schedule failed, trying again"),
         });
       },
@@ -109,40 +114,10 @@ await runService({
         new StreamConsumer({ ...consumer, stream: keys.streams.operatorAudit, handle: operator.handle }),
       ],
       stop: async () => {
+        rules.stop();
         refresh.stop();
         await stopSchedule();
       },
     };
   },
 });
-
-async function connectExchange(config: Config, baseUrl: string): Promise<Exchange> {
-  const exchange = createBinanceExchange({
-    baseUrl,
-    apiKey: config.BINANCE_TESTNET_API_KEY,
-    apiSecret: config.BINANCE_TESTNET_API_SECRET,
-    timeoutMs: REQUEST_TIMEOUT_MS,
-    recvWindowMs: RECV_WINDOW_MS,
-  });
-  await exchange.serverTime();
-  if (await exchange.hedgeMode()) {
-    throw new Error(
-      "the account is in hedge mode: one position a symbol is needed (positionSide/dual = false)",
-    );
-  }
-  return exchange;
-}
-
-/** Order rules change rarely: asked for at the start, then once an hour. */
-async function keepRules(exchange: Exchange) {
-  let rules: ReadonlyMap<string, SymbolRules> = await exchange.rules();
-  let readAtMs = Date.now();
-  return {
-    of: (symbol: string) => rules.get(symbol),
-    async renew() {
-      if (Date.now() - readAtMs < RULES_MAX_AGE_MS) return;
-      rules = await exchange.rules();
-      readAtMs = Date.now();
-    },
-  };
-}

@@ -86,6 +86,13 @@ describe("position-brain as a process", () => {
     expect(await rig.redis.info("keyspace")).not.toContain("db1");
   });
 
+  it("waits for an exchange that is only starting", async () => {
+    await rig.fault({ kind: "503_before", path: "GET /fapi/v1/positionSide/dual" });
+    const early = await startService("position-brain", environment());
+    expect(early.logs.map(({ msg }) => msg)).toContain("waiting for the exchange");
+    await early.stop();
+  });
+
   it("ends by itself when asked to", async () => {
     expect(await service.stop()).toEqual({ code: 0, signal: null });
   });

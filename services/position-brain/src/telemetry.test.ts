@@ -12,7 +12,7 @@ afterAll(() => rig.stop());
 
 it("reads each pair once a scrape, and forgets the values of one that is gone", async () => {
   const registry = new Registry();
-  const read = vi.fn(rig.pairs.read);
+  const read = vi.fn((symbol: string) => rig.pairs.read(symbol));
   const idle = () => new EventEmitter() as never;
   observe({
     brain: idle(),

@@ -1,6 +1,5 @@
 /** The venue's order rules by symbol: read at start, hourly, and when a symbol is not among them. */
-import type { Exchange, SymbolRules } from "@quantum/exchange";
-import type { ExecutorEvents } from "./events.ts";
+import type { Exchange, SymbolRules } from "./port.ts";
 
 const REFRESH_MS = 3_600_000;
 /** A symbol that stays unknown must not ask for the whole list at every order. */
@@ -8,15 +7,16 @@ const UNKNOWN_REFRESH_MS = 60_000;
 
 export class RuleBook {
   readonly #exchange: Exchange;
-  readonly #events: ExecutorEvents;
+  readonly #onFailure: (error: Error) => void;
   #rules: ReadonlyMap<string, SymbolRules> = new Map();
   #readAtMs = -Infinity;
   #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(exchange: Exchange, events: ExecutorEvents) {
+  /** @param onFailure told of a read that failed; the rules stay as they were */
+  constructor(exchange: Exchange, onFailure: (error: Error) => void) {
     this.#exchange = exchange;
-    this.#events = events;
+    this.#onFailure = onFailure;
   }
 
   /** @throws if the venue cannot be read now */
@@ -29,8 +29,9 @@ export class RuleBook {
     clearInterval(this.#timer);
   }
 
-  has(symbol: string): boolean {
-    return this.#rules.has(symbol);
+  /** Undefined if the venue did not trade it when it was last asked. */
+  get(symbol: string): SymbolRules | undefined {
+    return this.#rules.get(symbol);
   }
 
   /** Undefined if the venue does not trade it, or could not be asked about a symbol it did not trade before. */
@@ -42,10 +43,7 @@ export class RuleBook {
 
   async #tryRead(): Promise<void> {
     this.#reading ??= this.#read()
-      .catch(
-        (error: unknown) =>
-          void this.#events.emit("failed", { doing: "read the order rules", error: error as Error }),
-      )
+      .catch((error: unknown) => this.#onFailure(error as Error))
       .finally(() => (this.#reading = undefined));
     await this.#reading;
   }
