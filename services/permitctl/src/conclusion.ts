@@ -1,6 +1,6 @@
 /** In one sentence, why a plan ended as it did, or what it waits for. Pure. */
 import { ISSUERS, meaningOf } from "@quantum/contract";
-import type { PlanHistory } from "./plan-history.ts";
+import type { Fields, PlanHistory } from "./plan-history.ts";
 
 export interface Conclusion {
   /** A state of the record, an outcome, or `unknown`. */
@@ -42,7 +42,7 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     EXECUTED: `Executed: ${permitted}, and order ${word("order_id")} closed ${word("executed_qty")}.`,
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
     NOT_PLACED: `Not placed: ${why}; the permits are spent, there is no order, and the plan may open again.`,
-    unknown: `Published with decision ${opened["decision"] ?? "?"}; no record and no result tell how it ended.`,
+    unknown: unknownText(opened, result),
   };
   const lookAt =
     {
@@ -67,6 +67,14 @@ function denialText(reason: string, detail: string): string | undefined {
   if (issuer === undefined) return undefined;
   const meaning = meaningOf(detail)?.meaning;
   return `${issuer} refused: ${meaning === undefined ? detail : `${meaning} (${detail})`}`;
+}
+
+/** A plan of the Python apply-layer, whose results name no outcome, or one whose record and result are gone. */
+function unknownText(opened: Fields, result: Fields): string {
+  const { decision, executed, error = "" } = result;
+  if (decision === undefined)
+    return `Published with decision ${opened["decision"] ?? "?"}; no record and no result tell how it ended.`;
+  return `Its result says decision=${decision}, executed=${executed}${error === "" ? "" : `, error=${error}`}; it names no outcome.`;
 }
 
 function waitingText({ record }: PlanHistory, nowMs: number): string {

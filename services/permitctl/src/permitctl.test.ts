@@ -1,21 +1,17 @@
-/** Each command on a running pipeline; those that go on or ask as processes of their own. */
-import { execFile, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+/** Each command on a running pipeline. */
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { disarm } from "@quantum/permits";
 import { fieldsOf } from "@quantum/streams";
-import { endProcess, freePort, spawnGuarded } from "@quantum/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../../../tests/rig.ts";
 import {
   bringAbout,
   OUTCOME_NAMES,
   type Outcomes,
-  permitctl as call,
   type Pipeline,
   propose,
   reached,
@@ -161,13 +157,6 @@ describe("status, history and verify", () => {
     expect(stdout).toMatch(/^last OK +\[PERMIT_WAIT\] OK plan=.* safe_qty=42\.1500$/m);
   });
 
-  it("follows until it is interrupted, and then ends well", async () => {
-    const status = await start("status", "--follow", "--json");
-    await status.line(/"kill_switch"/);
-    await status.line(/"kill_switch"/, 2);
-    expect(await status.interrupt()).toBe(0);
-  });
-
   it("lists how plans ended, filtered", async () => {
     const blocked = await json("history", "--symbol", "XRPUSDT", "--outcome", "BLOCKED");
     expect(blocked).toEqual([
@@ -191,31 +180,6 @@ describe("status, history and verify", () => {
     const other = await permitctl("verify", "--env-file", envFile);
     expect(other.code).toBe(1);
     expect(other.stdout).toMatch(/^FAIL configuration: .*the newest plan was given 2500 ms$/m);
-  });
-});
-
-describe("watch", () => {
-  it("shows the waits live, filtered, as lines or JSON", async () => {
-    const all = await start("watch");
-    const denials = await start(
-      "watch",
-      "--json",
-      "--only",
-      "block",
-      "--reason",
-      "reconcile_required_qty_mismatch",
-    );
-    await eventually(async () => ((await readers()) === 2 ? true : undefined), PATIENCE_MS, "both watch");
-    const dryRun = await propose(pipeline.rig, "SOLUSDT", "PARTIAL_50");
-    const denied = await propose(pipeline.rig, "XRPUSDT", "PARTIAL_50");
-    expect(await all.line(/ OK /)).toMatch(
-      new RegExp(`^\\[PERMIT_WAIT\\] OK plan=${dryRun} symbol=SOLUSDT wait_ms=\\d+ safe_qty=21\\.0700$`),
-    );
-    await all.line(
-      new RegExp(`^\\[PERMIT_WAIT\\] BLOCK plan=${denied} .* reason=p33_permit_denied detail=reconcile_`),
-    );
-    expect(JSON.parse(await denials.line(/./))).toMatchObject({ outcome: "BLOCK", plan_id: denied });
-    expect(await Promise.all([all.interrupt(), denials.interrupt()])).toEqual([0, 0]);
   });
 });
 
@@ -246,29 +210,6 @@ describe("what changes something", () => {
     expect(await json("kill", "off", ...BY)).toEqual({ kill_switch: "off", changed: true });
     expect(await client.exists(keys.killSwitch)).toBe(0);
     expect(await client.xlen(keys.streams.operatorAudit)).toBe(2);
-  });
-
-  it("asks on a terminal for a reason and a yes", async ({ skip }) => {
-    skip(spawnSync("script", ["--version"]).status !== 0, "script(1) makes the terminal");
-    const env = { PATH: process.env["PATH"] ?? "", REDIS_URL: pipeline.rig.redis.url, TERM: "xterm" };
-    const command = `${process.execPath} scripts/permitctl.mjs kill on`;
-    const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: ROOT, env });
-    let shown = "";
-    const answers: [string, string][] = [
-      ["for the record: ", "typed by hand\n"],
-      ["(yes/no) ", "no\n"],
-    ];
-    child.stdout.on("data", (chunk) => {
-      shown += String(chunk);
-      const [question, answer] = answers[0] ?? [];
-      if (question === undefined || !shown.includes(question)) return;
-      answers.shift();
-      child.stdin.write(answer);
-    });
-    const [code] = await once(child, "close");
-    expect(shown).toContain("not confirmed; nothing was changed");
-    expect(code).toBe(1);
-    expect(await pipeline.rig.client.exists(pipeline.rig.keys.killSwitch)).toBe(0);
   });
 
   it("clears a disarm", async () => {
@@ -375,68 +316,11 @@ describe("the commands that operators know by heart", () => {
   });
 });
 
-describe("exit codes", () => {
-  it("says 3 where no Redis answers, 2 for wrong usage, and 0 for help", async () => {
-    const nowhere = await call(`redis://:secret@127.0.0.1:${await freePort()}`, ["status"]);
-    expect(nowhere).toMatchObject({
-      code: 3,
-      stdout: "",
-      stderr: expect.stringContaining("does not answer"),
-    });
-    expect(nowhere.stderr).not.toContain("secret");
-    expect((await permitctl("halt")).code).toBe(2);
-    expect((await permitctl("kill", "maybe", ...BY)).code).toBe(2);
-    expect((await call("http://no-redis", ["status"])).code).toBe(2);
-    for (const help of [["--help"], ["dlq", "--help"], ["explain", "--help"]])
-      expect(await permitctl(...help)).toMatchObject({
-        code: 0,
-        stdout: expect.stringContaining("Usage: permitctl"),
-      });
-  });
-
-  it("finds the Redis of a running launcher by its file", async () => {
-    const file = join(dir, "run.json");
-    await writeFile(file, JSON.stringify({ redis: { url: pipeline.rig.redis.url } }));
-    const nowhere = `redis://127.0.0.1:${await freePort()}`;
-    expect((await call(nowhere, ["hold", "list", "--run", file])).code).toBe(0);
-    expect((await call(nowhere, ["hold", "list", "--redis-url", pipeline.rig.redis.url])).code).toBe(0);
-    expect((await call(nowhere, ["hold", "list", "--run", join(dir, "none.json")])).code).toBe(2);
-  });
-
-  it("fails verify when a service is gone", async () => {
+describe("when a service is gone", () => {
+  it("fails verify", async () => {
     await pipeline.service("governor").stop();
     const { code, stdout } = await permitctl("verify");
     expect(code).toBe(1);
     expect(stdout).toMatch(/^FAIL governor ready: no instance/m);
   });
 });
-
-/** How many permitctl wait for entries. */
-async function readers(): Promise<number> {
-  const clients = String(await pipeline.rig.client.client("LIST")).split("\n");
-  return clients.filter((line) => line.includes("name=permitctl ") && line.includes("cmd=xread ")).length;
-}
-
-/** A command that goes on until it is interrupted. */
-async function start(...args: string[]) {
-  const child = await spawnGuarded(process.execPath, ["scripts/permitctl.mjs", ...args], {
-    cwd: ROOT,
-    env: { PATH: process.env["PATH"] ?? "", REDIS_URL: pipeline.rig.redis.url },
-  });
-  const lines: string[] = [];
-  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
-  const closed = once(child, "close");
-  return {
-    /** The n-th line that matches. */
-    line: (pattern: RegExp, nth = 1) =>
-      eventually(
-        async () => lines.filter((line) => pattern.test(line))[nth - 1],
-        PATIENCE_MS,
-        `a line ${String(pattern)} in ${args.join(" ")}`,
-      ),
-    interrupt: async (): Promise<unknown> => {
-      await endProcess(child, "SIGINT");
-      return (await closed)[0];
-    },
-  };
-}

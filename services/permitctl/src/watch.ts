@@ -1,7 +1,7 @@
 /** `watch`: the `[PERMIT_WAIT]` lines, live from the streams. */
 import { waitLine } from "@quantum/contract";
 import { disconnect } from "@quantum/redis";
-import { parseEntries } from "@quantum/streams";
+import { type Entry, parseEntries } from "@quantum/streams";
 import type { Session } from "./session.ts";
 import { waitData, waitOf } from "./waits.ts";
 
@@ -16,29 +16,42 @@ const BLOCK_MS = 5_000;
 /** Until `stop` is aborted. What was appended before is not shown. */
 export async function watch(session: Session, options: WatchOptions, stop: AbortSignal): Promise<void> {
   const { keys, terminal } = session;
-  const reader = session.connectForBlocking();
-  stop.addEventListener("abort", () => void disconnect(reader), { once: true });
+  for await (const [stream, entry] of tail(session, [keys.streams.execute, keys.streams.result], stop)) {
+    const outcome = waitOf(stream, entry, keys);
+    if (outcome === undefined || !isWanted(outcome, options)) continue;
+    const line = terminal.style(outcome.kind === "ok" ? "green" : "yellow", waitLine(outcome));
+    terminal.print(waitData(outcome), [line]);
+  }
+}
+
+async function* tail(
+  { redis, connectForBlocking }: Session,
+  streams: readonly string[],
+  stop: AbortSignal,
+): AsyncGenerator<[stream: string, entry: Entry]> {
   const last = new Map<string, string>();
-  for (const stream of [keys.streams.execute, keys.streams.result]) {
+  for (const stream of streams) {
     // Not `$`: what comes between two reads would be lost.
-    const [newest] = await session.redis.xrevrange(stream, "+", "-", "COUNT", 1);
+    const [newest] = await redis.xrevrange(stream, "+", "-", "COUNT", 1);
     last.set(stream, newest?.[0] ?? "0-0");
   }
-  while (!stop.aborted) {
-    const reading = reader.xread("BLOCK", BLOCK_MS, "STREAMS", ...last.keys(), ...last.values());
-    const reply = await reading.catch((error: unknown) => {
-      if (stop.aborted) return null;
-      throw error;
-    });
-    for (const [stream, raw] of reply ?? []) {
-      for (const entry of parseEntries(raw)) {
-        last.set(stream, entry.id);
-        const outcome = waitOf(stream, entry, keys);
-        if (outcome === undefined || !isWanted(outcome, options)) continue;
-        const line = terminal.style(outcome.kind === "ok" ? "green" : "yellow", waitLine(outcome));
-        terminal.print(waitData(outcome), [line]);
+  const reader = connectForBlocking();
+  const close = () => void disconnect(reader);
+  stop.addEventListener("abort", close, { once: true });
+  try {
+    while (!stop.aborted) {
+      const reply = await reader.xread("BLOCK", BLOCK_MS, "STREAMS", ...last.keys(), ...last.values());
+      for (const [stream, raw] of reply ?? []) {
+        for (const entry of parseEntries(raw)) {
+          last.set(stream, entry.id);
+          yield [stream, entry];
+        }
       }
     }
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  } finally {
+    close();
   }
 }
 

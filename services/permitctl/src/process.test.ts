@@ -1,0 +1,150 @@
+/** The command line as a process: what goes on until it is interrupted, what asks, and how it ends. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { createKeys } from "@quantum/contract";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { endProcess, freePort, spawnGuarded, startRedisServer, type TestRedis } from "@quantum/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../../../tests/rig.ts";
+import { permitctl } from "./outcomes.fixture.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const PATIENCE_MS = 15_000;
+const keys = createKeys();
+
+let server: TestRedis;
+let redis: RedisClient;
+beforeAll(async () => {
+  server = await startRedisServer();
+  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+});
+afterAll(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+
+const environment = () => ({ PATH: process.env["PATH"] ?? "", REDIS_URL: server.url });
+
+/** A command that goes on until it is interrupted. */
+async function start(...args: string[]) {
+  const child = await spawnGuarded(process.execPath, ["scripts/permitctl.mjs", ...args], {
+    cwd: ROOT,
+    env: environment(),
+  });
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  const closed = once(child, "close");
+  const count = async (n: number) => (lines.length >= n ? lines : undefined);
+  return {
+    /** The first n lines. */
+    lines: (n: number) => eventually(() => count(n), PATIENCE_MS, `${n} lines of ${args.join(" ")}`),
+    interrupt: async (): Promise<unknown> => {
+      await endProcess(child, "SIGINT");
+      return (await closed)[0];
+    },
+  };
+}
+
+/** How many permitctl wait for entries. */
+async function readers(): Promise<number> {
+  const clients = String(await redis.client("LIST")).split("\n");
+  return clients.filter((line) => line.includes("name=permitctl ") && line.includes("cmd=xread ")).length;
+}
+
+describe("what goes on until it is interrupted", () => {
+  it("shows the waits live, filtered, as lines or JSON", async () => {
+    const all = await start("watch");
+    const denials = await start("watch", "--json", "--only", "block", "--reason", "stale_exchange_state");
+    await eventually(async () => ((await readers()) === 2 ? true : undefined), PATIENCE_MS, "both watch");
+    const add = (stream: string, fields: Record<string, string>) =>
+      redis.xadd(stream, "*", "symbol", "BTCUSDT", "wait_ms", "7", ...Object.entries(fields).flat());
+    const denied = { outcome: "BLOCKED", reason: "p33_permit_denied", detail: "stale_exchange_state" };
+    await add(keys.streams.execute, { plan_id: "67e6da21fa9fe506", safe_qty: "0.008" });
+    await redis.xadd(keys.streams.result, "*", "plan_id", "67e6da21fa9fe506", "outcome", "EXECUTED");
+    await add(keys.streams.result, { plan_id: "3f58da1bdb590b3b", ...denied });
+    const shown = await all.lines(2);
+    expect(shown.toSorted()).toEqual([
+      "[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b symbol=BTCUSDT wait_ms=7 reason=p33_permit_denied detail=stale_exchange_state",
+      "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 symbol=BTCUSDT wait_ms=7 safe_qty=0.0080",
+    ]);
+    const [line = ""] = await denials.lines(1);
+    expect(JSON.parse(line)).toEqual({
+      outcome: "BLOCK",
+      plan_id: "3f58da1bdb590b3b",
+      symbol: "BTCUSDT",
+      wait_ms: 7,
+      reason: "p33_permit_denied",
+      detail: "stale_exchange_state",
+    });
+    expect(await Promise.all([all.interrupt(), denials.interrupt()])).toEqual([0, 0]);
+  });
+
+  it("shows the status again and again", async () => {
+    const status = await start("status", "--follow", "--json");
+    const shown = await status.lines(2);
+    for (const line of shown) expect(JSON.parse(line)).toMatchObject({ kill_switch: { on: false } });
+    expect(await status.interrupt()).toBe(0);
+  });
+});
+
+describe("a change", () => {
+  it("asks on a terminal for a reason and a yes", async ({ skip }) => {
+    skip(spawnSync("script", ["--version"]).status !== 0, "script(1) makes the terminal");
+    const command = `${process.execPath} scripts/permitctl.mjs kill on`;
+    const env = { ...environment(), TERM: "xterm" };
+    const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: ROOT, env });
+    let shown = "";
+    const answers: [string, string][] = [
+      ["for the record: ", "typed by hand\n"],
+      ["(yes/no) ", "no\n"],
+    ];
+    child.stdout.on("data", (chunk) => {
+      shown += String(chunk);
+      const [question, answer] = answers[0] ?? [];
+      if (question === undefined || !shown.includes(question)) return;
+      answers.shift();
+      child.stdin.write(answer);
+    });
+    const [code] = await once(child, "close");
+    expect(shown).toContain("not confirmed; nothing was changed");
+    expect(code).toBe(1);
+    expect(await redis.exists(keys.killSwitch, keys.streams.operatorAudit)).toBe(0);
+  });
+});
+
+describe("exit codes", () => {
+  it("are 3 where no Redis answers, 2 for wrong usage, and 0 for help", async () => {
+    const nowhere = await permitctl(`redis://:secret@127.0.0.1:${await freePort()}`, ["status"]);
+    expect(nowhere).toMatchObject({
+      code: 3,
+      stdout: "",
+      stderr: expect.stringContaining("does not answer"),
+    });
+    expect(nowhere.stderr).not.toContain("secret");
+    expect((await permitctl(server.url, ["halt"])).code).toBe(2);
+    expect((await permitctl(server.url, ["kill", "maybe", "--yes", "--reason", "a drill"])).code).toBe(2);
+    expect((await permitctl("http://no-redis", ["status"])).code).toBe(2);
+    for (const help of [["--help"], ["dlq", "--help"], ["explain", "--help"]])
+      expect(await permitctl(server.url, help)).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("Usage: permitctl"),
+      });
+  });
+
+  it("are those of the Redis that is named, by URL or by the file of a running launcher", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "quantum-permitctl-"));
+    const file = join(dir, "run.json");
+    await writeFile(file, JSON.stringify({ redis: { url: server.url } }));
+    const nowhere = `redis://127.0.0.1:${await freePort()}`;
+    const holds = async (...options: string[]) =>
+      (await permitctl(nowhere, ["hold", "list", ...options])).code;
+    expect(await holds("--run", file)).toBe(0);
+    expect(await holds("--redis-url", server.url)).toBe(0);
+    expect(await holds("--run", join(dir, "none.json"))).toBe(2);
+    await rm(dir, { recursive: true });
+  });
+});

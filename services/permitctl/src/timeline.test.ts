@@ -1,0 +1,114 @@
+import type { Entry } from "@quantum/streams";
+import { describe, expect, it } from "vitest";
+import { conclude } from "./conclusion.ts";
+import type { PlanHistory } from "./plan-history.ts";
+import { timelineOf } from "./timeline.ts";
+
+const PLAN = "67e6da21fa9fe506";
+const OPENED_MS = 1_769_301_008_000;
+
+const entry = (afterMs: number, fields: Record<string, string>): Entry => ({
+  id: `${OPENED_MS + afterMs}-0`,
+  fields: { plan_id: PLAN, symbol: "BTCUSDT", ...fields },
+  deliveries: 1,
+});
+
+const history = (parts: Partial<PlanHistory>): PlanHistory => ({
+  planId: PLAN,
+  record: {},
+  order: {},
+  plans: [],
+  permits: [],
+  executes: [],
+  results: [],
+  ...parts,
+});
+
+const opened = entry(0, { decision: "EXECUTE", action: "PARTIAL_75", kill_score: "0.5" });
+
+describe("a plan of which little is known", () => {
+  it("is told from what the Python apply-layer writes: no record, and entries without an attempt", () => {
+    const python = history({
+      plans: [opened],
+      results: [entry(900, { decision: "EXECUTE", executed: "True", error: "" })],
+    });
+    expect(timelineOf(python)).toMatchObject([
+      {
+        attempt: opened.id,
+        stages: [
+          { stage: "open", deltaMs: 0, text: "EXECUTE, PARTIAL_75, kill_score 0.5" },
+          { stage: "result", deltaMs: 900, text: "EXECUTE executed=True" },
+        ],
+      },
+    ]);
+    expect(conclude(python, OPENED_MS).sentence).toBe(
+      "Its result says decision=EXECUTE, executed=True; it names no outcome.",
+    );
+  });
+
+  it("is told from its record where the streams have been trimmed, issuers that only set keys included", () => {
+    const at = (ms: number) => String(OPENED_MS + ms);
+    const record = {
+      state: "BLOCKED",
+      symbol: "BTCUSDT",
+      mode: "paper",
+      step: "CLOSE_FULL",
+      attempt: opened.id,
+      reason: "missing_p33",
+      detail: "",
+      wait_ms: "1200",
+      opened_at_ms: at(0),
+      governor_verdict: "granted",
+      governor_seen_ms: at(1200),
+      verdict_at_ms: at(1200),
+      ended_at_ms: at(1200),
+    };
+    const [attempt] = timelineOf(history({ record }));
+    expect(attempt?.stages.map(({ stage, sinceOpenMs, text }) => [stage, sinceOpenMs, text])).toEqual([
+      ["open", 0, "CLOSE_FULL, mode paper"],
+      ["governor", 1200, "granted, by a key without a wake-up"],
+      ["result", 1200, "BLOCKED, missing_p33"],
+    ]);
+  });
+
+  it("is in doubt by its order, also after its record was reset", () => {
+    const order = { state: "UNKNOWN", attempt: opened.id, client_order_id: "qp-1", why: "answer_ambiguous" };
+    expect(conclude(history({ plans: [opened], order }), OPENED_MS)).toMatchObject({
+      state: "UNKNOWN",
+      sentence: expect.stringMatching(/^In doubt: .* order qp-1 .*answer_ambiguous/),
+    });
+  });
+
+  it("waits in a later attempt, whatever became of the order of an earlier one", () => {
+    const record = { state: "WAITING", attempt: "1769301999000-0", deadline_ms: String(OPENED_MS + 500) };
+    const parts = {
+      record: { ...record, p33_verdict: "granted" },
+      order: { state: "NOT_PLACED", attempt: opened.id },
+    };
+    expect(conclude(history(parts), OPENED_MS).sentence).toBe("Waiting for governor, 500 ms more.");
+    expect(conclude(history(parts), OPENED_MS + 600).sentence).toContain("no apply-layer is at work");
+  });
+});
+
+describe("attempts", () => {
+  it("are told apart, in their order", () => {
+    const again = entry(60_000, { decision: "EXECUTE" });
+    const results = [
+      entry(1200, { attempt: opened.id, outcome: "BLOCKED", reason: "missing_both" }),
+      entry(60_007, { attempt: again.id, outcome: "DRY_RUN" }),
+    ];
+    const attempts = timelineOf(history({ plans: [opened, again], results }));
+    expect(
+      attempts.map(({ stages }) => stages.map(({ stage, sinceOpenMs }) => [stage, sinceOpenMs])),
+    ).toEqual([
+      [
+        ["open", 0],
+        ["result", 1200],
+      ],
+      [
+        ["open", 0],
+        ["result", 7],
+      ],
+    ]);
+  });
+});
