@@ -1,5 +1,6 @@
 /** `lua/orders/*`, typed, and the index of unsettled orders that recovery reads. */
-import { type ExecuteEntry, type Keys, utcDay } from "@quantum/contract";
+import type { ExecuteEntry, Keys } from "@quantum/contract";
+import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Doubt, type OrderIntent, type Settlement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents, OrderRef } from "./events.ts";
@@ -123,9 +124,7 @@ export function createOrders(options: {
         unsettled: keys.unsettled(symbol),
         plan: keys.plan(planId),
         spent: keys.spent(planId),
-        kill_switch: keys.killSwitch,
-        disarm: keys.disarm,
-        disarm_today: keys.disarmOf(utcDay(Date.now())),
+        ...haltKeys(keys),
         executes: keys.streams.execute,
         results: keys.streams.result,
       },
