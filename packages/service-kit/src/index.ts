@@ -18,13 +18,7 @@ export {
   text,
 } from "./config.ts";
 export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
-export {
-  createSimulation,
-  isActive,
-  seededRandom,
-  type Simulation,
-  simulationVariables,
-} from "./simulation.ts";
+export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 export { version } from "./version.ts";
 export type { Logger } from "pino";
 export type { FastifyInstance } from "fastify";

@@ -2,7 +2,7 @@ import { assert, integer, property } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { readConfig } from "./config.ts";
-import { createSimulation, isActive, seededRandom, simulationVariables } from "./simulation.ts";
+import { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 
 const QUIET = { delayMs: { fromMs: 0, toMs: 0 }, denyRate: 0, dropRate: 0, seed: 1 };
 const source = { schema: z.object(simulationVariables("P33_SIM")), ownPrefixes: ["P33_"] };
@@ -24,6 +24,7 @@ describe("the simulator's variables", () => {
       P33_SIM_SEED: 1,
     });
     expect(isActive(QUIET)).toBe(false);
+    expect(simulationOf(read({}), "P33_SIM")).toEqual(QUIET);
   });
 
   it("take a delay as one number or a range", () => {

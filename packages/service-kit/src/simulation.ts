@@ -41,6 +41,24 @@ export interface Simulation {
   seed: number;
 }
 
+/** What {@link simulationVariables} of the same prefix were set to. */
+export function simulationOf<Prefix extends string>(
+  config: Readonly<
+    Record<`${Prefix}_DELAY_MS`, Simulation["delayMs"]> &
+      Record<`${Prefix}_${"DENY_RATE" | "DROP_RATE" | "SEED"}`, number>
+  >,
+  prefix: Prefix,
+): Simulation {
+  const value = (name: string) => (config as Readonly<Record<string, unknown>>)[`${prefix}_${name}`];
+  // TypeScript cannot look a name up that it composes itself; the parameter's type holds what is asserted here.
+  return {
+    delayMs: value("DELAY_MS"),
+    denyRate: value("DENY_RATE"),
+    dropRate: value("DROP_RATE"),
+    seed: value("SEED"),
+  } as Simulation;
+}
+
 export function isActive({ delayMs, denyRate, dropRate }: Simulation): boolean {
   return delayMs.toMs > 0 || denyRate > 0 || dropRate > 0;
 }

@@ -11,7 +11,7 @@ import {
   optionalText,
   port,
   redisVariables,
-  type Simulation,
+  simulationOf,
   simulationVariables,
   symbols,
 } from "@quantum/service-kit";
@@ -100,15 +100,6 @@ export function disarmOn(config: Config): GovernorOptions["disarmOn"] {
   };
 }
 
-export function simulationOf(config: Config): Simulation {
-  return {
-    delayMs: config.GOV_SIM_DELAY_MS,
-    denyRate: config.GOV_SIM_DENY_RATE,
-    dropRate: config.GOV_SIM_DROP_RATE,
-    seed: config.GOV_SIM_SEED,
-  };
-}
-
 function simulationViolations(config: Config): string[] {
   const baseUrl = config.BINANCE_BASE_URL;
   let simulated = false;
@@ -117,7 +108,7 @@ function simulationViolations(config: Config): string[] {
   } catch (error) {
     return [(error as Error).message];
   }
-  if (simulated || !isActive(simulationOf(config))) return [];
+  if (simulated || !isActive(simulationOf(config, "GOV_SIM"))) return [];
   return [
     `GOV_SIM_* is set, but BINANCE_BASE_URL${baseUrl === undefined ? " is not" : `="${baseUrl}" is not simulated`}: ` +
       "answers are simulated only at a simulated exchange",

@@ -1,8 +1,8 @@
 import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { createIssuer } from "@quantum/permits";
-import { createSimulation, runService } from "@quantum/service-kit";
+import { createSimulation, runService, simulationOf } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
-import { configSource, disarmOn, rulesOf, simulationOf } from "./config.ts";
+import { configSource, disarmOn, rulesOf } from "./config.ts";
 import { Governor } from "./handler.ts";
 import { observeGovernor } from "./telemetry.ts";
 
@@ -34,7 +34,7 @@ await runService({
       }),
       rules: rulesOf(config),
       disarmOn: disarmOn(config),
-      simulate: createSimulation(simulationOf(config)),
+      simulate: createSimulation(simulationOf(config, "GOV_SIM")),
     });
     observeGovernor({ governor, symbols: config.SYMBOLS, issuer: GOVERNOR, redis, keys, registry, log });
     const common = { redis, connectForBlocking, keys, group: GOVERNOR, consumer: instance };

@@ -9,7 +9,7 @@ import {
   number,
   port,
   redisVariables,
-  type Simulation,
+  simulationOf,
   simulationVariables,
   symbols,
   text,
@@ -74,7 +74,7 @@ export const configSource = {
 function venueViolations(config: Config): string[] {
   try {
     const { simulated } = parseVenue(config.BINANCE_BASE_URL);
-    if (simulated || !isActive(simulationOf(config))) return [];
+    if (simulated || !isActive(simulationOf(config, "P33_SIM"))) return [];
     return ["P33_SIM_*: invented delays, denials and drops are for a simulated exchange only"];
   } catch (error) {
     return [(error as Error).message];
@@ -83,15 +83,6 @@ function venueViolations(config: Config): string[] {
 
 export function allowlistOf(config: Config): ReadonlySet<string> {
   return new Set(config.P33_ALLOWLIST ?? config.APPLY_ALLOWLIST);
-}
-
-export function simulationOf(config: Config): Simulation {
-  return {
-    delayMs: config.P33_SIM_DELAY_MS,
-    denyRate: config.P33_SIM_DENY_RATE,
-    dropRate: config.P33_SIM_DROP_RATE,
-    seed: config.P33_SIM_SEED,
-  };
 }
 
 /** When a promise without a result runs out: after every moment at which its order could still come. */

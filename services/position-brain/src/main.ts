@@ -2,9 +2,9 @@ import { QUANTITY_ISSUER } from "@quantum/contract";
 import { createBinanceExchange, parseVenue, RuleBook, whenReady } from "@quantum/exchange";
 import { createIssuer } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
-import { createSimulation, runService } from "@quantum/service-kit";
+import { createSimulation, runService, simulationOf } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
-import { allowlistOf, configSource, reserveTtlMs, simulationOf } from "./config.ts";
+import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
 import { OperatorCommands } from "./operator.ts";
 import { createPairStore } from "./pair-store.ts";
@@ -84,7 +84,7 @@ await runService({
         cooldownSec: config.P33_COOLDOWN_SEC,
         qtyTolerancePct: config.P33_QTY_TOLERANCE_PCT,
       },
-      simulate: createSimulation(simulationOf(config)),
+      simulate: createSimulation(simulationOf(config, "P33_SIM")),
     });
     const operator = new OperatorCommands({ pairs, refresh });
     observe({ brain, refresh, operator, pairs, allowlist, registry, log });
