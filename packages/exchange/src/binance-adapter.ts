@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { z } from "zod";
 import {
   hedgeModeAnswer,
@@ -51,7 +52,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     const pauseMs = Math.ceil(pausedUntilMs - performance.now());
     if (pauseMs > 0) throw new PausedError(pauseMs);
     try {
-      return checked(schema, path, await withDeadline(timeoutMs, request()));
+      return checked(schema, path, await Promise.race([request(), deadline(timeoutMs)]));
     } catch (error) {
       const failure = failureOf(error);
       if (asksForPause(failure)) {
@@ -168,14 +169,7 @@ function checked<T>(schema: z.ZodType<T>, path: string, answer: unknown): T {
 }
 
 /** The client's own timeout starts again with every byte, so an answer that drips would never end. */
-async function withDeadline<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new ExchangeError(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
+async function deadline(timeoutMs: number): Promise<never> {
+  await once(AbortSignal.timeout(timeoutMs), "abort");
+  throw new ExchangeError(`no answer within ${timeoutMs} ms`);
 }
