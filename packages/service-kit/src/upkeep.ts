@@ -13,7 +13,10 @@ import type { Logger } from "pino";
 
 export const STREAM_LENGTH = 10_000;
 export const UPKEEP_EVERY_MS = 60_000;
-/** A replica that is down for less than this keeps its name; blocking reads renew it every few seconds. */
+/**
+ * A replica that is down for less than this keeps its name. One that lives but reads nothing may lose it too (Redis 7.0
+ * does not count an empty read as use): its next read makes it again, and it had nothing pending.
+ */
 export const CONSUMER_IDLE_MS = 3_600_000;
 
 export type Consumed = Pick<StreamConsumer, "stream" | "group" | "consumer">;
