@@ -73,8 +73,7 @@ export async function startBench(
   const noneLeft = (keyOf: (symbol: string) => string, timeoutMs: number) =>
     eventually(
       async () => {
-        const symbols = [...allowlist, ...(await client.smembers(keys.orderSymbols))];
-        return (await client.exists(symbols.map(keyOf))) === 0 ? true : undefined;
+        return (await client.exists(allowlist.map(keyOf))) === 0 ? true : undefined;
       },
       timeoutMs,
       `no plan under ${keyOf("*")}`,
@@ -136,14 +135,14 @@ export async function startBench(
     /** Waits until no plan waits for permits. */
     noneWaiting: () => noneLeft(keys.waiting, QUIET_MS),
 
-    /** Waits until no order is under way or in doubt. */
+    /** Waits until no order of an allowed symbol is under way or in doubt. */
     settled: (timeoutMs = QUIET_MS) => noneLeft(keys.unsettled, timeoutMs),
 
     /** Waits until every plan has its verdict, and every order that came of it has ended. */
     async ended(): Promise<void> {
       await this.noneWaiting();
       await this.quiet();
-      await this.settled();
+      await this.settled(PATIENCE_MS);
     },
 
     async ready(): Promise<boolean> {

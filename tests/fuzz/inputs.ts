@@ -2,8 +2,7 @@
 import { parseProposal, planId } from "@quantum/contract";
 import { type SimState, SYMBOLS } from "../rig.ts";
 
-const SECONDS = "2026-01-22T23:20:48".length;
-const FRACTION_DIGITS = 6;
+const MICROSECONDS = 1_000;
 const EXECUTE_TTL_MS = 2_500;
 /** P3.3 does not wait for fills that old. */
 export const LONG_AGO_SEC = Math.floor(Date.now() / 1000) - 300;
@@ -25,7 +24,8 @@ export function nextProposal(symbol: string): Record<string, string> & { symbol:
     R_net: "7.013614233516237",
     k_regime_flip: "0.0",
     k_ts_drop: "1e-05",
-    computed_at_utc: `${now.toISOString().slice(0, SECONDS)}.${String(made).padStart(FRACTION_DIGITS, "0")}`,
+    // To the millisecond: what seems to be older than the executor's knowledge of Redis would only be asked about.
+    computed_at_utc: now.toISOString().replace("Z", String(made % MICROSECONDS).padStart(3, "0")),
     last_update_epoch: String(Math.floor(now.getTime() / 1000)),
   };
 }
