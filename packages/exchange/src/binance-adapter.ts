@@ -30,6 +30,8 @@ const NO_SUCH_ORDER = -2013;
 const RECV_WINDOW_MAX_MS = 60_000;
 /** Binance's request limits run by the minute: without a Retry-After, this is how long one can last. */
 const RATE_LIMIT_WINDOW_MS = 60_000;
+/** For so long a failure tells of the venue's state, where no request follows it. */
+const FAILURE_TELLS_MS = 60_000;
 
 /** Binance USDⓈ-M Futures behind the port, one-way mode only. Holds no timers and no sockets that keep a process alive. */
 export function createBinanceExchange(options: BinanceOptions): Exchange {
@@ -46,18 +48,26 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
 
   /** By the monotonic clock: before this the venue wants no requests. */
   let pausedUntilMs = -Infinity;
+  const pauseLeftMs = () => Math.ceil(pausedUntilMs - performance.now());
+  /** Of the last request, if it had no usable answer. */
+  let lastFailure: { message: string; atMs: number } | undefined;
 
   /** One request, and what failed of it; none while the venue wants none. */
   async function ask<T>(schema: z.ZodType<T>, path: string, request: () => Promise<unknown>): Promise<T> {
-    const pauseMs = Math.ceil(pausedUntilMs - performance.now());
+    const pauseMs = pauseLeftMs();
     if (pauseMs > 0) throw new PausedError(pauseMs);
     try {
-      return checked(schema, path, await Promise.race([request(), deadline(timeoutMs)]));
+      const answer = checked(schema, path, await Promise.race([request(), deadline(timeoutMs)]));
+      lastFailure = undefined;
+      return answer;
     } catch (error) {
       const failure = failureOf(error);
+      const atMs = performance.now();
+      // A venue that asks for a pause has answered; the pause itself tells of it.
+      lastFailure = asksForPause(failure) ? undefined : { message: failure.message, atMs };
       if (asksForPause(failure)) {
         const { retryAfterMs = RATE_LIMIT_WINDOW_MS } = failure;
-        pausedUntilMs = Math.max(pausedUntilMs, performance.now() + retryAfterMs);
+        pausedUntilMs = Math.max(pausedUntilMs, atMs + retryAfterMs);
       }
       throw failure;
     }
@@ -110,12 +120,20 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       const failure = failureOf(error);
       // Only the next order profits, so a failure to reach the clock changes nothing about this one.
       if (failure.code === OUTSIDE_RECV_WINDOW) await serverTime().catch(() => undefined);
-      return placementOf(failure);
+      const placement = placementOf(failure);
+      if (placement.outcome === "rejected" || placement.outcome === "already_placed") lastFailure = undefined;
+      return placement;
     }
   }
 
   return {
     now: () => client.now(),
+    problems: () => {
+      const pauseMs = pauseLeftMs();
+      if (pauseMs > 0) return [`the exchange wants no requests for ${pauseMs} ms`];
+      if (lastFailure === undefined || performance.now() - lastFailure.atMs > FAILURE_TELLS_MS) return [];
+      return [`the exchange gave no usable answer: ${lastFailure.message}`];
+    },
     serverTime,
     rules: () => read(rulesAnswer, "fapi/v1/exchangeInfo"),
     hedgeMode: async () => (await readSigned(hedgeModeAnswer, "fapi/v1/positionSide/dual")).dualSidePosition,
@@ -133,8 +151,9 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       try {
         return await readSigned(orderAnswer, "fapi/v1/order", { symbol, origClientOrderId: clientOrderId });
       } catch (error) {
-        if (error instanceof ExchangeError && error.code === NO_SUCH_ORDER) return undefined;
-        throw error;
+        if (!(error instanceof ExchangeError && error.code === NO_SUCH_ORDER)) throw error;
+        lastFailure = undefined;
+        return undefined;
       }
     },
   };

@@ -10,6 +10,8 @@ export interface Exchange {
    * last `serverTime()` measured (none before the first one).
    */
   now(): number;
+  /** Why the venue cannot be used now, as the requests tell that were made anyway: one sentence each, empty if it can. */
+  problems(): string[];
   /** Asks the venue for its time and measures the clock offset anew. */
   serverTime(): Promise<number>;
   /** Order rules by symbol. A symbol whose filters are incomplete is absent. */

@@ -308,6 +308,28 @@ describe("a pause that the venue asks for", () => {
   });
 });
 
+describe("the venue's problems", () => {
+  it("are those of the last request, and none where it was answered, with a refusal too", async () => {
+    expect(exchange.problems()).toEqual([]);
+    for (const answered of [
+      () => exchange.rules(),
+      () => exchange.order("BTCUSDT", "qp-unknown"),
+      () => place("BTCUSDT", { quantity: "0" }),
+    ]) {
+      await fault({ kind: "503_before" });
+      await place();
+      expect(exchange.problems()).toEqual([expect.stringContaining("no usable answer: HTTP 503")]);
+      await answered();
+      expect(exchange.problems()).toEqual([]);
+    }
+    await fault({ kind: "429", ms: 9_000 });
+    await place();
+    expect(exchange.problems()).toEqual([
+      expect.stringMatching(/^the exchange wants no requests for \d+ ms$/),
+    ]);
+  });
+});
+
 describe("clocks", () => {
   it("call an order outside its window expired, and are set right for the next one", async () => {
     skewMs = 30_000;

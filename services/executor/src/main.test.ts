@@ -49,6 +49,20 @@ describe("the service", () => {
     expect(await service.stop()).toEqual({ code: 0, signal: null });
   });
 
+  it("is not ready after a call that the exchange did not answer, until one is answered", async () => {
+    const service = await start();
+    const readiness = async () => (await fetch(`${service.url}/readyz`)).json();
+    const symbol = rig.freshSymbol();
+    await rig.fault({ kind: "503_after", symbol });
+    await rig.fault({ kind: "503_before", path: "GET /fapi/v1/order", count: 2, symbol });
+    await rig.publish(await rig.spend({ symbol }));
+    await expect
+      .poll(readiness, { timeout: LOG_TIMEOUT_MS })
+      .toMatchObject({ problems: [expect.stringContaining("the exchange gave no usable answer: HTTP 503")] });
+    await expect.poll(readiness, { timeout: LOG_TIMEOUT_MS }).toMatchObject({ status: "ready" });
+    await service.stop();
+  });
+
   it("takes up nothing where its port is taken", async () => {
     const over = { EXECUTOR_METRICS_PORT: String(rig.server.port), REDIS_URL: `${rig.server.url}/1` };
     await expect(start(over)).rejects.toThrow("address already in use");

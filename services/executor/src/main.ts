@@ -65,6 +65,7 @@ await runService({
     });
     return {
       begin: () => resolver.start(),
+      readiness: async () => exchange.problems(),
       consumers: [
         new StreamConsumer({
           redis,

@@ -93,7 +93,8 @@ await runService({
     const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
     return {
       begin: async () => {
-        await refresh.all();
+        // It reports its own failure, and the schedule repeats it: until then there is no snapshot, and no permit.
+        await refresh.all().catch(() => undefined);
         stopSchedule = await startSchedule({
           connectForJobs,
           keys,
@@ -113,6 +114,7 @@ await runService({
         }),
         new StreamConsumer({ ...consumer, stream: keys.streams.operatorAudit, handle: operator.handle }),
       ],
+      readiness: async () => exchange.problems(),
       stop: async () => {
         rules.stop();
         refresh.stop();

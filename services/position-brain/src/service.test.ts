@@ -79,6 +79,21 @@ describe("position-brain as a process", () => {
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
   });
 
+  it("is not ready while the exchange is away or wants no requests, and says so", async () => {
+    const problems = async () => (await fetch(`${service.url}/readyz`)).json();
+    const path = "GET /fapi/v2/positionRisk";
+    await rig.fault({ kind: "503_before", path, count: 2 });
+    await expect
+      .poll(problems, { timeout: PATIENCE_MS })
+      .toMatchObject({ problems: [expect.stringContaining("the exchange gave no usable answer: HTTP 503")] });
+    await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
+    await rig.fault({ kind: "429", ms: 1_000, path });
+    await expect
+      .poll(problems, { timeout: PATIENCE_MS })
+      .toMatchObject({ problems: [expect.stringMatching(/^the exchange wants no requests for \d+ ms$/)] });
+    await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
+  });
+
   it("reads and writes nothing where its port is taken", async () => {
     const taken = { P33_METRICS_PORT: String(rig.server.port), REDIS_URL: `${rig.server.url}/1` };
     const second = startService("position-brain", { ...environment(), ...taken });
@@ -88,6 +103,7 @@ describe("position-brain as a process", () => {
 
   it("waits for an exchange that is only starting", async () => {
     await rig.fault({ kind: "503_before", path: "GET /fapi/v1/positionSide/dual" });
+    await rig.fault({ kind: "503_before", path: "GET /fapi/v1/openOrders", count: 2 });
     const early = await startService("position-brain", environment());
     expect(early.logs.map(({ msg }) => msg)).toContain("waiting for the exchange");
     await early.stop();
