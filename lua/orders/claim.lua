@@ -6,7 +6,7 @@
 --   order        HASH, the claim; no TTL until settled
 --   unsettled    ZSET of this symbol's claimed orders
 --   plan         HASH, the plan's record
---   spent        STRING: which attempt spent permits
+--   spent        STRING: which attempt spent permits, for what quantity
 --   kill_switch  STRING
 --   disarm       STRING
 --   disarm_today STRING
@@ -35,7 +35,7 @@
 --   REFUSED      reason: settled as NOT_PLACED
 --   HELD         state: this attempt was or may have been claimed before; ask the exchange, send nothing
 --   SETTLED      outcome: this attempt has its result; the entry is acknowledged
---   UNSPENT      the attempt did not spend the plan's permits; nothing was changed
+--   UNSPENT      the attempt did not spend the plan's permits, or not for so much; nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/result.lua
@@ -49,7 +49,7 @@ local now = now_ms()
 local state, claimed_attempt = unpack(redis.call('HMGET', order, 'state', 'attempt'))
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
-local spent_attempt = (redis.call('GET', spent) or ''):match('^OK (%S+)')
+local spent_attempt, spent_qty = (redis.call('GET', spent) or ''):match('^OK (%S+) %S+ (%S+)')
 redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
@@ -62,7 +62,7 @@ if state and claimed_attempt == attempt then
   redis.call('XACK', executes, group, entry_id)
   return { 'SETTLED', state }
 end
-if spent_attempt ~= attempt then return { 'UNSPENT' } end
+if spent_attempt ~= attempt or tonumber(quantity) > tonumber(spent_qty) then return { 'UNSPENT' } end
 
 -- No order reaches an exchange in a shorter window: it would only be told that it came too late.
 local SHORTEST_WINDOW_MS = 50

@@ -282,7 +282,7 @@ describe("claim", () => {
     expect(events).toEqual([]);
   });
 
-  it.each([undefined, "OK 1-0 1 0.01", `DRY_RUN ${ATTEMPT} 1 0.01`])(
+  it.each([undefined, "OK 1-0 1 0.01", `OK ${ATTEMPT} 1 0.0099`, `DRY_RUN ${ATTEMPT} 1 0.01`])(
     "UNSPENT by %s: nothing changes (I2)",
     async (spent) => {
       await (spent === undefined ? redis.del(keys.spent(PLAN)) : redis.set(keys.spent(PLAN), spent));
