@@ -1,5 +1,6 @@
 /** The command line of `chaos`. */
 import { Command, InvalidArgumentError } from "commander";
+import { RANDOM_SEED_MAX, wholeNumber } from "../start/options.ts";
 import { FAULTS } from "./faults.ts";
 
 export interface Options {
@@ -17,9 +18,6 @@ export interface Options {
 
 const DEFAULT_MINUTES = 2;
 const DEFAULT_RATE = 100;
-const SEED_MAX = 2 ** 31 - 1;
-/** Short enough to be typed again. */
-const RANDOM_SEED_MAX = 1_000_000;
 
 /** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
 export function parseOptions(args: readonly string[]): Options {
@@ -27,9 +25,9 @@ export function parseOptions(args: readonly string[]): Options {
     .description(
       "Attacks a whole pipeline of real processes with a seeded schedule of faults, and checks every invariant at the end.",
     )
-    .option("--seed <n>", "repeats a schedule of faults [random, printed]", positive(0))
+    .option("--seed <n>", "repeats a schedule of faults [random, printed]", wholeNumber(0))
     .option("--minutes <m>", "for how long faults are thrown", number, DEFAULT_MINUTES)
-    .option("--plans <n>", "end earlier, when so many plans have ended", positive(1))
+    .option("--plans <n>", "end earlier, when so many plans have ended", wholeNumber(1))
     .option("--faults <kinds>", "comma list of the kinds below [all]", faultNames)
     .option("--rate <n>", "proposals a second at most, bursts apart", number, DEFAULT_RATE)
     .option("--summary <file>", "write the summary as JSON too")
@@ -68,14 +66,6 @@ function faultNames(text: string): string[] {
   throw new InvalidArgumentError(
     `Unknown: ${unknown.join(", ")}. Known are ${Object.keys(FAULTS).join(", ")}.`,
   );
-}
-
-function positive(min: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= SEED_MAX) return value;
-    throw new InvalidArgumentError(`A whole number from ${min} to ${SEED_MAX} is needed.`);
-  };
 }
 
 function number(text: string): number {

@@ -20,7 +20,7 @@ const LIVE_RATE = 2;
 const BOUNDED_RATE = 50;
 const SEED_MAX = 2 ** 31 - 1;
 /** Short enough to be typed again. */
-const RANDOM_SEED_MAX = 1_000_000;
+export const RANDOM_SEED_MAX = 1_000_000;
 
 /** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
 export function parseOptions(args: readonly string[]): Options {
@@ -78,7 +78,7 @@ ${describeProfile()}
 Exit code: 0 every invariant holds, 1 one is broken or something failed, 2 no plan ended for 30 s.`;
 }
 
-function wholeNumber(min: number) {
+export function wholeNumber(min: number) {
   return (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= SEED_MAX) return value;
