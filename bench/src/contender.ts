@@ -1,0 +1,13 @@
+/** What every measured system can do; each is driven through its own public entrance. */
+export interface Contender {
+  readonly name: string;
+  /**
+   * Publishes the work of that number. Its issuers answer at once; with `answerAtMs` ({@link monotonicMs}) the last one
+   * answers then: by itself, or when `release` is called, which the caller does at that time.
+   */
+  publish(index: number, answerAtMs?: number): void;
+  release(index: number): void;
+  /** Called at each verdict. `atMs`: {@link monotonicMs}; `ok`: its permits were spent. */
+  onVerdict: (index: number, ok: boolean, atMs: number) => void;
+  stop(): Promise<void>;
+}

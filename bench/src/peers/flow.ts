@@ -1,0 +1,56 @@
+/** A BullMQ flow as a contender: a parent job that waits for two children. Source: https://docs.bullmq.io/guide/flows */
+import { connectForJobs, disconnect } from "@quantum/redis";
+import { FlowProducer } from "bullmq";
+import type { Contender } from "../contender.ts";
+import type { Rig } from "../rig.ts";
+import { field, StreamReader } from "../stream-reader.ts";
+
+export const FLOW_VERDICTS = "bench:flow:verdicts";
+export const FLOW_PARENT = "bench-apply";
+const FLOW_ISSUERS = ["bench-governor", "bench-p33"] as const;
+
+export interface FlowData {
+  index: number;
+  /** The child answers then, {@link monotonicMs}; absent: at once. */
+  answerAtMs?: number;
+}
+
+export async function startFlow(rig: Rig): Promise<Contender> {
+  const { redis } = rig;
+  const roles = [FLOW_PARENT, ...FLOW_ISSUERS];
+  await Promise.all(
+    roles.map((role) => rig.startProgram(role, "bench/src/peers/flow-process.ts", { FLOW_ROLE: role })),
+  );
+  const connection = connectForJobs({ url: redis.url, name: "bench:flow", onError: () => undefined });
+  const producer = new FlowProducer({ connection });
+  const opts = { removeOnComplete: true, removeOnFail: true };
+  const reader = await StreamReader.open(redis.url, FLOW_VERDICTS, (_, fields) => {
+    const ok = field(fields, "ok") === "true";
+    contender.onVerdict(Number(field(fields, "index")), ok, Number(field(fields, "at_ms")));
+  });
+  const contender: Contender = {
+    name: "flow",
+    publish(index, answerAtMs) {
+      const [governor, p33] = FLOW_ISSUERS;
+      const last: FlowData = answerAtMs === undefined ? { index } : { index, answerAtMs };
+      void producer.add({
+        name: "plan",
+        queueName: FLOW_PARENT,
+        data: { index },
+        opts,
+        children: [
+          { name: "permit", queueName: governor, data: { index }, opts },
+          { name: "permit", queueName: p33, data: last, opts },
+        ],
+      });
+    },
+    release: () => undefined,
+    onVerdict: () => undefined,
+    async stop() {
+      await reader.stop();
+      await producer.close();
+      await disconnect(connection);
+    },
+  };
+  return contender;
+}

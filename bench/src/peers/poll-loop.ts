@@ -1,0 +1,66 @@
+/** The poll loop as a contender. */
+import { createKeys } from "@quantum/contract";
+import type { Contender } from "../contender.ts";
+import type { Rig } from "../rig.ts";
+import { field, StreamReader } from "../stream-reader.ts";
+
+export const POLL_STREAMS = { work: "bench:poll:work", verdicts: "bench:poll:verdicts" } as const;
+
+const keys = createKeys();
+const PERMIT_TTL_SEC = 60;
+
+export interface PollLoopOptions {
+  rig: Rig;
+  symbols: readonly string[];
+  /** No issuer runs: this process sets the governor's key at once and P3.3's on `release`. */
+  drivesIssuers: boolean;
+}
+
+export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOptions): Promise<Contender> {
+  const { client, redis } = rig;
+  await rig.startProgram("poll-loop", "bench/src/peers/poll-loop-process.ts", {});
+  const run = BigInt(Date.now()) << 24n;
+  const idOf = (index: number) => (run + BigInt(index)).toString(16).padStart(16, "0");
+  const set = (issuer: string, index: number) => {
+    const permit = JSON.stringify({ granted: true, allow: true, symbol: symbols[0], safe_qty: 1 });
+    void client.set(keys.permit(issuer, idOf(index)), permit, "EX", PERMIT_TTL_SEC);
+  };
+  const reader = await StreamReader.open(redis.url, POLL_STREAMS.verdicts, (_, fields) => {
+    const index = Number(BigInt(`0x${field(fields, "plan_id")}`) - run);
+    contender.onVerdict(index, field(fields, "ok") === "true", Number(field(fields, "at_ms")));
+  });
+  const contender: Contender = {
+    name: "poll loop",
+    publish(index) {
+      void client.xadd(POLL_STREAMS.work, "*", ...planFields(idOf(index), symbols[index % symbols.length] ?? ""));
+      if (drivesIssuers) set("governor", index);
+    },
+    release: (index) => set("p33", index),
+    onVerdict: () => undefined,
+    stop: () => reader.stop(),
+  };
+  return contender;
+}
+
+function planFields(planId: string, symbol: string): string[] {
+  const step = { step: "CLOSE_PARTIAL_25", type: "market_reduce_only", side: "close", pct: 25 };
+  const fields = {
+    plan_id: planId,
+    symbol,
+    action: "PARTIAL_25",
+    kill_score: "0.5",
+    k_regime_flip: "0.0",
+    k_sigma_spike: "0.14",
+    k_ts_drop: "0.05",
+    k_age_penalty: "0.04",
+    new_sl_proposed: "100.2",
+    R_net: "7.01",
+    decision: "EXECUTE",
+    reason_codes: "",
+    steps: JSON.stringify([step]),
+    close_qty: "0.0",
+    price: "",
+    timestamp: String(Math.floor(Date.now() / 1000)),
+  };
+  return Object.entries(fields).flat();
+}

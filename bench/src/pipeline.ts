@@ -1,0 +1,119 @@
+/** Our pipeline as a contender: proposals go in at its stream, verdicts are what its result stream says. */
+import { createKeys, planId } from "@quantum/contract";
+import { createIssuer } from "@quantum/permits";
+import type { Contender } from "./contender.ts";
+import { monotonicMs } from "./clock.ts";
+import type { Rig } from "./rig.ts";
+import { field, StreamReader } from "./stream-reader.ts";
+
+const keys = createKeys();
+/** Of the issuers' own defaults. */
+const PERMIT_TTL_SEC = 60;
+const RESERVE_TTL_MS = 120_000;
+const KILL_SCORE = 0.5;
+const ACTION = "PARTIAL_25";
+
+/** What a driven issuer grants; quantities are never executed in dry_run. */
+const GOVERNOR_PERMIT = { decision: "EXECUTE", computed_qty: 0 };
+const P33_PERMIT = { safe_close_qty: 1, safe_qty: 1, exchange_position_amt: 4, ledger_amt: 4, reason: "bench" };
+
+interface Options {
+  rig: Rig;
+  symbols: readonly string[];
+  /** No issuer runs: this process grants the governor's permit at once and P3.3's on `release`. */
+  drivesIssuers: boolean;
+  /** Until which state a plan counts: its verdict, or the order's settlement. */
+  until: "verdict" | "settled";
+}
+
+export async function startPipeline(options: Options): Promise<Contender> {
+  const { rig, symbols, drivesIssuers } = options;
+  const { client, redis } = rig;
+  const indexes = new Map<string, number>();
+  const attempts = new Map<number, { planId: string; symbol: string; attempt: string }>();
+  const overdue = new Set<number>();
+  const run = Date.now();
+  const issuer = (name: string) =>
+    createIssuer({
+      redis: client,
+      keys,
+      issuer: name,
+      group: name,
+      permitTtlSec: PERMIT_TTL_SEC,
+      denialTtlSec: PERMIT_TTL_SEC,
+      reserveTtlMs: RESERVE_TTL_MS,
+    });
+  const governor = issuer("governor");
+  const p33 = issuer("p33");
+  const grant = (index: number) => {
+    const attempt = attempts.get(index);
+    if (attempt === undefined) {
+      overdue.add(index);
+      return;
+    }
+    attempts.delete(index);
+    void p33.issue(attempt, { verdict: "granted", reason: "bench", permit: P33_PERMIT });
+  };
+
+  const readers = [
+    await StreamReader.open(redis.url, keys.streams.result, (_, fields) => {
+      const plan = field(fields, "plan_id");
+      const index = indexes.get(plan);
+      if (index === undefined) return;
+      indexes.delete(plan);
+      const ok = options.until === "settled" ? "executed" : "would_execute";
+      contender.onVerdict(index, field(fields, ok) === "True", monotonicMs());
+    }),
+  ];
+  if (drivesIssuers) {
+    readers.push(
+      await StreamReader.open(redis.url, keys.streams.plan, (attempt, fields) => {
+        const plan = field(fields, "plan_id");
+        const index = indexes.get(plan);
+        if (index === undefined || field(fields, "decision") !== "EXECUTE") return;
+        const opened = { planId: plan, symbol: field(fields, "symbol"), attempt };
+        attempts.set(index, opened);
+        void governor.issue(opened, { verdict: "granted", reason: "bench", permit: GOVERNOR_PERMIT });
+        if (overdue.delete(index)) grant(index);
+      }),
+    );
+  }
+
+  const contender: Contender = {
+    name: "pipeline",
+    publish(index) {
+      const symbol = symbols[index % symbols.length] ?? "";
+      // A stop proposal of its own makes every proposal another plan.
+      const stop = run + index;
+      const computedAtUtc = new Date().toISOString();
+      const identity = { symbol, harvestAction: ACTION, killScore: KILL_SCORE, newSlProposed: stop, computedAtUtc };
+      indexes.set(planId(identity), index);
+      void client.xadd(keys.streams.proposal, "*", ...proposalFields(symbol, stop, computedAtUtc));
+    },
+    release: grant,
+    onVerdict: () => undefined,
+    stop: async () => void (await Promise.all(readers.map((reader) => reader.stop()))),
+  };
+  return contender;
+}
+
+/** Every field that the Python publisher writes. */
+function proposalFields(symbol: string, stop: number, computedAtUtc: string): string[] {
+  const fields = {
+    symbol,
+    harvest_action: ACTION,
+    new_sl_proposed: stop,
+    R_net: 7.01,
+    risk_unit: 0.69,
+    cost_est: 0.1,
+    kill_score: KILL_SCORE,
+    reason_codes: "harvest_partial_25,profit_lock",
+    k_regime_flip: 0,
+    k_sigma_spike: 0.14,
+    k_ts_drop: 0.05,
+    k_age_penalty: 0.04,
+    computed_at_utc: computedAtUtc,
+    last_update_epoch: Math.floor(Date.now() / 1000),
+  };
+  return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
+}

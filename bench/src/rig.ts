@@ -1,0 +1,117 @@
+/** Processes of one measurement: a Redis of its own and whatever runs on it, each a real process. */
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import {
+  endProcess,
+  freePort,
+  type GuardedProcess,
+  spawnGuarded,
+  startRedisServer,
+  type TestRedis,
+} from "@quantum/testkit";
+
+const ROOT = join(import.meta.dirname, "../..");
+const START_TIMEOUT_MS = 30_000;
+/** `USER_HZ`, which is 100 on every Linux. */
+const TICKS_PER_SEC = 100;
+/** Fields of /proc/PID/stat after the command's name: utime and stime. */
+const UTIME = 11;
+const PAGE_BYTES = 4096;
+
+export interface RigOptions {
+  appendfsync: "everysec" | "always";
+}
+
+export class Rig {
+  readonly redis: TestRedis;
+  readonly client: RedisClient;
+  readonly #children = new Map<string, GuardedProcess>();
+
+  private constructor(redis: TestRedis) {
+    this.redis = redis;
+    this.client = connectForCommands({ url: redis.url, name: "bench", onError: () => undefined });
+  }
+
+  static async start({ appendfsync }: RigOptions): Promise<Rig> {
+    return new Rig(await startRedisServer({ appendonly: true, appendfsync }));
+  }
+
+  /** One of the repository's services; its port comes in `portVariable`. @returns its URL */
+  async startService(
+    name: string,
+    portVariable: string,
+    env: Record<string, string>,
+    shownAs = name,
+  ): Promise<string> {
+    const port = await freePort();
+    await this.startProgram(shownAs, `services/${name}/src/main.ts`, { ...env, [portVariable]: String(port) });
+    return `http://127.0.0.1:${port}`;
+  }
+
+  /** Resolves at its first line that says `ready`; what it prints then is read and thrown away. */
+  async startProgram(name: string, main: string, env: Record<string, string>): Promise<void> {
+    const child = await spawnGuarded(process.execPath, [join(ROOT, main)], {
+      cwd: ROOT,
+      env: { REDIS_URL: this.redis.url, NODE_COMPILE_CACHE: join(ROOT, ".cache/node"), ...env },
+    });
+    this.#children.set(name, child);
+    const lines: string[] = [];
+    const fail = (what: string) => new Error(`${name} ${what}:\n${lines.join("\n")}`);
+    const ready = Promise.withResolvers<void>();
+    const reader = createInterface({ input: child.stdout });
+    reader.on("line", (line) => {
+      lines.push(line);
+      if (line.includes('"ready') || line.startsWith("ready")) ready.resolve();
+    });
+    child.stderr.on("data", (data: Buffer) => lines.push(data.toString()));
+    void once(child, "close").then(() => ready.reject(fail("ended before it was ready")));
+    const timer = setTimeout(() => ready.reject(fail("was not ready in time")), START_TIMEOUT_MS);
+    try {
+      await ready.promise;
+    } finally {
+      clearTimeout(timer);
+      reader.close();
+      // Parsing lines would cost this process what belongs to the generator.
+      child.stdout.resume();
+    }
+  }
+
+  /** CPU seconds and resident bytes of each process so far. */
+  async usage(): Promise<Map<string, { cpuSec: number; rssBytes: number }>> {
+    const pids = new Map([["redis", this.redis.pid], ["bench", process.pid]]);
+    for (const [name, child] of this.#children) if (child.pid !== undefined) pids.set(name, child.pid);
+    const entries = [...pids].map(async ([name, pid]) => [name, await usageOf(pid)] as const);
+    return new Map(await Promise.all(entries));
+  }
+
+  /** Calls of each Redis command so far, those inside scripts included. */
+  async commandCalls(): Promise<Map<string, number>> {
+    const stats = await this.client.info("commandstats");
+    const calls = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)];
+    return new Map(calls.map(([, name = "", count]) => [name, Number(count)]));
+  }
+
+  async infoNumber(section: string, field: string): Promise<number> {
+    const text = await this.client.info(section);
+    return Number(new RegExp(`^${field}:(\\S+)`, "m").exec(text)?.[1]);
+  }
+
+  async stop(): Promise<void> {
+    await disconnect(this.client);
+    await Promise.all([...this.#children.values()].map((child) => endProcess(child, "SIGKILL")));
+    await this.redis.stop();
+  }
+}
+
+async function usageOf(pid: number): Promise<{ cpuSec: number; rssBytes: number }> {
+  const [stat, statm] = await Promise.all([
+    readFile(`/proc/${pid}/stat`, "utf8"),
+    readFile(`/proc/${pid}/statm`, "utf8"),
+  ]);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[UTIME]) + Number(fields[UTIME + 1]);
+  return { cpuSec: ticks / TICKS_PER_SEC, rssBytes: Number(statm.split(" ")[1]) * PAGE_BYTES };
+}
