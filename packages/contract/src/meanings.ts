@@ -199,8 +199,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   // The order.
   execute_expired: {
     meaning:
-      "the executor came to it so late that APPLY_EXECUTE_TTL_MS since the permits were spent was over, or almost",
-    lookAt: "the executor: was it down, does quantum_stream_lag of its group grow?",
+      "the executor came to it so late that APPLY_EXECUTE_TTL_MS since the permits were spent was over, or almost; or the exchange got it after its send window (-1021)",
+    lookAt: "the executor: was it down, does quantum_stream_lag of its group grow, is its clock right?",
   },
   permits_not_spent: {
     meaning: "an execute entry whose permits nobody spent; it went to the dead letters",
