@@ -26,7 +26,8 @@ export interface BinanceOptions {
 }
 
 const OUTSIDE_RECV_WINDOW = -1021;
-const NO_SUCH_ORDER = -2013;
+/** The order does not exist; no order can, where the venue does not list the symbol. */
+const NO_SUCH_ORDER: ReadonlySet<number | undefined> = new Set([-2013, -1121]);
 const RECV_WINDOW_MAX_MS = 60_000;
 /** Binance's request limits run by the minute: without a Retry-After, this is how long one can last. */
 const RATE_LIMIT_WINDOW_MS = 60_000;
@@ -151,7 +152,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       try {
         return await readSigned(orderAnswer, "fapi/v1/order", { symbol, origClientOrderId: clientOrderId });
       } catch (error) {
-        if (!(error instanceof ExchangeError && error.code === NO_SUCH_ORDER)) throw error;
+        if (!(error instanceof ExchangeError && NO_SUCH_ORDER.has(error.code))) throw error;
         lastFailure = undefined;
         return undefined;
       }

@@ -25,7 +25,7 @@ export interface Exchange {
   trades(symbol: string, query?: TradeQuery): Promise<Trade[]>;
   /** Never throws for anything the venue or the network does: the outcome is the answer. Never resends. */
   placeReduceOnlyMarket(request: OrderRequest): Promise<Placement>;
-  /** `undefined` only if the venue says that it knows no such order (-2013). */
+  /** `undefined` only if the venue says that it knows no such order (-2013), or no such symbol (-1121). */
   order(symbol: string, clientOrderId: string): Promise<OrderState | undefined>;
 }
 

@@ -123,6 +123,7 @@ describe("reads", () => {
   });
 
   it("throws a typed error, and never reads as empty", async () => {
+    expect(await exchange.order("NOSUCH", "qp-0123456789abcdef-1")).toBeUndefined();
     await expect(exchange.positions("NOSUCH")).rejects.toMatchObject({ code: -1121, httpStatus: 400 });
     const impatient = connect({ timeoutMs: IMPATIENT_MS });
     for (const kind of ["empty_body", "wrong_body", "reset", "503_before", "timeout_before"] as const) {
