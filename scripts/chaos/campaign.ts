@@ -8,6 +8,8 @@ export interface ThrownFault extends Hit {
   fromMs: number;
   toMs: number;
   recoveredMs: number;
+  /** What came last in the recovery. */
+  waitedFor: string;
 }
 
 /** A pipeline that needs longer than this has not recovered; what is still stuck then is shown. */
@@ -38,12 +40,12 @@ export async function throwFaults(options: CampaignOptions): Promise<string | un
     const fromMs = performance.now();
     const hits = await dice.weighted(chosen, ({ weight }) => weight).run(ground);
     const toMs = performance.now();
-    const stuck = await recovery(ground, toMs);
+    const { recovered, waitedFor } = await recovery(ground, toMs);
     const recoveredMs = performance.now();
-    onFault(hits.map((hit) => ({ ...hit, fromMs, toMs, recoveredMs })));
-    if (stuck !== undefined) {
+    onFault(hits.map((hit) => ({ ...hit, fromMs, toMs, recoveredMs, waitedFor })));
+    if (!recovered) {
       const after = hits.map(({ kind, target }) => `${kind} (${target})`).join(", ");
-      return `not recovered ${RECOVERY_BOUND_MS / 1000} s after ${after}: ${stuck}`;
+      return `not recovered ${RECOVERY_BOUND_MS / 1000} s after ${after}: ${waitedFor}`;
     }
   }
   return undefined;
@@ -51,10 +53,14 @@ export async function throwFaults(options: CampaignOptions): Promise<string | un
 
 /**
  * Waits until every service is up, every plan proposed before `toMs` has ended, and of each symbol one that was proposed
- * later has been executed. @returns what is still missing at the bound
+ * later has been executed, or the bound is reached.
  */
-async function recovery({ world, proposer }: Ground, toMs: number): Promise<string | undefined> {
+async function recovery(
+  { world, proposer }: Ground,
+  toMs: number,
+): Promise<{ recovered: boolean; waitedFor: string }> {
   const deadline = toMs + RECOVERY_BOUND_MS;
+  let waitedFor = "";
   for (;;) {
     const down = world.members.filter(({ up }) => !up).map(({ name }) => name);
     const open: string[] = [];
@@ -64,14 +70,14 @@ async function recovery({ world, proposer }: Ground, toMs: number): Promise<stri
       if (plan.atMs > toMs && plan.outcome === "EXECUTED") executed.add(plan.symbol);
     }
     const waiting = world.symbols.filter((symbol) => !executed.has(symbol));
-    if (down.length === 0 && open.length === 0 && waiting.length === 0) return undefined;
-    if (performance.now() > deadline) {
-      return [
-        ...down.map((name) => `${name} is down`),
-        ...(open.length > 0 ? [`plans have not ended: ${open.slice(0, SHOWN).join(" ")}`] : []),
-        ...waiting.map((symbol) => `${symbol}: nothing is executed`),
-      ].join("; ");
-    }
+    const missing = [
+      ...down.map((name) => `${name} is down`),
+      ...(open.length > 0 ? [`plans have not ended: ${open.slice(0, SHOWN).join(" ")}`] : []),
+      ...waiting.map((symbol) => `${symbol}: nothing is executed`),
+    ];
+    if (missing.length === 0) return { recovered: true, waitedFor };
+    waitedFor = missing.join("; ");
+    if (performance.now() > deadline) return { recovered: false, waitedFor };
     await delay(LOOK_MS);
   }
 }

@@ -30,6 +30,8 @@ const END_BOUND_MS = 30_000;
 const LEDGER_BOUND_MS = 15_000;
 const LEDGER_LOOK_MS = 200;
 const MS_PER_MINUTE = 60_000;
+/** Beyond a send window and the two questions after it, whoever reads the output asks why. */
+const LONG_RECOVERY_MS = 10_000;
 /** So that the load's dice differ from the schedule's. */
 const LOAD_SALT = 0x10ad;
 const REQUIRED_ISSUERS = ["governor", "p33"];
@@ -152,7 +154,9 @@ function describe(thrown: readonly ThrownFault[]): string {
   const [first] = thrown;
   if (first === undefined) return "no fault met its target";
   const what = thrown.map(({ kind, target }) => `${kind} (${target})`).join(", ");
-  return `${what}: recovered in ${Math.round(first.recoveredMs - first.toMs)} ms`;
+  const tookMs = first.recoveredMs - first.toMs;
+  const why = tookMs > LONG_RECOVERY_MS ? ` (last of all: ${first.waitedFor})` : "";
+  return `${what}: recovered in ${Math.round(tookMs)} ms${why}`;
 }
 
 async function commit(): Promise<string> {
