@@ -157,6 +157,8 @@ describe("the judgement of a campaign", () => {
     const story = executedOnce().loss(105);
     expect(story.broken()).toContain("I4");
     expect(story.executed(300, 100, "1").broken()).toEqual([]);
+    // Once everything is forgotten, too.
+    expect(story.loss(0).broken()).toEqual([]);
   });
 
   it("excuses a late claim that only asks, not an order that is sent late", () => {

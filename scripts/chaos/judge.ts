@@ -110,10 +110,10 @@ function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losse
   );
   const judged = new Set(plans.map(({ attempt }) => attempt));
   const published = new Set(plans.map(({ planId }) => planId));
+  // What belongs to no plan that was ever seen stays in view.
+  const isDropped = ({ attempt }: { attempt: string }) => isErased({ attempt }) && !judged.has(attempt);
   const counts = (stream: "execute" | "result") => (record: { attempt: string }) =>
-    judged.has(record.attempt)
-      ? isErased(record) || !losses.isErased(stream, history.idOf(record))
-      : !isErased(record);
+    !isDropped(record) && !losses.isUndone(stream, history.idOf(record), record.attempt);
   const proposed = [...evidence.proposedPlanIds].filter(
     (plan) => published.has(plan) || !losses.isErased("proposal", history.proposalIds.get(plan) ?? ""),
   );

@@ -23,10 +23,12 @@ export class Losses {
   }
 
   isErased(stream: StreamName, id: string): boolean {
-    return this.#losses.some(
-      ({ seen, survived }) =>
-        !isLater(id, seen.get(stream) ?? BEFORE_ALL) && isLater(id, survived.get(stream) ?? BEFORE_ALL),
-    );
+    return this.#losses.some((loss) => erases(loss, stream, id));
+  }
+
+  /** Whether a loss took the entry and left the plan's own: what the entry told had to come again. */
+  isUndone(stream: StreamName, id: string, attempt: string): boolean {
+    return this.#losses.some((loss) => erases(loss, stream, id) && !erases(loss, "plan", attempt));
   }
 
   /** Marks in the history what can end no more, so that nobody waits for it. */
@@ -40,4 +42,8 @@ export class Losses {
       if (this.isErased("execute", history.idOf(execute))) history.ended.add(execute.attempt);
     }
   }
+}
+
+function erases({ seen, survived }: Loss, stream: StreamName, id: string): boolean {
+  return !isLater(id, seen.get(stream) ?? BEFORE_ALL) && isLater(id, survived.get(stream) ?? BEFORE_ALL);
 }
