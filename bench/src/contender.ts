@@ -9,5 +9,8 @@ export interface Contender {
   release(index: number): void;
   /** Called at each verdict. `atMs`: {@link monotonicMs}; `ok`: its permits were spent. */
   onVerdict: (index: number, ok: boolean, atMs: number) => void;
+  /** Gets rid of what did not end in time, so that the next run starts with nothing under way. */
+  clear(): Promise<void>;
+  /** The processes end with the rig. */
   stop(): Promise<void>;
 }

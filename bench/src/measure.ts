@@ -21,6 +21,8 @@ export interface ThroughputRun {
   window: number;
   warmupMs: number;
   durationMs: number;
+  /** The caller of the rig drives the issuers: each plan's last permit is written as soon as the plan is known. */
+  releases?: boolean;
 }
 
 /** In `wake`, a work is published so long before its last permit: shorter than a step of the fallback poll. */
@@ -41,6 +43,7 @@ export async function measureLatency(contender: Contender, run: LatencyRun): Pro
   lastIndex += count;
 
   const due = new Float64Array(count);
+  const ended = new Uint8Array(count);
   const latency = new Latency();
   let [pending, ok, refused] = [count, 0, 0];
   let lastVerdictMs = 0;
@@ -48,6 +51,7 @@ export async function measureLatency(contender: Contender, run: LatencyRun): Pro
     const place = index - first;
     if (place < 0 || place >= count) return;
     pending -= 1;
+    ended[place] = 1;
     if (place < warmup) return;
     lastVerdictMs = Math.max(lastVerdictMs, atMs);
     if (!isOk) refused += 1;
@@ -68,6 +72,13 @@ export async function measureLatency(contender: Contender, run: LatencyRun): Pro
     },
   });
   await drained(() => pending === 0);
+  if (pending > 0) {
+    // They count with what they have waited so far: percentiles are then too low, never too high.
+    const nowMs = monotonicMs();
+    for (let place = warmup; place < count; place++)
+      if (ended[place] === 0) latency.record(nowMs - (due[place] ?? Number.NaN));
+    await contender.clear();
+  }
   const startedMs = due[warmup] ?? Number.NaN;
   const { p50, p90, p99, p999, max } = latency.percentiles();
   return {
@@ -76,7 +87,7 @@ export async function measureLatency(contender: Contender, run: LatencyRun): Pro
     p99Ms: p99,
     p999Ms: p999,
     maxMs: max,
-    okPerSec: (ok * 1000) / (lastVerdictMs - startedMs),
+    okPerSec: ok === 0 ? 0 : (ok * 1000) / (lastVerdictMs - startedMs),
     refusedShare: refused / (count - warmup),
     unfinishedShare: Math.max(0, pending) / count,
     generatorLagP99Ms: lag.p99,
@@ -85,19 +96,21 @@ export async function measureLatency(contender: Contender, run: LatencyRun): Pro
 
 /** Closed loop: what is asked is how much gets through, not how long one takes. */
 export async function measureThroughput(contender: Contender, run: ThroughputRun): Promise<Figures> {
-  const { window, warmupMs, durationMs } = run;
+  const { window, warmupMs, durationMs, releases = false } = run;
   const first = lastIndex + 1;
   const startMs = monotonicMs();
   const [fromMs, untilMs] = [startMs + warmupMs, startMs + warmupMs + durationMs];
-  let [underWay, ok, refused] = [0, 0, 0];
+  let [underWay, ended, ok, refused] = [0, 0, 0, 0];
   const publish = () => {
     underWay += 1;
     lastIndex += 1;
     contender.publish(lastIndex);
+    if (releases) contender.release(lastIndex);
   };
   contender.onVerdict = (index, isOk, atMs) => {
     if (index < first) return;
     underWay -= 1;
+    ended += 1;
     if (monotonicMs() < untilMs) publish();
     if (atMs < fromMs || atMs >= untilMs) return;
     if (isOk) ok += 1;
@@ -106,7 +119,12 @@ export async function measureThroughput(contender: Contender, run: ThroughputRun
   for (let i = 0; i < window; i++) publish();
   await delay(warmupMs + durationMs);
   await drained(() => underWay <= 0);
-  return { plansPerSec: (ok * 1000) / durationMs, refusedShare: refused / Math.max(1, ok + refused) };
+  if (underWay > 0) await contender.clear();
+  return {
+    plansPerSec: (ok * 1000) / durationMs,
+    refusedShare: refused / Math.max(1, ok + refused),
+    ended,
+  };
 }
 
 async function drained(isDone: () => boolean): Promise<void> {

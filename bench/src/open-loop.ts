@@ -27,7 +27,7 @@ export async function openLoop({ ratePerSec, count, send }: OpenLoop): Promise<P
   const lag = new Latency();
   const startMs = monotonicMs() + TIMER_MS;
   let burst = 0;
-  for (let index = 0; index < count; ) {
+  for (let index = 0; index < count;) {
     const dueMs = startMs + (index * 1000) / ratePerSec;
     const lateMs = monotonicMs() - dueMs;
     if (lateMs >= 0 && burst < BURST) {

@@ -1,4 +1,5 @@
 /** Our pipeline as a contender: proposals go in at its stream, verdicts are what its result stream says. */
+import { setTimeout as delay } from "node:timers/promises";
 import { createKeys, planId } from "@quantum/contract";
 import { createIssuer } from "@quantum/permits";
 import type { Contender } from "./contender.ts";
@@ -10,12 +11,20 @@ const keys = createKeys();
 /** Of the issuers' own defaults. */
 const PERMIT_TTL_SEC = 60;
 const RESERVE_TTL_MS = 120_000;
+/** Longer than a plan waits for its permits by default. */
+const CLEAR_MS = 2_000;
 const KILL_SCORE = 0.5;
 const ACTION = "PARTIAL_25";
 
 /** What a driven issuer grants; quantities are never executed in dry_run. */
 const GOVERNOR_PERMIT = { decision: "EXECUTE", computed_qty: 0 };
-const P33_PERMIT = { safe_close_qty: 1, safe_qty: 1, exchange_position_amt: 4, ledger_amt: 4, reason: "bench" };
+const P33_PERMIT = {
+  safe_close_qty: 1,
+  safe_qty: 1,
+  exchange_position_amt: 4,
+  ledger_amt: 4,
+  reason: "bench",
+};
 
 interface Options {
   rig: Rig;
@@ -86,12 +95,20 @@ export async function startPipeline(options: Options): Promise<Contender> {
       // A stop proposal of its own makes every proposal another plan.
       const stop = run + index;
       const computedAtUtc = new Date().toISOString();
-      const identity = { symbol, harvestAction: ACTION, killScore: KILL_SCORE, newSlProposed: stop, computedAtUtc };
+      const identity = {
+        symbol,
+        harvestAction: ACTION,
+        killScore: KILL_SCORE,
+        newSlProposed: stop,
+        computedAtUtc,
+      };
       indexes.set(planId(identity), index);
       void client.xadd(keys.streams.proposal, "*", ...proposalFields(symbol, stop, computedAtUtc));
     },
     release: grant,
     onVerdict: () => undefined,
+    // Whatever waits ends at its deadline.
+    clear: () => delay(CLEAR_MS),
     stop: async () => void (await Promise.all(readers.map((reader) => reader.stop()))),
   };
   return contender;

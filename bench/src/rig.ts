@@ -47,7 +47,10 @@ export class Rig {
     shownAs = name,
   ): Promise<string> {
     const port = await freePort();
-    await this.startProgram(shownAs, `services/${name}/src/main.ts`, { ...env, [portVariable]: String(port) });
+    await this.startProgram(shownAs, `services/${name}/src/main.ts`, {
+      ...env,
+      [portVariable]: String(port),
+    });
     return `http://127.0.0.1:${port}`;
   }
 
@@ -79,9 +82,23 @@ export class Rig {
     }
   }
 
+  async stopProgram(name: string): Promise<void> {
+    const child = this.#children.get(name);
+    if (child !== undefined) await endProcess(child, "SIGKILL");
+  }
+
+  /** All of them; Redis stays. */
+  async stopPrograms(): Promise<void> {
+    await Promise.all([...this.#children.keys()].map((name) => this.stopProgram(name)));
+    this.#children.clear();
+  }
+
   /** CPU seconds and resident bytes of each process so far. */
   async usage(): Promise<Map<string, { cpuSec: number; rssBytes: number }>> {
-    const pids = new Map([["redis", this.redis.pid], ["bench", process.pid]]);
+    const pids = new Map([
+      ["redis", this.redis.pid],
+      ["bench", process.pid],
+    ]);
     for (const [name, child] of this.#children) if (child.pid !== undefined) pids.set(name, child.pid);
     const entries = [...pids].map(async ([name, pid]) => [name, await usageOf(pid)] as const);
     return new Map(await Promise.all(entries));
@@ -101,7 +118,7 @@ export class Rig {
 
   async stop(): Promise<void> {
     await disconnect(this.client);
-    await Promise.all([...this.#children.values()].map((child) => endProcess(child, "SIGKILL")));
+    await this.stopPrograms();
     await this.redis.stop();
   }
 }

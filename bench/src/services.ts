@@ -20,8 +20,8 @@ export interface ServicesOptions {
   replicas?: number;
 }
 
-/** exchange-sim, both issuers, the apply-layer and, in paper mode, the executor. */
-export async function startServices({ rig, symbols, mode, replicas = 1 }: ServicesOptions): Promise<void> {
+/** exchange-sim, both issuers, the apply-layer and, in paper mode, the executor. @returns the apply-layer's URL */
+export async function startServices({ rig, symbols, mode, replicas = 1 }: ServicesOptions): Promise<string> {
   const market = join(rig.redis.dir, "market.json");
   await writeFile(market, JSON.stringify(symbols.map(marketRow)));
   const exchange = await rig.startService("exchange-sim", "EXCHANGE_SIM_PORT", { SIM_MARKET_FILE: market });
@@ -32,28 +32,48 @@ export async function startServices({ rig, symbols, mode, replicas = 1 }: Servic
   };
   const named = (name: string, { INSTANCE }: Record<string, string>) =>
     INSTANCE === "bench-1" ? name : `${name} (${INSTANCE})`;
+  let applyLayer = "";
   await Promise.all([
     each((instance) =>
-      rig.startService("governor", "METRICS_PORT", {
-        ...instance,
-        SYMBOLS: list,
-        GOV_MAX_EXEC_PER_HOUR: HIGH_COUNT,
-        GOV_MAX_EXEC_PER_5MIN: HIGH_COUNT,
-        GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: HIGH_LIMIT,
-        GOV_MAX_REDUCE_QTY_PER_DAY: HIGH_LIMIT,
-      }, named("governor", instance)),
+      rig.startService(
+        "governor",
+        "METRICS_PORT",
+        {
+          ...instance,
+          SYMBOLS: list,
+          GOV_MAX_EXEC_PER_HOUR: HIGH_COUNT,
+          GOV_MAX_EXEC_PER_5MIN: HIGH_COUNT,
+          GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: HIGH_LIMIT,
+          GOV_MAX_REDUCE_QTY_PER_DAY: HIGH_LIMIT,
+        },
+        named("governor", instance),
+      ),
     ),
     each((instance) =>
-      rig.startService("position-brain", "P33_METRICS_PORT", {
-        ...instance,
-        ...venue,
-        P33_ALLOWLIST: list,
-        P33_COOLDOWN_SEC: "0",
-      }, named("position-brain", instance)),
+      rig.startService(
+        "position-brain",
+        "P33_METRICS_PORT",
+        {
+          ...instance,
+          ...venue,
+          P33_ALLOWLIST: list,
+          P33_COOLDOWN_SEC: "0",
+        },
+        named("position-brain", instance),
+      ),
     ),
-    each((instance) => startApplyLayer({ rig, symbols, mode, instance, as: named("apply-layer", instance) })),
+    each(async (instance) => {
+      applyLayer = await startApplyLayer({
+        rig,
+        symbols,
+        mode,
+        instance,
+        as: named("apply-layer", instance),
+      });
+    }),
     ...(mode === "paper" ? [rig.startService("executor", "EXECUTOR_METRICS_PORT", venue)] : []),
   ]);
+  return applyLayer;
 }
 
 export interface ApplyLayerOptions {
@@ -68,13 +88,18 @@ export interface ApplyLayerOptions {
 export async function startApplyLayer(options: ApplyLayerOptions): Promise<string> {
   const { rig, symbols, mode = "dry_run", instance = {}, as = "apply-layer", env = {} } = options;
   const list = symbols.join();
-  return rig.startService("apply-layer", "APPLY_METRICS_PORT", {
-    ...instance,
-    APPLY_MODE: mode,
-    SYMBOLS: list,
-    APPLY_ALLOWLIST: list,
-    ...env,
-  }, as);
+  return rig.startService(
+    "apply-layer",
+    "APPLY_METRICS_PORT",
+    {
+      ...instance,
+      APPLY_MODE: mode,
+      SYMBOLS: list,
+      APPLY_ALLOWLIST: list,
+      ...env,
+    },
+    as,
+  );
 }
 
 /** A position that four plans at a quarter each may close at once, and that no case can use up. */

@@ -12,13 +12,22 @@ export class StreamReader {
   readonly #running: Promise<void>;
   #stopped = false;
 
-  private constructor(url: string, stream: string, lastId: string, take: (id: string, fields: RawFields) => void) {
+  private constructor(
+    url: string,
+    stream: string,
+    lastId: string,
+    take: (id: string, fields: RawFields) => void,
+  ) {
     this.#connection = connectForBlocking({ url, name: `bench:${stream}`, onError: () => undefined });
     this.#running = this.#read(stream, lastId, take);
   }
 
   /** Resolves once nothing that is added from now on can be missed. */
-  static async open(url: string, stream: string, take: (id: string, fields: RawFields) => void): Promise<StreamReader> {
+  static async open(
+    url: string,
+    stream: string,
+    take: (id: string, fields: RawFields) => void,
+  ): Promise<StreamReader> {
     const connection = connectForBlocking({ url, name: "bench", onError: () => undefined });
     const [last] = await connection.xrevrange(stream, "+", "-", "COUNT", 1);
     await disconnect(connection);

@@ -1,6 +1,6 @@
 /** A BullMQ flow as a contender: a parent job that waits for two children. Source: https://docs.bullmq.io/guide/flows */
 import { connectForJobs, disconnect } from "@quantum/redis";
-import { FlowProducer } from "bullmq";
+import { FlowProducer, Queue } from "bullmq";
 import type { Contender } from "../contender.ts";
 import type { Rig } from "../rig.ts";
 import { field, StreamReader } from "../stream-reader.ts";
@@ -23,6 +23,7 @@ export async function startFlow(rig: Rig): Promise<Contender> {
   );
   const connection = connectForJobs({ url: redis.url, name: "bench:flow", onError: () => undefined });
   const producer = new FlowProducer({ connection });
+  const queues = roles.map((role) => new Queue(role, { connection }));
   const opts = { removeOnComplete: true, removeOnFail: true };
   const reader = await StreamReader.open(redis.url, FLOW_VERDICTS, (_, fields) => {
     const ok = field(fields, "ok") === "true";
@@ -46,9 +47,13 @@ export async function startFlow(rig: Rig): Promise<Contender> {
     },
     release: () => undefined,
     onVerdict: () => undefined,
+    async clear() {
+      // What the workers have under way fails then, which nobody waits for.
+      await Promise.all(queues.map((queue) => queue.obliterate({ force: true })));
+    },
     async stop() {
       await reader.stop();
-      await producer.close();
+      await Promise.all([producer, ...queues].map((one) => one.close()));
       await disconnect(connection);
     },
   };

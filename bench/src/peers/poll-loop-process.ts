@@ -25,7 +25,7 @@ const redis = connectForCommands({ url, name: "poll-loop", onError });
 const reads = connectForBlocking({ url, name: "poll-loop:reads", onError });
 
 console.log("ready");
-for (let cursor = "$"; ; ) {
+for (let cursor = "$"; ;) {
   const reply = await reads.xread("COUNT", 1, "BLOCK", 0, "STREAMS", POLL_STREAMS.work, cursor);
   const entry = reply?.[0]?.[1][0];
   if (entry === undefined) continue;
@@ -34,7 +34,16 @@ for (let cursor = "$"; ; ) {
   const id = field(fields, "plan_id");
   await redis.xadd(keys.streams.plan, "*", ...fields);
   const ok = await waitForPermits(id);
-  void redis.xadd(POLL_STREAMS.verdicts, "*", "plan_id", id, "ok", String(ok), "at_ms", String(monotonicMs()));
+  void redis.xadd(
+    POLL_STREAMS.verdicts,
+    "*",
+    "plan_id",
+    id,
+    "ok",
+    String(ok),
+    "at_ms",
+    String(monotonicMs()),
+  );
 }
 
 async function waitForPermits(id: string): Promise<boolean> {

@@ -18,8 +18,10 @@ export interface PollLoopOptions {
 
 export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOptions): Promise<Contender> {
   const { client, redis } = rig;
-  await rig.startProgram("poll-loop", "bench/src/peers/poll-loop-process.ts", {});
-  const run = BigInt(Date.now()) << 24n;
+  const start = () => rig.startProgram("poll-loop", "bench/src/peers/poll-loop-process.ts", {});
+  await start();
+  // Plan ids have 16 hex digits; this leaves a million of them to a run.
+  const run = BigInt(Date.now()) << 20n;
   const idOf = (index: number) => (run + BigInt(index)).toString(16).padStart(16, "0");
   const set = (issuer: string, index: number) => {
     const permit = JSON.stringify({ granted: true, allow: true, symbol: symbols[0], safe_qty: 1 });
@@ -32,11 +34,19 @@ export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOpt
   const contender: Contender = {
     name: "poll loop",
     publish(index) {
-      void client.xadd(POLL_STREAMS.work, "*", ...planFields(idOf(index), symbols[index % symbols.length] ?? ""));
+      void client.xadd(
+        POLL_STREAMS.work,
+        "*",
+        ...planFields(idOf(index), symbols[index % symbols.length] ?? ""),
+      );
       if (drivesIssuers) set("governor", index);
     },
     release: (index) => set("p33", index),
     onVerdict: () => undefined,
+    async clear() {
+      await rig.stopProgram("poll-loop");
+      await start();
+    },
     stop: () => reader.stop(),
   };
   return contender;

@@ -1,0 +1,132 @@
+/** Case 5: what many waiting plans, long streams, symbols and replicas do to the others. */
+import { setTimeout as delay } from "node:timers/promises";
+import { createKeys } from "@quantum/contract";
+import type { Bench, Case } from "../bench.ts";
+import { measureLatency, measureThroughput } from "../measure.ts";
+import { startPipeline } from "../pipeline.ts";
+import { Rig } from "../rig.ts";
+import { benchSymbols, startApplyLayer, startServices } from "../services.ts";
+import { PER_SYMBOL, spansMs } from "./throughput.ts";
+
+const keys = createKeys();
+const SYMBOLS = 64;
+const WINDOW = PER_SYMBOL * SYMBOLS;
+const RATE_PER_SEC = 500;
+/** The longest wait that the services take; parking and measuring must be over by then. */
+const WAIT_BUDGET_MS = 59_000;
+const PARKED_AT_ONCE = 250;
+const PARK_LOOK_MS = 20;
+const ENTRIES = 1_000_000;
+const ENTRIES_AT_ONCE = 10_000;
+/** How far an issuer may be behind while plans are parked that nobody answers. */
+const BACKLOG_MAX = "10000000";
+
+export const growth: Case = async (bench) => {
+  for (const count of bench.size === "full" ? [1, 100, 10_000, 100_000] : [1, 100, 10_000])
+    await waiting(bench, count);
+  for (const count of bench.size === "full" ? [1, 8, 64, 566] : [1, 8, 64])
+    await scaled(bench, `${count} symbols`, { symbols: count });
+  await scaled(bench, "2 replicas of each service", { replicas: 2 });
+  await scaled(bench, `${ENTRIES.toLocaleString("en")} entries behind`, { entries: ENTRIES });
+};
+
+/** `count` plans wait, with one of two permits, while others come and go. This process is their issuers. */
+async function waiting(bench: Bench, count: number): Promise<void> {
+  const symbols = benchSymbols(SYMBOLS);
+  const rig = await Rig.start({ appendfsync: "everysec" });
+  try {
+    const env = { APPLY_PERMIT_WAIT_MS: String(WAIT_BUDGET_MS), APPLY_BACKLOG_MAX: BACKLOG_MAX };
+    await startApplyLayer({ rig, symbols, env });
+    const pipeline = await startPipeline({ rig, symbols, drivesIssuers: true, until: "verdict" });
+    const load = `${count.toLocaleString("en")} waiting`;
+    // What the first plans cost (code, scripts, buffers) is not theirs.
+    await measureThroughput(pipeline, { window: WINDOW, releases: true, warmupMs: 0, durationMs: 500 });
+    const memoryBefore = await rig.infoNumber("memory", "used_memory");
+    const before = (await rig.usage()).get("apply-layer")?.rssBytes ?? Number.NaN;
+    bench.progress(`growth: parking ${load} plans`);
+    const streams = await lengths(rig);
+    for (let parked = 1; parked <= count; parked++) {
+      pipeline.publish(-parked);
+      if (parked % PARKED_AT_ONCE === 0 || parked === count)
+        while ((await rig.client.xlen(keys.streams.permit)) - streams.permit < parked)
+          await delay(PARK_LOOK_MS);
+    }
+    const memory = await rig.infoNumber("memory", "used_memory");
+    const after = (await rig.usage()).get("apply-layer")?.rssBytes ?? Number.NaN;
+    for (let repeat = 1; repeat <= bench.repeats; repeat++) {
+      bench.progress(`growth: ${load}, run ${repeat} of ${bench.repeats}`);
+      const latency = { from: "wake", ratePerSec: RATE_PER_SEC, warmupMs: 300, durationMs: 1_000 } as const;
+      const { p50Ms, p99Ms } = { p50Ms: 0, p99Ms: 0, ...(await measureLatency(pipeline, latency)) };
+      const run = { window: WINDOW, releases: true, warmupMs: 300, durationMs: 1_500 };
+      const { plansPerSec = Number.NaN } = await measureThroughput(pipeline, run);
+      bench.results.add(
+        { case: "growth: waiting plans", load, system: "pipeline" },
+        {
+          "others, plans/s": plansPerSec,
+          "others' wake p50, ms": p50Ms,
+          "others' wake p99, ms": p99Ms,
+          ...(count >= 10_000
+            ? {
+                "Redis bytes a waiting plan, stream entries included": (memory - memoryBefore) / count,
+                "apply-layer bytes a waiting plan": (after - before) / count,
+              }
+            : {}),
+        },
+      );
+    }
+    await pipeline.stop();
+  } finally {
+    await rig.stop();
+  }
+}
+
+async function lengths(rig: Rig): Promise<{ permit: number }> {
+  return { permit: await rig.client.xlen(keys.streams.permit) };
+}
+
+interface Scale {
+  symbols?: number;
+  replicas?: number;
+  /** In each stream, of former plans. */
+  entries?: number;
+}
+
+async function scaled(bench: Bench, load: string, scale: Scale): Promise<void> {
+  const { replicas = 1, entries = 0 } = scale;
+  const symbols = benchSymbols(scale.symbols ?? SYMBOLS);
+  const rig = await Rig.start({ appendfsync: "everysec" });
+  try {
+    if (entries > 0) await fillStreams(rig, entries);
+    await startServices({ rig, symbols, mode: "dry_run", replicas });
+    const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "verdict" });
+    const window = Math.min(PER_SYMBOL * symbols.length, WINDOW);
+    for (let repeat = 1; repeat <= bench.repeats; repeat++) {
+      bench.progress(`growth: ${load}, run ${repeat} of ${bench.repeats}`);
+      const { ended: _, ...figures } = await measureThroughput(pipeline, { window, ...spansMs(bench) });
+      bench.results.add({ case: "growth: throughput", load, system: "pipeline" }, figures);
+    }
+    await pipeline.stop();
+  } finally {
+    await rig.stop();
+  }
+}
+
+const FILL = `
+for i = 1, ARGV[1] do
+  redis.call('XADD', KEYS[1], '*', 'plan_id', '0000000000000000', 'symbol', 'BENCH000USDT', 'decision', 'SKIP')
+end`;
+
+/** Entries that every group has long been given. */
+async function fillStreams(rig: Rig, entries: number): Promise<void> {
+  const { streams } = keys;
+  const groups = new Map([
+    [streams.plan, ["governor", "p33"]],
+    [streams.permit, ["apply-layer"]],
+    [streams.result, ["governor", "p33", "apply-layer"]],
+  ]);
+  for (const [stream, names] of groups) {
+    for (let done = 0; done < entries; done += ENTRIES_AT_ONCE)
+      await rig.client.eval(FILL, 1, stream, ENTRIES_AT_ONCE);
+    for (const name of names) await rig.client.xgroup("CREATE", stream, name, "$");
+  }
+}

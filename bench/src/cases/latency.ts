@@ -1,0 +1,75 @@
+/** Cases 1 and 2: how long a plan waits once its last permit is there (wake), and in all (wait), beside the peers. */
+import type { Bench, Case } from "../bench.ts";
+import type { Contender } from "../contender.ts";
+import { type LatencyRun, measureLatency } from "../measure.ts";
+import { startFlow } from "../peers/flow.ts";
+import { startPollLoop } from "../peers/poll-loop.ts";
+import { startPipeline } from "../pipeline.ts";
+import { Rig, type RigOptions } from "../rig.ts";
+import { benchSymbols, startApplyLayer, startServices } from "../services.ts";
+
+const SYMBOLS = 64;
+const RATES_PER_SEC = [100, 1_000, 5_000];
+const QUICK_RATES_PER_SEC = [100, 1_000];
+/** The poll loop ends some ten plans a second: this it can keep. */
+const LOW_RATE_PER_SEC = 5;
+/** A contender that ends less than this share of a rate is spared the higher ones. */
+const KEPT_SHARE = 0.9;
+
+export const wake: Case = (bench) => latency(bench, { name: "wake", from: "wake", appendfsync: "everysec" });
+export const wait: Case = (bench) => latency(bench, { name: "wait", from: "wait", appendfsync: "everysec" });
+
+interface Options extends RigOptions, Pick<LatencyRun, "from"> {
+  name: string;
+  ratesPerSec?: readonly number[];
+}
+
+export async function latency(bench: Bench, options: Options): Promise<void> {
+  const { name, from, appendfsync } = options;
+  const symbols = benchSymbols(SYMBOLS);
+  const rig = await Rig.start({ appendfsync });
+  const contenders: Contender[] = [];
+  try {
+    const drivesIssuers = from === "wake";
+    if (drivesIssuers) await startApplyLayer({ rig, symbols });
+    else await startServices({ rig, symbols, mode: "dry_run" });
+    contenders.push(
+      await startPipeline({ rig, symbols, drivesIssuers, until: "verdict" }),
+      await startFlow(rig),
+      await startPollLoop({ rig, symbols, drivesIssuers }),
+    );
+    const drowned = new Set<Contender>();
+    const rates =
+      options.ratesPerSec ??
+      [
+        from === "wait" ? LOW_RATE_PER_SEC : [],
+        bench.size === "quick" ? QUICK_RATES_PER_SEC : RATES_PER_SEC,
+      ].flat();
+    for (const ratePerSec of rates) {
+      const running = contenders.filter((contender) => !drowned.has(contender));
+      for (let repeat = 1; repeat <= bench.repeats; repeat++) {
+        for (const contender of running) {
+          bench.progress(
+            `${name}: ${contender.name}, ${ratePerSec} plans/s, run ${repeat} of ${bench.repeats}`,
+          );
+          const figures = await measureLatency(contender, {
+            from,
+            ratePerSec,
+            ...spansMs(bench, ratePerSec),
+          });
+          const load = `${ratePerSec.toLocaleString("en")} plans/s`;
+          bench.results.add({ case: name, load, system: contender.name }, figures);
+          if ((figures["okPerSec"] ?? 0) < KEPT_SHARE * ratePerSec) drowned.add(contender);
+        }
+      }
+    }
+  } finally {
+    for (const contender of contenders) await contender.stop();
+    await rig.stop();
+  }
+}
+
+function spansMs({ size }: Bench, ratePerSec: number): { warmupMs: number; durationMs: number } {
+  if (ratePerSec === LOW_RATE_PER_SEC) return { warmupMs: 0, durationMs: size === "quick" ? 1_000 : 3_000 };
+  return size === "quick" ? { warmupMs: 300, durationMs: 1_000 } : { warmupMs: 500, durationMs: 2_000 };
+}

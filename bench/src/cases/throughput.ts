@@ -1,0 +1,93 @@
+/** Case 3: how many plans a second get through, to the verdict and to the settled order, and what each one costs. */
+import type { Bench, Case } from "../bench.ts";
+import type { Contender } from "../contender.ts";
+import { type Figures, measureThroughput } from "../measure.ts";
+import { startFlow } from "../peers/flow.ts";
+import { startPollLoop } from "../peers/poll-loop.ts";
+import { startPipeline } from "../pipeline.ts";
+import { Rig, type RigOptions } from "../rig.ts";
+import { benchSymbols, startServices } from "../services.ts";
+
+const SYMBOLS = 64;
+/** A plan at a quarter of a position: three of four that may be promised at once. */
+export const PER_SYMBOL = 3;
+/** The poll loop gains nothing from more: it takes one after another. */
+const POLL_LOOP_WINDOW = 8;
+
+export const throughput: Case = (bench) => toVerdict(bench, { name: "throughput", appendfsync: "everysec" });
+
+export async function toVerdict(bench: Bench, options: RigOptions & { name: string }): Promise<void> {
+  const symbols = benchSymbols(SYMBOLS);
+  const rig = await Rig.start(options);
+  const contenders: Contender[] = [];
+  try {
+    await startServices({ rig, symbols, mode: "dry_run" });
+    contenders.push(
+      await startPipeline({ rig, symbols, drivesIssuers: false, until: "verdict" }),
+      await startFlow(rig),
+      await startPollLoop({ rig, symbols, drivesIssuers: false }),
+    );
+    for (let repeat = 1; repeat <= bench.repeats; repeat++) {
+      for (const contender of contenders) {
+        bench.progress(`${options.name}: ${contender.name}, run ${repeat} of ${bench.repeats}`);
+        const window = contender.name === "poll loop" ? POLL_LOOP_WINDOW : PER_SYMBOL * SYMBOLS;
+        const { figures, costs } = await withCosts(rig, () =>
+          measureThroughput(contender, { window, ...spansMs(bench) }),
+        );
+        const id = { case: options.name, load: "to the verdict", system: contender.name };
+        bench.results.add(id, figures);
+        if (options.appendfsync === "everysec") bench.results.add({ ...id, case: "cost of a plan" }, costs);
+      }
+    }
+  } finally {
+    for (const contender of contenders) await contender.stop();
+    await rig.stop();
+  }
+}
+
+/** One plan a symbol at a time: an order changes the position that the next one is decided from. */
+export const settled: Case = async (bench) => {
+  const symbols = benchSymbols(SYMBOLS);
+  const rig = await Rig.start({ appendfsync: "everysec" });
+  try {
+    await startServices({ rig, symbols, mode: "paper" });
+    const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "settled" });
+    for (let repeat = 1; repeat <= bench.repeats; repeat++) {
+      bench.progress(`settled: pipeline, run ${repeat} of ${bench.repeats}`);
+      const { figures, costs } = await withCosts(rig, () =>
+        measureThroughput(pipeline, { window: SYMBOLS, ...spansMs(bench) }),
+      );
+      const id = { load: "to the settled order", system: pipeline.name };
+      bench.results.add({ ...id, case: "throughput" }, figures);
+      bench.results.add({ ...id, case: "cost of a plan" }, costs);
+    }
+    await pipeline.stop();
+  } finally {
+    await rig.stop();
+  }
+};
+
+export function spansMs({ size }: Bench): { warmupMs: number; durationMs: number } {
+  return size === "quick" ? { warmupMs: 500, durationMs: 1_500 } : { warmupMs: 1_000, durationMs: 3_000 };
+}
+
+/** @returns the run's figures, and what each plan took of Redis (commands) and of every process (CPU, in µs) */
+async function withCosts(
+  rig: Rig,
+  run: () => Promise<Figures>,
+): Promise<{ figures: Figures; costs: Figures }> {
+  const [callsBefore, usageBefore] = [await rig.commandCalls(), await rig.usage()];
+  const { ended = 0, ...figures } = await run();
+  const [calls, usage] = [await rig.commandCalls(), await rig.usage()];
+  const costs: Figures = {};
+  let commands = 0;
+  for (const [name, count] of calls) {
+    const perPlan = (count - (callsBefore.get(name) ?? 0)) / ended;
+    commands += perPlan;
+    costs[`command ${name}`] = perPlan;
+  }
+  costs["commands"] = commands;
+  for (const [name, { cpuSec }] of usage)
+    costs[`cpu ${name}, µs`] = ((cpuSec - (usageBefore.get(name)?.cpuSec ?? 0)) * 1e6) / ended;
+  return { figures, costs };
+}

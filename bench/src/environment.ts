@@ -1,0 +1,54 @@
+/** Where and with what the figures were taken. */
+import { execFile } from "node:child_process";
+import { cpus, loadavg, release, totalmem } from "node:os";
+import { promisify } from "node:util";
+import { Rig } from "./rig.ts";
+
+const run = promisify(execFile);
+const SETTINGS = ["appendonly", "appendfsync", "save", "io-threads", "maxmemory"];
+
+export interface Environment {
+  date: string;
+  commit: string;
+  node: string;
+  redis: string;
+  redisSettings: string;
+  machine: string;
+  /** Load averages of the last minute, before and after: above the number of cores before, others were at work. */
+  load: string;
+}
+
+export async function readEnvironment(): Promise<Environment> {
+  const rig = await Rig.start({ appendfsync: "everysec" });
+  try {
+    const settings = await Promise.all(
+      SETTINGS.map(async (name) => `${name}=${String((await rig.client.config("GET", name))[1])}`),
+    );
+    const server = await rig.client.info("server");
+    return {
+      date: new Date().toISOString(),
+      commit: await commit(),
+      node: process.version,
+      redis: /redis_version:(\S+)/.exec(server)?.[1] ?? "unknown",
+      redisSettings: settings.join(" "),
+      machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`,
+      load: loadNow(),
+    };
+  } finally {
+    await rig.stop();
+  }
+}
+
+export function loadNow(): string {
+  return (loadavg()[0] ?? 0).toFixed(2);
+}
+
+async function commit(): Promise<string> {
+  const git = (...args: string[]) => run("git", args).then(({ stdout }) => stdout.trim());
+  try {
+    const changed = await git("status", "--porcelain", "--", "lua", "packages", "services", "bench");
+    return `${await git("rev-parse", "--short", "HEAD")}${changed === "" ? "" : " with local changes"}`;
+  } catch {
+    return "unknown";
+  }
+}

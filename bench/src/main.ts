@@ -1,0 +1,74 @@
+/** `pnpm bench`: measures the pipeline and its peers in one run on this machine. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Command, Option } from "commander";
+import type { Bench, Case } from "./bench.ts";
+import { durability } from "./cases/durability.ts";
+import { growth } from "./cases/growth.ts";
+import { idle } from "./cases/idle.ts";
+import { wait, wake } from "./cases/latency.ts";
+import { limit } from "./cases/limit.ts";
+import { soak } from "./cases/soak.ts";
+import { settled, throughput } from "./cases/throughput.ts";
+import { writeDocument } from "./document.ts";
+import { loadNow, readEnvironment } from "./environment.ts";
+import { Results } from "./results.ts";
+import { renderTables } from "./tables.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const DOCUMENT = join(ROOT, "docs/benchmarks.md");
+
+const CASES: ReadonlyMap<string, Case> = new Map([
+  ["wake", wake],
+  ["wait", wait],
+  ["throughput", throughput],
+  ["settled", settled],
+  ["limit", limit],
+  ["growth", growth],
+  ["durability", durability],
+  ["idle", idle],
+  ["soak", soak],
+]);
+/** What `--quick` leaves out, and what only `--only` runs. */
+const SLOW = new Set(["growth", "durability"]);
+const BY_NAME = new Set(["soak"]);
+
+const program = new Command("bench")
+  .description("measures the pipeline and its peers, each system and Redis in processes of their own")
+  .option("--quick", "under a minute: proves that everything works, the figures are rough")
+  .option("--full", "also what takes minutes: 100,000 waiting plans, 566 symbols")
+  .addOption(new Option("--only <name...>", "these cases alone").choices([...CASES.keys()]))
+  .option("--json <file>", "where the figures go", join(ROOT, ".cache/bench/last.json"))
+  .option("--record", "also write the tables into docs/benchmarks.md")
+  .parse();
+const options = program.opts<{
+  quick?: true;
+  full?: true;
+  only?: string[];
+  json: string;
+  record?: true;
+}>();
+
+const results = new Results();
+const startedAt = performance.now();
+const bench: Bench = {
+  results,
+  size: options.quick ? "quick" : options.full ? "full" : "default",
+  repeats: options.quick ? 1 : 3,
+  progress: (text) => console.error(`[${((performance.now() - startedAt) / 1000).toFixed(0)} s] ${text}`),
+};
+const names = [...CASES.keys()].filter((name) =>
+  options.only ? options.only.includes(name) : !BY_NAME.has(name) && !(options.quick && SLOW.has(name)),
+);
+const environment = await readEnvironment();
+for (const name of names) await CASES.get(name)?.(bench);
+environment.load = `${environment.load} before, ${loadNow()} after`;
+
+const tables = renderTables(environment, results.all);
+console.log(tables);
+await mkdir(dirname(options.json), { recursive: true });
+await writeFile(options.json, JSON.stringify({ environment, results: results.all }, null, 2));
+console.error(`figures: ${options.json}`);
+if (options.record) await writeDocument(DOCUMENT, tables);
+// BullMQ's connections to a server that is gone would keep this process alive.
+process.exit(0);

@@ -1,0 +1,36 @@
+/** What a bench has found out: figures by case, load and system, one set for each repeat. */
+import type { Figures } from "./measure.ts";
+
+export interface Result {
+  case: string;
+  /** As `1,000 plans/s`. */
+  load: string;
+  system: string;
+  runs: Figures[];
+}
+
+export class Results {
+  readonly all: Result[] = [];
+
+  add(id: Omit<Result, "runs">, figures: Figures): void {
+    const known = this.all.find(
+      (one) => one.case === id.case && one.load === id.load && one.system === id.system,
+    );
+    if (known === undefined) this.all.push({ ...id, runs: [figures] });
+    else known.runs.push(figures);
+  }
+}
+
+export interface Spread {
+  median: number;
+  min: number;
+  max: number;
+}
+
+/** Undefined if no run has the figure. */
+export function spreadOf(result: Result, figure: string): Spread | undefined {
+  const values = result.runs.flatMap((run) => run[figure] ?? []).toSorted((a, b) => a - b);
+  const [min, max, median] = [values[0], values.at(-1), values[Math.floor((values.length - 1) / 2)]];
+  if (min === undefined || max === undefined || median === undefined) return undefined;
+  return { median, min, max };
+}
