@@ -5,7 +5,7 @@ const TIMEOUT_MS = 30_000;
 
 export default defineConfig({
   test: {
-    include: ["{lua,packages,services,scripts,tests}/**/*.test.ts"],
+    include: ["{bench,lua,packages,services,scripts,tests}/**/*.test.ts"],
     setupFiles: ["packages/testkit/src/leak-check.ts", "packages/testkit/src/patience.ts"],
     // A file runs in a process of its own, so that what it leaves behind is its own.
     pool: "forks",

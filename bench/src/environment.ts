@@ -22,7 +22,7 @@ export async function readEnvironment(): Promise<Environment> {
   const rig = await Rig.start({ appendfsync: "everysec" });
   try {
     const settings = await Promise.all(
-      SETTINGS.map(async (name) => `${name}=${String((await rig.client.config("GET", name))[1])}`),
+      SETTINGS.map(async (name) => ((await rig.client.config("GET", name)) as string[]).join("=")),
     );
     const server = await rig.client.info("server");
     return {

@@ -71,8 +71,16 @@ function figuresTable(results: readonly Result[]): string[] {
   const rows = names
     .map((name) => ({ name, cells: results.map((result) => spreadOf(result, name)) }))
     .filter(({ cells }) => cells.some((cell) => cell !== undefined && Math.abs(cell.median) >= SHOWN_COST))
+    .toSorted(
+      (a, b) => order(a.name) - order(b.name) || (b.cells[0]?.median ?? 0) - (a.cells[0]?.median ?? 0),
+    )
     .map(({ name, cells }) => [name, ...cells.map(show)]);
   return table(["figure", ...results.map(({ load, system }) => `${system}, ${load}`)], rows);
+}
+
+/** The sum first, then what it is made of. */
+function order(name: string): number {
+  return ["commands", "command ", "cpu "].findIndex((start) => name.startsWith(start));
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

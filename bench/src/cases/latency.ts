@@ -1,7 +1,7 @@
 /** Cases 1 and 2: how long a plan waits once its last permit is there (wake), and in all (wait), beside the peers. */
 import type { Bench, Case } from "../bench.ts";
 import type { Contender } from "../contender.ts";
-import { type LatencyRun, measureLatency } from "../measure.ts";
+import { type LatencyRun, measureLatency, measureThroughput } from "../measure.ts";
 import { startFlow } from "../peers/flow.ts";
 import { startPollLoop } from "../peers/poll-loop.ts";
 import { startPipeline } from "../pipeline.ts";
@@ -13,6 +13,8 @@ const RATES_PER_SEC = [100, 1_000, 5_000];
 const QUICK_RATES_PER_SEC = [100, 1_000];
 /** The poll loop ends some ten plans a second: this it can keep. */
 const LOW_RATE_PER_SEC = 5;
+/** Code that has not run yet is slow, and compiled only then. */
+const WARM_UP = { window: 4, warmupMs: 0, durationMs: 1_500 };
 /** A contender that ends less than this share of a rate is spared the higher ones. */
 const KEPT_SHARE = 0.9;
 
@@ -38,6 +40,10 @@ export async function latency(bench: Bench, options: Options): Promise<void> {
       await startFlow(rig),
       await startPollLoop({ rig, symbols, drivesIssuers }),
     );
+    for (const contender of contenders) {
+      bench.progress(`${name}: warming ${contender.name} up`);
+      await measureThroughput(contender, { ...WARM_UP, releases: drivesIssuers });
+    }
     const drowned = new Set<Contender>();
     const rates =
       options.ratesPerSec ??

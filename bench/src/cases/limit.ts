@@ -95,7 +95,12 @@ async function replay(rig: Rig, script: LimitScript): Promise<number> {
     attempts: await since(plan, before.plan),
   };
   tookMs += await send(rig, await script.permitting(rig.client, opened));
-  tookMs += await send(rig, script.settling(await since(result, before.result)));
+  const results = await since(result, before.result);
+  if (results.length !== script.plans)
+    throw new Error(
+      `the C client ended ${results.length} plans of ${script.plans}: it does not do what the services do`,
+    );
+  tookMs += await send(rig, script.settling(results));
   return (script.plans * 1000) / tookMs;
 }
 
