@@ -1,10 +1,12 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 /** Tests wait on events of real processes; this is when such a wait has failed. */
 const TIMEOUT_MS = 30_000;
 
 export default defineConfig({
   test: {
+    // What takes long and is rarely touched runs by command: pnpm run test:slow.
+    exclude: [...configDefaults.exclude, "**/*.slow.test.ts"],
     include: ["{bench,lua,packages,services,scripts,tests}/**/*.test.ts"],
     setupFiles: ["packages/testkit/src/leak-check.ts", "packages/testkit/src/patience.ts"],
     // A file runs in a process of its own, so that what it leaves behind is its own.

@@ -126,7 +126,8 @@ describe("the operators' reset in mid-run", () => {
     const feed = await rig.start("harvest-feed", {
       FEED_RATE: "60",
       FEED_MAX: String(plans),
-      FEED_IN_FLIGHT_PER_SYMBOL: "3",
+      // Plans that a reset abandons have no result, and hold their place for long.
+      FEED_IN_FLIGHT_PER_SYMBOL: "100",
     });
     const cli = rig.redis.binary.cli ?? "redis-cli";
     const reset = `${cli} -p ${rig.redis.port} --scan --pattern "quantum:apply:*" | xargs ${cli} -p ${rig.redis.port} DEL`;

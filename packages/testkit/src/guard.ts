@@ -2,13 +2,14 @@
  * A process of its own that outlives the one that started it just long enough to end its children.
  *
  * Reads lines `+<pid>` and `-<pid>` from stdin. Stdin ends when the starter is gone, however it died (SIGKILL
- * included, on Linux and macOS alike); every pid still listed then gets SIGTERM, and after a grace SIGKILL.
+ * included, on Linux and macOS alike); every pid still listed then gets SIGTERM, one after another, and after a grace
+ * SIGKILL.
  */
 import { createInterface } from "node:readline";
 
-/** Longer than a service takes to stop gracefully. */
+/** Longer than all of them take to stop gracefully. */
 const GRACE_MS = 5_000;
-const POLL_MS = 50;
+const POLL_MS = 20;
 
 const pids = new Set<number>();
 const lines = createInterface({ input: process.stdin });
@@ -18,16 +19,23 @@ lines.on("line", (line) => {
   else pids.delete(pid);
 });
 lines.on("close", () => {
-  for (const pid of pids) {
-    send(pid, "SIGTERM");
-    // A paused process acts on SIGTERM only once it runs again.
-    send(pid, "SIGCONT");
-  }
   const deadline = Date.now() + GRACE_MS;
+  let asked: number | undefined;
+  // The youngest first, and the next one when it is gone: what was started early serves what came later, and a service
+  // ends at once only while its Redis is there.
   const timer = setInterval(() => {
-    const late = Date.now() >= deadline;
-    for (const pid of pids) if (!send(pid, late ? "SIGKILL" : 0)) pids.delete(pid);
-    if (pids.size === 0) clearInterval(timer);
+    if (Date.now() >= deadline) {
+      for (const pid of pids) send(pid, "SIGKILL");
+      pids.clear();
+    }
+    const youngest = [...pids].at(-1);
+    if (youngest === undefined) clearInterval(timer);
+    else if (youngest !== asked) {
+      asked = youngest;
+      send(youngest, "SIGTERM");
+      // A paused process acts on SIGTERM only once it runs again.
+      send(youngest, "SIGCONT");
+    } else if (!send(youngest, 0)) pids.delete(youngest);
   }, POLL_MS);
 });
 
