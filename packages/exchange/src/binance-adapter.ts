@@ -32,7 +32,7 @@ const RECV_WINDOW_MAX_MS = 60_000;
 /** Binance's request limits run by the minute: without a Retry-After, this is how long one can last. */
 const RATE_LIMIT_WINDOW_MS = 60_000;
 /** For so long a failure tells of the venue's state, where no request follows it. */
-const FAILURE_TELLS_MS = 60_000;
+const FAILURE_TELLS_MS = 10_000;
 
 /** Binance USDⓈ-M Futures behind the port, one-way mode only. Holds no timers and no sockets that keep a process alive. */
 export function createBinanceExchange(options: BinanceOptions): Exchange {
