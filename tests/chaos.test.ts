@@ -3,7 +3,7 @@ import { runCampaign } from "../scripts/chaos/run.ts";
 
 /** Faults of the last seconds may need their time to be recovered from. */
 const TIMEOUT_MS = 90_000;
-const MINUTES = 0.12;
+const MINUTES = 0.09;
 
 it.each([
   [
