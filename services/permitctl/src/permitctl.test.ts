@@ -171,7 +171,8 @@ describe("status, history and verify", () => {
   });
 
   it("verifies what is deployed, one line a check, and fails if the file says otherwise", async () => {
-    // An answer of the exchange that was none, to an earlier test, counts for a moment yet.
+    // The exchange answers questions again; its last failure tells for a moment yet.
+    await fetch(`${pipeline.rig.venueUrl}/sim/faults`, { method: "DELETE" });
     const { stdout } = await vi.waitFor(async () => {
       const verified = await permitctl("verify");
       const failed = verified.stdout.split("\n").filter((line) => line.startsWith("FAIL"));
