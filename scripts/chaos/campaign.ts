@@ -65,15 +65,20 @@ async function recovery(
     const down = world.members.filter(({ up }) => !up).map(({ name }) => name);
     const open: string[] = [];
     const executed = new Set<string>();
+    const latest = new Map<string, string>();
     for (const [id, plan] of proposer.since(toMs - RECOVERY_BOUND_MS)) {
       if (plan.atMs <= toMs && plan.endedAtMs === undefined) open.push(id);
       if (plan.atMs > toMs && plan.outcome === "EXECUTED") executed.add(plan.symbol);
+      if (plan.outcome !== undefined && !latest.has(plan.symbol))
+        latest.set(plan.symbol, `${plan.outcome} ${plan.reason ?? ""}`.trim());
     }
     const waiting = world.symbols.filter((symbol) => !executed.has(symbol));
     const missing = [
       ...down.map((name) => `${name} is down`),
       ...(open.length > 0 ? [`plans have not ended: ${open.slice(0, SHOWN).join(" ")}`] : []),
-      ...waiting.map((symbol) => `${symbol}: nothing is executed`),
+      ...waiting.map(
+        (symbol) => `${symbol}: nothing is executed, the last one ${latest.get(symbol) ?? "open"}`,
+      ),
     ];
     if (missing.length === 0) return { recovered: true, waitedFor };
     waitedFor = missing.join("; ");
