@@ -21,7 +21,8 @@ const GROUPS = {
 
 export class LimitScript {
   readonly plans: number;
-  readonly #ids: readonly string[];
+  /** Of the replay under way. */
+  #ids: readonly string[] = [];
   readonly #opening: readonly Command[];
   readonly #permitting: readonly Command[];
   readonly #settling: readonly Command[];
@@ -29,15 +30,6 @@ export class LimitScript {
 
   constructor(recorded: readonly Command[], plans: number) {
     this.plans = plans;
-    this.#ids = Array.from({ length: plans }, (_, i) =>
-      planId({
-        symbol: "BENCH",
-        harvestAction: "PARTIAL_25",
-        killScore: 0,
-        newSlProposed: i,
-        computedAtUtc: String(Date.now()),
-      }),
-    );
     const own = recorded.filter(([name = ""]) => !NOT_A_PLANS_OWN.test(name));
     this.#was = idsOf(own);
     const { proposal, attempt, result } = this.#was;
@@ -55,6 +47,15 @@ export class LimitScript {
   }
 
   opening(): string {
+    this.#ids = Array.from({ length: this.plans }, (_, i) =>
+      planId({
+        symbol: "BENCH",
+        harvestAction: "PARTIAL_25",
+        killScore: 0,
+        newSlProposed: i,
+        computedAtUtc: String(Date.now()),
+      }),
+    );
     return this.#write(this.#opening, () => []);
   }
 

@@ -36,7 +36,10 @@ const BY_NAME = new Set(["soak"]);
 const program = new Command("bench")
   .description("measures the pipeline and its peers, each system and Redis in processes of their own")
   .option("--quick", "under a minute: proves that everything works, the figures are rough")
-  .option("--full", "also what takes minutes: 100,000 waiting plans, 566 symbols")
+  .option(
+    "--full",
+    "about ten minutes: also 100,000 waiting plans, 1 to 566 symbols, two replicas, long streams",
+  )
   .addOption(new Option("--only <name...>", "these cases alone").choices([...CASES.keys()]))
   .option("--json <file>", "where the figures go", join(ROOT, ".cache/bench/last.json"))
   .option("--record", "also write the tables into docs/benchmarks.md")

@@ -28,7 +28,7 @@ export interface ThroughputRun {
 /** In `wake`, a work is published so long before its last permit: shorter than a step of the fallback poll. */
 const LEAD_MS = 50;
 /** How long what was sent may take to end after the last arrival; what has not ended then is counted as unfinished. */
-const DRAIN_MS = 3_000;
+const DRAIN_MS = 2_500;
 const DRAIN_LOOK_MS = 10;
 
 let lastIndex = 0;

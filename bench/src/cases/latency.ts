@@ -14,7 +14,7 @@ const QUICK_RATES_PER_SEC = [100, 1_000];
 /** The poll loop ends some ten plans a second: this it can keep. */
 const LOW_RATE_PER_SEC = 5;
 /** Code that has not run yet is slow, and compiled only then. */
-const WARM_UP = { window: 4, warmupMs: 0, durationMs: 1_500 };
+const WARM_UP = { window: 4, warmupMs: 0, durationMs: 1_000 };
 /** A contender that ends less than this share of a rate is spared the higher ones. */
 const KEPT_SHARE = 0.9;
 
@@ -24,6 +24,8 @@ export const wait: Case = (bench) => latency(bench, { name: "wait", from: "wait"
 interface Options extends RigOptions, Pick<LatencyRun, "from"> {
   name: string;
   ratesPerSec?: readonly number[];
+  /** Default true. */
+  withPollLoop?: boolean;
 }
 
 export async function latency(bench: Bench, options: Options): Promise<void> {
@@ -36,9 +38,11 @@ export async function latency(bench: Bench, options: Options): Promise<void> {
     if (drivesIssuers) await startApplyLayer({ rig, symbols });
     else await startServices({ rig, symbols, mode: "dry_run" });
     contenders.push(
-      await startPipeline({ rig, symbols, drivesIssuers, until: "verdict" }),
-      await startFlow(rig),
-      await startPollLoop({ rig, symbols, drivesIssuers }),
+      ...(await Promise.all([
+        startPipeline({ rig, symbols, drivesIssuers, until: "verdict" }),
+        startFlow(rig),
+        ...(options.withPollLoop === false ? [] : [startPollLoop({ rig, symbols, drivesIssuers })]),
+      ])),
     );
     for (const contender of contenders) {
       bench.progress(`${name}: warming ${contender.name} up`);
@@ -52,7 +56,10 @@ export async function latency(bench: Bench, options: Options): Promise<void> {
         bench.size === "quick" ? QUICK_RATES_PER_SEC : RATES_PER_SEC,
       ].flat();
     for (const ratePerSec of rates) {
-      const running = contenders.filter((contender) => !drowned.has(contender));
+      const running = contenders.filter(
+        (contender) =>
+          !drowned.has(contender) && !(ratePerSec === LOW_RATE_PER_SEC && contender.name === "flow"),
+      );
       for (let repeat = 1; repeat <= bench.repeats; repeat++) {
         for (const contender of running) {
           bench.progress(
@@ -76,6 +83,6 @@ export async function latency(bench: Bench, options: Options): Promise<void> {
 }
 
 function spansMs({ size }: Bench, ratePerSec: number): { warmupMs: number; durationMs: number } {
-  if (ratePerSec === LOW_RATE_PER_SEC) return { warmupMs: 0, durationMs: size === "quick" ? 1_000 : 3_000 };
-  return size === "quick" ? { warmupMs: 300, durationMs: 1_000 } : { warmupMs: 500, durationMs: 2_000 };
+  if (ratePerSec === LOW_RATE_PER_SEC) return { warmupMs: 0, durationMs: size === "quick" ? 1_000 : 2_000 };
+  return size === "quick" ? { warmupMs: 300, durationMs: 1_000 } : { warmupMs: 300, durationMs: 1_200 };
 }
