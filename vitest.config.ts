@@ -11,8 +11,8 @@ export default defineConfig({
     setupFiles: ["packages/testkit/src/leak-check.ts", "packages/testkit/src/patience.ts"],
     // A file runs in a process of its own, so that what it leaves behind is its own.
     pool: "forks",
-    // Each file starts servers of its own beside the worker.
-    maxWorkers: 2,
+    // Each file starts servers of its own beside the worker; much of a run is waiting for deadlines, so one more than cores.
+    maxWorkers: 3,
     testTimeout: TIMEOUT_MS,
     hookTimeout: TIMEOUT_MS,
     retry: 0,

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { endProcess, spawnGuarded, type GuardedProcess } from "./child-process.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
+const COMPILE_CACHE = join(REPOSITORY, ".cache/node");
 const START_TIMEOUT_MS = 15_000;
 /** A graceful stop finishes what is under way; one that takes longer is a defect. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -60,7 +61,9 @@ export async function startProgram(
   main: string,
   env: Record<string, string>,
 ): Promise<ServiceProcess> {
-  const child = await spawnGuarded(process.execPath, [main], { cwd: REPOSITORY, env });
+  // Compiled once for all tests: a start costs half as much.
+  const environment = { NODE_COMPILE_CACHE: COMPILE_CACHE, ...env };
+  const child = await spawnGuarded(process.execPath, [main], { cwd: REPOSITORY, env: environment });
   const output = new Output(name, child);
   try {
     const ready = await output.waitFor((record) => record.msg.startsWith("ready"), START_TIMEOUT_MS);
