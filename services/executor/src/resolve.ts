@@ -25,6 +25,8 @@ const QUESTIONS = 300;
 /** A dead replica's jobs are taken over after this; its lock is renewed at half of it. */
 const LOCK_MS = 10_000;
 const STALLED_CHECK_MS = 5_000;
+/** After an error of Redis; BullMQ's own 15 s would keep symbols blocked for as long. */
+const RETRY_MS = 1_000;
 /** BullMQ keeps a log of its events, which nobody reads here. */
 const JOB_EVENTS_KEPT = 100;
 
@@ -84,6 +86,7 @@ export class Resolver {
       concurrency: CONCURRENCY,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
+      runRetryDelay: RETRY_MS,
       settings: { backoffStrategy: (asked, _type, error) => pauseMs(asked, error) },
     });
     this.#worker.on("error", (error) => this.#failed("run jobs", error));

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { startSchedule } from "./schedule.ts";
 
 const EVERY_MS = 100;
+/** Until a full Redis is noticed, and forgotten again. */
+const FULL_MS = 20_000;
 const keys = createKeys();
 let server: TestRedis;
 
@@ -61,3 +63,29 @@ it("goes on after Redis has lost everything", async () => {
   await stop();
   await disconnect(redis);
 });
+
+it(
+  "goes on after Redis was full for a while",
+  async () => {
+    const options = { url: server.url, name: "test", onError: () => undefined };
+    const redis = connectForCommands(options);
+    let refreshed = Promise.withResolvers<void>();
+    const errors: string[] = [];
+    const stop = await startSchedule({
+      connectForJobs: () => connectForJobs(options),
+      keys,
+      everyMs: EVERY_MS,
+      refresh: async () => refreshed.resolve(),
+      onError: ({ message }) => errors.push(message),
+    });
+    await refreshed.promise;
+    await redis.config("SET", "maxmemory", "1mb");
+    await expect.poll(() => errors.join(), { timeout: FULL_MS }).toContain("OOM");
+    await redis.config("SET", "maxmemory", "0");
+    refreshed = Promise.withResolvers<void>();
+    await refreshed.promise;
+    await stop();
+    await disconnect(redis);
+  },
+  FULL_MS,
+);

@@ -10,6 +10,8 @@ const QUEUE = "position-brain-refresh";
 const SCHEDULER = "refresh";
 /** A scheduler that Redis has lost (flushed, restarted from an older file) is there again after this. */
 const LOOK_EVERY_MS = 2_000;
+/** After an error, such as a Redis that is full for a while; BullMQ's own 15 s would let every pair become stale. */
+const RETRY_MS = 1_000;
 
 export interface ScheduleOptions {
   connectForJobs: () => RedisClient;
@@ -32,14 +34,15 @@ export async function startSchedule(options: ScheduleOptions): Promise<() => Pro
   };
   await assertScheduler();
   const assertIfLost = async () => {
-    // Its next job may be lost alone, too.
-    const jobs = await queue.getJobCountByTypes("delayed", "waiting", "prioritized", "active");
+    // An active job does not count: when it cannot be finished, it is in nobody's hands, and the next one does not come.
+    const jobs = await queue.getJobCountByTypes("delayed", "waiting", "prioritized");
     if (jobs === 0) await assertScheduler();
   };
   const timer = setInterval(() => void assertIfLost().catch(onError), LOOK_EVERY_MS);
   const worker = new Worker(QUEUE, async () => refresh().catch(() => undefined), {
     connection,
     prefix: keys.jobs,
+    runRetryDelay: RETRY_MS,
   });
   worker.on("error", onError);
   return async () => {
