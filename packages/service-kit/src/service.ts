@@ -34,6 +34,8 @@ const STOP_DEADLINE_MS = 10_000;
 const REDIS_RETRY_MS = 1_000;
 /** A consumer whose reads have not been answered for this long (several BLOCKs) is not ready. */
 const PROGRESS_BOUND_MS = 20_000;
+/** Long enough to be seen by whoever asks regularly. */
+const LOSS_SHOWN_MS = 30_000;
 /** Synchronous: what was logged before an exit or a crash is there, in order; pino's default loses or turns it round. */
 const LOG_DESTINATION = { dest: 1, sync: true };
 
@@ -148,8 +150,13 @@ export async function runService<Schema extends z.ZodObject>(
   });
 }
 
-function notReady({ stream, group, groupReady, lastProgressMs }: StreamConsumer): string[] {
+function notReady({ stream, group, groupReady, groupLostAtMs, lastProgressMs }: StreamConsumer): string[] {
   if (!groupReady) return [`the group ${group} on ${stream} does not exist`];
+  const lostMs = Date.now() - groupLostAtMs;
+  if (lostMs < LOSS_SHOWN_MS)
+    return [
+      `the group ${group} on ${stream} was lost ${Math.round(lostMs / 1000)} s ago: it is read again from its beginning`,
+    ];
   const silentMs = Date.now() - lastProgressMs;
   if (silentMs > PROGRESS_BOUND_MS)
     return [`no read of ${stream} was answered for ${Math.round(silentMs / 1000)} s`];

@@ -23,6 +23,12 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
   });
+  const lost = new Counter({
+    name: "quantum_stream_group_lost_total",
+    help: "Times the consumer group was found to be gone",
+    labelNames,
+    registers: [registry],
+  });
   const reclaimed = new Counter({
     name: "quantum_stream_reclaimed_total",
     help: "Pending entries taken over",
@@ -71,7 +77,7 @@ export function observeConsumers(
     const labels = { stream: consumer.stream, group: consumer.group };
     const at = { ...labels };
     // A counter that is born with its first event has no step that a rate could see.
-    for (const counter of [dead, reclaimed, deleted]) counter.inc(labels, 0);
+    for (const counter of [dead, reclaimed, deleted, lost]) counter.inc(labels, 0);
     consumer.on("handled", ({ entry, disposition, tookMs }) => {
       handled.inc({ ...labels, disposition: disposition.kind });
       if (disposition.kind === "retry")
@@ -94,6 +100,10 @@ export function observeConsumers(
     });
     consumer.on("group", ({ created }) => {
       if (created) log.info(at, "consumer group created at 0");
+    });
+    consumer.on("groupLost", () => {
+      lost.inc(labels);
+      log.error(at, "consumer group lost: it is made again at 0, what was decided is not decided again");
     });
     consumer.on("failed", ({ doing, error }) =>
       log.error({ ...at, err: error }, `failed to ${doing}, trying again`),

@@ -302,6 +302,7 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       const { handle, ids } = recorder();
       const consumer = bench.consumer(make, { handle });
       const groups = recordEvents(consumer, "group");
+      const lost = recordEvents(consumer, "groupLost");
       await consumer.start();
       const [before = ""] = await bench.add(1);
       await until(() => expect(ids()).toContain(before));
@@ -311,6 +312,8 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       await until(() => expect(ids()).toContain(after));
       await nothingPending();
       expect(groups).toEqual([[{ created: true }], [{ created: true }]]);
+      expect(lost.length).toBeGreaterThan(0);
+      expect(consumer.groupLostAtMs).toBeGreaterThan(0);
       expect(consumer.groupReady).toBe(true);
     });
 

@@ -46,6 +46,8 @@ export interface ConsumerEvents {
   started: [];
   /** The group exists (it was made now: `created`). */
   group: [{ created: boolean }];
+  /** The group was there and is gone; it is made again at 0, and what was decided is met again. */
+  groupLost: [];
   handled: [{ entry: Entry; disposition: Disposition; tookMs: number }];
   reclaimed: [{ count: number }];
   deadLettered: [{ entry: Entry; reason: string }];
@@ -74,6 +76,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Time of the last answer to a read, at first of the group's, in ms since the epoch. */
   lastProgressMs = 0;
   groupReady = false;
+  /** When the group was last found to be gone, in ms since the epoch. */
+  groupLostAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConsumerOptions) {
     super();
@@ -273,6 +277,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         this.#failed(doing, error);
         if (error instanceof Error && error.message.includes("NOGROUP")) {
           this.groupReady = false;
+          this.groupLostAtMs = Date.now();
+          this.emit("groupLost");
           await this.#createGroup().catch((reason: unknown) => this.#failed("create the group", reason));
         }
         const pause = Math.min(BACKOFF_MS * attempt, BACKOFF_MAX_MS);
