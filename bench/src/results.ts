@@ -13,11 +13,19 @@ export class Results {
   readonly all: Result[] = [];
 
   add(id: Omit<Result, "runs">, figures: Figures): void {
-    const known = this.all.find(
-      (one) => one.case === id.case && one.load === id.load && one.system === id.system,
-    );
+    const known = this.#find(id);
     if (known === undefined) this.all.push({ ...id, runs: [figures] });
     else known.runs.push(figures);
+  }
+
+  /** NaN if it was not measured. */
+  median(id: Omit<Result, "runs">, figure: string): number {
+    const known = this.#find(id);
+    return (known && spreadOf(known, figure)?.median) ?? Number.NaN;
+  }
+
+  #find(id: Omit<Result, "runs">): Result | undefined {
+    return this.all.find((one) => one.case === id.case && one.load === id.load && one.system === id.system);
   }
 }
 

@@ -111,6 +111,12 @@ export class Rig {
     return new Map(calls.map(([, name = "", count]) => [name, Number(count)]));
   }
 
+  /** Time that Redis has spent in scripts so far, in µs. */
+  async scriptUs(): Promise<number> {
+    const stats = await this.client.info("commandstats");
+    return Number(/^cmdstat_evalsha:calls=\d+,usec=(\d+)/m.exec(stats)?.[1] ?? 0);
+  }
+
   async infoNumber(section: string, field: string): Promise<number> {
     const text = await this.client.info(section);
     return Number(new RegExp(`^${field}:(\\S+)`, "m").exec(text)?.[1]);

@@ -4,8 +4,8 @@ import { type Result, type Spread, spreadOf } from "./results.ts";
 
 /** Below this share of its rate, a system did not keep it. */
 const KEPT_SHARE = 0.95;
-/** What costs less a plan than this is the periodic work of a run. */
-const SHOWN_COST = 0.05;
+/** Commands rarer than this (a plan, or a second) are left to the JSON. */
+const SHOWN_CALLS = 0.5;
 const PIPELINE = "pipeline";
 
 export function renderTables(environment: Environment, results: readonly Result[]): string {
@@ -70,7 +70,10 @@ function figuresTable(results: readonly Result[]): string[] {
   const names = [...new Set(results.flatMap((result) => result.runs.flatMap((run) => Object.keys(run))))];
   const rows = names
     .map((name) => ({ name, cells: results.map((result) => spreadOf(result, name)) }))
-    .filter(({ cells }) => cells.some((cell) => cell !== undefined && Math.abs(cell.median) >= SHOWN_COST))
+    .filter(({ name, cells }) => {
+      if (!name.startsWith("command ")) return true;
+      return cells.some((cell) => cell !== undefined && cell.median >= SHOWN_CALLS);
+    })
     .toSorted(
       (a, b) => order(a.name) - order(b.name) || (b.cells[0]?.median ?? 0) - (a.cells[0]?.median ?? 0),
     )

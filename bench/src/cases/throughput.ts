@@ -83,6 +83,7 @@ async function withCosts(
   run: () => Promise<Figures>,
 ): Promise<{ figures: Figures; costs: Figures }> {
   const [callsBefore, usageBefore] = [await rig.commandCalls(), await rig.usage()];
+  const scriptUsBefore = await rig.scriptUs();
   const { ended = 0, ...figures } = await run();
   const [calls, usage] = [await rig.commandCalls(), await rig.usage()];
   const costs: Figures = {};
@@ -93,6 +94,7 @@ async function withCosts(
     costs[`command ${name}`] = perPlan;
   }
   costs["commands"] = commands;
+  costs["cpu redis inside scripts, µs"] = ((await rig.scriptUs()) - scriptUsBefore) / ended;
   for (const [name, { cpuSec }] of usage)
     costs[`cpu ${name}, µs`] = ((cpuSec - (usageBefore.get(name)?.cpuSec ?? 0)) * 1e6) / ended;
   return { figures, costs };
