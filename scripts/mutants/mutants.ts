@@ -1,0 +1,301 @@
+/** The planted bugs: each is a slip that somebody could make, as exact text of the product and what it becomes. */
+
+export interface Edit {
+  /** From the root of the repository. */
+  file: string;
+  /** Occurs exactly once in the file. */
+  find: string;
+  replace: string;
+}
+
+export interface Mutant {
+  /** In words, for the table. */
+  bug: string;
+  edits: readonly [Edit, ...Edit[]];
+  /** The narrowest test file that must fail. */
+  test: string;
+  /** Of a slow test file, the tests to run: a pattern of their names. */
+  only?: string;
+}
+
+const CONSUME = "lua/permits/consume.lua";
+const CLAIM = "lua/orders/claim.lua";
+const REFUSALS = "packages/permits/src/refuse.test.ts";
+const EXECUTOR = "services/executor/src";
+const BRAIN = "services/position-brain/src";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    bug: "the order is sent again after an ambiguous answer",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: "const placement = await exchange.placeReduceOnlyMarket({",
+        replace: `const send = (request: Parameters<Exchange["placeReduceOnlyMarket"]>[0]) =>
+          exchange
+            .placeReduceOnlyMarket(request)
+            .then((first) => (first.outcome === "ambiguous" ? exchange.placeReduceOnlyMarket(request) : first));
+        const placement = await send({`,
+      },
+    ],
+    test: `${EXECUTOR}/executor.test.ts`,
+    only: "an order",
+  },
+  {
+    bug: "the order is settled as executed before it is sent",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: "const placement = await exchange.placeReduceOnlyMarket({",
+        replace: `await orders.settle(order, {
+          outcome: "EXECUTED", reason: "", detail: "", orderId: "", executedQty: quantity, avgPrice: "",
+        });
+        const placement = await exchange.placeReduceOnlyMarket({`,
+      },
+    ],
+    test: `${EXECUTOR}/executor.test.ts`,
+    only: "an order",
+  },
+  {
+    bug: "an entry that is delivered again is sent without asking the exchange first",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: "const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);",
+        replace: "const mayBeSent = memory.mayHaveForgotten(entry);",
+      },
+    ],
+    test: `${EXECUTOR}/recovery.test.ts`,
+    only: "forgot it all",
+  },
+  {
+    bug: "NOT_PLACED after the first answer that there is no such order",
+    edits: [
+      {
+        file: `${EXECUTOR}/decide.ts`,
+        find: "const NEGATIVES_NEEDED = 2;",
+        replace: "const NEGATIVES_NEEDED = 1;",
+      },
+    ],
+    test: `${EXECUTOR}/decide.test.ts`,
+  },
+  {
+    bug: "NOT_PLACED before the send window has ended",
+    edits: [
+      {
+        file: `${EXECUTOR}/decide.ts`,
+        find: "venueMs > windowEndMs ? negatives + 1 : 0",
+        replace: "negatives + 1",
+      },
+    ],
+    test: `${EXECUTOR}/decide.test.ts`,
+  },
+  {
+    bug: "a query that failed counts as `no such order`",
+    edits: [
+      {
+        file: `${EXECUTOR}/resolve.ts`,
+        find: "throw new Unresolved(error.message, error.retryAfterMs);",
+        replace: "return { venueMs: exchange.now(), order: undefined };",
+      },
+    ],
+    test: `${EXECUTOR}/executor.test.ts`,
+    only: "a query that fails",
+  },
+  {
+    bug: "the order's quantity ignores the safe quantity of the permits",
+    edits: [{ file: `${EXECUTOR}/decide.ts`, find: "Big(entry.safe_qty),", replace: "" }],
+    test: `${EXECUTOR}/decide.test.ts`,
+  },
+  {
+    bug: "a 5xx is taken for a rejection",
+    edits: [
+      {
+        file: "packages/exchange/src/dispositions.ts",
+        find: "httpStatus >= 400 && httpStatus < 500",
+        replace: "httpStatus >= 400",
+      },
+    ],
+    test: "packages/exchange/src/dispositions.test.ts",
+  },
+  {
+    bug: "claim does not check that the permits were spent",
+    edits: [
+      {
+        file: CLAIM,
+        find: "if spent_attempt ~= attempt or tonumber(quantity) > tonumber(spent_qty) then return { 'UNSPENT' } end",
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/orders.test.ts`,
+  },
+  {
+    bug: "the executor reads the kill switch before the claim, not in its script",
+    edits: [
+      {
+        file: CLAIM,
+        find: "not may_be_sent and (halted(kill_switch, disarm, disarm_today)\n  or left",
+        replace: "not may_be_sent and (left",
+      },
+      {
+        file: `${EXECUTOR}/orders.ts`,
+        find: "const { entryId, entry, intent, clientOrderId, refusal } = request;",
+        replace: `const { entryId, entry, intent, clientOrderId } = request;
+        const off = [null, "0", "false", "off", "no"];
+        const [killSwitch, ...disarms] = await Promise.all(
+          Object.values(haltKeys(keys)).map((key) => redis.get(key).catch(() => "unreadable")),
+        );
+        const halt = off.includes(killSwitch?.trim().toLowerCase() ?? null)
+          ? disarms.some((disarm) => disarm !== null) && "disarmed"
+          : "kill_switch_active";
+        const refusal = halt || request.refusal;`,
+      },
+    ],
+    test: `${EXECUTOR}/orders.test.ts`,
+  },
+  {
+    bug: "consume does not check the permit's symbol",
+    edits: [
+      {
+        file: CONSUME,
+        find: "if permit.symbol ~= symbol then return 'malformed', malformed end",
+        replace: "",
+      },
+    ],
+    test: REFUSALS,
+  },
+  {
+    bug: 'consume takes `"true"` for `true`',
+    edits: [
+      {
+        file: CONSUME,
+        find: "if permit[field] ~= true or (",
+        replace: "if (permit[field] ~= true and permit[field] ~= 'true') or (",
+      },
+    ],
+    test: REFUSALS,
+  },
+  {
+    bug: "one permit is enough",
+    edits: [
+      {
+        file: CONSUME,
+        find: "if not reason and #lacking > 0 then",
+        replace: "if not reason and #lacking == issuers then",
+      },
+    ],
+    test: "packages/permits/src/consume.test.ts",
+  },
+  {
+    bug: "each permit is deleted as it is read, before the next one is judged",
+    edits: [
+      {
+        file: CONSUME,
+        find: "if verdict == 'granted' then permits[issuer] = what",
+        replace: "if verdict == 'granted' then permits[issuer] = what; redis.call('DEL', permit_key)",
+      },
+    ],
+    test: "packages/permits/src/consume.test.ts",
+  },
+  {
+    bug: "a limit does not count what is reserved",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "charged(totals, now, limit.amount) + reserved(limit.amount)",
+        replace: "charged(totals, now, limit.amount)",
+      },
+    ],
+    test: "packages/permits/src/settle.test.ts",
+    only: "reservations",
+  },
+  {
+    bug: "a result does not release its reservation",
+    edits: [
+      {
+        file: "lua/permits/settle_reservation.lua",
+        find: "\ndrop(open, expiry, totals, executions, attempt)\n",
+        replace: "\n",
+      },
+    ],
+    test: "packages/permits/src/settle.test.ts",
+  },
+  {
+    bug: "P3.3's promise is released before the fills are in the pair",
+    edits: [
+      {
+        file: `${BRAIN}/handler.ts`,
+        find: "const trouble = await this.#showFills(result, entryTimeMs(entry));",
+        replace: "await settle();\n      const trouble = await this.#showFills(result, entryTimeMs(entry));",
+      },
+    ],
+    test: `${BRAIN}/handler.test.ts`,
+  },
+  {
+    bug: "the ledger follows the results, not the exchange's fills",
+    edits: [
+      {
+        file: `${BRAIN}/refresh.ts`,
+        find: "pair = pairOf(observation, withTrades(ledger, trades));\n      if (!agrees(pair)) {",
+        replace: `const sum = executions.reduce(
+          (amount, { side, qty }) => (side === "BUY" ? amount.plus(qty) : amount.minus(qty)),
+          Big(ledger.amt),
+        );
+        pair = pairOf(observation, { ...ledger, amt: sum.toFixed() });
+        if (executions.length < 0) {`,
+      },
+    ],
+    test: `${BRAIN}/refresh.test.ts`,
+  },
+  {
+    bug: "the mark against duplicates is set in a step of its own, before the plan exists",
+    edits: [
+      {
+        file: "services/apply-layer/src/open.ts",
+        find: "const opening = run(redis, {\n      keys: {\n        plan: keys.plan(id),\n        dedupe: keys.dedupe(id),",
+        replace: `if ((await redis.set(keys.dedupe(id), "1", "EX", options.dedupeTtlSec, "NX")) === null)
+          return { kind: "duplicate", planId: id, state: "unknown", remainingMs: 0 };
+        const opening = run(redis, {
+      keys: {
+        plan: keys.plan(id),
+        dedupe: keys.dedupe(id + ":opened"),`,
+      },
+    ],
+    test: "tests/crash-points.test.ts",
+    only: "the apply-layer",
+  },
+  {
+    bug: "a plan whose permits were spent can be opened again",
+    edits: [
+      {
+        file: "lua/plans/open.lua",
+        find: "redis.call('EXISTS', dedupe) == 1 or has_order then",
+        replace: "redis.call('EXISTS', dedupe) == 1 then",
+      },
+    ],
+    test: "services/apply-layer/src/open.test.ts",
+  },
+  {
+    bug: "a stream is trimmed of what was delivered, acknowledged or not",
+    edits: [
+      {
+        file: "packages/streams/src/health.ts",
+        find: "const needed = earlier(delivered, oldestPending ?? delivered);",
+        replace: "const needed = delivered;",
+      },
+    ],
+    test: "packages/streams/src/health.test.ts",
+  },
+  {
+    bug: "an entry is acknowledged before its work is done",
+    edits: [
+      {
+        file: "packages/streams/src/consumer.ts",
+        find: "disposition = await this.#options.handle(entry);",
+        replace: `await this.#options.redis.xack(this.stream, this.group, entry.id);
+      disposition = await this.#options.handle(entry);`,
+      },
+    ],
+    test: "packages/streams/src/dead-letter.test.ts",
+  },
+];
