@@ -39,7 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     test: `${EXECUTOR}/executor.test.ts`,
-    only: "an order",
+    only: "503_after|-1007: one order",
   },
   {
     bug: "the order is settled as executed before it is sent",
@@ -54,19 +54,19 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     test: `${EXECUTOR}/executor.test.ts`,
-    only: "an order",
+    only: "-2022",
   },
   {
-    bug: "an entry that is delivered again is sent without asking the exchange first",
+    bug: "an order that Redis may have forgotten is sent without asking the exchange first",
     edits: [
       {
-        file: `${EXECUTOR}/handler.ts`,
-        find: "const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);",
-        replace: "const mayBeSent = memory.mayHaveForgotten(entry);",
+        file: `${EXECUTOR}/redis-memory.ts`,
+        find: "return (proposedMs ?? openedAtMs) < this.#sinceMs;",
+        replace: "return (proposedMs ?? openedAtMs) < 0;",
       },
     ],
     test: `${EXECUTOR}/recovery.test.ts`,
-    only: "forgot it all",
+    only: "a keyspace that is lost",
   },
   {
     bug: "NOT_PLACED after the first answer that there is no such order",
@@ -296,6 +296,7 @@ export const MUTANTS: readonly Mutant[] = [
       disposition = await this.#options.handle(entry);`,
       },
     ],
-    test: "packages/streams/src/dead-letter.test.ts",
+    test: "packages/streams/src/consumer.test.ts",
+    only: "acknowledges on",
   },
 ];

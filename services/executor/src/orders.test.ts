@@ -211,6 +211,14 @@ describe("claim", () => {
     await redis.call(command, ...args);
     expect(await refusal(await requestOf())).toBe(reason);
   });
+  it("REFUSED: by a kill switch that comes before it, if only just (I6)", async () => {
+    // Redis answers reads meanwhile and lets what writes wait in line: the kill switch, then the claim.
+    await redis.call("CLIENT", "PAUSE", "250", "WRITE");
+    const halting = second.set(keys.killSwitch, "1");
+    await redis.ping();
+    expect(await refusal(await requestOf())).toBe("kill_switch_active");
+    await halting;
+  });
   it("REFUSED: past valid_until (I6)", async () => {
     expect(await refusal(await requestOf({ validForMs: -1000 }))).toBe("execute_expired");
   });
