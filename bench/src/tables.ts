@@ -45,11 +45,23 @@ function latencyTable(results: readonly Result[]): string[] {
       ms("p999Ms"),
       ms("maxMs"),
       `${digits(okPerSec?.median ?? 0)}${kept ? "" : " (overrun)"}`,
+      share(spreadOf(result, "refusedShare")),
       ratio(result, results, "p50Ms", (own, ours) => own / ours),
     ];
   });
   return table(
-    ["load", "system", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "ended/s", "p50 ÷ ours"],
+    [
+      "load",
+      "system",
+      "p50 ms",
+      "p90 ms",
+      "p99 ms",
+      "p99.9 ms",
+      "max ms",
+      "ended/s",
+      "refused",
+      "p50 ÷ ours",
+    ],
     rows,
   );
 }

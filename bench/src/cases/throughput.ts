@@ -21,16 +21,17 @@ export async function toVerdict(
   bench: Bench,
   options: RigOptions & { name: string; withPollLoop: boolean },
 ): Promise<void> {
-  const symbols = benchSymbols(SYMBOLS);
+  const all = benchSymbols(2 * SYMBOLS);
+  const [symbols, pollSymbols] = [all.slice(0, SYMBOLS), all.slice(SYMBOLS)];
   const rig = await Rig.start(options);
   const contenders: Contender[] = [];
   try {
-    await startServices({ rig, symbols, mode: "dry_run" });
+    await startServices({ rig, symbols: all, mode: "dry_run" });
     contenders.push(
       ...(await Promise.all([
         startPipeline({ rig, symbols, drivesIssuers: false, until: "verdict" }),
         startFlow(rig),
-        ...(options.withPollLoop ? [startPollLoop({ rig, symbols, drivesIssuers: false })] : []),
+        ...(options.withPollLoop ? [startPollLoop({ rig, symbols: pollSymbols, drivesIssuers: false })] : []),
       ])),
     );
     for (let repeat = 1; repeat <= bench.repeats; repeat++) {

@@ -27,29 +27,51 @@ export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOpt
     const permit = JSON.stringify({ granted: true, allow: true, symbol: symbols[0], safe_qty: 1 });
     void client.set(keys.permit(issuer, idOf(index)), permit, "EX", PERMIT_TTL_SEC);
   };
+  const underWay = new Map<string, string>();
+  // Its result ends what P3.3 has promised for the plan.
+  const end = (id: string, ok: boolean) => {
+    const symbol = underWay.get(id);
+    underWay.delete(id);
+    if (symbol !== undefined && !drivesIssuers)
+      void client.xadd(keys.streams.result, "*", ...resultFields(id, symbol, ok));
+  };
   const reader = await StreamReader.open(redis.url, POLL_STREAMS.verdicts, (_, fields) => {
+    end(field(fields, "plan_id"), field(fields, "ok") === "true");
     const index = Number(BigInt(`0x${field(fields, "plan_id")}`) - run);
     contender.onVerdict(index, field(fields, "ok") === "true", Number(field(fields, "at_ms")));
   });
   const contender: Contender = {
     name: "poll loop",
     publish(index) {
-      void client.xadd(
-        POLL_STREAMS.work,
-        "*",
-        ...planFields(idOf(index), symbols[index % symbols.length] ?? ""),
-      );
+      const [id, symbol] = [idOf(index), symbols[index % symbols.length] ?? ""];
+      underWay.set(id, symbol);
+      void client.xadd(POLL_STREAMS.work, "*", ...planFields(id, symbol));
       if (drivesIssuers) set("governor", index);
     },
     release: (index) => set("p33", index),
     onVerdict: () => undefined,
     async clear() {
       await rig.stopProgram("poll-loop");
+      for (const id of [...underWay.keys()]) end(id, false);
       await start();
     },
     stop: () => reader.stop(),
   };
   return contender;
+}
+
+function resultFields(planId: string, symbol: string, ok: boolean): string[] {
+  const fields = {
+    plan_id: planId,
+    symbol,
+    decision: ok ? "EXECUTE" : "BLOCKED",
+    executed: "False",
+    would_execute: ok ? "True" : "False",
+    steps_results: "[]",
+    error: ok ? "" : "missing_both",
+    timestamp: String(Math.floor(Date.now() / 1000)),
+  };
+  return Object.entries(fields).flat();
 }
 
 function planFields(planId: string, symbol: string): string[] {
