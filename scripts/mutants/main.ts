@@ -62,6 +62,7 @@ async function plantEach(mutants: readonly Mutant[]): Promise<Caught[]> {
     else if (isBroken(first.message)) console.log(`✗ ${mutant.bug}: is no bug but broken: ${first.message}`);
     else {
       console.log(`✓ ${mutant.bug}: ${first.name} (${seconds} s)`);
+      console.log(`    ${first.message.split("\n", 1)[0]}`);
       caught.push({ mutant, by: first.name });
     }
   }
