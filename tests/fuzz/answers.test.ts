@@ -49,7 +49,11 @@ describe(`damaged answers of the exchange (seed ${SEED})`, () => {
       await bench.noneWaiting();
       venue.damage([]);
       // An order that is handed over and not yet claimed is not among the unsettled ones.
-      await bench.quiet();
+      const claimed = async () => {
+        const states = await Promise.all(ids.map((id) => bench.client.hget(keys.plan(id), "state")));
+        return states.includes("PERMITTED") ? undefined : true;
+      };
+      await eventually(claimed, SETTLED_MS, "every order is claimed");
       await bench.settled(SETTLED_MS);
       const books = await bench.books();
       const { orders } = await bench.simState();
