@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { startRedisServer } from "@quantum/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadScript } from "./index.ts";
+import { type Call, loadScript, packCalls } from "./index.ts";
 
 const SAMPLE = `-- Keeps a number.
 --
@@ -21,7 +21,7 @@ const SAMPLE = `-- Keeps a number.
 local number = KEYS[1]
 -- KEYS
 --   not_a_name   a comment of the body
-redis.call('SET', number, outer(ARGV[1]))
+redis.call('GETSET', number, outer(ARGV[1]))
 return { 'STORED', redis.call('GET', number) }
 `;
 
@@ -66,18 +66,40 @@ describe("the loader of scripts", () => {
     expect(() => loadScript("dangling", folder)).toThrow("no_such.lua");
   });
 
-  it("runs on Redis: includes in place, arity checked first, sha as Redis computes it", async () => {
+  it("runs on Redis, for any number of calls: includes known, arity checked first, sha as Redis computes it", async () => {
     const { source, sha } = loadScript("sample", folder);
     const server = await startRedisServer();
     const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+    const run = async (...calls: Call[]) => {
+      const { keys, args } = packCalls(calls);
+      return (await redis.evalsha(sha, keys.length, ...keys, ...args)) as unknown[];
+    };
+    const arity = (what: string) => expect.objectContaining({ message: `ARITY sample ${what}` });
     try {
       expect(await redis.script("LOAD", source)).toBe(sha);
-      expect(await redis.evalsha(sha, 1, "n", "1")).toEqual(["STORED", "<1>!"]);
-      expect(await redis.evalsha(sha, 3, "n", "m", "o", "2")).toEqual(["STORED", "<2>!"]);
-      await expect(redis.evalsha(sha, 0, "3")).rejects.toThrow("ARITY sample KEYS wants 1, got 0");
-      await expect(redis.evalsha(sha, 1, "n")).rejects.toThrow("ARITY sample ARGV wants 1, got 0");
-      await expect(redis.evalsha(sha, 1, "n", "3", "4")).rejects.toThrow("ARITY sample ARGV wants 1, got 2");
+      expect(await run()).toEqual([]);
+      expect(await run({ keys: ["n"], args: ["1"] })).toEqual([["STORED", "<1>!"]]);
+      expect(await run({ keys: ["n", "m", "o"], args: ["2"] })).toEqual([["STORED", "<2>!"]]);
+      expect(await run({ keys: [], args: ["3"] })).toEqual([arity("KEYS wants 1, got 0")]);
+      expect(await run({ keys: ["n"], args: [] })).toEqual([arity("ARGV wants 1, got 0")]);
+      expect(await run({ keys: ["n"], args: ["3", "4"] })).toEqual([arity("ARGV wants 1, got 2")]);
       expect(await redis.get("n")).toBe("<2>!");
+
+      // Many at once: each its own keys, arguments and reply, and an error keeps nobody else from being made.
+      await redis.lpush("list", "not a string");
+      const replies = await run(
+        { keys: ["a", "more"], args: ["1"] },
+        { keys: ["n"], args: [] },
+        { keys: ["list"], args: ["3"] },
+        { keys: ["b"], args: ["2"] },
+      );
+      const wrongType = expect.objectContaining({ message: expect.stringContaining("WRONGTYPE") });
+      expect(replies).toEqual([
+        ["STORED", "<1>!"],
+        arity("ARGV wants 1, got 0"),
+        wrongType,
+        ["STORED", "<2>!"],
+      ]);
     } finally {
       await disconnect(redis);
       await server.stop();

@@ -10,8 +10,12 @@
  *     --   OK wait_ms
  *
  * Names become the order of KEYS and ARGV; a last name with `...` stands for any number. `--@include shared/now.lua`
- * puts another file there. The loader also writes the arity check, so that a wrapper which has drifted from its script
- * fails at the first call and not silently.
+ * makes another file's functions known. The loader also writes the arity check, so that a wrapper which has drifted from
+ * its script fails at the first call and not silently.
+ *
+ * A script is written for one plan, or one entry; the loader makes it take any number of calls at once, see
+ * {@link packCalls}. Each has its own reply or error: one that fails does not keep the others from being made. What an
+ * included file keeps outside its functions lasts for all calls of one EVALSHA.
  */
 import { readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
@@ -30,13 +34,47 @@ export interface Script {
 
 const REST = "...";
 
+/** What one call of a script is given, in the order of its header. */
+export interface Call {
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** Calls as one EVALSHA takes them: before each call's arguments stand the numbers of its keys and arguments. */
+export function packCalls(calls: readonly Call[]): { keys: string[]; args: string[] } {
+  const packed: { keys: string[]; args: string[] } = { keys: [], args: [] };
+  for (const { keys, args } of calls) {
+    packed.keys.push(...keys);
+    packed.args.push(String(keys.length), String(args.length), ...args);
+  }
+  return packed;
+}
+
+/** The replies of all calls, in their order. A script's own error is a table as `redis.call` throws it, or text. */
+const EACH_CALL = `
+local replies, key, arg = {}, 0, 0
+while arg < #ARGV do
+  local keys, args = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
+  local ok, reply = pcall(call, { unpack(KEYS, key + 1, key + keys) }, { unpack(ARGV, arg + 3, arg + 2 + args) })
+  replies[#replies + 1] = (ok or type(reply) == 'table') and reply or redis.error_reply(reply)
+  key, arg = key + keys, arg + 2 + args
+end
+return replies`;
+
 /** @throws Error if the script, a file it includes or a section of its header is missing */
 export function loadScript(name: string, folder = import.meta.dirname): Script {
   const read = (path: string) => readFileSync(join(folder, path), "utf8");
   const text = read(`${name}.lua`);
   const keys = headerNames(name, text, "KEYS");
   const args = headerNames(name, text, "ARGV");
-  const source = `${arityCheck(name, "KEYS", keys)}\n${arityCheck(name, "ARGV", args)}\n${include(text, read)}`;
+  const source = [
+    ...included(text, read),
+    "local function call(KEYS, ARGV)",
+    arityCheck(name, "KEYS", keys),
+    arityCheck(name, "ARGV", args),
+    text.replaceAll(INCLUDE, ""),
+    `end${EACH_CALL}`,
+  ].join("\n");
   return {
     name,
     source,
@@ -47,8 +85,14 @@ export function loadScript(name: string, folder = import.meta.dirname): Script {
   };
 }
 
-function include(text: string, read: (path: string) => string): string {
-  return text.replace(/^--@include (\S+)$/gm, (_, path: string) => include(read(path), read));
+const INCLUDE = /^--@include (\S+)$/gm;
+
+/** The included files, each behind those that it includes itself. */
+function included(text: string, read: (path: string) => string): string[] {
+  return [...text.matchAll(INCLUDE)].flatMap(([, path = ""]) => {
+    const part = read(path);
+    return [...included(part, read), part.replaceAll(INCLUDE, "")];
+  });
 }
 
 /** First word of each line of a header section, up to the next section or the end of the header. */

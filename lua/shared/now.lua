@@ -1,7 +1,11 @@
--- Milliseconds since the epoch, by Redis's clock: the only clock that scripts decide by.
+-- Milliseconds since the epoch, by Redis's clock: the only clock that scripts decide by. It stands still in a step.
+local step_ms
 local function now_ms()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  if not step_ms then
+    local time = redis.call('TIME')
+    step_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  end
+  return step_ms
 end
 -- Lua 5.1 prints large numbers as 1.79e+15, so times become text only here.
 local function int(number) return string.format('%.0f', number) end

@@ -1,7 +1,7 @@
 /** Façades and scripts agree: on names, when a script is bound, and on every answer of `consume`. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadScript } from "@quantum/lua";
+import { loadScript, packCalls } from "@quantum/lua";
 import { bindScript } from "@quantum/redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FAR_MS, GOVERNOR, keys, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";
@@ -56,11 +56,13 @@ describe("permits/consume", () => {
   it("gives each answer of its header", async () => {
     const { redis } = plans;
     const run = async () => {
-      const names = [keys.plan(PLAN), keys.spent(PLAN), keys.waiting(SYMBOL), keys.streams.execute];
-      names.push(keys.streams.result, keys.killSwitch, keys.disarm, keys.disarmOf("2026-01-01"));
-      names.push(keys.permit("p33", PLAN), keys.block("p33", PLAN));
+      const called = [keys.plan(PLAN), keys.spent(PLAN), keys.waiting(SYMBOL), keys.streams.execute];
+      called.push(keys.streams.result, keys.killSwitch, keys.disarm, keys.disarmOf("2026-01-01"));
+      called.push(keys.permit("p33", PLAN), keys.block("p33", PLAN));
       const args = [PLAN, "", "5000", "100", "60", "p33", "p33", "allow"];
-      return (await redis.eval(source, names.length, ...names, ...args)) as string[];
+      const packed = packCalls([{ keys: called, args }]);
+      const [reply] = (await redis.eval(source, called.length, ...packed.keys, ...packed.args)) as string[][];
+      return reply ?? [];
     };
     const answers = [await run()];
     await plans.givenPlan(FAR_MS);

@@ -104,6 +104,30 @@ describe("a bound script", () => {
     expect(await client.info("commandstats")).not.toContain("cmdstat_eval:");
   });
 
+  it("travels with the others of its turn, and answers or fails for itself", async () => {
+    const ids = [await givenPendingEntry(), await givenPendingEntry(), await givenPendingEntry()];
+    await client.set("no stream", "");
+    await client.config("RESETSTAT");
+    const calls = ids.map(call);
+    calls.splice(1, 0, { ...call(), keys: { stream: "no stream", dead: "dead" } });
+    // Whoever calls after an await of its own is of the same turn still.
+    const outcomes = await Promise.allSettled(
+      calls.map(async (each, index) => {
+        if (index > 1) await Promise.resolve();
+        return (await moveToDeadLetter(client, each))[0];
+      }),
+    );
+    const moved = { status: "fulfilled", value: "MOVED" };
+    expect(outcomes).toEqual([moved, expect.objectContaining({ status: "rejected" }), moved, moved]);
+    expect(await client.info("commandstats")).toMatch(/cmdstat_evalsha:calls=1,/);
+  });
+
+  it("is one of 64 at most", async () => {
+    await client.config("RESETSTAT");
+    await Promise.all(Array.from({ length: 65 }, () => moveToDeadLetter(client, call())));
+    expect(await client.info("commandstats")).toMatch(/cmdstat_evalsha:calls=2,/);
+  });
+
   it("recovers from a restart of the server", async () => {
     await moveToDeadLetter(client, call());
     await server.kill();

@@ -1,5 +1,8 @@
-/** Runs the kernel's scripts by the names of their headers. */
-import { loadScript, type Script } from "@quantum/lua";
+/**
+ * Runs the kernel's scripts by the names of their headers. Calls of one script that are made in one turn of the event
+ * loop, such as those for the entries of one read, travel together and are run by one EVALSHA.
+ */
+import { type Call, loadScript, packCalls, type Script } from "@quantum/lua";
 import type { RedisClient } from "./connection.ts";
 
 type Named<Names extends readonly string[]> = { [Name in Names[number]]: string };
@@ -32,7 +35,8 @@ export function bindScript<const Keys extends readonly string[], const Args exte
   const script = loadScript(name);
   expectSame(script, "KEYS", script.keys, declaration.keys, declaration.restKeys);
   expectSame(script, "ARGV", script.args, declaration.args, declaration.restArgs);
-  return async (client: RedisClient, call: ScriptCall<Keys, Args>): Promise<string[]> => {
+  const batches = new WeakMap<RedisClient, Batch>();
+  return (client: RedisClient, call: ScriptCall<Keys, Args>): Promise<string[]> => {
     const keys = [
       ...script.keys.flatMap((key) => call.keys[key as Keys[number]] ?? []),
       ...(call.restKeys ?? []),
@@ -41,7 +45,9 @@ export function bindScript<const Keys extends readonly string[], const Args exte
       ...script.args.flatMap((arg) => call.args[arg as Args[number]] ?? []),
       ...(call.restArgs ?? []),
     ];
-    return evaluate(client, script, keys, args);
+    let batch = batches.get(client);
+    if (batch === undefined || batch.isFull) batches.set(client, (batch = new Batch(client, script)));
+    return batch.add({ keys, args });
   };
 }
 
@@ -60,17 +66,61 @@ function expectSame(
   }
 }
 
+/** So many calls keep Redis from its other clients for some milliseconds at most. */
+const CALLS_MAX = 64;
+
+/** Calls that leave at the end of this turn. */
+class Batch {
+  readonly #client: RedisClient;
+  readonly #script: Script;
+  readonly #calls: Call[] = [];
+  readonly #callers: PromiseWithResolvers<string[]>[] = [];
+  #hasLeft = false;
+
+  constructor(client: RedisClient, script: Script) {
+    this.#client = client;
+    this.#script = script;
+    // Behind all handlers that run now: a tick that a microtask asks for comes when no microtask is left.
+    queueMicrotask(() => process.nextTick(() => void this.#send()));
+  }
+
+  /** Takes no more calls. */
+  get isFull(): boolean {
+    return this.#hasLeft || this.#calls.length >= CALLS_MAX;
+  }
+
+  add(call: Call): Promise<string[]> {
+    const caller = Promise.withResolvers<string[]>();
+    this.#calls.push(call);
+    this.#callers.push(caller);
+    return caller.promise;
+  }
+
+  async #send(): Promise<void> {
+    this.#hasLeft = true;
+    try {
+      const replies = await evaluate(this.#client, this.#script, packCalls(this.#calls));
+      for (const [index, { resolve, reject }] of this.#callers.entries()) {
+        const reply = replies[index];
+        if (reply instanceof Error || reply === undefined) reject(reply);
+        else resolve(reply);
+      }
+    } catch (error) {
+      for (const { reject } of this.#callers) reject(error);
+    }
+  }
+}
+
 /** EVALSHA, and EVAL after a `SCRIPT FLUSH` or a restart. */
 async function evaluate(
   client: RedisClient,
   script: Script,
-  keys: string[],
-  args: string[],
-): Promise<string[]> {
+  { keys, args }: { keys: string[]; args: string[] },
+): Promise<(string[] | Error)[]> {
   try {
-    return (await client.evalsha(script.sha, keys.length, ...keys, ...args)) as string[];
+    return (await client.evalsha(script.sha, keys.length, ...keys, ...args)) as (string[] | Error)[];
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-    return (await client.eval(script.source, keys.length, ...keys, ...args)) as string[];
+    return (await client.eval(script.source, keys.length, ...keys, ...args)) as (string[] | Error)[];
   }
 }
