@@ -28,10 +28,12 @@
 --   GONE         no record: never opened, or swept away by the operators' reset
 --@include shared/now.lua
 --@include shared/halted.lua
+--@include shared/stream.lua
 --@include shared/record.lua
 --@include shared/result.lua
 --@include shared/plain.lua
 --@include shared/json.lua
+--@include permits/judge.lua
 local plan, spent, waiting, executes, results = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local kill_switch, disarm, disarm_today = KEYS[6], KEYS[7], KEYS[8]
 local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -40,9 +42,8 @@ local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 9, 7
 
 -- A key of the wrong type fails here, before anything is written.
 local record = hash(plan)
-redis.call('ZCARD', waiting)
-redis.call('XLEN', executes)
-redis.call('XLEN', results)
+expect_stream(executes)
+expect_stream(results)
 -- What does not wait is nothing for a sweep to find again.
 if record.state ~= 'WAITING' then redis.call('ZREM', waiting, plan_id) end
 if not record.state then return { 'GONE' } end
@@ -52,46 +53,15 @@ if record.state ~= 'WAITING' then
   return { 'BLOCKED', '1', symbol, record.wait_ms or '0', record.reason or '', record.detail or '' }
 end
 
-local function text(value) return type(value) == 'string' and value or '' end
-
--- What one issuer says: 'granted' with its permit, 'denied' with the issuer's reason, 'malformed' with ours, 'missing'.
--- The field names of the wire stand here once; a permit of another attempt is not ours and counts as missing.
-local function judge(issuer, field, permit_key, block_key)
-  local block = redis.pcall('GET', block_key)
-  if block then
-    local ok, body = pcall(cjson.decode, text(block))
-    if not ok or type(body) ~= 'table' then return 'denied', 'unreadable_block' end
-    if body.attempt == nil or body.attempt == record.attempt then return 'denied', text(body.reason) end
-  end
-  local value = redis.pcall('GET', permit_key)
-  if not value then return 'missing' end
-  local malformed = 'invalid_' .. issuer .. '_permit_format'
-  local ok, permit = pcall(cjson.decode, text(value))
-  if not ok or type(permit) ~= 'table' then return 'malformed', malformed end
-  if permit.attempt ~= nil and permit.attempt ~= record.attempt then return 'missing' end
-  if permit.symbol ~= symbol then return 'malformed', malformed end
-  if permit[field] == false then return 'denied', text(permit.reason) end
-  if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
-  -- cjson also reads numbers that JSON has not: 0x10 as 16, 010 as 10.
-  if value:find(':%s*-?0[%dxX]') then return 'malformed', malformed end
-  return 'granted', permit
-end
-
--- A positive finite number as text, or nil.
-local function positive(number)
-  return type(number) == 'number' and number > 0 and plain(number) or nil
-end
-
 local now = now_ms()
 local wait_ms = int(now - tonumber(record.opened_at_ms))
-local lacking, ttls, permit_keys, permits, stamps = {}, {}, {}, {}, {}
+local lacking, permit_keys, permits, stamps = {}, {}, {}, {}
 local denied, malformed, detail
 for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   local issuer, field = ARGV[FIRST_ISSUER_ARG + 2 * i], ARGV[FIRST_ISSUER_ARG + 2 * i + 1]
   local permit_key, block_key = KEYS[FIRST_ISSUER_KEY + 2 * i], KEYS[FIRST_ISSUER_KEY + 2 * i + 1]
-  local verdict, what = judge(issuer, field, permit_key, block_key)
+  local verdict, what = judge(issuer, field, permit_key, block_key, symbol, record.attempt)
   permit_keys[#permit_keys + 1] = permit_key
-  ttls[#ttls + 1] = int(redis.call('TTL', permit_key))
   if verdict == 'granted' then permits[issuer] = what
   elseif verdict == 'missing' then lacking[#lacking + 1] = issuer
   elseif verdict == 'denied' then
@@ -135,8 +105,11 @@ if not reason and not safe_qty then reason = 'invalid_safe_close_qty' end
 if reason ~= denied then detail = '' end
 
 if reason then
-  redis.call('DEL', unpack(permit_keys))
+  -- `waiting` is not read above: one of the wrong type fails here.
   redis.call('ZREM', waiting, plan_id)
+  local ttls = {}
+  for i, permit_key in ipairs(permit_keys) do ttls[i] = int(redis.call('TTL', permit_key)) end
+  redis.call('DEL', unpack(permit_keys))
   redis.call('HSET', plan, 'state', 'BLOCKED', 'reason', reason, 'detail', detail, 'wait_ms', wait_ms,
     'verdict_at_ms', int(now), 'ended_at_ms', int(now), unpack(stamps))
   add_result(results, now, plan_id, symbol, 'BLOCKED', false, false, '[]', reason,
@@ -145,14 +118,17 @@ if reason then
 end
 
 local dry_run = record.mode == 'dry_run'
-redis.call('DEL', unpack(permit_keys))
 redis.call('ZREM', waiting, plan_id)
+redis.call('DEL', unpack(permit_keys))
 redis.call('SET', spent, table.concat({ dry_run and 'DRY_RUN' or 'OK', record.attempt, int(now), safe_qty }, ' '),
   'EX', spent_sec)
+if dry_run then
+  stamps[#stamps + 1] = 'ended_at_ms'
+  stamps[#stamps + 1] = int(now)
+end
 redis.call('HSET', plan, 'state', dry_run and 'DRY_RUN' or 'PERMITTED', 'wait_ms', wait_ms, 'safe_qty', safe_qty,
   'verdict_at_ms', int(now), unpack(stamps))
 if dry_run then
-  redis.call('HSET', plan, 'ended_at_ms', int(now))
   add_result(results, now, plan_id, symbol, 'EXECUTE', false, true,
     '[{"step": ' .. quoted(record.step) .. ', "status": "dry_run", "details": "permits spent, no order in dry_run"}]', '',
     { 'attempt', record.attempt, 'outcome', 'DRY_RUN', 'wait_ms', wait_ms, 'safe_qty', safe_qty })

@@ -18,7 +18,7 @@
 --   open         reservations of this issuer and symbol, see permits/reservations.lua
 --   expiry       ditto
 --   totals       ditto
---   executions   ditto
+--   executions   ditto; only where a limit counts them
 --   unsettled    ZSET of this symbol's claimed orders: while there is one, no reservation runs out
 -- ARGV
 --   plan_id      16 hex digits
@@ -46,6 +46,8 @@
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/json.lua
+--@include shared/record.lua
+--@include shared/stream.lua
 --@include permits/reservations.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
 local permits, plans, open, expiry, totals, executions, unsettled = unpack(KEYS, 8, 14)
@@ -53,15 +55,13 @@ local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1,
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
 -- A key of the wrong type fails here, before anything is written.
-redis.call('XLEN', permits)
-redis.call('XLEN', plans)
-redis.call('HLEN', open)
-redis.call('ZCARD', expiry)
-redis.call('HLEN', totals)
-redis.call('ZCARD', executions)
-local orders_under_way = redis.call('ZCARD', unsettled) > 0
-
 local now = now_ms()
+expect_stream(permits)
+expect_stream(plans)
+local overdue = run_out(expiry, now)
+-- An order whose outcome nobody knows may be any of these attempts': while there is one, none of them is gone.
+local gone = #overdue > 0 and redis.call('ZCARD', unsettled) > 0 and {} or overdue
+
 local function acknowledge(...)
   redis.call('XACK', plans, group, attempt)
   return { ... }
@@ -79,6 +79,9 @@ if state then
   if stamped then return acknowledge('REPLAYED') end
   if state ~= 'WAITING' then return acknowledge('ENDED') end
 else
+  -- Whatever is written for an attempt that has a record is written with its stamp; here only the keys tell.
+  if (redis.call('GET', spent) or ''):match('^%S+ (%S+)') == attempt then return acknowledge('ENDED') end
+  if is_of_attempt(permit) or is_of_attempt(denial) then return acknowledge('REPLAYED') end
   -- Nobody tells us when such a plan ends. Who published it has long given up (a group that starts at 0 is given the
   -- whole history), and a frozen replica that comes back after the permit was used must not write another one: an entry
   -- that is not pending has its answer. Without the group nothing is known of it.
@@ -87,35 +90,33 @@ else
   if not pending.err and #pending == 0 then return { 'REPLAYED' } end
 end
 local reservation = state and attempt or plan_id
-if (redis.call('GET', spent) or ''):match('^%S+ (%S+)') == attempt then return acknowledge('ENDED') end
-if is_of_attempt(permit) or is_of_attempt(denial) then return acknowledge('REPLAYED') end
 
 if verdict == 'granted' then
   local halt = halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end
 end
-local overdue = run_out(expiry, now)
-local gone = orders_under_way and {} or overdue
-local wanted = amounts ~= '' and cjson.decode(amounts) or {}
+local wanted = amounts ~= '' and parsed(amounts) or {}
+local counts_executions = false
 if verdict == 'granted' and limits ~= '' then
-  local freed = {}
+  local sums, freed = hash(totals), {}
   for _, old in ipairs(gone) do
     for name, amount in pairs(cjson.decode(redis.call('HGET', open, old) or '{}')) do freed[name] = (freed[name] or 0) + amount end
   end
-  local function reserved(name) return tonumber(redis.call('HGET', totals, 'reserved:' .. name) or '0') - (freed[name] or 0) end
-  for _, limit in ipairs(cjson.decode(limits)) do
+  local function reserved(name) return tonumber(sums['reserved:' .. name] or '0') - (freed[name] or 0) end
+  for _, limit in ipairs(parsed(limits)) do
     local used, adding
     if limit.kind == 'count' then
+      counts_executions = true
       used, adding = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf'), 1
       for _, old in ipairs(gone) do
         local at = redis.call('ZSCORE', executions, old)
         if at and tonumber(at) >= now - limit.window_ms then used = used - 1 end
       end
     elseif limit.kind == 'day' then
-      used, adding = charged(totals, now, limit.amount) + reserved(limit.amount), wanted[limit.amount]
+      used, adding = charged(sums, now, limit.amount) + reserved(limit.amount), wanted[limit.amount]
     else
       used, adding = reserved(limit.amount), wanted[limit.amount]
-      local outdated = limit.as_of and limit.as_of ~= (redis.call('HGET', totals, 'releases') or '0')
+      local outdated = limit.as_of and limit.as_of ~= (sums.releases or '0')
       if outdated or used + adding > limit.max then return { 'CONFLICT', int(used) } end
     end
     if verdict == 'granted' and used + adding > limit.max then
@@ -127,19 +128,18 @@ end
 local created_at = string.format('%.3f', now / 1000)
 local tail = ', "created_at": ' .. created_at .. ', "attempt": "' .. attempt .. '"}'
 for _, old in ipairs(gone) do drop(open, expiry, totals, executions, old) end
--- An order whose outcome nobody knows may be any of these attempts': they count for as long again.
-if orders_under_way then
+-- Those that are not gone count for as long again.
+if gone ~= overdue then
   for _, old in ipairs(overdue) do redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), old) end
 end
 if verdict == 'granted' then
   -- The promise before the permit: should the script fail in between, there is no permit that nobody reserved for.
   if amounts ~= '' then
     drop(open, expiry, totals, executions, reservation)
-    for name, amount in pairs(wanted) do redis.call('HINCRBY', totals, 'reserved:' .. name, int(amount)) end
     redis.call('HSET', open, reservation, amounts)
     redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), reservation)
-    redis.call('ZREMRANGEBYSCORE', executions, '-inf', '(' .. int(horizon(now)))
-    redis.call('ZADD', executions, int(now), reservation)
+    for name, amount in pairs(wanted) do redis.call('HINCRBY', totals, 'reserved:' .. name, int(amount)) end
+    if counts_executions then redis.call('ZADD', executions, int(now), reservation) end
   end
   redis.call('SET', permit, permit_json .. tail, 'EX', permit_sec)
 else

@@ -35,9 +35,8 @@ local function run_out(expiry, now)
 end
 
 -- Charged today: yesterday's sums are worth nothing, and the next charge deletes them.
-local function charged(totals, now, name)
-  if redis.call('HGET', totals, 'day') ~= utc_day(now) then return 0 end
-  return tonumber(redis.call('HGET', totals, 'charged:' .. name) or '0')
+local function charged(sums, now, name)
+  return sums.day == utc_day(now) and tonumber(sums['charged:' .. name] or '0') or 0
 end
 
 local function charge(totals, now, amounts)

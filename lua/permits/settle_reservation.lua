@@ -26,28 +26,24 @@ local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3]
 -- A key of the wrong type fails here, before anything is written.
 redis.call('HLEN', totals)
 redis.call('ZCARD', expiry)
-if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
-
-local now = now_ms()
-local executed = amounts ~= '' and cjson.decode(amounts)
 -- Ids of two streams may be equal, so a result's is marked as one.
 local execution = 'result:' .. entry_id
 -- Charged before: the group was lost and its stream is read again.
-if redis.call('ZSCORE', executions, execution) then
-  redis.call('XACK', results, group, entry_id)
-  return { 'REPLAYED' }
-end
-
+local is_charged = redis.call('ZSCORE', executions, execution)
 local reserved = redis.call('HGET', open, attempt)
+if redis.call('XACK', results, group, entry_id) == 0 or is_charged then return { 'REPLAYED' } end
+
+local now = now_ms()
+local executed = amounts ~= '' and cjson.decode(amounts)
 drop(open, expiry, totals, executions, attempt)
 -- A writer's clock may be ahead, but nothing counts for longer than from now on.
 executed_ms = math.min(executed_ms, now)
 if executed and executed_ms >= horizon(now) then
+  redis.call('ZREMRANGEBYSCORE', executions, '-inf', '(' .. int(horizon(now)))
   redis.call('ZADD', executions, int(executed_ms), execution)
   if utc_day(executed_ms) == utc_day(now) then
     for name, amount in pairs(cjson.decode(reserved or '{}')) do executed[name] = executed[name] or amount end
     charge(totals, now, executed)
   end
 end
-redis.call('XACK', results, group, entry_id)
 return { 'SETTLED', reserved and '1' or '0' }

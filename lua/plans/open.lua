@@ -10,6 +10,7 @@
 --   spent        STRING, which attempt spent permits
 --   order        HASH, the executor's claim
 --   waiting      ZSET of this symbol's waiting plans
+--   symbols      SET of the symbols whose waiting plans a sweep looks at
 --   plans        STREAM apply.plan
 --   results      STREAM apply.result
 --   kill_switch  STRING
@@ -36,27 +37,25 @@
 --   DUPLICATE    state of the record or 'unknown', attempt, deadline, now: nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
+--@include shared/stream.lua
 --@include shared/order_possible.lua
 --@include shared/result.lua
-local plan, dedupe, published, spent, order, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local plans, results, kill_switch, disarm, disarm_today = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local plan_id, symbol, decision, reason, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local wait_ms, dedupe_sec, published_sec, record_sec = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9]
-local step, close_pct, proposed_ms = ARGV[10], ARGV[11], tonumber(ARGV[12])
+local plan, dedupe, published, spent, order, waiting, symbols = unpack(KEYS, 1, 7)
+local plans, results, kill_switch, disarm, disarm_today = unpack(KEYS, 8, 12)
+local FIRST_LEFT_KEY = 13
+local plan_id, symbol, decision, reason, mode, wait_ms = unpack(ARGV, 1, 6)
+local dedupe_sec, published_sec, record_sec, step, close_pct, proposed_ms = unpack(ARGV, 7, 12)
 local FIRST_ENTRY_ARG = 13
 
 -- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
 local record = redis.call('HMGET', plan, 'state', 'attempt', 'deadline_ms')
-redis.call('ZCARD', waiting)
-redis.call('XLEN', plans)
-redis.call('XLEN', results)
-local order_attempt_no = redis.call('HGET', order, 'attempt_no')
-local has_order = order_possible(spent, order)
+expect_stream(plans)
+expect_stream(results)
+local has_order, order_attempt_no = order_possible(spent, order)
 
 -- An attempt that waits gets its result first, however short the dedupe mark lives.
-local waits = record[1] == 'WAITING'
-if waits or redis.call('EXISTS', dedupe) == 1 or has_order then
+if record[1] == 'WAITING' or redis.call('EXISTS', dedupe) == 1 or has_order then
   return { 'DUPLICATE', record[1] or 'unknown', record[2] or '', record[3] or '', int(now) }
 end
 
@@ -64,7 +63,7 @@ local halt = halted(kill_switch, disarm, disarm_today)
 if halt == 'kill_switch_active' or (halt and decision == 'EXECUTE') then decision, reason = 'BLOCKED', halt end
 
 local attempt_no = order_attempt_no and int(tonumber(order_attempt_no) + 1) or '1'
-local deadline = int(now + wait_ms)
+local deadline = int(now + tonumber(wait_ms))
 local entry = { unpack(ARGV, FIRST_ENTRY_ARG) }
 for i = 1, #entry, 2 do
   if entry[i] == 'decision' then entry[i + 1] = decision end
@@ -72,27 +71,27 @@ for i = 1, #entry, 2 do
   if entry[i] == 'timestamp' then entry[i + 1] = int(math.floor(now / 1000)) end
 end
 
-redis.call('DEL', plan, unpack(KEYS, 12))
+local waits = decision == 'EXECUTE'
+if waits then
+  -- Known to sweeps first. `waiting` is not read above: one of the wrong type fails here.
+  redis.call('SADD', symbols, symbol)
+  redis.call('ZADD', waiting, deadline, plan_id)
+end
+redis.call('DEL', plan, unpack(KEYS, FIRST_LEFT_KEY))
 redis.call('SET', dedupe, int(math.floor(now / 1000)), 'EX', dedupe_sec)
 redis.call('SET', published, '1', 'EX', published_sec)
-local fields = { 'attempt_no', attempt_no, 'mode', mode }
-if decision == 'EXECUTE' then
-  fields[#fields + 1] = 'deadline_ms'
-  fields[#fields + 1] = deadline
+local function append(...)
+  for _, text in ipairs({ ... }) do entry[#entry + 1] = text end
 end
-for i = 1, #fields do entry[#entry + 1] = fields[i] end
+append('attempt_no', attempt_no, 'mode', mode)
+if waits then append('deadline_ms', deadline) end
 local attempt = redis.call('XADD', plans, '*', unpack(entry))
-local state = decision == 'EXECUTE' and 'WAITING' or decision
-redis.call('HSET', plan, 'state', state, 'symbol', symbol, 'mode', mode, 'step', step, 'close_pct', close_pct,
-  'attempt', attempt, 'attempt_no', attempt_no, 'opened_at_ms', int(now),
-  'proposed_ms', int(math.min(proposed_ms or now, now)))
+local outcome = waits and { 'WAITING', 'deadline_ms', deadline } or { decision, 'reason', reason, 'ended_at_ms', int(now) }
+redis.call('HSET', plan, 'symbol', symbol, 'mode', mode, 'step', step, 'close_pct', close_pct, 'attempt', attempt,
+  'attempt_no', attempt_no, 'opened_at_ms', int(now), 'proposed_ms', int(math.min(tonumber(proposed_ms) or now, now)),
+  'state', unpack(outcome))
 redis.call('EXPIRE', plan, record_sec)
-if decision == 'EXECUTE' then
-  redis.call('HSET', plan, 'deadline_ms', deadline)
-  redis.call('ZADD', waiting, deadline, plan_id)
-  return { 'OPENED', attempt, attempt_no, deadline, int(now) }
-end
-redis.call('HSET', plan, 'reason', reason, 'ended_at_ms', int(now))
+if waits then return { 'OPENED', attempt, attempt_no, deadline, int(now) } end
 add_result(results, now, plan_id, symbol, decision, false, false, '[]', decision == 'SKIP' and '' or reason,
   { 'attempt', attempt, 'outcome', decision, 'reason', reason })
 return { 'ENDED', attempt, decision, reason }

@@ -8,4 +8,4 @@ local function now_ms()
   return step_ms
 end
 -- Lua 5.1 prints large numbers as 1.79e+15, so times become text only here.
-local function int(number) return string.format('%.0f', number) end
+local function int(number) return string.format('%d', number) end

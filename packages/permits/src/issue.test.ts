@@ -23,7 +23,6 @@ import {
 } from "./issuer.fixture.ts";
 
 const FIVE_MINUTES_MS = 300_000;
-const DAY_MS = 86_400_000;
 
 const burst = (max: number): Limit => {
   return { kind: "count", reason: "burst_limit_exceeded", window_ms: FIVE_MINUTES_MS, max };
@@ -286,10 +285,9 @@ describe("issue", () => {
     });
   });
 
-  it("keeps the executions of the last hour and of the day, no older ones", async () => {
-    await redis.zadd(reservations.executions, Date.now() - DAY_MS, "old", Date.now() - 1000, "recent");
-    const attempt = await grant(PLAN);
-    expect(await redis.zrange(reservations.executions, 0, -1)).toEqual(["recent", attempt]);
+  it("counts executions only where a limit asks for them", async () => {
+    await issue(granted({ qty: 5 }, [daily(9)]), await publish());
+    expect(await redis.exists(reservations.executions)).toBe(0);
   });
 
   it.each([...Object.values(reservations), keys.streams.permit])(

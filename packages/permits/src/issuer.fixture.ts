@@ -59,7 +59,10 @@ export const issuerOn = (client: RedisClient, issuer = "governor") =>
 export const issue = (answer: Answer, attempt: string, planId = PLAN) =>
   issuerOn(redis).issue({ planId, symbol: SYMBOL, attempt }, answer);
 
-export const granted = (amounts: Amounts = { qty: 5 }, limits: readonly Limit[] = []): Answer => ({
+/** A limit that no test reaches, so that executions are counted. */
+const HOURLY: Limit = { kind: "count", reason: "hourly", window_ms: HOUR_MS, max: 1_000 };
+
+export const granted = (amounts: Amounts = { qty: 5 }, limits: readonly Limit[] = [HOURLY]): Answer => ({
   verdict: "granted",
   reason: "within_limits",
   permit: { decision: "EXECUTE", computed_qty: new PythonFloat(0.0015), consumed: false },

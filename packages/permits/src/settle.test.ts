@@ -89,6 +89,13 @@ describe("settle", () => {
     expect(await redis.zcard(reservations.executions)).toBe(1);
   });
 
+  it("keeps the executions of the last hour and of the day, no older ones", async () => {
+    await redis.zadd(reservations.executions, Date.now() - 24 * HOUR_MS, "old", Date.now() - 1000, "recent");
+    const entryId = await publishResult();
+    await settle(await grant(), entryId, executedNow({ qty: 5 }));
+    expect(await executions()).toEqual(["recent", `result:${entryId}`]);
+  });
+
   it("charges a result that comes after its reservation ran out", async () => {
     const attempt = await grant(PLAN, { qty: 5 });
     await redis.zadd(reservations.expiry, Date.now() - 1, attempt);

@@ -21,6 +21,7 @@ const run = bindScript("plans/open", {
     "spent",
     "order",
     "waiting",
+    "symbols",
     "plans",
     "results",
     "kill_switch",
@@ -73,9 +74,7 @@ export function createOpen(options: OpenOptions): Open {
   return async (proposal, decided, proposedMs) => {
     const id = planId(proposal);
     const { symbol } = proposal;
-    // First on the connection, so that a sweep finds the plan whatever happens next, whoever runs it.
-    const announced = decided.decision === "EXECUTE" && redis.sadd(keys.waitingSymbols, symbol);
-    const opening = run(redis, {
+    const [status, ...rest] = await run(redis, {
       keys: {
         plan: keys.plan(id),
         dedupe: keys.dedupe(id),
@@ -83,6 +82,7 @@ export function createOpen(options: OpenOptions): Open {
         spent: keys.spent(id),
         order: keys.order(id),
         waiting: keys.waiting(symbol),
+        symbols: keys.waitingSymbols,
         plans: keys.streams.plan,
         results: keys.streams.result,
         ...haltKeys(keys),
@@ -104,7 +104,6 @@ export function createOpen(options: OpenOptions): Open {
       },
       restArgs: flatFields(planFields(id, proposal, decided)),
     });
-    const [[status, ...rest]] = await Promise.all([opening, announced]);
     return parseReply(id, status, rest);
   };
 }

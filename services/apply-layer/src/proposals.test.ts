@@ -143,10 +143,10 @@ describe("the hash poll", () => {
   it("tries a proposal again that could not be opened, and opens the others meanwhile", async () => {
     await publish();
     await publish(FIELDS, "ETHUSDT");
-    await kernel.redis.set(keys.waiting(SYMBOL), "not what it should be");
+    await kernel.redis.set(keys.plan(PLAN), "not what it should be");
     await expect(poll()).rejects.toThrow("WRONGTYPE");
     expect(opened).toHaveLength(1);
-    await kernel.redis.del(keys.waiting(SYMBOL));
+    await kernel.redis.del(keys.plan(PLAN));
     await poll();
     expect(opened).toEqual([`ended ${planId(proposalFrom(FIELDS, "ETHUSDT"))}`, `ended ${PLAN}`]);
   });

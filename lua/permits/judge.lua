@@ -1,0 +1,29 @@
+-- What one issuer says of a plan's attempt: 'granted' with its permit, 'denied' with the issuer's reason, 'malformed' with
+-- ours, 'missing'. The field names of the wire stand here once; a permit of another attempt is not ours and is missing.
+local function text(value) return type(value) == 'string' and value or '' end
+
+local function judge(issuer, field, permit_key, block_key, symbol, attempt)
+  local block = redis.pcall('GET', block_key)
+  if block then
+    local ok, body = pcall(cjson.decode, text(block))
+    if not ok or type(body) ~= 'table' then return 'denied', 'unreadable_block' end
+    if body.attempt == nil or body.attempt == attempt then return 'denied', text(body.reason) end
+  end
+  local value = redis.pcall('GET', permit_key)
+  if not value then return 'missing' end
+  local malformed = 'invalid_' .. issuer .. '_permit_format'
+  local ok, permit = pcall(cjson.decode, text(value))
+  if not ok or type(permit) ~= 'table' then return 'malformed', malformed end
+  if permit.attempt ~= nil and permit.attempt ~= attempt then return 'missing' end
+  if permit.symbol ~= symbol then return 'malformed', malformed end
+  if permit[field] == false then return 'denied', text(permit.reason) end
+  if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
+  -- cjson also reads numbers that JSON has not: 0x10 as 16, 010 as 10.
+  if value:find(':%s*-?0[%dxX]') then return 'malformed', malformed end
+  return 'granted', permit
+end
+
+-- A positive finite number as text, or nil.
+local function positive(number)
+  return type(number) == 'number' and number > 0 and plain(number) or nil
+end
