@@ -14,13 +14,15 @@
 -- REPLY
 --   STORED       new version
 --   CONFLICT     the version that is there; nothing was changed
+--@include shared/now.lua
 local snapshot, ledger = KEYS[1], KEYS[2]
 local version, snapshot_sec, ledger_sec, snapshot_fields = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local FIRST_FIELD = 5
 
 local there = redis.call('HGET', ledger, 'version') or ''
 if there ~= version then return { 'CONFLICT', there } end
-local next_version = string.format('%.0f', (tonumber(version) or 0) + 1)
+-- Counted from the time, so that after a loss of the keyspace no version comes again that somebody still knows.
+local next_version = int((tonumber(version) or now_ms()) + 1)
 redis.call('DEL', snapshot)
 redis.call('HSET', snapshot, 'version', next_version, unpack(ARGV, FIRST_FIELD, FIRST_FIELD + snapshot_fields - 1))
 redis.call('EXPIRE', snapshot, snapshot_sec)

@@ -24,6 +24,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
 import { createHttp, listen } from "./http.ts";
+import { createLogOutput } from "./log-output.ts";
 import { reportable } from "./reportable.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
@@ -36,8 +37,6 @@ const REDIS_RETRY_MS = 1_000;
 const PROGRESS_BOUND_MS = 20_000;
 /** Long enough to be seen by whoever asks regularly. */
 const LOSS_SHOWN_MS = 30_000;
-/** Synchronous: what was logged before an exit or a crash is there, in order; pino's default loses or turns it round. */
-const LOG_DESTINATION = { dest: 1, sync: true };
 
 /** What a started service hands back to its kit. Until `begin` it has changed nothing and taken up no work. */
 export interface Running {
@@ -234,7 +233,7 @@ async function run<Schema extends z.ZodObject>(
   const level = definition.level?.(config) ?? "info";
   const log = pino(
     { level, base: { service: name, instance }, serializers: { err: reportable } },
-    pino.destination(LOG_DESTINATION),
+    createLogOutput(),
   );
   for (const warning of warnings) log.warn(warning);
   const begin = async () => {

@@ -14,8 +14,8 @@ export function parseEntries(raw: readonly RawEntry[]): Entry[] {
 }
 
 export function fieldsOf(flat: readonly string[]): Record<string, string> {
-  const pairs: [string, string][] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push([flat[i] ?? "", flat[i + 1] ?? ""]);
-  // Not by assignment: that would lose a field named `__proto__`.
-  return Object.fromEntries(pairs);
+  // Without a prototype, a field named `__proto__` is one like any other.
+  const fields = Object.create(null) as Record<string, string>;
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] ?? ""] = flat[i + 1] ?? "";
+  return fields;
 }

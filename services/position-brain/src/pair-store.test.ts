@@ -43,17 +43,23 @@ async function contents() {
   return { snapshot: await redis.dump(SNAPSHOT), ledger: await redis.dump(LEDGER) };
 }
 
+/** Epoch milliseconds, mostly. */
+const VERSION = /^\d{13}$/;
+
 describe("lua/ledger/store", () => {
   it("stores both halves under one version, with their lifetimes", async () => {
     expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
-    expect(await pairs.read(SYMBOL)).toEqual({ version: "1", ...pair() });
-    expect(await redis.hget(SNAPSHOT, "version")).toBe("1");
+    const first = await pairs.read(SYMBOL);
+    expect(first).toEqual({ version: expect.stringMatching(VERSION), ...pair() });
+    expect(await redis.hget(SNAPSHOT, "version")).toBe(first.version);
     expect(await redis.hget(LEDGER, "last_trade_id")).toBe("8389765519826112345");
     expect(await redis.ttl(SNAPSHOT)).toBe(3_600);
     expect(await redis.ttl(LEDGER)).toBe(86_400);
 
-    expect(await pairs.store(SYMBOL, "1", pair("-1.800"))).toBe(true);
-    expect(await pairs.read(SYMBOL)).toEqual({ version: "2", ...pair("-1.800") });
+    expect(await pairs.store(SYMBOL, first.version, pair("-1.800"))).toBe(true);
+    const second = await pairs.read(SYMBOL);
+    expect(second).toEqual({ version: second.version, ...pair("-1.800") });
+    expect(Number(second.version)).toBeGreaterThan(Number(first.version));
   });
 
   it("changes nothing on a conflict: another version, none where one was read, one where none was", async () => {
@@ -83,7 +89,7 @@ describe("lua/ledger/store", () => {
     await disconnect(second);
     expect(stored.filter(Boolean)).toHaveLength(1);
     const { version, snapshot, ledger } = await pairs.read(SYMBOL);
-    expect(version).toBe("1");
+    expect(version).toMatch(VERSION);
     expect(snapshot?.positionAmt).toBe(stored[0] ? "1.0" : "2.0");
     expect(ledger?.amt).toBe(snapshot?.positionAmt);
   });
@@ -91,7 +97,7 @@ describe("lua/ledger/store", () => {
   it("works after SCRIPT FLUSH", async () => {
     await pairs.store(SYMBOL, "", pair());
     await redis.script("FLUSH");
-    expect(await pairs.store(SYMBOL, "1", pair())).toBe(true);
+    expect(await pairs.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair())).toBe(true);
   });
 
   it("refuses a ledger of another type before it writes, and replaces a snapshot of one", async () => {
@@ -136,6 +142,28 @@ describe("the state that a decision is made from", () => {
     });
     await redis.del(LEDGER);
     expect((await pairs.state(SYMBOL)).pair).toBeUndefined();
+  });
+
+  it("reads a pair once, and again when a half has changed, is gone, or came back after a loss", async () => {
+    const hashReads = async () =>
+      Number(/cmdstat_hgetall:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);
+    const amount = async () => (await pairs.state(SYMBOL)).pair?.ledger.amt;
+    await pairs.store(SYMBOL, "", pair());
+    expect(await amount()).toBe("-1.850");
+    await redis.config("RESETSTAT");
+    expect(await amount()).toBe("-1.850");
+    expect(await hashReads()).toBe(0);
+
+    const { version } = await pairs.read(SYMBOL);
+    await pairs.store(SYMBOL, version, pair("-1.800"));
+    expect(await amount()).toBe("-1.800");
+    await redis.del(SNAPSHOT);
+    expect(await amount()).toBeUndefined();
+    // Whatever number of stores there have been since, no version comes twice.
+    await redis.flushall();
+    await pairs.store(SYMBOL, "", pair("-1.700"));
+    await pairs.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair("-1.600"));
+    expect(await amount()).toBe("-1.600");
   });
 
   it("is an error where Redis cannot read it, never an absence", async () => {

@@ -1,6 +1,7 @@
-/** Where the pairs are kept: `lua/ledger/store.lua`, and the reads that decisions and refreshes begin with. */
+/** Where the pairs are kept: `lua/ledger/store.lua`, and what decisions (`state.lua`) and refreshes begin with. */
 import { flatFields, type Keys, QUANTITY_ISSUER } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
+import { fieldsOf } from "@quantum/streams";
 import {
   type Ledger,
   ledgerFields,
@@ -18,6 +19,11 @@ const runStore = bindScript("ledger/store", {
   keys: ["snapshot", "ledger"],
   args: ["version", "snapshot_sec", "ledger_sec", "snapshot_fields"],
   restArgs: "fields",
+});
+
+const runState = bindScript("ledger/state", {
+  keys: ["snapshot", "ledger", "unknown", "totals"],
+  args: ["version", "amount"],
 });
 
 /** What is there of a pair, and the version that a store must name. */
@@ -44,6 +50,7 @@ export const PROMISED = "qty";
 export type PairStore = ReturnType<typeof createPairStore>;
 
 export function createPairStore({ redis, keys, source }: { redis: RedisClient; keys: Keys; source: string }) {
+  const known = new Map<string, { version: string; pair: Pair | undefined }>();
   return {
     async read(symbol: string): Promise<StoredPair> {
       const { snapshot, ledger } = await readHashes(symbol);
@@ -70,31 +77,29 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
       return status === "STORED";
     },
 
-    /**
-     * One transaction: a fill moves from the promises to the position, and a read between the two would count it
-     * twice or not at all.
-     */
+    /** A pair changes with each refresh, a decision is asked for with each plan: so it is kept, parsed, by its version. */
     async state(symbol: string): Promise<SymbolState> {
-      const replies = await redis
-        .multi()
-        .hgetall(keys.snapshot(symbol))
-        .hgetall(keys.ledger(symbol))
-        .scard(keys.unknown(symbol))
-        .hmget(keys.reservations(QUANTITY_ISSUER, symbol).totals, `reserved:${PROMISED}`, "releases")
-        .exec();
-      const [snapshotHash, ledgerHash, unknown, totals] = (replies ?? []).map(([error, reply]) => {
-        if (error !== null) throw error;
-        return reply;
-      });
-      const snapshot = parseSnapshot(snapshotHash as Record<string, string>);
-      const ledger = parseLedger(ledgerHash as Record<string, string>);
-      const [promised, releases] = totals as (string | null)[];
-      return {
-        pair: snapshot === undefined || ledger === undefined ? undefined : { snapshot, ledger },
-        unknownOrders: unknown as number,
-        promisedUnits: Number(promised ?? 0),
-        releases: releases ?? "0",
-      };
+      const before = known.get(symbol);
+      const [status, doubts, promised, releases = "0", version = "", length, ...fields] = await runState(
+        redis,
+        {
+          keys: {
+            snapshot: keys.snapshot(symbol),
+            ledger: keys.ledger(symbol),
+            unknown: keys.unknown(symbol),
+            totals: keys.reservations(QUANTITY_ISSUER, symbol).totals,
+          },
+          args: { version: before?.version ?? "", amount: PROMISED },
+        },
+      );
+      let pair = before?.pair;
+      if (status === "STATE") {
+        const snapshot = parseSnapshot(fieldsOf(fields.slice(0, Number(length))));
+        const ledger = parseLedger(fieldsOf(fields.slice(Number(length))));
+        pair = snapshot === undefined || ledger === undefined ? undefined : { snapshot, ledger };
+        known.set(symbol, { version, pair });
+      }
+      return { pair, unknownOrders: Number(doubts), promisedUnits: Number(promised), releases };
     },
 
     /** Orders that are claimed and not settled: the exchange may show them in one answer and not yet in the next. */

@@ -1,0 +1,30 @@
+-- What P3.3 decides from, as it is at one moment: a fill moves from the promises to the position, and reads before and
+-- after would count it twice or not at all. A pair that the caller has read before is not sent again.
+--
+-- KEYS
+--   snapshot     HASH
+--   ledger       HASH
+--   unknown      SET of this symbol's plans in doubt
+--   totals       HASH of P3.3's reservations, see permits/reservations.lua
+-- ARGV
+--   version      of the pair that the caller knows, or ''
+--   amount       name of the promised amount
+-- REPLY
+--   KNOWN        orders in doubt, promised amount, releases: the pair is of that version
+--   STATE        orders in doubt, promised amount, releases, version or '', number of the snapshot's fields and values,
+--                these, then the ledger's
+local snapshot, ledger, unknown, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local version, amount = ARGV[1], ARGV[2]
+
+local doubts = tostring(redis.call('SCARD', unknown))
+local promised, releases = unpack(redis.call('HMGET', totals, 'reserved:' .. amount, 'releases'))
+promised, releases = promised or '0', releases or '0'
+local there = redis.call('HGET', ledger, 'version')
+if there == version and redis.call('HGET', snapshot, 'version') == version then
+  return { 'KNOWN', doubts, promised, releases }
+end
+
+local fields = redis.call('HGETALL', snapshot)
+local length = tostring(#fields)
+for _, text in ipairs(redis.call('HGETALL', ledger)) do fields[#fields + 1] = text end
+return { 'STATE', doubts, promised, releases, there or '', length, unpack(fields) }
