@@ -8,6 +8,10 @@ const STOP_MS = 2_000;
 const FREEZE_MS = 12_000;
 const CLOCK_SHIFT_MS = 5_000;
 const CLOCK_HELD_MS = 4_000;
+const ISSUERS: ReadonlySet<string> = new Set(["governor", "position-brain"]);
+const OUTAGE_MS = 30_000;
+/** Some 3,000 proposals an outage: the backlog limit of 1,000 entries is passed in its first half. */
+const OUTAGE_RATE_PER_SEC = 100;
 const BURST_PLANS = { low: 100, high: 400 } as const;
 /** The frames ahead among which a process's last one is chosen: a few plans' worth. */
 const FRAMES_AHEAD = 60;
@@ -32,6 +36,11 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
       const where = await killAtFrame(ground, member);
       return [{ kind: "kill-at-frame", target: `${member.name} ${where}` }];
     },
+  },
+  "issuer-outage": {
+    meaning: `an issuer is down for ${OUTAGE_MS / 1000} s while ${OUTAGE_RATE_PER_SEC} proposals a second come`,
+    weight: 1,
+    run: issuerOutage,
   },
   stop: {
     meaning: `SIGSTOP of a service for ${STOP_MS / 1000} s`,
@@ -76,6 +85,27 @@ async function freeze(ground: Ground, kind: string, ms: number) {
   await delay(ms);
   member.process.resume();
   return [{ kind, target: member.name }];
+}
+
+/** The load comes whatever becomes of it: plans wait in vain, until the backlog is full and the rest are blocked. */
+async function issuerOutage({ world, dice, proposer }: Ground) {
+  const member = dice.pick(world.members.filter(({ name }) => ISSUERS.has(name)));
+  member.up = false;
+  await member.process.kill();
+  const fromMs = performance.now();
+  while (performance.now() - fromMs < OUTAGE_MS) {
+    await proposer.burst(1);
+    await delay(1000 / OUTAGE_RATE_PER_SEC);
+  }
+  const plans = [...proposer.since(fromMs)].map(([, plan]) => plan);
+  const full = plans.filter(({ reason }) => reason === "backlog_full").length;
+  await world.restart(member);
+  return [
+    {
+      kind: "issuer-outage",
+      target: `${member.name}, ${plans.length} proposals, ${full} of them blocked by a full backlog`,
+    },
+  ];
 }
 
 /** @returns where it died, in words; "idle" if it had nothing to say for too long and was killed all the same */

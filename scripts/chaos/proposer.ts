@@ -183,9 +183,10 @@ export class Proposer {
 
   #ended({ planId, symbol, outcome, reason, detail }: ResultRecord): void {
     const plan = this.plans.get(planId);
-    if (plan === undefined) return;
+    // Proposed again after a loss of Redis, a plan may end again, within that fault: its first end is what counts.
+    if (plan === undefined || plan.endedAtMs !== undefined) return;
     const now = performance.now();
-    plan.endedAtMs ??= now;
+    plan.endedAtMs = now;
     plan.outcome = outcome;
     plan.reason = detail === "" ? reason : detail;
     if (this.#underWay.get(symbol) !== planId) return;
