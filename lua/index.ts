@@ -44,8 +44,9 @@ export interface Call {
 export function packCalls(calls: readonly Call[]): { keys: string[]; args: string[] } {
   const packed: { keys: string[]; args: string[] } = { keys: [], args: [] };
   for (const { keys, args } of calls) {
-    packed.keys.push(...keys);
-    packed.args.push(String(keys.length), String(args.length), ...args);
+    for (const key of keys) packed.keys.push(key);
+    packed.args.push(String(keys.length), String(args.length));
+    for (const arg of args) packed.args.push(arg);
   }
   return packed;
 }

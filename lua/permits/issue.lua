@@ -147,10 +147,13 @@ else
     or '{"reason": ' .. quoted(reason) .. ', "timestamp": ' .. created_at .. ', "symbol": ' .. quoted(symbol) .. ', "context": ' .. context_json
   redis.call('SET', denial, body .. tail, 'EX', denial_sec)
 end
+-- How many issuers have answered: whoever waits for all of them need not look before the last.
+local answers = ''
 if state then
   redis.call('HSET', plan, issuer .. '_verdict', verdict, issuer .. '_reason', reason, issuer .. '_at_ms', int(now))
+  answers = redis.call('HINCRBY', plan, 'answers', 1)
 end
 redis.call('XADD', permits, '*', 'plan_id', plan_id, 'symbol', symbol, 'issuer', issuer, 'verdict', verdict,
-  'reason', reason, 'issued_at_ms', int(now), 'attempt', attempt)
+  'reason', reason, 'issued_at_ms', int(now), 'attempt', attempt, 'answers', answers)
 if verdict == 'granted' then return acknowledge('GRANTED') end
 return acknowledge('DENIED', reason)

@@ -102,6 +102,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
       reason: "the issuer's own [reason](reasons.md)",
       issued_at_ms: "when",
       attempt: ATTEMPT,
+      answers: "how many issuers have answered the attempt, this one included; empty without a record",
     } satisfies Explains<PermitEntry>,
   },
   execute: {

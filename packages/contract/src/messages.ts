@@ -70,6 +70,8 @@ export const permitEntry = z.object({
   reason: z.string().default(""),
   issued_at_ms: integer,
   attempt: z.string().default(""),
+  /** How many issuers have answered the attempt, this one included; empty where there is no record to count in. */
+  answers: z.union([z.literal(""), integer]).default(""),
 });
 export type PermitEntry = z.infer<typeof permitEntry>;
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Proposal } from "./proposal.ts";
 import { formatFixed6, formatPythonFloat } from "./python.ts";
 
@@ -19,8 +19,5 @@ export function planFingerprint(proposal: PlanIdentity): string {
 
 /** First 16 hex digits of the fingerprint's SHA-256. */
 export function planId(proposal: PlanIdentity): string {
-  return createHash("sha256")
-    .update(planFingerprint(proposal), "utf8")
-    .digest("hex")
-    .slice(0, PLAN_ID_DIGITS);
+  return hash("sha256", planFingerprint(proposal), "hex").slice(0, PLAN_ID_DIGITS);
 }

@@ -125,9 +125,10 @@ function dumpFloat(n: number): string {
   return Number.isFinite(n) ? formatPythonFloat(n) : String(n);
 }
 
+const ASCII = /^[ -~]*$/;
+
 function quote(text: string): string {
-  return JSON.stringify(text).replaceAll(
-    /[^ -~]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  const json = JSON.stringify(text);
+  if (ASCII.test(json)) return json;
+  return json.replaceAll(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,11 +1,20 @@
 /** The keys that stop everything, in the order in which every script takes them. */
 import { type Keys, utcDay } from "@quantum/contract";
 
+const DAY_MS = 86_400_000;
+const today = { day: Number.NaN, text: "" };
+
 /** Today is the caller's: a disarm of yesterday may count a moment longer, the key without a date always counts. */
 export function haltKeys(keys: Keys) {
+  const nowMs = Date.now();
+  // Asked for with each plan, and the same all day.
+  if (Math.floor(nowMs / DAY_MS) !== today.day) {
+    today.day = Math.floor(nowMs / DAY_MS);
+    today.text = utcDay(nowMs);
+  }
   return {
     kill_switch: keys.killSwitch,
     disarm: keys.disarm,
-    disarm_today: keys.disarmOf(utcDay(Date.now())),
+    disarm_today: keys.disarmOf(today.text),
   };
 }

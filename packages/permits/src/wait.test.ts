@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import type { PermitEntry } from "@quantum/contract";
 import { DeadlineError, disconnect } from "@quantum/redis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Consume, Verdict } from "./consume.ts";
@@ -137,6 +138,64 @@ describe("a plan that waits", () => {
       expect((await commandsServed())["exists"]).toBeGreaterThanOrEqual(polled + 5),
     );
     expect(consume).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("an issuer's wake-up", () => {
+  const wakeUp = (
+    issuer: string,
+    answers: number | "",
+    verdict: PermitEntry["verdict"] = "granted",
+  ): PermitEntry => ({
+    plan_id: PLAN,
+    symbol: SYMBOL,
+    issuer,
+    verdict,
+    reason: "",
+    issued_at_ms: 0,
+    attempt: "1-1",
+    answers,
+  });
+  const waiting: Consume = () => Promise.resolve({ kind: "waiting", remainingMs: FAR_MS, lacking: ["p33"] });
+
+  it("leads to no try while others have still to answer, if all of them have woken us lately", async () => {
+    const consume = vi.fn<Consume>(waiting);
+    const wait = createWait({ consume });
+    await wait.answered(wakeUp("governor", 1));
+    await wait.answered(wakeUp("p33", 2));
+    // P3.3 had never woken us before: it might have set a key without a word.
+    expect(consume).toHaveBeenCalledTimes(2);
+    await wait.answered(wakeUp("p33", 1));
+    await wait.answered(wakeUp("somebody else", 1));
+    expect(consume).toHaveBeenCalledTimes(2);
+    await wait.answered(wakeUp("governor", 2));
+    expect(consume).toHaveBeenCalledTimes(3);
+  });
+
+  it("leads to a try if it denies, or nobody counts", async () => {
+    const consume = vi.fn<Consume>(waiting);
+    const wait = createWait({ consume });
+    for (const issuer of ["governor", "p33"]) await wait.answered(wakeUp(issuer, 2));
+    await wait.answered(wakeUp("governor", 1, "denied"));
+    await wait.answered(wakeUp("governor", ""));
+    expect(consume).toHaveBeenCalledTimes(4);
+  });
+
+  it("leads to a try again when an issuer has woken nobody for long", async () => {
+    const now = vi.spyOn(performance, "now");
+    const consume = vi.fn<Consume>(waiting);
+    const wait = createWait({ consume });
+    const at = (ms: number) => now.mockReturnValue(ms);
+    at(0);
+    await wait.answered(wakeUp("governor", 2));
+    at(9_000);
+    await wait.answered(wakeUp("p33", 2));
+    await wait.answered(wakeUp("p33", 1));
+    expect(consume).toHaveBeenCalledTimes(2);
+    at(11_000);
+    await wait.answered(wakeUp("p33", 1));
+    expect(consume).toHaveBeenCalledTimes(3);
+    now.mockRestore();
   });
 });
 

@@ -1,19 +1,21 @@
 /**
  * The wait for permits: many plans at once, no polling while issuers wake us.
  *
- * A plan is tried when a wake-up says that an issuer answered, and once more at its exact deadline. Wake-ups are hints:
+ * A plan is tried when a wake-up says that the last issuer answered, or one denied, and once more at its exact deadline. Wake-ups are hints:
  * losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks, once a step,
  * whether keys have appeared for plans that have waited longer than a step; with nothing waiting it does not run.
  * All state that matters is in Redis, so a plan that is lost here is finished by the sweep of any replica.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Keys } from "@quantum/contract";
+import type { Keys, PermitEntry } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Consume, Consumed, Verdict } from "./consume.ts";
 
 /** One poll looks at this many of the longest-waiting plans: a bound on what a step may cost. */
 const POLLED_PLANS_MAX = 1_000;
+/** An issuer whose last wake-up is older may have been replaced by one that only sets keys. */
+const WAKER_MEMORY_MS = 10_000;
 /** A try that failed (Redis away) is repeated after this. */
 const RETRY_MS = 250;
 
@@ -45,6 +47,8 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   readonly #options: WaitOptions;
   readonly #waiting = new Map<string, Waiting>();
   readonly #tries = new Map<string, Promise<void>>();
+  /** When each required issuer last woke us, by performance.now(). */
+  readonly #wokenAtMs = new Map<string, number>();
   #poll: NodeJS.Timeout | undefined;
   #polling: Promise<void> | undefined;
   #stopped = false;
@@ -70,7 +74,21 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     }, this.#options.stepMs);
   }
 
-  /** Tries a plan now: an issuer answered, its deadline came, or a sweep found it. Resolves when the try is over. */
+  /**
+   * An issuer's wake-up. A plan that others have still to answer is not tried yet: the last of them will wake us, if they
+   * do such a thing. A try would only find that it must wait.
+   */
+  async answered({ plan_id, symbol, issuer, verdict, answers }: PermitEntry): Promise<void> {
+    const { required } = this.#options;
+    const now = performance.now();
+    if (required.includes(issuer)) this.#wokenAtMs.set(issuer, now);
+    const lacks = verdict === "granted" && answers !== "" && answers < required.length;
+    const wakes = (name: string) => now - (this.#wokenAtMs.get(name) ?? -Infinity) < WAKER_MEMORY_MS;
+    if (lacks && required.every(wakes)) return;
+    await this.wake(plan_id, symbol);
+  }
+
+  /** Tries a plan now: its issuers answered, its deadline came, or a sweep found it. Resolves when the try is over. */
   async wake(planId: string, symbol: string): Promise<void> {
     // One try at a time for each plan; a wake-up during a try means that something may have changed since it read.
     const before = this.#tries.get(planId);

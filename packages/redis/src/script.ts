@@ -37,18 +37,25 @@ export function bindScript<const Keys extends readonly string[], const Args exte
   expectSame(script, "ARGV", script.args, declaration.args, declaration.restArgs);
   const batches = new WeakMap<RedisClient, Batch>();
   return (client: RedisClient, call: ScriptCall<Keys, Args>): Promise<string[]> => {
-    const keys = [
-      ...script.keys.flatMap((key) => call.keys[key as Keys[number]] ?? []),
-      ...(call.restKeys ?? []),
-    ];
-    const args = [
-      ...script.args.flatMap((arg) => call.args[arg as Args[number]] ?? []),
-      ...(call.restArgs ?? []),
-    ];
     let batch = batches.get(client);
     if (batch === undefined || batch.isFull) batches.set(client, (batch = new Batch(client, script)));
-    return batch.add({ keys, args });
+    return batch.add({
+      keys: inOrder(declaration.keys, call.keys, call.restKeys),
+      args: inOrder(declaration.args, call.args, call.restArgs),
+    });
   };
+}
+
+/** A value that is missing, against its type, makes the arity wrong, which the script refuses. */
+function inOrder<Name extends string>(
+  names: readonly Name[],
+  values: Readonly<Record<Name, string>>,
+  rest: readonly string[] = [],
+): string[] {
+  const list: string[] = [];
+  for (const name of names) if (values[name] !== undefined) list.push(values[name]);
+  for (const value of rest) list.push(value);
+  return list;
 }
 
 function expectSame(

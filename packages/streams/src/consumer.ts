@@ -8,7 +8,7 @@
  * - Handlers must be safe to repeat for the same entry: a replica that was only frozen may still be at it.
  */
 import { EventEmitter } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { moveToDeadLetter } from "./dead-letter.ts";
@@ -73,6 +73,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #reclaimCursor = "0-0";
   readonly #stopping = new AbortController();
   #capacityFreed: (() => void) | undefined;
+  #acks: { ids: string[]; sent: Promise<unknown> } | undefined;
   /** Time of the last answer to a read, at first of the group's, in ms since the epoch. */
   lastProgressMs = 0;
   groupReady = false;
@@ -223,7 +224,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       case "done":
         return;
       case "ack":
-        await redis.xack(stream, group, entry.id);
+        await this.#acknowledge(entry.id);
         return;
       case "dead":
         await dead(disposition.reason);
@@ -232,6 +233,21 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         if (entry.deliveries >= maxDeliveries)
           await dead(`given up after ${entry.deliveries} deliveries: ${disposition.reason}`);
     }
+  }
+
+  /** Together with all others of this turn. */
+  #acknowledge(id: string): Promise<unknown> {
+    const { redis, stream, group } = this.#options;
+    if (this.#acks === undefined) {
+      const ids: string[] = [];
+      const sent = nextTurn().then(() => {
+        this.#acks = undefined;
+        return redis.xack(stream, group, ...ids);
+      });
+      this.#acks = { ids, sent };
+    }
+    this.#acks.ids.push(id);
+    return this.#acks.sent;
   }
 
   async #reclaimRegularly(): Promise<void> {

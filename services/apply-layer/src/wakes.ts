@@ -8,7 +8,7 @@ import type { ApplyTelemetry } from "./telemetry.ts";
 export function wakeBy(wait: PermitWait) {
   return async ({ fields }: Entry): Promise<Disposition> => {
     const permit = permitEntry.safeParse(fields);
-    if (permit.success) await wait.wake(permit.data.plan_id, permit.data.symbol);
+    if (permit.success) await wait.answered(permit.data);
     return DONE;
   };
 }
