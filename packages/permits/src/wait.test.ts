@@ -197,6 +197,21 @@ describe("an issuer's wake-up", () => {
     expect(consume).toHaveBeenCalledTimes(3);
     now.mockRestore();
   });
+
+  it("makes polling for the issuer's keys needless, and only for its own", async () => {
+    const wait = createWait({ stepMs: 1, consume: waiting });
+    const polls = async () => (await commandsServed())["exists"] ?? 0;
+    wait.watch(PLAN, SYMBOL, FAR_MS);
+    await wait.answered(wakeUp("governor", 1));
+    await vi.waitFor(async () => expect(await polls()).toBeGreaterThan(0));
+    await wait.answered(wakeUp("p33", 2));
+    await vi.waitFor(async () => {
+      const before = await polls();
+      // Far more polls than one would come while Redis answers these.
+      for (let i = 0; i < 500; i++) await plans.redis.ping();
+      expect(await polls()).toBe(before);
+    });
+  });
 });
 
 describe("nothing that waits", () => {

@@ -3,7 +3,8 @@
  *
  * A plan is tried when a wake-up says that the last issuer answered, or one denied, and once more at its exact deadline. Wake-ups are hints:
  * losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks, once a step,
- * whether keys have appeared for plans that have waited longer than a step; with nothing waiting it does not run.
+ * whether keys have appeared for plans that have waited longer than a step; with nothing waiting, or where every issuer
+ * wakes us, it asks nothing.
  * All state that matters is in Redis, so a plan that is lost here is finished by the sweep of any replica.
  */
 import { EventEmitter } from "node:events";
@@ -80,11 +81,9 @@ export class PermitWait extends EventEmitter<WaitEvents> {
    */
   async answered({ plan_id, symbol, issuer, verdict, answers }: PermitEntry): Promise<void> {
     const { required } = this.#options;
-    const now = performance.now();
-    if (required.includes(issuer)) this.#wokenAtMs.set(issuer, now);
+    if (required.includes(issuer)) this.#wokenAtMs.set(issuer, performance.now());
     const lacks = verdict === "granted" && answers !== "" && answers < required.length;
-    const wakes = (name: string) => now - (this.#wokenAtMs.get(name) ?? -Infinity) < WAKER_MEMORY_MS;
-    if (lacks && required.every(wakes)) return;
+    if (lacks && this.#silentIssuers().length === 0) return;
     await this.wake(plan_id, symbol);
   }
 
@@ -146,16 +145,24 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     }
   }
 
+  /** The required issuers that have not woken us lately: they may only set keys. */
+  #silentIssuers(): string[] {
+    const since = performance.now() - WAKER_MEMORY_MS;
+    return this.#options.required.filter((name) => (this.#wokenAtMs.get(name) ?? -Infinity) <= since);
+  }
+
   /** Keys that appeared without a wake-up. Counting them reads no permit: only `consume` does. */
   async #pollKeys(): Promise<void> {
-    const { redis, keys, required, stepMs } = this.#options;
+    const { redis, keys, stepMs } = this.#options;
+    const silent = this.#silentIssuers();
+    if (silent.length === 0) return;
     const patient = performance.now() - stepMs;
     const plans = [...this.#waiting].slice(0, POLLED_PLANS_MAX).filter(([, { since }]) => since <= patient);
     if (plans.length === 0) return;
     const pipeline = redis.pipeline();
     for (const [planId] of plans) {
       pipeline.exists(
-        ...required.flatMap((issuer) => [keys.permit(issuer, planId), keys.block(issuer, planId)]),
+        ...silent.flatMap((issuer) => [keys.permit(issuer, planId), keys.block(issuer, planId)]),
       );
     }
     const replies = await pipeline.exec().catch((error: unknown) => {
