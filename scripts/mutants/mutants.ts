@@ -19,6 +19,7 @@ export interface Mutant {
 }
 
 const CONSUME = "lua/permits/consume.lua";
+const JUDGE = "lua/permits/judge.lua";
 const CLAIM = "lua/orders/claim.lua";
 const REFUSALS = "packages/permits/src/refuse.test.ts";
 const EXECUTOR = "services/executor/src";
@@ -157,7 +158,7 @@ export const MUTANTS: readonly Mutant[] = [
     bug: "consume does not check the permit's symbol",
     edits: [
       {
-        file: CONSUME,
+        file: JUDGE,
         find: "if permit.symbol ~= symbol then return 'malformed', malformed end",
         replace: "",
       },
@@ -168,7 +169,7 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'consume takes `"true"` for `true`',
     edits: [
       {
-        file: CONSUME,
+        file: JUDGE,
         find: "if permit[field] ~= true or (",
         replace: "if (permit[field] ~= true and permit[field] ~= 'true') or (",
       },
@@ -202,8 +203,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/issue.lua",
-        find: "charged(totals, now, limit.amount) + reserved(limit.amount)",
-        replace: "charged(totals, now, limit.amount)",
+        find: "charged(sums, now, limit.amount) + reserved(limit.amount)",
+        replace: "charged(sums, now, limit.amount)",
       },
     ],
     test: "packages/permits/src/settle.test.ts",
@@ -232,6 +233,28 @@ export const MUTANTS: readonly Mutant[] = [
     test: `${BRAIN}/handler.test.ts`,
   },
   {
+    bug: "the pairs' versions are counted from 1, so that one comes again after a loss of the keyspace",
+    edits: [
+      {
+        file: "lua/ledger/store.lua",
+        find: "(tonumber(version) or now_ms()) + 1",
+        replace: "(tonumber(version) or 0) + 1",
+      },
+    ],
+    test: `${BRAIN}/pair-store.test.ts`,
+  },
+  {
+    bug: "a plan that others have still to answer is never tried, even if they wake nobody",
+    edits: [
+      {
+        file: "packages/permits/src/wait.ts",
+        find: "if (lacks && this.#silentIssuers().length === 0) return;",
+        replace: "if (lacks) return;",
+      },
+    ],
+    test: "packages/permits/src/wait.test.ts",
+  },
+  {
     bug: "the ledger follows the results, not the exchange's fills",
     edits: [
       {
@@ -252,10 +275,10 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "services/apply-layer/src/open.ts",
-        find: "const opening = run(redis, {\n      keys: {\n        plan: keys.plan(id),\n        dedupe: keys.dedupe(id),",
+        find: "const [status, ...rest] = await run(redis, {\n      keys: {\n        plan: keys.plan(id),\n        dedupe: keys.dedupe(id),",
         replace: `if ((await redis.set(keys.dedupe(id), "1", "EX", options.dedupeTtlSec, "NX")) === null)
           return { kind: "duplicate", planId: id, state: "unknown", remainingMs: 0 };
-        const opening = run(redis, {
+        const [status, ...rest] = await run(redis, {
       keys: {
         plan: keys.plan(id),
         dedupe: keys.dedupe(id + ":opened"),`,

@@ -2,7 +2,7 @@
  * Every key and stream name of the system, built here and nowhere else. Source: WIRE.md, "Keys" and "Streams".
  *
  * The prefix is empty in the wire-compatible layout. A later layout may put a symbol's keys into one hash slot,
- * which is why builders of per-plan keys sit beside the per-symbol ones and no script mixes two symbols.
+ * which is why builders of per-plan keys sit beside the per-symbol ones and no call of a script mixes two symbols.
  */
 export type Keys = ReturnType<typeof createKeys>;
 
