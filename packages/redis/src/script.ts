@@ -3,8 +3,8 @@
  * loop, such as those for the entries of one read, travel together and are run by one EVALSHA.
  */
 import { type Call, loadScript, packCalls, type Script } from "@quantum/lua";
-import { Command } from "ioredis";
 import type { RedisClient } from "./connection.ts";
+import { atEndOfTurn } from "./turn.ts";
 
 type Named<Names extends readonly string[]> = { [Name in Names[number]]: string };
 
@@ -88,8 +88,7 @@ class Batch {
   constructor(client: RedisClient, script: Script) {
     this.#client = client;
     this.#script = script;
-    // Behind all handlers that run now: a tick that a microtask asks for comes when no microtask is left.
-    queueMicrotask(() => process.nextTick(() => void this.#send()));
+    atEndOfTurn(() => void this.#send());
   }
 
   /** Takes no more calls. */
@@ -125,15 +124,10 @@ async function evaluate(
   script: Script,
   { keys, args }: { keys: string[]; args: string[] },
 ): Promise<(string[] | Error)[]> {
-  // Sent at once: the client's own pipeline would wait for one turn more, for company that is here already.
-  const send = (name: string, what: string) =>
-    client.sendCommand(
-      new Command(name, [what, String(keys.length), ...keys, ...args], { replyEncoding: "utf8" }),
-    ) as Promise<(string[] | Error)[]>;
   try {
-    return await send("evalsha", script.sha);
+    return (await client.evalsha(script.sha, keys.length, ...keys, ...args)) as (string[] | Error)[];
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-    return await send("eval", script.source);
+    return (await client.eval(script.source, keys.length, ...keys, ...args)) as (string[] | Error)[];
   }
 }
