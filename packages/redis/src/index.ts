@@ -11,3 +11,4 @@ export {
 } from "./connection.ts";
 export { notDurable, readFacts, type RedisFacts, unusable } from "./preflight.ts";
 export { bindScript, type ScriptCall } from "./script.ts";
+export { atEndOfTurn } from "./turn.ts";

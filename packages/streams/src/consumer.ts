@@ -8,9 +8,9 @@
  * - Handlers must be safe to repeat for the same entry: a replica that was only frozen may still be at it.
  */
 import { EventEmitter } from "node:events";
-import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { atEndOfTurn, type RedisClient } from "@quantum/redis";
 import { moveToDeadLetter } from "./dead-letter.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
@@ -65,7 +65,8 @@ const BACKOFF_MAX_MS = 2_000;
 
 export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #options: Required<Omit<ConsumerOptions, "orderBy">> & Pick<ConsumerOptions, "orderBy">;
-  readonly #inFlight = new Map<string, Promise<void>>();
+  /** Ids of the entries that are being handled, or wait for one of their key. */
+  readonly #inFlight = new Set<string>();
   readonly #tails = new Map<string, Promise<void>>();
   readonly #reader: GroupReader;
   #running: Promise<void> | undefined;
@@ -122,7 +123,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.#capacityFreed?.();
     await this.#running;
     await this.#reclaiming;
-    await Promise.all(this.#inFlight.values());
+    while (this.#inFlight.size > 0) await this.#nextFreed();
   }
 
   async #createGroup(): Promise<void> {
@@ -167,7 +168,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Waits until another entry may be handled, or the consumer stops. */
   async #room(): Promise<void> {
     while (this.#inFlight.size >= this.#options.concurrency && !this.#stopping.signal.aborted)
-      await new Promise<void>((resolve) => (this.#capacityFreed = resolve));
+      await this.#nextFreed();
+  }
+
+  #nextFreed(): Promise<void> {
+    return new Promise((resolve) => (this.#capacityFreed = resolve));
   }
 
   async #givenBefore(raw: readonly RawEntry[]): Promise<Entry[]> {
@@ -190,7 +195,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       if (key !== undefined && this.#tails.get(key) === settled) this.#tails.delete(key);
       this.#capacityFreed?.();
     });
-    this.#inFlight.set(entry.id, settled);
+    this.#inFlight.add(entry.id);
     if (key !== undefined) this.#tails.set(key, settled);
   }
 
@@ -240,7 +245,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     const { redis, stream, group } = this.#options;
     if (this.#acks === undefined) {
       const ids: string[] = [];
-      const sent = nextTurn().then(() => {
+      const sent = new Promise<void>((resolve) => atEndOfTurn(resolve)).then(() => {
         this.#acks = undefined;
         return redis.xack(stream, group, ...ids);
       });
@@ -263,7 +268,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   async #reclaim(): Promise<void> {
     const { reclaimIdleMs, concurrency } = this.#options;
     // A slow handler's entry is not a dead replica's.
-    await keepClaimed(this.#options, [...this.#inFlight.keys()]);
+    await keepClaimed(this.#options, [...this.#inFlight]);
     const count = concurrency - this.#inFlight.size;
     if (count <= 0) return;
     const claimed = await claimIdle(this.#options, {
