@@ -1,4 +1,7 @@
-/** One recorded plan's commands, written down for many plans in the wire format of Redis. */
+/**
+ * One recorded plan's commands, written down for many plans in the wire format of Redis. What the services gather under
+ * load, calls of one script and acknowledgements, is gathered here too, as much as they ever do.
+ */
 import { createKeys, planId } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
@@ -7,6 +10,8 @@ export type Command = readonly string[];
 const keys = createKeys();
 /** The services' largest read. */
 const READ_COUNT = 256;
+/** The most calls that the services put into one EVALSHA. */
+const GATHERED = 64;
 /** Reads come in batches, looks at the backlog ten times a second: neither is a plan's own. */
 const NOT_A_PLANS_OWN = /^(xread|xreadgroup|xinfo|xpending|ping|info|hello|client|monitor|auth|select)$/i;
 /** Sums of promises would run into the position's limits: results come after all permits here. */
@@ -19,27 +24,41 @@ const GROUPS = {
   result: ["governor", "p33", "apply-layer"],
 } as const;
 
+/** What differs from plan to plan. Ids of two streams may be the same, so each stands in the commands as itself. */
+interface Ids {
+  plan: string;
+  /** Entries of the proposal, of the plan and of the result. */
+  proposal: string;
+  attempt: string;
+  result: string;
+}
+
 export class LimitScript {
   readonly plans: number;
   /** Of the replay under way. */
-  #ids: readonly string[] = [];
+  #ids: Ids[] = [];
   readonly #opening: readonly Command[];
   readonly #permitting: readonly Command[];
   readonly #settling: readonly Command[];
-  readonly #was: { planId: string; proposal: string; attempt: string; result: string };
 
   constructor(recorded: readonly Command[], plans: number) {
     this.plans = plans;
     const own = recorded.filter(([name = ""]) => !NOT_A_PLANS_OWN.test(name));
-    this.#was = idsOf(own);
-    const { proposal, attempt, result } = this.#was;
-    const settling = own.filter((command) => command.includes(result));
-    const opening = own.filter((command) => isOpening(command, this.#was.planId, attempt));
-    this.#opening = opening;
-    this.#settling = settling;
-    this.#permitting = own.filter((command) => !opening.includes(command) && !settling.includes(command));
-    if (proposal === "" || attempt === "" || result === "")
-      throw new Error(`the recorded plan is not whole: ${JSON.stringify(this.#was)}`);
+    const was = idsOf(own);
+    if (Object.values(was).includes(""))
+      throw new Error(`the recorded plan is not whole: ${JSON.stringify(was)}`);
+    const template = own.map((command) => templateOf(command, was));
+    const has = (command: Command, id: keyof Ids) => command.some((arg) => arg.includes(PLACE[id]));
+    this.#settling = template.filter((command) => has(command, "result"));
+    // The script that opens a plan names no attempt yet, but `apply.plan` among its keys.
+    this.#opening = template.filter(
+      (command) =>
+        command[0]?.toLowerCase() === "xadd" ||
+        (command.includes(keys.streams.plan) && !has(command, "attempt")),
+    );
+    this.#permitting = template.filter(
+      (command) => !this.#opening.includes(command) && !this.#settling.includes(command),
+    );
   }
 
   get commandsPerPlan(): number {
@@ -47,23 +66,27 @@ export class LimitScript {
   }
 
   opening(): string {
-    this.#ids = Array.from({ length: this.plans }, (_, i) =>
-      planId({
+    this.#ids = Array.from({ length: this.plans }, (_, i) => ({
+      plan: planId({
         symbol: "BENCH",
         harvestAction: "PARTIAL_25",
         killScore: 0,
         newSlProposed: i,
         computedAtUtc: String(Date.now()),
       }),
-    );
-    return this.#write(this.#opening, () => []);
+      proposal: "",
+      attempt: "",
+      result: "",
+    }));
+    return this.#write(this.#opening);
   }
 
   async permitting(
     redis: RedisClient,
     opened: { proposals: readonly string[]; attempts: readonly string[] },
   ): Promise<string> {
-    const { proposal, attempt } = this.#was;
+    this.#learn("proposal", opened.proposals);
+    this.#learn("attempt", opened.attempts);
     const symbol = symbolOf(this.#permitting);
     // P3.3's permits name the state that they were decided from, which stays as it is until the results come.
     const releases = (await redis.hget(keys.reservations("p33", symbol).totals, "releases")) ?? "0";
@@ -74,20 +97,16 @@ export class LimitScript {
           : arg,
       ),
     );
-    return (
-      this.#reads(["proposal", "plan"]) +
-      this.#write(commands, (i) => [
-        [proposal, opened.proposals[i] ?? ""],
-        [attempt, opened.attempts[i] ?? ""],
-      ])
-    );
+    return this.#reads(["proposal", "plan"]) + this.#write(commands);
   }
 
   settling(results: readonly string[]): string {
-    return (
-      this.#reads(["permit", "result"]) +
-      this.#write(this.#settling, (i) => [[this.#was.result, results[i] ?? ""]])
-    );
+    this.#learn("result", results);
+    return this.#reads(["permit", "result"]) + this.#write(this.#settling);
+  }
+
+  #learn(what: keyof Ids, values: readonly string[]): void {
+    for (const [index, ids] of this.#ids.entries()) ids[what] = values[index] ?? "";
   }
 
   #reads(streams: readonly (keyof typeof GROUPS)[]): string {
@@ -109,25 +128,43 @@ export class LimitScript {
     return commands.map(encode).join("");
   }
 
-  #write(commands: readonly Command[], idsOfPlan: (index: number) => [was: string, is: string][]): string {
-    return this.#ids
-      .map((id, index) => {
-        const replaced: [string, string][] = [[this.#was.planId, id], ...idsOfPlan(index)];
-        const text = commands.map((command) =>
-          encode(command.map((arg) => replaced.reduce((all, [was, is]) => all.replaceAll(was, is), arg))),
-        );
-        return text.join("");
-      })
-      .join("");
+  #write(commands: readonly Command[]): string {
+    const parts: string[] = [];
+    for (let first = 0; first < this.plans; first += GATHERED) {
+      const ofPlans = this.#ids.slice(first, first + GATHERED);
+      for (const command of commands) {
+        const filled = ofPlans.map((ids) => command.map((arg) => fill(arg, ids)));
+        parts.push(...gather(filled).map(encode));
+      }
+    }
+    return parts.join("");
   }
 }
 
-function idsOf(commands: readonly Command[]): {
-  planId: string;
-  proposal: string;
-  attempt: string;
-  result: string;
-} {
+const PLACE: Ids = { plan: "{plan}", proposal: "{proposal}", attempt: "{attempt}", result: "{result}" };
+
+function templateOf(command: Command, was: Ids): Command {
+  const isProposals = command.includes(keys.streams.proposal);
+  const isSettlement = command[0]?.toLowerCase() === "evalsha" && command[3] === keys.streams.result;
+  // A settlement names its result first, and then the attempt.
+  const resultAt = isSettlement ? command.indexOf(was.result) : -1;
+  return command.map((arg, index) => {
+    if (index === resultAt) return PLACE.result;
+    const [entry, place] = isProposals ? [was.proposal, PLACE.proposal] : [was.attempt, PLACE.attempt];
+    return arg.replaceAll(was.plan, PLACE.plan).replaceAll(entry, place);
+  });
+}
+
+function fill(arg: string, ids: Ids): string {
+  if (!arg.includes("{")) return arg;
+  return arg
+    .replaceAll(PLACE.plan, ids.plan)
+    .replaceAll(PLACE.proposal, ids.proposal)
+    .replaceAll(PLACE.attempt, ids.attempt)
+    .replaceAll(PLACE.result, ids.result);
+}
+
+function idsOf(commands: readonly Command[]): Ids {
   const acked = (stream: string) =>
     commands.find(([name = "", key]) => name.toLowerCase() === "xack" && key === stream)?.[3] ?? "";
   const script = (part: string) =>
@@ -139,19 +176,22 @@ function idsOf(commands: readonly Command[]): {
     ([name = "", , , key]) => name.toLowerCase() === "evalsha" && key === keys.streams.result,
   );
   return {
-    planId: planKey.slice(keys.plan("").length),
+    plan: planKey.slice(keys.plan("").length),
     proposal: acked(keys.streams.proposal),
     attempt: entryId(issue),
     result: entryId(settle ?? []),
   };
 }
 
-/** The proposal, and the script that opens its plan: it names no attempt yet, but `apply.plan` among its keys. */
-function isOpening(command: Command, planId: string, attempt: string): boolean {
-  const name = command[0]?.toLowerCase();
-  if (name === "xadd" || name === "sadd") return true;
-  const isOfPlan = command.includes(keys.plan(planId)) && command.includes(keys.streams.plan);
-  return name === "evalsha" && isOfPlan && !command.includes(attempt);
+/** The same command of several plans as the services send it for all of them. */
+function gather(commands: readonly Command[]): readonly Command[] {
+  const [name = "", what = "", third = ""] = commands[0] ?? [];
+  if (name.toLowerCase() === "xack")
+    return [[name, what, third, ...commands.flatMap((command) => command.slice(3))]];
+  if (name.toLowerCase() !== "evalsha") return commands;
+  const keys = commands.flatMap((command) => command.slice(3, 3 + Number(command[2])));
+  const args = commands.flatMap((command) => command.slice(3 + Number(command[2])));
+  return [[name, what, String(keys.length), ...keys, ...args]];
 }
 
 function symbolOf(commands: readonly Command[]): string {
