@@ -14,7 +14,7 @@ const QUICK_RATES_PER_SEC = [100, 1_000];
 /** The poll loop ends some ten plans a second: this it can keep. */
 const LOW_RATE_PER_SEC = 5;
 /** Code that has not run yet is slow, and compiled only then. */
-const WARM_UP = { window: 4, warmupMs: 0, durationMs: 1_000 };
+const WARM_UP = { window: 32, warmupMs: 0, durationMs: 2_000 };
 /** A contender that ends less than this share of a rate is spared the higher ones. */
 const KEPT_SHARE = 0.9;
 

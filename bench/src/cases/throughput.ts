@@ -11,6 +11,8 @@ import { benchSymbols, startServices } from "../services.ts";
 const SYMBOLS = 64;
 /** A plan at a quarter of a position: three of four that may be promised at once. */
 export const PER_SYMBOL = 3;
+/** Code that has not run yet is slow, and compiled only then. */
+const WARM_UP = { warmupMs: 0, durationMs: 2_000 };
 /** The poll loop gains nothing from more: it takes one after another. */
 const POLL_LOOP_WINDOW = 8;
 
@@ -34,6 +36,10 @@ export async function toVerdict(
         ...(options.withPollLoop ? [startPollLoop({ rig, symbols: pollSymbols, drivesIssuers: false })] : []),
       ])),
     );
+    for (const contender of contenders.filter(({ name }) => name !== "poll loop")) {
+      bench.progress(`${options.name}: warming ${contender.name} up`);
+      await measureThroughput(contender, { window: PER_SYMBOL * SYMBOLS, ...WARM_UP });
+    }
     for (let repeat = 1; repeat <= bench.repeats; repeat++) {
       for (const contender of contenders) {
         bench.progress(`${options.name}: ${contender.name}, run ${repeat} of ${bench.repeats}`);
