@@ -21,8 +21,8 @@ local FIRST_FIELD = 5
 
 local there = redis.call('HGET', ledger, 'version') or ''
 if there ~= version then return { 'CONFLICT', there } end
--- Counted from the time, so that after a loss of the keyspace no version comes again that somebody still knows.
-local next_version = int((tonumber(version) or now_ms()) + 1)
+-- Not earlier than the time: whatever Redis has forgotten, no version comes again that somebody still knows.
+local next_version = int(math.max((tonumber(version) or 0) + 1, now_ms()))
 redis.call('DEL', snapshot)
 redis.call('HSET', snapshot, 'version', next_version, unpack(ARGV, FIRST_FIELD, FIRST_FIELD + snapshot_fields - 1))
 redis.call('EXPIRE', snapshot, snapshot_sec)

@@ -54,7 +54,7 @@ local permits, plans, open, expiry, totals, executions, unsettled = unpack(KEYS,
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
--- A key of the wrong type fails here, before anything is written.
+-- A key of the wrong type fails before anything is written: here, or where it is read and written first below.
 local now = now_ms()
 expect_stream(permits)
 expect_stream(plans)

@@ -6,7 +6,8 @@
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
 --   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
 --               computed before such an end may be too high: an order filled, and the position shrank with the promise
---   executions  ZSET → ms, of this UTC day and the last hour: reserved ones by attempt, executed ones by result
+--   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
+--               attempt, executed ones by result
 local DAY_MS, HOUR_MS = 86400000, 3600000
 local EXPIRED_PER_CALL = 100
 

@@ -26,15 +26,19 @@ local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3]
 -- A key of the wrong type fails here, before anything is written.
 redis.call('HLEN', totals)
 redis.call('ZCARD', expiry)
--- Ids of two streams may be equal, so a result's is marked as one.
-local execution = 'result:' .. entry_id
--- Charged before: the group was lost and its stream is read again.
-local is_charged = redis.call('ZSCORE', executions, execution)
-local reserved = redis.call('HGET', open, attempt)
-if redis.call('XACK', results, group, entry_id) == 0 or is_charged then return { 'REPLAYED' } end
+if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
 
 local now = now_ms()
 local executed = amounts ~= '' and cjson.decode(amounts)
+-- Ids of two streams may be equal, so a result's is marked as one.
+local execution = 'result:' .. entry_id
+-- Charged before: the group was lost and its stream is read again.
+if redis.call('ZSCORE', executions, execution) then
+  redis.call('XACK', results, group, entry_id)
+  return { 'REPLAYED' }
+end
+
+local reserved = redis.call('HGET', open, attempt)
 drop(open, expiry, totals, executions, attempt)
 -- A writer's clock may be ahead, but nothing counts for longer than from now on.
 executed_ms = math.min(executed_ms, now)
@@ -46,4 +50,5 @@ if executed and executed_ms >= horizon(now) then
     charge(totals, now, executed)
   end
 end
+redis.call('XACK', results, group, entry_id)
 return { 'SETTLED', reserved and '1' or '0' }

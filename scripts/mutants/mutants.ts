@@ -237,7 +237,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/ledger/store.lua",
-        find: "(tonumber(version) or now_ms()) + 1",
+        find: "math.max((tonumber(version) or 0) + 1, now_ms())",
         replace: "(tonumber(version) or 0) + 1",
       },
     ],
@@ -248,8 +248,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "packages/permits/src/wait.ts",
-        find: "if (lacks && this.#silentIssuers().length === 0) return;",
-        replace: "if (lacks) return;",
+        find: "&& this.#silentIssuers().length === 0) return;",
+        replace: ") return;",
       },
     ],
     test: "packages/permits/src/wait.test.ts",

@@ -96,6 +96,17 @@ describe("settle", () => {
     expect(await executions()).toEqual(["recent", `result:${entryId}`]);
   });
 
+  it.each([
+    ["a promise that is no JSON", () => redis.hset(reservations.open, "1-1", "{")],
+    ["a sum that is no number", () => redis.hset(reservations.totals, "reserved:qty", "much")],
+  ])("leaves the result pending where it finds %s", async (_, damage) => {
+    const attempt = await grant(PLAN, { qty: 5 });
+    await damage();
+    const promise = (await redis.hexists(reservations.open, "1-1")) === 1 ? "1-1" : attempt;
+    await expect(settle(promise, await publishResult(), executedNow({ qty: 5 }))).rejects.toThrow("settle_reservation.lua");
+    expect(await pendingEntries(keys.streams.result)).toBe(1);
+  });
+
   it("charges a result that comes after its reservation ran out", async () => {
     const attempt = await grant(PLAN, { qty: 5 });
     await redis.zadd(reservations.expiry, Date.now() - 1, attempt);

@@ -1,8 +1,8 @@
 /**
  * The wait for permits: many plans at once, no polling while issuers wake us.
  *
- * A plan is tried when a wake-up says that the last issuer answered, or one denied, and once more at its exact deadline. Wake-ups are hints:
- * losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks, once a step,
+ * A plan is tried when a wake-up says that the last issuer answered, or one denied, half-way, and at its exact deadline.
+ * Wake-ups are hints: losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks, once a step,
  * whether keys have appeared for plans that have waited longer than a step; with nothing waiting, or where every issuer
  * wakes us, it asks nothing.
  * All state that matters is in Redis, so a plan that is lost here is finished by the sweep of any replica.
@@ -67,7 +67,8 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   /** Waits for a plan until its deadline, `remainingMs` from now. Watching it again changes nothing. */
   watch(planId: string, symbol: string, remainingMs: number): void {
     if (this.#stopped || this.#waiting.has(planId)) return;
-    const deadline = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs));
+    // Half-way first: a wake-up that was lost must not cost all the time.
+    const deadline = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs / 2));
     this.#waiting.set(planId, { symbol, since: performance.now(), deadline, keysSeen: 0 });
     this.#poll ??= setInterval(() => {
       // While Redis is slow, polls must not pile up.
@@ -76,14 +77,14 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   }
 
   /**
-   * An issuer's wake-up. A plan that others have still to answer is not tried yet: the last of them will wake us, if they
-   * do such a thing. A try would only find that it must wait.
+   * An issuer's wake-up. A plan that is watched here and that others have still to answer is not tried yet: the last of
+   * them will wake somebody, if they do such a thing. A try would only find that it must wait.
    */
   async answered({ plan_id, symbol, issuer, verdict, answers }: PermitEntry): Promise<void> {
     const { required } = this.#options;
     if (required.includes(issuer)) this.#wokenAtMs.set(issuer, performance.now());
     const lacks = verdict === "granted" && answers !== "" && answers < required.length;
-    if (lacks && this.#silentIssuers().length === 0) return;
+    if (lacks && this.#waiting.has(plan_id) && this.#silentIssuers().length === 0) return;
     await this.wake(plan_id, symbol);
   }
 

@@ -35,6 +35,15 @@ describe("a connection for commands", () => {
     expect(await connect().exists("here")).toBe(0);
   });
 
+  it("writes the commands of one turn at once, those of its microtasks too", async () => {
+    const client = connect();
+    await client.ping();
+    const writes = vi.spyOn(client.stream, "_writev");
+    const later = Promise.resolve().then(() => client.get("b"));
+    expect(await Promise.all([client.set("a", "1"), client.get("a"), later])).toEqual(["OK", "1", null]);
+    expect(writes).toHaveBeenCalledTimes(1);
+  });
+
   it("ends every command within its deadline while the server is frozen, and works when it is back", async () => {
     const client = connect();
     await client.ping();

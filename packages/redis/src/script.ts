@@ -39,7 +39,7 @@ export function bindScript<const Keys extends readonly string[], const Args exte
   const batches = new WeakMap<RedisClient, Batch>();
   return (client: RedisClient, call: ScriptCall<Keys, Args>): Promise<string[]> => {
     let batch = batches.get(client);
-    if (batch === undefined || batch.isFull) batches.set(client, (batch = new Batch(client, script)));
+    if (batch === undefined || batch.isClosed) batches.set(client, (batch = new Batch(client, script)));
     return batch.add({
       keys: inOrder(declaration.keys, call.keys, call.restKeys),
       args: inOrder(declaration.args, call.args, call.restArgs),
@@ -92,7 +92,7 @@ class Batch {
   }
 
   /** Takes no more calls. */
-  get isFull(): boolean {
+  get isClosed(): boolean {
     return this.#hasLeft || this.#calls.length >= CALLS_MAX;
   }
 
@@ -108,14 +108,20 @@ class Batch {
     try {
       const replies = await evaluate(this.#client, this.#script, packCalls(this.#calls));
       for (const [index, { resolve, reject }] of this.#callers.entries()) {
-        const reply = replies[index];
-        if (reply instanceof Error || reply === undefined) reject(reply);
+        const reply = replies[index] ?? new Error("no reply");
+        if (reply instanceof Error) reject(named(reply, this.#script));
         else resolve(reply);
       }
     } catch (error) {
       for (const { reject } of this.#callers) reject(error);
     }
   }
+}
+
+/** Among the errors of a service, one of a script says which. Redis's code stays in front. */
+function named(error: Error, { name }: Script): Error {
+  error.message += ` (lua/${name}.lua)`;
+  return error;
 }
 
 /** EVALSHA, and EVAL after a `SCRIPT FLUSH` or a restart. */

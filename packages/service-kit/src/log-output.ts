@@ -1,7 +1,7 @@
 /**
  * Where log lines go: to stdout, those of one turn of the event loop in one write. A line each would cost a service as
  * much as its work does. Synchronous, so that what was logged before an exit is there, in order: pino's own buffering
- * loses or turns it round.
+ * loses or turns it round. Only what ends a process without a word (SIGKILL) takes the lines of its last turn along.
  */
 import { pino } from "pino";
 
@@ -12,8 +12,9 @@ export function createLogOutput() {
   const flushSync = () => {
     clearImmediate(turn);
     turn = undefined;
-    if (lines !== "") stdout.write(lines);
+    const written = lines;
     lines = "";
+    if (written !== "") stdout.write(written);
   };
   // An uncaught error ends in an exit, too.
   process.on("exit", flushSync);

@@ -12,7 +12,9 @@ import { removeIdleConsumers, type StreamConsumer, trim } from "@quantum/streams
 import type { Logger } from "pino";
 
 export const STREAM_LENGTH = 10_000;
-export const UPKEEP_EVERY_MS = 60_000;
+const UPKEEP_EVERY_MS = 60_000;
+/** After a start, and after a failure: a service or a Redis that often restarts must not keep it from being done. */
+const UPKEEP_AGAIN_MS = 5_000;
 /**
  * A replica that is down for less than this keeps its name. One that lives but reads nothing may lose it too (Redis 7.0
  * does not count an empty read as use): its next read makes it again, and it had nothing pending.
@@ -26,10 +28,11 @@ export function startUpkeep(redis: RedisClient, consumed: readonly Consumed[], l
   const stopping = new AbortController();
   const { signal } = stopping;
   const running = (async () => {
+    let pauseMs = UPKEEP_AGAIN_MS;
     for (;;) {
-      await delay(UPKEEP_EVERY_MS, undefined, { signal }).catch(() => undefined);
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      await upkeep(redis, consumed, log);
+      pauseMs = (await upkeep(redis, consumed, log)) ? UPKEEP_EVERY_MS : UPKEEP_AGAIN_MS;
     }
   })();
   return {
@@ -40,8 +43,13 @@ export function startUpkeep(redis: RedisClient, consumed: readonly Consumed[], l
   };
 }
 
-/** One turn; a stream that fails does not keep the others from it. */
-export async function upkeep(redis: RedisClient, consumed: readonly Consumed[], log: Logger): Promise<void> {
+/** One turn; a stream that fails does not keep the others from it. @returns whether none has failed */
+export async function upkeep(
+  redis: RedisClient,
+  consumed: readonly Consumed[],
+  log: Logger,
+): Promise<boolean> {
+  let isDone = true;
   for (const { stream, group, consumer } of consumed) {
     try {
       const trimmed = await trim(redis, stream, STREAM_LENGTH);
@@ -54,7 +62,9 @@ export async function upkeep(redis: RedisClient, consumed: readonly Consumed[], 
       });
       if (removed.length > 0) log.info({ stream, group, removed }, "unused consumers removed");
     } catch (error) {
+      isDone = false;
       log.warn({ stream, group, err: error }, "failed to keep a stream in order, trying again");
     }
   }
+  return isDone;
 }

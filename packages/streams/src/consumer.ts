@@ -73,6 +73,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #reclaiming: Promise<void> | undefined;
   #reclaimCursor = "0-0";
   readonly #stopping = new AbortController();
+  #stopped: Promise<void> | undefined;
   #capacityFreed: (() => void) | undefined;
   #acks: { ids: string[]; sent: Promise<unknown> } | undefined;
   /** Time of the last answer to a read, at first of the group's, in ms since the epoch. */
@@ -117,7 +118,12 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   }
 
   /** Reads no more and lets running handlers finish; what they leave stays pending. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping.abort();
     await this.#reader.close();
     this.#capacityFreed?.();

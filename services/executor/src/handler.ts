@@ -39,7 +39,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const entry = parsed.data;
 
-    await Promise.all([orders.announce(entry.symbol), memory.confirm()]);
+    await memory.announce(entry.symbol);
     const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);
     const intent = orderIntent(entry, await rules.of(entry.symbol), simulatedVenue);
     const order = orderOf(entryId, entry, intent);

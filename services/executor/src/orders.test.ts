@@ -431,8 +431,7 @@ describe("settle", () => {
 describe("the index of unsettled orders", () => {
   it("lists what was claimed and not settled, as Redis knows it", async () => {
     expect(await orders.listUnsettled()).toEqual([]);
-    await orders.announce(SYMBOL);
-    await orders.announce("ETHUSDT");
+    await redis.sadd(keys.orderSymbols, SYMBOL, "ETHUSDT");
     expect(await orders.listUnsettled()).toEqual([]);
     await orders.claim(await requestOf());
     const windowEndMs = VENUE_MS + WINDOW_MS;

@@ -110,11 +110,6 @@ export function createOrders(options: {
 }) {
   const { redis, keys, group, events } = options;
 
-  /** Before a claim, so that recovery can never miss one. */
-  async function announce(symbol: string): Promise<void> {
-    await redis.sadd(keys.orderSymbols, symbol);
-  }
-
   async function claim(request: ClaimRequest): Promise<Claimed> {
     const { entryId, entry, intent, clientOrderId, refusal } = request;
     const { plan_id: planId, symbol, step } = entry;
@@ -225,7 +220,7 @@ export function createOrders(options: {
     return orders.filter((order) => order !== undefined);
   }
 
-  return { announce, claim, doubt, settle, readUnsettled, listUnsettled };
+  return { claim, doubt, settle, readUnsettled, listUnsettled };
 }
 
 function unsettledOf(claim: Record<string, string>): UnsettledOrder | undefined {

@@ -34,7 +34,7 @@ async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Pro
   const entryId = await rig.publish(entry);
   await redis.xreadgroup("GROUP", GROUP, consumer, "COUNT", 1, "STREAMS", keys.streams.execute, ">");
   const orders = createOrders({ redis, keys, group: GROUP, events: createEvents() });
-  await orders.announce(entry.symbol);
+  await redis.sadd(keys.orderSymbols, entry.symbol);
   const claimed = await orders.claim({
     entryId,
     entry: executeEntry.parse(entry),

@@ -38,18 +38,21 @@ export class RedisMemory {
   }
 
   /**
-   * Asks whether the keyspace is the one that is known here. To be called for each entry together with what is written
-   * first for it: the answers belong to one connection.
+   * Announces the symbol of an entry, so that recovery finds its claim, and asks whether the keyspace that it is written
+   * into is the one that is known here. In one pipeline: it is answered by one connection, or not at all.
    */
-  async confirm(): Promise<void> {
-    const [epoch] = await Promise.all([
-      this.#redis.get(this.#keys.orderEpoch),
+  async announce(symbol: string): Promise<void> {
+    const [replies] = await Promise.all([
+      this.#redis.pipeline().sadd(this.#keys.orderSymbols, symbol).get(this.#keys.orderEpoch).exec(),
       this.#checked.catch(() => this.#startCheck()),
     ]);
-    if (epoch !== this.#epoch) await this.#startCheck();
+    const [announced, epoch] = replies ?? [];
+    const error = announced?.[0] ?? epoch?.[0];
+    if (error) throw error;
+    if (epoch?.[1] !== this.#epoch) await this.#startCheck();
   }
 
-  /** Whether an order of the plan may have been sent that Redis knows nothing of; as of the last `confirm`. */
+  /** Whether an order of the plan may have been sent that Redis knows nothing of; as of the last `announce`. */
   mayHaveForgotten({ opened_at_ms: openedAtMs, proposed_ms: proposedMs }: Proposed): boolean {
     return (proposedMs ?? openedAtMs) < this.#sinceMs;
   }

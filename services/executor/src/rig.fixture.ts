@@ -181,7 +181,7 @@ export async function startRig() {
         handle,
         orderBy: (entry) => entry.fields["symbol"] ?? "",
       });
-      await memory.confirm();
+      await memory.announce("BTCUSDT");
       await consumer.start();
       return {
         events,

@@ -166,6 +166,18 @@ describe("the state that a decision is made from", () => {
     expect(await amount()).toBe("-1.600");
   });
 
+  it("reads a pair again that was stored after Redis had lost the one that is known", async () => {
+    await pairs.store(SYMBOL, "", pair("-1.850"));
+    const before = await pairs.read(SYMBOL);
+    const [snapshot, ledger] = [await redis.dumpBuffer(SNAPSHOT), await redis.dumpBuffer(LEDGER)];
+    await pairs.store(SYMBOL, before.version, pair("-1.800"));
+    expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-1.800");
+    await redis.restore(SNAPSHOT, 0, snapshot, "REPLACE");
+    await redis.restore(LEDGER, 0, ledger, "REPLACE");
+    await pairs.store(SYMBOL, before.version, pair("-0.900"));
+    expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-0.900");
+  });
+
   it("is an error where Redis cannot read it, never an absence", async () => {
     await redis.set(SNAPSHOT, "0.011");
     await expect(pairs.state(SYMBOL)).rejects.toThrow("WRONGTYPE");

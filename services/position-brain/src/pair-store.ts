@@ -50,7 +50,7 @@ export const PROMISED = "qty";
 export type PairStore = ReturnType<typeof createPairStore>;
 
 export function createPairStore({ redis, keys, source }: { redis: RedisClient; keys: Keys; source: string }) {
-  const known = new Map<string, { version: string; pair: Pair | undefined }>();
+  const known = new Map<string, { version: string; pair: Pair }>();
   return {
     async read(symbol: string): Promise<StoredPair> {
       const { snapshot, ledger } = await readHashes(symbol);
@@ -92,12 +92,14 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
           args: { version: before?.version ?? "", amount: PROMISED },
         },
       );
-      let pair = before?.pair;
+      let pair: Pair | undefined = before?.pair;
       if (status === "STATE") {
         const snapshot = parseSnapshot(fieldsOf(fields.slice(0, Number(length))));
         const ledger = parseLedger(fieldsOf(fields.slice(Number(length))));
         pair = snapshot === undefined || ledger === undefined ? undefined : { snapshot, ledger };
-        known.set(symbol, { version, pair });
+        // Plans may name any symbol; kept are those that there is a pair of.
+        if (pair === undefined) known.delete(symbol);
+        else known.set(symbol, { version, pair });
       }
       return { pair, unknownOrders: Number(doubts), promisedUnits: Number(promised), releases };
     },
