@@ -103,7 +103,9 @@ describe("settle", () => {
     const attempt = await grant(PLAN, { qty: 5 });
     await damage();
     const promise = (await redis.hexists(reservations.open, "1-1")) === 1 ? "1-1" : attempt;
-    await expect(settle(promise, await publishResult(), executedNow({ qty: 5 }))).rejects.toThrow("settle_reservation.lua");
+    await expect(settle(promise, await publishResult(), executedNow({ qty: 5 }))).rejects.toThrow(
+      "settle_reservation.lua",
+    );
     expect(await pendingEntries(keys.streams.result)).toBe(1);
   });
 
