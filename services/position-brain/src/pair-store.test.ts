@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/testkit";
 import { createKeys } from "@quantum/contract";
@@ -172,6 +172,12 @@ describe("the state that a decision is made from", () => {
     const [snapshot, ledger] = [await redis.dumpBuffer(SNAPSHOT), await redis.dumpBuffer(LEDGER)];
     await pairs.store(SYMBOL, before.version, pair("-1.800"));
     expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-1.800");
+    const lost = Number((await pairs.read(SYMBOL)).version);
+    // No Redis comes back within the millisecond.
+    await vi.waitFor(async () => {
+      const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
+      expect(seconds * 1000 + Math.floor(micros / 1000)).toBeGreaterThan(lost);
+    });
     await redis.restore(SNAPSHOT, 0, snapshot, "REPLACE");
     await redis.restore(LEDGER, 0, ledger, "REPLACE");
     await pairs.store(SYMBOL, before.version, pair("-0.900"));
