@@ -10,7 +10,8 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import { atEndOfTurn, type RedisClient } from "@quantum/redis";
+import type { RedisClient } from "@quantum/redis";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { moveToDeadLetter } from "./dead-letter.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
@@ -69,13 +70,13 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #inFlight = new Set<string>();
   readonly #tails = new Map<string, Promise<void>>();
   readonly #reader: GroupReader;
+  readonly #acknowledgements: Acknowledgements;
   #running: Promise<void> | undefined;
   #reclaiming: Promise<void> | undefined;
   #reclaimCursor = "0-0";
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
   #capacityFreed: (() => void) | undefined;
-  #acks: { ids: string[]; sent: Promise<unknown> } | undefined;
   /** Time of the last answer to a read, at first of the group's, in ms since the epoch. */
   lastProgressMs = 0;
   groupReady = false;
@@ -92,6 +93,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       ...options,
     };
     this.#reader = new GroupReader(this.#options);
+    this.#acknowledgements = new Acknowledgements(this.#options);
   }
 
   get stream(): string {
@@ -235,7 +237,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       case "done":
         return;
       case "ack":
-        await this.#acknowledge(entry.id);
+        await this.#acknowledgements.add(entry.id);
         return;
       case "dead":
         await dead(disposition.reason);
@@ -244,21 +246,6 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         if (entry.deliveries >= maxDeliveries)
           await dead(`given up after ${entry.deliveries} deliveries: ${disposition.reason}`);
     }
-  }
-
-  /** Together with all others of this turn. */
-  #acknowledge(id: string): Promise<unknown> {
-    const { redis, stream, group } = this.#options;
-    if (this.#acks === undefined) {
-      const ids: string[] = [];
-      const sent = new Promise<void>((resolve) => atEndOfTurn(resolve)).then(() => {
-        this.#acks = undefined;
-        return redis.xack(stream, group, ...ids);
-      });
-      this.#acks = { ids, sent };
-    }
-    this.#acks.ids.push(id);
-    return this.#acks.sent;
   }
 
   async #reclaimRegularly(): Promise<void> {
