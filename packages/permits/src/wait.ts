@@ -158,7 +158,12 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     const silent = this.#silentIssuers();
     if (silent.length === 0) return;
     const patient = performance.now() - stepMs;
-    const plans = [...this.#waiting].slice(0, POLLED_PLANS_MAX).filter(([, { since }]) => since <= patient);
+    const plans: [string, Waiting][] = [];
+    // In the order in which they began to wait; there may be very many.
+    for (const plan of this.#waiting) {
+      if (plan[1].since > patient || plans.length === POLLED_PLANS_MAX) break;
+      plans.push(plan);
+    }
     if (plans.length === 0) return;
     const pipeline = redis.pipeline();
     for (const [planId] of plans) {
