@@ -32,7 +32,8 @@ export interface WaitOptions {
 interface Waiting {
   symbol: string;
   since: number;
-  deadline: NodeJS.Timeout;
+  /** Of the next try: half-way at first, then the deadline. */
+  timer: NodeJS.Timeout;
   /** How many of the plan's permit and block keys existed at the last poll. */
   keysSeen: number;
 }
@@ -68,8 +69,8 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   watch(planId: string, symbol: string, remainingMs: number): void {
     if (this.#stopped || this.#waiting.has(planId)) return;
     // Half-way first: a wake-up that was lost must not cost all the time.
-    const deadline = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs / 2));
-    this.#waiting.set(planId, { symbol, since: performance.now(), deadline, keysSeen: 0 });
+    const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs / 2));
+    this.#waiting.set(planId, { symbol, since: performance.now(), timer, keysSeen: 0 });
     this.#poll ??= setInterval(() => {
       // While Redis is slow, polls must not pile up.
       this.#polling ??= this.#pollKeys().finally(() => (this.#polling = undefined));
@@ -102,7 +103,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#poll);
-    for (const { deadline } of this.#waiting.values()) clearTimeout(deadline);
+    for (const { timer } of this.#waiting.values()) clearTimeout(timer);
     this.#waiting.clear();
     await this.#polling;
     await Promise.all(this.#tries.values());
@@ -133,12 +134,12 @@ export class PermitWait extends EventEmitter<WaitEvents> {
       this.watch(planId, symbol, remainingMs);
       return;
     }
-    clearTimeout(waiting.deadline);
-    if (!this.#stopped) waiting.deadline = setTimeout(() => void this.wake(planId, symbol), remainingMs);
+    clearTimeout(waiting.timer);
+    if (!this.#stopped) waiting.timer = setTimeout(() => void this.wake(planId, symbol), remainingMs);
   }
 
   #forget(planId: string): void {
-    clearTimeout(this.#waiting.get(planId)?.deadline);
+    clearTimeout(this.#waiting.get(planId)?.timer);
     this.#waiting.delete(planId);
     if (this.#waiting.size === 0) {
       clearInterval(this.#poll);
