@@ -110,6 +110,15 @@ describe("trim", () => {
     );
   });
 
+  it("goes through a long stream in steps that keep nobody waiting", async () => {
+    await bench.add(25_000);
+    await bench.redis.xgroup("CREATE", STREAM, GROUP, "$");
+    await bench.redis.config("RESETSTAT");
+    await trim(bench.redis, STREAM, 10);
+    expect(await bench.redis.xlen(STREAM)).toBe(10);
+    expect(await bench.redis.info("commandstats")).toMatch(/cmdstat_xtrim:calls=3,/);
+  });
+
   it("does no harm when replicas trim at the same time", async () => {
     await createGroup(GROUP);
     const added = await bench.add(50);

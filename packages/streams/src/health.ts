@@ -13,6 +13,9 @@ export interface GroupHealth {
   oldestIdleMs: number;
 }
 
+/** A few milliseconds of Redis; a stream that was left alone for long has millions to trim. */
+const TRIMMED_AT_ONCE = 10_000;
+
 /** The state of one group, for metrics; read when scraped. */
 export async function groupHealth(redis: RedisClient, stream: string, group: string): Promise<GroupHealth> {
   const groups = await readGroups(redis, stream);
@@ -43,7 +46,13 @@ export async function trim(redis: RedisClient, stream: string, keep: number): Pr
   }
   // No group yet, or it was lost: whoever creates it at 0 needs everything.
   if (oldestNeeded === undefined) return 0;
-  return await redis.xtrim(stream, "MINID", "~", oldestNeeded, "LIMIT", excess);
+  let trimmed = 0;
+  for (;;) {
+    const most = Math.min(excess - trimmed, TRIMMED_AT_ONCE);
+    const gone = most <= 0 ? 0 : await redis.xtrim(stream, "MINID", "~", oldestNeeded, "LIMIT", most);
+    if (gone === 0) return trimmed;
+    trimmed += gone;
+  }
 }
 
 async function readGroups(redis: RedisClient, stream: string): Promise<Record<string, string>[]> {
