@@ -70,10 +70,12 @@ export async function startBench(
     return entries;
   };
 
-  const noneLeft = (keyOf: (symbol: string) => string, timeoutMs: number) =>
+  /** Damaged input names symbols that are nobody's, too. */
+  const noneLeft = (index: string, keyOf: (symbol: string) => string, timeoutMs: number) =>
     eventually(
       async () => {
-        return (await client.exists(allowlist.map(keyOf))) === 0 ? true : undefined;
+        const symbols = [...allowlist, ...(await client.smembers(index))];
+        return (await client.exists(symbols.map(keyOf))) === 0 ? true : undefined;
       },
       timeoutMs,
       `no plan under ${keyOf("*")}`,
@@ -133,10 +135,10 @@ export async function startBench(
       ),
 
     /** Waits until no plan waits for permits. */
-    noneWaiting: () => noneLeft(keys.waiting, QUIET_MS),
+    noneWaiting: () => noneLeft(keys.waitingSymbols, keys.waiting, QUIET_MS),
 
-    /** Waits until no order of an allowed symbol is under way or in doubt. */
-    settled: (timeoutMs = QUIET_MS) => noneLeft(keys.unsettled, timeoutMs),
+    /** Waits until no order is under way or in doubt. */
+    settled: (timeoutMs = QUIET_MS) => noneLeft(keys.orderSymbols, keys.unsettled, timeoutMs),
 
     /** Waits until every plan has its verdict, and every order that came of it has ended. */
     async ended(): Promise<void> {
