@@ -87,8 +87,10 @@ describe("the loader of scripts", () => {
 
       // Many at once: each its own keys, arguments and reply, and an error keeps nobody else from being made.
       await redis.lpush("list", "not a string");
+      const tooMany = { keys: ["n"], args: Array.from({ length: 9_000 }, String) };
       const replies = await run(
         { keys: ["a", "more"], args: ["1"] },
+        tooMany,
         { keys: ["n"], args: [] },
         { keys: ["list"], args: ["3"] },
         { keys: ["b"], args: ["2"] },
@@ -96,6 +98,7 @@ describe("the loader of scripts", () => {
       const wrongType = expect.objectContaining({ message: expect.stringContaining("WRONGTYPE") });
       expect(replies).toEqual([
         ["STORED", "<1>!"],
+        expect.objectContaining({ message: expect.stringContaining("too many results to unpack") }),
         arity("ARGV wants 1, got 0"),
         wrongType,
         ["STORED", "<2>!"],

@@ -53,10 +53,13 @@ export function packCalls(calls: readonly Call[]): { keys: string[]; args: strin
 
 /** The replies of all calls, in their order. An error is a table where `redis.call` threw it, else text. */
 const EACH_CALL = `
+local function one(key, keys, arg, args)
+  return call({ unpack(KEYS, key + 1, key + keys) }, { unpack(ARGV, arg + 3, arg + 2 + args) })
+end
 local replies, key, arg = {}, 0, 0
 while arg < #ARGV do
   local keys, args = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
-  local ok, reply = pcall(call, { unpack(KEYS, key + 1, key + keys) }, { unpack(ARGV, arg + 3, arg + 2 + args) })
+  local ok, reply = pcall(one, key, keys, arg, args)
   if not ok and type(reply) ~= 'table' then reply = redis.error_reply(tostring(reply)) end
   replies[#replies + 1] = reply or redis.error_reply('NOREPLY')
   key, arg = key + keys, arg + 2 + args

@@ -2,10 +2,10 @@
  * The wait for permits: many plans at once, no polling while issuers wake us.
  *
  * A plan is tried when a wake-up says that the last issuer answered, or one denied, half-way, and at its exact deadline.
- * Wake-ups are hints: losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks, once a step,
- * whether keys have appeared for plans that have waited longer than a step; with nothing waiting, or where every issuer
- * wakes us, it asks nothing.
- * All state that matters is in Redis, so a plan that is lost here is finished by the sweep of any replica.
+ * Wake-ups are hints: losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks,
+ * once a step, whether keys have appeared for plans that have waited longer than a step; with nothing waiting, or where
+ * every issuer wakes us, it asks nothing. All state that matters is in Redis, so a plan that is lost here is finished by
+ * the sweep of any replica.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
