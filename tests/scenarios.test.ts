@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { endProcess, type GuardedProcess, isFree, spawnGuarded, startRedisServer } from "@quantum/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "./rig.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const RECORDED = join(ROOT, "../shared/data/harvest-proposals.jsonl");
@@ -198,10 +199,15 @@ describe("a running pipeline", () => {
     redis: { port: number };
   }
 
+  const readFacts = async () => {
+    const facts = JSON.parse(await readFile(join(dir, "run.json"), "utf8")) as Partial<Facts>;
+    return facts.redis === undefined ? undefined : (facts as Facts);
+  };
   const launchLive = async () => {
     const live = await launch("start", "--rate", "20");
     await live.line("[PERMIT_WAIT] OK");
-    const facts = JSON.parse(await readFile(join(dir, "run.json"), "utf8")) as Facts;
+    // It names the Redis once everything runs, which may be a moment after the first plan.
+    const facts = await eventually(readFacts, GONE_TIMEOUT_MS, "run.json names the Redis");
     return { ...live, facts, ports: [facts.redis.port, ...Object.values(facts.ports)] };
   };
   const allFree = async (ports: readonly number[]) => (await Promise.all(ports.map(isFree))).every(Boolean);

@@ -31,6 +31,22 @@ describe("the claim of a checkout", () => {
     await (await claimRun(dir)).release();
   });
 
+  it("is never found half-written, however often its facts change", async () => {
+    const claim = await claimRun(dir);
+    await claim.write(FACTS);
+    const writes = (async () => {
+      for (let seed = 0; seed < 200; seed++) await claim.write({ ...FACTS, seed });
+      return "written";
+    })();
+    let reads = 0;
+    while ((await Promise.race([writes, readFile(join(dir, "run.json"), "utf8")])) !== "written") {
+      expect(JSON.parse(await readFile(join(dir, "run.json"), "utf8"))).toMatchObject({ pid: 42 });
+      reads += 1;
+    }
+    expect(reads).toBeGreaterThan(0);
+    await claim.release();
+  });
+
   it("takes the request to stop, which ends when the pipeline has", async () => {
     const claim = await claimRun(dir);
     await claim.write(FACTS);

@@ -3,7 +3,7 @@
  * A socket and not a pid, since it dies with its owner: a pid may be somebody else's by the time it is read.
  */
 import { once } from "node:events";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { join, relative } from "node:path";
 
@@ -54,7 +54,12 @@ export async function claimRun(dir = cacheDir()): Promise<RunClaim> {
   const file = join(dir, "run.json");
   return {
     stopRequested: stop.promise,
-    write: (facts) => writeFile(file, `${JSON.stringify(facts, null, 2)}\n`),
+    // Whoever reads it finds all of it, or what was there before.
+    write: async (facts) => {
+      const unfinished = `${file}.tmp`;
+      await writeFile(unfinished, `${JSON.stringify(facts, null, 2)}\n`);
+      await rename(unfinished, file);
+    },
     async release() {
       await rm(file, { force: true });
       const closed = once(server, "close");
