@@ -16,16 +16,18 @@ export type WaitOutcome =
   /** `detail`: the denying issuer's own reason, or empty. `permitTtls`: seconds by issuer; none if not known. */
   | (Waited & { kind: "blocked"; reason: string; detail: string; permitTtls: ReadonlyMap<string, number> });
 
-/** No extracted value stands last in a log record's message, lest its closing quote be extracted too. */
+/**
+ * Begins as the operators' quick reference prints it; what is ours follows, because every extractor finds a field by its
+ * name. No extracted value stands last, lest a log record's closing quote be extracted too.
+ */
 export function waitLine(outcome: WaitOutcome): string {
   const { planId, symbol, waitMs } = outcome;
-  const head = `plan=${planId} symbol=${symbol} wait_ms=${waitMs}`;
   if (outcome.kind === "ok")
-    return `[PERMIT_WAIT] OK ${head} safe_qty=${atLeastFourDecimals(outcome.safeQty)}`;
+    return `[PERMIT_WAIT] OK plan=${planId} wait_ms=${waitMs} safe_qty=${atLeastFourDecimals(outcome.safeQty)} symbol=${symbol}`;
   // The issuer's words: a blank or a `=` in them would look like another field.
   const detail = outcome.detail === "" ? "" : ` detail=${outcome.detail.replaceAll(/[^\w.:-]/g, "_")}`;
   const ttls = [...outcome.permitTtls].map(([issuer, ttl]) => ` ${ttlLabel(issuer)}=${ttl}`).join("");
-  return `[PERMIT_WAIT] BLOCK ${head} reason=${outcome.reason}${detail}${ttls}`;
+  return `[PERMIT_WAIT] BLOCK plan=${planId} reason=${outcome.reason} symbol=${symbol} wait_ms=${waitMs}${detail}${ttls}`;
 }
 
 /** Padded, never rounded: the text is what was permitted. */

@@ -87,7 +87,7 @@ describe("the apply-layer", () => {
     await issueByKeys(plan);
     const { msg, safe_qty } = await waitLog(service, plan);
     expect(msg).toMatch(
-      new RegExp(`^\\[PERMIT_WAIT\\] OK plan=${plan} symbol=BTCUSDT wait_ms=\\d+ safe_qty=0\\.0080$`),
+      new RegExp(`^\\[PERMIT_WAIT\\] OK plan=${plan} wait_ms=\\d+ safe_qty=0\\.0080 symbol=BTCUSDT$`),
     );
     expect(safe_qty).toBe("0.008");
     const execute = await entryOf(keys.streams.execute, plan);
@@ -122,8 +122,8 @@ describe("the apply-layer", () => {
     const plan = await propose();
     await issueByKeys(plan, ["governor"]);
     const { msg, wait_ms } = await waitLog(service, plan);
-    const head = `\\[PERMIT_WAIT\\] BLOCK plan=${plan} symbol=BTCUSDT wait_ms=${String(wait_ms)}`;
-    expect(msg).toMatch(new RegExp(`^${head} reason=missing_p33 gov_ttl=\\d+ p33_ttl=-2$`));
+    const head = `\\[PERMIT_WAIT\\] BLOCK plan=${plan} reason=missing_p33 symbol=BTCUSDT`;
+    expect(msg).toMatch(new RegExp(`^${head} wait_ms=${String(wait_ms)} gov_ttl=\\d+ p33_ttl=-2$`));
     expect(wait_ms).toBeGreaterThanOrEqual(WAIT_MS);
     expect(await entryOf(keys.streams.result, plan)).toMatchObject({
       decision: "BLOCKED",

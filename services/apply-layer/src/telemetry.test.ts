@@ -1,5 +1,6 @@
 import { resultEntry, waitLine } from "@quantum/contract";
 import type { Verdict } from "@quantum/permits";
+import { execFileSync } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { Registry } from "prom-client";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -41,10 +42,10 @@ const extract = (line: string) =>
 describe("the wait line", () => {
   it("is WIRE.md's", () => {
     expect(waitLine(OK)).toBe(
-      "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 symbol=BTCUSDT wait_ms=345 safe_qty=0.0080",
+      "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 wait_ms=345 safe_qty=0.0080 symbol=BTCUSDT",
     );
     expect(waitLine(BLOCKED)).toBe(
-      "[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b symbol=ETHUSDT wait_ms=1201 reason=missing_p33 gov_ttl=58 p33_ttl=-2",
+      "[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b reason=missing_p33 symbol=ETHUSDT wait_ms=1201 gov_ttl=58 p33_ttl=-2",
     );
   });
 
@@ -75,6 +76,26 @@ describe("the wait line", () => {
       safe_qty: [],
       reason: ["p33_permit_denied"],
     });
+  });
+
+  it.each([
+    // The quick reference's two lines, as patterns.
+    ["\\[PERMIT_WAIT\\] OK plan=[a-f0-9]+ wait_ms=[0-9]+ safe_qty=[0-9.]+", 1],
+    ["\\[PERMIT_WAIT\\] BLOCK plan=[a-f0-9]+ reason=[a-z0-9_]+", 1],
+    // What the scripts of the live system look for.
+    ["\\[PERMIT_WAIT\\]", 2],
+    ["\\[PERMIT_WAIT\\] OK", 1],
+    ["\\[PERMIT_WAIT\\] BLOCK", 1],
+    ["(?<=plan=)[a-f0-9]+", 2],
+    ["wait_ms=\\K[0-9]+", 2],
+    ["safe_qty=\\K[0-9.]+", 1],
+    ["reason=\\K[^ ]+", 1],
+    ["symbol=\\K[A-Z0-9]+", 2],
+  ])("is found by grep -oP '%s'", (pattern, matches) => {
+    const input = [OK, BLOCKED].map((verdict) => JSON.stringify({ msg: waitLine(verdict) })).join("\n");
+    const found = execFileSync("grep", ["-oP", pattern], { input, encoding: "utf8" }).trim().split("\n");
+    expect(found).toHaveLength(matches);
+    expect(found.join("")).not.toContain('"');
   });
 
   it("shows the issuer's own reason, and nothing in it can pass for a field of ours", () => {

@@ -68,8 +68,8 @@ describe("what goes on until it is interrupted", () => {
     await add(keys.streams.result, { plan_id: "3f58da1bdb590b3b", ...denied });
     const shown = await all.lines(2);
     expect(shown.toSorted()).toEqual([
-      "[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b symbol=BTCUSDT wait_ms=7 reason=p33_permit_denied detail=stale_exchange_state",
-      "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 symbol=BTCUSDT wait_ms=7 safe_qty=0.0080",
+      "[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b reason=p33_permit_denied symbol=BTCUSDT wait_ms=7 detail=stale_exchange_state",
+      "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 wait_ms=7 safe_qty=0.0080 symbol=BTCUSDT",
     ]);
     const [line = ""] = await denials.lines(1);
     expect(JSON.parse(line)).toEqual({
