@@ -1,4 +1,4 @@
--- Frees the id of a plan that ended without an order, so that its proposal may open it again. Only the marks that call it
+-- Frees the id of a plan whose order was never claimed, so that its proposal may open it again. Only the marks that call it
 -- a duplicate go: what guards against a second order (`spent`, `order`) is read, never written, a plan that waits is left
 -- alone, and the record stays until the next attempt replaces it. Invariant I1.
 --
@@ -17,7 +17,7 @@
 -- REPLY
 --   CLEARED      state of the record or 'unknown': the plan may open again
 --   WAITING      left alone: it gets its result first
---   ORDER        left alone: an order of it exists or may come
+--   ORDER        left alone: an order of it was or may be sent
 --   FREE         nothing marks it as taken
 --@include shared/now.lua
 --@include shared/json.lua

@@ -46,7 +46,7 @@ local may_be_sent, settled_sec = ARGV[15] == '1', ARGV[16]
 
 -- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
-local state, claimed_attempt = unpack(redis.call('HMGET', order, 'state', 'attempt'))
+local state, claimed_attempt, claimed_id = unpack(redis.call('HMGET', order, 'state', 'attempt', 'client_order_id'))
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
 local spent_attempt, spent_qty = (redis.call('GET', spent) or ''):match('^OK (%S+) %S+ (%S+)')
@@ -67,7 +67,8 @@ if spent_attempt ~= attempt or tonumber(quantity) > tonumber(spent_qty) then ret
 -- No order reaches an exchange in a shorter window: it would only be told that it came too late.
 local SHORTEST_WINDOW_MS = 50
 local left = tonumber(valid_until) - now
-local duplicate = state and state ~= 'NOT_PLACED'
+-- What an earlier attempt claimed was perhaps sent, whatever evidence has said since: no second order (I1).
+local duplicate = state and (claimed_id or state ~= 'NOT_PLACED')
 -- None of these says anything about an order that may already be there: only the exchange can.
 local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today)
   or left < SHORTEST_WINDOW_MS and 'execute_expired' or refusal ~= '' and refusal)

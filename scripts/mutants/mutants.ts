@@ -288,6 +288,17 @@ export const MUTANTS: readonly Mutant[] = [
     only: "the apply-layer",
   },
   {
+    bug: "a plan that was sent opens again once evidence says that it was not placed",
+    edits: [
+      {
+        file: "lua/shared/order_possible.lua",
+        find: "return claimed or (state",
+        replace: "return (state",
+      },
+    ],
+    test: "services/apply-layer/src/open.test.ts",
+  },
+  {
     bug: "a plan whose permits were spent can be opened again",
     edits: [
       {

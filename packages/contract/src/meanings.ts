@@ -29,7 +29,7 @@ export const SAFE_BECAUSE = {
   denial: "a denial gives nothing: without that issuer's permit nothing is spent and nothing is sent",
   wait: "nothing was spent, nothing was sent",
   order:
-    "the permits stay spent; nothing is ever sent twice, and a plan opens again only if its order was proven not placed",
+    "the permits stay spent; nothing is ever sent twice, and a plan opens again only if its order was refused before it was claimed",
 } as const;
 
 export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {

@@ -38,7 +38,7 @@ async function spend(): Promise<string> {
   return consumed.kind === "verdict" ? consumed.verdict.kind : consumed.kind;
 }
 
-/** An order as the executor leaves it. */
+/** An order as the executor leaves it; NOT_PLACED as it does before the claim. */
 const orderIs = (state: string, attempt: string, attempt_no = "1") =>
   kernel.redis.hset(keys.order(PLAN), { state, attempt, attempt_no });
 
@@ -203,6 +203,12 @@ describe("a plan that comes again", () => {
       await open();
       await spend();
     },
+    "NOT_PLACED after its claim": async () => {
+      await open();
+      await spend();
+      await orderIs("NOT_PLACED", await attemptOf());
+      await kernel.redis.hset(keys.order(PLAN), "client_order_id", `qp-${PLAN}-1`);
+    },
   };
   const liveUntil = async (state: string) => {
     const live = LIVES[state] ?? LIVES["spent"];
@@ -219,7 +225,7 @@ describe("a plan that comes again", () => {
     },
   );
 
-  it.each(["spent", "SENT", "EXECUTED", "UNKNOWN", "REJECTED"])(
+  it.each(["spent", "SENT", "EXECUTED", "UNKNOWN", "REJECTED", "NOT_PLACED after its claim"])(
     "is a duplicate even after the operators' reset, having been %s",
     async (state) => {
       await liveUntil(state);
@@ -230,7 +236,14 @@ describe("a plan that comes again", () => {
     },
   );
 
-  it("is a new attempt with the next number once its order is proven not placed", async () => {
+  it("is a duplicate once its permits were spent, though somebody deletes its order key", async () => {
+    await liveUntil("NOT_PLACED after its claim");
+    await kernel.redis.del(keys.order(PLAN));
+    await kernel.operatorsReset();
+    expect(await open()).toMatchObject({ kind: "duplicate" });
+  });
+
+  it("is a new attempt with the next number once its order was refused before the claim", async () => {
     await open();
     expect(await spend()).toBe("ok");
     const first = await attemptOf();

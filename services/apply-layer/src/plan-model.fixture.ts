@@ -45,7 +45,7 @@ export type Step =
   | { do: "reset" }
   | { do: "expire permit"; issuer: string }
   | { do: "expire mark" }
-  | { do: "settle"; state: "NOT_PLACED" | "EXECUTED" };
+  | { do: "settle"; state: "NOT_PLACED" | "EXECUTED"; claimed: boolean };
 
 export class PlanModel {
   readonly #kernel: Kernel;
@@ -61,9 +61,9 @@ export class PlanModel {
   #recorded = false;
   #permits = new Map<string, { said: Said; attempt?: string }>();
   #blocks = new Map<string, { attempt?: string }>();
-  /** The attempt that spent permits for an order, until the order is proven not placed. */
+  /** The attempt that spent permits for an order, until the order has ended. */
   #ordering: Attempt | undefined;
-  #placed = false;
+  #claimed = false;
   /** Attempts that wait no more, by how they must have ended. */
   readonly #ends = new Map<string, "executed" | "result" | "abandoned">();
 
@@ -118,7 +118,7 @@ export class PlanModel {
         await this.#redis.del(keys.dedupe(PLAN));
         return;
       case "settle":
-        return this.#settle(step.state);
+        return this.#settle(step.state, step.claimed || step.state === "EXECUTED");
     }
   }
 
@@ -161,7 +161,8 @@ export class PlanModel {
   async #open(mode: string): Promise<void> {
     const run = () =>
       this.#kernel.opener({ mode })(proposalFrom(), { decision: "EXECUTE", reason: "", close: CLOSE });
-    const taken = this.#marked || this.#waiting !== undefined || this.#ordering !== undefined || this.#placed;
+    const taken =
+      this.#marked || this.#waiting !== undefined || this.#ordering !== undefined || this.#claimed;
     if (taken) {
       assert.equal((await this.#unchanged(run)).kind, "duplicate");
       return;
@@ -288,15 +289,16 @@ export class PlanModel {
   }
 
   /** The executor's part, for the order that the last spending may have led to. */
-  async #settle(state: string): Promise<void> {
+  async #settle(state: string, claimed: boolean): Promise<void> {
     if (this.#ordering === undefined) return;
     const { id } = this.#ordering;
     const attempt_no = (await this.#kernel.entries(keys.streams.execute)).find(
       ({ attempt }) => attempt === id,
     )?.["attempt_no"];
     await this.#redis.hset(keys.order(PLAN), { state, attempt: id, attempt_no: attempt_no ?? "" });
+    if (claimed) await this.#redis.hset(keys.order(PLAN), "client_order_id", `qp-${PLAN}-${attempt_no}`);
     this.#ordering = undefined;
-    if (state === "EXECUTED") this.#placed = true;
+    this.#claimed ||= claimed;
   }
 
   #halt(): string | undefined {

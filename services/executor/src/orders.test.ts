@@ -277,7 +277,22 @@ describe("claim", () => {
     await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" }));
   });
 
-  it("CLAIMED: an earlier attempt that is proven NOT_PLACED makes way", async () => {
+  it.each(["NOT_PLACED", "REJECTED", "UNKNOWN"])(
+    "REFUSED: what an earlier attempt claimed was perhaps sent, also if it ended %s (I1)",
+    async (state) => {
+      await redis.hset(keys.order(PLAN), { state, attempt: "1-0", client_order_id: `qp-${PLAN}-1` });
+      const before = await orderHash();
+      expect(await orders.claim(await requestOf({ clientOrderId: `qp-${PLAN}-2` }))).toEqual({
+        kind: "ended",
+      });
+      expect(await orderHash()).toEqual(before);
+      expect(await planHash()).toMatchObject({ state: "NOT_PLACED", reason: "duplicate_order" });
+      expect([await resultCount(), await pending()]).toEqual([1, 0]);
+      await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" }));
+    },
+  );
+
+  it("CLAIMED: an earlier attempt that was refused before its claim makes way", async () => {
     await redis.hset(keys.order(PLAN), { state: "NOT_PLACED", attempt: "1-0", why: "old" });
     expect(await orders.claim(await requestOf())).toMatchObject({ kind: "claimed" });
     expect((await orderHash())["why"]).toBeUndefined();

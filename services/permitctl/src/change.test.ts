@@ -34,6 +34,13 @@ describe("force", () => {
     ["has an order", { state: "EXECUTED" }, `OK ${ATTEMPT} 1 0.1`, { state: "EXECUTED" }, "order"],
     ["has an order in doubt, after a reset", {}, `OK ${ATTEMPT} 1 0.1`, { state: "UNKNOWN" }, "order"],
     ["has spent its permits", { state: "PERMITTED" }, `OK ${ATTEMPT} 1 0.1`, {}, "order"],
+    [
+      "was claimed, though evidence says it was not placed",
+      { state: "NOT_PLACED" },
+      `OK ${ATTEMPT} 1 0.1`,
+      { state: "NOT_PLACED", client_order_id: `qp-${PLAN}-1` },
+      "order",
+    ],
   ])("leaves a plan alone that %s", async (_, record, spent, order, kind) => {
     await taken();
     await redis.hset(keys.plan(PLAN), { symbol: "BTCUSDT", ...record });
@@ -47,7 +54,7 @@ describe("force", () => {
   it.each([
     ["was blocked", { state: "BLOCKED" }, "", {}],
     ["was a dry run", { state: "DRY_RUN" }, `DRY_RUN ${ATTEMPT} 1 0.1`, {}],
-    ["is proven not placed", { state: "NOT_PLACED" }, `OK ${ATTEMPT} 1 0.1`, { state: "NOT_PLACED" }],
+    ["was refused before its claim", { state: "NOT_PLACED" }, `OK ${ATTEMPT} 1 0.1`, { state: "NOT_PLACED" }],
   ])("frees a plan that %s, and nothing but its marks goes", async (_, record, spent, order) => {
     await taken();
     await redis.set(keys.published(PLAN), "1");

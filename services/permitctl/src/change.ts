@@ -105,7 +105,7 @@ export type Forced =
   /** Nothing keeps it from opening. */
   | { kind: "free" };
 
-/** Frees a plan that led to no order. Without a mandate it only tells what it would do. */
+/** Frees a plan whose order was never claimed. Without a mandate it only tells what it would do. */
 export async function force(redis: RedisClient, keys: Keys, planId: string, by?: Mandate): Promise<Forced> {
   const [status, state = ""] = await forceScript(redis, {
     keys: {

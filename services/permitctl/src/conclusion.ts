@@ -41,7 +41,7 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     UNKNOWN: `In doubt: the exchange's answer to order ${order["client_order_id"]} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it, and nothing is sent again.`,
     EXECUTED: `Executed: ${permitted}, and order ${word("order_id")} closed ${word("executed_qty")}.`,
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
-    NOT_PLACED: `Not placed: ${why}; the permits are spent, there is no order, and the plan may open again.`,
+    NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order)}.`,
     unknown: unknownText(opened, result),
   };
   const lookAt =
@@ -59,6 +59,13 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     sentence: sentences[state] ?? `Its state is ${state}.`,
     lookAt: lookAt.startsWith(NOTHING) ? "" : lookAt,
   };
+}
+
+/** A claim recorded a client order id: the plan was perhaps sent, and stays closed whatever evidence says. */
+function againText(order: Fields): string {
+  return order["client_order_id"] === undefined
+    ? "nothing was sent: the plan may open again"
+    : "it was claimed: the plan never opens again";
 }
 
 /** Undefined unless an issuer denied: its own reason says more than ours. */

@@ -22,7 +22,7 @@ const LOOK_MS = 100;
 const FORCE_WORDS: Record<Forced["kind"], string> = {
   cleared: "its mark goes: the next poll of the hash opens it again",
   waiting: "stays: it waits for its permits, and gets its result first",
-  order: "stays: an order of it exists or may come",
+  order: "stays: an order of it was or may be sent, and it never opens again",
   free: "stays: nothing keeps it from opening",
 };
 

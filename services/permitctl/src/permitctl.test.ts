@@ -78,7 +78,8 @@ describe("explain", () => {
     },
     NOT_PLACED: {
       stages: ["open", "governor", "p33", "verdict", "claim", "result"],
-      conclusion: /^Not placed: .*\(rate_limited\); the permits are spent/,
+      conclusion:
+        /^Not placed: .*\(rate_limited\); the permits are spent, and it was claimed: the plan never opens again/,
     },
     UNKNOWN: {
       stages: ["open", "governor", "p33", "verdict", "claim", "doubt"],

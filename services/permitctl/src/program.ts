@@ -77,7 +77,7 @@ export function createProgram(host: Host): Command {
     .action((options: HistoryOptions) => run((session) => history(session, options)));
 
   changes(program.command("force"))
-    .description("let the plan of the present proposal run afresh, if it led to no order")
+    .description("let the plan of the present proposal run afresh, if no order of it was claimed")
     .argument("[symbol]", "only this symbol")
     .action((symbol: string | undefined, options: ChangeOptions) =>
       run((session) => forcePlans(session, symbol, options)),
