@@ -12,6 +12,7 @@
 --   disarm_today STRING
 --   executes     STREAM apply.execute
 --   results      STREAM apply.result
+--   handed_over  HASH plan id → its execute entry, until its order has an outcome
 -- ARGV
 --   plan_id      16 hex digits
 --   symbol       BTCUSDT
@@ -39,7 +40,7 @@
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/result.lua
-local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results = unpack(KEYS)
+local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results, handed_over = unpack(KEYS)
 local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = unpack(ARGV, 1, 7)
 local side, quantity, step, valid_until, venue_ms, window_ms, refusal = unpack(ARGV, 8, 14)
 local may_be_sent, settled_sec = ARGV[15] == '1', ARGV[16]
@@ -53,6 +54,7 @@ local spent_attempt, spent_qty = (redis.call('GET', spent) or ''):match('^OK (%S
 redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
+redis.call('HLEN', handed_over)
 
 -- The exchange takes no longer receive window.
 local LONGEST_WINDOW_MS = 60000
@@ -76,6 +78,7 @@ local reason = duplicate and 'duplicate_order' or unsendable
 
 if reason then
   local first_time = redis.call('XACK', executes, group, entry_id) == 1
+  redis.call('HDEL', handed_over, plan_id)
   if duplicate then
     -- The order is another attempt's and stays as it is, so only the entry tells whether this result was written.
     if not first_time then return { 'REFUSED', reason } end

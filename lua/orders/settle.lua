@@ -8,6 +8,7 @@
 --   plan         HASH, the plan's record
 --   executes     STREAM apply.execute
 --   results      STREAM apply.result
+--   handed_over  HASH plan id → its execute entry, until its order has an outcome
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
@@ -26,7 +27,7 @@
 --   NOT_CLAIMED  no such claim; nothing was changed
 --@include shared/now.lua
 --@include shared/result.lua
-local order, unsettled, unknown, plan, executes, results = unpack(KEYS)
+local order, unsettled, unknown, plan, executes, results, handed_over = unpack(KEYS)
 local plan_id, attempt, outcome, reason, detail, order_id, executed_qty = unpack(ARGV, 1, 7)
 local avg_price, steps_results, group, settled_sec = unpack(ARGV, 8, 11)
 
@@ -39,6 +40,7 @@ redis.call('ZCARD', unsettled)
 redis.call('SCARD', unknown)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
+redis.call('HLEN', handed_over)
 
 if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
 if state ~= 'SENT' and state ~= 'UNKNOWN' then
@@ -49,6 +51,7 @@ end
 local now = now_ms()
 redis.call('ZREM', unsettled, plan_id)
 redis.call('SREM', unknown, plan_id)
+redis.call('HDEL', handed_over, plan_id)
 redis.call('HSET', order, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
   'executed_qty', executed_qty, 'avg_price', avg_price, 'settled_at_ms', int(now))
 redis.call('EXPIRE', order, settled_sec)

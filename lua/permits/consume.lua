@@ -8,6 +8,7 @@
 --   spent        STRING, remembers the spending beyond the operators' reset
 --   waiting      ZSET of this symbol's waiting plans
 --   executes     STREAM apply.execute
+--   handed_over  HASH plan id → its execute entry, until its order has an outcome
 --   results      STREAM apply.result
 --   kill_switch  STRING
 --   disarm       STRING
@@ -34,16 +35,17 @@
 --@include shared/plain.lua
 --@include shared/json.lua
 --@include permits/judge.lua
-local plan, spent, waiting, executes, results = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local kill_switch, disarm, disarm_today = KEYS[6], KEYS[7], KEYS[8]
+local plan, spent, waiting, executes, handed_over, results = unpack(KEYS, 1, 6)
+local kill_switch, disarm, disarm_today = unpack(KEYS, 7, 9)
 local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local quantity_issuer = ARGV[6]
-local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 9, 7
+local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 7
 
 -- A key of the wrong type fails here, before anything is written.
 local record = hash(plan)
 expect_stream(executes)
 expect_stream(results)
+redis.call('HLEN', handed_over)
 -- What does not wait is nothing for a sweep to find again.
 if record.state ~= 'WAITING' then redis.call('ZREM', waiting, plan_id) end
 if not record.state then return { 'GONE' } end
@@ -133,10 +135,13 @@ if dry_run then
     '[{"step": ' .. quoted(record.step) .. ', "status": "dry_run", "details": "permits spent, no order in dry_run"}]', '',
     { 'attempt', record.attempt, 'outcome', 'DRY_RUN', 'wait_ms', wait_ms, 'safe_qty', safe_qty })
 else
-  redis.call('XADD', executes, '*', 'plan_id', plan_id, 'symbol', symbol, 'attempt', record.attempt,
+  local entry = { 'plan_id', plan_id, 'symbol', symbol, 'attempt', record.attempt,
     'attempt_no', record.attempt_no, 'step', record.step, 'close_pct', record.close_pct, 'position_amt', position_amt,
     'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
     'opened_at_ms', record.opened_at_ms, 'proposed_ms', record.proposed_ms or record.opened_at_ms, 'mode', record.mode,
-    'wait_ms', wait_ms)
+    'wait_ms', wait_ms }
+  redis.call('XADD', executes, '*', unpack(entry))
+  -- The entry may be lost before anybody has read it; this stays until the order has an outcome.
+  redis.call('HSET', handed_over, plan_id, cjson.encode(entry))
 end
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

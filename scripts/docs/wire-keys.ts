@@ -137,6 +137,14 @@ const NOTES: Readonly<
     holds:
       "*ours*: the claim: state, client order id, side, quantity, send window, outcome; survives the reset",
   },
+  handedOver: {
+    key: keys.handedOver,
+    type: "HASH",
+    ttlSec: "none",
+    by: "consume → executor",
+    holds:
+      "*ours*: plan id → its execute entry as JSON, until its order has an outcome: what the executor ends, or asks about, if the entry or the claim is lost",
+  },
   unsettled: {
     key: keys.unsettled(SYMBOL),
     type: "ZSET",

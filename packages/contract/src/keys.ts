@@ -48,6 +48,8 @@ export function createKeys(prefix = "") {
     disarmOf: (utcDay: string) => key(`governor:disarm:${utcDay}`),
 
     order: (planId: string) => key(`order:${planId}`),
+    /** HASH plan id → its execute entry: plans whose permits are spent and whose order has no outcome yet. */
+    handedOver: key("order:handed_over"),
     /** ZSET plan id → claim time (ms): orders claimed and not settled. */
     unsettled: (symbol: string) => key(`order:unsettled:${symbol}`),
     /** SET of plan ids whose order is UNKNOWN: while it is not empty, P3.3 denies the symbol. */

@@ -4,7 +4,17 @@ import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
 
 const run = bindScript("permits/consume", {
-  keys: ["plan", "spent", "waiting", "executes", "results", "kill_switch", "disarm", "disarm_today"],
+  keys: [
+    "plan",
+    "spent",
+    "waiting",
+    "executes",
+    "handed_over",
+    "results",
+    "kill_switch",
+    "disarm",
+    "disarm_today",
+  ],
   restKeys: "issuer",
   args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "quantity_issuer"],
   restArgs: "issuer",
@@ -67,6 +77,7 @@ export function createConsume(options: ConsumeOptions): Consume {
         spent: keys.spent(planId),
         waiting: keys.waiting(symbol),
         executes: keys.streams.execute,
+        handed_over: keys.handedOver,
         results: keys.streams.result,
         ...haltKeys(keys),
       },

@@ -12,7 +12,17 @@ const inOrder = (names: (string | undefined)[]) => names.toSorted((a = "", b = "
 
 describe("bindScript", () => {
   const declaration = {
-    keys: ["plan", "spent", "waiting", "executes", "results", "kill_switch", "disarm", "disarm_today"],
+    keys: [
+      "plan",
+      "spent",
+      "waiting",
+      "executes",
+      "handed_over",
+      "results",
+      "kill_switch",
+      "disarm",
+      "disarm_today",
+    ],
     restKeys: "issuer",
     args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "quantity_issuer"],
     restArgs: "issuer",
@@ -57,7 +67,13 @@ describe("permits/consume", () => {
     const { redis } = plans;
     const run = async () => {
       const called = [keys.plan(PLAN), keys.spent(PLAN), keys.waiting(SYMBOL), keys.streams.execute];
-      called.push(keys.streams.result, keys.killSwitch, keys.disarm, keys.disarmOf("2026-01-01"));
+      called.push(
+        keys.handedOver,
+        keys.streams.result,
+        keys.killSwitch,
+        keys.disarm,
+        keys.disarmOf("2026-01-01"),
+      );
       called.push(keys.permit("p33", PLAN), keys.block("p33", PLAN));
       const args = [PLAN, "", "5000", "100", "60", "p33", "p33", "allow"];
       const packed = packCalls([{ keys: called, args }]);

@@ -16,6 +16,7 @@ const claimScript = bindScript("orders/claim", {
     "disarm_today",
     "executes",
     "results",
+    "handed_over",
   ],
   args: [
     "plan_id",
@@ -41,7 +42,7 @@ const doubtScript = bindScript("orders/doubt", {
   args: ["plan_id", "attempt", "why", "group", "entry_id"],
 });
 const settleScript = bindScript("orders/settle", {
-  keys: ["order", "unsettled", "unknown", "plan", "executes", "results"],
+  keys: ["order", "unsettled", "unknown", "plan", "executes", "results", "handed_over"],
   args: [
     "plan_id",
     "attempt",
@@ -122,6 +123,7 @@ export function createOrders(options: {
         ...haltKeys(keys),
         executes: keys.streams.execute,
         results: keys.streams.result,
+        handed_over: keys.handedOver,
       },
       args: {
         plan_id: planId,
@@ -186,6 +188,7 @@ export function createOrders(options: {
         plan: keys.plan(planId),
         executes: keys.streams.execute,
         results: keys.streams.result,
+        handed_over: keys.handedOver,
       },
       args: {
         plan_id: planId,
