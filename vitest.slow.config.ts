@@ -3,5 +3,9 @@ import quick from "./vitest.config.ts";
 
 /** The tests that are too slow for every run. */
 export default defineConfig({
-  test: { ...quick.test, include: ["packages/**/*.slow.test.ts"], exclude: ["**/node_modules/**"] },
+  test: {
+    ...quick.test,
+    include: ["{bench,lua,packages,services,scripts,tests}/**/*.slow.test.ts"],
+    exclude: ["**/node_modules/**"],
+  },
 });

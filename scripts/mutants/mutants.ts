@@ -284,8 +284,7 @@ export const MUTANTS: readonly Mutant[] = [
         dedupe: keys.dedupe(id + ":opened"),`,
       },
     ],
-    test: "tests/crash-points.test.ts",
-    only: "the apply-layer",
+    test: "tests/crash-points/apply-layer.test.ts",
   },
   {
     bug: "a plan that was sent opens again once evidence says that it was not placed",

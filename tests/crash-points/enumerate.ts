@@ -11,9 +11,9 @@
 import { loadScript } from "@quantum/lua";
 import { fieldsOf } from "@quantum/streams";
 import { type ProxyFrame, type ServiceProcess, startFaultProxy, type Verdict } from "@quantum/testkit";
-import { nextProposal, planIdOf } from "./fuzz/inputs.ts";
-import { unfinished } from "./groups.ts";
-import { eventually, ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "./rig.ts";
+import { nextProposal, planIdOf } from "../fuzz/inputs.ts";
+import { unfinished } from "../groups.ts";
+import { eventually, ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "../rig.ts";
 
 const SERVICES = ["apply-layer", "governor", "position-brain", "executor"] as const;
 export type ServiceName = (typeof SERVICES)[number];

@@ -1,0 +1,21 @@
+/** The scenarios of the launcher that are not in scenarios.test.ts. */
+import { expect } from "vitest";
+import { describeScenarios, PLANS, SOME, WAITED_OUT } from "./launch.ts";
+
+describeScenarios([
+  [
+    "slow-p33",
+    { ok: PLANS, executed: PLANS, wait_ms: { min: expect.toSatisfy((waitMs: number) => waitMs >= 200) } },
+  ],
+  ["missing-governor", { orders: 0, blocked: { missing_governor: PLANS }, wait_ms: WAITED_OUT }],
+  ["late-p33", { orders: 0, blocked: { missing_p33: PLANS }, wait_ms: WAITED_OUT }],
+  ["dry-run", { ok: PLANS, executed: 0, orders: 0 }],
+  [
+    "limits",
+    {
+      blocked: { governor_permit_denied: SOME },
+      blocked_detail: { burst_limit_exceeded: SOME },
+    },
+  ],
+  ["disarm", { blocked: { disarmed: SOME } }],
+]);
