@@ -1,0 +1,147 @@
+/** Planted bugs of what sends orders and settles them. */
+import type { Mutant } from "./mutants.ts";
+
+const CLAIM = "lua/orders/claim.lua";
+const EXECUTOR = "services/executor/src";
+
+export const ORDER_MUTANTS: readonly Mutant[] = [
+  {
+    bug: "the order is sent again after an ambiguous answer",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: "const placement = await exchange.placeReduceOnlyMarket({",
+        replace: `const send = (request: Parameters<Exchange["placeReduceOnlyMarket"]>[0]) =>
+          exchange
+            .placeReduceOnlyMarket(request)
+            .then((first) => (first.outcome === "ambiguous" ? exchange.placeReduceOnlyMarket(request) : first));
+        const placement = await send({`,
+      },
+    ],
+    test: `${EXECUTOR}/executor.test.ts`,
+    only: "503_after|-1007: one order",
+  },
+  {
+    bug: "the order is settled as executed before it is sent",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: "const placement = await exchange.placeReduceOnlyMarket({",
+        replace: `await orders.settle(order, {
+          outcome: "EXECUTED", reason: "", detail: "", orderId: "", executedQty: quantity, avgPrice: "",
+        });
+        const placement = await exchange.placeReduceOnlyMarket({`,
+      },
+    ],
+    test: `${EXECUTOR}/executor.test.ts`,
+    only: "-2022",
+  },
+  {
+    bug: "an order that Redis may have forgotten is sent without asking the exchange first",
+    edits: [
+      {
+        file: `${EXECUTOR}/redis-memory.ts`,
+        find: "return (proposedMs ?? openedAtMs) < this.#sinceMs;",
+        replace: "return (proposedMs ?? openedAtMs) < 0;",
+      },
+    ],
+    test: `${EXECUTOR}/recovery.test.ts`,
+    only: "a keyspace that is lost",
+  },
+  {
+    bug: "NOT_PLACED after the first answer that there is no such order",
+    edits: [
+      {
+        file: `${EXECUTOR}/decide.ts`,
+        find: "const NEGATIVES_NEEDED = 2;",
+        replace: "const NEGATIVES_NEEDED = 1;",
+      },
+    ],
+    test: `${EXECUTOR}/decide.test.ts`,
+  },
+  {
+    bug: "NOT_PLACED before the send window has ended",
+    edits: [
+      {
+        file: `${EXECUTOR}/decide.ts`,
+        find: "venueMs > windowEndMs ? negatives + 1 : 0",
+        replace: "negatives + 1",
+      },
+    ],
+    test: `${EXECUTOR}/decide.test.ts`,
+  },
+  {
+    bug: "a query that failed counts as `no such order`",
+    edits: [
+      {
+        file: `${EXECUTOR}/resolve.ts`,
+        find: "throw new Unresolved(error.message, error.retryAfterMs);",
+        replace: "return { venueMs: exchange.now(), order: undefined };",
+      },
+    ],
+    test: `${EXECUTOR}/executor.test.ts`,
+    only: "a query that fails",
+  },
+  {
+    bug: "the order's quantity ignores the safe quantity of the permits",
+    edits: [{ file: `${EXECUTOR}/decide.ts`, find: "Big(entry.safe_qty),", replace: "" }],
+    test: `${EXECUTOR}/decide.test.ts`,
+  },
+  {
+    bug: "a 5xx is taken for a rejection",
+    edits: [
+      {
+        file: "packages/exchange/src/dispositions.ts",
+        find: "httpStatus >= 400 && httpStatus < 500",
+        replace: "httpStatus >= 400",
+      },
+    ],
+    test: "packages/exchange/src/dispositions.test.ts",
+  },
+  {
+    bug: "claim does not check that the permits were spent",
+    edits: [
+      {
+        file: CLAIM,
+        find: "if spent_attempt ~= attempt or tonumber(quantity) > tonumber(spent_qty) then return { 'UNSPENT' } end",
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/claim.test.ts`,
+  },
+  {
+    bug: "the executor reads the kill switch before the claim, not in its script",
+    edits: [
+      {
+        file: CLAIM,
+        find: "not may_be_sent and (halted(kill_switch, disarm, disarm_today)\n  or left",
+        replace: "not may_be_sent and (left",
+      },
+      {
+        file: `${EXECUTOR}/orders.ts`,
+        find: "const { entryId, entry, intent, clientOrderId, refusal } = request;",
+        replace: `const { entryId, entry, intent, clientOrderId } = request;
+        const off = [null, "0", "false", "off", "no"];
+        const [killSwitch, ...disarms] = await Promise.all(
+          Object.values(haltKeys(keys)).map((key) => redis.get(key).catch(() => "unreadable")),
+        );
+        const halt = off.includes(killSwitch?.trim().toLowerCase() ?? null)
+          ? disarms.some((disarm) => disarm !== null) && "disarmed"
+          : "kill_switch_active";
+        const refusal = halt || request.refusal;`,
+      },
+    ],
+    test: `${EXECUTOR}/claim.test.ts`,
+  },
+  {
+    bug: "a plan that was sent opens again once evidence says that it was not placed",
+    edits: [
+      {
+        file: "lua/shared/order_possible.lua",
+        find: "return claimed or (state",
+        replace: "return (state",
+      },
+    ],
+    test: "services/apply-layer/src/open.test.ts",
+  },
+];

@@ -1,0 +1,229 @@
+/** lua/orders/claim through its façade: every reply, what must not have changed, twice, at once, with keys of wrong types. */
+import { utcDay } from "@quantum/contract";
+import { describe, expect, it } from "vitest";
+import type { ClaimRequest } from "./orders.ts";
+import {
+  ATTEMPT,
+  entryId,
+  events,
+  executes,
+  keys,
+  orderHash,
+  orders,
+  ordersOn,
+  pending,
+  PLAN,
+  planHash,
+  redis,
+  requestOf,
+  resultCount,
+  results,
+  second,
+  SYMBOL,
+  unchanged,
+  useRedis,
+  VENUE_MS,
+  WINDOW_MS,
+  wrongType,
+} from "./order-scripts.fixture.ts";
+
+useRedis();
+
+describe("claim", () => {
+  it("CLAIMED: claim, window and index stand before anything is sent; no result, no ack, no TTL", async () => {
+    expect(await orders.claim(await requestOf())).toEqual({ kind: "claimed", windowMs: WINDOW_MS });
+    expect(await orderHash()).toMatchObject({
+      state: "SENT",
+      attempt: ATTEMPT,
+      client_order_id: `qp-${PLAN}-1`,
+      side: "SELL",
+      quantity: "0.010",
+      window_end_ms: String(VENUE_MS + WINDOW_MS),
+      entry_id: entryId,
+    });
+    expect(await redis.ttl(keys.order(PLAN))).toBe(-1);
+    expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
+    expect(await planHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
+    expect([await resultCount(), await pending()]).toEqual([0, 1]);
+  });
+
+  it("CLAIMED: the window ends by valid_until (I6)", async () => {
+    const claimed = await orders.claim(await requestOf({ validForMs: 2000 }));
+    if (claimed.kind !== "claimed") throw new Error(claimed.kind);
+    expect(claimed.windowMs).toBeGreaterThan(0);
+    expect(claimed.windowMs).toBeLessThanOrEqual(2000);
+    expect((await orderHash())["window_end_ms"]).toBe(String(VENUE_MS + claimed.windowMs));
+  });
+
+  it("HELD: the second run changes nothing, also after SCRIPT FLUSH", async () => {
+    await orders.claim(await requestOf());
+    await redis.script("FLUSH");
+    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "held" }));
+  });
+
+  it("of two callers at once, one may send (I1)", async () => {
+    const request = await requestOf();
+    const kinds = await Promise.all(
+      [orders, ordersOn(second)].map(async (side) => (await side.claim(request)).kind),
+    );
+    expect(kinds.toSorted()).toEqual(["claimed", "held"]);
+  });
+
+  it("HELD: what may have been sent is recorded and asked about, even late and under a halt", async () => {
+    await redis.set(keys.killSwitch, "1");
+    await redis.set(keys.disarm, "{}");
+    const request = await requestOf({ mayBeSent: true, validForMs: -60_000 });
+    expect(await orders.claim(request)).toEqual({ kind: "held" });
+    expect(await orderHash()).toMatchObject({ state: "SENT", window_end_ms: String(VENUE_MS) });
+    expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
+    expect([await resultCount(), await pending()]).toEqual([0, 1]);
+    await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "held" }));
+  });
+
+  it("HELD: an earlier send of unknown time may arrive until valid_until", async () => {
+    await orders.claim(await requestOf({ mayBeSent: true, validForMs: 60_000 }));
+    expect(Number((await orderHash())["window_end_ms"])).toBeGreaterThan(VENUE_MS + WINDOW_MS);
+  });
+
+  it("is asked about no longer than the exchange's longest window, however far the entry's end is", async () => {
+    await orders.claim(await requestOf({ mayBeSent: true, validForMs: 10 ** 12 }));
+    expect(await orderHash()).toMatchObject({ window_end_ms: String(VENUE_MS + 60_000) });
+  });
+
+  it.each<[string, string, string[]]>([
+    ["kill_switch_active", "a set kill switch", ["SET", keys.killSwitch, "1"]],
+    ["kill_switch_active", "an unknown kill switch", ["SET", keys.killSwitch, "maybe"]],
+    ["kill_switch_active", "an unreadable kill switch", ["LPUSH", keys.killSwitch, "0"]],
+    ["disarmed", "a disarm", ["SET", keys.disarm, "{}"]],
+    ["disarmed", "today's disarm", ["SET", keys.disarmOf(utcDay(Date.now())), "{}"]],
+  ])("REFUSED: %s by %s (I6)", async (reason, _, [command = "", ...args]) => {
+    await redis.call(command, ...args);
+    expect(await refusal(await requestOf())).toBe(reason);
+  });
+  it("REFUSED: by a kill switch that comes before it, if only just (I6)", async () => {
+    // Redis answers reads meanwhile and lets what writes wait in line: the kill switch, then the claim.
+    await redis.call("CLIENT", "PAUSE", "250", "WRITE");
+    const halting = second.set(keys.killSwitch, "1");
+    await redis.ping();
+    expect(await refusal(await requestOf())).toBe("kill_switch_active");
+    await halting;
+  });
+  it("REFUSED: past valid_until (I6)", async () => {
+    expect(await refusal(await requestOf({ validForMs: -1000 }))).toBe("execute_expired");
+  });
+  it("REFUSED: what the caller cannot place", async () => {
+    expect(await refusal(await requestOf({ refusal: "quantity_below_minimum" }))).toBe(
+      "quantity_below_minimum",
+    );
+  });
+
+  it("HELD: what the caller cannot place but may have sent, since only the exchange can tell", async () => {
+    const request = await requestOf({ refusal: "quantity_below_minimum", mayBeSent: true });
+    expect(await orders.claim(request)).toEqual({ kind: "held" });
+    expect(await orderHash()).toMatchObject({ state: "SENT" });
+  });
+
+  it("REFUSED: too late for any order to reach the exchange in time", async () => {
+    expect(await refusal(await requestOf({ validForMs: 20 }))).toBe("execute_expired");
+  });
+
+  /** Checks all that a refusal does. @returns its reason */
+  async function refusal(request: ClaimRequest): Promise<string> {
+    expect(await orders.claim(request)).toEqual({ kind: "ended" });
+    const { reason = "" } = await orderHash();
+    expect(events).toEqual(["refused"]);
+    expect(await orderHash()).toMatchObject({ state: "NOT_PLACED", attempt: ATTEMPT, attempt_no: "1" });
+    expect(await redis.ttl(keys.order(PLAN))).toBeGreaterThan(0);
+    expect(await planHash()).toMatchObject({ state: "NOT_PLACED", reason });
+    expect(await redis.exists(keys.unsettled(SYMBOL), keys.unknown(SYMBOL))).toBe(0);
+    expect([await resultCount(), await pending()]).toEqual([1, 0]);
+    const [result] = await redis.xrange(results, "-", "+");
+    expect(result?.[1].slice(0, 14)).toEqual(
+      ["plan_id", PLAN, "symbol", SYMBOL, "decision", "EXECUTE", "executed", "False"].concat([
+        "would_execute",
+        "False",
+        "steps_results",
+        "[]",
+        "error",
+        reason,
+      ]),
+    );
+    await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "ended" }));
+    expect(events).toEqual(["refused"]);
+    return reason;
+  }
+
+  it.each(["0", "false", "Off", " no "])("runs under a kill switch of %j", async (value) => {
+    await redis.set(keys.killSwitch, value);
+    expect(await orders.claim(await requestOf())).toMatchObject({ kind: "claimed" });
+  });
+
+  it("REFUSED: another attempt's order stays as it is, and there is one result (I1, I3)", async () => {
+    await redis.hset(keys.order(PLAN), { state: "EXECUTED", attempt: "1-0", order_id: "7" });
+    expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" });
+    expect(await orderHash()).toEqual({ state: "EXECUTED", attempt: "1-0", order_id: "7" });
+    expect([await resultCount(), await pending()]).toEqual([1, 0]);
+    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" }));
+  });
+
+  it.each(["NOT_PLACED", "REJECTED", "UNKNOWN"])(
+    "REFUSED: what an earlier attempt claimed was perhaps sent, also if it ended %s (I1)",
+    async (state) => {
+      await redis.hset(keys.order(PLAN), { state, attempt: "1-0", client_order_id: `qp-${PLAN}-1` });
+      const before = await orderHash();
+      expect(await orders.claim(await requestOf({ clientOrderId: `qp-${PLAN}-2` }))).toEqual({
+        kind: "ended",
+      });
+      expect(await orderHash()).toEqual(before);
+      expect(await planHash()).toMatchObject({ state: "NOT_PLACED", reason: "duplicate_order" });
+      expect([await resultCount(), await pending()]).toEqual([1, 0]);
+      await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" }));
+    },
+  );
+
+  it("CLAIMED: an earlier attempt that was refused before its claim makes way", async () => {
+    await redis.hset(keys.order(PLAN), { state: "NOT_PLACED", attempt: "1-0", why: "old" });
+    expect(await orders.claim(await requestOf())).toMatchObject({ kind: "claimed" });
+    expect((await orderHash())["why"]).toBeUndefined();
+  });
+
+  it("SETTLED: an ended attempt is only acknowledged", async () => {
+    await redis.hset(keys.order(PLAN), { state: "REJECTED", attempt: ATTEMPT });
+    expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" });
+    expect([await resultCount(), await pending()]).toEqual([0, 0]);
+    expect(events).toEqual([]);
+  });
+
+  it.each([undefined, "OK 1-0 1 0.01", `OK ${ATTEMPT} 1 0.0099`, `DRY_RUN ${ATTEMPT} 1 0.01`])(
+    "UNSPENT by %s: nothing changes (I2)",
+    async (spent) => {
+      await (spent === undefined ? redis.del(keys.spent(PLAN)) : redis.set(keys.spent(PLAN), spent));
+      await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "unspent" }));
+    },
+  );
+
+  it("leaves a record that is gone or another attempt's alone", async () => {
+    await redis.hset(keys.plan(PLAN), { attempt: "9-9", state: "WAITING" });
+    await orders.claim(await requestOf());
+    expect(await planHash()).toMatchObject({ attempt: "9-9", state: "WAITING" });
+    await redis.del(keys.plan(PLAN), keys.order(PLAN));
+    await orders.claim(await requestOf());
+    expect(await redis.exists(keys.plan(PLAN))).toBe(0);
+  });
+
+  it.each([
+    ["order", keys.order(PLAN)],
+    ["unsettled", keys.unsettled(SYMBOL)],
+    ["plan", keys.plan(PLAN)],
+    ["spent", keys.spent(PLAN)],
+    ["results", results],
+    ["executes", executes],
+  ])("fails whole on a wrong type of %s", async (_, key) => {
+    await wrongType(key);
+    for (const refusal of ["", "quantity_below_minimum"]) {
+      await unchanged(async () =>
+        expect(orders.claim(await requestOf({ refusal }))).rejects.toThrow("WRONGTYPE"),
+      );
+    }
+  });
+});
