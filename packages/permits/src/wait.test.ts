@@ -114,6 +114,16 @@ describe("a plan that waits", () => {
     expect(await verdict).toMatchObject({ kind: "ok" });
   });
 
+  it("is found by the first poll, however young it is", async () => {
+    const wait = createWait({ stepMs: STEP_MS });
+    await plans.givenPlan(FAR_MS);
+    await plans.givenPermits();
+    const now = vi.spyOn(performance, "now").mockReturnValue(0);
+    wait.watch(PLAN, SYMBOL, FAR_MS);
+    expect(await verdictOf(wait)).toMatchObject({ kind: "ok" });
+    now.mockRestore();
+  });
+
   it("is found by the poll when the governor only sets its block key", async () => {
     const wait = createWait({ stepMs: STEP_MS });
     await plans.givenPlan(FAR_MS);

@@ -2,9 +2,9 @@
  * The wait for permits: many plans at once, no polling while issuers wake us.
  *
  * A plan is tried when a wake-up says that the last issuer answered, or one denied, half-way, and at its exact deadline.
- * Wake-ups are hints: losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks,
- * once a step, whether keys have appeared for plans that have waited longer than a step; with nothing waiting, or where
- * every issuer wakes us, it asks nothing. All state that matters is in Redis, so a plan that is lost here is finished by
+ * Wake-ups are hints: losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks
+ * once a step whether keys have appeared, so they are found within a step; with nothing waiting, or where every issuer
+ * wakes us, it asks nothing. All state that matters is in Redis, so a plan that is lost here is finished by
  * the sweep of any replica.
  */
 import { EventEmitter } from "node:events";
@@ -31,7 +31,6 @@ export interface WaitOptions {
 
 interface Waiting {
   symbol: string;
-  since: number;
   /** Of the next try: half-way at first, then the deadline. */
   timer: NodeJS.Timeout;
   /** How many of the plan's permit and block keys existed at the last poll. */
@@ -70,7 +69,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     if (this.#stopped || this.#waiting.has(planId)) return;
     // Half-way first: a wake-up that was lost must not cost all the time.
     const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs / 2));
-    this.#waiting.set(planId, { symbol, since: performance.now(), timer, keysSeen: 0 });
+    this.#waiting.set(planId, { symbol, timer, keysSeen: 0 });
     this.#poll ??= setInterval(() => {
       // While Redis is slow, polls must not pile up.
       this.#polling ??= this.#pollKeys().finally(() => (this.#polling = undefined));
@@ -155,14 +154,13 @@ export class PermitWait extends EventEmitter<WaitEvents> {
 
   /** Keys that appeared without a wake-up. Counting them reads no permit: only `consume` does. */
   async #pollKeys(): Promise<void> {
-    const { redis, keys, stepMs } = this.#options;
+    const { redis, keys } = this.#options;
     const silent = this.#silentIssuers();
     if (silent.length === 0) return;
-    const patient = performance.now() - stepMs;
     const plans: [string, Waiting][] = [];
     // In the order in which they began to wait; there may be very many.
     for (const plan of this.#waiting) {
-      if (plan[1].since > patient || plans.length === POLLED_PLANS_MAX) break;
+      if (plans.length === POLLED_PLANS_MAX) break;
       plans.push(plan);
     }
     if (plans.length === 0) return;
