@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { Edit } from "./mutants.ts";
+import type { Edit } from "./mutant.ts";
 
 const run = promisify(execFile);
 

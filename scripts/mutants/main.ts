@@ -10,7 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { copyRepository, plant } from "./copy.ts";
-import { type Mutant, MUTANTS } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { MUTANTS } from "./mutants.ts";
 import { type Caught, record } from "./table.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

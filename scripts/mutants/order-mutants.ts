@@ -1,5 +1,5 @@
 /** Planted bugs of what sends orders and settles them. */
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const CLAIM = "lua/orders/claim.lua";
 const EXECUTOR = "services/executor/src";

@@ -1,0 +1,68 @@
+/** Bugs of what is counted: limits, promises, ledgers. */
+import type { Mutant } from "./mutant.ts";
+
+const BRAIN = "services/position-brain/src";
+
+export const BOOK_MUTANTS: readonly Mutant[] = [
+  {
+    bug: "a limit does not count what is reserved",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "charged(sums, now, limit.amount) + reserved(limit.amount)",
+        replace: "charged(sums, now, limit.amount)",
+      },
+    ],
+    test: "packages/permits/src/settle.test.ts",
+    only: "reservations",
+  },
+  {
+    bug: "a result does not release its reservation",
+    edits: [
+      {
+        file: "lua/permits/settle_reservation.lua",
+        find: "\ndrop(open, expiry, totals, executions, attempt)\n",
+        replace: "\n",
+      },
+    ],
+    test: "packages/permits/src/settle.test.ts",
+  },
+  {
+    bug: "P3.3's promise is released before the fills are in the pair",
+    edits: [
+      {
+        file: `${BRAIN}/handler.ts`,
+        find: "const trouble = await this.#showFills(result, entryTimeMs(entry));",
+        replace: "await settle();\n      const trouble = await this.#showFills(result, entryTimeMs(entry));",
+      },
+    ],
+    test: `${BRAIN}/handler.test.ts`,
+  },
+  {
+    bug: "the pairs' versions are counted from 1, so that one comes again after a loss of the keyspace",
+    edits: [
+      {
+        file: "lua/ledger/store.lua",
+        find: "math.max((tonumber(version) or 0) + 1, now_ms())",
+        replace: "(tonumber(version) or 0) + 1",
+      },
+    ],
+    test: `${BRAIN}/pair-store.test.ts`,
+  },
+  {
+    bug: "the ledger follows the results, not the exchange's fills",
+    edits: [
+      {
+        file: `${BRAIN}/refresh.ts`,
+        find: "pair = pairOf(observation, withTrades(ledger, trades));\n      if (!agrees(pair)) {",
+        replace: `const sum = executions.reduce(
+          (amount, { side, qty }) => (side === "BUY" ? amount.plus(qty) : amount.minus(qty)),
+          Big(ledger.amt),
+        );
+        pair = pairOf(observation, { ...ledger, amt: sum.toFixed() });
+        if (executions.length < 0) {`,
+      },
+    ],
+    test: `${BRAIN}/refresh.test.ts`,
+  },
+];

@@ -1,0 +1,67 @@
+/** Bugs on the way of a plan, and in the streams that carry it. */
+import type { Mutant } from "./mutant.ts";
+
+export const PLAN_MUTANTS: readonly Mutant[] = [
+  {
+    bug: "a plan that others have still to answer is never tried, even if they wake nobody",
+    edits: [
+      {
+        file: "packages/permits/src/wait.ts",
+        find: "&& this.#silentIssuers().length === 0) return;",
+        replace: ") return;",
+      },
+    ],
+    test: "packages/permits/src/wait.test.ts",
+  },
+  {
+    bug: "the mark against duplicates is set in a step of its own, before the plan exists",
+    edits: [
+      {
+        file: "services/apply-layer/src/open.ts",
+        find: "const [status, ...rest] = await run(redis, {\n      keys: {\n        plan: keys.plan(id),\n        dedupe: keys.dedupe(id),",
+        replace: `if ((await redis.set(keys.dedupe(id), "1", "EX", options.dedupeTtlSec, "NX")) === null)
+          return { kind: "duplicate", planId: id, state: "unknown", remainingMs: 0 };
+        const [status, ...rest] = await run(redis, {
+      keys: {
+        plan: keys.plan(id),
+        dedupe: keys.dedupe(id + ":opened"),`,
+      },
+    ],
+    test: "tests/crash-points/apply-layer.test.ts",
+  },
+  {
+    bug: "a plan whose permits were spent can be opened again",
+    edits: [
+      {
+        file: "lua/plans/open.lua",
+        find: "redis.call('EXISTS', dedupe) == 1 or has_order then",
+        replace: "redis.call('EXISTS', dedupe) == 1 then",
+      },
+    ],
+    test: "services/apply-layer/src/open.test.ts",
+  },
+  {
+    bug: "a stream is trimmed of what was delivered, acknowledged or not",
+    edits: [
+      {
+        file: "packages/streams/src/health.ts",
+        find: "const needed = earlier(delivered, oldestPending ?? delivered);",
+        replace: "const needed = delivered;",
+      },
+    ],
+    test: "packages/streams/src/health.test.ts",
+  },
+  {
+    bug: "an entry is acknowledged before its work is done",
+    edits: [
+      {
+        file: "packages/streams/src/consumer.ts",
+        find: "disposition = await this.#options.handle(entry);",
+        replace: `await this.#options.redis.xack(this.stream, this.group, entry.id);
+      disposition = await this.#options.handle(entry);`,
+      },
+    ],
+    test: "packages/streams/src/consumer.test.ts",
+    only: "acknowledges on",
+  },
+];
