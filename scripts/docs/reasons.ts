@@ -13,7 +13,7 @@ import { DISARM_REASONS, type DisarmReason } from "../../services/governor/src/r
 import { code, page, table } from "./markdown.ts";
 
 const DISARMS: Readonly<Record<DisarmReason, string>> = {
-  burst_limit_exceeded: "a plan exceeded GOV_MAX_EXEC_PER_5MIN (off: GOV_DISARM_ON_BURST_BREACH=false)",
+  burst_limit_breach: "a plan exceeded GOV_MAX_EXEC_PER_5MIN (off: GOV_DISARM_ON_BURST_BREACH=false)",
   repeated_errors:
     "GOV_DISARM_ON_ERROR_COUNT errors of one governor within an hour: plans it could not evaluate, orders that failed",
 };

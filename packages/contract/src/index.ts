@@ -2,6 +2,7 @@ export * from "./issuers.ts";
 export * from "./keys.ts";
 export * from "./meanings.ts";
 export * from "./messages.ts";
+export * from "./order-fate.ts";
 export * from "./plan-id.ts";
 export * from "./proposal.ts";
 export * from "./python.ts";

@@ -108,10 +108,14 @@ describe("a plan that may wait", () => {
     }
   });
 
-  it("shows fields that the proposal lacks as empty", async () => {
+  it("shows fields that the proposal lacks as the Python apply-layer does", async () => {
     const bare = { harvest_action: "FULL_CLOSE_PROPOSED", kill_score: "1" };
+    const absent = { k_regime_flip: "0.0", k_sigma_spike: "0.0", k_ts_drop: "0.0", k_age_penalty: "0.0" };
     await kernel.opener()(proposalFrom(bare), EXECUTE);
-    expect(await plansPublished()).toMatchObject([{ kill_score: "1.0", new_sl_proposed: "", R_net: "" }]);
+    // It takes 0 for no stop loss, too.
+    await kernel.opener()(proposalFrom({ ...bare, new_sl_proposed: "0" }), EXECUTE);
+    const shown = { kill_score: "1.0", new_sl_proposed: "", R_net: "", ...absent };
+    expect(await plansPublished()).toMatchObject([shown, shown]);
   });
 
   it("starts without the permits and blocks that an earlier attempt left", async () => {

@@ -29,6 +29,10 @@ const BLOCKED: Verdict = {
   ]),
 };
 
+/** Steps as the Python apply-layer writes them. */
+const PYTHON_ORDER = '[{"step": "CLOSE_FULL", "status": "success", "order_id": "11934538190"}]';
+const NOT_IMPLEMENTED = '[{"step": "UPDATE_SL", "status": "not_implemented"}]';
+
 /** What operators' `grep -oP` takes out of a line: every match, as grep prints them. */
 const EXTRACTORS = {
   plan: /(?<=plan=)[a-f0-9]+/g,
@@ -212,15 +216,41 @@ describe("telemetry", () => {
 
   it("tells a step that succeeded, one that failed and a dry run apart, whoever wrote the result", async () => {
     const entry = { plan_id: OK.planId, symbol: "BTCUSDT", decision: "EXECUTE", executed: "False" };
-    for (const more of [{ executed: "True" }, { outcome: "NOT_PLACED" }, { would_execute: "True" }, {}])
+    for (const more of [
+      { executed: "True", steps_results: '[{"step": "CLOSE_FULL", "status": "success"}]' },
+      { executed: "True", steps_results: '[{"step": "UPDATE_SL", "status": "not_implemented"}]' },
+      { outcome: "NOT_PLACED" },
+      { would_execute: "True" },
+      {},
+    ])
       events.emit("result", resultEntry.parse({ ...entry, ...more }));
     const metrics = await registry.metrics();
-    const counts = [...metrics.matchAll(/quantum_apply_execute_total\{.*status="(\w+)"\} (\d)/g)];
-    expect(counts.map(([, status, count]) => [status, count])).toEqual([
-      ["success", "1"],
-      ["failed", "2"],
-      ["dry_run", "1"],
+    const counts = [
+      ...metrics.matchAll(/quantum_apply_execute_total\{.*step="(\w+)",status="(\w+)"\} (\d)/g),
+    ];
+    expect(counts.map(([, ...values]) => values)).toEqual([
+      ["CLOSE_FULL", "success", "1"],
+      ["other", "error", "1"],
+      ["none", "error", "2"],
+      ["none", "dry_run", "1"],
     ]);
+  });
+
+  it.each([
+    ["an order", { outcome: "EXECUTED", executed: "True", order_id: "11934538190" }, "True", "None"],
+    ["a Python order", { executed: "True", steps_results: PYTHON_ORDER }, "True", "None"],
+    ["no order, whatever Python says", { executed: "True", steps_results: NOT_IMPLEMENTED }, "False", "None"],
+    ["a refusal", { outcome: "NOT_PLACED", error: "execute_expired" }, "False", "execute_expired"],
+    ["a blocked plan", { decision: "BLOCKED", error: "missing_p33" }, "False", "missing_p33"],
+    ["a forged line", { error: "no\n[PERMIT_WAIT] OK" }, "False", "no__PERMIT_WAIT_ OK"],
+    ["a plan that was passed over", { decision: "SKIP" }, "False", "None"],
+    ["a dry run", { outcome: "DRY_RUN", would_execute: "True" }, "False", "None"],
+  ])("tells of %s in the lines operators count", (_, more, executed, error) => {
+    const entry = { plan_id: OK.planId, symbol: "BTCUSDT", decision: "EXECUTE", executed: "False", ...more };
+    events.emit("result", resultEntry.parse(entry));
+    const lines = [`BTCUSDT: Result published (executed=${executed}, error=${error})`];
+    if (executed === "True") lines.unshift("BTCUSDT: Order 11934538190 executed successfully");
+    expect(logged.map(({ line }) => line)).toEqual(lines);
   });
 
   it("measures the wait in the buckets of WIRE.md", async () => {

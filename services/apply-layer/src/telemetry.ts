@@ -1,6 +1,14 @@
 /** Logs and metrics of the apply-layer, from its events. Texts and names: WIRE.md, "Log lines" and "Metrics to keep". */
 import { EventEmitter } from "node:events";
-import { PLAN_REASONS, type ResultEntry, ttlLabel, waitLine, waitReasons } from "@quantum/contract";
+import {
+  orderFate,
+  orderIds,
+  PLAN_REASONS,
+  type ResultEntry,
+  ttlLabel,
+  waitLine,
+  waitReasons,
+} from "@quantum/contract";
 import type { PermitWait, Verdict } from "@quantum/permits";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
@@ -17,6 +25,9 @@ export interface ApplyEvents {
 export class ApplyTelemetry extends EventEmitter<ApplyEvents> {}
 
 const WAIT_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 800, 1000, 1100, 1200, 1250, 1500, 2500];
+
+/** An exchange's own words are shorter. */
+const ERROR_MAX = 200;
 
 interface Options {
   events: ApplyTelemetry;
@@ -53,7 +64,7 @@ export function observe(options: Options): void {
   });
   const executes = new Counter({
     name: "quantum_apply_execute_total",
-    help: "Steps of permitted plans that ended: success, failed or dry_run",
+    help: "Steps of permitted plans that ended: success, error or dry_run",
     labelNames: ["symbol", "step", "status"],
     registers,
   });
@@ -129,16 +140,31 @@ export function observe(options: Options): void {
     log.warn({ symbol, problem }, `${symbol}: the proposal hash is no proposal`),
   );
   events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
+  // The executor says so too; operators of the Python apply-layer, which placed the orders, count these lines here.
+  events.on("result", (result) => {
+    const { symbol, plan_id: plan } = result;
+    // Anybody may have written it: it must not pass for another line.
+    const error = result.error.slice(0, ERROR_MAX).replaceAll(/[^\w .:-]/g, "_") || "None";
+    const executed = orderFate(result) === "executed";
+    const at = { plan, symbol };
+    for (const order of executed ? orderIds(result) : [])
+      log.info({ ...at, order }, `${symbol}: Order ${order} executed successfully`);
+    log.info(
+      { ...at, executed },
+      `${symbol}: Result published (executed=${executed ? "True" : "False"}, error=${error})`,
+    );
+  });
   events.on("result", (result) => {
     if (result.decision !== "EXECUTE") return;
     const symbol = closed(symbols, result.symbol);
     const step = result.steps_results[0]?.["step"];
+    const executed = orderFate(result) === "executed";
     executes.inc({
       symbol,
       step: typeof step === "string" ? closed(steps, step) : "none",
-      status: result.executed ? "success" : result.would_execute ? "dry_run" : "failed",
+      status: executed ? "success" : result.would_execute ? "dry_run" : "error",
     });
-    if (result.executed) lastSuccess.set({ symbol }, Date.now() / 1000);
+    if (executed) lastSuccess.set({ symbol }, Date.now() / 1000);
   });
 
   wait.on("verdict", (verdict) => {

@@ -236,7 +236,7 @@ describe("the disarm", () => {
       await governor.answerPlan(plan);
       expect((await blockOf(plan))?.reason).toBe(reason);
     }
-    expect(disarms).toMatchObject([{ reason: "burst_limit_exceeded", context: { symbol: SYMBOL } }]);
+    expect(disarms).toMatchObject([{ reason: "burst_limit_breach", context: { symbol: SYMBOL } }]);
     expect(await redis.xlen(keys.streams.governorEvents)).toBe(1);
 
     await redis.del(keys.disarm, keys.disarmOf(utcDay(Date.now())));

@@ -18,7 +18,7 @@ import { ACK, type Disposition, DONE, type Entry } from "@quantum/streams";
 import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type Snapshot } from "./decide.ts";
 import { ErrorWindow } from "./errors.ts";
-import { BURST_BREACH, type DisarmReason, REPEATED_ERRORS } from "./reasons.ts";
+import { BURST_BREACH, BURST_DENIAL, type DisarmReason, REPEATED_ERRORS } from "./reasons.ts";
 import { decimal } from "./units.ts";
 
 const ERROR_WINDOW_MS = 3_600_000;
@@ -77,7 +77,7 @@ export class Governor extends EventEmitter<GovernorEvents> {
     this.emit("answered", { plan, answer, issued });
     if (issued.kind === "denied") {
       const about = { symbol, plan_id: planId };
-      if (issued.reason === BURST_BREACH && this.#options.disarmOn.burstBreach) {
+      if (issued.reason === BURST_DENIAL && this.#options.disarmOn.burstBreach) {
         await this.#disarm(BURST_BREACH, about);
       }
       if (issued.reason === EVALUATION_ERROR)

@@ -32,7 +32,7 @@ it("answers plans, disarms at a burst and reports both, as a process", async () 
     GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: "1000000",
     GOV_MAX_REDUCE_QTY_PER_DAY: "1000",
   });
-  await governor.waitForLog(({ msg }) => msg.includes(`Permit granted plan=${PLAN}`), LOG_MS);
+  await governor.waitForLog(({ msg }) => msg.includes(`${SYMBOL}: ALLOW plan ${PLAN} `), LOG_MS);
   expect(JSON.parse((await redis.get(keys.permit("governor", PLAN))) ?? "")).toMatchObject({
     granted: true,
     computed_qty: 2,
@@ -50,7 +50,7 @@ it("answers plans, disarms at a burst and reports both, as a process", async () 
   for (const line of [
     `quantum_govern_allow_total{symbol="${SYMBOL}"} 1`,
     `quantum_govern_block_total{symbol="${SYMBOL}",reason="burst_limit_exceeded"} 1`,
-    `quantum_govern_disarm_total{reason="burst_limit_exceeded"} 1`,
+    `quantum_govern_disarm_total{reason="burst_limit_breach"} 1`,
     `quantum_govern_exec_count_hour{symbol="${SYMBOL}"} 1`,
     `quantum_govern_exec_count_5min{symbol="${SYMBOL}"} 1`,
   ]) {

@@ -49,15 +49,12 @@ export function observeGovernor(options: TelemetryOptions): void {
     const at = { plan, symbol };
     if (issued.kind === "granted") {
       allowed.inc({ symbol: label(symbol) });
-      log.info(at, `${symbol}: Permit granted plan=${plan} by governor`);
+      log.info(at, `${symbol}: ALLOW plan ${plan} (permit issued)`);
     } else if (issued.kind === "denied") {
       const { reason } = issued;
       blocked.inc({ symbol: label(symbol), reason: REASONS.has(reason) ? reason : "other" });
       const context = answer.verdict === "denied" ? answer.context : undefined;
-      log.warn(
-        { ...at, reason, context },
-        `${symbol}: Permit denied plan=${plan} reason=${reason} by governor`,
-      );
+      log.warn({ ...at, reason, context }, `${symbol}: BLOCK plan ${plan} reason=${reason} (no permit)`);
     } else {
       log.debug({ ...at, kind: issued.kind }, `${symbol}: Plan ${plan} needs no answer any more`);
     }

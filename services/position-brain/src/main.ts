@@ -61,7 +61,7 @@ await runService({
     const pairs = createPairStore({
       redis,
       keys,
-      source: venue.simulated ? "exchange-sim" : "binance-testnet",
+      source: venue.simulated ? "exchange-sim" : "binance_testnet",
     });
     const refresh = new PairRefresh({ exchange, pairs, allowlist });
     const group = QUANTITY_ISSUER;

@@ -38,7 +38,7 @@ describe("position-brain as a process", () => {
     });
     await rig.redis.xadd(keys.streams.plan, "*", ...planFields(PLAN, "BTCUSDT"));
     const answer = await service.waitForLog((record) => record["plan"] === PLAN, PATIENCE_MS);
-    expect(answer.msg).toBe(`[P33] ALLOW plan=${PLAN} symbol=BTCUSDT safe_qty=0.046 exchange_amt=0.062`);
+    expect(answer.msg).toBe(`BTCUSDT: P3.3 ALLOW plan ${PLAN} (safe_qty=0.046, exchange_amt=0.062)`);
     expect(await rig.redis.get(keys.permit("p33", PLAN))).toMatch(
       /^\{"allow": true, "symbol": "BTCUSDT", "safe_close_qty": 0\.046, "safe_qty": 0\.046, "exchange_position_amt": 0\.062, "ledger_amt": 0\.062, "reason": "sanity_checks_passed", "created_at": [\d.]+, "attempt": "[\d-]+"\}$/,
     );

@@ -66,7 +66,7 @@ function observeAnswers({ brain, registry, log }: Observed, labelOf: (symbol: st
       const { safeQty, exchangeAmt, ledgerAmt } = decision;
       log.info(
         { plan, symbol, safeQty, exchangeAmt, ledgerAmt, tookMs },
-        `[P33] ALLOW plan=${plan} symbol=${symbol} safe_qty=${safeQty} exchange_amt=${exchangeAmt}`,
+        `${symbol}: P3.3 ALLOW plan ${plan} (safe_qty=${safeQty}, exchange_amt=${exchangeAmt})`,
       );
     } else if (issued.kind === "denied") {
       const { reason } = issued;
@@ -74,7 +74,7 @@ function observeAnswers({ brain, registry, log }: Observed, labelOf: (symbol: st
       const context = decision.verdict === "deny" ? decision.context : undefined;
       log.info(
         { plan, symbol, reason, context, tookMs },
-        `[P33] DENY plan=${plan} reason=${reason} symbol=${symbol}`,
+        `${symbol}: P3.3 DENY plan ${plan} reason=${reason} (no permit)`,
       );
     } else {
       log.debug({ plan, symbol, issued: issued.kind }, "plan had its answer, or has ended");

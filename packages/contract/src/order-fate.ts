@@ -1,0 +1,34 @@
+/**
+ * What a result says became of the plan's order, whoever wrote it. Source: WIRE.md, "What a live swap with the original
+ * services showed".
+ *
+ * Ours name the outcome. The Python apply-layer writes `executed=True` for whatever it let through, so only the status of
+ * its steps tells, and it writes a result without a word for a plan that it had handled before.
+ */
+import type { ResultEntry } from "./messages.ts";
+
+export type OrderFate =
+  | "executed"
+  /** A step failed, and the order may have been placed all the same. */
+  | "ambiguous"
+  | "none"
+  /** Says nothing of the plan's order, neither that there is one nor that there is none. */
+  | "untold";
+
+export function orderFate({ outcome, decision, steps_results: steps, error }: ResultEntry): OrderFate {
+  if (outcome !== undefined) return outcome === "EXECUTED" ? "executed" : "none";
+  const statuses = steps.map(({ status }) => status);
+  if (statuses.includes("error")) return "ambiguous";
+  if (statuses.includes("success")) return "executed";
+  // SKIP `duplicate_plan`: the reason stands in the plan's entry, not here.
+  const isRepetition =
+    decision === "SKIP" && steps.length === 0 && (error === "" || error === "duplicate_plan");
+  return isRepetition ? "untold" : "none";
+}
+
+/** The exchange's ids of the orders that a result tells of. */
+export function orderIds({ order_id, steps_results }: ResultEntry): string[] {
+  const steps = steps_results.filter(({ status }) => status === "success");
+  const ids = order_id === "" ? steps.map((step) => step["order_id"]) : [order_id];
+  return ids.filter((id): id is string => typeof id === "string" && /^\d+$/.test(id));
+}
