@@ -15,7 +15,7 @@ const GATHERED = 64;
 /** Reads come in batches, looks at the backlog ten times a second: neither is a plan's own. */
 const NOT_A_PLANS_OWN = /^(xread|xreadgroup|xinfo|xpending|ping|info|hello|client|monitor|auth|select)$/i;
 /** Sums of promises would run into the position's limits: results come after all permits here. */
-const ANY_MAX = `"max":${Number.MAX_SAFE_INTEGER}`;
+const ANY_MAX = `"max":"${Number.MAX_SAFE_INTEGER}"`;
 
 const GROUPS = {
   proposal: ["apply-layer"],
@@ -93,7 +93,7 @@ export class LimitScript {
     const commands = this.#permitting.map((command) =>
       command.map((arg) =>
         arg.startsWith('[{"')
-          ? arg.replaceAll(/"max":\d+/g, ANY_MAX).replaceAll(/"as_of":"\d+"/g, `"as_of":"${releases}"`)
+          ? arg.replaceAll(/"max":"?\d+"?/g, ANY_MAX).replaceAll(/"as_of":"\d+"/g, `"as_of":"${releases}"`)
           : arg,
       ),
     );

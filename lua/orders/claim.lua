@@ -40,6 +40,7 @@
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/result.lua
+--@include shared/decimal.lua
 local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results, handed_over = unpack(KEYS)
 local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = unpack(ARGV, 1, 7)
 local side, quantity, step, valid_until, venue_ms, window_ms, refusal = unpack(ARGV, 8, 14)
@@ -64,7 +65,7 @@ if state and claimed_attempt == attempt then
   redis.call('XACK', executes, group, entry_id)
   return { 'SETTLED', state }
 end
-if spent_attempt ~= attempt or tonumber(quantity) > tonumber(spent_qty) then return { 'UNSPENT' } end
+if spent_attempt ~= attempt or above(quantity, spent_qty) then return { 'UNSPENT' } end
 
 -- No order reaches an exchange in a shorter window: it would only be told that it came too late.
 local SHORTEST_WINDOW_MS = 50

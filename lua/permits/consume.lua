@@ -32,7 +32,7 @@
 --@include shared/stream.lua
 --@include shared/record.lua
 --@include shared/result.lua
---@include shared/plain.lua
+--@include shared/decimal.lua
 --@include shared/json.lua
 --@include permits/judge.lua
 local plan, spent, waiting, executes, handed_over, results = unpack(KEYS, 1, 6)
@@ -57,14 +57,14 @@ end
 
 local now = now_ms()
 local wait_ms = int(now - tonumber(record.opened_at_ms))
-local lacking, permit_keys, permits, stamps = {}, {}, {}, {}
+local lacking, permit_keys, permits, texts, stamps = {}, {}, {}, {}, {}
 local denied, malformed, detail
 for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   local issuer, field = ARGV[FIRST_ISSUER_ARG + 2 * i], ARGV[FIRST_ISSUER_ARG + 2 * i + 1]
   local permit_key, block_key = KEYS[FIRST_ISSUER_KEY + 2 * i], KEYS[FIRST_ISSUER_KEY + 2 * i + 1]
-  local verdict, what = judge(issuer, field, permit_key, block_key, symbol, record.attempt)
+  local verdict, what, json = judge(issuer, field, permit_key, block_key, symbol, record.attempt)
   permit_keys[#permit_keys + 1] = permit_key
-  if verdict == 'granted' then permits[issuer] = what
+  if verdict == 'granted' then permits[issuer], texts[issuer] = what, json
   elseif verdict == 'missing' then lacking[#lacking + 1] = issuer
   elseif verdict == 'denied' then
     if not denied then denied, detail = issuer .. '_permit_denied', what end
@@ -76,22 +76,27 @@ for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
 end
 local issuers = #permit_keys
 
+-- A positive number of a permit as decimal text, or nil.
+local function positive(permit, issuer, name)
+  local number = permit[name]
+  return type(number) == 'number' and number > 0 and written(texts[issuer], name, number) or nil
+end
+
 -- The quantity is the issuer's, capped by every permit that names a positive computed_qty (0 or absent: no cap).
 local safe_qty, position_amt, max_qty
 local quantity = permits[quantity_issuer]
 if quantity then
-  safe_qty = positive(quantity.safe_close_qty or quantity.safe_qty)
-  local amount = quantity.exchange_position_amt
-  position_amt = type(amount) == 'number' and amount ~= 0 and plain(amount) or nil
+  safe_qty = positive(quantity, quantity_issuer, quantity.safe_close_qty and 'safe_close_qty' or 'safe_qty')
+  position_amt = written(texts[quantity_issuer], 'exchange_position_amt', quantity.exchange_position_amt)
   if not position_amt then malformed = malformed or ('invalid_' .. quantity_issuer .. '_permit_format') end
   if not safe_qty then malformed = malformed or 'invalid_safe_close_qty' end
 end
 for issuer, permit in pairs(permits) do
   local cap = permit.computed_qty
   if cap ~= nil and cap ~= 0 then
-    local decimal = positive(cap)
+    local decimal = positive(permit, issuer, 'computed_qty')
     if not decimal then malformed = malformed or ('invalid_' .. issuer .. '_permit_format')
-    elseif not max_qty or cap < tonumber(max_qty) then max_qty = decimal end
+    elseif not max_qty or above(max_qty, decimal) then max_qty = decimal end
   end
 end
 

@@ -32,10 +32,10 @@
 --   context_json of a denial
 --   permit_sec   TTL of the permit
 --   denial_sec   TTL of the denial
---   amounts      JSON {name: integer} to reserve, or '' for none
---   limits       JSON [{reason, kind, amount, window_ms, max}], kind: count (executions in window_ms), day (charged and
---                reserved today), open (reserved; beyond it, or if totals' `releases` is no longer its as_of, nothing
---                is written and the caller decides again)
+--   amounts      JSON {name: whole number as text} to reserve, or '' for none
+--   limits       JSON [{reason, kind, amount, window_ms, max}], the max of an amount as text; kind: count (executions in
+--                window_ms), day (charged and reserved today), open (reserved; beyond it, or if totals' `releases` is no
+--                longer its as_of, nothing is written and the caller decides again)
 --   reserve_ms   when the reservation runs out
 -- REPLY
 --   GRANTED      the permit is there
@@ -100,27 +100,29 @@ local counts_executions = false
 if verdict == 'granted' and limits ~= '' then
   local sums, freed = hash(totals), {}
   for _, old in ipairs(gone) do
-    for name, amount in pairs(cjson.decode(redis.call('HGET', open, old) or '{}')) do freed[name] = (freed[name] or 0) + amount end
+    for name, amount in pairs(cjson.decode(redis.call('HGET', open, old) or '{}')) do freed[name] = plus(freed[name] or '0', whole(amount)) end
   end
-  local function reserved(name) return tonumber(sums['reserved:' .. name] or '0') - (freed[name] or 0) end
+  local function reserved(name) return minus(whole(sums['reserved:' .. name]), freed[name] or '0') end
   for _, limit in ipairs(parsed(limits)) do
     local used, adding
+    local max = whole(limit.max)
     if limit.kind == 'count' then
       counts_executions = true
-      used, adding = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf'), 1
+      used = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf')
       for _, old in ipairs(gone) do
         local at = redis.call('ZSCORE', executions, old)
         if at and tonumber(at) >= now - limit.window_ms then used = used - 1 end
       end
+      used, adding = whole(used), '1'
     elseif limit.kind == 'day' then
-      used, adding = charged(sums, now, limit.amount) + reserved(limit.amount), wanted[limit.amount]
+      used, adding = plus(charged(sums, now, limit.amount), reserved(limit.amount)), whole(wanted[limit.amount])
     else
-      used, adding = reserved(limit.amount), wanted[limit.amount]
+      used, adding = reserved(limit.amount), whole(wanted[limit.amount])
       local outdated = limit.as_of and limit.as_of ~= (sums.releases or '0')
-      if outdated or used + adding > limit.max then return { 'CONFLICT', int(used) } end
+      if outdated or more(plus(used, adding), max) then return { 'CONFLICT', used } end
     end
-    if verdict == 'granted' and used + adding > limit.max then
-      verdict, reason, context_json = 'denied', limit.reason, '{"used": ' .. int(used) .. ', "adding": ' .. int(adding) .. ', "max": ' .. int(limit.max) .. '}'
+    if verdict == 'granted' and more(plus(used, adding), max) then
+      verdict, reason, context_json = 'denied', limit.reason, '{"used": ' .. used .. ', "adding": ' .. adding .. ', "max": ' .. max .. '}'
     end
   end
 end
@@ -138,7 +140,7 @@ if verdict == 'granted' then
     drop(open, expiry, totals, executions, reservation)
     redis.call('HSET', open, reservation, amounts)
     redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), reservation)
-    for name, amount in pairs(wanted) do redis.call('HINCRBY', totals, 'reserved:' .. name, int(amount)) end
+    for name, amount in pairs(wanted) do change(totals, 'reserved:' .. name, plus, amount) end
     if counts_executions then redis.call('ZADD', executions, int(now), reservation) end
   end
   redis.call('SET', permit, permit_json .. tail, 'EX', permit_sec)

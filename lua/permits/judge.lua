@@ -1,5 +1,5 @@
--- What one issuer says of a plan's attempt: 'granted' with its permit, 'denied' with the issuer's reason, 'malformed' with
--- ours, 'missing'. The field names of the wire stand here once; a permit of another attempt is not ours and is missing.
+-- What one issuer says of a plan's attempt: 'granted' with its permit and the permit's text, 'denied' with the issuer's
+-- reason, 'malformed' with ours, 'missing'. The field names of the wire stand here once; a permit of another attempt is not ours and is missing.
 local function text(value) return type(value) == 'string' and value or '' end
 
 local function judge(issuer, field, permit_key, block_key, symbol, attempt)
@@ -20,10 +20,5 @@ local function judge(issuer, field, permit_key, block_key, symbol, attempt)
   if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
   -- cjson also reads numbers that JSON has not: 0x10 as 16, 010 as 10.
   if value:find(':%s*-?0[%dxX]') then return 'malformed', malformed end
-  return 'granted', permit
-end
-
--- A positive finite number as text, or nil.
-local function positive(number)
-  return type(number) == 'number' and number > 0 and plain(number) or nil
+  return 'granted', permit, value
 end

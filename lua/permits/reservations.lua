@@ -1,5 +1,5 @@
--- What an issuer has promised and what was charged, for one symbol. Amounts are integers (1e-8 of a unit), their sums
--- stay below 2^53. An open reservation is a plan's attempt whose result has not come; it expires by itself only after
+-- What an issuer has promised and what was charged, for one symbol. Amounts are whole numbers of 1e-8 of a unit, of any
+-- size and as text (shared/exact.lua). An open reservation is a plan's attempt whose result has not come; it expires by itself only after
 -- every moment at which an order could still come of it. Totals are kept so that no check walks the reservations.
 -- Attempts of plans without a record are kept by the plan's id, because the results of such plans name no attempt.
 --
@@ -8,6 +8,7 @@
 --               computed before such an end may be too high: an order filled, and the position shrank with the promise
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
 --               attempt, executed ones by result
+--@include shared/exact.lua
 local DAY_MS, HOUR_MS = 86400000, 3600000
 local EXPIRED_PER_CALL = 100
 
@@ -16,12 +17,17 @@ local function utc_day(now) return int(math.floor(now / DAY_MS)) end
 -- What is older counts for no limit any more.
 local function horizon(now) return math.min(now - HOUR_MS, now - now % DAY_MS) end
 
+-- Makes one total the sum (plus) or the difference (minus) of itself and an amount.
+local function change(totals, field, operation, amount)
+  redis.call('HSET', totals, field, operation(whole(redis.call('HGET', totals, field)), whole(amount)))
+end
+
 -- An open reservation is no promise and no execution any more.
 local function drop(open, expiry, totals, executions, attempt)
   local amounts = redis.call('HGET', open, attempt)
   if not amounts then return false end
   for name, amount in pairs(cjson.decode(amounts)) do
-    redis.call('HINCRBY', totals, 'reserved:' .. name, int(-amount))
+    change(totals, 'reserved:' .. name, minus, amount)
   end
   redis.call('HINCRBY', totals, 'releases', 1)
   redis.call('HDEL', open, attempt)
@@ -37,7 +43,7 @@ end
 
 -- Charged today: yesterday's sums are worth nothing, and the next charge deletes them.
 local function charged(sums, now, name)
-  return sums.day == utc_day(now) and tonumber(sums['charged:' .. name] or '0') or 0
+  return whole(sums.day == utc_day(now) and sums['charged:' .. name])
 end
 
 local function charge(totals, now, amounts)
@@ -47,5 +53,5 @@ local function charge(totals, now, amounts)
     end
     redis.call('HSET', totals, 'day', utc_day(now))
   end
-  for name, amount in pairs(amounts) do redis.call('HINCRBY', totals, 'charged:' .. name, int(amount)) end
+  for name, amount in pairs(amounts) do change(totals, 'charged:' .. name, plus, amount) end
 end

@@ -12,7 +12,7 @@
 --   group        consumer group of the result entry
 --   entry_id     of the result
 --   attempt      whose reservation; the plan's id if the result names no attempt
---   amounts      JSON {name: integer} really executed, or '' if no order came of it; a name that it lacks is charged as
+--   amounts      JSON {name: whole number as text} really executed, or '' if no order came of it; a name that it lacks is charged as
 --                it was reserved
 --   executed_ms  when it was executed
 -- REPLY

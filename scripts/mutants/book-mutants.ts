@@ -9,7 +9,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/issue.lua",
-        find: "charged(sums, now, limit.amount) + reserved(limit.amount)",
+        find: "plus(charged(sums, now, limit.amount), reserved(limit.amount))",
         replace: "charged(sums, now, limit.amount)",
       },
     ],

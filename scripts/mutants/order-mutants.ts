@@ -103,7 +103,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "if spent_attempt ~= attempt or tonumber(quantity) > tonumber(spent_qty) then return { 'UNSPENT' } end",
+        find: "if spent_attempt ~= attempt or above(quantity, spent_qty) then return { 'UNSPENT' } end",
         replace: "",
       },
     ],

@@ -207,6 +207,19 @@ describe("dumpPythonJson", () => {
     expect(dumpPythonJson(value)).toBe(text);
   });
 
+  it.each([
+    ["0.008", "0.008"],
+    ["100", "100.0"],
+    ["0.00001", "1e-05"],
+    ["-12345678901234.5", "-12345678901234.5"],
+    ["100000000000000000000", "1e+20"],
+    ["0.30000000000000004", "0.30000000000000004"],
+    ["123456789012345678", "123456789012345678.0"],
+    ["-123456789.12345678", "-123456789.12345678"],
+  ])("writes the decimal %s as %s: as a float, or with all digits that one would lose", (text, json) => {
+    expect(dumpPythonJson(new PythonFloat(text))).toBe(json);
+  });
+
   it("is ASCII, and reads back as the same value", () => {
     fc.assert(
       fc.property(json, (value) => {

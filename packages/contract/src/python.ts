@@ -84,11 +84,14 @@ function shiftRightHalfEven(n: bigint, bits: bigint): bigint {
   return roundsUp ? quotient + 1n : quotient;
 }
 
-/** A number that Python holds as a float, whatever its value: 100 prints as `100.0`. */
+/**
+ * A number that Python holds as a float, whatever its value: 100 prints as `100.0`. Plain decimal text prints with all of
+ * its digits where a double would lose some.
+ */
 export class PythonFloat {
-  readonly value: number;
+  readonly value: number | string;
 
-  constructor(value: number) {
+  constructor(value: number | string) {
     this.value = value;
   }
 }
@@ -121,8 +124,19 @@ function isArray(value: PythonJson): value is readonly PythonJson[] {
   return Array.isArray(value);
 }
 
-function dumpFloat(n: number): string {
+/** Decimals of so many digits survive the double that readers make of them. */
+const EXACT_DIGITS = 15;
+
+function dumpFloat(value: number | string): string {
+  const n = Number(value);
+  if (typeof value === "string" && significantDigits(value) > EXACT_DIGITS)
+    return value.includes(".") ? value : `${value}.0`;
   return Number.isFinite(n) ? formatPythonFloat(n) : String(n);
+}
+
+function significantDigits(decimal: string): number {
+  const digits = decimal.replace(/^-?[0.]*/, "");
+  return (digits.includes(".") ? digits.replace(".", "") : digits.replace(/0+$/, "")).length;
 }
 
 const ASCII = /^[ -~]*$/;

@@ -120,6 +120,19 @@ describe("a plan whose permits are all there", () => {
     expect(await plans.executes()).toMatchObject([{ safe_qty: text, max_qty: text }]);
   });
 
+  it("hands over every digit that a permit was written with, and caps exactly", async () => {
+    await plans.givenPlan(FAR_MS);
+    const text = (permit: object, digits: string) => JSON.stringify(permit).replaceAll("77", digits);
+    const [safe, cap] = ["123456789012345678901.12345678", "123456789012345678901.12345677"];
+    const p33 = { ...P33, safe_close_qty: 77, exchange_position_amt: -77 };
+    await plans.redis.set(keys.permit("p33", PLAN), text(p33, safe));
+    await plans.redis.set(keys.permit("governor", PLAN), text({ ...GOVERNOR, computed_qty: 77 }, cap));
+    await consume();
+    expect(await plans.executes()).toMatchObject([
+      { safe_qty: safe, max_qty: cap, position_amt: `-${safe}` },
+    ]);
+  });
+
   it("takes safe_qty for safe_close_qty, a short position, and the smallest cap of all permits", async () => {
     await plans.givenPlan(FAR_MS);
     const p33 = { allow: true, symbol: SYMBOL, safe_qty: 0.5, exchange_position_amt: -2, computed_qty: 0.3 };

@@ -27,14 +27,16 @@ const FIVE_MINUTES_MS = 300_000;
 const burst = (max: number): Limit => {
   return { kind: "count", reason: "burst_limit_exceeded", window_ms: FIVE_MINUTES_MS, max };
 };
-const daily = (max: number): Limit => ({ kind: "day", reason: "daily_limit_exceeded", amount: "qty", max });
+const daily = (max: number | bigint): Limit => {
+  return { kind: "day", reason: "daily_limit_exceeded", amount: "qty", max: BigInt(max) };
+};
 
 useRedis();
 
 describe("issue", () => {
   it("writes permit, reservation, stamp, wake-up and ack of a granted plan", async () => {
     const attempt = await publish();
-    expect(await issue(granted({ qty: 5, notional: 7 }), attempt)).toEqual({ kind: "granted" });
+    expect(await issue(granted({ qty: 5n, notional: 7n }), attempt)).toEqual({ kind: "granted" });
 
     const permit = (await redis.get(keys.permit("governor", PLAN))) ?? "";
     expect(permit).toMatch(
@@ -44,7 +46,7 @@ describe("issue", () => {
       ),
     );
     expect(await redis.ttl(keys.permit("governor", PLAN))).toBe(PERMIT_TTL_SEC);
-    expect(await redis.hgetall(reservations.open)).toEqual({ [attempt]: '{"qty":5,"notional":7}' });
+    expect(await redis.hgetall(reservations.open)).toEqual({ [attempt]: '{"qty":"5","notional":"7"}' });
     expect(await redis.hgetall(reservations.totals)).toEqual({
       "reserved:qty": "5",
       "reserved:notional": "7",
@@ -131,7 +133,7 @@ describe("issue", () => {
       const attempt = await publish(PLAN, { record: false });
       expect(await issue(granted(), attempt)).toEqual({ kind: "granted" });
       expect(await redis.exists(keys.plan(PLAN))).toBe(0);
-      expect(await redis.hgetall(reservations.open)).toEqual({ [PLAN]: '{"qty":5}' });
+      expect(await redis.hgetall(reservations.open)).toEqual({ [PLAN]: '{"qty":"5"}' });
     });
 
     it("gets no second permit after the first was used", async () => {
@@ -152,8 +154,8 @@ describe("issue", () => {
     });
 
     it("that is published again replaces its reservation", async () => {
-      await issue(granted({ qty: 5 }), await publish(PLAN, { record: false }));
-      await issue(granted({ qty: 8 }), await publish(PLAN, { record: false }));
+      await issue(granted({ qty: 5n }), await publish(PLAN, { record: false }));
+      await issue(granted({ qty: 8n }), await publish(PLAN, { record: false }));
       expect(await total("reserved:qty")).toBe(8);
     });
   });
@@ -179,11 +181,11 @@ describe("issue", () => {
     const [one, other] = await Promise.all([
       issuerOn(redis).issue(
         { planId: PLAN, symbol: SYMBOL, attempt: attempts[0] },
-        granted({ qty: 5 }, [burst(1)]),
+        granted({ qty: 5n }, [burst(1)]),
       ),
       issuerOn(second).issue(
         { planId: OTHER_PLAN, symbol: SYMBOL, attempt: attempts[1] },
-        granted({ qty: 5 }, [burst(1)]),
+        granted({ qty: 5n }, [burst(1)]),
       ),
     ]);
     expect([one, other]).toContainEqual({ kind: "granted" });
@@ -211,16 +213,16 @@ describe("issue", () => {
       Date.now() - 290_000,
       "newer",
     );
-    expect(await issue(granted({ qty: 5 }, [burst(2)]), await publish())).toEqual({ kind: "granted" });
-    expect(await issue(granted({ qty: 5 }, [burst(2)]), await publish(OTHER_PLAN), OTHER_PLAN)).toEqual({
+    expect(await issue(granted({ qty: 5n }, [burst(2)]), await publish())).toEqual({ kind: "granted" });
+    expect(await issue(granted({ qty: 5n }, [burst(2)]), await publish(OTHER_PLAN), OTHER_PLAN)).toEqual({
       kind: "denied",
       reason: "burst_limit_exceeded",
     });
   });
 
   it("names the first limit that is exceeded, with what was used", async () => {
-    await grant(OTHER_PLAN, { qty: 5 });
-    expect(await issue(granted({ qty: 6 }, [burst(5), daily(10), burst(0)]), await publish())).toEqual({
+    await grant(OTHER_PLAN, { qty: 5n });
+    expect(await issue(granted({ qty: 6n }, [burst(5), daily(10), burst(0)]), await publish())).toEqual({
       kind: "denied",
       reason: "daily_limit_exceeded",
     });
@@ -231,34 +233,50 @@ describe("issue", () => {
 
   it("forgets what was charged on another day, but not what is reserved", async () => {
     await redis.hset(reservations.totals, { day: "1", "charged:qty": "1000", "reserved:qty": "3" });
-    expect(await issue(granted({ qty: 7 }, [daily(10)]), await publish())).toEqual({ kind: "granted" });
+    expect(await issue(granted({ qty: 7n }, [daily(10)]), await publish())).toEqual({ kind: "granted" });
     expect(
-      await issue(granted({ qty: 1 }, [daily(10)]), await publish(OTHER_PLAN), OTHER_PLAN),
+      await issue(granted({ qty: 1n }, [daily(10)]), await publish(OTHER_PLAN), OTHER_PLAN),
     ).toMatchObject({
       kind: "denied",
     });
   });
 
-  it("compares exactly up to 2^53", async () => {
-    const max = Number.MAX_SAFE_INTEGER;
+  it("compares exactly beyond what a double holds", async () => {
+    const max = 10n ** 30n + 1n;
     await grant(OTHER_PLAN, { qty: max });
-    expect(await total("reserved:qty")).toBe(max);
-    expect(await issue(granted({ qty: 1 }, [daily(max)]), await publish())).toMatchObject({ kind: "denied" });
+    expect(await redis.hget(reservations.totals, "reserved:qty")).toBe(String(max));
+    expect(await issue(granted({ qty: 1n }, [daily(max)]), await publish())).toMatchObject({
+      kind: "denied",
+    });
+  });
+
+  it("counts what versions before this wrote: promises of numbers, and a total below 0 as 0", async () => {
+    const old = await grant(OTHER_PLAN);
+    await redis.hset(reservations.open, old, '{"qty":8}');
+    await redis.hset(reservations.totals, "reserved:qty", "8");
+    expect(await issue(granted({ qty: 3n }, [daily(10)]), await publish())).toMatchObject({ kind: "denied" });
+    await redis.zadd(reservations.expiry, Date.now() - 1, old);
+    expect(await issue(granted({ qty: 3n }, [daily(10)]), await publish())).toEqual({ kind: "granted" });
+    expect(await total("reserved:qty")).toBe(3);
+    await redis.hset(reservations.totals, "reserved:qty", "-8");
+    expect(await issue(granted({ qty: 11n }, [daily(10)]), await publish())).toMatchObject({
+      kind: "denied",
+    });
   });
 
   it("reports a conflict with what others were promised, and changes nothing", async () => {
-    await grant(OTHER_PLAN, { qty: 8 });
+    await grant(OTHER_PLAN, { qty: 8n });
     const attempt = await publish();
     const before = await contents();
-    const answer = granted({ qty: 3 }, [{ kind: "open", amount: "qty", max: 10 }]);
-    expect(await issue(answer, attempt)).toEqual({ kind: "conflict", reserved: 8 });
+    const answer = granted({ qty: 3n }, [{ kind: "open", amount: "qty", max: 10n }]);
+    expect(await issue(answer, attempt)).toEqual({ kind: "conflict", reserved: 8n });
     expect(await contents()).toEqual(before);
   });
 
   it("frees a reservation that has run out", async () => {
-    const old = await grant(OTHER_PLAN, { qty: 8 });
+    const old = await grant(OTHER_PLAN, { qty: 8n });
     await redis.zadd(reservations.expiry, Date.now() - 1, old);
-    expect(await issue(granted({ qty: 9 }, [burst(1), daily(10)]), await publish())).toEqual({
+    expect(await issue(granted({ qty: 9n }, [burst(1), daily(10)]), await publish())).toEqual({
       kind: "granted",
     });
     expect(await total("reserved:qty")).toBe(9);
@@ -267,10 +285,10 @@ describe("issue", () => {
   });
 
   it("keeps a reservation that has run out while an order of the symbol is unsettled, and for its time again", async () => {
-    const old = await grant(OTHER_PLAN, { qty: 8 });
+    const old = await grant(OTHER_PLAN, { qty: 8n });
     await redis.zadd(reservations.expiry, Date.now() - 1, old);
     await redis.zadd(keys.unsettled(SYMBOL), Date.now(), OTHER_PLAN);
-    expect(await issue(granted({ qty: 5 }, [daily(10)]), await publish())).toMatchObject({ kind: "denied" });
+    expect(await issue(granted({ qty: 5n }, [daily(10)]), await publish())).toMatchObject({ kind: "denied" });
     expect(await redis.hexists(reservations.open, old)).toBe(1);
     expect(Number(await redis.zscore(reservations.expiry, old))).toBeGreaterThan(Date.now());
   });
@@ -279,14 +297,14 @@ describe("issue", () => {
     const old = await grant(OTHER_PLAN);
     await redis.zadd(reservations.expiry, Date.now() - 1, old);
     await redis.zadd(reservations.executions, Date.now() - 400_000, old, Date.now(), "executed");
-    expect(await issue(granted({ qty: 5 }, [burst(1)]), await publish())).toEqual({
+    expect(await issue(granted({ qty: 5n }, [burst(1)]), await publish())).toEqual({
       kind: "denied",
       reason: "burst_limit_exceeded",
     });
   });
 
   it("counts executions only where a limit asks for them", async () => {
-    await issue(granted({ qty: 5 }, [daily(9)]), await publish());
+    await issue(granted({ qty: 5n }, [daily(9)]), await publish());
     expect(await redis.exists(reservations.executions)).toBe(0);
   });
 
@@ -296,7 +314,7 @@ describe("issue", () => {
       const attempt = await publish();
       await redis.set(key, "text");
       const before = await contents();
-      await expect(issue(granted({ qty: 5 }, [burst(9), daily(9)]), attempt)).rejects.toThrow("WRONGTYPE");
+      await expect(issue(granted({ qty: 5n }, [burst(9), daily(9)]), attempt)).rejects.toThrow("WRONGTYPE");
       expect(await contents()).toEqual(before);
     },
   );

@@ -42,15 +42,15 @@ const runSettle = bindScript("permits/settle_reservation", {
   args: ["group", "entry_id", "attempt", "amounts", "executed_ms"],
 });
 
-/** Integers of 1e-8 of a unit: what Lua may add and compare. */
-export type Amounts = Readonly<Record<string, number>>;
+/** Whole numbers of 1e-8 of a unit, of any size. */
+export type Amounts = Readonly<Record<string, bigint>>;
 
-/** One limit, checked in the step that reserves. `max` and the sums it is compared with stay below 2^53. */
+/** One limit, checked in the step that reserves. */
 export type Limit =
   | { kind: "count"; reason: string; window_ms: number; max: number }
-  | { kind: "day"; reason: string; amount: string; max: number }
+  | { kind: "day"; reason: string; amount: string; max: bigint }
   /** `as_of`: totals' `releases` when `max` was computed; a reservation that ended since makes it a conflict. */
-  | { kind: "open"; amount: string; max: number; as_of?: string };
+  | { kind: "open"; amount: string; max: bigint; as_of?: string };
 
 export interface PlanAttempt {
   planId: string;
@@ -73,7 +73,7 @@ export type Issued =
   | { kind: "granted" }
   | { kind: "denied"; reason: string }
   /** Others have promised so much (1e-8) that the quantity is not free; nothing was written: decide again. */
-  | { kind: "conflict"; reserved: number }
+  | { kind: "conflict"; reserved: bigint }
   /** Answered before, or the plan ended without us; only acknowledged. */
   | { kind: "replayed" }
   | { kind: "ended" };
@@ -132,8 +132,8 @@ export function createIssuer(options: IssuerOptions) {
           context_json: answer.verdict === "denied" ? dumpPythonJson(answer.context) : "{}",
           permit_sec: String(options.permitTtlSec),
           denial_sec: String(options.denialTtlSec),
-          amounts: granted?.reservation === undefined ? "" : JSON.stringify(granted.reservation.amounts),
-          limits: granted?.reservation === undefined ? "" : JSON.stringify(granted.reservation.limits),
+          amounts: granted?.reservation === undefined ? "" : asJson(granted.reservation.amounts),
+          limits: granted?.reservation === undefined ? "" : asJson(granted.reservation.limits),
           reserve_ms: String(options.reserveTtlMs),
         },
       });
@@ -143,7 +143,7 @@ export function createIssuer(options: IssuerOptions) {
         case "DENIED":
           return { kind: "denied", reason: detail ?? "" };
         case "CONFLICT":
-          return { kind: "conflict", reserved: Number(detail) };
+          return { kind: "conflict", reserved: BigInt(detail ?? 0) };
         case "REPLAYED":
           return { kind: "replayed" };
         case "ENDED":
@@ -169,7 +169,7 @@ export function createIssuer(options: IssuerOptions) {
           group,
           entry_id: entryId,
           attempt: attempt === "" ? planId : attempt,
-          amounts: executed === undefined ? "" : JSON.stringify(executed.amounts),
+          amounts: executed === undefined ? "" : asJson(executed.amounts),
           executed_ms: String(executed?.atMs ?? 0),
         },
       });
@@ -177,10 +177,15 @@ export function createIssuer(options: IssuerOptions) {
     },
 
     /** What is promised for the symbol and not settled, in 1e-8. A hint for deciding: `issue` checks it again. */
-    async reserved(symbol: string, amount: string): Promise<number> {
-      return Number((await redis.hget(reservations(symbol).totals, `reserved:${amount}`)) ?? 0);
+    async reserved(symbol: string, amount: string): Promise<bigint> {
+      return BigInt((await redis.hget(reservations(symbol).totals, `reserved:${amount}`)) ?? 0);
     },
   };
+}
+
+/** Amounts travel as text: JSON's numbers are doubles to whoever reads them. */
+function asJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? part.toString() : part));
 }
 
 function withoutBrace(body: Record<string, PythonJson>): string {

@@ -62,7 +62,7 @@ export const issue = (answer: Answer, attempt: string, planId = PLAN) =>
 /** A limit that no test reaches, so that executions are counted. */
 const HOURLY: Limit = { kind: "count", reason: "hourly", window_ms: HOUR_MS, max: 1_000 };
 
-export const granted = (amounts: Amounts = { qty: 5 }, limits: readonly Limit[] = [HOURLY]): Answer => ({
+export const granted = (amounts: Amounts = { qty: 5n }, limits: readonly Limit[] = [HOURLY]): Answer => ({
   verdict: "granted",
   reason: "within_limits",
   permit: { decision: "EXECUTE", computed_qty: new PythonFloat(0.0015), consumed: false },

@@ -48,9 +48,9 @@ describe("settle", () => {
   });
 
   it("charges what was executed, not what was reserved", async () => {
-    const attempt = await grant(PLAN, { qty: 5, notional: 50 });
+    const attempt = await grant(PLAN, { qty: 5n, notional: 50n });
     const entryId = await publishResult();
-    expect(await settle(attempt, entryId, executedNow({ qty: 3, notional: 31 }))).toBe(true);
+    expect(await settle(attempt, entryId, executedNow({ qty: 3n, notional: 31n }))).toBe(true);
     expect(await redis.hgetall(reservations.totals)).toMatchObject({
       "reserved:qty": "0",
       "reserved:notional": "0",
@@ -61,15 +61,15 @@ describe("settle", () => {
   });
 
   it("charges as reserved what the result does not tell", async () => {
-    const attempt = await grant(PLAN, { qty: 5, notional: 50 });
-    await settle(attempt, await publishResult(), executedNow({ qty: 3 }));
+    const attempt = await grant(PLAN, { qty: 5n, notional: 50n });
+    await settle(attempt, await publishResult(), executedNow({ qty: 3n }));
     expect(await total("charged:qty")).toBe(3);
     expect(await total("charged:notional")).toBe(50);
   });
 
   it("settles a plan without a record by its id, as a Python result names no attempt", async () => {
-    await grant(PLAN, { qty: 5 }, { record: false });
-    await settle("", await publishResult(), executedNow({ qty: 4 }));
+    await grant(PLAN, { qty: 5n }, { record: false });
+    await settle("", await publishResult(), executedNow({ qty: 4n }));
     expect(await total("reserved:qty")).toBe(0);
     expect(await total("charged:qty")).toBe(4);
     expect(await redis.zcard(reservations.executions)).toBe(1);
@@ -77,13 +77,30 @@ describe("settle", () => {
 
   it("charges the result of a plan it never saw", async () => {
     const entryId = await publishResult();
-    expect(await settle("", entryId, executedNow({ qty: 4 }))).toBe(true);
+    expect(await settle("", entryId, executedNow({ qty: 4n }))).toBe(true);
     expect(await total("charged:qty")).toBe(4);
     expect(await executions()).toEqual([`result:${entryId}`]);
   });
 
+  it("releases and charges exactly beyond what a double holds", async () => {
+    const huge = 10n ** 30n + 7n;
+    await grant(OTHER_PLAN, { qty: 1n });
+    await settle(await grant(PLAN, { qty: huge }), await publishResult(), executedNow({ qty: huge - 5n }));
+    expect(await redis.hmget(reservations.totals, "reserved:qty", "charged:qty")).toEqual([
+      "1",
+      String(huge - 5n),
+    ]);
+  });
+
+  it("makes no room of a total that was lost", async () => {
+    const attempt = await grant(PLAN, { qty: 5n });
+    await redis.del(reservations.totals);
+    await settle(attempt, await publishResult());
+    expect(await total("reserved:qty")).toBe(0);
+  });
+
   it("releases nothing of others", async () => {
-    await grant(OTHER_PLAN, { qty: 7 });
+    await grant(OTHER_PLAN, { qty: 7n });
     await settle("1-1", await publishResult());
     expect(await total("reserved:qty")).toBe(7);
     expect(await redis.zcard(reservations.executions)).toBe(1);
@@ -92,7 +109,7 @@ describe("settle", () => {
   it("keeps the executions of the last hour and of the day, no older ones", async () => {
     await redis.zadd(reservations.executions, Date.now() - 24 * HOUR_MS, "old", Date.now() - 1000, "recent");
     const entryId = await publishResult();
-    await settle(await grant(), entryId, executedNow({ qty: 5 }));
+    await settle(await grant(), entryId, executedNow({ qty: 5n }));
     expect(await executions()).toEqual(["recent", `result:${entryId}`]);
   });
 
@@ -100,21 +117,21 @@ describe("settle", () => {
     ["a promise that is no JSON", () => redis.hset(reservations.open, "1-1", "{")],
     ["a sum that is no number", () => redis.hset(reservations.totals, "reserved:qty", "much")],
   ])("leaves the result pending where it finds %s", async (_, damage) => {
-    const attempt = await grant(PLAN, { qty: 5 });
+    const attempt = await grant(PLAN, { qty: 5n });
     await damage();
     const promise = (await redis.hexists(reservations.open, "1-1")) === 1 ? "1-1" : attempt;
-    await expect(settle(promise, await publishResult(), executedNow({ qty: 5 }))).rejects.toThrow(
+    await expect(settle(promise, await publishResult(), executedNow({ qty: 5n }))).rejects.toThrow(
       "settle_reservation.lua",
     );
     expect(await pendingEntries(keys.streams.result)).toBe(1);
   });
 
   it("charges a result that comes after its reservation ran out", async () => {
-    const attempt = await grant(PLAN, { qty: 5 });
+    const attempt = await grant(PLAN, { qty: 5n });
     await redis.zadd(reservations.expiry, Date.now() - 1, attempt);
-    await grant(OTHER_PLAN, { qty: 1 });
+    await grant(OTHER_PLAN, { qty: 1n });
     expect(await redis.hexists(reservations.open, attempt)).toBe(0);
-    await settle(attempt, await publishResult(), executedNow({ qty: 5 }));
+    await settle(attempt, await publishResult(), executedNow({ qty: 5n }));
     expect(await total("charged:qty")).toBe(5);
     expect(await total("reserved:qty")).toBe(1);
   });
@@ -122,7 +139,7 @@ describe("settle", () => {
   it("changes nothing when run again, even after SCRIPT FLUSH", async () => {
     const attempt = await grant();
     const entryId = await publishResult();
-    const executed = executedNow({ qty: 5 });
+    const executed = executedNow({ qty: 5n });
     await settle(attempt, entryId, executed);
     const before = await contents();
     await redis.script("FLUSH");
@@ -134,7 +151,7 @@ describe("settle", () => {
   it("settles once though two governors settle at the same time", async () => {
     const attempt = await grant();
     const entryId = await publishResult();
-    const executed = executedNow({ qty: 5 });
+    const executed = executedNow({ qty: 5n });
     const settled = await Promise.all([
       issuerOn(redis).settle(at(attempt, entryId), executed),
       issuerOn(second).settle(at(attempt, entryId), executed),
@@ -146,26 +163,26 @@ describe("settle", () => {
   it("charges nothing twice when the group is lost and its stream is read again", async () => {
     const attempt = await grant();
     const entryId = await publishResult();
-    await settle(attempt, entryId, executedNow({ qty: 5 }));
+    await settle(attempt, entryId, executedNow({ qty: 5n }));
     await redis.xgroup("DESTROY", keys.streams.plan, "governor");
     await redis.xgroup("DESTROY", keys.streams.result, "governor");
     await createGroups();
     await deliverAll(keys.streams.result);
-    expect(await settle(attempt, entryId, executedNow({ qty: 5 }))).toBe(false);
+    expect(await settle(attempt, entryId, executedNow({ qty: 5n }))).toBe(false);
     expect(await total("charged:qty")).toBe(5);
     expect(await pendingEntries(keys.streams.result)).toBe(0);
   });
 
   it("charges nothing to today for an execution of days ago", async () => {
     const longAgo = Date.now() - 48 * HOUR_MS;
-    expect(await settle("", await publishResult(), { amounts: { qty: 4 }, atMs: longAgo })).toBe(true);
+    expect(await settle("", await publishResult(), { amounts: { qty: 4n }, atMs: longAgo })).toBe(true);
     expect(await total("charged:qty")).toBe(0);
     expect(await redis.exists(reservations.executions)).toBe(0);
     expect(await pendingEntries(keys.streams.result)).toBe(0);
   });
 
   it("counts an execution that a fast clock has dated ahead from now on", async () => {
-    await settle("", await publishResult(), { amounts: { qty: 4 }, atMs: Date.now() + HOUR_MS });
+    await settle("", await publishResult(), { amounts: { qty: 4n }, atMs: Date.now() + HOUR_MS });
     const [, score] = await redis.zrange(reservations.executions, 0, 0, "WITHSCORES");
     expect(Number(score)).toBeLessThanOrEqual(Date.now());
   });
@@ -177,7 +194,7 @@ describe("settle", () => {
       "charged:notional": "9",
       "reserved:qty": "2",
     });
-    await settle("", await publishResult(), executedNow({ qty: 4 }));
+    await settle("", await publishResult(), executedNow({ qty: 4n }));
     expect(await redis.hgetall(reservations.totals)).toEqual({
       day: String(Math.floor(Date.now() / (24 * HOUR_MS))),
       "charged:qty": "4",
@@ -190,7 +207,7 @@ describe("settle", () => {
     async (name) => {
       const entryId = await publishResult();
       await redis.set(reservations[name], "text");
-      await expect(settle("1-1", entryId, executedNow({ qty: 4 }))).rejects.toThrow("WRONGTYPE");
+      await expect(settle("1-1", entryId, executedNow({ qty: 4n }))).rejects.toThrow("WRONGTYPE");
       expect(await pendingEntries(keys.streams.result)).toBe(1);
     },
   );
@@ -201,7 +218,7 @@ describe("reservations", () => {
   const MAX_EXECUTIONS = 4;
   const limits = [
     { kind: "count", reason: "hourly_limit_exceeded", window_ms: HOUR_MS, max: MAX_EXECUTIONS },
-    { kind: "day", reason: "daily_limit_exceeded", amount: "qty", max: MAX_QTY },
+    { kind: "day", reason: "daily_limit_exceeded", amount: "qty", max: BigInt(MAX_QTY) },
   ] as const;
   const step = fc.oneof(
     fc.record({ do: fc.constant("issue" as const), qty: fc.integer({ min: 1, max: 20 }) }),
@@ -222,7 +239,7 @@ describe("reservations", () => {
           if (action.do === "issue") {
             const planId = index.toString(16).padStart(16, "0");
             const attempt = await publish(planId);
-            answers.push((await issue(granted({ qty: action.qty }, limits), attempt, planId)).kind);
+            answers.push((await issue(granted({ qty: BigInt(action.qty) }, limits), attempt, planId)).kind);
             const promised = open.reduce((sum, { qty }) => sum + qty, 0);
             const fits =
               charged + promised + action.qty <= MAX_QTY && executions + open.length < MAX_EXECUTIONS;
@@ -235,7 +252,7 @@ describe("reservations", () => {
           if (action.do === "run out") await redis.zadd(reservations.expiry, Date.now() - 1, ended.attempt);
           if (action.do === "release") await settle(ended.attempt, await publishResult());
           if (action.do === "execute") {
-            await settle(ended.attempt, await publishResult(), executedNow({ qty: ended.qty }));
+            await settle(ended.attempt, await publishResult(), executedNow({ qty: BigInt(ended.qty) }));
             charged += ended.qty;
             executions += 1;
           }

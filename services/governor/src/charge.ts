@@ -2,23 +2,23 @@
 import type { ResultEntry } from "@quantum/contract";
 import type { Amounts } from "@quantum/permits";
 import type { Big } from "big.js";
-import { chargedUnits, decimal } from "./units.ts";
+import { chargedUnits, positiveDecimal } from "./units.ts";
 
 /**
  * Quantity and notional in 1e-8. What cannot be told (a Python result without a quantity, no price) is left out and
- * then charged as it was reserved.
+ * then charged as it was reserved. What is not above 0 tells nothing: an execution has a quantity and a price.
  *
  * @param markPrice the price for results that carry none
  */
 export function executedAmounts(result: ResultEntry, markPrice: Big | undefined): Amounts {
-  const qty = decimal(result.executed_qty) ?? stepsQty(result);
-  const price = decimal(result.avg_price) ?? markPrice;
+  const qty = positiveDecimal(result.executed_qty) ?? stepsQty(result);
+  const price = positiveDecimal(result.avg_price) ?? markPrice;
   const units = {
     qty: qty && chargedUnits(qty),
     notional: qty && price && chargedUnits(qty.times(price)),
   };
   return Object.fromEntries(
-    Object.entries(units).filter((entry): entry is [string, number] => entry[1] !== undefined),
+    Object.entries(units).filter((entry): entry is [string, bigint] => entry[1] !== undefined),
   );
 }
 
@@ -36,6 +36,5 @@ function stepsQty({ steps_results }: ResultEntry): Big | undefined {
 }
 
 function positive(value: unknown): Big | undefined {
-  const amount = typeof value === "string" || typeof value === "number" ? decimal(String(value)) : undefined;
-  return amount?.gt(0) === true ? amount : undefined;
+  return typeof value === "string" || typeof value === "number" ? positiveDecimal(String(value)) : undefined;
 }

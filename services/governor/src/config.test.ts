@@ -21,8 +21,8 @@ describe("the governor's configuration", () => {
       killScoreCritical: 0.8,
       executionsPerHour: 3,
       executionsPer5Min: 2,
-      notionalPerDay: 500_000_000_000,
-      qtyPerDay: 2_000_000,
+      notionalPerDay: 500_000_000_000n,
+      qtyPerDay: 2_000_000n,
     });
     expect(disarmOn(config)).toEqual({ burstBreach: true, errors: 5 });
   });
@@ -37,12 +37,12 @@ describe("the governor's configuration", () => {
       GOV_MAX_REDUCE_QTY_PER_DAY: "0.1",
       GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: "0.000000019",
     });
-    expect(rulesOf(config)).toMatchObject({ qtyPerDay: 10_000_000, notionalPerDay: 1 });
+    expect(rulesOf(config)).toMatchObject({ qtyPerDay: 10_000_000n, notionalPerDay: 1n });
   });
 
-  it.each(["1e9", "-1", "much", "Infinity"])("refuses a day limit of %s and says why", (value) => {
+  it.each(["1e999", "-1", "much", "Infinity"])("refuses a day limit of %s and says why", (value) => {
     expect(violations({ GOV_MAX_REDUCE_QTY_PER_DAY: value })).toEqual([
-      `GOV_MAX_REDUCE_QTY_PER_DAY="${value}": a decimal from 0 to 90071992.54740991 is needed: beyond it sums of 1e-8 are not exact`,
+      `GOV_MAX_REDUCE_QTY_PER_DAY="${value}": a decimal from 0 is needed`,
     ]);
   });
 

@@ -18,14 +18,14 @@ import {
 import { z } from "zod";
 import type { Rules } from "./decide.ts";
 import type { GovernorOptions } from "./handler.ts";
-import { decimal, LARGEST, limitUnits } from "./units.ts";
+import { decimal, limitUnits } from "./units.ts";
 
 const { streams } = createKeys();
 
 /** Every service finds the streams by these names, so another one would only be read by nobody. */
 const streamName = (meaning: string, name: string) => choice(meaning, [name], name);
 
-/** A day's limit in 1e-8, from a decimal: compared exactly, so it has a largest value. */
+/** A day's limit in 1e-8, from a decimal. */
 const dayLimit = (meaning: string, fallback: string) =>
   z
     .string()
@@ -36,7 +36,7 @@ const dayLimit = (meaning: string, fallback: string) =>
       if (units !== undefined) return units;
       context.addIssue({
         code: "custom",
-        message: `a decimal from 0 to ${LARGEST.toFixed()} is needed: beyond it sums of 1e-8 are not exact`,
+        message: "a decimal from 0 is needed",
       });
       return z.NEVER;
     })

@@ -11,7 +11,7 @@ import {
 } from "@quantum/contract";
 import type { Answer, Limit } from "@quantum/permits";
 import { Big } from "big.js";
-import { chargedUnits, decimal } from "./units.ts";
+import { chargedUnits, decimal, positiveDecimal } from "./units.ts";
 
 export const HOUR_MS = 3_600_000;
 export const FIVE_MINUTES_MS = 300_000;
@@ -22,8 +22,6 @@ const WHOLE_PCT = 100;
 const PER_PCT = "0.01";
 const CLOSING_ACTION = /^(PARTIAL_\d+|FULL_CLOSE_PROPOSED)$/;
 const CLOSE_STEP = /^CLOSE_/;
-/** Decimals of so many digits survive the double that JSON readers make of them. */
-const EXACT_DIGITS = 15;
 
 /** Limits hold for each symbol. A limit of 0 refuses every plan. */
 export interface Rules {
@@ -32,9 +30,9 @@ export interface Rules {
   executionsPerHour: number;
   executionsPer5Min: number;
   /** In 1e-8 of a dollar. */
-  notionalPerDay: number;
+  notionalPerDay: bigint;
   /** In 1e-8 of a coin. */
-  qtyPerDay: number;
+  qtyPerDay: bigint;
 }
 
 export type Plan = Pick<PlanEntry, "action" | "kill_score" | "steps">;
@@ -69,8 +67,8 @@ export function decide(plan: Plan, snapshot: Snapshot | undefined, nowMs: number
     reason: "within_limits",
     permit: {
       decision: "EXECUTE",
-      computed_qty: exactFloat(qty),
-      computed_notional: exactFloat(notional),
+      computed_qty: new PythonFloat(qty.toFixed()),
+      computed_notional: new PythonFloat(notional.toFixed()),
       consumed: false,
     },
     reservation: { amounts: { qty: amounts.qty, notional: amounts.notional }, limits: limits(rules) },
@@ -102,9 +100,9 @@ function readPosition(
   if (snapshot === undefined) return "snapshot cannot be read";
   if (Object.keys(snapshot).length === 0) return "no snapshot";
   const amount = decimal(snapshot["position_amt"]);
-  const markPrice = decimal(snapshot["mark_price"]);
+  const markPrice = positiveDecimal(snapshot["mark_price"]);
   const writtenAtSec = decimal(snapshot["ts_epoch"]);
-  if (amount === undefined || markPrice === undefined || markPrice.lte(0) || writtenAtSec === undefined) {
+  if (amount === undefined || markPrice === undefined || writtenAtSec === undefined) {
     return "snapshot is malformed";
   }
   // Either way: one from the future is as little the present as an old one.
@@ -119,7 +117,7 @@ function limits(rules: Rules): Limit[] {
   const count = (reason: GovernorReason, windowMs: number, max: number): Limit => {
     return { kind: "count", reason, window_ms: windowMs, max };
   };
-  const day = (amount: string, max: number): Limit => {
+  const day = (amount: string, max: bigint): Limit => {
     return { kind: "day", reason: "daily_limit_exceeded", amount, max };
   };
   return [
@@ -128,9 +126,4 @@ function limits(rules: Rules): Limit[] {
     day("notional", rules.notionalPerDay),
     day("qty", rules.qtyPerDay),
   ];
-}
-
-/** Rounds down what a double cannot hold: the permit must not carry more than was reserved. */
-function exactFloat(amount: Big): PythonFloat {
-  return new PythonFloat(amount.prec(EXACT_DIGITS, Big.roundDown).toNumber());
 }

@@ -13,8 +13,8 @@ const RULES: Rules = {
   killScoreCritical: 0.8,
   executionsPerHour: 100,
   executionsPer5Min: 100,
-  notionalPerDay: Number.MAX_SAFE_INTEGER,
-  qtyPerDay: Number.MAX_SAFE_INTEGER,
+  notionalPerDay: 10n ** 30n,
+  qtyPerDay: 10n ** 30n,
 };
 const { totals } = keys.reservations("governor", SYMBOL);
 let server: TestRedis;

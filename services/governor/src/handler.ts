@@ -19,7 +19,7 @@ import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type Snapshot } from "./decide.ts";
 import { ErrorWindow } from "./errors.ts";
 import { BURST_BREACH, BURST_DENIAL, type DisarmReason, REPEATED_ERRORS } from "./reasons.ts";
-import { decimal } from "./units.ts";
+import { positiveDecimal } from "./units.ts";
 
 const ERROR_WINDOW_MS = 3_600_000;
 const EVALUATION_ERROR = "evaluation_error" satisfies GovernorReason;
@@ -124,8 +124,8 @@ export class Governor extends EventEmitter<GovernorEvents> {
 
   /** Of any age: for a result without a price, the last known one is the best there is. */
   async #markPrice({ symbol, avg_price }: ResultEntry) {
-    if (decimal(avg_price) !== undefined) return undefined;
-    return decimal((await this.#snapshot(symbol))?.["mark_price"]);
+    if (positiveDecimal(avg_price) !== undefined) return undefined;
+    return positiveDecimal((await this.#snapshot(symbol))?.["mark_price"]);
   }
 
   async #countError(atMs: number, context: Context): Promise<void> {

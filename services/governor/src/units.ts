@@ -1,31 +1,37 @@
-/** Amounts as the limits count them: integers of 1e-8 of a coin or dollar, below 2^53, which is what Lua adds exactly. */
+/** Amounts as the limits count them: whole numbers of 1e-8 of a coin or dollar, of any size. */
 import { Big, type RoundingMode } from "big.js";
 
 const UNITS_PER_ONE = "1e8";
+/** No float has a larger or smaller exponent, and digits for one could fill the memory. */
+const EXPONENT_MAX = 308;
 
-/** The largest amount and limit, in coins or dollars: 90071992.54740991. */
-export const LARGEST = Big(Number.MAX_SAFE_INTEGER).div(UNITS_PER_ONE);
-
-/** What is charged rounds up, so that dust still counts. Undefined beyond {@link LARGEST}. */
-export function chargedUnits(amount: Big): number | undefined {
+/** What is charged rounds up, so that dust still counts. Undefined below 0. */
+export function chargedUnits(amount: Big): bigint | undefined {
   return units(amount, Big.roundUp);
 }
 
-/** A limit rounds down: it never allows more than was asked for. Undefined beyond {@link LARGEST}. */
-export function limitUnits(amount: Big): number | undefined {
+/** A limit rounds down: it never allows more than was asked for. Undefined below 0. */
+export function limitUnits(amount: Big): bigint | undefined {
   return units(amount, Big.roundDown);
 }
 
-function units(amount: Big, rounding: RoundingMode): number | undefined {
-  if (amount.lt(0) || amount.gt(LARGEST)) return undefined;
-  return amount.times(UNITS_PER_ONE).round(0, rounding).toNumber();
+function units(amount: Big, rounding: RoundingMode): bigint | undefined {
+  if (amount.lt(0)) return undefined;
+  return BigInt(amount.times(UNITS_PER_ONE).round(0, rounding).toFixed());
 }
 
 /** Decimal text, exponents included. Undefined for anything else, such as Python's `nan` or an absent field. */
 export function decimal(text: string | undefined): Big | undefined {
   try {
-    return Big((text ?? "").trim());
+    const number = Big((text ?? "").trim());
+    return Math.abs(number.e) > EXPONENT_MAX ? undefined : number;
   } catch {
     return undefined;
   }
+}
+
+/** A price or a quantity: what is not above 0 is none. */
+export function positiveDecimal(text: string | undefined): Big | undefined {
+  const number = decimal(text);
+  return number?.gt(0) === true ? number : undefined;
 }

@@ -72,7 +72,7 @@ function judge(over: Case = {}, facts: Partial<Facts> = {}): Allowed | Denied {
       pct: 100,
       pair: pairOf(over),
       unknownOrders: 0,
-      promisedUnits: 0,
+      promisedUnits: 0n,
       releases: "0",
       rules,
       ...facts,
@@ -88,7 +88,7 @@ const reasonOf = (decision: Allowed | Denied) =>
 function allowance(decision: Allowed | Denied): Pick<Allowed, "safeQty" | "promise"> {
   if (decision.verdict === "allow") return decision;
   if (!decision.reason.startsWith("quantity_")) throw new Error(decision.reason);
-  return { safeQty: "0", promise: { units: 0, maxUnits: 0 } };
+  return { safeQty: "0", promise: { units: 0n, maxUnits: 0n } };
 }
 
 describe("the safe quantity", () => {
@@ -101,12 +101,12 @@ describe("the safe quantity", () => {
 
   it("leaves out what open orders and other permits may still close", () => {
     expect(reasonOf(judge({ openReduceQty: "0.012" }))).toBe("allow 0.05");
-    expect(reasonOf(judge({ openReduceQty: "0.012" }, { promisedUnits: 2_000_000 }))).toBe("allow 0.03");
-    expect(reasonOf(judge({}, { pct: 25, promisedUnits: 2_000_000 }))).toBe("allow 0.015");
-    expect(reasonOf(judge({}, { promisedUnits: 6_200_000 }))).toBe("quantity_promised");
+    expect(reasonOf(judge({ openReduceQty: "0.012" }, { promisedUnits: 2_000_000n }))).toBe("allow 0.03");
+    expect(reasonOf(judge({}, { pct: 25, promisedUnits: 2_000_000n }))).toBe("allow 0.015");
+    expect(reasonOf(judge({}, { promisedUnits: 6_200_000n }))).toBe("quantity_promised");
     expect(reasonOf(judge({ openReduceQty: "0.1" }))).toBe("quantity_promised");
     // What is left would be too small an order, but only because of the promise.
-    expect(reasonOf(judge({ markPrice: "20000" }, { promisedUnits: 5_900_000 }))).toBe("quantity_promised");
+    expect(reasonOf(judge({ markPrice: "20000" }, { promisedUnits: 5_900_000n }))).toBe("quantity_promised");
   });
 
   it("is refused below the exchange's minimum", () => {
@@ -131,26 +131,31 @@ describe("the safe quantity", () => {
             .times(short ? -1 : 1)
             .toFixed();
           const openReduceQty = Big(open).div(1000).toFixed();
-          const decision = judge({ amt, openReduceQty }, { pct, promisedUnits: promised * 100_000 });
+          const decision = judge({ amt, openReduceQty }, { pct, promisedUnits: BigInt(promised) * 100_000n });
           const { safeQty, promise } = allowance(decision);
           const safe = Big(safeQty);
           const others = safe.eq(0) ? 0 : open + promised;
           expect(safe.plus(Big(others).div(1000)).lte(Big(amt).abs())).toBe(true);
           expect(safe.lte(closeQuantity(pct, amt, rules))).toBe(true);
           expect(safe.mod(rules.stepSize).eq(0)).toBe(true);
-          expect(Big(promise.units).eq(safe.times(1e8))).toBe(true);
+          expect(Big(String(promise.units)).eq(safe.times(1e8))).toBe(true);
           // A denial promises nothing, and others may have promised more than is left now.
-          const all = promise.units === 0 ? 0 : promise.units + promised * 100_000;
-          expect(all).toBeLessThanOrEqual(promise.maxUnits);
+          const all = promise.units === 0n ? 0n : promise.units + BigInt(promised) * 100_000n;
+          expect(all <= promise.maxUnits).toBe(true);
         },
       ),
     );
   });
 
-  it("closes a position beyond what the scripts can add exactly in parts", () => {
-    const wide = { ...rules, stepSize: "1", minQty: "1", maxQty: "1000000000000" };
-    const decision = judge({ amt: "100000000000", markPrice: "0.01" }, { rules: wide });
-    expect(decision).toMatchObject({ safeQty: "45035996", promise: { maxUnits: 2 ** 52 } });
+  it("has no largest value, and is permitted to the last digit", () => {
+    const wide = { ...rules, stepSize: "1", minQty: "1", maxQty: "1000000000000000000000" };
+    const decision = judge({ amt: "123456789012345678901", markPrice: "0.00005" }, { rules: wide });
+    expect(decision).toMatchObject({
+      safeQty: "123456789012345678901",
+      promise: { units: 12345678901234567890100000000n, maxUnits: 12345678901234567890100000000n },
+    });
+    if (decision.verdict !== "allow") throw new Error(decision.reason);
+    expect(dumpPythonJson(permitOf(decision))).toContain('"safe_close_qty": 123456789012345678901.0, ');
   });
 });
 
@@ -191,7 +196,7 @@ describe("the order of checks", () => {
           ...(is("not_in_allowlist") && { symbol: "DOGEUSDT" }),
           ...(is("no_exchange_snapshot") && { pair: undefined }),
           ...(is("order_unresolved") && { unknownOrders: 1 }),
-          ...(is("quantity_promised") && { promisedUnits: 6_200_000 }),
+          ...(is("quantity_promised") && { promisedUnits: 6_200_000n }),
         });
         expect(reasonOf(decision)).toBe(wrong[0] ?? "allow 0.062");
       }),

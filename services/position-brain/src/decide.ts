@@ -27,7 +27,7 @@ export interface Allowed {
   exchangeAmt: string;
   ledgerAmt: string;
   /** In 1e-8: what this permit promises, and the most that all promises together may come to. */
-  promise: { units: number; maxUnits: number };
+  promise: { units: bigint; maxUnits: bigint };
 }
 
 export interface Denied {
@@ -36,9 +36,9 @@ export interface Denied {
   context: Readonly<Record<string, PythonJson>>;
 }
 
-const UNITS_PER_ONE = 1e8;
-/** The scripts add two such amounts in doubles; twice this is exact. A larger position is closed in parts. */
-const PROMISABLE_UNITS_MAX = 2 ** 52;
+const UNITS_PER_ONE = "1e8";
+/** Multiplied by, because a division rounds. */
+const ONE_UNIT = "1e-8";
 const MS_PER_SEC = 1000;
 
 export function decide(facts: Facts, limits: Limits): Allowed | Denied {
@@ -117,17 +117,18 @@ export function deny(reason: P33Reason, context: Denied["context"]): Denied {
 }
 
 /** The most that may be promised together, and what is left of it; never below 0. */
-function quantities(promisedUnits: number, position: Big, openReduce: Big): { free: Big; promise: number } {
+function quantities(promisedUnits: bigint, position: Big, openReduce: Big): { free: Big; promise: bigint } {
   const closable = position.gt(openReduce) ? position.minus(openReduce) : Big(0);
-  const promise = Math.min(units(closable, Big.roundDown), PROMISABLE_UNITS_MAX);
-  return { promise, free: Big(Math.max(promise - promisedUnits, 0)).div(UNITS_PER_ONE) };
+  const promise = units(closable, Big.roundDown);
+  const free = promise > promisedUnits ? promise - promisedUnits : 0n;
+  return { promise, free: Big(free.toString()).times(ONE_UNIT) };
 }
 
-function units(quantity: Big, rounding: 0 | 3): number {
-  return quantity.times(UNITS_PER_ONE).round(0, rounding).toNumber();
+function units(quantity: Big, rounding: 0 | 3): bigint {
+  return BigInt(quantity.times(UNITS_PER_ONE).round(0, rounding).toFixed());
 }
 
 /** The wire's permits hold quantities as Python floats. */
 function float(value: Big): PythonFloat {
-  return new PythonFloat(value.toNumber());
+  return new PythonFloat(value.toFixed());
 }

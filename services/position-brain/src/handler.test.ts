@@ -89,7 +89,7 @@ describe("a plan", () => {
     const brain = await brainOf();
     expect(await brain.handlePlan(await plan(PLAN, "BTCUSDT"))).toEqual({ kind: "done" });
     expect(await permit(PLAN)).toMatchObject({ allow: true, safe_close_qty: 0.046, safe_qty: 0.046 });
-    expect(await promised()).toBe(4_600_000);
+    expect(await promised()).toBe(4_600_000n);
     expect(await pending(keys.streams.plan)).toBe(0);
     expect(await rig.redis.hget(keys.plan(PLAN), "p33_verdict")).toBe("granted");
   });
@@ -109,7 +109,7 @@ describe("a plan", () => {
     await brain.handlePlan({ ...entry, deliveries: 2 });
     expect((await answered)[0]).toMatchObject({ issued: { kind: "replayed" } });
     expect(await permit(PLAN)).toEqual(first);
-    expect(await promised()).toBe(4_600_000);
+    expect(await promised()).toBe(4_600_000n);
   });
 
   it("that was not to be executed is acknowledged, one that cannot be read is dead", async () => {
@@ -197,7 +197,7 @@ describe("two plans on one position", () => {
     expect(granted).toHaveLength(1);
     expect(granted[0]).toMatchObject({ safe_qty: 0.062 });
     expect(permits.find((one) => one?.["allow"] === false)).toMatchObject({ reason: "quantity_promised" });
-    expect(await promised()).toBe(6_200_000);
+    expect(await promised()).toBe(6_200_000n);
   });
 
   it("share it: the second gets what the first has left", async () => {
@@ -253,7 +253,7 @@ describe("two plans on one position", () => {
     await late.handlePlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
     expect(await permit(THIRD)).toMatchObject({ allow: true, safe_qty: 0.016 });
     expect(await permit(SECOND)).toMatchObject({ allow: false, reason: "quantity_promised" });
-    expect(await promised()).toBe(1_600_000);
+    expect(await promised()).toBe(1_600_000n);
   });
 });
 
@@ -272,7 +272,7 @@ describe("a result", () => {
     });
     expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
     const { pair, promisedUnits } = await rig.pairs.state("BTCUSDT");
-    expect(promisedUnits).toBe(0);
+    expect(promisedUnits).toBe(0n);
     expect(pair?.ledger).toMatchObject({
       amt: "0.016",
       lastExecution: { planId: PLAN, orderId, side: "SELL", qty: "0.046" },
@@ -288,13 +288,13 @@ describe("a result", () => {
   it("of the Python executor names neither attempt nor quantity, and ends the promise all the same", async () => {
     const brain = await brainOf();
     await brain.handlePlan(await deliver(keys.streams.plan, planFields(PLAN, "BTCUSDT")));
-    expect(await promised()).toBe(4_600_000);
+    expect(await promised()).toBe(4_600_000n);
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     const steps_results = `[{"status": "success", "order_id": "${orderId}", "side": "SELL", "executed_qty": "0.046"}]`;
     await brain.handleResult(
       await deliver(keys.streams.result, resultFields(PLAN, "BTCUSDT", { steps_results })),
     );
-    expect(await promised()).toBe(0);
+    expect(await promised()).toBe(0n);
     expect((await rig.pairs.read("BTCUSDT")).ledger?.lastExecution).toMatchObject({ orderId, side: "SELL" });
   });
 
@@ -304,7 +304,7 @@ describe("a result", () => {
     await brain.handlePlan(entry);
     const before = await rig.requests();
     await brain.handleResult(await result(PLAN, entry.id, { executed: "False", outcome: "NOT_PLACED" }));
-    expect(await promised()).toBe(0);
+    expect(await promised()).toBe(0n);
     expect(await rig.requests()).toEqual(before);
   });
 
@@ -316,10 +316,10 @@ describe("a result", () => {
     const executed = await result(PLAN, entry.id, { order_id: orderId, executed_qty: "0.046" });
     await rig.fault({ kind: "503_before", path: "GET /fapi/v2/positionRisk", count: 6 });
     expect(await brain.handleResult(executed)).toMatchObject({ kind: "retry" });
-    expect(await promised()).toBe(4_600_000);
+    expect(await promised()).toBe(4_600_000n);
     expect(await pending(keys.streams.result)).toBe(1);
     expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
-    expect(await promised()).toBe(0);
+    expect(await promised()).toBe(0n);
   });
 
   it("of a symbol that is not ours is acknowledged, one that cannot be read is dead", async () => {

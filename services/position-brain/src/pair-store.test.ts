@@ -127,7 +127,7 @@ describe("the state that a decision is made from", () => {
     expect(await pairs.state(SYMBOL)).toEqual({
       pair: undefined,
       unknownOrders: 0,
-      promisedUnits: 0,
+      promisedUnits: 0n,
       releases: "0",
     });
     await pairs.store(SYMBOL, "", pair());
@@ -137,7 +137,7 @@ describe("the state that a decision is made from", () => {
     expect(await pairs.state(SYMBOL)).toEqual({
       pair: pair(),
       unknownOrders: 1,
-      promisedUnits: 185_000_000,
+      promisedUnits: 185_000_000n,
       releases: "3",
     });
     await redis.del(LEDGER);

@@ -39,7 +39,7 @@ export interface SymbolState {
   /** Our orders whose outcome nobody knows yet. */
   unknownOrders: number;
   /** Promised by permits whose plans have not ended, in 1e-8. */
-  promisedUnits: number;
+  promisedUnits: bigint;
   /** How many promises had ended: a promise that ends later changes what `pair` must be read with. */
   releases: string;
 }
@@ -101,7 +101,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         if (pair === undefined) known.delete(symbol);
         else known.set(symbol, { version, pair });
       }
-      return { pair, unknownOrders: Number(doubts), promisedUnits: Number(promised), releases };
+      return { pair, unknownOrders: Number(doubts), promisedUnits: BigInt(promised ?? 0), releases };
     },
 
     /** Orders that are claimed and not settled: the exchange may show them in one answer and not yet in the next. */

@@ -1,0 +1,53 @@
+-- Non-negative whole numbers of any size, as decimal text: a double holds them exactly up to 2^53 only.
+local LIMB_DIGITS, LIMB = 15, 1e15
+
+-- Any form in which an amount is kept as that text: absent is 0, and so is what is below it. Versions before wrote numbers.
+local function whole(value)
+  if type(value) == 'number' then value = string.format('%.0f', value) end
+  local digits = (value or '0'):match('^0*(%d+)$')
+  if not digits and not (value or ''):find('^%-%d+$') then error('not an amount: ' .. tostring(value)) end
+  return digits or '0'
+end
+
+-- Both filled up with zeros to the same number of whole limbs.
+local function limbs(a, b)
+  local length = math.ceil(math.max(#a, #b) / LIMB_DIGITS) * LIMB_DIGITS
+  return string.rep('0', length - #a) .. a, string.rep('0', length - #b) .. b, length
+end
+
+local function plus(a, b)
+  if #a <= LIMB_DIGITS and #b <= LIMB_DIGITS then return string.format('%.0f', tonumber(a) + tonumber(b)) end
+  local left, right, length = limbs(a, b)
+  local sum, carry = '', 0
+  for last = length, LIMB_DIGITS, -LIMB_DIGITS do
+    local first = last - LIMB_DIGITS + 1
+    local limb = tonumber(left:sub(first, last)) + tonumber(right:sub(first, last)) + carry
+    carry = limb >= LIMB and 1 or 0
+    sum = string.format('%015.0f', limb - carry * LIMB) .. sum
+  end
+  return whole(carry .. sum)
+end
+
+local function more(a, b)
+  if #a ~= #b then return #a > #b end
+  for first = 1, #a, LIMB_DIGITS do
+    local left, right = tonumber(a:sub(first, first + LIMB_DIGITS - 1)), tonumber(b:sub(first, first + LIMB_DIGITS - 1))
+    if left ~= right then return left > right end
+  end
+  return false
+end
+
+-- Never below 0: what is released twice, or after its total was lost, makes no room that is not there.
+local function minus(a, b)
+  if not more(a, b) then return '0' end
+  if #a <= LIMB_DIGITS then return string.format('%.0f', tonumber(a) - tonumber(b)) end
+  local left, right, length = limbs(a, b)
+  local rest, borrowed = '', 0
+  for last = length, LIMB_DIGITS, -LIMB_DIGITS do
+    local first = last - LIMB_DIGITS + 1
+    local limb = tonumber(left:sub(first, last)) - tonumber(right:sub(first, last)) - borrowed
+    borrowed = limb < 0 and 1 or 0
+    rest = string.format('%015.0f', limb + borrowed * LIMB) .. rest
+  end
+  return whole(rest)
+end
