@@ -46,12 +46,17 @@ local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = u
 local side, quantity, step, valid_until, venue_ms, window_ms, refusal = unpack(ARGV, 8, 14)
 local may_be_sent, settled_sec = ARGV[15] == '1', ARGV[16]
 
--- A key of the wrong type fails here, before anything is written.
+-- A key of the wrong type fails here, before anything is written. But for `spent`, and an order key: it may have been
+-- a claim, so it is replaced by a question to the exchange.
 local now = now_ms()
-local state, claimed_attempt, claimed_id = unpack(redis.call('HMGET', order, 'state', 'attempt', 'client_order_id'))
+local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
+if claim.err then claim, may_be_sent = {}, true end
+local state, claimed_attempt, claimed_id = unpack(claim, 1, 3)
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
-local spent_attempt, spent_qty = (redis.call('GET', spent) or ''):match('^OK (%S+) %S+ (%S+)')
+-- What cannot be read proves no permit.
+local proof = redis.pcall('GET', spent)
+local spent_attempt, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) %S+ (%S+)')
 redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
@@ -107,7 +112,8 @@ redis.call('HSET', order, 'state', 'SENT', 'plan_id', plan_id, 'symbol', symbol,
   'entry_id', entry_id)
 redis.call('ZADD', unsettled, int(now), plan_id)
 if is_current then
-  redis.call('HSET', plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', client_order_id)
+  redis.call('HSET', plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', client_order_id, 'side', side,
+    'quantity', quantity)
 end
 if may_be_sent then return { 'HELD', 'SENT' } end
 return { 'CLAIMED', int(now), int(window) }

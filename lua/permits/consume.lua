@@ -145,8 +145,9 @@ else
     'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
     'opened_at_ms', record.opened_at_ms, 'proposed_ms', record.proposed_ms or record.opened_at_ms, 'mode', record.mode,
     'wait_ms', wait_ms }
-  redis.call('XADD', executes, '*', unpack(entry))
+  local entry_id = redis.call('XADD', executes, '*', unpack(entry))
   -- The entry may be lost before anybody has read it; this stays until the order has an outcome.
+  for _, text in ipairs({ 'entry_id', entry_id }) do entry[#entry + 1] = text end
   redis.call('HSET', handed_over, plan_id, cjson.encode(entry))
 end
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

@@ -202,6 +202,11 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
       "the executor came to it so late that APPLY_EXECUTE_TTL_MS since the permits were spent was over, or almost; or the exchange got it after its send window (-1021)",
     lookAt: "the executor: was it down, does quantum_stream_lag of its group grow, is its clock right?",
   },
+  handover_lost: {
+    meaning:
+      "the executor never got the entry of this plan, and its time to be claimed is over: the entry was deleted, trimmed or passed over, or the executor was far behind",
+    lookAt: "who else deletes or trims apply.execute or moves its group; the executor's log",
+  },
   permits_not_spent: {
     meaning: "an execute entry whose permits nobody spent; it went to the dead letters",
     lookAt: "who else writes to apply.execute: only the consume script may",

@@ -99,6 +99,7 @@ export function missingReason(lacking: readonly string[], required: number): str
 /** Why an order whose permits were spent was never placed (outcome NOT_PLACED) or refused by the exchange (REJECTED). */
 export const ORDER_REASONS = [
   "execute_expired",
+  "handover_lost",
   "kill_switch_active",
   "disarmed",
   "permits_not_spent",

@@ -1,5 +1,6 @@
 export { type Consume, createConsume, type ConsumeOptions, type Consumed, type Verdict } from "./consume.ts";
 export { type Disarm, disarm } from "./disarm.ts";
+export { beginAnew, type Index } from "./indexes.ts";
 export {
   type Amounts,
   type Answer,

@@ -211,11 +211,23 @@ describe("claim", () => {
     expect(await redis.exists(keys.plan(PLAN))).toBe(0);
   });
 
+  it("HELD: an order key of a wrong type may have been a claim, so the exchange is asked (I1)", async () => {
+    await wrongType(keys.order(PLAN));
+    expect(await orders.claim(await requestOf({ refusal: "quantity_below_minimum" }))).toEqual({
+      kind: "held",
+    });
+    expect(await orderHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
+  });
+
+  it("UNSPENT by a `spent` of a wrong type: it proves nothing (I2)", async () => {
+    await wrongType(keys.spent(PLAN));
+    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "unspent" }));
+  });
+
   it.each([
-    ["order", keys.order(PLAN)],
     ["unsettled", keys.unsettled(SYMBOL)],
+    ["handed_over", keys.handedOver],
     ["plan", keys.plan(PLAN)],
-    ["spent", keys.spent(PLAN)],
     ["results", results],
     ["executes", executes],
   ])("fails whole on a wrong type of %s", async (_, key) => {

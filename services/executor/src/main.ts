@@ -5,6 +5,7 @@ import { StreamConsumer } from "@quantum/streams";
 import { configSource } from "./config.ts";
 import { createEvents } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
+import { HandOvers } from "./hand-overs.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
 import { RedisMemory } from "./redis-memory.ts";
@@ -53,7 +54,7 @@ await runService({
 
     await whenReady(exchange, rules, (error) => log.warn({ err: error }, "waiting for the exchange"));
     const resolver = new Resolver({ orders, exchange, events, keys, connectForJobs });
-    const handle = createHandler({
+    const common = {
       orders,
       exchange,
       rules,
@@ -62,9 +63,14 @@ await runService({
       resolve: resolver.resolve,
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
       simulatedVenue: venue.simulated,
-    });
+    };
+    const handle = createHandler(common);
+    const handOvers = new HandOvers({ ...common, redis, keys, group: GROUP });
     return {
-      begin: () => resolver.start(),
+      begin: async () => {
+        await resolver.start();
+        handOvers.start();
+      },
       readiness: async () => exchange.problems(),
       consumers: [
         new StreamConsumer({
@@ -82,6 +88,7 @@ await runService({
       ],
       stop: async () => {
         rules.stop();
+        await handOvers.stop();
         await resolver.stop();
       },
     };

@@ -59,7 +59,7 @@ const settleScript = bindScript("orders/settle", {
 });
 
 /** As long as spent permits are remembered. */
-const SETTLED_TTL_SEC = 7 * 24 * 3600;
+export const SETTLED_TTL_SEC = 7 * 24 * 3600;
 
 /** A claimed order. */
 export interface ClaimedOrder extends OrderRef {
@@ -80,7 +80,7 @@ export interface UnsettledOrder extends ClaimedOrder {
 
 export interface ClaimRequest {
   entryId: string;
-  entry: ExecuteEntry;
+  entry: Pick<ExecuteEntry, "plan_id" | "symbol" | "step" | "attempt" | "attempt_no" | "valid_until_ms">;
   intent: OrderIntent;
   clientOrderId: string;
   /** When the send window opens, in venue time, read before this call. */

@@ -52,6 +52,11 @@ export class RedisMemory {
     if (epoch?.[1] !== this.#epoch) await this.#startCheck();
   }
 
+  /** Of the Redis whose memory is known here; as of the last `announce`. */
+  get runId(): string {
+    return this.#runId ?? "";
+  }
+
   /** Whether an order of the plan may have been sent that Redis knows nothing of; as of the last `announce`. */
   mayHaveForgotten({ opened_at_ms: openedAtMs, proposed_ms: proposedMs }: Proposed): boolean {
     return (proposedMs ?? openedAtMs) < this.#sinceMs;

@@ -8,6 +8,7 @@ import { startRedisServer } from "@quantum/testkit";
 import { expect } from "vitest";
 import { createEvents, type Events } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
+import { HandOvers } from "./hand-overs.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
 import { RedisMemory } from "./redis-memory.ts";
@@ -93,6 +94,7 @@ export async function startRig() {
       expect(await redis.ttl(keys.order(planId))).toBeGreaterThan(0);
       expect(await redis.hgetall(keys.plan(planId))).toMatchObject({ state: outcome });
       expect(await redis.exists(keys.unsettled(symbol), keys.unknown(symbol))).toBe(0);
+      expect(await redis.hexists(keys.handedOver, planId)).toBe(0);
       expect(await redis.xpending(keys.streams.execute, GROUP, entryId, entryId, 1)).toEqual([]);
       return results[0];
     },
@@ -135,7 +137,10 @@ export async function startRig() {
       return entry;
     },
     async publish(entry: Record<string, string>): Promise<string> {
-      return (await redis.xadd(keys.streams.execute, "*", ...Object.entries(entry).flat())) ?? "";
+      const entryId = (await redis.xadd(keys.streams.execute, "*", ...Object.entries(entry).flat())) ?? "";
+      const handOver = JSON.stringify(Object.entries({ ...entry, entry_id: entryId }).flat());
+      await redis.hset(keys.handedOver, entry["plan_id"] ?? "", handOver);
+      return entryId;
     },
 
     /** @param options of the exchange client; a short window makes evidence come soon */
@@ -161,7 +166,7 @@ export async function startRig() {
       });
       await resolver.start();
       const memory = new RedisMemory(own, keys, events);
-      const handle = createHandler({
+      const common = {
         orders,
         exchange,
         rules,
@@ -170,7 +175,9 @@ export async function startRig() {
         resolve: resolver.resolve,
         recvWindowMs,
         simulatedVenue: true,
-      });
+      };
+      const handle = createHandler(common);
+      const handOvers = new HandOvers({ ...common, redis: own, keys, group: GROUP });
       const consumer = new StreamConsumer({
         redis: own,
         connectForBlocking: () => connectForBlocking(connection(`${name}:blocking`)),
@@ -187,6 +194,7 @@ export async function startRig() {
         events,
         orders,
         resolver,
+        handOvers,
         consumer,
         redis: own,
         /** Settled or refused; to be called before what causes it. */

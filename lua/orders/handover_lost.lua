@@ -1,0 +1,60 @@
+-- Ends an attempt whose permits were spent and which nobody has claimed in time: its `apply.execute` entry was lost, or
+-- cannot be read. The order key is written in the same step, so an entry that comes late finds the outcome and nothing is
+-- sent. What was claimed, or may have been, is left to evidence. Invariants I1, I3 and I4.
+--
+-- KEYS
+--   order        HASH, the claim
+--   unsettled    ZSET of this symbol's claimed orders
+--   plan         HASH, the plan's record
+--   executes     STREAM apply.execute
+--   results      STREAM apply.result
+--   handed_over  HASH plan id → its execute entry, until its order has an outcome
+-- ARGV
+--   plan_id      16 hex digits
+--   group        consumer group of the execute entry
+--   margin_ms    how long after its valid_until_ms the entry may still be on its way
+--   settled_sec  TTL of the order key
+--   run_id       of the Redis that has forgotten no claim, as far as the caller knows
+-- REPLY
+--   ENDED        symbol, step: NOT_PLACED, with its result
+--   EARLY        its entry may still be claimed; nothing was changed
+--   CLAIMED      it is claimed, or was and the claim is gone: only the exchange can tell; nothing was changed
+--   REPLACED     this is another Redis, which may have forgotten one; nothing was changed
+--   GONE         the index does not name it; nothing was changed
+--@include shared/now.lua
+--@include shared/result.lua
+local order, unsettled, plan, executes, results, handed_over = unpack(KEYS)
+local plan_id, group, margin_ms, settled_sec, run_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local REASON = 'handover_lost'
+
+-- A key of the wrong type fails here, before anything is written; an order key of one may have been a claim.
+local text = redis.call('HGET', handed_over, plan_id)
+local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
+local record = redis.call('HMGET', plan, 'attempt', 'client_order_id', 'wait_ms', 'safe_qty')
+local is_unsettled = redis.call('ZSCORE', unsettled, plan_id)
+redis.call('XLEN', executes)
+redis.call('XLEN', results)
+if not text then return { 'GONE' } end
+-- The client sends a call again after it has connected again, and so perhaps to another Redis.
+if not redis.call('INFO', 'server'):find('run_id:' .. run_id, 1, true) then return { 'REPLACED' } end
+
+local entry, fields = {}, cjson.decode(text)
+for i = 1, #fields, 2 do entry[fields[i]] = fields[i + 1] end
+local now = now_ms()
+if now <= tonumber(entry.valid_until_ms) + margin_ms then return { 'EARLY' } end
+
+-- A claim writes its client order id into the record, too. Only a refused earlier attempt leaves an order key without one.
+local is_current = record[1] == entry.attempt
+local was_refused = claim[1] == 'NOT_PLACED' and not claim[3] and claim[2] ~= entry.attempt
+if claim.err or is_unsettled or (is_current and record[2]) or (claim[1] and not was_refused) then return { 'CLAIMED' } end
+
+redis.call('HDEL', handed_over, plan_id)
+redis.call('DEL', order)
+redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', REASON, 'plan_id', plan_id, 'symbol', entry.symbol,
+  'attempt', entry.attempt, 'attempt_no', entry.attempt_no, 'settled_at_ms', int(now))
+redis.call('EXPIRE', order, settled_sec)
+if is_current then redis.call('HSET', plan, 'state', 'NOT_PLACED', 'reason', REASON, 'ended_at_ms', int(now)) end
+add_result(results, now, plan_id, entry.symbol, 'EXECUTE', false, false, '[]', REASON,
+  with_wait({ 'attempt', entry.attempt, 'outcome', 'NOT_PLACED', 'reason', REASON }, is_current and record[3], record[4]))
+redis.call('XACK', executes, group, entry.entry_id)
+return { 'ENDED', entry.symbol, entry.step }

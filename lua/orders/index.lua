@@ -1,0 +1,38 @@
+-- Puts one plan's place in the order indexes right: what its order key says decides. An index that was deleted is derived
+-- again from the other ones, one that names an order which has ended forgets it.
+--
+-- KEYS
+--   order        HASH, the claim
+--   unsettled    ZSET of this symbol's claimed orders
+--   unknown      SET of this symbol's plans in doubt
+--   symbols      SET of the symbols whose orders recovery looks at
+--   handed_over  HASH plan id → its execute entry, until its order has an outcome
+-- ARGV
+--   plan_id      16 hex digits
+--   symbol       BTCUSDT
+-- REPLY
+--   UNSETTLED    it is claimed, and the indexes say so
+--   ENDED        it has its outcome, and no index names it
+--   ABSENT       there is no claim, or only an earlier attempt's; nothing was changed
+local order, unsettled, unknown, symbols, handed_over = unpack(KEYS)
+local plan_id, symbol = ARGV[1], ARGV[2]
+
+-- A key of the wrong type fails here, before anything is written; an order key of one is no claim that can be read.
+local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'claimed_at_ms')
+local entry = redis.call('HGET', handed_over, plan_id)
+redis.call('ZCARD', unsettled)
+redis.call('SCARD', unknown)
+
+local state, attempt, claimed_at = claim[1], claim[2], claim[3]
+if claim.err or not state then return { 'ABSENT' } end
+if state == 'SENT' or state == 'UNKNOWN' then
+  redis.call('SADD', symbols, symbol)
+  redis.call('ZADD', unsettled, 'NX', claimed_at, plan_id)
+  if state == 'UNKNOWN' then redis.call('SADD', unknown, plan_id) end
+  return { 'UNSETTLED' }
+end
+redis.call('ZREM', unsettled, plan_id)
+redis.call('SREM', unknown, plan_id)
+if entry and not entry:find('"' .. attempt .. '"', 1, true) then return { 'ABSENT' } end
+redis.call('HDEL', handed_over, plan_id)
+return { 'ENDED' }

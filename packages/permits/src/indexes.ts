@@ -1,0 +1,20 @@
+/** What can be derived again: `lua/indexes/begin_anew.lua`, typed. */
+import { bindScript, type RedisClient } from "@quantum/redis";
+
+const run = bindScript("indexes/begin_anew", { keys: ["index"], args: ["type"] });
+
+export interface Index {
+  key: string;
+  type: "hash" | "set" | "zset" | "string";
+}
+
+/**
+ * Deletes those of another type, which make every script fail that needs them. The caller derives them again.
+ * @returns the names of the deleted keys
+ */
+export async function beginAnew(redis: RedisClient, indexes: readonly Index[]): Promise<string[]> {
+  const replies = await Promise.all(
+    indexes.map(({ key, type }) => run(redis, { keys: { index: key }, args: { type } })),
+  );
+  return indexes.filter((_, at) => replies[at]?.[0] === "DELETED").map(({ key }) => key);
+}

@@ -1,0 +1,259 @@
+/**
+ * What becomes of a plan whose permits are spent when something of it is lost: its execute entry, its claim, an index, or
+ * its record. Every few seconds each plan that has been handed over and has no outcome is looked at:
+ *
+ * - It is claimed: the indexes that drive the resolver are made to say so.
+ * - It is not, in its time: it ends NOT_PLACED, and its entry, should it still come, finds that.
+ * - It was, and the claim is gone, or Redis may have forgotten it: it is claimed again as a question to the exchange.
+ *
+ * Nothing here sends an order.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { executeEntry, type ExecuteEntry, type Keys } from "@quantum/contract";
+import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
+import { beginAnew, type Index } from "@quantum/permits";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import { fieldsOf } from "@quantum/streams";
+import { z } from "zod";
+import { type OrderIntent, orderIntent } from "./decide.ts";
+import type { ExecutorEvents } from "./events.ts";
+import { type ClaimedOrder, type ClaimRequest, type Orders, SETTLED_TTL_SEC } from "./orders.ts";
+import type { RedisMemory } from "./redis-memory.ts";
+
+const indexScript = bindScript("orders/index", {
+  keys: ["order", "unsettled", "unknown", "symbols", "handed_over"],
+  args: ["plan_id", "symbol"],
+});
+const lostScript = bindScript("orders/handover_lost", {
+  keys: ["order", "unsettled", "plan", "executes", "results", "handed_over"],
+  args: ["plan_id", "group", "margin_ms", "settled_sec", "run_id"],
+});
+
+const SWEEP_EVERY_MS = 5_000;
+/** An entry that is this much too late has not just been delayed on its way through this process. */
+const LATE_MS = 2_000;
+/** No entry has this id: acknowledging it changes nothing. */
+const NO_ENTRY = "0-0";
+
+export interface HandOverOptions {
+  redis: RedisClient;
+  keys: Keys;
+  group: string;
+  orders: Orders;
+  exchange: Exchange;
+  rules: RuleBook;
+  memory: RedisMemory;
+  events: ExecutorEvents;
+  /** Asks for a doubted order to be resolved. */
+  resolve: (order: ClaimedOrder) => Promise<void>;
+  recvWindowMs: number;
+  simulatedVenue: boolean;
+}
+
+interface HandOver {
+  entry: ExecuteEntry;
+  /** In `apply.execute`. */
+  entryId: string;
+}
+
+/** An order that is asked about. */
+interface Question {
+  entry: ClaimRequest["entry"];
+  entryId: string;
+  intent: OrderIntent;
+}
+
+export class HandOvers {
+  readonly #options: HandOverOptions;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: HandOverOptions) {
+    this.#options = options;
+  }
+
+  /** The first sweep comes a moment later: the entries that wait are read first. */
+  start(): void {
+    const { signal } = this.#stopping;
+    this.#running = (async () => {
+      for (;;) {
+        await delay(SWEEP_EVERY_MS, undefined, { signal }).catch(() => undefined);
+        if (signal.aborted) return;
+        await this.sweep().catch((error: unknown) => this.#failed("look after handed-over plans", error));
+      }
+    })();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** One plan that fails does not keep the others from being looked at. */
+  async sweep(): Promise<void> {
+    const { redis, keys } = this.#options;
+    const plans = await this.#handedOver();
+    const symbols = new Set([...plans.values()].map(({ entry }) => entry.symbol));
+    for (const symbol of await redis.smembers(keys.orderSymbols)) symbols.add(symbol);
+    await this.#heal([...symbols].flatMap((symbol) => indexesOf(keys, symbol)));
+    const symbolOf = new Map([...plans].map(([planId, { entry }]) => [planId, entry.symbol]));
+    for (const symbol of symbols) {
+      const claimed = redis.zrange(keys.unsettled(symbol), 0, -1);
+      const doubted = redis.smembers(keys.unknown(symbol));
+      for (const planId of [...(await claimed), ...(await doubted)]) symbolOf.set(planId, symbol);
+    }
+    // A record of another type would keep its order from being settled; one that is gone does not.
+    await this.#heal([...symbolOf.keys()].map((planId) => ({ key: keys.plan(planId), type: "hash" })));
+    for (const [planId, symbol] of symbolOf) {
+      await this.#look(planId, symbol, plans.get(planId)).catch((error: unknown) =>
+        this.#failed(`look after plan ${planId}`, error),
+      );
+    }
+  }
+
+  async #handedOver(): Promise<Map<string, HandOver>> {
+    const { redis, keys } = this.#options;
+    await this.#heal([
+      { key: keys.handedOver, type: "hash" },
+      { key: keys.orderSymbols, type: "set" },
+      // Without it Redis counts as one that has forgotten, which only makes orders be asked about.
+      { key: keys.orderEpoch, type: "string" },
+    ]);
+    const plans = new Map<string, HandOver>();
+    for (const [planId, text] of Object.entries(await redis.hgetall(keys.handedOver))) {
+      try {
+        const fields = fieldsOf(flatText.parse(JSON.parse(text)));
+        plans.set(planId, { entry: executeEntry.parse(fields), entryId: fields["entry_id"] ?? NO_ENTRY });
+      } catch (error) {
+        this.#failed(`read the hand-over of plan ${planId}`, error);
+      }
+    }
+    return plans;
+  }
+
+  async #heal(indexes: readonly Index[]): Promise<void> {
+    for (const key of await beginAnew(this.#options.redis, indexes))
+      this.#failed(`read ${key}`, new Error("it was of another type, and is derived again"));
+  }
+
+  async #look(planId: string, symbol: string, handOver: HandOver | undefined): Promise<void> {
+    const { redis, keys, memory } = this.#options;
+    const [place] = await indexScript(redis, {
+      keys: {
+        order: keys.order(planId),
+        unsettled: keys.unsettled(symbol),
+        unknown: keys.unknown(symbol),
+        symbols: keys.orderSymbols,
+        handed_over: keys.handedOver,
+      },
+      args: { plan_id: planId, symbol },
+    });
+    if (place !== "ABSENT") return;
+    if (handOver === undefined) return this.#askByRecord(planId, symbol);
+    await memory.announce(symbol);
+    const { entry } = handOver;
+    if (memory.mayHaveForgotten(entry)) {
+      if ((await redisMs(redis)) <= entry.valid_until_ms + LATE_MS) return;
+    } else if (!(await this.#endUnclaimed(handOver))) return;
+    const { rules, simulatedVenue } = this.#options;
+    await this.#ask({ ...handOver, intent: orderIntent(entry, await rules.of(symbol), simulatedVenue) });
+  }
+
+  /** @returns whether it was claimed, so that only the exchange can tell */
+  async #endUnclaimed({ entry }: HandOver): Promise<boolean> {
+    const { redis, keys, group, events, memory } = this.#options;
+    const { plan_id: planId, symbol, step } = entry;
+    const [status] = await lostScript(redis, {
+      keys: {
+        order: keys.order(planId),
+        unsettled: keys.unsettled(symbol),
+        plan: keys.plan(planId),
+        executes: keys.streams.execute,
+        results: keys.streams.result,
+        handed_over: keys.handedOver,
+      },
+      args: {
+        plan_id: planId,
+        group,
+        margin_ms: String(LATE_MS),
+        settled_sec: String(SETTLED_TTL_SEC),
+        run_id: memory.runId,
+      },
+    });
+    if (status === "ENDED") events.emit("refused", { planId, symbol, step, reason: "handover_lost" });
+    return status === "CLAIMED";
+  }
+
+  /** The claim is gone and so is the hand-over: its record has the client order id, too. */
+  async #askByRecord(planId: string, symbol: string): Promise<void> {
+    const { redis, keys, recvWindowMs } = this.#options;
+    const record = claimedRecord.safeParse(await redis.hgetall(keys.plan(planId)));
+    if (!record.success) {
+      await redis.zrem(keys.unsettled(symbol), planId);
+      await redis.srem(keys.unknown(symbol), planId);
+      throw new Error("its claim, its hand-over and its record are gone: it is struck off the indexes");
+    }
+    const { sent_at_ms: sentAtMs, side, quantity, ...order } = record.data;
+    // Until then its order may still reach the exchange.
+    const windowEndMs = sentAtMs + recvWindowMs;
+    if ((await redisMs(redis)) <= windowEndMs + LATE_MS) return;
+    const entry = { ...order, plan_id: planId, symbol, valid_until_ms: windowEndMs };
+    await this.#ask({ entry, intent: { side, quantity }, entryId: NO_ENTRY });
+  }
+
+  async #ask({ entry, entryId, intent }: Question): Promise<void> {
+    const { orders, exchange, resolve, recvWindowMs } = this.#options;
+    const { plan_id: planId, symbol, step, attempt } = entry;
+    const order = {
+      planId,
+      symbol,
+      step,
+      attempt,
+      entryId,
+      clientOrderId: clientOrderId(planId, entry.attempt_no),
+      side: intent.side,
+      quantity: intent.quantity,
+    };
+    const claimed = await orders.claim({
+      entryId,
+      entry,
+      intent,
+      clientOrderId: order.clientOrderId,
+      venueMs: exchange.now(),
+      windowMs: recvWindowMs,
+      refusal: "",
+      mayBeSent: true,
+    });
+    if (claimed.kind === "unspent") throw new Error("nothing proves that its permits were spent");
+    if (claimed.kind === "held" && (await orders.doubt(order, "claimed_before"))) await resolve(order);
+  }
+
+  #failed(doing: string, error: unknown): void {
+    this.#options.events.emit("failed", { doing, error: error as Error });
+  }
+}
+
+function indexesOf(keys: Keys, symbol: string): Index[] {
+  return [
+    { key: keys.unsettled(symbol), type: "zset" },
+    { key: keys.unknown(symbol), type: "set" },
+  ];
+}
+
+const flatText = z.array(z.string());
+
+/** What a claim writes into the plan's record. */
+const claimedRecord = z.object({
+  state: z.enum(["SENT", "UNKNOWN"]),
+  step: z.string(),
+  attempt: z.string(),
+  attempt_no: z.coerce.number().int().positive(),
+  sent_at_ms: z.coerce.number(),
+  side: z.enum(["BUY", "SELL"]),
+  quantity: z.string(),
+});
+
+async function redisMs(redis: RedisClient): Promise<number> {
+  const [seconds, micros] = await redis.time();
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+}
