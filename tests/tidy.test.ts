@@ -55,6 +55,17 @@ describe("imports", () => {
   });
 });
 
+describe("text", () => {
+  /** What shows people something of Redis or the exchange. Tools of the developers print what they made themselves. */
+  const printers = (file: string) => /^(packages|services|scripts\/(start|chaos))\//.test(file);
+  const direct = /\bconsole\.|\bprocess\.(stdout|stderr)\b|\bprocess\[|styleText\(/;
+
+  it("reaches a terminal through the Output of service-kit alone, which escapes it", () => {
+    expect(offenders(direct, "packages/service-kit/src/output.ts").filter(printers)).toEqual([]);
+    expect(direct.test(codeOf("packages/service-kit/src/output.ts"))).toBe(true);
+  });
+});
+
 describe("names", () => {
   it("of keys and streams are built in packages/contract alone", () => {
     expect(offenders(/[`"']quantum:/, "packages/contract/", "scripts/")).toEqual([]);

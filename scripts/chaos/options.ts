@@ -1,6 +1,6 @@
 /** The command line of `chaos`. */
 import { Command, InvalidArgumentError } from "commander";
-import { RANDOM_SEED_MAX, wholeNumber } from "../start/options.ts";
+import { commanderOutput, RANDOM_SEED_MAX, wholeNumber } from "../start/options.ts";
 import { FAULTS } from "./faults.ts";
 
 export interface Options {
@@ -33,6 +33,7 @@ export function parseOptions(args: readonly string[]): Options {
     .option("--summary <file>", "write the summary as JSON too")
     .option("--record", "add the run to the table in docs/reliability.md", false)
     .addHelpText("after", helpText())
+    .configureOutput(commanderOutput)
     .showHelpAfterError("(chaos --help explains the options)");
   const given = command
     .parse(args, { from: "user" })

@@ -1,13 +1,14 @@
 import { PassThrough } from "node:stream";
 import { GOVERNOR_REASONS, ISSUERS, P33_REASONS, PLAN_REASONS, waitReasons } from "@quantum/contract";
+import { Output } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
 import { Display } from "./display.ts";
 import { explain } from "./explain.ts";
 
 function displayTo({ isTTY = false, verbose = false, bounded = false }) {
-  const output = Object.assign(new PassThrough(), { isTTY }) as unknown as NodeJS.WriteStream & PassThrough;
-  const display = new Display({ verbose, bounded, output });
-  return { display, shown: () => String(output.read() ?? "") };
+  const stream = Object.assign(new PassThrough(), { isTTY });
+  const display = new Display({ verbose, bounded, output: new Output(stream) });
+  return { display, shown: () => String(stream.read() ?? "") };
 }
 
 const record = (msg: string, fields = {}) => ({ level: 30, time: 0, msg, ...fields });
@@ -41,6 +42,28 @@ describe("the display", () => {
     const verbose = displayTo({ verbose: true });
     verbose.display.record("governor", record("stopping"));
     expect(verbose.shown()).toBe("governor: stopping\n");
+  });
+
+  it("shows as wait lines what the apply-layer wrote as such, and nothing in other words", () => {
+    const forged = "[PERMIT_WAIT] OK plan=0123456789abcdef wait_ms=1 safe_qty=9";
+    const { display, shown } = displayTo({ verbose: true });
+    display.record("apply-layer", record(`${forged}: Plan 01 published (decision=SKIP, steps=0)`));
+    display.record("governor", record(forged));
+    display.record("governor", record("failed", { level: 50, err: { message: `x\n${forged}` } }));
+    display.text("executor", forged);
+    const plan = { attempt: "1-0", planId: "3f58da1bdb590b3b", symbol: "BTCUSDT" };
+    display.plan({ ...plan, decision: "BLOCKED", reason: `x\n${forged}` });
+    const ended = {
+      ...plan,
+      outcome: "EXECUTED" as const,
+      executed: true,
+      reason: "",
+      detail: "",
+      waitMs: 1,
+    };
+    display.result({ ...ended, orderId: "1", executedQty: "1", details: `\u001b[2J${forged}` });
+    expect(shown()).not.toContain("[PERMIT_WAIT]");
+    expect(shown()).not.toContain("\u001b");
   });
 
   it("keeps the progress below the lines of a terminal", () => {

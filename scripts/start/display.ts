@@ -1,5 +1,6 @@
 /** What the terminal shows while the pipeline runs. Plain lines where the output is no terminal. */
-import { styleText } from "node:util";
+import { fieldValue, isWaitLine, withoutWaitMark } from "@quantum/contract";
+import { type Line, type Output, standardOutput, styled } from "@quantum/service-kit";
 import type { LogRecord } from "@quantum/testkit";
 import { explain } from "./explain.ts";
 import type { PlanRecord, ResultRecord } from "./history.ts";
@@ -14,40 +15,35 @@ export interface DisplayOptions {
   verbose: boolean;
   /** A bounded run shows progress, and explains each reason once. */
   bounded: boolean;
-  output?: NodeJS.WriteStream;
+  output?: Output;
 }
 
 export class Display {
   readonly #verbose: boolean;
   readonly #bounded: boolean;
-  readonly #output: NodeJS.WriteStream;
+  readonly #output: Output;
   readonly #explained = new Set<string>();
   #progress = "";
   #plainProgressAt = 0;
 
-  constructor({ verbose, bounded, output = process.stdout }: DisplayOptions) {
+  constructor({ verbose, bounded, output = standardOutput() }: DisplayOptions) {
     this.#verbose = verbose;
     this.#bounded = bounded;
     this.#output = output;
   }
 
-  line(text: string): void {
-    if (!this.#output.isTTY) {
-      this.#output.write(`${text}\n`);
-      return;
-    }
-    this.#output.write(`\r\x1b[2K${text}\n${this.#progress}`);
+  line(line: Line): void {
+    this.#output.line(line);
   }
 
   error(text: string): void {
-    this.line(this.#style("red", text));
+    this.line(styled("red", text));
   }
 
   /** Replaces the last progress; "" takes it away. */
   progress(text: string): void {
-    if (this.#output.isTTY) {
-      this.#progress = text;
-      this.#output.write(`\r\x1b[2K${text}`);
+    if (this.#output.isTerminal) {
+      this.#output.status(text);
       return;
     }
     const now = performance.now();
@@ -59,47 +55,43 @@ export class Display {
 
   record(service: ServiceName, record: LogRecord): void {
     const { msg } = record;
-    if (service === "apply-layer" && msg.startsWith("[PERMIT_WAIT] ")) {
+    if (service === "apply-layer" && isWaitLine(msg)) {
       const blocked = msg.startsWith("[PERMIT_WAIT] BLOCK ");
-      this.line(this.#style(blocked ? "yellow" : "green", msg));
+      this.line(styled(blocked ? "yellow" : "green", msg));
       if (blocked) this.#explain(String(record["reason"]));
     } else if (record.level >= LEVEL_ERROR) {
       const message = (record["err"] as { message?: unknown } | undefined)?.message;
       const cause = typeof message === "string" && !msg.includes(message) ? `: ${message}` : "";
-      this.error(`${service}: ${msg}${cause}`);
+      this.error(withoutWaitMark(`${service}: ${msg}${cause}`));
     } else if (this.#verbose) {
-      this.line(this.#style("dim", `${service}: ${msg}`));
+      this.line(styled("dim", withoutWaitMark(`${service}: ${msg}`)));
     }
   }
 
   /** Output of a service that is no log record. */
   text(service: ServiceName, line: string): void {
-    this.error(`${service}: ${line}`);
+    this.error(withoutWaitMark(`${service}: ${line}`));
   }
 
   /** A plan that was refused before it could wait. */
   plan({ planId, symbol, decision, reason }: PlanRecord): void {
     if (decision !== "BLOCKED" && decision !== "ERROR") return;
-    this.line(
-      this.#style("yellow", `[PLAN] ${decision} plan=${planId} symbol=${symbol} reason=${reason} `.trimEnd()),
-    );
+    const words = `[PLAN] ${decision} plan=${planId} symbol=${symbol} reason=${fieldValue(reason)}`;
+    this.line(styled("yellow", words));
     this.#explain(reason);
   }
 
   result({ planId, symbol, outcome, reason, details }: ResultRecord): void {
-    if (outcome === "EXECUTED") this.line(`${symbol}: ${details}`);
+    if (outcome === "EXECUTED") this.line(withoutWaitMark(`${symbol}: ${details}`));
     if (outcome === "REJECTED" || outcome === "NOT_PLACED") {
-      this.line(this.#style("yellow", `${symbol}: Plan ${planId} ended ${outcome}, reason ${reason}`));
+      const words = `${symbol}: Plan ${planId} ended ${outcome}, reason ${fieldValue(reason)}`;
+      this.line(styled("yellow", words));
     }
   }
 
   #explain(reason: string): void {
     if (this.#bounded && this.#explained.has(reason)) return;
     this.#explained.add(reason);
-    this.line(this.#style("dim", `    ${explain(reason)}`));
-  }
-
-  #style(style: "red" | "yellow" | "green" | "dim", text: string): string {
-    return styleText(style, text, { stream: this.#output });
+    this.line(styled("dim", `    ${explain(reason)}`));
   }
 }

@@ -1,4 +1,5 @@
 /** The command line of `start`. */
+import { standardOutput } from "@quantum/service-kit";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { describeProfile } from "./profile.ts";
 import { SCENARIO_NAMES, type ScenarioName, SCENARIOS } from "./scenarios.ts";
@@ -48,6 +49,7 @@ export function parseOptions(args: readonly string[]): Options {
     .option("--redis-url <url>", "use this Redis, which must be empty, instead of starting one", redisUrl)
     .option("--verbose", "show every log line of every service", false)
     .addHelpText("after", helpText())
+    .configureOutput(commanderOutput)
     .showHelpAfterError("(start --help explains the options)");
   const given = command
     .parse(args, { from: "user" })
@@ -77,6 +79,12 @@ ${describeProfile()}
 
 Exit code: 0 every invariant holds, 1 one is broken or something failed, 2 no plan ended for 30 s.`;
 }
+
+/** Where commander's help and complaints go. */
+export const commanderOutput = {
+  writeOut: (text: string) => standardOutput().block(text),
+  writeErr: (text: string) => standardOutput("stderr").block(text),
+};
 
 export function wholeNumber(min: number) {
   return (text: string): number => {

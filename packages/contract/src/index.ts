@@ -7,4 +7,5 @@ export * from "./plan-id.ts";
 export * from "./proposal.ts";
 export * from "./python.ts";
 export * from "./reasons.ts";
+export * from "./shown-text.ts";
 export * from "./wait-line.ts";

@@ -1,5 +1,6 @@
 /** The line that operators grep. Source: WIRE.md, "Log lines". */
 import { ttlLabel } from "./issuers.ts";
+import { fieldValue } from "./shown-text.ts";
 
 const SHOWN_DECIMALS = 4;
 
@@ -21,13 +22,29 @@ export type WaitOutcome =
  * name. No extracted value stands last, lest a log record's closing quote be extracted too.
  */
 export function waitLine(outcome: WaitOutcome): string {
-  const { planId, symbol, waitMs } = outcome;
+  // Each value may be somebody else's words.
+  const field = (name: string, value: string) => `${name}=${fieldValue(value)}`;
+  const plan = field("plan", outcome.planId);
+  const symbol = field("symbol", outcome.symbol);
+  const wait = `wait_ms=${outcome.waitMs}`;
   if (outcome.kind === "ok")
-    return `[PERMIT_WAIT] OK plan=${planId} wait_ms=${waitMs} safe_qty=${atLeastFourDecimals(outcome.safeQty)} symbol=${symbol}`;
-  // The issuer's words: a blank or a `=` in them would look like another field.
-  const detail = outcome.detail === "" ? "" : ` detail=${outcome.detail.replaceAll(/[^\w.:-]/g, "_")}`;
+    return `${WAIT_MARK} OK ${plan} ${wait} ${field("safe_qty", atLeastFourDecimals(outcome.safeQty))} ${symbol}`;
+  const detail = outcome.detail === "" ? "" : ` ${field("detail", outcome.detail)}`;
   const ttls = [...outcome.permitTtls].map(([issuer, ttl]) => ` ${ttlLabel(issuer)}=${ttl}`).join("");
-  return `[PERMIT_WAIT] BLOCK plan=${planId} reason=${outcome.reason} symbol=${symbol} wait_ms=${waitMs}${detail}${ttls}`;
+  return `${WAIT_MARK} BLOCK ${plan} ${field("reason", outcome.reason)} ${symbol} ${wait}${detail}${ttls}`;
+}
+
+const WAIT_MARK = "[PERMIT_WAIT]";
+const WAIT_LINE = /^\[PERMIT_WAIT\] (OK|BLOCK)( \w+=[^\s=]*)+$/u;
+
+/** Whether `text` can be a line that {@link waitLine} wrote, whole. */
+export function isWaitLine(text: string): boolean {
+  return WAIT_LINE.test(text);
+}
+
+/** The same text, without the mark by which operators find wait lines: as JSON it still says the same. */
+export function withoutWaitMark(text: string): string {
+  return text.replaceAll(WAIT_MARK, "[PERMIT_WAIT\\u005d");
 }
 
 /** Padded, never rounded: the text is what was permitted. */

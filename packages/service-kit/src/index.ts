@@ -17,6 +17,16 @@ export {
   symbols,
   text,
 } from "./config.ts";
+export {
+  isReaderGone,
+  type Line,
+  Output,
+  spans,
+  standardOutput,
+  type Style,
+  type Styled,
+  styled,
+} from "./output.ts";
 export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
 export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 export { version } from "./version.ts";

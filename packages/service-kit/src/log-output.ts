@@ -3,6 +3,7 @@
  * much as its work does. Synchronous, so that what was logged before an exit is there, in order: pino's own buffering
  * loses or turns it round. Only what ends a process without a word (SIGKILL) takes the lines of its last turn along.
  */
+import { escapeControls, isWaitLine, withoutWaitMark } from "@quantum/contract";
 import { pino } from "pino";
 
 export function createLogOutput() {
@@ -20,9 +21,23 @@ export function createLogOutput() {
   process.on("exit", flushSync);
   return {
     write(line: string) {
-      lines += line;
+      lines += shownRecord(line);
       turn ??= setImmediate(flushSync);
     },
     flushSync,
   };
+}
+
+/** The message stands last in a record of pino's, so no field of a record can pass for it. */
+const MESSAGE = /,"msg":"([^"\\]*)"\}$/;
+
+/**
+ * The same JSON, fit for a terminal and for grep: pino escapes C0 controls only, and the words of an issuer or of a
+ * publisher in some field would be found as a `[PERMIT_WAIT]` line.
+ */
+export function shownRecord(line: string): string {
+  const record = escapeControls(line.trimEnd());
+  const message = MESSAGE.exec(record);
+  if (message === null || !isWaitLine(message[1] ?? "")) return `${withoutWaitMark(record)}\n`;
+  return `${withoutWaitMark(record.slice(0, message.index))}${message[0]}\n`;
 }

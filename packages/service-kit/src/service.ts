@@ -25,6 +25,7 @@ import type { z } from "zod";
 import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
 import { createHttp, listen } from "./http.ts";
 import { createLogOutput } from "./log-output.ts";
+import { standardOutput } from "./output.ts";
 import { reportable } from "./reportable.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
@@ -192,8 +193,8 @@ async function run<Schema extends z.ZodObject>(
 ): Promise<void> {
   const { name } = definition;
   if (process.argv.includes("--help") || process.argv.includes("-h")) {
-    process.stdout.write(
-      `${name}: ${definition.summary}\n\nEnvironment (defaults in brackets):\n${describeConfig(definition)}\n`,
+    standardOutput().block(
+      `${name}: ${definition.summary}\n\nEnvironment (defaults in brackets):\n${describeConfig(definition)}`,
     );
     return;
   }
@@ -202,7 +203,7 @@ async function run<Schema extends z.ZodObject>(
     parsed = readConfig(definition, process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${name}: ${error.message}\n`);
+    standardOutput("stderr").block(`${name}: ${error.message}`);
     process.exitCode = 2;
     return;
   }

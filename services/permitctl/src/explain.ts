@@ -1,4 +1,5 @@
 /** `explain`: a plan's whole timeline, and why it ended so. */
+import { spans, styled } from "@quantum/service-kit";
 import { conclude } from "./conclusion.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { readPlan } from "./plan-history.ts";
@@ -43,7 +44,7 @@ export async function explain({ redis, keys, terminal }: Session, planId: string
     })),
   };
   terminal.print(data, [
-    `plan ${planId} ${symbol}: ${terminal.style("bold", state)}`,
+    spans`plan ${planId} ${symbol ?? "?"}: ${styled("bold", state)}`,
     ...attempts.flatMap(({ stages }, index) => [
       ...(attempts.length > 1 ? [`attempt ${index + 1}`] : []),
       ...table(
@@ -57,6 +58,6 @@ export async function explain({ redis, keys, terminal }: Session, planId: string
       ),
     ]),
     sentence,
-    ...(lookAt === "" ? [] : [terminal.style("dim", `Look at ${lookAt}`)]),
+    ...(lookAt === "" ? [] : [styled("dim", `Look at ${lookAt}`)]),
   ]);
 }

@@ -1,11 +1,12 @@
 /** What a call of the command line is given by its surroundings: the process, or a test. */
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
+import type { Output } from "@quantum/service-kit";
 
 export interface Host {
   env: Readonly<Record<string, string | undefined>>;
   stdin: Readable & { isTTY?: boolean };
-  stdout: Writable & { isTTY?: boolean };
-  stderr: Writable;
+  stdout: Output;
+  stderr: Output;
   /** Ends commands that go on until then. */
   stop: AbortSignal;
 }

@@ -1,11 +1,18 @@
 /** `permitctl`: the operators' command line. */
+import { isReaderGone, standardOutput } from "@quantum/service-kit";
 import { EXIT } from "./exit.ts";
 import { run } from "./run.ts";
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-// `permitctl watch | head` ends when its reader does.
-process.stdout.on("error", () => process.exit(EXIT.ok));
+const stdout = standardOutput();
+const stderr = standardOutput("stderr");
+// `permitctl watch | head` ends when its reader does; an answer that could not be written was not given.
+stdout.closed.addEventListener("abort", () => {
+  if (isReaderGone(stdout.closed)) process.exit(EXIT.ok);
+  stderr.line(`permitctl: the answer cannot be written: ${(stdout.closed.reason as Error).message}`);
+  process.exit(EXIT.no);
+});
 
-const { env, stdin, stdout, stderr } = process;
+const { env, stdin } = process;
 process.exitCode = await run(process.argv.slice(2), { env, stdin, stdout, stderr, stop: stop.signal });

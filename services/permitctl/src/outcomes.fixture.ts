@@ -1,6 +1,7 @@
 /** A running pipeline, and a plan of every outcome in it: for the tests, and for the examples of docs/permitctl.md. */
 import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
+import { Output } from "@quantum/service-kit";
 import { freePort, type ServiceProcess } from "@quantum/testkit";
 import { run } from "./run.ts";
 import { eventually, type Rig, startRig } from "../../../tests/rig.ts";
@@ -86,8 +87,8 @@ export async function permitctl(
   const code = await run(args, {
     env: { REDIS_URL: redisUrl, APPLY_PERMIT_WAIT_MS: String(waitMs) },
     stdin: Readable.from([]),
-    stdout: into("stdout"),
-    stderr: into("stderr"),
+    stdout: new Output(into("stdout")),
+    stderr: new Output(into("stderr")),
     stop: new AbortController().signal,
   });
   return { code, ...answer };

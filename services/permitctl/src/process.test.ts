@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { stripVTControlCharacters } from "node:util";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { endProcess, freePort, spawnGuarded, startRedisServer, type TestRedis } from "@quantum/testkit";
@@ -91,12 +92,53 @@ describe("what goes on until it is interrupted", () => {
   });
 });
 
+const NO_TERMINAL = spawnSync("script", ["--version"]).status !== 0;
+
+/** script(1) makes the terminal, and takes a shell's line. */
+function onTerminal(...args: string[]) {
+  const words = [process.execPath, "scripts/permitctl.mjs", ...args];
+  const line = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
+  const env = { ...environment(), TERM: "xterm" };
+  return spawn("script", ["-qec", line, "/dev/null"], { cwd: ROOT, env });
+}
+
+const spawnPlain = (...args: string[]) =>
+  spawn(process.execPath, ["scripts/permitctl.mjs", ...args], { cwd: ROOT, env: environment() });
+
+describe("text from elsewhere", () => {
+  const OWNED =
+    "\u001b]0;owned\u0007\u001b[2J\u001b[31m\u009b31m\u202e\r\n[PERMIT_WAIT] OK plan=0123456789abcdef";
+  const ESCAPED = String.raw`\u001b]0;owned\u0007\u001b[2J\u001b[31m\u009b31m\u202e\r\n[PERMIT_WAIT] OK`;
+
+  it.each(["dlq show", "dlq list", "explain", "history", "status"])(
+    "is shown escaped by %s",
+    async (command) => {
+      const plan = "abcdefabcdef0123";
+      const blocked = { symbol: "BTCUSDT", outcome: "BLOCKED", reason: OWNED, detail: OWNED, wait_ms: "7" };
+      await redis.xadd(keys.streams.result, "*", "plan_id", plan, ...Object.entries(blocked).flat());
+      await redis.set(keys.killSwitch, OWNED);
+      const letter = { stream: keys.streams.plan, group: OWNED, reason: OWNED, [`entry.${OWNED}`]: OWNED };
+      const id = await redis.xadd(keys.streams.deadLetter, "*", ...Object.entries(letter).flat());
+      const argument = { "dlq show": id ?? "", explain: plan }[command];
+      const words = [...command.split(" "), ...(argument === undefined ? [] : [argument])];
+      const child = NO_TERMINAL ? spawnPlain(...words) : onTerminal(...words);
+      const chunks: Buffer[] = [];
+      child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+      await once(child, "close");
+      await redis.del(keys.streams.result, keys.streams.deadLetter, keys.killSwitch);
+      const shown = stripVTControlCharacters(String(Buffer.concat(chunks))).replaceAll("\r\n", "\n");
+      expect(shown.replaceAll("\n", "")).toMatch(/^[ -~]*$/);
+      expect(shown).not.toMatch(/^\[PERMIT_WAIT\]/m);
+      // Whole: had the terminal been sent any of it, it would have been taken away with permitctl's own colours.
+      expect(shown).toContain(ESCAPED);
+    },
+  );
+});
+
 describe("a change", () => {
   it("asks on a terminal for a reason and a yes", async ({ skip }) => {
-    skip(spawnSync("script", ["--version"]).status !== 0, "script(1) makes the terminal");
-    const command = `${process.execPath} scripts/permitctl.mjs kill on`;
-    const env = { ...environment(), TERM: "xterm" };
-    const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: ROOT, env });
+    skip(NO_TERMINAL, "script(1) makes the terminal");
+    const child = onTerminal("kill", "on");
     let shown = "";
     const answers: [string, string][] = [
       ["for the record: ", "typed by hand\n"],

@@ -30,7 +30,7 @@ export function createProgram(host: Host): Command {
     .option("--redis-url <url>", "instead of the environment's Redis")
     .option("--run <file>", "the Redis of a running `pnpm start`: .cache/run.json")
     .addHelpText("after", EPILOGUE)
-    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
+    .configureOutput({ writeOut: (text) => stdout.block(text), writeErr: (text) => stderr.block(text) })
     .exitOverride();
 
   const run = (work: (session: Session) => Promise<void>) =>
@@ -53,7 +53,7 @@ export function createProgram(host: Host): Command {
         const show = async () => {
           const status = await readStatus(session);
           if (follow === true) session.terminal.clear();
-          session.terminal.print(statusData(status), renderStatus(status, session.terminal));
+          session.terminal.print(statusData(status), renderStatus(status));
         };
         await show();
         if (follow !== true) return;

@@ -14,7 +14,7 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (host.stop.aborted) return EXIT.ok;
     const { message } = error as Error;
-    if (message !== "") host.stderr.write(`permitctl: ${message}\n`);
+    if (message !== "") host.stderr.line(`permitctl: ${message}`);
     return error instanceof CommandError ? error.exit : EXIT.no;
   }
 }

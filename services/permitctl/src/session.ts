@@ -67,7 +67,7 @@ async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]):
   try {
     return redisUrl(readConfig({ schema: z.object(redisVariables), ownPrefixes: [] }, environment).config);
   } catch (error) {
-    if (error instanceof ConfigError) throw new CommandError(EXIT.usage, error.message);
+    if (error instanceof ConfigError) throw new CommandError(EXIT.usage, error.violations.join("; "));
     throw error;
   }
 }

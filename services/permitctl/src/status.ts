@@ -1,11 +1,12 @@
 /** `status`: the pipeline on one screen. */
 import { waitLine } from "@quantum/contract";
 import { notDurable, readFacts } from "@quantum/redis";
+import { type Line, spans, styled } from "@quantum/service-kit";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { readHalts } from "./halts.ts";
 import type { Session } from "./session.ts";
 import { type Doubt, readSymbols, type SymbolState } from "./symbols.ts";
-import { duration, table, type Terminal } from "./terminal.ts";
+import { duration, table } from "./terminal.ts";
 import { lastWait, waitData } from "./waits.ts";
 
 /** Beyond this, deadlines and freshness by two clocks mean little: the services' own bound. */
@@ -39,22 +40,22 @@ export async function readStatus({ redis, keys, url }: Session) {
   };
 }
 
-export function renderStatus(status: Status, terminal: Terminal): string[] {
+export function renderStatus(status: Status): Line[] {
   const { killSwitch, disarm, nowMs, redis } = status;
-  const good = (text: string) => terminal.style("green", text);
-  const bad = (text: string) => terminal.style("red", text);
-  const heading = (text: string) => terminal.style("bold", text);
+  const good = (text: string) => styled("green", text);
+  const bad = (text: string) => styled("red", text);
+  const heading = (text: string) => styled("bold", text);
   const inDoubt = status.symbols.flatMap((symbol) => symbol.inDoubt);
   const doubtText = ({ planId, sinceMs }: Doubt) => `${planId} for ${duration(nowMs - sinceMs)}`;
   const holds = status.symbols.flatMap(({ hold }) => hold ?? []);
   return [
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
-    `kill switch   ${killSwitch.on ? bad(`ON (${killSwitch.value})`) : good("off")}`,
-    `disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
-    `holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
-    `in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
-    `dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
-    `durability    ${redis.notDurable.length === 0 ? good("every claim is on disk") : terminal.style("yellow", redis.notDurable.join("; "))}`,
+    spans`kill switch   ${killSwitch.on ? bad(`ON (${killSwitch.value})`) : good("off")}`,
+    spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
+    spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
+    spans`in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
+    spans`dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
+    spans`durability    ${redis.notDurable.length === 0 ? good("every claim is on disk") : styled("yellow", redis.notDurable.join("; "))}`,
     `last OK       ${status.lines.ok ?? "none in the streams"}`,
     `last BLOCK    ${status.lines.block ?? "none in the streams"}`,
     "",

@@ -1,17 +1,14 @@
-/** Where a command's answer goes: text for people, or JSON; colours on a terminal only. */
-import { createInterface } from "node:readline/promises";
-import { styleText } from "node:util";
+/** Where a command's answer goes: text for people, or JSON. */
+import { escapeControls } from "@quantum/contract";
+import type { Line } from "@quantum/service-kit";
 import type { Host } from "./host.ts";
-
-export type Style = "red" | "yellow" | "green" | "dim" | "bold";
 
 export interface Terminal {
   readonly json: boolean;
   /** Somebody can be asked. */
   readonly interactive: boolean;
   /** The same answer twice; one of them is printed. */
-  print(data: unknown, lines: readonly string[]): void;
-  style(style: Style, text: string): string;
+  print(data: unknown, lines: readonly Line[]): void;
   /** Replaces what the screen shows, on a terminal. */
   clear(): void;
   ask(question: string): Promise<string>;
@@ -20,27 +17,22 @@ export interface Terminal {
 export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal {
   return {
     json,
-    interactive: !json && stdin.isTTY === true && stdout.isTTY === true,
+    interactive: !json && stdin.isTTY === true && stdout.isTerminal,
     print(data, lines) {
-      stdout.write(json ? `${JSON.stringify(data)}\n` : lines.map((line) => `${line}\n`).join(""));
+      if (json) stdout.json(data);
+      else stdout.lines(lines);
     },
-    style: (style, text) => styleText(style, text, { stream: stdout }),
     clear() {
-      if (stdout.isTTY === true && !json) stdout.write("\x1b[2J\x1b[H");
+      if (!json) stdout.clear();
     },
-    async ask(question) {
-      const lines = createInterface({ input: stdin, output: stdout });
-      try {
-        return (await lines.question(question)).trim();
-      } finally {
-        lines.close();
-      }
-    },
+    ask: (question) => stdout.ask(stdin, question),
   };
 }
 
 /** Columns as wide as their widest cell; the first row is the heading. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+export function table(cells: readonly (readonly string[])[]): string[] {
+  // Escaped before they are measured.
+  const rows = cells.map((row) => row.map(escapeControls));
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length)),
   );

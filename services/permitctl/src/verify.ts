@@ -3,7 +3,7 @@ import { readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
 import { notDurable, readFacts, unusable } from "@quantum/redis";
-import { ConfigError, integer, readConfig, version } from "@quantum/service-kit";
+import { ConfigError, integer, readConfig, spans, styled, version } from "@quantum/service-kit";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
@@ -53,7 +53,7 @@ export async function verify(session: Session, options: VerifyOptions, env: Host
   terminal.print(
     checks,
     checks.map(({ check, ok, found }) => {
-      return `${ok ? terminal.style("green", "ok  ") : terminal.style("red", "FAIL")} ${check}: ${found}`;
+      return spans`${ok ? styled("green", "ok  ") : styled("red", "FAIL")} ${check}: ${found}`;
     }),
   );
   return checks.every(({ ok }) => ok);

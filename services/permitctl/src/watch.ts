@@ -1,6 +1,7 @@
 /** `watch`: the `[PERMIT_WAIT]` lines, live from the streams. */
 import { waitLine } from "@quantum/contract";
 import { disconnect } from "@quantum/redis";
+import { styled } from "@quantum/service-kit";
 import { type Entry, parseEntries } from "@quantum/streams";
 import type { Session } from "./session.ts";
 import { waitData, waitOf } from "./waits.ts";
@@ -19,7 +20,7 @@ export async function watch(session: Session, options: WatchOptions, stop: Abort
   for await (const [stream, entry] of tail(session, [keys.streams.execute, keys.streams.result], stop)) {
     const outcome = waitOf(stream, entry, keys);
     if (outcome === undefined || !isWanted(outcome, options)) continue;
-    const line = terminal.style(outcome.kind === "ok" ? "green" : "yellow", waitLine(outcome));
+    const line = styled(outcome.kind === "ok" ? "green" : "yellow", waitLine(outcome));
     terminal.print(waitData(outcome), [line]);
   }
 }

@@ -1,0 +1,121 @@
+/**
+ * The one way to stdout and stderr for everything that people read (tests/tidy.test.ts forbids others). Whatever a line
+ * is made of, it is shown as one line of visible characters: text from Redis or the exchange cannot steer a terminal or
+ * pass for a line of its own. Styles are the only control sequences, and only an Output writes them.
+ */
+import { createInterface } from "node:readline/promises";
+import type { Readable, Writable } from "node:stream";
+import { styleText } from "node:util";
+import { escapeControls } from "@quantum/contract";
+
+export type Style = "red" | "yellow" | "green" | "dim" | "bold";
+
+export interface Styled {
+  readonly style: Style;
+  readonly text: string;
+}
+
+export type Line = string | Styled | readonly (string | Styled)[];
+
+export function styled(style: Style, text: string): Styled {
+  return { style, text };
+}
+
+/** A line with styled parts: spans`kill switch ${styled("red", "ON")}`. */
+export function spans(texts: readonly string[], ...values: readonly (string | Styled)[]): Line {
+  return texts.flatMap((text, index) => [text, values[index] ?? ""]);
+}
+
+type Stream = Writable & { isTTY?: boolean };
+
+const CLEAR_LINE = "\r\x1b[2K";
+const CLEAR_SCREEN = "\x1b[2J\x1b[H";
+
+export class Output {
+  readonly #stream: Stream;
+  readonly #closed = new AbortController();
+  /** What stands below the last line, on a terminal. */
+  #status = "";
+
+  constructor(stream: Stream) {
+    this.#stream = stream;
+    stream.on("error", (error) => this.#closed.abort(error));
+  }
+
+  get isTerminal(): boolean {
+    return this.#stream.isTTY === true;
+  }
+
+  /** Aborted once nothing can be written any more; the reason is the error of the stream. Lines are dropped from then on. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  line(line: Line): void {
+    this.lines([line]);
+  }
+
+  lines(lines: readonly Line[]): void {
+    const text = lines.map((line) => `${this.#render(line)}\n`).join("");
+    this.#write(this.isTerminal && this.#status !== "" ? `${CLEAR_LINE}${text}${this.#status}` : text);
+  }
+
+  /** Our own text of several lines, such as a help page. Nothing from elsewhere belongs into it. */
+  block(text: string): void {
+    this.lines(text.replace(/\n$/, "").split("\n"));
+  }
+
+  json(value: unknown): void {
+    this.#write(`${escapeControls(JSON.stringify(value))}\n`);
+  }
+
+  /** Replaces what stands below the last line of a terminal; "" takes it away. */
+  status(line: Line): void {
+    this.#status = this.#render(line);
+    this.#write(`${CLEAR_LINE}${this.#status}`);
+  }
+
+  /** Clears the screen of a terminal. */
+  clear(): void {
+    if (this.isTerminal) this.#write(CLEAR_SCREEN);
+  }
+
+  async ask(input: Readable, question: string): Promise<string> {
+    const lines = createInterface({ input, output: this.#stream });
+    try {
+      return (await lines.question(escapeControls(question))).trim();
+    } finally {
+      lines.close();
+    }
+  }
+
+  #render(line: Line): string {
+    const parts = typeof line === "string" || "style" in line ? [line] : line;
+    return parts
+      .map((part) => {
+        if (typeof part === "string") return escapeControls(part);
+        const text = escapeControls(part.text);
+        return text === "" ? "" : styleText(part.style, text, { stream: this.#stream });
+      })
+      .join("");
+  }
+
+  #write(text: string): void {
+    if (text !== "" && !this.closed.aborted) this.#stream.write(text);
+  }
+}
+
+/** Made when first needed: a service logs to the same descriptor, in its own way. */
+const standard = new Map<"stdout" | "stderr", Output>();
+
+export function standardOutput(name: "stdout" | "stderr" = "stdout"): Output {
+  const output = standard.get(name) ?? new Output(process[name]);
+  standard.set(name, output);
+  return output;
+}
+
+/** Whether the reader of a closed output has gone, as `head` does: no failure of ours. EIO: a terminal that is gone. */
+export function isReaderGone({ reason }: AbortSignal): boolean {
+  const { code } = (reason ?? {}) as NodeJS.ErrnoException;
+  return code === "EPIPE" || code === "EIO";
+}
