@@ -157,7 +157,7 @@ describe("status, history and verify", () => {
     });
     const { stdout } = await permitctl("status");
     expect(stdout).toMatch(/^holds +XRPUSDT$/m);
-    expect(stdout).toMatch(/^last OK +\[PERMIT_WAIT\] OK plan=.* safe_qty=42\.1500$/m);
+    expect(stdout).toMatch(/^last OK +\[PERMIT_WAIT\] OK plan=.* safe_qty=42\.1500 symbol=SOLUSDT$/m);
   });
 
   it("lists how plans ended, filtered", async () => {
