@@ -178,14 +178,14 @@ const NOTES: Readonly<
     type: "HASH",
     ttlSec: 3600,
     by: "position-brain → governor, operators",
-    holds: `${codes(snapshot)}; the last two and \`version\` are *ours*. \`ts_epoch\` in seconds, \`side\` LONG, SHORT or NONE`,
+    holds: `${codes(snapshot)}; the last three and \`version\` are *ours*; \`fingerprint\` tells whether somebody else has written since. \`ts_epoch\` in seconds, \`side\` LONG, SHORT or NONE`,
   },
   ledger: {
     key: keys.ledger(SYMBOL),
     type: "HASH",
     ttlSec: SEC_PER_DAY,
     by: "position-brain → operators",
-    holds: `${codes(ledger)}; those after \`updated_at\` and \`version\` are *ours*. \`last_known_amt\` is signed`,
+    holds: `${codes(ledger)}; those after \`updated_at\` and \`version\` are *ours*; \`fingerprint\` as above. \`last_known_amt\` is signed`,
   },
   killSwitch: {
     key: keys.killSwitch,

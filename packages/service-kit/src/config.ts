@@ -2,6 +2,7 @@
  * Configuration from the environment, through a schema whose keys are the variables' names. All violations are
  * reported at once, each with the variable, its value and the rule.
  */
+import { PYTHON_CONSUMER } from "@quantum/streams";
 import { z } from "zod";
 
 export interface ConfigSource<Schema extends z.ZodObject> {
@@ -221,9 +222,11 @@ export const redisVariables = {
 /** What every service takes. */
 export const commonVariables = {
   HTTP_HOST: text("address that /healthz, /readyz and /metrics bind to", "127.0.0.1"),
-  INSTANCE: optionalText(
-    "consumer name, unique for each replica and stable over restarts [<service>@<host>:<port>]",
-  ),
+  INSTANCE: z
+    .string()
+    .refine((name) => !PYTHON_CONSUMER.test(name), "a name is needed that no Python service gives itself")
+    .optional()
+    .describe("consumer name, unique for each replica and stable over restarts [<service>@<host>:<port>]"),
 };
 
 export function redisUrl(config: {

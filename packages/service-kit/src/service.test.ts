@@ -81,6 +81,18 @@ describe("a running service", () => {
     expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 });
   });
 
+  it("is not ready while a Python service takes entries out of its group, and names it", async () => {
+    const { server, redis } = await givenRedis();
+    const url = await launch(SAMPLE, { REDIS_URL: server.url }).ready();
+    await redis.xgroup("CREATECONSUMER", STREAM, "sample", "gov-4711");
+    const { status, body } = await get(`${url}/readyz`);
+    expect(status).toBe(503);
+    expect(body).toContain(`gov-4711 reads ${STREAM} in our group sample: two of one role are at work`);
+    expect((await get(`${url}/metrics`)).body).toMatch(/quantum_stream_python_consumers{.*group="sample"} 1/);
+    await redis.xgroup("DELCONSUMER", STREAM, "sample", "gov-4711");
+    expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 });
+  });
+
   it.each([
     ["the snapshot is stale", "the snapshot is stale"],
     ["throw", "readiness cannot be told: the exchange cannot be asked"],

@@ -17,7 +17,7 @@ import {
   type RedisFacts,
   unusable,
 } from "@quantum/redis";
-import type { StreamConsumer } from "@quantum/streams";
+import { pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
@@ -139,13 +139,17 @@ export async function runService<Schema extends z.ZodObject>(
         await running.stop?.();
         await disconnect(redis);
       },
-      readiness: async () => [
-        ...(await redis.ping().then(
-          () => [],
-          (error: unknown) => [`Redis does not answer: ${(error as Error).message}`],
-        )),
-        ...consumers.flatMap((consumer) => notReady(consumer)),
-      ],
+      readiness: async () => {
+        // Side by side: deadlines one after another would keep whoever asks waiting while Redis hangs.
+        const [silence, ...sharing] = await Promise.all([
+          redis.ping().then(
+            () => [],
+            (error: unknown) => [`Redis does not answer: ${(error as Error).message}`],
+          ),
+          ...consumers.map((consumer) => shared(redis, consumer)),
+        ]);
+        return [...silence, ...consumers.flatMap((consumer) => notReady(consumer)), ...sharing.flat()];
+      },
     };
   });
 }
@@ -161,6 +165,13 @@ function notReady({ stream, group, groupReady, groupLostAtMs, lastProgressMs }: 
   if (silentMs > PROGRESS_BOUND_MS)
     return [`no read of ${stream} was answered for ${Math.round(silentMs / 1000)} s`];
   return [];
+}
+
+/** Whether a Python service takes entries out of our group. Redis's silence is told of above. */
+async function shared(redis: RedisClient, { stream, group }: StreamConsumer): Promise<string[]> {
+  const names = await pythonConsumers(redis, stream, group).catch(() => []);
+  if (names.length === 0) return [];
+  return [`${names.join(", ")} reads ${stream} in our group ${group}: two of one role are at work, stop one`];
 }
 
 async function waitForRedis(redis: RedisClient, log: Logger): Promise<RedisFacts> {

@@ -1,5 +1,5 @@
 /** What every consumer reports: logs once where the disposition is decided, metrics when scraped. */
-import { type GroupHealth, groupHealth, type StreamConsumer } from "@quantum/streams";
+import { type GroupHealth, groupHealth, pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { RedisClient } from "@quantum/redis";
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
@@ -62,6 +62,18 @@ export function observeConsumers(
     "Idle time of the oldest pending entry",
     ({ oldestIdleMs }) => oldestIdleMs / 1000,
   );
+  new Gauge({
+    name: "quantum_stream_python_consumers",
+    help: "Consumers of a Python service that were given an entry in the last minute: two of one role are at work",
+    labelNames,
+    registers: [registry],
+    async collect() {
+      for (const { stream, group } of consumers) {
+        const names = await pythonConsumers(redis, stream, group).catch(() => undefined);
+        if (names !== undefined) this.set({ stream, group }, names.length);
+      }
+    },
+  });
   new Gauge({
     name: "quantum_stream_last_progress_seconds",
     help: "Time of the last answered read, seconds since the epoch",

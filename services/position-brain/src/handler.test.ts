@@ -143,7 +143,11 @@ describe("a denial", () => {
         "stale_exchange_state",
         "BTCUSDT",
         {},
-        () => rig.redis.hset(keys.snapshot("BTCUSDT"), "ts_epoch", "1"),
+        () =>
+          rig.rewrite("BTCUSDT", ({ snapshot, ledger }) => ({
+            snapshot: { ...snapshot, tsEpochSec: 1 },
+            ledger,
+          })),
       ],
       ["no_position", "BTCUSDT", {}, () => rig.move("BTCUSDT", "0.000").then(() => refresh.all())],
       [
@@ -162,7 +166,14 @@ describe("a denial", () => {
         "cooldown_in_flight",
         "BTCUSDT",
         { cooldownSec: 15 },
-        () => rig.redis.hset(keys.ledger("BTCUSDT"), "last_executed_at_ms", String(Date.now())),
+        () =>
+          rig.rewrite("BTCUSDT", ({ snapshot, ledger }) => ({
+            snapshot,
+            ledger: {
+              ...ledger,
+              lastExecution: { planId: SECOND, orderId: "1", side: "SELL", qty: "1", atMs: Date.now() },
+            },
+          })),
       ],
       ["order_unresolved", "BTCUSDT", {}, () => rig.redis.sadd(keys.unknown("BTCUSDT"), SECOND)],
       [

@@ -114,7 +114,7 @@ await runService({
         }),
         new StreamConsumer({ ...consumer, stream: keys.streams.operatorAudit, handle: operator.handle }),
       ],
-      readiness: async () => exchange.problems(),
+      readiness: async () => [...exchange.problems(), ...refresh.problems()],
       stop: async () => {
         rules.stop();
         refresh.stop();

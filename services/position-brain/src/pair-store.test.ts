@@ -50,7 +50,7 @@ describe("lua/ledger/store", () => {
   it("stores both halves under one version, with their lifetimes", async () => {
     expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
     const first = await pairs.read(SYMBOL);
-    expect(first).toEqual({ version: expect.stringMatching(VERSION), ...pair() });
+    expect(first).toEqual({ version: expect.stringMatching(VERSION), isForeign: false, ...pair() });
     expect(await redis.hget(SNAPSHOT, "version")).toBe(first.version);
     expect(await redis.hget(LEDGER, "last_trade_id")).toBe("8389765519826112345");
     expect(await redis.ttl(SNAPSHOT)).toBe(3_600);
@@ -58,7 +58,7 @@ describe("lua/ledger/store", () => {
 
     expect(await pairs.store(SYMBOL, first.version, pair("-1.800"))).toBe(true);
     const second = await pairs.read(SYMBOL);
-    expect(second).toEqual({ version: second.version, ...pair("-1.800") });
+    expect(second).toEqual({ version: second.version, isForeign: false, ...pair("-1.800") });
     expect(Number(second.version)).toBeGreaterThan(Number(first.version));
   });
 

@@ -31,6 +31,8 @@ export interface StoredPair {
   version: string;
   snapshot: Snapshot | undefined;
   ledger: Ledger | undefined;
+  /** There is a half that somebody else has written to since we did, or that we never wrote. */
+  isForeign: boolean;
 }
 
 /** What a decision is made from, as it was at one moment. */
@@ -53,11 +55,16 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
   const known = new Map<string, { version: string; pair: Pair }>();
   return {
     async read(symbol: string): Promise<StoredPair> {
-      const { snapshot, ledger } = await readHashes(symbol);
+      const hashes = await readHashes(symbol);
+      const snapshot = parseSnapshot(hashes.snapshot);
+      const ledger = parseLedger(hashes.ledger);
+      const isForeign = (half: object | undefined, hash: object) =>
+        half === undefined && Object.keys(hash).length > 0;
       return {
-        version: ledger["version"] ?? "",
-        snapshot: parseSnapshot(snapshot),
-        ledger: parseLedger(ledger),
+        version: hashes.ledger["version"] ?? "",
+        snapshot,
+        ledger,
+        isForeign: isForeign(snapshot, hashes.snapshot) || isForeign(ledger, hashes.ledger),
       };
     },
 

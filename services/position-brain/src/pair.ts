@@ -3,6 +3,7 @@
  * (ledger), as their hashes hold them. Source: WIRE.md, "Keys". Amounts and ids are text, exactly as the exchange wrote
  * them; an amount above 0 is long, below 0 short.
  */
+import { createHash } from "node:crypto";
 import type { Position } from "@quantum/exchange";
 import { Big } from "big.js";
 import { z } from "zod";
@@ -74,7 +75,7 @@ export function snapshotOf(position: Position, openReduceQty: string, tsMs: numb
 
 export function snapshotFields(snapshot: Snapshot, source: string): Record<string, string> {
   const amount = Big(snapshot.positionAmt);
-  return {
+  const fields = {
     position_amt: snapshot.positionAmt,
     side: amount.eq(0) ? "NONE" : amount.gt(0) ? "LONG" : "SHORT",
     entry_price: snapshot.entryPrice,
@@ -86,11 +87,12 @@ export function snapshotFields(snapshot: Snapshot, source: string): Record<strin
     open_reduce_qty: snapshot.openReduceQty,
     update_time_ms: String(snapshot.updateTimeMs),
   };
+  return { ...fields, fingerprint: fingerprintOf(fields, snapshotShape) };
 }
 
 export function ledgerFields(ledger: Ledger, updatedAtSec: number): Record<string, string> {
   const execution = ledger.lastExecution;
-  return {
+  const fields = {
     last_known_amt: ledger.amt,
     last_order_id: execution?.orderId ?? "",
     last_result_plan_id: execution?.planId ?? "",
@@ -102,68 +104,83 @@ export function ledgerFields(ledger: Ledger, updatedAtSec: number): Record<strin
     origin: ledger.origin,
     disagrees_since_ms: String(ledger.disagreesSinceMs ?? ""),
   };
+  return { ...fields, fingerprint: fingerprintOf(fields, ledgerShape) };
 }
+
+const FINGERPRINT_DIGITS = 16;
 
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/);
 const whole = z.string().regex(/^\d+$/);
 
-const snapshotHash = z
-  .object({
-    position_amt: decimal,
-    entry_price: decimal,
-    mark_price: decimal,
-    unrealized_pnl: decimal,
-    leverage: decimal,
-    open_reduce_qty: decimal,
-    update_time_ms: whole,
-    ts_epoch: whole,
-  })
-  .transform((hash): Snapshot => ({
-    positionAmt: hash.position_amt,
-    entryPrice: hash.entry_price,
-    markPrice: hash.mark_price,
-    unrealizedPnl: hash.unrealized_pnl,
-    leverage: hash.leverage,
-    openReduceQty: hash.open_reduce_qty,
-    updateTimeMs: Number(hash.update_time_ms),
-    tsEpochSec: Number(hash.ts_epoch),
-  }));
+const snapshotShape = {
+  position_amt: decimal,
+  entry_price: decimal,
+  mark_price: decimal,
+  unrealized_pnl: decimal,
+  leverage: decimal,
+  open_reduce_qty: decimal,
+  update_time_ms: whole,
+  ts_epoch: whole,
+};
+const snapshotHash = z.object(snapshotShape).transform((hash): Snapshot => ({
+  positionAmt: hash.position_amt,
+  entryPrice: hash.entry_price,
+  markPrice: hash.mark_price,
+  unrealizedPnl: hash.unrealized_pnl,
+  leverage: hash.leverage,
+  openReduceQty: hash.open_reduce_qty,
+  updateTimeMs: Number(hash.update_time_ms),
+  tsEpochSec: Number(hash.ts_epoch),
+}));
 
-const ledgerHash = z
-  .object({
-    last_known_amt: decimal,
-    last_trade_id: whole,
-    origin: z.enum(ORIGINS),
-    last_order_id: z.string(),
-    last_result_plan_id: z.string(),
-    last_executed_qty: z.string(),
-    last_side: z.string(),
-    last_executed_at_ms: z.union([z.literal(""), whole]),
-    disagrees_since_ms: z.union([z.literal(""), whole]).default(""),
-  })
-  .transform((hash): Ledger => ({
-    amt: hash.last_known_amt,
-    lastTradeId: hash.last_trade_id,
-    origin: hash.origin,
-    lastExecution:
-      hash.last_executed_at_ms === ""
-        ? undefined
-        : {
-            planId: hash.last_result_plan_id,
-            orderId: hash.last_order_id,
-            side: hash.last_side,
-            qty: hash.last_executed_qty,
-            atMs: Number(hash.last_executed_at_ms),
-          },
-    ...(hash.disagrees_since_ms === "" ? {} : { disagreesSinceMs: Number(hash.disagrees_since_ms) }),
-  }));
+const ledgerShape = {
+  last_known_amt: decimal,
+  last_trade_id: whole,
+  origin: z.enum(ORIGINS),
+  last_order_id: z.string(),
+  last_result_plan_id: z.string(),
+  last_executed_qty: z.string(),
+  last_side: z.string(),
+  updated_at: z.string(),
+  last_executed_at_ms: z.union([z.literal(""), whole]),
+  disagrees_since_ms: z.union([z.literal(""), whole]),
+};
+const ledgerHash = z.object(ledgerShape).transform((hash): Ledger => ({
+  amt: hash.last_known_amt,
+  lastTradeId: hash.last_trade_id,
+  origin: hash.origin,
+  lastExecution:
+    hash.last_executed_at_ms === ""
+      ? undefined
+      : {
+          planId: hash.last_result_plan_id,
+          orderId: hash.last_order_id,
+          side: hash.last_side,
+          qty: hash.last_executed_qty,
+          atMs: Number(hash.last_executed_at_ms),
+        },
+  ...(hash.disagrees_since_ms === "" ? {} : { disagreesSinceMs: Number(hash.disagrees_since_ms) }),
+}));
 
-/** Undefined if it is absent, or not as we write it: the Python services' snapshots say nothing of open orders. */
-export function parseSnapshot(fields: Readonly<Record<string, string>>): Snapshot | undefined {
+type Fields = Readonly<Record<string, string>>;
+
+/**
+ * Undefined if it is absent, or not as we wrote it. The Python P3.3 overwrites its fields and leaves ours where they are:
+ * an amount of its own would stand beside a trade id and a version of ours, and the trades would be added to it again.
+ */
+export function parseSnapshot(fields: Fields): Snapshot | undefined {
+  if (fields["fingerprint"] !== fingerprintOf(fields, snapshotShape)) return undefined;
   return snapshotHash.safeParse(fields).data;
 }
 
-/** Undefined if it is absent, or not as we write it: the Python services' ledgers count no trades. */
-export function parseLedger(fields: Readonly<Record<string, string>>): Ledger | undefined {
+/** The same of the ledger. */
+export function parseLedger(fields: Fields): Ledger | undefined {
+  if (fields["fingerprint"] !== fingerprintOf(fields, ledgerShape)) return undefined;
   return ledgerHash.safeParse(fields).data;
+}
+
+/** Of the fields that are read back; others may be added. */
+function fingerprintOf(fields: Fields, shape: object): string {
+  const values = Object.keys(shape).map((name) => fields[name] ?? null);
+  return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, FINGERPRINT_DIGITS);
 }

@@ -19,6 +19,8 @@ import { TRADES_PAGE, tradesAfter } from "./trades.ts";
 const TRIES = 5;
 /** An inconclusive symbol is read once more after this, and then with all the others: requests are limited. */
 const AGAIN_MS = 500;
+/** A writer that is gone for so long may be forgotten: the Python P3.3 writes every few seconds. */
+const FOREIGN_SHOWN_MS = 60_000;
 /** A fill younger than this may not show yet among the exchange's trades, or in its position; an older one never will. */
 const FILL_LATE_MS = 30_000;
 
@@ -33,6 +35,8 @@ export interface RefreshEvents {
   refreshed: [{ symbols: number; tookMs: number }];
   stored: [{ symbol: string; pair: Pair }];
   inconclusive: [{ symbol: string }];
+  /** Somebody else wrote to the pair after we did: another P3.3 is at work. */
+  overwritten: [{ symbol: string }];
   failed: [{ symbol: string | undefined; error: Error }];
 }
 
@@ -62,6 +66,10 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   readonly #queued = new Map<string, Queued>();
   /** The symbols that have got their extra look since the last refresh of all. */
   readonly #again = new Map<string, NodeJS.Timeout>();
+  /** Symbols whose pair this process has stored. */
+  readonly #stored = new Set<string>();
+  /** When a pair was last found overwritten, by performance.now(). */
+  readonly #overwrittenAtMs = new Map<string, number>();
   #stopped = false;
 
   constructor(options: RefreshOptions) {
@@ -129,6 +137,14 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return this.#inconclusive(symbol);
   }
 
+  /** Why two may be at work here, for /readyz. */
+  problems(): string[] {
+    const since = performance.now() - FOREIGN_SHOWN_MS;
+    const symbols = [...this.#overwrittenAtMs].filter(([, atMs]) => atMs > since).map(([symbol]) => symbol);
+    if (symbols.length === 0) return [];
+    return [`another P3.3 writes the snapshots or ledgers of ${symbols.join(", ")}: stop one of the two`];
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#forgetAgain();
@@ -173,6 +189,11 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   ): Promise<Outcome | "conflict"> {
     const { ledger } = stored;
     const { symbol } = observation.position;
+    // Before our first store it is what we found: a swap is no second writer.
+    if (stored.isForeign && this.#stored.has(symbol)) {
+      this.#overwrittenAtMs.set(symbol, performance.now());
+      this.emit("overwritten", { symbol });
+    }
     if (ledger === undefined) return this.#beginLedger(stored, observation, executions, "bootstrap");
 
     let pair = pairOf(observation, ledger);
@@ -228,6 +249,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       : (ledger.disagreesSinceMs ?? Date.now());
     const pair = { snapshot, ledger: { ...withExecutions(ledger, executions), disagreesSinceMs } };
     if (!(await this.#options.pairs.store(symbol, version, pair))) return "conflict";
+    this.#stored.add(symbol);
     this.emit("stored", { symbol, pair });
     return "stored";
   }

@@ -4,6 +4,7 @@ import { createBinanceExchange, type Exchange } from "@quantum/exchange";
 import { createExchangeSim, type Fault } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { startRedisServer } from "@quantum/testkit";
+import type { Pair } from "./pair.ts";
 import { createPairStore } from "./pair-store.ts";
 import { PairRefresh } from "./refresh.ts";
 
@@ -47,6 +48,12 @@ export async function startRig() {
     pairs,
     refresher: (allowlist = ["BTCUSDT", "ETHUSDT"], through: Exchange = exchange) =>
       new PairRefresh({ exchange: through, pairs, allowlist: new Set(allowlist) }),
+    /** Another refresh of ours stores something else. */
+    async rewrite(symbol: string, change: (pair: Pair) => Pair): Promise<void> {
+      const { version, snapshot, ledger } = await pairs.read(symbol);
+      if (snapshot === undefined || ledger === undefined) throw new Error(`${symbol} has no pair`);
+      await pairs.store(symbol, version, change({ snapshot, ledger }));
+    },
     /** Somebody else moves the position, with a trade that tells of it or without. */
     move: (symbol: string, positionAmt: string, traded = true) =>
       control("/sim/positions", { symbol, positionAmt, traded }),

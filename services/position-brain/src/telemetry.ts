@@ -85,7 +85,10 @@ function observeAnswers({ brain, registry, log }: Observed, labelOf: (symbol: st
   });
 }
 
-function observeRefresh({ refresh, registry, log }: Observed, labelOf: (symbol: string) => string): void {
+function observeRefresh(
+  { refresh, allowlist, registry, log }: Observed,
+  labelOf: (symbol: string) => string,
+): void {
   const registers = [registry];
   const duration = new Histogram({
     name: "p33_refresh_duration_seconds",
@@ -116,6 +119,18 @@ function observeRefresh({ refresh, registry, log }: Observed, labelOf: (symbol: 
   refresh.on("inconclusive", ({ symbol }) => {
     inconclusive.inc({ symbol: labelOf(symbol) });
     log.info({ symbol }, "position and trades do not fit together yet, reading again");
+  });
+  const overwritten = new Counter({
+    name: "p33_overwritten_total",
+    help: "Pairs that somebody else wrote to after we did: another P3.3 is at work",
+    labelNames: ["symbol"],
+    registers,
+  });
+  // A counter that is born with its first event has no step that a rate could see.
+  for (const symbol of allowlist) overwritten.inc({ symbol }, 0);
+  refresh.on("overwritten", ({ symbol }) => {
+    overwritten.inc({ symbol: labelOf(symbol) });
+    log.error({ symbol }, `${symbol}: somebody else writes its snapshot or ledger, begun anew: two P3.3s?`);
   });
   const begun = new Map<string, string>();
   const disagreeing = new Set<string>();
