@@ -8,7 +8,11 @@ export default defineConfig({
     // What takes long and is rarely touched runs by command: pnpm run test:slow.
     exclude: [...configDefaults.exclude, "**/*.slow.test.ts"],
     include: ["{bench,lua,packages,services,scripts,tests}/**/*.test.ts"],
-    setupFiles: ["packages/testkit/src/leak-check.ts", "packages/testkit/src/patience.ts"],
+    setupFiles: [
+      "packages/testkit/src/leak-check.ts",
+      "packages/testkit/src/patience.ts",
+      "scripts/test/seed.ts",
+    ],
     // A file runs in a process of its own, so that what it leaves behind is its own.
     pool: "forks",
     // Each file starts servers of its own beside the worker; much of a run is waiting for deadlines, so one more than cores.

@@ -24,7 +24,7 @@ const { runs, seed } = command.opts<{ runs: number; seed: number }>();
 console.log(`${runs} damaged inputs, seed ${seed}`);
 const vitest = spawn(join(ROOT, "node_modules/.bin/vitest"), ["run", "tests/fuzz"], {
   cwd: ROOT,
-  env: { ...process.env, FUZZ_RUNS: String(runs), FUZZ_SEED: String(seed) },
+  env: { ...process.env, FUZZ_RUNS: String(runs), TEST_SEED: String(seed) },
   stdio: "inherit",
 });
 const [code] = await once(vitest, "exit");

@@ -13,7 +13,7 @@ const START_MS = 30_000;
 /** Damage can make a service wait for a minute, once a batch. */
 const BATCH_MS = 90_000;
 
-export const SEED = Number(process.env["FUZZ_SEED"] ?? Math.floor(Math.random() * 0x7fffffff));
+export const SEED = Number(process.env["TEST_SEED"] ?? Math.floor(Math.random() * 0x7fffffff));
 const RUNS = Math.ceil(Number(process.env["FUZZ_RUNS"] ?? SUITE_RUNS) / KINDS);
 
 export const TIMEOUT_MS = START_MS + Math.ceil(RUNS / BATCH) * BATCH_MS;
