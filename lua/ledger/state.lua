@@ -10,21 +10,23 @@
 --   version      of the pair that the caller knows, or ''
 --   amount       name of the promised amount
 -- REPLY
---   KNOWN        orders in doubt, promised amount, releases: the pair is of that version
---   STATE        orders in doubt, promised amount, releases, version or '', number of the snapshot's fields and values,
---                these, then the ledger's
+--   KNOWN        now (ms), orders in doubt, promised amount, releases: the pair is of that version
+--   STATE        now (ms), orders in doubt, promised amount, releases, version or '', number of the snapshot's fields and
+--                values, these, then the ledger's
+--@include shared/now.lua
 local snapshot, ledger, unknown, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local version, amount = ARGV[1], ARGV[2]
 
+local now = int(now_ms())
 local doubts = tostring(redis.call('SCARD', unknown))
 local promised, releases = unpack(redis.call('HMGET', totals, 'reserved:' .. amount, 'releases'))
 promised, releases = promised or '0', releases or '0'
 local there = redis.call('HGET', ledger, 'version')
 if there == version and redis.call('HGET', snapshot, 'version') == version then
-  return { 'KNOWN', doubts, promised, releases }
+  return { 'KNOWN', now, doubts, promised, releases }
 end
 
 local fields = redis.call('HGETALL', snapshot)
 local length = tostring(#fields)
 for _, text in ipairs(redis.call('HGETALL', ledger)) do fields[#fields + 1] = text end
-return { 'STATE', doubts, promised, releases, there or '', length, unpack(fields) }
+return { 'STATE', now, doubts, promised, releases, there or '', length, unpack(fields) }

@@ -56,7 +56,7 @@ local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
 -- What cannot be read proves no permit.
 local proof = redis.pcall('GET', spent)
-local spent_attempt, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) %S+ (%S+)')
+local spent_attempt, spent_at, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) (%S+) (%S+)')
 redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
@@ -75,11 +75,13 @@ if spent_attempt ~= attempt or above(quantity, spent_qty) then return { 'UNSPENT
 -- No order reaches an exchange in a shorter window: it would only be told that it came too late.
 local SHORTEST_WINDOW_MS = 50
 local left = tonumber(valid_until) - now
+-- Spent in the future: Redis's clock has stepped back since, and nobody knows how long ago that was.
+local expired = left < SHORTEST_WINDOW_MS or tonumber(spent_at) > now
 -- What an earlier attempt claimed was perhaps sent, whatever evidence has said since: no second order (I1).
 local duplicate = state and (claimed_id or state ~= 'NOT_PLACED')
 -- None of these says anything about an order that may already be there: only the exchange can.
 local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today)
-  or left < SHORTEST_WINDOW_MS and 'execute_expired' or refusal ~= '' and refusal)
+  or expired and 'execute_expired' or refusal ~= '' and refusal)
 local reason = duplicate and 'duplicate_order' or unsendable
 
 if reason then

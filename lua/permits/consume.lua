@@ -1,6 +1,8 @@
 -- Spends every required permit of a plan's attempt together, or none. Everything is read and judged first; then exactly
 -- one of four things happens: the permits are gone, remembered as spent and handed over to the executor; the plan is
 -- BLOCKED with its result; nothing changes because a permit may still come; or an earlier verdict is repeated.
+-- The wait is over when Redis's clock or the caller's says so. A plan that was opened in the future is one whose opening
+-- Redis's clock was ahead of now, or has stepped back since: it counts as opened now, once, and waits from there.
 -- Invariants I2 (spent once, for that plan, symbol and quantity), I3 and I4 (one hand-over, one result).
 --
 -- KEYS
@@ -20,6 +22,7 @@
 --   execute_ms   how long the executor may claim the order after this
 --   grace_ms     how late after the deadline the last attempt may come
 --   spent_sec    TTL of `spent`
+--   overdue_ms   by how much the wait is over by the caller's monotonic clock, negative before that, '' if it does not know
 --   quantity_issuer whose permit carries side and quantity
 --   ...issuer    name and verdict field (granted, allow) of each required issuer, in list order
 -- REPLY
@@ -38,8 +41,8 @@
 local plan, spent, waiting, executes, handed_over, results = unpack(KEYS, 1, 6)
 local kill_switch, disarm, disarm_today = unpack(KEYS, 7, 9)
 local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local quantity_issuer = ARGV[6]
-local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 7
+local overdue_ms, quantity_issuer = tonumber(ARGV[6]), ARGV[7]
+local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 8
 
 -- A key of the wrong type fails here, before anything is written.
 local record = hash(plan)
@@ -56,7 +59,9 @@ if record.state ~= 'WAITING' then
 end
 
 local now = now_ms()
-local wait_ms = int(now - tonumber(record.opened_at_ms))
+local ahead_ms = math.max(tonumber(record.opened_at_ms) - now, 0)
+local opened_at, deadline = tonumber(record.opened_at_ms) - ahead_ms, tonumber(record.deadline_ms) - ahead_ms
+local wait_ms = int(now - opened_at)
 local lacking, permit_keys, permits, texts, stamps = {}, {}, {}, {}, {}
 local denied, malformed, detail
 for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
@@ -100,13 +105,20 @@ for issuer, permit in pairs(permits) do
   end
 end
 
-local deadline = tonumber(record.deadline_ms)
+local left_ms = deadline - now
+if overdue_ms then left_ms = math.min(left_ms, -overdue_ms) end
 local reason = halt ~= '' and halt or halted(kill_switch, disarm, disarm_today) or denied or malformed
 if not reason and #lacking > 0 then
-  if now < deadline then return { 'WAITING', int(deadline - now), table.concat(lacking, ',') } end
+  if left_ms > 0 then
+    if ahead_ms > 0 then
+      redis.call('ZADD', waiting, int(deadline), plan_id)
+      redis.call('HSET', plan, 'opened_at_ms', int(opened_at), 'deadline_ms', int(deadline))
+    end
+    return { 'WAITING', int(left_ms), table.concat(lacking, ',') }
+  end
   reason = issuers == 2 and #lacking == 2 and 'missing_both' or 'missing_' .. table.concat(lacking, '_')
 end
-if not reason and now > deadline + grace_ms then reason = 'deadline_passed' end
+if not reason and left_ms < -grace_ms then reason = 'deadline_passed' end
 -- Only if the quantity's issuer is not among the required ones.
 if not reason and not safe_qty then reason = 'invalid_safe_close_qty' end
 if reason ~= denied then detail = '' end
@@ -143,7 +155,7 @@ else
   local entry = { 'plan_id', plan_id, 'symbol', symbol, 'attempt', record.attempt,
     'attempt_no', record.attempt_no, 'step', record.step, 'close_pct', record.close_pct, 'position_amt', position_amt,
     'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
-    'opened_at_ms', record.opened_at_ms, 'proposed_ms', record.proposed_ms or record.opened_at_ms, 'mode', record.mode,
+    'opened_at_ms', int(opened_at), 'proposed_ms', record.proposed_ms or int(opened_at), 'mode', record.mode,
     'wait_ms', wait_ms }
   local entry_id = redis.call('XADD', executes, '*', unpack(entry))
   -- The entry may be lost before anybody has read it; this stays until the order has an outcome.

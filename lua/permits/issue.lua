@@ -130,6 +130,7 @@ end
 local created_at = string.format('%.3f', now / 1000)
 local tail = ', "created_at": ' .. created_at .. ', "attempt": "' .. attempt .. '"}'
 for _, old in ipairs(gone) do drop(open, expiry, totals, executions, old) end
+bring_back(expiry, executions, now, tonumber(reserve_ms))
 -- Those that are not gone count for as long again.
 if gone ~= overdue then
   for _, old in ipairs(overdue) do redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), old) end

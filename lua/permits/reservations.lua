@@ -10,7 +10,7 @@
 --               attempt, executed ones by result
 --@include shared/exact.lua
 local DAY_MS, HOUR_MS = 86400000, 3600000
-local EXPIRED_PER_CALL = 100
+local EXPIRED_PER_CALL, FUTURE_PER_CALL = 100, 100
 
 local function utc_day(now) return int(math.floor(now / DAY_MS)) end
 
@@ -41,14 +41,26 @@ local function run_out(expiry, now)
   return redis.call('ZRANGEBYSCORE', expiry, '-inf', int(now), 'LIMIT', 0, EXPIRED_PER_CALL)
 end
 
--- Charged today: yesterday's sums are worth nothing, and the next charge deletes them.
+-- Redis's clock was ahead when these were written, or has stepped back since. They count as of now, once, and age from
+-- there: else a promise would stay, or an execution count, for as long as that future is away.
+local function bring_back(expiry, executions, now, reserve_ms)
+  for _, attempt in ipairs(redis.call('ZRANGEBYSCORE', expiry, '(' .. int(now + reserve_ms), '+inf', 'LIMIT', 0, FUTURE_PER_CALL)) do
+    redis.call('ZADD', expiry, int(now + reserve_ms), attempt)
+  end
+  for _, execution in ipairs(redis.call('ZRANGEBYSCORE', executions, '(' .. int(now), '+inf', 'LIMIT', 0, FUTURE_PER_CALL)) do
+    redis.call('ZADD', executions, int(now), execution)
+  end
+end
+
+-- Charged today: yesterday's sums are worth nothing, and the next charge deletes them. A day of the future counts as today.
 local function charged(sums, now, name)
-  return whole(sums.day == utc_day(now) and sums['charged:' .. name])
+  return whole(tonumber(sums.day or '-1') >= tonumber(utc_day(now)) and sums['charged:' .. name])
 end
 
 local function charge(totals, now, amounts)
-  if redis.call('HGET', totals, 'day') ~= utc_day(now) then
-    for _, field in ipairs(redis.call('HKEYS', totals)) do
+  local day = redis.call('HGET', totals, 'day')
+  if day ~= utc_day(now) then
+    for _, field in ipairs(tonumber(day or '-1') > tonumber(utc_day(now)) and {} or redis.call('HKEYS', totals)) do
       if field:find('charged:', 1, true) == 1 then redis.call('HDEL', totals, field) end
     end
     redis.call('HSET', totals, 'day', utc_day(now))

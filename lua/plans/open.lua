@@ -30,6 +30,8 @@
 --   step         CLOSE_PARTIAL_75, or ''
 --   close_pct    75, or ''
 --   proposed_ms  when the proposal was made, by its publisher's clock, or '' if it does not say
+--   fresh_ms     the time by which its freshness is judged, or '' if it is not: SKIP proposal_stale
+--   max_age_ms   how old it may be
 --   ...entry     the entry's fields and values, in wire order up to `timestamp`
 -- REPLY
 --   OPENED       attempt, attempt number, deadline (ms), now (ms): the plan waits for its permits
@@ -44,8 +46,10 @@ local plan, dedupe, published, spent, order, waiting, symbols = unpack(KEYS, 1, 
 local plans, results, kill_switch, disarm, disarm_today = unpack(KEYS, 8, 12)
 local FIRST_LEFT_KEY = 13
 local plan_id, symbol, decision, reason, mode, wait_ms = unpack(ARGV, 1, 6)
-local dedupe_sec, published_sec, record_sec, step, close_pct, proposed_ms = unpack(ARGV, 7, 12)
-local FIRST_ENTRY_ARG = 13
+local dedupe_sec, published_sec, record_sec, step, close_pct, proposed_ms, fresh_ms, max_age_ms = unpack(ARGV, 7, 14)
+local FIRST_ENTRY_ARG = 15
+-- A publisher whose clock is further ahead than this is not believed.
+local PUBLISHER_AHEAD_MS = 5000
 
 -- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
@@ -56,8 +60,13 @@ local has_order, order_attempt_no = order_possible(spent, order)
 
 -- An attempt that waits gets its result first, however short the dedupe mark lives.
 if record[1] == 'WAITING' or redis.call('EXISTS', dedupe) == 1 or has_order then
-  return { 'DUPLICATE', record[1] or 'unknown', record[2] or '', record[3] or '', int(now) }
+  -- A deadline further away is in the future: nobody waits longer than a plan that is opened now.
+  local ends = record[3] and int(math.min(tonumber(record[3]), now + tonumber(wait_ms))) or ''
+  return { 'DUPLICATE', record[1] or 'unknown', record[2] or '', ends, int(now) }
 end
+
+local age_ms = fresh_ms ~= '' and now - tonumber(fresh_ms) or 0
+if age_ms > tonumber(max_age_ms) or age_ms < -PUBLISHER_AHEAD_MS then decision, reason = 'SKIP', 'proposal_stale' end
 
 local halt = halted(kill_switch, disarm, disarm_today)
 if halt == 'kill_switch_active' or (halt and decision == 'EXECUTE') then decision, reason = 'BLOCKED', halt end

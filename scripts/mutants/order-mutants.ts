@@ -114,8 +114,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "not may_be_sent and (halted(kill_switch, disarm, disarm_today)\n  or left",
-        replace: "not may_be_sent and (left",
+        find: "not may_be_sent and (halted(kill_switch, disarm, disarm_today)\n  or expired",
+        replace: "not may_be_sent and (expired",
       },
       {
         file: `${EXECUTOR}/orders.ts`,
@@ -123,7 +123,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: `const { entryId, entry, intent, clientOrderId } = request;
         const off = [null, "0", "false", "off", "no"];
         const [killSwitch, ...disarms] = await Promise.all(
-          Object.values(haltKeys(keys)).map((key) => redis.get(key).catch(() => "unreadable")),
+          Object.values(haltKeys(redis, keys)).map((key) => redis.get(key).catch(() => "unreadable")),
         );
         const halt = off.includes(killSwitch?.trim().toLowerCase() ?? null)
           ? disarms.some((disarm) => disarm !== null) && "disarmed"

@@ -16,7 +16,7 @@ const run = bindScript("permits/consume", {
     "disarm_today",
   ],
   restKeys: "issuer",
-  args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "quantity_issuer"],
+  args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "overdue_ms", "quantity_issuer"],
   restArgs: "issuer",
 });
 
@@ -64,13 +64,14 @@ export interface ConsumeOptions {
   halted: boolean;
 }
 
-export type Consume = (planId: string, symbol: string) => Promise<Consumed>;
+/** @param overdueMs by how much the wait is over by the caller's monotonic clock, if it knows; negative before that */
+export type Consume = (planId: string, symbol: string, overdueMs?: number) => Promise<Consumed>;
 
 /** Spends all permits of a plan together, blocks it, or finds that it must wait. Safe to repeat. */
 export function createConsume(options: ConsumeOptions): Consume {
   const { redis, keys, required } = options;
   const issuerArgs = required.flatMap((issuer) => [issuer, verdictField(issuer)]);
-  return async (planId, symbol) => {
+  return async (planId, symbol, overdueMs) => {
     const reply = await run(redis, {
       keys: {
         plan: keys.plan(planId),
@@ -79,7 +80,7 @@ export function createConsume(options: ConsumeOptions): Consume {
         executes: keys.streams.execute,
         handed_over: keys.handedOver,
         results: keys.streams.result,
-        ...haltKeys(keys),
+        ...haltKeys(redis, keys),
       },
       restKeys: required.flatMap((issuer) => [keys.permit(issuer, planId), keys.block(issuer, planId)]),
       args: {
@@ -88,6 +89,7 @@ export function createConsume(options: ConsumeOptions): Consume {
         execute_ms: String(options.executeTtlMs),
         grace_ms: String(options.graceMs),
         spent_sec: String(SPENT_TTL_SEC),
+        overdue_ms: overdueMs === undefined ? "" : String(Math.floor(overdueMs)),
         quantity_issuer: QUANTITY_ISSUER,
       },
       restArgs: issuerArgs,

@@ -20,7 +20,7 @@ export interface Disarm {
  * @returns false if a disarm was in force already
  */
 export async function disarm(redis: RedisClient, keys: Keys, { reason, context }: Disarm): Promise<boolean> {
-  const { disarm, disarm_today } = haltKeys(keys);
+  const { disarm, disarm_today } = haltKeys(redis, keys);
   const [status] = await run(redis, {
     keys: { disarm, disarm_today, events: keys.streams.governorEvents },
     args: { reason, context_json: dumpPythonJson(context), today_sec: String(TODAY_TTL_SEC) },

@@ -111,7 +111,7 @@ export function createIssuer(options: IssuerOptions) {
           // The governor's no must not stand where its yes would: the Python apply-layer takes any permit for a yes.
           denial: verdictField(issuer) === "granted" ? keys.block(issuer, planId) : permit,
           spent: keys.spent(planId),
-          ...haltKeys(keys),
+          ...haltKeys(redis, keys),
           permits: keys.streams.permit,
           plans: keys.streams.plan,
           ...reservations(symbol),

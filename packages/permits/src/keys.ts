@@ -1,12 +1,13 @@
 /** The keys that stop everything, in the order in which every script takes them. */
 import { type Keys, utcDay } from "@quantum/contract";
+import { type RedisClient, redisNow } from "@quantum/redis";
 
 const DAY_MS = 86_400_000;
 const today = { day: Number.NaN, text: "" };
 
-/** Today is the caller's: a disarm of yesterday may count a moment longer, the key without a date always counts. */
-export function haltKeys(keys: Keys) {
-  const nowMs = Date.now();
+/** Today by Redis's clock: a disarm of yesterday may count a moment longer, the key without a date always counts. */
+export function haltKeys(redis: RedisClient, keys: Keys) {
+  const nowMs = redisNow(redis);
   // Asked for with each plan, and the same all day.
   if (Math.floor(nowMs / DAY_MS) !== today.day) {
     today.day = Math.floor(nowMs / DAY_MS);

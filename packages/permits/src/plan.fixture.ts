@@ -49,9 +49,9 @@ export async function startPlans() {
         ...options,
       }),
 
-    /** A plan as `open` leaves it, `remainingMs` before its deadline. */
-    async givenPlan(remainingMs: number, { planId = PLAN, mode = "paper" } = {}): Promise<void> {
-      const now = Date.now();
+    /** A plan as `open` leaves it, `remainingMs` before its deadline; `aheadMs`: opened so far in the future. */
+    async givenPlan(remainingMs: number, { planId = PLAN, mode = "paper", aheadMs = 0 } = {}): Promise<void> {
+      const now = Date.now() + aheadMs;
       const deadline = now + remainingMs;
       await redis
         .pipeline()

@@ -24,7 +24,7 @@ describe("bindScript", () => {
       "disarm_today",
     ],
     restKeys: "issuer",
-    args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "quantity_issuer"],
+    args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "overdue_ms", "quantity_issuer"],
     restArgs: "issuer",
   };
 
@@ -75,7 +75,7 @@ describe("permits/consume", () => {
         keys.disarmOf("2026-01-01"),
       );
       called.push(keys.permit("p33", PLAN), keys.block("p33", PLAN));
-      const args = [PLAN, "", "5000", "100", "60", "p33", "p33", "allow"];
+      const args = [PLAN, "", "5000", "100", "60", "", "p33", "p33", "allow"];
       const packed = packCalls([{ keys: called, args }]);
       const [reply] = (await redis.eval(source, called.length, ...packed.keys, ...packed.args)) as string[][];
       return reply ?? [];

@@ -97,11 +97,23 @@ describe("a plan that waits", () => {
     expect(kinds.length).toBeLessThanOrEqual(3);
   });
 
+  it("is over by the monotonic clock, too: a step of Redis's clock does not lengthen it", async () => {
+    const wait = createWait();
+    await plans.givenPlan(FAR_MS);
+    const verdict = verdictOf(wait);
+    const startedAt = performance.now();
+    // The plan was opened 100 ms ago, and then Redis's clock stepped back: by it, the deadline is far.
+    wait.watch(PLAN, SYMBOL, 100);
+    expect(await verdict).toMatchObject({ kind: "blocked", reason: "missing_both" });
+    expect(performance.now() - startedAt).toBeLessThan(100 + BUSY_MS);
+  });
+
   it("is watched from its first wake-up, when another replica opened it", async () => {
     const wait = createWait();
     await plans.givenPlan(30);
+    const verdict = verdictOf(wait);
     await wait.wake(PLAN, SYMBOL);
-    expect(await verdictOf(wait)).toMatchObject({ reason: "missing_both" });
+    expect(await verdict).toMatchObject({ reason: "missing_both" });
   });
 
   it("is found by the poll when issuers only set keys", async () => {
@@ -190,7 +202,7 @@ describe("an issuer's wake-up", () => {
     for (const issuer of ["governor", "p33"])
       await wait.answered({ ...wakeUp(issuer, 2), plan_id: "0123456789abcdef" });
     await wait.answered(wakeUp("governor", 1));
-    expect(consume).toHaveBeenLastCalledWith(PLAN, SYMBOL);
+    expect(consume).toHaveBeenLastCalledWith(PLAN, SYMBOL, undefined);
     expect(wait.size).toBe(2);
     await wait.answered(wakeUp("p33", 1));
     expect(consume).toHaveBeenCalledTimes(3);

@@ -31,6 +31,11 @@ export interface WaitOptions {
 
 interface Waiting {
   symbol: string;
+  /**
+   * When its wait is over by performance.now(), once that is known. Redis's clock may step meanwhile: the plan ends by
+   * the earlier of both.
+   */
+  endsAt: number | undefined;
   /** Of the next try: half-way at first, then the deadline. */
   timer: NodeJS.Timeout;
   /** How many of the plan's permit and block keys existed at the last poll. */
@@ -66,10 +71,14 @@ export class PermitWait extends EventEmitter<WaitEvents> {
 
   /** Waits for a plan until its deadline, `remainingMs` from now. Watching it again changes nothing. */
   watch(planId: string, symbol: string, remainingMs: number): void {
+    this.#watch(planId, symbol, remainingMs);
+  }
+
+  #watch(planId: string, symbol: string, remainingMs: number | undefined): void {
     if (this.#stopped || this.#waiting.has(planId)) return;
     // Half-way first: a wake-up that was lost must not cost all the time.
-    const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, remainingMs / 2));
-    this.#waiting.set(planId, { symbol, timer, keysSeen: 0 });
+    const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, (remainingMs ?? 0) / 2));
+    this.#waiting.set(planId, { symbol, endsAt: endOf(performance.now(), remainingMs), timer, keysSeen: 0 });
     this.#poll ??= setInterval(() => {
       // While Redis is slow, polls must not pile up.
       this.#polling ??= this.#pollKeys().finally(() => (this.#polling = undefined));
@@ -112,11 +121,13 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     if (this.#stopped) return;
     let consumed: Consumed;
     try {
-      consumed = await this.#options.consume(planId, symbol);
+      const waiting = this.#waiting.get(planId);
+      const overdueMs = waiting?.endsAt === undefined ? undefined : performance.now() - waiting.endsAt;
+      consumed = await this.#options.consume(planId, symbol, overdueMs);
     } catch (error) {
       this.emit("failed", { planId, error: error as Error });
       await delay(RETRY_MS);
-      this.#rearm(planId, symbol, 0);
+      this.#rearm(planId, symbol, undefined);
       return;
     }
     if (consumed.kind === "waiting") {
@@ -127,14 +138,16 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     if (consumed.kind === "verdict" && !consumed.replayed) this.emit("verdict", consumed.verdict);
   }
 
-  #rearm(planId: string, symbol: string, remainingMs: number): void {
+  /** @param remainingMs undefined after a try that failed: the next one is due, and how long the wait is is not known */
+  #rearm(planId: string, symbol: string, remainingMs: number | undefined): void {
     const waiting = this.#waiting.get(planId);
     if (waiting === undefined) {
-      this.watch(planId, symbol, remainingMs);
+      this.#watch(planId, symbol, remainingMs);
       return;
     }
     clearTimeout(waiting.timer);
-    if (!this.#stopped) waiting.timer = setTimeout(() => void this.wake(planId, symbol), remainingMs);
+    waiting.endsAt ??= endOf(performance.now(), remainingMs);
+    if (!this.#stopped) waiting.timer = setTimeout(() => void this.wake(planId, symbol), remainingMs ?? 0);
   }
 
   #forget(planId: string): void {
@@ -181,4 +194,8 @@ export class PermitWait extends EventEmitter<WaitEvents> {
       void this.wake(planId, waiting.symbol);
     }
   }
+}
+
+function endOf(since: number, remainingMs: number | undefined): number | undefined {
+  return remainingMs === undefined ? undefined : since + remainingMs;
 }

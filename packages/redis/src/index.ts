@@ -1,3 +1,4 @@
+export { RedisClock, redisNow } from "./clock.ts";
 export {
   COMMAND_DEADLINE_MS,
   connectForBlocking,

@@ -14,6 +14,7 @@ import {
   disconnect,
   readFacts,
   type RedisClient,
+  RedisClock,
   type RedisFacts,
   unusable,
 } from "@quantum/redis";
@@ -22,6 +23,7 @@ import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
+import { observeClock } from "./clock.ts";
 import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
 import { createHttp, listen } from "./http.ts";
 import { createLogOutput } from "./log-output.ts";
@@ -115,6 +117,9 @@ export async function runService<Schema extends z.ZodObject>(
     });
     const redis = connectForCommands(connection("commands"));
     const facts = await waitForRedis(redis, log);
+    const clock = new RedisClock(redis);
+    await clock.start();
+    const clockProblems = observeClock(clock, registry);
     const keys = createKeys();
     observeRedis(redis, keys, registry);
     const running = await definition.start({
@@ -137,6 +142,7 @@ export async function runService<Schema extends z.ZodObject>(
       close: async () => {
         await Promise.all([...consumers.map((consumer) => consumer.stop()), upkeep.stop()]);
         await running.stop?.();
+        clock.stop();
         await disconnect(redis);
       },
       readiness: async () => {
@@ -148,7 +154,12 @@ export async function runService<Schema extends z.ZodObject>(
           ),
           ...consumers.map((consumer) => shared(redis, consumer)),
         ]);
-        return [...silence, ...consumers.flatMap((consumer) => notReady(consumer)), ...sharing.flat()];
+        return [
+          ...silence,
+          ...clockProblems(),
+          ...consumers.flatMap((consumer) => notReady(consumer)),
+          ...sharing.flat(),
+        ];
       },
     };
   });
@@ -156,12 +167,12 @@ export async function runService<Schema extends z.ZodObject>(
 
 function notReady({ stream, group, groupReady, groupLostAtMs, lastProgressMs }: StreamConsumer): string[] {
   if (!groupReady) return [`the group ${group} on ${stream} does not exist`];
-  const lostMs = Date.now() - groupLostAtMs;
+  const lostMs = performance.now() - groupLostAtMs;
   if (lostMs < LOSS_SHOWN_MS)
     return [
       `the group ${group} on ${stream} was lost ${Math.round(lostMs / 1000)} s ago: it is read again from its beginning`,
     ];
-  const silentMs = Date.now() - lastProgressMs;
+  const silentMs = performance.now() - lastProgressMs;
   if (silentMs > PROGRESS_BOUND_MS)
     return [`no read of ${stream} was answered for ${Math.round(silentMs / 1000)} s`];
   return [];

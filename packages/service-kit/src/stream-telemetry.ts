@@ -1,6 +1,6 @@
 /** What every consumer reports: logs once where the disposition is decided, metrics when scraped. */
 import { type GroupHealth, groupHealth, pythonConsumers, type StreamConsumer } from "@quantum/streams";
-import type { RedisClient } from "@quantum/redis";
+import { type RedisClient, redisNow } from "@quantum/redis";
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
 
@@ -76,12 +76,12 @@ export function observeConsumers(
   });
   new Gauge({
     name: "quantum_stream_last_progress_seconds",
-    help: "Time of the last answered read, seconds since the epoch",
+    help: "Time of the last answered read by Redis's clock, seconds since the epoch",
     labelNames,
     registers: [registry],
     collect() {
       for (const { stream, group, lastProgressMs } of consumers)
-        this.set({ stream, group }, lastProgressMs / 1000);
+        this.set({ stream, group }, (redisNow(redis) - (performance.now() - lastProgressMs)) / 1000);
     },
   });
 

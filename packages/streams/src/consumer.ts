@@ -77,10 +77,10 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
   #capacityFreed: (() => void) | undefined;
-  /** Time of the last answer to a read, at first of the group's, in ms since the epoch. */
+  /** Time of the last answer to a read, at first of the group's, by performance.now(). */
   lastProgressMs = 0;
   groupReady = false;
-  /** When the group was last found to be gone, in ms since the epoch. */
+  /** When the group was last found to be gone, by performance.now(). */
   groupLostAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConsumerOptions) {
@@ -144,7 +144,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       this.emit("group", { created: false });
     }
     this.groupReady = true;
-    this.lastProgressMs = Date.now();
+    this.lastProgressMs = performance.now();
   }
 
   async #read(): Promise<void> {
@@ -161,7 +161,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
           if (this.#options.acknowledge) cursor = "0";
           throw error;
         }
-        this.lastProgressMs = Date.now();
+        this.lastProgressMs = performance.now();
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
           // Meanwhile reclaimed entries may have taken the room.
@@ -291,7 +291,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         this.#failed(doing, error);
         if (error instanceof Error && error.message.includes("NOGROUP")) {
           this.groupReady = false;
-          this.groupLostAtMs = Date.now();
+          this.groupLostAtMs = performance.now();
           this.emit("groupLost");
           await this.#createGroup().catch((reason: unknown) => this.#failed("create the group", reason));
         }

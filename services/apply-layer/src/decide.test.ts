@@ -27,7 +27,7 @@ function proposal(fields: Record<string, string> = {}): Proposal {
 }
 
 function verdict(fields: Record<string, string>, gates: Partial<Gates> = {}): string {
-  const { decision, reason } = decide(proposal(fields), { ...GATES, ...gates }, NOW_MS);
+  const { decision, reason } = decide(proposal(fields), { ...GATES, ...gates });
   return reason === "" ? decision : `${decision} ${reason}`;
 }
 
@@ -38,8 +38,8 @@ describe("decide", () => {
     ["PARTIAL_50", "CLOSE_PARTIAL_50", 50],
     ["PARTIAL_25", "CLOSE_PARTIAL_25", 25],
   ])("executes %s as %s of %d %%", (harvest_action, step, pct) => {
-    const decided = decide(proposal({ harvest_action }), GATES, NOW_MS);
-    expect(decided).toEqual({ decision: "EXECUTE", reason: "", close: { step, pct } });
+    const decided = decide(proposal({ harvest_action }), GATES);
+    expect(decided).toMatchObject({ decision: "EXECUTE", reason: "", close: { step, pct } });
   });
 
   it.each([
@@ -82,34 +82,21 @@ describe("decide", () => {
     expect(verdict(fields)).toBe("SKIP proposal_stale");
   });
 
-  it.each([
-    ["last_update_epoch", (sec: number) => ({ last_update_epoch: String(NOW_MS / 1000 - sec) })],
-    [
-      "computed_at_utc",
-      (sec: number) => {
-        const computed_at_utc = new Date(NOW_MS - sec * 1000).toISOString().replace("Z", "");
-        return { last_update_epoch: "", computed_at_utc };
-      },
-    ],
-  ])("is judged fresh by %s, up to 5 s from the future", (_, agedBy) => {
-    const decisions = [301, 300, 0, -5, -6].map((sec) => verdict(agedBy(sec)));
-    expect(decisions).toEqual([
-      "SKIP proposal_stale",
-      "EXECUTE",
-      "EXECUTE",
-      "EXECUTE",
-      "SKIP proposal_stale",
-    ]);
-  });
-
-  it("believes last_update_epoch before computed_at_utc", () => {
-    expect(verdict({ last_update_epoch: "0", computed_at_utc: "2026-01-25T00:30:10" })).toBe(
-      "SKIP proposal_stale",
-    );
+  it("leaves to the script, which knows the time, how old a proposal may be", () => {
+    const proposedMs = NOW_MS - 3_600_000;
+    const fields = { last_update_epoch: String(proposedMs / 1000) };
+    const fresh = { proposedMs, maxAgeMs: 300_000 };
+    expect(decide(proposal(fields), GATES)).toMatchObject({ decision: "EXECUTE", fresh });
+    const hold = { ...fields, harvest_action: "HOLD" };
+    expect(decide(proposal(hold), GATES)).toEqual({ decision: "SKIP", reason: "action_hold", fresh });
+    // Gates before freshness have the first word.
+    expect(decide(proposal({ ...fields, symbol: "ETHUSDT" }), GATES)).not.toHaveProperty("fresh");
   });
 
   it("judges no age when that is off", () => {
-    expect(verdict({ last_update_epoch: "" }, { proposalMaxAgeSec: 0 })).toBe("EXECUTE");
+    const decided = decide(proposal({ last_update_epoch: "" }), { ...GATES, proposalMaxAgeSec: 0 });
+    expect(decided).toMatchObject({ decision: "EXECUTE" });
+    expect(decided).not.toHaveProperty("fresh");
   });
 
   it("refuses a simulated proposal where orders would be real", () => {
@@ -126,7 +113,7 @@ describe("decide", () => {
       kill_score: "nan",
       harvest_action: "FLIP",
       source: "simulated",
-      last_update_epoch: "0",
+      last_update_epoch: "",
     };
     const repairs: Record<string, string>[] = [
       { symbol: "BTCUSDT" },
@@ -184,7 +171,7 @@ describe("whatever is proposed", () => {
 
   it("executes only known closes of allowed symbols with a kill score from 0 to 1", () => {
     check((some, gates) => {
-      const decided = decide(some, gates, NOW_MS);
+      const decided = decide(some, gates);
       const mayExecute =
         CLOSES.has(some.harvestAction) &&
         some.symbol === "BTCUSDT" &&
@@ -199,15 +186,15 @@ describe("whatever is proposed", () => {
   it("never lets a kill score from 0 to 1 block a close, unless it is told to", () => {
     check((some, gates) => {
       const close = { ...some, harvestAction: "PARTIAL_50", killScore: Math.abs(some.killScore % 1) || 0 };
-      const { reason } = decide(close, { ...gates, criticalBlocksCloses: false }, NOW_MS);
+      const { reason } = decide(close, { ...gates, criticalBlocksCloses: false });
       expect(reason).not.toMatch(/^kill_score_(critical|warning_risk)/);
     });
   });
 
   it("decides the same by a higher score or refuses: a score never opens a gate", () => {
     check((some, gates) => {
-      const low = decide({ ...some, killScore: 0 }, gates, NOW_MS).decision;
-      const high = decide({ ...some, killScore: 1 }, gates, NOW_MS).decision;
+      const low = decide({ ...some, killScore: 0 }, gates).decision;
+      const high = decide({ ...some, killScore: 1 }, gates).decision;
       expect(high === "EXECUTE" && low !== "EXECUTE").toBe(false);
     });
   });

@@ -1,6 +1,7 @@
 /**
  * The gates a proposal passes before a plan may wait for permits, in order: allowlist, kill score, source, freshness,
- * action. (The kill switch before them and the duplicates behind them are checked in the script that opens the plan.)
+ * action. (The kill switch before them, freshness and the duplicates behind them are judged in the script that opens the
+ * plan: it knows Redis's time, and this process's clock may be wrong.)
  *
  * The kill-score gates are directional: the score that proposes a close must not forbid it.
  */
@@ -22,6 +23,8 @@ export interface Decided {
   reason: string;
   /** What EXECUTE would do. */
   close?: Close;
+  /** Passed all gates up to freshness: if it is older than this when it opens, it is SKIP proposal_stale instead. */
+  fresh?: { proposedMs: number; maxAgeMs: number };
 }
 
 export interface Close {
@@ -44,10 +47,9 @@ const IDLE: ReadonlyMap<string, string> = new Map([
   ["UPDATE_SL", "update_sl_not_supported"],
 ]);
 
-/** A publisher whose clock is further ahead than this is not believed. */
-const CLOCK_SKEW_SEC = 5;
+const MS_PER_SEC = 1000;
 
-export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided {
+export function decide(proposal: Proposal, gates: Gates): Decided {
   const { harvestAction: action, killScore } = proposal;
   const close = CLOSES.get(action);
   const refuse = (decision: Decision, reason: string): Decided => ({ decision, reason });
@@ -63,13 +65,20 @@ export function decide(proposal: Proposal, gates: Gates, nowMs: number): Decided
   if (warning && raisesRisk) return refuse("BLOCKED", "kill_score_warning_risk_increase");
   if (gates.refuseSimulated && proposal.source?.includes("simulated") === true)
     return refuse("BLOCKED", "simulated_source");
-  if (isStale(proposal, gates.proposalMaxAgeSec, nowMs)) return refuse("SKIP", "proposal_stale");
 
+  const proposedMs = proposedAtMs(proposal);
+  const ages = gates.proposalMaxAgeSec > 0;
+  if (ages && proposedMs === undefined) return refuse("SKIP", "proposal_stale");
+  const fresh =
+    ages && proposedMs !== undefined
+      ? { fresh: { proposedMs, maxAgeMs: gates.proposalMaxAgeSec * MS_PER_SEC } }
+      : {};
   if (close !== undefined) {
-    return { decision: "EXECUTE", reason: warning ? "kill_score_warning_close_ok" : "", close };
+    return { decision: "EXECUTE", reason: warning ? "kill_score_warning_close_ok" : "", close, ...fresh };
   }
   const idle = IDLE.get(action);
-  return idle === undefined ? refuse("ERROR", `unknown_action_${legible(action)}`) : refuse("SKIP", idle);
+  const unknown = { decision: "ERROR", reason: `unknown_action_${legible(action)}` } as const;
+  return { ...(idle === undefined ? unknown : refuse("SKIP", idle)), ...fresh };
 }
 
 /**
@@ -81,15 +90,6 @@ export function proposedAtMs({ lastUpdateEpochSec, computedAtMs }: Proposal): nu
   const updatedMs = lastUpdateEpochSec * 1000;
   const agrees = computedAtMs !== undefined && Math.floor(computedAtMs / 1000) === lastUpdateEpochSec;
   return agrees ? computedAtMs : updatedMs;
-}
-
-/** A proposal without a time, or from the future, is stale. */
-function isStale(proposal: Proposal, maxAgeSec: number, nowMs: number): boolean {
-  if (maxAgeSec === 0) return false;
-  const atMs = proposedAtMs(proposal);
-  if (atMs === undefined) return true;
-  const ageSec = (nowMs - atMs) / 1000;
-  return !(ageSec <= maxAgeSec && ageSec >= -CLOCK_SKEW_SEC);
 }
 
 const LEGIBLE_MAX = 32;

@@ -81,10 +81,12 @@ await runService({
     const isFull = createBacklog({ redis, keys, required, max: config.APPLY_BACKLOG_MAX });
     const judge = async (proposal: Proposal): Promise<Decided> => {
       if (config.APPLY_KILL_SWITCH) return { decision: "BLOCKED", reason: "kill_switch_active" };
-      const decided = decide(proposal, gates, Date.now());
-      if (decided.decision === "EXECUTE" && (await isFull()))
-        return { decision: "BLOCKED", reason: "backlog_full" };
-      return decided;
+      const { fresh, ...decided } = decide(proposal, gates);
+      const isRefused = decided.decision === "EXECUTE" && (await isFull());
+      return {
+        ...(isRefused ? { decision: "BLOCKED", reason: "backlog_full" } : decided),
+        ...(fresh && { fresh }),
+      };
     };
     const lastPlan = new Map<string, string>();
     // Where old proposals are welcome, their own time says nothing of when they could first have been opened.

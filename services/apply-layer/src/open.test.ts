@@ -108,6 +108,33 @@ describe("a plan that may wait", () => {
     }
   });
 
+  it.each([
+    ["just older than it may be", -300_001, "SKIP proposal_stale"],
+    ["as old as it may be", -299_000, "EXECUTE "],
+    ["from the future, as a publisher's clock may be ahead", 4_900, "EXECUTE "],
+    ["further from the future", 5_500, "SKIP proposal_stale"],
+  ])("is judged by Redis's clock when its proposal is %s", async (_, agoMs, published) => {
+    await open({ ...EXECUTE, fresh: { proposedMs: Date.now() + agoMs, maxAgeMs: 300_000 } });
+    const [plan] = await plansPublished();
+    expect(`${plan?.["decision"]} ${plan?.["reason_codes"]}`).toBe(published);
+  });
+
+  it("says so when it is stale, whatever else would become of it, but for the kill switch", async () => {
+    const fresh = { proposedMs: 0, maxAgeMs: 300_000 };
+    const refused: Decided = { decision: "BLOCKED", reason: "backlog_full", fresh };
+    expect(await open(refused)).toMatchObject({ decision: "SKIP", reason: "proposal_stale" });
+    await kernel.redis.flushall();
+    await kernel.redis.set(keys.killSwitch, "1");
+    expect(await open(refused)).toMatchObject({ decision: "BLOCKED", reason: "kill_switch_active" });
+  });
+
+  it("has no deadline further away than a wait is long, for whoever finds it after Redis's clock stepped back", async () => {
+    await open();
+    await kernel.redis.hset(keys.plan(PLAN), "deadline_ms", Date.now() + 3_600_000);
+    const found = await open();
+    expect(found).toMatchObject({ kind: "duplicate", remainingMs: WAIT_MS });
+  });
+
   it("shows fields that the proposal lacks as the Python apply-layer does", async () => {
     const bare = { harvest_action: "FULL_CLOSE_PROPOSED", kill_score: "1" };
     const absent = { k_regime_flip: "0.0", k_sigma_spike: "0.0", k_ts_drop: "0.0", k_age_penalty: "0.0" };

@@ -42,6 +42,8 @@ const run = bindScript("plans/open", {
     "step",
     "close_pct",
     "proposed_ms",
+    "fresh_ms",
+    "max_age_ms",
   ],
   restArgs: "entry",
 });
@@ -85,7 +87,7 @@ export function createOpen(options: OpenOptions): Open {
         symbols: keys.waitingSymbols,
         plans: keys.streams.plan,
         results: keys.streams.result,
-        ...haltKeys(keys),
+        ...haltKeys(redis, keys),
       },
       restKeys: required.flatMap((issuer) => [keys.permit(issuer, id), keys.block(issuer, id)]),
       args: {
@@ -101,6 +103,8 @@ export function createOpen(options: OpenOptions): Open {
         step: decided.close?.step ?? "",
         close_pct: String(decided.close?.pct ?? ""),
         proposed_ms: String(proposedMs ?? ""),
+        fresh_ms: String(decided.fresh?.proposedMs ?? ""),
+        max_age_ms: String(decided.fresh?.maxAgeMs ?? 0),
       },
       restArgs: flatFields(planFields(id, proposal, decided)),
     });

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { PermitWait, type Verdict } from "@quantum/permits";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { FIELDS, keys, proposalFrom, REQUIRED, startKernel } from "./kernel.fixture.ts";
@@ -32,7 +33,7 @@ const sweep = (options: { all: boolean }) => createSweep({ redis: kernel.redis, 
 describe("a sweep", () => {
   it("ends the plans past their deadline and leaves the others to who watches them", async () => {
     const late = await opened("BTCUSDT", 0);
-    await opened("ETHUSDT");
+    await opened("ETHUSDT", WAIT_BUDGET_MAX_MS / 2);
     await sweep({ all: false });
     expect(verdicts).toMatchObject([{ planId: late, reason: "missing_both" }]);
     expect(wait.size).toBe(0);
@@ -45,6 +46,15 @@ describe("a sweep", () => {
     await sweep({ all: true });
     expect(verdicts).toMatchObject([{ kind: "ok", planId: permitted }]);
     expect(wait.size).toBe(1);
+  });
+
+  it("takes up plans whose deadline is further away than anybody waits: Redis's clock has stepped back", async () => {
+    const plan = await opened("BTCUSDT");
+    const ahead = Date.now() + 3_600_000;
+    await kernel.redis.hset(keys.plan(plan), { opened_at_ms: ahead, deadline_ms: ahead + 50 });
+    await kernel.redis.zadd(keys.waiting("BTCUSDT"), ahead, plan);
+    await sweep({ all: false });
+    await vi.waitFor(() => expect(verdicts).toMatchObject([{ planId: plan, reason: "missing_both" }]));
   });
 
   it("ends plans of symbols that are on nobody's list any more", async () => {

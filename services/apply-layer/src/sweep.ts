@@ -1,8 +1,8 @@
 /** Finds plans that wait and that nobody in this process watches: after a restart, or when another replica died. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Keys } from "@quantum/contract";
+import { type Keys, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import type { PermitWait } from "@quantum/permits";
-import type { RedisClient } from "@quantum/redis";
+import { type RedisClient, redisNow } from "@quantum/redis";
 
 /** Plans taken up in one sweep and symbol; the rest waits for the next one. */
 const SWEPT_PLANS_MAX = 500;
@@ -14,19 +14,30 @@ interface SweepOptions {
 }
 
 /**
- * @returns one sweep: plans past their deadline, or (`all`, at start) every waiting plan, since the wake-ups that a
- * former process had been given are gone. Our clock only chooses which to try: the script decides by Redis's.
+ * @returns one sweep: plans past their deadline, and those whose deadline is further away than anybody may wait, since
+ * Redis's clock has stepped back; or (`all`, at start) every waiting plan, since the wake-ups that a former process had
+ * been given are gone. What is tried is decided by the script.
  */
 export function createSweep({ redis, keys, wait }: SweepOptions) {
   return async ({ all }: { all: boolean }): Promise<void> => {
     // Not this process's lists: a plan waits on although its symbol has been taken off them.
     const symbols = await redis.smembers(keys.waitingSymbols);
+    const nowMs = redisNow(redis);
+    const ranges: [min: string | number, max: string | number][] = all
+      ? [["-inf", "+inf"]]
+      : [
+          ["-inf", nowMs],
+          [nowMs + WAIT_BUDGET_MAX_MS, "+inf"],
+        ];
     const pipeline = redis.pipeline();
-    const until = all ? "+inf" : Date.now();
-    for (const symbol of symbols)
-      pipeline.zrangebyscore(keys.waiting(symbol), "-inf", until, "LIMIT", 0, SWEPT_PLANS_MAX);
+    const asked = symbols.flatMap((symbol) => ranges.map((range) => ({ symbol, range })));
+    for (const {
+      symbol,
+      range: [min, max],
+    } of asked)
+      pipeline.zrangebyscore(keys.waiting(symbol), min, max, "LIMIT", 0, SWEPT_PLANS_MAX);
     const replies = (await pipeline.exec()) ?? [];
-    const found = symbols.map((symbol, index) => {
+    const found = asked.map(({ symbol }, index) => {
       const [error, planIds] = replies[index] ?? [null, []];
       return { symbol, error, planIds: error === null ? (planIds as string[]) : [] };
     });

@@ -111,6 +111,10 @@ describe("claim", () => {
   it("REFUSED: past valid_until (I6)", async () => {
     expect(await refusal(await requestOf({ validForMs: -1000 }))).toBe("execute_expired");
   });
+  it("REFUSED: permits were spent in the future, so that nobody knows how long ago", async () => {
+    await redis.set(keys.spent(PLAN), `OK ${ATTEMPT} ${Date.now() + 60_000} 0.01`);
+    expect(await refusal(await requestOf())).toBe("execute_expired");
+  });
   it("REFUSED: what the caller cannot place", async () => {
     expect(await refusal(await requestOf({ refusal: "quantity_below_minimum" }))).toBe(
       "quantity_below_minimum",

@@ -120,7 +120,7 @@ export function createOrders(options: {
         unsettled: keys.unsettled(symbol),
         plan: keys.plan(planId),
         spent: keys.spent(planId),
-        ...haltKeys(keys),
+        ...haltKeys(redis, keys),
         executes: keys.streams.execute,
         results: keys.streams.result,
         handed_over: keys.handedOver,

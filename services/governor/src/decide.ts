@@ -17,6 +17,8 @@ export const HOUR_MS = 3_600_000;
 export const FIVE_MINUTES_MS = 300_000;
 /** P3.3 rewrites a snapshot every few seconds; one this old means that it stands still. */
 const SNAPSHOT_MAX_AGE_MS = 30_000;
+/** No clock that is kept by NTP is further ahead of another. */
+const CLOCK_BOUND_MS = 500;
 const WHOLE_PCT = 100;
 /** Multiplied, because a division rounds. */
 const PER_PCT = "0.01";
@@ -105,9 +107,10 @@ function readPosition(
   if (amount === undefined || markPrice === undefined || writtenAtSec === undefined) {
     return "snapshot is malformed";
   }
-  // Either way: one from the future is as little the present as an old one.
   const ageMs = Big(nowMs).minus(writtenAtSec.times(1000)).toNumber();
-  if (Math.abs(ageMs) > SNAPSHOT_MAX_AGE_MS) return `snapshot is ${Math.round(ageMs)} ms old`;
+  // One from the future may be of any age.
+  if (ageMs > SNAPSHOT_MAX_AGE_MS || ageMs < -CLOCK_BOUND_MS)
+    return `snapshot is ${Math.round(ageMs)} ms old`;
   if (amount.eq(0)) return "no position";
   return { amount, markPrice };
 }

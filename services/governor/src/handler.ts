@@ -13,7 +13,7 @@ import {
   waitReasons,
 } from "@quantum/contract";
 import { type Answer, disarm, type Issued, type Issuer } from "@quantum/permits";
-import type { RedisClient } from "@quantum/redis";
+import { type RedisClient, redisNow } from "@quantum/redis";
 import { ACK, type Disposition, DONE, type Entry } from "@quantum/streams";
 import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type Snapshot } from "./decide.ts";
@@ -81,7 +81,7 @@ export class Governor extends EventEmitter<GovernorEvents> {
         await this.#disarm(BURST_BREACH, about);
       }
       if (issued.reason === EVALUATION_ERROR)
-        await this.#countError(Date.now(), { ...about, error: issued.reason });
+        await this.#countError(redisNow(this.#options.redis), { ...about, error: issued.reason });
     }
     return DONE;
   }
@@ -109,7 +109,7 @@ export class Governor extends EventEmitter<GovernorEvents> {
   async #evaluate(plan: PlanEntry): Promise<Answer> {
     const snapshot = await this.#snapshot(plan.symbol);
     try {
-      return decide(plan, snapshot, Date.now(), this.#options.rules);
+      return decide(plan, snapshot, redisNow(this.#options.redis), this.#options.rules);
     } catch (error) {
       this.emit("evaluationFailed", { plan, error: error as Error });
       return deny(EVALUATION_ERROR, { what: (error as Error).message });
@@ -129,8 +129,10 @@ export class Governor extends EventEmitter<GovernorEvents> {
   }
 
   async #countError(atMs: number, context: Context): Promise<void> {
-    this.#errors.add(atMs);
-    const errors = this.#errors.count(Date.now());
+    const nowMs = redisNow(this.#options.redis);
+    // An entry that was added while Redis's clock was ahead would count for as long as that future is away.
+    this.#errors.add(Math.min(atMs, nowMs));
+    const errors = this.#errors.count(nowMs);
     if (errors < this.#options.disarmOn.errors) return;
     await this.#disarm(REPEATED_ERRORS, { ...context, errors, window_sec: ERROR_WINDOW_MS / 1000 });
     this.#errors.clear();

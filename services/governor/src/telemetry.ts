@@ -1,6 +1,6 @@
 /** The governor's logs and metrics, from its events. Names: WIRE.md, "Metrics to keep". */
 import { GOVERNOR_REASONS, type Keys, utcDay } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { type RedisClient, redisNow } from "@quantum/redis";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { FIVE_MINUTES_MS, HOUR_MS } from "./decide.ts";
@@ -20,7 +20,7 @@ export interface TelemetryOptions {
 }
 
 export function observeGovernor(options: TelemetryOptions): void {
-  const { governor, keys, registry, log } = options;
+  const { governor, redis, keys, registry, log } = options;
   const registers = [registry];
   const known = new Set(options.symbols);
   const label = (symbol: string) => (known.has(symbol) ? symbol : "other");
@@ -67,7 +67,7 @@ export function observeGovernor(options: TelemetryOptions): void {
   });
   governor.on("disarmed", ({ reason, context }) => {
     disarmed.inc({ reason });
-    const rearm = `DEL ${keys.disarm} ${keys.disarmOf(utcDay(Date.now()))}`;
+    const rearm = `DEL ${keys.disarm} ${keys.disarmOf(utcDay(redisNow(redis)))}`;
     log.error(
       { reason, context, rearm },
       `AUTO_DISARM reason=${reason}: nothing is permitted until an operator runs ${rearm} in redis-cli`,
@@ -84,7 +84,7 @@ function executionGauge(options: TelemetryOptions, name: string, window: string,
     labelNames: ["symbol"],
     registers: [registry],
     async collect() {
-      const since = Date.now() - windowMs;
+      const since = redisNow(redis) - windowMs;
       const set = async (symbol: string) => {
         const { executions } = keys.reservations(issuer, symbol);
         // A scrape during an outage shows the last values; /readyz tells of the outage.

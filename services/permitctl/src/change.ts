@@ -88,7 +88,7 @@ export async function clearDisarm(
   shown: { disarm: string; today: string },
   by: Mandate,
 ): Promise<boolean> {
-  const { disarm, disarm_today } = haltKeys(keys);
+  const { disarm, disarm_today } = haltKeys(redis, keys);
   const [status] = await clearDisarmScript(redis, {
     keys: { disarm, disarm_today, audit: keys.streams.operatorAudit },
     args: { shown: shown.disarm, shown_today: shown.today, ...by },

@@ -21,7 +21,7 @@ interface Disarm {
 }
 
 export async function readHalts(redis: RedisClient, keys: Keys): Promise<Halts> {
-  const { kill_switch, disarm, disarm_today } = haltKeys(keys);
+  const { kill_switch, disarm, disarm_today } = haltKeys(redis, keys);
   const [value, undated, today] = await Promise.all([
     // A key that cannot be read halts.
     redis.get(kill_switch).catch(() => "(not text)"),

@@ -12,7 +12,6 @@ export interface Limits {
 }
 
 export interface Facts extends SymbolState {
-  nowMs: number;
   symbol: string;
   /** Share of the position to close, in percent. */
   pct: number;
@@ -40,6 +39,8 @@ const UNITS_PER_ONE = "1e8";
 /** Multiplied by, because a division rounds. */
 const ONE_UNIT = "1e-8";
 const MS_PER_SEC = 1000;
+/** Readings of Redis's clock by two replicas are closer than this, and a snapshot's second is rounded down. */
+const CLOCK_BOUND_SEC = 0.5;
 
 export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   const { nowMs, symbol, pct, pair, rules } = facts;
@@ -47,9 +48,9 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   if (pair === undefined) return deny("no_exchange_snapshot", {});
   const { snapshot, ledger } = pair;
 
-  // A snapshot from the future is a clock gone wrong, and its age is as unknown as an old one's.
+  // A snapshot from the future is a clock gone wrong, and nobody knows its age.
   const ageSec = nowMs / MS_PER_SEC - snapshot.tsEpochSec;
-  if (Math.abs(ageSec) > limits.staleThresholdSec) {
+  if (ageSec > limits.staleThresholdSec || ageSec < -CLOCK_BOUND_SEC) {
     return deny("stale_exchange_state", { age_sec: ageSec, threshold_sec: limits.staleThresholdSec });
   }
 

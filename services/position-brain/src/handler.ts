@@ -129,7 +129,7 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
     const { pairs, rules, limits } = this.#options;
     const { symbol, steps } = plan;
     const state = await pairs.state(symbol);
-    const facts = { ...state, symbol, nowMs: Date.now(), pct: steps[0]?.pct ?? 100, rules: rules(symbol) };
+    const facts = { ...state, symbol, pct: steps[0]?.pct ?? 100, rules: rules(symbol) };
     return { decision: decide(facts, limits), releases: state.releases };
   }
 

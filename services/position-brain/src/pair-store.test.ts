@@ -125,6 +125,7 @@ describe("lua/ledger/store", () => {
 describe("the state that a decision is made from", () => {
   it("has both halves or none, promises, their ends and doubts", async () => {
     expect(await pairs.state(SYMBOL)).toEqual({
+      nowMs: expect.any(Number),
       pair: undefined,
       unknownOrders: 0,
       promisedUnits: 0n,
@@ -135,6 +136,7 @@ describe("the state that a decision is made from", () => {
     const { totals } = keys.reservations("p33", SYMBOL);
     await redis.hset(totals, "reserved:qty", "185000000", "releases", "3");
     expect(await pairs.state(SYMBOL)).toEqual({
+      nowMs: expect.any(Number),
       pair: pair(),
       unknownOrders: 1,
       promisedUnits: 185_000_000n,

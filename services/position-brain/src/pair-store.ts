@@ -37,6 +37,8 @@ export interface StoredPair {
 
 /** What a decision is made from, as it was at one moment. */
 export interface SymbolState {
+  /** That moment, by Redis's clock. */
+  nowMs: number;
   pair: Pair | undefined;
   /** Our orders whose outcome nobody knows yet. */
   unknownOrders: number;
@@ -87,7 +89,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
     /** A pair changes with each refresh, a decision is asked for with each plan: so it is kept, parsed, by its version. */
     async state(symbol: string): Promise<SymbolState> {
       const before = known.get(symbol);
-      const [status, doubts, promised, releases = "0", version = "", length, ...fields] = await runState(
+      const [status, now, doubts, promised, releases = "0", version = "", length, ...fields] = await runState(
         redis,
         {
           keys: {
@@ -108,7 +110,13 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         if (pair === undefined) known.delete(symbol);
         else known.set(symbol, { version, pair });
       }
-      return { pair, unknownOrders: Number(doubts), promisedUnits: BigInt(promised ?? 0), releases };
+      return {
+        nowMs: Number(now),
+        pair,
+        unknownOrders: Number(doubts),
+        promisedUnits: BigInt(promised ?? 0),
+        releases,
+      };
     },
 
     /** Orders that are claimed and not settled: the exchange may show them in one answer and not yet in the next. */

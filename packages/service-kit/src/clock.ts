@@ -1,0 +1,27 @@
+/** How far this process's wall clock is off Redis's: what a wrong one would still mislead are logs, operators and libraries. */
+import type { RedisClock } from "@quantum/redis";
+import { Gauge, type Registry } from "prom-client";
+
+/** Clocks that are kept by NTP stay within a few ms of each other. */
+export const CLOCK_BOUND_MS = 500;
+
+/** @returns what is not ready about the clock */
+export function observeClock(clock: RedisClock, registry: Registry): () => string[] {
+  new Gauge({
+    name: "quantum_clock_offset_seconds",
+    help: "By how much this service's clock is ahead of Redis's, negative if it is behind",
+    registers: [registry],
+    collect() {
+      if (clock.offsetMs !== undefined) this.set(clock.offsetMs / 1000);
+    },
+  });
+  return () => {
+    const { offsetMs } = clock;
+    if (offsetMs === undefined) return ["Redis's time has not been read yet"];
+    if (Math.abs(offsetMs) <= CLOCK_BOUND_MS) return [];
+    const off = `${Math.round(Math.abs(offsetMs))} ms ${offsetMs > 0 ? "ahead of" : "behind"}`;
+    return [
+      `this service's clock is ${off} Redis's, more than ${CLOCK_BOUND_MS} ms: one of both hosts has the wrong time`,
+    ];
+  };
+}
