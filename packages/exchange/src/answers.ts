@@ -1,15 +1,24 @@
+import { Big } from "big.js";
 import { z } from "zod";
-import type { OrderState, Position, SymbolRules, Trade } from "./port.ts";
-import { ORDER_STATUSES } from "./port.ts";
+import type { OrderState, Position, Rows, SymbolRules, Trade } from "./port.ts";
 
 /*
  * The venue's answers, checked at the boundary. The client's JSON parser leaves every number as the text it was,
- * so an id here is a string of digits whether the venue quoted it or not.
+ * so an id here is a string of digits whether the venue quoted it or not. What nobody here needs may be absent or
+ * unreadable: it becomes "".
  */
 const id = z.string().regex(/^\d+$/);
-const decimal = z.string().regex(/^-?\d+(\.\d+)?$/);
+/** Plain decimal text. Some of the venue's services write an exponent: `0E-8` is a zero. */
+const decimal = z
+  .string()
+  .regex(/^-?\d+(\.\d+)?(e[+-]?\d{1,2})?$/i)
+  .transform((text) => (/e/i.test(text) ? Big(text).toFixed() : text));
+const neededByNobody = decimal.catch("");
+/** A price of 0 is no price, nor is one below it. */
+const price = decimal.refine((text) => Big(text).gt(0)).catch("");
 const timeMs = id.transform(Number);
 const side = z.enum(["BUY", "SELL"]);
+const symbol = z.string().min(1);
 
 export const serverTimeAnswer = z.object({ serverTime: timeMs });
 export const hedgeModeAnswer = z.object({ dualSidePosition: z.boolean() });
@@ -21,33 +30,41 @@ export const errorAnswer = z.object({
   msg: z.string(),
 });
 
-export const orderAnswer = z
-  .object({
-    symbol: z.string().min(1),
-    orderId: id,
-    clientOrderId: z.string().min(1),
-    side,
-    status: z.enum(ORDER_STATUSES),
-    reduceOnly: z.boolean(),
-    origQty: decimal,
-    executedQty: decimal,
-    avgPrice: decimal,
-    updateTime: timeMs,
-  })
-  .transform(({ updateTime, ...order }): OrderState => ({ ...order, updateTimeMs: updateTime }));
+const orderFields = {
+  symbol,
+  orderId: id,
+  // Orders that the venue makes itself, such as a liquidation's, may have none.
+  clientOrderId: z.string().catch(""),
+  side,
+  // More than the documented ones: NEW_INSURANCE, NEW_ADL, PENDING_CANCEL.
+  status: z.string().min(1),
+  // One that may reduce the position is counted as if it did.
+  reduceOnly: z.boolean().catch(true),
+  executedQty: decimal,
+  avgPrice: price,
+  updateTime: timeMs.catch(0),
+};
+const toOrder = ({ updateTime, ...order }: Omit<OrderState, "updateTimeMs"> & { updateTime: number }) => ({
+  ...order,
+  updateTimeMs: updateTime,
+});
 
-export const positionsAnswer = z.array(
+export const orderAnswer = z.object({ ...orderFields, origQty: neededByNobody }).transform(toOrder);
+
+export const openOrdersAnswer = rowsOf(z.object({ ...orderFields, origQty: decimal }).transform(toOrder));
+
+export const positionsAnswer = rowsOf(
   z
     .object({
-      symbol: z.string().min(1),
+      symbol,
       // A LONG or SHORT row is half a position; taking it for the whole would close the wrong amount.
       positionSide: z.literal("BOTH"),
       positionAmt: decimal,
-      entryPrice: decimal,
-      markPrice: decimal,
-      unRealizedProfit: decimal,
-      leverage: decimal,
-      updateTime: timeMs,
+      entryPrice: neededByNobody,
+      markPrice: price,
+      unRealizedProfit: neededByNobody,
+      leverage: neededByNobody,
+      updateTime: timeMs.catch(0),
     })
     .transform(({ positionSide: _one, unRealizedProfit, updateTime, ...row }): Position => ({
       ...row,
@@ -56,9 +73,9 @@ export const positionsAnswer = z.array(
     })),
 );
 
-export const tradesAnswer = z.array(
+export const tradesAnswer = rowsOf(
   z
-    .object({ id, orderId: id, symbol: z.string().min(1), side, price: decimal, qty: decimal, time: timeMs })
+    .object({ id, orderId: id, symbol, side, price, qty: decimal, time: timeMs })
     .transform(({ time, ...trade }): Trade => ({ ...trade, timeMs: time })),
 );
 
@@ -68,26 +85,50 @@ const filters = z.object({
   LOT_SIZE: lot,
   MARKET_LOT_SIZE: lot.optional(),
   MIN_NOTIONAL: z.object({ notional: decimal }),
-  PRICE_FILTER: z.object({ tickSize: decimal }),
+  PRICE_FILTER: z.object({ tickSize: neededByNobody }).catch({ tickSize: "" }),
 });
-const symbolInfo = z.object({
-  symbol: z.string().min(1),
-  filters: z.array(z.looseObject({ filterType: z.string() })),
-});
-
-/** Symbols whose filters do not parse are left out: the venue lists some that are not tradable yet. */
-export const rulesAnswer = z.object({ symbols: z.array(symbolInfo) }).transform(({ symbols }) => {
-  const rules = new Map<string, SymbolRules>();
-  for (const { symbol, filters: list } of symbols) {
-    const parsed = filters.safeParse(Object.fromEntries(list.map((filter) => [filter.filterType, filter])));
-    if (!parsed.success) continue;
-    const { LOT_SIZE, MARKET_LOT_SIZE, MIN_NOTIONAL, PRICE_FILTER } = parsed.data;
-    rules.set(symbol, {
+const symbolInfo = z
+  .object({
+    symbol,
+    status: z.string().catch(""),
+    filters: z
+      .array(z.looseObject({ filterType: z.string() }))
+      .transform((list): unknown => Object.fromEntries(list.map((filter) => [filter.filterType, filter])))
+      .pipe(filters),
+  })
+  .transform(({ symbol, status, filters }): SymbolRules => {
+    const { LOT_SIZE, MARKET_LOT_SIZE, MIN_NOTIONAL, PRICE_FILTER } = filters;
+    return {
       symbol,
+      status,
       ...(MARKET_LOT_SIZE ?? LOT_SIZE),
       minNotional: MIN_NOTIONAL.notional,
       tickSize: PRICE_FILTER.tickSize,
-    });
-  }
-  return rules;
-});
+    };
+  });
+
+export const rulesAnswer = z.object({ symbols: rowsOf(symbolInfo) });
+
+/** Rows are read one by one: the trouble of one is no trouble of another. */
+function rowsOf<T>(row: z.ZodType<T>): z.ZodType<Rows<T>> {
+  return z.array(z.unknown()).transform((list) => {
+    const rows: T[] = [];
+    const unreadable: Rows<T>["unreadable"][number][] = [];
+    for (const item of list) {
+      const parsed = row.safeParse(item);
+      if (parsed.success) rows.push(parsed.data);
+      else
+        unreadable.push({
+          symbol: z.object({ symbol }).safeParse(item).data?.symbol,
+          problem: firstIssue(parsed.error),
+        });
+    }
+    return { rows, unreadable };
+  });
+}
+
+/** Where an answer is not as it must be, and what is wrong there. */
+export function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return `unreadable answer at "${issue?.path.join(".") ?? ""}": ${issue?.message ?? ""}`;
+}

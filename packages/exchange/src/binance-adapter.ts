@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import type { z } from "zod";
 import {
+  firstIssue,
   hedgeModeAnswer,
+  openOrdersAnswer,
   orderAnswer,
   positionsAnswer,
   rulesAnswer,
@@ -10,7 +12,7 @@ import {
 } from "./answers.ts";
 import { BinanceClient, failureOf } from "./binance-client.ts";
 import { asksForPause, dispositionOf } from "./dispositions.ts";
-import type { Exchange, OrderRequest, Placement, TradeQuery } from "./port.ts";
+import type { Exchange, OrderRequest, Placement, Rows, TradeQuery } from "./port.ts";
 import { ExchangeError } from "./port.ts";
 import { parseVenue } from "./venue.ts";
 
@@ -23,7 +25,19 @@ export interface BinanceOptions {
   readonly timeoutMs: number;
   /** For reads; an order brings its own. At most 60000. */
   readonly recvWindowMs: number;
+  /** Told of each row of an answer that cannot be read; `symbol` is undefined if not even that can be. */
+  readonly onUnreadable?: (row: UnreadableRow) => void;
 }
+
+export interface UnreadableRow {
+  readonly endpoint: RowsEndpoint;
+  readonly symbol: string | undefined;
+  readonly problem: string;
+}
+
+/** The endpoints that answer with rows. */
+export const ROWS_ENDPOINTS = ["exchangeInfo", "openOrders", "positionRisk", "userTrades"] as const;
+export type RowsEndpoint = (typeof ROWS_ENDPOINTS)[number];
 
 const OUTSIDE_RECV_WINDOW = -1021;
 /** The order does not exist; no order can, where the venue does not list the symbol. */
@@ -90,6 +104,17 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     }
   }
 
+  /** Reports what cannot be read. Whoever asks about one symbol is told of that one, whatever a row says. */
+  function reported<T>(
+    endpoint: RowsEndpoint,
+    asked: string | undefined,
+    { rows, unreadable }: Rows<T>,
+  ): Rows<T> {
+    const attributed = unreadable.map(({ symbol, problem }) => ({ symbol: asked ?? symbol, problem }));
+    for (const row of attributed) options.onUnreadable?.({ endpoint, ...row });
+    return { rows, unreadable: attributed };
+  }
+
   async function serverTime(): Promise<number> {
     const askedAtMs = Date.now();
     const answer = await read(serverTimeAnswer, "fapi/v1/time");
@@ -136,17 +161,30 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       return [`the exchange gave no usable answer: ${lastFailure.message}`];
     },
     serverTime,
-    rules: () => read(rulesAnswer, "fapi/v1/exchangeInfo"),
+    rules: async () => {
+      const { symbols } = await read(rulesAnswer, "fapi/v1/exchangeInfo");
+      const { rows } = reported("exchangeInfo", undefined, symbols);
+      return new Map(rows.map((rules) => [rules.symbol, rules]));
+    },
     hedgeMode: async () => (await readSigned(hedgeModeAnswer, "fapi/v1/positionSide/dual")).dualSidePosition,
-    positions: (symbol) => readSigned(positionsAnswer, "fapi/v2/positionRisk", { symbol }),
-    openOrders: (symbol) => readSigned(orderAnswer.array(), "fapi/v1/openOrders", { symbol }),
-    trades: (symbol, query: TradeQuery = {}) =>
-      readSigned(tradesAnswer, "fapi/v1/userTrades", {
+    positions: async (symbol) =>
+      reported("positionRisk", symbol, await readSigned(positionsAnswer, "fapi/v2/positionRisk", { symbol })),
+    openOrders: async (symbol) =>
+      reported("openOrders", symbol, await readSigned(openOrdersAnswer, "fapi/v1/openOrders", { symbol })),
+    trades: async (symbol, query: TradeQuery = {}) => {
+      const path = "fapi/v1/userTrades";
+      const answer = await readSigned(tradesAnswer, path, {
         symbol,
+        orderId: query.orderId,
         fromId: query.fromId,
         startTime: query.startTimeMs,
         limit: query.limit,
-      }),
+      });
+      const { rows, unreadable } = reported("userTrades", symbol, answer);
+      if (unreadable[0] !== undefined)
+        throw new ExchangeError(`${path}: ${symbol}: ${unreadable[0].problem}`);
+      return [...rows];
+    },
     placeReduceOnlyMarket,
     order: async (symbol, clientOrderId) => {
       try {
@@ -182,10 +220,7 @@ function placementOf(failure: ExchangeError): Placement {
 function checked<T>(schema: z.ZodType<T>, path: string, answer: unknown): T {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new ExchangeError(
-    `${path}: unreadable answer at "${issue?.path.join(".") ?? ""}": ${issue?.message ?? ""}`,
-  );
+  throw new ExchangeError(`${path}: ${firstIssue(parsed.error)}`);
 }
 
 /** The client's own timeout starts again with every byte, so an answer that drips would never end. */

@@ -1,5 +1,11 @@
 export * from "./port.ts";
-export { createBinanceExchange, type BinanceOptions } from "./binance-adapter.ts";
+export {
+  createBinanceExchange,
+  type BinanceOptions,
+  ROWS_ENDPOINTS,
+  type RowsEndpoint,
+  type UnreadableRow,
+} from "./binance-adapter.ts";
 export { dispositionOf, RULINGS, type Disposition } from "./dispositions.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";

@@ -14,14 +14,17 @@ export interface Exchange {
   problems(): string[];
   /** Asks the venue for its time and measures the clock offset anew. */
   serverTime(): Promise<number>;
-  /** Order rules by symbol. A symbol whose filters are incomplete is absent. */
+  /** Order rules by symbol. A symbol whose rules cannot be read is absent. */
   rules(): Promise<ReadonlyMap<string, SymbolRules>>;
   /** True when the account holds long and short positions side by side; the pipeline refuses such accounts. */
   hedgeMode(): Promise<boolean>;
-  /** One row a symbol, flat ones included. */
-  positions(symbol?: string): Promise<Position[]>;
-  openOrders(symbol?: string): Promise<OrderState[]>;
-  /** The account's trades, ascending by id. Without `fromId` and `startTimeMs`: the most recent ones. */
+  /** One row a symbol, flat ones included: a symbol without a row is not flat, but unknown. */
+  positions(symbol?: string): Promise<Rows<Position>>;
+  openOrders(symbol?: string): Promise<Rows<OrderState>>;
+  /**
+   * The account's trades, ascending by id. Without `fromId` and `startTimeMs`: the most recent ones. Rejects if one of
+   * them cannot be read: a sum that lacks one is no sum.
+   */
   trades(symbol: string, query?: TradeQuery): Promise<Trade[]>;
   /** Never throws for anything the venue or the network does: the outcome is the answer. Never resends. */
   placeReduceOnlyMarket(request: OrderRequest): Promise<Placement>;
@@ -29,10 +32,19 @@ export interface Exchange {
   order(symbol: string, clientOrderId: string): Promise<OrderState | undefined>;
 }
 
+/** An answer's rows, read one by one. */
+export interface Rows<T> {
+  readonly rows: readonly T[];
+  /** What these would say of their symbols nobody knows. `symbol` is undefined if not even that can be read. */
+  readonly unreadable: readonly { readonly symbol: string | undefined; readonly problem: string }[];
+}
+
 export type Side = "BUY" | "SELL";
 
 export interface SymbolRules {
   readonly symbol: string;
+  /** The venue's `status`, "" if it tells none. See {@link refusesAll}. */
+  readonly status: string;
   readonly stepSize: string;
   readonly minQty: string;
   readonly maxQty: string;
@@ -40,17 +52,37 @@ export interface SymbolRules {
   readonly tickSize: string;
 }
 
+const REFUSE_ALL: ReadonlySet<string> = new Set([
+  "PENDING_TRADING",
+  "DELIVERING",
+  "DELIVERED",
+  "SETTLING",
+  "CLOSE",
+]);
+
+/**
+ * Whether the venue takes no order of the symbol, reduce-only ones included: -4108, "Symbol is on delivering or delivered
+ * or settling or closed or pre-trading". In PRE_SETTLE and PRE_DELIVERING it refuses to open (-4140), not to close; and a
+ * status that is not known here is the venue's to judge.
+ */
+export function refusesAll({ status }: Pick<SymbolRules, "status">): boolean {
+  return REFUSE_ALL.has(status);
+}
+
 export interface Position {
   readonly symbol: string;
   /** Signed: above 0 long, below 0 short. */
   readonly positionAmt: string;
+  /** This, profit and leverage are only passed on: "" where they cannot be read. */
   readonly entryPrice: string;
+  /** "" if the venue tells none: 0 is no price. */
   readonly markPrice: string;
   readonly unrealizedProfit: string;
   readonly leverage: string;
   readonly updateTimeMs: number;
 }
 
+/** The documented ones; there are more. */
 export const ORDER_STATUSES = [
   "NEW",
   "PARTIALLY_FILLED",
@@ -61,24 +93,29 @@ export const ORDER_STATUSES = [
   "EXPIRED_IN_MATCH",
 ] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
+const OPEN = new Set<string>(["NEW", "PARTIALLY_FILLED"] satisfies OrderStatus[]);
+const CLOSED = new Set<string>(ORDER_STATUSES.filter((status) => !OPEN.has(status)));
 
 export interface OrderState {
   readonly symbol: string;
   readonly orderId: string;
+  /** "" if it has none. */
   readonly clientOrderId: string;
   readonly side: Side;
-  readonly status: OrderStatus;
+  readonly status: string;
   readonly reduceOnly: boolean;
+  /** "" if a query did not tell it; open orders always do. */
   readonly origQty: string;
   /** What the matching engine had filled when it wrote this answer: final only once the order is closed. */
   readonly executedQty: string;
+  /** "" if the venue tells none: 0 is no price. */
   readonly avgPrice: string;
   readonly updateTimeMs: number;
 }
 
-/** A closed order fills no further; its `executedQty` is final. */
-export function isClosed(order: OrderState): boolean {
-  return order.status !== "NEW" && order.status !== "PARTIALLY_FILLED";
+/** A closed order fills no further; its `executedQty` is final. One of a status that is not known here may fill. */
+export function isClosed({ status }: Pick<OrderState, "status">): boolean {
+  return CLOSED.has(status);
 }
 
 export interface Trade {
@@ -86,18 +123,27 @@ export interface Trade {
   readonly orderId: string;
   readonly symbol: string;
   readonly side: Side;
+  /** "" if the venue tells none. */
   readonly price: string;
   readonly qty: string;
   readonly timeMs: number;
 }
 
-/** `fromId` is inclusive and excludes `startTimeMs`; the venue looks back 7 days at most unless `fromId` is given. */
+/**
+ * `fromId` is inclusive and excludes `startTimeMs`; the venue looks back {@link TRADES_LOOK_BACK_MS} at most unless
+ * `fromId` is given.
+ */
 export interface TradeQuery {
+  readonly orderId?: string;
   readonly fromId?: string;
   readonly startTimeMs?: number;
   /** 1 to 1000; the venue's default is 500. */
   readonly limit?: number;
 }
+
+/** The most that the venue gives at once. */
+export const TRADES_PAGE = 1000;
+export const TRADES_LOOK_BACK_MS = 7 * 24 * 3_600_000;
 
 export interface OrderRequest {
   readonly symbol: string;

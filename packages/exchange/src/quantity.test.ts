@@ -6,6 +6,7 @@ import { belowMinimum, clientOrderId, closeQuantity, floorToStep } from "./quant
 
 const BTC: SymbolRules = {
   symbol: "BTCUSDT",
+  status: "TRADING",
   stepSize: "0.001",
   minQty: "0.001",
   maxQty: "120",

@@ -21,11 +21,14 @@ export function closeQuantity(pct: number, positionAmt: string, rules: SymbolRul
 
 export type BelowMinimum = "below_min_qty" | "below_min_notional";
 
-/** `undefined` if the order is large enough. Binance exempts reduce-only orders from the notional; we do not. */
+/**
+ * `undefined` if the order is large enough. Binance exempts reduce-only orders from the notional; we do not, where there
+ * is a price (not ""): what cannot be told is the venue's to judge.
+ */
 export function belowMinimum(quantity: string, price: string, rules: SymbolRules): BelowMinimum | undefined {
   const amount = Big(quantity);
   if (amount.lte(0) || amount.lt(rules.minQty)) return "below_min_qty";
-  if (amount.times(price).lt(rules.minNotional)) return "below_min_notional";
+  if (price !== "" && amount.times(price).lt(rules.minNotional)) return "below_min_notional";
   return undefined;
 }
 

@@ -90,6 +90,7 @@ describe("reads", () => {
   it("reads rules, positions, mode and time through the real client library", async () => {
     expect((await exchange.rules()).get("BTCUSDT")).toEqual({
       symbol: "BTCUSDT",
+      status: "TRADING",
       stepSize: "0.001",
       minQty: "0.001",
       maxQty: "10000",
@@ -97,7 +98,7 @@ describe("reads", () => {
       tickSize: "0.10",
     });
     expect(await exchange.hedgeMode()).toBe(false);
-    const positions = await exchange.positions();
+    const { rows: positions } = await exchange.positions();
     expect(positions.map((position) => [position.symbol, position.positionAmt])).toEqual([
       ["BTCUSDT", "0.062"],
       ["ETHUSDT", "-1.850"],
@@ -106,7 +107,7 @@ describe("reads", () => {
       ["XRPUSDT", "2600.5"],
       ["1000SHIBUSDT", "-4100"],
     ]);
-    expect(await exchange.positions("ETHUSDT")).toHaveLength(1);
+    expect((await exchange.positions("ETHUSDT")).rows).toHaveLength(1);
     expect(Math.abs((await exchange.serverTime()) - Date.now())).toBeLessThan(1000);
   });
 
@@ -170,7 +171,7 @@ describe("ids of 19 digits", () => {
 
     await fault({ kind: "late_ack", ms: 60_000 });
     const late = await placed("ETHUSDT");
-    expect((await exchange.openOrders("ETHUSDT")).map((open) => open.orderId)).toEqual([late.orderId]);
+    expect((await exchange.openOrders("ETHUSDT")).rows.map((open) => open.orderId)).toEqual([late.orderId]);
     expect(late.orderId).toBe((await apiOrders()).at(-1)?.orderId);
   });
 });
@@ -342,7 +343,7 @@ describe("clocks", () => {
 
   it("repeats a read once with the clock set right", async () => {
     skewMs = -30_000;
-    expect(await exchange.positions("BTCUSDT")).toHaveLength(1);
+    expect((await exchange.positions("BTCUSDT")).rows).toHaveLength(1);
     expect((await state()).requests["GET /fapi/v2/positionRisk"]).toBe(2);
   });
 

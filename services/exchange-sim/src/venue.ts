@@ -71,12 +71,14 @@ export class SimVenue {
     if (fromId !== undefined && startTime !== undefined) {
       throw new VenueError(-1128, "Combination of optional parameters invalid.");
     }
-    if (fromId === undefined && startTime === undefined) return trades.slice(-limit);
+    const { orderId } = query;
+    const asked = orderId === undefined ? trades : trades.filter((trade) => trade.orderId === orderId);
+    if (fromId === undefined && startTime === undefined) return asked.slice(-limit);
     // Callers ask for what is new, so the search runs from the end.
-    const before = trades.findLastIndex((trade) =>
+    const before = asked.findLastIndex((trade) =>
       fromId === undefined ? trade.timeMs < Number(startTime) : BigInt(trade.id) < fromId,
     );
-    return trades.slice(before + 1, before + 1 + limit);
+    return asked.slice(before + 1, before + 1 + limit);
   }
 
   /** Checks the order as Binance does, accepts it and executes it. Throws VenueError where it is refused. */

@@ -8,6 +8,7 @@ import { afterPlacement, orderIntent, stepsResults, weigh } from "./decide.ts";
 
 const RULES: SymbolRules = {
   symbol: "BTCUSDT",
+  status: "TRADING",
   stepSize: "0.001",
   minQty: "0.002",
   maxQty: "50",

@@ -10,6 +10,7 @@ const NOW_MS = 1_769_301_009_000;
 
 const rules: SymbolRules = {
   symbol: "BTCUSDT",
+  status: "TRADING",
   stepSize: "0.001",
   minQty: "0.001",
   maxQty: "1000",

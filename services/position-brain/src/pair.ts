@@ -110,14 +110,15 @@ export function ledgerFields(ledger: Ledger, updatedAtSec: number): Record<strin
 const FINGERPRINT_DIGITS = 16;
 
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/);
+const toldOrNot = z.union([z.literal(""), decimal]);
 const whole = z.string().regex(/^\d+$/);
 
 const snapshotShape = {
   position_amt: decimal,
-  entry_price: decimal,
-  mark_price: decimal,
-  unrealized_pnl: decimal,
-  leverage: decimal,
+  entry_price: toldOrNot,
+  mark_price: toldOrNot,
+  unrealized_pnl: toldOrNot,
+  leverage: toldOrNot,
   open_reduce_qty: decimal,
   update_time_ms: whole,
   ts_epoch: whole,

@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import type { Exchange } from "@quantum/exchange";
+import type { Exchange, Rows } from "@quantum/exchange";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Execution } from "./pair.ts";
 import { keys, type Rig, startRig } from "./rig.fixture.ts";
 import type { RefreshEvents } from "./refresh.ts";
-import { tradesAfter } from "./trades.ts";
+import { tradesAfter, tradesOf } from "./trades.ts";
 
 let rig: Rig;
 
@@ -310,5 +310,75 @@ describe("trades after an id", () => {
       expect(await tradesAfter(rig.exchange, "ETHUSDT", first?.id ?? "", pageSize)).toEqual(all.slice(1));
     }
     expect(await tradesAfter(rig.exchange, "ETHUSDT", all.at(-1)?.id ?? "")).toEqual([]);
+  });
+
+  it("are all there are before the first one is counted, too, but none older than the look-back", async () => {
+    const all = await rig.exchange.trades("SOLUSDT");
+    for (let step = 1; step <= 4; step++) await rig.move("SOLUSDT", `42.${step}`);
+    const trades = await rig.exchange.trades("SOLUSDT");
+    expect(trades.length).toBe(all.length + 4);
+    for (const pageSize of [1, 2, 3, 100])
+      expect(await tradesAfter(rig.exchange, "SOLUSDT", "0", pageSize)).toEqual(trades);
+    const inTwoWeeks = { ...rig.exchange, now: () => Date.now() + 14 * 24 * 3_600_000 };
+    expect(await tradesAfter(inTwoWeeks, "SOLUSDT", "0", 2)).toEqual([]);
+  });
+
+  it("come to an end where the exchange answers every page alike", async () => {
+    await rig.move("ETHUSDT", "-1.9");
+    const stuck = { ...rig.exchange, trades: () => rig.exchange.trades("ETHUSDT", { limit: 2 }) };
+    expect((await tradesAfter(stuck, "ETHUSDT", "1", 2)).length).toBe(2);
+  });
+
+  it("of one order are all of its own, behind however many later ones", async () => {
+    const { orderId } = await rig.order("ETHUSDT", "BUY", "0.100");
+    for (let step = 1; step <= 3; step++) await rig.move("ETHUSDT", `-1.9${step}`);
+    const own = (await rig.exchange.trades("ETHUSDT")).filter((trade) => trade.orderId === orderId);
+    expect(own.length).toBeGreaterThan(0);
+    for (const pageSize of [1, 2, 100])
+      expect(await tradesOf(rig.exchange, "ETHUSDT", orderId, pageSize)).toEqual(own);
+  });
+});
+
+describe("a row that cannot be read", () => {
+  const oddRow = (symbol: string | undefined) => ({ symbol, problem: "odd" });
+
+  it("leaves its own symbol as it was, and the others are refreshed", async () => {
+    const failed: (string | undefined)[] = [];
+    const without = <T extends { symbol: string }>({ rows }: Rows<T>): Rows<T> => {
+      return { rows: rows.filter(({ symbol }) => symbol !== "ETHUSDT"), unreadable: [oddRow("ETHUSDT")] };
+    };
+    const { exchange } = rig;
+    const odd: Exchange[] = [
+      { ...exchange, openOrders: async (symbol) => without(await exchange.openOrders(symbol)) },
+      { ...exchange, positions: async (symbol) => without(await exchange.positions(symbol)) },
+    ];
+    for (const through of odd) {
+      const refresher = rig.refresher(["BTCUSDT", "ETHUSDT"], through);
+      refresher.on("failed", ({ symbol }) => failed.push(symbol));
+      await rig.redis.flushall();
+      await refresher.all();
+      expect((await rig.pairs.read("BTCUSDT")).snapshot).toBeDefined();
+      expect((await rig.pairs.read("ETHUSDT")).snapshot).toBeUndefined();
+      await expect(refresher.symbol("ETHUSDT")).rejects.toThrow("ETHUSDT: odd");
+      refresher.stop();
+    }
+    expect(failed).toEqual(["ETHUSDT", "ETHUSDT"]);
+  });
+
+  it("is nobody's where it does not tell its symbol: each symbol is asked about by itself", async () => {
+    const through: Exchange = {
+      ...rig.exchange,
+      async openOrders(symbol) {
+        const answer = await rig.exchange.openOrders(symbol);
+        const isOdd = symbol === undefined || symbol === "ETHUSDT";
+        return isOdd ? { ...answer, unreadable: [oddRow(symbol)] } : answer;
+      },
+    };
+    const refresher = rig.refresher(["BTCUSDT", "ETHUSDT"], through);
+    await rig.redis.flushall();
+    await refresher.all();
+    expect((await rig.pairs.read("BTCUSDT")).snapshot).toBeDefined();
+    expect((await rig.pairs.read("ETHUSDT")).snapshot).toBeUndefined();
+    refresher.stop();
   });
 });

@@ -5,15 +5,16 @@
  * - A pair that disagrees is read once more: between two requests the position can move. If it still disagrees while
  *   orders of ours are under way, nothing is concluded and the old pair stays. Else the disagreement is stored, and P3.3
  *   says `reconcile_required_*` until the trades explain it or an operator accepts the exchange's position.
- * - An exchange that does not answer changes nothing: the old pair stays until it is stale.
+ * - An exchange that does not answer changes nothing: the old pair stays until it is stale. So it does of a symbol of
+ *   which a row cannot be read, or that has none: unreadable is neither flat nor without orders.
  */
 import { EventEmitter } from "node:events";
-import type { Exchange, Position, Trade } from "@quantum/exchange";
+import type { Exchange, OrderState, Position, Rows, Trade } from "@quantum/exchange";
 import { Big } from "big.js";
 import { agrees, type Execution, type Ledger, NO_TRADE, type Pair, snapshotOf } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
 import { filledQty, needsTrades, openReduceQty, unmoved, withExecutions, withTrades } from "./reconcile.ts";
-import { TRADES_PAGE, tradesAfter } from "./trades.ts";
+import { tradesAfter, tradesOf } from "./trades.ts";
 
 /** Somebody else stored, or the position moved, this often in a row: leave it to them and to the next refresh. */
 const TRIES = 5;
@@ -45,6 +46,14 @@ interface Observation {
   openReduceQty: string;
   /** When reading began. */
   tsMs: number;
+}
+
+interface Observed {
+  observations: Map<string, Observation>;
+  /** Symbols with a row that cannot be read, and what is wrong with it. */
+  unreadable: Map<string, string>;
+  /** There is a row that does not tell its symbol. */
+  isUnattributed: boolean;
 }
 
 interface Queued {
@@ -88,9 +97,12 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       await Promise.all(
         [...this.#symbols].map(async (symbol) => before.set(symbol, await pairs.read(symbol))),
       );
-      const observations = await this.#observe();
+      const { observations, unreadable } = await this.#observeAll();
       for (const { position } of observations.values()) {
         if (!Big(position.positionAmt).eq(0)) this.#symbols.add(position.symbol);
+      }
+      for (const [symbol, problem] of unreadable) {
+        if (this.#symbols.has(symbol)) this.emit("failed", { symbol, error: new Error(problem) });
       }
       const seen = [...observations].filter(([symbol]) => this.#symbols.has(symbol));
       await Promise.all(
@@ -269,9 +281,12 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     );
     if (missing.length === 0) return true;
     // An earlier refresh may have counted them.
-    const recent = await this.#options.exchange.trades(symbol, { limit: TRADES_PAGE });
-    const counted = recent.filter((trade) => BigInt(trade.id) <= BigInt(ledger.lastTradeId));
-    return missing.every(({ orderId, qty }) => filledQty(counted, orderId).gte(qty));
+    for (const { orderId, qty } of missing) {
+      const trades = await tradesOf(this.#options.exchange, symbol, orderId);
+      const counted = trades.filter((trade) => BigInt(trade.id) <= BigInt(ledger.lastTradeId));
+      if (filledQty(counted, orderId).lt(qty)) return false;
+    }
+    return true;
   }
 
   /** An order of ours is not settled, or its result waits here, or it was executed just now. */
@@ -304,24 +319,51 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   }
 
   async #observeOne(symbol: string): Promise<Observation> {
-    const observation = (await this.#observe(symbol)).get(symbol);
-    if (observation === undefined)
-      throw new Error(`${symbol}: the exchange reports no position, not even a flat one`);
-    return observation;
+    const { observations, unreadable } = await this.#observe(symbol);
+    const observation = observations.get(symbol);
+    if (observation !== undefined) return observation;
+    throw new Error(
+      unreadable.get(symbol) ?? `${symbol}: the exchange reports no position, not even a flat one`,
+    );
+  }
+
+  /** A row that does not even tell its symbol may be any symbol's: then each of ours is asked about by itself. */
+  async #observeAll(): Promise<Observed> {
+    const observed = await this.#observe();
+    if (!observed.isUnattributed) return observed;
+    const { observations, unreadable } = observed;
+    for (const symbol of this.#symbols) {
+      observations.delete(symbol);
+      const one = await this.#orFailed(symbol, () => this.#observeOne(symbol));
+      if (one !== undefined) observations.set(symbol, one);
+      // Its failure has been told.
+      unreadable.delete(symbol);
+    }
+    return observed;
   }
 
   /** Open orders first: one that fills in between is subtracted from what it has already reduced, never missed. */
-  async #observe(symbol?: string): Promise<Map<string, Observation>> {
+  async #observe(symbol?: string): Promise<Observed> {
     const tsMs = Date.now();
     const orders = await this.#options.exchange.openOrders(symbol);
     const positions = await this.#options.exchange.positions(symbol);
-    return new Map(
-      positions.map((position) => [
-        position.symbol,
-        { position, openReduceQty: openReduceQty(position, orders), tsMs },
-      ]),
-    );
+    return observedOf(positions, orders, tsMs);
   }
+}
+
+function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: number): Observed {
+  const rows = [...orders.unreadable, ...positions.unreadable];
+  const unreadable = new Map<string, string>();
+  for (const { symbol, problem } of rows) {
+    if (symbol !== undefined) unreadable.set(symbol, `${symbol}: ${problem}`);
+  }
+  const observations = new Map<string, Observation>();
+  for (const position of positions.rows) {
+    if (unreadable.has(position.symbol)) continue;
+    const observation = { position, openReduceQty: openReduceQty(position, orders.rows), tsMs };
+    observations.set(position.symbol, observation);
+  }
+  return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };
 }
 
 function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: Ledger): Pair {

@@ -1,0 +1,181 @@
+/** Rows as real accounts have them, from an HTTP server through the real client. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createBinanceExchange, type UnreadableRow } from "./binance-adapter.ts";
+import { isClosed, refusesAll } from "./port.ts";
+
+let body: unknown;
+const server = createServer((_, reply) => {
+  reply.end(JSON.stringify(body));
+});
+let url = "";
+beforeAll(async () => {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+let unreadable: UnreadableRow[] = [];
+beforeEach(() => void (unreadable = []));
+const exchange = () =>
+  createBinanceExchange({
+    baseUrl: url,
+    apiKey: "key",
+    apiSecret: "secret",
+    timeoutMs: 3_000,
+    recvWindowMs: 5_000,
+    onUnreadable: (row) => unreadable.push(row),
+  });
+
+const ORDER = {
+  symbol: "ETHUSDT",
+  orderId: 77,
+  clientOrderId: "autoclose-1795692523301",
+  side: "SELL",
+  status: "NEW",
+  reduceOnly: true,
+  origQty: "1",
+  executedQty: "0.25",
+  avgPrice: "0.00000",
+  updateTime: 1_795_692_523_301,
+};
+const POSITION = {
+  symbol: "ETHUSDT",
+  positionSide: "BOTH",
+  positionAmt: "-1.5",
+  entryPrice: "3000.1",
+  markPrice: "3001",
+  unRealizedProfit: "-1.35",
+  leverage: "10",
+  updateTime: 1_795_692_523_301,
+};
+
+describe("open orders", () => {
+  it.each([
+    ["a status that is not documented", { status: "NEW_INSURANCE" }],
+    ["one more", { status: "PENDING_CANCEL" }],
+    ["an empty client order id", { clientOrderId: "" }],
+    ["no client order id", { clientOrderId: undefined }],
+    ["no average price", { avgPrice: undefined }],
+    ["no reduceOnly, which is counted as one", { reduceOnly: undefined }],
+    ["no time", { updateTime: undefined }],
+  ])("are read with %s", async (_, over) => {
+    body = [{ ...ORDER, ...over }];
+    const { rows } = await exchange().openOrders();
+    expect(rows).toMatchObject([{ symbol: "ETHUSDT", reduceOnly: true, origQty: "1", avgPrice: "" }]);
+    expect(rows.some(isClosed)).toBe(false);
+    expect(unreadable).toEqual([]);
+  });
+
+  it("may write quantities with an exponent", async () => {
+    body = [{ ...ORDER, executedQty: "0E-8", origQty: "1.5E+3" }];
+    expect((await exchange().openOrders()).rows).toMatchObject([{ executedQty: "0", origQty: "1500" }]);
+  });
+
+  it.each([
+    ["no quantity", { origQty: undefined }],
+    ["a quantity that is none", { executedQty: "much" }],
+    ["an unknown side", { side: "BOTH" }],
+  ])("with %s are unreadable for their symbol alone", async (_, over) => {
+    body = [
+      { ...ORDER, symbol: "BTCUSDT" },
+      { ...ORDER, ...over },
+    ];
+    const answer = await exchange().openOrders();
+    expect(answer.rows.map(({ symbol }) => symbol)).toEqual(["BTCUSDT"]);
+    expect(answer.unreadable).toMatchObject([{ symbol: "ETHUSDT" }]);
+    expect(unreadable).toMatchObject([{ endpoint: "openOrders", symbol: "ETHUSDT" }]);
+  });
+
+  it("that do not tell their symbol are nobody's, unless one symbol was asked about", async () => {
+    body = [null, { ...ORDER, symbol: "" }];
+    expect((await exchange().openOrders()).unreadable.map(({ symbol }) => symbol)).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect((await exchange().openOrders("BTCUSDT")).unreadable.map(({ symbol }) => symbol)).toEqual([
+      "BTCUSDT",
+      "BTCUSDT",
+    ]);
+  });
+
+  it("are no list where the answer is none", async () => {
+    body = { rows: [] };
+    await expect(exchange().openOrders()).rejects.toThrow("unreadable answer");
+  });
+});
+
+describe("positions", () => {
+  it.each([
+    ["no leverage", { leverage: undefined }, { leverage: "" }],
+    ["an empty entry price", { entryPrice: "" }, { entryPrice: "" }],
+    ["a zero with an exponent", { positionAmt: "0E-8" }, { positionAmt: "0" }],
+    ["a mark price of 0, which is none", { markPrice: "0.00000000" }, { markPrice: "" }],
+    ["no profit", { unRealizedProfit: null }, { unrealizedProfit: "" }],
+  ])("are read with %s", async (_, over, read) => {
+    body = [{ ...POSITION, ...over }];
+    expect((await exchange().positions()).rows).toMatchObject([read]);
+  });
+
+  it("of one side of a hedge, or without an amount, are unreadable for their symbol alone", async () => {
+    body = [
+      POSITION,
+      { ...POSITION, symbol: "A", positionSide: "LONG" },
+      { ...POSITION, symbol: "B", positionAmt: "" },
+    ];
+    const answer = await exchange().positions();
+    expect(answer.rows.map(({ symbol }) => symbol)).toEqual(["ETHUSDT"]);
+    expect(answer.unreadable.map(({ symbol }) => symbol)).toEqual(["A", "B"]);
+  });
+});
+
+describe("trades", () => {
+  it("of which one is unreadable are no list to sum up", async () => {
+    const trade = { id: 1, orderId: 7, symbol: "ETHUSDT", side: "BUY", price: "0", qty: "0E-8", time: 1 };
+    body = [trade, { ...trade, id: 2, qty: "?" }];
+    await expect(exchange().trades("ETHUSDT")).rejects.toThrow(/ETHUSDT: unreadable answer at "qty"/);
+    expect(unreadable).toMatchObject([{ endpoint: "userTrades", symbol: "ETHUSDT" }]);
+    body = [trade];
+    expect(await exchange().trades("ETHUSDT")).toMatchObject([{ price: "", qty: "0" }]);
+  });
+});
+
+describe("rules", () => {
+  const LOT = { filterType: "LOT_SIZE", stepSize: "0.001", minQty: "0.001", maxQty: "1000" };
+  const MIN_NOTIONAL = { filterType: "MIN_NOTIONAL", notional: "5" };
+
+  it("are those of the symbols that can be read", async () => {
+    body = {
+      symbols: [
+        { symbol: "ETHUSDT", status: "PRE_SETTLE", filters: [LOT, MIN_NOTIONAL] },
+        { symbol: "ODDUSDT", status: "TRADING" },
+        { symbol: "OLDUSDT", status: "CLOSE", filters: [LOT] },
+      ],
+    };
+    const rules = await exchange().rules();
+    expect([...rules.keys()]).toEqual(["ETHUSDT"]);
+    expect(rules.get("ETHUSDT")).toMatchObject({ status: "PRE_SETTLE", minNotional: "5", tickSize: "" });
+    expect(unreadable.map(({ symbol }) => symbol)).toEqual(["ODDUSDT", "OLDUSDT"]);
+  });
+
+  it.each([
+    ["TRADING", false],
+    ["PRE_SETTLE", false],
+    ["PRE_DELIVERING", false],
+    ["TRADING_HALT", false],
+    ["", false],
+    ["PENDING_TRADING", true],
+    ["DELIVERING", true],
+    ["DELIVERED", true],
+    ["SETTLING", true],
+    ["CLOSE", true],
+  ])("of a symbol that is %o forbid even to close: %s", (status, refused) => {
+    expect(refusesAll({ status })).toBe(refused);
+  });
+});
