@@ -56,9 +56,9 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "packages/streams/src/consumer.ts",
-        find: "disposition = await this.#options.handle(entry);",
+        find: "disposition = await this.#repeatUnanswered(",
         replace: `await this.#options.redis.xack(this.stream, this.group, entry.id);
-      disposition = await this.#options.handle(entry);`,
+      disposition = await this.#repeatUnanswered(`,
       },
     ],
     test: "packages/streams/src/consumer.test.ts",

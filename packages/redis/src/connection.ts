@@ -76,6 +76,15 @@ export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
 }
 
+/** ioredis gives these no types: a deadline, a connection that was lost or closed, a pipeline that was cut. */
+const UNANSWERED =
+  /^(Command timed out|Connection is closed\.|Command aborted due to connection close|Reached the max retries per request limit)/;
+
+/** Whether a command failed without an answer: it may have run. An error that Redis answered is none of these. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof DeadlineError || (error instanceof Error && UNANSWERED.test(error.message));
+}
+
 /** Ends an await that a half-open connection would keep for ever. What was sent may still run: scripts replay. */
 export async function withDeadline<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -7,6 +7,7 @@ export {
   type ConnectOptions,
   DeadlineError,
   disconnect,
+  isUnanswered,
   type RedisClient,
   withDeadline,
 } from "./connection.ts";

@@ -4,7 +4,8 @@ import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { type RedisServerOptions, startRedisServer } from "@quantum/testkit";
 import { onTestFinished, vi } from "vitest";
-import type { ConsumerEvents, ConsumerOptions, StreamConsumer } from "./consumer.ts";
+import type { ConsumerOptions, StreamConsumer } from "./consumer.ts";
+import type { ConsumerEvents } from "./events.ts";
 import { ACK, type Disposition } from "./disposition.ts";
 import { type Entry, fieldsOf, parseEntries, type RawEntry } from "./entry.ts";
 

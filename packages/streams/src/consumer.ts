@@ -5,16 +5,18 @@
  * - The consumer's name is stable over restarts: it first finishes what it had been given before it stopped.
  * - An entry that a dead replica left pending is reclaimed after `reclaimIdleMs`. So is one whose handler asked for a
  *   retry; after `maxDeliveries` it goes to the dead-letter stream.
+ * - What fails because Redis does not answer is repeated at once, as a second delivery, for `reclaimIdleMs`.
  * - Handlers must be safe to repeat for the same entry: a replica that was only frozen may still be at it.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { isUnanswered, type RedisClient } from "@quantum/redis";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { moveToDeadLetter } from "./dead-letter.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
+import type { ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
 import { claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
 
@@ -41,21 +43,6 @@ export interface ConsumerOptions {
   reclaimIdleMs?: number;
   /** Deliveries after which an entry that asks for a retry is given up. */
   maxDeliveries?: number;
-}
-
-export interface ConsumerEvents {
-  started: [];
-  /** The group exists (it was made now: `created`). */
-  group: [{ created: boolean }];
-  /** The group was there and is gone; it is made again at 0, and what was decided is met again. */
-  groupLost: [];
-  handled: [{ entry: Entry; disposition: Disposition; tookMs: number }];
-  reclaimed: [{ count: number }];
-  deadLettered: [{ entry: Entry; reason: string }];
-  /** Deleted from the stream by somebody while pending: nothing is left to handle. */
-  deleted: [{ ids: readonly string[] }];
-  /** Something failed and is tried again. */
-  failed: [{ doing: string; error: Error }];
 }
 
 const CONCURRENCY = 256;
@@ -213,17 +200,36 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     const startedAt = performance.now();
     let disposition: Disposition;
     try {
-      disposition = await this.#options.handle(entry);
+      disposition = await this.#repeatUnanswered(`handle ${entry.id}`, (again) =>
+        this.#options.handle(again ? { ...entry, deliveries: entry.deliveries + 1 } : entry),
+      );
     } catch (error) {
       this.#failed(`handle ${entry.id}`, error);
       disposition = { kind: "retry", reason: asError(error).message };
     }
     try {
-      await this.#dispose(entry, disposition);
+      await this.#repeatUnanswered(`dispose of ${entry.id}`, () => this.#dispose(entry, disposition));
     } catch (error) {
       this.#failed(`dispose of ${entry.id}`, error);
     }
     this.emit("handled", { entry, disposition, tookMs: performance.now() - startedAt });
+  }
+
+  /** A service or a Redis that stood still for longer than a command's deadline has not lost the entry's time, too. */
+  async #repeatUnanswered<T>(doing: string, step: (again: boolean) => Promise<T>): Promise<T> {
+    const { signal } = this.#stopping;
+    const startedAt = performance.now();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await step(attempt > 1);
+      } catch (error) {
+        // Later it comes by a reclaim, perhaps to another replica.
+        const isOver = signal.aborted || performance.now() - startedAt > this.#options.reclaimIdleMs;
+        if (isOver || !isUnanswered(error)) throw error;
+        this.#failed(doing, error);
+        await this.#pause(attempt);
+      }
+    }
   }
 
   async #dispose(entry: Entry, disposition: Disposition): Promise<void> {
@@ -295,10 +301,15 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
           this.emit("groupLost");
           await this.#createGroup().catch((reason: unknown) => this.#failed("create the group", reason));
         }
-        const pause = Math.min(BACKOFF_MS * attempt, BACKOFF_MAX_MS);
-        await delay(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+        await this.#pause(attempt);
       }
     }
+  }
+
+  /** Grows with the attempts; a stop ends it. */
+  async #pause(attempt: number): Promise<void> {
+    const pauseMs = Math.min(BACKOFF_MS * attempt, BACKOFF_MAX_MS);
+    await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 
   #failed(doing: string, error: unknown): void {

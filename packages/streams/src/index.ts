@@ -1,4 +1,5 @@
-export { type ConsumerEvents, type ConsumerOptions, StreamConsumer } from "./consumer.ts";
+export { type ConsumerOptions, StreamConsumer } from "./consumer.ts";
+export type { ConsumerEvents } from "./events.ts";
 export { moveToDeadLetter } from "./dead-letter.ts";
 export { ACK, type Disposition, DONE } from "./disposition.ts";
 export { type Entry, fieldsOf, parseEntries, type RawEntry } from "./entry.ts";

@@ -3,6 +3,8 @@ import { startFaultProxy } from "@quantum/testkit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { keys, recordEvents, recorder, startBench, STREAM, until } from "./bench.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
+import { ACK } from "./disposition.ts";
+import type { Entry } from "./entry.ts";
 
 const make = (options: ConstructorParameters<typeof StreamConsumer>[0]) => new StreamConsumer(options);
 
@@ -53,12 +55,31 @@ describe("a consumer whose Redis", () => {
     await consumer.start();
     const before = await bench.add(1);
     await until(() => expect(ids()).toEqual(before));
+    // What was handled and not yet acknowledged would rightly be handled again.
+    await until(async () => expect(await bench.pendingCount()).toBe(0));
     await bench.server.kill();
     const deadlines = () => failed.filter(([{ error }]) => error.name === "DeadlineError");
     await until(() => expect(deadlines()).toHaveLength(2));
     await bench.server.restart();
     const after = await bench.add(3);
     await until(() => expect(ids()).toEqual([...before, ...after]));
+    await until(async () => expect(await bench.pendingCount()).toBe(0));
+  });
+
+  it("stood still for longer than a command's deadline gets what was under way handled again at once", async () => {
+    const bench = await givenBench();
+    const deliveries: number[] = [];
+    const handle = async (entry: Entry) => {
+      deliveries.push(entry.deliveries);
+      if (deliveries.length === 1) bench.server.pause();
+      // Fails at the deadline the first time.
+      await bench.redis.ping().finally(() => bench.server.resume());
+      return ACK;
+    };
+    const consumer = bench.consumer(make, { handle, reclaimIdleMs: 600_000 });
+    await consumer.start();
+    await bench.add(1);
+    await until(() => expect(deliveries).toEqual([1, 2]));
     await until(async () => expect(await bench.pendingCount()).toBe(0));
   });
 
