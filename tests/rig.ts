@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";
 import { createExchangeSim, DEFAULT_MARKET } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { type ServiceProcess, startRedisServer, startService } from "@quantum/testkit";
+import { patienceMs, type ServiceProcess, startRedisServer, startService } from "@quantum/testkit";
 
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
@@ -85,17 +85,18 @@ export function ordersByPlan(state: SimState): Map<string, number> {
   return counts;
 }
 
-/** Waits until `probe` answers something: for states that nobody announces. */
+/** Waits until `probe` answers something, for states that nobody announces; longer than `timeoutMs` under load. */
 export async function eventually<T>(
   probe: () => Promise<T | undefined>,
   timeoutMs: number,
   what: string,
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
+  const patience = patienceMs(timeoutMs);
+  const deadline = performance.now() + patience;
   for (;;) {
     const found = await probe();
     if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    if (performance.now() > deadline) throw new Error(`not within ${patience} ms: ${what}`);
     await delay(PROBE_MS);
   }
 }

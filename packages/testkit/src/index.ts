@@ -3,6 +3,7 @@ export type { GuardedProcess, SpawnOptions } from "./child-process.ts";
 export { startFaultProxy } from "./fault-proxy.ts";
 export type { FaultProxy, FaultProxyOptions, ProxyFrame, Verdict } from "./fault-proxy.ts";
 export { freePort, isFree } from "./free-port.ts";
+export { patienceMs } from "./patience.ts";
 export { findPrometheus } from "./prometheus-binary.ts";
 export type { PrometheusBinaries } from "./prometheus-binary.ts";
 export { startPrometheus } from "./prometheus-server.ts";

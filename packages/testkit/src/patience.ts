@@ -1,7 +1,11 @@
-/** Vitest's setup: `vi.waitFor` gives up after 1 s by default, which real processes on a loaded machine exceed. */
-import { vi } from "vitest";
+/**
+ * How long a test waits for what other processes do. A wait that ends well ends with its condition, so patience costs
+ * time only where something is wrong.
+ */
+import { availableParallelism, loadavg } from "node:os";
 
-const PATIENCE_MS = 10_000;
-
-const waitFor = vi.waitFor;
-vi.waitFor = (callback, options = PATIENCE_MS) => waitFor(callback, options);
+/** `ms`, or as many times longer as more processes want to run than there are cores. */
+export function patienceMs(ms: number): number {
+  const [load = 0] = loadavg();
+  return Math.round(ms * Math.max(1, load / availableParallelism()));
+}

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { endProcess, spawnGuarded, type GuardedProcess } from "./child-process.ts";
+import { patienceMs } from "./patience.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
 const COMPILE_CACHE = join(REPOSITORY, ".cache/node");
@@ -35,7 +36,7 @@ export interface ServiceProcess {
   readonly logs: readonly LogRecord[];
   /** How it ended, when it has. */
   readonly exited: Promise<ServiceExit>;
-  /** The first record that satisfies the predicate, past ones included. Rejects at the deadline or the end. */
+  /** The first record that satisfies the predicate, past ones included. Rejects at the end, or when patience ends. */
   waitForLog(predicate: (record: LogRecord) => boolean, timeoutMs: number): Promise<LogRecord>;
   /** SIGTERM. Rejects if the service had to be killed because it did not end in time. */
   stop(): Promise<ServiceExit>;
@@ -85,13 +86,14 @@ function service(name: string, child: GuardedProcess, output: Output, url: strin
     waitForLog: (predicate, timeoutMs) => output.waitFor(predicate, timeoutMs),
     async stop() {
       let late = false;
+      const timeoutMs = patienceMs(STOP_TIMEOUT_MS);
       const timer = setTimeout(() => {
         late = true;
         child.kill("SIGKILL");
-      }, STOP_TIMEOUT_MS);
+      }, timeoutMs);
       await endProcess(child, "SIGTERM");
       clearTimeout(timer);
-      if (late) throw output.error(`did not stop within ${STOP_TIMEOUT_MS} ms of SIGTERM`);
+      if (late) throw output.error(`did not stop within ${timeoutMs} ms of SIGTERM`);
       return output.exited;
     },
     async kill() {
@@ -119,9 +121,10 @@ class Output {
     }
   }
 
-  async waitFor(predicate: (record: LogRecord) => boolean, timeoutMs: number): Promise<LogRecord> {
+  async waitFor(predicate: (record: LogRecord) => boolean, givenMs: number): Promise<LogRecord> {
     const past = this.records.find(predicate);
     if (past !== undefined) return past;
+    const timeoutMs = patienceMs(givenMs);
     const found = Promise.withResolvers<LogRecord>();
     const listener = (record: LogRecord) => predicate(record) && found.resolve(record);
     this.#listeners.add(listener);

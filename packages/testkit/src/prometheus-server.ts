@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { endProcess, type GuardedProcess, spawnGuarded } from "./child-process.ts";
 import { freePort } from "./free-port.ts";
+import { patienceMs } from "./patience.ts";
 import { findPrometheus } from "./prometheus-binary.ts";
 
 const START_TIMEOUT_MS = 10_000;
@@ -62,7 +63,8 @@ async function untilReady(child: GuardedProcess): Promise<void> {
     });
   }
   child.once("close", (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
-  const timer = setTimeout(() => fail(`was not ready within ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);
+  const timeoutMs = patienceMs(START_TIMEOUT_MS);
+  const timer = setTimeout(() => fail(`was not ready within ${timeoutMs} ms`), timeoutMs);
   try {
     await ready.promise;
   } catch (error) {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { endProcess, spawnGuarded, type GuardedProcess } from "./child-process.ts";
 import { freePort } from "./free-port.ts";
+import { patienceMs } from "./patience.ts";
 import { findRedisServer, type RedisBinary } from "./redis-binary.ts";
 
 /** Loading an append-only file of a long test included. */
@@ -126,7 +127,8 @@ async function spawnReady(found: RedisBinary, args: string[]): Promise<GuardedPr
     });
   }
   child.once("close", (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
-  const timer = setTimeout(() => fail(`was not ready within ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);
+  const timeoutMs = patienceMs(START_TIMEOUT_MS);
+  const timer = setTimeout(() => fail(`was not ready within ${timeoutMs} ms`), timeoutMs);
   try {
     await ready.promise;
   } catch (error) {
