@@ -106,10 +106,6 @@ describe("a command that fails", () => {
   it.each([
     ["at its deadline", (client: RedisClient) => (server.pause(), client.get("a").finally(server.resume))],
     ["because its connection is closed", (client: RedisClient) => (client.disconnect(), client.get("a"))],
-    [
-      "because its connection is lost",
-      (client: RedisClient) => (client.stream.destroy(), client.multi().exec()),
-    ],
   ])("%s is unanswered", async (_, send) => {
     const client = connect();
     await client.ping();
