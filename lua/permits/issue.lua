@@ -86,6 +86,13 @@ else
   -- whole history), and a frozen replica that comes back after the permit was used must not write another one: an entry
   -- that is not pending has its answer. Without the group nothing is known of it.
   if now - tonumber(attempt:match('^%d+')) > tonumber(permit_sec) * 1000 then return acknowledge('ENDED') end
+  -- A plan of ours whose record is gone can be consumed no more, and one whose entry is gone is known to nobody: a permit
+  -- would only promise what nobody comes for.
+  local entry = redis.call('XRANGE', plans, attempt, attempt)[1]
+  if not entry then return acknowledge('ENDED') end
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'attempt_no' then return acknowledge('ENDED') end
+  end
   local pending = redis.pcall('XPENDING', plans, group, attempt, attempt, 1)
   if not pending.err and #pending == 0 then return { 'REPLAYED' } end
 end

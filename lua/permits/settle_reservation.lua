@@ -32,8 +32,8 @@ local now = now_ms()
 local executed = amounts ~= '' and cjson.decode(amounts)
 -- Ids of two streams may be equal, so a result's is marked as one.
 local execution = 'result:' .. entry_id
--- Charged before: the group was lost and its stream is read again.
-if redis.call('ZSCORE', executions, execution) then
+-- Charged before: the group was lost and its stream is read again, or the result came long after its plan's end.
+if redis.call('ZSCORE', executions, execution) or redis.call('ZSCORE', executions, 'attempt:' .. attempt) then
   redis.call('XACK', results, group, entry_id)
   return { 'REPLAYED' }
 end

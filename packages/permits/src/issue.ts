@@ -3,7 +3,7 @@ import { dumpPythonJson, type Keys, type PythonJson, verdictField } from "@quant
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
 
-const RESERVATION_KEYS = ["open", "expiry", "totals", "executions"] as const;
+export const RESERVATION_KEYS = ["open", "expiry", "totals", "executions"] as const;
 
 const runIssue = bindScript("permits/issue", {
   keys: [

@@ -10,7 +10,7 @@ export const PLAN = "67e6da21fa9fe506";
 export const OTHER_PLAN = "3f58da1bdb590b3b";
 export const PERMIT_TTL_SEC = 60;
 export const HOUR_MS = 3_600_000;
-const RESERVE_TTL_MS = 120_000;
+export const RESERVE_TTL_MS = 120_000;
 const GROUP = "governor";
 
 export const keys = createKeys();

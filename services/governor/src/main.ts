@@ -1,5 +1,5 @@
 import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
-import { createIssuer } from "@quantum/permits";
+import { createIssuer, startBookkeeping } from "@quantum/permits";
 import { createSimulation, runService, simulationOf } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { configSource, disarmOn, rulesOf } from "./config.ts";
@@ -37,6 +37,16 @@ await runService({
       simulate: createSimulation(simulationOf(config, "GOV_SIM")),
     });
     observeGovernor({ governor, symbols: config.SYMBOLS, issuer: GOVERNOR, redis, keys, registry, log });
+    const books = startBookkeeping({
+      redis,
+      keys,
+      issuer: GOVERNOR,
+      reserveTtlMs: RESERVE_TTL_MS,
+      charges: true,
+      symbols: config.SYMBOLS,
+      onCorrection: (correction) => log.warn(correction, "limits put right"),
+      onError: (error) => log.error({ err: error }, "failed to check the limits' sums, trying again"),
+    });
     const common = { redis, connectForBlocking, keys, group: GOVERNOR, consumer: instance };
     return {
       consumers: [
@@ -53,6 +63,7 @@ await runService({
           maxDeliveries: Infinity,
         }),
       ],
+      stop: books.stop,
     };
   },
 });

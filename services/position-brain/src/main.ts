@@ -1,6 +1,6 @@
 import { QUANTITY_ISSUER } from "@quantum/contract";
 import { createBinanceExchange, parseVenue, RuleBook, whenReady } from "@quantum/exchange";
-import { createIssuer } from "@quantum/permits";
+import { createIssuer, startBookkeeping } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
 import { createSimulation, runService, simulationOf } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
@@ -89,6 +89,16 @@ await runService({
     const operator = new OperatorCommands({ pairs, refresh });
     observe({ brain, refresh, operator, pairs, allowlist, registry, log });
 
+    const books = startBookkeeping({
+      redis,
+      keys,
+      issuer: QUANTITY_ISSUER,
+      reserveTtlMs: reserveTtlMs(config),
+      charges: false,
+      symbols: allowlist,
+      onCorrection: (correction) => log.warn(correction, "promises put right"),
+      onError: (error) => log.error({ err: error }, "failed to check the promises' sums, trying again"),
+    });
     let stopSchedule = async () => {};
     const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
     return {
@@ -118,6 +128,7 @@ await runService({
       stop: async () => {
         rules.stop();
         refresh.stop();
+        await books.stop();
         await stopSchedule();
       },
     };

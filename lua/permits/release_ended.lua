@@ -1,0 +1,48 @@
+-- Ends a reservation whose plan has ended without a result that told this issuer so: the plan is no longer known, waits in
+-- another attempt, or has its outcome and the result entry was lost. A promise ends with what it was made for. One that may
+-- still become an order, or is one that is not settled, is kept. Safe to run twice.
+--
+-- KEYS
+--   plan         HASH, the plan's record
+--   handed_over  HASH plan id → its execute entry, until its order has an outcome
+--   unsettled    ZSET of this symbol's claimed orders
+--   open         reservations of this issuer and symbol, see permits/reservations.lua
+--   expiry       ditto
+--   totals       ditto
+--   executions   ditto
+-- ARGV
+--   plan_id      16 hex digits
+--   attempt      whose reservation
+--   charges      1 if the issuer's limits are charged with what was executed, else 0
+--   result_ms    how long after the end a result may still be on its way; twice that, if an order was executed
+-- REPLY
+--   RELEASED     no order came of it
+--   CHARGED      an order was executed: charged as it was reserved
+--   KEPT         the plan has not ended, or not long enough ago; nothing was changed
+--   GONE         no such reservation
+--@include shared/now.lua
+--@include permits/reservations.lua
+local plan, handed_over, unsettled, open, expiry, totals, executions = unpack(KEYS)
+local plan_id, attempt, charges, result_ms = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+
+-- A key of the wrong type fails here, before anything is written.
+local state, of_attempt, ended_at = unpack(redis.call('HMGET', plan, 'state', 'attempt', 'ended_at_ms'))
+local reserved = redis.call('HGET', open, attempt)
+local is_busy = redis.call('HEXISTS', handed_over, plan_id) == 1 or redis.call('ZCARD', unsettled) > 0
+redis.call('HLEN', totals)
+redis.call('ZCARD', expiry)
+redis.call('ZCARD', executions)
+if not reserved then return { 'GONE' } end
+
+local now = now_ms()
+local is_current = state and of_attempt == attempt
+local was_executed = is_current and state == 'EXECUTED'
+local patience_ms = was_executed and 2 * result_ms or result_ms
+if is_busy or (is_current and not (ended_at and now - tonumber(ended_at) > patience_ms)) then return { 'KEPT' } end
+
+drop(open, expiry, totals, executions, attempt)
+if not (was_executed and charges) then return { 'RELEASED' } end
+-- Under this name settle_reservation finds that it was charged, should the result come after all.
+redis.call('ZADD', executions, int(math.min(tonumber(ended_at), now)), 'attempt:' .. attempt)
+if utc_day(tonumber(ended_at)) == utc_day(now) then charge(totals, now, cjson.decode(reserved)) end
+return { 'CHARGED' }

@@ -1,0 +1,121 @@
+/**
+ * Keeps one issuer's reservations true to what they stand for: sums are made again from what is open
+ * (`lua/permits/balance.lua`), and a reservation whose plan has ended goes with it (`release_ended.lua`), whatever
+ * became of the result that should have said so. Every replica may do it: doing it twice changes nothing.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Keys } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import { beginAnew } from "./indexes.ts";
+import { RESERVATION_KEYS } from "./issue.ts";
+
+const runBalance = bindScript("permits/balance", { keys: [...RESERVATION_KEYS], args: ["reserve_ms"] });
+const runRelease = bindScript("permits/release_ended", {
+  keys: ["plan", "handed_over", "unsettled", ...RESERVATION_KEYS],
+  args: ["plan_id", "attempt", "charges", "result_ms"],
+});
+
+const EVERY_MS = 5_000;
+/** A plan ends in less, and its result is read in less; what is older is looked at. */
+const RESULT_MS = 10_000;
+/** Reservations looked at in one turn and symbol; the rest are for the next one. */
+const LOOKED_AT_MAX = 200;
+
+export interface BookkeepingOptions {
+  redis: RedisClient;
+  keys: Keys;
+  issuer: string;
+  reserveTtlMs: number;
+  /** Whether executions are charged to limits of this issuer. */
+  charges: boolean;
+  /** Symbols that are known without Redis. */
+  symbols: Iterable<string>;
+  /** Something was put right, in words. */
+  onCorrection: (correction: { symbol: string; what: string }) => void;
+  onError: (error: Error) => void;
+}
+
+/** Does it every few seconds until stopped. */
+export function startBookkeeping(options: BookkeepingOptions): { stop: () => Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const running = (async () => {
+    for (;;) {
+      await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await keepBooks(options).catch(options.onError);
+    }
+  })();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** One turn. A symbol that fails does not keep the others from it. */
+export async function keepBooks(options: BookkeepingOptions): Promise<void> {
+  const { redis, keys, onError } = options;
+  // An index of another type is its owner's to make anew; the other one and the configuration are enough meanwhile.
+  const known = await Promise.allSettled([
+    redis.smembers(keys.orderSymbols),
+    redis.smembers(keys.waitingSymbols),
+  ]);
+  const symbols = new Set([
+    ...options.symbols,
+    ...known.flatMap((set) => (set.status === "fulfilled" ? set.value : [])),
+  ]);
+  const [seconds] = await redis.time();
+  for (const symbol of symbols) {
+    await keepSymbol(options, symbol, Number(seconds) * 1000).catch((error: unknown) =>
+      onError(error as Error),
+    );
+  }
+}
+
+async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: number): Promise<void> {
+  const { redis, keys, issuer, reserveTtlMs, charges, onCorrection } = options;
+  const book = keys.reservations(issuer, symbol);
+  const deleted = await beginAnew(redis, [
+    { key: book.open, type: "hash" },
+    { key: book.expiry, type: "zset" },
+    { key: book.totals, type: "hash" },
+    { key: book.executions, type: "zset" },
+  ]);
+  for (const key of deleted) onCorrection({ symbol, what: `${key} was of another type` });
+  const [status, what = ""] = await runBalance(redis, {
+    keys: book,
+    args: { reserve_ms: String(reserveTtlMs) },
+  });
+  if (status === "CORRECTED") onCorrection({ symbol, what });
+
+  const oldMs = nowMs + reserveTtlMs - RESULT_MS;
+  const old = await redis.zrangebyscore(book.expiry, "-inf", oldMs, "LIMIT", 0, LOOKED_AT_MAX);
+  for (const attempt of old) {
+    const planId = await planOf(redis, keys, attempt);
+    if (planId === undefined) continue;
+    const [released] = await runRelease(redis, {
+      keys: {
+        plan: keys.plan(planId),
+        handed_over: keys.handedOver,
+        unsettled: keys.unsettled(symbol),
+        ...book,
+      },
+      args: { plan_id: planId, attempt, charges: charges ? "1" : "0", result_ms: String(RESULT_MS) },
+    });
+    if (released === "RELEASED" || released === "CHARGED")
+      onCorrection({ symbol, what: `plan ${planId} has ended without a result: ${released.toLowerCase()}` });
+  }
+}
+
+/**
+ * The plan that an attempt's entry names. Undefined where the entry is gone, or the plan is not ours and has no record:
+ * nothing tells whether such a plan has ended, so its reservation runs out by itself.
+ */
+async function planOf(redis: RedisClient, keys: Keys, attempt: string): Promise<string | undefined> {
+  if (!/^\d+-\d+$/.test(attempt)) return undefined;
+  const [entry] = await redis.xrange(keys.streams.plan, attempt, attempt);
+  const at = entry?.[1].indexOf("plan_id") ?? -1;
+  return at < 0 ? undefined : entry?.[1][at + 1];
+}
