@@ -65,4 +65,38 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     ],
     test: `${BRAIN}/refresh.test.ts`,
   },
+  {
+    bug: "totals are not made again from what is open",
+    edits: [
+      {
+        file: "packages/permits/src/bookkeeping.ts",
+        find: 'const [status, what = ""] = await runBalance(redis, {',
+        replace:
+          'const run: typeof runBalance = () => Promise.resolve(["BALANCED"]);\n  const [status, what = ""] = await run(redis, {',
+      },
+    ],
+    test: "packages/permits/src/bookkeeping.test.ts",
+  },
+  {
+    bug: "a promise is made for a plan that nobody can consume any more",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "  if not entry then return acknowledge('ENDED') end\n",
+        replace: "  entry = entry or { attempt, {} }\n",
+      },
+    ],
+    test: "packages/permits/src/issue.test.ts",
+  },
+  {
+    bug: "a promise without a result stays although its plan has ended",
+    edits: [
+      {
+        file: "packages/permits/src/bookkeeping.ts",
+        find: "for (const attempt of old) {",
+        replace: "for (const attempt of old.slice(old.length)) {",
+      },
+    ],
+    test: "packages/permits/src/bookkeeping.test.ts",
+  },
 ];

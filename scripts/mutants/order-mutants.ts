@@ -144,4 +144,28 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     ],
     test: "services/apply-layer/src/open.test.ts",
   },
+  {
+    bug: "plans whose permits are spent are not swept",
+    edits: [
+      {
+        file: `${EXECUTOR}/hand-overs.ts`,
+        find: "} else if (!(await this.#endUnclaimed(handOver))) return;",
+        replace: "} else return;",
+      },
+    ],
+    test: `${EXECUTOR}/hand-overs.test.ts`,
+    only: "a hand-over whose entry is lost",
+  },
+  {
+    bug: "a hand-over that was claimed ends as lost once its claim is deleted",
+    edits: [
+      {
+        file: "lua/orders/handover_lost.lua",
+        find: "if claim.err or is_unsettled or (is_current and record[2]) or",
+        replace: "if",
+      },
+    ],
+    test: `${EXECUTOR}/hand-overs.test.ts`,
+    only: "an order in doubt",
+  },
 ];

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Limit } from "./issue.ts";
 import {
   contents,
+  deliverAll,
   denied,
   grant,
   granted,
@@ -151,6 +152,17 @@ describe("issue", () => {
       expect(await issue(granted(), attempt)).toEqual({ kind: "ended" });
       expect(await redis.exists(keys.permit("governor", PLAN), reservations.open)).toBe(0);
       expect(await pendingEntries(keys.streams.plan)).toBe(0);
+    });
+
+    it("that can be consumed no more gets no permit and no promise: its record or the whole keyspace is lost", async () => {
+      const swept = (await redis.xadd(keys.streams.plan, "*", "plan_id", PLAN, "attempt_no", "1")) ?? "";
+      await deliverAll(keys.streams.plan);
+      expect(await issue(granted(), swept)).toEqual({ kind: "ended" });
+      expect(await pendingEntries(keys.streams.plan)).toBe(0);
+      const lost = await publish(PLAN, { record: false });
+      await redis.flushall();
+      expect(await issue(granted(), lost)).toEqual({ kind: "ended" });
+      expect(await redis.dbsize()).toBe(0);
     });
 
     it("that is published again replaces its reservation", async () => {
