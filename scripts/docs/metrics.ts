@@ -2,6 +2,8 @@
 import { EventEmitter } from "node:events";
 import { createKeys } from "@quantum/contract";
 import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-client";
+import { RedisClock } from "../../packages/redis/src/index.ts";
+import { observeClock } from "../../packages/service-kit/src/clock.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
 import { observeConsumers } from "../../packages/service-kit/src/stream-telemetry.ts";
 import { observe as observeApplyLayer } from "../../services/apply-layer/src/telemetry.ts";
@@ -17,7 +19,10 @@ const idle = () => new EventEmitter() as never;
 const REGISTRATIONS: readonly { title: string; register: (registry: Registry) => void }[] = [
   {
     title: "Every service on Redis",
-    register: (registry) => observeRedis(idle(), createKeys(), registry),
+    register: (registry) => {
+      observeRedis(idle(), createKeys(), registry);
+      observeClock(new RedisClock(idle()), registry);
+    },
   },
   {
     title: "Every service on Redis, for each stream and consumer group that it reads",

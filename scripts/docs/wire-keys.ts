@@ -187,6 +187,14 @@ const NOTES: Readonly<
     by: "position-brain → operators",
     holds: `${codes(ledger)}; those after \`updated_at\` and \`version\` are *ours*; \`fingerprint\` as above. \`last_known_amt\` is signed`,
   },
+  refreshTurn: {
+    key: keys.refreshTurn,
+    type: "HASH",
+    ttlSec: "none",
+    by: "position-brain",
+    holds:
+      "`begun_ms` of the last refresh of all positions, `done_ms` of the last one that succeeded: whose turn the next one is",
+  },
   killSwitch: {
     key: keys.killSwitch,
     type: "STRING",

@@ -62,6 +62,8 @@ export function createKeys(prefix = "") {
 
     snapshot: (symbol: string) => key(`position:snapshot:${symbol}`),
     ledger: (symbol: string) => key(`position:ledger:${symbol}`),
+    /** HASH: when the last refresh of all positions began, and when one last succeeded. */
+    refreshTurn: key("position:refresh"),
 
     /** Prefix of BullMQ's own keys. */
     jobs: `${prefix}quantum:jobs`,

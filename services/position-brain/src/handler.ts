@@ -84,14 +84,11 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
       await answer(deny("simulated_denial", {}), "");
       return DONE;
     }
-    const addedMs = entryTimeMs(entry);
-    // Whatever deadline an entry names, it is not held longer than anybody may wait.
-    const deadlineMs = Math.min(plan.deadline_ms ?? addedMs + WAIT_BUDGET_MS, addedMs + WAIT_BUDGET_MAX_MS);
-    const answerByMs = deadlineMs - ANSWER_MARGIN_MS;
-    await this.#settled(plan.symbol, answerByMs);
+    const answerBy = performance.now() + this.#leftMs(plan, entryTimeMs(entry)) - ANSWER_MARGIN_MS;
+    await this.#settled(plan.symbol, answerBy);
     for (;;) {
       const { decision, releases } = await this.#decide(plan);
-      const hasTime = Date.now() < answerByMs;
+      const hasTime = performance.now() < answerBy;
       if (isPromised(decision) && hasTime) await delay(LOOK_AGAIN_MS);
       else if (await answer(decision, releases)) return DONE;
       else if (!hasTime && (await answer(deny("quantity_promised", {}), releases))) return DONE;
@@ -150,10 +147,17 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
     return trouble;
   }
 
-  /** Waits for the results of the symbol that have arrived, no longer than until `untilMs`. */
-  async #settled(symbol: string, untilMs: number): Promise<void> {
+  /** How long the plan still waits. Whatever its deadline and Redis's clock say, no longer than anybody may wait. */
+  #leftMs({ deadline_ms: deadlineMs }: PlanEntry, addedMs: number): number {
+    const budgetMs = deadlineMs === undefined ? WAIT_BUDGET_MS : WAIT_BUDGET_MAX_MS;
+    const latestMs = addedMs + budgetMs;
+    return Math.min(Math.min(deadlineMs ?? latestMs, latestMs) - this.#options.pairs.now(), budgetMs);
+  }
+
+  /** Waits for the results of the symbol that have arrived, no longer than until `until`, by performance.now(). */
+  async #settled(symbol: string, until: number): Promise<void> {
     const settling = [...this.#settling].filter(([, of]) => of === symbol).map(([result]) => result);
-    const leftMs = untilMs - Date.now();
+    const leftMs = until - performance.now();
     if (settling.length === 0 || leftMs <= 0) return;
     // Late is no trouble: the old pair and its promises are still right together.
     await withDeadline(Promise.allSettled(settling), leftMs, `results of ${symbol}`).catch(() => undefined);

@@ -9,7 +9,7 @@ import { PositionBrain } from "./handler.ts";
 import { OperatorCommands } from "./operator.ts";
 import { createPairStore } from "./pair-store.ts";
 import { PairRefresh } from "./refresh.ts";
-import { startSchedule } from "./schedule.ts";
+import { RefreshSchedule } from "./schedule.ts";
 import { observe } from "./telemetry.ts";
 
 const REQUEST_TIMEOUT_MS = 3_000;
@@ -24,17 +24,7 @@ await runService({
   ...configSource,
   port: (config) => config.P33_METRICS_PORT,
   level: (config) => config.P33_LOG_LEVEL,
-  start: async ({
-    config,
-    keys,
-    redis,
-    facts,
-    log,
-    registry,
-    instance,
-    connectForBlocking,
-    connectForJobs,
-  }) => {
+  start: async ({ config, keys, redis, facts, log, registry, instance, connectForBlocking }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     const forgetful = notDurable(facts, CLOCK_BOUND_MS);
     if (forgetful.length > 0 && !venue.simulated)
@@ -99,20 +89,17 @@ await runService({
       onCorrection: (correction) => log.warn(correction, "promises put right"),
       onError: (error) => log.error({ err: error }, "failed to check the promises' sums, trying again"),
     });
-    let stopSchedule = async () => {};
+    const schedule = new RefreshSchedule({
+      redis,
+      keys,
+      everyMs: Math.round(config.P33_POLL_SEC * MS_PER_SEC),
+      refresh: () => refresh.all(),
+      onError: (error) => log.error({ err: error }, "failed to ask whose turn the refresh is, trying again"),
+      onLate: (problem) => log.error(problem),
+    });
     const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
     return {
-      begin: async () => {
-        // It reports its own failure, and the schedule repeats it: until then there is no snapshot, and no permit.
-        await refresh.all().catch(() => undefined);
-        stopSchedule = await startSchedule({
-          connectForJobs,
-          keys,
-          everyMs: Math.round(config.P33_POLL_SEC * MS_PER_SEC),
-          refresh: () => refresh.all(),
-          onError: (error) => log.error({ err: error }, "the refresh schedule failed, trying again"),
-        });
-      },
+      begin: () => schedule.start(),
       consumers: [
         new StreamConsumer({ ...consumer, stream: keys.streams.plan, handle: brain.handlePlan }),
         new StreamConsumer({
@@ -124,12 +111,12 @@ await runService({
         }),
         new StreamConsumer({ ...consumer, stream: keys.streams.operatorAudit, handle: operator.handle }),
       ],
-      readiness: async () => [...exchange.problems(), ...refresh.problems()],
+      readiness: async () => [...exchange.problems(), ...refresh.problems(), ...schedule.problems()],
       stop: async () => {
         rules.stop();
         refresh.stop();
         await books.stop();
-        await stopSchedule();
+        await schedule.stop();
       },
     };
   },

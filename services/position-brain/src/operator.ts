@@ -38,8 +38,9 @@ export class OperatorCommands extends EventEmitter<OperatorEvents> {
       this.emit("ignored", { command, why });
       return ACK;
     };
-    if (Date.now() - command.at_ms > HOLD_ACCEPT.validMs) return ignore("too old");
     const { pairs, refresh } = this.#options;
+    // One from the future may be of any age.
+    if (Math.abs(pairs.now() - command.at_ms) > HOLD_ACCEPT.validMs) return ignore("too old");
     const { ledger } = await pairs.read(command.target);
     const since = ledger?.disagreesSinceMs;
     if (since === undefined || since !== command.detail["disagrees_since_ms"])

@@ -1,6 +1,6 @@
 /** Where the pairs are kept: `lua/ledger/store.lua`, and what decisions (`state.lua`) and refreshes begin with. */
 import { flatFields, type Keys, QUANTITY_ISSUER } from "@quantum/contract";
-import { bindScript, type RedisClient } from "@quantum/redis";
+import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
 import {
   type Ledger,
@@ -56,6 +56,9 @@ export type PairStore = ReturnType<typeof createPairStore>;
 export function createPairStore({ redis, keys, source }: { redis: RedisClient; keys: Keys; source: string }) {
   const known = new Map<string, { version: string; pair: Pair }>();
   return {
+    /** The time that everything stored here is dated by and judged by, in whole ms: Redis's. */
+    now: (): number => Math.floor(redisNow(redis)),
+
     async read(symbol: string): Promise<StoredPair> {
       const hashes = await readHashes(symbol);
       const snapshot = parseSnapshot(hashes.snapshot);

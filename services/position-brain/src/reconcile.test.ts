@@ -108,10 +108,17 @@ describe("the ledger", () => {
       qty: "1",
       atMs,
     });
-    const ledger = withExecutions(empty, [execution(5), execution(7), execution(6)]);
+    const ledger = withExecutions(empty, [execution(5), execution(7), execution(6)], 7);
     expect(ledger.lastExecution?.atMs).toBe(7);
-    expect(withExecutions(ledger, [execution(3)]).lastExecution?.atMs).toBe(7);
-    expect(withExecutions(ledger, []).lastExecution?.atMs).toBe(7);
+    expect(withExecutions(ledger, [execution(3)], 10).lastExecution?.atMs).toBe(7);
+    expect(withExecutions(ledger, [], 10).lastExecution?.atMs).toBe(7);
+  });
+
+  it("takes an execution of the future for one of now, which ages from there", () => {
+    const lastExecution: Execution = { planId: "1", orderId: "1", side: "BUY", qty: "1", atMs: 3_600_000 };
+    const ledger = withExecutions({ ...empty, lastExecution }, [], 10);
+    expect(ledger.lastExecution).toEqual({ ...lastExecution, atMs: 10 });
+    expect(withExecutions(ledger, [], 20).lastExecution?.atMs).toBe(10);
   });
 });
 

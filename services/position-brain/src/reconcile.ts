@@ -22,12 +22,18 @@ export function withTrades(ledger: Ledger, trades: readonly Trade[]): Ledger {
   return { ...ledger, amt: amount.toFixed(), lastTradeId: newest.toString(), origin: "trades" };
 }
 
-/** The latest execution stays: a result that is handled late must not bring an older one back. */
-export function withExecutions(ledger: Ledger, executions: readonly Execution[]): Ledger {
-  const latest = executions.reduce(
-    (last, execution) => (last === undefined || execution.atMs >= last.atMs ? execution : last),
-    ledger.lastExecution,
-  );
+/**
+ * The latest execution stays: a result that is handled late must not bring an older one back. One of the future counts as
+ * now, once: Redis's clock was ahead, and the cooldown would last for as long as that future is away.
+ */
+export function withExecutions(ledger: Ledger, executions: readonly Execution[], nowMs: number): Ledger {
+  const known = ledger.lastExecution === undefined ? [] : [ledger.lastExecution];
+  const latest = [...known, ...executions]
+    .map((execution) => ({ ...execution, atMs: Math.min(execution.atMs, nowMs) }))
+    .reduce<Execution | undefined>(
+      (last, execution) => (last === undefined || execution.atMs >= last.atMs ? execution : last),
+      undefined,
+    );
   return { ...ledger, lastExecution: latest };
 }
 

@@ -218,7 +218,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
         pair = pairOf(again, withTrades(ledger, trades));
       }
       if (!(await this.#hasFills(symbol, executions, trades, pair.ledger))) return this.#inconclusive(symbol);
-      const latest = withExecutions(ledger, executions).lastExecution;
+      const latest = withExecutions(ledger, executions, this.#options.pairs.now()).lastExecution;
       if (!agrees(pair) && (await this.#ordersUnderWay(symbol, latest))) return this.#inconclusive(symbol);
     }
     return this.#store(stored.version, symbol, pair, executions);
@@ -256,10 +256,11 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     { snapshot, ledger }: Pair,
     executions: readonly Execution[],
   ): Promise<"stored" | "conflict"> {
+    const nowMs = this.#options.pairs.now();
     const disagreesSinceMs = agrees({ snapshot, ledger })
       ? undefined
-      : (ledger.disagreesSinceMs ?? Date.now());
-    const pair = { snapshot, ledger: { ...withExecutions(ledger, executions), disagreesSinceMs } };
+      : Math.min(ledger.disagreesSinceMs ?? nowMs, nowMs);
+    const pair = { snapshot, ledger: { ...withExecutions(ledger, executions, nowMs), disagreesSinceMs } };
     if (!(await this.#options.pairs.store(symbol, version, pair))) return "conflict";
     this.#stored.add(symbol);
     this.emit("stored", { symbol, pair });
@@ -276,7 +277,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     const missing = executions.filter(
       (execution) =>
         execution.orderId !== "" &&
-        isRecent(execution) &&
+        this.#isRecent(execution) &&
         filledQty(uncounted, execution.orderId).lt(execution.qty),
     );
     if (missing.length === 0) return true;
@@ -291,9 +292,13 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   /** An order of ours is not settled, or its result waits here, or it was executed just now. */
   async #ordersUnderWay(symbol: string, latest: Execution | undefined): Promise<boolean> {
-    if (latest !== undefined && isRecent(latest)) return true;
+    if (latest !== undefined && this.#isRecent(latest)) return true;
     const results = this.#queued.get(symbol)?.executions.length ?? 0;
     return results > 0 || (await this.#options.pairs.unsettledOrders(symbol)) > 0;
+  }
+
+  #isRecent({ atMs }: Execution): boolean {
+    return atMs > this.#options.pairs.now() - FILL_LATE_MS;
   }
 
   #inconclusive(symbol: string): Outcome {
@@ -344,7 +349,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   /** Open orders first: one that fills in between is subtracted from what it has already reduced, never missed. */
   async #observe(symbol?: string): Promise<Observed> {
-    const tsMs = Date.now();
+    const tsMs = this.#options.pairs.now();
     const orders = await this.#options.exchange.openOrders(symbol);
     const positions = await this.#options.exchange.positions(symbol);
     return observedOf(positions, orders, tsMs);
@@ -368,8 +373,4 @@ function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: n
 
 function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: Ledger): Pair {
   return { snapshot: snapshotOf(position, openReduceQty, tsMs), ledger };
-}
-
-function isRecent({ atMs }: Execution): boolean {
-  return atMs > Date.now() - FILL_LATE_MS;
 }

@@ -1,92 +1,157 @@
 import { createKeys } from "@quantum/contract";
-import { connectForCommands, connectForJobs, disconnect } from "@quantum/redis";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/testkit";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { startSchedule } from "./schedule.ts";
+import { Queue } from "bullmq";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { RefreshSchedule, type ScheduleOptions } from "./schedule.ts";
 
 const EVERY_MS = 100;
-/** Until a full Redis is noticed, and forgotten again. */
-const FULL_MS = 20_000;
+const HOUR_MS = 3_600_000;
+/** For a refresh that is due, on a busy machine. */
+const PATIENCE_MS = 5_000;
 const keys = createKeys();
 let server: TestRedis;
+let redis: RedisClient;
+let schedules: RefreshSchedule[];
 
 beforeAll(async () => {
   server = await startRedisServer();
+  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
 });
-afterAll(() => server.stop());
-
-it("refreshes once an interval however many replicas share it, goes on after a failure, and stops", async () => {
-  const options = { url: server.url, name: "test", onError: () => undefined };
-  const times: number[] = [];
-  const enough = Promise.withResolvers<void>();
-  const refresh = async () => {
-    times.push(Date.now());
-    if (times.length === 8) enough.resolve();
-    if (times.length === 2) throw new Error("the exchange is away");
-  };
-  const schedule = () =>
-    startSchedule({
-      connectForJobs: () => connectForJobs(options),
-      keys,
-      everyMs: EVERY_MS,
-      refresh,
-      onError: (error) => enough.reject(error),
-    });
-  const stops = [await schedule(), await schedule(), await schedule()];
-  await enough.promise;
-  // One fewer interval than refreshes; the first one may come early in its interval.
-  expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(6 * EVERY_MS);
-
-  for (const stop of stops) await stop();
-  const redis = connectForCommands(options);
-  const names = await redis.keys("*");
+afterAll(async () => {
   await disconnect(redis);
-  expect(names.every((name) => name.startsWith(`${keys.jobs}:position-brain-refresh`))).toBe(true);
+  await server.stop();
+});
+beforeEach(async () => {
+  await redis.flushall();
+  schedules = [];
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await Promise.all(schedules.map((schedule) => schedule.stop()));
 });
 
-it("goes on after Redis has lost everything", async () => {
-  const options = { url: server.url, name: "test", onError: () => undefined };
-  const redis = connectForCommands(options);
-  let refreshed = Promise.withResolvers<void>();
-  const stop = await startSchedule({
-    connectForJobs: () => connectForJobs(options),
+function createSchedule(options: Partial<ScheduleOptions> = {}) {
+  const schedule = new RefreshSchedule({
+    redis,
     keys,
     everyMs: EVERY_MS,
-    refresh: async () => refreshed.resolve(),
+    refresh: () => Promise.resolve(),
     onError: () => undefined,
+    onLate: () => undefined,
+    ...options,
   });
-  await refreshed.promise;
-  await redis.flushall();
-  // A refresh that was running may end first: only once the schedule is there again does one count.
-  await vi.waitFor(async () => expect((await redis.keys("*")).length).toBeGreaterThan(0));
-  refreshed = Promise.withResolvers<void>();
-  await refreshed.promise;
-  await stop();
-  await disconnect(redis);
+  schedules.push(schedule);
+  return schedule;
+}
+
+/** Counts refreshes, and waits for more of them. */
+function counter() {
+  let count = 0;
+  return {
+    refresh: async () => void (count += 1),
+    get count() {
+      return count;
+    },
+    more: async (by = 2) => {
+      const from = count;
+      await vi.waitFor(() => expect(count).toBeGreaterThanOrEqual(from + by), PATIENCE_MS);
+    },
+  };
+}
+
+describe("the refresh", () => {
+  it("comes once an interval however many replicas share it, and goes on after a failure", async () => {
+    const times: number[] = [];
+    const refresh = async () => {
+      times.push(performance.now());
+      if (times.length === 5) throw new Error("the exchange is away");
+    };
+    const replicas = [1, 2, 3].map(() => createSchedule({ refresh }));
+    await Promise.all(replicas.map((replica) => replica.start()));
+    expect(times).toHaveLength(3);
+    await vi.waitFor(() => expect(times.length).toBeGreaterThanOrEqual(9), PATIENCE_MS);
+    // Six turns after each replica's own first one; the first turn may come early in its interval.
+    expect((times[8] ?? 0) - (times[2] ?? 0)).toBeGreaterThan(4 * EVERY_MS);
+    await Promise.all(replicas.map((replica) => replica.stop()));
+    expect(await redis.keys("*")).toEqual([keys.refreshTurn]);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ["Redis has lost everything", () => redis.flushall()],
+    [
+      "its key has become another type",
+      () => redis.multi().del(keys.refreshTurn).lpush(keys.refreshTurn, "1").exec(),
+    ],
+    ["its turn began in the future", () => redis.hset(keys.refreshTurn, "begun_ms", Date.now() + HOUR_MS)],
+    [
+      "its last one was done in the future",
+      () => redis.hset(keys.refreshTurn, "done_ms", Date.now() + HOUR_MS),
+    ],
+    ["its turn is unreadable", () => redis.hset(keys.refreshTurn, "begun_ms", "soon", "done_ms", "never")],
+    ["all job queues are paused", pauseQueues],
+  ])("goes on within an interval after %s", async (_, damage) => {
+    const refreshes = counter();
+    await createSchedule(refreshes).start();
+    await damage();
+    await refreshes.more();
+    const now = Date.now();
+    const { begun_ms, done_ms } = await redis.hgetall(keys.refreshTurn);
+    expect(Number(begun_ms)).toBeLessThanOrEqual(now);
+    expect(Number(done_ms)).toBeLessThanOrEqual(now);
+  });
+
+  it("goes on while this process's clock steps", async () => {
+    const refreshes = counter();
+    await createSchedule(refreshes).start();
+    const wall = Date.now();
+    for (const shiftMs of [HOUR_MS, -HOUR_MS]) {
+      vi.spyOn(Date, "now").mockReturnValue(wall + shiftMs);
+      await refreshes.more();
+    }
+  });
+
+  it("goes on after Redis did not answer", async () => {
+    const refreshes = counter();
+    const onError = vi.fn();
+    await createSchedule({ ...refreshes, refresh: refreshes.refresh, onError }).start();
+    vi.spyOn(redis, "evalsha").mockRejectedValueOnce(new Error("no answer"));
+    await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(1), PATIENCE_MS);
+    await refreshes.more();
+  });
 });
 
-it(
-  "goes on after Redis was full for a while",
-  async () => {
-    const options = { url: server.url, name: "test", onError: () => undefined };
-    const redis = connectForCommands(options);
-    let refreshed = Promise.withResolvers<void>();
-    const errors: string[] = [];
-    const stop = await startSchedule({
-      connectForJobs: () => connectForJobs(options),
-      keys,
-      everyMs: EVERY_MS,
-      refresh: async () => refreshed.resolve(),
-      onError: ({ message }) => errors.push(message),
+describe("P3.3 that stands still", () => {
+  it("says so once, and what it waits for, until a refresh succeeds", async () => {
+    const now = vi.spyOn(performance, "now");
+    const startedAt = performance.now();
+    const onLate = vi.fn();
+    let isAway = true;
+    const refresh = async () => {
+      if (isAway) throw new Error("the exchange is away");
+    };
+    const schedule = createSchedule({ refresh, onLate });
+    await schedule.start();
+    expect(schedule.problems()).toEqual([]);
+    now.mockReturnValue(startedAt + 7_000);
+    const problem =
+      "no refresh of the positions has succeeded for 7 s: the last one failed: the exchange is away";
+    expect(schedule.problems()).toEqual([problem]);
+    await vi.waitFor(() => expect(onLate).toHaveBeenCalled(), PATIENCE_MS);
+    isAway = false;
+    await vi.waitFor(() => expect(schedule.problems()).toEqual([]), PATIENCE_MS);
+    expect(onLate.mock.calls).toEqual([[problem]]);
+  });
+});
+
+/** As a dashboard does, the queue of former versions and the executor's. */
+async function pauseQueues(): Promise<void> {
+  for (const name of ["position-brain-refresh", "executor-resolve"]) {
+    const queue = new Queue(name, {
+      connection: { host: "127.0.0.1", port: server.port },
+      prefix: keys.jobs,
     });
-    await refreshed.promise;
-    await redis.config("SET", "maxmemory", "1mb");
-    await expect.poll(() => errors.join(), { timeout: FULL_MS }).toContain("OOM");
-    await redis.config("SET", "maxmemory", "0");
-    refreshed = Promise.withResolvers<void>();
-    await refreshed.promise;
-    await stop();
-    await disconnect(redis);
-  },
-  FULL_MS,
-);
+    await queue.pause();
+    await queue.close();
+  }
+}

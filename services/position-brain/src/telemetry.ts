@@ -191,8 +191,10 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
         }
       },
     });
-  gauge("p33_snapshot_age_seconds", "Age of the stored snapshot, +Inf without one", ({ snapshot }) =>
-    snapshot ? Date.now() / MS_PER_SEC - snapshot.tsEpochSec : Infinity,
+  gauge(
+    "p33_snapshot_age_seconds",
+    "Age of the stored snapshot by Redis's clock, +Inf without one; below 0 a clock is wrong, and nobody knows its age",
+    ({ snapshot }) => (snapshot ? pairs.now() / MS_PER_SEC - snapshot.tsEpochSec : Infinity),
   );
   gauge(
     "p33_exchange_position_amt",
@@ -209,6 +211,6 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
     "How long position and ledger have disagreed, 0 if they agree; beyond the tolerance the symbol is held",
     ({ ledger }) =>
       ledger &&
-      (ledger.disagreesSinceMs === undefined ? 0 : (Date.now() - ledger.disagreesSinceMs) / MS_PER_SEC),
+      (ledger.disagreesSinceMs === undefined ? 0 : (pairs.now() - ledger.disagreesSinceMs) / MS_PER_SEC),
   );
 }

@@ -1,0 +1,35 @@
+-- Whose turn it is to refresh the positions, so that there is one refresh an interval however many replicas there are.
+-- A turn ends by itself: whoever dies or fails in it has cost one interval. A time in the future counts as now: Redis's
+-- clock was ahead when it was written, or has stepped back since.
+--
+-- KEYS
+--   turn         HASH: begun_ms of the last turn, done_ms of the last refresh that succeeded
+-- ARGV
+--   every_ms     the interval
+--   done         1 if a refresh of the caller's has succeeded since it last asked, or ''
+-- REPLY
+--   TURN         ms since the last refresh that succeeded, or '': refresh now
+--   WAIT         the same, ms until the next turn is due
+--@include shared/now.lua
+local turn = KEYS[1]
+local every_ms, done = tonumber(ARGV[1]), ARGV[2] == '1'
+
+local now = now_ms()
+-- Of another type it says nothing, and is replaced.
+local times = redis.pcall('HMGET', turn, 'begun_ms', 'done_ms')
+if times.err then times = {} end
+local begun, refreshed = tonumber(times[1] or nil), tonumber(times[2] or nil)
+local is_ahead = begun and begun > now or refreshed and refreshed > now
+if done then refreshed = now end
+if refreshed then refreshed = math.min(refreshed, now) end
+local is_due = not begun or begun > now or now - begun >= every_ms
+
+if is_due or done or is_ahead then
+  if is_due then begun = now end
+  redis.call('DEL', turn)
+  redis.call('HSET', turn, 'begun_ms', int(begun))
+  if refreshed then redis.call('HSET', turn, 'done_ms', int(refreshed)) end
+end
+local ago = refreshed and int(now - refreshed) or ''
+if is_due then return { 'TURN', ago } end
+return { 'WAIT', ago, int(begun + every_ms - now) }
