@@ -104,7 +104,10 @@ describe("a connection for blocking reads", () => {
 
 describe("a command that fails", () => {
   it.each([
-    ["at its deadline", (client: RedisClient) => (server.pause(), client.get("a").finally(server.resume))],
+    [
+      "at its deadline",
+      (client: RedisClient) => (server.pause(), client.get("a").finally(() => server.resume())),
+    ],
     ["because its connection is closed", (client: RedisClient) => (client.disconnect(), client.get("a"))],
   ])("%s is unanswered", async (_, send) => {
     const client = connect();

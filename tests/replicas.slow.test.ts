@@ -1,0 +1,6 @@
+import { describe } from "vitest";
+import { keepsEveryInvariant } from "./replicas.ts";
+
+describe("one stream of plans, shared between replicas,", () => {
+  keepsEveryInvariant(2_000);
+});
