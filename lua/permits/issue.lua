@@ -20,6 +20,7 @@
 --   totals       ditto
 --   executions   ditto; only where a limit counts them
 --   unsettled    ZSET of this symbol's claimed orders: while there is one, no reservation runs out
+--   booked       STRING, what this issuer knows of the plan's end, see permits/settle_reservation.lua
 -- ARGV
 --   plan_id      16 hex digits
 --   symbol       BTCUSDT
@@ -50,7 +51,7 @@
 --@include shared/stream.lua
 --@include permits/reservations.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
-local permits, plans, open, expiry, totals, executions, unsettled = unpack(KEYS, 8, 14)
+local permits, plans, open, expiry, totals, executions, unsettled, booked = unpack(KEYS, 8, 15)
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
@@ -74,18 +75,22 @@ end
 
 local record = redis.call('HMGET', plan, 'state', 'attempt', issuer .. '_verdict')
 local state, record_attempt, stamped = record[1], record[2], record[3]
+local fate, fate_ms = (redis.call('GET', booked) or ''):match('^(%S+) (%d+)')
+local published_ms = tonumber(attempt:match('^%d+'))
 if state then
   if record_attempt ~= attempt then return acknowledge('ENDED') end
   if stamped then return acknowledge('REPLAYED') end
   if state ~= 'WAITING' then return acknowledge('ENDED') end
 else
+  -- Its result may come before our answer: a dry run of the Python apply-layer ends at once.
+  if fate and published_ms <= tonumber(fate_ms) then return acknowledge('ENDED') end
   -- Whatever is written for an attempt that has a record is written with its stamp; here only the keys tell.
   if (redis.call('GET', spent) or ''):match('^%S+ (%S+)') == attempt then return acknowledge('ENDED') end
   if is_of_attempt(permit) or is_of_attempt(denial) then return acknowledge('REPLAYED') end
   -- Nobody tells us when such a plan ends. Who published it has long given up (a group that starts at 0 is given the
   -- whole history), and a frozen replica that comes back after the permit was used must not write another one: an entry
   -- that is not pending has its answer. Without the group nothing is known of it.
-  if now - tonumber(attempt:match('^%d+')) > tonumber(permit_sec) * 1000 then return acknowledge('ENDED') end
+  if now - published_ms > tonumber(permit_sec) * 1000 then return acknowledge('ENDED') end
   -- A plan of ours whose record is gone can be consumed no more, and one whose entry is gone is known to nobody: a permit
   -- would only promise what nobody comes for.
   local entry = redis.call('XRANGE', plans, attempt, attempt)[1]
@@ -98,6 +103,8 @@ else
 end
 local reservation = state and attempt or plan_id
 
+-- Invariant I1 beside an apply-layer that remembers no order: it forgets its plans with the operators' reset.
+if verdict == 'granted' and fate == 'executed' then verdict, reason, context_json = 'denied', 'already_executed', '{}' end
 if verdict == 'granted' then
   local halt = halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end

@@ -8,6 +8,9 @@
 --   expiry       ditto
 --   totals       ditto
 --   executions   ditto
+--   booked       STRING, the plan's fate and when its result was written (ms): `executed` if an order came of it or may
+--                have, and then no attempt is permitted any more; `ended` if a plan without a record ended without one,
+--                for the issuing script, which may come after the result
 -- ARGV
 --   group        consumer group of the result entry
 --   entry_id     of the result
@@ -15,18 +18,29 @@
 --   amounts      JSON {name: whole number as text} really executed, or '' if no order came of it; a name that it lacks is charged as
 --                it was reserved
 --   executed_ms  when it was executed
+--   fate         executed, ended, or '' for nothing to be remembered
+--   fate_sec     TTL of `booked`
 -- REPLY
 --   SETTLED      reserved amounts were there 1/0
---   REPLAYED     this result had been settled; nothing was changed but the ack
+--   REPLAYED     this result had been settled; nothing was changed but the ack and `booked`
 --@include shared/now.lua
 --@include permits/reservations.lua
-local results, open, expiry, totals, executions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local results, open, expiry, totals, executions, booked = unpack(KEYS)
 local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local fate, fate_sec = ARGV[6], ARGV[7]
 
 -- A key of the wrong type fails here, before anything is written.
 redis.call('HLEN', totals)
 redis.call('ZCARD', expiry)
+local is_executed = (redis.call('GET', booked) or ''):find('^executed ') ~= nil
 if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
+
+-- A later attempt that came to nothing changes nothing of an execution.
+local function remember()
+  if fate == 'executed' or (fate == 'ended' and not is_executed) then
+    redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'), 'EX', fate_sec)
+  end
+end
 
 local now = now_ms()
 local executed = amounts ~= '' and cjson.decode(amounts)
@@ -34,6 +48,7 @@ local executed = amounts ~= '' and cjson.decode(amounts)
 local execution = 'result:' .. entry_id
 -- Charged before: the group was lost and its stream is read again, or the result came long after its plan's end.
 if redis.call('ZSCORE', executions, execution) or redis.call('ZSCORE', executions, 'attempt:' .. attempt) then
+  remember()
   redis.call('XACK', results, group, entry_id)
   return { 'REPLAYED' }
 end
@@ -50,5 +65,6 @@ if executed and executed_ms >= horizon(now) then
     charge(totals, now, executed)
   end
 end
+remember()
 redis.call('XACK', results, group, entry_id)
 return { 'SETTLED', reserved and '1' or '0' }

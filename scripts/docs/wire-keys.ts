@@ -121,6 +121,14 @@ const NOTES: Readonly<
     by: "governor → consume, operators",
     holds: "the governor's no: `reason, timestamp, symbol`, and *ours* `context, created_at, attempt`",
   },
+  booked: {
+    key: keys.booked(ISSUER, PLAN),
+    type: "STRING",
+    ttlSec: `${SPENT_SEC / SEC_PER_DAY} d, or as long as a permit`,
+    by: "each issuer",
+    holds:
+      "*ours*: `executed` or `ended`, and the result's time in ms: the issuer permits no attempt of a plan whose order it has booked, and none that ended before it was answered",
+  },
   spent: {
     key: keys.spent(PLAN),
     type: "STRING",

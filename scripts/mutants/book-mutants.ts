@@ -99,4 +99,64 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     ],
     test: "packages/permits/src/bookkeeping.test.ts",
   },
+  {
+    bug: "a ledger that Python has written to is read as ours",
+    edits: [
+      {
+        file: `${BRAIN}/pair.ts`,
+        find: 'if (fields["fingerprint"] !== fingerprintOf(fields, ledgerShape)) return undefined;',
+        replace: "",
+      },
+    ],
+    test: `${BRAIN}/foreign-writer.test.ts`,
+  },
+  {
+    bug: "whatever Python calls executed is an order",
+    edits: [
+      {
+        file: "packages/contract/src/order-fate.ts",
+        find: 'if (statuses.includes("success")) return "executed";',
+        replace: 'if (executed) return "executed";',
+      },
+      {
+        file: "packages/contract/src/order-fate.ts",
+        find: "export function orderFate({ outcome,",
+        replace: "export function orderFate({ executed, outcome,",
+      },
+    ],
+    test: "services/governor/src/python-results.test.ts",
+  },
+  {
+    bug: "a result that Python writes for a plan it has seen before releases the reservation",
+    edits: [
+      {
+        file: "packages/contract/src/order-fate.ts",
+        find: 'return isRepetition ? "untold" : "none";',
+        replace: 'return "none";',
+      },
+    ],
+    test: "services/governor/src/python-results.test.ts",
+  },
+  {
+    bug: "a plan that ended before it was answered is answered all the same",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "  if fate and published_ms <= tonumber(fate_ms) then return acknowledge('ENDED') end\n",
+        replace: "",
+      },
+    ],
+    test: "packages/permits/src/booked.test.ts",
+  },
+  {
+    bug: "an issuer permits a plan whose order it has booked",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "if verdict == 'granted' and fate == 'executed' then",
+        replace: "if false then",
+      },
+    ],
+    test: "packages/permits/src/booked.test.ts",
+  },
 ];

@@ -35,6 +35,9 @@ export function createKeys(prefix = "") {
     block: (issuer: string, planId: string) => key(`${issuer}:block:${planId}`),
     spent: (planId: string) => key(`permit:spent:${planId}`),
 
+    /** STRING: what an issuer knows of a plan that ended; see lua/permits/settle_reservation.lua. */
+    booked: (issuer: string, planId: string) => key(`${issuer}:booked:${planId}`),
+
     /** What an issuer has promised for a symbol and what was charged; see lua/permits/reservations.lua. */
     reservations: (issuer: string, symbol: string) => ({
       open: key(`${issuer}:reserved:${symbol}`),

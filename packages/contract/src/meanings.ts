@@ -161,6 +161,11 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     meaning: "what may be closed is less than the exchange takes in one order",
     lookAt: "the size of the position; a partial close of a small one cannot be placed",
   },
+  already_executed: {
+    meaning: "an order of this plan id has been booked, or may have been placed, within the last 7 days",
+    lookAt:
+      "apply.result: the plan's first result; after the operators' reset, and after its dedupe mark ran out, a plan may be published again",
+  },
   simulated_denial: {
     meaning: "refused by the simulation knobs",
     lookAt: "GOV_SIM_DENY_RATE, P33_SIM_DENY_RATE: allowed at a simulated exchange only",
@@ -188,7 +193,7 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "quantum:governor:block:<plan> has both numbers",
   },
   daily_limit_exceeded: {
-    meaning: "the UTC day's limit of dollars or coins would be exceeded",
+    meaning: "the UTC day's limit of dollars would be exceeded, or of coins where their price is unknown",
     lookAt: "quantum:governor:block:<plan>: used, adding and max, in 1e-8",
   },
   evaluation_error: {

@@ -34,6 +34,11 @@ export const step = z.object({
 });
 export type Step = z.infer<typeof step>;
 
+/** Whether an order may come of a step. Python's UPDATE_SL is a step of an EXECUTE, and nothing comes of it. */
+export function isClosing({ step: name }: Pick<Step, "step">): boolean {
+  return name.startsWith("CLOSE_");
+}
+
 const json = <T extends z.ZodType>(schema: T) =>
   z
     .string()

@@ -51,13 +51,14 @@ export const P33_REASONS = [
   "order_unresolved",
   "quantity_promised",
   "quantity_below_minimum",
+  "already_executed",
   "kill_switch_active",
   "disarmed",
   "simulated_denial",
 ] as const;
 export type P33Reason = (typeof P33_REASONS)[number];
 
-/** Why the governor refuses; the last three are ours. */
+/** Why the governor refuses; the last four are ours. */
 export const GOVERNOR_REASONS = [
   "kill_score_critical_non_close",
   "hourly_limit_exceeded",
@@ -66,6 +67,7 @@ export const GOVERNOR_REASONS = [
   "limit_computation_error",
   "daily_limit_exceeded",
   "evaluation_error",
+  "already_executed",
   "kill_switch_active",
   "disarmed",
   "simulated_denial",

@@ -156,7 +156,7 @@ describe("a reservation without a result", () => {
     await keep();
     const executed = { amounts: { qty: 4n }, atMs: Date.now() };
     const entryId = await publishResult();
-    await issuerOn(redis).settle({ planId: PLAN, symbol: SYMBOL, attempt, entryId }, executed);
+    await issuerOn(redis).settle({ planId: PLAN, symbol: SYMBOL, attempt, entryId, placed: true }, executed);
     expect(await redis.hgetall(totals)).toMatchObject({ "reserved:qty": "0", "charged:qty": "5" });
     expect(await redis.zrange(executions, 0, -1)).toEqual([`attempt:${attempt}`]);
   });

@@ -99,7 +99,7 @@ describe("reservations and executions of the future", () => {
     const executed = { amounts: { qty: 1n }, atMs: Date.now() };
     await issuer
       .issuerOn(redis)
-      .settle({ planId: PLAN, symbol: SYMBOL, attempt: "", entryId: result }, executed);
+      .settle({ planId: PLAN, symbol: SYMBOL, attempt: "", entryId: result, placed: true }, executed);
     expect(await redis.hgetall(reservations.totals)).toEqual({
       day: String(tomorrow - 1),
       "charged:qty": "9",

@@ -18,6 +18,7 @@ const runIssue = bindScript("permits/issue", {
     "plans",
     ...RESERVATION_KEYS,
     "unsettled",
+    "booked",
   ],
   args: [
     "plan_id",
@@ -38,9 +39,12 @@ const runIssue = bindScript("permits/issue", {
 });
 
 const runSettle = bindScript("permits/settle_reservation", {
-  keys: ["results", ...RESERVATION_KEYS],
-  args: ["group", "entry_id", "attempt", "amounts", "executed_ms"],
+  keys: ["results", ...RESERVATION_KEYS, "booked"],
+  args: ["group", "entry_id", "attempt", "amounts", "executed_ms", "fate", "fate_sec"],
 });
+
+/** As long as the executor remembers an order. */
+const EXECUTED_SEC = 7 * 24 * 3600;
 
 /** Whole numbers of 1e-8 of a unit, of any size. */
 export type Amounts = Readonly<Record<string, bigint>>;
@@ -116,6 +120,7 @@ export function createIssuer(options: IssuerOptions) {
           plans: keys.streams.plan,
           ...reservations(symbol),
           unsettled: keys.unsettled(symbol),
+          booked: keys.booked(issuer, planId),
         },
         args: {
           plan_id: planId,
@@ -156,21 +161,31 @@ export function createIssuer(options: IssuerOptions) {
     /**
      * Settles the attempt's reservation by its result and acknowledges the result entry, in one step.
      * `executed` is what was really executed, undefined if no order came of it; an amount that it lacks is charged as it
-     * was reserved. An `attempt` that is empty (a Python result names none) stands for the plan's.
+     * was reserved. An `attempt` that is empty (a Python result names none) stands for the plan's. If an order came of the
+     * plan or may have (`placed`), its id is permitted no more.
      * @returns false if this result had been settled before
      */
     async settle(
-      { planId, symbol, attempt, entryId }: PlanAttempt & { entryId: string },
+      { planId, symbol, attempt, entryId, placed }: PlanAttempt & { entryId: string; placed: boolean },
       executed?: { amounts: Amounts; atMs: number },
     ): Promise<boolean> {
+      // Of a plan of ours the record says that it has ended.
+      const fate = placed ? "executed" : attempt === "" ? "ended" : "";
       const [status] = await runSettle(redis, {
-        keys: { results: keys.streams.result, ...reservations(symbol) },
+        keys: {
+          results: keys.streams.result,
+          ...reservations(symbol),
+          booked: keys.booked(issuer, planId),
+        },
         args: {
           group,
           entry_id: entryId,
           attempt: attempt === "" ? planId : attempt,
           amounts: executed === undefined ? "" : asJson(executed.amounts),
           executed_ms: String(executed?.atMs ?? 0),
+          fate,
+          // A plan without a record is not answered any more when it is older than a permit.
+          fate_sec: String(placed ? EXECUTED_SEC : options.permitTtlSec),
         },
       });
       return status === "SETTLED";

@@ -31,10 +31,11 @@ const at = (attempt: string, entryId: string, planId = PLAN) => ({
   symbol: SYMBOL,
   attempt,
   entryId,
+  placed: true,
 });
 const executedNow = (amounts: Amounts) => ({ amounts, atMs: Date.now() });
 const settle = (attempt: string, entryId: string, executed?: { amounts: Amounts; atMs: number }) =>
-  issuerOn(redis).settle(at(attempt, entryId), executed);
+  issuerOn(redis).settle({ ...at(attempt, entryId), placed: executed !== undefined }, executed);
 const executions = () => redis.zrange(reservations.executions, 0, -1);
 
 describe("settle", () => {

@@ -1,5 +1,5 @@
 /** What a result has really executed, as the limits charge it: pure. */
-import type { ResultEntry } from "@quantum/contract";
+import { orderFate, type ResultEntry } from "@quantum/contract";
 import type { Amounts } from "@quantum/permits";
 import type { Big } from "big.js";
 import { chargedUnits, positiveDecimal } from "./units.ts";
@@ -11,6 +11,8 @@ import { chargedUnits, positiveDecimal } from "./units.ts";
  * @param markPrice the price for results that carry none
  */
 export function executedAmounts(result: ResultEntry, markPrice: Big | undefined): Amounts {
+  // How much of an order that failed was filled all the same, nobody knows.
+  if (orderFate(result) === "ambiguous") return {};
   const qty = positiveDecimal(result.executed_qty) ?? stepsQty(result);
   const price = positiveDecimal(result.avg_price) ?? markPrice;
   const units = {

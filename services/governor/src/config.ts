@@ -54,7 +54,10 @@ const schema = z.object({
   GOV_MAX_EXEC_PER_HOUR: integer("executions in an hour for each symbol; 0 refuses every plan", 3),
   GOV_MAX_EXEC_PER_5MIN: integer("executions in 5 minutes for each symbol; 0 refuses every plan", 2),
   GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: dayLimit("dollars closed in a UTC day", "5000"),
-  GOV_MAX_REDUCE_QTY_PER_DAY: dayLimit("coins closed in a UTC day", "0.02"),
+  GOV_MAX_REDUCE_QTY_PER_DAY: dayLimit(
+    "coins closed in a UTC day, in force only where their price is unknown,",
+    "0.02",
+  ),
   GOV_KILL_SCORE_CRITICAL: number("from this kill score on only plans that close are let through", 0.8, {
     max: 1,
   }),

@@ -1,4 +1,4 @@
-import { dumpPythonJson } from "@quantum/contract";
+import { dumpPythonJson, PythonFloat } from "@quantum/contract";
 import type { Answer } from "@quantum/permits";
 import { Big } from "big.js";
 import * as fc from "fast-check";
@@ -62,7 +62,6 @@ describe("a plan that may be permitted", () => {
           { kind: "count", reason: "hourly_limit_exceeded", window_ms: 3_600_000, max: 3 },
           { kind: "count", reason: "burst_limit_exceeded", window_ms: 300_000, max: 2 },
           { kind: "day", reason: "daily_limit_exceeded", amount: "notional", max: 500_000_000_000n },
-          { kind: "day", reason: "daily_limit_exceeded", amount: "qty", max: 2_000_000n },
         ],
       },
     });
@@ -94,7 +93,27 @@ describe("a plan that may be permitted", () => {
 
   it("closes all of the position if its steps do not say how much", () => {
     expect(amountsOf(decide(closing("none"), SNAPSHOT, NOW_MS, RULES))?.["qty"]).toBe(200_000n);
-    expect(amountsOf(decide({ ...closing(), steps: [] }, SNAPSHOT, NOW_MS, RULES))?.["qty"]).toBe(200_000n);
+  });
+
+  it("counts and reserves nothing if no step closes: no order comes of it", () => {
+    for (const steps of [[], [{ step: "UPDATE_SL" }]]) {
+      const answer = decide({ action: "UPDATE_SL", kill_score: 0.5, steps }, SNAPSHOT, NOW_MS, RULES);
+      expect(answer).toMatchObject({
+        verdict: "granted",
+        permit: { computed_qty: new PythonFloat("0.002") },
+      });
+      expect(answer).not.toHaveProperty("reservation");
+    }
+  });
+
+  it.each(["0", "0.0", "nan", "-1", ""])("is limited in coins only where the price is %o", (price) => {
+    const answer = decide(closing(), snapshotOf("0.002", price), NOW_MS, RULES);
+    expect(permitOf(answer)).toBe(
+      '{"decision": "EXECUTE", "computed_qty": 0.0015, "computed_notional": 0.0, "consumed": false}',
+    );
+    expect(answer).toMatchObject({ reservation: { amounts: { qty: 150_000n } } });
+    const days = answer.verdict === "granted" ? answer.reservation?.limits.slice(2) : [];
+    expect(days).toEqual([{ kind: "day", reason: "daily_limit_exceeded", amount: "qty", max: 2_000_000n }]);
   });
 
   it("never counts more than the position, however many steps", () => {
@@ -142,8 +161,6 @@ describe("the snapshot", () => {
   it.each([
     ["unreadable", undefined],
     ["missing", {}],
-    ["without a price", { ...SNAPSHOT, mark_price: "" }],
-    ["with a price of 0", snapshotOf("0.002", "0")],
     ["with text for an amount", snapshotOf("nan", "105000")],
     ["without a time", snapshotOf("0.002", "105000", "")],
     ["too old", snapshotOf("0.002", "105000", String(NOW_MS / 1000 - 30.5))],

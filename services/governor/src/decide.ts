@@ -4,6 +4,7 @@
  */
 import {
   type GovernorReason,
+  isClosing,
   type PlanEntry,
   PythonFloat,
   type PythonJson,
@@ -23,7 +24,6 @@ const WHOLE_PCT = 100;
 /** Multiplied, because a division rounds. */
 const PER_PCT = "0.01";
 const CLOSING_ACTION = /^(PARTIAL_\d+|FULL_CLOSE_PROPOSED)$/;
-const CLOSE_STEP = /^CLOSE_/;
 
 /** Limits hold for each symbol. A limit of 0 refuses every plan. */
 export interface Rules {
@@ -33,7 +33,7 @@ export interface Rules {
   executionsPer5Min: number;
   /** In 1e-8 of a dollar. */
   notionalPerDay: bigint;
-  /** In 1e-8 of a coin. */
+  /** In 1e-8 of a coin; in force only where the price is unknown. */
   qtyPerDay: bigint;
 }
 
@@ -54,27 +54,29 @@ export function decide(plan: Plan, snapshot: Snapshot | undefined, nowMs: number
   const position = readPosition(snapshot, nowMs);
   if (typeof position === "string") return deny("position_fetch_failed", { what: position });
 
-  const qty = position.amount.abs().times(closePct(plan.steps)).times(PER_PCT);
-  const notional = qty.times(position.markPrice);
-  const amounts = { qty: chargedUnits(qty), notional: chargedUnits(notional) };
+  const { amount, markPrice } = position;
+  const qty = amount.abs().times(closePct(plan.steps)).times(PER_PCT);
+  const notional = markPrice && qty.times(markPrice);
+  const qtyUnits = chargedUnits(qty);
+  const notionalUnits = notional && chargedUnits(notional);
   // A computed_qty of 0 would be read as "no cap" (WIRE.md).
-  if (amounts.qty === undefined || amounts.notional === undefined || qty.lte(0)) {
+  if (qtyUnits === undefined || qty.lte(0)) {
     return deny("limit_computation_error", {
       computed_qty: String(qty),
       computed_notional: String(notional),
     });
   }
-  return {
-    verdict: "granted",
-    reason: "within_limits",
-    permit: {
-      decision: "EXECUTE",
-      computed_qty: new PythonFloat(qty.toFixed()),
-      computed_notional: new PythonFloat(notional.toFixed()),
-      consumed: false,
-    },
-    reservation: { amounts: { qty: amounts.qty, notional: amounts.notional }, limits: limits(rules) },
+  const permit = {
+    decision: "EXECUTE",
+    computed_qty: new PythonFloat(qty.toFixed()),
+    computed_notional: new PythonFloat(notional?.toFixed() ?? 0),
+    consumed: false,
   };
+  const granted = { verdict: "granted", reason: "within_limits", permit } as const;
+  // No order comes of it, so nothing is counted.
+  if (!plan.steps.some(isClosing)) return granted;
+  const amounts = { qty: qtyUnits, ...(notionalUnits === undefined ? {} : { notional: notionalUnits }) };
+  return { ...granted, reservation: { amounts, limits: limits(rules, notionalUnits !== undefined) } };
 }
 
 export function deny(reason: GovernorReason, context: Readonly<Record<string, PythonJson>> = {}): Answer {
@@ -83,30 +85,28 @@ export function deny(reason: GovernorReason, context: Readonly<Record<string, Py
 
 /** A kill score proposes closes, so it may not forbid them. */
 function closes({ action, steps }: Plan): boolean {
-  return CLOSING_ACTION.test(action) && steps.some(({ step }) => CLOSE_STEP.test(step));
+  return CLOSING_ACTION.test(action) && steps.some(isClosing);
 }
 
 /** How much of the position the plan may close, in percent: all of it, unless its close steps say less. */
 function closePct(steps: readonly Step[]): Big {
-  const closing = steps.filter(({ step }) => CLOSE_STEP.test(step));
+  const closing = steps.filter(isClosing);
   if (closing.length === 0) return Big(WHOLE_PCT);
   const sum = closing.reduce((total, { pct }) => total.plus(pct ?? WHOLE_PCT), Big(0));
   return sum.gt(WHOLE_PCT) ? Big(WHOLE_PCT) : sum;
 }
 
-/** Position and price, or what is wrong with the snapshot. Unreadable never means "no position". */
+/** Position and, if it is known, price; or what is wrong with the snapshot. Unreadable never means "no position". */
 function readPosition(
   snapshot: Snapshot | undefined,
   nowMs: number,
-): { amount: Big; markPrice: Big } | string {
+): { amount: Big; markPrice: Big | undefined } | string {
   if (snapshot === undefined) return "snapshot cannot be read";
   if (Object.keys(snapshot).length === 0) return "no snapshot";
   const amount = decimal(snapshot["position_amt"]);
   const markPrice = positiveDecimal(snapshot["mark_price"]);
   const writtenAtSec = decimal(snapshot["ts_epoch"]);
-  if (amount === undefined || markPrice === undefined || writtenAtSec === undefined) {
-    return "snapshot is malformed";
-  }
+  if (amount === undefined || writtenAtSec === undefined) return "snapshot is malformed";
   const ageMs = Big(nowMs).minus(writtenAtSec.times(1000)).toNumber();
   // One from the future may be of any age.
   if (ageMs > SNAPSHOT_MAX_AGE_MS || ageMs < -CLOCK_BOUND_MS)
@@ -115,8 +115,8 @@ function readPosition(
   return { amount, markPrice };
 }
 
-/** In the order in which the Python governor checked them. */
-function limits(rules: Rules): Limit[] {
+/** In the order in which the Python governor checked them: coins are counted only where their price is unknown. */
+function limits(rules: Rules, isPriced: boolean): Limit[] {
   const count = (reason: GovernorReason, windowMs: number, max: number): Limit => {
     return { kind: "count", reason, window_ms: windowMs, max };
   };
@@ -126,7 +126,6 @@ function limits(rules: Rules): Limit[] {
   return [
     count("hourly_limit_exceeded", HOUR_MS, rules.executionsPerHour),
     count("burst_limit_exceeded", FIVE_MINUTES_MS, rules.executionsPer5Min),
-    day("notional", rules.notionalPerDay),
-    day("qty", rules.qtyPerDay),
+    isPriced ? day("notional", rules.notionalPerDay) : day("qty", rules.qtyPerDay),
   ];
 }

@@ -4,6 +4,7 @@ import {
   describeIssues,
   type GovernorReason,
   ISSUERS,
+  orderFate,
   type Keys,
   planEntry,
   type PlanEntry,
@@ -92,11 +93,14 @@ export class Governor extends EventEmitter<GovernorEvents> {
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const result = parsed.data;
     const { plan_id: planId, symbol, attempt } = result;
-    const executed = result.executed
+    const fate = orderFate(result);
+    if (fate === "untold") return ACK;
+    const placed = fate !== "none";
+    const executed = placed
       ? { amounts: executedAmounts(result, await this.#markPrice(result)), atMs: addedAtMs(entry) }
       : undefined;
     const settled = await this.#options.issuer.settle(
-      { planId, symbol, attempt, entryId: entry.id },
+      { planId, symbol, attempt, entryId: entry.id, placed },
       executed,
     );
     this.emit("settled", { result, before: !settled });
@@ -145,8 +149,11 @@ export class Governor extends EventEmitter<GovernorEvents> {
 }
 
 /** An order that was tried and failed. What a halt, a limit or an expired permit stopped is no error. */
-function orderFailed({ decision, executed, would_execute, outcome, error }: ResultEntry): boolean {
-  if (decision !== "EXECUTE" || executed || would_execute) return false;
+function orderFailed(result: ResultEntry): boolean {
+  const { decision, would_execute, outcome, error } = result;
+  const fate = orderFate(result);
+  if (fate === "ambiguous") return true;
+  if (decision !== "EXECUTE" || fate === "executed" || would_execute) return false;
   return outcome === undefined ? error !== "" && !WAIT_REASONS.has(error) : outcome === "REJECTED";
 }
 

@@ -9,6 +9,8 @@ import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   describeIssues,
+  isClosing,
+  orderFate,
   type PlanEntry,
   planEntry,
   type ResultEntry,
@@ -75,7 +77,7 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
 
     const answer = async (decision: Allowed | Denied, releases: string): Promise<boolean> => {
       const attempt = { planId: plan.plan_id, symbol: plan.symbol, attempt: entry.id };
-      const issued = await this.#options.issuer.issue(attempt, answerOf(decision, releases));
+      const issued = await this.#options.issuer.issue(attempt, answerOf(decision, releases, plan));
       if (issued.kind === "conflict") return false;
       this.emit("answered", { plan, decision, issued, tookMs: performance.now() - startedAt });
       return true;
@@ -105,14 +107,17 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const result = parsed.data;
     const { symbol } = result;
+    const fate = orderFate(result);
+    if (fate === "untold") return ACK;
+    const placed = fate !== "none";
     const settle = async () => {
       const { plan_id: planId, attempt } = result;
-      await this.#options.issuer.settle({ planId, symbol, attempt, entryId: entry.id });
+      await this.#options.issuer.settle({ planId, symbol, attempt, entryId: entry.id, placed });
       this.emit("settled", { result, tookMs: performance.now() - startedAt });
       return DONE;
     };
     // Nothing was promised for a symbol that is not ours, and nothing is known of its position.
-    if (!result.executed || !this.#options.limits.allowlist.has(symbol)) return settle();
+    if (!placed || !this.#options.limits.allowlist.has(symbol)) return settle();
     const showAndSettle = async (): Promise<Disposition> => {
       const trouble = await this.#showFills(result, entryTimeMs(entry));
       return trouble === undefined ? settle() : { kind: "retry", reason: trouble };
@@ -126,7 +131,7 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
     const { pairs, rules, limits } = this.#options;
     const { symbol, steps } = plan;
     const state = await pairs.state(symbol);
-    const facts = { ...state, symbol, pct: steps[0]?.pct ?? 100, rules: rules(symbol) };
+    const facts = { ...state, symbol, pct: steps.find(isClosing)?.pct ?? 100, rules: rules(symbol) };
     return { decision: decide(facts, limits), releases: state.releases };
   }
 
@@ -168,13 +173,18 @@ function isPromised(decision: Allowed | Denied): boolean {
   return decision.verdict === "deny" && decision.reason === "quantity_promised";
 }
 
-function answerOf(decision: Allowed | Denied, releases: string): Answer {
+function answerOf(decision: Allowed | Denied, releases: string, { steps }: PlanEntry): Answer {
   if (decision.verdict === "deny") return { ...decision, verdict: "denied" };
-  const { units, maxUnits } = decision.promise;
-  return {
+  const granted = {
     verdict: "granted",
     reason: "sanity_checks_passed",
     permit: permitOf(decision),
+  } as const;
+  // No order comes of it, so nothing is promised.
+  if (!steps.some(isClosing)) return granted;
+  const { units, maxUnits } = decision.promise;
+  return {
+    ...granted,
     reservation: {
       amounts: { [PROMISED]: units },
       limits: [{ kind: "open", amount: PROMISED, max: maxUnits, as_of: releases }],

@@ -106,6 +106,7 @@ export function resultFields(planId: string, symbol: string, more: Record<string
     steps_results: "[]",
     error: "",
     timestamp: String(Math.floor(Date.now() / 1000)),
+    ...(more["executed"] === "False" ? {} : { outcome: "EXECUTED" }),
     ...more,
   }).flat();
 }
