@@ -53,7 +53,7 @@ const reservations: Readonly<Record<keyof typeof RESERVATIONS, Omit<KeyNote, "ke
 };
 
 const NOTES: Readonly<
-  Record<Exclude<keyof Keys, "streams" | "jobs" | "reservations">, KeyNote | readonly KeyNote[]>
+  Record<Exclude<keyof Keys, "streams" | "jobs" | "reservations" | "probe">, KeyNote | readonly KeyNote[]>
 > = {
   proposal: {
     key: keys.proposal(SYMBOL),

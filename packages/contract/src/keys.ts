@@ -68,9 +68,38 @@ export function createKeys(prefix = "") {
     /** HASH: when the last refresh of all positions began, and when one last succeeded. */
     refreshTurn: key("position:refresh"),
 
+    /** Never there: a write to it that changes nothing shows whether Redis takes writes. */
+    probe: key("probe"),
+
     /** Prefix of BullMQ's own keys. */
     jobs: `${prefix}quantum:jobs`,
   };
+}
+
+type FixedName = {
+  [Name in keyof Keys]: Keys[Name] extends string ? Name : never;
+}[keyof Keys];
+
+/** As Redis's TYPE names them. A fixed key without one fails the type check. */
+const TYPES: Readonly<Record<Exclude<FixedName, "probe" | "jobs">, string>> = {
+  waitingSymbols: "set",
+  killSwitch: "string",
+  disarm: "string",
+  handedOver: "hash",
+  orderSymbols: "set",
+  orderEpoch: "string",
+  refreshTurn: "hash",
+};
+
+/** What each key and stream holds that is no symbol's or plan's: one of another type stops everybody who reads it. */
+export function typesOfKeys(keys: Keys): [key: string, type: string][] {
+  return [
+    ...Object.values(keys.streams).map((stream): [string, string] => [stream, "stream"]),
+    ...Object.entries(TYPES).map(([name, type]): [string, string] => [
+      keys[name as keyof typeof TYPES],
+      type,
+    ]),
+  ];
 }
 
 /** The UTC day of a time, as in `quantum:governor:disarm:{YYYY-MM-DD}`. */

@@ -47,12 +47,15 @@ export interface WaitEvents {
   verdict: [Verdict];
   /** A try failed; it is repeated. */
   failed: [{ planId: string; error: Error }];
+  /** A try worked after tries that failed. */
+  recovered: [{ planId: string }];
 }
 
 export class PermitWait extends EventEmitter<WaitEvents> {
   readonly #options: WaitOptions;
   readonly #waiting = new Map<string, Waiting>();
   readonly #tries = new Map<string, Promise<void>>();
+  readonly #failing = new Set<string>();
   /** When each required issuer last woke us, by performance.now(). */
   readonly #wokenAtMs = new Map<string, number>();
   #poll: NodeJS.Timeout | undefined;
@@ -125,11 +128,13 @@ export class PermitWait extends EventEmitter<WaitEvents> {
       const overdueMs = waiting?.endsAt === undefined ? undefined : performance.now() - waiting.endsAt;
       consumed = await this.#options.consume(planId, symbol, overdueMs);
     } catch (error) {
+      this.#failing.add(planId);
       this.emit("failed", { planId, error: error as Error });
       await delay(RETRY_MS);
       this.#rearm(planId, symbol, undefined);
       return;
     }
+    if (this.#failing.delete(planId)) this.emit("recovered", { planId });
     if (consumed.kind === "waiting") {
       this.#rearm(planId, symbol, consumed.remainingMs);
       return;

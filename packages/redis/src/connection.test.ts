@@ -122,6 +122,55 @@ describe("a command that fails", () => {
   });
 });
 
+describe("a database that the server lacks", () => {
+  const roles = [connectForCommands, connectForBlocking, connectForJobs];
+
+  it.each(roles)("is never replaced by another one, by a %o", async (make) => {
+    const own = await startRedisServer({ config: { databases: "2" } });
+    onTestFinished(() => own.stop());
+    const client = connect(make, { url: `${own.url}/2` });
+    expect(await outcomeOf(client.set("a", "1"))).toContain("DB index is out of range");
+    expect(client.problem?.message).toContain("DB index is out of range");
+    const other = connect(make, { url: `${own.url}/1` }).duplicate({ db: 5 });
+    onTestFinished(() => disconnect(other));
+    expect(await outcomeOf(other.set("a", "1"))).toContain("DB index is out of range");
+    expect(await connect(connectForCommands, { url: own.url }).dbsize()).toBe(0);
+  });
+
+  it("is told after a reconnect to a server that has fewer", async () => {
+    const own = await startRedisServer();
+    const client = connect(connectForCommands, { url: `${own.url}/9` });
+    await client.set("a", "1");
+    await own.stop();
+    const smaller = await startRedisServer({ port: own.port, config: { databases: "4" } });
+    onTestFinished(() => smaller.stop());
+    await vi.waitFor(() => expect(client.problem?.message).toContain("DB index is out of range"), WAIT_MS);
+    expect(await outcomeOf(client.set("a", "2"))).not.toBe("OK");
+    expect(await connect(connectForCommands, { url: smaller.url }).dbsize()).toBe(0);
+  });
+});
+
+describe("a connection's problem", () => {
+  it("is there while it cannot be used, is told once, and is gone when it can", async () => {
+    const own = await startRedisServer();
+    onTestFinished(() => own.stop());
+    const told: string[] = [];
+    const onError = ({ message }: Error) => told.push(message);
+    const client = connectForCommands({ url: own.url, name: "test", onError });
+    onTestFinished(() => disconnect(client));
+    await client.ping();
+    expect(client.problem).toBeUndefined();
+    await own.kill();
+    await vi.waitFor(() => expect(client.problem?.message).toContain("ECONNREFUSED"), WAIT_MS);
+    await outcomeOf(client.ping());
+    await outcomeOf(client.ping());
+    expect(told).toEqual([expect.stringContaining("ECONNREFUSED")]);
+    await own.restart();
+    await vi.waitFor(() => expect(client.problem).toBeUndefined(), WAIT_MS);
+    expect(await client.ping()).toBe("PONG");
+  });
+});
+
 describe("disconnect", () => {
   const roles = [connectForCommands, connectForBlocking, connectForJobs];
 

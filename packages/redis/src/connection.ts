@@ -6,7 +6,48 @@
 import { Redis, type RedisOptions } from "ioredis";
 import { atEndOfTurn } from "./turn.ts";
 
-export type RedisClient = Redis;
+/**
+ * A connection that works in its own database or not at all. ioredis only reports a SELECT that Redis refuses, and goes
+ * on in database 0.
+ */
+export class RedisClient extends Redis {
+  /** Why the connection does not work now; undefined while it does, and before its first attempt has ended. */
+  problem: Error | undefined;
+  /** By performance.now(). */
+  problemSinceMs = 0;
+
+  constructor(options: RedisOptions);
+  constructor(url: string, options: RedisOptions);
+  constructor(...args: [RedisOptions] | [string, RedisOptions]) {
+    super(...(args as [string, RedisOptions]));
+    this.on("error", (error: Error) => {
+      // A consequence of what came before it.
+      if (error.name === "MaxRetriesPerRequestError") return;
+      if (this.problem === undefined) this.problemSinceMs = performance.now();
+      const isNew = this.problem?.message !== error.message;
+      this.problem = error;
+      if (isNew) this.onProblem(error);
+    });
+    this.on("ready", () => (this.problem = undefined));
+  }
+
+  /** Once for each problem, however many attempts it lasts. */
+  onProblem: (error: Error) => void = () => undefined;
+
+  override select(...args: Parameters<Redis["select"]>): Promise<"OK"> {
+    const selected = super.select(...args);
+    // As for an AUTH that is refused: what waits gets the error, the connection ends, and the next one tries again.
+    selected.catch((error: Error) => {
+      if (this.status !== "end") this.recoverFromFatalError(error, error, {});
+    });
+    return selected;
+  }
+
+  /** BullMQ makes its blocking connections by this. */
+  override duplicate(override?: Partial<RedisOptions>): RedisClient {
+    return new RedisClient({ ...this.options, ...override });
+  }
+}
 
 /** Longer than any script takes, shorter than anybody would want to wait for one. */
 export const COMMAND_DEADLINE_MS = 2_000;
@@ -20,7 +61,7 @@ export interface ConnectOptions {
   url: string;
   /** Shown in `CLIENT LIST`: service and role. */
   name: string;
-  /** A connection that is lost reports here; it reconnects by itself. */
+  /** A connection that is lost reports here, once for each reason; it reconnects by itself. */
   onError: (error: Error) => void;
 }
 
@@ -28,7 +69,7 @@ export interface ConnectOptions {
  * Writes the commands of one turn together. ioredis's own `enableAutoPipelining` does that, too, but each of its
  * pipelines outlives many collections of garbage: pauses of 3 to 5 ms where they need 0.5.
  */
-class CommandConnection extends Redis {
+class CommandConnection extends RedisClient {
   override sendCommand(...sent: Parameters<Redis["sendCommand"]>): unknown {
     const { stream } = this;
     // There is none before the first connection.
@@ -40,14 +81,20 @@ class CommandConnection extends Redis {
   }
 }
 
-const common = ({ url, name, onError }: ConnectOptions, options: RedisOptions, Client = Redis): Redis => {
+const common = (
+  { url, name, onError }: ConnectOptions,
+  options: RedisOptions,
+  Client = RedisClient,
+): RedisClient => {
   const client = new Client(url, {
     connectionName: name,
     connectTimeout: CONNECT_DEADLINE_MS,
     retryStrategy: (attempt) => Math.min(attempt * 50, RECONNECT_MAX_MS),
+    // A master that has become a replica stays one; by its address, the new master may be found.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
     ...options,
   });
-  client.on("error", onError);
+  client.onProblem = onError;
   return client;
 };
 

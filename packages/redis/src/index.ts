@@ -11,6 +11,7 @@ export {
   type RedisClient,
   withDeadline,
 } from "./connection.ts";
-export { notDurable, readFacts, type RedisFacts, unusable } from "./preflight.ts";
+export { dispositionOf, isNotOffered, type RedisConcern, type RedisDisposition } from "./disposition.ts";
+export { notDurable, notReadable, readFacts, type RedisFacts, unusable, waitsFor } from "./preflight.ts";
 export { bindScript, type ScriptCall } from "./script.ts";
 export { atEndOfTurn } from "./turn.ts";

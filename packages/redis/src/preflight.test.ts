@@ -1,7 +1,7 @@
 import { type RedisServerOptions, startRedisServer } from "@quantum/testkit";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { connectForCommands, disconnect } from "./connection.ts";
-import { notDurable, readFacts, type RedisFacts, unusable } from "./preflight.ts";
+import { notDurable, notReadable, readFacts, type RedisFacts, unusable, waitsFor } from "./preflight.ts";
 
 const CLOCK_BOUND_MS = 1_000;
 
@@ -19,6 +19,7 @@ const GOOD: RedisFacts = {
   version: "7.0.15",
   runId: "a",
   role: "master",
+  mode: "standalone",
   aofEnabled: true,
   appendfsync: "always",
   maxmemoryPolicy: "noeviction",
@@ -52,15 +53,44 @@ describe("the facts of a Redis", () => {
     await vi.waitFor(async () => expect((await readFacts(client)).runId).not.toBe(runId), 10_000);
   });
 
-  it("tell a replica, which would refuse every write", async () => {
+  it("tell a replica, which is waited for: a failover may make it a master", async () => {
     const { server } = await givenServer();
     const replica = await givenServer({ config: { replicaof: `127.0.0.1 ${server.port}` } });
-    expect(unusable(await readFacts(replica.client))).toEqual(["role is slave: a master is needed"]);
+    const facts = await readFacts(replica.client);
+    expect(unusable(facts)).toEqual([]);
+    expect(waitsFor(facts)).toBe("role is slave: a master is needed");
+    await replica.client.replicaof("NO", "ONE");
+    expect(waitsFor(await readFacts(replica.client))).toBeUndefined();
   });
 
-  it("are an error, not a guess, where they cannot be read", async () => {
+  it("tell a cluster's node, which is not waited for", async () => {
+    const { client } = await givenServer({ config: { "cluster-enabled": "yes" } });
+    expect(unusable(await readFacts(client))).toEqual([
+      "redis_mode is cluster: a standalone Redis is needed",
+    ]);
+  });
+
+  it("are unknown, not guessed, where the user may not read them", async () => {
+    const { client } = await givenServer({ appendonly: true, appendfsync: "always" });
+    await client.acl("SETUSER", "default", "-config", "-info");
+    const facts = await readFacts(client);
+    expect(facts).toMatchObject({
+      role: "master",
+      mode: "standalone",
+      version: expect.stringMatching(/^\d/),
+    });
+    expect(unusable(facts)).toEqual([]);
+    expect(waitsFor(facts)).toBeUndefined();
+    expect(notReadable(facts)).toHaveLength(2);
+    expect(notDurable(facts, CLOCK_BOUND_MS)).toEqual([
+      "INFO is not offered to this Redis user: whether Redis forgets cannot be told",
+      "CONFIG GET is not offered to this Redis user: whether Redis forgets cannot be told",
+    ]);
+  });
+
+  it("are an error where more than that is refused", async () => {
     const { client } = await givenServer();
-    await client.acl("SETUSER", "default", "-config");
+    await client.acl("SETUSER", "default", "-time");
     await expect(readFacts(client)).rejects.toThrow("NOPERM");
   });
 });

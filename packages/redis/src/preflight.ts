@@ -1,5 +1,6 @@
 /** What a service asks of Redis before it starts. Source: DESIGN.md, "start-up gate". */
 import type { RedisClient } from "./connection.ts";
+import { isNotOffered } from "./disposition.ts";
 
 const OLDEST_MAJOR = 7;
 
@@ -7,51 +8,111 @@ export interface RedisFacts {
   version: string;
   runId: string;
   role: string;
-  aofEnabled: boolean;
-  appendfsync: string;
-  maxmemoryPolicy: string;
+  /** `standalone`, `cluster` or `sentinel`. */
+  mode: string;
+  /** What Redis keeps. Undefined: this user may not read it. */
+  aofEnabled: boolean | undefined;
+  appendfsync: string | undefined;
+  maxmemoryPolicy: string | undefined;
   /** Redis's clock minus ours, in ms, give or take half a round trip. */
   clockOffsetMs: number;
 }
 
+/** Throws what Redis refuses, besides the rights to INFO and CONFIG GET, which some providers keep for themselves. */
 export async function readFacts(client: RedisClient): Promise<RedisFacts> {
   const sentAt = Date.now();
   const [seconds, micros] = await client.time();
   const midway = (sentAt + Date.now()) / 2;
-  const info = parseInfo(await client.info());
-  const setting = async (name: string) => ((await client.config("GET", name)) as string[])[1] ?? "";
+  const setting = async (name: string) =>
+    ((await ifOffered(client.config("GET", name))) as string[] | undefined)?.[1];
+  const [server, appendfsync, maxmemoryPolicy] = await Promise.all([
+    readServer(client),
+    setting("appendfsync"),
+    setting("maxmemory-policy"),
+  ]);
   return {
-    version: info["redis_version"] ?? "0",
-    runId: info["run_id"] ?? "",
-    role: info["role"] ?? "",
-    aofEnabled: info["aof_enabled"] === "1",
-    appendfsync: await setting("appendfsync"),
-    maxmemoryPolicy: await setting("maxmemory-policy"),
+    ...server,
+    appendfsync,
+    maxmemoryPolicy,
     clockOffsetMs: Math.round(Number(seconds) * 1000 + Number(micros) / 1000 - midway),
   };
 }
 
-// Both are written so that what cannot be read as a number is refused.
+type ServerFacts = Pick<RedisFacts, "version" | "runId" | "role" | "mode" | "aofEnabled">;
 
-/** Redis older than 7.0 lacks what the scripts use; a replica would refuse every write. */
+async function readServer(client: RedisClient): Promise<ServerFacts> {
+  const text = await ifOffered(client.info());
+  if (text === undefined) return await greet(client);
+  const info = parseInfo(text);
+  return {
+    version: info["redis_version"] ?? "0",
+    runId: info["run_id"] ?? "",
+    role: info["role"] ?? "",
+    mode: info["redis_mode"] ?? "",
+    aofEnabled: info["aof_enabled"] === "1",
+  };
+}
+
+/** HELLO without a protocol changes nothing, and tells the most needed without a right to INFO. */
+async function greet(client: RedisClient): Promise<ServerFacts> {
+  const flat = (await client.call("HELLO")) as unknown[];
+  const field = (name: string) => String(flat[flat.indexOf(name) + 1]);
+  return {
+    version: field("version"),
+    runId: "",
+    role: field("role"),
+    mode: field("mode"),
+    aofEnabled: undefined,
+  };
+}
+
+async function ifOffered<T>(reply: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reply;
+  } catch (error) {
+    if (isNotOffered(error)) return undefined;
+    throw error;
+  }
+}
+
+// What follows is written so that what cannot be read as a number is refused.
+
+/** Redis older than 7.0 lacks what the scripts use; in a cluster their keys lie on several nodes. */
 export function unusable(facts: RedisFacts): string[] {
   const problems: string[] = [];
   if (!(Number(facts.version.split(".")[0]) >= OLDEST_MAJOR)) {
     problems.push(`redis_version is ${facts.version}: ${OLDEST_MAJOR}.0 or newer is needed`);
   }
-  if (facts.role !== "master") problems.push(`role is ${facts.role}: a master is needed`);
+  if (facts.mode !== "standalone") {
+    problems.push(`redis_mode is ${facts.mode}: a standalone Redis is needed`);
+  }
+  return problems;
+}
+
+/** A replica refuses every write, but a failover may make it a master. @returns what is waited for, or undefined */
+export function waitsFor({ role }: RedisFacts): string | undefined {
+  return role === "master" ? undefined : `role is ${role}: a master is needed`;
+}
+
+/** What a service does without, in a sentence each. */
+export function notReadable(facts: RedisFacts): string[] {
+  const problems: string[] = [];
+  if (facts.aofEnabled === undefined) problems.push("INFO is not offered to this Redis user");
+  if (facts.appendfsync === undefined) problems.push("CONFIG GET is not offered to this Redis user");
   return problems;
 }
 
 /** Why this Redis may forget a claim or a spent permit: with real orders, a reason not to start. */
 export function notDurable(facts: RedisFacts, clockBoundMs: number): string[] {
-  const problems: string[] = [];
-  if (!facts.aofEnabled) problems.push("appendonly is no: a restart would forget claims and spent permits");
-  if (facts.appendfsync !== "always") {
-    problems.push(`appendfsync is ${facts.appendfsync}: only 'always' never forgets an acknowledged claim`);
+  const problems = notReadable(facts).map((what) => `${what}: whether Redis forgets cannot be told`);
+  const { aofEnabled, appendfsync, maxmemoryPolicy } = facts;
+  if (aofEnabled === false)
+    problems.push("appendonly is no: a restart would forget claims and spent permits");
+  if (appendfsync !== undefined && appendfsync !== "always") {
+    problems.push(`appendfsync is ${appendfsync}: only 'always' never forgets an acknowledged claim`);
   }
-  if (facts.maxmemoryPolicy !== "noeviction") {
-    problems.push(`maxmemory-policy is ${facts.maxmemoryPolicy}: only 'noeviction' never drops a claim`);
+  if (maxmemoryPolicy !== undefined && maxmemoryPolicy !== "noeviction") {
+    problems.push(`maxmemory-policy is ${maxmemoryPolicy}: only 'noeviction' never drops a claim`);
   }
   if (!(Math.abs(facts.clockOffsetMs) <= clockBoundMs)) {
     problems.push(

@@ -2,6 +2,7 @@
  * Configuration from the environment, through a schema whose keys are the variables' names. All violations are
  * reported at once, each with the variable, its value and the rule.
  */
+import type { RedisConcern } from "@quantum/redis";
 import { PYTHON_CONSUMER } from "@quantum/streams";
 import { z } from "zod";
 
@@ -207,11 +208,23 @@ export const logLevel = () =>
 export const port = (meaning: string, fallback: number) =>
   integer(`${meaning}; 0 takes a free one`, fallback, { max: 65_535 });
 
+/** For a path that is no number, ioredis takes database 0; and what it does not know behind a `?`, for nothing. */
+function isRedisUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, pathname, search } = new URL(value);
+  return (
+    /^rediss?:$/.test(protocol) &&
+    hostname !== "" &&
+    /^\/?\d*$/.test(pathname) &&
+    /^(\?family=[46])?$/.test(search)
+  );
+}
+
 /** What every service on Redis takes. */
 export const redisVariables = {
   REDIS_URL: z
     .string()
-    .regex(/^rediss?:\/\/./, "an URL like redis://host:port/db is needed")
+    .refine(isRedisUrl, "an URL like redis://host:port/db is needed")
     .optional()
     .describe("redis://host:port/db; wins over the three below"),
   REDIS_HOST: text("Redis host", "localhost"),
@@ -229,11 +242,28 @@ export const commonVariables = {
     .describe("consumer name, unique for each replica and stable over restarts [<service>@<host>:<port>]"),
 };
 
-export function redisUrl(config: {
+export interface RedisConfig {
   REDIS_URL?: string | undefined;
   REDIS_HOST: string;
   REDIS_PORT: number;
   REDIS_DB: number;
-}): string {
+}
+
+/** The variable to change where Redis refuses what it names. */
+export function redisVariable(
+  { REDIS_URL: url, REDIS_HOST: host, REDIS_PORT: port, REDIS_DB: db }: RedisConfig,
+  concern: RedisConcern,
+): string {
+  if (url !== undefined) {
+    const { pathname } = new URL(url);
+    return concern === "database" ? `REDIS_URL (its database ${pathname.slice(1)})` : "REDIS_URL";
+  }
+  if (concern === "database") return `REDIS_DB=${db}`;
+  // Only the URL can hold a user and a password.
+  if (concern === "credentials" || concern === "rights") return "REDIS_URL";
+  return `REDIS_HOST=${host} REDIS_PORT=${port}`;
+}
+
+export function redisUrl(config: RedisConfig): string {
   return config.REDIS_URL ?? `redis://${config.REDIS_HOST}:${config.REDIS_PORT}/${config.REDIS_DB}`;
 }

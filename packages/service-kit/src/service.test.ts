@@ -61,7 +61,7 @@ describe("a running service", () => {
     server.pause();
     const frozen = await get(`${url}/readyz`).finally(() => server.resume());
     expect(frozen).toMatchObject({ status: 503 });
-    expect(frozen.body).toContain("Redis does not answer: Command timed out");
+    expect(frozen.body).toContain("Redis does not answer: ");
     expect(await get(`${url}/healthz`)).toMatchObject({ status: 200 });
     await vi.waitFor(async () => expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 }), WAIT);
   });
@@ -187,12 +187,13 @@ describe("a service that starts", () => {
     const { server, redis } = await givenRedis();
     await redis.config("SET", "requirepass", "right");
     const service = launch(SAMPLE, { REDIS_URL: `redis://:hunter2@127.0.0.1:${server.port}` });
-    const refused = await service.log("waiting for Redis");
+    const refused = await service.log("Redis connection failed, reconnecting");
     expect(refused["err"]).toEqual({
       type: "ReplyError",
       message: expect.stringContaining("WRONGPASS"),
       stack: expect.any(String),
     });
+    await service.exited;
     expect(service.stdout.join()).not.toContain("hunter2");
   });
 
@@ -203,16 +204,6 @@ describe("a service that starts", () => {
     service.child.kill("SIGTERM");
     expect(await service.exited).toEqual({ code: 0, signal: null });
     expect(performance.now() - startedAt).toBeLessThan(STOP_BOUND_MS);
-  });
-
-  it("refuses a Redis that cannot be written to", async () => {
-    const { server } = await givenRedis();
-    const replica = await givenRedis({ config: { replicaof: `127.0.0.1 ${server.port}` } });
-    const service = launch(SAMPLE, { REDIS_URL: replica.server.url });
-    expect(await service.exited).toEqual({ code: 1, signal: null });
-    expect(await service.log(/^sample cannot start/)).toMatchObject({
-      msg: expect.stringContaining("a master is needed"),
-    });
   });
 
   it("names a port that is taken, and takes up no work under the other process's name", async () => {

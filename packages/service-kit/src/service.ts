@@ -11,12 +11,15 @@ import {
   connectForBlocking,
   connectForCommands,
   connectForJobs,
+  dispositionOf,
   disconnect,
+  notReadable,
   readFacts,
   type RedisClient,
   RedisClock,
   type RedisFacts,
   unusable,
+  waitsFor,
 } from "@quantum/redis";
 import { pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { FastifyInstance } from "fastify";
@@ -24,10 +27,21 @@ import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { observeClock } from "./clock.ts";
-import { ConfigError, type ConfigSource, describeConfig, readConfig, redisUrl } from "./config.ts";
-import { createHttp, listen } from "./http.ts";
+import {
+  ConfigError,
+  type ConfigSource,
+  describeConfig,
+  readConfig,
+  type RedisConfig,
+  redisUrl,
+  redisVariable,
+} from "./config.ts";
+import { createHttp } from "./http.ts";
 import { createLogOutput } from "./log-output.ts";
 import { standardOutput } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { redisProblems, refusal } from "./redis-readiness.ts";
+import { observeReadiness } from "./readiness-telemetry.ts";
 import { reportable } from "./reportable.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
@@ -40,6 +54,14 @@ const REDIS_RETRY_MS = 1_000;
 const PROGRESS_BOUND_MS = 20_000;
 /** Long enough to be seen by whoever asks regularly. */
 const LOSS_SHOWN_MS = 30_000;
+/** Several of the consumer's looks for entries that a dead replica left. */
+const RECLAIM_BOUND_MS = 20_000;
+/** No handler takes this long: requests to Redis and exchange have shorter deadlines. */
+const HANDLER_BOUND_MS = 60_000;
+
+// Exit codes. Units are not restarted after a refusal: it would be the same again.
+const FAILED = 1;
+const REFUSED = 2;
 
 /** What a started service hands back to its kit. Until `begin` it has changed nothing and taken up no work. */
 export interface Running {
@@ -57,8 +79,13 @@ export interface BareContext<Config> {
   config: Config;
   log: Logger;
   registry: Registry;
+  /** Takes routes until `start` ends. */
   http: FastifyInstance;
   instance: string;
+  /** What the start waits for now, as /readyz shows it; undefined: for nothing. */
+  waiting: (what: string | undefined) => void;
+  /** Where loops and attempts of the service register, so that /readyz names the one that stands still. */
+  progress: Progress;
 }
 
 export interface RedisContext<Config> extends BareContext<Config> {
@@ -81,12 +108,6 @@ interface HttpConfig {
   HTTP_HOST: string;
   INSTANCE?: string | undefined;
 }
-interface RedisConfig extends HttpConfig {
-  REDIS_URL?: string | undefined;
-  REDIS_HOST: string;
-  REDIS_PORT: number;
-  REDIS_DB: number;
-}
 
 /** Runs a service that needs no Redis. */
 export async function runBareService<Schema extends z.ZodObject>(
@@ -108,36 +129,48 @@ export async function runService<Schema extends z.ZodObject>(
   definition: Definition<Schema> & { start: (context: RedisContext<z.output<Schema>>) => Promise<Running> },
 ): Promise<void> {
   await run(definition, async (context) => {
-    const { log, instance, registry } = context;
-    const url = redisUrl(context.config as unknown as RedisConfig);
-    const connection = (role: string) => ({
-      url,
-      name: `${instance}:${role}`.replaceAll(/\s/g, "_"),
-      onError: (error: Error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
-    });
-    const redis = connectForCommands(connection("commands"));
-    const facts = await waitForRedis(redis, log);
+    const { log, instance, registry, progress } = context;
+    const config = context.config as unknown as RedisConfig;
+    const url = redisUrl(config);
+    const clients = new Set<RedisClient>();
+    const connect = (make: typeof connectForCommands, role: string): RedisClient => {
+      const client = make({
+        url,
+        name: `${instance}:${role}`.replaceAll(/\s/g, "_"),
+        onError: (error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
+      });
+      clients.add(client);
+      client.once("end", () => clients.delete(client));
+      return client;
+    };
+    const redis = connect(connectForCommands, "commands");
+    const keys = createKeys();
+    observeRedis(redis, keys, registry);
+    const facts = await waitForRedis(redis, config, context);
     const clock = new RedisClock(redis);
     await clock.start();
     const clockProblems = observeClock(clock, registry);
-    const keys = createKeys();
-    observeRedis(redis, keys, registry);
     const running = await definition.start({
       ...context,
       keys,
       redis,
       facts,
-      connectForBlocking: () => connectForBlocking(connection("blocking")),
-      connectForJobs: () => connectForJobs(connection("jobs")),
+      connectForBlocking: () => connect(connectForBlocking, "blocking"),
+      connectForJobs: () => connect(connectForJobs, "jobs"),
     });
     const consumers = running.consumers ?? [];
     observeConsumers(consumers, redis, registry, log);
-    const upkeep = startUpkeep(redis, consumers, log);
+    for (const consumer of consumers) watchEntries(consumer, progress);
+    const upkeep = startUpkeep(redis, consumers, log, progress);
     return {
       running,
       begin: async () => {
-        await running.begin?.();
-        for (const consumer of consumers) await consumer.start();
+        try {
+          await running.begin?.();
+          for (const consumer of consumers) await consumer.start();
+        } catch (error) {
+          throw refusedBy(error, config) ?? error;
+        }
       },
       close: async () => {
         await Promise.all([...consumers.map((consumer) => consumer.stop()), upkeep.stop()]);
@@ -148,10 +181,7 @@ export async function runService<Schema extends z.ZodObject>(
       readiness: async () => {
         // Side by side: deadlines one after another would keep whoever asks waiting while Redis hangs.
         const [silence, ...sharing] = await Promise.all([
-          redis.ping().then(
-            () => [],
-            (error: unknown) => [`Redis does not answer: ${(error as Error).message}`],
-          ),
+          redisProblems(redis, keys, clients, config),
           ...consumers.map((consumer) => shared(redis, consumer)),
         ]);
         return [
@@ -165,16 +195,29 @@ export async function runService<Schema extends z.ZodObject>(
   });
 }
 
-function notReady({ stream, group, groupReady, groupLostAtMs, lastProgressMs }: StreamConsumer): string[] {
+/** Entries that come again and again. */
+function watchEntries(consumer: StreamConsumer, progress: Progress): void {
+  const attempts = progress.attempts(`handle entries of ${consumer.stream}`);
+  consumer.on("handled", ({ entry, disposition }) => {
+    if (disposition.kind === "retry") attempts.failed(entry.id, disposition.reason);
+    else attempts.ended(entry.id);
+  });
+}
+
+function notReady({ stream, group, groupReady, groupLostAtMs, silence }: StreamConsumer): string[] {
   if (!groupReady) return [`the group ${group} on ${stream} does not exist`];
+  const seconds = (ms: number) => Math.round(ms / 1000);
   const lostMs = performance.now() - groupLostAtMs;
   if (lostMs < LOSS_SHOWN_MS)
     return [
-      `the group ${group} on ${stream} was lost ${Math.round(lostMs / 1000)} s ago: it is read again from its beginning`,
+      `the group ${group} on ${stream} was lost ${seconds(lostMs)} s ago: it is read again from its beginning`,
     ];
-  const silentMs = performance.now() - lastProgressMs;
-  if (silentMs > PROGRESS_BOUND_MS)
-    return [`no read of ${stream} was answered for ${Math.round(silentMs / 1000)} s`];
+  const { readMs, reclaimMs, oldest } = silence;
+  if (readMs > PROGRESS_BOUND_MS) return [`no read of ${stream} was answered for ${seconds(readMs)} s`];
+  if (reclaimMs > RECLAIM_BOUND_MS)
+    return [`pending entries of ${stream} could not be looked for in ${seconds(reclaimMs)} s`];
+  if (oldest !== undefined && oldest.ms > HANDLER_BOUND_MS)
+    return [`entry ${oldest.id} of ${stream} has been under way for ${seconds(oldest.ms)} s`];
   return [];
 }
 
@@ -185,19 +228,53 @@ async function shared(redis: RedisClient, { stream, group }: StreamConsumer): Pr
   return [`${names.join(", ")} reads ${stream} in our group ${group}: two of one role are at work, stop one`];
 }
 
-async function waitForRedis(redis: RedisClient, log: Logger): Promise<RedisFacts> {
+/** Waits for what passes, and says it. Throws {@link ConfigError} for what does not, and names the variable. */
+async function waitForRedis(
+  redis: RedisClient,
+  config: RedisConfig,
+  { log, waiting }: Pick<BareContext<unknown>, "log" | "waiting">,
+): Promise<RedisFacts> {
   for (;;) {
     try {
       const facts = await readFacts(redis);
       const problems = unusable(facts);
-      if (problems.length > 0) throw new ConfigError(problems);
-      return facts;
+      if (problems.length > 0)
+        throw new ConfigError(problems.map((problem) => `${redisVariable(config, "server")}: ${problem}`));
+      const state = waitsFor(facts);
+      if (state === undefined) {
+        await probeScripts(redis);
+        const missing = notReadable(facts);
+        if (missing.length > 0) log.warn({ missing }, "Redis does not tell everything about itself");
+        waiting(undefined);
+        return facts;
+      }
+      waiting(`Redis: ${state}`);
+      log.warn({ state }, "waiting for Redis");
     } catch (error) {
-      if (error instanceof ConfigError) throw error;
-      log.warn({ err: error }, "waiting for Redis");
-      await delay(REDIS_RETRY_MS);
+      // The command may only have heard that its connection failed.
+      const cause = redis.problem ?? error;
+      const refused = error instanceof ConfigError ? error : refusedBy(cause, config);
+      if (refused !== undefined) throw refused;
+      const disposition = dispositionOf(cause);
+      waiting(
+        `Redis: ${disposition.kind === "passes" ? `${disposition.meaning}: ` : ""}${(cause as Error).message}`,
+      );
+      log.warn({ err: cause }, "waiting for Redis");
     }
+    await delay(REDIS_RETRY_MS);
   }
+}
+
+/** Everything that matters is a script. */
+async function probeScripts(redis: RedisClient): Promise<void> {
+  await redis.eval("return 1", 0);
+}
+
+function refusedBy(error: unknown, config: RedisConfig): ConfigError | undefined {
+  const disposition = dispositionOf(error);
+  return disposition.kind === "refused"
+    ? new ConfigError([refusal(disposition, error as Error, config)])
+    : undefined;
 }
 
 interface Started {
@@ -226,7 +303,7 @@ async function run<Schema extends z.ZodObject>(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     standardOutput("stderr").block(`${name}: ${error.message}`);
-    process.exitCode = 2;
+    process.exitCode = REFUSED;
     return;
   }
 
@@ -234,16 +311,20 @@ async function run<Schema extends z.ZodObject>(
   const common = config as unknown as HttpConfig;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const life: { started?: Started } = {};
-  const http = createHttp(registry, async () => {
-    const { started } = life;
-    if (started === undefined) return ["starting"];
+  const progress = new Progress();
+  const life: { started?: Started; waitsFor?: string | undefined } = {};
+  const readiness = async () => {
+    const { started, waitsFor: waited } = life;
+    if (started === undefined) return [waited === undefined ? "starting" : `waiting for ${waited}`];
     try {
-      return [...(await started.readiness()), ...((await started.running.readiness?.()) ?? [])];
+      const found = [await started.readiness(), (await started.running.readiness?.()) ?? []];
+      return [...found.flat(), ...progress.problems()];
     } catch (error) {
       return [`readiness cannot be told: ${(error as Error).message}`];
     }
-  });
+  };
+  const http = createHttp(registry, readiness);
+  observeReadiness(readiness, registry);
   const stopSignal = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
     // Only under a launcher is there a channel, and its end is the launcher's end; it may have come already.
@@ -260,24 +341,32 @@ async function run<Schema extends z.ZodObject>(
   );
   for (const warning of warnings) log.warn(warning);
   const begin = async () => {
-    // Routes must be there before listening. Work is taken up after it: the port is part of the consumer's name, and
-    // where it is taken, another process is at work under that name.
-    life.started = await start({ config, log, registry, http, instance });
-    const url = await listen(http, common.HTTP_HOST, port);
+    // First of all, so that a start that waits can be asked what for. Work is taken up after it: the port is part of the
+    // consumer's name, and where it is taken, another process is at work under that name.
+    const url = await http.listen(common.HTTP_HOST, port);
+    const waiting = (what: string | undefined) => void (life.waitsFor = what);
+    life.started = await start({ config, log, registry, http: http.app, instance, waiting, progress });
+    await http.open();
     await life.started.begin();
+    progress.begin();
     log.info({ url }, `ready: ${name} at ${url} (its metrics are at /metrics)`);
   };
   try {
     await Promise.race([begin(), stopSignal]);
   } catch (error) {
+    if (error instanceof ConfigError) {
+      const { violations } = error;
+      log.fatal({ violations }, `${name} cannot start: ${violations.join("; ")}`);
+      process.exit(REFUSED);
+    }
     log.fatal({ err: error }, `${name} cannot start: ${(error as Error).message}`);
-    process.exit(1);
+    process.exit(FAILED);
   }
   const why = await stopSignal;
   log.info({ why }, "stopping");
   const late = setTimeout(() => {
     log.fatal(`not stopped within ${STOP_DEADLINE_MS} ms, leaving the rest pending`);
-    process.exit(1);
+    process.exit(FAILED);
   }, STOP_DEADLINE_MS);
   late.unref();
   await life.started?.close();

@@ -1,3 +1,4 @@
+import { Progress } from "./progress.ts";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { ACK, StreamConsumer } from "@quantum/streams";
@@ -81,7 +82,7 @@ describe("upkeep", () => {
 
   it("stops at once", async () => {
     const startedAt = performance.now();
-    await startUpkeep(redis, [of(STREAM)], logger().log).stop();
+    await startUpkeep(redis, [of(STREAM)], logger().log, new Progress()).stop();
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 

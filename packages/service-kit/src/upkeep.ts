@@ -10,6 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClient } from "@quantum/redis";
 import { removeIdleConsumers, type StreamConsumer, trim } from "@quantum/streams";
 import type { Logger } from "pino";
+import type { Progress } from "./progress.ts";
 
 export const STREAM_LENGTH = 10_000;
 const UPKEEP_EVERY_MS = 60_000;
@@ -24,7 +25,16 @@ export const CONSUMER_IDLE_MS = 3_600_000;
 export type Consumed = Pick<StreamConsumer, "stream" | "group" | "consumer">;
 
 /** Does it regularly until stopped. A failure is logged: the next turn tries again. */
-export function startUpkeep(redis: RedisClient, consumed: readonly Consumed[], log: Logger) {
+export function startUpkeep(
+  redis: RedisClient,
+  consumed: readonly Consumed[],
+  log: Logger,
+  progress: Progress,
+) {
+  const turn = progress.loop("keep the streams in order", UPKEEP_EVERY_MS, async () => {
+    if (!(await upkeep(redis, consumed, log)))
+      throw new Error("a stream cannot be kept in order, see the log");
+  });
   const stopping = new AbortController();
   const { signal } = stopping;
   const running = (async () => {
@@ -32,7 +42,10 @@ export function startUpkeep(redis: RedisClient, consumed: readonly Consumed[], l
     for (;;) {
       await delay(pauseMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      pauseMs = (await upkeep(redis, consumed, log)) ? UPKEEP_EVERY_MS : UPKEEP_AGAIN_MS;
+      pauseMs = await turn().then(
+        () => UPKEEP_EVERY_MS,
+        () => UPKEEP_AGAIN_MS,
+      );
     }
   })();
   return {

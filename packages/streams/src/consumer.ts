@@ -11,7 +11,7 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import { isUnanswered, type RedisClient } from "@quantum/redis";
+import { dispositionOf, isUnanswered, type RedisClient } from "@quantum/redis";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { moveToDeadLetter } from "./dead-letter.ts";
 import type { Disposition } from "./disposition.ts";
@@ -53,8 +53,8 @@ const BACKOFF_MAX_MS = 2_000;
 
 export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #options: Required<Omit<ConsumerOptions, "orderBy">> & Pick<ConsumerOptions, "orderBy">;
-  /** Ids of the entries that are being handled, or wait for one of their key. */
-  readonly #inFlight = new Set<string>();
+  /** Ids of the entries that are being handled, or wait for one of their key, and since when: the oldest first. */
+  readonly #inFlight = new Map<string, number>();
   readonly #tails = new Map<string, Promise<void>>();
   readonly #reader: GroupReader;
   readonly #acknowledgements: Acknowledgements;
@@ -66,6 +66,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #capacityFreed: (() => void) | undefined;
   /** Time of the last answer to a read, at first of the group's, by performance.now(). */
   lastProgressMs = 0;
+  #reclaimedAt = performance.now();
   groupReady = false;
   /** When the group was last found to be gone, by performance.now(). */
   groupLostAtMs = Number.NEGATIVE_INFINITY;
@@ -95,12 +96,22 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     return this.#options.consumer;
   }
 
-  /** Starts reading; resolves once the group exists. */
+  /** Starts reading; resolves once the group exists. Throws what Redis refuses for good, such as the right to make it. */
   async start(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#reader.open();
-    await this.#untilStopped("create the group", () => this.#createGroup());
+    let refusal: unknown;
+    await this.#untilStopped("create the group", async () => {
+      try {
+        await this.#createGroup();
+      } catch (error) {
+        if (dispositionOf(error).kind !== "refused") throw error;
+        refusal = error;
+      }
+    });
+    if (refusal !== undefined) throw refusal;
     if (this.#stopping.signal.aborted) return;
+    this.#reclaimedAt = performance.now();
     this.#running = this.#read();
     if (this.#options.acknowledge) this.#reclaiming = this.#reclaimRegularly();
     this.emit("started");
@@ -132,6 +143,17 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     }
     this.groupReady = true;
     this.lastProgressMs = performance.now();
+  }
+
+  /** How long this consumer has waited for what it should have had within milliseconds, in ms. */
+  get silence(): { readMs: number; reclaimMs: number; oldest: { id: string; ms: number } | undefined } {
+    const nowMs = performance.now();
+    const [oldest] = this.#inFlight;
+    return {
+      readMs: nowMs - this.lastProgressMs,
+      reclaimMs: this.#reclaiming === undefined ? 0 : nowMs - this.#reclaimedAt,
+      oldest: oldest && { id: oldest[0], ms: nowMs - oldest[1] },
+    };
   }
 
   async #read(): Promise<void> {
@@ -190,7 +212,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       if (key !== undefined && this.#tails.get(key) === settled) this.#tails.delete(key);
       this.#capacityFreed?.();
     });
-    this.#inFlight.add(entry.id);
+    this.#inFlight.set(entry.id, performance.now());
     if (key !== undefined) this.#tails.set(key, settled);
   }
 
@@ -259,7 +281,10 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     for (;;) {
       await delay(this.#options.reclaimIdleMs / 2, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      await this.#reclaim().catch((error: unknown) => this.#failed("reclaim", error));
+      await this.#reclaim().then(
+        () => (this.#reclaimedAt = performance.now()),
+        (error: unknown) => this.#failed("reclaim", error),
+      );
     }
   }
 
@@ -267,7 +292,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   async #reclaim(): Promise<void> {
     const { reclaimIdleMs, concurrency } = this.#options;
     // A slow handler's entry is not a dead replica's.
-    await keepClaimed(this.#options, [...this.#inFlight]);
+    await keepClaimed(this.#options, [...this.#inFlight.keys()]);
     const count = concurrency - this.#inFlight.size;
     if (count <= 0) return;
     const claimed = await claimIdle(this.#options, {

@@ -5,7 +5,7 @@
 import type { Proposal } from "@quantum/contract";
 import { createConsume, PermitWait } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
-import { runService } from "@quantum/service-kit";
+import { ConfigError, runService } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import { configSource, isRealVenue } from "./config.ts";
 import { createBacklog } from "./backlog.ts";
@@ -29,10 +29,25 @@ await runService({
   ...configSource,
   port: (config) => config.APPLY_METRICS_PORT,
   level: (config) => config.APPLY_LOG_LEVEL,
-  start: async ({ config, log, registry, http, keys, redis, facts, instance, connectForBlocking }) => {
+  start: async ({
+    config,
+    log,
+    registry,
+    http,
+    keys,
+    redis,
+    facts,
+    instance,
+    connectForBlocking,
+    progress,
+  }) => {
     const weaknesses = notDurable(facts, CLOCK_BOUND_MS);
     if (weaknesses.length > 0 && isRealVenue(config)) {
-      throw new Error(`APPLY_MODE=testnet needs a Redis that forgets nothing: ${weaknesses.join("; ")}`);
+      throw new ConfigError(
+        weaknesses.map(
+          (what) => `APPLY_MODE=testnet: REDIS_URL must name a Redis that forgets nothing: ${what}`,
+        ),
+      );
     }
     if (weaknesses.length > 0)
       log.warn({ weaknesses }, "this Redis may forget claims: good enough for simulation only");
@@ -105,6 +120,7 @@ await runService({
     };
 
     const failed = (doing: string) => (error: Error) => events.emit("failed", { doing, error });
+    const pollMs = config.APPLY_POLL_SEC * 1000;
     const poll = createHashPoll({
       redis,
       keys,
@@ -113,7 +129,10 @@ await runService({
       accept,
       onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
     });
-    const sweep = createSweep({ redis, keys, wait });
+    const sweep = progress.loop("sweep the waiting plans", SWEEP_MS, createSweep({ redis, keys, wait }));
+    const tries = progress.attempts("try a plan's permits");
+    wait.on("failed", ({ planId, error }) => tries.failed(planId, error.message));
+    wait.on("recovered", ({ planId }) => tries.ended(planId));
     const repeated: { stop: () => Promise<void> }[] = [];
 
     const common = { redis, connectForBlocking, keys, group: GROUP, consumer: instance };
@@ -124,7 +143,11 @@ await runService({
         const sweepFailed = failed("sweep waiting plans");
         await sweep({ all: true }).catch(sweepFailed);
         repeated.push(
-          every(config.APPLY_POLL_SEC * 1000, poll, failed("poll the proposal hashes")),
+          every(
+            pollMs,
+            progress.loop("poll the proposal hashes", pollMs, poll),
+            failed("poll the proposal hashes"),
+          ),
           every(SWEEP_MS, () => sweep({ all: false }), sweepFailed),
         );
       },

@@ -83,7 +83,7 @@ describe("the service", () => {
     [
       "for real orders on a Redis that forgets",
       { BINANCE_BASE_URL: "https://testnet.binancefuture.com" },
-      /not durable enough for real orders: appendonly is no/,
+      /REDIS_URL is refused for real orders: appendonly is no/,
     ],
   ])("refuses to start %s", async (_, over, why) => {
     await expect(start(over)).rejects.toThrow(why);

@@ -1,6 +1,6 @@
 import { createBinanceExchange, parseVenue, RuleBook, type Venue, whenReady } from "@quantum/exchange";
 import { notDurable, type RedisFacts } from "@quantum/redis";
-import { type Logger, runService } from "@quantum/service-kit";
+import { ConfigError, type Logger, runService } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { configSource } from "./config.ts";
 import { createEvents } from "./events.ts";
@@ -32,6 +32,7 @@ await runService({
     facts,
     connectForBlocking,
     connectForJobs,
+    waiting,
   }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     checkDurability(facts, venue, log);
@@ -52,7 +53,10 @@ await runService({
     const orders = createOrders({ redis, keys, group: GROUP, events });
     observe({ events, orders, registry, log });
 
-    await whenReady(exchange, rules, (error) => log.warn({ err: error }, "waiting for the exchange"));
+    await whenReady(exchange, rules, (error) => {
+      waiting(`the exchange: ${error.message}`);
+      log.warn({ err: error }, "waiting for the exchange");
+    });
     const resolver = new Resolver({ orders, exchange, events, keys, connectForJobs });
     const common = {
       orders,
@@ -100,6 +104,6 @@ function checkDurability(facts: RedisFacts, venue: Venue, log: Logger): void {
   const problems = notDurable(facts, CLOCK_BOUND_MS);
   if (problems.length === 0) return;
   if (!venue.simulated)
-    throw new Error(`Redis is not durable enough for real orders: ${problems.join("; ")}`);
+    throw new ConfigError(problems.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));
   log.warn({ problems }, "this Redis may forget claims; a real exchange would be refused");
 }

@@ -34,6 +34,8 @@ export interface FeedEvents {
   done: [{ published: number }];
   /** Something failed and is tried again. */
   failed: [{ doing: string; error: Error }];
+  /** What had failed works again. */
+  recovered: [{ doing: string }];
 }
 
 const RESULT_TIMEOUT_MS = 30_000;
@@ -195,9 +197,11 @@ export class Feed extends EventEmitter<FeedEvents> {
 
   /** Repeats a step until it works; undefined if the feed stops before. */
   async #insist<T>(doing: string, step: () => Promise<T>): Promise<T | undefined> {
-    while (!this.#stopped) {
+    for (let isFailing = false; !this.#stopped; isFailing = true) {
       try {
-        return await step();
+        const result = await step();
+        if (isFailing) this.emit("recovered", { doing });
+        return result;
       } catch (error) {
         if (this.#stopped) return undefined;
         this.emit("failed", { doing, error: error as Error });

@@ -10,7 +10,7 @@ await runService({
   summary: "stands in for the publisher of harvest proposals: invented ones, or those of a file",
   ...configSource,
   port: (config) => config.FEED_METRICS_PORT,
-  start: async ({ config, log, registry, keys, redis, connectForBlocking }) => {
+  start: async ({ config, log, registry, keys, redis, connectForBlocking, progress }) => {
     const file = config.FEED_FILE;
     const source =
       file === undefined
@@ -25,6 +25,9 @@ await runService({
       inFlightPerSymbol: config.FEED_IN_FLIGHT_PER_SYMBOL,
       max: config.FEED_MAX === 0 ? Number.POSITIVE_INFINITY : config.FEED_MAX,
     });
+    const steps = progress.attempts("publish");
+    feed.on("failed", ({ doing, error }) => steps.failed(doing, error.message));
+    feed.on("recovered", ({ doing }) => steps.ended(doing));
     observeFeed(feed, source.symbols, registry, log);
     return {
       begin: async () => {

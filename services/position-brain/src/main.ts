@@ -2,7 +2,7 @@ import { QUANTITY_ISSUER } from "@quantum/contract";
 import { createBinanceExchange, parseVenue, RuleBook, whenReady } from "@quantum/exchange";
 import { createIssuer, startBookkeeping } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
-import { createSimulation, runService, simulationOf } from "@quantum/service-kit";
+import { ConfigError, createSimulation, runService, simulationOf } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
@@ -24,11 +24,11 @@ await runService({
   ...configSource,
   port: (config) => config.P33_METRICS_PORT,
   level: (config) => config.P33_LOG_LEVEL,
-  start: async ({ config, keys, redis, facts, log, registry, instance, connectForBlocking }) => {
+  start: async ({ config, keys, redis, facts, log, registry, instance, connectForBlocking, waiting }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     const forgetful = notDurable(facts, CLOCK_BOUND_MS);
     if (forgetful.length > 0 && !venue.simulated)
-      throw new Error(`Redis is refused: ${forgetful.join("; ")}`);
+      throw new ConfigError(forgetful.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));
     if (forgetful.length > 0) log.warn({ problems: forgetful }, "this Redis would do for a simulation only");
 
     const exchange = createBinanceExchange({
@@ -41,7 +41,10 @@ await runService({
     const rules = new RuleBook(exchange, (error) =>
       log.error({ err: error }, "failed to read the order rules, trying again"),
     );
-    await whenReady(exchange, rules, (error) => log.warn({ err: error }, "waiting for the exchange"));
+    await whenReady(exchange, rules, (error) => {
+      waiting(`the exchange: ${error.message}`);
+      log.warn({ err: error }, "waiting for the exchange");
+    });
     const allowlist = allowlistOf(config);
     for (const symbol of allowlist) {
       if (rules.get(symbol) === undefined)

@@ -1,0 +1,91 @@
+/**
+ * What an error of Redis means for whoever waits for an answer: one table for services, permitctl and the launcher.
+ * Sources: the error replies of redis/redis 7.0 (src/server.c, src/acl.c, src/cluster.c), Node's error codes.
+ */
+
+/** What somebody has to change. */
+export type RedisConcern = "database" | "credentials" | "rights" | "address" | "server";
+
+export type RedisDisposition =
+  /** It stays until somebody changes something: waiting is of no use. */
+  | { kind: "refused"; concerns: RedisConcern; advice: string }
+  /** Silence, or a state that Redis leaves by itself. */
+  | { kind: "passes"; meaning: string }
+  /** About one command and its keys, not about the server. */
+  | { kind: "command" };
+
+const refused = (concerns: RedisConcern, advice: string): RedisDisposition => ({
+  kind: "refused",
+  concerns,
+  advice,
+});
+const passes = (meaning: string): RedisDisposition => ({ kind: "passes", meaning });
+
+const CLUSTER = refused("server", "a Redis Cluster is not supported: name a standalone Redis");
+
+/** By the first word of an error reply. */
+const BY_CODE: ReadonlyMap<string, RedisDisposition> = new Map([
+  ["NOAUTH", refused("credentials", "Redis wants a password: give it in the URL")],
+  ["WRONGPASS", refused("credentials", "Redis does not accept this user or password")],
+  ["NOPERM", refused("rights", "this Redis user lacks a right that is needed")],
+  ["DENIED", refused("server", "Redis runs in protected mode and takes local connections only")],
+  ["MOVED", CLUSTER],
+  ["ASK", CLUSTER],
+  ["CROSSSLOT", CLUSTER],
+  ["LOADING", passes("Redis loads its data")],
+  ["BUSY", passes("a script keeps Redis busy")],
+  ["UNKILLABLE", passes("a script keeps Redis busy")],
+  ["MASTERDOWN", passes("this Redis has lost its master")],
+  ["CLUSTERDOWN", passes("the cluster is down")],
+  ["TRYAGAIN", passes("the cluster moves its keys")],
+  ["READONLY", passes("this Redis is a replica, which may become master in a failover")],
+  ["UNBLOCKED", passes("this Redis has become a replica")],
+  ["NOMASTERLINK", passes("this Redis has lost its master")],
+  ["NOREPLICAS", passes("Redis takes no writes until enough replicas follow it")],
+  ["MISCONF", passes("Redis takes no writes because it cannot save to disk")],
+  ["OOM", passes("Redis takes no writes because its memory is full")],
+]);
+
+/** Replies without a code of their own, the client library's errors, and those of network and TLS. */
+const BY_TEXT: readonly (readonly [RegExp, RedisDisposition])[] = [
+  [/DB index is out of range|invalid DB index/i, refused("database", "this Redis has no such database")],
+  [/SELECT is not allowed in cluster mode/i, CLUSTER],
+  [/cluster support disabled/i, { kind: "command" }],
+  [/ERR invalid password/i, refused("credentials", "Redis does not accept this password")],
+  [/max number of clients/i, passes("Redis has as many clients as it takes")],
+  [/^ERR unknown command/i, refused("server", "this Redis does not know a command that is needed")],
+  [
+    /Protocol error, got/i,
+    refused("address", "what answers there does not speak Redis's protocol (a TLS port needs rediss://)"),
+  ],
+  [
+    /wrong version number|packet length too long|EPROTO|ERR_SSL_/i,
+    refused("address", "what answers there does not speak TLS (a plain port needs redis://)"),
+  ],
+  [
+    /certificate|ERR_TLS_|CERT_|_CERT|UNABLE_TO_(GET|VERIFY)/i,
+    refused("address", "the server's TLS certificate is not accepted"),
+  ],
+];
+
+/** Of what is thrown by a command, a script or a connection. What the table does not know is about the command. */
+export function dispositionOf(error: unknown): RedisDisposition {
+  if (!(error instanceof Error)) return { kind: "command" };
+  const text = plainMessage(error);
+  const byCode = BY_CODE.get(/^[A-Z]+/.exec(text)?.[0] ?? "");
+  if (byCode !== undefined) return byCode;
+  const code = "code" in error ? String(error.code) : "";
+  const byText = BY_TEXT.find(([pattern]) => pattern.test(text) || pattern.test(code))?.[1];
+  if (byText !== undefined) return byText;
+  return error.name === "ReplyError" ? { kind: "command" } : passes("Redis does not answer");
+}
+
+/** Whether Redis or its operator does not offer the command: an ACL forbids it, or it has been renamed. */
+export function isNotOffered(error: unknown): boolean {
+  return error instanceof Error && /^(NOPERM|ERR unknown command)/.test(plainMessage(error));
+}
+
+/** ioredis puts words of its own around a reply. */
+function plainMessage({ message }: Error): string {
+  return message.replace(/^Ready check failed: /, "");
+}

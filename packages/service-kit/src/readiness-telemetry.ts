@@ -1,0 +1,14 @@
+/** Readiness as a metric, so that an alert tells of who stands still. */
+import { Gauge, type Registry } from "prom-client";
+import type { Readiness } from "./http.ts";
+
+export function observeReadiness(readiness: Readiness, registry: Registry): void {
+  new Gauge({
+    name: "quantum_ready",
+    help: "1 if /readyz names no problem: the work of this service moves, or there is none",
+    registers: [registry],
+    async collect() {
+      this.set((await readiness()).length === 0 ? 1 : 0);
+    },
+  });
+}

@@ -1,0 +1,70 @@
+/** Whether Redis lets this service work, asked when /readyz is: it answers, it takes writes, and no key is in the way. */
+import { type Keys, typesOfKeys } from "@quantum/contract";
+import {
+  dispositionOf,
+  isNotOffered,
+  type RedisClient,
+  type RedisDisposition,
+  withDeadline,
+} from "@quantum/redis";
+import { type RedisConfig, redisVariable } from "./config.ts";
+
+/** As a command's own deadline; a connection that waits for its turn may take longer. */
+const ANSWER_DEADLINE_MS = 2_500;
+/** A connection that is only lost for a moment finds its way back before anybody has to know. */
+const RECONNECT_MS = 3_000;
+
+/** @param clients every connection of the service */
+export async function redisProblems(
+  redis: RedisClient,
+  keys: Keys,
+  clients: Iterable<RedisClient>,
+  config: RedisConfig,
+): Promise<string[]> {
+  const types = typesOfKeys(keys);
+  const pipeline = redis.pipeline();
+  // A write that changes nothing, since the stream is never there: it fails where any write would.
+  pipeline.xadd(keys.probe, "NOMKSTREAM", "*", "probe", "1");
+  for (const [key] of types) pipeline.type(key);
+  let replies: [Error | null, unknown][];
+  try {
+    replies = (await withDeadline(pipeline.exec(), ANSWER_DEADLINE_MS, "a look at Redis")) ?? [];
+  } catch (error) {
+    return [sentence(redis.problem ?? (error as Error), config)];
+  }
+  const [[refused] = [null], ...found] = replies;
+  // A user without rights to this one stream may have them to all others.
+  const writeProblem = refused === null || isNotOffered(refused) ? [] : [sentence(refused, config)];
+  const inTheWay = types.flatMap(([key, type], index) => {
+    const actual = found[index]?.[1];
+    if (typeof actual !== "string" || actual === "none" || actual === type) return [];
+    return [`${key} is a ${actual}, but a ${type} is needed: rename or delete it`];
+  });
+  return [...new Set([...writeProblem, ...lostConnections(redis, clients, config)]), ...inTheWay];
+}
+
+function lostConnections(redis: RedisClient, clients: Iterable<RedisClient>, config: RedisConfig): string[] {
+  const lostBeforeMs = performance.now() - RECONNECT_MS;
+  return [...clients].flatMap((client) => {
+    const { problem, problemSinceMs } = client;
+    return client === redis || problem === undefined || problemSinceMs > lostBeforeMs
+      ? []
+      : [sentence(problem, config)];
+  });
+}
+
+function sentence(error: Error, config: RedisConfig): string {
+  const disposition = dispositionOf(error);
+  return disposition.kind === "refused"
+    ? refusal(disposition, error, config)
+    : `Redis does not answer: ${error.message}`;
+}
+
+/** Names the variable, says what to do and what Redis said. */
+export function refusal(
+  { concerns, advice }: Extract<RedisDisposition, { kind: "refused" }>,
+  { message }: Error,
+  config: RedisConfig,
+): string {
+  return `${redisVariable(config, concerns)}: ${advice} (${message})`;
+}

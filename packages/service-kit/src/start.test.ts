@@ -1,0 +1,137 @@
+/** What a start makes of what Redis says: it ends where nothing would change by itself, and waits where it may. */
+import { connectForCommands, disconnect } from "@quantum/redis";
+import { freePort, type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { get, launch } from "./launch.fixture.ts";
+
+const SAMPLE = "sample.fixture.ts";
+const WAIT = { timeout: 15_000, interval: 20 };
+const REFUSED = { code: 2, signal: null };
+
+async function givenRedis(options: RedisServerOptions = {}) {
+  const server = await startRedisServer(options);
+  const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  onTestFinished(async () => {
+    await disconnect(redis);
+    await server.stop();
+  });
+  return { server, redis };
+}
+
+/** It ended with exit code 2. @returns its last words */
+async function refusalOf(env: Record<string, string>): Promise<string> {
+  const service = launch(SAMPLE, env);
+  expect(await service.exited).toEqual(REFUSED);
+  return (await service.log(/^sample cannot start/)).msg;
+}
+
+describe("a start that Redis refuses", () => {
+  it("names the database, and leaves database 0 alone", async () => {
+    const { server, redis } = await givenRedis();
+    const at = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+    expect(await refusalOf({ ...at, REDIS_DB: "16" })).toContain(
+      "REDIS_DB=16: this Redis has no such database",
+    );
+    expect(await refusalOf({ REDIS_URL: `${server.url}/20` })).toContain(
+      "REDIS_URL (its database 20): this Redis has no such database",
+    );
+    expect(await redis.dbsize()).toBe(0);
+  });
+
+  it("names the credentials", async () => {
+    const { server } = await givenRedis({ config: { requirepass: "right" } });
+    expect(await refusalOf({ REDIS_URL: server.url })).toContain("REDIS_URL: Redis wants a password");
+  });
+
+  it("names the right that is missing, to what the start reads and to what its work needs", async () => {
+    const { server, redis } = await givenRedis();
+    for (const right of ["-time", "-eval", "-xgroup"]) {
+      await redis.acl("SETUSER", "worker", "reset", "on", ">secret", "~*", "+@all", right);
+      const said = await refusalOf({ REDIS_URL: `redis://worker:secret@127.0.0.1:${server.port}` });
+      expect(said).toContain("REDIS_URL: this Redis user lacks a right that is needed (NOPERM");
+    }
+  });
+
+  it("names a cluster's node and a server of another protocol", async () => {
+    const { server } = await givenRedis({ config: { "cluster-enabled": "yes" } });
+    const at = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+    expect(await refusalOf(at)).toContain(
+      `REDIS_HOST=127.0.0.1 REDIS_PORT=${server.port}: redis_mode is cluster`,
+    );
+    const other = launch("bare.fixture.ts");
+    const http = new URL(await other.ready());
+    expect(await refusalOf({ REDIS_URL: `redis://${http.host}` })).toContain(
+      "REDIS_URL: what answers there does not speak Redis's protocol",
+    );
+  });
+
+  it.each([
+    "redis://localhost:6379/three",
+    "redis://localhost:6379/0?db=3",
+    "redis://localhost:6379/1/2",
+    "redis:///3",
+  ])("does not take %s for database 0", async (url) => {
+    const service = launch(SAMPLE, { REDIS_URL: url });
+    expect(await service.exited).toEqual(REFUSED);
+    expect(service.stderr.join()).toContain("REDIS_URL=(hidden): an URL like redis://host:port/db is needed");
+  });
+});
+
+describe("a start that waits for Redis", () => {
+  it("says so on its port, and takes up work when Redis comes", async () => {
+    const port = await freePort();
+    const redisPort = await freePort();
+    const service = launch(SAMPLE, {
+      REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+      SAMPLE_PORT: String(port),
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await service.log("waiting for Redis");
+    expect(await get(`${url}/healthz`)).toMatchObject({ status: 200 });
+    const waiting = await get(`${url}/readyz`);
+    expect(waiting).toMatchObject({ status: 503 });
+    expect(waiting.body).toContain("waiting for Redis: Redis does not answer: connect ECONNREFUSED");
+    expect((await get(`${url}/metrics`)).body).toContain("quantum_redis_up 0");
+    expect((await get(`${url}/metrics`)).body).toContain("quantum_ready 0");
+    expect(await get(`${url}/plans/1`)).toMatchObject({ status: 503 });
+    await givenRedis({ port: redisPort });
+    expect(await service.ready()).toBe(url);
+    expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 });
+  });
+
+  it("waits for a replica to become master", async () => {
+    const { server } = await givenRedis();
+    const replica = await givenRedis({ config: { replicaof: `127.0.0.1 ${server.port}` } });
+    const service = launch(SAMPLE, { REDIS_URL: replica.server.url });
+    expect(await service.log("waiting for Redis")).toMatchObject({
+      state: "role is slave: a master is needed",
+    });
+    await replica.redis.replicaof("NO", "ONE");
+    await service.ready();
+  });
+
+  it("does without INFO and CONFIG GET, and says so", async () => {
+    const { server, redis } = await givenRedis();
+    await redis.acl("SETUSER", "default", "-info", "-config");
+    const service = launch(SAMPLE, { REDIS_URL: server.url });
+    const url = await service.ready();
+    expect(await service.log("Redis does not tell everything about itself")).toMatchObject({
+      missing: ["INFO is not offered to this Redis user", "CONFIG GET is not offered to this Redis user"],
+    });
+    expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 });
+  });
+});
+
+describe("a refusal after the start", () => {
+  it("makes the service unready with the reason, until it is taken back", async () => {
+    const { server, redis } = await givenRedis();
+    const url = await launch(SAMPLE, { REDIS_URL: server.url }).ready();
+    await redis.config("SET", "requirepass", "new");
+    await redis.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+    const problem = "REDIS_URL: Redis wants a password: give it in the URL (NOAUTH Authentication required.)";
+    await vi.waitFor(async () => expect((await get(`${url}/readyz`)).body).toContain(problem), WAIT);
+    expect(await get(`${url}/healthz`)).toMatchObject({ status: 200 });
+    await redis.config("SET", "requirepass", "");
+    await vi.waitFor(async () => expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 }), WAIT);
+  });
+});
