@@ -1,6 +1,7 @@
 /**
  * Everything that must hold before a change lands, in the order of what is quick to fail: types, lint, format, tests.
- * Stops at the first failure. Arguments go to vitest. The last line is `N passed, N failed`.
+ * What precedes the tests stops at the first failure. `--slow` runs the slow tests instead, `--all` both; other arguments
+ * go to vitest. The last line is `N passed, N failed`, of all tests that were run.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,36 +11,60 @@ import { findRedisServer } from "@quantum/testkit";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BIN = join(ROOT, "node_modules/.bin");
-const RESULTS = join(ROOT, ".cache/test-results.json");
 
 interface Tally {
   passed: number;
   failed: number;
 }
 
-const tally = await runSteps();
+/** Vitest's configurations by the name of their step. */
+const CONFIGS = { tests: "vitest.config.ts", "slow tests": "vitest.slow.config.ts" };
+type Suite = keyof typeof CONFIGS;
+
+// pnpm hands over the `--` that npm users write between its arguments and ours.
+const given = process.argv.slice(2).filter((argument) => argument !== "--");
+const filters = given.filter((argument) => argument !== "--slow" && argument !== "--all");
+const suites: Suite[] = given.includes("--all")
+  ? ["tests", "slow tests"]
+  : [given.includes("--slow") ? "slow tests" : "tests"];
+
+const tally = (await checksPass(suites)) ? await runSuites(suites) : { passed: 0, failed: 1 };
 console.log(`${tally.passed} passed, ${tally.failed} failed`);
 process.exitCode = tally.failed === 0 ? 0 : 1;
 
-async function runSteps(): Promise<Tally> {
-  const passed =
-    (await step("redis-server", findRedis)) &&
+async function checksPass(suites: readonly Suite[]): Promise<boolean> {
+  if (!(await step("redis-server", findRedis))) return false;
+  if (!suites.includes("tests")) return true;
+  return (
     (await step("types", () => check("tsc", ["-p", "tsconfig.json"]))) &&
     (await step("lint", () => check("oxlint", ["--type-aware", "--deny-warnings"]))) &&
-    (await step("format", () => check("oxfmt", ["--check"])));
-  if (!passed) return { passed: 0, failed: 1 };
+    (await step("format", () => check("oxfmt", ["--check"])))
+  );
+}
 
+/** One after another; the next one also when one has failed. */
+async function runSuites(suites: readonly Suite[]): Promise<Tally> {
+  const sum: Tally = { passed: 0, failed: 0 };
+  for (const suite of suites) {
+    const { passed, failed } = await runSuite(suite);
+    sum.passed += passed;
+    sum.failed += failed;
+  }
+  return sum;
+}
+
+async function runSuite(suite: Suite): Promise<Tally> {
+  const results = join(ROOT, ".cache", `${suite.replace(" ", "-")}-results.json`);
   // An older run's results must not pass for this one's.
-  await rm(RESULTS, { force: true });
-  await mkdir(dirname(RESULTS), { recursive: true });
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${RESULTS}`];
-  // pnpm hands over the `--` that npm users write between its arguments and ours.
-  const filters = process.argv.slice(2).filter((argument) => argument !== "--");
-  const succeeded = await step("tests", () => runVitest([...reporters, ...filters]));
-  const { passed: tests, failed } = await readResults();
-  if (succeeded && tests === 0) console.error("✗ no test was run");
+  await rm(results, { force: true });
+  await mkdir(dirname(results), { recursive: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
+  const args = [`--config=${CONFIGS[suite]}`, ...reporters, ...filters];
+  const succeeded = await step(suite, () => runVitest(args));
+  const { passed, failed } = await readResults(results);
+  if (succeeded && passed === 0) console.error(`✗ no test of the ${suite} was run`);
   // A file that cannot be loaded, or an unhandled error, fails the run without failing a test.
-  return { passed: tests, failed: succeeded && tests > 0 ? failed : Math.max(failed, 1) };
+  return { passed, failed: succeeded && passed > 0 ? failed : Math.max(failed, 1) };
 }
 
 /** Here and not in the first test that needs it: it may take seconds, and two workers need it at once. */
@@ -78,9 +103,9 @@ async function runVitest(args: string[]): Promise<boolean> {
   return code === 0;
 }
 
-async function readResults(): Promise<Tally> {
+async function readResults(path: string): Promise<Tally> {
   try {
-    const results = JSON.parse(await readFile(RESULTS, "utf8")) as Record<string, unknown>;
+    const results = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
     return { passed: Number(results["numPassedTests"]), failed: Number(results["numFailedTests"]) };
   } catch {
     // Vitest ended before it could write any.
