@@ -41,7 +41,11 @@ if not redis.call('INFO', 'server'):find('run_id:' .. run_id, 1, true) then retu
 local entry, fields = {}, cjson.decode(text)
 for i = 1, #fields, 2 do entry[fields[i]] = fields[i + 1] end
 local now = now_ms()
-if now <= tonumber(entry.valid_until_ms) + margin_ms then return { 'EARLY' } end
+-- Nobody may claim it for longer than this. What claims to is of a future that Redis's clock has stepped back from, and
+-- `claim` refuses it, too.
+local LONGEST_MS = 30000
+local left = tonumber(entry.valid_until_ms) - now
+if left >= -margin_ms and left <= LONGEST_MS then return { 'EARLY' } end
 
 -- A claim writes its client order id into the record, too. Only a refused earlier attempt leaves an order key without one.
 local is_current = record[1] == entry.attempt

@@ -41,8 +41,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/redis-memory.ts`,
-        find: "return (proposedMs ?? openedAtMs) < this.#sinceMs;",
-        replace: "return (proposedMs ?? openedAtMs) < 0;",
+        find: "return madeMs < this.#sinceMs ||",
+        replace: "return madeMs < 0 ||",
       },
     ],
     test: `${EXECUTOR}/recovery.test.ts`,

@@ -116,10 +116,10 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   }
 
   async function serverTime(): Promise<number> {
-    const askedAtMs = Date.now();
+    const askedAtMs = performance.now();
     const answer = await read(serverTimeAnswer, "fapi/v1/time");
     // The venue read its clock somewhere between our two readings; the middle is off by half of that at most.
-    client.setClock(answer.serverTime - Math.round((askedAtMs + Date.now()) / 2));
+    client.setClock(answer.serverTime, (askedAtMs + performance.now()) / 2);
     return answer.serverTime;
   }
 

@@ -18,7 +18,8 @@ export interface Credentials {
  * retried, redirected or printed, and errors come raw so that `failureOf` can reduce them.
  */
 export class BinanceClient extends USDMClient {
-  #offsetMs = 0;
+  /** Venue time when performance.now() was 0: a step of the wall clock must not shift a send window. */
+  #originMs = performance.timeOrigin;
   #timestampMs: number | undefined;
 
   constructor(venue: Venue, credentials: Credentials, timeoutMs: number, recvWindowMs: number) {
@@ -48,11 +49,12 @@ export class BinanceClient extends USDMClient {
   }
 
   now(): number {
-    return Date.now() + this.#offsetMs;
+    return Math.floor(performance.now() + this.#originMs);
   }
 
-  setClock(offsetMs: number): void {
-    this.#offsetMs = offsetMs;
+  /** @param atMs when the venue's clock showed it, by performance.now() */
+  setClock(venueMs: number, atMs: number): void {
+    this.#originMs = venueMs - atMs;
   }
 
   /** Like `postPrivate`, stamped with `timestampMs` or an instant before it: never later. */
@@ -71,7 +73,7 @@ export class BinanceClient extends USDMClient {
    * but never outlive what the caller recorded.
    */
   override getTimeOffset(): number {
-    return this.#timestampMs === undefined ? this.#offsetMs : this.#timestampMs - Date.now();
+    return (this.#timestampMs ?? this.now()) - Date.now();
   }
 }
 

@@ -6,8 +6,8 @@
  */
 export interface Exchange {
   /**
-   * Venue time in ms as this process reckons it, without a request: the local clock plus the offset that the
-   * last `serverTime()` measured (none before the first one).
+   * Venue time in whole ms as this process reckons it, without a request: the last `serverTime()`, carried on by the
+   * monotonic clock (before the first one: this process's own time). A step of the wall clock does not change it.
    */
   now(): number;
   /** Why the venue cannot be used now, as the requests tell that were made anyway: one sentence each, empty if it can. */

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   type BinanceOptions,
   createBinanceExchange,
@@ -345,6 +345,15 @@ describe("clocks", () => {
     skewMs = -30_000;
     expect((await exchange.positions("BTCUSDT")).rows).toHaveLength(1);
     expect((await state()).requests["GET /fapi/v2/positionRisk"]).toBe(2);
+  });
+
+  it("step without shifting a send window", async () => {
+    await exchange.serverTime();
+    const before = exchange.now();
+    const wall = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 3_600_000);
+    const shiftMs = exchange.now() - before;
+    wall.mockRestore();
+    expect(shiftMs).toBeLessThan(1_000);
   });
 
   it("never stamps an order later than its window was said to open", async () => {

@@ -58,6 +58,13 @@ describe("a hand-over whose entry is lost", () => {
     expect(await rig.requests(POST)).toBe(sent);
   });
 
+  it("ends at once if it may be claimed until a future that nobody grants: Redis's clock has stepped back", async () => {
+    const entry = await spendLate({ valid_until_ms: String((await rig.redisMs()) + 3_600_000) });
+    const entryId = await lose(entry);
+    await executor.handOvers.sweep();
+    await rig.expectEnded(entry, entryId, "NOT_PLACED", "handover_lost");
+  });
+
   it("is left alone while it may still be claimed", async () => {
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     await lose(entry);

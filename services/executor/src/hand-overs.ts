@@ -32,6 +32,8 @@ const lostScript = bindScript("orders/handover_lost", {
 const SWEEP_EVERY_MS = 5_000;
 /** An entry that is this much too late has not just been delayed on its way through this process. */
 const LATE_MS = 2_000;
+/** Nobody may claim for longer; times further away are of a future that Redis's clock has stepped back from. */
+const LONGEST_MS = 60_000;
 /** No entry has this id: acknowledging it changes nothing. */
 const NO_ENTRY = "0-0";
 
@@ -153,7 +155,7 @@ export class HandOvers {
     await memory.announce(symbol);
     const { entry } = handOver;
     if (memory.mayHaveForgotten(entry)) {
-      if ((await redisMs(redis)) <= entry.valid_until_ms + LATE_MS) return;
+      if (!isOver(entry.valid_until_ms, await redisMs(redis))) return;
     } else if (!(await this.#endUnclaimed(handOver))) return;
     const { rules, simulatedVenue } = this.#options;
     await this.#ask({ ...handOver, intent: orderIntent(entry, await rules.of(symbol), simulatedVenue) });
@@ -196,7 +198,7 @@ export class HandOvers {
     const { sent_at_ms: sentAtMs, side, quantity, ...order } = record.data;
     // Until then its order may still reach the exchange.
     const windowEndMs = sentAtMs + recvWindowMs;
-    if ((await redisMs(redis)) <= windowEndMs + LATE_MS) return;
+    if (!isOver(windowEndMs, await redisMs(redis))) return;
     const entry = { ...order, plan_id: planId, symbol, valid_until_ms: windowEndMs };
     await this.#ask({ entry, intent: { side, quantity }, entryId: NO_ENTRY });
   }
@@ -252,6 +254,10 @@ const claimedRecord = z.object({
   side: z.enum(["BUY", "SELL"]),
   quantity: z.string(),
 });
+
+function isOver(untilMs: number, nowMs: number): boolean {
+  return nowMs > untilMs + LATE_MS || untilMs > nowMs + LONGEST_MS;
+}
 
 async function redisMs(redis: RedisClient): Promise<number> {
   const [seconds, micros] = await redis.time();

@@ -26,6 +26,10 @@ export class RedisMemory {
   #epoch: string | undefined;
   /** Plans proposed before this are suspect, by Redis's clock. */
   #sinceMs = 0;
+  /** By Redis's clock, at the last `announce`. */
+  #nowMs = 0;
+  /** Redis's clock has stepped back behind a loss: what was proposed before it may lie in the future now. */
+  #isSteppedBack = false;
   #checked: Promise<void>;
 
   constructor(redis: RedisClient, keys: Keys, events: ExecutorEvents) {
@@ -43,13 +47,19 @@ export class RedisMemory {
    */
   async announce(symbol: string): Promise<void> {
     const [replies] = await Promise.all([
-      this.#redis.pipeline().sadd(this.#keys.orderSymbols, symbol).get(this.#keys.orderEpoch).exec(),
+      this.#redis.pipeline().sadd(this.#keys.orderSymbols, symbol).get(this.#keys.orderEpoch).time().exec(),
       this.#checked.catch(() => this.#startCheck()),
     ]);
-    const [announced, epoch] = replies ?? [];
+    const [announced, epoch, time] = replies ?? [];
     const error = announced?.[0] ?? epoch?.[0];
     if (error) throw error;
     if (epoch?.[1] !== this.#epoch) await this.#startCheck();
+    const [seconds, micros] = time?.[1] as [string, string];
+    this.#nowMs = Number(seconds) * MS_PER_SECOND + Math.floor(Number(micros) / US_PER_MS);
+    // A loss that lies in the future would make every plan suspect for as long as that future is away.
+    if (this.#sinceMs <= this.#nowMs + PUBLISHER_AHEAD_MS) return;
+    this.#sinceMs = this.#nowMs + PUBLISHER_AHEAD_MS;
+    this.#isSteppedBack = true;
   }
 
   /** Of the Redis whose memory is known here; as of the last `announce`. */
@@ -59,7 +69,8 @@ export class RedisMemory {
 
   /** Whether an order of the plan may have been sent that Redis knows nothing of; as of the last `announce`. */
   mayHaveForgotten({ opened_at_ms: openedAtMs, proposed_ms: proposedMs }: Proposed): boolean {
-    return (proposedMs ?? openedAtMs) < this.#sinceMs;
+    const madeMs = proposedMs ?? openedAtMs;
+    return madeMs < this.#sinceMs || (this.#isSteppedBack && madeMs > this.#nowMs);
   }
 
   /** At once and not when the answer is needed: plans opened while it is on its way would be suspected for nothing. */

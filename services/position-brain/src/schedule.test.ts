@@ -109,6 +109,7 @@ describe("the refresh", () => {
       vi.spyOn(Date, "now").mockReturnValue(wall + shiftMs);
       await refreshes.more();
     }
+    expect(refreshes.count).toBeGreaterThan(4);
   });
 
   it("goes on after Redis did not answer", async () => {
