@@ -24,7 +24,7 @@
 --   spent_sec    TTL of `spent`
 --   overdue_ms   by how much the wait is over by the caller's monotonic clock, negative before that, '' if it does not know
 --   quantity_issuer whose permit carries side and quantity
---   ...issuer    name and verdict field (granted, allow) of each required issuer, in list order
+--   ...issuer    name and verdict field (granted, allow; bare if its permit is the text 1) of each required issuer, in list order
 -- REPLY
 --   OK           replayed 0/1, symbol, wait_ms, safe_qty, mode
 --   BLOCKED      replayed 0/1, symbol, wait_ms, reason, detail or '', then each issuer's permit TTL (s, -2 absent, -1 none)
@@ -77,6 +77,10 @@ for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   -- Issuers that only set keys leave no stamp of their own; the record tells the whole story all the same.
   if verdict ~= 'missing' and not record[issuer .. '_verdict'] then
     for _, word in ipairs({ issuer .. '_verdict', verdict, issuer .. '_seen_ms', int(now) }) do stamps[#stamps + 1] = word end
+    if field == 'bare' then
+      stamps[#stamps + 1] = issuer .. '_reason'
+      stamps[#stamps + 1] = 'bare_permit'
+    end
   end
 end
 local issuers = #permit_keys

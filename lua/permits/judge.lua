@@ -1,5 +1,6 @@
 -- What one issuer says of a plan's attempt: 'granted' with its permit and the permit's text, 'denied' with the issuer's
--- reason, 'malformed' with ours, 'missing'. The field names of the wire stand here once; a permit of another attempt is not ours and is missing.
+-- reason, 'malformed' with ours, 'missing'. The field names of the wire stand here once; a permit of another attempt is
+-- not ours and is missing. A bare permit is the text 1: it names no attempt, no symbol, no quantity and no cap.
 local function text(value) return type(value) == 'string' and value or '' end
 
 local function judge(issuer, field, permit_key, block_key, symbol, attempt)
@@ -12,6 +13,10 @@ local function judge(issuer, field, permit_key, block_key, symbol, attempt)
   local value = redis.pcall('GET', permit_key)
   if not value then return 'missing' end
   local malformed = 'invalid_' .. issuer .. '_permit_format'
+  if field == 'bare' then
+    if value == '1' then return 'granted', {}, value end
+    return 'malformed', malformed
+  end
   local ok, permit = pcall(cjson.decode, text(value))
   if not ok or type(permit) ~= 'table' then return 'malformed', malformed end
   if permit.attempt ~= nil and permit.attempt ~= attempt then return 'missing' end

@@ -40,6 +40,8 @@ const BREAKING: Partial<Record<ServiceName, readonly Readonly<Record<string, str
     { APPLY_PERMIT_WAIT_MS: "50" },
     { APPLY_REQUIRED_PERMITS: "governor" },
     { APPLY_REQUIRED_PERMITS: "p33,p33" },
+    { APPLY_BARE_PERMITS: "p26" },
+    { APPLY_BARE_PERMITS: "p33" },
     { BINANCE_BASE_URL: "https://fapi.binance.com" },
   ],
   governor: [{ GOV_SIM_DENY_RATE: "0.5", BINANCE_BASE_URL: "" }],

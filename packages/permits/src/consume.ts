@@ -56,6 +56,8 @@ export interface ConsumeOptions {
   keys: Keys;
   /** Names of the required issuers; all of them or none are spent. */
   required: readonly string[];
+  /** Those of them whose permit is the bare text `1`: it names no attempt, no quantity and no cap. */
+  bare?: readonly string[];
   /** How long an executor may claim the order after the permits are spent. */
   executeTtlMs: number;
   /** How late after the deadline the last attempt may still find the permits. */
@@ -69,8 +71,11 @@ export type Consume = (planId: string, symbol: string, overdueMs?: number) => Pr
 
 /** Spends all permits of a plan together, blocks it, or finds that it must wait. Safe to repeat. */
 export function createConsume(options: ConsumeOptions): Consume {
-  const { redis, keys, required } = options;
-  const issuerArgs = required.flatMap((issuer) => [issuer, verdictField(issuer)]);
+  const { redis, keys, required, bare = [] } = options;
+  const issuerArgs = required.flatMap((issuer) => [
+    issuer,
+    bare.includes(issuer) ? "bare" : verdictField(issuer),
+  ]);
   return async (planId, symbol, overdueMs) => {
     const reply = await run(redis, {
       keys: {

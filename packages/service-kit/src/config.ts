@@ -160,7 +160,8 @@ export function list(
         .split(",")
         .map((part) => part.trim())
         .filter((part) => part !== "");
-      if (items.length > 0 && items.every((part) => item.test(part))) return items;
+      // Only a list that is empty by default may be empty.
+      if ((items.length > 0 || fallback === "") && items.every((part) => item.test(part))) return items;
       context.addIssue({ code: "custom", message: `a comma list of ${itemRule}` });
       return z.NEVER;
     })

@@ -65,6 +65,10 @@ describe("the apply-layer's configuration", () => {
     [{ APPLY_REQUIRED_PERMITS: "p33,p33" }, "APPLY_REQUIRED_PERMITS=p33,p33 names an issuer twice"],
     [{ APPLY_REQUIRED_PERMITS: "p33,spent" }, 'other than "spent"'],
     [{ APPLY_REQUIRED_PERMITS: "," }, "APPLY_REQUIRED_PERMITS"],
+    [{ APPLY_BARE_PERMITS: "p26" }, "names p26, which APPLY_REQUIRED_PERMITS=governor,p33 does not"],
+    [{ APPLY_BARE_PERMITS: "governor" }, "names governor: ours says yes or no"],
+    [{ APPLY_BARE_PERMITS: "p33" }, "names p33: ours says yes or no"],
+    [{ APPLY_BARE_PERMITS: "P2.6" }, "lower-case issuer names"],
     [{ APPLY_PERMIT_WAIT_MS: "60000" }, "APPLY_PERMIT_WAIT_MS"],
     [{ K_BLOCK_CRITICAL: "nan" }, "K_BLOCK_CRITICAL"],
     [{ BINANCE_BASE_URL: "https://fapi.binance.com" }, "fapi.binance.com"],
@@ -72,6 +76,12 @@ describe("the apply-layer's configuration", () => {
     const said = violations(environment);
     expect(said).toHaveLength(1);
     expect(said[0]).toContain(sentence);
+  });
+
+  it("takes a third issuer whose permit is bare", () => {
+    expect(read({}).config.APPLY_BARE_PERMITS).toEqual([]);
+    const names = { APPLY_REQUIRED_PERMITS: "governor,p33,p26", APPLY_BARE_PERMITS: "p26" };
+    expect(read(names).config.APPLY_BARE_PERMITS).toEqual(["p26"]);
   });
 
   it("takes a third issuer, blanks around names, and Python's log levels", () => {

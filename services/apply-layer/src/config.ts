@@ -1,5 +1,5 @@
 /** The apply-layer's variables. Source of the names: WIRE.md, "Environment names that must keep working". */
-import { EXECUTE_TTL_MAX_MS, QUANTITY_ISSUER, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
+import { EXECUTE_TTL_MAX_MS, ISSUERS, QUANTITY_ISSUER, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
 import {
   choice,
@@ -18,6 +18,15 @@ import {
 import { z } from "zod";
 
 const MAX_SEC = 30 * 24 * 3600;
+
+const issuerNames = (meaning: string, fallback: string) =>
+  list(
+    meaning,
+    fallback,
+    // quantum:permit:spent:* is the memory of spent permits, not an issuer's.
+    /^(?!spent$)[a-z][a-z0-9]*$/,
+    'lower-case issuer names other than "spent" is needed',
+  );
 
 const schema = z.object({
   ...commonVariables,
@@ -46,12 +55,10 @@ const schema = z.object({
     min: 10,
     max: WAIT_BUDGET_MAX_MS,
   }),
-  APPLY_REQUIRED_PERMITS: list(
-    "issuers whose permits are required, all of them",
-    "governor,p33",
-    // quantum:permit:spent:* is the memory of spent permits, not an issuer's.
-    /^(?!spent$)[a-z][a-z0-9]*$/,
-    'lower-case issuer names other than "spent" is needed',
+  APPLY_REQUIRED_PERMITS: issuerNames("issuers whose permits are required, all of them", "governor,p33"),
+  APPLY_BARE_PERMITS: issuerNames(
+    'those of APPLY_REQUIRED_PERMITS whose permit is the bare text 1, written before the plan: no quantity, no cap; "" = none',
+    "",
   ),
   APPLY_EXECUTE_TTL_MS: integer(
     "how long after the permits are spent the order may be claimed, in ms",
@@ -97,6 +104,13 @@ export const configSource: ConfigSource<typeof schema> = {
       broken.push(
         `APPLY_REQUIRED_PERMITS=${required.join()} lacks ${QUANTITY_ISSUER}: its permit carries the side and quantity of the order`,
       );
+    }
+    for (const issuer of config.APPLY_BARE_PERMITS) {
+      const named = `APPLY_BARE_PERMITS=${config.APPLY_BARE_PERMITS.join()}`;
+      if ((ISSUERS as readonly string[]).includes(issuer))
+        broken.push(`${named} names ${issuer}: ours says yes or no, and to how much`);
+      else if (!required.includes(issuer))
+        broken.push(`${named} names ${issuer}, which APPLY_REQUIRED_PERMITS=${required.join()} does not`);
     }
     if (new Set(required).size !== required.length) {
       broken.push(`APPLY_REQUIRED_PERMITS=${required.join()} names an issuer twice`);

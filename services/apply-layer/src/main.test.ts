@@ -117,6 +117,19 @@ describe("the apply-layer", () => {
     expect(metrics).not.toContain(plan);
   });
 
+  it("leaves a bare permit that was written before the plan, and spends it with the others", async () => {
+    const service = await start({ APPLY_REQUIRED_PERMITS: "governor,p33,p26", APPLY_BARE_PERMITS: "p26" });
+    const fields = { harvest_action: "PARTIAL_50", kill_score: "0.4321", computed_at_utc: "" };
+    const proposal = { ...fields, last_update_epoch: String(Math.floor(Date.now() / 1000)) };
+    const plan = planId(proposalFrom(proposal));
+    await redis.setex(keys.permit("p26", plan), 60, "1");
+    await redis.xadd(keys.streams.proposal, "*", "symbol", SYMBOL, ...Object.entries(proposal).flat());
+    await issueByKeys(plan);
+    expect((await waitLog(service, plan)).msg).toMatch(/^\[PERMIT_WAIT\] OK /);
+    expect(await redis.exists(keys.permit("p26", plan))).toBe(0);
+    expect((await getJson(`${service.url}/plans/${plan}`)).body).toMatchObject({ p26_reason: "bare_permit" });
+  });
+
   it("blocks a plan whose permit does not come, at its deadline", async () => {
     const service = await start();
     const plan = await propose();

@@ -53,12 +53,14 @@ await runService({
       log.warn({ weaknesses }, "this Redis may forget claims: good enough for simulation only");
 
     const required = config.APPLY_REQUIRED_PERMITS;
+    const bare = config.APPLY_BARE_PERMITS;
     const known = [...new Set([...config.SYMBOLS, ...config.APPLY_ALLOWLIST])];
     const events = new ApplyTelemetry();
     const consume = createConsume({
       redis,
       keys,
       required,
+      bare,
       executeTtlMs: config.APPLY_EXECUTE_TTL_MS,
       // The Python loop's last look may come one step after the deadline; later, what is found there is too late.
       graceMs: config.APPLY_PERMIT_STEP_MS,
@@ -80,7 +82,7 @@ await runService({
     const open = createOpen({
       redis,
       keys,
-      required,
+      required: required.filter((issuer) => !bare.includes(issuer)),
       mode: config.APPLY_MODE,
       waitMs: config.APPLY_PERMIT_WAIT_MS,
       dedupeTtlSec: config.APPLY_DEDUPE_TTL_SEC,

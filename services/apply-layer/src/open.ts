@@ -62,6 +62,7 @@ export type Opened =
 export interface OpenOptions {
   redis: RedisClient;
   keys: Keys;
+  /** Issuers whose permits and blocks of an earlier attempt are deleted: not those that write before the plan is there. */
   required: readonly string[];
   mode: string;
   waitMs: number;

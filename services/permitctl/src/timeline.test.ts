@@ -46,6 +46,17 @@ describe("a plan of which little is known", () => {
     );
   });
 
+  it("is told with the bare permits that it was spent with", () => {
+    const seen = { p26_verdict: "granted", p26_reason: "bare_permit", p26_seen_ms: String(OPENED_MS + 5) };
+    const [attempt] = timelineOf(history({ plans: [opened], record: { attempt: opened.id, ...seen } }));
+    expect(attempt?.stages).toContainEqual(
+      expect.objectContaining({
+        stage: "p26",
+        text: "granted, by a bare permit: no attempt, no quantity, no cap",
+      }),
+    );
+  });
+
   it("is told from its record where the streams have been trimmed, issuers that only set keys included", () => {
     const at = (ms: number) => String(OPENED_MS + ms);
     const record = {

@@ -122,7 +122,13 @@ function recordStages(record: Fields): Bare[] {
       const verdict = record[`${issuer}_verdict`];
       return [
         ...at(`${issuer}_at_ms`, issuer, `${verdict}: ${record[`${issuer}_reason`] ?? ""}`),
-        ...at(`${issuer}_seen_ms`, issuer, `${verdict}, by a key without a wake-up`),
+        ...at(
+          `${issuer}_seen_ms`,
+          issuer,
+          record[`${issuer}_reason`] === "bare_permit"
+            ? `${verdict}, by a bare permit: no attempt, no quantity, no cap`
+            : `${verdict}, by a key without a wake-up`,
+        ),
       ];
     }),
     ...(record["safe_qty"] === undefined
