@@ -1,12 +1,14 @@
 /** The launcher as people use it: a process of its own, judged by its exit code, its summary and what it leaves behind. */
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type GuardedProcess, spawnGuarded } from "@quantum/testkit";
+import { type GuardedProcess, isFree, spawnGuarded } from "@quantum/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "./rig.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** Three rounds over the six symbols; every phase of a scenario gets its share. */
@@ -16,6 +18,9 @@ export const PLANS = 18;
 const CALLERS_REDIS = { REDIS_URL: "redis://127.0.0.1:1", REDIS_HOST: "nowhere.invalid", REDIS_PORT: "1" };
 
 export const ALL_HOLD = { I1: true, I2: true, I3: true, I4: true, I5: true, I6: true, I7: true };
+
+/** It names the Redis once everything runs, which may be a moment after the first plan. */
+const FACTS_MS = 10_000;
 
 export interface Launched {
   child: GuardedProcess;
@@ -70,7 +75,30 @@ export function givenLauncher() {
     return { code, output: lines.join("\n"), last: lines.at(-1), summary };
   }
 
-  return { inFolder, launch, start };
+  /** Of a launcher that was given `--summary` with `inFolder("summary.json")`. */
+  const summary = async () =>
+    JSON.parse(await readFile(inFolder("summary.json"), "utf8")) as Record<string, unknown>;
+
+  /** Once run.json names them: the ports of the Redis and of the services. */
+  async function facts() {
+    const read = async () => {
+      const text = existsSync(inFolder("run.json")) ? await readFile(inFolder("run.json"), "utf8") : "{}";
+      const found = JSON.parse(text) as { ports?: Record<string, number>; redis?: { port: number } };
+      return found.redis && found.ports && { redis: found.redis.port, ports: Object.values(found.ports) };
+    };
+    return eventually(read, FACTS_MS, "run.json names the Redis");
+  }
+
+  return { inFolder, launch, start, summary, facts };
+}
+
+export const allFree = async (ports: readonly number[]) =>
+  (await Promise.all(ports.map(isFree))).every(Boolean);
+
+/** A child of the launcher, by its command line. Throws if there is none. */
+export function pidOf({ child }: Launched, command: string): number {
+  const pids = execFileSync("pgrep", ["-f", "-P", String(child.pid), command], { encoding: "utf8" });
+  return Number(pids.split("\n")[0]);
 }
 
 /** Exit code 0; else the test shows what the launcher has said. */

@@ -6,6 +6,6 @@ import { runCampaign } from "./run.ts";
 const options = parseOptions(process.argv.slice(2));
 const output = standardOutput();
 output.line(`Seed ${options.seed}, ${options.minutes} minutes.`);
-const { sound, lines } = await runCampaign(options, (line) => output.line(line));
+const { sound, lines } = await runCampaign(options, (line) => output.line(line), output.closed);
 output.lines(lines);
 process.exit(sound ? 0 : 1);

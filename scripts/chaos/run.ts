@@ -43,7 +43,12 @@ export interface Outcome {
   lines: string[];
 }
 
-export async function runCampaign(options: Options, say: (line: string) => void): Promise<Outcome> {
+/** Once `ended` is aborted no further fault is thrown, and what has been is judged. */
+export async function runCampaign(
+  options: Options,
+  say: (line: string) => void,
+  ended: AbortSignal = new AbortController().signal,
+): Promise<Outcome> {
   await using resources = new AsyncDisposableStack();
   const cache = join(ROOT, ".cache/chaos");
   await mkdir(cache, { recursive: true });
@@ -83,7 +88,7 @@ export async function runCampaign(options: Options, say: (line: string) => void)
     dice,
     kinds: options.faults,
     untilMs: startedAtMs + options.minutes * MS_PER_MINUTE,
-    isDone: () => options.plans !== undefined && history.ended.size >= options.plans,
+    isDone: () => ended.aborted || (options.plans !== undefined && history.ended.size >= options.plans),
     onFault: (thrown) => {
       faults.push(...thrown);
       say(`${since()}  ${describe(thrown)}, ${history.ended.size} plans ended`);

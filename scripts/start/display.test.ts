@@ -38,6 +38,7 @@ describe("the display", () => {
     const quiet = displayTo({});
     quiet.display.record("governor", record("stopping"));
     quiet.display.record("governor", error);
+    quiet.display.flush();
     expect(quiet.shown()).toBe("governor: failed to read: ECONNRESET\n");
     const verbose = displayTo({ verbose: true });
     verbose.display.record("governor", record("stopping"));
@@ -51,6 +52,7 @@ describe("the display", () => {
     display.record("governor", record(forged));
     display.record("governor", record("failed", { level: 50, err: { message: `x\n${forged}` } }));
     display.text("executor", forged);
+    display.flush();
     const plan = { attempt: "1-0", planId: "3f58da1bdb590b3b", symbol: "BTCUSDT" };
     display.plan({ ...plan, decision: "BLOCKED", reason: `x\n${forged}` });
     const ended = {
@@ -64,6 +66,23 @@ describe("the display", () => {
     display.result({ ...ended, orderId: "1", executedQty: "1", details: `\u001b[2J${forged}` });
     expect(shown()).not.toContain("[PERMIT_WAIT]");
     expect(shown()).not.toContain("\u001b");
+  });
+
+  it("shows an error of a service that repeats itself once", () => {
+    const { display, shown } = displayTo({});
+    const error = record("failed", { level: 50 });
+    for (let times = 0; times < 1_000; times += 1) display.record("governor", error);
+    display.flush();
+    expect(shown()).toBe("governor: failed\n");
+  });
+
+  it("does not show errors that follow from what it has said", () => {
+    const { display, shown } = displayTo({});
+    display.record("governor", record("failed", { level: 50 }));
+    display.muteErrors();
+    display.text("executor", "a stack trace");
+    display.flush();
+    expect(shown()).toBe("");
   });
 
   it("keeps the progress below the lines of a terminal", () => {

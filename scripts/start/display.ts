@@ -10,6 +10,11 @@ import type { ServiceName } from "./services.ts";
 const LEVEL_ERROR = 50;
 /** Where lines cannot be overwritten, progress comes in lines of its own. */
 const PLAIN_PROGRESS_MS = 5_000;
+/** Until the end of a process is known here, which its neighbours feel at once. */
+const HOLD_MS = 300;
+const REPEAT_MS = 10_000;
+/** Different errors; a run may go on for days. */
+const REMEMBERED = 1_000;
 
 export interface DisplayOptions {
   verbose: boolean;
@@ -23,6 +28,11 @@ export class Display {
   readonly #bounded: boolean;
   readonly #output: Output;
   readonly #explained = new Set<string>();
+  /** Errors of services wait a moment: the launcher may know their common cause. */
+  readonly #held: string[] = [];
+  /** Error → how often it came since it was shown, and when that was. */
+  readonly #repeated = new Map<string, { count: number; shownAt: number }>();
+  #muted = false;
   #progress = "";
   #plainProgressAt = 0;
 
@@ -38,6 +48,22 @@ export class Display {
 
   error(text: string): void {
     this.line(styled("red", text));
+  }
+
+  /** Why the run fails; a text of several lines may end with the last ones of a service. */
+  failure(text: string): void {
+    for (const line of text.split("\n")) this.error(withoutWaitMark(line));
+  }
+
+  /** Errors of services are not shown any more: what they follow from is said. */
+  muteErrors(): void {
+    this.#muted = true;
+    this.#held.length = 0;
+  }
+
+  /** Shows what was held back. */
+  flush(): void {
+    for (const text of this.#held.splice(0)) this.error(withoutWaitMark(text));
   }
 
   /** Replaces the last progress; "" takes it away. */
@@ -62,7 +88,7 @@ export class Display {
     } else if (record.level >= LEVEL_ERROR) {
       const message = (record["err"] as { message?: unknown } | undefined)?.message;
       const cause = typeof message === "string" && !msg.includes(message) ? `: ${message}` : "";
-      this.error(withoutWaitMark(`${service}: ${msg}${cause}`));
+      this.#serviceError(`${service}: ${msg}${cause}`);
     } else if (this.#verbose) {
       this.line(styled("dim", withoutWaitMark(`${service}: ${msg}`)));
     }
@@ -70,7 +96,7 @@ export class Display {
 
   /** Output of a service that is no log record. */
   text(service: ServiceName, line: string): void {
-    this.error(withoutWaitMark(`${service}: ${line}`));
+    this.#serviceError(`${service}: ${line}`);
   }
 
   /** A plan that was refused before it could wait. */
@@ -87,6 +113,22 @@ export class Display {
       const words = `${symbol}: Plan ${planId} ended ${outcome}, reason ${fieldValue(reason)}`;
       this.line(styled("yellow", words));
     }
+  }
+
+  /** The same one again is counted, and shown with its number from time to time. */
+  #serviceError(text: string): void {
+    if (this.#muted) return;
+    const now = performance.now();
+    const repeated = this.#repeated.get(text);
+    if (repeated !== undefined && now - repeated.shownAt < REPEAT_MS) {
+      repeated.count += 1;
+      return;
+    }
+    const count = repeated === undefined || repeated.count === 0 ? "" : ` (${repeated.count} times more)`;
+    if (this.#repeated.size >= REMEMBERED) this.#repeated.clear();
+    this.#repeated.set(text, { count: 0, shownAt: now });
+    if (this.#held.length === 0) setTimeout(() => this.flush(), HOLD_MS).unref();
+    this.#held.push(`${text}${count}`);
   }
 
   #explain(reason: string): void {

@@ -101,6 +101,23 @@ export async function collectEvidence(sources: Sources): Promise<Evidence> {
   };
 }
 
+/** The same of a run whose Redis or exchange is gone: what the streams told, and the orders if the exchange still tells. */
+export async function collectWhatIsLeft({
+  history,
+  exchangeUrl,
+  requiredIssuers,
+  halts,
+}: Omit<Sources, "redis" | "keys">): Promise<Evidence> {
+  const exchange = await readExchange(exchangeUrl).catch(() => undefined);
+  const { proposedPlanIds, plans, permits, executes, results } = history;
+  return {
+    ...{ requiredIssuers, proposedPlanIds, plans, permits, executes, results, halts },
+    orders: exchange?.orders ?? [],
+    trades: exchange?.trades ?? [],
+    ...{ positions: new Map(), ledgers: new Map(), snapshots: new Map(), claims: new Map() },
+  };
+}
+
 /** The symbols that exchange-sim trades. */
 export async function readSymbols(exchangeUrl: string): Promise<string[]> {
   return (await readExchange(exchangeUrl)).symbols.map(({ symbol }) => symbol);
@@ -116,8 +133,11 @@ export async function stopStrategy(exchangeUrl: string): Promise<void> {
   if (!response.ok) throw new Error(`exchange-sim answered ${response.status} to /sim/strategy`);
 }
 
+/** A state of some thousand orders included. */
+const ANSWER_MS = 5_000;
+
 async function readExchange(exchangeUrl: string): Promise<z.infer<typeof exchangeState>> {
-  const response = await fetch(`${exchangeUrl}/sim/state`);
+  const response = await fetch(`${exchangeUrl}/sim/state`, { signal: AbortSignal.timeout(ANSWER_MS) });
   if (!response.ok) throw new Error(`exchange-sim answered ${response.status} to /sim/state`);
   return exchangeState.parse(await response.json());
 }

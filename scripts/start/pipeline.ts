@@ -1,13 +1,12 @@
 /** Starts every process of a run, and stops them in the order in which nothing is torn. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Display } from "./display.ts";
 import { readSymbols } from "./evidence.ts";
 import { marketOf, parseProposalLines, type ProposalLine } from "./market.ts";
 import type { Options } from "./options.ts";
 import type { Processes } from "./processes.ts";
 import { environments, exchangeSimEnvironment } from "./profile.ts";
-import { type RunRedis, startOwnRedis, useRedis } from "./redis.ts";
+import type { RunRedis } from "./redis.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
 import type { ServiceName } from "./services.ts";
 
@@ -24,24 +23,16 @@ export interface Pipeline {
 
 const AFTER_EXCHANGE = ["governor", "position-brain", "executor", "apply-layer"] as const;
 
-/** `dir` takes the data of this run. Whatever was started is in `resources`, also when this throws. */
+/** `dir` takes the data of this run. Whatever was started is among `processes`, also when this throws. */
 export async function startPipeline(
   options: Options,
   dir: string,
-  display: Display,
+  redis: RunRedis,
   processes: Processes,
-  resources: AsyncDisposableStack,
 ): Promise<Pipeline> {
   const scenario: Scenario = SCENARIOS[options.scenario];
   const proposalsFile = options.proposals === undefined ? undefined : resolve(options.proposals);
   const replay = proposalsFile === undefined ? undefined : await readProposals(proposalsFile);
-
-  const redis =
-    options.redisUrl === undefined
-      ? await startOwnRedis(dir, (text) => display.line(text))
-      : await useRedis(options.redisUrl);
-  resources.defer(() => redis.stop());
-  resources.defer(() => processes.stopAll());
 
   const market = replay === undefined ? scenario.market : marketOf(replay);
   const marketFile = market === undefined ? undefined : join(dir, "market.json");

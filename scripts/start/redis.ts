@@ -9,6 +9,8 @@ export interface RunRedis {
   port: number;
   /** Ready to be pasted into a shell. */
   cli: string;
+  /** How the server that this run started has ended; never, if it is the caller's. */
+  ended: Promise<string>;
   /** Ends what this run started; a Redis of the caller's stays. */
   stop(): Promise<void>;
 }
@@ -29,6 +31,7 @@ export async function startOwnRedis(dir: string, onProgress: (text: string) => v
     url: server.url,
     port: server.port,
     cli: `${client} -p ${server.port}`,
+    ended: server.exited,
     stop: () => server.stop(),
   };
 }
@@ -54,7 +57,13 @@ export async function useRedis(url: string): Promise<RunRedis> {
     await disconnect(client);
   }
   const port = Number(new URL(url).port) || DEFAULT_PORT;
-  return { url, port, cli: `redis-cli -u ${withoutPassword(url)}`, stop: async () => undefined };
+  return {
+    url,
+    port,
+    cli: `redis-cli -u ${withoutPassword(url)}`,
+    ended: new Promise(() => undefined),
+    stop: async () => undefined,
+  };
 }
 
 async function firstKey(client: RedisClient): Promise<string | undefined> {

@@ -1,152 +1,164 @@
 /** One run from the first process to the last: start, watch, let everything drain, check, stop. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
-import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
+import { isReaderGone, standardOutput } from "@quantum/service-kit";
 import { Display } from "./display.ts";
-import { drain, STUCK_MS, waitForEnd } from "./drain.ts";
-import { collectEvidence, type Evidence, type Sources, stopStrategy } from "./evidence.ts";
+import { BROKEN, type Ending, endUnchecked, type Losses, type Run, watchToTheEnd } from "./ending.ts";
 import { History } from "./history.ts";
-import { checkInvariants, type Findings } from "./invariants.ts";
-import { operateKillSwitch } from "./kill-switch.ts";
 import type { Options } from "./options.ts";
 import { type Pipeline, startPipeline } from "./pipeline.ts";
 import { Processes } from "./processes.ts";
-import { withoutPassword } from "./redis.ts";
+import { startOwnRedis, useRedis, withoutPassword } from "./redis.ts";
+import { watchRedis } from "./redis-watch.ts";
 import { cacheDir, claimRun, type RunFacts } from "./run-file.ts";
 import { SERVICES } from "./services.ts";
 import { StreamTail } from "./stream-tail.ts";
-import { isSound, renderSummary, summarize } from "./summary.ts";
-import { stuckTimelines } from "./timeline.ts";
 
-// Exit codes.
-const SOUND = 0;
-const BROKEN = 1;
-const STUCK = 2;
-
-/** After a Ctrl-C somebody waits at the terminal; a plan's whole wait is shorter than this. */
-const INTERRUPTED_DRAIN_MS = 5_000;
-/** Between looks at ledgers that a refresh has yet to bring up to the last fills. */
-const LEDGER_LOOK_MS = 200;
-const REQUIRED_ISSUERS = ["governor", "p33"];
 const keys = createKeys();
-
-interface Ending {
-  code: number;
-  /** Shown when nothing runs any more. */
-  lines: string[];
-}
 
 /** @returns the exit code */
 export async function runPipeline(options: Options): Promise<number> {
   const bounded = options.plans !== undefined || options.proposals !== undefined;
-  const display = new Display({ verbose: options.verbose, bounded });
-  try {
-    const { code, lines } = await runAndStop(options, display);
-    for (const line of lines) display.line(line);
-    return code;
-  } catch (error) {
-    display.progress("");
-    display.error((error as Error).message);
-    return BROKEN;
-  }
+  const output = standardOutput();
+  const display = new Display({ verbose: options.verbose, bounded, output });
+  const code = await runAndStop(options, display, output.closed).then(
+    ({ code, lines }) => {
+      for (const line of lines) display.line(line);
+      return code;
+    },
+    (error: unknown) => {
+      display.progress("");
+      display.failure((error as Error).message);
+      return BROKEN;
+    },
+  );
+  return output.closed.aborted && !isReaderGone(output.closed) ? sayUnwritten(output.closed) : code;
 }
 
-async function runAndStop(options: Options, display: Display): Promise<Ending> {
+function sayUnwritten({ reason }: AbortSignal): number {
+  standardOutput("stderr").line(`start: the output cannot be written: ${(reason as Error).message}`);
+  return BROKEN;
+}
+
+async function runAndStop(options: Options, display: Display, closed: AbortSignal): Promise<Ending> {
   await using resources = new AsyncDisposableStack();
   const claim = await claimRun();
   resources.defer(() => claim.release());
-  const stopping = stopSignal(claim.stopRequested, display);
-
+  const stopping = stopSignal(claim.stopRequested, closed, display);
+  const losses: Losses = { fatal: Promise.withResolvers(), services: [] };
+  const feed: Run["feed"] = { published: undefined };
   const processes = new Processes();
-  let lost = false;
-  processes.on("record", (name, record) => display.record(name, record));
-  processes.on("text", (name, line) => display.text(name, line));
-  processes.on("lost", (_, problem) => {
-    display.error(problem);
-    lost = true;
-    stopping.abort();
-  });
   // The feed says when it has published all it was told to.
-  let published: number | undefined;
-  processes.on("record", (name, { msg, published: count }) => {
-    if (name === "harvest-feed" && msg === "feed done") published = Number(count);
+  processes.on("record", (name, { msg, published }) => {
+    if (name === "harvest-feed" && msg === "feed done") feed.published = Number(published);
   });
+  showProcesses(processes, display, losses, stopping);
 
   const dir = join(cacheDir(), "run");
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
   await claim.write(factsOf(options));
-  const pipeline = await startPipeline(options, dir, display, processes, resources);
+  const runRedis =
+    options.redisUrl === undefined
+      ? await startOwnRedis(dir, (text) => display.line(text))
+      : await useRedis(options.redisUrl);
+  resources.defer(() => runRedis.stop());
+  resources.defer(() => processes.stopAll());
+  const over = new AbortController();
+  resources.defer(() => over.abort());
+  const watchProcess = async () => {
+    const how = await runRedis.ended;
+    if (!over.signal.aborted) losses.fatal.resolve(`redis ended with ${how}`);
+  };
+  void watchProcess();
+  const pipeline = await Promise.race([
+    startPipeline(options, dir, runRedis, processes),
+    losses.fatal.promise.then((why) => {
+      display.muteErrors();
+      return Promise.reject(new Error(`The pipeline cannot start: ${why}`));
+    }),
+  ]);
   await claim.write(factsOf(options, pipeline));
   showPipeline(display, options, pipeline);
 
-  const connection = {
-    url: pipeline.redis.url,
-    onError: (error: Error) => display.error(`Redis: ${error.message}`),
-  };
+  // The watch tells what is wrong with it, once.
+  const connection = { url: pipeline.redis.url, onError: () => undefined };
   const redis = connectForCommands({ ...connection, name: "start" });
   resources.defer(() => disconnect(redis));
+  const watch = watchRedis(redis, (text) => display.error(text));
+  resources.defer(() => watch.stop());
+  void watch.lost.then((problem) => losses.fatal.resolve(problem));
   const history = new History();
   history.on("plan", (plan) => display.plan(plan));
   history.on("result", (result) => display.result(result));
   history.on("malformed", ({ stream, id, problem }) => display.error(`${stream} entry ${id}: ${problem}`));
   const tail = new StreamTail(connectForBlocking({ ...connection, name: "start:tail" }), keys, history);
   resources.defer(() => tail.stop());
-  const killSwitch = pipeline.scenario.killSwitch
-    ? operateKillSwitch(redis, keys, history, pipeline.plans, (text) => display.line(text))
-    : undefined;
 
-  const end = await waitForEnd({
-    history,
-    isDone: () => published !== undefined && history.proposals >= published && history.open.size === 0,
-    onLook: () => showProgress(display, history, pipeline.plans),
-    stuckMs: pipeline.plans === undefined ? Number.POSITIVE_INFINITY : STUCK_MS,
-    signal: stopping.signal,
-  });
-  display.progress("");
-
-  await processes.stop("harvest-feed");
-  await killSwitch?.stop();
-  await stopStrategy(pipeline.exchangeUrl);
-  const deadlineMs = end === "done" ? STUCK_MS : INTERRUPTED_DRAIN_MS;
-  const underWay = await drain({ redis, keys, history, tail, deadlineMs });
-  const stuck = end === "stuck" || (end === "done" && underWay.length > 0);
-  const sources = {
-    redis,
+  const run: Run = {
+    options,
+    display,
+    stopping,
+    losses,
+    processes,
+    pipeline,
     keys,
-    exchangeUrl: pipeline.exchangeUrl,
+    redis,
     history,
-    requiredIssuers: REQUIRED_ISSUERS,
-    halts: killSwitch?.halts ?? [],
+    tail,
+    feed,
   };
-  const { evidence, findings } = await check(sources, deadlineMs);
-
-  const summary = summarize(evidence, findings, {
-    scenario: options.scenario,
-    seed: options.seed,
-    ordersExpected: pipeline.scenario.ordersExpected && pipeline.plans !== undefined,
-    proposals: history.proposals,
-    expectedPlanIds: pipeline.replay?.map(({ expectedPlanId }) => expectedPlanId),
-  });
-  if (options.summary !== undefined) {
-    await writeFile(resolve(options.summary), `${JSON.stringify(summary, null, 2)}\n`);
-  }
-  const sound = isSound(summary) && !lost;
-  return {
-    code: stuck ? STUCK : sound ? SOUND : BROKEN,
-    lines: [
-      ...(stuck
-        ? await describeStuck(redis, history, underWay)
-        : underWay.map((what) => `still under way: ${what}`)),
-      ...renderSummary(summary, evidence, findings),
-    ],
+  const withoutIt = async () => {
+    const why = await losses.fatal.promise;
+    watch.stop();
+    display.muteErrors();
+    display.progress("");
+    display.error(`${why}: the run ends here`);
+    stopping.abort();
+    return endUnchecked(run, why);
   };
+  const toItsEnd = async () => {
+    try {
+      return await watchToTheEnd(run);
+    } catch (error) {
+      // A command failed for a reason of its own, or because Redis is gone: that is told by the losses.
+      if (await watch.answers()) throw error;
+      return new Promise<never>(() => undefined);
+    }
+  };
+  const ending = await Promise.race([toItsEnd(), withoutIt()]);
+  display.flush();
+  return ending;
 }
 
-/** Ctrl-C, SIGTERM, a closed terminal, or `pnpm stop`. A second Ctrl-C does not wait for anything. */
-function stopSignal(stopRequested: Promise<void>, display: Display): AbortController {
+/** Shows what the services say, and what becomes of one that ends by itself. */
+function showProcesses(
+  processes: Processes,
+  display: Display,
+  losses: Losses,
+  stopping: AbortController,
+): void {
+  processes.on("record", (name, record) => display.record(name, record));
+  processes.on("text", (name, line) => display.text(name, line));
+  processes.on("restarting", (name, how) => display.error(`${name} ended with ${how}: starting it again`));
+  processes.on("restarted", (name) => display.line(`${name} runs again`));
+  processes.on("lost", (name, problem) => {
+    if (name === "exchange-sim") losses.fatal.resolve(problem);
+    else {
+      display.failure(problem);
+      losses.services.push(name);
+      stopping.abort();
+    }
+  });
+}
+
+/**
+ * Ctrl-C, SIGTERM, a closed terminal, `pnpm stop`, or an output that nobody reads any more. A second Ctrl-C does not wait
+ * for anything.
+ */
+function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: Display): AbortController {
   const stopping = new AbortController();
   const stop = (why: string) => {
     display.progress("");
@@ -160,35 +172,8 @@ function stopSignal(stopRequested: Promise<void>, display: Display): AbortContro
   process.once("SIGTERM", () => stop("SIGTERM"));
   process.once("SIGHUP", () => stop("the terminal is gone"));
   void stopRequested.then(() => stop("stop"));
+  closed.addEventListener("abort", () => stopping.abort());
   return stopping;
-}
-
-/** The ledger follows a fill with the next refresh, so it is given time to; everything else is at rest. */
-async function check(
-  sources: Sources,
-  deadlineMs: number,
-): Promise<{ evidence: Evidence; findings: Findings }> {
-  const deadline = performance.now() + deadlineMs;
-  for (;;) {
-    const evidence = await collectEvidence(sources);
-    const findings = checkInvariants(evidence);
-    if (findings.I7.violations.length === 0 || performance.now() > deadline) return { evidence, findings };
-    await delay(LEDGER_LOOK_MS);
-  }
-}
-
-async function describeStuck(
-  redis: RedisClient,
-  history: History,
-  underWay: readonly string[],
-): Promise<string[]> {
-  return [
-    `Stuck: no plan has ended for ${STUCK_MS / 1000} s.`,
-    ...underWay.map((what) => `  ${what}`),
-    ...(history.open.size === 0
-      ? ["  every plan that was proposed has ended"]
-      : await stuckTimelines(redis, keys, history.open)),
-  ];
 }
 
 function showPipeline(display: Display, options: Options, { redis, urls }: Pipeline): void {
@@ -197,14 +182,6 @@ function showPipeline(display: Display, options: Options, { redis, urls }: Pipel
   for (const name of SERVICES) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
   display.line(`Look inside with: ${redis.cli}`);
   display.line(`Scenario ${options.scenario}, seed ${options.seed}. Ctrl-C ends it.`);
-}
-
-function showProgress(display: Display, history: History, plans: number | undefined): void {
-  if (plans === undefined) return;
-  const { ended, executes, open } = history;
-  display.progress(
-    `${ended.size} of ${plans} plans ended, ${executes.length} permitted, ${open.size} under way`,
-  );
 }
 
 function factsOf({ scenario, seed }: Options, pipeline?: Pipeline): RunFacts {

@@ -10,6 +10,8 @@ const FRAME: RunFrame = {
   ordersExpected: false,
   proposals: 0,
   expectedPlanIds: undefined,
+  cutShort: undefined,
+  restarts: {},
 };
 const outline: fc.Arbitrary<PlanOutline> = fc.record({
   symbol: fc.constantFrom("BTCUSDT", "ETHUSDT"),

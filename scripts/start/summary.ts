@@ -33,8 +33,14 @@ export interface Summary {
   orders: number;
   /** Plans with more than one order. */
   doubled: number;
-  /** Plans that were proposed or published and never ended. */
+  /** Plans that were proposed or published and had not ended although nothing ended the run before. */
   lost: number;
+  /** The same in a run that was cut short: what they have come to is not known here. */
+  unfinished: number;
+  /** Why the run ended before everything had come to rest. */
+  cut_short?: string;
+  /** Services that ended by themselves and were started again. */
+  restarts: Counts;
   /** False also where there was nothing to check although the run must have orders. */
   invariants: Record<InvariantName, boolean>;
   checked: Record<InvariantName, number>;
@@ -57,6 +63,9 @@ export interface RunFrame {
   ordersExpected: boolean;
   /** Entries of the proposal stream. */
   proposals: number;
+  /** Why the run ended before everything had come to rest; undefined where it did come to rest. */
+  cutShort: string | undefined;
+  restarts: Counts;
   /** `expected_plan_id` of each replayed line, undefined where a line has none. */
   expectedPlanIds: readonly (string | undefined)[] | undefined;
 }
@@ -80,6 +89,9 @@ export function summarize(evidence: Evidence, findings: Findings, frame: RunFram
     (order) => order.clientOrderId.replace(/-\d+$/, ""),
   );
   const published = new Set(plans.map((plan) => plan.planId));
+  const open =
+    plans.filter(({ attempt }) => !ended.has(attempt)).length +
+    [...proposedPlanIds].filter((planId) => !published.has(planId)).length;
   return {
     plans: spent.size + total(blocked) + total(skipped) + total(errors),
     ok: spent.size,
@@ -98,9 +110,10 @@ export function summarize(evidence: Evidence, findings: Findings, frame: RunFram
     wait_ms: waits([...executes, ...results].flatMap(({ waitMs }) => (waitMs === undefined ? [] : [waitMs]))),
     orders: [...ordersOfPlan.values()].reduce((sum, ofPlan) => sum + ofPlan.length, 0),
     doubled: [...ordersOfPlan.values()].filter((ofPlan) => ofPlan.length > 1).length,
-    lost:
-      plans.filter(({ attempt }) => !ended.has(attempt)).length +
-      [...proposedPlanIds].filter((planId) => !published.has(planId)).length,
+    lost: frame.cutShort === undefined ? open : 0,
+    unfinished: frame.cutShort === undefined ? 0 : open,
+    ...(frame.cutShort === undefined ? {} : { cut_short: frame.cutShort }),
+    restarts: frame.restarts,
     ...judge(findings, frame.ordersExpected),
     scenario: frame.scenario,
     seed: frame.seed,
@@ -178,14 +191,14 @@ export function renderSummary(summary: Summary, evidence: Evidence, findings: Fi
     return `  ${symbol.padEnd(SYMBOL_WIDTH)} position ${position}  ledger ${booked}`;
   });
   const invariants = (Object.keys(INVARIANTS) as InvariantName[]).flatMap((name) => [
-    `  ${name} ${summary.invariants[name] ? "holds" : "BROKEN"} (${summary.checked[name]} checked): ${INVARIANTS[name]}`,
+    `  ${name} ${verdictOn(name, summary)} (${summary.checked[name]} checked): ${INVARIANTS[name]}`,
     ...(summary.checked[name] === 0 && !summary.invariants[name]
       ? ["     nothing to check in a run that must have orders"]
       : []),
     ...findings[name].violations.slice(0, SHOWN_VIOLATIONS).map((violation) => `     ${violation}`),
   ]);
   return [
-    `Summary of scenario ${summary.scenario}, seed ${summary.seed}:`,
+    `Summary of scenario ${summary.scenario}, seed ${summary.seed}${cutShortText(summary)}:`,
     `  plans ${summary.plans}, OK ${summary.ok}, executed ${summary.executed}, in doubt ${summary.in_doubt}, duplicates ${summary.duplicates}`,
     ...reasons("BLOCKED", summary.blocked),
     ...reasons("  detail", summary.blocked_detail),
@@ -195,11 +208,35 @@ export function renderSummary(summary: Summary, evidence: Evidence, findings: Fi
     wait.max === null
       ? "  wait_ms: no plan has waited"
       : `  wait_ms p50 ${wait.p50}  p95 ${wait.p95}  p99 ${wait.p99}  max ${wait.max}`,
+    ...Object.entries(summary.restarts).map(([name, count]) => `  started again: ${name} ${count}`),
     ...positions,
     ...invariants,
     ...replayLines(summary.replayed),
-    `${summary.plans} plans, ${summary.orders} orders, ${summary.doubled} doubled, ${summary.lost} lost`,
+    `${summary.plans} plans, ${summary.orders} orders, ${summary.doubled} doubled, ${summary.lost} lost${summary.unfinished === 0 ? "" : `, ${summary.unfinished} unfinished`}`,
   ];
+}
+
+/** What the streams told of a run whose Redis or exchange is gone: there is nothing left to check it against. */
+export function renderUnchecked(summary: Summary): string[] {
+  return [
+    `Summary of scenario ${summary.scenario}, seed ${summary.seed}${cutShortText(summary)}:`,
+    ...Object.entries(summary.blocked).map(([reason, count]) => `  BLOCKED ${reason} ${count}`),
+    ...Object.entries(summary.restarts).map(([name, count]) => `  started again: ${name} ${count}`),
+    `  no invariant was checked`,
+    `${summary.plans} plans, ${summary.executed} executed, ${summary.unfinished} unfinished, nothing checked`,
+  ];
+}
+
+function cutShortText({ cut_short: why }: Summary): string {
+  return why === undefined ? "" : `, cut short (${why})`;
+}
+
+/** Of a run that came to rest. */
+const AT_REST: ReadonlySet<InvariantName> = new Set(["I3", "I4", "I7"]);
+
+function verdictOn(name: InvariantName, summary: Summary): string {
+  if (summary.invariants[name]) return "holds";
+  return summary.cut_short !== undefined && AT_REST.has(name) ? "unfinished" : "BROKEN";
 }
 
 const SYMBOL_WIDTH = 12;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { endProcess, runningProcesses, spawnGuarded } from "./child-process.ts";
+import { endProcess, runningProcesses, spawnGuarded, type SpawnOptions } from "./child-process.ts";
 
 const MODULE = join(import.meta.dirname, "child-process.ts");
 
@@ -20,11 +20,11 @@ async function lifeline() {
 }
 
 /** A process that starts a shell as guarded child, does `next` once the child said ready, and lives on. */
-function startParent(childScript: string, next: string): ChildProcess {
+function startParent(childScript: string, next: string, ending?: SpawnOptions["ending"]): ChildProcess {
   const script = `
     const { spawnGuarded } = await import(${JSON.stringify(MODULE)});
-    const child = await spawnGuarded("sh", ["-c", ${JSON.stringify(childScript)}], { env: {} });
-    child.stdout.once("data", () => { ${next} });
+    const child = await spawnGuarded("sh", ["-c", ${JSON.stringify(childScript)}], { env: {}, ending: ${JSON.stringify(ending)} });
+    child.stdout.once("data", async () => { ${next} });
   `;
   const parent = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: "inherit" });
   onTestFinished(() => void parent.kill("SIGKILL"));
@@ -35,6 +35,18 @@ describe("spawnGuarded", () => {
   it("ends the child when its parent is killed", async () => {
     const { path, ended } = await lifeline();
     startParent(`exec 3>${path}; echo ready; exec sleep 600`, `process.kill(process.pid, "SIGKILL")`);
+    expect(await ended).toBe(true);
+  });
+
+  it("ends a program that is watched when first the guard is killed and then its parent", async () => {
+    const { path, ended } = await lifeline();
+    startParent(
+      `exec 3>${path}; echo ready; exec sleep 600`,
+      `const { execFileSync } = await import("node:child_process");
+       process.kill(Number(execFileSync("pgrep", ["-f", "-P", String(process.pid), "guard.ts"])), "SIGKILL");
+       process.kill(process.pid, "SIGKILL")`,
+      "watched",
+    );
     expect(await ended).toBe(true);
   });
 

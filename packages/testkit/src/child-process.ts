@@ -11,7 +11,20 @@ export interface SpawnOptions {
   /** The whole environment of the child: nothing is inherited. */
   env: Record<string, string>;
   cwd?: string;
+  /**
+   * How the child learns that this process is gone where the guard is gone, too. `channel`: an IPC channel, at whose end
+   * our services stop. `watched`: a shell waits beside a program that is not ours, and ends it.
+   */
+  ending?: "channel" | "watched";
 }
+
+/**
+ * The shell becomes the program; what it leaves beside it reads fd 3, which says a line when the program has ended and
+ * ends without one when this process has. The services, which need a Redis to end well, get some seconds first.
+ */
+const WATCHED = `
+  { read -r ended <&3 || { sleep 5; kill -TERM $$; kill -CONT $$; }; } >/dev/null 2>&1 &
+  exec "$0" "$@" 3<&-`;
 
 const running = new Set<ChildProcess>();
 let guardInput: Writable | undefined;
@@ -23,16 +36,31 @@ let guardInput: Writable | undefined;
 export async function spawnGuarded(
   command: string,
   args: readonly string[],
-  options: SpawnOptions,
+  { ending, ...options }: SpawnOptions,
 ): Promise<GuardedProcess> {
   // The guard first, and its line right after the spawn: nothing is awaited between a child's start and its entry.
   guardInput ??= startGuard();
   // Detached: a Ctrl-C reaches only this process, which ends its children in the order it wants.
-  const child = spawn(command, args, { ...options, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const start = (program: string, words: readonly string[], ...more: ("pipe" | "ipc")[]) =>
+    spawn(program, words, {
+      ...options,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", ...more],
+    }) as unknown as GuardedProcess;
+  const child =
+    ending === "watched"
+      ? start("sh", ["-c", WATCHED, command, ...args], "pipe")
+      : start(command, args, ...(ending === "channel" ? (["ipc"] as const) : []));
   if (child.pid !== undefined) {
     const { pid } = child;
     guardInput.write(`+${pid}\n`);
     running.add(child);
+    if (ending === "watched") {
+      // As with the guard's; and the watcher may be killed.
+      const line = child.stdio[3] as unknown as Socket;
+      line.on("error", () => undefined).unref();
+      child.once("exit", () => line.end("ended\n"));
+    }
     child.once("exit", () => {
       running.delete(child);
       guardInput?.write(`-${pid}\n`);
@@ -70,5 +98,7 @@ function startGuard(): Writable {
   guard.unref();
   // A pipe to a child is a socket; it alone would keep this process alive.
   (guard.stdin as Socket).unref();
+  // A guard that was killed is missed only if this process is killed, too, and children end then without it.
+  guard.stdin.on("error", () => undefined);
   return guard.stdin;
 }

@@ -64,7 +64,11 @@ export async function startProgram(
 ): Promise<ServiceProcess> {
   // Compiled once for all tests: a start costs half as much.
   const environment = { NODE_COMPILE_CACHE: COMPILE_CACHE, ...env };
-  const child = await spawnGuarded(process.execPath, [main], { cwd: REPOSITORY, env: environment });
+  const child = await spawnGuarded(process.execPath, [main], {
+    cwd: REPOSITORY,
+    env: environment,
+    ending: "channel",
+  });
   const output = new Output(name, child);
   try {
     const ready = await output.waitFor((record) => record.msg.startsWith("ready"), START_TIMEOUT_MS);

@@ -35,7 +35,7 @@ export async function startPrometheus(config: string): Promise<TestPrometheus> {
     const child = await spawnGuarded(
       prometheus,
       Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
-      { env: {} },
+      { env: {}, ending: "watched" },
     );
     await untilReady(child);
     return {

@@ -1,4 +1,5 @@
 /** A real redis-server of one's own, on a free port, that tests may kill, pause and restart. */
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,6 +36,8 @@ export interface TestRedis {
   readonly binary: RedisBinary;
   /** Of the process that runs now. */
   readonly pid: number;
+  /** How it ended, when it has: of the process that runs now. */
+  readonly exited: Promise<string>;
   /** SIGTERM; also removes a temporary data folder. */
   stop(): Promise<void>;
   /** SIGKILL: what was not yet written to disk is lost. restart() brings it back. */
@@ -72,6 +75,9 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     binary: found,
     get pid() {
       return pidOf(server.process);
+    },
+    get exited() {
+      return howEnded(server.process);
     },
     async stop() {
       await endProcess(server.process, "SIGTERM");
@@ -115,7 +121,7 @@ function settings({ appendonly = false, appendfsync, config = {} }: RedisServerO
 }
 
 async function spawnReady(found: RedisBinary, args: string[]): Promise<GuardedProcess> {
-  const child = await spawnGuarded(found.path, args, { env: {} });
+  const child = await spawnGuarded(found.path, args, { env: {}, ending: "watched" });
   const log: string[] = [];
   const ready = Promise.withResolvers<void>();
   const fail = (why: string) => ready.reject(new Error(`redis-server ${why}:\n${log.join("\n")}`));
@@ -138,6 +144,11 @@ async function spawnReady(found: RedisBinary, args: string[]): Promise<GuardedPr
     clearTimeout(timer);
   }
   return child;
+}
+
+async function howEnded(child: GuardedProcess): Promise<string> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return String(child.exitCode ?? child.signalCode);
 }
 
 function pidOf(child: GuardedProcess): number {

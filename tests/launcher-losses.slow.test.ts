@@ -1,0 +1,64 @@
+/** The longer cases of launcher-losses.test.ts. */
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { endProcess, startRedisServer } from "@quantum/testkit";
+import { describe, expect, it } from "vitest";
+import { givenLauncher, pidOf } from "./launch.ts";
+import { eventually } from "./rig.ts";
+
+const PATIENCE_MS = 20_000;
+/** More than any run here sees. */
+const MANY = ["--plans", "5000", "--rate", "20"];
+
+const { launch, inFolder, summary } = givenLauncher();
+
+describe("a running pipeline", () => {
+  it("says the same of a Redis of the caller's that does not come back", async () => {
+    const server = await startRedisServer();
+    const live = await launch("start", ...MANY, "--redis-url", server.url);
+    await live.line("[PERMIT_WAIT] OK");
+    await server.kill();
+    await live.line("Redis does not answer");
+    const { code, lines } = await live.ended;
+    await server.stop();
+    expect(code).toBe(1);
+    expect(lines.filter((line) => line.includes("Redis has not answered for 10 s"))).toHaveLength(2);
+    expect(lines.at(-1)).toMatch(/ unfinished, nothing checked$/);
+  });
+
+  it("calls plans unfinished, not lost, when a service stays down", async () => {
+    const live = await launch("start", ...MANY, "--summary", inFolder("summary.json"));
+    await live.line("[PERMIT_WAIT] OK");
+    process.kill(pidOf(live, "services/executor"), "SIGKILL");
+    await live.line("executor runs again");
+    process.kill(pidOf(live, "services/executor"), "SIGKILL");
+    await live.line("executor ended with SIGKILL and stays down");
+    const { code, lines } = await live.ended;
+    expect(code).toBe(1);
+    expect(lines.at(-1)).toMatch(/ 0 doubled, 0 lost(, \d+ unfinished)?$/);
+    expect(await summary()).toMatchObject({ lost: 0, cut_short: "without executor" });
+  });
+
+  it("leaves nothing running when both are killed while services start", async () => {
+    const live = await launch("start", ...MANY);
+    const executor = await eventually(
+      async () => {
+        try {
+          return pidOf(live, "services/executor");
+        } catch {
+          return undefined;
+        }
+      },
+      PATIENCE_MS,
+      "executor is started",
+    );
+    const pids = execFileSync("pgrep", ["-P", String(live.child.pid)], { encoding: "utf8" })
+      .trim()
+      .split("\n");
+    expect(pids).toContain(String(executor));
+    process.kill(pidOf(live, "guard.ts"), "SIGKILL");
+    await endProcess(live.child, "SIGKILL");
+    const running = () => pids.filter((pid) => existsSync(`/proc/${pid}`));
+    await expect.poll(running, { timeout: PATIENCE_MS }).toEqual([]);
+  });
+});
