@@ -4,6 +4,7 @@ import { createKeys } from "@quantum/contract";
 import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-client";
 import { RedisClock } from "../../packages/redis/src/index.ts";
 import { observeClock } from "../../packages/service-kit/src/clock.ts";
+import { observeReadiness } from "../../packages/service-kit/src/readiness-telemetry.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
 import { observeConsumers } from "../../packages/service-kit/src/stream-telemetry.ts";
 import { observe as observeApplyLayer } from "../../services/apply-layer/src/telemetry.ts";
@@ -22,6 +23,7 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
     register: (registry) => {
       observeRedis(idle(), createKeys(), registry);
       observeClock(new RedisClock(idle()), registry);
+      observeReadiness(idle(), registry);
     },
   },
   {
@@ -70,7 +72,8 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
   },
   {
     title: "executor (8049)",
-    register: (registry) => observeExecutor({ events: idle(), orders: idle(), registry, log: idle() }),
+    register: (registry) =>
+      observeExecutor({ events: idle(), orders: idle(), registry, log: idle(), now: Date.now }),
   },
   {
     title: "harvest-feed (8098)",

@@ -29,6 +29,7 @@ export {
 } from "./output.ts";
 export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
 export { type Attempts, Progress } from "./progress.ts";
+export { sharedReading } from "./shared-reading.ts";
 export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 export { version } from "./version.ts";
 export type { Logger } from "pino";

@@ -2,6 +2,7 @@
 import { type GroupHealth, groupHealth, pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import { type RedisClient, redisNow } from "@quantum/redis";
 import type { Logger } from "pino";
+import { sharedReading } from "./shared-reading.ts";
 import { Counter, Gauge, type Registry } from "prom-client";
 
 export function observeConsumers(
@@ -41,9 +42,7 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
   });
-  // Metrics are collected side by side, so each one awaits the same reading of the groups.
-  let reading: ReturnType<typeof readHealth> | undefined;
-  const health = () => (reading ??= readHealth(consumers, redis).finally(() => (reading = undefined)));
+  const health = sharedReading(() => readHealth(consumers, redis));
   const gauge = (name: string, help: string, value: (health: GroupHealth) => number) =>
     new Gauge({
       name,
@@ -51,7 +50,7 @@ export function observeConsumers(
       labelNames,
       registers: [registry],
       async collect() {
-        for (const found of await health())
+        for (const found of (await health()) ?? [])
           this.set({ stream: found.stream, group: found.group }, value(found));
       },
     });
@@ -68,10 +67,13 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
     async collect() {
-      for (const { stream, group } of consumers) {
-        const names = await pythonConsumers(redis, stream, group).catch(() => undefined);
-        if (names !== undefined) this.set({ stream, group }, names.length);
-      }
+      // Side by side: deadlines one after another would outlast the scrape.
+      await Promise.all(
+        consumers.map(async ({ stream, group }) => {
+          const names = await pythonConsumers(redis, stream, group).catch(() => undefined);
+          if (names !== undefined) this.set({ stream, group }, names.length);
+        }),
+      );
     },
   });
   new Gauge({

@@ -51,8 +51,39 @@ describe("moving an entry to the dead letters", () => {
     expect(await raw()).toEqual(before);
   });
 
+  it.each([
+    ["one value", { symbol: "BTCUSDT", noise: "é".repeat(5 * 1024 * 1024) }],
+    ["many", Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`f${n}`, "x".repeat(2_000)]))],
+  ])(
+    "keeps the beginning and the length of one of 10 MB in %s",
+    async (_, fields: Record<string, string>) => {
+      const letter = await givenPendingEntry(fields);
+      expect(await move({ ...letter, reason: "r".repeat(1_000_000) })).toBe(true);
+      const [dead = {}] = await bench.deadLetters();
+      const json = JSON.stringify(fields);
+      const beginning = dead["entry.json_beginning"] ?? "";
+      expect(beginning.length).toBeGreaterThan(32_000);
+      expect(json.startsWith(beginning)).toBe(true);
+      expect(dead["entry.json_bytes"]).toBe(String(Buffer.byteLength(json)));
+      expect(await bench.redis.memory("USAGE", keys.streams.deadLetter)).toBeLessThan(100 * 1024);
+      expect(await bench.pendingCount()).toBe(0);
+    },
+  );
+
+  it("keeps no more than some 64 MB of them, the newest", async () => {
+    const letter = await givenPendingEntry();
+    const large = "x".repeat(1024 * 1024);
+    for (let n = 0; n < 80; n++)
+      await bench.redis.xadd(keys.streams.deadLetter, "*", "n", String(n), "large", large);
+    expect(await move(letter)).toBe(true);
+    const letters = await bench.deadLetters();
+    expect(letters.length).toBeGreaterThan(40);
+    expect(letters.length).toBeLessThan(66);
+    expect(letters.at(-1)).toMatchObject({ reason: "no symbol" });
+  });
+
   it("keeps an entry whole that has more fields than a script can hand over", async () => {
-    const fields = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`field_${n}`, String(n)]));
+    const fields = Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`field_${n}`, String(n)]));
     const letter = await givenPendingEntry(fields);
     expect(await move(letter)).toBe(true);
     const [dead = {}] = await bench.deadLetters();

@@ -11,6 +11,10 @@ const run = bindScript("streams/dead_letter", {
 
 /** A script can hand over some thousand values; an entry of more fields is kept whole, as one. */
 const FIELDS_MAX = 1_000;
+/** Of a larger entry the beginning is kept, which tells what it was: 10,000 letters must not fill Redis's memory. */
+const BYTES_MAX = 64 * 1024;
+/** A reason may quote what it complains about. */
+const REASON_MAX_CHARS = 1_000;
 
 export interface DeadLetter {
   stream: string;
@@ -24,11 +28,28 @@ export async function moveToDeadLetter(redis: RedisClient, keys: Keys, letter: D
   const { stream, group, entry, reason } = letter;
   const [status] = await run(redis, {
     keys: { stream, dead: keys.streams.deadLetter },
-    args: { group, entry_id: entry.id, reason, deliveries: String(entry.deliveries) },
-    restArgs:
-      Object.keys(entry.fields).length > FIELDS_MAX
-        ? ["json", JSON.stringify(entry.fields)]
-        : flatFields(entry.fields),
+    args: {
+      group,
+      entry_id: entry.id,
+      reason: reason.slice(0, REASON_MAX_CHARS),
+      deliveries: String(entry.deliveries),
+    },
+    restArgs: bounded(entry.fields),
   });
   return status === "MOVED";
+}
+
+/** The fields, or their JSON, or the JSON's beginning with the length of the whole. */
+function bounded(fields: Entry["fields"]): string[] {
+  const flat = flatFields(fields);
+  const bytes = flat.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes <= BYTES_MAX && flat.length <= 2 * FIELDS_MAX) return flat;
+  const json = Buffer.from(JSON.stringify(fields));
+  if (json.length <= BYTES_MAX) return ["json", json.toString()];
+  // A character that is cut in two is left out.
+  const beginning = json
+    .subarray(0, BYTES_MAX)
+    .toString()
+    .replace(/\ufffd$/, "");
+  return ["json_beginning", beginning, "json_bytes", String(json.length)];
 }

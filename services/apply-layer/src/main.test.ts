@@ -111,6 +111,17 @@ describe("the apply-layer", () => {
     });
     expect((await getJson(`${service.url}/plans/0123456789abcdef`)).status).toBe(404);
     expect((await getJson(`${service.url}/plans/UPPER`)).status).toBe(400);
+    const read = (id: string) => fetch(`${service.url}/plans/${id}`).then((response) => response.text());
+    await redis.hset(keys.plan(plan), { reason: "\u0001".repeat(300_000), extra: "x" });
+    const long = await read(plan);
+    expect(long.length).toBeLessThan(20_000);
+    expect(long).toContain("… (300000 characters)");
+    const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`f${n}`, "\u0001".repeat(1_500)]));
+    await redis.hset(keys.plan(plan), many);
+    expect(await read(plan)).toMatch(/^{"error":"the record takes \d+ bytes/);
+    await redis.hset(keys.plan(plan), { reason: "x".repeat(2_000_000) });
+    expect(await read(plan)).toMatch(/^{"error":"the record takes \d+ bytes/);
+    await redis.del(keys.plan(plan));
     expect((await getJson(`${service.url}/readyz`)).status).toBe(200);
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     expect(metrics).toContain('quantum_permit_wait_ms_count{outcome="ok"} 1');

@@ -1,22 +1,45 @@
-/** `GET /plans/:id`: a plan's record as JSON. */
+/** `GET /plans/:id`: a plan's record as JSON, of a size that is bounded whatever a proposal put into it. */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { FastifyInstance } from "@quantum/service-kit";
+
+const ANSWER_MAX_BYTES = 256 * 1024;
+/** Redis's own estimate, overhead included; a record of ours takes 2 kB. */
+const READ_MAX_BYTES = 1024 * 1024;
+/** A value of ours is shorter; of a longer one the beginning tells what it is. */
+const VALUE_MAX_CHARS = 2_000;
 
 export function addPlansRoute(http: FastifyInstance, redis: RedisClient, keys: Keys): void {
   http.get<{ Params: { id: string } }>("/plans/:id", async (request, reply) => {
     const { id } = request.params;
     if (!/^[0-9a-f]{16}$/.test(id)) {
-      return reply
-        .code(400)
-        .send({ error: `plan id ${JSON.stringify(id)}: 16 lower-case hex digits are needed` });
+      return reply.code(400).send({ error: "the id is no plan id: 16 lower-case hex digits are needed" });
     }
-    const record = await redis.hgetall(keys.plan(id));
-    if (Object.keys(record).length === 0) {
+    const key = keys.plan(id);
+    const bytes = await redis.memory("USAGE", key, "SAMPLES", 0);
+    if (bytes === null) {
       return reply
         .code(404)
         .send({ error: `no record of plan ${id}: never opened, older than a day, or reset` });
     }
-    return { plan_id: id, ...record };
+    if (bytes > READ_MAX_BYTES) return reply.code(413).send(tooLarge(key, bytes));
+    const record = await redis.hgetall(key);
+    const answer = Buffer.from(JSON.stringify({ plan_id: id, ...shortened(record) }));
+    if (answer.length > ANSWER_MAX_BYTES) return reply.code(413).send(tooLarge(key, bytes));
+    return reply.type("application/json; charset=utf-8").send(answer);
   });
+}
+
+function shortened(record: Record<string, string>): Record<string, string> {
+  const shorten = (value: string) =>
+    value.length <= VALUE_MAX_CHARS
+      ? value
+      : `${value.slice(0, VALUE_MAX_CHARS)}… (${value.length} characters)`;
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, shorten(value)]));
+}
+
+function tooLarge(key: string, bytes: number): { error: string } {
+  return {
+    error: `the record takes ${bytes} bytes, more than is shown here: HSCAN ${key} in redis-cli reads it`,
+  };
 }

@@ -1,5 +1,5 @@
 import { createBinanceExchange, parseVenue, RuleBook, type Venue, whenReady } from "@quantum/exchange";
-import { notDurable, type RedisFacts } from "@quantum/redis";
+import { notDurable, redisNow, type RedisFacts } from "@quantum/redis";
 import { ConfigError, type Logger, runService } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { configSource } from "./config.ts";
@@ -51,7 +51,7 @@ await runService({
       events.emit("failed", { doing: "read the order rules", error }),
     );
     const orders = createOrders({ redis, keys, group: GROUP, events });
-    observe({ events, orders, registry, log });
+    observe({ events, orders, registry, log, now: () => redisNow(redis) });
 
     await whenReady(exchange, rules, (error) => {
       waiting(`the exchange: ${error.message}`);

@@ -1,6 +1,6 @@
 /** The executor's logs and metrics (WIRE.md, "Log lines" and "Metrics to keep"). */
 import { ORDER_REASONS } from "@quantum/contract";
-import type { Logger } from "@quantum/service-kit";
+import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { ExecutorEvents } from "./events.ts";
 import type { Orders } from "./orders.ts";
@@ -15,9 +15,12 @@ export interface TelemetryOptions {
   orders: Orders;
   registry: Registry;
   log: Logger;
+  /** By Redis's clock, in ms. */
+  now: () => number;
 }
 
-export function observe({ events, orders, registry, log }: TelemetryOptions): void {
+export function observe(options: TelemetryOptions): void {
+  const { events, registry, log } = options;
   const registers = [registry];
   const outcomes = new Counter({
     name: "quantum_order_outcomes_total",
@@ -38,7 +41,7 @@ export function observe({ events, orders, registry, log }: TelemetryOptions): vo
     buckets: CALL_BUCKETS_SEC,
     registers,
   });
-  gaugeDoubts(orders, registry);
+  gaugeDoubts(options);
 
   const ended = (outcome: string, reason: string) =>
     outcomes.inc({ outcome, reason: reason === "" ? "none" : REASONS.has(reason) ? reason : "other" });
@@ -79,25 +82,29 @@ export function observe({ events, orders, registry, log }: TelemetryOptions): vo
   events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
 }
 
-function gaugeDoubts(orders: Orders, registry: Registry): void {
-  const oldest = new Gauge({
-    name: "quantum_orders_in_doubt_oldest_seconds",
-    help: "Age of the oldest order in doubt since its claim, 0 without one",
-    registers: [registry],
+function gaugeDoubts({ orders, registry, now }: TelemetryOptions): void {
+  const registers = [registry];
+  const claimTimes = sharedReading(async () => {
+    const unsettled = await orders.listUnsettled();
+    return unsettled.filter(({ state }) => state === "UNKNOWN").map((order) => order.claimedAtMs);
   });
   new Gauge({
     name: "quantum_orders_in_doubt",
     help: "Orders whose outcome is UNKNOWN, of all executors together",
-    registers: [registry],
+    registers,
     async collect() {
-      // A scrape during an outage shows the last values; /readyz tells of the outage.
-      const unsettled = await orders.listUnsettled().catch(() => undefined);
-      if (unsettled === undefined) return;
-      const claimedAt = unsettled
-        .filter(({ state }) => state === "UNKNOWN")
-        .map((order) => order.claimedAtMs);
-      this.set(claimedAt.length);
-      oldest.set(claimedAt.length === 0 ? 0 : (Date.now() - Math.min(...claimedAt)) / MS_PER_SECOND);
+      const claimedAt = await claimTimes();
+      if (claimedAt !== undefined) this.set(claimedAt.length);
+    },
+  });
+  new Gauge({
+    name: "quantum_orders_in_doubt_oldest_seconds",
+    help: "Age of the oldest order in doubt since its claim, 0 without one",
+    registers,
+    async collect() {
+      const claimedAt = await claimTimes();
+      if (claimedAt === undefined) return;
+      this.set(claimedAt.length === 0 ? 0 : (now() - Math.min(...claimedAt)) / MS_PER_SECOND);
     },
   });
 }

@@ -1,6 +1,6 @@
 /** Logs and metrics, from the lifecycle events alone. Names: WIRE.md, "Metrics to keep". */
 import { P33_REASONS } from "@quantum/contract";
-import type { Logger } from "@quantum/service-kit";
+import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { PositionBrain } from "./handler.ts";
 import type { OperatorCommands } from "./operator.ts";
@@ -166,15 +166,10 @@ function observeOperator({ operator, log }: Observed): void {
 
 /** Read when scraped, whichever replica refreshed last: an age that only a refresh updates would hide its absence. */
 function observePairs({ pairs, allowlist, registry }: Observed): void {
-  // The gauges ask for it at the same moment, so that a scrape is one pipeline to Redis and shows one state.
-  let reading: Promise<(readonly [string, StoredPair | undefined])[]> | undefined;
-  const read = () =>
-    (reading ??= Promise.all(
-      [...allowlist].map(
-        async (symbol) => [symbol, await pairs.read(symbol).catch(() => undefined)] as const,
-      ),
-    ).finally(() => (reading = undefined)));
-
+  const readings = [...allowlist].map((symbol) => ({
+    symbol,
+    read: sharedReading(() => pairs.read(symbol)),
+  }));
   const gauge = (name: string, help: string, valueOf: (stored: StoredPair) => number | undefined) =>
     new Gauge({
       name,
@@ -182,8 +177,9 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
       labelNames: ["symbol"],
       registers: [registry],
       async collect() {
-        for (const [symbol, stored] of await read()) {
-          // A scrape during an outage shows the last values; /readyz tells of the outage.
+        const found = await Promise.all(readings.map(({ read }) => read()));
+        for (const [index, { symbol }] of readings.entries()) {
+          const stored = found[index];
           if (stored === undefined) continue;
           const value = valueOf(stored);
           if (value === undefined) this.remove({ symbol });

@@ -1,0 +1,153 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { Gauge, Registry } from "prom-client";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { createHttp, type Http, sharedAnswer } from "./http.ts";
+
+const WAIT = { timeout: 10_000, interval: 10 };
+const LINE_OF_METRICS = 60;
+/** Some 600 kB: what 5,000 unread answers of it would take is noticed. */
+const SERIES = 10_000;
+
+let http: Http;
+let url: string;
+let renderings: number;
+/** What renderings wait for. */
+let rendering: Promise<void>;
+let problems: () => Promise<string[]>;
+beforeEach(async () => {
+  const registry = new Registry();
+  renderings = 0;
+  rendering = Promise.resolve();
+  problems = async () => [];
+  new Gauge({
+    name: "many",
+    help: "Many series",
+    labelNames: ["series"],
+    registers: [registry],
+    async collect() {
+      renderings += 1;
+      await rendering;
+      for (let series = 0; series < SERIES; series++)
+        this.set({ series: String(series).padStart(LINE_OF_METRICS, "0") }, series);
+    },
+  });
+  http = createHttp(registry, () => problems());
+  url = await http.listen("127.0.0.1", 0);
+});
+afterEach(() => http.close());
+
+const status = async (path: string) => (await fetch(`${url}${path}`)).status;
+
+async function connected(): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  socket.on("error", () => undefined);
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+const requests = (path: string, count: number) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`.repeat(count);
+
+describe("/metrics", () => {
+  it("is rendered once for all who ask meanwhile, and not again at once", async () => {
+    const gate = Promise.withResolvers<void>();
+    rendering = gate.promise;
+    const asked = Array.from({ length: 50 }, () => fetch(`${url}/metrics`).then((answer) => answer.text()));
+    await vi.waitFor(() => expect(renderings).toBe(1), WAIT);
+    expect(await status("/healthz")).toBe(200);
+    gate.resolve();
+    const texts = new Set(await Promise.all(asked));
+    expect(texts.size).toBe(1);
+    expect([...texts][0]).toContain(`series="${"9999".padStart(LINE_OF_METRICS, "0")}"`);
+    expect(renderings).toBeLessThanOrEqual(2);
+  });
+
+  it("pipelined by the thousand is answered a few times and cut off, while /healthz answers", async () => {
+    const gate = Promise.withResolvers<void>();
+    rendering = gate.promise;
+    const attacker = await connected();
+    const closed = once(attacker, "close");
+    let received = "";
+    attacker.on("data", (data: Buffer) => (received += data.toString("latin1")));
+    attacker.write(requests("/metrics", 3_000));
+    await vi.waitFor(() => expect(renderings).toBe(1), WAIT);
+    expect(await status("/healthz")).toBe(200);
+    gate.resolve();
+    await closed;
+    expect(received.match(/HTTP\/1\.1 200/g)).toHaveLength(16);
+    expect(received.match(/HTTP\/1\.1 503/g)).toHaveLength(1);
+    expect(renderings).toBe(1);
+    expect(await status("/metrics")).toBe(200);
+  });
+
+  it("unread by thousands holds no memory", async () => {
+    const attackers = await Promise.all(Array.from({ length: 40 }, connected));
+    await status("/metrics");
+    const before = process.memoryUsage();
+    const held = () => {
+      const { heapUsed, external } = process.memoryUsage();
+      return (heapUsed + external - before.heapUsed - before.external) / 2 ** 20;
+    };
+    for (const attacker of attackers) attacker.pause().write(requests("/metrics", 125));
+    await vi.waitFor(async () => expect(await status("/healthz")).toBe(200), WAIT);
+    // 5,000 answers of more than 700 kB would be 3.5 GB.
+    expect(held()).toBeLessThan(200);
+  });
+});
+
+describe("a connection", () => {
+  it("makes room for a new one when there are too many, the one used least recently first", async () => {
+    const first = await connected();
+    const closed = once(first, "close");
+    const kept = await connected();
+    const answered = once(kept, "data");
+    kept.write(requests("/healthz", 1));
+    await answered;
+    await Promise.all(Array.from({ length: 256 }, connected));
+    await closed;
+    expect(kept.destroyed).toBe(false);
+    expect(await status("/healthz")).toBe(200);
+  });
+});
+
+describe("/readyz", () => {
+  it("is told once for all who ask meanwhile, and anew for who asks afterwards", async () => {
+    const gate = Promise.withResolvers<string[]>();
+    let tellings = 0;
+    problems = () => {
+      tellings += 1;
+      return tellings === 1 ? gate.promise : Promise.resolve([]);
+    };
+    const asked = Array.from({ length: 20 }, () => status("/readyz"));
+    await vi.waitFor(() => expect(tellings).toBe(1), WAIT);
+    expect(await status("/healthz")).toBe(200);
+    gate.resolve(["no work moves"]);
+    expect(new Set(await Promise.all(asked))).toContain(503);
+    expect(await status("/readyz")).toBe(200);
+  });
+});
+
+describe("the service's own routes", () => {
+  it("answer from the moment that it has started", async () => {
+    http.app.get("/plans", async () => ({ plans: 0 }));
+    expect(await status("/plans")).toBe(503);
+    await http.open();
+    expect(await status("/plans")).toBe(200);
+    expect(await status("/other")).toBe(404);
+    expect(await status("/healthz?probe=1")).toBe(200);
+  });
+});
+
+describe("a shared answer", () => {
+  it("that is an error is everybody's, and is tried again", async () => {
+    let times = 0;
+    const ask = sharedAnswer(async () => {
+      times += 1;
+      if (times === 1) throw new Error("no answer");
+      return times;
+    }, 0);
+    const both = await Promise.allSettled([ask(), ask()]);
+    expect(both.map(({ status: outcome }) => outcome)).toEqual(["rejected", "rejected"]);
+    expect(await ask()).toBe(2);
+  });
+});

@@ -1,0 +1,62 @@
+import { Registry } from "prom-client";
+import { beforeEach, describe, expect, it } from "vitest";
+import { createEvents } from "./events.ts";
+import {
+  EXECUTED,
+  keys,
+  ORDER,
+  orders,
+  redis,
+  requestOf,
+  SYMBOL,
+  useRedis,
+} from "./order-scripts.fixture.ts";
+import { observe } from "./telemetry.ts";
+
+useRedis();
+
+describe("the gauges of orders in doubt", () => {
+  let registry: Registry;
+  let passedMs: number;
+  beforeEach(async () => {
+    await redis.sadd(keys.orderSymbols, SYMBOL);
+    registry = new Registry();
+    passedMs = 0;
+    const now = () => Date.now() + passedMs;
+    // No event, no line.
+    observe({ events: createEvents(), orders, registry, log: undefined as never, now });
+  });
+  /** Of one scrape. */
+  async function scraped() {
+    const text = await registry.metrics();
+    const value = (name: string) => Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1]);
+    return {
+      count: value("quantum_orders_in_doubt"),
+      oldestSec: value("quantum_orders_in_doubt_oldest_seconds"),
+    };
+  }
+
+  it("show in each scrape what is true in it", async () => {
+    expect(await scraped()).toEqual({ count: 0, oldestSec: 0 });
+    await orders.claim(await requestOf());
+    await orders.doubt(ORDER, "answer_ambiguous");
+    passedMs = 90_000;
+    const doubted = await scraped();
+    expect(doubted.count).toBe(1);
+    expect(doubted.oldestSec).toBeGreaterThan(89);
+    await orders.settle(ORDER, EXECUTED);
+    expect(await scraped()).toEqual({ count: 0, oldestSec: 0 });
+  });
+
+  it("age on while Redis does not answer", async () => {
+    await orders.claim(await requestOf());
+    await orders.doubt(ORDER, "answer_ambiguous");
+    await scraped();
+    redis.disconnect();
+    passedMs = 600_000;
+    const { count, oldestSec } = await scraped();
+    expect(count).toBe(1);
+    expect(oldestSec).toBeGreaterThan(599);
+    await redis.connect();
+  });
+});
