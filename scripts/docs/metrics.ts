@@ -4,6 +4,7 @@ import { createKeys } from "@quantum/contract";
 import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-client";
 import { RedisClock } from "../../packages/redis/src/index.ts";
 import { observeClock } from "../../packages/service-kit/src/clock.ts";
+import { observeExchange } from "../../packages/service-kit/src/exchange-pauses.ts";
 import { observeReadiness } from "../../packages/service-kit/src/readiness-telemetry.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
 import { observeConsumers } from "../../packages/service-kit/src/stream-telemetry.ts";
@@ -29,6 +30,10 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
   {
     title: "Every service on Redis, for each stream and consumer group that it reads",
     register: (registry) => observeConsumers([], idle(), registry, idle()),
+  },
+  {
+    title: "position-brain and executor: the exchange",
+    register: (registry) => observeExchange({ pauses: idle(), registry, log: idle() }),
   },
   {
     title: "apply-layer (8043)",

@@ -62,6 +62,14 @@ const NOTES: Readonly<
     by: "publisher → apply-layer",
     holds: "the last proposal, below",
   },
+  exchangePause: {
+    key: `${keys.exchangePause("requests")}, ${keys.exchangePause("orders")}`,
+    type: "STRING JSON",
+    ttlSec: "the pause's end",
+    by: "executor, position-brain, operators",
+    holds:
+      "*ours*: `reason` and `since_ms` of the pause that the exchange asked for; or `resumed_ms`, ended by an operator",
+  },
   dedupe: {
     key: keys.dedupe(PLAN),
     type: "STRING",

@@ -63,6 +63,9 @@ export function createKeys(prefix = "") {
     /** STRING made once: where it is gone, so may be claims. */
     orderEpoch: key("order:epoch"),
 
+    /** STRING JSON whose TTL is the pause's end: what the exchange wants none of, `requests` or `orders`. */
+    exchangePause: (scope: "requests" | "orders") => key(`exchange:pause:${scope}`),
+
     snapshot: (symbol: string) => key(`position:snapshot:${symbol}`),
     ledger: (symbol: string) => key(`position:ledger:${symbol}`),
     /** HASH: when the last refresh of all positions began, and when one last succeeded. */

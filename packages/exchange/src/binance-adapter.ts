@@ -13,6 +13,7 @@ import {
 import { BinanceClient, failureOf } from "./binance-client.ts";
 import { asksForPause, dispositionOf } from "./dispositions.ts";
 import type { Exchange, OrderRequest, Placement, Rows, TradeQuery } from "./port.ts";
+import { PAUSE_SCOPES, type Pause, Pauses } from "./pauses.ts";
 import { ExchangeError } from "./port.ts";
 import { parseVenue } from "./venue.ts";
 
@@ -25,6 +26,8 @@ export interface BinanceOptions {
   readonly timeoutMs: number;
   /** For reads; an order brings its own. At most 60000. */
   readonly recvWindowMs: number;
+  /** The pauses that the venue asks for, where others know of them too. */
+  readonly pauses?: Pauses;
   /** Told of each row of an answer that cannot be read; `symbol` is undefined if not even that can be. */
   readonly onUnreadable?: (row: UnreadableRow) => void;
 }
@@ -61,28 +64,28 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   }
   const client = new BinanceClient(parseVenue(options.baseUrl), options, timeoutMs, recvWindowMs);
 
-  /** By the monotonic clock: before this the venue wants no requests. */
-  let pausedUntilMs = -Infinity;
-  const pauseLeftMs = () => Math.ceil(pausedUntilMs - performance.now());
+  const pauses = options.pauses ?? new Pauses();
   /** Of the last request, if it had no usable answer. */
   let lastFailure: { message: string; atMs: number } | undefined;
 
   /** One request, and what failed of it; none while the venue wants none. */
   async function ask<T>(schema: z.ZodType<T>, path: string, request: () => Promise<unknown>): Promise<T> {
-    const pauseMs = pauseLeftMs();
-    if (pauseMs > 0) throw new PausedError(pauseMs);
+    const pause = pauses.get("requests");
+    if (pause !== undefined) throw new PausedError(pause);
     try {
       const answer = checked(schema, path, await Promise.race([request(), deadline(timeoutMs)]));
       lastFailure = undefined;
       return answer;
     } catch (error) {
-      const failure = failureOf(error);
+      const failure = failureOf(error, client.now());
       const atMs = performance.now();
       // A venue that asks for a pause has answered; the pause itself tells of it.
       lastFailure = asksForPause(failure) ? undefined : { message: failure.message, atMs };
       if (asksForPause(failure)) {
-        const { retryAfterMs = RATE_LIMIT_WINDOW_MS } = failure;
-        pausedUntilMs = Math.max(pausedUntilMs, atMs + retryAfterMs);
+        pauses.ask("requests", {
+          leftMs: failure.retryAfterMs ?? RATE_LIMIT_WINDOW_MS,
+          reason: failure.message,
+        });
       }
       throw failure;
     }
@@ -143,10 +146,12 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
         ? { outcome: "answered", order }
         : { outcome: "ambiguous", reason: "the answer speaks of another order" };
     } catch (error) {
-      const failure = failureOf(error);
+      const failure = failureOf(error, client.now());
       // Only the next order profits, so a failure to reach the clock changes nothing about this one.
       if (failure.code === OUTSIDE_RECV_WINDOW) await serverTime().catch(() => undefined);
       const placement = placementOf(failure);
+      if (placement.outcome === "retry_after" && !asksForPause(failure) && !(failure instanceof PausedError))
+        pauses.ask("orders", { leftMs: placement.retryAfterMs, reason: placement.message });
       if (placement.outcome === "rejected" || placement.outcome === "already_placed") lastFailure = undefined;
       return placement;
     }
@@ -154,9 +159,13 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
 
   return {
     now: () => client.now(),
+    pause: (scope) => pauses.keeping(scope),
     problems: () => {
-      const pauseMs = pauseLeftMs();
-      if (pauseMs > 0) return [`the exchange wants no requests for ${pauseMs} ms`];
+      for (const scope of PAUSE_SCOPES) {
+        const pause = pauses.get(scope);
+        if (pause !== undefined)
+          return [`the exchange wants no ${scope} for ${pause.leftMs} ms: ${pause.reason}`];
+      }
       if (lastFailure === undefined || performance.now() - lastFailure.atMs > FAILURE_TELLS_MS) return [];
       return [`the exchange gave no usable answer: ${lastFailure.message}`];
     },
@@ -200,8 +209,8 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
 
 /** A request that was not made. */
 class PausedError extends ExchangeError {
-  constructor(retryAfterMs: number) {
-    super(`not asked: the venue wants no requests for ${retryAfterMs} ms`, { retryAfterMs });
+  constructor({ leftMs, reason }: Pause) {
+    super(`not asked: the venue wants no requests for ${leftMs} ms: ${reason}`, { retryAfterMs: leftMs });
   }
 }
 

@@ -77,12 +77,12 @@ export class BinanceClient extends USDMClient {
   }
 }
 
-/** Every number becomes the text it was; a body that is not JSON becomes undefined, which no schema accepts. */
+/** Every number becomes the text it was; a body that is not JSON stays text, which no schema accepts. */
 function parseLossless(body: string): unknown {
   try {
     return parse(body, null, (digits) => digits);
   } catch {
-    return undefined;
+    return body;
   }
 }
 
@@ -92,7 +92,10 @@ const rawFailure = z.object({
     .object({
       status: z.number(),
       data: z.unknown(),
-      headers: z.object({ "retry-after": z.coerce.number().int().min(0).optional().catch(undefined) }),
+      headers: z.object({
+        "retry-after": z.string().optional().catch(undefined),
+        date: z.string().optional().catch(undefined),
+      }),
     })
     .optional()
     .catch(undefined),
@@ -103,21 +106,54 @@ const MS_PER_SECOND = 1000;
 /**
  * Reduces whatever the client threw to what may be logged. The original holds the API key, the signed URL and the
  * sockets, so it is not even kept as the cause.
+ *
+ * @param venueNowMs the venue's time as this process reckons it: the end of a ban is told by the venue's clock
  */
-export function failureOf(error: unknown): ExchangeError {
+export function failureOf(error: unknown, venueNowMs: number): ExchangeError {
   if (error instanceof ExchangeError) return error;
   const raw = rawFailure.safeParse(error).data;
   if (!raw?.response) return new ExchangeError(`no answer (${raw?.code ?? "unknown failure"})`);
 
   const { status, data, headers } = raw.response;
   const body = errorAnswer.safeParse(data).data;
-  const retryAfterSec = headers["retry-after"];
+  const text = typeof data === "string" ? data : (body?.msg ?? "");
+  const waits = [waitOf(headers["retry-after"], headers.date, venueNowMs), banLeftMs(text, venueNowMs)];
+  const told = waits.filter((wait) => wait !== undefined);
   return new ExchangeError(
     body ? `HTTP ${status}: ${body.msg} (${body.code})` : `HTTP ${status} without an error code`,
     {
       httpStatus: status,
       ...(body ? { code: body.code } : {}),
-      ...(retryAfterSec === undefined ? {} : { retryAfterMs: retryAfterSec * MS_PER_SECOND }),
+      ...(told.length === 0 ? {} : { retryAfterMs: Math.max(SHORTEST_WAIT_MS, ...told) }),
     },
   );
+}
+
+/** A clock that is off by less, and an end that is told in whole seconds, do not make us ask too early. */
+const CLOCK_MARGIN_MS = 1_000;
+const SHORTEST_WAIT_MS = 1_000;
+
+/** A Retry-After in seconds, or as the time of its end by the clock of the answer's own date. */
+function waitOf(
+  retryAfter: string | undefined,
+  date: string | undefined,
+  venueNowMs: number,
+): number | undefined {
+  if (retryAfter === undefined) return undefined;
+  if (/^\s*\d+(\.\d+)?\s*$/.test(retryAfter)) return Math.ceil(Number(retryAfter) * MS_PER_SECOND);
+  const endMs = Date.parse(retryAfter);
+  const answeredMs = Date.parse(date ?? "");
+  if (Number.isNaN(endMs)) return undefined;
+  return endMs - (Number.isNaN(answeredMs) ? venueNowMs : answeredMs) + CLOCK_MARGIN_MS;
+}
+
+/** "Way too many requests; IP(…) banned until 1795692523301." */
+const BANNED_UNTIL = /banned until (\d{13}|\d{10})(?!\d)/i;
+const DIGITS_OF_MS = 13;
+
+function banLeftMs(text: string, venueNowMs: number): number | undefined {
+  const [, until] = BANNED_UNTIL.exec(text) ?? [];
+  if (until === undefined) return undefined;
+  const endMs = until.length === DIGITS_OF_MS ? Number(until) : Number(until) * MS_PER_SECOND;
+  return endMs - venueNowMs + CLOCK_MARGIN_MS;
 }

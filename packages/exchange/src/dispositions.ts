@@ -56,12 +56,19 @@ const TOO_MANY_REQUESTS = 429;
 const BANNED = 418;
 const TOO_MUCH_WEIGHT = -1003;
 const BACKEND_TIMEOUT = 408;
+/** Without a code it is the firewall's before the venue: 403 tells of requests that it took for an attack. */
+const FORBIDDEN = 403;
 
 type Failure = Readonly<Pick<ExchangeError, "code" | "httpStatus">>;
 
 /** No request at all is wanted for a while: who goes on asking is banned for longer. */
 export function asksForPause({ code, httpStatus }: Failure): boolean {
-  return httpStatus === TOO_MANY_REQUESTS || httpStatus === BANNED || code === TOO_MUCH_WEIGHT;
+  return (
+    httpStatus === TOO_MANY_REQUESTS ||
+    httpStatus === BANNED ||
+    code === TOO_MUCH_WEIGHT ||
+    (httpStatus === FORBIDDEN && !RULINGS.has(code ?? 0))
+  );
 }
 
 /**

@@ -7,6 +7,7 @@ export {
   type UnreadableRow,
 } from "./binance-adapter.ts";
 export { dispositionOf, RULINGS, type Disposition } from "./dispositions.ts";
+export { PAUSE_SCOPES, type Pause, type PauseScope, Pauses } from "./pauses.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";
 export { parseVenue, type Venue } from "./venue.ts";

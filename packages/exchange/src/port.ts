@@ -1,3 +1,5 @@
+import type { Pause, PauseScope } from "./pauses.ts";
+
 /**
  * What the pipeline needs of a futures exchange, and nothing else.
  *
@@ -12,6 +14,8 @@ export interface Exchange {
   now(): number;
   /** Why the venue cannot be used now, as the requests tell that were made anyway: one sentence each, empty if it can. */
   problems(): string[];
+  /** The pause, asked for by the venue, that keeps any request, or orders, from being sent now. */
+  pause(scope: PauseScope): Pause | undefined;
   /** Asks the venue for its time and measures the clock offset anew. */
   serverTime(): Promise<number>;
   /** Order rules by symbol. A symbol whose rules cannot be read is absent. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Exchange, ExchangeError } from "./port.ts";
+import type { Exchange } from "./port.ts";
 import type { RuleBook } from "./rule-book.ts";
 
 /** The exchange may start beside us; one that is gone for longer is the supervisor's business. */
@@ -10,6 +10,8 @@ const RETRY_MS = 500;
  * Waits until the exchange tells its clock, its rules and the account's position mode, and starts the rule book.
  *
  * @param onWait told of each attempt that failed and is repeated
+ * A pause that the venue asked for is waited for as long as it lasts.
+ *
  * @throws what the exchange said last; or at once, if the account is in hedge mode
  */
 export async function whenReady(
@@ -27,10 +29,11 @@ export async function whenReady(
       if (!(await ask())) return;
       break;
     } catch (error) {
-      if (attempt === ATTEMPTS) throw error;
+      if (attempt >= ATTEMPTS && exchange.pause("requests") === undefined) throw error;
       onWait(error as Error);
-      const pauseMs = error instanceof ExchangeError ? (error.retryAfterMs ?? 0) : 0;
-      await delay(Math.max(RETRY_MS, pauseMs));
+      await delay(RETRY_MS);
+      // However long it is; it may also be ended by an operator.
+      while (exchange.pause("requests") !== undefined) await delay(RETRY_MS);
     }
   }
   throw new Error(

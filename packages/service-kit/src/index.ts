@@ -17,6 +17,7 @@ export {
   symbols,
   text,
 } from "./config.ts";
+export { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";
 export {
   isReaderGone,
   type Line,

@@ -32,7 +32,6 @@ export interface HandlerOptions {
 
 export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
   const { orders, exchange, rules, memory, events, resolve, recvWindowMs, simulatedVenue } = options;
-  let pausedUntilMs = -Infinity;
 
   return async ({ id: entryId, fields, deliveries }) => {
     const parsed = executeEntry.safeParse(fields);
@@ -43,7 +42,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);
     const intent = orderIntent(entry, await rules.of(entry.symbol), simulatedVenue);
     const order = orderOf(entryId, entry, intent);
-    const isPaused = performance.now() < pausedUntilMs;
+    const isPaused = exchange.pause("orders") !== undefined;
     const venueMs = exchange.now();
     const claimed = await orders.claim({
       entryId,
@@ -78,7 +77,6 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
       recvWindowMs: claimed.windowMs,
     });
     if (placement.outcome === "retry_after") {
-      pausedUntilMs = performance.now() + placement.retryAfterMs;
       events.emit("paused", { pauseMs: placement.retryAfterMs, why: placement.message });
     }
     const next = afterPlacement(placement);

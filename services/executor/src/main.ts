@@ -1,6 +1,19 @@
-import { createBinanceExchange, parseVenue, RuleBook, type Venue, whenReady } from "@quantum/exchange";
+import {
+  createBinanceExchange,
+  parseVenue,
+  Pauses,
+  RuleBook,
+  type Venue,
+  whenReady,
+} from "@quantum/exchange";
 import { notDurable, redisNow, type RedisFacts } from "@quantum/redis";
-import { ConfigError, type Logger, runService } from "@quantum/service-kit";
+import {
+  ConfigError,
+  type Logger,
+  observeExchange,
+  runService,
+  shareExchangePauses,
+} from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { configSource } from "./config.ts";
 import { createEvents } from "./events.ts";
@@ -37,6 +50,7 @@ await runService({
     const venue = parseVenue(config.BINANCE_BASE_URL);
     checkDurability(facts, venue, log);
     const events = createEvents();
+    const pauses = new Pauses();
     const exchange = reportCalls(
       createBinanceExchange({
         baseUrl: venue.baseUrl,
@@ -44,6 +58,8 @@ await runService({
         apiSecret: config.BINANCE_TESTNET_API_SECRET,
         timeoutMs: config.EXECUTOR_TIMEOUT_MS,
         recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
+        pauses,
+        onUnreadable: observeExchange({ pauses, registry, log }),
       }),
       events,
     );
@@ -53,6 +69,7 @@ await runService({
     const orders = createOrders({ redis, keys, group: GROUP, events });
     observe({ events, orders, registry, log, now: () => redisNow(redis) });
 
+    const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
     await whenReady(exchange, rules, (error) => {
       waiting(`the exchange: ${error.message}`);
       log.warn({ err: error }, "waiting for the exchange");
@@ -91,6 +108,7 @@ await runService({
         }),
       ],
       stop: async () => {
+        stopPauses();
         rules.stop();
         await handOvers.stop();
         await resolver.stop();

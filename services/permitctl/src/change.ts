@@ -47,6 +47,10 @@ const clearDisarmScript = bindScript("operator/clear_disarm", {
   keys: ["disarm", "disarm_today", "audit"],
   args: ["shown", "shown_today", "who", "reason"],
 });
+const resumeExchangeScript = bindScript("operator/resume_exchange", {
+  keys: ["requests", "orders", "audit"],
+  args: ["told_ms", "who", "reason"],
+});
 const forceScript = bindScript("operator/force", {
   keys: ["plan", "dedupe", "published", "spent", "order", "audit"],
   args: ["plan_id", "commit", "who", "reason"],
@@ -94,6 +98,22 @@ export async function clearDisarm(
     args: { shown: shown.disarm, shown_today: shown.today, ...by },
   });
   return status === "CLEARED";
+}
+
+/** A service reads the pauses every second; one that hung for longer than this takes an ended pause for a lost one. */
+const RESUMED_TOLD_MS = 60_000;
+
+/** @returns false if the exchange had not asked for a pause */
+export async function resumeExchange(redis: RedisClient, keys: Keys, by: Mandate): Promise<boolean> {
+  const [status] = await resumeExchangeScript(redis, {
+    keys: {
+      requests: keys.exchangePause("requests"),
+      orders: keys.exchangePause("orders"),
+      audit: keys.streams.operatorAudit,
+    },
+    args: { told_ms: String(RESUMED_TOLD_MS), ...by },
+  });
+  return status === "RESUMED";
 }
 
 export type Forced =

@@ -1,4 +1,4 @@
-/** `force`, `kill`, `disarm` and `hold`: what an operator changes. Each shows it, asks, and leaves an audit entry. */
+/** `force`, `kill`, `disarm`, `exchange` and `hold`: what an operator changes. Each shows it, asks, and leaves an audit entry. */
 import { setTimeout as delay } from "node:timers/promises";
 import { HOLD_ACCEPT, parseProposal, planId } from "@quantum/contract";
 import {
@@ -8,12 +8,14 @@ import {
   confirm,
   type Forced,
   force,
+  resumeExchange,
   setKillSwitch,
 } from "./change.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { readHalts } from "./halts.ts";
 import type { Session } from "./session.ts";
-import { disarmText } from "./status.ts";
+import { readPauses } from "./pauses.ts";
+import { disarmText, pauseText } from "./status.ts";
 import { type Hold, readHold, symbolsUnder } from "./symbols.ts";
 import { duration, table } from "./terminal.ts";
 
@@ -104,6 +106,24 @@ export async function clearDisarmCommand(session: Session, options: ChangeOption
   if (!(await clearDisarm(redis, keys, shown, mandate)))
     throw new CommandError(EXIT.no, "the disarm is no longer the one that was shown; nothing was changed");
   terminal.print({ cleared: true, reason: disarm.reason }, ["The disarm is cleared."]);
+}
+
+/** Ends the pauses that the exchange asked for: right where they no longer concern this host. */
+export async function resumeExchangeCommand(session: Session, options: ChangeOptions): Promise<void> {
+  const { redis, keys, terminal } = session;
+  const pauses = await readPauses(redis, keys);
+  if (pauses.length === 0) {
+    terminal.print({ resumed: false }, ["The exchange has asked for no pause."]);
+    return;
+  }
+  const mandate = await confirm(session, options, [
+    ...pauses.map((pause) => `The exchange ${pauseText(pause)}`),
+    "Going on before its end lengthens a ban, unless it is for another address or account.",
+  ]);
+  const resumed = await resumeExchange(redis, keys, mandate);
+  terminal.print({ resumed }, [
+    resumed ? "The pause is over: every service asks again within a second." : "It was over already.",
+  ]);
 }
 
 export async function listHolds({ redis, keys, terminal }: Session): Promise<void> {

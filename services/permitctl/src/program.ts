@@ -8,7 +8,14 @@ import { CommandError, EXIT } from "./exit.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import { history, type HistoryOptions } from "./history.ts";
-import { acceptHold, clearDisarmCommand, forcePlans, kill, listHolds } from "./operate.ts";
+import {
+  acceptHold,
+  clearDisarmCommand,
+  forcePlans,
+  kill,
+  listHolds,
+  resumeExchangeCommand,
+} from "./operate.ts";
 import { type GlobalOptions, type Session, withSession } from "./session.ts";
 import { readStatus, renderStatus, statusData } from "./status.ts";
 import { verify, type VerifyOptions } from "./verify.ts";
@@ -96,6 +103,11 @@ export function createProgram(host: Host): Command {
   changes(disarm.command("clear"))
     .description("arm the pipeline again")
     .action((options: ChangeOptions) => run((session) => clearDisarmCommand(session, options)));
+
+  const exchange = program.command("exchange").description("pauses that the exchange asked for");
+  changes(exchange.command("resume"))
+    .description("end them: the host has another address now")
+    .action((options: ChangeOptions) => run((session) => resumeExchangeCommand(session, options)));
 
   const hold = program.command("hold").description("symbols whose position and ledger disagree");
   hold

@@ -5,6 +5,7 @@ import { type Line, spans, styled } from "@quantum/service-kit";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { readHalts } from "./halts.ts";
 import type { Session } from "./session.ts";
+import { type ExchangePause, readPauses } from "./pauses.ts";
 import { type Doubt, readSymbols, type SymbolState } from "./symbols.ts";
 import { duration, table } from "./terminal.ts";
 import { lastWait, waitData } from "./waits.ts";
@@ -16,9 +17,10 @@ export type Status = Awaited<ReturnType<typeof readStatus>>;
 
 export async function readStatus({ redis, keys, url }: Session) {
   const nowMs = Date.now();
-  const [facts, halts, groups, symbols, ok, block, deadLetters] = await Promise.all([
+  const [facts, halts, pauses, groups, symbols, ok, block, deadLetters] = await Promise.all([
     readFacts(redis),
     readHalts(redis, keys),
+    readPauses(redis, keys),
     readGroups(redis, keys),
     readSymbols(redis, keys, nowMs),
     lastWait(redis, keys, "ok"),
@@ -30,6 +32,7 @@ export async function readStatus({ redis, keys, url }: Session) {
     redis: { url, version: facts.version, notDurable: notDurable(facts, CLOCK_BOUND_MS) },
     killSwitch: halts.killSwitch,
     disarm: halts.disarm,
+    pauses,
     services: await readServices(redis, groups),
     groups,
     symbols,
@@ -52,6 +55,7 @@ export function renderStatus(status: Status): Line[] {
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
     spans`kill switch   ${killSwitch.on ? bad(`ON (${killSwitch.value})`) : good("off")}`,
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
+    spans`exchange      ${status.pauses.length === 0 ? good("wants no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
     spans`in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
     spans`dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
@@ -73,6 +77,10 @@ export function renderStatus(status: Status): Line[] {
 export function disarmText({ reason, context, atMs }: NonNullable<Status["disarm"]>, nowMs: number): string {
   const details = Object.entries(context).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
   return `${reason}${details.join("")}${atMs === null ? "" : `, for ${duration(nowMs - atMs)}`}`;
+}
+
+export function pauseText({ scope, leftMs, reason }: ExchangePause): string {
+  return `wants no ${scope} for ${duration(leftMs)}: ${reason}`;
 }
 
 function serviceTable(services: readonly Service[]): string[] {
@@ -137,6 +145,7 @@ export function statusData(status: Status) {
       context: status.disarm.context,
       at_ms: status.disarm.atMs,
     },
+    exchange_pauses: status.pauses.map(({ scope, leftMs, reason }) => ({ scope, left_ms: leftMs, reason })),
     dead_letters: status.deadLetters,
     last_ok: status.lastOk ?? null,
     last_block: status.lastBlock ?? null,

@@ -1,8 +1,15 @@
 import { QUANTITY_ISSUER } from "@quantum/contract";
-import { createBinanceExchange, parseVenue, RuleBook, whenReady } from "@quantum/exchange";
+import { createBinanceExchange, parseVenue, Pauses, RuleBook, whenReady } from "@quantum/exchange";
 import { createIssuer, startBookkeeping } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
-import { ConfigError, createSimulation, runService, simulationOf } from "@quantum/service-kit";
+import {
+  ConfigError,
+  createSimulation,
+  observeExchange,
+  runService,
+  shareExchangePauses,
+  simulationOf,
+} from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
@@ -31,16 +38,20 @@ await runService({
       throw new ConfigError(forgetful.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));
     if (forgetful.length > 0) log.warn({ problems: forgetful }, "this Redis would do for a simulation only");
 
+    const pauses = new Pauses();
     const exchange = createBinanceExchange({
       baseUrl: venue.baseUrl,
       apiKey: config.BINANCE_TESTNET_API_KEY,
       apiSecret: config.BINANCE_TESTNET_API_SECRET,
       timeoutMs: REQUEST_TIMEOUT_MS,
       recvWindowMs: RECV_WINDOW_MS,
+      pauses,
+      onUnreadable: observeExchange({ pauses, registry, log }),
     });
     const rules = new RuleBook(exchange, (error) =>
       log.error({ err: error }, "failed to read the order rules, trying again"),
     );
+    const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
     await whenReady(exchange, rules, (error) => {
       waiting(`the exchange: ${error.message}`);
       log.warn({ err: error }, "waiting for the exchange");
@@ -116,6 +127,7 @@ await runService({
       ],
       readiness: async () => [...exchange.problems(), ...refresh.problems(), ...schedule.problems()],
       stop: async () => {
+        stopPauses();
         rules.stop();
         refresh.stop();
         await books.stop();

@@ -90,7 +90,9 @@ describe("position-brain as a process", () => {
     await rig.fault({ kind: "429", ms: 1_000, path });
     await expect
       .poll(problems, { timeout: PATIENCE_MS })
-      .toMatchObject({ problems: [expect.stringMatching(/^the exchange wants no requests for \d+ ms$/)] });
+      .toMatchObject({
+        problems: [expect.stringMatching(/^the exchange wants no requests for \d+ ms: HTTP 429/)],
+      });
     await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
   });
 

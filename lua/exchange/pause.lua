@@ -1,0 +1,22 @@
+-- The exchange asked for a pause: until it is over, no service asks it again, whoever restarts meanwhile. The longest one
+-- counts. Its end is the key's TTL, by Redis's clock.
+--
+-- KEYS
+--   pause        STRING JSON {"reason", "since_ms"}, or {"resumed_ms"} where an operator has just ended one
+-- ARGV
+--   pause_ms     how long from now
+--   reason       the exchange's own words
+-- REPLY
+--   PAUSED       it is that long now
+--   LONGER       ms left: a longer one is in force; nothing was changed
+--@include shared/now.lua
+--@include shared/json.lua
+local pause = KEYS[1]
+local pause_ms, reason = tonumber(ARGV[1]), ARGV[2]
+
+-- A key of another type is replaced like one that is over.
+local before = redis.pcall('GET', pause)
+local left = type(before) == 'string' and before:find('"reason"', 1, true) and redis.call('PTTL', pause) or 0
+if left > pause_ms then return { 'LONGER', int(left) } end
+redis.call('SET', pause, '{"reason": ' .. quoted(reason) .. ', "since_ms": ' .. int(now_ms()) .. '}', 'PX', int(pause_ms))
+return { 'PAUSED' }

@@ -1,0 +1,153 @@
+/**
+ * The exchange's pauses are state in Redis, with an end and a reason: every service that asks the exchange knows them,
+ * also after a restart, and an operator can end them. Each process keeps a copy, which is read every second, so that no
+ * order waits for Redis to tell; its own pauses it knows at once. A pause that Redis has lost is written again.
+ */
+import type { Keys } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import type { Logger } from "pino";
+import { Counter, Gauge, type Registry } from "prom-client";
+import { z } from "zod";
+
+const runPause = bindScript("exchange/pause", { keys: ["pause"], args: ["pause_ms", "reason"] });
+
+const READ_EVERY_MS = 1_000;
+/** A pause that ends within this may be gone from Redis and not yet here. */
+const ENDING_MS = 2 * READ_EVERY_MS;
+
+const SCOPES = ["requests", "orders"] as const;
+type Scope = (typeof SCOPES)[number];
+interface Pause {
+  readonly leftMs: number;
+  readonly reason: string;
+}
+
+/** `Pauses` of the exchange package. */
+interface LocalPauses {
+  onAsked: ((scope: Scope, pause: Pause) => void) | undefined;
+  set: (scope: Scope, pause: Pause | undefined) => void;
+  get: (scope: Scope) => Pause | undefined;
+}
+
+/** What the key holds: `lua/exchange/pause.lua` and `lua/operator/resume_exchange.lua`. */
+const stored = z.union([
+  z.object({ reason: z.string() }),
+  z.object({ resumed_ms: z.number() }).transform(() => undefined),
+]);
+
+interface Options {
+  pauses: LocalPauses;
+  redis: RedisClient;
+  keys: Keys;
+  log: Pick<Logger, "warn" | "error">;
+}
+
+/** Resolves once the pauses in force are known. @returns stops it */
+export async function shareExchangePauses({ pauses, redis, keys, log }: Options): Promise<() => void> {
+  /** What Redis has not been told yet. */
+  const untold = new Map<Scope, Pause>();
+
+  const tell = async (scope: Scope) => {
+    const pause = untold.get(scope);
+    const leftMs = pauses.get(scope)?.leftMs;
+    if (pause !== undefined && leftMs !== undefined)
+      await runPause(redis, {
+        keys: { pause: keys.exchangePause(scope) },
+        args: { pause_ms: String(leftMs), reason: pause.reason },
+      });
+    if (untold.get(scope) === pause) untold.delete(scope);
+  };
+  const read = async () => {
+    for (const scope of SCOPES) if (untold.has(scope)) await tell(scope);
+    for (const scope of SCOPES) {
+      const key = keys.exchangePause(scope);
+      const [text, leftMs] = await Promise.all([redis.get(key).catch(nullIfNoText), redis.pttl(key)]);
+      // Asked for since then.
+      if (untold.has(scope)) continue;
+      const here = pauses.get(scope);
+      const pause = text === null ? null : parsed(text);
+      if (pause === undefined) {
+        if (here !== undefined) log.warn({ scope }, "the exchange's pause is over, on an operator's word");
+        pauses.set(scope, undefined);
+      } else if (pause !== null && leftMs > 0) {
+        if (here === undefined) log.warn({ scope, leftMs, ...pause }, "the exchange has asked for a pause");
+        pauses.set(scope, { leftMs, ...pause });
+      } else if (here !== undefined && here.leftMs > ENDING_MS) {
+        untold.set(scope, here);
+        await tell(scope);
+      }
+    }
+  };
+
+  pauses.onAsked = (scope, pause) => {
+    log.warn({ scope, ...pause }, "the exchange asks for a pause");
+    untold.set(scope, pause);
+    // Told again with the next read.
+    tell(scope).catch((error: unknown) => log.error({ err: error }, "failed to tell Redis of a pause"));
+  };
+  await read();
+  let reading = false;
+  const timer = setInterval(() => {
+    if (reading) return;
+    reading = true;
+    // An outage of Redis is told by others.
+    void read()
+      .catch(() => undefined)
+      .finally(() => (reading = false));
+  }, READ_EVERY_MS).unref();
+  return () => clearInterval(timer);
+}
+
+/** A key of another type says as little as none, and is replaced like a lost one. */
+function nullIfNoText(error: unknown): null {
+  if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
+  throw error;
+}
+
+function parsed(text: string): { reason: string } | undefined | null {
+  try {
+    return stored.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+interface Observed {
+  pauses: LocalPauses;
+  registry: Registry;
+  log: Pick<Logger, "warn">;
+}
+
+/** @returns to be told of each row of the exchange's answers that cannot be read */
+export function observeExchange({ pauses, registry, log }: Observed) {
+  const registers = [registry];
+  new Gauge({
+    name: "quantum_exchange_pause_seconds",
+    help: "How long the exchange wants no requests, or no orders; 0 if it does not say so",
+    labelNames: ["scope"],
+    registers,
+    collect() {
+      for (const scope of SCOPES) this.set({ scope }, (pauses.get(scope)?.leftMs ?? 0) / 1_000);
+    },
+  });
+  const unreadable = new Counter({
+    name: "quantum_exchange_unreadable_rows_total",
+    help: "Rows of the exchange's answers that could not be read: nothing is known of their symbols",
+    labelNames: ["endpoint"],
+    registers,
+  });
+  const told = new Set<string>();
+  return (row: { endpoint: string; symbol: string | undefined; problem: string }) => {
+    unreadable.inc({ endpoint: row.endpoint });
+    // Each is met every few seconds.
+    const which = `${row.endpoint} ${row.symbol} ${row.problem}`;
+    if (told.has(which)) return;
+    if (told.size < TOLD_MAX) told.add(which);
+    log.warn(
+      row,
+      `a row of ${row.endpoint} cannot be read: nothing is known of ${row.symbol ?? "its symbol"}`,
+    );
+  };
+}
+
+const TOLD_MAX = 1_000;

@@ -1,0 +1,35 @@
+/** The pauses that the exchange asked for, as the keys hold them (`lua/exchange/pause.lua`). */
+import type { Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import { z } from "zod";
+
+const SCOPES = ["requests", "orders"] as const;
+
+export interface ExchangePause {
+  scope: (typeof SCOPES)[number];
+  /** By Redis's clock. */
+  leftMs: number;
+  reason: string;
+}
+
+const body = z.object({ reason: z.string() });
+
+export async function readPauses(redis: RedisClient, keys: Keys): Promise<ExchangePause[]> {
+  const pauses = await Promise.all(
+    SCOPES.map(async (scope) => {
+      const key = keys.exchangePause(scope);
+      const [text, leftMs] = await Promise.all([redis.get(key).catch(() => null), redis.pttl(key)]);
+      const pause = body.safeParse(jsonOf(text ?? "")).data;
+      return pause === undefined || leftMs <= 0 ? [] : [{ scope, leftMs, reason: pause.reason }];
+    }),
+  );
+  return pauses.flat();
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
