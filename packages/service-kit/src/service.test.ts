@@ -1,6 +1,6 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { freePort, type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { patienceMs, freePort, type RedisServerOptions, startRedisServer } from "@quantum/testkit";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
 
@@ -114,7 +114,7 @@ describe("a service that stops", () => {
     const startedAt = performance.now();
     service.child.kill(signal);
     expect(await service.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - startedAt).toBeLessThan(STOP_BOUND_MS);
+    expect(performance.now() - startedAt).toBeLessThan(patienceMs(STOP_BOUND_MS));
     expect(service.records.slice(-3)).toMatchObject([
       { msg: "stopping", why: signal },
       { msg: "its own stop" },
@@ -203,7 +203,7 @@ describe("a service that starts", () => {
     const startedAt = performance.now();
     service.child.kill("SIGTERM");
     expect(await service.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - startedAt).toBeLessThan(STOP_BOUND_MS);
+    expect(performance.now() - startedAt).toBeLessThan(patienceMs(STOP_BOUND_MS));
   });
 
   it("names a port that is taken, and takes up no work under the other process's name", async () => {
