@@ -15,7 +15,8 @@ export type WaitReason =
   | "invalid_safe_close_qty"
   | "kill_switch_active"
   | "disarmed"
-  | "deadline_passed";
+  | "deadline_passed"
+  | "record_lost";
 export type Reason = PlanReason | P33Reason | GovernorReason | WaitReason | OrderReason;
 
 export interface ReasonMeaning {
@@ -121,6 +122,10 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   invalid_safe_close_qty: {
     meaning: "P3.3's permit names no quantity above 0",
     lookAt: "quantum:position:snapshot:<symbol>: P3.3 permitted no positive quantity",
+  },
+  record_lost: {
+    meaning: "the plan's record was deleted while it waited, so nobody could spend its permits any more",
+    lookAt: "who deletes keys below quantum:apply:*; the operators' reset takes the dedupe mark away, too",
   },
   deadline_passed: {
     meaning: "the permits were complete, but found more than a step after the deadline",

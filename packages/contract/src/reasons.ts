@@ -90,6 +90,7 @@ export function waitReasons(issuers: readonly string[]): string[] {
     "kill_switch_active",
     "disarmed",
     "deadline_passed",
+    "record_lost",
   ];
 }
 

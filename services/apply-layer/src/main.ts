@@ -14,6 +14,7 @@ import { createOpen } from "./open.ts";
 import { addPlansRoute } from "./plans-route.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
 import { createSweep, every } from "./sweep.ts";
+import { createWaitingPlans } from "./waiting-plans.ts";
 import { ApplyTelemetry, observe } from "./telemetry.ts";
 import { reportTo, wakeBy } from "./wakes.ts";
 
@@ -131,7 +132,19 @@ await runService({
       accept,
       onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
     });
-    const sweep = progress.loop("sweep the waiting plans", SWEEP_MS, createSweep({ redis, keys, wait }));
+    const lookAfterWaiting = createWaitingPlans({
+      redis,
+      keys,
+      onLost: (plan) =>
+        log.error(plan, `${plan.symbol}: the record of plan ${plan.planId} was deleted: blocked`),
+    });
+    const sweepWaiting = createSweep({ redis, keys, wait });
+    const sweep = progress.loop("sweep the waiting plans", SWEEP_MS, async (which: { all: boolean }) => {
+      // First the index, then what it names; one that fails does not keep the other from being done.
+      const [lookedAfter] = await Promise.allSettled([lookAfterWaiting()]);
+      await sweepWaiting(which);
+      if (lookedAfter.status === "rejected") throw lookedAfter.reason as Error;
+    });
     const tries = progress.attempts("try a plan's permits");
     wait.on("failed", ({ planId, error }) => tries.failed(planId, error.message));
     wait.on("recovered", ({ planId }) => tries.ended(planId));

@@ -1,0 +1,55 @@
+-- Looks after one attempt that may wait, from its `apply.plan` entry: whatever was lost of it, it ends. An index that does
+-- not name a waiting plan is made to; a plan whose record was deleted while it waited is BLOCKED with its result, since
+-- nobody can consume it any more. An operators' reset takes the dedupe mark away as well: then the plan was abandoned and
+-- opens afresh. Invariant I4.
+--
+-- KEYS
+--   plan         HASH, the plan's record
+--   dedupe       STRING
+--   spent        STRING, which attempt spent permits
+--   waiting      ZSET of this symbol's waiting plans
+--   symbols      SET of the symbols whose waiting plans a sweep looks at
+--   results      STREAM apply.result
+-- ARGV
+--   plan_id      16 hex digits
+--   symbol       BTCUSDT
+--   attempt      id of the plan entry
+-- REPLY
+--   WAITING      it waits, and the indexes say so
+--   LOST         its record was gone: BLOCKED, with its result
+--   ENDED        it waits no more; nothing was changed
+--@include shared/now.lua
+--@include shared/result.lua
+local plan, dedupe, spent, waiting, symbols, results = unpack(KEYS)
+local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
+local REASON = 'record_lost'
+local RESULTS_MAX = 10000
+
+-- What cannot be read as a record or an index tells nothing, and is begun anew.
+local record = redis.pcall('HMGET', plan, 'state', 'attempt', 'deadline_ms')
+local is_mistyped = record.err ~= nil
+if is_mistyped then record = {} end
+local state, of_attempt, deadline = record[1], record[2], record[3]
+if state then
+  if state ~= 'WAITING' or of_attempt ~= attempt then return { 'ENDED' } end
+  for key, type in pairs({ [waiting] = 'zset', [symbols] = 'set' }) do
+    if redis.call('TYPE', key).ok ~= type then redis.call('DEL', key) end
+  end
+  redis.call('SADD', symbols, symbol)
+  redis.call('ZADD', waiting, 'NX', deadline, plan_id)
+  return { 'WAITING' }
+end
+
+if is_mistyped then redis.call('DEL', plan) end
+-- Whether it had its outcome before its record went.
+local paid = redis.pcall('GET', spent)
+local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt
+if was_spent or redis.call('EXISTS', dedupe) == 0 then return { 'ENDED' } end
+for _, result in ipairs(redis.call('XRANGE', results, attempt:match('^%d+'), '+', 'COUNT', RESULTS_MAX)) do
+  for i = 1, #result[2], 2 do
+    if result[2][i] == 'attempt' and result[2][i + 1] == attempt then return { 'ENDED' } end
+  end
+end
+add_result(results, now_ms(), plan_id, symbol, 'BLOCKED', false, false, '[]', REASON,
+  { 'attempt', attempt, 'outcome', 'BLOCKED', 'reason', REASON })
+return { 'LOST' }

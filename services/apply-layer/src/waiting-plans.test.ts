@@ -1,0 +1,107 @@
+/** lua/plans/look_after through its façade: whichever key of a waiting plan is lost, it ends once. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { FIELDS, keys, proposalFrom, startKernel } from "./kernel.fixture.ts";
+import { createWaitingPlans } from "./waiting-plans.ts";
+
+const SYMBOL = "BTCUSDT";
+const EXECUTE = { decision: "EXECUTE", reason: "", close: { step: "CLOSE_FULL", pct: 100 } } as const;
+
+let kernel: Awaited<ReturnType<typeof startKernel>>;
+let look: () => Promise<void>;
+let lost: string[];
+beforeAll(async () => void (kernel = await startKernel()));
+afterAll(() => kernel.stop());
+beforeEach(async () => {
+  await kernel.redis.flushall();
+  lost = [];
+  look = createWaitingPlans({ redis: kernel.redis, keys, onLost: ({ planId }) => void lost.push(planId) });
+});
+
+async function opened(): Promise<{ planId: string; attempt: string }> {
+  const plan = await kernel.opener()(proposalFrom(FIELDS, SYMBOL), EXECUTE);
+  if (plan.kind !== "opened") throw new Error(`it is ${plan.kind}`);
+  return plan;
+}
+const results = async () =>
+  (await kernel.redis.xrange(keys.streams.result, "-", "+")).map(([, flat]) => flat);
+const damages = {
+  deleted: async (key: string) => void (await kernel.redis.del(key)),
+  mistyped: async (key: string) => void (await kernel.redis.multi().del(key).lpush(key, "x").exec()),
+};
+
+describe.each(["deleted", "mistyped"] as const)("a plan that waits and whose %s key", (how) => {
+  it("is an index is named by it again, however often it is lost", async () => {
+    const { planId } = await opened();
+    const deadline = await kernel.redis.hget(keys.plan(planId), "deadline_ms");
+    for (const key of [keys.waiting(SYMBOL), keys.waitingSymbols]) {
+      await damages[how](key);
+      await look();
+      expect(await kernel.redis.zscore(keys.waiting(SYMBOL), planId)).toBe(deadline);
+      expect(await kernel.redis.smembers(keys.waitingSymbols)).toEqual([SYMBOL]);
+    }
+    expect(await results()).toEqual([]);
+  });
+
+  it("is its record is blocked, with one result", async () => {
+    const { planId, attempt } = await opened();
+    await look();
+    await damages[how](keys.plan(planId));
+    await look();
+    await look();
+    expect(await results()).toEqual([
+      expect.arrayContaining([
+        "plan_id",
+        planId,
+        "outcome",
+        "BLOCKED",
+        "error",
+        "record_lost",
+        "attempt",
+        attempt,
+      ]),
+    ]);
+    expect(lost).toEqual([planId]);
+    expect(await kernel.redis.exists(keys.plan(planId))).toBe(0);
+  });
+});
+
+describe("a plan whose record is gone", () => {
+  it("gets no second result", async () => {
+    const { planId, attempt } = await opened();
+    await kernel.redis.xadd(keys.streams.result, "*", "plan_id", planId, "attempt", attempt);
+    await kernel.redis.del(keys.plan(planId));
+    await look();
+    expect(await results()).toHaveLength(1);
+  });
+
+  it("and whose permits were spent is the executor's", async () => {
+    const { planId } = await opened();
+    await kernel.givePermits(planId);
+    await kernel.consumer()(planId, SYMBOL);
+    await kernel.redis.del(keys.plan(planId));
+    await look();
+    expect(await results()).toEqual([]);
+  });
+
+  it("and its dedupe mark with it was reset: it opens afresh", async () => {
+    const { planId } = await opened();
+    await kernel.redis.del(keys.plan(planId), keys.dedupe(planId));
+    await look();
+    expect(await results()).toEqual([]);
+  });
+
+  it("is none of ours if it never had one", async () => {
+    await kernel.redis.xadd(
+      keys.streams.plan,
+      "*",
+      "plan_id",
+      "0123456789abcdef",
+      "symbol",
+      SYMBOL,
+      "decision",
+      "EXECUTE",
+    );
+    await look();
+    expect(await results()).toEqual([]);
+  });
+});

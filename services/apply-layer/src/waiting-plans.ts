@@ -1,0 +1,79 @@
+/**
+ * The second source of what waits: the `apply.plan` entries. The index of waiting plans and a plan's record can be lost;
+ * an attempt that was published is looked after until it waits no more (`lua/plans/look_after.lua`).
+ */
+import { type Keys, planEntry } from "@quantum/contract";
+import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
+import { fieldsOf } from "@quantum/streams";
+
+const lookAfter = bindScript("plans/look_after", {
+  keys: ["plan", "dedupe", "spent", "waiting", "symbols", "results"],
+  args: ["plan_id", "symbol", "attempt"],
+});
+
+/** How far back a process looks when it starts: longer than it is down, in all likelihood. */
+const BACK_MS = 600_000;
+const READ_AT_ONCE = 500;
+
+interface Attempt {
+  attempt: string;
+  planId: string;
+  symbol: string;
+}
+
+export interface WaitingPlansOptions {
+  redis: RedisClient;
+  keys: Keys;
+  /** A waiting plan's record was gone: it has been blocked. */
+  onLost: (attempt: Attempt) => void;
+}
+
+/** @returns one look at every attempt that is new since the last one, or waited then; to be taken every few seconds */
+export function createWaitingPlans({ redis, keys, onLost }: WaitingPlansOptions): () => Promise<void> {
+  let readUpTo: string | undefined;
+  const waiting = new Map<string, Attempt>();
+  return async () => {
+    const nowMs = redisNow(redis);
+    // An id from the future is of a Redis whose clock was ahead: one that began anew goes on below it.
+    if (readUpTo === undefined || Number(readUpTo.split("-")[0]) > nowMs) readUpTo = `${nowMs - BACK_MS}-0`;
+    for (;;) {
+      const entries: [string, string[]][] = await redis.xrange(
+        keys.streams.plan,
+        `(${readUpTo}`,
+        "+",
+        "COUNT",
+        READ_AT_ONCE,
+      );
+      for (const [attempt, flat] of entries) {
+        readUpTo = attempt;
+        const fields = planEntry.safeParse(fieldsOf(flat));
+        // Others' plans keep no record.
+        if (fields.data?.decision !== "EXECUTE" || fields.data.attempt_no === undefined) continue;
+        waiting.set(attempt, { attempt, planId: fields.data.plan_id, symbol: fields.data.symbol });
+      }
+      await Promise.all(
+        [...waiting.values()].map(async (plan) => {
+          if ((await look(plan)) !== "WAITING") waiting.delete(plan.attempt);
+        }),
+      );
+      if (entries.length < READ_AT_ONCE) return;
+    }
+  };
+
+  async function look(attempt: Attempt): Promise<string | undefined> {
+    const { planId, symbol } = attempt;
+    const [state] = await lookAfter(redis, {
+      keys: {
+        plan: keys.plan(planId),
+        dedupe: keys.dedupe(planId),
+        spent: keys.spent(planId),
+        waiting: keys.waiting(symbol),
+        symbols: keys.waitingSymbols,
+        results: keys.streams.result,
+      },
+      args: { plan_id: planId, symbol, attempt: attempt.attempt },
+    });
+    if (state === "LOST") onLost(attempt);
+    return state;
+  }
+}
