@@ -18,7 +18,8 @@ local open, expiry, totals, executions = unpack(KEYS)
 local reserve_ms = tonumber(ARGV[1])
 
 -- A key of the wrong type fails here, before anything is written.
-local reserved, kept = redis.call('HGETALL', open), redis.call('HGETALL', totals)
+local reserved = redis.call('HLEN', open) > 0 and redis.call('HGETALL', open) or {}
+local kept = redis.call('HGETALL', totals)
 local times, counted = redis.call('ZRANGE', expiry, 0, -1), redis.call('ZRANGE', executions, 0, -1)
 
 local function read(text)

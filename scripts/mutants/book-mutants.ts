@@ -69,10 +69,9 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     bug: "totals are not made again from what is open",
     edits: [
       {
-        file: "packages/permits/src/bookkeeping.ts",
-        find: 'const [status, what = ""] = await runBalance(redis, {',
-        replace:
-          'const run: typeof runBalance = () => Promise.resolve(["BALANCED"]);\n  const [status, what = ""] = await run(redis, {',
+        file: "lua/permits/balance.lua",
+        find: "for field, sum in pairs(wrong) do correct(field .. ' ' .. sum, 'HSET', totals, field, sum) end\n",
+        replace: "",
       },
     ],
     test: "packages/permits/src/bookkeeping.test.ts",

@@ -3,10 +3,9 @@
  * (`lua/permits/balance.lua`), and a reservation whose plan has ended goes with it (`release_ended.lua`), whatever
  * became of the result that should have said so. Every replica may do it: doing it twice changes nothing.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import { bindScript, type RedisClient } from "@quantum/redis";
-import { beginAnew } from "./indexes.ts";
+import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
+import { beginAnew, type Index } from "./indexes.ts";
 import { RESERVATION_KEYS } from "./issue.ts";
 
 const runBalance = bindScript("permits/balance", { keys: [...RESERVATION_KEYS], args: ["reserve_ms"] });
@@ -15,7 +14,8 @@ const runRelease = bindScript("permits/release_ended", {
   args: ["plan_id", "attempt", "charges", "result_ms"],
 });
 
-const EVERY_MS = 5_000;
+/** How often it is to be done. */
+export const BOOKKEEPING_EVERY_MS = 10_000;
 /** A plan ends in less, and its result is read in less; what is older is looked at. */
 const RESULT_MS = 10_000;
 /** Reservations looked at in one turn and symbol; the rest are for the next one. */
@@ -32,65 +32,37 @@ export interface BookkeepingOptions {
   symbols: Iterable<string>;
   /** Something was put right, in words. */
   onCorrection: (correction: { symbol: string; what: string }) => void;
-  onError: (error: Error) => void;
 }
 
-/** Does it every few seconds until stopped. */
-export function startBookkeeping(options: BookkeepingOptions): { stop: () => Promise<void> } {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const running = (async () => {
-    for (;;) {
-      await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
-      await keepBooks(options).catch(options.onError);
-    }
-  })();
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
-}
-
-/** One turn. A symbol that fails does not keep the others from it. */
+/** One turn. A symbol that fails does not keep the others from it; the first failure is thrown at the end. */
 export async function keepBooks(options: BookkeepingOptions): Promise<void> {
-  const { redis, keys, onError } = options;
+  const { redis, keys } = options;
   // An index of another type is its owner's to make anew; the other one and the configuration are enough meanwhile.
   const known = await Promise.allSettled([
     redis.smembers(keys.orderSymbols),
     redis.smembers(keys.waitingSymbols),
   ]);
-  const symbols = new Set([
-    ...options.symbols,
-    ...known.flatMap((set) => (set.status === "fulfilled" ? set.value : [])),
-  ]);
-  const [seconds] = await redis.time();
-  for (const symbol of symbols) {
-    await keepSymbol(options, symbol, Number(seconds) * 1000).catch((error: unknown) =>
-      onError(error as Error),
-    );
+  const more = known.flatMap((set) => (set.status === "fulfilled" ? set.value : []));
+  const failures: unknown[] = [];
+  for (const symbol of new Set([...options.symbols, ...more])) {
+    await keepSymbol(options, symbol, redisNow(redis)).catch((error: unknown) => failures.push(error));
   }
+  if (failures.length > 0) throw failures[0] as Error;
 }
 
 async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: number): Promise<void> {
   const { redis, keys, issuer, reserveTtlMs, charges, onCorrection } = options;
   const book = keys.reservations(issuer, symbol);
-  const deleted = await beginAnew(redis, [
-    { key: book.open, type: "hash" },
-    { key: book.expiry, type: "zset" },
-    { key: book.totals, type: "hash" },
-    { key: book.executions, type: "zset" },
-  ]);
-  for (const key of deleted) onCorrection({ symbol, what: `${key} was of another type` });
-  const [status, what = ""] = await runBalance(redis, {
-    keys: book,
-    args: { reserve_ms: String(reserveTtlMs) },
+  const balance = () => runBalance(redis, { keys: book, args: { reserve_ms: String(reserveTtlMs) } });
+  const [status, what = ""] = await balance().catch(async (error: unknown) => {
+    if (!(error instanceof Error && error.message.startsWith("WRONGTYPE"))) throw error;
+    for (const key of await beginAnew(redis, typesOf(book)))
+      onCorrection({ symbol, what: `${key} was of another type` });
+    return balance();
   });
   if (status === "CORRECTED") onCorrection({ symbol, what });
 
-  const oldMs = nowMs + reserveTtlMs - RESULT_MS;
+  const oldMs = Math.floor(nowMs) + reserveTtlMs - RESULT_MS;
   const old = await redis.zrangebyscore(book.expiry, "-inf", oldMs, "LIMIT", 0, LOOKED_AT_MAX);
   for (const attempt of old) {
     const planId = await planOf(redis, keys, attempt);
@@ -107,6 +79,15 @@ async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: nu
     if (released === "RELEASED" || released === "CHARGED")
       onCorrection({ symbol, what: `plan ${planId} has ended without a result: ${released.toLowerCase()}` });
   }
+}
+
+function typesOf({ open, expiry, totals, executions }: ReturnType<Keys["reservations"]>): Index[] {
+  return [
+    { key: open, type: "hash" },
+    { key: expiry, type: "zset" },
+    { key: totals, type: "hash" },
+    { key: executions, type: "zset" },
+  ];
 }
 
 /**

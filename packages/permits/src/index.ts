@@ -1,4 +1,4 @@
-export { type BookkeepingOptions, startBookkeeping } from "./bookkeeping.ts";
+export { BOOKKEEPING_EVERY_MS, type BookkeepingOptions, keepBooks } from "./bookkeeping.ts";
 export { type Consume, createConsume, type ConsumeOptions, type Consumed, type Verdict } from "./consume.ts";
 export { type Disarm, disarm } from "./disarm.ts";
 export { beginAnew, type Index } from "./indexes.ts";

@@ -28,6 +28,7 @@ export {
   type Styled,
   styled,
 } from "./output.ts";
+export { every } from "./every.ts";
 export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
 export { type Attempts, Progress } from "./progress.ts";
 export { sharedReading } from "./shared-reading.ts";

@@ -5,7 +5,7 @@
 import type { Proposal } from "@quantum/contract";
 import { createConsume, PermitWait } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
-import { ConfigError, runService } from "@quantum/service-kit";
+import { ConfigError, every, runService } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import { configSource, isRealVenue } from "./config.ts";
 import { createBacklog } from "./backlog.ts";
@@ -13,7 +13,7 @@ import { type Decided, decide, proposedAtMs } from "./decide.ts";
 import { createOpen } from "./open.ts";
 import { addPlansRoute } from "./plans-route.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
-import { createSweep, every } from "./sweep.ts";
+import { createSweep } from "./sweep.ts";
 import { createWaitingPlans } from "./waiting-plans.ts";
 import { ApplyTelemetry, observe } from "./telemetry.ts";
 import { reportTo, wakeBy } from "./wakes.ts";

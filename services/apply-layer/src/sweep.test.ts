@@ -3,7 +3,7 @@ import { WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { PermitWait, type Verdict } from "@quantum/permits";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { FIELDS, keys, proposalFrom, REQUIRED, startKernel } from "./kernel.fixture.ts";
-import { createSweep, every } from "./sweep.ts";
+import { createSweep } from "./sweep.ts";
 import { wakeBy } from "./wakes.ts";
 
 const EXECUTE = { decision: "EXECUTE", reason: "", close: { step: "CLOSE_FULL", pct: 100 } } as const;
@@ -94,29 +94,5 @@ describe("a wake-up", () => {
     const fields = { plan_id: "../../etc", symbol: "BTCUSDT" };
     expect(await wakeBy(wait)({ id: "1-0", fields, deliveries: 1 })).toEqual({ kind: "done" });
     expect(wait.size).toBe(0);
-  });
-});
-
-describe("every", () => {
-  it("goes on after a failure, and says it", async () => {
-    const said: string[] = [];
-    const task = vi.fn(async () => undefined).mockRejectedValueOnce(new Error("away"));
-    const running = every(1, task, (error) => said.push(error.message));
-    await vi.waitFor(() => expect(task.mock.calls.length).toBeGreaterThan(2));
-    await running.stop();
-    expect(said).toEqual(["away"]);
-  });
-
-  it("stops at once between two runs, and lets a running one end", async () => {
-    const release = Promise.withResolvers<void>();
-    let ended = false;
-    const task = async () => {
-      await release.promise;
-      ended = true;
-    };
-    const stopped = every(STEP_MS, task, () => undefined).stop();
-    release.resolve();
-    await stopped;
-    expect(ended).toBe(true);
   });
 });

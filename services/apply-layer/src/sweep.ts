@@ -1,5 +1,4 @@
 /** Finds plans that wait and that nobody in this process watches: after a restart, or when another replica died. */
-import { setTimeout as delay } from "node:timers/promises";
 import { type Keys, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import type { PermitWait } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
@@ -47,22 +46,5 @@ export function createSweep({ redis, keys, wait }: SweepOptions) {
     // Only now: one symbol that cannot be read must not keep the others' plans waiting.
     const failure = found.find(({ error }) => error !== null);
     if (failure?.error) throw failure.error;
-  };
-}
-
-/** Runs a task again and again, `ms` after its last end, until stopped; a failure is reported and does not end it. */
-export function every(ms: number, task: () => Promise<void>, onError: (error: Error) => void) {
-  const stopping = new AbortController();
-  const running = (async () => {
-    while (!stopping.signal.aborted) {
-      await task().catch(onError);
-      await delay(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
-    }
-  })();
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
   };
 }

@@ -13,6 +13,7 @@ import { executeEntry, type ExecuteEntry, type Keys } from "@quantum/contract";
 import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
 import { beginAnew, type Index } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
+import type { Progress } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
 import { type OrderIntent, orderIntent } from "./decide.ts";
@@ -75,13 +76,14 @@ export class HandOvers {
   }
 
   /** The first sweep comes a moment later: the entries that wait are read first. */
-  start(): void {
+  start(progress: Progress): void {
     const { signal } = this.#stopping;
+    const sweep = progress.loop("look after handed-over plans", SWEEP_EVERY_MS, () => this.sweep());
     this.#running = (async () => {
       for (;;) {
         await delay(SWEEP_EVERY_MS, undefined, { signal }).catch(() => undefined);
         if (signal.aborted) return;
-        await this.sweep().catch((error: unknown) => this.#failed("look after handed-over plans", error));
+        await sweep().catch((error: unknown) => this.#failed("look after handed-over plans", error));
       }
     })();
   }

@@ -40,6 +40,7 @@ await runService({
     log,
     registry,
     instance,
+    progress,
     keys,
     redis,
     facts,
@@ -90,7 +91,7 @@ await runService({
     return {
       begin: async () => {
         await resolver.start();
-        handOvers.start();
+        handOvers.start(progress);
       },
       readiness: async () => exchange.problems(),
       consumers: [

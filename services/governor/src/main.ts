@@ -1,6 +1,6 @@
 import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
-import { createIssuer, startBookkeeping } from "@quantum/permits";
-import { createSimulation, runService, simulationOf } from "@quantum/service-kit";
+import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
+import { createSimulation, every, runService, simulationOf } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { configSource, disarmOn, rulesOf } from "./config.ts";
 import { Governor } from "./handler.ts";
@@ -19,7 +19,7 @@ await runService({
   ...configSource,
   port: (config) => config.METRICS_PORT,
   level: (config) => config.GOV_LOG_LEVEL,
-  start: async ({ config, keys, redis, registry, log, instance, connectForBlocking }) => {
+  start: async ({ config, keys, redis, registry, log, instance, progress, connectForBlocking }) => {
     const governor = new Governor({
       redis,
       keys,
@@ -37,16 +37,23 @@ await runService({
       simulate: createSimulation(simulationOf(config, "GOV_SIM")),
     });
     observeGovernor({ governor, symbols: config.SYMBOLS, issuer: GOVERNOR, redis, keys, registry, log });
-    const books = startBookkeeping({
-      redis,
-      keys,
-      issuer: GOVERNOR,
-      reserveTtlMs: RESERVE_TTL_MS,
-      charges: true,
-      symbols: config.SYMBOLS,
-      onCorrection: (correction) => log.warn(correction, "limits put right"),
-      onError: (error) => log.error({ err: error }, "failed to check the limits' sums, trying again"),
-    });
+    const keepSums = progress.loop("keep the sums of the limits", BOOKKEEPING_EVERY_MS, () =>
+      keepBooks({
+        redis,
+        keys,
+        issuer: GOVERNOR,
+        reserveTtlMs: RESERVE_TTL_MS,
+        charges: true,
+        symbols: config.SYMBOLS,
+        onCorrection: (correction) => log.warn(correction, "limits put right"),
+      }),
+    );
+    let stopBooks = async () => {};
+    const startBooks = () => {
+      const failed = (error: Error) =>
+        log.error({ err: error }, "failed to keep the sums of the limits, trying again");
+      stopBooks = every(BOOKKEEPING_EVERY_MS, keepSums, failed).stop;
+    };
     const common = { redis, connectForBlocking, keys, group: GOVERNOR, consumer: instance };
     return {
       consumers: [
@@ -63,7 +70,8 @@ await runService({
           maxDeliveries: Infinity,
         }),
       ],
-      stop: books.stop,
+      begin: async () => startBooks(),
+      stop: () => stopBooks(),
     };
   },
 });

@@ -1,10 +1,11 @@
 import { QUANTITY_ISSUER } from "@quantum/contract";
 import { createBinanceExchange, parseVenue, Pauses, RuleBook, whenReady } from "@quantum/exchange";
-import { createIssuer, startBookkeeping } from "@quantum/permits";
+import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
 import {
   ConfigError,
   createSimulation,
+  every,
   observeExchange,
   runService,
   shareExchangePauses,
@@ -31,7 +32,18 @@ await runService({
   ...configSource,
   port: (config) => config.P33_METRICS_PORT,
   level: (config) => config.P33_LOG_LEVEL,
-  start: async ({ config, keys, redis, facts, log, registry, instance, connectForBlocking, waiting }) => {
+  start: async ({
+    config,
+    keys,
+    redis,
+    facts,
+    log,
+    registry,
+    instance,
+    progress,
+    connectForBlocking,
+    waiting,
+  }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     const forgetful = notDurable(facts, CLOCK_BOUND_MS);
     if (forgetful.length > 0 && !venue.simulated)
@@ -93,16 +105,23 @@ await runService({
     const operator = new OperatorCommands({ pairs, refresh });
     observe({ brain, refresh, operator, pairs, allowlist, registry, log });
 
-    const books = startBookkeeping({
-      redis,
-      keys,
-      issuer: QUANTITY_ISSUER,
-      reserveTtlMs: reserveTtlMs(config),
-      charges: false,
-      symbols: allowlist,
-      onCorrection: (correction) => log.warn(correction, "promises put right"),
-      onError: (error) => log.error({ err: error }, "failed to check the promises' sums, trying again"),
-    });
+    const keepSums = progress.loop("keep the sums of the promises", BOOKKEEPING_EVERY_MS, () =>
+      keepBooks({
+        redis,
+        keys,
+        issuer: QUANTITY_ISSUER,
+        reserveTtlMs: reserveTtlMs(config),
+        charges: false,
+        symbols: allowlist,
+        onCorrection: (correction) => log.warn(correction, "promises put right"),
+      }),
+    );
+    let stopBooks = async () => {};
+    const startBooks = () => {
+      const failed = (error: Error) =>
+        log.error({ err: error }, "failed to keep the sums of the promises, trying again");
+      stopBooks = every(BOOKKEEPING_EVERY_MS, keepSums, failed).stop;
+    };
     const schedule = new RefreshSchedule({
       redis,
       keys,
@@ -113,7 +132,10 @@ await runService({
     });
     const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
     return {
-      begin: () => schedule.start(),
+      begin: async () => {
+        startBooks();
+        await schedule.start();
+      },
       consumers: [
         new StreamConsumer({ ...consumer, stream: keys.streams.plan, handle: brain.handlePlan }),
         new StreamConsumer({
@@ -130,7 +152,7 @@ await runService({
         stopPauses();
         rules.stop();
         refresh.stop();
-        await books.stop();
+        await stopBooks();
         await schedule.stop();
       },
     };

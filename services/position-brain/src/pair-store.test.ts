@@ -186,6 +186,15 @@ describe("the state that a decision is made from", () => {
     expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-0.900");
   });
 
+  it("of another type than a hash is an error for decisions, and begun anew by the next refresh", async () => {
+    await redis.set(SNAPSHOT, "0.011");
+    await redis.set(LEDGER, "0.011");
+    await expect(pairs.state(SYMBOL)).rejects.toThrow("WRONGTYPE");
+    expect(await pairs.read(SYMBOL)).toMatchObject({ version: "", snapshot: undefined, ledger: undefined });
+    expect(await pairs.store(SYMBOL, "", pair("-1.850"))).toBe(true);
+    expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-1.850");
+  });
+
   it("is an error where Redis cannot read it, never an absence", async () => {
     await redis.set(SNAPSHOT, "0.011");
     await expect(pairs.state(SYMBOL)).rejects.toThrow("WRONGTYPE");

@@ -1,5 +1,6 @@
 /** Where the pairs are kept: `lua/ledger/store.lua`, and what decisions (`state.lua`) and refreshes begin with. */
 import { flatFields, type Keys, QUANTITY_ISSUER } from "@quantum/contract";
+import { beginAnew } from "@quantum/permits";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
 import {
@@ -59,7 +60,12 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
     /** The time that everything stored here is dated by and judged by, in whole ms: Redis's. */
     now: (): number => Math.floor(redisNow(redis)),
 
+    /** What a refresh begins with: half a pair of another type than a hash is none, and is read from the exchange anew. */
     async read(symbol: string): Promise<StoredPair> {
+      await beginAnew(redis, [
+        { key: keys.snapshot(symbol), type: "hash" },
+        { key: keys.ledger(symbol), type: "hash" },
+      ]);
       const hashes = await readHashes(symbol);
       const snapshot = parseSnapshot(hashes.snapshot);
       const ledger = parseLedger(hashes.ledger);

@@ -88,11 +88,9 @@ describe("position-brain as a process", () => {
       .toMatchObject({ problems: [expect.stringContaining("the exchange gave no usable answer: HTTP 503")] });
     await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
     await rig.fault({ kind: "429", ms: 1_000, path });
-    await expect
-      .poll(problems, { timeout: PATIENCE_MS })
-      .toMatchObject({
-        problems: [expect.stringMatching(/^the exchange wants no requests for \d+ ms: HTTP 429/)],
-      });
+    await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({
+      problems: [expect.stringMatching(/^the exchange wants no requests for \d+ ms: HTTP 429/)],
+    });
     await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
   });
 
