@@ -103,8 +103,11 @@ else
 end
 local reservation = state and attempt or plan_id
 
--- Invariant I1 beside an apply-layer that remembers no order: it forgets its plans with the operators' reset.
-if verdict == 'granted' and fate == 'executed' then verdict, reason, context_json = 'denied', 'already_executed', '{}' end
+-- Invariant I1 beside an apply-layer that remembers no order: it forgets its plans with the operators' reset. While an
+-- earlier attempt's permit is used and its result has not been settled, that one may have placed it.
+local promised_until = not state and redis.call('ZSCORE', expiry, plan_id)
+local is_unsettled = promised_until and tonumber(promised_until) > now and redis.call('EXISTS', permit) == 0
+if verdict == 'granted' and (fate == 'executed' or is_unsettled) then verdict, reason, context_json = 'denied', 'already_executed', '{}' end
 if verdict == 'granted' then
   local halt = halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end

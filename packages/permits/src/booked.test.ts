@@ -90,6 +90,19 @@ describe("a plan whose order is booked", () => {
     expect(await contents()).toEqual(before);
   });
 
+  it("is taken for one while the result of an earlier attempt is not settled: the issuer may be behind", async () => {
+    await grant(PLAN, undefined, { record: false });
+    await redis.del(keys.permit("governor", PLAN));
+    const again = await withoutRecord(`${Date.now() + 1_000}-0`);
+    expect(await issue(granted(), again)).toEqual({ kind: "denied", reason: "already_executed" });
+    expect(await redis.hkeys(reservations.open)).toEqual([PLAN]);
+    // It came to nothing.
+    await settle(await publishResult());
+    await redis.del(keys.block("governor", PLAN));
+    const third = await withoutRecord(`${Date.now() + 2_000}-0`);
+    expect(await issue(granted(), third)).toEqual({ kind: "granted" });
+  });
+
   it("stays booked when a later attempt ends without one", async () => {
     await settle(await publishResult(), { placed: true });
     await settle(await publishResult());

@@ -73,8 +73,9 @@ export const denied: Answer = { verdict: "denied", reason: "no_position", contex
 /** An `apply.plan` entry that the group has been given. @returns its id, the attempt */
 export async function publish(planId = PLAN, { record = true, id = "*" } = {}): Promise<string> {
   const attempt = await deliver(keys.streams.plan, planId, id);
-  // As the opening script does, an earlier attempt's traces are removed.
-  await redis.del(keys.plan(planId), keys.permit("governor", planId), keys.block("governor", planId));
+  // As our opening script does, and the Python apply-layer does not, an earlier attempt's traces are removed.
+  if (record)
+    await redis.del(keys.plan(planId), keys.permit("governor", planId), keys.block("governor", planId));
   if (record) await redis.hset(keys.plan(planId), { state: "WAITING", attempt, symbol: SYMBOL });
   return attempt;
 }
