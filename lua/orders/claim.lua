@@ -27,6 +27,7 @@
 --   valid_until_ms after this nothing is claimed
 --   venue_ms     when the send window opens, by the exchange's clock
 --   window_ms    longest receive window of the exchange
+--   position_amt the position that the permits speak of: what a position that has moved is compared with
 --   refusal      why the caller cannot place it at all, or ''
 --   may_be_sent  1 if Redis may have forgotten an earlier claim of this attempt: then this one is only a question to the
 --                exchange, so neither a halt nor the clock nor the caller refuses it; else 0
@@ -43,8 +44,8 @@
 --@include shared/decimal.lua
 local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results, handed_over = unpack(KEYS)
 local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = unpack(ARGV, 1, 7)
-local side, quantity, step, valid_until, venue_ms, window_ms, refusal = unpack(ARGV, 8, 14)
-local may_be_sent, settled_sec = ARGV[15] == '1', ARGV[16]
+local side, quantity, step, valid_until, venue_ms, window_ms, position_amt, refusal = unpack(ARGV, 8, 15)
+local may_be_sent, settled_sec = ARGV[16] == '1', ARGV[17]
 
 -- A key of the wrong type fails here, before anything is written. But for `spent`, and an order key: it may have been
 -- a claim, so it is replaced by a question to the exchange.
@@ -111,7 +112,7 @@ redis.call('DEL', order)
 redis.call('HSET', order, 'state', 'SENT', 'plan_id', plan_id, 'symbol', symbol, 'attempt', attempt,
   'attempt_no', attempt_no, 'client_order_id', client_order_id, 'side', side, 'quantity', quantity, 'step', step,
   'claimed_at_ms', int(now), 'venue_ms', venue_ms, 'window_end_ms', int(tonumber(venue_ms) + window),
-  'entry_id', entry_id)
+  'position_amt', position_amt, 'entry_id', entry_id)
 redis.call('ZADD', unsettled, int(now), plan_id)
 if is_current then
   redis.call('HSET', plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', client_order_id, 'side', side,

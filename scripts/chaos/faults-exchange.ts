@@ -28,6 +28,8 @@ const ORDER_FAULTS = [
 const REFUSALS: ReadonlySet<string> = new Set(["-1021", "-2019", "-2022", "-4116", "-4164"]);
 
 const FAULT_MS = 1_000;
+/** Below the campaign's EXECUTOR_ABSENCE_SEC. */
+const LAG_MAX_MS = 2_000;
 /** Armed faults are met by the next orders; a symbol that has none by then is let off. */
 const MET_WITHIN_MS = 3_000;
 const LOOK_MS = 20;
@@ -40,6 +42,16 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
     meaning: `one wrong answer to an order of each symbol: ${ORDER_FAULTS.join(" ")}`,
     weight: 16,
     run: spoilAnswers,
+  },
+  lag: {
+    meaning: `one order of each symbol is executed, answered by 503, and denied by queries for up to ${LAG_MAX_MS / 1000} s`,
+    weight: 3,
+    run: async ({ world, dice }) => {
+      for (const symbol of world.symbols)
+        await arm(world.exchangeUrl, { symbol, kind: "lag", ms: dice.between(1, LAG_MAX_MS) });
+      const unmet = await allMet(world.exchangeUrl);
+      return world.symbols.filter((symbol) => !unmet.has(symbol)).map((target) => ({ kind: "lag", target }));
+    },
   },
   "exchange-outage": {
     meaning: `nobody reaches the exchange for ${OUTAGE_MS / 1000} s`,

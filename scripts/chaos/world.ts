@@ -43,7 +43,7 @@ const PROFILE: Readonly<Record<ServiceName, Environment>> = {
     GOV_ENABLE_AUTO_DISARM: "false",
   },
   "position-brain": { P33_COOLDOWN_SEC: "0", P33_POLL_SEC: "1" },
-  executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000" },
+  executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000", EXECUTOR_ABSENCE_SEC: "3" },
 };
 
 export interface Member {

@@ -78,7 +78,7 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
   {
     title: "executor (8049)",
     register: (registry) =>
-      observeExecutor({ events: idle(), orders: idle(), registry, log: idle(), now: Date.now }),
+      observeExecutor({ events: idle(), questions: idle(), registry, log: idle(), now: Date.now }),
   },
   {
     title: "harvest-feed (8098)",

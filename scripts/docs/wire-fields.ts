@@ -128,7 +128,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
   },
   result: {
     about:
-      "One terminal entry an attempt. Written by the scripts that end a plan: open (SKIP, BLOCKED, ERROR), consume (BLOCKED, dry run), claim and settle (orders). Groups `governor`, `p33`; the apply-layer reads it for its metrics, without acknowledgement.",
+      "One terminal entry an attempt, and at most one correction of it. Written by the scripts that end a plan: open (SKIP, BLOCKED, ERROR), consume (BLOCKED, dry run), claim, settle and, for a correction, adopt (orders). Groups `governor`, `p33`; the apply-layer reads it for its metrics, without acknowledgement.",
     schema: resultEntry,
     meanings: {
       plan_id: PLAN_ID,
@@ -150,6 +150,8 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
       order_id: "*ours*: the exchange's",
       executed_qty: "*ours*: decimal",
       avg_price: "*ours*: decimal",
+      corrects:
+        "*ours*: only in a correction: the id of the result that said `NOT_PLACED` of an order that showed up later",
     } satisfies Explains<ResultEntry> & Record<string, string>,
   },
   governorEvents: {

@@ -175,6 +175,14 @@ const NOTES: Readonly<
     by: "executor → position-brain",
     holds: "*ours*: plan ids in doubt; while there are any, P3.3 denies the symbol",
   },
+  absent: {
+    key: keys.absent(SYMBOL),
+    type: "ZSET",
+    ttlSec: "none",
+    by: "executor",
+    holds:
+      "*ours*: plan id → ms, of orders that ended by evidence of absence: asked about for a day, in case one shows up",
+  },
   orderSymbols: {
     key: keys.orderSymbols,
     type: "SET",

@@ -52,20 +52,42 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     bug: "NOT_PLACED after the first answer that there is no such order",
     edits: [
       {
-        file: `${EXECUTOR}/decide.ts`,
-        find: "const NEGATIVES_NEEDED = 2;",
-        replace: "const NEGATIVES_NEEDED = 1;",
+        file: "lua/orders/note.lua",
+        find: "answer == 'absent' and absent >= absence_ms",
+        replace: "answer == 'absent'",
       },
     ],
-    test: `${EXECUTOR}/decide.test.ts`,
+    test: `${EXECUTOR}/questions.test.ts`,
+  },
+  {
+    bug: "absence is measured by Redis's clock alone",
+    edits: [
+      {
+        file: "lua/orders/note.lua",
+        find: "math.min(now - tonumber(absent_at), elapsed_ms)",
+        replace: "now - tonumber(absent_at)",
+      },
+    ],
+    test: `${EXECUTOR}/questions.test.ts`,
+  },
+  {
+    bug: "absence by one source: the account is not looked at",
+    edits: [
+      {
+        file: `${EXECUTOR}/resolve.ts`,
+        find: 'if (account?.kind === "silent") return',
+        replace: "return",
+      },
+    ],
+    test: `${EXECUTOR}/absence.test.ts`,
   },
   {
     bug: "NOT_PLACED before the send window has ended",
     edits: [
       {
         file: `${EXECUTOR}/decide.ts`,
-        find: "venueMs > windowEndMs ? negatives + 1 : 0",
-        replace: "negatives + 1",
+        find: 'venueMs > windowEndMs ? "absent" : "none"',
+        replace: '"absent"',
       },
     ],
     test: `${EXECUTOR}/decide.test.ts`,
@@ -75,12 +97,21 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/resolve.ts`,
-        find: "throw new Unresolved(error.message, error.retryAfterMs);",
-        replace: "return { venueMs: exchange.now(), order: undefined };",
+        find: 'finding?.answer ?? "none"',
+        replace: 'finding?.answer ?? "absent"',
+      },
+      {
+        file: `${EXECUTOR}/resolve.ts`,
+        find: "if (evidence !== undefined && noted.isLongEnough) {",
+        replace: "if (noted.isLongEnough) {",
+      },
+      {
+        file: `${EXECUTOR}/resolve.ts`,
+        find: "askAccount(exchange, order, evidence.venueMs)",
+        replace: "askAccount(exchange, order, exchange.now())",
       },
     ],
-    test: `${EXECUTOR}/executor.test.ts`,
-    only: "a query that fails",
+    test: `${EXECUTOR}/absence.test.ts`,
   },
   {
     bug: "the order's quantity ignores the safe quantity of the permits",

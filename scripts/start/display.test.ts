@@ -57,6 +57,8 @@ describe("the display", () => {
     display.plan({ ...plan, decision: "BLOCKED", reason: `x\n${forged}` });
     const ended = {
       ...plan,
+      id: "2-0",
+      corrects: undefined,
       outcome: "EXECUTED" as const,
       executed: true,
       reason: "",

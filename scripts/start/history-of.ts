@@ -68,7 +68,9 @@ class Builder {
     proposedPlanIds.add(planId);
     const decision = end === "SKIP" ? "SKIP" : "EXECUTE";
     plans.push({ attempt, planId, symbol, decision, reason: "" });
-    const result = {
+    const result: ResultRecord = {
+      id: `${nowMs + 9}-0`,
+      corrects: undefined,
       attempt,
       planId,
       symbol,

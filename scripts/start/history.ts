@@ -50,6 +50,10 @@ export interface ExecuteRecord {
 }
 
 export interface ResultRecord {
+  /** Of the entry. */
+  id: string;
+  /** The entry that this one corrects. */
+  corrects: string | undefined;
   attempt: string;
   planId: string;
   symbol: string;
@@ -120,7 +124,7 @@ export class History extends EventEmitter<HistoryEvents> {
         this.#addExecute(id, read(executeSchema, fields));
         break;
       case "result":
-        this.#addResult(read(resultSchema, fields));
+        this.#addResult(id, read(resultSchema, fields));
         break;
     }
   }
@@ -168,9 +172,11 @@ export class History extends EventEmitter<HistoryEvents> {
     });
   }
 
-  #addResult(entry: z.output<typeof resultSchema>): void {
+  #addResult(id: string, entry: z.output<typeof resultSchema>): void {
     const details = entry.steps_results[0]?.["details"];
     const result = {
+      id,
+      corrects: entry.corrects === "" ? undefined : entry.corrects,
       attempt: entry.attempt,
       planId: entry.plan_id,
       symbol: entry.symbol,

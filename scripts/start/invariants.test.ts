@@ -66,6 +66,10 @@ const DEFECTS: readonly [string, InvariantName, (evidence: MutableEvidence) => v
   ["a result with a rounded order id", "I3", (e) => (result(e).orderId = "o0")],
   ["an executed result without an order", "I3", (e) => remove(e.orders, order(e))],
   ["an order that was declared not placed", "I3", (e) => (result(e).outcome = "NOT_PLACED")],
+  ["a correction of a result that said EXECUTED", "I3", (e) => correct(e, result(e))],
+  ["a correction of no result", "I3", (e) => Object.assign(correct(e, notPlaced(e)), { corrects: "1-1" })],
+  ["a second correction", "I3", (e) => [correct(e, notPlaced(e)), correct(e, notPlaced(e))]],
+  ["a correction that says NOT_PLACED", "I3", (e) => (correct(e, notPlaced(e)).outcome = "NOT_PLACED")],
   ["a plan without a result", "I4", (e) => remove(e.results, result(e))],
   ["a plan with two results", "I4", (e) => e.results.push({ ...result(e) })],
   ["a result without a plan", "I4", (e) => remove(e.plans, plan(e))],
@@ -98,6 +102,16 @@ describe("the invariants", () => {
     fc.assert(
       fc.property(fc.array(outline, { maxLength: 20 }), (outlines) => {
         expect(broken(evidenceOf(outlines))).toEqual([]);
+      }),
+    );
+  });
+
+  it("hold where a result that denied an order was corrected", () => {
+    fc.assert(
+      fc.property(withOrder, (outlines) => {
+        const evidence = evidenceOf(outlines);
+        correct(evidence, notPlaced(evidence));
+        expect(broken(evidence)).toEqual([]);
       }),
     );
   });
@@ -157,6 +171,26 @@ function plan(evidence: MutableEvidence) {
 }
 function result(evidence: MutableEvidence) {
   return found(evidence.results.find(({ attempt }) => attempt === execute(evidence).attempt));
+}
+/** Makes the first order's result deny it; what it said goes into the correction. */
+function notPlaced(evidence: MutableEvidence) {
+  const told = result(evidence);
+  const denied = { ...told, outcome: "NOT_PLACED" as const, executed: false, orderId: "", executedQty: "" };
+  evidence.results[evidence.results.indexOf(told)] = denied;
+  return denied;
+}
+/** Adds a correction that says what the exchange says. */
+function correct(evidence: MutableEvidence, corrected: MutableEvidence["results"][number]) {
+  const { orderId, executedQty } = order(evidence);
+  const told = { outcome: "EXECUTED" as const, executed: true, orderId, executedQty };
+  const correction: MutableEvidence["results"][number] = {
+    ...corrected,
+    ...told,
+    id: "9-9",
+    corrects: corrected.id,
+  };
+  evidence.results.push(correction);
+  return correction;
 }
 function permit(evidence: MutableEvidence, issuer: string) {
   const { attempt } = execute(evidence);

@@ -11,8 +11,8 @@ import type { ExecuteRecord, ResultRecord } from "./history.ts";
 export const INVARIANTS = {
   I1: "at most one order a plan at the exchange",
   I2: "an order only with every permit, spent once, for that plan, symbol and quantity",
-  I3: "permits spent: one hand-over, one result, and it says what the exchange says",
-  I4: "every plan ends in exactly one result",
+  I3: "permits spent: one hand-over, one result and at most one correction of it, and the last says what the exchange says",
+  I4: "every plan ends in exactly one result, and at most one correction of it",
   I5: "executed <= safe <= position, and no order opened or flipped one",
   I6: "nothing claimed too late or under the kill switch",
   I7: "the ledger equals the exchange's fills",
@@ -133,15 +133,19 @@ function oneResultForSpentPermits({ executes, results }: Evidence, orders: reado
     for (const [attempt, handOvers] of byAttempt) {
       const name = `plan ${handOvers[0]?.planId}, attempt ${attempt}`;
       if (handOvers.length !== 1) violate(`${name}: ${handOvers.length} hand-overs`);
-      const own = resultsOf.get(attempt) ?? [];
+      const all = resultsOf.get(attempt) ?? [];
+      const own = all.filter(({ corrects }) => corrects === undefined);
       const terminal = own.filter((result) => ORDER_OUTCOMES.has(result.outcome));
+      const corrections = all.filter(({ corrects }) => corrects !== undefined);
+      violateUnlessCorrected(violate, name, own, corrections);
       if (terminal.length !== 1 || own.length !== 1) {
         violate(
           `${name}: permits spent, ${own.length} results (${own.map(({ outcome }) => outcome).join(", ")})`,
         );
       }
       const order = ordersOf.get(attempt)?.[0]?.order;
-      for (const result of terminal) violateUnlessAgreed(violate, name, result, order);
+      for (const result of corrections.length > 0 ? corrections : terminal)
+        violateUnlessAgreed(violate, name, result, order);
     }
     for (const result of results) {
       if (ORDER_OUTCOMES.has(result.outcome) && !byAttempt.has(result.attempt)) {
@@ -149,6 +153,24 @@ function oneResultForSpentPermits({ executes, results }: Evidence, orders: reado
       }
     }
   });
+}
+
+/** One correction at most, of the one result that denied the order. */
+function violateUnlessCorrected(
+  violate: (sentence: string) => void,
+  name: string,
+  own: readonly ResultRecord[],
+  corrections: readonly ResultRecord[],
+): void {
+  if (corrections.length > 1) violate(`${name}: ${corrections.length} corrections`);
+  for (const { corrects, outcome } of corrections) {
+    const corrected = own.find(({ id }) => id === corrects);
+    if (corrected?.outcome !== "NOT_PLACED" || outcome !== "EXECUTED") {
+      violate(
+        `${name}: ${outcome} corrects ${corrects}, which is ${corrected?.outcome ?? "no result of it"}`,
+      );
+    }
+  }
 }
 
 /** EXECUTED exactly when the exchange has filled, by the quantity that it says. */
@@ -179,7 +201,7 @@ function oneResultAPlan({ plans, results, proposedPlanIds }: Evidence): Finding 
   const planIds = new Set(plans.map((plan) => plan.planId));
   return finding(plans.length, (violate) => {
     for (const { planId, attempt } of plans) {
-      const count = resultsOf.get(attempt)?.length ?? 0;
+      const count = resultsOf.get(attempt)?.filter(({ corrects }) => corrects === undefined).length ?? 0;
       if (count !== 1) violate(`plan ${planId}, attempt ${attempt}: ${count} results`);
     }
     for (const { planId, attempt } of results) {

@@ -23,6 +23,8 @@ export const PROFILE: Partial<Record<ServiceName, Environment>> = {
   governor: HIGH_LIMITS,
   "position-brain": { P33_COOLDOWN_SEC: "0" },
   "apply-layer": { APPLY_MODE: "paper" },
+  // Evidence is to come within a run; the simulator does not lag.
+  executor: { EXECUTOR_ABSENCE_SEC: "3" },
 };
 
 export interface Run {

@@ -28,7 +28,7 @@ const ENVIRONMENT: Record<ServiceName, Record<string, string>> = {
   governor: {},
   // Its regular refresh would be no step of any plan's path, and the governor takes no snapshot older than 30 s.
   "position-brain": { P33_POLL_SEC: "15", P33_STALE_THRESHOLD_SEC: "30" },
-  executor: { EXECUTOR_RECV_WINDOW_MS: "400", EXECUTOR_TIMEOUT_MS: "300" },
+  executor: { EXECUTOR_RECV_WINDOW_MS: "400", EXECUTOR_TIMEOUT_MS: "300", EXECUTOR_ABSENCE_SEC: "1" },
 };
 /** Once a service is back, everything ends within seconds (I9). */
 const ENDED_MS = 15_000;

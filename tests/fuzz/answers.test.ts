@@ -23,7 +23,12 @@ beforeAll(async () => {
   venue = await startDamagingVenue(bench.venueUrl);
   const through = { BINANCE_BASE_URL: venue.url };
   await bench.add("position-brain", { ...through, P33_POLL_SEC: "0.5" });
-  await bench.add("executor", { ...through, EXECUTOR_RECV_WINDOW_MS: "600", EXECUTOR_TIMEOUT_MS: "500" });
+  await bench.add("executor", {
+    ...through,
+    EXECUTOR_RECV_WINDOW_MS: "600",
+    EXECUTOR_TIMEOUT_MS: "500",
+    EXECUTOR_ABSENCE_SEC: "3",
+  });
 });
 afterAll(async () => {
   await venue.close();

@@ -57,6 +57,8 @@ export function createKeys(prefix = "") {
     unsettled: (symbol: string) => key(`order:unsettled:${symbol}`),
     /** SET of plan ids whose order is UNKNOWN: while it is not empty, P3.3 denies the symbol. */
     unknown: (symbol: string) => key(`order:unknown:${symbol}`),
+    /** ZSET plan id → when it ended (ms): orders that ended by evidence of absence, asked about in case one shows up. */
+    absent: (symbol: string) => key(`order:absent:${symbol}`),
     /** SET of symbols that ever had an order: where recovery looks for `unsettled`. */
     orderSymbols: key("order:symbols"),
 

@@ -238,7 +238,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "the executor's log: how long a pause; who else uses the account's limits",
   },
   not_placed_by_evidence: {
-    meaning: "after the send window had passed the exchange said twice that it has no such order",
+    meaning:
+      "for EXECUTOR_ABSENCE_SEC after the send window the exchange denied the order, and the account's orders, trades and position show nothing of it",
     lookAt: "why the answer was lost: the executor's log, the network",
   },
   rejected_by_exchange: {

@@ -116,6 +116,8 @@ export const resultEntry = z.object({
   executed_qty: z.string().default(""),
   avg_price: z.string().default(""),
   settled_at_ms: integer.optional(),
+  /** Id of the result that this one corrects: its order showed up after all. Empty in every other. */
+  corrects: z.string().default(""),
 });
 export type ResultEntry = z.infer<typeof resultEntry>;
 

@@ -53,6 +53,9 @@ export const orderAnswer = z.object({ ...orderFields, origQty: neededByNobody })
 
 export const openOrdersAnswer = rowsOf(z.object({ ...orderFields, origQty: decimal }).transform(toOrder));
 
+/** An order as lists name it. */
+export const listedOrderAnswer = z.object({ orderId: id, clientOrderId: z.string().catch("") });
+
 export const positionsAnswer = rowsOf(
   z
     .object({

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import {
   firstIssue,
   hedgeModeAnswer,
+  listedOrderAnswer,
   openOrdersAnswer,
   orderAnswer,
   positionsAnswer,
@@ -12,9 +13,10 @@ import {
 } from "./answers.ts";
 import { BinanceClient, failureOf } from "./binance-client.ts";
 import { asksForPause, dispositionOf } from "./dispositions.ts";
-import type { Exchange, OrderRequest, Placement, Rows, TradeQuery } from "./port.ts";
+import type { Exchange, OrderRequest, Placement, Rows, Trade, TradeQuery } from "./port.ts";
 import { PAUSE_SCOPES, type Pause, Pauses } from "./pauses.ts";
 import { ExchangeError } from "./port.ts";
+import { everythingBetween, PAGE_ROWS } from "./pages.ts";
 import { parseVenue } from "./venue.ts";
 
 export interface BinanceOptions {
@@ -157,6 +159,24 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     }
   }
 
+  async function readTrades(symbol: string, params: object): Promise<Trade[]> {
+    const path = "fapi/v1/userTrades";
+    const answer = await readSigned(tradesAnswer, path, { symbol, ...params });
+    const { rows, unreadable } = reported("userTrades", symbol, answer);
+    if (unreadable[0] !== undefined) throw new ExchangeError(`${path}: ${symbol}: ${unreadable[0].problem}`);
+    return [...rows];
+  }
+
+  async function findOrder<T>(schema: z.ZodType<T>, query: object): Promise<T | undefined> {
+    try {
+      return await readSigned(schema, "fapi/v1/order", query);
+    } catch (error) {
+      if (!(error instanceof ExchangeError && NO_SUCH_ORDER.has(error.code))) throw error;
+      lastFailure = undefined;
+      return undefined;
+    }
+  }
+
   return {
     now: () => client.now(),
     pause: (scope) => pauses.keeping(scope),
@@ -180,30 +200,31 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       reported("positionRisk", symbol, await readSigned(positionsAnswer, "fapi/v2/positionRisk", { symbol })),
     openOrders: async (symbol) =>
       reported("openOrders", symbol, await readSigned(openOrdersAnswer, "fapi/v1/openOrders", { symbol })),
-    trades: async (symbol, query: TradeQuery = {}) => {
-      const path = "fapi/v1/userTrades";
-      const answer = await readSigned(tradesAnswer, path, {
-        symbol,
+    trades: (symbol, query: TradeQuery = {}) =>
+      readTrades(symbol, {
         orderId: query.orderId,
         fromId: query.fromId,
         startTime: query.startTimeMs,
         limit: query.limit,
-      });
-      const { rows, unreadable } = reported("userTrades", symbol, answer);
-      if (unreadable[0] !== undefined)
-        throw new ExchangeError(`${path}: ${symbol}: ${unreadable[0].problem}`);
-      return [...rows];
-    },
+      }),
     placeReduceOnlyMarket,
-    order: async (symbol, clientOrderId) => {
-      try {
-        return await readSigned(orderAnswer, "fapi/v1/order", { symbol, origClientOrderId: clientOrderId });
-      } catch (error) {
-        if (!(error instanceof ExchangeError && NO_SUCH_ORDER.has(error.code))) throw error;
-        lastFailure = undefined;
-        return undefined;
-      }
-    },
+    order: (symbol, clientOrderId) => findOrder(orderAnswer, { symbol, origClientOrderId: clientOrderId }),
+    orderById: (symbol, orderId) => findOrder(orderAnswer, { symbol, orderId }),
+    clientOrderIdOf: async (symbol, orderId) =>
+      (await findOrder(listedOrderAnswer, { symbol, orderId }))?.clientOrderId,
+    ordersSince: async (symbol, sinceMs) =>
+      everythingBetween(sinceMs, await serverTime(), (startTime, endTime) =>
+        readSigned(listedOrderAnswer.array(), "fapi/v1/allOrders", {
+          symbol,
+          startTime,
+          endTime,
+          limit: PAGE_ROWS,
+        }),
+      ),
+    tradesSince: async (symbol, sinceMs) =>
+      everythingBetween(sinceMs, await serverTime(), (startTime, endTime) =>
+        readTrades(symbol, { startTime, endTime, limit: PAGE_ROWS }),
+      ),
   };
 }
 

@@ -34,6 +34,17 @@ export interface Exchange {
   placeReduceOnlyMarket(request: OrderRequest): Promise<Placement>;
   /** `undefined` only if the venue says that it knows no such order (-2013), or no such symbol (-1121). */
   order(symbol: string, clientOrderId: string): Promise<OrderState | undefined>;
+  /** The same by the venue's own id. */
+  orderById(symbol: string, orderId: string): Promise<OrderState | undefined>;
+  /** Whose order it is, whatever else it is; `undefined` if the venue knows no such order. */
+  clientOrderIdOf(symbol: string, orderId: string): Promise<string | undefined>;
+  /**
+   * Every order of the account that was made since, open or closed, whoever sent it. The venue looks back 7 days at most,
+   * and forgets after three days what was cancelled or expired without a fill.
+   */
+  ordersSince(symbol: string, sinceMs: number): Promise<ListedOrder[]>;
+  /** All trades since, ascending by id, however many pages they are. The venue looks back 7 days at most. */
+  tradesSince(symbol: string, sinceMs: number): Promise<Trade[]>;
 }
 
 /** An answer's rows, read one by one. */
@@ -116,6 +127,9 @@ export interface OrderState {
   readonly avgPrice: string;
   readonly updateTimeMs: number;
 }
+
+/** An order as lists name it; what else they say of it is not read, so no odd one hides the others. */
+export type ListedOrder = Pick<OrderState, "orderId" | "clientOrderId">;
 
 /** A closed order fills no further; its `executedQty` is final. One of a status that is not known here may fill. */
 export function isClosed({ status }: Pick<OrderState, "status">): boolean {

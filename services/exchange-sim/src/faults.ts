@@ -22,6 +22,8 @@ export const FAULT_KINDS = [
   "timeout_after",
   /** Answers NEW with nothing executed, fills after `ms`. */
   "late_ack",
+  /** Executed, answered by 503, and for `ms` queries deny it; lists of orders for half as long. */
+  "lag",
   /** Fills half and expires, as a MARKET order does when the book runs out. */
   "partial_fill",
   /** Executed; then the answer is empty, or none of ours, or the socket dies. */
@@ -112,6 +114,7 @@ export async function before(fault: Fault, request: FastifyRequest): Promise<voi
 
 export function executionOf(fault: Fault | undefined): Execution {
   if (fault?.kind === "partial_fill") return "half";
+  if (fault?.kind === "lag") return { lagMs: fault.ms };
   return fault?.kind === "late_ack" ? { lateMs: fault.ms } : "at_once";
 }
 
@@ -124,6 +127,7 @@ export async function after(
 ): Promise<unknown> {
   switch (fault.kind) {
     case "503_after":
+    case "lag":
       reply.code(HTTP_UNAVAILABLE).removeHeader("content-length");
       return JSON.stringify({ code: -1000, msg: UNAVAILABLE_TEXT });
     case "-1007":

@@ -139,6 +139,7 @@ function accountRoutes(
     venue.openOrders(queryOf(request)["symbol"]).map(orderAnswer),
   );
   scope.get("/fapi/v1/userTrades", async (request) => venue.trades(queryOf(request)).map(tradeAnswer));
+  scope.get("/fapi/v1/allOrders", async (request) => venue.orders(queryOf(request)).map(orderAnswer));
   scope.get("/fapi/v1/order", async (request) => orderAnswer(venue.order(queryOf(request))));
   scope.post("/fapi/v1/order", async (request) =>
     orderAnswer(venue.place(queryOf(request), executionOf(faultOf(request)))),

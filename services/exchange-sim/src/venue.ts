@@ -9,14 +9,21 @@ import { invalid, missing, unknownSymbol, VenueError } from "./venue-error.ts";
 
 export type Query = Readonly<Record<string, string | undefined>>;
 
-/** How an accepted order executes; the last two are faults. */
-export type Execution = "at_once" | "half" | { readonly lateMs: number };
+/**
+ * How an accepted order executes; the last three are faults. `lagMs`: at once, but for so long no query finds it, and
+ * for half as long no list of orders; trades and position show it.
+ */
+export type Execution = "at_once" | "half" | { readonly lateMs: number } | { readonly lagMs: number };
 
 /** A market order may carry at most this many steps. */
 const MAX_STEPS = 10_000_000;
 const CLIENT_ORDER_ID = /^[.A-Z:/a-z0-9_-]{1,36}$/;
-const TRADES_LIMIT_DEFAULT = 500;
-const TRADES_LIMIT_MAX = 1000;
+const LIMIT_DEFAULT = 500;
+const LIMIT_MAX = 1000;
+/** Lists lag less than queries. */
+const LIST_LAG_SHARE = 0.5;
+/** No list reaches over more. */
+const SPAN_MAX_MS = 7 * 24 * 3_600_000;
 /** The strategy goes back to its target when less than this share of it is left. */
 const TOP_UP_BELOW = "0.5";
 
@@ -24,10 +31,14 @@ const TOP_UP_BELOW = "0.5";
 export class SimVenue {
   readonly #accounts: ReadonlyMap<string, SymbolAccount>;
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #now: () => number;
+  /** Orders that queries do not find yet: since when, and for how long. */
+  readonly #lagging = new Map<SimOrder, { sinceMs: number; lagMs: number }>();
   #strategy: boolean;
 
   constructor(market: readonly SymbolSpec[], seed: number, strategy: boolean, now: () => number) {
     const random = seededRandom(seed);
+    this.#now = now;
     this.#accounts = new Map(market.map((spec) => [spec.symbol, new SymbolAccount(spec, random, now)]));
     this.#strategy = strategy;
   }
@@ -57,8 +68,19 @@ export class SimVenue {
     if (orderId === undefined && origClientOrderId === undefined) throw missing("orderId");
     const order =
       orderId === undefined ? account.byClientOrderId(origClientOrderId ?? "") : account.byOrderId(orderId);
-    if (!order) throw new VenueError(-2013, "Order does not exist.");
+    if (!order || this.#lags(order, 1)) throw new VenueError(-2013, "Order does not exist.");
     return order;
+  }
+
+  /** Ascending by id: from `orderId`, or of a span of time, or the most recent ones. */
+  orders(query: Query): SimOrder[] {
+    const orders = this.account(query["symbol"]).orders.filter((order) => !this.#lags(order, LIST_LAG_SHARE));
+    const fromId = wholeNumber(query, "orderId");
+    const { startTime, endTime } = spanOf(query);
+    const limit = limitOf(query);
+    if (fromId !== undefined)
+      return orders.filter(({ orderId }) => BigInt(orderId) >= fromId).slice(0, limit);
+    return orders.filter(({ timeMs }) => timeMs >= startTime && timeMs <= endTime).slice(-limit);
   }
 
   /** Ascending by id. With `fromId` or `startTime` the first ones from there, else the most recent ones. */
@@ -66,9 +88,9 @@ export class SimVenue {
     const { trades } = this.account(query["symbol"]);
     const fromId = wholeNumber(query, "fromId");
     const startTime = wholeNumber(query, "startTime");
-    const limit = Number(wholeNumber(query, "limit") ?? TRADES_LIMIT_DEFAULT);
-    if (limit < 1 || limit > TRADES_LIMIT_MAX) throw invalid("limit");
-    if (fromId !== undefined && startTime !== undefined) {
+    const { endTime } = spanOf(query);
+    const limit = limitOf(query);
+    if (fromId !== undefined && (startTime !== undefined || endTime !== Infinity)) {
       throw new VenueError(-1128, "Combination of optional parameters invalid.");
     }
     const { orderId } = query;
@@ -78,7 +100,8 @@ export class SimVenue {
     const before = asked.findLastIndex((trade) =>
       fromId === undefined ? trade.timeMs < Number(startTime) : BigInt(trade.id) < fromId,
     );
-    return asked.slice(before + 1, before + 1 + limit);
+    const page = asked.slice(before + 1, before + 1 + limit);
+    return page.filter(({ timeMs }) => timeMs <= endTime);
   }
 
   /** Checks the order as Binance does, accepts it and executes it. Throws VenueError where it is refused. */
@@ -135,6 +158,11 @@ export class SimVenue {
   }
 
   #execute(account: SymbolAccount, order: SimOrder, quantity: Big, execution: Execution): void {
+    if (typeof execution === "object" && "lagMs" in execution) {
+      this.#lagging.set(order, { sinceMs: this.#now(), lagMs: execution.lagMs });
+      this.#execute(account, order, quantity, "at_once");
+      return;
+    }
     if (typeof execution === "object") {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
@@ -146,6 +174,11 @@ export class SimVenue {
     const half = Big(floorToStep(quantity.times("0.5").toFixed(), account.spec.stepSize));
     account.fill(order, execution === "half" ? half : quantity);
     this.#topUp(account);
+  }
+
+  #lags(order: SimOrder, share: number): boolean {
+    const lag = this.#lagging.get(order);
+    return lag !== undefined && this.#now() - lag.sinceMs < lag.lagMs * share;
   }
 
   /** In the same tick as the order, so that no snapshot ever shows the account without its position. */
@@ -181,6 +214,22 @@ function checkedOrder(query: Query, spec: SymbolSpec): { side: Side; quantity: B
   if (amount.gt(maxQtyOf(spec))) throw new VenueError(-4005, "Quantity greater than max quantity.");
   if (!amount.mod(spec.stepSize).eq(0)) throw new VenueError(-4023, "Qty not increased by step size.");
   return { side, quantity: amount, reduceOnly: reduceOnly === "true" };
+}
+
+function limitOf(query: Query): number {
+  const limit = Number(wholeNumber(query, "limit") ?? LIMIT_DEFAULT);
+  if (limit < 1 || limit > LIMIT_MAX) throw invalid("limit");
+  return limit;
+}
+
+function spanOf(query: Query): { startTime: number; endTime: number } {
+  const startTime = Number(wholeNumber(query, "startTime") ?? 0);
+  const endTime = Number(wholeNumber(query, "endTime") ?? Infinity);
+  if (endTime < startTime) throw new VenueError(-1023, "Start time is greater than end time.");
+  if (endTime !== Infinity && endTime - startTime > SPAN_MAX_MS) {
+    throw new VenueError(-4166, "Search window is restricted to recent 7 days.");
+  }
+  return { startTime, endTime };
 }
 
 function wholeNumber(query: Query, name: string): bigint | undefined {

@@ -4,6 +4,9 @@ import { z } from "zod";
 /** Binance's own bound on a receive window. */
 const RECV_WINDOW_MAX_MS = 60_000;
 
+/** An hour; for so long the symbol is blocked. */
+const ABSENCE_MAX_SEC = 3_600;
+
 export const configSource = {
   schema: z.object({
     ...redisVariables,
@@ -19,6 +22,11 @@ export const configSource = {
       },
     ),
     EXECUTOR_TIMEOUT_MS: integer("how long one request to the exchange may take", 4000, { min: 1 }),
+    EXECUTOR_ABSENCE_SEC: integer(
+      "how long the exchange must deny an order in doubt before it counts as not placed",
+      60,
+      { min: 1, max: ABSENCE_MAX_SEC },
+    ),
     BINANCE_BASE_URL: text("the venue: an exchange simulator or a Binance testnet, never production"),
     BINANCE_TESTNET_API_KEY: text("the account's key"),
     BINANCE_TESTNET_API_SECRET: text("the account's secret"),

@@ -3,12 +3,15 @@ import { dumpPythonJson, type ExecuteEntry, type OrderReason } from "@quantum/co
 import {
   floorToStep,
   isClosed,
+  type ListedOrder,
   type OrderState,
   type Placement,
   type Side,
   type SymbolRules,
+  type Trade,
 } from "@quantum/exchange";
 import { Big } from "big.js";
+import type { Answer, KnownOrder } from "./questions.ts";
 
 export interface OrderIntent {
   side: Side;
@@ -102,9 +105,6 @@ export function afterPlacement(placement: Placement): NextStep {
   }
 }
 
-/** Two, some time apart: the venue may answer a query from a copy that lags behind its engine. */
-const NEGATIVES_NEEDED = 2;
-
 /** What the exchange answered to a query by client order id. */
 export interface Evidence {
   order: OrderState | undefined;
@@ -112,23 +112,83 @@ export interface Evidence {
   venueMs: number;
 }
 
-export type Finding = { kind: "settle"; settlement: Settlement } | { kind: "open"; negatives: number };
+export type Finding = { kind: "settle"; settlement: Settlement } | { kind: "open"; answer: Answer };
 
 /**
- * A closed order settles. "No such order" counts only when the send window had passed before the question was asked
- * (until then the order may still arrive), and only the second such answer proves that there was none.
- *
- * @param negatives how many such answers came before
+ * A closed order settles. "No such order" counts only when the send window had passed before the question was asked:
+ * until then the order may still arrive.
  */
-export function weigh({ order, venueMs }: Evidence, windowEndMs: number, negatives: number): Finding {
-  if (order !== undefined) {
-    return isClosed(order)
-      ? { kind: "settle", settlement: settlementOf(order) }
-      : { kind: "open", negatives: 0 };
+export function weigh({ order, venueMs }: Evidence, windowEndMs: number): Finding {
+  if (order === undefined) return { kind: "open", answer: venueMs > windowEndMs ? "absent" : "none" };
+  if (!isClosed(order)) return { kind: "open", answer: "there" };
+  return { kind: "settle", settlement: settlementOf(order) };
+}
+
+/** What follows once the exchange has denied the order for long enough, and its account shows nothing of it. */
+export const NOT_PLACED_BY_EVIDENCE: Settlement = withoutOrder("NOT_PLACED", "not_placed_by_evidence", "");
+
+/** The account since the permits were given: what an order leaves behind, whatever a query for it says. */
+export interface Account {
+  positionAmt: string;
+  /** Ascending by id. Each is of an order in `orders`, or else of unknown origin. */
+  trades: readonly Trade[];
+  orders: readonly ListedOrder[];
+}
+
+export type AccountFinding =
+  | { kind: "found"; orderId: string }
+  /** Nothing of the order to be seen. */
+  | { kind: "silent" }
+  /** Something that the order could explain, and nothing else does. */
+  | { kind: "moved"; why: string };
+
+type Doubted = Pick<KnownOrder, "clientOrderId" | "side" | "quantity" | "positionAmt">;
+
+/** The venue's parts lag on their own, so each of them has a say. */
+export function judgeAccount({ positionAmt, trades, orders }: Account, order: Doubted): AccountFinding {
+  const found = orders.find(({ clientOrderId }) => clientOrderId === order.clientOrderId);
+  if (found !== undefined) return { kind: "found", orderId: found.orderId };
+  const known = new Set(orders.map(({ orderId }) => orderId));
+  const unknown = trades.find(({ orderId }) => !known.has(orderId));
+  if (unknown !== undefined) {
+    return { kind: "moved", why: `trade ${unknown.id} is of order ${unknown.orderId}, which is unknown` };
   }
-  const counted = venueMs > windowEndMs ? negatives + 1 : 0;
-  if (counted < NEGATIVES_NEEDED) return { kind: "open", negatives: counted };
-  return { kind: "settle", settlement: withoutOrder("NOT_PLACED", "not_placed_by_evidence", "") };
+  if (order.positionAmt === undefined || !isMovedBy(order, order.positionAmt, positionAmt, trades)) {
+    return { kind: "silent" };
+  }
+  return {
+    kind: "moved",
+    why: `the position went from ${order.positionAmt} to ${positionAmt}, and the trades do not tell why`,
+  };
+}
+
+/**
+ * Whether the position moved in a way that the order explains and the trades alone do not. The permits' position is some
+ * seconds older than the permits and the trades are read after the position, so any run of the trades may lie between.
+ */
+function isMovedBy(order: Doubted, before: string, now: string, trades: readonly Trade[]): boolean {
+  const moved = units(now) - units(before);
+  const quantity = units(order.quantity);
+  const sums = [0n];
+  for (const { side, qty } of trades)
+    sums.push((sums.at(-1) ?? 0n) + (side === "BUY" ? units(qty) : -units(qty)));
+  let isExplainedByOrder = false;
+  for (const [end, after] of sums.entries()) {
+    for (let start = 0; start <= end; start += 1) {
+      const rest = moved - (after - (sums[start] ?? 0n));
+      if (rest === 0n) return false;
+      const ordered = order.side === "BUY" ? rest : -rest;
+      if (ordered > 0n && ordered <= quantity) isExplainedByOrder = true;
+    }
+  }
+  return isExplainedByOrder;
+}
+
+/** Whole numbers, because every run of the trades is summed. No venue counts in smaller units. */
+const UNITS = 10 ** 8;
+
+function units(quantity: string): bigint {
+  return BigInt(Big(quantity).times(UNITS).toFixed(0));
 }
 
 function withoutOrder(outcome: "REJECTED" | "NOT_PLACED", reason: OrderReason, detail: string): Settlement {
@@ -136,7 +196,7 @@ function withoutOrder(outcome: "REJECTED" | "NOT_PLACED", reason: OrderReason, d
 }
 
 /** @param order a closed one: what it filled is final, even if that is less than was ordered */
-function settlementOf({ orderId, executedQty, avgPrice, status }: OrderState): Settlement {
+export function settlementOf({ orderId, executedQty, avgPrice, status }: OrderState): Settlement {
   const detail = status === "FILLED" ? "" : status;
   return Big(executedQty).gt(0)
     ? { outcome: "EXECUTED", reason: "", detail, orderId, executedQty, avgPrice }

@@ -17,11 +17,21 @@ export interface Events {
   settled: [OrderRef & Settlement];
   doubted: [OrderRef & { doubt: Doubt; detail: string }];
   /** The exchange was asked about an order and could not settle it yet. */
-  unresolved: [{ planId: string; symbol: string; negatives: number; asked: number }];
+  unresolved: [
+    {
+      planId: string;
+      symbol: string;
+      clientOrderId: string;
+      /** For so long the exchange has denied it. */
+      absentMs: number;
+      asked: number;
+      why: string;
+    },
+  ];
+  /** An order that had been settled as not placed showed up: result `corrects` is corrected. */
+  corrected: [OrderRef & Settlement & { corrects: string }];
   /** The exchange wants no orders for a while. */
   paused: [{ pauseMs: number; why: string }];
-  /** Unsettled orders were found whose claimant is gone or whose job may be lost. */
-  swept: [{ count: number }];
   /** A request to the exchange has ended. */
   called: [{ endpoint: string; outcome: Placement["outcome"] | "ok" | "error"; tookMs: number }];
   /** Redis was restarted or replaced: of plans opened before `sinceMs` it may have forgotten claims. */

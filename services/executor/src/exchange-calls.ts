@@ -26,7 +26,14 @@ export function reportCalls(exchange: Exchange, events: ExecutorEvents): Exchang
     serverTime: reported("time", () => exchange.serverTime()),
     rules: reported("exchangeInfo", () => exchange.rules()),
     hedgeMode: reported("positionSide", () => exchange.hedgeMode()),
+    positions: reported("positionRisk", (symbol?: string) => exchange.positions(symbol)),
     order: reported("order_query", (symbol: string, id: string) => exchange.order(symbol, id)),
+    orderById: reported("order_query", (symbol: string, id: string) => exchange.orderById(symbol, id)),
+    clientOrderIdOf: reported("order_query", (symbol: string, id: string) =>
+      exchange.clientOrderIdOf(symbol, id),
+    ),
+    ordersSince: reported("allOrders", (symbol: string, ms: number) => exchange.ordersSince(symbol, ms)),
+    tradesSince: reported("userTrades", (symbol: string, ms: number) => exchange.tradesSince(symbol, ms)),
     placeReduceOnlyMarket: reported(
       "order",
       (request: OrderRequest) => exchange.placeReduceOnlyMarket(request),

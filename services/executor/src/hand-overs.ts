@@ -18,7 +18,7 @@ import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
 import { type OrderIntent, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import { type ClaimedOrder, type ClaimRequest, type Orders, SETTLED_TTL_SEC } from "./orders.ts";
+import { type ClaimRequest, type Orders, SETTLED_TTL_SEC } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 
 const indexScript = bindScript("orders/index", {
@@ -47,8 +47,8 @@ export interface HandOverOptions {
   rules: RuleBook;
   memory: RedisMemory;
   events: ExecutorEvents;
-  /** Asks for a doubted order to be resolved. */
-  resolve: (order: ClaimedOrder) => Promise<void>;
+  /** Has what is in doubt asked about. */
+  resolve: () => void;
   recvWindowMs: number;
   simulatedVenue: boolean;
 }
@@ -229,7 +229,7 @@ export class HandOvers {
       mayBeSent: true,
     });
     if (claimed.kind === "unspent") throw new Error("nothing proves that its permits were spent");
-    if (claimed.kind === "held" && (await orders.doubt(order, "claimed_before"))) await resolve(order);
+    if (claimed.kind === "held" && (await orders.doubt(order, "claimed_before"))) resolve();
   }
 
   #failed(doing: string, error: unknown): void {
@@ -241,6 +241,7 @@ function indexesOf(keys: Keys, symbol: string): Index[] {
   return [
     { key: keys.unsettled(symbol), type: "zset" },
     { key: keys.unknown(symbol), type: "set" },
+    { key: keys.absent(symbol), type: "zset" },
   ];
 }
 

@@ -24,8 +24,8 @@ export interface HandlerOptions {
   rules: RuleBook;
   memory: RedisMemory;
   events: ExecutorEvents;
-  /** Asks for a doubted order to be resolved. */
-  resolve: (order: ClaimedOrder) => Promise<void>;
+  /** Has what is in doubt asked about. */
+  resolve: () => void;
   recvWindowMs: number;
   simulatedVenue: boolean;
 }
@@ -86,7 +86,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
   };
 
   async function inDoubt(order: ClaimedOrder, doubt: Doubt, detail = ""): Promise<Disposition> {
-    if (await orders.doubt(order, doubt, detail)) await resolve(order);
+    if (await orders.doubt(order, doubt, detail)) resolve();
     return DONE;
   }
 }

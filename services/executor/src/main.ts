@@ -21,6 +21,7 @@ import { reportCalls } from "./exchange-calls.ts";
 import { HandOvers } from "./hand-overs.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
+import { createQuestions } from "./questions.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 import { observe } from "./telemetry.ts";
@@ -28,6 +29,7 @@ import { observe } from "./telemetry.ts";
 const GROUP = "executor";
 /** A clock further from Redis's is broken; ours opens the send windows. */
 const CLOCK_BOUND_MS = 500;
+const MS_PER_SECOND = 1000;
 
 await runService({
   name: "executor",
@@ -45,7 +47,6 @@ await runService({
     redis,
     facts,
     connectForBlocking,
-    connectForJobs,
     waiting,
   }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
@@ -68,21 +69,28 @@ await runService({
       events.emit("failed", { doing: "read the order rules", error }),
     );
     const orders = createOrders({ redis, keys, group: GROUP, events });
-    observe({ events, orders, registry, log, now: () => redisNow(redis) });
+    const questions = createQuestions({ redis, keys, events });
+    observe({ events, questions, registry, log, now: () => redisNow(redis) });
 
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
     await whenReady(exchange, rules, (error) => {
       waiting(`the exchange: ${error.message}`);
       log.warn({ err: error }, "waiting for the exchange");
     });
-    const resolver = new Resolver({ orders, exchange, events, keys, connectForJobs });
+    const resolver = new Resolver({
+      orders,
+      questions,
+      exchange,
+      events,
+      absenceMs: config.EXECUTOR_ABSENCE_SEC * MS_PER_SECOND,
+    });
     const common = {
       orders,
       exchange,
       rules,
       memory: new RedisMemory(redis, keys, events),
       events,
-      resolve: resolver.resolve,
+      resolve: resolver.wake,
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
       simulatedVenue: venue.simulated,
     };
@@ -90,7 +98,7 @@ await runService({
     const handOvers = new HandOvers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {
-        await resolver.start();
+        resolver.start();
         handOvers.start(progress);
       },
       readiness: async () => exchange.problems(),

@@ -21,8 +21,6 @@ import {
   SYMBOL,
   unchanged,
   useRedis,
-  VENUE_MS,
-  WINDOW_MS,
   wrongType,
 } from "./order-scripts.fixture.ts";
 
@@ -124,20 +122,5 @@ describe("settle", () => {
     await orders.claim(await requestOf());
     await wrongType(key);
     await unchanged(() => expect(orders.settle(ORDER, EXECUTED)).rejects.toThrow("WRONGTYPE"));
-  });
-});
-
-describe("the index of unsettled orders", () => {
-  it("lists what was claimed and not settled, as Redis knows it", async () => {
-    expect(await orders.listUnsettled()).toEqual([]);
-    await redis.sadd(keys.orderSymbols, SYMBOL, "ETHUSDT");
-    expect(await orders.listUnsettled()).toEqual([]);
-    await orders.claim(await requestOf());
-    const windowEndMs = VENUE_MS + WINDOW_MS;
-    expect(await orders.listUnsettled()).toMatchObject([{ ...ORDER, state: "SENT", windowEndMs }]);
-    await orders.doubt(ORDER, "answer_ambiguous");
-    expect(await orders.listUnsettled()).toMatchObject([{ planId: PLAN, state: "UNKNOWN" }]);
-    await orders.settle(ORDER, EXECUTED);
-    expect(await orders.listUnsettled()).toEqual([]);
   });
 });

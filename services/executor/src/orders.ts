@@ -1,4 +1,4 @@
-/** `lua/orders/*`, typed, and the index of unsettled orders that recovery reads. */
+/** What a claim, a doubt and a settlement write: `lua/orders/*`, typed. */
 import type { ExecuteEntry, Keys } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
@@ -32,6 +32,7 @@ const claimScript = bindScript("orders/claim", {
     "valid_until_ms",
     "venue_ms",
     "window_ms",
+    "position_amt",
     "refusal",
     "may_be_sent",
     "settled_sec",
@@ -42,7 +43,7 @@ const doubtScript = bindScript("orders/doubt", {
   args: ["plan_id", "attempt", "why", "group", "entry_id"],
 });
 const settleScript = bindScript("orders/settle", {
-  keys: ["order", "unsettled", "unknown", "plan", "executes", "results", "handed_over"],
+  keys: ["order", "unsettled", "unknown", "plan", "executes", "results", "handed_over", "absent"],
   args: [
     "plan_id",
     "attempt",
@@ -70,17 +71,11 @@ export interface ClaimedOrder extends OrderRef {
   quantity: string;
 }
 
-/** A claimed order as Redis knows it. */
-export interface UnsettledOrder extends ClaimedOrder {
-  state: "SENT" | "UNKNOWN";
-  claimedAtMs: number;
-  /** In venue time: nothing of it can be executed after this. */
-  windowEndMs: number;
-}
-
 export interface ClaimRequest {
   entryId: string;
-  entry: Pick<ExecuteEntry, "plan_id" | "symbol" | "step" | "attempt" | "attempt_no" | "valid_until_ms">;
+  entry: Pick<ExecuteEntry, "plan_id" | "symbol" | "step" | "attempt" | "attempt_no" | "valid_until_ms"> &
+    // Absent where only the record tells of the order.
+    Partial<Pick<ExecuteEntry, "position_amt">>;
   intent: OrderIntent;
   clientOrderId: string;
   /** When the send window opens, in venue time, read before this call. */
@@ -139,6 +134,7 @@ export function createOrders(options: {
         valid_until_ms: String(entry.valid_until_ms),
         venue_ms: String(request.venueMs),
         window_ms: String(request.windowMs),
+        position_amt: entry.position_amt ?? "",
         refusal,
         may_be_sent: request.mayBeSent ? "1" : "0",
         settled_sec: String(SETTLED_TTL_SEC),
@@ -189,6 +185,7 @@ export function createOrders(options: {
         executes: keys.streams.execute,
         results: keys.streams.result,
         handed_over: keys.handedOver,
+        absent: keys.absent(symbol),
       },
       args: {
         plan_id: planId,
@@ -209,38 +206,5 @@ export function createOrders(options: {
       throw new Error(`orders/settle: ${planId} has no claim of ${order.attempt}`);
   }
 
-  /** Undefined once it is settled. */
-  async function readUnsettled(planId: string): Promise<UnsettledOrder | undefined> {
-    return unsettledOf(await redis.hgetall(keys.order(planId)));
-  }
-
-  /** Every unsettled order there is. With none it costs two commands, however many symbols there are. */
-  async function listUnsettled(): Promise<UnsettledOrder[]> {
-    const symbols = await redis.smembers(keys.orderSymbols);
-    if (symbols.length === 0 || (await redis.exists(symbols.map(keys.unsettled))) === 0) return [];
-    const planIds = await Promise.all(symbols.map((symbol) => redis.zrange(keys.unsettled(symbol), 0, -1)));
-    const orders = await Promise.all(planIds.flat().map(readUnsettled));
-    return orders.filter((order) => order !== undefined);
-  }
-
-  return { claim, doubt, settle, readUnsettled, listUnsettled };
-}
-
-function unsettledOf(claim: Record<string, string>): UnsettledOrder | undefined {
-  const { state } = claim;
-  if (state !== "SENT" && state !== "UNKNOWN") return undefined;
-  const field = (name: string) => claim[name] ?? "";
-  return {
-    state,
-    planId: field("plan_id"),
-    symbol: field("symbol"),
-    step: field("step"),
-    attempt: field("attempt"),
-    entryId: field("entry_id"),
-    clientOrderId: field("client_order_id"),
-    side: field("side"),
-    quantity: field("quantity"),
-    claimedAtMs: Number(field("claimed_at_ms")),
-    windowEndMs: Number(field("window_end_ms")),
-  };
+  return { claim, doubt, settle };
 }

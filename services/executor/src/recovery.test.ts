@@ -1,10 +1,9 @@
 /** What is left behind by crashes, of executors and of Redis, ends as it must: nothing sent twice, nothing left open. */
-import { createBinanceExchange } from "@quantum/exchange";
 import { executeEntry } from "@quantum/contract";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
 import { createOrders } from "./orders.ts";
-import { GROUP, KEY, type Rig, SECRET, type Spent, startRig } from "./rig.fixture.ts";
+import { GROUP, type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
 let rig: Rig;
 let running: Awaited<ReturnType<Rig["executor"]>>[];
@@ -46,27 +45,8 @@ async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Pro
     mayBeSent: false,
   });
   expect(claimed.kind).toBe("claimed");
-  if (sent) await send(entry);
+  if (sent) await rig.send(entry);
   return entryId;
-}
-
-async function send(entry: Spent): Promise<void> {
-  const exchange = createBinanceExchange({
-    baseUrl: rig.sim.url,
-    apiKey: KEY,
-    apiSecret: SECRET,
-    timeoutMs: 2000,
-    recvWindowMs: 5000,
-  });
-  const placement = await exchange.placeReduceOnlyMarket({
-    symbol: entry.symbol,
-    side: "SELL",
-    quantity: "0.010",
-    clientOrderId: clientOrderIdOf(entry),
-    timestampMs: exchange.now(),
-    recvWindowMs: 5000,
-  });
-  expect(placement.outcome).toBe("answered");
 }
 
 describe.each([
@@ -85,26 +65,26 @@ describe.each([
     expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
   });
 
-  it("is noticed by the sweep of another one", async () => {
+  it("is noticed by another one", async () => {
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     const entryId = await dieAfterClaim(entry, "executor-dead", sent);
     const executor = await start("executor-2");
     const ended = executor.ended(entry);
-    await executor.resolver.sweep();
+    executor.resolver.wake();
     await ended;
     await rig.expectEnded(entry, entryId, outcome, reason);
     expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
   });
 
-  it("after it had marked the order UNKNOWN, without a job for it", async () => {
+  it("after it had marked the order UNKNOWN", async () => {
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     const entryId = await dieAfterClaim(entry, "executor-dead", sent);
     const executor = await start("executor-2");
-    const order = await executor.orders.readUnsettled(entry.plan_id);
+    const order = await executor.questions.read(entry.plan_id);
     if (order === undefined) throw new Error("it is claimed");
     expect(await executor.orders.doubt(order, "answer_ambiguous")).toBe(true);
     const ended = executor.ended(entry);
-    await executor.resolver.sweep();
+    executor.resolver.wake();
     await ended;
     await rig.expectEnded(entry, entryId, outcome, reason);
   });
@@ -112,7 +92,7 @@ describe.each([
   it("and whose Redis forgot it all: the entry that comes again is asked about, however late", async () => {
     const executor = await start();
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
-    if (sent) await send(entry);
+    if (sent) await rig.send(entry);
     const before = await rig.requests(POST);
     const rewound = new Promise((resolve) => executor.events.once("rewound", resolve));
     const group = new Promise((resolve) => executor.consumer.once("group", resolve));
@@ -192,7 +172,7 @@ describe("a claim inside its window", () => {
     const ended = executor.ended(entry);
     await rig.publish(entry);
     await claimed;
-    await executor.resolver.sweep();
+    executor.resolver.wake();
     expect(await ended).toMatchObject({ outcome: "EXECUTED" });
     expect(await rig.redis.hget(rig.keys.order(entry.plan_id), "why")).toBeNull();
   });

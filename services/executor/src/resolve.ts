@@ -1,176 +1,178 @@
 /**
- * Resolves orders in doubt by asking the exchange for them by client order id, with growing pauses, until evidence
- * settles them (I9). The index of unsettled orders drives it: jobs are only its timers, and a sweep makes lost ones anew.
+ * Resolves orders in doubt by asking the exchange, with growing pauses, until evidence settles them (I9); and asks for a
+ * day about those that ended by evidence of absence, in case one shows up. What is to be asked and when stands in Redis
+ * (`questions.ts`); the timer here only looks at it.
  */
-import type { Keys } from "@quantum/contract";
-import { type Exchange, ExchangeError } from "@quantum/exchange";
-import type { RedisClient } from "@quantum/redis";
-import { type Job, Queue, Worker } from "bullmq";
-import { weigh } from "./decide.ts";
+import { type Exchange, ExchangeError, isClosed } from "@quantum/exchange";
+import { type AccountFinding, NOT_PLACED_BY_EVIDENCE, settlementOf, weigh } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import type { ClaimedOrder, Orders } from "./orders.ts";
+import { askAccount, askFor } from "./evidence.ts";
+import type { Orders } from "./orders.ts";
+import {
+  type Answer,
+  type KnownOrder,
+  LATE_LONGEST_PAUSE_MS,
+  LONGEST_PAUSE_MS,
+  type Questions,
+} from "./questions.ts";
 
-const QUEUE = "executor-resolve";
-const RESOLVE = "resolve";
-const SWEEP = "sweep";
-const SWEEP_EVERY_MS = 5_000;
+/** With nothing due, so often the index is looked at. Also the pause after an error of Redis. */
+const LOOK_EVERY_MS = 1_000;
 /** Orders asked about at the same time. */
 const CONCURRENCY = 16;
-
 const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 2_000;
-/** Some ten minutes of questions; then the job goes and the sweep makes a new one. */
-const QUESTIONS = 300;
-
-/** A dead replica's jobs are taken over after this; its lock is renewed at half of it. */
-const LOCK_MS = 10_000;
-const STALLED_CHECK_MS = 5_000;
-/** After an error of Redis; BullMQ's own 15 s would keep symbols blocked for as long. */
-const RETRY_MS = 1_000;
-/** BullMQ keeps a log of its events, which nobody reads here. */
-const JOB_EVENTS_KEPT = 100;
-
-interface Question {
-  planId: string;
-  /** Answers so far that count as "there is no such order". */
-  negatives: number;
-}
-type JobData = Question | Record<string, never>;
+const LATE_FIRST_PAUSE_MS = 2_000;
 
 export interface ResolverOptions {
   orders: Orders;
+  questions: Questions;
   exchange: Exchange;
   events: ExecutorEvents;
-  keys: Keys;
-  connectForJobs: () => RedisClient;
-}
-
-/** Not an error of ours: the evidence does not settle it yet. */
-class Unresolved extends Error {
-  override readonly name = "Unresolved";
-  readonly retryAfterMs: number;
-
-  constructor(message: string, retryAfterMs = 0) {
-    super(message);
-    this.retryAfterMs = retryAfterMs;
-  }
+  /** How long the exchange must deny an order. */
+  absenceMs: number;
 }
 
 export class Resolver {
   readonly #options: ResolverOptions;
-  readonly #connection: RedisClient;
-  readonly #queue: Queue<JobData>;
-  #worker: Worker<JobData> | undefined;
+  readonly #asking = new Map<string, Promise<void>>();
+  /** When an order was last asked about and denied, by the monotonic clock. */
+  readonly #deniedAt = new Map<string, number>();
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+  /** Something may be due that was not when the index was looked at. */
+  #isWoken = false;
+  #endRest: () => void = () => undefined;
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-    this.#connection = options.connectForJobs();
-    this.#queue = new Queue<JobData>(QUEUE, {
-      connection: this.#connection,
-      prefix: options.keys.jobs,
-      streams: { events: { maxLen: JOB_EVENTS_KEPT } },
-    });
-    this.#queue.on("error", (error) => this.#failed("use the job queue", error));
   }
 
-  async start(): Promise<void> {
-    await this.#scheduleSweeps();
-    // A Redis that was replaced may have lost the schedule too.
-    this.#options.events.on("rewound", () => {
-      this.#scheduleSweeps().catch((error: unknown) => this.#failed("schedule sweeps", error as Error));
-    });
-    this.#worker = new Worker<JobData>(QUEUE, (job) => this.#work(job), {
-      // The worker makes a second connection of it for its blocking reads.
-      connection: this.#connection,
-      prefix: this.#options.keys.jobs,
-      concurrency: CONCURRENCY,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
-      runRetryDelay: RETRY_MS,
-      settings: { backoffStrategy: (asked, _type, error) => pauseMs(asked, error) },
-    });
-    this.#worker.on("error", (error) => this.#failed("run jobs", error));
-  }
-
-  /** All replicas share one schedule. */
-  async #scheduleSweeps(): Promise<void> {
-    await this.#queue.upsertJobScheduler(
-      SWEEP,
-      { every: SWEEP_EVERY_MS },
-      { name: SWEEP, data: {}, opts: { removeOnComplete: true, removeOnFail: true } },
-    );
+  start(): void {
+    this.#running = this.#run();
   }
 
   async stop(): Promise<void> {
-    await this.#worker?.close();
-    await this.#queue.close();
-    this.#connection.disconnect();
+    this.#stopped = true;
+    this.wake();
+    await this.#running;
+    await Promise.all(this.#asking.values());
   }
 
-  /** Asks about the order soon. One job an order: asking for it twice changes nothing. */
-  resolve = async ({ planId, clientOrderId }: ClaimedOrder): Promise<void> => {
-    await this.#queue.add(
-      RESOLVE,
-      { planId, negatives: 0 },
-      {
-        jobId: clientOrderId,
-        attempts: QUESTIONS,
-        backoff: { type: "custom" },
-        removeOnComplete: true,
-        removeOnFail: true,
-        stackTraceLimit: 0,
-      },
-    );
+  /** Looks at once at what is due. */
+  wake = (): void => {
+    this.#isWoken = true;
+    this.#endRest();
   };
 
-  /** Finds what a dead executor left SENT, and makes the jobs of all that is UNKNOWN. */
-  async sweep(): Promise<void> {
-    const { orders, exchange, events } = this.#options;
-    let count = 0;
-    for (const order of await orders.listUnsettled()) {
-      // Until its window ends, a live executor may be waiting for the answer.
-      if (order.state === "SENT" && exchange.now() <= order.windowEndMs) continue;
-      if (order.state === "SENT" && !(await orders.doubt(order, "claimant_silent"))) continue;
-      await this.resolve(order);
-      count += 1;
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#isWoken = false;
+      const dueInMs = await this.#look();
+      if (!this.#isWoken) await this.#rest(Math.min(dueInMs, LOOK_EVERY_MS));
     }
-    if (count > 0) events.emit("swept", { count });
   }
 
-  async #work(job: Job<JobData>): Promise<void> {
-    if ("planId" in job.data) await this.#ask(job as Job<Question>);
-    else await this.sweep();
+  async #rest(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endRest = resolve;
+    const timer = setTimeout(resolve, ms);
+    await promise;
+    clearTimeout(timer);
   }
 
-  async #ask(job: Job<Question>): Promise<void> {
-    const { orders, events } = this.#options;
-    const { planId, negatives: before } = job.data;
-    const order = await orders.readUnsettled(planId);
-    // Settled meanwhile; a later attempt's order has a job and a count of its own.
-    if (order === undefined || order.clientOrderId !== job.id) return;
-    const evidence = await this.#evidence(order);
-    const finding = weigh(evidence, order.windowEndMs, before);
-    if (finding.kind === "settle") {
-      await orders.settle(order, finding.settlement);
-      return;
-    }
-    const { negatives } = finding;
-    if (negatives !== before) await job.updateData({ planId, negatives });
-    events.emit("unresolved", { planId, symbol: order.symbol, negatives, asked: job.attemptsMade + 1 });
-    throw new Unresolved(evidence.order?.status ?? "no such order");
-  }
-
-  /** Time first: then what is not there afterwards was not there when the window had passed. */
-  async #evidence({ symbol, clientOrderId }: ClaimedOrder) {
-    const { exchange } = this.#options;
+  /** Begins the questions that are due. @returns in how many ms the next one is */
+  async #look(): Promise<number> {
+    const { questions } = this.#options;
     try {
-      const venueMs = await exchange.serverTime();
-      return { venueMs, order: await exchange.order(symbol, clientOrderId) };
+      const listed = await questions.list();
+      const listedIds = new Set(listed.map(({ planId }) => planId));
+      for (const planId of this.#deniedAt.keys()) if (!listedIds.has(planId)) this.#deniedAt.delete(planId);
+      let dueInMs = LOOK_EVERY_MS;
+      for (const { planId, symbol } of listed) {
+        if (this.#asking.has(planId) || this.#asking.size >= CONCURRENCY) continue;
+        const taken = await questions.take(planId, symbol);
+        if ("dueInMs" in taken) dueInMs = Math.min(dueInMs, taken.dueInMs);
+        else this.#asking.set(planId, this.#begin(taken.order, taken.asked));
+      }
+      return dueInMs;
+    } catch (error) {
+      this.#failed("look for unsettled orders", error as Error);
+      return LOOK_EVERY_MS;
+    }
+  }
+
+  async #begin(order: KnownOrder, asked: number): Promise<void> {
+    try {
+      await this.#ask(order, asked);
+    } catch (error) {
+      this.#failed(`ask for ${order.clientOrderId}`, error as Error);
+    }
+    this.#asking.delete(order.planId);
+    this.wake();
+  }
+
+  #ask(order: KnownOrder, asked: number): Promise<void> {
+    return order.state === "NOT_PLACED" ? this.#askLate(order, asked) : this.#askOpen(order, asked);
+  }
+
+  async #askOpen(order: KnownOrder, asked: number): Promise<void> {
+    const { orders, exchange, events } = this.#options;
+    if (order.state === "SENT" && !(await orders.doubt(order, "claimant_silent"))) return;
+    const askedAt = performance.now();
+    const evidence = await this.#orFailed(order, () => askFor(exchange, order));
+    const finding = evidence && weigh(evidence, order.windowEndMs);
+    if (finding?.kind === "settle") return orders.settle(order, finding.settlement);
+
+    const noted = await this.#note(order, finding?.answer ?? "none", askedAt, asked);
+    if (noted === undefined) return;
+    const { planId, symbol, clientOrderId } = order;
+    let why = evidence?.order?.status ?? "the exchange knows no such order";
+    if (evidence !== undefined && noted.isLongEnough) {
+      const account = await this.#orFailed(order, () => askAccount(exchange, order, evidence.venueMs));
+      if (account?.kind === "silent") return orders.settle(order, NOT_PLACED_BY_EVIDENCE);
+      if (account?.kind === "found") {
+        const found = await this.#orFailed(order, () => exchange.orderById(symbol, account.orderId));
+        if (found !== undefined && isClosed(found)) return orders.settle(order, settlementOf(found));
+      }
+      why = whyOpen(account);
+    }
+    events.emit("unresolved", {
+      planId,
+      symbol,
+      clientOrderId,
+      absentMs: noted.absentMs,
+      asked: asked + 1,
+      why,
+    });
+  }
+
+  /** The result of one that shows up is corrected; one that was never filled needs no correction. */
+  async #askLate(order: KnownOrder, asked: number): Promise<void> {
+    const { exchange, questions } = this.#options;
+    const evidence = await this.#orFailed(order, () => askFor(exchange, order));
+    const settlement =
+      evidence?.order !== undefined && isClosed(evidence.order) ? settlementOf(evidence.order) : undefined;
+    if (settlement?.outcome === "EXECUTED") await questions.adopt(order, settlement);
+    else await this.#note(order, "none", performance.now(), asked);
+  }
+
+  async #note(order: KnownOrder, answer: Answer, askedAt: number, asked: number) {
+    const { planId } = order;
+    const { questions, absenceMs } = this.#options;
+    const deniedAt = this.#deniedAt.get(planId);
+    if (answer === "absent") this.#deniedAt.set(planId, askedAt);
+    const elapsedMs = deniedAt === undefined ? 0 : askedAt - deniedAt;
+    return questions.note(order, { answer, elapsedMs, absenceMs, pauseMs: pauseMs(order, asked) });
+  }
+
+  /** Unreadable is not empty: it counts neither way. */
+  async #orFailed<T>(order: KnownOrder, question: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await question();
     } catch (error) {
       if (!(error instanceof ExchangeError)) throw error;
-      // Unreadable is not empty: it counts neither way.
-      this.#failed(`ask for ${clientOrderId}`, error);
-      throw new Unresolved(error.message, error.retryAfterMs);
+      this.#failed(`ask for ${order.clientOrderId}`, error);
+      return undefined;
     }
   }
 
@@ -179,7 +181,21 @@ export class Resolver {
   }
 }
 
-function pauseMs(asked: number, error: Error | undefined): number {
-  const retryAfterMs = error instanceof Unresolved ? error.retryAfterMs : 0;
-  return Math.max(retryAfterMs, Math.min(FIRST_PAUSE_MS * 2 ** (asked - 1), LONGEST_PAUSE_MS));
+function whyOpen(account: AccountFinding | undefined): string {
+  switch (account?.kind) {
+    case "moved":
+      return account.why;
+    case "found":
+      return `the account lists it as order ${account.orderId}, and no query finds it closed`;
+    default:
+      return "the account cannot be read";
+  }
+}
+
+function pauseMs({ state }: KnownOrder, asked: number): number {
+  const [first, longest] =
+    state === "NOT_PLACED"
+      ? [LATE_FIRST_PAUSE_MS, LATE_LONGEST_PAUSE_MS]
+      : [FIRST_PAUSE_MS, LONGEST_PAUSE_MS];
+  return Math.min(first * 2 ** asked, longest);
 }

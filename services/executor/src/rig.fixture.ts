@@ -1,8 +1,8 @@
 /** For tests: an executor against a real Redis and the simulated exchange, and a hand that spends permits. */
 import { createKeys } from "@quantum/contract";
-import { type BinanceOptions, createBinanceExchange, RuleBook } from "@quantum/exchange";
+import { type BinanceOptions, createBinanceExchange, RuleBook, whenReady } from "@quantum/exchange";
 import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
-import { connectForBlocking, connectForCommands, connectForJobs, disconnect } from "@quantum/redis";
+import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { StreamConsumer } from "@quantum/streams";
 import { startRedisServer } from "@quantum/testkit";
 import { expect } from "vitest";
@@ -11,6 +11,7 @@ import { reportCalls } from "./exchange-calls.ts";
 import { HandOvers } from "./hand-overs.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
+import { createQuestions } from "./questions.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 
@@ -67,9 +68,31 @@ export async function startRig() {
     redis,
     sim,
     fault: (fault: Partial<Fault>) => control("POST", "/sim/faults", fault),
+    /** Without a trade that tells of it. */
+    movePosition: (symbol: string, positionAmt: string) =>
+      control("POST", "/sim/positions", { symbol, positionAmt, traded: false }),
     ordersOf: async ({ plan_id }: Spent): Promise<SimOrder[]> => {
       const state = (await control("GET", "/sim/state")) as { orders: SimOrder[] };
       return state.orders.filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
+    },
+    /** As a request that was under way when its sender died. */
+    send: async ({ symbol, plan_id }: Spent): Promise<void> => {
+      const exchange = createBinanceExchange({
+        baseUrl: sim.url,
+        apiKey: KEY,
+        apiSecret: SECRET,
+        timeoutMs: 2000,
+        recvWindowMs: 5000,
+      });
+      const placement = await exchange.placeReduceOnlyMarket({
+        symbol,
+        side: "SELL",
+        quantity: "0.010",
+        clientOrderId: `qp-${plan_id}-1`,
+        timestampMs: exchange.now(),
+        recvWindowMs: 5000,
+      });
+      expect(placement.outcome).toBe("answered");
     },
     requests: async (path: string): Promise<number> => {
       const state = (await control("GET", "/sim/state")) as { requests: Record<string, number> };
@@ -143,9 +166,10 @@ export async function startRig() {
       return entryId;
     },
 
-    /** @param options of the exchange client; a short window makes evidence come soon */
-    async executor(options: Partial<BinanceOptions> & { consumer?: string } = {}) {
+    /** @param options a short window, and a short absence, make evidence come soon */
+    async executor(options: Partial<BinanceOptions> & { consumer?: string; absenceMs?: number } = {}) {
       const { recvWindowMs = 700, timeoutMs = 400, consumer: name = "executor-1" } = options;
+      const { absenceMs = 300 } = options;
       const own = connectForCommands(connection(name));
       const events = createEvents().setMaxListeners(0);
       const exchange = reportCalls(
@@ -155,16 +179,11 @@ export async function startRig() {
       const rules = new RuleBook(exchange, (error) =>
         events.emit("failed", { doing: "read the order rules", error }),
       );
-      await rules.start();
+      await whenReady(exchange, rules, () => undefined);
       const orders = createOrders({ redis: own, keys, group: GROUP, events });
-      const resolver = new Resolver({
-        orders,
-        exchange,
-        events,
-        keys,
-        connectForJobs: () => connectForJobs(connection(`${name}:jobs`)),
-      });
-      await resolver.start();
+      const questions = createQuestions({ redis: own, keys, events });
+      const resolver = new Resolver({ orders, questions, exchange, events, absenceMs });
+      resolver.start();
       const memory = new RedisMemory(own, keys, events);
       const common = {
         orders,
@@ -172,7 +191,7 @@ export async function startRig() {
         rules,
         memory,
         events,
-        resolve: resolver.resolve,
+        resolve: resolver.wake,
         recvWindowMs,
         simulatedVenue: true,
       };
@@ -193,6 +212,7 @@ export async function startRig() {
       return {
         events,
         orders,
+        questions,
         resolver,
         handOvers,
         consumer,
@@ -202,7 +222,7 @@ export async function startRig() {
           return Promise.race([this.next("settled", plan_id), this.next("refused", plan_id)]);
         },
         /** The next such event of the plan; to be called before what causes it. */
-        next: <Name extends "settled" | "refused" | "doubted" | "claimed">(
+        next: <Name extends "settled" | "refused" | "doubted" | "claimed" | "corrected" | "unresolved">(
           event: Name,
           planId: string | undefined,
         ) =>

@@ -11,6 +11,7 @@ import {
   SYMBOL,
   useRedis,
 } from "./order-scripts.fixture.ts";
+import { createQuestions } from "./questions.ts";
 import { observe } from "./telemetry.ts";
 
 useRedis();
@@ -24,7 +25,9 @@ describe("the gauges of orders in doubt", () => {
     passedMs = 0;
     const now = () => Date.now() + passedMs;
     // No event, no line.
-    observe({ events: createEvents(), orders, registry, log: undefined as never, now });
+    const events = createEvents();
+    const questions = createQuestions({ redis, keys, events });
+    observe({ events, questions, registry, log: undefined as never, now });
   });
   /** Of one scrape. */
   async function scraped() {

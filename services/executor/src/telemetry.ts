@@ -3,7 +3,7 @@ import { ORDER_REASONS } from "@quantum/contract";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { ExecutorEvents } from "./events.ts";
-import type { Orders } from "./orders.ts";
+import type { Questions } from "./questions.ts";
 
 const REASONS: ReadonlySet<string> = new Set(ORDER_REASONS);
 const MS_PER_SECOND = 1000;
@@ -12,7 +12,7 @@ const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4
 
 export interface TelemetryOptions {
   events: ExecutorEvents;
-  orders: Orders;
+  questions: Questions;
   registry: Registry;
   log: Logger;
   /** By Redis's clock, in ms. */
@@ -39,6 +39,11 @@ export function observe(options: TelemetryOptions): void {
     help: "Requests to the exchange",
     labelNames: ["endpoint", "outcome"] as const,
     buckets: CALL_BUCKETS_SEC,
+    registers,
+  });
+  const corrections = new Counter({
+    name: "quantum_order_corrections_total",
+    help: "Orders that showed up after they had been settled as not placed",
     registers,
   });
   gaugeDoubts(options);
@@ -68,11 +73,18 @@ export function observe(options: TelemetryOptions): void {
     doubts.inc({ doubt: order.doubt });
     log.warn(order, `${order.symbol}: Order in doubt (${order.doubt}), asking the exchange`);
   });
-  events.on("unresolved", (question) => log.info(question, `${question.symbol}: Order still in doubt`));
+  events.on("unresolved", (question) =>
+    log.info(question, `${question.symbol}: Order still in doubt: ${question.why}`),
+  );
+  events.on("corrected", (order) => {
+    const { symbol, orderId } = order;
+    corrections.inc();
+    log.error(order, `${symbol}: Order ${orderId} was executed though its result said NOT_PLACED: corrected`);
+    log.info(order, `${symbol}: Result published (executed=True, error=None)`);
+  });
   events.on("paused", (pause) =>
     log.warn(pause, `no orders for ${pause.pauseMs} ms: the exchange asks for a pause`),
   );
-  events.on("swept", (sweep) => log.warn(sweep, "unsettled orders found, asking the exchange"));
   events.on("rewound", (rewound) =>
     log.warn(rewound, "Redis was restarted or replaced: plans opened before are asked about, not sent"),
   );
@@ -82,10 +94,10 @@ export function observe(options: TelemetryOptions): void {
   events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
 }
 
-function gaugeDoubts({ orders, registry, now }: TelemetryOptions): void {
+function gaugeDoubts({ questions, registry, now }: TelemetryOptions): void {
   const registers = [registry];
   const claimTimes = sharedReading(async () => {
-    const unsettled = await orders.listUnsettled();
+    const unsettled = await questions.listUnsettled();
     return unsettled.filter(({ state }) => state === "UNKNOWN").map((order) => order.claimedAtMs);
   });
   new Gauge({

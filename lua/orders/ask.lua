@@ -1,0 +1,46 @@
+-- Takes the next question about an order: one that is not settled, or one that ended by evidence of absence and is asked
+-- about for a while longer. One caller asks; the others leave the order alone until the answer is noted, or until the lease
+-- has run out. A time further away than any pause was written by another clock, and counts as over.
+--
+-- KEYS
+--   order        HASH, the claim
+--   absent       ZSET of this symbol's orders that ended by evidence of absence
+-- ARGV
+--   plan_id      16 hex digits
+--   lease_ms     how long the caller may take
+--   longest_ms   the longest pause between two questions about an order that is not settled
+--   late_longest_ms the same about one that ended by evidence of absence
+--   late_ms      for how long that one is asked about
+-- REPLY
+--   ASK          how many questions came before
+--   LATER        ms until it is due
+--   NOTHING      there is nothing to ask about
+--@include shared/now.lua
+local order, absent = KEYS[1], KEYS[2]
+local plan_id, lease_ms, longest_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local late_longest_ms, late_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
+
+-- A key of the wrong type fails here, before anything is written.
+local claim = redis.call('HMGET', order, 'state', 'reason', 'next_ask_at_ms', 'asked', 'claimed_at_ms', 'venue_ms',
+  'window_end_ms', 'settled_at_ms')
+local state, reason, next_at, asked = unpack(claim, 1, 4)
+local claimed_at, venue_ms, window_end, settled_at = unpack(claim, 5, 8)
+redis.call('ZCARD', absent)
+
+local now = now_ms()
+local is_open = state == 'SENT' or state == 'UNKNOWN'
+local is_late = state == 'NOT_PLACED' and reason == 'not_placed_by_evidence' and now - tonumber(settled_at) <= late_ms
+if not is_open and not is_late then
+  redis.call('ZREM', absent, plan_id)
+  return { 'NOTHING' }
+end
+
+local left, longest = tonumber(next_at or '0') - now, is_late and late_longest_ms or longest_ms
+if state == 'SENT' then
+  -- Until the send window ends, whoever made the claim may be waiting for the answer.
+  longest = tonumber(window_end) - tonumber(venue_ms)
+  left = tonumber(claimed_at) + longest - now
+end
+if left > 0 and left <= longest then return { 'LATER', int(left) } end
+redis.call('HSET', order, 'next_ask_at_ms', int(now + lease_ms))
+return { 'ASK', tostring(redis.call('HINCRBY', order, 'asked', 1) - 1) }

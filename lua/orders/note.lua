@@ -1,0 +1,41 @@
+-- Notes what the exchange answered about an order, and when to ask next. Absence is measured as the time between answers
+-- that deny the order. Of each such interval counts what Redis's clock and the asker's monotonic clock both saw pass: a
+-- step of the one, and a restart of the other, make the proof longer, never shorter.
+--
+-- KEYS
+--   order        HASH, the claim
+-- ARGV
+--   attempt      the claimed attempt
+--   answer       absent: no such order, asked after its send window; there: it exists and is open; none: neither
+--   elapsed_ms   since this asker's previous question that was answered `absent`, 0 without one
+--   absence_ms   how long it must be absent
+--   pause_ms     when to ask next, unless absence may be long enough before
+-- REPLY
+--   OPEN         ms until the next question, ms of absence
+--   ABSENT       ms until the next question, ms of absence: long enough
+--   SETTLED      it has been settled meanwhile, or is not claimed
+--@include shared/now.lua
+local order = KEYS[1]
+local attempt, answer, elapsed_ms, absence_ms, pause_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+
+local state, claimed_attempt, reason, absent_at, absent_ms =
+  unpack(redis.call('HMGET', order, 'state', 'attempt', 'reason', 'absent_at_ms', 'absent_ms'))
+local is_late = state == 'NOT_PLACED' and reason == 'not_placed_by_evidence'
+local is_open = state == 'SENT' or state == 'UNKNOWN'
+if claimed_attempt ~= attempt or not (is_open or is_late) then return { 'SETTLED' } end
+
+-- Shorter pauses would only ask again for the milliseconds that two clocks differ by.
+local SHORTEST_PAUSE_MS = 20
+local now = now_ms()
+local absent = tonumber(absent_ms or '0')
+if is_open and answer == 'absent' then
+  if absent_at then absent = absent + math.max(0, math.min(now - tonumber(absent_at), elapsed_ms)) end
+  redis.call('HSET', order, 'absent_at_ms', int(now), 'absent_ms', int(absent))
+  if absent < absence_ms then pause_ms = math.max(SHORTEST_PAUSE_MS, math.min(pause_ms, absence_ms - absent)) end
+elseif answer == 'there' then
+  absent = 0
+  redis.call('HDEL', order, 'absent_at_ms', 'absent_ms')
+end
+redis.call('HSET', order, 'next_ask_at_ms', int(now + pause_ms))
+local long_enough = is_open and answer == 'absent' and absent >= absence_ms
+return { long_enough and 'ABSENT' or 'OPEN', int(pause_ms), int(absent) }

@@ -1,0 +1,186 @@
+/**
+ * Which orders the exchange is to be asked about, when, and what it has answered so far: all of it in Redis
+ * (`lua/orders/ask`, `note` and `adopt`, typed), so that a restart, a replica or a lost timer changes nothing.
+ */
+import type { Keys } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import { type Settlement, stepsResults } from "./decide.ts";
+import type { ExecutorEvents } from "./events.ts";
+import { type ClaimedOrder, SETTLED_TTL_SEC } from "./orders.ts";
+
+const askScript = bindScript("orders/ask", {
+  keys: ["order", "absent"],
+  args: ["plan_id", "lease_ms", "longest_ms", "late_longest_ms", "late_ms"],
+});
+const noteScript = bindScript("orders/note", {
+  keys: ["order"],
+  args: ["attempt", "answer", "elapsed_ms", "absence_ms", "pause_ms"],
+});
+const adoptScript = bindScript("orders/adopt", {
+  keys: ["order", "absent", "plan", "results"],
+  args: [
+    "plan_id",
+    "attempt",
+    "detail",
+    "order_id",
+    "executed_qty",
+    "avg_price",
+    "steps_results",
+    "settled_sec",
+  ],
+});
+
+/** An asker that died is replaced after this; two that ask at once cost a request, and no more. */
+const LEASE_MS = 3_000;
+/** The longest pauses: about orders in doubt, and about those that ended by evidence of absence. */
+export const LONGEST_PAUSE_MS = 5_000;
+export const LATE_LONGEST_PAUSE_MS = 3_600_000;
+/** For so long such an order is asked about. */
+const LATE_MS = 24 * 3_600_000;
+
+/** A claimed order as Redis knows it. */
+export interface KnownOrder extends ClaimedOrder {
+  /** `NOT_PLACED`: by evidence of absence, and asked about in case it shows up. */
+  state: "SENT" | "UNKNOWN" | "NOT_PLACED";
+  claimedAtMs: number;
+  /** In venue time: when its send window began, and after which nothing of it can be executed. */
+  venueMs: number;
+  windowEndMs: number;
+  /** The position that its permits spoke of; undefined where the claim did not say. */
+  positionAmt: string | undefined;
+}
+
+/** What a question brought: `absent` and `there` are evidence, `none` is neither. */
+export type Answer = "absent" | "there" | "none";
+
+export interface Note {
+  answer: Answer;
+  /** Since this process's previous `absent`, by its monotonic clock; 0 without one. */
+  elapsedMs: number;
+  /** How long the exchange must deny the order. */
+  absenceMs: number;
+  pauseMs: number;
+}
+
+export type Questions = ReturnType<typeof createQuestions>;
+
+export function createQuestions(options: { redis: RedisClient; keys: Keys; events: ExecutorEvents }) {
+  const { redis, keys, events } = options;
+
+  /** @returns the order if it is the caller's turn to ask about it now; else in how many ms it may be, if ever */
+  async function take(
+    planId: string,
+    symbol: string,
+  ): Promise<{ order: KnownOrder; asked: number } | { dueInMs: number }> {
+    const [status, detail] = await askScript(redis, {
+      keys: { order: keys.order(planId), absent: keys.absent(symbol) },
+      args: {
+        plan_id: planId,
+        lease_ms: String(LEASE_MS),
+        longest_ms: String(Math.max(LEASE_MS, LONGEST_PAUSE_MS)),
+        late_longest_ms: String(LATE_LONGEST_PAUSE_MS),
+        late_ms: String(LATE_MS),
+      },
+    });
+    if (status === "LATER") return { dueInMs: Number(detail) };
+    if (status === "NOTHING") return { dueInMs: Infinity };
+    const order = await read(planId);
+    return order === undefined ? { dueInMs: Infinity } : { order, asked: Number(detail) };
+  }
+
+  async function note(
+    { planId, attempt }: ClaimedOrder,
+    { answer, elapsedMs, absenceMs, pauseMs }: Note,
+  ): Promise<{ absentMs: number; isLongEnough: boolean } | undefined> {
+    const [status, , absentMs] = await noteScript(redis, {
+      keys: { order: keys.order(planId) },
+      args: {
+        attempt,
+        answer,
+        elapsed_ms: String(Math.floor(elapsedMs)),
+        absence_ms: String(absenceMs),
+        pause_ms: String(pauseMs),
+      },
+    });
+    if (status === "SETTLED") return undefined;
+    return { absentMs: Number(absentMs), isLongEnough: status === "ABSENT" };
+  }
+
+  /** Corrects the result of an order that had been settled as not placed. The first correction counts. */
+  async function adopt(order: KnownOrder, settlement: Settlement): Promise<void> {
+    const { planId, symbol, step, attempt } = order;
+    const [status, corrects = ""] = await adoptScript(redis, {
+      keys: {
+        order: keys.order(planId),
+        absent: keys.absent(symbol),
+        plan: keys.plan(planId),
+        results: keys.streams.result,
+      },
+      args: {
+        plan_id: planId,
+        attempt,
+        detail: settlement.detail,
+        order_id: settlement.orderId,
+        executed_qty: settlement.executedQty,
+        avg_price: settlement.avgPrice,
+        steps_results: stepsResults(order, settlement),
+        settled_sec: String(SETTLED_TTL_SEC),
+      },
+    });
+    if (status === "ADOPTED") events.emit("corrected", { planId, symbol, step, corrects, ...settlement });
+  }
+
+  /** Undefined if there is no claim, or nothing about it is open. */
+  async function read(planId: string): Promise<KnownOrder | undefined> {
+    return knownOrder(await redis.hgetall(keys.order(planId)));
+  }
+
+  /** Every order that may have to be asked about. With none it costs two commands, however many symbols there are. */
+  async function list(): Promise<{ planId: string; symbol: string }[]> {
+    return listOf((symbol) => [keys.unsettled(symbol), keys.absent(symbol)]);
+  }
+
+  /** Every order that is claimed and not settled. */
+  async function listUnsettled(): Promise<KnownOrder[]> {
+    const unsettled = await listOf((symbol) => [keys.unsettled(symbol)]);
+    const orders = await Promise.all(unsettled.map(({ planId }) => read(planId)));
+    return orders.filter((order) => order !== undefined).filter(({ state }) => state !== "NOT_PLACED");
+  }
+
+  async function listOf(
+    indexes: (symbol: string) => string[],
+  ): Promise<{ planId: string; symbol: string }[]> {
+    const symbols = await redis.smembers(keys.orderSymbols);
+    if (symbols.length === 0 || (await redis.exists(symbols.flatMap(indexes))) === 0) return [];
+    const listed = symbols.flatMap((symbol) =>
+      indexes(symbol).map(async (index) =>
+        (await redis.zrange(index, 0, -1)).map((planId) => ({ planId, symbol })),
+      ),
+    );
+    return (await Promise.all(listed)).flat();
+  }
+
+  return { take, note, adopt, read, list, listUnsettled };
+}
+
+function knownOrder(claim: Record<string, string>): KnownOrder | undefined {
+  const { state } = claim;
+  const isAbsent = state === "NOT_PLACED" && claim["reason"] === "not_placed_by_evidence";
+  if (state !== "SENT" && state !== "UNKNOWN" && !isAbsent) return undefined;
+  const field = (name: string) => claim[name] ?? "";
+  return {
+    state: isAbsent ? "NOT_PLACED" : state === "SENT" ? "SENT" : "UNKNOWN",
+    planId: field("plan_id"),
+    symbol: field("symbol"),
+    step: field("step"),
+    attempt: field("attempt"),
+    entryId: field("entry_id"),
+    clientOrderId: field("client_order_id"),
+    side: field("side"),
+    quantity: field("quantity"),
+    claimedAtMs: Number(field("claimed_at_ms")),
+    venueMs: Number(field("venue_ms")),
+    windowEndMs: Number(field("window_end_ms")),
+    positionAmt: claim["position_amt"] || undefined,
+  };
+}
