@@ -18,7 +18,7 @@ import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
 import type { ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
-import { claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
+import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
 
 export interface ConsumerOptions {
   /** For commands; the consumer makes its own connection for blocking reads. */
@@ -61,6 +61,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #running: Promise<void> | undefined;
   #reclaiming: Promise<void> | undefined;
   #reclaimCursor = "0-0";
+  #broughtBackTo = "-";
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
   #capacityFreed: (() => void) | undefined;
@@ -293,6 +294,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     const { reclaimIdleMs, concurrency } = this.#options;
     // A slow handler's entry is not a dead replica's.
     await keepClaimed(this.#options, [...this.#inFlight.keys()]);
+    this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
     const count = concurrency - this.#inFlight.size;
     if (count <= 0) return;
     const claimed = await claimIdle(this.#options, {

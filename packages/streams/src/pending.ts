@@ -37,6 +37,28 @@ export async function claimIdle(
   return { entries: parseEntries(raw), deletedIds, cursor: next };
 }
 
+/** Looked at in one page. */
+const LOOKED_AT = 1_000;
+
+/**
+ * Entries that were delivered while Redis's clock was ahead would be idle, and so be taken over, only once it has caught
+ * up. They count as delivered now, to whom they were: Redis shows their idle time as 0, as that of entries just delivered.
+ * @param after where the last page ended; `-` at first @returns where this one ended; `-` when all has been seen
+ */
+export async function bringBackDeliveries({ redis, stream, group }: Member, after: string): Promise<string> {
+  const start = after === "-" ? after : `(${after}`;
+  const page = (await redis.xpending(stream, group, start, "+", LOOKED_AT)) as [
+    string,
+    string,
+    number,
+    number,
+  ][];
+  const ids = new Map<string, string[]>();
+  for (const [id, owner, idleMs] of page) if (idleMs === 0) ids.set(owner, [...(ids.get(owner) ?? []), id]);
+  for (const [owner, owned] of ids) await redis.xclaim(stream, group, owner, 0, ...owned, "JUSTID");
+  return page.length < LOOKED_AT ? "-" : (page.at(-1)?.[0] ?? "-");
+}
+
 /** Resets the idle time of entries under way, without counting a delivery. */
 export async function keepClaimed(
   { redis, stream, group, consumer }: Member,

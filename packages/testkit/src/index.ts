@@ -10,6 +10,7 @@ export { startPrometheus } from "./prometheus-server.ts";
 export type { TestPrometheus } from "./prometheus-server.ts";
 export { findRedisServer } from "./redis-binary.ts";
 export type { FindRedisOptions, RedisBinary } from "./redis-binary.ts";
+export { canShiftRedisClock } from "./redis-clock.ts";
 export { startRedisServer } from "./redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./redis-server.ts";
 export { startService } from "./process.ts";

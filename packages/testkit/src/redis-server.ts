@@ -8,6 +8,7 @@ import { endProcess, spawnGuarded, type GuardedProcess } from "./child-process.t
 import { freePort } from "./free-port.ts";
 import { patienceMs } from "./patience.ts";
 import { findRedisServer, type RedisBinary } from "./redis-binary.ts";
+import { createRedisClockShim } from "./redis-clock.ts";
 
 /** Loading an append-only file of a long test included. */
 const START_TIMEOUT_MS = 10_000;
@@ -24,6 +25,8 @@ export interface RedisServerOptions {
   /** The data folder, kept on stop(). Default: a temporary one, removed on stop(). */
   dir?: string;
   port?: number;
+  /** Its wall clock can be stepped: `canShiftRedisClock`. Default false. */
+  clock?: boolean;
   /** Any other setting of redis.conf, by its name. */
   config?: Record<string, string>;
 }
@@ -47,6 +50,8 @@ export interface TestRedis {
   /** SIGSTOP: connections stay open, nothing answers. */
   pause(): void;
   resume(): void;
+  /** With the option `clock`: from now on its wall clock is so many ms ahead of the truth. */
+  shiftClock(ms: number): Promise<void>;
 }
 
 let binary: Promise<RedisBinary> | undefined;
@@ -57,8 +62,9 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "quantum-redis-")));
   const removeDir = () => (options.dir === undefined ? rm(dir, { recursive: true, force: true }) : undefined);
 
+  const shim = options.clock === true ? await createRedisClockShim(dir) : undefined;
   const launch = (port: number) =>
-    spawnReady(found, ["--port", `${port}`, "--dir", dir, ...settings(options)]);
+    spawnReady(found, ["--port", `${port}`, "--dir", dir, ...settings(options)], shim?.env ?? {});
   let server: { port: number; process: GuardedProcess };
   try {
     server = await launchOnFreePort(launch, options.port);
@@ -90,6 +96,10 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     },
     pause: () => void server.process.kill("SIGSTOP"),
     resume: () => void server.process.kill("SIGCONT"),
+    async shiftClock(ms) {
+      if (shim === undefined) throw new Error("started without the option `clock`");
+      await shim.shift(ms);
+    },
   };
 }
 
@@ -120,8 +130,12 @@ function settings({ appendonly = false, appendfsync, config = {} }: RedisServerO
   return Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-async function spawnReady(found: RedisBinary, args: string[]): Promise<GuardedProcess> {
-  const child = await spawnGuarded(found.path, args, { env: {}, ending: "watched" });
+async function spawnReady(
+  found: RedisBinary,
+  args: string[],
+  env: Record<string, string>,
+): Promise<GuardedProcess> {
+  const child = await spawnGuarded(found.path, args, { env, ending: "watched" });
   const log: string[] = [];
   const ready = Promise.withResolvers<void>();
   const fail = (why: string) => ready.reject(new Error(`redis-server ${why}:\n${log.join("\n")}`));

@@ -63,6 +63,7 @@ describe("a hand-over whose entry is lost", () => {
     const entryId = await lose(entry);
     await executor.handOvers.sweep();
     await rig.expectEnded(entry, entryId, "NOT_PLACED", "handover_lost");
+    expect(await rig.redis.hexists(rig.keys.handedOver, entry.plan_id)).toBe(0);
   });
 
   it("is left alone while it may still be claimed", async () => {

@@ -54,7 +54,7 @@ export class RedisMemory {
     const error = announced?.[0] ?? epoch?.[0];
     if (error) throw error;
     if (epoch?.[1] !== this.#epoch) await this.#startCheck();
-    const [seconds, micros] = time?.[1] as [string, string];
+    const [seconds, micros] = (time?.[1] ?? []) as string[];
     this.#nowMs = Number(seconds) * MS_PER_SECOND + Math.floor(Number(micros) / US_PER_MS);
     // A loss that lies in the future would make every plan suspect for as long as that future is away.
     if (this.#sinceMs <= this.#nowMs + PUBLISHER_AHEAD_MS) return;
