@@ -11,9 +11,9 @@ const SLOW_MS = 50;
 
 const clocks = new WeakMap<RedisClient, RedisClock>();
 
-/** Redis's time in ms since the epoch; where no {@link RedisClock} runs on the connection, the process's own. */
+/** Redis's time in whole ms since the epoch; where no {@link RedisClock} runs on the connection, the process's own. */
 export function redisNow(redis: RedisClient): number {
-  return clocks.get(redis)?.now() ?? Date.now();
+  return Math.floor(clocks.get(redis)?.now() ?? Date.now());
 }
 
 export class RedisClock {

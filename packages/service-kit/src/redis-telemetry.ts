@@ -1,6 +1,6 @@
 /** What every service reports of Redis and of what halts it: read when scraped, so that each alert has several witnesses. */
 import { type Keys, utcDay } from "@quantum/contract";
-import { notDurable, readFacts, type RedisClient } from "@quantum/redis";
+import { notDurable, readFacts, type RedisClient, redisNow } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
 
 /** As lua/shared/halted.lua reads it. */
@@ -32,7 +32,7 @@ export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry)
     (await isHalted(redis, keys)) ? 1 : 0,
   );
   gauge("quantum_disarmed", "1 if the governor has disarmed everything", async () =>
-    (await redis.exists(keys.disarm, keys.disarmOf(utcDay(Date.now())))) > 0 ? 1 : 0,
+    (await redis.exists(keys.disarm, keys.disarmOf(utcDay(redisNow(redis))))) > 0 ? 1 : 0,
   );
   gauge("quantum_dead_letters", "Entries in the dead-letter stream", () =>
     redis.xlen(keys.streams.deadLetter),

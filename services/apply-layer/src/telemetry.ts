@@ -164,7 +164,7 @@ export function observe(options: Options): void {
       step: typeof step === "string" ? closed(steps, step) : "none",
       status: executed ? "success" : result.would_execute ? "dry_run" : "error",
     });
-    if (executed) lastSuccess.set({ symbol }, Date.now() / 1000);
+    if (executed) lastSuccess.set({ symbol }, (result.settled_at_ms ?? Date.now()) / 1000);
   });
 
   wait.on("verdict", (verdict) => {

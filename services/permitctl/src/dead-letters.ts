@@ -1,4 +1,5 @@
 /** `dlq`: entries that a group gave up. */
+import { redisNow } from "@quantum/redis";
 import { parseEntries } from "@quantum/streams";
 import { type ChangeOptions, confirm, drop, requeue } from "./change.ts";
 import { addedAtMs, newestFirst } from "./entries.ts";
@@ -28,7 +29,7 @@ export async function listDeadLetters({ redis, keys, terminal }: Session): Promi
   }));
   const rows = letters.map(({ id, stream, group, reason, atMs }) => [
     id,
-    duration(Date.now() - atMs),
+    duration(redisNow(redis) - atMs),
     stream,
     group,
     reason,

@@ -1,4 +1,5 @@
 /** `explain`: a plan's whole timeline, and why it ended so. */
+import { redisNow } from "@quantum/redis";
 import { spans, styled } from "@quantum/service-kit";
 import { conclude } from "./conclusion.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -20,7 +21,7 @@ export async function explain({ redis, keys, terminal }: Session, planId: string
       `nothing is known of plan ${planId}: never published, or longer ago than the streams go back`,
     );
   const attempts = timelineOf(history);
-  const { state, reason, sentence, lookAt } = conclude(history, Date.now());
+  const { state, reason, sentence, lookAt } = conclude(history, redisNow(redis));
   const symbol =
     history.record["symbol"] ??
     history.order["symbol"] ??

@@ -1,6 +1,7 @@
 /** `force`, `kill`, `disarm`, `exchange` and `hold`: what an operator changes. Each shows it, asks, and leaves an audit entry. */
 import { setTimeout as delay } from "node:timers/promises";
 import { HOLD_ACCEPT, parseProposal, planId } from "@quantum/contract";
+import { redisNow } from "@quantum/redis";
 import {
   type ChangeOptions,
   clearDisarm,
@@ -102,7 +103,7 @@ export async function clearDisarmCommand(session: Session, options: ChangeOption
     terminal.print({ cleared: false }, ["No disarm is in force."]);
     return;
   }
-  const mandate = await confirm(session, options, [`Disarmed: ${disarmText(disarm, Date.now())}`]);
+  const mandate = await confirm(session, options, [`Disarmed: ${disarmText(disarm, redisNow(redis))}`]);
   if (!(await clearDisarm(redis, keys, shown, mandate)))
     throw new CommandError(EXIT.no, "the disarm is no longer the one that was shown; nothing was changed");
   terminal.print({ cleared: true, reason: disarm.reason }, ["The disarm is cleared."]);
@@ -131,7 +132,10 @@ export async function listHolds({ redis, keys, terminal }: Session): Promise<voi
   const holds = (await Promise.all(symbols.map((symbol) => readHold(redis, keys, symbol)))).filter(
     (hold) => hold !== undefined,
   );
-  terminal.print(holds.map(holdData), holds.length === 0 ? ["No symbol is held."] : holds.map(holdText));
+  terminal.print(
+    holds.map(holdData),
+    holds.length === 0 ? ["No symbol is held."] : holds.map((hold) => holdText(hold, redisNow(redis))),
+  );
 }
 
 /** Resolves once position-brain has begun the ledger anew. */
@@ -140,14 +144,14 @@ export async function acceptHold(session: Session, symbol: string, options: Chan
   const hold = await readHold(redis, keys, symbol);
   if (hold === undefined) throw new CommandError(EXIT.no, `${symbol} is not held: exchange and ledger agree`);
   const mandate = await confirm(session, options, [
-    holdText(hold),
+    holdText(hold, redisNow(redis)),
     "Accepting takes the exchange's position as right, whatever the account's trades say.",
   ]);
   const { since_ms: disagrees_since_ms, exchange_amt, ledger_amt } = holdData(hold);
   await commandAccept(redis, keys, symbol, { disagrees_since_ms, exchange_amt, ledger_amt }, mandate);
-  const deadlineMs = Date.now() + HOLD_ACCEPT.validMs;
+  const deadline = performance.now() + HOLD_ACCEPT.validMs;
   while ((await readHold(redis, keys, symbol))?.sinceMs === hold.sinceMs) {
-    if (Date.now() > deadlineMs)
+    if (performance.now() > deadline)
       throw new CommandError(
         EXIT.no,
         `position-brain has not accepted within ${HOLD_ACCEPT.validMs / 1_000} s: is it running, does the exchange answer? The command has expired`,
@@ -164,6 +168,6 @@ function holdData({ symbol, sinceMs, exchangeAmt, ledgerAmt }: Hold) {
   return { symbol, since_ms: sinceMs, exchange_amt: exchangeAmt, ledger_amt: ledgerAmt };
 }
 
-function holdText({ symbol, sinceMs, exchangeAmt, ledgerAmt }: Hold): string {
-  return `${symbol}: exchange ${exchangeAmt}, ledger ${ledgerAmt}, for ${duration(Date.now() - sinceMs)}`;
+function holdText({ symbol, sinceMs, exchangeAmt, ledgerAmt }: Hold, nowMs: number): string {
+  return `${symbol}: exchange ${exchangeAmt}, ledger ${ledgerAmt}, for ${duration(nowMs - sinceMs)}`;
 }

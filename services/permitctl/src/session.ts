@@ -1,7 +1,13 @@
 /** One call of the command line: a Redis that answers, and where the answer goes. */
 import { readFile } from "node:fs/promises";
 import { createKeys, type Keys } from "@quantum/contract";
-import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import {
+  connectForBlocking,
+  connectForCommands,
+  disconnect,
+  type RedisClient,
+  RedisClock,
+} from "@quantum/redis";
 import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
@@ -34,6 +40,7 @@ export async function withSession<T>(
   let problem = "";
   const connection = { url, name: "permitctl", onError: (error: Error) => (problem = error.message) };
   const redis = connectForCommands(connection);
+  const clock = new RedisClock(redis);
   const shown = withoutPassword(url);
   const unreachable = (error: unknown) =>
     new CommandError(
@@ -44,6 +51,8 @@ export async function withSession<T>(
     await redis.ping().catch((error: unknown) => {
       throw unreachable(error);
     });
+    // Ages are by Redis's clock: this machine's may be another one's.
+    await clock.start();
     return await command({
       redis,
       keys: createKeys(),
@@ -55,6 +64,7 @@ export async function withSession<T>(
     if (!(error instanceof CommandError) && redis.status !== "ready") throw unreachable(error);
     throw error;
   } finally {
+    clock.stop();
     await disconnect(redis);
   }
 }

@@ -1,6 +1,6 @@
 /** `status`: the pipeline on one screen. */
 import { waitLine } from "@quantum/contract";
-import { notDurable, readFacts } from "@quantum/redis";
+import { notDurable, readFacts, redisNow } from "@quantum/redis";
 import { type Line, spans, styled } from "@quantum/service-kit";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { readHalts } from "./halts.ts";
@@ -16,7 +16,7 @@ export const CLOCK_BOUND_MS = 500;
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 
 export async function readStatus({ redis, keys, url }: Session) {
-  const nowMs = Date.now();
+  const nowMs = redisNow(redis);
   const [facts, halts, pauses, groups, symbols, ok, block, deadLetters] = await Promise.all([
     readFacts(redis),
     readHalts(redis, keys),

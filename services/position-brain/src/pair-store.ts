@@ -58,7 +58,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
   const known = new Map<string, { version: string; pair: Pair }>();
   return {
     /** The time that everything stored here is dated by and judged by, in whole ms: Redis's. */
-    now: (): number => Math.floor(redisNow(redis)),
+    now: (): number => redisNow(redis),
 
     /** What a refresh begins with: half a pair of another type than a hash is none, and is read from the exchange anew. */
     async read(symbol: string): Promise<StoredPair> {
