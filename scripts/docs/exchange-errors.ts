@@ -2,7 +2,8 @@ import { type Disposition, dispositionOf, RULINGS } from "@quantum/exchange";
 import { code, page, table } from "./markdown.ts";
 
 const DISPOSITIONS: Readonly<Record<Disposition, string>> = {
-  rejected: "the exchange refused it: REJECTED `rejected_by_exchange`, never sent again",
+  rejected:
+    "the exchange refused it: REJECTED, never sent again; its reason says whom that concerns: `rejected_by_rules` the symbol's rules or status, which are read again at once, `rejected_for_account` the account, `rejected_by_exchange` the order or its symbol",
   expired: "it reached the exchange outside its send window: NOT_PLACED `execute_expired`",
   retry_after:
     "turned away before the engine: NOT_PLACED `rate_limited`, and no orders until the pause that was asked for is over",
@@ -23,11 +24,12 @@ export function renderExchangeErrors(): string {
     ),
     "## By code",
     table(
-      ["code", "name", "disposition", "why"],
-      [...RULINGS].map(([number, { name, disposition, why }]) => [
+      ["code", "name", "disposition", "concerns", "why"],
+      [...RULINGS].map(([number, { name, disposition, concerns, why }]) => [
         String(number),
         code(name),
         code(disposition),
+        concerns ?? "",
         why,
       ]),
     ),

@@ -158,6 +158,11 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     meaning: "an order of the symbol is in doubt, so its position is not known",
     lookAt: "quantum_orders_in_doubt and the executor's log: does the exchange answer queries?",
   },
+  symbol_not_trading: {
+    meaning:
+      "the exchange takes no order of the symbol, not even to close: it is not open yet, settles or is closed",
+    lookAt: "status of the symbol in exchangeInfo; what settles is closed by the exchange",
+  },
   quantity_promised: {
     meaning: "other plans not yet ended have been promised what is left to close",
     lookAt: "nothing, unless it stays: then which plans of the symbol do not end",
@@ -206,6 +211,12 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "the governor's log; several within an hour disarm",
   },
 
+  orders_refused: {
+    meaning:
+      "as many errors of this symbol within the hour as would disarm, and the last one less than 30 s ago: it is tried again then",
+    lookAt: "the symbol's last results: detail has the exchange's own words; an executed order ends it",
+  },
+
   // The order.
   execute_expired: {
     meaning:
@@ -245,6 +256,15 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   rejected_by_exchange: {
     meaning: "the exchange refused the order",
     lookAt: "detail of the result, the exchange's own words; docs/exchange-errors.md",
+  },
+  rejected_by_rules: {
+    meaning: "the exchange refused the order for the symbol's rules or status; they have been read again",
+    lookAt:
+      "detail of the result, the exchange's own words: steps, minima or status of the symbol have changed",
+  },
+  rejected_for_account: {
+    meaning: "the exchange refused the order for the account: its key, rights, margin or position mode",
+    lookAt: "detail of the result, the exchange's own words; several disarm everything",
   },
   not_filled: {
     meaning: "the exchange took the order and closed it without a fill",

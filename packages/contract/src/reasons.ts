@@ -49,6 +49,7 @@ export const P33_REASONS = [
   "reconcile_required_qty_mismatch",
   "cooldown_in_flight",
   "order_unresolved",
+  "symbol_not_trading",
   "quantity_promised",
   "quantity_below_minimum",
   "already_executed",
@@ -58,7 +59,7 @@ export const P33_REASONS = [
 ] as const;
 export type P33Reason = (typeof P33_REASONS)[number];
 
-/** Why the governor refuses; the last four are ours. */
+/** Why the governor refuses; the last five are ours. */
 export const GOVERNOR_REASONS = [
   "kill_score_critical_non_close",
   "hourly_limit_exceeded",
@@ -67,6 +68,7 @@ export const GOVERNOR_REASONS = [
   "limit_computation_error",
   "daily_limit_exceeded",
   "evaluation_error",
+  "orders_refused",
   "already_executed",
   "kill_switch_active",
   "disarmed",
@@ -113,6 +115,8 @@ export const ORDER_REASONS = [
   "rate_limited",
   "not_placed_by_evidence",
   "rejected_by_exchange",
+  "rejected_by_rules",
+  "rejected_for_account",
   "not_filled",
 ] as const;
 export type OrderReason = (typeof ORDER_REASONS)[number];

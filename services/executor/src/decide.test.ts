@@ -125,6 +125,20 @@ describe("the answer to the one send", () => {
     expect(next.kind).toBe(OPEN.has(status) ? "doubt" : "settle");
   });
 
+  it.each([
+    [-1111, "rejected_by_rules"],
+    [-4108, "rejected_by_rules"],
+    [-2022, "rejected_by_exchange"],
+    [-9999, "rejected_by_exchange"],
+    [undefined, "rejected_by_exchange"],
+    [-2019, "rejected_for_account"],
+    [-2015, "rejected_for_account"],
+  ])("says whom a refusal of %s concerns: %s", (code, reason) => {
+    expect(afterPlacement({ outcome: "rejected", code, message: "" })).toMatchObject({
+      settlement: { outcome: "REJECTED", reason },
+    });
+  });
+
   it("settles what the exchange refused, and what it wants later", () => {
     const rejected = afterPlacement({ outcome: "rejected", code: -2022, message: "ReduceOnly (-2022)" });
     expect(rejected).toMatchObject({

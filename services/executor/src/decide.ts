@@ -1,6 +1,8 @@
 /** What an order is to be, what an answer of the exchange means, and what counts as evidence. Pure. */
 import { dumpPythonJson, type ExecuteEntry, type OrderReason } from "@quantum/contract";
 import {
+  type Concern,
+  concernOf,
   floorToStep,
   isClosed,
   type ListedOrder,
@@ -81,6 +83,12 @@ export type NextStep =
   | { kind: "settle"; settlement: Settlement }
   | { kind: "doubt"; doubt: Doubt; detail: string };
 
+const REFUSALS = {
+  rules: "rejected_by_rules",
+  symbol: "rejected_by_exchange",
+  account: "rejected_for_account",
+} as const satisfies Record<Concern, OrderReason>;
+
 /** What follows from the one answer to the one send. Never "send again". */
 export function afterPlacement(placement: Placement): NextStep {
   switch (placement.outcome) {
@@ -91,7 +99,7 @@ export function afterPlacement(placement: Placement): NextStep {
     case "rejected":
       return {
         kind: "settle",
-        settlement: withoutOrder("REJECTED", "rejected_by_exchange", placement.message),
+        settlement: withoutOrder("REJECTED", REFUSALS[concernOf(placement.code)], placement.message),
       };
     case "expired":
       return { kind: "settle", settlement: withoutOrder("NOT_PLACED", "execute_expired", placement.message) };

@@ -133,10 +133,14 @@ describe("the answer to an order", () => {
     expect(await rig.ordersOf(entry)).toEqual([]);
   });
 
-  it.concurrent.each([-2022, -2019])("error %i: REJECTED in the exchange's words", async (code) => {
+  it.concurrent.each([
+    [-2022, "rejected_by_exchange"],
+    [-2019, "rejected_for_account"],
+    [-1111, "rejected_by_rules"],
+  ])("error %i: REJECTED in the exchange's words, %s", async (code, reason) => {
     const symbol = rig.freshSymbol();
     await rig.fault({ kind: "error", code, symbol });
-    const result = await run(await rig.spend({ symbol }), "REJECTED", "rejected_by_exchange");
+    const result = await run(await rig.spend({ symbol }), "REJECTED", reason);
     expect(result?.["detail"]).toContain(String(code));
     expect(result?.["steps_results"]).toContain('"status": "failed"');
   });

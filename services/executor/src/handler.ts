@@ -11,7 +11,7 @@
  * 5. Its answer settles it. Whatever leaves doubt is resolved by questions, never by sending again.
  */
 import { describeIssues, executeEntry, type ExecuteEntry } from "@quantum/contract";
-import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
+import { clientOrderId, concernOf, type Exchange, type RuleBook } from "@quantum/exchange";
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
 import { afterPlacement, type Doubt, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
@@ -79,6 +79,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     if (placement.outcome === "retry_after") {
       events.emit("paused", { pauseMs: placement.retryAfterMs, why: placement.message });
     }
+    if (placement.outcome === "rejected" && concernOf(placement.code) === "rules") rules.readAgain();
     const next = afterPlacement(placement);
     if (next.kind === "doubt") return inDoubt(order, next.doubt, next.detail);
     await orders.settle(order, next.settlement);

@@ -255,14 +255,41 @@ describe("the disarm", () => {
     expect(await redis.exists(keys.disarm)).toBe(0);
   });
 
-  it("follows repeated errors: plans that cannot be evaluated, orders that failed", async () => {
+  it("follows repeated errors of the account, and plans that cannot be evaluated count with them", async () => {
     const { governor, disarms } = governorWith();
     await governor.answerPlan(await publishPlan({ kill_score: "nan" }));
     expect(disarms).toEqual([]);
+    const reason = "rejected_for_account";
     await governor.settleResult(
-      await publishResult(await publishPlan(), { outcome: "REJECTED", error: "rejected_by_exchange" }),
+      await publishResult(await publishPlan(), { outcome: "REJECTED", error: reason, reason }),
     );
     expect(disarms).toMatchObject([{ reason: "repeated_errors", context: { errors: 2 } }]);
+  });
+
+  it("follows repeated errors of several symbols", async () => {
+    const { governor, disarms } = governorWith();
+    for (const symbol of [SYMBOL, "ETHUSDT"]) {
+      const reason = "rejected_by_rules";
+      const fields = { symbol, outcome: "REJECTED", error: reason, reason };
+      await governor.settleResult(await publishResult(await publishPlan(), fields));
+    }
+    expect(disarms).toMatchObject([{ reason: "repeated_errors", context: { errors: 2 } }]);
+  });
+
+  it("does not follow one symbol's: that one is held, until an order of it is executed", async () => {
+    const { governor, disarms } = governorWith();
+    const result = async (fields: Record<string, string>) =>
+      governor.settleResult(await publishResult(await publishPlan(), fields));
+    const reason = "rejected_by_rules";
+    for (let n = 0; n < 5; n++) await result({ outcome: "REJECTED", error: reason, reason });
+    expect(disarms).toEqual([]);
+    const plan = await publishPlan();
+    await governor.answerPlan(plan);
+    expect(await blockOf(plan)).toMatchObject({ reason: "orders_refused", context: { errors: 5 } });
+    await result({ outcome: "EXECUTED", executed: "True", executed_qty: "0.001", avg_price: "1" });
+    const next = await publishPlan();
+    await governor.answerPlan(next);
+    expect(await permitOf(next)).not.toBeNull();
   });
 
   it("does not count what no order was tried for, or a result twice", async () => {

@@ -6,6 +6,7 @@ import {
   ISSUERS,
   orderFate,
   type Keys,
+  type OrderReason,
   planEntry,
   type PlanEntry,
   type PythonJson,
@@ -18,11 +19,12 @@ import { type RedisClient, redisNow } from "@quantum/redis";
 import { ACK, type Disposition, DONE, type Entry } from "@quantum/streams";
 import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type Snapshot } from "./decide.ts";
-import { ErrorWindow } from "./errors.ts";
+import { type Concerned, ErrorWindow } from "./errors.ts";
 import { BURST_BREACH, BURST_DENIAL, type DisarmReason, REPEATED_ERRORS } from "./reasons.ts";
 import { positiveDecimal } from "./units.ts";
 
 const ERROR_WINDOW_MS = 3_600_000;
+const REFUSED_FOR_ACCOUNT = "rejected_for_account" satisfies OrderReason;
 const EVALUATION_ERROR = "evaluation_error" satisfies GovernorReason;
 /** A Python result names such a reason when no order was even tried: that is no error. */
 const WAIT_REASONS = new Set(waitReasons(ISSUERS));
@@ -34,7 +36,7 @@ export interface GovernorOptions {
   rules: Rules;
   disarmOn: {
     burstBreach: boolean;
-    /** So many errors within an hour; Infinity for never. */
+    /** So many errors within an hour, of several symbols or the account; Infinity for never. One symbol's hold it. */
     errors: number;
   };
   /** What becomes of an answer: `createSimulation` of the service kit. */
@@ -53,11 +55,12 @@ export interface GovernorEvents {
 
 export class Governor extends EventEmitter<GovernorEvents> {
   readonly #options: GovernorOptions;
-  readonly #errors = new ErrorWindow(ERROR_WINDOW_MS);
+  readonly #errors: ErrorWindow;
 
   constructor(options: GovernorOptions) {
     super();
     this.#options = options;
+    this.#errors = new ErrorWindow(ERROR_WINDOW_MS, options.disarmOn.errors);
   }
 
   /**
@@ -82,7 +85,7 @@ export class Governor extends EventEmitter<GovernorEvents> {
         await this.#disarm(BURST_BREACH, about);
       }
       if (issued.reason === EVALUATION_ERROR)
-        await this.#countError(redisNow(this.#options.redis), { ...about, error: issued.reason });
+        await this.#countError(redisNow(this.#options.redis), { symbol }, { ...about, error: issued.reason });
     }
     return DONE;
   }
@@ -104,13 +107,17 @@ export class Governor extends EventEmitter<GovernorEvents> {
       executed,
     );
     this.emit("settled", { result, before: !settled });
+    if (settled && fate === "executed") this.#errors.forgive(symbol);
     if (settled && orderFailed(result)) {
-      await this.#countError(addedAtMs(entry), { symbol, plan_id: planId, error: result.error });
+      const concerned = result.reason === REFUSED_FOR_ACCOUNT ? "account" : { symbol };
+      await this.#countError(addedAtMs(entry), concerned, { symbol, plan_id: planId, error: result.error });
     }
     return DONE;
   }
 
   async #evaluate(plan: PlanEntry): Promise<Answer> {
+    const errors = this.#errors.held(plan.symbol, redisNow(this.#options.redis));
+    if (errors !== undefined) return deny("orders_refused", { errors });
     const snapshot = await this.#snapshot(plan.symbol);
     try {
       return decide(plan, snapshot, redisNow(this.#options.redis), this.#options.rules);
@@ -132,12 +139,12 @@ export class Governor extends EventEmitter<GovernorEvents> {
     return positiveDecimal((await this.#snapshot(symbol))?.["mark_price"]);
   }
 
-  async #countError(atMs: number, context: Context): Promise<void> {
+  async #countError(atMs: number, concerned: Concerned, context: Context): Promise<void> {
     const nowMs = redisNow(this.#options.redis);
     // An entry that was added while Redis's clock was ahead would count for as long as that future is away.
-    this.#errors.add(Math.min(atMs, nowMs));
-    const errors = this.#errors.count(nowMs);
-    if (errors < this.#options.disarmOn.errors) return;
+    this.#errors.add(Math.min(atMs, nowMs), concerned);
+    const errors = this.#errors.concerningAll(nowMs);
+    if (errors === undefined) return;
     await this.#disarm(REPEATED_ERRORS, { ...context, errors, window_sec: ERROR_WINDOW_MS / 1000 });
     this.#errors.clear();
   }

@@ -138,7 +138,10 @@ describe("a step that failed", () => {
       await governor.settleResult(await result({ executed: "True", steps_results: steps("error") }, planId));
     }
     expect(await sums()).toEqual({ charged: "600000", reserved: "0", open: 0, executions: 2 });
-    expect(disarms).toMatchObject([{ reason: "repeated_errors", context: { errors: 2 } }]);
+    expect(disarms).toEqual([]);
+    const held = "0123456789abcdef";
+    await governor.answerPlan(await plan(held));
+    expect(await redis.get(keys.block("governor", held))).toContain('"reason": "orders_refused"');
     expect(await redis.get(keys.booked("governor", PLAN))).toMatch(/^executed /);
   });
 

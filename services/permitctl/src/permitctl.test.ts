@@ -74,7 +74,7 @@ describe("explain", () => {
     },
     REJECTED: {
       stages: ["open", "governor", "p33", "verdict", "claim", "result"],
-      conclusion: /^Rejected: .*\(rejected_by_exchange\): .*-2019/,
+      conclusion: /^Rejected: .*\(rejected_for_account\): .*-2019/,
     },
     NOT_PLACED: {
       stages: ["open", "governor", "p33", "verdict", "claim", "result"],

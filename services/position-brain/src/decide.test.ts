@@ -170,6 +170,7 @@ describe("the order of checks", () => {
     "reconcile_required_qty_mismatch",
     "cooldown_in_flight",
     "order_unresolved",
+    "symbol_not_trading",
     "quantity_promised",
   ] as const;
 
@@ -197,6 +198,7 @@ describe("the order of checks", () => {
           ...(is("not_in_allowlist") && { symbol: "DOGEUSDT" }),
           ...(is("no_exchange_snapshot") && { pair: undefined }),
           ...(is("order_unresolved") && { unknownOrders: 1 }),
+          ...(is("symbol_not_trading") && { rules: { ...rules, status: "SETTLING" } }),
           ...(is("quantity_promised") && { promisedUnits: 6_200_000n }),
         });
         expect(reasonOf(decision)).toBe(wrong[0] ?? "allow 0.062");

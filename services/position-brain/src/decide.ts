@@ -1,6 +1,6 @@
 /** P3.3's judgement of one plan: pure, its order of checks is WIRE.md's ("Permits"). */
 import { type P33Reason, PythonFloat, type PythonJson } from "@quantum/contract";
-import { belowMinimum, closeQuantity, floorToStep, type SymbolRules } from "@quantum/exchange";
+import { belowMinimum, closeQuantity, floorToStep, refusesAll, type SymbolRules } from "@quantum/exchange";
 import { Big } from "big.js";
 import type { SymbolState } from "./pair-store.ts";
 
@@ -79,6 +79,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   }
   if (facts.unknownOrders > 0) return deny("order_unresolved", { orders: facts.unknownOrders });
 
+  if (rules !== undefined && refusesAll(rules)) return deny("symbol_not_trading", { status: rules.status });
   if (rules === undefined)
     return deny("quantity_below_minimum", { rule: "the exchange lists no such symbol" });
   const { free, promise } = quantities(facts.promisedUnits, position, Big(snapshot.openReduceQty));

@@ -48,6 +48,7 @@ async function brainOf(
       reserveTtlMs: 75_000,
     }),
     rules: (symbol) => rules.get(symbol),
+    readRulesAgain: () => undefined,
     limits: {
       allowlist: new Set(["BTCUSDT", "ETHUSDT"]),
       staleThresholdSec: 10,

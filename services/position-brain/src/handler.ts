@@ -9,6 +9,7 @@ import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   describeIssues,
+  type OrderReason,
   isClosing,
   orderFate,
   type PlanEntry,
@@ -32,6 +33,7 @@ const WAIT_BUDGET_MS = 1_200;
 const ANSWER_MARGIN_MS = 150;
 /** Promised quantity can come free at any moment; a plan that has time looks again after this. */
 const LOOK_AGAIN_MS = 50;
+const REFUSED_BY_RULES = "rejected_by_rules" satisfies OrderReason;
 /** A result whose fills do not show is tried in place after these pauses, then left pending: requests are limited. */
 const RESULT_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 
@@ -48,6 +50,8 @@ export interface BrainOptions {
   refresh: PairRefresh;
   issuer: Issuer;
   rules: (symbol: string) => SymbolRules | undefined;
+  /** The venue refuses what the rules allow, or they forbid what it may allow by now. */
+  readRulesAgain: () => void;
   limits: Limits;
   /** What becomes of an answer; waits as long as simulated. */
   simulate: () => Promise<"answer" | "deny" | "drop">;
@@ -116,6 +120,7 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
       this.emit("settled", { result, tookMs: performance.now() - startedAt });
       return DONE;
     };
+    if (result.reason === REFUSED_BY_RULES) this.#options.readRulesAgain();
     // Nothing was promised for a symbol that is not ours, and nothing is known of its position.
     if (!placed || !this.#options.limits.allowlist.has(symbol)) return settle();
     const showAndSettle = async (): Promise<Disposition> => {
@@ -128,11 +133,14 @@ export class PositionBrain extends EventEmitter<BrainEvents> {
   };
 
   async #decide(plan: PlanEntry): Promise<{ decision: Allowed | Denied; releases: string }> {
-    const { pairs, rules, limits } = this.#options;
+    const { pairs, rules, limits, readRulesAgain } = this.#options;
     const { symbol, steps } = plan;
     const state = await pairs.state(symbol);
     const facts = { ...state, symbol, pct: steps.find(isClosing)?.pct ?? 100, rules: rules(symbol) };
-    return { decision: decide(facts, limits), releases: state.releases };
+    const decision = decide(facts, limits);
+    // It may trade again long before the rules are read again by themselves.
+    if (decision.verdict === "deny" && decision.reason === "symbol_not_trading") readRulesAgain();
+    return { decision, releases: state.releases };
   }
 
   /** Refreshes until the result's fills are in the pair. @returns why they are not, once patience has run out */

@@ -94,6 +94,7 @@ await runService({
         reserveTtlMs: reserveTtlMs(config),
       }),
       rules: (symbol) => rules.get(symbol),
+      readRulesAgain: () => rules.readAgain(),
       limits: {
         allowlist,
         staleThresholdSec: config.P33_STALE_THRESHOLD_SEC,

@@ -25,6 +25,7 @@ beforeEach(async () => {
     refresh,
     issuer: createIssuer({ redis: rig.redis, keys, issuer: GROUP, group: GROUP, ...ttl }),
     rules: (symbol) => rules.get(symbol),
+    readRulesAgain: () => undefined,
     limits: {
       allowlist: new Set([SYMBOL]),
       staleThresholdSec: 10,
