@@ -121,6 +121,13 @@ const NOTES: Readonly<
       by: "position-brain → consume",
       holds: "P3.3's yes or no, below",
     },
+    {
+      key: keys.permit("p26", PLAN),
+      type: "STRING",
+      ttlSec: 60,
+      by: "a third issuer that `APPLY_BARE_PERMITS` names → consume",
+      holds: "`1`, written before the plan is published: a yes without attempt, quantity and cap",
+    },
   ],
   block: {
     key: keys.block("governor", PLAN),
