@@ -101,6 +101,7 @@ function rate(text: string): number {
 }
 
 function redisUrl(text: string): string {
-  if (/^rediss?:\/\/\S+$/.test(text)) return text;
+  // Of a path that is no number, the client library would make database 0.
+  if (/^rediss?:\/\/[^\s/?#]+(\/\d*)?$/.test(text)) return text;
   throw new InvalidArgumentError("A URL such as redis://127.0.0.1:6379/5 is needed.");
 }

@@ -1,7 +1,14 @@
 /** The Redis of a run: one of its own, or the empty one that the caller names. */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import {
+  connectForCommands,
+  disconnect,
+  readFacts,
+  type RedisClient,
+  unusable,
+  waitsFor,
+} from "@quantum/redis";
 import { findRedisServer, startRedisServer } from "@quantum/testkit";
 
 export interface RunRedis {
@@ -45,8 +52,15 @@ export async function useRedis(url: string): Promise<RunRedis> {
     onError: (error) => (lastError = error.message),
   });
   try {
+    const cannotBeUsed = (why: string, cause?: unknown) =>
+      new Error(`--redis-url ${withoutPassword(url)} cannot be used: ${why}`, { cause });
+    const facts = await readFacts(client).catch((error: unknown) => {
+      throw cannotBeUsed(client.problem === undefined ? (error as Error).message : lastError, error);
+    });
+    const problems = [...unusable(facts), waitsFor(facts) ?? []].flat();
+    if (problems.length > 0) throw cannotBeUsed(problems.join("; "));
     const found = await firstKey(client).catch((error: unknown) => {
-      throw new Error(`--redis-url ${withoutPassword(url)} cannot be used: ${lastError}`, { cause: error });
+      throw cannotBeUsed(client.problem === undefined ? (error as Error).message : lastError, error);
     });
     if (found !== undefined) {
       throw new Error(

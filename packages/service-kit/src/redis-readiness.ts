@@ -55,9 +55,9 @@ function lostConnections(redis: RedisClient, clients: Iterable<RedisClient>, con
 
 function sentence(error: Error, config: RedisConfig): string {
   const disposition = dispositionOf(error);
-  return disposition.kind === "refused"
-    ? refusal(disposition, error, config)
-    : `Redis does not answer: ${error.message}`;
+  if (disposition.kind === "refused") return refusal(disposition, error, config);
+  const meaning = disposition.kind === "passes" ? disposition.meaning : "Redis refuses a write";
+  return `${meaning}: ${error.message}`;
 }
 
 /** Names the variable, says what to do and what Redis said. */

@@ -38,6 +38,7 @@ await runService({
         handle: async ({ id, fields }) => {
           log.info({ entry: id }, "handling");
           await delay(Number(fields["hold_ms"] ?? 0));
+          if (fields["fail"] !== undefined) throw new Error(fields["fail"]);
           return ACK;
         },
       }),

@@ -167,6 +167,12 @@ describe("exit codes", () => {
       stderr: expect.stringContaining("does not answer"),
     });
     expect(nowhere.stderr).not.toContain("secret");
+    expect(await permitctl(`${server.url}/99`, ["status"])).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("refuses: this Redis has no such database"),
+    });
+    expect((await permitctl(`${server.url}/three`, ["status"])).code).toBe(2);
     expect((await permitctl(server.url, ["halt"])).code).toBe(2);
     expect((await permitctl(server.url, ["kill", "maybe", "--yes", "--reason", "a drill"])).code).toBe(2);
     expect((await permitctl("http://no-redis", ["status"])).code).toBe(2);

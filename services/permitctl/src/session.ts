@@ -5,6 +5,7 @@ import {
   connectForBlocking,
   connectForCommands,
   disconnect,
+  dispositionOf,
   type RedisClient,
   RedisClock,
 } from "@quantum/redis";
@@ -37,20 +38,12 @@ export async function withSession<T>(
   command: (session: Session) => Promise<T>,
 ): Promise<T> {
   const url = await urlOf(options, host.env);
-  let problem = "";
-  const connection = { url, name: "permitctl", onError: (error: Error) => (problem = error.message) };
+  const connection = { url, name: "permitctl", onError: () => undefined };
   const redis = connectForCommands(connection);
   const clock = new RedisClock(redis);
   const shown = withoutPassword(url);
-  const unreachable = (error: unknown) =>
-    new CommandError(
-      EXIT.unreachable,
-      `Redis at ${shown} does not answer: ${problem || (error as Error).message}`,
-    );
   try {
-    await redis.ping().catch((error: unknown) => {
-      throw unreachable(error);
-    });
+    await redis.ping();
     // Ages are by Redis's clock: this machine's may be another one's.
     await clock.start();
     return await command({
@@ -61,12 +54,26 @@ export async function withSession<T>(
       connectForBlocking: () => connectForBlocking(connection),
     });
   } catch (error) {
-    if (!(error instanceof CommandError) && redis.status !== "ready") throw unreachable(error);
-    throw error;
+    throw error instanceof CommandError ? error : told(error, redis, shown);
   } finally {
     clock.stop();
     await disconnect(redis);
   }
+}
+
+/** What the shell is told: what to change, or to ask again later. */
+function told(error: unknown, { problem, status }: RedisClient, shown: string): unknown {
+  // The command may only have heard that its connection failed.
+  const cause = problem ?? (error as Error);
+  const disposition = dispositionOf(cause);
+  if (disposition.kind === "refused")
+    return new CommandError(
+      EXIT.usage,
+      `Redis at ${shown} refuses: ${disposition.advice} (${cause.message})`,
+    );
+  if (disposition.kind === "passes" && (problem !== undefined || status !== "ready"))
+    return new CommandError(EXIT.unreachable, `Redis at ${shown} does not answer: ${cause.message}`);
+  return error;
 }
 
 async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]): Promise<string> {
