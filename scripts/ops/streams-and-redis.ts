@@ -105,6 +105,13 @@ export const streamsAndRedis: DashboardSource = {
           queries: [{ expr: "min(quantum_redis_durable)", legend: "" }],
         },
         {
+          kind: "lines",
+          title: "Clocks",
+          description: "How far each service is ahead of Redis; half a second is the runbook ClockOffset.",
+          unit: "s",
+          queries: [{ expr: "max by (job) (quantum_clock_offset_seconds)", legend: "{{job}}" }],
+        },
+        {
           kind: "stat",
           title: "Dead letters",
           description: "permitctl dlq list shows them.",
