@@ -152,7 +152,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/issue.lua",
-        find: "if verdict == 'granted' and fate == 'executed' then",
+        find: "if verdict == 'granted' and (fate == 'executed' or is_unsettled) then",
         replace: "if false then",
       },
     ],

@@ -9,11 +9,12 @@
  *   which a row cannot be read, or that has none: unreadable is neither flat nor without orders.
  */
 import { EventEmitter } from "node:events";
-import type { Exchange, OrderState, Position, Rows, Trade } from "@quantum/exchange";
+import type { Exchange, Trade } from "@quantum/exchange";
 import { Big } from "big.js";
-import { agrees, type Execution, type Ledger, NO_TRADE, type Pair, snapshotOf } from "./pair.ts";
+import { type Observation, type Observations, type Observed, observing, pairOf } from "./observation.ts";
+import { agrees, type Execution, type Ledger, NO_TRADE, type Pair } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
-import { filledQty, needsTrades, openReduceQty, unmoved, withExecutions, withTrades } from "./reconcile.ts";
+import { filledQty, needsTrades, unmoved, withExecutions, withTrades } from "./reconcile.ts";
 import { tradesAfter, tradesOf } from "./trades.ts";
 
 /** Somebody else stored, or the position moved, this often in a row: leave it to them and to the next refresh. */
@@ -41,21 +42,6 @@ export interface RefreshEvents {
   failed: [{ symbol: string | undefined; error: Error }];
 }
 
-interface Observation {
-  position: Position;
-  openReduceQty: string;
-  /** When reading began. */
-  tsMs: number;
-}
-
-interface Observed {
-  observations: Map<string, Observation>;
-  /** Symbols with a row that cannot be read, and what is wrong with it. */
-  unreadable: Map<string, string>;
-  /** There is a row that does not tell its symbol. */
-  isUnattributed: boolean;
-}
-
 interface Queued {
   executions: Execution[];
   outcome: Promise<Outcome>;
@@ -71,6 +57,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   readonly #options: RefreshOptions;
   /** Allowlisted, or with a position when last seen. */
   readonly #symbols: Set<string>;
+  readonly #observations: Observations;
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #queued = new Map<string, Queued>();
   /** The symbols that have got their extra look since the last refresh of all. */
@@ -84,6 +71,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   constructor(options: RefreshOptions) {
     super();
     this.#options = options;
+    this.#observations = observing(options.exchange, () => options.pairs.now());
     this.#symbols = new Set(options.allowlist);
   }
 
@@ -143,7 +131,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   async accept(symbol: string): Promise<Outcome> {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const stored = await this.#options.pairs.read(symbol);
-      const outcome = await this.#beginLedger(stored, await this.#observeOne(symbol), [], "accepted");
+      const outcome = await this.#beginLedger(stored, await this.#observations.one(symbol), [], "accepted");
       if (outcome !== "conflict") return outcome;
     }
     return this.#inconclusive(symbol);
@@ -188,7 +176,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   async #refresh(symbol: string, executions: readonly Execution[]): Promise<Outcome> {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const stored = await this.#options.pairs.read(symbol);
-      const outcome = await this.#reconcile(stored, await this.#observeOne(symbol), executions);
+      const outcome = await this.#reconcile(stored, await this.#observations.one(symbol), executions);
       if (outcome !== "conflict") return outcome;
     }
     return this.#inconclusive(symbol);
@@ -213,7 +201,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       let trades = await this.#tradesAfter(symbol, ledger);
       pair = pairOf(observation, withTrades(ledger, trades));
       if (!agrees(pair)) {
-        const again = await this.#observeOne(symbol);
+        const again = await this.#observations.one(symbol);
         trades = await this.#tradesAfter(symbol, ledger);
         pair = pairOf(again, withTrades(ledger, trades));
       }
@@ -235,7 +223,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     let before = first;
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const newest = (await this.#options.exchange.trades(symbol, { limit: 1 })).at(-1);
-      const after = await this.#observeOne(symbol);
+      const after = await this.#observations.one(symbol);
       if (unmoved(before.position, after.position)) {
         const pair = pairOf(after, {
           amt: after.position.positionAmt,
@@ -323,54 +311,18 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return tradesAfter(this.#options.exchange, symbol, ledger.lastTradeId);
   }
 
-  async #observeOne(symbol: string): Promise<Observation> {
-    const { observations, unreadable } = await this.#observe(symbol);
-    const observation = observations.get(symbol);
-    if (observation !== undefined) return observation;
-    throw new Error(
-      unreadable.get(symbol) ?? `${symbol}: the exchange reports no position, not even a flat one`,
-    );
-  }
-
   /** A row that does not even tell its symbol may be any symbol's: then each of ours is asked about by itself. */
   async #observeAll(): Promise<Observed> {
-    const observed = await this.#observe();
+    const observed = await this.#observations.all();
     if (!observed.isUnattributed) return observed;
     const { observations, unreadable } = observed;
     for (const symbol of this.#symbols) {
       observations.delete(symbol);
-      const one = await this.#orFailed(symbol, () => this.#observeOne(symbol));
+      const one = await this.#orFailed(symbol, () => this.#observations.one(symbol));
       if (one !== undefined) observations.set(symbol, one);
       // Its failure has been told.
       unreadable.delete(symbol);
     }
     return observed;
   }
-
-  /** Open orders first: one that fills in between is subtracted from what it has already reduced, never missed. */
-  async #observe(symbol?: string): Promise<Observed> {
-    const tsMs = this.#options.pairs.now();
-    const orders = await this.#options.exchange.openOrders(symbol);
-    const positions = await this.#options.exchange.positions(symbol);
-    return observedOf(positions, orders, tsMs);
-  }
-}
-
-function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: number): Observed {
-  const rows = [...orders.unreadable, ...positions.unreadable];
-  const unreadable = new Map<string, string>();
-  for (const { symbol, problem } of rows) {
-    if (symbol !== undefined) unreadable.set(symbol, `${symbol}: ${problem}`);
-  }
-  const observations = new Map<string, Observation>();
-  for (const position of positions.rows) {
-    if (unreadable.has(position.symbol)) continue;
-    const observation = { position, openReduceQty: openReduceQty(position, orders.rows), tsMs };
-    observations.set(position.symbol, observation);
-  }
-  return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };
-}
-
-function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: Ledger): Pair {
-  return { snapshot: snapshotOf(position, openReduceQty, tsMs), ledger };
 }

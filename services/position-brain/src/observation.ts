@@ -1,0 +1,66 @@
+/**
+ * What the exchange says of positions and open orders at one moment. A row that cannot be read makes its own symbol
+ * unreadable, neither flat nor without orders, and no other.
+ */
+import type { Exchange, OrderState, Position, Rows } from "@quantum/exchange";
+import { type Ledger, type Pair, snapshotOf } from "./pair.ts";
+import { openReduceQty } from "./reconcile.ts";
+
+export interface Observation {
+  position: Position;
+  openReduceQty: string;
+  /** When reading began. */
+  tsMs: number;
+}
+
+export interface Observed {
+  observations: Map<string, Observation>;
+  /** Symbols with a row that cannot be read, and what is wrong with it. */
+  unreadable: Map<string, string>;
+  /** There is a row that does not tell its symbol. */
+  isUnattributed: boolean;
+}
+
+export type Observations = ReturnType<typeof observing>;
+
+export function observing(exchange: Exchange, now: () => number) {
+  /** Open orders first: one that fills in between is subtracted from what it has already reduced, never missed. */
+  const observe = async (symbol?: string): Promise<Observed> => {
+    const tsMs = now();
+    const orders = await exchange.openOrders(symbol);
+    const positions = await exchange.positions(symbol);
+    return observedOf(positions, orders, tsMs);
+  };
+  return {
+    all: () => observe(),
+
+    /** Throws if the exchange tells nothing of it. */
+    async one(symbol: string): Promise<Observation> {
+      const { observations, unreadable } = await observe(symbol);
+      const observation = observations.get(symbol);
+      if (observation !== undefined) return observation;
+      throw new Error(
+        unreadable.get(symbol) ?? `${symbol}: the exchange reports no position, not even a flat one`,
+      );
+    },
+  };
+}
+
+export function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: Ledger): Pair {
+  return { snapshot: snapshotOf(position, openReduceQty, tsMs), ledger };
+}
+
+function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: number): Observed {
+  const rows = [...orders.unreadable, ...positions.unreadable];
+  const unreadable = new Map<string, string>();
+  for (const { symbol, problem } of rows) {
+    if (symbol !== undefined) unreadable.set(symbol, `${symbol}: ${problem}`);
+  }
+  const observations = new Map<string, Observation>();
+  for (const position of positions.rows) {
+    if (unreadable.has(position.symbol)) continue;
+    const observation = { position, openReduceQty: openReduceQty(position, orders.rows), tsMs };
+    observations.set(position.symbol, observation);
+  }
+  return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };
+}
