@@ -98,7 +98,7 @@ await runService({
     const handOvers = new HandOvers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {
-        resolver.start();
+        resolver.start(progress);
         handOvers.start(progress);
       },
       readiness: async () => exchange.problems(),

@@ -4,6 +4,7 @@
  * (`questions.ts`); the timer here only looks at it.
  */
 import { type Exchange, ExchangeError, isClosed } from "@quantum/exchange";
+import type { Attempts, Progress } from "@quantum/service-kit";
 import { type AccountFinding, NOT_PLACED_BY_EVIDENCE, settlementOf, weigh } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { askAccount, askFor } from "./evidence.ts";
@@ -37,6 +38,7 @@ export class Resolver {
   readonly #asking = new Map<string, Promise<void>>();
   /** When an order was last asked about and denied, by the monotonic clock. */
   readonly #deniedAt = new Map<string, number>();
+  #settling: Attempts | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   /** Something may be due that was not when the index was looked at. */
@@ -47,8 +49,9 @@ export class Resolver {
     this.#options = options;
   }
 
-  start(): void {
-    this.#running = this.#run();
+  start(progress: Progress): void {
+    this.#settling = progress.attempts("settle orders in doubt");
+    this.#running = this.#run(progress.loop("look for unsettled orders", LOOK_EVERY_MS, () => this.#look()));
   }
 
   async stop(): Promise<void> {
@@ -64,10 +67,13 @@ export class Resolver {
     this.#endRest();
   };
 
-  async #run(): Promise<void> {
+  async #run(look: () => Promise<number>): Promise<void> {
     while (!this.#stopped) {
       this.#isWoken = false;
-      const dueInMs = await this.#look();
+      const dueInMs = await look().catch((error: unknown) => {
+        this.#failed("look for unsettled orders", error as Error);
+        return LOOK_EVERY_MS;
+      });
       if (!this.#isWoken) await this.#rest(Math.min(dueInMs, LOOK_EVERY_MS));
     }
   }
@@ -83,28 +89,25 @@ export class Resolver {
   /** Begins the questions that are due. @returns in how many ms the next one is */
   async #look(): Promise<number> {
     const { questions } = this.#options;
-    try {
-      const listed = await questions.list();
-      const listedIds = new Set(listed.map(({ planId }) => planId));
-      for (const planId of this.#deniedAt.keys()) if (!listedIds.has(planId)) this.#deniedAt.delete(planId);
-      let dueInMs = LOOK_EVERY_MS;
-      for (const { planId, symbol } of listed) {
-        if (this.#asking.has(planId) || this.#asking.size >= CONCURRENCY) continue;
-        const taken = await questions.take(planId, symbol);
-        if ("dueInMs" in taken) dueInMs = Math.min(dueInMs, taken.dueInMs);
-        else this.#asking.set(planId, this.#begin(taken.order, taken.asked));
-      }
-      return dueInMs;
-    } catch (error) {
-      this.#failed("look for unsettled orders", error as Error);
-      return LOOK_EVERY_MS;
+    const listed = await questions.list();
+    const listedIds = new Set(listed.map(({ planId }) => planId));
+    for (const planId of this.#deniedAt.keys()) if (!listedIds.has(planId)) this.#deniedAt.delete(planId);
+    let dueInMs = LOOK_EVERY_MS;
+    for (const { planId, symbol } of listed) {
+      if (this.#asking.has(planId) || this.#asking.size >= CONCURRENCY) continue;
+      const taken = await questions.take(planId, symbol);
+      if ("dueInMs" in taken) dueInMs = Math.min(dueInMs, taken.dueInMs);
+      else this.#asking.set(planId, this.#begin(taken.order, taken.asked));
     }
+    return dueInMs;
   }
 
   async #begin(order: KnownOrder, asked: number): Promise<void> {
     try {
       await this.#ask(order, asked);
+      this.#settling?.ended(order.planId);
     } catch (error) {
+      this.#settling?.failed(order.planId, (error as Error).message);
       this.#failed(`ask for ${order.clientOrderId}`, error as Error);
     }
     this.#asking.delete(order.planId);

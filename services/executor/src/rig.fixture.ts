@@ -6,6 +6,7 @@ import { connectForBlocking, connectForCommands, disconnect } from "@quantum/red
 import { StreamConsumer } from "@quantum/streams";
 import { startRedisServer } from "@quantum/testkit";
 import { expect } from "vitest";
+import { Progress } from "@quantum/service-kit";
 import { createEvents, type Events } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
 import { HandOvers } from "./hand-overs.ts";
@@ -183,7 +184,7 @@ export async function startRig() {
       const orders = createOrders({ redis: own, keys, group: GROUP, events });
       const questions = createQuestions({ redis: own, keys, events });
       const resolver = new Resolver({ orders, questions, exchange, events, absenceMs });
-      resolver.start();
+      resolver.start(new Progress());
       const memory = new RedisMemory(own, keys, events);
       const common = {
         orders,
