@@ -8,6 +8,7 @@ import type { FaultKind, Ground } from "./faults.ts";
 const ORDER_FAULTS = [
   "503_before",
   "503_after",
+  "503_failed",
   "-1007",
   "-1007_not_executed",
   "timeout_before",

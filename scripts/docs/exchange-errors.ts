@@ -1,4 +1,4 @@
-import { type Disposition, dispositionOf, RULINGS } from "@quantum/exchange";
+import { type Disposition, dispositionOf, FAILURES, RULINGS } from "@quantum/exchange";
 import { code, page, table } from "./markdown.ts";
 
 const DISPOSITIONS: Readonly<Record<Disposition, string>> = {
@@ -7,6 +7,7 @@ const DISPOSITIONS: Readonly<Record<Disposition, string>> = {
   expired: "it reached the exchange outside its send window: NOT_PLACED `execute_expired`",
   retry_after:
     "turned away before the engine: NOT_PLACED `rate_limited`, and no orders until the pause that was asked for is over",
+  unavailable: "the exchange failed, or was not reached: NOT_PLACED `exchange_unavailable`",
   already_placed: "an open order has our client order id: it is asked for and adopted",
   ambiguous: "it may have been executed: UNKNOWN, asked for by its client order id, never sent again",
 };
@@ -34,7 +35,7 @@ export function renderExchangeErrors(): string {
       ]),
     ),
     "## Without a known code, by HTTP status",
-    "429 and 418 win over any code. Doubt is the default: only a 4xx says that nothing was executed.",
+    "429 and 418 win over any code. Doubt is the default: of statuses alone, only a 4xx says that nothing was executed.",
     table(
       ["status", "disposition"],
       STATUSES.map((httpStatus) => [
@@ -42,5 +43,9 @@ export function renderExchangeErrors(): string {
         code(dispositionOf({ code: undefined, httpStatus })),
       ]),
     ),
+    "## By words and by connection",
+    "A 503 that says one of these, with any code, is a failure (`unavailable`); one that says anything else, as `Unknown error, please check your request or try again later.` does, is `ambiguous`:",
+    [...FAILURES].map((said) => `- \`${said}\``).join("\n"),
+    "Where no connection came to be (`ECONNREFUSED`, `ENOTFOUND`, `EAI_AGAIN`), the order was not sent (`unavailable`); one that breaks later is `ambiguous`.",
   );
 }

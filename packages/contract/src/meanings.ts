@@ -248,6 +248,10 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     meaning: "the exchange asked for a pause, and turned the order away or would have",
     lookAt: "the executor's log: how long a pause; who else uses the account's limits",
   },
+  exchange_unavailable: {
+    meaning: "the exchange said that it had failed, or could not be reached: the order never came to be",
+    lookAt: "does the exchange answer? its status page; /readyz of the executor says what it hears",
+  },
   not_placed_by_evidence: {
     meaning:
       "for EXECUTOR_ABSENCE_SEC after the send window the exchange denied the order, and the account's orders, trades and position show nothing of it",

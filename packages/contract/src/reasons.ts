@@ -113,6 +113,7 @@ export const ORDER_REASONS = [
   "symbol_unknown",
   "paper_plan",
   "rate_limited",
+  "exchange_unavailable",
   "not_placed_by_evidence",
   "rejected_by_exchange",
   "rejected_by_rules",

@@ -240,7 +240,7 @@ function placementOf(failure: ExchangeError): Placement {
   const outcome = failure instanceof PausedError ? "retry_after" : dispositionOf(failure);
   if (outcome === "already_placed") return { outcome };
   if (outcome === "rejected") return { outcome, code, message };
-  if (outcome === "expired") return { outcome, message };
+  if (outcome === "expired" || outcome === "unavailable") return { outcome, message };
   if (outcome === "retry_after") {
     return { outcome, retryAfterMs: failure.retryAfterMs ?? RATE_LIMIT_WINDOW_MS, message };
   }

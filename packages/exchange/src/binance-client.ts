@@ -102,6 +102,8 @@ const rawFailure = z.object({
 });
 
 const MS_PER_SECOND = 1000;
+/** Nobody listens there, or nobody knows where that is: raised only before there is a connection. */
+const NOT_CONNECTED: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 
 /**
  * Reduces whatever the client threw to what may be logged. The original holds the API key, the signed URL and the
@@ -112,7 +114,10 @@ const MS_PER_SECOND = 1000;
 export function failureOf(error: unknown, venueNowMs: number): ExchangeError {
   if (error instanceof ExchangeError) return error;
   const raw = rawFailure.safeParse(error).data;
-  if (!raw?.response) return new ExchangeError(`no answer (${raw?.code ?? "unknown failure"})`);
+  if (!raw?.response) {
+    const why = raw?.code ?? "unknown failure";
+    return new ExchangeError(`no answer (${why})`, { notSent: NOT_CONNECTED.has(why) });
+  }
 
   const { status, data, headers } = raw.response;
   const body = errorAnswer.safeParse(data).data;
@@ -123,6 +128,7 @@ export function failureOf(error: unknown, venueNowMs: number): ExchangeError {
     body ? `HTTP ${status}: ${body.msg} (${body.code})` : `HTTP ${status} without an error code`,
     {
       httpStatus: status,
+      said: text.trim(),
       ...(body ? { code: body.code } : {}),
       ...(told.length === 0 ? {} : { retryAfterMs: Math.max(SHORTEST_WAIT_MS, ...told) }),
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { dispositionOf, RULINGS } from "./dispositions.ts";
+import { dispositionOf, FAILURES, RULINGS } from "./dispositions.ts";
 
 describe("dispositionOf", () => {
   it("lets the rate limits' statuses win over any code", () => {
@@ -26,6 +26,29 @@ describe("dispositionOf", () => {
     [-4116, 400, "already_placed"],
   ] as const)("judges code %o with status %o as %s", (code, httpStatus, disposition) => {
     expect(dispositionOf({ code, httpStatus })).toBe(disposition);
+  });
+
+  it.each([
+    ["Unknown error, please check your request or try again later.", "ambiguous"],
+    ["Service Unavailable.", "unavailable"],
+    ["Internal error; unable to process your request. Please try again.", "unavailable"],
+    ["Service Unavailable. Please hold.", "ambiguous"],
+    ["<html><title>503 Service Unavailable</title></html>", "ambiguous"],
+    ["", "ambiguous"],
+  ] as const)("takes a 503 that says %j for %s, with any code or none", (said, disposition) => {
+    for (const code of [undefined, -1000, -1001])
+      expect(dispositionOf({ code, httpStatus: 503, said })).toBe(disposition);
+  });
+
+  it("takes those words at their value with a 503 only", () => {
+    for (const said of FAILURES) {
+      for (const httpStatus of [500, 502, 504, 408])
+        expect(dispositionOf({ code: -1001, httpStatus, said })).toBe("ambiguous");
+    }
+  });
+
+  it("knows that what was not sent was not executed", () => {
+    expect(dispositionOf({ code: undefined, httpStatus: undefined, notSent: true })).toBe("unavailable");
   });
 
   it.each([-1000, -1001, -1006, -1007])("holds %i for unknown, as it is documented", (code) => {

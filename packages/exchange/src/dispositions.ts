@@ -102,10 +102,23 @@ const BACKEND_TIMEOUT = 408;
 /** Without a code it is the firewall's before the venue: 403 tells of requests that it took for an attack. */
 const FORBIDDEN = 403;
 
-type Failure = Readonly<Pick<ExchangeError, "code" | "httpStatus">>;
+const UNAVAILABLE = 503;
+
+/**
+ * What a 503 says when the request has certainly failed. Any other words, "Unknown error, please check your request or
+ * try again later." among them, leave it open. Source: Binance, USDⓈ-M Futures, "HTTP Return Codes".
+ */
+export const FAILURES: ReadonlySet<string> = new Set([
+  "Service Unavailable.",
+  "Internal error; unable to process your request. Please try again.",
+]);
+
+type Failure = Readonly<
+  Pick<ExchangeError, "code" | "httpStatus"> & Partial<Pick<ExchangeError, "said" | "notSent">>
+>;
 
 /** No request at all is wanted for a while: who goes on asking is banned for longer. */
-export function asksForPause({ code, httpStatus }: Failure): boolean {
+export function asksForPause({ code, httpStatus }: Pick<Failure, "code" | "httpStatus">): boolean {
   return (
     httpStatus === TOO_MANY_REQUESTS ||
     httpStatus === BANNED ||
@@ -115,12 +128,13 @@ export function asksForPause({ code, httpStatus }: Failure): boolean {
 }
 
 /**
- * Doubt is the default: whatever is neither a documented code nor a 4xx may have executed. In particular a 5xx
+ * Doubt is the default: whatever is neither a documented failure nor a 4xx may have executed. In particular a 5xx
  * without a code, which Binance says must not be taken for a failure.
  */
 export function dispositionOf(failure: Failure): Disposition {
-  const { code, httpStatus } = failure;
+  const { code, httpStatus, said = "", notSent = false } = failure;
   if (asksForPause(failure)) return "retry_after";
+  if (notSent || (httpStatus === UNAVAILABLE && FAILURES.has(said))) return "unavailable";
   const known = code === undefined ? undefined : RULINGS.get(code);
   if (known) return known.disposition;
   if (httpStatus === undefined || httpStatus === BACKEND_TIMEOUT) return "ambiguous";

@@ -6,7 +6,14 @@ export {
   type RowsEndpoint,
   type UnreadableRow,
 } from "./binance-adapter.ts";
-export { type Concern, concernOf, dispositionOf, RULINGS, type Disposition } from "./dispositions.ts";
+export {
+  type Concern,
+  concernOf,
+  dispositionOf,
+  FAILURES,
+  RULINGS,
+  type Disposition,
+} from "./dispositions.ts";
 export { PAUSE_SCOPES, type Pause, type PauseScope, Pauses } from "./pauses.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";

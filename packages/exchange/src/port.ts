@@ -186,10 +186,20 @@ export type Placement =
   | { readonly outcome: "expired"; readonly message: string }
   /** Definitely not executed: the venue wants us to wait. */
   | { readonly outcome: "retry_after"; readonly retryAfterMs: number; readonly message: string }
+  /** Definitely not executed: the venue was not reached, or says that it failed. */
+  | { readonly outcome: "unavailable"; readonly message: string }
   /** May have executed: never resend, query by client order id. */
   | { readonly outcome: "ambiguous"; readonly reason: string }
   /** An open order has this client order id: query it and adopt it. */
   | { readonly outcome: "already_placed" };
+
+export interface ExchangeErrorDetails {
+  code?: number;
+  httpStatus?: number;
+  retryAfterMs?: number;
+  said?: string;
+  notSent?: boolean;
+}
 
 /** A read that gave no usable answer. It carries nothing of the request, so no key or signature can leak. */
 export class ExchangeError extends Error {
@@ -199,11 +209,17 @@ export class ExchangeError extends Error {
   /** Absent if no answer came. */
   readonly httpStatus: number | undefined;
   readonly retryAfterMs: number | undefined;
+  /** The venue's own words, "" if there are none. */
+  readonly said: string;
+  /** No connection came to be, so the venue never saw the request. */
+  readonly notSent: boolean;
 
-  constructor(message: string, details: { code?: number; httpStatus?: number; retryAfterMs?: number } = {}) {
+  constructor(message: string, details: ExchangeErrorDetails = {}) {
     super(message);
     this.code = details.code;
     this.httpStatus = details.httpStatus;
     this.retryAfterMs = details.retryAfterMs;
+    this.said = details.said ?? "";
+    this.notSent = details.notSent ?? false;
   }
 }

@@ -12,6 +12,8 @@ export const FAULT_KINDS = [
   /** Banned for going on after 429; Retry-After is `ms`. */
   "418",
   "503_before",
+  /** 503 in the words that the venue documents as a failure. */
+  "503_failed",
   /** 503 although it was executed. */
   "503_after",
   /** Backend timeout although it was executed. */
@@ -57,6 +59,7 @@ const MS_PER_SECOND = 1000;
 const HTTP_UNAVAILABLE = 503;
 const HTTP_BACKEND_TIMEOUT = 408;
 const UNAVAILABLE_TEXT = "Unknown error, please check your request or try again later.";
+const FAILED_TEXT = "Internal error; unable to process your request. Please try again.";
 const TIMEOUT_TEXT =
   "Timeout waiting for response from backend server. Send status unknown; execution status unknown.";
 
@@ -101,6 +104,8 @@ export async function before(fault: Fault, request: FastifyRequest): Promise<voi
       throw new VenueError(-1003, "Way too many requests; IP banned.", 418, retryAfterSec);
     case "503_before":
       throw new VenueError(-1000, UNAVAILABLE_TEXT, HTTP_UNAVAILABLE);
+    case "503_failed":
+      throw new VenueError(-1001, FAILED_TEXT, HTTP_UNAVAILABLE);
     case "-1007_not_executed":
       throw new VenueError(-1007, TIMEOUT_TEXT, HTTP_BACKEND_TIMEOUT);
     case "timeout_before":

@@ -148,6 +148,8 @@ describe("the answer to the one send", () => {
     expect(late).toMatchObject({ settlement: { outcome: "NOT_PLACED", reason: "execute_expired" } });
     const limited = afterPlacement({ outcome: "retry_after", retryAfterMs: 1, message: "429" });
     expect(limited).toMatchObject({ settlement: { outcome: "NOT_PLACED", reason: "rate_limited" } });
+    const away = afterPlacement({ outcome: "unavailable", message: "HTTP 503" });
+    expect(away).toMatchObject({ settlement: { outcome: "NOT_PLACED", reason: "exchange_unavailable" } });
   });
 
   it("leaves doubt where it does not tell", () => {

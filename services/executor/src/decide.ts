@@ -105,6 +105,11 @@ export function afterPlacement(placement: Placement): NextStep {
       return { kind: "settle", settlement: withoutOrder("NOT_PLACED", "execute_expired", placement.message) };
     case "retry_after":
       return { kind: "settle", settlement: withoutOrder("NOT_PLACED", "rate_limited", placement.message) };
+    case "unavailable":
+      return {
+        kind: "settle",
+        settlement: withoutOrder("NOT_PLACED", "exchange_unavailable", placement.message),
+      };
     case "already_placed":
       return { kind: "doubt", doubt: "already_placed", detail: "" };
     case "ambiguous":

@@ -133,6 +133,14 @@ describe("the answer to an order", () => {
     expect(await rig.ordersOf(entry)).toEqual([]);
   });
 
+  it.concurrent("503_failed: NOT_PLACED at once, as the venue says that it failed", async () => {
+    const symbol = rig.freshSymbol();
+    await rig.fault({ kind: "503_failed", symbol });
+    const entry = await rig.spend({ symbol });
+    expect((await run(entry, "NOT_PLACED", "exchange_unavailable"))?.["detail"]).toContain("Internal error");
+    expect(await rig.ordersOf(entry)).toEqual([]);
+  });
+
   it.concurrent.each([
     [-2022, "rejected_by_exchange"],
     [-2019, "rejected_for_account"],
