@@ -4,7 +4,7 @@ import { type BinanceOptions, createBinanceExchange, RuleBook, whenReady } from 
 import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { StreamConsumer } from "@quantum/streams";
-import { startRedisServer } from "@quantum/testkit";
+import { patienceMs, startRedisServer } from "@quantum/testkit";
 import { expect } from "vitest";
 import { Progress } from "@quantum/service-kit";
 import { createEvents, type Events } from "./events.ts";
@@ -169,8 +169,8 @@ export async function startRig() {
 
     /** @param options a short window, and a short absence, make evidence come soon */
     async executor(options: Partial<BinanceOptions> & { consumer?: string; absenceMs?: number } = {}) {
-      const { recvWindowMs = 700, timeoutMs = 400, consumer: name = "executor-1" } = options;
-      const { absenceMs = 300 } = options;
+      const { recvWindowMs = patienceMs(700), timeoutMs = patienceMs(400) } = options;
+      const { absenceMs = 300, consumer: name = "executor-1" } = options;
       const own = connectForCommands(connection(name));
       const events = createEvents().setMaxListeners(0);
       const exchange = reportCalls(
