@@ -1,5 +1,6 @@
 /** The planted bugs, in the order of the table. */
 import { BOOK_MUTANTS } from "./book-mutants.ts";
+import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
@@ -9,5 +10,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...ORDER_MUTANTS,
   ...PERMIT_MUTANTS,
   ...BOOK_MUTANTS,
+  ...EXCHANGE_MUTANTS,
   ...PLAN_MUTANTS,
 ];

@@ -115,6 +115,13 @@ export const issuers: DashboardSource = {
         },
         {
           kind: "lines",
+          title: "Pauses that the exchange asks for",
+          description: "How long it wants no requests, or no orders; the runbook is ExchangePaused.",
+          unit: "s",
+          queries: [{ expr: "max by (scope) (quantum_exchange_pause_seconds)", legend: "{{scope}}" }],
+        },
+        {
+          kind: "lines",
           title: "Disagreement of position and ledger",
           description: "How long it has lasted; a minute is the runbook DriftHold.",
           unit: "s",

@@ -4,7 +4,7 @@ import { ErrorWindow } from "./errors.ts";
 const HOUR_MS = 3_600_000;
 const NOW = 1_769_301_008_977;
 
-function windowOf(limit: number, ...errors: readonly (string | "account")[]): ErrorWindow {
+function windowOf(limit: number, ...errors: readonly string[]): ErrorWindow {
   const window = new ErrorWindow(HOUR_MS, limit);
   for (const who of errors) window.add(NOW, who === "account" ? "account" : { symbol: who });
   return window;

@@ -1,0 +1,93 @@
+/** Bugs of what the exchange says: rows, pauses, refusals. */
+import type { Mutant } from "./mutant.ts";
+
+const EXCHANGE = "packages/exchange/src";
+const BRAIN = "services/position-brain/src";
+
+export const EXCHANGE_MUTANTS: readonly Mutant[] = [
+  {
+    bug: "a row that cannot be read fails all rows",
+    edits: [
+      {
+        file: `${EXCHANGE}/answers.ts`,
+        find: "const parsed = row.safeParse(item);",
+        replace: "const parsed = { ...row.safeParse(item), success: true, data: row.parse(item) };",
+      },
+    ],
+    test: `${EXCHANGE}/rows.test.ts`,
+  },
+  {
+    bug: "a row that cannot be read keeps every symbol from being refreshed",
+    edits: [
+      {
+        file: `${BRAIN}/observation.ts`,
+        find: "if (unreadable.has(position.symbol)) continue;",
+        replace: "if (rows.length > 0) continue;",
+      },
+    ],
+    test: `${BRAIN}/refresh.test.ts`,
+    only: "a row that cannot be read",
+  },
+  {
+    bug: "an open order that cannot be read counts as none",
+    edits: [
+      {
+        file: `${BRAIN}/observation.ts`,
+        find: "const rows = [...orders.unreadable, ...positions.unreadable];",
+        replace: "const rows = [...positions.unreadable];",
+      },
+    ],
+    test: `${BRAIN}/refresh.test.ts`,
+    only: "a row that cannot be read",
+  },
+  {
+    bug: "the first page of trades is taken for all, where no trade is counted yet",
+    edits: [
+      {
+        file: `${BRAIN}/trades.ts`,
+        find: "if (recent.length < pageSize) return recent;",
+        replace: "if (recent.length >= 0) return recent;",
+      },
+    ],
+    test: `${BRAIN}/refresh.test.ts`,
+    only: "trades after an id",
+  },
+  {
+    bug: "the end of a ban that stands in the text is not honoured",
+    edits: [
+      {
+        file: `${EXCHANGE}/binance-client.ts`,
+        find: "if (until === undefined) return undefined;",
+        replace: "if (until !== null) return undefined;",
+      },
+    ],
+    test: `${EXCHANGE}/pauses.test.ts`,
+  },
+  {
+    bug: "one symbol's errors disarm everything",
+    edits: [
+      {
+        file: "services/governor/src/errors.ts",
+        find: "Math.min(recent.length, Math.ceil(this.#limit / 2))",
+        replace: "recent.length",
+      },
+      {
+        file: "services/governor/src/errors.ts",
+        find: "const concernsAll = this.#account.length > 0 || this.#symbols.size > 1;",
+        replace: "const concernsAll = true;",
+      },
+    ],
+    test: "services/governor/src/errors.test.ts",
+  },
+  {
+    bug: "amounts are added in doubles",
+    edits: [
+      {
+        file: "lua/shared/exact.lua",
+        find: "if #a <= LIMB_DIGITS and #b <= LIMB_DIGITS then return string.format('%.0f', tonumber(a) + tonumber(b)) end",
+        replace: "if a and b then return string.format('%.0f', tonumber(a) + tonumber(b)) end",
+      },
+    ],
+    test: "lua/exact.test.ts",
+  },
+];
