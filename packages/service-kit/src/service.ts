@@ -5,23 +5,17 @@
  * launcher (an IPC channel) it also ends when the launcher does.
  */
 import { hostname } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
 import { createKeys, type Keys } from "@quantum/contract";
 import {
   connectForBlocking,
   connectForCommands,
   connectForJobs,
-  dispositionOf,
   disconnect,
-  notReadable,
-  readFacts,
   type RedisClient,
   RedisClock,
   type RedisFacts,
-  unusable,
-  waitsFor,
 } from "@quantum/redis";
-import { pythonConsumers, type StreamConsumer } from "@quantum/streams";
+import type { StreamConsumer } from "@quantum/streams";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
@@ -34,30 +28,22 @@ import {
   readConfig,
   type RedisConfig,
   redisUrl,
-  redisVariable,
 } from "./config.ts";
+import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
 import { createHttp } from "./http.ts";
 import { createLogOutput } from "./log-output.ts";
 import { standardOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { redisProblems, refusal } from "./redis-readiness.ts";
+import { redisProblems } from "./redis-readiness.ts";
 import { observeReadiness } from "./readiness-telemetry.ts";
 import { reportable } from "./reportable.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
 import { startUpkeep } from "./upkeep.ts";
+import { refusedBy, waitForRedis } from "./wait-for-redis.ts";
 
 /** Longer than any handler takes; compose's stop_grace_period and systemd's TimeoutStopSec exceed it. */
 const STOP_DEADLINE_MS = 10_000;
-const REDIS_RETRY_MS = 1_000;
-/** A consumer whose reads have not been answered for this long (several BLOCKs) is not ready. */
-const PROGRESS_BOUND_MS = 20_000;
-/** Long enough to be seen by whoever asks regularly. */
-const LOSS_SHOWN_MS = 30_000;
-/** Several of the consumer's looks for entries that a dead replica left. */
-const RECLAIM_BOUND_MS = 20_000;
-/** No handler takes this long: requests to Redis and exchange have shorter deadlines. */
-const HANDLER_BOUND_MS = 60_000;
 
 // Exit codes. Units are not restarted after a refusal: it would be the same again.
 const FAILED = 1;
@@ -193,88 +179,6 @@ export async function runService<Schema extends z.ZodObject>(
       },
     };
   });
-}
-
-/** Entries that come again and again. */
-function watchEntries(consumer: StreamConsumer, progress: Progress): void {
-  const attempts = progress.attempts(`handle entries of ${consumer.stream}`);
-  consumer.on("handled", ({ entry, disposition }) => {
-    if (disposition.kind === "retry") attempts.failed(entry.id, disposition.reason);
-    else attempts.ended(entry.id);
-  });
-}
-
-function notReady({ stream, group, groupReady, groupLostAtMs, silence }: StreamConsumer): string[] {
-  if (!groupReady) return [`the group ${group} on ${stream} does not exist`];
-  const seconds = (ms: number) => Math.round(ms / 1000);
-  const lostMs = performance.now() - groupLostAtMs;
-  if (lostMs < LOSS_SHOWN_MS)
-    return [
-      `the group ${group} on ${stream} was lost ${seconds(lostMs)} s ago: it is read again from its beginning`,
-    ];
-  const { readMs, reclaimMs, oldest } = silence;
-  if (readMs > PROGRESS_BOUND_MS) return [`no read of ${stream} was answered for ${seconds(readMs)} s`];
-  if (reclaimMs > RECLAIM_BOUND_MS)
-    return [`pending entries of ${stream} could not be looked for in ${seconds(reclaimMs)} s`];
-  if (oldest !== undefined && oldest.ms > HANDLER_BOUND_MS)
-    return [`entry ${oldest.id} of ${stream} has been under way for ${seconds(oldest.ms)} s`];
-  return [];
-}
-
-/** Whether a Python service takes entries out of our group. Redis's silence is told of above. */
-async function shared(redis: RedisClient, { stream, group }: StreamConsumer): Promise<string[]> {
-  const names = await pythonConsumers(redis, stream, group).catch(() => []);
-  if (names.length === 0) return [];
-  return [`${names.join(", ")} reads ${stream} in our group ${group}: two of one role are at work, stop one`];
-}
-
-/** Waits for what passes, and says it. Throws {@link ConfigError} for what does not, and names the variable. */
-async function waitForRedis(
-  redis: RedisClient,
-  config: RedisConfig,
-  { log, waiting }: Pick<BareContext<unknown>, "log" | "waiting">,
-): Promise<RedisFacts> {
-  for (;;) {
-    try {
-      const facts = await readFacts(redis);
-      const problems = unusable(facts);
-      if (problems.length > 0)
-        throw new ConfigError(problems.map((problem) => `${redisVariable(config, "server")}: ${problem}`));
-      const state = waitsFor(facts);
-      if (state === undefined) {
-        await probeScripts(redis);
-        const missing = notReadable(facts);
-        if (missing.length > 0) log.warn({ missing }, "Redis does not tell everything about itself");
-        waiting(undefined);
-        return facts;
-      }
-      waiting(`Redis: ${state}`);
-      log.warn({ state }, "waiting for Redis");
-    } catch (error) {
-      // The command may only have heard that its connection failed.
-      const cause = redis.problem ?? error;
-      const refused = error instanceof ConfigError ? error : refusedBy(cause, config);
-      if (refused !== undefined) throw refused;
-      const disposition = dispositionOf(cause);
-      waiting(
-        `Redis: ${disposition.kind === "passes" ? `${disposition.meaning}: ` : ""}${(cause as Error).message}`,
-      );
-      log.warn({ err: cause }, "waiting for Redis");
-    }
-    await delay(REDIS_RETRY_MS);
-  }
-}
-
-/** Everything that matters is a script. */
-async function probeScripts(redis: RedisClient): Promise<void> {
-  await redis.eval("return 1", 0);
-}
-
-function refusedBy(error: unknown, config: RedisConfig): ConfigError | undefined {
-  const disposition = dispositionOf(error);
-  return disposition.kind === "refused"
-    ? new ConfigError([refusal(disposition, error as Error, config)])
-    : undefined;
 }
 
 interface Started {

@@ -1,0 +1,64 @@
+/** The start's wait for Redis: what passes is waited for, what does not ends the start. */
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  dispositionOf,
+  notReadable,
+  readFacts,
+  type RedisClient,
+  type RedisFacts,
+  unusable,
+  waitsFor,
+} from "@quantum/redis";
+import { ConfigError, type RedisConfig, redisVariable } from "./config.ts";
+import { refusal } from "./redis-readiness.ts";
+import type { BareContext } from "./service.ts";
+
+const REDIS_RETRY_MS = 1_000;
+/** Waits for what passes, and says it. Throws {@link ConfigError} for what does not, and names the variable. */
+export async function waitForRedis(
+  redis: RedisClient,
+  config: RedisConfig,
+  { log, waiting }: Pick<BareContext<unknown>, "log" | "waiting">,
+): Promise<RedisFacts> {
+  for (;;) {
+    try {
+      const facts = await readFacts(redis);
+      const problems = unusable(facts);
+      if (problems.length > 0)
+        throw new ConfigError(problems.map((problem) => `${redisVariable(config, "server")}: ${problem}`));
+      const state = waitsFor(facts);
+      if (state === undefined) {
+        await probeScripts(redis);
+        const missing = notReadable(facts);
+        if (missing.length > 0) log.warn({ missing }, "Redis does not tell everything about itself");
+        waiting(undefined);
+        return facts;
+      }
+      waiting(`Redis: ${state}`);
+      log.warn({ state }, "waiting for Redis");
+    } catch (error) {
+      // The command may only have heard that its connection failed.
+      const cause = redis.problem ?? error;
+      const refused = error instanceof ConfigError ? error : refusedBy(cause, config);
+      if (refused !== undefined) throw refused;
+      const disposition = dispositionOf(cause);
+      waiting(
+        `Redis: ${disposition.kind === "passes" ? `${disposition.meaning}: ` : ""}${(cause as Error).message}`,
+      );
+      log.warn({ err: cause }, "waiting for Redis");
+    }
+    await delay(REDIS_RETRY_MS);
+  }
+}
+
+/** Everything that matters is a script. */
+async function probeScripts(redis: RedisClient): Promise<void> {
+  await redis.eval("return 1", 0);
+}
+
+export function refusedBy(error: unknown, config: RedisConfig): ConfigError | undefined {
+  const disposition = dispositionOf(error);
+  return disposition.kind === "refused"
+    ? new ConfigError([refusal(disposition, error as Error, config)])
+    : undefined;
+}
