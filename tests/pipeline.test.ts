@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { planId, resultEntry } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
+import { shellWord } from "@quantum/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually, ordersByPlan, type Rig, startRig } from "./rig.ts";
 
@@ -131,7 +132,7 @@ describe("the operators' reset in mid-run", () => {
       // Plans that a reset abandons have no result, and hold their place for long.
       FEED_IN_FLIGHT_PER_SYMBOL: "100",
     });
-    const cli = rig.redis.binary.cli ?? "redis-cli";
+    const cli = shellWord(rig.redis.binary.cli ?? "redis-cli");
     const reset = `${cli} -p ${rig.redis.port} --scan --pattern "quantum:apply:*" | xargs ${cli} -p ${rig.redis.port} DEL`;
     const feeding = feed.waitForLog(({ msg }) => msg === "feed done", 25_000).then(() => "done" as const);
     let resets = 0;

@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import {
@@ -24,7 +25,8 @@ const TRADERS: ReadonlySet<ServiceName> = new Set(["position-brain", "executor"]
 
 const ROOT = join(import.meta.dirname, "../..");
 const COMPILE_CACHE = join(ROOT, ".cache/node");
-const CLOCK = join(import.meta.dirname, "clock.preload.ts");
+/** As a URL: NODE_OPTIONS is split at the blanks of a path. */
+const CLOCK = pathToFileURL(join(import.meta.dirname, "clock.preload.ts")).href;
 /** As a supervisor that restarts what has died. */
 const RESTART_PAUSE_MS = 300;
 const RESTARTS = 10;

@@ -9,7 +9,7 @@ import {
   unusable,
   waitsFor,
 } from "@quantum/redis";
-import { findRedisServer, startRedisServer } from "@quantum/testkit";
+import { findRedisServer, shellWord, startRedisServer } from "@quantum/testkit";
 
 export interface RunRedis {
   url: string;
@@ -37,7 +37,7 @@ export async function startOwnRedis(dir: string, onProgress: (text: string) => v
   return {
     url: server.url,
     port: server.port,
-    cli: `${client} -p ${server.port}`,
+    cli: `${shellWord(client)} -p ${server.port}`,
     ended: server.exited,
     stop: () => server.stop(),
   };
@@ -74,7 +74,7 @@ export async function useRedis(url: string): Promise<RunRedis> {
   return {
     url,
     port,
-    cli: `redis-cli -u ${withoutPassword(url)}`,
+    cli: `redis-cli -u ${shellWord(withoutPassword(url))}`,
     ended: new Promise(() => undefined),
     stop: async () => undefined,
   };

@@ -5,10 +5,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { endProcess, runningProcesses, spawnGuarded, type SpawnOptions } from "./child-process.ts";
+import { shellWord } from "./shell-word.ts";
 
-const MODULE = join(import.meta.dirname, "child-process.ts");
+const MODULE = pathToFileURL(join(import.meta.dirname, "child-process.ts")).href;
 
 /** A named pipe that a child holds open for writing: it ends for its reader when the child is gone. */
 async function lifeline() {
@@ -34,14 +36,17 @@ function startParent(childScript: string, next: string, ending?: SpawnOptions["e
 describe("spawnGuarded", () => {
   it("ends the child when its parent is killed", async () => {
     const { path, ended } = await lifeline();
-    startParent(`exec 3>${path}; echo ready; exec sleep 600`, `process.kill(process.pid, "SIGKILL")`);
+    startParent(
+      `exec 3>${shellWord(path)}; echo ready; exec sleep 600`,
+      `process.kill(process.pid, "SIGKILL")`,
+    );
     expect(await ended).toBe(true);
   });
 
   it("ends a program that is watched when first the guard is killed and then its parent", async () => {
     const { path, ended } = await lifeline();
     startParent(
-      `exec 3>${path}; echo ready; exec sleep 600`,
+      `exec 3>${shellWord(path)}; echo ready; exec sleep 600`,
       `const { execFileSync } = await import("node:child_process");
        process.kill(Number(execFileSync("pgrep", ["-f", "-P", String(process.pid), "guard.ts"])), "SIGKILL");
        process.kill(process.pid, "SIGKILL")`,
@@ -53,7 +58,7 @@ describe("spawnGuarded", () => {
   it("ends a paused child when its parent ends by itself", async () => {
     const { path, ended } = await lifeline();
     startParent(
-      `exec 3>${path}; echo ready; exec sleep 600`,
+      `exec 3>${shellWord(path)}; echo ready; exec sleep 600`,
       `process.kill(child.pid, "SIGSTOP"); process.exit(0)`,
     );
     expect(await ended).toBe(true);
@@ -62,7 +67,7 @@ describe("spawnGuarded", () => {
   it("kills a child that ignores SIGTERM", async () => {
     const { path, ended } = await lifeline();
     startParent(
-      `exec 3>${path}; trap "" TERM; echo ready; while :; do sleep 1 3>&-; done`,
+      `exec 3>${shellWord(path)}; trap "" TERM; echo ready; while :; do sleep 1 3>&-; done`,
       `process.kill(process.pid, "SIGKILL")`,
     );
     expect(await ended).toBe(true);

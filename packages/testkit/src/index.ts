@@ -13,5 +13,6 @@ export type { FindRedisOptions, RedisBinary } from "./redis-binary.ts";
 export { canShiftRedisClock } from "./redis-clock.ts";
 export { startRedisServer } from "./redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./redis-server.ts";
+export { shellWord } from "./shell-word.ts";
 export { startService } from "./process.ts";
 export type { LogRecord, ServiceExit, ServiceProcess } from "./process.ts";

@@ -2,6 +2,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 
@@ -22,9 +23,9 @@ describe("findRedisServer", () => {
     "lets two processes fetch the package at once",
     { timeout: FETCH_TIMEOUT_MS },
     async () => {
-      const cacheDir = await mkdtemp(join(tmpdir(), "quantum-cache-"));
+      const cacheDir = await mkdtemp(join(tmpdir(), "quantum cache "));
       onTestFinished(() => rm(cacheDir, { recursive: true, force: true }));
-      const module = (name: string) => JSON.stringify(join(import.meta.dirname, name));
+      const module = (name: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, name)).href);
       const script = `
       const { unpackPackage } = await import(${module("distribution-package.ts")});
       const { REDIS_PACKAGE } = await import(${module("redis-binary.ts")});

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { disarm } from "@quantum/permits";
 import { fieldsOf } from "@quantum/streams";
+import { shellWord } from "@quantum/testkit";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { eventually } from "../../../tests/rig.ts";
 import {
@@ -298,8 +299,8 @@ describe("the commands that operators know by heart", () => {
     const log = join(dir, "apply-layer.log");
     const lines = pipeline.service("apply-layer").logs.map((record) => JSON.stringify(record));
     await writeFile(log, `${lines.join("\n")}\n`);
-    const waits = await sh(`cat ${log} | grep "\\[PERMIT_WAIT\\]"`);
-    const texts = await sh(`cat ${log} | grep -o '\\[PERMIT_WAIT\\][^"]*'`);
+    const waits = await sh(`cat ${shellWord(log)} | grep "\\[PERMIT_WAIT\\]"`);
+    const texts = await sh(`cat ${shellWord(log)} | grep -o '\\[PERMIT_WAIT\\][^"]*'`);
     expect(texts).toHaveLength(waits.length);
     expect(texts[0]).toMatch(
       /^\[PERMIT_WAIT\] OK plan=[0-9a-f]{16} wait_ms=\d+ safe_qty=42\.1500 symbol=SOLUSDT$/,
@@ -314,7 +315,7 @@ describe("the commands that operators know by heart", () => {
 
   it("resets by scanning and deleting, and verify still holds", async () => {
     const { redis, client } = pipeline.rig;
-    const cli = `${redis.binary.cli ?? "redis-cli"} -p ${redis.port}`;
+    const cli = `${shellWord(redis.binary.cli ?? "redis-cli")} -p ${redis.port}`;
     await sh(`${cli} --scan --pattern "quantum:apply:*" | xargs ${cli} DEL`);
     expect(await client.exists(pipeline.rig.keys.spent(plans.EXECUTED))).toBe(1);
     // The record is gone, the streams and the order still tell.

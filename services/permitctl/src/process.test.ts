@@ -8,7 +8,14 @@ import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { endProcess, freePort, spawnGuarded, startRedisServer, type TestRedis } from "@quantum/testkit";
+import {
+  endProcess,
+  freePort,
+  shellWord,
+  spawnGuarded,
+  startRedisServer,
+  type TestRedis,
+} from "@quantum/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../../../tests/rig.ts";
 import { permitctl } from "./outcomes.fixture.ts";
@@ -97,7 +104,7 @@ const NO_TERMINAL = spawnSync("script", ["--version"]).status !== 0;
 /** script(1) makes the terminal, and takes a shell's line. */
 function onTerminal(...args: string[]) {
   const words = [process.execPath, "scripts/permitctl.mjs", ...args];
-  const line = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
+  const line = words.map(shellWord).join(" ");
   const env = { ...environment(), TERM: "xterm" };
   return spawn("script", ["-qec", line, "/dev/null"], { cwd: ROOT, env });
 }
