@@ -139,6 +139,19 @@ describe("the service's own routes", () => {
 });
 
 describe("a shared answer", () => {
+  it("is never one from before it was asked for, and keeps its pause", async () => {
+    let value = 0;
+    const begun: number[] = [];
+    const ask = sharedAnswer(async () => {
+      begun.push(performance.now());
+      return value;
+    }, 50);
+    for (value = 1; value <= 4; value++) expect(await ask()).toBe(value);
+    const pauses = begun.slice(1).map((at, index) => at - (begun[index] ?? 0));
+    // A timer may come a millisecond early.
+    expect(Math.min(...pauses)).toBeGreaterThan(48);
+  });
+
   it("that is an error is everybody's, and is tried again", async () => {
     let times = 0;
     const ask = sharedAnswer(async () => {

@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { version } from "./version.ts";
@@ -87,18 +88,24 @@ export function createHttp(registry: Registry, readiness: Readiness): Http {
   };
 }
 
-/** One at a time, shared by who asks meanwhile and for `keptMs` afterwards. */
-export function sharedAnswer<T>(make: () => Promise<T>, keptMs: number): () => Promise<T> {
+/**
+ * One at a time, shared by who asks meanwhile, and begun no sooner than `pauseMs` after the last one's end: who asks in
+ * between waits, so that nobody is shown what was true before.
+ */
+export function sharedAnswer<T>(make: () => Promise<T>, pauseMs: number): () => Promise<T> {
   let current: Promise<T> | undefined;
-  const forget = () => (current = undefined);
-  return () => {
-    if (current !== undefined) return current;
-    const made = make();
-    current = made;
-    const kept = () => void (keptMs === 0 ? forget() : setTimeout(forget, keptMs).unref());
-    made.then(kept, kept);
-    return made;
+  let endedAt = Number.NEGATIVE_INFINITY;
+  const answer = async () => {
+    const waitMs = endedAt + pauseMs - performance.now();
+    if (waitMs > 0) await delay(waitMs);
+    try {
+      return await make();
+    } finally {
+      endedAt = performance.now();
+      current = undefined;
+    }
   };
+  return () => (current ??= answer());
 }
 
 /** @returns whether a request is to be answered; the first one too many on its connection ends it. */
