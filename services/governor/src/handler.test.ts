@@ -195,6 +195,29 @@ describe("a result", () => {
     expect(await pendingEntries(keys.streams.result)).toBe(0);
   });
 
+  it("that corrects one which released the reservation is charged without it, once", async () => {
+    const { governor } = governorWith();
+    const plan = await publishPlan();
+    await governor.answerPlan(plan);
+    const reason = "not_placed_by_evidence";
+    const denied = await publishResult(plan, { outcome: "NOT_PLACED", reason });
+    await governor.settleResult(denied);
+    expect(await redis.hgetall(totals)).toMatchObject({ "reserved:qty": "0" });
+    const correction = await publishResult(plan, {
+      executed: "True",
+      outcome: "EXECUTED",
+      executed_qty: "0.002",
+      avg_price: "99000",
+      corrects: denied.id,
+    });
+    for (const _ of [1, 2]) expect(await governor.settleResult(correction)).toEqual({ kind: "done" });
+    expect(await redis.hgetall(totals)).toMatchObject({
+      "reserved:qty": "0",
+      "charged:qty": "200000",
+      "charged:notional": "19800000000",
+    });
+  });
+
   it("of the Python apply-layer is charged by its steps at the snapshot's price", async () => {
     const { governor } = governorWith();
     const plan = await publishPlan();

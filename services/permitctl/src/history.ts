@@ -22,13 +22,13 @@ export async function history({ redis, keys, terminal }: Session, options: Histo
     rows,
     table([
       ["ended", "plan", "symbol", "outcome", "quantity", "reason"],
-      ...rows.map(({ at_ms, plan_id, symbol, outcome, executed_qty, reason, detail }) => [
+      ...rows.map(({ at_ms, plan_id, symbol, outcome, executed_qty, reason, detail, corrects }) => [
         new Date(at_ms).toISOString(),
         plan_id,
         symbol,
         outcome,
         executed_qty,
-        detail === "" ? reason : `${reason}: ${detail}`,
+        corrects === "" ? (detail === "" ? reason : `${reason}: ${detail}`) : `corrects ${corrects}`,
       ]),
     ]),
   );
@@ -47,6 +47,7 @@ function rowOf(atMs: number, fields: Readonly<Record<string, string>>) {
     executed_qty: text("executed_qty"),
     reason: text("reason") || text("error"),
     detail: text("detail"),
+    corrects: text("corrects"),
   };
 }
 

@@ -90,6 +90,29 @@ describe("a plan of which little is known", () => {
     });
   });
 
+  it("was executed after all, where a correction says so", () => {
+    const order = {
+      state: "EXECUTED",
+      attempt: opened.id,
+      order_id: "7",
+      executed_qty: "0.1",
+      result_id: "8-0",
+      corrected_at_ms: "9",
+    };
+    const results = [
+      entry(60_000, { attempt: opened.id, outcome: "NOT_PLACED", reason: "not_placed_by_evidence" }),
+      entry(90_000, { attempt: opened.id, outcome: "EXECUTED", corrects: "8-0" }),
+    ];
+    const told = history({ plans: [opened], order, results });
+    expect(conclude(told, OPENED_MS)).toMatchObject({
+      state: "EXECUTED",
+      sentence: expect.stringMatching(
+        /^Executed: .*closed 0\.1\. It had ended NOT_PLACED by evidence; .*\(8-0\)\.$/,
+      ),
+    });
+    expect(timelineOf(told)[0]?.stages.at(-1)?.text).toBe("EXECUTED, corrects 8-0");
+  });
+
   it("waits in a later attempt, whatever became of the order of an earlier one", () => {
     const record = { state: "WAITING", attempt: "1769301999000-0", deadline_ms: String(OPENED_MS + 500) };
     const parts = {

@@ -103,6 +103,7 @@ function ended(entry: Entry): Bare {
     fields["outcome"] ?? `${fields["decision"]} executed=${fields["executed"]}`,
     (fields["reason"] ?? "") || (fields["error"] ?? ""),
     fields["detail"] ?? "",
+    (fields["corrects"] ?? "") === "" ? "" : `corrects ${fields["corrects"]}`,
     qty === "" ? "" : `order ${fields["order_id"]}: ${qty} at ${fields["avg_price"]}`,
   ];
   return { atMs: addedAtMs(entry), stage: "result", text: words.filter((word) => word !== "").join(", ") };

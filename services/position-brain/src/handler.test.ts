@@ -310,6 +310,22 @@ describe("a result", () => {
     expect((await rig.pairs.read("BTCUSDT")).ledger?.lastExecution).toMatchObject({ orderId, side: "SELL" });
   });
 
+  it("that corrects one which ended the promise brings its fills into the pair", async () => {
+    const brain = await brainOf();
+    const entry = await plan(PLAN, "BTCUSDT");
+    await brain.handlePlan(entry);
+    const denied = await result(PLAN, entry.id, { executed: "False", outcome: "NOT_PLACED" });
+    await brain.handleResult(denied);
+    const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
+    const executed = { outcome: "EXECUTED", order_id: orderId, executed_qty: "0.046" };
+    const correction = await result(PLAN, entry.id, { ...executed, corrects: denied.id });
+    for (const _ of [1, 2]) expect(await brain.handleResult(correction)).toEqual({ kind: "done" });
+    const { pair, promisedUnits } = await rig.pairs.state("BTCUSDT");
+    expect(promisedUnits).toBe(0n);
+    expect(pair?.ledger).toMatchObject({ amt: "0.016", lastExecution: { planId: PLAN, orderId } });
+    expect(await pending(keys.streams.result)).toBe(0);
+  });
+
   it("without an execution ends the promise without a request to the exchange", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
