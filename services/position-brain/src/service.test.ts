@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ServiceProcess, startService } from "@quantum/testkit";
+import { freePort, type ServiceProcess, startService } from "@quantum/testkit";
 import { keys, planFields, resultFields, type Rig, startRig } from "./rig.fixture.ts";
 
 const [PLAN, SECOND] = ["0123456789abcdef", "fedcba9876543210"];
@@ -106,6 +106,32 @@ describe("position-brain as a process", () => {
     await rig.fault({ kind: "503_before", path: "GET /fapi/v1/openOrders", count: 2 });
     const early = await startService("position-brain", environment());
     expect(early.logs.map(({ msg }) => msg)).toContain("waiting for the exchange");
+    await early.stop();
+  });
+
+  it("honours a pause from its start on, asks nothing and says why, until an operator ends it", async () => {
+    const pause = keys.exchangePause("requests");
+    await rig.redis.set(pause, '{"reason": "banned", "since_ms": 1}', "PX", 600_000);
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const starting = startService("position-brain", {
+      ...environment(),
+      P33_METRICS_PORT: new URL(url).port,
+    });
+    const problems = (of: string) => async () => {
+      const answer = await fetch(`${of}/readyz`).catch(() => undefined);
+      return answer === undefined ? "" : JSON.stringify(await answer.json());
+    };
+    for (const of of [url, service.url])
+      await expect
+        .poll(problems(of), { timeout: 2 * PATIENCE_MS })
+        .toMatch(/wants no requests for \d+ ms: banned/);
+    const asked = await rig.requests();
+    // As `permitctl exchange resume` does.
+    await rig.redis.set(pause, '{"resumed_ms": 1}', "PX", 60_000);
+    const before = await rig.requests();
+    expect(before).toEqual(asked);
+    const early = await starting;
+    await expect.poll(problems(service.url), { timeout: PATIENCE_MS }).toContain('"ready"');
     await early.stop();
   });
 
