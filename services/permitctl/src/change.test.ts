@@ -3,7 +3,8 @@ import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { clearDisarm, drop, force, requeue } from "./change.ts";
+import { clearDisarm, drop, force, requeue, resumeExchange } from "./change.ts";
+import { readPauses } from "./pauses.ts";
 
 const keys = createKeys();
 const PLAN = "67e6da21fa9fe506";
@@ -72,6 +73,35 @@ describe("force", () => {
     expect((await redis.keys("*")).toSorted()).toEqual([...left, keys.streams.operatorAudit].toSorted());
     expect(await force(redis, keys, PLAN, BY)).toEqual({ kind: "free" });
     expect(await audited()).toBe(1);
+  });
+});
+
+describe("exchange resume", () => {
+  it("ends the pauses that are in force, once, on record, and leaves a mark that they were ended", async () => {
+    const key = keys.exchangePause("requests");
+    expect(await resumeExchange(redis, keys, BY)).toBe(false);
+    await redis.set(key, '{"reason": "banned", "since_ms": 1}', "PX", 90_000);
+    expect(await readPauses(redis, keys)).toEqual([
+      { scope: "requests", leftMs: expect.any(Number), reason: "banned" },
+    ]);
+    expect(await resumeExchange(redis, keys, BY)).toBe(true);
+    expect(await readPauses(redis, keys)).toEqual([]);
+    expect(await redis.get(key)).toContain("resumed_ms");
+    expect(await redis.pttl(key)).toBeGreaterThan(50_000);
+    expect(await redis.exists(keys.exchangePause("orders"))).toBe(0);
+    expect(await resumeExchange(redis, keys, BY)).toBe(false);
+    expect(await audited()).toBe(1);
+  });
+
+  it("ends one that is no text, and changes nothing where the audit cannot be written", async () => {
+    const key = keys.exchangePause("orders");
+    await redis.sadd(key, "what");
+    await redis.set(keys.streams.operatorAudit, "text");
+    await expect(resumeExchange(redis, keys, BY)).rejects.toThrow("WRONGTYPE");
+    expect(await redis.type(key)).toBe("set");
+    await redis.del(keys.streams.operatorAudit);
+    expect(await resumeExchange(redis, keys, BY)).toBe(true);
+    expect(await redis.get(key)).toContain("resumed_ms");
   });
 });
 
