@@ -162,8 +162,10 @@ else
     'opened_at_ms', int(opened_at), 'proposed_ms', record.proposed_ms or int(opened_at), 'mode', record.mode,
     'wait_ms', wait_ms }
   local entry_id = redis.call('XADD', executes, '*', unpack(entry))
-  -- The entry may be lost before anybody has read it; this stays until the order has an outcome.
+  -- The entry may be lost before anybody has read it; this stays until the order has an outcome. The record is its copy.
   for _, text in ipairs({ 'entry_id', entry_id }) do entry[#entry + 1] = text end
-  redis.call('HSET', handed_over, plan_id, cjson.encode(entry))
+  local copy = cjson.encode(entry)
+  redis.call('HSET', handed_over, plan_id, copy)
+  redis.call('HSET', plan, 'hand_over', copy)
 end
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

@@ -1,5 +1,5 @@
--- Looks after one attempt that may wait, from its `apply.plan` entry: whatever was lost of it, it ends. An index that does
--- not name a waiting plan is made to; a plan whose record was deleted while it waited is BLOCKED with its result, since
+-- Looks after one attempt until it has ended, from its `apply.plan` entry: whatever was lost of it, it ends. The index that
+-- does not name it, of waiting plans or of hand-overs, is made to; a plan whose record was deleted while it waited is BLOCKED with its result, since
 -- nobody can consume it any more. An operators' reset takes the dedupe mark away as well: then the plan was abandoned and
 -- opens afresh. Invariant I4.
 --
@@ -9,6 +9,7 @@
 --   spent        STRING, which attempt spent permits
 --   waiting      ZSET of this symbol's waiting plans
 --   symbols      SET of the symbols whose waiting plans a sweep looks at
+--   handed_over  HASH plan id → its execute entry, until its order has an outcome
 --   results      STREAM apply.result
 -- ARGV
 --   plan_id      16 hex digits
@@ -16,22 +17,30 @@
 --   attempt      id of the plan entry
 -- REPLY
 --   WAITING      it waits, and the indexes say so
+--   HANDED_OVER  its permits are spent and its order has no outcome, and the index says so
 --   LOST         its record was gone: BLOCKED, with its result
---   ENDED        it waits no more; nothing was changed
+--   ENDED        it has ended; nothing was changed
 --@include shared/now.lua
 --@include shared/result.lua
-local plan, dedupe, spent, waiting, symbols, results = unpack(KEYS)
+local plan, dedupe, spent, waiting, symbols, handed_over, results = unpack(KEYS)
 local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
 local REASON = 'record_lost'
 local RESULTS_MAX = 10000
+local WITHOUT_OUTCOME = { PERMITTED = true, SENT = true, UNKNOWN = true }
 
 -- What cannot be read as a record or an index tells nothing, and is begun anew.
-local record = redis.pcall('HMGET', plan, 'state', 'attempt', 'deadline_ms')
+local record = redis.pcall('HMGET', plan, 'state', 'attempt', 'deadline_ms', 'hand_over')
 local is_mistyped = record.err ~= nil
 if is_mistyped then record = {} end
-local state, of_attempt, deadline = record[1], record[2], record[3]
+local state, of_attempt, deadline, hand_over = record[1], record[2], record[3], record[4]
 if state then
-  if state ~= 'WAITING' or of_attempt ~= attempt then return { 'ENDED' } end
+  if of_attempt ~= attempt then return { 'ENDED' } end
+  if WITHOUT_OUTCOME[state] and hand_over then
+    if redis.call('TYPE', handed_over).ok ~= 'hash' then redis.call('DEL', handed_over) end
+    redis.call('HSETNX', handed_over, plan_id, hand_over)
+    return { 'HANDED_OVER' }
+  end
+  if state ~= 'WAITING' then return { 'ENDED' } end
   for key, type in pairs({ [waiting] = 'zset', [symbols] = 'set' }) do
     if redis.call('TYPE', key).ok ~= type then redis.call('DEL', key) end
   end

@@ -4,6 +4,7 @@ import type { Dice } from "./dice.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";
 import { REDIS_FAULTS } from "./faults-redis.ts";
+import { VANDAL_FAULTS } from "./faults-vandal.ts";
 import type { Losses } from "./losses.ts";
 import type { Proposer } from "./proposer.ts";
 import type { Recorder } from "./record.ts";
@@ -38,4 +39,5 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...PROCESS_FAULTS,
   ...REDIS_FAULTS,
   ...EXCHANGE_FAULTS,
+  ...VANDAL_FAULTS,
 };

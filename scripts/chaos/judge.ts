@@ -68,8 +68,8 @@ function permitsGivenOnce({ permits }: Evidence, history: Recorder, losses: Loss
 }
 
 /**
- * Two claims are judged by what the permits allowed instead, which is stricter or the same: one that Redis forgot, and
- * one that was made late only to ask the exchange for an order that may have been sent before (`may_be_sent`).
+ * Two claims are judged by what the permits allowed instead, which is stricter or the same: one that Redis forgot, or a
+ * vandal deleted, and one that was made late only to ask the exchange for an order that may have been sent before (`may_be_sent`).
  */
 function claimsOfOrders(
   { claims, executes }: Evidence,
@@ -82,7 +82,7 @@ function claimsOfOrders(
     const claim = claims.get(planId);
     const asPermitted = { claimedAtMs: atMs, windowEndMs: validUntilMs + CLOCK_ESTIMATE_MS };
     if (claim?.attempt !== attempt || claim.claimedAtMs === undefined) {
-      if (order !== undefined && losses.count > 0)
+      if (order !== undefined && (losses.count > 0 || losses.struckClaims.has(planId)))
         judged.set(planId, { attempt, state: "FORGOTTEN", ...asPermitted });
     } else if (claim.claimedAtMs > validUntilMs && !((order?.timestampMs ?? 0) >= claim.claimedAtMs)) {
       judged.set(planId, { ...claim, ...asPermitted });
@@ -115,7 +115,9 @@ function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losse
   const counts = (stream: "execute" | "result") => (record: { attempt: string }) =>
     !isDropped(record) && !losses.isUndone(stream, history.idOf(record), record.attempt);
   const proposed = [...evidence.proposedPlanIds].filter(
-    (plan) => published.has(plan) || !losses.isErased("proposal", history.proposalIds.get(plan) ?? ""),
+    (plan) =>
+      published.has(plan) ||
+      !(losses.struckProposals.has(plan) || losses.isErased("proposal", history.proposalIds.get(plan) ?? "")),
   );
   return {
     ...evidence,

@@ -17,6 +17,10 @@ const BEFORE_ALL = "0-0";
 
 export class Losses {
   readonly #losses: Loss[] = [];
+  /** Plans whose claim a vandal took: at the end it can no longer be shown, unless it was made again. */
+  readonly struckClaims = new Set<string>();
+  /** Plans whose proposal a vandal took, perhaps before it was read. */
+  readonly struckProposals = new Set<string>();
 
   get count(): number {
     return this.#losses.length;

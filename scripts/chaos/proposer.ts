@@ -111,6 +111,14 @@ export class Proposer {
     this.#underWay.clear();
   }
 
+  /** Its proposal was taken away: nothing may come of it. */
+  abandon(id: string): void {
+    const plan = this.plans.get(id);
+    if (plan === undefined || plan.endedAtMs !== undefined) return;
+    this.plans.delete(id);
+    if (this.#underWay.get(plan.symbol) === id) this.#underWay.delete(plan.symbol);
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {

@@ -10,6 +10,7 @@ import { collectEvidence, type Evidence, stopStrategy } from "../start/evidence.
 import type { Finding } from "../start/invariants.ts";
 import { StreamTail } from "../start/stream-tail.ts";
 import { type ThrownFault, throwFaults } from "./campaign.ts";
+import { closableOf } from "./closable.ts";
 import { Dice } from "./dice.ts";
 import type { Ground } from "./faults.ts";
 import { type Judgement, judge } from "./judge.ts";
@@ -106,11 +107,13 @@ export async function runCampaign(
   });
   const rest = await checkRest(world, evidence.plans.length);
   const progress = progressOf(proposer.plans.values(), faults);
+  const closable = closableOf(proposer.plans.values(), faults);
   const findings: Record<CheckName, Finding> = {
     ...judgement.findings,
     I8: rest,
     I9: { checked: 1, violations: [...(stuck === undefined ? [] : [stuck]), ...underWay] },
     progress: progress.finding,
+    closable: closable.finding,
   };
   const summary = summarize({
     seed: options.seed,
@@ -123,6 +126,7 @@ export async function runCampaign(
     exits,
     inDoubt: await countUnsettled(world),
     progress,
+    closable,
   });
   if (options.summary !== undefined)
     await writeFile(resolve(options.summary), `${JSON.stringify(summary, null, 2)}\n`);

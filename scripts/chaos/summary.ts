@@ -2,6 +2,7 @@
 import type { Evidence } from "../start/evidence.ts";
 import { type Finding, INVARIANTS } from "../start/invariants.ts";
 import type { ThrownFault } from "./campaign.ts";
+import type { Closable } from "./closable.ts";
 import type { Judgement } from "./judge.ts";
 import type { Proposed } from "./proposer.ts";
 
@@ -10,6 +11,7 @@ export const CHECKS = {
   I8: "streams, pending lists and memory are within their bounds",
   I9: "when faults stop, all plans end within seconds",
   progress: "plans that no fault touched are executed",
+  closable: "an open position can be closed again within 60 s after a fault ends",
 } as const;
 export type CheckName = keyof typeof CHECKS;
 
@@ -34,6 +36,11 @@ export interface Summary {
   longest_recovery_ms: number;
   longest_recovery_after: string;
   executed_share: number | null;
+  /** For how long no close was executed of a position that was open, faults apart. */
+  unclosable_longest_ms: number;
+  unclosable_longest_after: string;
+  /** Of all such times beyond a second. */
+  unclosable_total_ms: number;
   checks: Record<CheckName, boolean>;
   /** Services that ended by themselves, or did not start at once, in words. */
   exits: readonly string[];
@@ -50,6 +57,7 @@ export interface SummaryOptions {
   exits: readonly string[];
   inDoubt: number;
   progress: Progress;
+  closable: Closable;
 }
 
 export function summarize(options: SummaryOptions): Summary {
@@ -76,6 +84,9 @@ export function summarize(options: SummaryOptions): Summary {
     longest_recovery_ms: longest === undefined ? 0 : Math.round(recoveryOf(longest)),
     longest_recovery_after: longest === undefined ? "" : `${longest.kind} (${longest.target})`,
     executed_share: options.progress.share,
+    unclosable_longest_ms: options.closable.longestMs,
+    unclosable_longest_after: options.closable.longestAfter,
+    unclosable_total_ms: options.closable.totalMs,
     checks: Object.fromEntries(
       names.map((name) => [name, findings[name].violations.length === 0 && findings[name].checked > 0]),
     ) as Summary["checks"],
@@ -131,6 +142,8 @@ export function renderSummary(summary: Summary, findings: Record<CheckName, Find
       .map(([kind, count]) => `  fault ${kind} ${count}`),
     ...summary.exits.map((exit) => `  exit ${exit}`),
     `  longest recovery ${summary.longest_recovery_ms} ms, after ${summary.longest_recovery_after}`,
+    `  positions could not be closed for ${seconds(summary.unclosable_longest_ms)} s at the longest, after ` +
+      `${summary.unclosable_longest_after}; for ${seconds(summary.unclosable_total_ms)} s together`,
     `  executed outside of faults: ${summary.executed_share ?? "none"}; forgotten with Redis: ${summary.forgotten}`,
     ...names.flatMap((name) => [
       `  ${name} ${summary.checks[name] ? "holds" : "BROKEN"} (${findings[name].checked} checked): ${CHECKS[name]}`,
@@ -140,6 +153,8 @@ export function renderSummary(summary: Summary, findings: Record<CheckName, Find
       `${summary.lost} lost, ${summary.unauthorised} unauthorised, ${summary.in_doubt} in doubt`,
   ];
 }
+
+const seconds = (ms: number) => (ms / 1000).toFixed(1);
 
 /** The rest are more of the same. */
 const SHOWN_VIOLATIONS = 10;

@@ -19,6 +19,9 @@ const summary = (over: Partial<Summary>): Summary => ({
   longest_recovery_ms: 6_144,
   longest_recovery_after: "order -4116 (BTCUSDT)",
   executed_share: 0.997,
+  unclosable_longest_ms: 6_500,
+  unclosable_longest_after: "kill",
+  unclosable_total_ms: 20_040,
   checks: {} as Summary["checks"],
   exits: [],
   ...over,
@@ -33,7 +36,7 @@ it("adds a row for each run, sums, and counts faults by kind", () => {
   const lines = twice.split("\n");
   expect(lines.filter((line) => /^\| 2026/.test(line))).toHaveLength(2);
   expect(lines).toContain(
-    "| 2026-11-24 | fd16f66 | 7 | 8 | 20000 | 3 | 19000 | 0 | 0 | 0 | 0 | 4 | 6.1 s, order -4116 | 99.7 % |",
+    "| 2026-11-24 | fd16f66 | 7 | 8 | 20000 | 3 | 19000 | 0 | 0 | 0 | 0 | 4 | 6.1 s, order -4116 | 99.7 % | 6.5 s after kill, 20.0 s |",
   );
   expect(twice).toContain(
     "| **all** | | | **8.5** | **40000** | **6** | **38000** | **0** | **0** | **0** | **0** | **8** |",

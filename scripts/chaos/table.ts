@@ -7,9 +7,14 @@ const DOCUMENT = join(import.meta.dirname, "../../docs/reliability.md");
 const BEGIN = "<!-- campaigns: written by `pnpm chaos --record` -->";
 const END = "<!-- end of campaigns -->";
 const HEAD = [
-  "| date | commit | seed | min | plans | faults | orders | doubled | lost | unauthorised | in doubt | forgotten | longest recovery | executed outside faults |",
-  "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|",
+  "| date | commit | seed | min | plans | faults | orders | doubled | lost | unauthorised | in doubt | forgotten | longest recovery | executed outside faults | not closable, longest and total |",
+  "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---|",
 ];
+/** An empty cell each. */
+const COLUMNS = (HEAD[0] ?? "")
+  .split("|")
+  .slice(1, -1)
+  .map(() => "");
 const KINDS_HEAD = ["| fault | thrown |", "|---|---:|"];
 
 export async function recordRun(summary: Summary): Promise<void> {
@@ -41,7 +46,8 @@ export function withRun(text: string, summary: Summary): string {
     BEGIN,
     "",
     ...HEAD,
-    ...rows.map((row) => `| ${row.join(" | ")} |`),
+    // Runs of before there was a column do not fill it.
+    ...rows.map((row) => `| ${[...row, ...COLUMNS.slice(row.length)].join(" | ")} |`),
     totals(rows),
     "",
     ...KINDS_HEAD,
@@ -71,6 +77,7 @@ function rowOf(summary: Summary): string[] {
     summary.forgotten,
     `${seconds} s, ${summary.longest_recovery_after.split(" (")[0]}`,
     summary.executed_share === null ? "none" : `${(summary.executed_share * 100).toFixed(1)} %`,
+    `${(summary.unclosable_longest_ms / 1000).toFixed(1)} s after ${summary.unclosable_longest_after}, ${(summary.unclosable_total_ms / 1000).toFixed(1)} s`,
   ].map(String);
 }
 
@@ -80,5 +87,5 @@ const SUMMED = { from: 3, to: 11 } as const;
 function totals(rows: readonly string[][]): string {
   const sum = (column: number) => rows.reduce((total, row) => total + Number(row[column]), 0);
   const columns = Array.from({ length: SUMMED.to - SUMMED.from + 1 }, (_, index) => sum(SUMMED.from + index));
-  return `| **all** | | | ${columns.map((total) => `**${Number(total.toFixed(1))}**`).join(" | ")} | | |`;
+  return `| **all** | | | ${columns.map((total) => `**${Number(total.toFixed(1))}**`).join(" | ")} | | | |`;
 }

@@ -14,7 +14,7 @@ import { createOpen } from "./open.ts";
 import { addPlansRoute } from "./plans-route.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
 import { createSweep } from "./sweep.ts";
-import { createWaitingPlans } from "./waiting-plans.ts";
+import { createPlanCare } from "./plan-care.ts";
 import { ApplyTelemetry, observe } from "./telemetry.ts";
 import { reportTo, wakeBy } from "./wakes.ts";
 
@@ -132,7 +132,7 @@ await runService({
       accept,
       onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
     });
-    const lookAfterWaiting = createWaitingPlans({
+    const lookAfterPlans = createPlanCare({
       redis,
       keys,
       onLost: (plan) =>
@@ -141,7 +141,7 @@ await runService({
     const sweepWaiting = createSweep({ redis, keys, wait });
     const sweep = progress.loop("sweep the waiting plans", SWEEP_MS, async (which: { all: boolean }) => {
       // First the index, then what it names; one that fails does not keep the other from being done.
-      const [lookedAfter] = await Promise.allSettled([lookAfterWaiting()]);
+      const [lookedAfter] = await Promise.allSettled([lookAfterPlans()]);
       await sweepWaiting(which);
       if (lookedAfter.status === "rejected") throw lookedAfter.reason as Error;
     });

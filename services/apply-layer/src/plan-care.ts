@@ -1,13 +1,13 @@
 /**
- * The second source of what waits: the `apply.plan` entries. The index of waiting plans and a plan's record can be lost;
- * an attempt that was published is looked after until it waits no more (`lua/plans/look_after.lua`).
+ * The second source of what has not ended: the `apply.plan` entries. Indexes and a plan's record can be lost; an attempt
+ * that was published is looked after until it has ended (`lua/plans/look_after.lua`).
  */
 import { type Keys, planEntry } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
 
 const lookAfter = bindScript("plans/look_after", {
-  keys: ["plan", "dedupe", "spent", "waiting", "symbols", "results"],
+  keys: ["plan", "dedupe", "spent", "waiting", "symbols", "handed_over", "results"],
   args: ["plan_id", "symbol", "attempt"],
 });
 
@@ -21,17 +21,17 @@ interface Attempt {
   symbol: string;
 }
 
-export interface WaitingPlansOptions {
+export interface PlanCareOptions {
   redis: RedisClient;
   keys: Keys;
   /** A waiting plan's record was gone: it has been blocked. */
   onLost: (attempt: Attempt) => void;
 }
 
-/** @returns one look at every attempt that is new since the last one, or waited then; to be taken every few seconds */
-export function createWaitingPlans({ redis, keys, onLost }: WaitingPlansOptions): () => Promise<void> {
+/** @returns one look at every attempt that is new since the last one, or had not ended then; to be taken every few seconds */
+export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => Promise<void> {
   let readUpTo: string | undefined;
-  const waiting = new Map<string, Attempt>();
+  const open = new Map<string, Attempt>();
   return async () => {
     const nowMs = redisNow(redis);
     // An id from the future is of a Redis whose clock was ahead: one that began anew goes on below it.
@@ -49,11 +49,12 @@ export function createWaitingPlans({ redis, keys, onLost }: WaitingPlansOptions)
         const fields = planEntry.safeParse(fieldsOf(flat));
         // Others' plans keep no record.
         if (fields.data?.decision !== "EXECUTE" || fields.data.attempt_no === undefined) continue;
-        waiting.set(attempt, { attempt, planId: fields.data.plan_id, symbol: fields.data.symbol });
+        open.set(attempt, { attempt, planId: fields.data.plan_id, symbol: fields.data.symbol });
       }
       await Promise.all(
-        [...waiting.values()].map(async (plan) => {
-          if ((await look(plan)) !== "WAITING") waiting.delete(plan.attempt);
+        [...open.values()].map(async (plan) => {
+          const state = await look(plan);
+          if (state !== "WAITING" && state !== "HANDED_OVER") open.delete(plan.attempt);
         }),
       );
       if (entries.length < READ_AT_ONCE) return;
@@ -69,6 +70,7 @@ export function createWaitingPlans({ redis, keys, onLost }: WaitingPlansOptions)
         spent: keys.spent(planId),
         waiting: keys.waiting(symbol),
         symbols: keys.waitingSymbols,
+        handed_over: keys.handedOver,
         results: keys.streams.result,
       },
       args: { plan_id: planId, symbol, attempt: attempt.attempt },

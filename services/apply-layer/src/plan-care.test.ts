@@ -1,7 +1,7 @@
 /** lua/plans/look_after through its façade: whichever key of a waiting plan is lost, it ends once. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { FIELDS, keys, proposalFrom, startKernel } from "./kernel.fixture.ts";
-import { createWaitingPlans } from "./waiting-plans.ts";
+import { createPlanCare } from "./plan-care.ts";
 
 const SYMBOL = "BTCUSDT";
 const EXECUTE = { decision: "EXECUTE", reason: "", close: { step: "CLOSE_FULL", pct: 100 } } as const;
@@ -14,7 +14,7 @@ afterAll(() => kernel.stop());
 beforeEach(async () => {
   await kernel.redis.flushall();
   lost = [];
-  look = createWaitingPlans({ redis: kernel.redis, keys, onLost: ({ planId }) => void lost.push(planId) });
+  look = createPlanCare({ redis: kernel.redis, keys, onLost: ({ planId }) => void lost.push(planId) });
 });
 
 async function opened(): Promise<{ planId: string; attempt: string }> {
@@ -63,6 +63,28 @@ describe.each(["deleted", "mistyped"] as const)("a plan that waits and whose %s 
     expect(lost).toEqual([planId]);
     expect(await kernel.redis.exists(keys.plan(planId))).toBe(0);
   });
+});
+
+describe("a plan that is handed over", () => {
+  it.each(["deleted", "mistyped"] as const)(
+    "is, again, in an index that was %s, until it has ended",
+    async (how) => {
+      const { planId } = await opened();
+      await kernel.givePermits(planId);
+      await kernel.consumer()(planId, SYMBOL);
+      const handOver = await kernel.redis.hget(keys.handedOver, planId);
+      for (const state of ["PERMITTED", "SENT", "UNKNOWN"]) {
+        await kernel.redis.hset(keys.plan(planId), { state });
+        await damages[how](keys.handedOver);
+        await look();
+        expect(await kernel.redis.hgetall(keys.handedOver)).toEqual({ [planId]: handOver });
+      }
+      await kernel.redis.hset(keys.plan(planId), { state: "EXECUTED" });
+      await kernel.redis.del(keys.handedOver);
+      await look();
+      expect(await kernel.redis.exists(keys.handedOver)).toBe(0);
+    },
+  );
 });
 
 describe("a plan whose record is gone", () => {
