@@ -77,6 +77,13 @@ describe("a sweep", () => {
     await opened("ETHUSDT", 0);
     await expect(sweep({ all: false })).rejects.toThrow("WRONGTYPE");
     expect(verdicts).toHaveLength(1);
+    await sweep({ all: false });
+  });
+
+  it("begins an index of symbols of another type anew", async () => {
+    await kernel.redis.set(keys.waitingSymbols, "not what it should be");
+    await sweep({ all: false });
+    expect(await kernel.redis.exists(keys.waitingSymbols)).toBe(0);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Finds plans that wait and that nobody in this process watches: after a restart, or when another replica died. */
 import { type Keys, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
-import type { PermitWait } from "@quantum/permits";
+import { beginAnew, type PermitWait } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
 
 /** Plans taken up in one sweep and symbol; the rest waits for the next one. */
@@ -20,6 +20,7 @@ interface SweepOptions {
 export function createSweep({ redis, keys, wait }: SweepOptions) {
   return async ({ all }: { all: boolean }): Promise<void> => {
     // Not this process's lists: a plan waits on although its symbol has been taken off them.
+    await beginAnew(redis, [{ key: keys.waitingSymbols, type: "set" }]);
     const symbols = await redis.smembers(keys.waitingSymbols);
     const nowMs = redisNow(redis);
     const ranges: [min: string | number, max: string | number][] = all
@@ -43,6 +44,10 @@ export function createSweep({ redis, keys, wait }: SweepOptions) {
     await Promise.all(
       found.flatMap(({ symbol, planIds }) => planIds.map((planId) => wait.wake(planId, symbol))),
     );
+    // One of another type keeps its plans from ending; who was in it is known from their entries.
+    const mistyped = found.filter(({ error }) => error?.message.startsWith("WRONGTYPE"));
+    const indexes = mistyped.map(({ symbol }) => ({ key: keys.waiting(symbol), type: "zset" as const }));
+    await beginAnew(redis, indexes);
     // Only now: one symbol that cannot be read must not keep the others' plans waiting.
     const failure = found.find(({ error }) => error !== null);
     if (failure?.error) throw failure.error;
