@@ -59,7 +59,8 @@ export async function spawnGuarded(
       // As with the guard's; and the watcher may be killed.
       const line = child.stdio[3] as unknown as Socket;
       line.on("error", () => undefined).unref();
-      child.once("exit", () => line.end("ended\n"));
+      // Whoever waits for the child to close waits for this, too.
+      child.once("exit", () => line.ref().end("ended\n"));
     }
     child.once("exit", () => {
       running.delete(child);
