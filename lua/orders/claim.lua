@@ -75,7 +75,7 @@ if spent_attempt ~= attempt or above(quantity, spent_qty) then return { 'UNSPENT
 
 -- No order reaches an exchange in a shorter window: it would only be told that it came too late.
 local SHORTEST_WINDOW_MS = 50
-local left = tonumber(valid_until) - now
+local left = tonumber(valid_until) - math.max(now, tonumber(spent_at))
 -- Spent in the future: Redis's clock has stepped back since, and nobody knows how long ago that was.
 local expired = left < SHORTEST_WINDOW_MS or tonumber(spent_at) > now
 -- What an earlier attempt claimed was perhaps sent, whatever evidence has said since: no second order (I1).

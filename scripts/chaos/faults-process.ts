@@ -1,4 +1,4 @@
-/** Faults of processes: they die, at any moment or between two commands, they freeze, their clocks are off; and load. */
+/** Faults of processes: they die, at any moment or between two commands, they freeze; and load. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { FaultKind, Ground } from "./faults.ts";
 import type { Member } from "./world.ts";
@@ -6,8 +6,6 @@ import type { Member } from "./world.ts";
 const STOP_MS = 2_000;
 /** Longer than 10 s, after which what a replica has been given is taken from it. */
 const FREEZE_MS = 12_000;
-const CLOCK_SHIFT_MS = 5_000;
-const CLOCK_HELD_MS = 4_000;
 const ISSUERS: ReadonlySet<string> = new Set(["governor", "position-brain"]);
 const OUTAGE_MS = 30_000;
 /** Some 3,000 proposals an outage: the backlog limit of 1,000 entries is passed in its first half. */
@@ -51,18 +49,6 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
     meaning: `SIGSTOP of a service for ${FREEZE_MS / 1000} s, longer than entries stay its own`,
     weight: 1,
     run: (ground) => freeze(ground, "freeze", FREEZE_MS),
-  },
-  clock: {
-    meaning: `a service's clock steps by ${CLOCK_SHIFT_MS / 1000} s, and back`,
-    weight: 2,
-    run: async (ground) => {
-      const member = anyMember(ground);
-      const shiftMs = ground.dice.pick([CLOCK_SHIFT_MS, -CLOCK_SHIFT_MS]);
-      await member.clock(shiftMs);
-      await delay(CLOCK_HELD_MS);
-      await member.clock(0);
-      return [{ kind: "clock", target: `${member.name} ${shiftMs} ms` }];
-    },
   },
   burst: {
     meaning: `${BURST_PLANS.low}-${BURST_PLANS.high} proposals at once`,

@@ -5,6 +5,7 @@ import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";
 import { REDIS_FAULTS } from "./faults-redis.ts";
 import { VANDAL_FAULTS } from "./faults-vandal.ts";
+import { TIME_FAULTS } from "./faults-time.ts";
 import type { Losses } from "./losses.ts";
 import type { Proposer } from "./proposer.ts";
 import type { Recorder } from "./record.ts";
@@ -38,6 +39,7 @@ export interface FaultKind {
 export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...PROCESS_FAULTS,
   ...REDIS_FAULTS,
+  ...TIME_FAULTS,
   ...EXCHANGE_FAULTS,
   ...VANDAL_FAULTS,
 };

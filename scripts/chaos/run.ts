@@ -65,6 +65,8 @@ export async function runCampaign(
   };
   const world = await startWorld({ seed: options.seed, dir, onExit }, resources);
   const { redis, client, keys, exchangeUrl, symbols } = world;
+  if (options.faults.includes("time") && !world.canShiftRedis)
+    say("Redis's clock is not stepped, only the services': that needs Linux and gcc");
   const history = new Recorder();
   const blocking = connectForBlocking({ url: redis.url, name: "chaos:tail", onError: () => undefined });
   const tail = new StreamTail(blocking, keys, history);

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import {
+  canShiftRedisClock,
   type FaultProxy,
   type ProxyFrame,
   type ServiceProcess,
@@ -72,7 +73,9 @@ export interface WorldOptions {
 }
 
 export async function startWorld({ seed, dir, onExit }: WorldOptions, resources: AsyncDisposableStack) {
+  const canShiftRedis = await canShiftRedisClock();
   const redis = await startRedisServer({
+    clock: canShiftRedis,
     appendonly: true,
     appendfsync: "everysec",
     // A rewrite in the middle would take away the log that a power loss cuts.
@@ -129,6 +132,8 @@ export async function startWorld({ seed, dir, onExit }: WorldOptions, resources:
   await Promise.all(SERVICES.map(enroll));
   return {
     redis,
+    /** Else the fault `time` steps services' clocks only. */
+    canShiftRedis,
     client,
     keys: createKeys(),
     exchangeUrl: exchange.url,

@@ -85,6 +85,15 @@ describe("claim", () => {
     expect(Number((await orderHash())["window_end_ms"])).toBeGreaterThan(VENUE_MS + WINDOW_MS);
   });
 
+  it("HELD: after Redis's clock stepped back it may arrive for as long as it could when its permits were spent", async () => {
+    const spentMs = Date.now() + 3_600_000;
+    await redis.set(keys.spent(PLAN), `OK ${ATTEMPT} ${spentMs} 0.01`);
+    const request = await requestOf({ mayBeSent: true });
+    request.entry.valid_until_ms = spentMs + 3_000;
+    await orders.claim(request);
+    expect(await orderHash()).toMatchObject({ state: "SENT", window_end_ms: String(VENUE_MS + 3_000) });
+  });
+
   it("is asked about no longer than the exchange's longest window, however far the entry's end is", async () => {
     await orders.claim(await requestOf({ mayBeSent: true, validForMs: 10 ** 12 }));
     expect(await orderHash()).toMatchObject({ window_end_ms: String(VENUE_MS + 60_000) });

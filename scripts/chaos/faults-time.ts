@@ -1,0 +1,36 @@
+/** Faults of wall clocks: one steps far, or by little, and is right again some seconds later. */
+import { setTimeout as delay } from "node:timers/promises";
+import { anyMember } from "./faults-process.ts";
+import type { FaultKind, Ground } from "./faults.ts";
+
+const SHIFTS_MS = [3_600_000, -3_600_000, 15_000, -15_000] as const;
+const HELD_MS = { low: 500, high: 5_000 } as const;
+/** Redis's clock is all services' clock, so it is stepped in so many of ten. */
+const REDIS_IN_TEN = 4;
+
+export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
+  time: {
+    meaning:
+      "the wall clock of a service or, where gcc is there, of Redis steps by 15 s or 1 h for some seconds",
+    weight: 3,
+    run: async (ground) => {
+      const shiftMs = ground.dice.pick(SHIFTS_MS);
+      const heldMs = ground.dice.between(HELD_MS.low, HELD_MS.high);
+      const { name, shift } = anyClock(ground);
+      await shift(shiftMs);
+      await delay(heldMs);
+      await shift(0);
+      return [{ kind: "time", target: `${name} ${shiftMs / 1000} s for ${heldMs} ms` }];
+    },
+  },
+};
+
+function anyClock(ground: Ground): { name: string; shift: (ms: number) => Promise<void> } {
+  const { world, dice } = ground;
+  const member = anyMember(ground);
+  // Thrown either way: without gcc the same seed throws the same faults, but for these.
+  const isRedis = dice.between(1, 10) <= REDIS_IN_TEN && world.canShiftRedis;
+  return isRedis
+    ? { name: "redis", shift: (ms) => world.redis.shiftClock(ms) }
+    : { name: member.name, shift: (ms) => member.clock(ms) };
+}
