@@ -68,8 +68,8 @@ describe.each(scripts)("lua/%s.lua", (name) => {
   });
 
   it("touches keys through KEYS alone", () => {
-    // XINFO and XGROUP name a subcommand before the key, INFO takes none.
-    const literal = /redis\.p?call\(\s*['"](?!XINFO|XGROUP|INFO)\w+['"]\s*,\s*(?:\w+\s*\.\.\s*)?['"]/g;
+    // XINFO, XGROUP and MEMORY name a subcommand before the key, INFO takes none.
+    const literal = /redis\.p?call\(\s*['"](?!XINFO|XGROUP|MEMORY|INFO)\w+['"]\s*,\s*(?:\w+\s*\.\.\s*)?['"]/g;
     expect(code.match(literal)).toBeNull();
     expect(code).not.toContain("quantum:");
   });
