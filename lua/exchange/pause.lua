@@ -2,7 +2,7 @@
 -- counts. Its end is the key's TTL, by Redis's clock.
 --
 -- KEYS
---   pause        STRING JSON {"reason", "since_ms"}, or {"resumed_ms"} where an operator has just ended one
+--   pause        STRING JSON {"reason", "since_ms", "pause_ms"}, or {"resumed_ms"} where an operator has just ended one
 -- ARGV
 --   pause_ms     how long from now
 --   reason       the exchange's own words
@@ -17,6 +17,8 @@ local pause_ms, reason = tonumber(ARGV[1]), ARGV[2]
 -- A key of another type is replaced like one that is over.
 local before = redis.pcall('GET', pause)
 local left = type(before) == 'string' and before:find('"reason"', 1, true) and redis.call('PTTL', pause) or 0
+-- More than was asked for is left where the clock was ahead then.
+left = math.min(left, tonumber(type(before) == 'string' and before:match('"pause_ms": (%d+)}$') or left))
 if left > pause_ms then return { 'LONGER', int(left) } end
-redis.call('SET', pause, '{"reason": ' .. quoted(reason) .. ', "since_ms": ' .. int(now_ms()) .. '}', 'PX', int(pause_ms))
+redis.call('SET', pause, '{"reason": ' .. quoted(reason) .. ', "since_ms": ' .. int(now_ms()) .. ', "pause_ms": ' .. int(pause_ms) .. '}', 'PX', int(pause_ms))
 return { 'PAUSED' }

@@ -119,6 +119,28 @@ describe("a pause that the exchange asked one process for", () => {
     expect(first.get("requests")).toBeDefined();
   });
 
+  it("lasts no longer than was asked for, where Redis's clock was ahead when it was written", async () => {
+    await redis.set(KEY, '{"reason": "banned", "since_ms": 1, "pause_ms": 30000}', "PX", 3_600_000);
+    const first = await processOf();
+    expect(first.get("requests")?.leftMs).toBeLessThanOrEqual(30_000);
+    expect(await redis.pttl(KEY)).toBeLessThanOrEqual(30_000);
+    first.ask(40_000, "again");
+    await expect.poll(() => redis.get(KEY), POLL).toContain("again");
+  });
+
+  it("is not shortened where Redis's clock steps ahead", async () => {
+    const first = await processOf();
+    first.ask(60_000);
+    await expect.poll(() => redis.get(KEY), POLL).toContain("banned");
+    await redis.pexpire(KEY, 3_000);
+    const late = await processOf();
+    expect(late.get("requests")?.leftMs).toBeLessThanOrEqual(3_000);
+    // It is written again when its key is gone, for as long as it lasts here.
+    await expect.poll(() => redis.pttl(KEY), POLL).toBeGreaterThan(40_000);
+    expect(first.get("requests")?.leftMs).toBeGreaterThan(40_000);
+    await expect.poll(() => late.get("requests")?.leftMs ?? 0, POLL).toBeGreaterThan(40_000);
+  });
+
   it("is the longest of several", async () => {
     const [first, second] = [await processOf(), await processOf()];
     first.ask(60_000, "long");

@@ -15,6 +15,9 @@ const READ_EVERY_MS = 1_000;
 /** A pause that ends within this may be gone from Redis and not yet here. */
 const ENDING_MS = 2 * READ_EVERY_MS;
 
+/** More than a pause can seem to be longer for. */
+const CLOCK_STEP_MS = 1_000;
+
 const SCOPES = ["requests", "orders"] as const;
 type Scope = (typeof SCOPES)[number];
 interface Pause {
@@ -31,7 +34,7 @@ interface LocalPauses {
 
 /** What the key holds: `lua/exchange/pause.lua` and `lua/operator/resume_exchange.lua`. */
 const stored = z.union([
-  z.object({ reason: z.string() }),
+  z.object({ reason: z.string(), pause_ms: z.number().default(Infinity) }),
   z.object({ resumed_ms: z.number() }).transform(() => undefined),
 ]);
 
@@ -70,8 +73,13 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
         if (here !== undefined) log.warn({ scope }, "the exchange's pause is over, on an operator's word");
         pauses.set(scope, undefined);
       } else if (pause !== null && leftMs > 0) {
-        if (here === undefined) log.warn({ scope, leftMs, ...pause }, "the exchange has asked for a pause");
-        pauses.set(scope, { leftMs, ...pause });
+        const { reason, pause_ms: longestMs } = pause;
+        // Redis's clock was ahead when it was written: it lasts from now on.
+        if (leftMs > longestMs + CLOCK_STEP_MS) await redis.pexpire(key, longestMs);
+        const told = { leftMs: Math.min(leftMs, longestMs), reason };
+        if (here === undefined) log.warn({ scope, ...told }, "the exchange has asked for a pause");
+        // What is known here is by a clock that does not step.
+        if (told.leftMs > (here?.leftMs ?? 0)) pauses.set(scope, told);
       } else if (here !== undefined && here.leftMs > ENDING_MS) {
         untold.set(scope, here);
         await tell(scope);
@@ -104,7 +112,7 @@ function nullIfNoText(error: unknown): null {
   throw error;
 }
 
-function parsed(text: string): { reason: string } | undefined | null {
+function parsed(text: string): { reason: string; pause_ms: number } | undefined | null {
   try {
     return stored.parse(JSON.parse(text));
   } catch {
