@@ -100,7 +100,8 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
     if (linked("current") === FOREIGN) return state() === "active" ? undefined : `it is ${state()}`;
     try {
       const answer = await fetch(readyUrl(), { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-      return answer.ok ? undefined : ((await answer.json()).problems ?? [`HTTP ${answer.status}`]).join("; ");
+      if (answer.ok) return undefined;
+      return shown(((await answer.json()).problems ?? [`HTTP ${answer.status}`]).join("; "));
     } catch (error) {
       return `${readyUrl()} does not answer (${error.cause?.code ?? error.message})`;
     }
@@ -165,4 +166,15 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
     adoptForeignUnit,
     provideEnvFile,
   };
+}
+
+/**
+ * A service's words may be those of Redis or the exchange: what a terminal obeys or hides is escaped, as `escapeControls`
+ * of packages/contract does it; this program runs without the packages.
+ */
+function shown(text) {
+  return text.replaceAll(
+    /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
+    (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
+  );
 }
