@@ -1,5 +1,5 @@
 /** Whether consumers move: their groups, reads, entries, and who else takes entries out of them. */
-import type { RedisClient } from "@quantum/redis";
+import { dispositionOf, type RedisClient } from "@quantum/redis";
 import { pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { Progress } from "./progress.ts";
 
@@ -22,8 +22,16 @@ export function watchEntries(consumer: StreamConsumer, progress: Progress): void
 }
 
 /** What keeps a consumer from being ready. */
-export function notReady({ stream, group, groupReady, groupLostAtMs, silence }: StreamConsumer): string[] {
-  if (!groupReady) return [`the group ${group} on ${stream} does not exist`];
+export function notReady({
+  stream,
+  group,
+  groupReady,
+  groupLostAtMs,
+  silence,
+  problem,
+}: StreamConsumer): string[] {
+  const why = problem === undefined ? "" : `: ${problem.message}`;
+  if (!groupReady) return [`the group ${group} on ${stream} does not exist${why}`];
   const seconds = (ms: number) => Math.round(ms / 1000);
   const lostMs = performance.now() - groupLostAtMs;
   if (lostMs < LOSS_SHOWN_MS)
@@ -31,7 +39,9 @@ export function notReady({ stream, group, groupReady, groupLostAtMs, silence }: 
       `the group ${group} on ${stream} was lost ${seconds(lostMs)} s ago: it is read again from its beginning`,
     ];
   const { readMs, reclaimMs, oldest } = silence;
-  if (readMs > PROGRESS_BOUND_MS) return [`no read of ${stream} was answered for ${seconds(readMs)} s`];
+  // What Redis refuses for good needs no patience.
+  if (readMs > PROGRESS_BOUND_MS || dispositionOf(problem).kind === "refused")
+    return [`no read of ${stream} was answered for ${seconds(readMs)} s${why}`];
   if (reclaimMs > RECLAIM_BOUND_MS)
     return [`pending entries of ${stream} could not be looked for in ${seconds(reclaimMs)} s`];
   if (oldest !== undefined && oldest.ms > HANDLER_BOUND_MS)

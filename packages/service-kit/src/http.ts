@@ -23,6 +23,8 @@ const UNANSWERED_MAX = 16;
 /** A connection on which nothing moves, such as one that does not read its answer. */
 const SILENCE_MS = 60_000;
 const HEADERS_MS = 10_000;
+/** A client that sends on a connection while it is closed would not know what became of its request. */
+const IDLE_MS = 72_000;
 
 const OWN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
 
@@ -36,7 +38,7 @@ export interface Http {
   close(): Promise<void>;
 }
 
-export function createHttp(registry: Registry, readiness: Readiness): Http {
+export function createHttp(registry: Registry, readiness: Readiness, connectionsMax = CONNECTIONS_MAX): Http {
   const base = fastify({ logger: false });
   const app = fastify({ logger: false });
   const readyz = sharedAnswer(readiness, 0);
@@ -54,13 +56,16 @@ export function createHttp(registry: Registry, readiness: Readiness): Http {
 
   let isOpen = false;
   const admit = createAdmission();
-  const server = createServer({ headersTimeout: HEADERS_MS }, (request, response) => {
-    if (!admit(request, response)) return;
-    const [path = ""] = (request.url ?? "").split("?");
-    (isOpen && !OWN_PATHS.has(path) ? app : base).routing(request, response);
-  });
+  const server = createServer(
+    { headersTimeout: HEADERS_MS, keepAliveTimeout: IDLE_MS },
+    (request, response) => {
+      if (!admit(request, response)) return;
+      const [path = ""] = (request.url ?? "").split("?");
+      (isOpen && !OWN_PATHS.has(path) ? app : base).routing(request, response);
+    },
+  );
   server.setTimeout(SILENCE_MS);
-  boundConnections(server);
+  boundConnections(server, connectionsMax);
   return {
     app,
     async listen(host, port) {
@@ -124,13 +129,13 @@ function createAdmission(): (request: IncomingMessage, response: ServerResponse)
   };
 }
 
-function boundConnections(server: ReturnType<typeof createServer>): void {
+function boundConnections(server: ReturnType<typeof createServer>, max: number): void {
   /** The least recently used first. */
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    if (sockets.size > CONNECTIONS_MAX) sockets.values().next().value?.destroy();
+    if (sockets.size > max) sockets.values().next().value?.destroy();
   });
   server.on("request", ({ socket }: IncomingMessage) => {
     if (sockets.delete(socket)) sockets.add(socket);

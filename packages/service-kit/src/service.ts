@@ -45,6 +45,9 @@ import { refusedBy, waitForRedis } from "./wait-for-redis.ts";
 /** Longer than any handler takes; compose's stop_grace_period and systemd's TimeoutStopSec exceed it. */
 const STOP_DEADLINE_MS = 10_000;
 
+/** A bare service is asked by all others at once: each request of an executor may have a connection of its own. */
+const VENUE_CONNECTIONS_MAX = 4_096;
+
 // Exit codes. Units are not restarted after a refusal: it would be the same again.
 const FAILED = 1;
 const REFUSED = 2;
@@ -99,15 +102,19 @@ interface HttpConfig {
 export async function runBareService<Schema extends z.ZodObject>(
   definition: Definition<Schema> & { start: (context: BareContext<z.output<Schema>>) => Promise<Running> },
 ): Promise<void> {
-  await run(definition, async (context) => {
-    const running = await definition.start(context);
-    return {
-      running,
-      readiness: async () => [],
-      begin: async () => running.begin?.(),
-      close: async () => running.stop?.(),
-    };
-  });
+  await run(
+    definition,
+    async (context) => {
+      const running = await definition.start(context);
+      return {
+        running,
+        readiness: async () => [],
+        begin: async () => running.begin?.(),
+        close: async () => running.stop?.(),
+      };
+    },
+    VENUE_CONNECTIONS_MAX,
+  );
 }
 
 /** Runs a service on Redis: it starts when Redis answers and is usable. */
@@ -193,6 +200,7 @@ interface Started {
 async function run<Schema extends z.ZodObject>(
   definition: Definition<Schema>,
   start: (context: BareContext<z.output<Schema>>) => Promise<Started>,
+  connectionsMax?: number,
 ): Promise<void> {
   const { name } = definition;
   if (process.argv.includes("--help") || process.argv.includes("-h")) {
@@ -227,7 +235,7 @@ async function run<Schema extends z.ZodObject>(
       return [`readiness cannot be told: ${(error as Error).message}`];
     }
   };
-  const http = createHttp(registry, readiness);
+  const http = createHttp(registry, readiness, connectionsMax);
   observeReadiness(readiness, registry);
   const stopSignal = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));

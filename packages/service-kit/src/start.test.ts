@@ -123,6 +123,19 @@ describe("a start that waits for Redis", () => {
 });
 
 describe("a refusal after the start", () => {
+  it("of the right to read is told at once with its reason", async () => {
+    const { server, redis } = await givenRedis();
+    await redis.acl("SETUSER", "worker", "on", ">secret", "~*", "+@all");
+    const url = await launch(SAMPLE, {
+      REDIS_URL: `redis://worker:secret@127.0.0.1:${server.port}`,
+    }).ready();
+    await redis.acl("SETUSER", "worker", "-xreadgroup");
+    const problem = "NOPERM this user has no permissions to run the 'xreadgroup' command";
+    await vi.waitFor(async () => expect((await get(`${url}/readyz`)).body).toContain(problem), WAIT);
+    await redis.acl("SETUSER", "worker", "+xreadgroup");
+    await vi.waitFor(async () => expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 }), WAIT);
+  });
+
   it("makes the service unready with the reason, until it is taken back", async () => {
     const { server, redis } = await givenRedis();
     const url = await launch(SAMPLE, { REDIS_URL: server.url }).ready();

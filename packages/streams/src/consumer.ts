@@ -69,6 +69,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   lastProgressMs = 0;
   #reclaimedAt = performance.now();
   groupReady = false;
+  /** Why the group cannot be made or read, while it cannot. */
+  problem: Error | undefined;
   /** When the group was last found to be gone, by performance.now(). */
   groupLostAtMs = Number.NEGATIVE_INFINITY;
 
@@ -318,9 +320,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
       try {
         await step();
+        this.problem = undefined;
         return;
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
+        this.problem = asError(error);
         this.#failed(doing, error);
         if (error instanceof Error && error.message.includes("NOGROUP")) {
           this.groupReady = false;

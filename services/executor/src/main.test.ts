@@ -63,6 +63,15 @@ describe("the service", () => {
     await service.stop();
   });
 
+  it("does not start where Redis does not tell whether it has forgotten orders", async () => {
+    const redis = connectForCommands({ url: rig.server.url, name: "test", onError: () => undefined });
+    await redis.acl("SETUSER", "blind", "on", ">secret", "~*", "+@all", "-info");
+    const url = `redis://blind:secret@127.0.0.1:${rig.server.port}`;
+    await expect(start({ REDIS_URL: url })).rejects.toThrow("REDIS_URL: its user needs the right to INFO");
+    await redis.acl("DELUSER", "blind");
+    await disconnect(redis);
+  });
+
   it("takes up nothing where its port is taken", async () => {
     const over = { EXECUTOR_METRICS_PORT: String(rig.server.port), REDIS_URL: `${rig.server.url}/1` };
     await expect(start(over)).rejects.toThrow("address already in use");

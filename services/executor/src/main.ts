@@ -128,6 +128,10 @@ await runService({
 
 /** With real orders, a Redis that may forget a claim is a reason not to start. */
 function checkDurability(facts: RedisFacts, venue: Venue, log: Logger): void {
+  if (facts.runId === "")
+    throw new ConfigError([
+      "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
+    ]);
   const problems = notDurable(facts, CLOCK_BOUND_MS);
   if (problems.length === 0) return;
   if (!venue.simulated)
