@@ -25,13 +25,13 @@ import { offenders } from "./offenders.ts";
 import { startWorld } from "./world.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** I9: reclaiming what a dead replica had, a send window, two questions, each at most some seconds. */
+/** I9: reclaiming what a dead replica had, a send window, EXECUTOR_ABSENCE_SEC (3 s here), each at most some seconds. */
 const END_BOUND_MS = 30_000;
 /** A ledger follows a fill with the next refresh. */
 const LEDGER_BOUND_MS = 15_000;
 const LEDGER_LOOK_MS = 200;
 const MS_PER_MINUTE = 60_000;
-/** Beyond a send window and the two questions after it, whoever reads the output asks why. */
+/** Beyond a send window and the absence after it, whoever reads the output asks why. */
 const LONG_RECOVERY_MS = 10_000;
 /** So that the load's dice differ from the schedule's. */
 const LOAD_SALT = 0x10ad;

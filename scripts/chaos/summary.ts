@@ -9,7 +9,7 @@ import type { Proposed } from "./proposer.ts";
 export const CHECKS = {
   ...INVARIANTS,
   I8: "streams, pending lists and memory are within their bounds",
-  I9: "when faults stop, all plans end within seconds",
+  I9: "when faults stop, all plans end within seconds, orders in doubt after EXECUTOR_ABSENCE_SEC and seconds",
   progress: "plans that no fault touched are executed",
   closable: "an open position can be closed again within 60 s after a fault ends",
 } as const;
