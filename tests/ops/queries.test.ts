@@ -3,8 +3,8 @@
  * an error, and none may be empty unless its source says why. This finds a metric that was renamed on one side only.
  */
 import { join } from "node:path";
-import { type ServiceProcess, startPrometheus, type TestPrometheus } from "@quantum/testkit";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { patienceMs, type ServiceProcess, startPrometheus, type TestPrometheus } from "@quantum/testkit";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DASHBOARDS } from "../../scripts/ops/dashboards.ts";
 import { eventually, type Rig, startRig, SYMBOLS } from "../rig.ts";
 
@@ -134,15 +134,19 @@ describe("a running pipeline", () => {
   });
 
   it("answers a scrape in time while Redis hangs, and says that it does", async () => {
+    const redisUp = async ({ url }: ServiceProcess) => {
+      const answer = await fetch(`${url}/metrics`, {
+        signal: AbortSignal.timeout(patienceMs(SCRAPE_TIMEOUT_MS)),
+      });
+      return /^quantum_redis_up (.)$/m.exec(await answer.text())?.[1];
+    };
     rig.redis.pause();
     try {
-      const scraped = await Promise.all(
-        services.values().map(async ({ url }) => {
-          const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
-          return /^quantum_redis_up (.)$/m.exec(await answer.text())?.[1];
-        }),
-      );
-      expect(scraped).toEqual(scraped.map(() => "0"));
+      // The first answer may be that of a scrape just before.
+      await vi.waitFor(async () => {
+        const scraped = await Promise.all(services.values().map(redisUp));
+        expect(scraped).toEqual(scraped.map(() => "0"));
+      });
     } finally {
       rig.redis.resume();
     }
