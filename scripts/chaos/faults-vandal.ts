@@ -7,11 +7,11 @@ import { Dice } from "./dice.ts";
 import { anyMember } from "./faults-process.ts";
 import type { FaultKind, Ground } from "./faults.ts";
 
-const STRIKES = 30;
+const STRIKES = 20;
 const BETWEEN_STRIKES_MS = 20;
 /** In the middle a service is stopped for so long: what it has not read yet can be taken from it. */
 const STOP_MS = 400;
-const STOP_AT_STRIKE = 10;
+const STOP_AT_STRIKE = 6;
 /** Plans that are under way now, or have just ended. */
 const PLANS_OF_MS = 1_000;
 const TRIES = 20;
@@ -49,7 +49,7 @@ async function vandalise(ground: Ground) {
 async function strikeOnce(ground: Ground, struckPlans: Set<string>): Promise<string | undefined> {
   const { world, dice } = ground;
   const family = dice.pick(FAMILIES);
-  if (family.stream !== undefined) return strikeEntry(ground, family.stream);
+  if (family.stream !== undefined) return strikeEntry(ground, family.stream, struckPlans);
   for (let tried = 0; tried < TRIES; tried += 1) {
     const found = family.key(ground);
     if (found === undefined) return undefined;
@@ -68,10 +68,18 @@ async function strikeOnce(ground: Ground, struckPlans: Set<string>): Promise<str
 }
 
 /** Of those that have been read here: what a stream told is judged by it. */
-async function strikeEntry(ground: Ground, stream: StreamName): Promise<string | undefined> {
+async function strikeEntry(
+  ground: Ground,
+  stream: StreamName,
+  struckPlans: Set<string>,
+): Promise<string | undefined> {
   const { world, history, losses, proposer } = ground;
   const newest = await world.client.xrevrange(world.keys.streams[stream], "+", "-", "COUNT", 3);
-  const [id] = newest.find(([found]) => !isLater(found, history.lastIds.get(stream) ?? "0-0")) ?? [];
+  const [id, flat = []] =
+    newest.find(([found]) => !isLater(found, history.lastIds.get(stream) ?? "0-0")) ?? [];
+  const named = stream === "proposal" ? undefined : flat[flat.indexOf("plan_id") + 1];
+  if (named !== undefined && struckPlans.has(named)) return undefined;
+  if (named !== undefined) struckPlans.add(named);
   if (id === undefined || (await world.client.xdel(world.keys.streams[stream], id)) === 0) return undefined;
   if (stream === "proposal") {
     const [planId] = [...history.proposalIds].findLast(([, proposal]) => proposal === id) ?? [];

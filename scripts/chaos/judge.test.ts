@@ -14,6 +14,7 @@ class Story {
   readonly history = new Recorder();
   readonly losses = new Losses();
   readonly claims = new Map<string, Claim>();
+  readonly proposed = new Set<string>();
   readonly #orders: VenueOrder[] = [];
 
   /** One attempt from its plan entry to its hand-over, at `atMs` to `atMs + 3`. */
@@ -95,7 +96,7 @@ class Story {
     const { history } = this;
     const evidence: Evidence = {
       requiredIssuers: ["governor", "p33"],
-      proposedPlanIds: new Set(),
+      proposedPlanIds: this.proposed,
       plans: history.plans,
       permits: history.permits,
       executes: history.executes,
@@ -175,6 +176,27 @@ describe("the judgement of a campaign", () => {
       .order("1", late)
       .executed(late + 1, 100, "1");
     expect(sent.broken()).toContain("I6");
+  });
+
+  it("knows the window of an order whose claim a vandal took from its permits, and excuses nothing else of it", () => {
+    const struck = (timestampMs: number) => {
+      const story = new Story().attempt(100).order("1", timestampMs).executed(6_300, 100, "1");
+      expect(story.broken()).toEqual(["I6"]);
+      story.losses.struckClaims.add(PLAN);
+      return story;
+    };
+    expect(struck(104).broken()).toEqual([]);
+    expect(struck(6_000).broken()).toEqual(["I6"]);
+    expect(struck(104).order("2", 105).broken()).toContain("I1");
+  });
+
+  it("excuses a proposal that a vandal took if nothing came of it", () => {
+    const story = new Story();
+    story.proposed.add(PLAN);
+    expect(story.broken()).toEqual(["I4"]);
+    story.losses.struckProposals.add(PLAN);
+    expect(story.broken()).toEqual([]);
+    expect(story.attempt(100).broken()).toContain("I4");
   });
 
   it("knows the window of an order whose claim was forgotten from its permits", () => {

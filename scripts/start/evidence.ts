@@ -161,7 +161,13 @@ async function readClaims(
   await Promise.all(
     planIds.map(async (planId) => {
       const fields = ["attempt", "state", "claimed_at_ms", "window_end_ms"] as const;
-      const [attempt, state, claimedAt, windowEnd] = await redis.hmget(keys.order(planId), ...fields);
+      // One that a vandal made another type shows no claim.
+      const [attempt, state, claimedAt, windowEnd] = await redis
+        .hmget(keys.order(planId), ...fields)
+        .catch((error: unknown) => {
+          if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return [];
+          throw error;
+        });
       if (!attempt || !state) return;
       const number = (text: string | null | undefined) => (text ? Number(text) : undefined);
       claims.set(planId, { attempt, state, claimedAtMs: number(claimedAt), windowEndMs: number(windowEnd) });
