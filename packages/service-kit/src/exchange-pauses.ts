@@ -62,9 +62,12 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
   };
   const read = async () => {
     for (const scope of SCOPES) if (untold.has(scope)) await tell(scope);
-    for (const scope of SCOPES) {
+    // A key of another type is none to MGET, and is replaced like a lost one.
+    const texts = await redis.mget(SCOPES.map(keys.exchangePause));
+    for (const [index, scope] of SCOPES.entries()) {
       const key = keys.exchangePause(scope);
-      const [text, leftMs] = await Promise.all([redis.get(key).catch(nullIfNoText), redis.pttl(key)]);
+      const text = texts[index] ?? null;
+      const leftMs = text === null ? 0 : await redis.pttl(key);
       // Asked for since then.
       if (untold.has(scope)) continue;
       const here = pauses.get(scope);
@@ -104,12 +107,6 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
       .finally(() => (reading = false));
   }, READ_EVERY_MS).unref();
   return () => clearInterval(timer);
-}
-
-/** A key of another type says as little as none, and is replaced like a lost one. */
-function nullIfNoText(error: unknown): null {
-  if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
-  throw error;
 }
 
 function parsed(text: string): { reason: string; pause_ms: number } | undefined | null {
