@@ -1,5 +1,6 @@
 /** The planted bugs, in the order of the table. */
 import { BOOK_MUTANTS } from "./book-mutants.ts";
+import { CLOCK_MUTANTS } from "./clock-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
@@ -12,4 +13,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...BOOK_MUTANTS,
   ...EXCHANGE_MUTANTS,
   ...PLAN_MUTANTS,
+  ...CLOCK_MUTANTS,
 ];

@@ -1,6 +1,6 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { patienceMs, startRedisServer, type TestRedis } from "@quantum/testkit";
 import { Queue } from "bullmq";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { RefreshSchedule, type ScheduleOptions } from "./schedule.ts";
@@ -8,7 +8,7 @@ import { RefreshSchedule, type ScheduleOptions } from "./schedule.ts";
 const EVERY_MS = 100;
 const HOUR_MS = 3_600_000;
 /** For a refresh that is due, on a busy machine. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = patienceMs(5_000);
 const keys = createKeys();
 let server: TestRedis;
 let redis: RedisClient;
