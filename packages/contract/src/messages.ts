@@ -24,6 +24,7 @@ const integer = z
   .regex(/^\d{1,15}$/, "a whole number")
   .transform(Number);
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "a decimal without exponent");
+const quantity = z.string().regex(/^\d+(\.\d+)?$/, "a quantity without sign and exponent");
 
 /** One step of a plan. `pct` is the share of the position to close, in percent. */
 export const step = z.object({
@@ -89,8 +90,8 @@ export const executeEntry = z.object({
   step: z.string(),
   close_pct: decimal,
   position_amt: decimal,
-  safe_qty: decimal,
-  max_qty: z.union([z.literal(""), decimal]),
+  safe_qty: quantity,
+  max_qty: z.union([z.literal(""), quantity]),
   valid_until_ms: integer,
   opened_at_ms: integer,
   /** By the publisher's clock, but not after `opened_at_ms`. */
