@@ -29,6 +29,10 @@ afterEach(async () => {
   await rig.stop();
 });
 
+/** Of every symbol. */
+let status = "TRADING";
+let rulesReadAgain = 0;
+
 async function brainOf(
   over: Partial<Limits> = {},
   simulate: "answer" | "deny" | "drop" = "answer",
@@ -47,8 +51,11 @@ async function brainOf(
       denialTtlSec: 60,
       reserveTtlMs: 75_000,
     }),
-    rules: (symbol) => rules.get(symbol),
-    readRulesAgain: () => undefined,
+    rules: (symbol) => {
+      const listed = rules.get(symbol);
+      return listed && { ...listed, status };
+    },
+    readRulesAgain: () => void (rulesReadAgain += 1),
     limits: {
       allowlist: new Set(["BTCUSDT", "ETHUSDT"]),
       staleThresholdSec: 10,
@@ -93,6 +100,19 @@ describe("a plan", () => {
     expect(await promised()).toBe(4_600_000n);
     expect(await pending(keys.streams.plan)).toBe(0);
     expect(await rig.redis.hget(keys.plan(PLAN), "p33_verdict")).toBe("granted");
+  });
+
+  it("of a symbol that takes no order is denied, and whether it still takes none is asked", async () => {
+    rulesReadAgain = 0;
+    const brain = await brainOf();
+    status = "SETTLING";
+    await brain.handlePlan(await plan(PLAN, "BTCUSDT"));
+    status = "PRE_SETTLE";
+    await brain.handlePlan(await plan(SECOND, "BTCUSDT"));
+    status = "TRADING";
+    expect(await permit(PLAN)).toMatchObject({ allow: false, reason: "symbol_not_trading" });
+    expect(await permit(SECOND)).toMatchObject({ allow: true });
+    expect(rulesReadAgain).toBe(1);
   });
 
   it("is answered although it has no record, as the Python apply-layer publishes it", async () => {
@@ -270,6 +290,16 @@ describe("two plans on one position", () => {
 });
 
 describe("a result", () => {
+  it("that was refused for the symbol's rules has them read again, another refusal has not", async () => {
+    rulesReadAgain = 0;
+    const brain = await brainOf();
+    for (const reason of ["rejected_by_rules", "rejected_by_exchange", "rejected_for_account"]) {
+      const fields = { executed: "False", outcome: "REJECTED", error: reason, reason };
+      await brain.handleResult(await result(PLAN, "1-1", fields));
+    }
+    expect(rulesReadAgain).toBe(1);
+  });
+
   it("brings its fills into the pair, then ends its promise", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
