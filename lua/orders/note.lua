@@ -38,4 +38,5 @@ elseif answer == 'there' then
 end
 redis.call('HSET', order, 'next_ask_at_ms', int(now + pause_ms))
 local long_enough = is_open and answer == 'absent' and absent >= absence_ms
-return { long_enough and 'ABSENT' or 'OPEN', int(pause_ms), int(absent) }
+if long_enough then return { 'ABSENT', int(pause_ms), int(absent) } end
+return { 'OPEN', int(pause_ms), int(absent) }

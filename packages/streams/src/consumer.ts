@@ -10,40 +10,15 @@
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Keys } from "@quantum/contract";
-import { dispositionOf, isUnanswered, type RedisClient } from "@quantum/redis";
+import { dispositionOf, isUnanswered } from "@quantum/redis";
 import { Acknowledgements } from "./acknowledgements.ts";
+import type { ConsumerOptions } from "./consumer-options.ts";
 import { moveToDeadLetter } from "./dead-letter.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
 import type { ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
 import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
-
-export interface ConsumerOptions {
-  /** For commands; the consumer makes its own connection for blocking reads. */
-  redis: RedisClient;
-  connectForBlocking: () => RedisClient;
-  keys: Keys;
-  stream: string;
-  group: string;
-  /** Unique for each replica, the same after a restart. */
-  consumer: string;
-  handle: (entry: Entry) => Promise<Disposition>;
-  /** Entries of one key are handled one after another; without it all run at the same time. */
-  orderBy?: (entry: Entry) => string;
-  /** Entries handled at the same time, and at most this many are read ahead. */
-  concurrency?: number;
-  /**
-   * False for hints: delivered counts as acknowledged, so nothing is ever pending, reclaimed or dead-lettered, and what
-   * was under way when the process died is gone.
-   */
-  acknowledge?: boolean;
-  /** Idle time after which a pending entry is taken over, in ms. An entry that is being handled is not idle. */
-  reclaimIdleMs?: number;
-  /** Deliveries after which an entry that asks for a retry is given up. */
-  maxDeliveries?: number;
-}
 
 const CONCURRENCY = 256;
 const RECLAIM_IDLE_MS = 10_000;

@@ -1,4 +1,5 @@
-export { type ConsumerOptions, StreamConsumer } from "./consumer.ts";
+export { StreamConsumer } from "./consumer.ts";
+export type { ConsumerOptions } from "./consumer-options.ts";
 export type { ConsumerEvents } from "./events.ts";
 export { moveToDeadLetter } from "./dead-letter.ts";
 export { ACK, type Disposition, DONE } from "./disposition.ts";
