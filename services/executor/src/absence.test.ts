@@ -110,6 +110,21 @@ it.concurrent("a query that cannot be read proves nothing", async () => {
   }
 });
 
+it.concurrent("an order key that cannot be read keeps no other order from its end", async () => {
+  const { redis, keys } = rig;
+  const [broken, other] = [rig.freshSymbol(), rig.freshSymbol()];
+  await redis.sadd(keys.orderSymbols, broken);
+  await redis.lpush(keys.order("f".repeat(16)), "no hash");
+  await redis.zadd(keys.unsettled(broken), 1, "f".repeat(16));
+  await rig.fault({ kind: "503_after", symbol: other });
+  const entry = await rig.spend({ symbol: other });
+  const ended = executor.ended(entry);
+  const entryId = await doubt(entry);
+  await ended;
+  await rig.expectEnded(entry, entryId, "EXECUTED", "");
+  expect(await rig.ordersOf(entry)).toHaveLength(1);
+});
+
 it.concurrent("an order that shows up after it ended is adopted, with one correction", async () => {
   const { redis, keys } = rig;
   const symbol = rig.freshSymbol();
@@ -123,9 +138,6 @@ it.concurrent("an order that shows up after it ended is adopted, with one correc
 
   await rig.send(entry);
   const corrected = executor.next("corrected", entry.plan_id);
-  // The next question would come in seconds.
-  await redis.hset(keys.order(entry.plan_id), "next_ask_at_ms", 1);
-  executor.resolver.wake();
   expect(await corrected).toMatchObject({ outcome: "EXECUTED", executedQty: "0.010" });
   const [first, second, ...more] = await rig.results(entry.plan_id);
   expect([first, more]).toEqual([result, []]);

@@ -225,7 +225,7 @@ describe("the index of orders to ask about", () => {
     expect(await questions().listUnsettled()).toMatchObject([{ planId: PLAN, state: "UNKNOWN" }]);
     await orders.settle(ORDER, NOT_PLACED);
     expect(await questions().listUnsettled()).toEqual([]);
-    expect(await questions().list()).toEqual([{ planId: PLAN, symbol: SYMBOL }]);
+    expect(await questions().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: true }]);
   });
 });
 

@@ -50,6 +50,13 @@ export interface KnownOrder extends ClaimedOrder {
   positionAmt: string | undefined;
 }
 
+export interface Listed {
+  planId: string;
+  symbol: string;
+  /** It ended by evidence of absence, and is asked about seldom. */
+  isLate: boolean;
+}
+
 /** What a question brought: `absent` and `there` are evidence, `none` is neither. */
 export type Answer = "absent" | "there" | "none";
 
@@ -136,25 +143,27 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
   }
 
   /** Every order that may have to be asked about. With none it costs two commands, however many symbols there are. */
-  async function list(): Promise<{ planId: string; symbol: string }[]> {
-    return listOf((symbol) => [keys.unsettled(symbol), keys.absent(symbol)]);
+  async function list(): Promise<Listed[]> {
+    return listOf((symbol) => [
+      { key: keys.unsettled(symbol), isLate: false },
+      { key: keys.absent(symbol), isLate: true },
+    ]);
   }
 
   /** Every order that is claimed and not settled. */
   async function listUnsettled(): Promise<KnownOrder[]> {
-    const unsettled = await listOf((symbol) => [keys.unsettled(symbol)]);
+    const unsettled = await listOf((symbol) => [{ key: keys.unsettled(symbol), isLate: false }]);
     const orders = await Promise.all(unsettled.map(({ planId }) => read(planId)));
     return orders.filter((order) => order !== undefined).filter(({ state }) => state !== "NOT_PLACED");
   }
 
-  async function listOf(
-    indexes: (symbol: string) => string[],
-  ): Promise<{ planId: string; symbol: string }[]> {
+  async function listOf(indexes: (symbol: string) => { key: string; isLate: boolean }[]): Promise<Listed[]> {
     const symbols = await redis.smembers(keys.orderSymbols);
-    if (symbols.length === 0 || (await redis.exists(symbols.flatMap(indexes))) === 0) return [];
+    if (symbols.length === 0 || (await redis.exists(symbols.flatMap(indexes).map(({ key }) => key))) === 0)
+      return [];
     const listed = symbols.flatMap((symbol) =>
-      indexes(symbol).map(async (index) =>
-        (await redis.zrange(index, 0, -1)).map((planId) => ({ planId, symbol })),
+      indexes(symbol).map(async ({ key, isLate }) =>
+        (await redis.zrange(key, 0, -1)).map((planId) => ({ planId, symbol, isLate })),
       ),
     );
     return (await Promise.all(listed)).flat();

@@ -38,6 +38,8 @@ export class Resolver {
   readonly #asking = new Map<string, Promise<void>>();
   /** When an order was last asked about and denied, by the monotonic clock. */
   readonly #deniedAt = new Map<string, number>();
+  /** Until when one that ended by evidence is not due, by the monotonic clock: there may be many, for a day. */
+  readonly #lateUntil = new Map<string, number>();
   #settling: Attempts | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -91,13 +93,20 @@ export class Resolver {
     const { questions } = this.#options;
     const listed = await questions.list();
     const listedIds = new Set(listed.map(({ planId }) => planId));
-    for (const planId of this.#deniedAt.keys()) if (!listedIds.has(planId)) this.#deniedAt.delete(planId);
+    for (const times of [this.#deniedAt, this.#lateUntil])
+      for (const planId of times.keys()) if (!listedIds.has(planId)) times.delete(planId);
     let dueInMs = LOOK_EVERY_MS;
-    for (const { planId, symbol } of listed) {
+    for (const { planId, symbol, isLate } of listed) {
       if (this.#asking.has(planId) || this.#asking.size >= CONCURRENCY) continue;
-      const taken = await questions.take(planId, symbol);
-      if ("dueInMs" in taken) dueInMs = Math.min(dueInMs, taken.dueInMs);
-      else this.#asking.set(planId, this.#begin(taken.order, taken.asked));
+      if (isLate && (this.#lateUntil.get(planId) ?? 0) > performance.now()) continue;
+      // One order that cannot be read keeps no other from being asked about.
+      const taken = await questions.take(planId, symbol).catch((error: unknown) => error as Error);
+      if (taken instanceof Error) this.#cannotSettle(planId, taken);
+      else if ("order" in taken) this.#asking.set(planId, this.#begin(taken.order, taken.asked));
+      else {
+        dueInMs = Math.min(dueInMs, taken.dueInMs);
+        if (isLate) this.#lateUntil.set(planId, performance.now() + taken.dueInMs);
+      }
     }
     return dueInMs;
   }
@@ -107,11 +116,15 @@ export class Resolver {
       await this.#ask(order, asked);
       this.#settling?.ended(order.planId);
     } catch (error) {
-      this.#settling?.failed(order.planId, (error as Error).message);
-      this.#failed(`ask for ${order.clientOrderId}`, error as Error);
+      this.#cannotSettle(order.planId, error as Error);
     }
     this.#asking.delete(order.planId);
     this.wake();
+  }
+
+  #cannotSettle(planId: string, error: Error): void {
+    this.#settling?.failed(planId, error.message);
+    this.#failed(`ask about the order of plan ${planId}`, error);
   }
 
   #ask(order: KnownOrder, asked: number): Promise<void> {
