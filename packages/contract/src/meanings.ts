@@ -199,7 +199,7 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "p33_snapshot_age_seconds: position-brain writes it, the governor only reads it",
   },
   limit_computation_error: {
-    meaning: "quantity or notional is not above 0, or too large to be counted exactly",
+    meaning: "the quantity is not above 0",
     lookAt: "quantum:governor:block:<plan> has both numbers",
   },
   daily_limit_exceeded: {
