@@ -28,6 +28,8 @@ export function observe(options: TelemetryOptions): void {
     labelNames: ["outcome", "reason"] as const,
     registers,
   });
+  // An alert looks at its increase, which the first of a new series is not.
+  outcomes.inc({ outcome: "NOT_PLACED", reason: "handover_lost" }, 0);
   const doubts = new Counter({
     name: "quantum_order_doubts_total",
     help: "Orders that came into doubt, by what left the doubt",
