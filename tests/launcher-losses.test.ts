@@ -9,7 +9,7 @@ import { allFree, expectSound, givenLauncher, pidOf } from "./launch.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** From the end of Redis to the launcher's: services that hang included. */
-const SOON_MS = 10_000;
+const SOON_MS = 15_000;
 /** Services have seconds to stop, and Redis outlives them. */
 const GONE_MS = 20_000;
 /** More than any run here sees. */

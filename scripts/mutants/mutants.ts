@@ -6,6 +6,7 @@ import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
 import { PLAN_MUTANTS } from "./plan-mutants.ts";
+import { TEXT_MUTANTS } from "./text-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...ORDER_MUTANTS,
@@ -14,4 +15,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...EXCHANGE_MUTANTS,
   ...PLAN_MUTANTS,
   ...CLOCK_MUTANTS,
+  ...TEXT_MUTANTS,
 ];

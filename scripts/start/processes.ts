@@ -30,7 +30,7 @@ export interface ProcessEvents {
   restarting: [ServiceName, string];
   restarted: [ServiceName];
   /** One ended although nobody asked it to, and stays down. */
-  lost: [ServiceName, string];
+  lost: [ServiceName, problem: string, why: string];
 }
 
 interface Member {
@@ -134,7 +134,7 @@ export class Processes extends EventEmitter<ProcessEvents> {
     const why =
       WITHOUT_RESTART[name] ?? (restarts < RESTARTS_MAX ? undefined : "it was started again before");
     if (why !== undefined) {
-      this.emit("lost", name, `${name} ended with ${how} and stays down: ${why}`);
+      this.emit("lost", name, `${name} ended with ${how}`, why);
       return;
     }
     this.emit("restarting", name, how);
@@ -143,7 +143,8 @@ export class Processes extends EventEmitter<ProcessEvents> {
     this.#launch(name, samePort, restarts + 1).then(
       () => this.emit("restarted", name),
       (error: unknown) => {
-        if (!this.#isStopped(name)) this.emit("lost", name, (error as Error).message);
+        if (!this.#isStopped(name))
+          this.emit("lost", name, `${name} ended with ${how}`, (error as Error).message);
       },
     );
   }

@@ -25,6 +25,7 @@ export async function runPipeline(options: Options): Promise<number> {
   const display = new Display({ verbose: options.verbose, bounded, output });
   const code = await runAndStop(options, display, output.closed).then(
     ({ code, lines }) => {
+      display.progress("");
       for (const line of lines) display.line(line);
       return code;
     },
@@ -144,10 +145,10 @@ function showProcesses(
   processes.on("text", (name, line) => display.text(name, line));
   processes.on("restarting", (name, how) => display.error(`${name} ended with ${how}: starting it again`));
   processes.on("restarted", (name) => display.line(`${name} runs again`));
-  processes.on("lost", (name, problem) => {
+  processes.on("lost", (name, problem, why) => {
     if (name === "exchange-sim") losses.fatal.resolve(problem);
     else {
-      display.failure(problem);
+      display.failure(`${problem} and stays down: ${why}`);
       losses.services.push(name);
       stopping.abort();
     }

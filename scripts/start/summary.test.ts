@@ -82,6 +82,19 @@ describe("summarize", () => {
     expect(isSound(summary)).toBe(false);
   });
 
+  it("calls what a run that was cut short left open unfinished, and never sound", () => {
+    const evidence = evidenceOf([plan("EXECUTED"), plan("EXECUTED"), plan("BLOCKED")]);
+    evidence.results.splice(1);
+    const frame = { ...FRAME, cutShort: "without executor", restarts: { executor: 1 } };
+    const findings = checkInvariants(evidence);
+    const summary = summarize(evidence, findings, frame);
+    expect(summary).toMatchObject({ lost: 0, unfinished: 2, cut_short: "without executor" });
+    expect(isSound(summary)).toBe(false);
+    const lines = renderSummary(summary, evidence, findings);
+    expect(lines.join("\n")).not.toContain("BROKEN");
+    expect(lines.at(-1)).toMatch(/ 0 doubled, 0 lost, 2 unfinished$/);
+  });
+
   it("takes a run without orders for sound only where none are expected", () => {
     expect(isSound(summaryOf([plan("BLOCKED")]).summary)).toBe(true);
     const { summary } = summaryOf([plan("BLOCKED")], { ordersExpected: true });
