@@ -165,6 +165,7 @@ describe("what is shown of the exchange", () => {
     const pauses = new Local();
     const warned: unknown[] = [];
     const unreadable = observeExchange({
+      endpoints: ["openOrders", "userTrades"],
       pauses,
       registry,
       log: { warn: (row: unknown) => void warned.push(row) },
@@ -175,6 +176,7 @@ describe("what is shown of the exchange", () => {
     expect(metrics).toMatch(/quantum_exchange_pause_seconds\{scope="requests"\} (59|60)/);
     expect(metrics).toContain('quantum_exchange_pause_seconds{scope="orders"} 0');
     expect(metrics).toContain('quantum_exchange_unreadable_rows_total{endpoint="openOrders"} 3');
+    expect(metrics).toContain('quantum_exchange_unreadable_rows_total{endpoint="userTrades"} 0');
     expect(warned).toHaveLength(1);
   });
 });

@@ -118,13 +118,15 @@ function parsed(text: string): { reason: string; pause_ms: number } | undefined 
 }
 
 interface Observed {
+  /** Whose rows are counted, from 0 on. */
+  endpoints: readonly string[];
   pauses: LocalPauses;
   registry: Registry;
   log: Pick<Logger, "warn">;
 }
 
 /** @returns to be told of each row of the exchange's answers that cannot be read */
-export function observeExchange({ pauses, registry, log }: Observed) {
+export function observeExchange({ endpoints, pauses, registry, log }: Observed) {
   const registers = [registry];
   new Gauge({
     name: "quantum_exchange_pause_seconds",
@@ -141,6 +143,7 @@ export function observeExchange({ pauses, registry, log }: Observed) {
     labelNames: ["endpoint"],
     registers,
   });
+  for (const endpoint of endpoints) unreadable.inc({ endpoint }, 0);
   const told = new Set<string>();
   return (row: { endpoint: string; symbol: string | undefined; problem: string }) => {
     unreadable.inc({ endpoint: row.endpoint });

@@ -2,6 +2,7 @@ import {
   createBinanceExchange,
   parseVenue,
   Pauses,
+  ROWS_ENDPOINTS,
   RuleBook,
   type Venue,
   whenReady,
@@ -61,7 +62,7 @@ await runService({
         timeoutMs: config.EXECUTOR_TIMEOUT_MS,
         recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
         pauses,
-        onUnreadable: observeExchange({ pauses, registry, log }),
+        onUnreadable: observeExchange({ endpoints: ROWS_ENDPOINTS, pauses, registry, log }),
       }),
       events,
     );

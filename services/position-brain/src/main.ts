@@ -1,5 +1,12 @@
 import { QUANTITY_ISSUER } from "@quantum/contract";
-import { createBinanceExchange, parseVenue, Pauses, RuleBook, whenReady } from "@quantum/exchange";
+import {
+  createBinanceExchange,
+  parseVenue,
+  Pauses,
+  ROWS_ENDPOINTS,
+  RuleBook,
+  whenReady,
+} from "@quantum/exchange";
 import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
 import {
@@ -58,7 +65,7 @@ await runService({
       timeoutMs: REQUEST_TIMEOUT_MS,
       recvWindowMs: RECV_WINDOW_MS,
       pauses,
-      onUnreadable: observeExchange({ pauses, registry, log }),
+      onUnreadable: observeExchange({ endpoints: ROWS_ENDPOINTS, pauses, registry, log }),
     });
     const rules = new RuleBook(exchange, (error) =>
       log.error({ err: error }, "failed to read the order rules, trying again"),
