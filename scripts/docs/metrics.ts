@@ -33,7 +33,7 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
   },
   {
     title: "position-brain and executor: the exchange",
-    register: (registry) => observeExchange({ pauses: idle(), registry, log: idle() }),
+    register: (registry) => observeExchange({ endpoints: [], pauses: idle(), registry, log: idle() }),
   },
   {
     title: "apply-layer (8043)",
