@@ -121,7 +121,11 @@ function createAdmission(): (request: IncomingMessage, response: ServerResponse)
     unanswered.set(socket, count);
     // It never counts down again: the connection ends behind this answer, and what came after it is dropped.
     if (count > UNANSWERED_MAX) {
-      if (count === UNANSWERED_MAX + 1) response.writeHead(503, { connection: "close" }).end();
+      if (count === UNANSWERED_MAX + 1) {
+        response.writeHead(503, { connection: "close" }).end();
+        // What it has sent further is not even read.
+        socket.pause();
+      }
       return false;
     }
     response.once("close", () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
