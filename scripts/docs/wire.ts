@@ -24,7 +24,7 @@ export function renderWire(): string {
       ["key", "type", "TTL", "written by → read by", "holds"],
       KEY_NOTES.map(({ key, type, ttlSec, by, holds }) => [code(key), type, duration(ttlSec), by, holds]),
     ),
-    "BullMQ keeps its own keys below `quantum:jobs:*`: timers only, a lost one loses nothing.",
+    "Keys below `quantum:jobs:*` are what versions that used BullMQ have left: nothing reads them.",
     "### The proposal hash",
     fieldTable(PROPOSAL_FIELDS),
     ...VALUES.flatMap(({ title, about, example }) => [

@@ -1,0 +1,36 @@
+import { connectForCommands, disconnect, RedisClock } from "@quantum/redis";
+import { startRedisServer } from "@quantum/testkit";
+import { Registry } from "prom-client";
+import { afterEach, expect, it, vi } from "vitest";
+import { observeClock } from "./clock.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+it.each([
+  ["ahead of", 3_600_000, 3_600],
+  ["behind", -15_000, -15],
+])("a clock that is far %s Redis's makes the service unready, and shows", async (side, shiftMs, shiftSec) => {
+  const server = await startRedisServer();
+  const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  const clock = new RedisClock(redis);
+  const registry = new Registry();
+  const problems = observeClock(clock, registry);
+  expect(problems()).toEqual(["Redis's time has not been read yet"]);
+  await clock.start();
+  expect(problems()).toEqual([]);
+
+  const trueNow = Date.now.bind(Date);
+  vi.spyOn(Date, "now").mockImplementation(() => trueNow() + shiftMs);
+  expect(problems()).toEqual([
+    expect.stringMatching(
+      new RegExp(`^this service's clock is \\d+ ms ${side} Redis's, more than 500 ms: one of both hosts`),
+    ),
+  ]);
+  const shown = Number(/^quantum_clock_offset_seconds (\S+)/m.exec(await registry.metrics())?.[1]);
+  expect(shown).toBeCloseTo(shiftSec, 0);
+  vi.restoreAllMocks();
+  expect(problems()).toEqual([]);
+  clock.stop();
+  await disconnect(redis);
+  await server.stop();
+});
