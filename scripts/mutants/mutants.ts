@@ -7,6 +7,7 @@ import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
 import { PLAN_MUTANTS } from "./plan-mutants.ts";
 import { TEXT_MUTANTS } from "./text-mutants.ts";
+import { SERVICE_MUTANTS } from "./service-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...ORDER_MUTANTS,
@@ -16,4 +17,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...PLAN_MUTANTS,
   ...CLOCK_MUTANTS,
   ...TEXT_MUTANTS,
+  ...SERVICE_MUTANTS,
 ];
