@@ -64,4 +64,16 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     test: "packages/streams/src/consumer.test.ts",
     only: "acknowledges on",
   },
+  {
+    bug: "what Redis left unanswered waits for its reclaim",
+    edits: [
+      {
+        file: "packages/streams/src/consumer.ts",
+        find: "if (isOver || !isUnanswered(error)) throw error;",
+        replace: "throw error;",
+      },
+    ],
+    test: "packages/streams/src/outage.test.ts",
+    only: "stood still",
+  },
 ];
