@@ -1,11 +1,11 @@
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { patienceMs, startRedisServer, type TestRedis } from "@quantum/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { RedisClock, redisNow } from "./clock.ts";
 import { connectForCommands, disconnect, type RedisClient } from "./connection.ts";
 
 const HOUR_MS = 3_600_000;
 /** A reading on a busy machine. */
-const READING_MS = 500;
+const READING_MS = patienceMs(500);
 
 let server: TestRedis;
 let redis: RedisClient;
