@@ -1,6 +1,6 @@
 /** One worker of the flow, by its role. The children are the issuers; the parent runs once both have answered. */
 import { setTimeout as delay } from "node:timers/promises";
-import { connectForCommands, connectForJobs } from "@quantum/redis";
+import { connectForCommands, connectForBlocking } from "@quantum/redis";
 import { type Job, Worker } from "bullmq";
 import { monotonicMs } from "../clock.ts";
 import { FLOW_PARENT, FLOW_VERDICTS, type FlowData } from "./flow.ts";
@@ -12,7 +12,7 @@ const url = process.env["REDIS_URL"] ?? "";
 const role = process.env["FLOW_ROLE"] ?? "";
 const onError = () => undefined;
 const redis = connectForCommands({ url, name: `flow:${role}:commands`, onError });
-const connection = connectForJobs({ url, name: `flow:${role}`, onError });
+const connection = connectForBlocking({ url, name: `flow:${role}`, onError });
 
 const worker = new Worker<FlowData>(role, role === FLOW_PARENT ? judge : issue, {
   connection,

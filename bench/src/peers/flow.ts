@@ -1,5 +1,5 @@
 /** A BullMQ flow as a contender: a parent job that waits for two children. Source: https://docs.bullmq.io/guide/flows */
-import { connectForJobs, disconnect } from "@quantum/redis";
+import { connectForBlocking, disconnect } from "@quantum/redis";
 import { FlowProducer, Queue } from "bullmq";
 import type { Contender } from "../contender.ts";
 import type { Rig } from "../rig.ts";
@@ -21,7 +21,7 @@ export async function startFlow(rig: Rig): Promise<Contender> {
   await Promise.all(
     roles.map((role) => rig.startProgram(role, "bench/src/peers/flow-process.ts", { FLOW_ROLE: role })),
   );
-  const connection = connectForJobs({ url: redis.url, name: "bench:flow", onError: () => undefined });
+  const connection = connectForBlocking({ url: redis.url, name: "bench:flow", onError: () => undefined });
   const producer = new FlowProducer({ connection });
   const queues = roles.map((role) => new Queue(role, { connection }));
   const opts = { removeOnComplete: true, removeOnFail: true };

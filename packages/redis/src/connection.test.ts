@@ -4,7 +4,6 @@ import {
   COMMAND_DEADLINE_MS,
   connectForBlocking,
   connectForCommands,
-  connectForJobs,
   DeadlineError,
   disconnect,
   isUnanswered,
@@ -123,7 +122,7 @@ describe("a command that fails", () => {
 });
 
 describe("a database that the server lacks", () => {
-  const roles = [connectForCommands, connectForBlocking, connectForJobs];
+  const roles = [connectForCommands, connectForBlocking];
 
   it.each(roles)("is never replaced by another one, by a %o", async (make) => {
     const own = await startRedisServer({ config: { databases: "2" } });
@@ -172,7 +171,7 @@ describe("a connection's problem", () => {
 });
 
 describe("disconnect", () => {
-  const roles = [connectForCommands, connectForBlocking, connectForJobs];
+  const roles = [connectForCommands, connectForBlocking];
 
   it.each(roles)("ends a %o that is in use, twice too", async (make) => {
     const client = connect(make);

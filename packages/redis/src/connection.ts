@@ -52,8 +52,6 @@ export class RedisClient extends Redis {
 /** Longer than any script takes, shorter than anybody would want to wait for one. */
 export const COMMAND_DEADLINE_MS = 2_000;
 const CONNECT_DEADLINE_MS = 5_000;
-/** BullMQ's blocking reads end by themselves within 10 s. */
-const JOBS_SILENCE_MS = 15_000;
 const RECONNECT_MAX_MS = 1_000;
 
 export interface ConnectOptions {
@@ -112,11 +110,6 @@ export function connectForCommands(options: ConnectOptions): RedisClient {
 /** For one blocking read at a time; its deadline is {@link withDeadline}'s, since it depends on BLOCK. */
 export function connectForBlocking(options: ConnectOptions): RedisClient {
   return common(options, { maxRetriesPerRequest: null });
-}
-
-/** For BullMQ, which insists on `maxRetriesPerRequest: null` for its workers. */
-export function connectForJobs(options: ConnectOptions): RedisClient {
-  return common(options, { maxRetriesPerRequest: null, socketTimeout: JOBS_SILENCE_MS });
 }
 
 export class DeadlineError extends Error {

@@ -3,7 +3,6 @@ export {
   COMMAND_DEADLINE_MS,
   connectForBlocking,
   connectForCommands,
-  connectForJobs,
   type ConnectOptions,
   DeadlineError,
   disconnect,
@@ -12,6 +11,14 @@ export {
   withDeadline,
 } from "./connection.ts";
 export { dispositionOf, isNotOffered, type RedisConcern, type RedisDisposition } from "./disposition.ts";
-export { notDurable, notReadable, readFacts, type RedisFacts, unusable, waitsFor } from "./preflight.ts";
+export {
+  clocksApart,
+  notDurable,
+  notReadable,
+  readFacts,
+  type RedisFacts,
+  unusable,
+  waitsFor,
+} from "./preflight.ts";
 export { bindScript, type ScriptCall } from "./script.ts";
 export { atEndOfTurn } from "./turn.ts";

@@ -1,7 +1,15 @@
 import { type RedisServerOptions, startRedisServer } from "@quantum/testkit";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { connectForCommands, disconnect } from "./connection.ts";
-import { notDurable, notReadable, readFacts, type RedisFacts, unusable, waitsFor } from "./preflight.ts";
+import {
+  clocksApart,
+  notDurable,
+  notReadable,
+  readFacts,
+  type RedisFacts,
+  unusable,
+  waitsFor,
+} from "./preflight.ts";
 
 const CLOCK_BOUND_MS = 1_000;
 
@@ -34,12 +42,12 @@ describe("the facts of a Redis", () => {
     expect(facts.runId).toMatch(/^[0-9a-f]{40}$/);
     expect(Number.isInteger(facts.clockOffsetMs)).toBe(true);
     expect(unusable(facts)).toEqual([]);
-    expect(notDurable(facts, CLOCK_BOUND_MS)).toEqual([]);
+    expect(notDurable(facts)).toEqual([]);
   });
 
   it("tell everything about one that forgets", async () => {
     const { client } = await givenServer({ config: { "maxmemory-policy": "allkeys-lru" } });
-    expect(notDurable(await readFacts(client), CLOCK_BOUND_MS)).toEqual([
+    expect(notDurable(await readFacts(client))).toEqual([
       "appendonly is no: a restart would forget claims and spent permits",
       "appendfsync is everysec: only 'always' never forgets an acknowledged claim",
       "maxmemory-policy is allkeys-lru: only 'noeviction' never drops a claim",
@@ -82,7 +90,7 @@ describe("the facts of a Redis", () => {
     expect(unusable(facts)).toEqual([]);
     expect(waitsFor(facts)).toBeUndefined();
     expect(notReadable(facts)).toHaveLength(2);
-    expect(notDurable(facts, CLOCK_BOUND_MS)).toEqual([
+    expect(notDurable(facts)).toEqual([
       "INFO is not offered to this Redis user: whether Redis forgets cannot be told",
       "CONFIG GET is not offered to this Redis user: whether Redis forgets cannot be told",
     ]);
@@ -108,7 +116,7 @@ describe("unusable", () => {
   });
 });
 
-describe("notDurable", () => {
+describe("clocksApart", () => {
   it.each([
     [CLOCK_BOUND_MS, 0],
     [-CLOCK_BOUND_MS, 0],
@@ -116,6 +124,6 @@ describe("notDurable", () => {
     [-CLOCK_BOUND_MS - 1, 1],
     [Number.NaN, 1],
   ])("judges a clock that is %d ms off", (clockOffsetMs, problems) => {
-    expect(notDurable({ ...GOOD, clockOffsetMs }, CLOCK_BOUND_MS)).toHaveLength(problems);
+    expect(clocksApart({ ...GOOD, clockOffsetMs }, CLOCK_BOUND_MS)).toHaveLength(problems);
   });
 });

@@ -103,7 +103,7 @@ export function notReadable(facts: RedisFacts): string[] {
 }
 
 /** Why this Redis may forget a claim or a spent permit: with real orders, a reason not to start. */
-export function notDurable(facts: RedisFacts, clockBoundMs: number): string[] {
+export function notDurable(facts: RedisFacts): string[] {
   const problems = notReadable(facts).map((what) => `${what}: whether Redis forgets cannot be told`);
   const { aofEnabled, appendfsync, maxmemoryPolicy } = facts;
   if (aofEnabled === false)
@@ -114,12 +114,13 @@ export function notDurable(facts: RedisFacts, clockBoundMs: number): string[] {
   if (maxmemoryPolicy !== undefined && maxmemoryPolicy !== "noeviction") {
     problems.push(`maxmemory-policy is ${maxmemoryPolicy}: only 'noeviction' never drops a claim`);
   }
-  if (!(Math.abs(facts.clockOffsetMs) <= clockBoundMs)) {
-    problems.push(
-      `the clock is ${facts.clockOffsetMs} ms off Redis's: at most ${clockBoundMs} ms is allowed`,
-    );
-  }
   return problems;
+}
+
+/** Whether the caller's clock and Redis's agree. Unlike the rest, it may come right by itself. */
+export function clocksApart({ clockOffsetMs }: RedisFacts, boundMs: number): string[] {
+  if (Math.abs(clockOffsetMs) <= boundMs) return [];
+  return [`the clock is ${clockOffsetMs} ms off Redis's: at most ${boundMs} ms is allowed`];
 }
 
 function parseInfo(text: string): Record<string, string> {

@@ -2,7 +2,7 @@ import { connectForCommands, disconnect, RedisClock } from "@quantum/redis";
 import { startRedisServer } from "@quantum/testkit";
 import { Registry } from "prom-client";
 import { afterEach, expect, it, vi } from "vitest";
-import { observeClock } from "./clock.ts";
+import { clocksAgree, observeClock } from "./clock.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -33,4 +33,14 @@ it.each([
   clock.stop();
   await disconnect(redis);
   await server.stop();
+});
+
+it("is waited for until it agrees with Redis's, and says so", async () => {
+  const answers = [["this service's clock is 900 ms ahead of Redis's"], []];
+  const waits: (string | undefined)[] = [];
+  await clocksAgree(
+    () => answers.shift() ?? [],
+    (what) => waits.push(what),
+  );
+  expect(waits).toEqual(["the right time: this service's clock is 900 ms ahead of Redis's", undefined]);
 });

@@ -1,4 +1,5 @@
 /** How far this process's wall clock is off Redis's: what a wrong one would still mislead are logs, operators and libraries. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClock } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
 
@@ -24,4 +25,18 @@ export function observeClock(clock: RedisClock, registry: Registry): () => strin
       `this service's clock is ${off} Redis's, more than ${CLOCK_BOUND_MS} ms: one of both hosts has the wrong time`,
     ];
   };
+}
+
+const RETRY_MS = 1_000;
+
+/** Resolves when the clocks agree. @param waiting told what is waited for, and that it is over */
+export async function clocksAgree(
+  problems: () => string[],
+  waiting: (what: string | undefined) => void,
+): Promise<void> {
+  for (let wrong = problems(); wrong.length > 0; wrong = problems()) {
+    waiting(`the right time: ${wrong.join("; ")}`);
+    await delay(RETRY_MS);
+  }
+  waiting(undefined);
 }

@@ -9,7 +9,6 @@ import { createKeys, type Keys } from "@quantum/contract";
 import {
   connectForBlocking,
   connectForCommands,
-  connectForJobs,
   disconnect,
   type RedisClient,
   RedisClock,
@@ -20,7 +19,7 @@ import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
-import { observeClock } from "./clock.ts";
+import { clocksAgree, observeClock } from "./clock.ts";
 import {
   ConfigError,
   type ConfigSource,
@@ -82,7 +81,8 @@ export interface RedisContext<Config> extends BareContext<Config> {
   redis: RedisClient;
   facts: RedisFacts;
   connectForBlocking: () => RedisClient;
-  connectForJobs: () => RedisClient;
+  /** Resolves when this process's clock and Redis's agree: what places real orders waits for it. */
+  clocksAgree: () => Promise<void>;
 }
 
 interface Definition<Schema extends z.ZodObject> extends ConfigSource<Schema> {
@@ -149,7 +149,7 @@ export async function runService<Schema extends z.ZodObject>(
       redis,
       facts,
       connectForBlocking: () => connect(connectForBlocking, "blocking"),
-      connectForJobs: () => connect(connectForJobs, "jobs"),
+      clocksAgree: () => clocksAgree(clockProblems, context.waiting),
     });
     const consumers = running.consumers ?? [];
     observeConsumers(consumers, redis, registry, log);

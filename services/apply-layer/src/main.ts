@@ -21,8 +21,6 @@ import { reportTo, wakeBy } from "./wakes.ts";
 const GROUP = "apply-layer";
 /** How late a dead replica's plans may end after their deadline. */
 const SWEEP_MS = 5_000;
-/** Clocks further apart than this make deadlines and freshness meaningless. */
-const CLOCK_BOUND_MS = 1_000;
 
 await runService({
   name: "apply-layer",
@@ -41,8 +39,9 @@ await runService({
     instance,
     connectForBlocking,
     progress,
+    clocksAgree,
   }) => {
-    const weaknesses = notDurable(facts, CLOCK_BOUND_MS);
+    const weaknesses = notDurable(facts);
     if (weaknesses.length > 0 && isRealVenue(config)) {
       throw new ConfigError(
         weaknesses.map(
@@ -50,6 +49,7 @@ await runService({
         ),
       );
     }
+    if (isRealVenue(config)) await clocksAgree();
     if (weaknesses.length > 0)
       log.warn({ weaknesses }, "this Redis may forget claims: good enough for simulation only");
 

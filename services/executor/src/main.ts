@@ -28,8 +28,6 @@ import { Resolver } from "./resolve.ts";
 import { observe } from "./telemetry.ts";
 
 const GROUP = "executor";
-/** A clock further from Redis's is broken; ours opens the send windows. */
-const CLOCK_BOUND_MS = 500;
 const MS_PER_SECOND = 1000;
 
 await runService({
@@ -49,9 +47,11 @@ await runService({
     facts,
     connectForBlocking,
     waiting,
+    clocksAgree,
   }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     checkDurability(facts, venue, log);
+    if (!venue.simulated) await clocksAgree();
     const events = createEvents();
     const pauses = new Pauses();
     const exchange = reportCalls(
@@ -133,7 +133,7 @@ function checkDurability(facts: RedisFacts, venue: Venue, log: Logger): void {
     throw new ConfigError([
       "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
     ]);
-  const problems = notDurable(facts, CLOCK_BOUND_MS);
+  const problems = notDurable(facts);
   if (problems.length === 0) return;
   if (!venue.simulated)
     throw new ConfigError(problems.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));

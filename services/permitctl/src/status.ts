@@ -1,6 +1,6 @@
 /** `status`: the pipeline on one screen. */
 import { waitLine } from "@quantum/contract";
-import { notDurable, readFacts, redisNow } from "@quantum/redis";
+import { clocksApart, notDurable, readFacts, redisNow } from "@quantum/redis";
 import { type Line, spans, styled } from "@quantum/service-kit";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { readHalts } from "./halts.ts";
@@ -29,7 +29,11 @@ export async function readStatus({ redis, keys, url }: Session) {
   ]);
   return {
     nowMs,
-    redis: { url, version: facts.version, notDurable: notDurable(facts, CLOCK_BOUND_MS) },
+    redis: {
+      url,
+      version: facts.version,
+      notDurable: [...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)],
+    },
     killSwitch: halts.killSwitch,
     disarm: halts.disarm,
     pauses,

@@ -2,7 +2,7 @@
 import { readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
-import { notDurable, readFacts, unusable } from "@quantum/redis";
+import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
 import { ConfigError, integer, readConfig, spans, styled, version } from "@quantum/service-kit";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
@@ -136,7 +136,7 @@ function checkGroup(stream: string, name: string, groups: readonly Group[]): Che
 
 async function checkDurability({ redis }: Session): Promise<Check> {
   const facts = await readFacts(redis);
-  const problems = [...unusable(facts), ...notDurable(facts, CLOCK_BOUND_MS)];
+  const problems = [...unusable(facts), ...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)];
   const found =
     problems.length === 0 ? `Redis ${facts.version}, appendfsync always, noeviction` : problems.join("; ");
   return { check: "durability", ok: problems.length === 0, found };

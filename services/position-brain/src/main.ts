@@ -29,8 +29,6 @@ import { observe } from "./telemetry.ts";
 
 const REQUEST_TIMEOUT_MS = 3_000;
 const RECV_WINDOW_MS = 5_000;
-/** Ages are judged by our clock and deadlines by Redis's. */
-const CLOCK_BOUND_MS = 500;
 const MS_PER_SEC = 1000;
 
 await runService({
@@ -50,11 +48,13 @@ await runService({
     progress,
     connectForBlocking,
     waiting,
+    clocksAgree,
   }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
-    const forgetful = notDurable(facts, CLOCK_BOUND_MS);
+    const forgetful = notDurable(facts);
     if (forgetful.length > 0 && !venue.simulated)
       throw new ConfigError(forgetful.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));
+    if (!venue.simulated) await clocksAgree();
     if (forgetful.length > 0) log.warn({ problems: forgetful }, "this Redis would do for a simulation only");
 
     const pauses = new Pauses();
