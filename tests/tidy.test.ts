@@ -1,6 +1,6 @@
 /** Rules of the code base that no compiler knows: who may touch what, and where names are built. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -98,4 +98,13 @@ describe("files", () => {
     const marks = /TO[D]O|FIX[M]E|@ts-[i]gnore|lint-[d]isable|\.onl[y]\(/;
     expect(files.filter((file) => marks.test(textOf(file)))).toEqual([]);
   });
+});
+
+it("numbers each decision once, and its title says the same number", () => {
+  const folder = join(ROOT, "docs/adr");
+  const records = readdirSync(folder).toSorted();
+  const numbers = records.map((name) => Number(name.slice(0, 4)));
+  expect(numbers).toEqual(records.map((_, index) => index + 1));
+  for (const [index, name] of records.entries())
+    expect(readFileSync(join(folder, name), "utf8")).toMatch(new RegExp(`^# ${numbers[index]}\\. `));
 });
