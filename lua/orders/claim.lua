@@ -61,7 +61,7 @@ local spent_attempt, spent_at, spent_qty = (type(proof) == 'string' and proof or
 redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
-redis.call('HLEN', handed_over)
+local handed = redis.call('HGET', handed_over, plan_id)
 
 -- The exchange takes no longer receive window.
 local LONGEST_WINDOW_MS = 60000
@@ -71,7 +71,11 @@ if state and claimed_attempt == attempt then
   redis.call('XACK', executes, group, entry_id)
   return { 'SETTLED', state }
 end
-if spent_attempt ~= attempt or above(quantity, spent_qty) then return { 'UNSPENT' } end
+-- A question sends nothing. Where the mark is lost, too, the hand-over tells as well that the permits were spent.
+local is_spent = spent_attempt == attempt and not above(quantity, spent_qty)
+local is_handed = may_be_sent and not spent_attempt and handed and handed:find('"' .. attempt .. '"', 1, true)
+if not is_spent and not is_handed then return { 'UNSPENT' } end
+spent_at = spent_at or now
 
 -- No order reaches an exchange in a shorter window: it would only be told that it came too late.
 local SHORTEST_WINDOW_MS = 50

@@ -134,7 +134,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "if spent_attempt ~= attempt or above(quantity, spent_qty) then return { 'UNSPENT' } end",
+        find: "if not is_spent and not is_handed then return { 'UNSPENT' } end",
         replace: "",
       },
     ],

@@ -232,6 +232,17 @@ describe("claim", () => {
     expect(await orderHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
   });
 
+  it("HELD: a question needs no mark of what was handed over, a send does", async () => {
+    await redis.del(keys.spent(PLAN));
+    await unchanged(async () =>
+      expect(await orders.claim(await requestOf({ mayBeSent: true }))).toEqual({ kind: "unspent" }),
+    );
+    await redis.hset(keys.handedOver, PLAN, JSON.stringify(["attempt", ATTEMPT]));
+    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "unspent" }));
+    expect(await orders.claim(await requestOf({ mayBeSent: true }))).toEqual({ kind: "held" });
+    expect(await orderHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
+  });
+
   it("UNSPENT by a `spent` of a wrong type: it proves nothing (I2)", async () => {
     await wrongType(keys.spent(PLAN));
     await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "unspent" }));
