@@ -8,6 +8,7 @@ export default defineConfig({
     // What takes long and is rarely touched runs by command: pnpm run test:slow.
     exclude: [...configDefaults.exclude, "**/*.slow.test.ts"],
     include: ["{bench,lua,packages,services,scripts,tests}/**/*.test.ts"],
+    globalSetup: "tests/hold-ports.ts",
     setupFiles: [
       "packages/testkit/src/leak-check.ts",
       "packages/testkit/src/patient-waits.ts",

@@ -58,7 +58,6 @@ describe("the order of an execute entry", () => {
     ["quantity_below_minimum", { position_amt: "0" }],
     ["quantity_below_minimum", { close_pct: "0" }],
     ["quantity_below_minimum", { close_pct: "-75" }],
-    ["quantity_below_minimum", { safe_qty: "-1" }],
     ["quantity_below_minimum", { max_qty: "0" }],
   ])("is refused: %s %o", (refusal, over) => {
     expect(orderIntent(entryOf(over), RULES, true)).toMatchObject({ refusal });
