@@ -238,9 +238,9 @@ describe("placement", () => {
     expect((await other.order("BTCUSDT", clientOrderId))?.status).toBe(orders ? "FILLED" : undefined);
   });
 
-  it("is ambiguous where nobody listens", async () => {
+  it("is certain not to have been placed where nobody listens", async () => {
     exchange = connect({ baseUrl: "http://127.0.0.1:1" });
-    expect(await place()).toMatchObject({ outcome: "ambiguous" });
+    expect(await place()).toMatchObject({ outcome: "unavailable" });
   });
 
   it("follows the table for a code on command", async () => {
