@@ -158,7 +158,7 @@ describe("the operators' reset in mid-run", () => {
 });
 
 describe("an idle pipeline", () => {
-  const SECONDS = 10;
+  const SECONDS = 6;
   const PROCESSES = 5;
   /** Each process reads Redis's clock once a second, and with a reading that was slow once more. */
   const CALLS_A_SECOND = 2;

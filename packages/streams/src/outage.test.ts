@@ -47,25 +47,6 @@ describe("a consumer whose Redis", () => {
     await until(() => expect(ids()).toEqual(added));
   });
 
-  it("was away for long reads on at once when it is back: no abandoned read takes its entries or its time", async () => {
-    const bench = await givenBench({ appendonly: true, appendfsync: "always" });
-    const { handle, ids } = recorder();
-    const consumer = bench.consumer(make, { handle, reclaimIdleMs: 600_000 });
-    const failed = recordEvents(consumer, "failed");
-    await consumer.start();
-    const before = await bench.add(1);
-    await until(() => expect(ids()).toEqual(before));
-    // What was handled and not yet acknowledged would rightly be handled again.
-    await until(async () => expect(await bench.pendingCount()).toBe(0));
-    await bench.server.kill();
-    const deadlines = () => failed.filter(([{ error }]) => error.name === "DeadlineError");
-    await until(() => expect(deadlines()).toHaveLength(2));
-    await bench.server.restart();
-    const after = await bench.add(3);
-    await until(() => expect(ids()).toEqual([...before, ...after]));
-    await until(async () => expect(await bench.pendingCount()).toBe(0));
-  });
-
   it("stood still for longer than a command's deadline gets what was under way handled again at once", async () => {
     const bench = await givenBench();
     const deliveries: number[] = [];
