@@ -35,7 +35,8 @@ function environment(name: string, redisUrl: string, venueUrl: string): Record<s
       BINANCE_BASE_URL: venueUrl,
     },
     "position-brain": { P33_METRICS_PORT: "0", P33_ALLOWLIST: ALLOWLIST, P33_COOLDOWN_SEC: "0", ...venue },
-    executor: { EXECUTOR_METRICS_PORT: "0", ...venue },
+    // What may have been sent is asked about for seconds, not for a minute.
+    executor: { EXECUTOR_METRICS_PORT: "0", EXECUTOR_ABSENCE_SEC: "3", ...venue },
     "harvest-feed": { FEED_METRICS_PORT: "0", FEED_SYMBOLS: ALLOWLIST },
   };
   return { REDIS_URL: redisUrl, ...own[name] };
