@@ -78,7 +78,7 @@ export const streamsAndRedis: DashboardSource = {
           unit: "s",
           queries: [
             {
-              expr: "time() - min by (group, stream) (quantum_stream_last_progress_seconds)",
+              expr: "max by (group, stream) (quantum_stream_read_silence_seconds)",
               legend: "{{group}} {{stream}}",
             },
           ],

@@ -47,7 +47,7 @@ describe("a running service", () => {
       expect(body).toContain(`quantum_stream_handled_total{${labels},disposition="ack"} 1\n`);
       expect(body).toContain(`quantum_stream_lag{${labels}} 0\n`);
       expect(body).toContain(`quantum_stream_pending{${labels}} 0\n`);
-      expect(body).toMatch(/quantum_stream_last_progress_seconds{.*} 1\d{9}\.?\d*\n/);
+      expect(body).toMatch(/quantum_stream_read_silence_seconds{.*} \d\.?\d*\n/);
       expect(body).toContain("process_cpu_seconds_total");
     }, WAIT);
     const [consumer] = (await redis.xinfo("CONSUMERS", STREAM, "sample")) as string[][];

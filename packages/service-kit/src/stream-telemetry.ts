@@ -1,6 +1,6 @@
 /** What every consumer reports: logs once where the disposition is decided, metrics when scraped. */
 import { type GroupHealth, groupHealth, pythonConsumers, type StreamConsumer } from "@quantum/streams";
-import { type RedisClient, redisNow } from "@quantum/redis";
+import type { RedisClient } from "@quantum/redis";
 import type { Logger } from "pino";
 import { sharedReading } from "./shared-reading.ts";
 import { Counter, Gauge, type Registry } from "prom-client";
@@ -77,13 +77,12 @@ export function observeConsumers(
     },
   });
   new Gauge({
-    name: "quantum_stream_last_progress_seconds",
-    help: "Time of the last answered read by Redis's clock, seconds since the epoch",
+    name: "quantum_stream_read_silence_seconds",
+    help: "How long no read has been answered; idle readers hear from Redis every five seconds",
     labelNames,
     registers: [registry],
     collect() {
-      for (const { stream, group, lastProgressMs } of consumers)
-        this.set({ stream, group }, (redisNow(redis) - (performance.now() - lastProgressMs)) / 1000);
+      for (const { stream, group, silence } of consumers) this.set({ stream, group }, silence.readMs / 1000);
     },
   });
 
