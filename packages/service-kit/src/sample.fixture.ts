@@ -26,28 +26,32 @@ await runService({
       : [`SAMPLE_SIZE=${SAMPLE_SIZE}: must be below SAMPLE_LIMIT=${SAMPLE_LIMIT}`],
   port: (config) => config.SAMPLE_PORT,
   level: (config) => config.SAMPLE_LOG_LEVEL,
-  start: async ({ config, log, redis, keys, instance, connectForBlocking }) => ({
-    consumers: [
-      new StreamConsumer({
-        redis,
-        connectForBlocking,
-        keys,
-        stream: keys.streams.plan,
-        group: "sample",
-        consumer: instance,
-        handle: async ({ id, fields }) => {
-          log.info({ entry: id }, "handling");
-          await delay(Number(fields["hold_ms"] ?? 0));
-          if (fields["fail"] !== undefined) throw new Error(fields["fail"]);
-          return ACK;
-        },
-      }),
-    ],
-    begin: async () => log.info("its own work"),
-    stop: async () => log.info("its own stop"),
-    readiness: async () => {
-      if (config.SAMPLE_MISSING === "throw") throw new Error("the exchange cannot be asked");
-      return config.SAMPLE_MISSING === undefined ? [] : [config.SAMPLE_MISSING];
-    },
-  }),
+  start: async ({ config, log, redis, keys, instance, connectForBlocking }) => {
+    // As services read what was there before they begin.
+    await redis.mget(keys.exchangePause("requests"));
+    return {
+      consumers: [
+        new StreamConsumer({
+          redis,
+          connectForBlocking,
+          keys,
+          stream: keys.streams.plan,
+          group: "sample",
+          consumer: instance,
+          handle: async ({ id, fields }) => {
+            log.info({ entry: id }, "handling");
+            await delay(Number(fields["hold_ms"] ?? 0));
+            if (fields["fail"] !== undefined) throw new Error(fields["fail"]);
+            return ACK;
+          },
+        }),
+      ],
+      begin: async () => log.info("its own work"),
+      stop: async () => log.info("its own stop"),
+      readiness: async () => {
+        if (config.SAMPLE_MISSING === "throw") throw new Error("the exchange cannot be asked");
+        return config.SAMPLE_MISSING === undefined ? [] : [config.SAMPLE_MISSING];
+      },
+    };
+  },
 });

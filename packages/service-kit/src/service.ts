@@ -143,28 +143,27 @@ export async function runService<Schema extends z.ZodObject>(
     const clock = new RedisClock(redis);
     await clock.start();
     const clockProblems = observeClock(clock, registry);
-    const running = await definition.start({
-      ...context,
-      keys,
-      redis,
-      facts,
-      connectForBlocking: () => connect(connectForBlocking, "blocking"),
-      clocksAgree: () => clocksAgree(clockProblems, context.waiting),
-    });
+    const running = await orRefused(config, () =>
+      definition.start({
+        ...context,
+        keys,
+        redis,
+        facts,
+        connectForBlocking: () => connect(connectForBlocking, "blocking"),
+        clocksAgree: () => clocksAgree(clockProblems, context.waiting),
+      }),
+    );
     const consumers = running.consumers ?? [];
     observeConsumers(consumers, redis, registry, log);
     for (const consumer of consumers) watchEntries(consumer, progress);
     const upkeep = startUpkeep(redis, consumers, log, progress);
     return {
       running,
-      begin: async () => {
-        try {
+      begin: () =>
+        orRefused(config, async () => {
           await running.begin?.();
           for (const consumer of consumers) await consumer.start();
-        } catch (error) {
-          throw refusedBy(error, config) ?? error;
-        }
-      },
+        }),
       close: async () => {
         await Promise.all([...consumers.map((consumer) => consumer.stop()), upkeep.stop()]);
         await running.stop?.();
@@ -186,6 +185,15 @@ export async function runService<Schema extends z.ZodObject>(
       },
     };
   });
+}
+
+/** Throws {@link ConfigError} in place of what Redis refuses for good. */
+async function orRefused<T>(config: RedisConfig, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    throw refusedBy(error, config) ?? error;
+  }
 }
 
 interface Started {

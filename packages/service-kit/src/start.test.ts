@@ -45,7 +45,7 @@ describe("a start that Redis refuses", () => {
 
   it("names the right that is missing, to what the start reads and to what its work needs", async () => {
     const { server, redis } = await givenRedis();
-    for (const right of ["-time", "-eval", "-xgroup"]) {
+    for (const right of ["-time", "-eval", "-mget", "-xgroup"]) {
       await redis.acl("SETUSER", "worker", "reset", "on", ">secret", "~*", "+@all", right);
       const said = await refusalOf({ REDIS_URL: `redis://worker:secret@127.0.0.1:${server.port}` });
       expect(said).toContain("REDIS_URL: this Redis user lacks a right that is needed (NOPERM");
