@@ -127,6 +127,16 @@ describe("/readyz", () => {
   });
 });
 
+describe("text from elsewhere", () => {
+  it("in an answer steers no terminal, and stays what it was", async () => {
+    const text = "\u001b[2J \u009b2J \u202e\u2028";
+    problems = async () => [text];
+    const answer = await (await fetch(`${url}/readyz`)).text();
+    expect(answer).toMatch(/^[ -~]*$/);
+    expect(JSON.parse(answer)).toMatchObject({ problems: [text] });
+  });
+});
+
 describe("the service's own routes", () => {
   it("answer from the moment that it has started", async () => {
     http.app.get("/plans", async () => ({ plans: 0 }));

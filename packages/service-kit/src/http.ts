@@ -7,6 +7,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { escapeControls } from "@quantum/contract";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { version } from "./version.ts";
@@ -41,6 +42,9 @@ export interface Http {
 export function createHttp(registry: Registry, readiness: Readiness, connectionsMax = CONNECTIONS_MAX): Http {
   const base = fastify({ logger: false });
   const app = fastify({ logger: false });
+  // Operators read answers in a terminal, and JSON escapes C0 controls only.
+  for (const served of [base, app])
+    served.setReplySerializer((payload) => escapeControls(JSON.stringify(payload)));
   const readyz = sharedAnswer(readiness, 0);
   // One buffer, however many connections it is written to.
   const metrics = sharedAnswer(async () => Buffer.from(await registry.metrics()), RENDERED_EVERY_MS);
