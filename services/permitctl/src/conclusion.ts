@@ -41,7 +41,7 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     UNKNOWN: `In doubt: the exchange's answer to order ${order["client_order_id"]} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it, and nothing is sent again.`,
     EXECUTED: `Executed: ${permitted}, and order ${word("order_id")} closed ${word("executed_qty")}${correctedText(order)}.`,
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
-    NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order)}.`,
+    NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order, record)}.`,
     unknown: unknownText(opened, result),
   };
   const lookAt =
@@ -68,10 +68,12 @@ function correctedText({ corrected_at_ms: correctedAt, result_id: corrects }: Fi
 }
 
 /** A claim recorded a client order id: the plan was perhaps sent, and stays closed whatever evidence says. */
-function againText(order: Fields): string {
-  return order["client_order_id"] === undefined
-    ? "nothing was sent: the plan may open again"
-    : "it was claimed: the plan never opens again";
+function againText(order: Fields, record: Fields): string {
+  if ((order["client_order_id"] ?? record["client_order_id"]) !== undefined)
+    return "it was claimed: the plan never opens again";
+  if (order["state"] === undefined)
+    return "its order key is gone: for 7 days the spent permits alone keep the plan closed";
+  return "nothing was sent: the plan may open again";
 }
 
 /** Undefined unless an issuer denied: its own reason says more than ours. */

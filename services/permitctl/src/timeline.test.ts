@@ -113,6 +113,17 @@ describe("a plan of which little is known", () => {
     expect(timelineOf(told)[0]?.stages.at(-1)?.text).toBe("EXECUTED, corrects 8-0");
   });
 
+  it("is promised to open again only where its order key says that it was not claimed", () => {
+    const record = { state: "NOT_PLACED", attempt: opened.id, reason: "disarmed" };
+    const refused = { state: "NOT_PLACED", attempt: opened.id };
+    const sentenceOf = (parts: Partial<PlanHistory>) => conclude(history(parts), OPENED_MS).sentence;
+    expect(sentenceOf({ record, order: refused })).toContain("nothing was sent: the plan may open again");
+    const claimed = { client_order_id: "qp-1" };
+    expect(sentenceOf({ record, order: { ...refused, ...claimed } })).toContain("never opens again");
+    expect(sentenceOf({ record: { ...record, ...claimed } })).toContain("never opens again");
+    expect(sentenceOf({ record })).toContain("the spent permits alone keep the plan closed");
+  });
+
   it("waits in a later attempt, whatever became of the order of an earlier one", () => {
     const record = { state: "WAITING", attempt: "1769301999000-0", deadline_ms: String(OPENED_MS + 500) };
     const parts = {
