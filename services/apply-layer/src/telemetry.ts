@@ -57,6 +57,8 @@ export function observe(options: Options): void {
     labelNames: ["decision", "reason"],
     registers,
   });
+  // An alert looks at its rate, which the first of a new series has none of.
+  refused.inc({ decision: "BLOCKED", reason: "backlog_full" }, 0);
   const duplicates = new Counter({
     name: "quantum_apply_dedupe_hits_total",
     help: "Proposals whose plan id was taken",
