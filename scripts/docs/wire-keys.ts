@@ -68,7 +68,7 @@ const NOTES: Readonly<
     ttlSec: "the pause's end",
     by: "executor, position-brain, operators",
     holds:
-      "*ours*: `reason` and `since_ms` of the pause that the exchange asked for; or `resumed_ms`, ended by an operator",
+      "*ours*: `reason`, `since_ms` and `pause_ms` of the pause that the exchange asked for; or `resumed_ms`, ended by an operator",
   },
   dedupe: {
     key: keys.dedupe(PLAN),

@@ -8,7 +8,7 @@ const SIMULATED_KEY: Environment = {
   BINANCE_TESTNET_API_SECRET: "sim-secret",
 };
 
-/** The governor counts in 1e-8 of a unit below 2^53, which leaves about 90 million. */
+/** Dollars or coins: more than a run closes. */
 const HIGH_LIMIT = "80000000";
 
 const HIGH_LIMITS: Environment = {

@@ -76,7 +76,7 @@ export function createKeys(prefix = "") {
     /** Never there: a write to it that changes nothing shows whether Redis takes writes. */
     probe: key("probe"),
 
-    /** Prefix of BullMQ's own keys. */
+    /** Prefix of the keys that versions with BullMQ have left: nothing reads them. */
     jobs: `${prefix}quantum:jobs`,
   };
 }

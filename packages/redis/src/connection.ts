@@ -43,7 +43,7 @@ export class RedisClient extends Redis {
     return selected;
   }
 
-  /** BullMQ makes its blocking connections by this. */
+  /** ioredis's own makes a plain Redis, which would go on in database 0. */
   override duplicate(override?: Partial<RedisOptions>): RedisClient {
     return new RedisClient({ ...this.options, ...override });
   }

@@ -31,7 +31,7 @@ export class Progress {
   }
 
   /**
-   * What must succeed every `everyMs`, by our own clock or by a job of BullMQ's.
+   * What must succeed every `everyMs`.
    * @param doing as in "failed to sweep the waiting plans"
    * @returns the task, watched
    */
