@@ -45,6 +45,14 @@ describe("a symbol", () => {
     expect(window.held("A", NOW + 32_000)).toBe(4);
   });
 
+  it("is held for half a minute from now on, where its errors came while Redis's clock was an hour ahead", () => {
+    const window = windowOf(3);
+    for (let error = 0; error < 3; error += 1) window.add(NOW + HOUR_MS, { symbol: "A" });
+    expect(window.held("A", NOW)).toBe(3);
+    expect(window.held("A", NOW + 29_999)).toBe(3);
+    expect(window.held("A", NOW + 30_000)).toBeUndefined();
+  });
+
   it("is not held any more once an order of it was executed", () => {
     const window = windowOf(2, "A", "A", "B");
     window.forgive("A");

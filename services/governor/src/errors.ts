@@ -32,6 +32,7 @@ export class ErrorWindow {
   /** How many there were of the symbol, if they are too many and the last one was just now; else undefined. */
   held(symbol: string, nowMs: number): number | undefined {
     const times = this.#recent(this.#symbols.get(symbol) ?? [], nowMs);
+    if (times.length > 0) this.#symbols.set(symbol, times);
     const last = times.at(-1) ?? -Infinity;
     return times.length >= this.#limit && nowMs - last < HOLD_MS ? times.length : undefined;
   }
@@ -58,7 +59,8 @@ export class ErrorWindow {
     this.#symbols.clear();
   }
 
+  /** One of the future counts as now, once: Redis's clock was ahead, or has stepped back since. */
   #recent(times: readonly number[], nowMs: number): number[] {
-    return times.filter((time) => time > nowMs - this.#windowMs);
+    return times.map((time) => Math.min(time, nowMs)).filter((time) => time > nowMs - this.#windowMs);
   }
 }
