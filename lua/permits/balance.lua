@@ -20,7 +20,10 @@ local reserve_ms = tonumber(ARGV[1])
 -- A key of the wrong type fails here, before anything is written.
 local reserved = redis.call('HLEN', open) > 0 and redis.call('HGETALL', open) or {}
 local kept = redis.call('HGETALL', totals)
-local times, counted = redis.call('ZRANGE', expiry, 0, -1), redis.call('ZRANGE', executions, 0, -1)
+local times = redis.call('ZRANGE', expiry, 0, -1)
+-- Older ones count for no limit, and an account may have had very many: this is done every few seconds.
+local COUNTED_MAX = 2000
+local counted = redis.call('ZREVRANGEBYSCORE', executions, '+inf', int(now_ms() - HOUR_MS), 'LIMIT', 0, COUNTED_MAX)
 
 local function read(text)
   local amounts = {}

@@ -51,7 +51,7 @@ export class RedisMemory {
       this.#checked.catch(() => this.#startCheck()),
     ]);
     const [announced, epoch, time] = replies ?? [];
-    const error = announced?.[0] ?? epoch?.[0];
+    const error = announced?.[0] ?? epoch?.[0] ?? time?.[0];
     if (error) throw error;
     if (epoch?.[1] !== this.#epoch) await this.#startCheck();
     const [seconds, micros] = (time?.[1] ?? []) as string[];
