@@ -14,7 +14,8 @@
 --   plan_id      16 hex digits
 --   attempt      whose reservation
 --   charges      1 if the issuer's limits are charged with what was executed, else 0
---   result_ms    how long after the end a result may still be on its way; twice that, if an order was executed
+--   result_ms    how long after the end a result may still be on its way
+--   fills_ms     the same, if an order was executed: its fills may show late, and until they do the promise stands for them
 -- REPLY
 --   RELEASED     no order came of it
 --   CHARGED      an order was executed: charged as it was reserved
@@ -23,7 +24,8 @@
 --@include shared/now.lua
 --@include permits/reservations.lua
 local plan, handed_over, unsettled, open, expiry, totals, executions = unpack(KEYS)
-local plan_id, attempt, charges, result_ms = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local plan_id, attempt, charges = ARGV[1], ARGV[2], ARGV[3] == '1'
+local result_ms, fills_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 -- A key of the wrong type fails here, before anything is written.
 local state, of_attempt, ended_at = unpack(redis.call('HMGET', plan, 'state', 'attempt', 'ended_at_ms'))
@@ -37,7 +39,7 @@ if not reserved then return { 'GONE' } end
 local now = now_ms()
 local is_current = state and of_attempt == attempt
 local was_executed = is_current and state == 'EXECUTED'
-local patience_ms = was_executed and 2 * result_ms or result_ms
+local patience_ms = was_executed and fills_ms or result_ms
 if is_busy or (is_current and not (ended_at and now - tonumber(ended_at) > patience_ms)) then return { 'KEPT' } end
 
 drop(open, expiry, totals, executions, attempt)

@@ -11,13 +11,15 @@ import { RESERVATION_KEYS } from "./issue.ts";
 const runBalance = bindScript("permits/balance", { keys: [...RESERVATION_KEYS], args: ["reserve_ms"] });
 const runRelease = bindScript("permits/release_ended", {
   keys: ["plan", "handed_over", "unsettled", ...RESERVATION_KEYS],
-  args: ["plan_id", "attempt", "charges", "result_ms"],
+  args: ["plan_id", "attempt", "charges", "result_ms", "fills_ms"],
 });
 
 /** How often it is to be done. */
 export const BOOKKEEPING_EVERY_MS = 10_000;
 /** A plan ends in less, and its result is read in less; what is older is looked at. */
 const RESULT_MS = 10_000;
+/** P3.3 waits for 30 s until an order's fills show, and keeps its promise until then: or it would promise them again. */
+const FILLS_MS = 40_000;
 /** Reservations looked at in one turn and symbol; the rest are for the next one. */
 const LOOKED_AT_MAX = 200;
 
@@ -74,7 +76,13 @@ async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: nu
         unsettled: keys.unsettled(symbol),
         ...book,
       },
-      args: { plan_id: planId, attempt, charges: charges ? "1" : "0", result_ms: String(RESULT_MS) },
+      args: {
+        plan_id: planId,
+        attempt,
+        charges: charges ? "1" : "0",
+        result_ms: String(RESULT_MS),
+        fills_ms: String(FILLS_MS),
+      },
     });
     if (released === "RELEASED" || released === "CHARGED")
       onCorrection({ symbol, what: `plan ${planId} has ended without a result: ${released.toLowerCase()}` });
