@@ -127,3 +127,38 @@ describe("a plan whose record is gone", () => {
     expect(await results()).toEqual([]);
   });
 });
+
+describe("entries that Redis's clock has dated an hour ahead", () => {
+  const published = async (aheadMs: number, planId: string) =>
+    kernel.redis.xadd(
+      keys.streams.plan,
+      `${Date.now() + aheadMs}-*`,
+      ...["plan_id", planId, "symbol", SYMBOL, "decision", "EXECUTE", "attempt_no", "1"],
+      ...["action", "FULL_CLOSE_PROPOSED", "kill_score", "0.5", "steps", "[]"],
+    );
+  /** Found deleted while it waited, each time it is looked at. */
+  const isFound = (planId: string) => kernel.redis.set(keys.dedupe(planId), "1");
+  const HOUR_MS = 3_600_000;
+
+  it("are read once, however long that hour lasts", async () => {
+    await published(HOUR_MS, "0123456789abcdef");
+    await look();
+    await isFound("0123456789abcdef");
+    await look();
+    expect(lost).toEqual([]);
+    await isFound("1123456789abcdef");
+    await published(HOUR_MS + 1_000, "1123456789abcdef");
+    await look();
+    expect(lost).toEqual(["1123456789abcdef"]);
+  });
+
+  it("do not hide those of a stream that has begun anew since", async () => {
+    await published(HOUR_MS, "0123456789abcdef");
+    await look();
+    await kernel.redis.del(keys.streams.plan);
+    await isFound("1123456789abcdef");
+    await published(0, "1123456789abcdef");
+    await look();
+    expect(lost).toEqual(["1123456789abcdef"]);
+  });
+});

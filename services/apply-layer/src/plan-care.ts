@@ -34,8 +34,8 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
   const open = new Map<string, Attempt>();
   return async () => {
     const nowMs = redisNow(redis);
-    // An id from the future is of a Redis whose clock was ahead: one that began anew goes on below it.
-    if (readUpTo === undefined || Number(readUpTo.split("-")[0]) > nowMs) readUpTo = `${nowMs - BACK_MS}-0`;
+    if (readUpTo === undefined || (timeOf(readUpTo) > nowMs && (await isBegunAnew(readUpTo))))
+      readUpTo = `${nowMs - BACK_MS}-0`;
     for (;;) {
       const entries: [string, string[]][] = await redis.xrange(
         keys.streams.plan,
@@ -61,6 +61,12 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
     }
   };
 
+  /** An id from the future is of a Redis whose clock was ahead. A stream goes on above it, but a new one goes on below. */
+  async function isBegunAnew(id: string): Promise<boolean> {
+    const [newest] = await redis.xrevrange(keys.streams.plan, "+", "-", "COUNT", 1);
+    return newest === undefined || timeOf(newest[0]) < timeOf(id);
+  }
+
   async function look(attempt: Attempt): Promise<string | undefined> {
     const { planId, symbol } = attempt;
     const [state] = await lookAfter(redis, {
@@ -78,4 +84,8 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
     if (state === "LOST") onLost(attempt);
     return state;
   }
+}
+
+function timeOf(id: string): number {
+  return Number(id.split("-")[0]);
 }
