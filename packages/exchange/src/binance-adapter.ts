@@ -184,7 +184,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       for (const scope of PAUSE_SCOPES) {
         const pause = pauses.get(scope);
         if (pause !== undefined)
-          return [`the exchange wants no ${scope} for ${pause.leftMs} ms: ${pause.reason}`];
+          return [`the exchange wants no ${scope} for ${Math.ceil(pause.leftMs / 1_000)} s: ${pause.reason}`];
       }
       if (lastFailure === undefined || performance.now() - lastFailure.atMs > FAILURE_TELLS_MS) return [];
       return [`the exchange gave no usable answer: ${lastFailure.message}`];

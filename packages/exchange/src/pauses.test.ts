@@ -109,7 +109,7 @@ describe("a pause", () => {
     answer = { status: 200, body: "[]" };
     await expect(exchange.positions()).rejects.toThrow("banned");
     expect(exchange.problems()).toEqual([
-      expect.stringMatching(/^the exchange wants no requests for \d+ ms: banned$/),
+      expect.stringMatching(/^the exchange wants no requests for \d+ s: banned$/),
     ]);
     expect(requests).toBe(0);
     pauses.set("requests", undefined);

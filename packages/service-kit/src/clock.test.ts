@@ -23,7 +23,7 @@ it.each([
   vi.spyOn(Date, "now").mockImplementation(() => trueNow() + shiftMs);
   expect(problems()).toEqual([
     expect.stringMatching(
-      new RegExp(`^this service's clock is \\d+ ms ${side} Redis's, more than 500 ms: one of both hosts`),
+      new RegExp(`^this service's clock is \\d+ ms ${side} Redis's, more than 500 ms: one of the two hosts`),
     ),
   ]);
   const shown = Number(/^quantum_clock_offset_seconds (\S+)/m.exec(await registry.metrics())?.[1]);
@@ -42,5 +42,5 @@ it("is waited for until it agrees with Redis's, and says so", async () => {
     () => answers.shift() ?? [],
     (what) => waits.push(what),
   );
-  expect(waits).toEqual(["the right time: this service's clock is 900 ms ahead of Redis's", undefined]);
+  expect(waits).toEqual(["the clocks to agree: this service's clock is 900 ms ahead of Redis's", undefined]);
 });

@@ -1,4 +1,4 @@
-/** How far this process's wall clock is off Redis's: what a wrong one would still mislead are logs, operators and libraries. */
+/** How far this process's wall clock is off Redis's. A wrong one still misleads logs, their readers and libraries. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClock } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
@@ -22,7 +22,7 @@ export function observeClock(clock: RedisClock, registry: Registry): () => strin
     if (Math.abs(offsetMs) <= CLOCK_BOUND_MS) return [];
     const off = `${Math.round(Math.abs(offsetMs))} ms ${offsetMs > 0 ? "ahead of" : "behind"}`;
     return [
-      `this service's clock is ${off} Redis's, more than ${CLOCK_BOUND_MS} ms: one of both hosts has the wrong time`,
+      `this service's clock is ${off} Redis's, more than ${CLOCK_BOUND_MS} ms: one of the two hosts has the wrong time`,
     ];
   };
 }
@@ -35,7 +35,7 @@ export async function clocksAgree(
   waiting: (what: string | undefined) => void,
 ): Promise<void> {
   for (let wrong = problems(); wrong.length > 0; wrong = problems()) {
-    waiting(`the right time: ${wrong.join("; ")}`);
+    waiting(`the clocks to agree: ${wrong.join("; ")}`);
     await delay(RETRY_MS);
   }
   waiting(undefined);

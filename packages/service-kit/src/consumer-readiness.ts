@@ -53,5 +53,7 @@ export function notReady({
 export async function shared(redis: RedisClient, { stream, group }: StreamConsumer): Promise<string[]> {
   const names = await pythonConsumers(redis, stream, group).catch(() => []);
   if (names.length === 0) return [];
-  return [`${names.join(", ")} reads ${stream} in our group ${group}: two of one role are at work, stop one`];
+  return [
+    `${names.join(", ")} reads ${stream} in our group ${group}: two services of one role are at work, stop one of them`,
+  ];
 }

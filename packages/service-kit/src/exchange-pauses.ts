@@ -15,7 +15,7 @@ const READ_EVERY_MS = 1_000;
 /** A pause that ends within this may be gone from Redis and not yet here. */
 const ENDING_MS = 2 * READ_EVERY_MS;
 
-/** More than a pause can seem to be longer for. */
+/** A key that outlives its pause by less is no sign of a stepped clock. */
 const CLOCK_STEP_MS = 1_000;
 
 const SCOPES = ["requests", "orders"] as const;
@@ -73,14 +73,15 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
       const here = pauses.get(scope);
       const pause = text === null ? null : parsed(text);
       if (pause === undefined) {
-        if (here !== undefined) log.warn({ scope }, "the exchange's pause is over, on an operator's word");
+        if (here !== undefined) log.warn({ scope }, "an operator has ended the exchange's pause");
         pauses.set(scope, undefined);
       } else if (pause !== null && leftMs > 0) {
         const { reason, pause_ms: longestMs } = pause;
         // Redis's clock was ahead when it was written: it lasts from now on.
         if (leftMs > longestMs + CLOCK_STEP_MS) await redis.pexpire(key, longestMs);
         const told = { leftMs: Math.min(leftMs, longestMs), reason };
-        if (here === undefined) log.warn({ scope, ...told }, "the exchange has asked for a pause");
+        if (here === undefined)
+          log.warn({ scope, ...told }, "a pause that the exchange asked for is in force");
         // What is known here is by a clock that does not step.
         if (told.leftMs > (here?.leftMs ?? 0)) pauses.set(scope, told);
       } else if (here !== undefined && here.leftMs > ENDING_MS) {
@@ -130,7 +131,7 @@ export function observeExchange({ endpoints, pauses, registry, log }: Observed) 
   const registers = [registry];
   new Gauge({
     name: "quantum_exchange_pause_seconds",
-    help: "How long the exchange wants no requests, or no orders; 0 if it does not say so",
+    help: "How much longer the exchange wants no requests, or no orders; 0 without a pause",
     labelNames: ["scope"],
     registers,
     collect() {

@@ -21,7 +21,7 @@ describe("a loop", () => {
     await expect(sweep()).rejects.toThrow("WRONGTYPE");
     expect(progress.problems()).toEqual([]);
     nowMs += 6_000;
-    expect(progress.problems()).toEqual(["failing for 16 s to sweep: WRONGTYPE"]);
+    expect(progress.problems()).toEqual(["every attempt to sweep has failed for 16 s: WRONGTYPE"]);
     error = undefined;
     await sweep();
     expect(progress.problems()).toEqual([]);
@@ -31,7 +31,7 @@ describe("a loop", () => {
     progress.loop("sweep", 10_000, async () => undefined);
     progress.begin();
     nowMs += 16_000;
-    expect(progress.problems()).toEqual(["16 s have passed since the last round to sweep"]);
+    expect(progress.problems()).toEqual(["no attempt to sweep has finished for 16 s"]);
   });
 
   it("is not due before the service has begun", () => {
@@ -58,7 +58,9 @@ describe("attempts", () => {
     tries.failed("1-1", "WRONGTYPE");
     expect(progress.problems()).toEqual([]);
     nowMs += 6_000;
-    expect(progress.problems()).toEqual(["failing for 6 s to handle entries (1-1): WRONGTYPE"]);
+    expect(progress.problems()).toEqual([
+      "every attempt to handle entries (1-1) has failed for 6 s: WRONGTYPE",
+    ]);
     tries.ended("1-1");
     expect(progress.problems()).toEqual([]);
   });
@@ -73,7 +75,7 @@ describe("attempts", () => {
     tries.ended("1-3");
     expect(progress.problems()).toEqual([]);
     nowMs += 6_000;
-    expect(progress.problems()).toEqual(["failing for 16 s to handle entries (1-1): odd"]);
+    expect(progress.problems()).toEqual(["every attempt to handle entries (1-1) has failed for 16 s: odd"]);
   });
 
   it("forget a piece that somebody else has taken over", () => {
@@ -87,6 +89,6 @@ describe("attempts", () => {
     const tries = progress.attempts("handle entries");
     for (let n = 0; n < 5_000; n++) tries.failed(`${n}`, "full");
     nowMs += 6_000;
-    expect(progress.problems()).toEqual(["failing for 6 s to handle entries (0): full"]);
+    expect(progress.problems()).toEqual(["every attempt to handle entries (0) has failed for 6 s: full"]);
   });
 });

@@ -74,8 +74,8 @@ export class Progress {
       const silentMs = this.#now() - succeededAtMs;
       if (!this.#isRunning || silentMs <= everyMs + LATE_MS) return [];
       return error === undefined
-        ? [`${seconds(silentMs)} s have passed since the last round to ${doing}`]
-        : [`failing for ${seconds(silentMs)} s to ${doing}: ${error.message}`];
+        ? [`no attempt to ${doing} has finished for ${seconds(silentMs)} s`]
+        : [`every attempt to ${doing} has failed for ${seconds(silentMs)} s: ${error.message}`];
     });
     return [...late, ...this.#attempts.flatMap((attempts) => attempts.problems())];
   }
@@ -127,7 +127,9 @@ export class Attempts {
       const nothingMoves = this.#succeededAtMs < sinceMs && failingMs > LATE_MS;
       const isStuck = times > 1 && failingMs > STUCK_MS;
       if (nothingMoves || isStuck)
-        return [`failing for ${seconds(failingMs)} s to ${this.#doing} (${piece}): ${reason}`];
+        return [
+          `every attempt to ${this.#doing} (${piece}) has failed for ${seconds(failingMs)} s: ${reason}`,
+        ];
     }
     return [];
   }

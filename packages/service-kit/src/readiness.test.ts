@@ -74,7 +74,7 @@ describe("a service is not ready", () => {
     await untilProblem(
       url,
       new RegExp(
-        `failing for \\d+ s to handle entries of ${keys.streams.plan} \\(${id}\\): the order cannot be read`,
+        `every attempt to handle entries of ${keys.streams.plan} \\(${id}\\) has failed for \\d+ s: the order cannot be read`,
       ),
     );
     await redis.xadd(keys.streams.plan, "*", "n", "1");

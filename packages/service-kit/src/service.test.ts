@@ -87,7 +87,9 @@ describe("a running service", () => {
     await redis.xgroup("CREATECONSUMER", STREAM, "sample", "gov-4711");
     const { status, body } = await get(`${url}/readyz`);
     expect(status).toBe(503);
-    expect(body).toContain(`gov-4711 reads ${STREAM} in our group sample: two of one role are at work`);
+    expect(body).toContain(
+      `gov-4711 reads ${STREAM} in our group sample: two services of one role are at work`,
+    );
     expect((await get(`${url}/metrics`)).body).toMatch(/quantum_stream_python_consumers{.*group="sample"} 1/);
     await redis.xgroup("DELCONSUMER", STREAM, "sample", "gov-4711");
     expect(await get(`${url}/readyz`)).toMatchObject({ status: 200 });

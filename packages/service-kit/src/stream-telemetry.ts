@@ -63,7 +63,7 @@ export function observeConsumers(
   );
   new Gauge({
     name: "quantum_stream_python_consumers",
-    help: "Consumers of a Python service that were given an entry in the last minute: two of one role are at work",
+    help: "Consumers of a Python service that were given an entry in the last minute: two services of one role are at work",
     labelNames,
     registers: [registry],
     async collect() {
@@ -116,7 +116,10 @@ export function observeConsumers(
     });
     consumer.on("groupLost", () => {
       lost.inc(labels);
-      log.error(at, "consumer group lost: it is made again at 0, what was decided is not decided again");
+      log.error(
+        at,
+        "consumer group lost: created again at 0; entries come again, what was decided stays decided",
+      );
     });
     consumer.on("failed", ({ doing, error }) =>
       log.error({ ...at, err: error }, `failed to ${doing}, trying again`),

@@ -328,7 +328,7 @@ describe("the venue's problems", () => {
     await fault({ kind: "429", ms: 9_000 });
     await place();
     expect(exchange.problems()).toEqual([
-      expect.stringMatching(/^the exchange wants no requests for \d+ ms: HTTP 429/),
+      expect.stringMatching(/^the exchange wants no requests for \d+ s: HTTP 429/),
     ]);
   });
 });

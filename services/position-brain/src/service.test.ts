@@ -89,7 +89,7 @@ describe("position-brain as a process", () => {
     await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
     await rig.fault({ kind: "429", ms: 1_000, path });
     await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({
-      problems: [expect.stringMatching(/^the exchange wants no requests for \d+ ms: HTTP 429/)],
+      problems: [expect.stringMatching(/^the exchange wants no requests for \d+ s: HTTP 429/)],
     });
     await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
   });
@@ -124,7 +124,7 @@ describe("position-brain as a process", () => {
     for (const of of [url, service.url])
       await expect
         .poll(problems(of), { timeout: 2 * PATIENCE_MS })
-        .toMatch(/wants no requests for \d+ ms: banned/);
+        .toMatch(/wants no requests for \d+ s: banned/);
     const asked = await rig.requests();
     // As `permitctl exchange resume` does.
     await rig.redis.set(pause, '{"resumed_ms": 1}', "PX", 60_000);
