@@ -231,7 +231,9 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
 /** A request that was not made. */
 class PausedError extends ExchangeError {
   constructor({ leftMs, reason }: Pause) {
-    super(`not asked: the venue wants no requests for ${leftMs} ms: ${reason}`, { retryAfterMs: leftMs });
+    super(`not asked: the exchange wants no requests for ${Math.ceil(leftMs / 1_000)} s: ${reason}`, {
+      retryAfterMs: leftMs,
+    });
   }
 }
 

@@ -70,8 +70,8 @@ export interface BareContext<Config> {
   /** Takes routes until `start` ends. */
   http: FastifyInstance;
   instance: string;
-  /** What the start waits for now, as /readyz shows it; undefined: for nothing. */
-  waiting: (what: string | undefined) => void;
+  /** What the start waits for now, in words or asked for whenever /readyz shows it; undefined: for nothing. */
+  waiting: (what: string | (() => string) | undefined) => void;
   /** Where loops and attempts of the service register, so that /readyz names the one that stands still. */
   progress: Progress;
 }
@@ -232,10 +232,13 @@ async function run<Schema extends z.ZodObject>(
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const progress = new Progress();
-  const life: { started?: Started; waitsFor?: string | undefined } = {};
+  const life: { started?: Started; waitsFor?: string | (() => string) | undefined } = {};
   const readiness = async () => {
     const { started, waitsFor: waited } = life;
-    if (started === undefined) return [waited === undefined ? "starting" : `waiting for ${waited}`];
+    if (started === undefined) {
+      if (waited === undefined) return ["starting"];
+      return [`waiting for ${typeof waited === "string" ? waited : waited()}`];
+    }
     try {
       const found = [await started.readiness(), (await started.running.readiness?.()) ?? []];
       return [...found.flat(), ...progress.problems()];
@@ -264,7 +267,7 @@ async function run<Schema extends z.ZodObject>(
     // First of all, so that a start that waits can be asked what for. Work is taken up after it: the port is part of the
     // consumer's name, and where it is taken, another process is at work under that name.
     const url = await http.listen(common.HTTP_HOST, port);
-    const waiting = (what: string | undefined) => void (life.waitsFor = what);
+    const waiting: BareContext<unknown>["waiting"] = (what) => void (life.waitsFor = what);
     life.started = await start({ config, log, registry, http: http.app, instance, waiting, progress });
     await http.open();
     await life.started.begin();

@@ -72,7 +72,7 @@ await runService({
     );
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
     await whenReady(exchange, rules, (error) => {
-      waiting(`the exchange: ${error.message}`);
+      waiting(() => `the exchange: ${exchange.problems()[0] ?? error.message}`);
       log.warn({ err: error }, "waiting for the exchange");
     });
     const allowlist = allowlistOf(config);

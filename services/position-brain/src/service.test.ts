@@ -125,6 +125,9 @@ describe("position-brain as a process", () => {
       await expect
         .poll(problems(of), { timeout: 2 * PATIENCE_MS })
         .toMatch(/wants no requests for \d+ s: banned/);
+    const leftSec = async () => Number(/for (\d+) s: banned/.exec(await problems(url)())?.[1]);
+    const firstSec = await leftSec();
+    await expect.poll(leftSec, { timeout: PATIENCE_MS }).toBeLessThan(firstSec);
     const asked = await rig.requests();
     // As `permitctl exchange resume` does.
     await rig.redis.set(pause, '{"resumed_ms": 1}', "PX", 60_000);
