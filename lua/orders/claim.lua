@@ -53,7 +53,7 @@ local now = now_ms()
 local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
 if claim.err then claim, may_be_sent = {}, true end
 local state, claimed_attempt, claimed_id = unpack(claim, 1, 3)
-local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
+local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty', 'state')
 local is_current = record[1] == attempt
 -- What cannot be read proves no permit.
 local proof = redis.pcall('GET', spent)
@@ -90,11 +90,13 @@ local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today
 local reason = duplicate and 'duplicate_order' or unsendable
 
 if reason then
-  local first_time = redis.call('XACK', executes, group, entry_id) == 1
-  redis.call('HDEL', handed_over, plan_id)
+  local was_pending = redis.call('XACK', executes, group, entry_id) == 1
+  local was_handed = redis.call('HDEL', handed_over, plan_id) == 1
   if duplicate then
-    -- The order is another attempt's and stays as it is, so only the entry tells whether this result was written.
-    if not first_time then return { 'REFUSED', reason } end
+    -- The order is another attempt's and stays as it is, so only these tell whether this result was written. The entry may
+    -- be lost, or come after the hand-over was looked at.
+    local was_written = is_current and record[4] == 'NOT_PLACED'
+    if was_written or not was_pending and not was_handed then return { 'REFUSED', reason } end
   else
     redis.call('DEL', order)
     redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', reason, 'plan_id', plan_id, 'symbol', symbol,

@@ -194,6 +194,28 @@ describe("claim", () => {
     },
   );
 
+  it("REFUSED: such an attempt has its result also if its entry is lost, once (I3)", async () => {
+    await redis.hset(keys.order(PLAN), {
+      state: "REJECTED",
+      attempt: "1-0",
+      client_order_id: `qp-${PLAN}-1`,
+    });
+    await redis.hset(keys.handedOver, PLAN, JSON.stringify(["attempt", ATTEMPT]));
+    await redis.xgroup("SETID", keys.streams.execute, "executor", "0");
+    await redis.xack(keys.streams.execute, "executor", entryId);
+    const question = { mayBeSent: true };
+    expect(await orders.claim(await requestOf(question))).toEqual({ kind: "ended" });
+    expect(await planHash()).toMatchObject({ state: "NOT_PLACED", reason: "duplicate_order" });
+    expect(await resultCount()).toBe(1);
+    await unchanged(async () =>
+      expect(await orders.claim(await requestOf(question))).toEqual({ kind: "ended" }),
+    );
+    // It was not lost, only late.
+    await redis.xreadgroup("GROUP", "executor", "c", "STREAMS", keys.streams.execute, ">");
+    expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" });
+    expect([await resultCount(), await pending()]).toEqual([1, 0]);
+  });
+
   it("CLAIMED: an earlier attempt that was refused before its claim makes way", async () => {
     await redis.hset(keys.order(PLAN), { state: "NOT_PLACED", attempt: "1-0", why: "old" });
     expect(await orders.claim(await requestOf())).toMatchObject({ kind: "claimed" });
