@@ -15,7 +15,7 @@ import { code, page, table } from "./markdown.ts";
 const DISARMS: Readonly<Record<DisarmReason, string>> = {
   burst_limit_breach: "a plan exceeded GOV_MAX_EXEC_PER_5MIN (off: GOV_DISARM_ON_BURST_BREACH=false)",
   repeated_errors:
-    "GOV_DISARM_ON_ERROR_COUNT errors of one governor within an hour, of the account or of several symbols: plans it could not evaluate, orders that failed. One symbol's count for half of them at most; alone they hold it (`orders_refused`)",
+    "GOV_DISARM_ON_ERROR_COUNT errors of one governor within an hour, of the account or of several symbols: plans it could not evaluate, orders that failed. Errors of one symbol count for at most half of them; by themselves they only hold that symbol (`orders_refused`)",
 };
 
 const IN_DOUBT: Readonly<Record<Doubt, string>> = {

@@ -125,7 +125,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   },
   record_lost: {
     meaning: "the plan's record was deleted while it waited, so nobody could spend its permits any more",
-    lookAt: "who deletes keys below quantum:apply:*; the operators' reset takes the dedupe mark away, too",
+    lookAt:
+      "who deletes keys below quantum:apply:*? Not the operators' reset: that deletes the dedupe mark as well",
   },
   deadline_passed: {
     meaning: "the permits were complete, but found more than a step after the deadline",
@@ -160,8 +161,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   },
   symbol_not_trading: {
     meaning:
-      "the exchange takes no order of the symbol, not even to close: it is not open yet, settles or is closed",
-    lookAt: "status of the symbol in exchangeInfo; what settles is closed by the exchange",
+      "the exchange takes no order of the symbol, not even to close: it has not opened yet, is being settled, or is closed",
+    lookAt: "status of the symbol in exchangeInfo; at a settlement the exchange closes the position itself",
   },
   quantity_promised: {
     meaning: "other plans not yet ended have been promised what is left to close",
@@ -174,7 +175,7 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   already_executed: {
     meaning: "an order of this plan id has been booked, or may have been placed, within the last 7 days",
     lookAt:
-      "apply.result: the plan's first result; after the operators' reset, and after its dedupe mark ran out, a plan may be published again",
+      "the plan's first result in apply.result; after the operators' reset, or when its dedupe mark has run out, a plan may be published again",
   },
   simulated_denial: {
     meaning: "refused by the simulation knobs",
@@ -213,8 +214,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
 
   orders_refused: {
     meaning:
-      "as many errors of this symbol within the hour as would disarm, and the last one less than 30 s ago: it is tried again then",
-    lookAt: "the symbol's last results: detail has the exchange's own words; an executed order ends it",
+      "this symbol had as many errors within an hour as would disarm, the last one less than 30 s ago; after 30 s a plan may try again",
+    lookAt: "the symbol's last results: detail has the exchange's own words; an executed order ends the hold",
   },
 
   // The order.
@@ -225,7 +226,7 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   },
   handover_lost: {
     meaning:
-      "the executor never got the entry of this plan, and its time to be claimed is over: the entry was deleted, trimmed or passed over, or the executor was far behind",
+      "the executor did not get the entry of this plan in time to claim it: the entry was deleted, trimmed or passed over, or the executor was too far behind",
     lookAt: "who else deletes or trims apply.execute or moves its group; the executor's log",
   },
   permits_not_spent: {
@@ -249,12 +250,12 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "the executor's log: how long a pause; who else uses the account's limits",
   },
   exchange_unavailable: {
-    meaning: "the exchange said that it had failed, or could not be reached: the order never came to be",
-    lookAt: "does the exchange answer? its status page; /readyz of the executor says what it hears",
+    meaning: "the exchange answered that it had failed, or could not be reached: the order was never created",
+    lookAt: "the exchange's status page; /readyz of the executor shows the last error",
   },
   not_placed_by_evidence: {
     meaning:
-      "for EXECUTOR_ABSENCE_SEC after the send window the exchange denied the order, and the account's orders, trades and position show nothing of it",
+      "for EXECUTOR_ABSENCE_SEC after the send window the exchange denied the order, and the account's orders, trades and position showed nothing of it",
     lookAt: "why the answer was lost: the executor's log, the network",
   },
   rejected_by_exchange: {
@@ -268,7 +269,7 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   },
   rejected_for_account: {
     meaning: "the exchange refused the order for the account: its key, rights, margin or position mode",
-    lookAt: "detail of the result, the exchange's own words; several disarm everything",
+    lookAt: "detail of the result, the exchange's own words; several of these disarm everything",
   },
   not_filled: {
     meaning: "the exchange took the order and closed it without a fill",

@@ -63,7 +63,7 @@ const schema = z.object({
   }),
   GOV_ENABLE_AUTO_DISARM: flag("disarm everything by the two rules below", true),
   GOV_DISARM_ON_ERROR_COUNT: integer(
-    "disarm after so many errors (evaluation errors, orders that failed) of one replica within an hour, of the account or several symbols; one symbol's hold that symbol",
+    "disarm after so many errors (evaluation errors, orders that failed) of one replica within an hour; errors of one symbol alone hold only that symbol",
     5,
     { min: 1 },
   ),
