@@ -32,7 +32,7 @@ const BY_CODE: ReadonlyMap<string, RedisDisposition> = new Map([
   ["MOVED", CLUSTER],
   ["ASK", CLUSTER],
   ["CROSSSLOT", CLUSTER],
-  ["LOADING", passes("Redis loads its data")],
+  ["LOADING", passes("Redis is loading its data")],
   ["BUSY", passes("a script keeps Redis busy")],
   ["UNKILLABLE", passes("a script keeps Redis busy")],
   ["MASTERDOWN", passes("this Redis has lost its master")],
@@ -52,7 +52,7 @@ const BY_TEXT: readonly (readonly [RegExp, RedisDisposition])[] = [
   [/SELECT is not allowed in cluster mode/i, CLUSTER],
   [/cluster support disabled/i, { kind: "command" }],
   [/ERR invalid password/i, refused("credentials", "Redis does not accept this password")],
-  [/max number of clients/i, passes("Redis has as many clients as it takes")],
+  [/max number of clients/i, passes("Redis has reached its limit of clients")],
   [/^ERR unknown command/i, refused("server", "this Redis does not know a command that is needed")],
   [
     /Protocol error, got/i,

@@ -225,7 +225,7 @@ function isRedisUrl(value: string): boolean {
 export const redisVariables = {
   REDIS_URL: z
     .string()
-    .refine(isRedisUrl, "an URL like redis://host:port/db is needed")
+    .refine(isRedisUrl, "a URL like redis://host:port/db is needed")
     .optional()
     .describe("redis://host:port/db; wins over the three below"),
   REDIS_HOST: text("Redis host", "localhost"),

@@ -231,7 +231,7 @@ describe("a service that starts", () => {
     expect(service.stderr).toEqual([
       "sample: the configuration is refused:",
       "  - SAMPLE_SIZ is not a variable of this service; did you mean SAMPLE_SIZE?",
-      "  - REDIS_URL=(hidden): an URL like redis://host:port/db is needed",
+      "  - REDIS_URL=(hidden): a URL like redis://host:port/db is needed",
       '  - REDIS_PORT="66666": a whole number from 1 to 65535 is needed',
       expect.stringMatching(/^ {2}- SAMPLE_LOG_LEVEL="loud": one of TRACE, .* is needed$/),
       '  - SAMPLE_SIZE="ten": a whole number from 1 to 9 is needed',

@@ -73,7 +73,7 @@ describe("a start that Redis refuses", () => {
   ])("does not take %s for database 0", async (url) => {
     const service = launch(SAMPLE, { REDIS_URL: url });
     expect(await service.exited).toEqual(REFUSED);
-    expect(service.stderr.join()).toContain("REDIS_URL=(hidden): an URL like redis://host:port/db is needed");
+    expect(service.stderr.join()).toContain("REDIS_URL=(hidden): a URL like redis://host:port/db is needed");
   });
 });
 

@@ -5,6 +5,7 @@ export const EXIT = {
   no: 1,
   /** Wrong arguments or configuration: nothing was asked of Redis. */
   usage: 2,
+  /** Redis does not answer, or cannot do it now: ask again later. */
   unreachable: 3,
 } as const;
 export type Exit = (typeof EXIT)[keyof typeof EXIT];

@@ -119,7 +119,7 @@ export async function resumeExchangeCommand(session: Session, options: ChangeOpt
   }
   const mandate = await confirm(session, options, [
     ...pauses.map((pause) => `The exchange ${pauseText(pause)}`),
-    "Going on before its end lengthens a ban, unless it is for another address or account.",
+    "Asking before its end lengthens a ban, unless the ban is for another address or account.",
   ]);
   const resumed = await resumeExchange(redis, keys, mandate);
   terminal.print({ resumed }, [

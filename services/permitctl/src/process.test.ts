@@ -190,6 +190,17 @@ describe("exit codes", () => {
       });
   });
 
+  it("are 3 for what Redis cannot do now, with its reason", async () => {
+    await redis.config("SET", "min-replicas-to-write", "1");
+    const refused = await permitctl(server.url, ["kill", "on", "--yes", "--reason", "a drill"]);
+    await redis.config("SET", "min-replicas-to-write", "0");
+    expect(refused).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("cannot do this now: Redis takes no writes until enough replicas"),
+    });
+    expect(await redis.exists(keys.killSwitch)).toBe(0);
+  });
+
   it("are those of the Redis that is named, by URL or by the file of a running launcher", async () => {
     const dir = await mkdtemp(join(tmpdir(), "quantum-permitctl-"));
     const file = join(dir, "run.json");

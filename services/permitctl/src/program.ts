@@ -26,7 +26,7 @@ const SHOWN_PLANS = 20;
 
 const EPILOGUE = `
 Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as the services take them.
-Exit codes: 0 done; 1 a check failed, nothing found, or refused; 2 wrong usage, or what it names is refused by Redis; 3 Redis does not answer.`;
+Exit codes: 0 done; 1 a check failed, nothing found, or refused; 2 wrong usage, or Redis refuses what it names; 3 Redis does not answer, or cannot do it now.`;
 
 export function createProgram(host: Host): Command {
   const { stdout, stderr, stop } = host;

@@ -71,9 +71,16 @@ function told(error: unknown, { problem, status }: RedisClient, shown: string): 
       EXIT.usage,
       `Redis at ${shown} refuses: ${disposition.advice} (${cause.message})`,
     );
-  if (disposition.kind === "passes" && (problem !== undefined || status !== "ready"))
+  if (disposition.kind !== "passes") return error;
+  if (problem !== undefined || status !== "ready")
     return new CommandError(EXIT.unreachable, `Redis at ${shown} does not answer: ${cause.message}`);
-  return error;
+  // An error of our own is no word of Redis's.
+  return cause.name === "ReplyError"
+    ? new CommandError(
+        EXIT.unreachable,
+        `Redis at ${shown} cannot do this now: ${disposition.meaning} (${cause.message})`,
+      )
+    : error;
 }
 
 async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]): Promise<string> {
