@@ -112,6 +112,8 @@ describe("the apply-layer", () => {
     expect((await getJson(`${service.url}/plans/0123456789abcdef`)).status).toBe(404);
     expect((await getJson(`${service.url}/plans/UPPER`)).status).toBe(400);
     const read = (id: string) => fetch(`${service.url}/plans/${id}`).then((response) => response.text());
+    await redis.hset(keys.plan(plan), { extra: "\u009b2J\u202e" });
+    expect(await read(plan)).toContain(String.raw`"extra":"\u009b2J\u202e"`);
     await redis.hset(keys.plan(plan), { reason: "\u0001".repeat(300_000), extra: "x" });
     const long = await read(plan);
     expect(long.length).toBeLessThan(20_000);

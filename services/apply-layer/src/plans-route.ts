@@ -1,5 +1,5 @@
 /** `GET /plans/:id`: a plan's record as JSON, of a size that is bounded whatever a proposal put into it. */
-import type { Keys } from "@quantum/contract";
+import { escapeControls, type Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { FastifyInstance } from "@quantum/service-kit";
 
@@ -24,7 +24,7 @@ export function addPlansRoute(http: FastifyInstance, redis: RedisClient, keys: K
     }
     if (bytes > READ_MAX_BYTES) return reply.code(413).send(tooLarge(key, bytes));
     const record = await redis.hgetall(key);
-    const answer = Buffer.from(JSON.stringify({ plan_id: id, ...shortened(record) }));
+    const answer = Buffer.from(escapeControls(JSON.stringify({ plan_id: id, ...shortened(record) })));
     if (answer.length > ANSWER_MAX_BYTES) return reply.code(413).send(tooLarge(key, bytes));
     return reply.type("application/json; charset=utf-8").send(answer);
   });
