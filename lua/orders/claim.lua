@@ -118,7 +118,7 @@ redis.call('DEL', order)
 redis.call('HSET', order, 'state', 'SENT', 'plan_id', plan_id, 'symbol', symbol, 'attempt', attempt,
   'attempt_no', attempt_no, 'client_order_id', client_order_id, 'side', side, 'quantity', quantity, 'step', step,
   'claimed_at_ms', int(now), 'venue_ms', venue_ms, 'window_end_ms', int(tonumber(venue_ms) + window),
-  'position_amt', position_amt, 'entry_id', entry_id)
+  'position_amt', position_amt, 'entry_id', entry_id, 'question', may_be_sent and '1' or '0')
 redis.call('ZADD', unsettled, int(now), plan_id)
 if is_current then
   redis.call('HSET', plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', client_order_id, 'side', side,

@@ -158,7 +158,7 @@ async function standStill({ world, proposer, tail }: Ground): Promise<void> {
 }
 
 async function losePower(ground: Ground): Promise<number> {
-  const { world, dice, history, losses, proposer } = ground;
+  const { world, dice, history, tail, losses, proposer } = ground;
   const lostMs = dice.between(POWER_LOSS_MS.low, POWER_LOSS_MS.high);
   const logs: { path: string; bytes: number; atMs: number }[] = [];
   for (let watchedMs = 0; watchedMs <= POWER_LOSS_MS.high; watchedMs += LOG_LOOK_MS) {
@@ -172,7 +172,9 @@ async function losePower(ground: Ground): Promise<number> {
   const kept = logs.findLast(({ atMs }) => atMs <= diedAtMs - lostMs) ?? logs[0];
   if (kept !== undefined) await truncate(kept.path, kept.bytes);
   await world.redis.restart();
-  losses.add({ seen, survived: await lastIds(ground) }, history);
+  const survived = await lastIds(ground);
+  losses.add({ seen, survived }, history);
+  tail.rewind(survived);
   proposer.forget();
   for (const { redisProxy } of world.members) {
     redisProxy.reset();
@@ -183,11 +185,12 @@ async function losePower(ground: Ground): Promise<number> {
 }
 
 async function loseKeyspace(ground: Ground): Promise<void> {
-  const { world, history, losses, proposer } = ground;
+  const { world, history, tail, losses, proposer } = ground;
   await standStill(ground);
   const seen = new Map(history.lastIds);
   await world.client.flushall();
   losses.add({ seen, survived: new Map() }, history);
+  tail.rewind(new Map());
   proposer.forget();
   for (const { redisProxy } of world.members) redisProxy.heal();
   // Whoever published them may publish again what has been executed already.

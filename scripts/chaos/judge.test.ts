@@ -62,12 +62,13 @@ class Story {
     return this;
   }
 
-  claim(attemptMs: number, claimedAtMs: number): this {
+  claim(attemptMs: number, claimedAtMs: number, isQuestion = false): this {
     this.claims.set(PLAN, {
       attempt: `${attemptMs}-0`,
       state: "EXECUTED",
       claimedAtMs,
       windowEndMs: claimedAtMs + EXECUTE_TTL_MS,
+      isQuestion,
     });
     return this;
   }
@@ -167,15 +168,17 @@ describe("the judgement of a campaign", () => {
     const asked = new Story()
       .attempt(100)
       .order("1", 104)
-      .claim(100, late)
+      .claim(100, late, true)
       .executed(late + 1, 100, "1");
     expect(asked.broken()).toEqual([]);
-    const sent = new Story()
-      .attempt(100)
-      .claim(100, late)
-      .order("1", late)
-      .executed(late + 1, 100, "1");
-    expect(sent.broken()).toContain("I6");
+    for (const isQuestion of [true, false]) {
+      const sent = new Story()
+        .attempt(100)
+        .claim(100, late, isQuestion)
+        .order("1", late)
+        .executed(late + 1, 100, "1");
+      expect(sent.broken()).toContain("I6");
+    }
   });
 
   it("knows the window of an order whose claim a vandal took from its permits, and excuses nothing else of it", () => {

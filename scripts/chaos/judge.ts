@@ -80,11 +80,15 @@ function claimsOfOrders(
   for (const { planId, attempt, attemptNo, atMs, validUntilMs } of executes) {
     const order = orders.get(`qp-${planId}-${attemptNo}`);
     const claim = claims.get(planId);
-    const asPermitted = { claimedAtMs: atMs, windowEndMs: validUntilMs + CLOCK_ESTIMATE_MS };
+    const asPermitted = {
+      claimedAtMs: atMs,
+      windowEndMs: validUntilMs + CLOCK_ESTIMATE_MS,
+      isQuestion: false,
+    };
     if (claim?.attempt !== attempt || claim.claimedAtMs === undefined) {
       if (order !== undefined && (losses.count > 0 || losses.struckClaims.has(planId)))
         judged.set(planId, { attempt, state: "FORGOTTEN", ...asPermitted });
-    } else if (claim.claimedAtMs > validUntilMs && !((order?.timestampMs ?? 0) >= claim.claimedAtMs)) {
+    } else if (claim.isQuestion) {
       judged.set(planId, { ...claim, ...asPermitted });
     }
   }

@@ -39,6 +39,23 @@ describe("what Redis was made to forget", () => {
     expect(losses.isErased("plan", "21-0")).toBe(false);
   });
 
+  it("tells an entry that has come since from the one of the same id that is gone", () => {
+    const history = new Recorder();
+    history.take("plan", "10-0", planEntry(PLANS[0]));
+    history.take("result", "11-0", result(PLANS[0], "10-0"));
+    const losses = new Losses();
+    losses.add({ seen: history.lastIds, survived: new Map() }, history);
+    history.take("plan", "10-0", planEntry(PLANS[1]));
+    history.take("result", "11-0", result(PLANS[1], "10-0"));
+    const [gone, came] = history.plans;
+    expect([gone, came].map((plan) => losses.isErased("plan", plan?.attempt ?? ""))).toEqual([true, false]);
+    expect(history.results.map(({ attempt }) => attempt)).toEqual([gone?.attempt, came?.attempt]);
+    expect(gone?.attempt).not.toBe(came?.attempt);
+    // A later loss may take what has come.
+    losses.add({ seen: history.lastIds, survived: new Map() }, history);
+    expect(losses.isErased("plan", came?.attempt ?? "")).toBe(true);
+  });
+
   it("ends the waiting for plans that cannot end any more, and for no others", () => {
     const history = new Recorder();
     for (const plan of PLANS) history.take("plan", `1${PLANS.indexOf(plan)}-0`, planEntry(plan));

@@ -4,7 +4,7 @@
  */
 import type { StreamName } from "../start/history.ts";
 import { isLater } from "../start/stream-tail.ts";
-import type { Recorder } from "./record.ts";
+import { type Recorder, readUnique } from "./record.ts";
 
 export interface Loss {
   /** The last entry of each stream that was there before; every one of them had been read here. */
@@ -27,12 +27,14 @@ export class Losses {
   }
 
   isErased(stream: StreamName, id: string): boolean {
-    return this.#losses.some((loss) => erases(loss, stream, id));
+    return this.#losses.some((_, index) => this.#erases(index, stream, id));
   }
 
   /** Whether a loss took the entry and left the plan's own: what the entry told had to come again. */
   isUndone(stream: StreamName, id: string, attempt: string): boolean {
-    return this.#losses.some((loss) => erases(loss, stream, id) && !erases(loss, "plan", attempt));
+    return this.#losses.some(
+      (_, index) => this.#erases(index, stream, id) && !this.#erases(index, "plan", attempt),
+    );
   }
 
   /** Marks in the history what can end no more, so that nobody waits for it. */
@@ -45,9 +47,18 @@ export class Losses {
     for (const execute of history.executes) {
       if (this.isErased("execute", history.idOf(execute))) history.ended.add(execute.attempt);
     }
+    history.forget();
   }
-}
 
-function erases({ seen, survived }: Loss, stream: StreamName, id: string): boolean {
-  return !isLater(id, seen.get(stream) ?? BEFORE_ALL) && isLater(id, survived.get(stream) ?? BEFORE_ALL);
+  /** Whether one of the losses took the entry. It takes only what was there before it. */
+  #erases(index: number, stream: StreamName, id: string): boolean {
+    const loss = this.#losses[index];
+    const { streamId, losses } = readUnique(id);
+    return (
+      loss !== undefined &&
+      losses <= index &&
+      !isLater(streamId, loss.seen.get(stream) ?? BEFORE_ALL) &&
+      isLater(streamId, loss.survived.get(stream) ?? BEFORE_ALL)
+    );
+  }
 }

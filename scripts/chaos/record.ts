@@ -18,8 +18,20 @@ const SHOWN_FIELDS: Readonly<Record<StreamName, readonly string[]>> = {
   result: ["attempt", "outcome", "executed", "reason", "detail", "order_id", "executed_qty"],
 };
 
+/** No entry's own sequence comes near it: a unique id's has the losses in the digits beyond. */
+const PER_LOSS = 10 ** 9;
+
+/**
+ * A Redis that forgot its last entries, and whose clock is behind their ids, gives those ids again. So ids are unique here:
+ * entries that were read after a loss are numbered by it.
+ */
 export class Recorder extends History {
-  /** Of every entry that was understood: its record → its id. */
+  #losses = 0;
+  /** Plan id and id of the `apply.plan` entry → its unique id. */
+  readonly #attempts = new Map<string, string>();
+  /** Plan id and id of a result → its unique id. */
+  readonly #results = new Map<string, string>();
+  /** Of every entry that was understood: its record → its unique id. */
   readonly #ids = new Map<object, string>();
   readonly #lines = new Map<string, Line[]>();
   /** Plan id → id of the entry that proposed it last. */
@@ -28,9 +40,14 @@ export class Recorder extends History {
   readonly forgotten = new Set<string>();
   readonly #lastIds = new Map<StreamName, string>();
 
-  override take(stream: StreamName, id: string, fields: Record<string, string>): void {
+  override take(stream: StreamName, streamId: string, told: Record<string, string>): void {
+    const id = this.#unique(streamId);
+    const own = `${told["plan_id"]} ${streamId}`;
+    if (stream === "plan") this.#attempts.set(own, id);
+    if (stream === "result") this.#results.set(own, id);
+    const fields = this.#withUniqueIds(told);
     super.take(stream, id, fields);
-    this.#lastIds.set(stream, id);
+    this.#lastIds.set(stream, streamId);
     const record = stream === "proposal" ? undefined : this[`${stream}s`].at(-1);
     if (record !== undefined && !this.#ids.has(record)) this.#ids.set(record, id);
     const plan = stream === "proposal" ? proposedPlan(fields) : fields["plan_id"];
@@ -43,7 +60,31 @@ export class Recorder extends History {
     this.note(plan, { atMs: Number(id.split("-")[0]), text: `${stream} ${id} ${shown.join(" ")}` });
   }
 
-  /** Of a record in plans, permits, executes or results. */
+  /** Redis has been made to forget, and everything that it told before has been read. */
+  forget(): void {
+    this.#losses += 1;
+  }
+
+  /** The unique id of a plan's attempt. */
+  attemptOf(plan: string, attempt: string): string {
+    return this.#attempts.get(`${plan} ${attempt}`) ?? this.#unique(attempt);
+  }
+
+  #unique(streamId: string): string {
+    const [ms, sequence] = streamId.split("-");
+    return `${ms}-${this.#losses * PER_LOSS + Number(sequence)}`;
+  }
+
+  #withUniqueIds(told: Record<string, string>): Record<string, string> {
+    const { plan_id: plan = "", attempt, corrects } = told;
+    return {
+      ...told,
+      ...(attempt && { attempt: this.attemptOf(plan, attempt) }),
+      ...(corrects && { corrects: this.#results.get(`${plan} ${corrects}`) ?? corrects }),
+    };
+  }
+
+  /** Unique, of a record in plans, permits, executes or results. */
   idOf(record: object): string {
     const id = this.#ids.get(record);
     if (id === undefined) throw new Error("a record that no stream told of");
@@ -68,6 +109,15 @@ export class Recorder extends History {
   timeline(plan: string): readonly Line[] {
     return this.#lines.get(plan) ?? [];
   }
+}
+
+/** The stream's own id, and how many losses came before it was read. */
+export function readUnique(id: string): { streamId: string; losses: number } {
+  const [ms, sequence] = id.split("-");
+  return {
+    streamId: `${ms}-${Number(sequence) % PER_LOSS}`,
+    losses: Math.floor(Number(sequence) / PER_LOSS),
+  };
 }
 
 function proposedPlan(fields: Record<string, string>): string | undefined {

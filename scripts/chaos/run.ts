@@ -104,7 +104,11 @@ export async function runCampaign(
   const underWay = await drain({ redis: client, keys, history, tail, deadlineMs: END_BOUND_MS });
   const sources = { redis: client, keys, exchangeUrl, history, requiredIssuers: REQUIRED_ISSUERS, halts: [] };
   const { evidence, judgement } = await judgeAtRest(async () => {
-    const evidence = await collectEvidence(sources);
+    const told = await collectEvidence(sources);
+    const claims = [...told.claims].map(
+      ([plan, claim]) => [plan, { ...claim, attempt: history.attemptOf(plan, claim.attempt) }] as const,
+    );
+    const evidence = { ...told, claims: new Map(claims) };
     return { evidence, judgement: judge(evidence, history, losses) };
   });
   const rest = await checkRest(world, evidence.plans.length);

@@ -42,6 +42,8 @@ export interface Claim {
   claimedAtMs: number | undefined;
   /** When the send window ends, by the exchange's clock. */
   windowEndMs: number | undefined;
+  /** Made only to ask the exchange for an order that may have been sent before: nothing is sent on it, so it may be late. */
+  isQuestion: boolean;
 }
 
 /** The kill switch was set from `fromMs` to `toMs`, by Redis's clock. */
@@ -160,9 +162,9 @@ async function readClaims(
   const claims = new Map<string, Claim>();
   await Promise.all(
     planIds.map(async (planId) => {
-      const fields = ["attempt", "state", "claimed_at_ms", "window_end_ms"] as const;
+      const fields = ["attempt", "state", "claimed_at_ms", "window_end_ms", "question"] as const;
       // One that a vandal made another type shows no claim.
-      const [attempt, state, claimedAt, windowEnd] = await redis
+      const [attempt, state, claimedAt, windowEnd, question] = await redis
         .hmget(keys.order(planId), ...fields)
         .catch((error: unknown) => {
           if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return [];
@@ -170,7 +172,13 @@ async function readClaims(
         });
       if (!attempt || !state) return;
       const number = (text: string | null | undefined) => (text ? Number(text) : undefined);
-      claims.set(planId, { attempt, state, claimedAtMs: number(claimedAt), windowEndMs: number(windowEnd) });
+      claims.set(planId, {
+        attempt,
+        state,
+        claimedAtMs: number(claimedAt),
+        windowEndMs: number(windowEnd),
+        isQuestion: question === "1",
+      });
     }),
   );
   return claims;

@@ -130,6 +130,7 @@ class Builder {
       state: "EXECUTED",
       claimedAtMs: nowMs,
       windowEndMs: nowMs + EXECUTE_TTL_MS,
+      isQuestion: false,
     });
     this.#evidence.orders.push({
       symbol,

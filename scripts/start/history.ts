@@ -34,7 +34,7 @@ export interface PermitRecord {
 
 /** Permits spent and handed over to the executor. Quantities are decimal text. */
 export interface ExecuteRecord {
-  /** When, by Redis's clock: the time in the entry's id. */
+  /** When, by Redis's clock. The time in an entry's id is ahead of it after that clock has stepped back. */
   atMs: number;
   attempt: string;
   attemptNo: number;
@@ -158,7 +158,7 @@ export class History extends EventEmitter<HistoryEvents> {
 
   #addExecute(id: string, entry: z.output<typeof executeSchema>): void {
     this.executes.push({
-      atMs: Number(id.split("-")[0]),
+      atMs: entry.wait_ms === undefined ? Number(id.split("-")[0]) : entry.opened_at_ms + entry.wait_ms,
       attempt: entry.attempt,
       attemptNo: entry.attempt_no,
       planId: entry.plan_id,

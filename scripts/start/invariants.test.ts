@@ -85,6 +85,15 @@ const DEFECTS: readonly [string, InvariantName, (evidence: MutableEvidence) => v
     (e) => (e.trades = e.trades.filter((t) => t.orderId !== order(e).orderId)),
   ],
   ["a claim after valid_until", "I6", (e) => (execute(e).validUntilMs = (claim(e).claimedAtMs ?? 0) - 1)],
+  [
+    "an order sent on a claim that only asks",
+    "I6",
+    (e) => {
+      const asking = claim(e);
+      asking.isQuestion = true;
+      asking.windowEndMs = 0;
+    },
+  ],
   ["a claim under the kill switch", "I6", (e) => e.halts.push(around(claim(e).claimedAtMs ?? 0))],
   ["permits spent under the kill switch", "I6", (e) => e.halts.push(around(execute(e).atMs))],
   ["an order without a claim", "I6", (e) => e.claims.delete(execute(e).planId)],

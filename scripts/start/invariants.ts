@@ -260,8 +260,8 @@ function claimsInTime({ executes, claims, halts }: Evidence, orders: readonly Pl
     for (const execute of executes) {
       const name = `plan ${execute.planId}`;
       if (halted(execute.atMs)) violate(`${name}: permits spent at ${execute.atMs} under the kill switch`);
-      const claimedAtMs = claimOf(execute)?.claimedAtMs;
-      if (claimedAtMs === undefined) continue;
+      const { claimedAtMs, isQuestion } = claimOf(execute) ?? {};
+      if (claimedAtMs === undefined || isQuestion) continue;
       if (claimedAtMs > execute.validUntilMs) {
         violate(`${name}: claimed ${claimedAtMs - execute.validUntilMs} ms after its valid_until_ms`);
       }

@@ -19,6 +19,8 @@ export class StreamTail {
   readonly #last: Map<string, string>;
   readonly #names: ReadonlyMap<string, StreamName>;
   readonly #stopping = new AbortController();
+  /** Grows with each rewinding: what was asked for before one is read again from the new place. */
+  #rewound = 0;
   readonly #running: Promise<void>;
 
   /** `blocking` is this tail's own connection; stop() closes it. */
@@ -39,6 +41,12 @@ export class StreamTail {
     return true;
   }
 
+  /** Redis has forgotten everything after these entries: what it appends from now on may have earlier ids. */
+  rewind(survived: ReadonlyMap<StreamName, string>): void {
+    this.#rewound += 1;
+    for (const [stream, name] of this.#names) this.#last.set(stream, survived.get(name) ?? "0-0");
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     await disconnect(this.#blocking);
@@ -50,6 +58,7 @@ export class StreamTail {
     while (!signal.aborted) {
       try {
         const ids = [...this.#last.values()];
+        const rewound = this.#rewound;
         const reply = await this.#blocking.xread(
           "COUNT",
           BATCH,
@@ -59,7 +68,8 @@ export class StreamTail {
           ...this.#last.keys(),
           ...ids,
         );
-        for (const [stream, entries] of reply ?? []) this.#take(stream, entries);
+        if (rewound === this.#rewound)
+          for (const [stream, entries] of reply ?? []) this.#take(stream, entries);
       } catch {
         // The connection reports by itself and reconnects; reading goes on where it was.
         await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);

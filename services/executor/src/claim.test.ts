@@ -39,6 +39,7 @@ describe("claim", () => {
       side: "SELL",
       quantity: "0.010",
       window_end_ms: String(VENUE_MS + WINDOW_MS),
+      question: "0",
       entry_id: entryId,
     });
     expect(await redis.ttl(keys.order(PLAN))).toBe(-1);
@@ -74,7 +75,11 @@ describe("claim", () => {
     await redis.set(keys.disarm, "{}");
     const request = await requestOf({ mayBeSent: true, validForMs: -60_000 });
     expect(await orders.claim(request)).toEqual({ kind: "held" });
-    expect(await orderHash()).toMatchObject({ state: "SENT", window_end_ms: String(VENUE_MS) });
+    expect(await orderHash()).toMatchObject({
+      state: "SENT",
+      window_end_ms: String(VENUE_MS),
+      question: "1",
+    });
     expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
     expect([await resultCount(), await pending()]).toEqual([0, 1]);
     await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "held" }));
