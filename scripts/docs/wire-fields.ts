@@ -174,7 +174,8 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
       reason: "in one line",
       deliveries: "how often it was delivered",
       dead_at_ms: "when",
-      "entry.*": "every field of the entry, with this prefix",
+      "entry.*":
+        "every field of the entry, with this prefix; of more than 1,000 fields `entry.json`, of more than 64 kB `entry.json_beginning` and `entry.json_bytes`, the length of the whole",
     },
   },
   operatorAudit: {

@@ -64,3 +64,12 @@ function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: n
   }
   return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };
 }
+
+/** One symbol's row is that symbol's trouble. @throws where none of `symbols` can be read: then P3.3 stands still */
+export function requireOne(
+  symbols: ReadonlySet<string>,
+  { observations, unreadable }: Pick<Observed, "observations" | "unreadable">,
+): void {
+  if ([...symbols].some((symbol) => observations.has(symbol))) return;
+  throw new Error(`no allowed symbol can be read: ${[...unreadable.values()].join(", ")}`);
+}

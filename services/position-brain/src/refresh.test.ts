@@ -365,6 +365,20 @@ describe("a row that cannot be read", () => {
     expect(failed).toEqual(["ETHUSDT", "ETHUSDT"]);
   });
 
+  it("fails the refresh where it leaves no allowed symbol to read, so that P3.3 is not ready", async () => {
+    const through: Exchange = {
+      ...rig.exchange,
+      async positions(symbol) {
+        const { rows } = await rig.exchange.positions(symbol);
+        const others = rows.filter((row) => row.symbol !== "ETHUSDT");
+        return { rows: others, unreadable: [oddRow("ETHUSDT")] };
+      },
+    };
+    const refresher = rig.refresher(["ETHUSDT"], through);
+    await expect(refresher.all()).rejects.toThrow("no allowed symbol can be read: ETHUSDT: odd");
+    refresher.stop();
+  });
+
   it("is nobody's where it does not tell its symbol: each symbol is asked about by itself", async () => {
     const through: Exchange = {
       ...rig.exchange,

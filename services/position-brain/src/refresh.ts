@@ -11,7 +11,7 @@
 import { EventEmitter } from "node:events";
 import type { Exchange, Trade } from "@quantum/exchange";
 import { Big } from "big.js";
-import { type Observation, type Observations, type Observed, observing, pairOf } from "./observation.ts";
+import { type Observation, type Observations, observing, pairOf, requireOne } from "./observation.ts";
 import { agrees, type Execution, type Ledger, NO_TRADE, type Pair } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
 import { filledQty, needsTrades, unmoved, withExecutions, withTrades } from "./reconcile.ts";
@@ -107,6 +107,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
             this.#symbols.delete(symbol);
         }),
       );
+      requireOne(allowlist, { observations, unreadable });
       this.emit("refreshed", { symbols: seen.length, tookMs: performance.now() - startedAt });
     } catch (error) {
       this.emit("failed", { symbol: undefined, error: error as Error });
@@ -312,7 +313,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   }
 
   /** A row that does not even tell its symbol may be any symbol's: then each of ours is asked about by itself. */
-  async #observeAll(): Promise<Observed> {
+  async #observeAll() {
     const observed = await this.#observations.all();
     if (!observed.isUnattributed) return observed;
     const { observations, unreadable } = observed;
