@@ -29,6 +29,7 @@ export {
   styled,
 } from "./output.ts";
 export { every } from "./every.ts";
+export { keysInTheWay } from "./redis-readiness.ts";
 export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
 export { type Attempts, Progress } from "./progress.ts";
 export { sharedReading } from "./shared-reading.ts";

@@ -21,11 +21,10 @@ export async function redisProblems(
   clients: Iterable<RedisClient>,
   config: RedisConfig,
 ): Promise<string[]> {
-  const types = typesOfKeys(keys);
   const pipeline = redis.pipeline();
   // A write that changes nothing, since the stream is never there: it fails where any write would.
   pipeline.xadd(keys.probe, "NOMKSTREAM", "*", "probe", "1");
-  for (const [key] of types) pipeline.type(key);
+  for (const [key] of typesOfKeys(keys)) pipeline.type(key);
   let replies: [Error | null, unknown][];
   try {
     replies = (await withDeadline(pipeline.exec(), ANSWER_DEADLINE_MS, "a look at Redis")) ?? [];
@@ -35,12 +34,25 @@ export async function redisProblems(
   const [[refused] = [null], ...found] = replies;
   // A user without rights to this one stream may have them to all others.
   const writeProblem = refused === null || isNotOffered(refused) ? [] : [sentence(refused, config)];
-  const inTheWay = types.flatMap(([key, type], index) => {
-    const actual = found[index]?.[1];
-    if (typeof actual !== "string" || actual === "none" || actual === type) return [];
-    return [`${key} is a ${actual}, but a ${type} is needed: rename or delete it`];
-  });
+  const inTheWay = wrongTypes(
+    found.map(([, type]) => type),
+    keys,
+  );
   return [...new Set([...writeProblem, ...lostConnections(redis, clients, config)]), ...inTheWay];
+}
+
+/** Keys of another type stop everybody who reads them. @param actual as TYPE answers, in the order of `typesOfKeys` */
+function wrongTypes(actual: readonly unknown[], keys: Keys): string[] {
+  return typesOfKeys(keys).flatMap(([key, type], index) => {
+    const found = actual[index];
+    if (typeof found !== "string" || found === "none" || found === type) return [];
+    return [`${key} is a ${found}, but a ${type} is needed: rename or delete it`];
+  });
+}
+
+/** Which fixed key made a command fail with WRONGTYPE: Redis does not say. */
+export async function keysInTheWay(redis: RedisClient, keys: Keys): Promise<string[]> {
+  return wrongTypes(await Promise.all(typesOfKeys(keys).map(([key]) => redis.type(key))), keys);
 }
 
 function lostConnections(redis: RedisClient, clients: Iterable<RedisClient>, config: RedisConfig): string[] {

@@ -201,6 +201,16 @@ describe("exit codes", () => {
     expect(await redis.exists(keys.killSwitch)).toBe(0);
   });
 
+  it("are 1 where a key of another type is in the way, which is named", async () => {
+    await redis.set(keys.streams.plan, "odd");
+    const refused = await permitctl(server.url, ["status"]);
+    await redis.del(keys.streams.plan);
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: `permitctl: ${keys.streams.plan} is a string, but a stream is needed: rename or delete it\n`,
+    });
+  });
+
   it("are those of the Redis that is named, by URL or by the file of a running launcher", async () => {
     const dir = await mkdtemp(join(tmpdir(), "quantum-permitctl-"));
     const file = join(dir, "run.json");

@@ -9,7 +9,7 @@ import {
   type RedisClient,
   RedisClock,
 } from "@quantum/redis";
-import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
+import { ConfigError, keysInTheWay, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
@@ -54,7 +54,7 @@ export async function withSession<T>(
       connectForBlocking: () => connectForBlocking(connection),
     });
   } catch (error) {
-    throw error instanceof CommandError ? error : told(error, redis, shown);
+    throw error instanceof CommandError ? error : await told(error, redis, shown);
   } finally {
     clock.stop();
     await disconnect(redis);
@@ -62,7 +62,8 @@ export async function withSession<T>(
 }
 
 /** What the shell is told: what to change, or to ask again later. */
-function told(error: unknown, { problem, status }: RedisClient, shown: string): unknown {
+async function told(error: unknown, redis: RedisClient, shown: string): Promise<unknown> {
+  const { problem, status } = redis;
   // The command may only have heard that its connection failed.
   const cause = problem ?? (error as Error);
   const disposition = dispositionOf(cause);
@@ -71,6 +72,10 @@ function told(error: unknown, { problem, status }: RedisClient, shown: string): 
       EXIT.usage,
       `Redis at ${shown} refuses: ${disposition.advice} (${cause.message})`,
     );
+  if (cause.message.startsWith("WRONGTYPE")) {
+    const found = await keysInTheWay(redis, createKeys()).catch(() => []);
+    return found.length === 0 ? error : new CommandError(EXIT.no, found.join("; "));
+  }
   if (disposition.kind !== "passes") return error;
   if (problem !== undefined || status !== "ready")
     return new CommandError(EXIT.unreachable, `Redis at ${shown} does not answer: ${cause.message}`);
