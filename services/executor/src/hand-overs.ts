@@ -69,6 +69,8 @@ interface Question {
 export class HandOvers {
   readonly #options: HandOverOptions;
   readonly #stopping = new AbortController();
+  /** Every symbol that was ever listed here: of orders that have ended, nothing else tells where they are asked about. */
+  readonly #symbols = new Set<string>();
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: HandOverOptions) {
@@ -98,16 +100,19 @@ export class HandOvers {
     const { redis, keys } = this.#options;
     const plans = await this.#handedOver();
     const symbols = new Set([...plans.values()].map(({ entry }) => entry.symbol));
-    for (const symbol of await redis.smembers(keys.orderSymbols)) symbols.add(symbol);
+    for (const symbol of await this.#listed()) symbols.add(symbol);
     await this.#heal([...symbols].flatMap((symbol) => indexesOf(keys, symbol)));
+    const late: string[] = [];
     const symbolOf = new Map([...plans].map(([planId, { entry }]) => [planId, entry.symbol]));
     for (const symbol of symbols) {
       const claimed = redis.zrange(keys.unsettled(symbol), 0, -1);
       const doubted = redis.smembers(keys.unknown(symbol));
+      late.push(...(await redis.zrange(keys.absent(symbol), 0, -1)));
       for (const planId of [...(await claimed), ...(await doubted)]) symbolOf.set(planId, symbol);
     }
-    // A record of another type would keep its order from being settled; one that is gone does not.
-    await this.#heal([...symbolOf.keys()].map((planId) => ({ key: keys.plan(planId), type: "hash" })));
+    // A record of another type would keep its order from being settled or corrected; one that is gone does not.
+    const records = [...symbolOf.keys(), ...late].map((planId) => keys.plan(planId));
+    await this.#heal(records.map((key) => ({ key, type: "hash" })));
     for (const [planId, symbol] of symbolOf) {
       await this.#look(planId, symbol, plans.get(planId)).catch((error: unknown) =>
         this.#failed(`look after plan ${planId}`, error),
@@ -133,6 +138,16 @@ export class HandOvers {
       }
     }
     return plans;
+  }
+
+  /** The symbols whose orders are looked at. An index that has lost one is given it again. */
+  async #listed(): Promise<ReadonlySet<string>> {
+    const { redis, keys } = this.#options;
+    const listed = new Set(await redis.smembers(keys.orderSymbols));
+    const lost = this.#symbols.difference(listed);
+    for (const symbol of listed) this.#symbols.add(symbol);
+    if (lost.size > 0) await redis.sadd(keys.orderSymbols, ...lost);
+    return this.#symbols;
   }
 
   async #heal(indexes: readonly Index[]): Promise<void> {
