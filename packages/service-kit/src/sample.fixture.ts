@@ -16,6 +16,7 @@ await runService({
     SAMPLE_SIZE: integer("a number", 3, { min: 1, max: 9 }),
     SAMPLE_LIMIT: integer("a number that the size stays below", 10),
     SAMPLE_SECRET: text("something not to show", "none"),
+    SAMPLE_FAILS: optionalText("what its start fails with"),
     SAMPLE_MISSING: optionalText("what /readyz names as missing"),
   }),
   ownPrefixes: ["SAMPLE_"],
@@ -29,6 +30,7 @@ await runService({
   start: async ({ config, log, redis, keys, instance, connectForBlocking }) => {
     // As services read what was there before they begin.
     await redis.mget(keys.exchangePause("requests"));
+    if (config.SAMPLE_FAILS !== undefined) throw new Error(config.SAMPLE_FAILS);
     return {
       consumers: [
         new StreamConsumer({

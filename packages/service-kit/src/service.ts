@@ -187,12 +187,13 @@ export async function runService<Schema extends z.ZodObject>(
   });
 }
 
-/** Throws {@link ConfigError} in place of what Redis refuses for good. */
+/** Throws {@link ConfigError} in place of what Redis refuses for good; the exchange's TLS errors read like Redis's. */
 async function orRefused<T>(config: RedisConfig, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
-    throw refusedBy(error, config) ?? error;
+    const isReply = error instanceof Error && error.name === "ReplyError";
+    throw (isReply ? refusedBy(error, config) : undefined) ?? error;
   }
 }
 

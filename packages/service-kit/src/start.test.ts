@@ -52,6 +52,15 @@ describe("a start that Redis refuses", () => {
     }
   });
 
+  it("is not what another side's error is taken for", async () => {
+    const { server } = await givenRedis();
+    const service = launch(SAMPLE, { REDIS_URL: server.url, SAMPLE_FAILS: "self-signed certificate" });
+    expect(await service.exited).toEqual({ code: 1, signal: null });
+    expect((await service.log(/^sample cannot start/)).msg).toBe(
+      "sample cannot start: self-signed certificate",
+    );
+  });
+
   it("names a cluster's node and a server of another protocol", async () => {
     const { server } = await givenRedis({ config: { "cluster-enabled": "yes" } });
     const at = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
