@@ -1,7 +1,7 @@
--- Looks after one attempt until it has ended, from its `apply.plan` entry: whatever was lost of it, it ends. The index that
--- does not name it, of waiting plans or of hand-overs, is made to; a plan whose record was deleted while it waited is BLOCKED with its result, since
--- nobody can consume it any more. An operators' reset takes the dedupe mark away as well: then the plan was abandoned and
--- opens afresh. Invariant I4.
+-- Looks after one attempt until it has ended, starting from its `apply.plan` entry, so that it ends whatever was lost of it.
+-- An attempt that the index of waiting plans or of hand-overs has lost is put back. A plan whose record was deleted while it
+-- waited is BLOCKED with its result, since nobody can consume it any more. The operators' reset deletes the dedupe mark as
+-- well: such a plan was abandoned and opens afresh. Invariant I4.
 --
 -- KEYS
 --   plan         HASH, the plan's record
