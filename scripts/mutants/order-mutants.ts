@@ -41,7 +41,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/redis-memory.ts`,
-        find: "return madeMs < this.#sinceMs ||",
+        find: "return madeMs < sinceMs ||",
         replace: "return madeMs < 0 ||",
       },
     ],

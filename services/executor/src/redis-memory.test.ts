@@ -36,15 +36,63 @@ function nextTimeIs(ms: number): void {
   });
 }
 
+/** The monotonic clock at the next reading, ms from now. */
+function monotonicIs(aheadMs: number): void {
+  const at = performance.now() + aheadMs;
+  vi.spyOn(performance, "now").mockReturnValueOnce(at);
+}
+
+/** What INFO answers once, its time and uptime changed. */
+async function nextInfoIs(timeMs: number, uptimeSec?: number): Promise<void> {
+  const truth = await redis.info("server");
+  const info = truth
+    .replace(/(server_time_usec:)\d+/, `$1${timeMs * 1000}`)
+    .replace(/(uptime_in_seconds:)(\d+)/, (_, name: string, sec: string) => `${name}${uptimeSec ?? sec}`);
+  vi.spyOn(redis, "info").mockResolvedValueOnce(info);
+}
+
+it("a loss stays known when Redis's clock steps back behind it, and forward again", async () => {
+  const memory = new RedisMemory(redis, keys, createEvents());
+  await memory.announce("BTCUSDT");
+  await redis.del(keys.orderEpoch);
+  await memory.announce("BTCUSDT");
+  const lostMs = Date.now();
+  const isSuspect = () =>
+    memory.mayHaveForgotten({ opened_at_ms: lostMs + 20_000, proposed_ms: lostMs - 1_000 });
+  expect(isSuspect()).toBe(true);
+
+  for (const [aheadMs, realMs] of [
+    [-HOUR_MS, 10_000],
+    [0, 20_000],
+    [-15_000, 30_000],
+    [0, 40_000],
+  ] as const) {
+    nextTimeIs(lostMs + realMs + aheadMs);
+    monotonicIs(realMs);
+    await memory.announce("BTCUSDT");
+    expect(isSuspect()).toBe(true);
+  }
+  // Nothing that was proposed long after it is suspected, once the clock is right.
+  const later = lostMs + 39_000;
+  expect(memory.mayHaveForgotten({ opened_at_ms: later, proposed_ms: later })).toBe(false);
+});
+
+it("a Redis that started while its clock was ahead is read all the same: it may have forgotten what came before now", async () => {
+  await nextInfoIs(Date.now(), -3_590);
+  const memory = new RedisMemory(redis, keys, createEvents());
+  await memory.announce("BTCUSDT");
+  const proposed = (ms: number) => memory.mayHaveForgotten({ opened_at_ms: ms, proposed_ms: undefined });
+  expect(proposed(Date.now() - 1_000)).toBe(true);
+  expect(proposed(Date.now() + HOUR_MS)).toBe(true);
+});
+
 it("a loss while Redis's clock is ahead makes plans suspect for seconds, and what lies in the future for good", async () => {
   const memory = new RedisMemory(redis, keys, createEvents());
   await memory.announce("BTCUSDT");
   const proposed = (ms: number) => memory.mayHaveForgotten({ opened_at_ms: ms, proposed_ms: undefined });
   expect(proposed(Date.now() + HOUR_MS)).toBe(false);
 
-  const truth = await redis.info("server");
-  const ahead = truth.replace(/(server_time_usec:)\d+/, `$1${(Date.now() + HOUR_MS) * 1000}`);
-  vi.spyOn(redis, "info").mockResolvedValueOnce(ahead);
+  await nextInfoIs(Date.now() + HOUR_MS);
   await redis.del(keys.orderEpoch);
   await memory.announce("BTCUSDT");
   expect(proposed(Date.now())).toBe(true);
@@ -53,6 +101,7 @@ it("a loss while Redis's clock is ahead makes plans suspect for seconds, and wha
 
   const later = Date.now() + 2 * AHEAD_MS;
   nextTimeIs(later);
+  monotonicIs(2 * AHEAD_MS);
   await memory.announce("BTCUSDT");
   expect(proposed(later - 1_000)).toBe(false);
   expect(proposed(later + HOUR_MS)).toBe(true);

@@ -15,6 +15,8 @@ const MS_PER_SECOND = 1000;
 const US_PER_MS = 1000;
 /** A publisher's clock is no further ahead of Redis's: the apply-layer refuses what comes from the future. */
 const PUBLISHER_AHEAD_MS = 5_000;
+/** Readings differ by what answers take; by more, and Redis's clock has stepped. */
+const STEP_MS = 1_000;
 
 type Proposed = Pick<ExecuteEntry, "opened_at_ms" | "proposed_ms">;
 
@@ -24,8 +26,14 @@ export class RedisMemory {
   readonly #events: ExecutorEvents;
   #runId: string | undefined;
   #epoch: string | undefined;
-  /** Plans proposed before this are suspect, by Redis's clock. */
+  /** Plans proposed before this are suspect, by Redis's clock; brought back when that has stepped back behind it. */
   #sinceMs = 0;
+  /** The same, as it was found: the clock may step forward again, over plans from before the loss. */
+  #foundSinceMs = 0;
+  /** The same by the monotonic clock: the loss may have been found while Redis's was behind. */
+  #sinceAt = 0;
+  /** The latest of these that is not away, at the last `announce`. */
+  #suspectUntilMs = 0;
   /** By Redis's clock, at the last `announce`. */
   #nowMs = 0;
   /** Redis's clock has stepped back behind a loss: what was proposed before it may lie in the future now. */
@@ -46,6 +54,7 @@ export class RedisMemory {
    * into is the one that is known here. In one pipeline: it is answered by one connection, or not at all.
    */
   async announce(symbol: string): Promise<void> {
+    const askedAt = performance.now();
     const [replies] = await Promise.all([
       this.#redis.pipeline().sadd(this.#keys.orderSymbols, symbol).get(this.#keys.orderEpoch).time().exec(),
       this.#checked.catch(() => this.#startCheck()),
@@ -57,9 +66,15 @@ export class RedisMemory {
     const [seconds, micros] = (time?.[1] ?? []) as string[];
     this.#nowMs = Number(seconds) * MS_PER_SECOND + Math.floor(Number(micros) / US_PER_MS);
     // A loss that lies in the future would make every plan suspect for as long as that future is away.
-    if (this.#sinceMs <= this.#nowMs + PUBLISHER_AHEAD_MS) return;
-    this.#sinceMs = this.#nowMs + PUBLISHER_AHEAD_MS;
-    this.#isSteppedBack = true;
+    if (this.#sinceMs > this.#nowMs + PUBLISHER_AHEAD_MS) {
+      this.#sinceMs = this.#nowMs + PUBLISHER_AHEAD_MS;
+      this.#isSteppedBack = true;
+    }
+    const monotonicMs = this.#nowMs - (askedAt - this.#sinceAt);
+    this.#suspectUntilMs = Math.max(
+      monotonicMs > this.#sinceMs + STEP_MS ? monotonicMs : 0,
+      this.#foundSinceMs <= this.#nowMs + PUBLISHER_AHEAD_MS ? this.#foundSinceMs : 0,
+    );
   }
 
   /** Of the Redis whose memory is known here; as of the last `announce`. */
@@ -70,7 +85,8 @@ export class RedisMemory {
   /** Whether an order of the plan may have been sent that Redis knows nothing of; as of the last `announce`. */
   mayHaveForgotten({ opened_at_ms: openedAtMs, proposed_ms: proposedMs }: Proposed): boolean {
     const madeMs = proposedMs ?? openedAtMs;
-    return madeMs < this.#sinceMs || (this.#isSteppedBack && madeMs > this.#nowMs);
+    const sinceMs = Math.max(this.#sinceMs, this.#suspectUntilMs);
+    return madeMs < sinceMs || (this.#isSteppedBack && madeMs > this.#nowMs);
   }
 
   /** At once and not when the answer is needed: plans opened while it is on its way would be suspected for nothing. */
@@ -81,21 +97,27 @@ export class RedisMemory {
   }
 
   async #check(): Promise<void> {
+    const askedAt = performance.now();
     const [info, epoch] = await Promise.all([this.#redis.info("server"), this.#readEpoch()]);
     const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
     const runId = field("run_id");
     if (runId === this.#runId && epoch.value === this.#epoch) return;
     const nowMs = Math.floor(Number(field("server_time_usec")) / US_PER_MS);
     const uptimeMs = Number(field("uptime_in_seconds")) * MS_PER_SECOND;
-    if (runId === "" || !(nowMs > 0 && uptimeMs >= 0)) throw new Error("INFO server: unreadable answer");
+    if (runId === "" || !(nowMs > 0) || Number.isNaN(uptimeMs))
+      throw new Error("INFO server: unreadable answer");
     if (this.#runId === undefined) {
       // Seen for the first time, it may be long up: its uptime is whole seconds, so it started up to one later. Where
       // our key is not there either, nothing is known of what came before now.
       this.#sinceMs = epoch.isNew ? nowMs : Math.min(nowMs, nowMs - uptimeMs + MS_PER_SECOND);
+      // Below 0: it started while its clock was ahead, and that time has not come yet.
+      this.#isSteppedBack = uptimeMs < 0;
     } else {
       this.#sinceMs = nowMs + PUBLISHER_AHEAD_MS;
       this.#events.emit("rewound", { sinceMs: this.#sinceMs });
     }
+    this.#foundSinceMs = this.#sinceMs;
+    this.#sinceAt = askedAt + this.#sinceMs - nowMs;
     this.#runId = runId;
     this.#epoch = epoch.value;
   }
