@@ -6,6 +6,7 @@ import type { StreamName } from "../start/history.ts";
 import { Dice } from "./dice.ts";
 import { anyMember } from "./faults-process.ts";
 import type { FaultKind, Ground } from "./faults.ts";
+import { readUnique } from "./record.ts";
 
 const STRIKES = 20;
 const BETWEEN_STRIKES_MS = 20;
@@ -82,7 +83,8 @@ async function strikeEntry(
   if (named !== undefined) struckPlans.add(named);
   if (id === undefined || (await world.client.xdel(world.keys.streams[stream], id)) === 0) return undefined;
   if (stream === "proposal") {
-    const [planId] = [...history.proposalIds].findLast(([, proposal]) => proposal === id) ?? [];
+    const proposed = [...history.proposalIds];
+    const [planId] = proposed.findLast(([, proposal]) => readUnique(proposal).streamId === id) ?? [];
     if (planId !== undefined) {
       losses.struckProposals.add(planId);
       // It may never have been read by the apply-layer: then nothing comes of it.
