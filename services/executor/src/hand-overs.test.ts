@@ -170,6 +170,17 @@ describe("an order that ended by evidence, and is asked about for a day", () => 
       expect(await redis.zcard(keys.absent(symbol))).toBe(1);
     },
   );
+
+  it("is given up where its claim is of another type", async () => {
+    const { redis, keys } = rig;
+    const symbol = rig.freshSymbol();
+    const planId = "d".repeat(16);
+    await redis.sadd(keys.orderSymbols, symbol);
+    await redis.lpush(keys.order(planId), "no hash");
+    await redis.zadd(keys.absent(symbol), 1, planId);
+    await executor.handOvers.sweep();
+    expect(await redis.exists(keys.absent(symbol))).toBe(0);
+  });
 });
 
 describe("a Redis that may have forgotten a claim", () => {

@@ -102,17 +102,18 @@ export class HandOvers {
     const symbols = new Set([...plans.values()].map(({ entry }) => entry.symbol));
     for (const symbol of await this.#listed()) symbols.add(symbol);
     await this.#heal([...symbols].flatMap((symbol) => indexesOf(keys, symbol)));
-    const late: string[] = [];
+    const symbolOfLate = new Map<string, string>();
     const symbolOf = new Map([...plans].map(([planId, { entry }]) => [planId, entry.symbol]));
     for (const symbol of symbols) {
       const claimed = redis.zrange(keys.unsettled(symbol), 0, -1);
       const doubted = redis.smembers(keys.unknown(symbol));
-      late.push(...(await redis.zrange(keys.absent(symbol), 0, -1)));
+      for (const planId of await redis.zrange(keys.absent(symbol), 0, -1)) symbolOfLate.set(planId, symbol);
       for (const planId of [...(await claimed), ...(await doubted)]) symbolOf.set(planId, symbol);
     }
     // A record of another type would keep its order from being settled or corrected; one that is gone does not.
-    const records = [...symbolOf.keys(), ...late].map((planId) => keys.plan(planId));
+    const records = [...symbolOf.keys(), ...symbolOfLate.keys()].map((planId) => keys.plan(planId));
     await this.#heal(records.map((key) => ({ key, type: "hash" })));
+    await this.#strikeOff(symbolOfLate);
     for (const [planId, symbol] of symbolOf) {
       await this.#look(planId, symbol, plans.get(planId)).catch((error: unknown) =>
         this.#failed(`look after plan ${planId}`, error),
@@ -153,6 +154,21 @@ export class HandOvers {
   async #heal(indexes: readonly Index[]): Promise<void> {
     for (const key of await beginAnew(this.#options.redis, indexes))
       this.#failed(`read ${key}`, new Error("it was of another type, and is derived again"));
+  }
+
+  /** Late orders whose claim is of another type: it can be asked about no more, and a question would fail for a day. */
+  async #strikeOff(symbolOfLate: ReadonlyMap<string, string>): Promise<void> {
+    const { redis, keys } = this.#options;
+    const strikes = [...symbolOfLate].map(async ([planId, symbol]) => {
+      const type = await redis.type(keys.order(planId));
+      if (type === "hash" || type === "none") return;
+      await redis.zrem(keys.absent(symbol), planId);
+      this.#failed(
+        `look after plan ${planId}`,
+        new Error("its claim is of another type: it is asked about no more"),
+      );
+    });
+    await Promise.all(strikes);
   }
 
   async #look(planId: string, symbol: string, handOver: HandOver | undefined): Promise<void> {
