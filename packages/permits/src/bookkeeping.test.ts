@@ -140,14 +140,14 @@ describe("a reservation without a result", () => {
     await grantOld();
     await ended(PLAN, "BLOCKED", 5_000);
     await keep();
-    await ended(PLAN, "EXECUTED", 35_000);
+    await ended(PLAN, "EXECUTED", 31_000);
     await keep();
     expect(await total("reserved:qty")).toBe(5);
   });
 
   it("is charged as reserved if its order was executed, once, even if the result comes after all", async () => {
     const attempt = await grantOld();
-    await ended(PLAN, "EXECUTED", 41_000);
+    await ended(PLAN, "EXECUTED", 36_000);
     await keep();
     await keep();
     const executed = { amounts: { qty: 4n }, atMs: Date.now() };
@@ -159,7 +159,7 @@ describe("a reservation without a result", () => {
 
   it("is not charged by an issuer that charges nothing", async () => {
     await grantOld();
-    await ended(PLAN, "EXECUTED", 41_000);
+    await ended(PLAN, "EXECUTED", 36_000);
     await keep({ charges: false });
     expect(await redis.hgetall(totals)).toMatchObject({ "reserved:qty": "0" });
     expect(await redis.hexists(totals, "charged:qty")).toBe(0);
