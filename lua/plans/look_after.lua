@@ -25,7 +25,8 @@
 local plan, dedupe, spent, waiting, symbols, handed_over, results = unpack(KEYS)
 local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
 local REASON = 'record_lost'
-local RESULTS_MAX = 10000
+-- A result comes soon after its attempt, so it is among the first that are read.
+local RESULTS_MAX, RESULTS_AT_ONCE = 10000, 200
 local WITHOUT_OUTCOME = { PERMITTED = true, SENT = true, UNKNOWN = true }
 
 -- What cannot be read as a record or an index tells nothing, and is begun anew.
@@ -54,10 +55,16 @@ if is_mistyped then redis.call('DEL', plan) end
 local paid = redis.pcall('GET', spent)
 local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt
 if was_spent or redis.call('EXISTS', dedupe) == 0 then return { 'ENDED' } end
-for _, result in ipairs(redis.call('XRANGE', results, attempt:match('^%d+'), '+', 'COUNT', RESULTS_MAX)) do
-  for i = 1, #result[2], 2 do
-    if result[2][i] == 'attempt' and result[2][i + 1] == attempt then return { 'ENDED' } end
+local from = attempt:match('^%d+')
+for _ = 1, RESULTS_MAX / RESULTS_AT_ONCE do
+  local page = redis.call('XRANGE', results, from, '+', 'COUNT', RESULTS_AT_ONCE)
+  for _, result in ipairs(page) do
+    for i = 1, #result[2], 2 do
+      if result[2][i] == 'attempt' and result[2][i + 1] == attempt then return { 'ENDED' } end
+    end
   end
+  if #page < RESULTS_AT_ONCE then break end
+  from = '(' .. page[#page][1]
 end
 add_result(results, now_ms(), plan_id, symbol, 'BLOCKED', false, false, '[]', REASON,
   { 'attempt', attempt, 'outcome', 'BLOCKED', 'reason', REASON })

@@ -88,12 +88,14 @@ describe("a plan that is handed over", () => {
 });
 
 describe("a plan whose record is gone", () => {
-  it("gets no second result", async () => {
+  it.each([0, 199, 450])("gets no second result, after %d of other plans", async (others) => {
     const { planId, attempt } = await opened();
+    for (let other = 0; other < others; other += 1)
+      await kernel.redis.xadd(keys.streams.result, "*", "attempt", `1-${other}`);
     await kernel.redis.xadd(keys.streams.result, "*", "plan_id", planId, "attempt", attempt);
     await kernel.redis.del(keys.plan(planId));
     await look();
-    expect(await results()).toHaveLength(1);
+    expect(await results()).toHaveLength(others + 1);
   });
 
   it("and whose permits were spent is the executor's", async () => {
