@@ -62,10 +62,10 @@ export async function withSession<T>(
 }
 
 /** What the shell is told: what to change, or to ask again later. */
-async function told(error: unknown, redis: RedisClient, shown: string): Promise<unknown> {
+async function told(failure: unknown, redis: RedisClient, shown: string): Promise<unknown> {
   const { problem, status } = redis;
   // The command may only have heard that its connection failed.
-  const cause = problem ?? (error as Error);
+  const cause = problem ?? (failure as Error);
   const disposition = dispositionOf(cause);
   if (disposition.kind === "refused")
     return new CommandError(
@@ -74,9 +74,9 @@ async function told(error: unknown, redis: RedisClient, shown: string): Promise<
     );
   if (cause.message.startsWith("WRONGTYPE")) {
     const found = await keysInTheWay(redis, createKeys()).catch(() => []);
-    return found.length === 0 ? error : new CommandError(EXIT.no, found.join("; "));
+    return found.length === 0 ? failure : new CommandError(EXIT.no, found.join("; "));
   }
-  if (disposition.kind !== "passes") return error;
+  if (disposition.kind !== "passes") return failure;
   if (problem !== undefined || status !== "ready")
     return new CommandError(EXIT.unreachable, `Redis at ${shown} does not answer: ${cause.message}`);
   // An error of our own is no word of Redis's.
@@ -85,7 +85,7 @@ async function told(error: unknown, redis: RedisClient, shown: string): Promise<
         EXIT.unreachable,
         `Redis at ${shown} cannot do this now: ${disposition.meaning} (${cause.message})`,
       )
-    : error;
+    : failure;
 }
 
 async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]): Promise<string> {
