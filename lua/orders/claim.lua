@@ -53,7 +53,7 @@ local now = now_ms()
 local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
 if claim.err then claim, may_be_sent = {}, true end
 local state, claimed_attempt, claimed_id = unpack(claim, 1, 3)
-local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty', 'state')
+local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty', 'state', 'client_order_id')
 local is_current = record[1] == attempt
 -- What cannot be read proves no permit.
 local proof = redis.pcall('GET', spent)
@@ -70,6 +70,14 @@ if state and claimed_attempt == attempt then
   if not TERMINAL[state] then return { 'HELD', state } end
   redis.call('XACK', executes, group, entry_id)
   return { 'SETTLED', state }
+end
+-- Without its order key, the attempt's record still tells that it was claimed, and that it has its result (I1, I3).
+if is_current and not state then
+  if TERMINAL[record[4]] then
+    redis.call('XACK', executes, group, entry_id)
+    return { 'SETTLED', record[4] }
+  end
+  may_be_sent = may_be_sent or record[5] ~= false
 end
 -- A question sends nothing. Where the mark is lost, too, the hand-over tells as well that the permits were spent.
 local is_spent = spent_attempt == attempt and not above(quantity, spent_qty)

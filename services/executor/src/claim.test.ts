@@ -259,6 +259,26 @@ describe("claim", () => {
     expect(await orderHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
   });
 
+  it.each([
+    ["deleted", () => redis.del(keys.order(PLAN))],
+    ["of a wrong type", () => wrongType(keys.order(PLAN))],
+  ])(
+    "of an entry that comes again, its order key %s, follows the record: no second order, no second result",
+    async (_, strike) => {
+      const request = await requestOf();
+      expect(await orders.claim(request)).toMatchObject({ kind: "claimed" });
+      await strike();
+      expect(await orders.claim(request)).toEqual({ kind: "held" });
+      expect(await orderHash()).toMatchObject({ state: "SENT", question: "1" });
+      await redis.hset(keys.plan(PLAN), { state: "EXECUTED" });
+      await strike();
+      const before = await planHash();
+      expect(await orders.claim(request)).toEqual({ kind: "ended" });
+      expect(await planHash()).toEqual(before);
+      expect([await resultCount(), await pending()]).toEqual([0, 0]);
+    },
+  );
+
   it("HELD: a question needs no mark of what was handed over, a send does", async () => {
     await redis.del(keys.spent(PLAN));
     await unchanged(async () =>

@@ -75,6 +75,8 @@ describe("settle", () => {
     async (settlement) => {
       for (const doubted of [false, true]) {
         await redis.del(keys.order(PLAN), results);
+        await redis.hset(keys.plan(PLAN), { state: "PERMITTED" });
+        await redis.hdel(keys.plan(PLAN), "client_order_id");
         await orders.claim(await requestOf());
         if (doubted) await orders.doubt(ORDER, "answer_ambiguous");
         await orders.settle(ORDER, settlement);
