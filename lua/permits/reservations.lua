@@ -19,7 +19,16 @@ local function horizon(now) return math.min(now - HOUR_MS, now - now % DAY_MS) e
 
 -- Makes one total the sum (plus) or the difference (minus) of itself and an amount.
 local function change(totals, field, operation, amount)
-  redis.call('HSET', totals, field, operation(whole(redis.call('HGET', totals, field)), whole(amount)))
+  amount = whole(amount)
+  if #amount <= LIMB_DIGITS then
+    -- In one command: Redis adds whole numbers of 64 bits exactly, and changes nothing where that is not enough.
+    local sum = redis.pcall('HINCRBY', totals, field, (operation == minus and '-' or '') .. amount)
+    if type(sum) == 'number' then
+      if sum < 0 then redis.call('HSET', totals, field, '0') end
+      return
+    end
+  end
+  redis.call('HSET', totals, field, operation(whole(redis.call('HGET', totals, field)), amount))
 end
 
 -- An open reservation is no promise and no execution any more.
