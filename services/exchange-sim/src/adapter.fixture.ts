@@ -1,0 +1,103 @@
+/** For tests of the adapter at the simulator: one venue and one client for each test. */
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type BinanceOptions, createBinanceExchange, type Exchange, type Placement } from "@quantum/exchange";
+import { afterEach, beforeEach } from "vitest";
+import type { SimOrder, SimTrade } from "./account.ts";
+import type { Fault } from "./faults.ts";
+import { createExchangeSim, type ExchangeSim } from "./server.ts";
+
+const KEY = "sim-key";
+const SECRET = "sim-secret";
+/** For the tests in which no answer comes; the others have time, however busy the machine is. */
+export const IMPATIENT_MS = 150;
+export const POLL = { timeout: 5000 };
+
+export let exchange: Exchange;
+let sim: ExchangeSim;
+let skewMs = 0;
+
+export function useExchangeSim(): void {
+  beforeEach(async () => {
+    skewMs = 0;
+    sim = createExchangeSim({ apiKey: KEY, apiSecret: SECRET, now: () => Date.now() + skewMs });
+    await sim.listen();
+    exchange = connect();
+  });
+  afterEach(() => sim.close());
+}
+
+/** Steps the venue's clock. */
+export function skewVenue(byMs: number): void {
+  skewMs = byMs;
+}
+
+export function connect(options: Partial<BinanceOptions> = {}): Exchange {
+  return createBinanceExchange({
+    baseUrl: sim.url,
+    apiKey: KEY,
+    apiSecret: SECRET,
+    timeoutMs: 3000,
+    recvWindowMs: 5000,
+    ...options,
+  });
+}
+
+let lastOrder = 0;
+export const nextId = () => `qp-0123456789abcdef-${(lastOrder += 1)}`;
+
+export function place(
+  symbol = "BTCUSDT",
+  over: Partial<Parameters<Exchange["placeReduceOnlyMarket"]>[0]> = {},
+  at = exchange,
+): Promise<Placement> {
+  return at.placeReduceOnlyMarket({
+    symbol,
+    side: symbol === "ETHUSDT" ? "BUY" : "SELL",
+    quantity: "0.010",
+    clientOrderId: nextId(),
+    timestampMs: at.now(),
+    recvWindowMs: 5000,
+    ...over,
+  });
+}
+
+export async function placed(symbol: string, over = {}) {
+  const placement = await place(symbol, over);
+  if (placement.outcome !== "answered") throw new Error(`placement ended ${placement.outcome}`);
+  return placement.order;
+}
+
+export async function control(method: string, path: string, body?: object): Promise<unknown> {
+  const answer = await fetch(`${sim.url}${path}`, {
+    method,
+    ...(body ? { body: JSON.stringify(body), headers: { "content-type": "application/json" } } : {}),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
+}
+
+export const fault = (order: Partial<Fault>) => control("POST", "/sim/faults", order);
+
+interface State {
+  orders: SimOrder[];
+  trades: SimTrade[];
+  requests: Record<string, number>;
+}
+export const state = async () => (await control("GET", "/sim/state")) as State;
+export const apiOrders = async () => (await state()).orders.filter((order) => order.origin === "api");
+
+/** A server that answers as `listener` does, until `test` is over. */
+export async function withServer(
+  listener: RequestListener,
+  test: (baseUrl: string) => Promise<void>,
+): Promise<void> {
+  const server: Server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await test(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
