@@ -10,8 +10,8 @@
  *     --   OK wait_ms
  *
  * Names become the order of KEYS and ARGV; a last name with `...` stands for any number. `--@include shared/now.lua`
- * makes another file's functions known. The loader also writes the arity check, so that a wrapper which has drifted from
- * its script fails at the first call and not silently.
+ * makes another file's functions known. `pnpm run docs` writes the names to `signatures.ts`, which types the callers; the
+ * loader writes the arity check, so that a call with a missing value fails and nothing is read or written.
  *
  * A script is written for one plan, or one entry; the loader makes it take any number of calls at once, see
  * {@link packCalls}. Each has its own reply or error: one that fails does not keep the others from being made. What an
@@ -20,6 +20,8 @@
 import { readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+
+export type { Signatures } from "./signatures.ts";
 
 export interface Script {
   /** Path below `lua/`, without the ending: `permits/consume`. */

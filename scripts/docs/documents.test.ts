@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { DOCUMENTS, fileOf } from "./documents.ts";
 import { table } from "./markdown.ts";
+import { renderSignatures, SIGNATURES_FILE } from "./signatures.ts";
 
 /** What a document written by hand may name, and where that is listed. */
 const NAMES = /\b(?:quantum|p33)_[a-z0-9_]+|\b(?:APPLY|K|GOV|P33|EXECUTOR|STREAM|BINANCE)_[A-Z0-9_]+/g;
@@ -9,6 +10,10 @@ const NAMES = /\b(?:quantum|p33)_[a-z0-9_]+|\b(?:APPLY|K|GOV|P33|EXECUTOR|STREAM
 describe("the generated documents", () => {
   it.each(Object.entries(DOCUMENTS))("%s.md is what `pnpm run docs` writes", async (name, render) => {
     expect(await readFile(fileOf(name), "utf8"), "run `pnpm run docs`").toBe(render());
+  });
+
+  it("lua/signatures.ts too", async () => {
+    expect(await readFile(SIGNATURES_FILE, "utf8"), "run `pnpm run docs`").toBe(renderSignatures());
   });
 
   it("keep bars and angle brackets of their tables", () => {

@@ -6,13 +6,9 @@
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { beginAnew, type Index } from "./indexes.ts";
-import { RESERVATION_KEYS } from "./issue.ts";
 
-const runBalance = bindScript("permits/balance", { keys: [...RESERVATION_KEYS], args: ["reserve_ms"] });
-const runRelease = bindScript("permits/release_ended", {
-  keys: ["plan", "handed_over", "unsettled", ...RESERVATION_KEYS],
-  args: ["plan_id", "attempt", "charges", "result_ms", "fills_ms"],
-});
+const runBalance = bindScript("permits/balance");
+const runRelease = bindScript("permits/release_ended");
 
 /** How often it is to be done. */
 export const BOOKKEEPING_EVERY_MS = 10_000;

@@ -3,22 +3,7 @@ import { type Keys, QUANTITY_ISSUER, verdictField } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
 
-const run = bindScript("permits/consume", {
-  keys: [
-    "plan",
-    "spent",
-    "waiting",
-    "executes",
-    "handed_over",
-    "results",
-    "kill_switch",
-    "disarm",
-    "disarm_today",
-  ],
-  restKeys: "issuer",
-  args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "overdue_ms", "quantity_issuer"],
-  restArgs: "issuer",
-});
+const run = bindScript("permits/consume");
 
 /** The operators' reset and a week of outage are shorter than this. */
 const SPENT_TTL_SEC = 7 * 24 * 3600;

@@ -3,10 +3,7 @@ import { dumpPythonJson, type Keys, type PythonJson } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
 
-const run = bindScript("permits/disarm", {
-  keys: ["disarm", "disarm_today", "events"],
-  args: ["reason", "context_json", "today_sec"],
-});
+const run = bindScript("permits/disarm");
 
 const TODAY_TTL_SEC = 86_400;
 

@@ -1,7 +1,7 @@
 /** What can be derived again: `lua/indexes/begin_anew.lua`, typed. */
 import { bindScript, type RedisClient } from "@quantum/redis";
 
-const run = bindScript("indexes/begin_anew", { keys: ["index"], args: ["type"] });
+const run = bindScript("indexes/begin_anew");
 
 export interface Index {
   key: string;

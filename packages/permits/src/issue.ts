@@ -3,45 +3,9 @@ import { dumpPythonJson, type Keys, type PythonJson, verdictField } from "@quant
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
 
-export const RESERVATION_KEYS = ["open", "expiry", "totals", "executions"] as const;
+const runIssue = bindScript("permits/issue");
 
-const runIssue = bindScript("permits/issue", {
-  keys: [
-    "plan",
-    "permit",
-    "denial",
-    "spent",
-    "kill_switch",
-    "disarm",
-    "disarm_today",
-    "permits",
-    "plans",
-    ...RESERVATION_KEYS,
-    "unsettled",
-    "booked",
-  ],
-  args: [
-    "plan_id",
-    "symbol",
-    "issuer",
-    "attempt",
-    "group",
-    "verdict",
-    "reason",
-    "permit_json",
-    "context_json",
-    "permit_sec",
-    "denial_sec",
-    "amounts",
-    "limits",
-    "reserve_ms",
-  ],
-});
-
-const runSettle = bindScript("permits/settle_reservation", {
-  keys: ["results", ...RESERVATION_KEYS, "booked"],
-  args: ["group", "entry_id", "attempt", "amounts", "executed_ms", "fate", "fate_sec"],
-});
+const runSettle = bindScript("permits/settle_reservation");
 
 /** As long as the executor remembers an order. */
 const EXECUTED_SEC = 7 * 24 * 3600;

@@ -1,8 +1,7 @@
-/** Façades and scripts agree: on names, when a script is bound, and on every answer of `consume`. */
+/** Façades and scripts agree: each script has one caller, and `consume` gives every answer of its header. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadScript, packCalls } from "@quantum/lua";
-import { bindScript } from "@quantum/redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FAR_MS, GOVERNOR, keys, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";
 
@@ -11,41 +10,6 @@ const read = (file: string) => readFileSync(join(REPOSITORY, file), "utf8");
 const inOrder = (names: (string | undefined)[]) => names.toSorted((a = "", b = "") => a.localeCompare(b));
 
 describe("bindScript", () => {
-  const declaration = {
-    keys: [
-      "plan",
-      "spent",
-      "waiting",
-      "executes",
-      "handed_over",
-      "results",
-      "kill_switch",
-      "disarm",
-      "disarm_today",
-    ],
-    restKeys: "issuer",
-    args: ["plan_id", "halt", "execute_ms", "grace_ms", "spent_sec", "overdue_ms", "quantity_issuer"],
-    restArgs: "issuer",
-  };
-
-  it("takes the names of the header in their order", () => {
-    expect(() => bindScript("permits/consume", declaration)).not.toThrow();
-  });
-
-  it.each([
-    ["a name is missing", { keys: declaration.keys.slice(1) }],
-    ["two names are swapped", { args: ["halt", "plan_id", ...declaration.args.slice(2)] }],
-    ["there is one too many", { args: [...declaration.args, "more"] }],
-    ["the rest has another name", { restKeys: "permit" }],
-    ["the rest is forgotten", { restArgs: undefined }],
-  ])("throws, naming script and names, when %s", (_, change) => {
-    const { restArgs, ...others } = { ...declaration, ...change };
-    const drifted = restArgs === undefined ? others : { ...others, restArgs };
-    expect(() => bindScript("permits/consume", drifted)).toThrow(
-      /^lua\/permits\/consume\.lua: (KEYS|ARGV) are/,
-    );
-  });
-
   it("has one caller for each script", () => {
     const scripts = globSync("lua/**/*.lua", { cwd: REPOSITORY }).filter((file) =>
       read(file).includes("\n-- REPLY\n"),

@@ -20,5 +20,5 @@ export {
   unusable,
   waitsFor,
 } from "./preflight.ts";
-export { bindScript, type ScriptCall } from "./script.ts";
+export { bindScript, type ScriptCall, type ScriptName } from "./script.ts";
 export { atEndOfTurn } from "./turn.ts";

@@ -6,11 +6,7 @@ import { bindScript } from "./script.ts";
 const WAIT_MS = 10_000;
 const STREAM = "plans";
 const GROUP = "governor";
-const moveToDeadLetter = bindScript("streams/dead_letter", {
-  keys: ["stream", "dead"],
-  args: ["group", "entry_id", "reason", "deliveries"],
-  restArgs: "fields",
-});
+const moveToDeadLetter = bindScript("streams/dead_letter");
 
 let server: TestRedis;
 let client: RedisClient;
@@ -30,6 +26,7 @@ beforeEach(async () => {
 const call = (entry_id = "1-1") => ({
   keys: { stream: STREAM, dead: "dead" },
   args: { group: GROUP, entry_id, reason: "no symbol", deliveries: "1" },
+  restArgs: [],
 });
 
 async function givenPendingEntry(): Promise<string> {
@@ -38,31 +35,8 @@ async function givenPendingEntry(): Promise<string> {
   return id ?? "";
 }
 
-describe("binding a script", () => {
-  it.each([
-    [
-      { keys: ["dead", "stream"], args: ["group", "entry_id", "reason", "deliveries"], restArgs: "fields" },
-      "KEYS",
-    ],
-    [{ keys: ["stream"], args: ["group", "entry_id", "reason", "deliveries"], restArgs: "fields" }, "KEYS"],
-    [
-      { keys: ["stream", "dead"], args: ["group", "entry_id", "why", "deliveries"], restArgs: "fields" },
-      "ARGV",
-    ],
-    [{ keys: ["stream", "dead"], args: ["group", "entry_id", "reason", "deliveries"] }, "ARGV"],
-    [
-      { keys: ["stream", "dead"], args: ["group", "entry_id", "reason", "deliveries"], restArgs: "rest" },
-      "ARGV",
-    ],
-  ])("refuses names that differ from the header's: %j", (declaration, table) => {
-    expect(() => bindScript("streams/dead_letter", declaration)).toThrow(
-      new RegExp(`^lua/streams/dead_letter\\.lua: ${table} are \\(.+\\), but the caller names \\(.+\\)$`),
-    );
-  });
-
-  it("refuses a script that does not exist", () => {
-    expect(() => bindScript("streams/no_such", { keys: [], args: [] })).toThrow("no_such.lua");
-  });
+it("refuses to bind a script that does not exist", () => {
+  expect(() => bindScript("streams/no_such" as "streams/dead_letter")).toThrow("no_such.lua");
 });
 
 describe("a bound script", () => {
@@ -78,6 +52,7 @@ describe("a bound script", () => {
     await moveToDeadLetter(client, {
       args: { deliveries: "7", reason: "why", entry_id: id, group: GROUP },
       keys: { dead: "dead", stream: STREAM },
+      restArgs: [],
     });
     const [[, flat] = ["", []]] = await client.xrange("dead", "-", "+");
     expect(flat).toEqual(expect.arrayContaining(["deliveries", "7", "reason", "why", "entry_id", id]));
@@ -86,10 +61,12 @@ describe("a bound script", () => {
   it("refuses a call that lacks a value, before anything is read or written", async () => {
     const { args, keys } = call(await givenPendingEntry());
     const { deliveries: _, ...fewer } = args;
-    await expect(moveToDeadLetter(client, { keys, args: fewer as typeof args })).rejects.toThrow(
+    // @ts-expect-error a name of the header is missing
+    await expect(moveToDeadLetter(client, { keys, args: fewer, restArgs: [] })).rejects.toThrow(
       "ARITY streams/dead_letter ARGV wants 4, got 3",
     );
-    await expect(moveToDeadLetter(client, { keys, args, restKeys: ["third"] })).rejects.toThrow(
+    // @ts-expect-error its KEYS have no rest
+    await expect(moveToDeadLetter(client, { keys, args, restKeys: ["third"], restArgs: [] })).rejects.toThrow(
       "ARITY streams/dead_letter KEYS wants 2, got 3",
     );
     expect(await client.exists("dead")).toBe(0);

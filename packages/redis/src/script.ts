@@ -2,76 +2,57 @@
  * Runs the kernel's scripts by the names of their headers. Calls of one script that are made in one turn of the event
  * loop, such as those for the entries of one read, travel together and are run by one EVALSHA.
  */
-import { type Call, loadScript, packCalls, type Script } from "@quantum/lua";
+import { type Call, loadScript, packCalls, type Script, type Signatures } from "@quantum/lua";
 import type { RedisClient } from "./connection.ts";
 import { atEndOfTurn } from "./turn.ts";
 
-type Named<Names extends readonly string[]> = { [Name in Names[number]]: string };
+export type ScriptName = keyof Signatures;
 
-interface Declaration<Keys extends readonly string[], Args extends readonly string[]> {
-  keys: Keys;
-  args: Args;
-  /** The header's KEYS and ARGV end in a `...name`, whose values are passed apart. */
-  restKeys?: string;
-  restArgs?: string;
-}
+type Named<Names extends string> = { [Name in Names]: string };
 
-export interface ScriptCall<Keys extends readonly string[], Args extends readonly string[]> {
-  keys: Named<Keys>;
-  args: Named<Args>;
-  restKeys?: readonly string[];
-  restArgs?: readonly string[];
-}
+/** The values behind the header's names; those of a `...name` at the end of KEYS or ARGV are passed apart. */
+export type ScriptCall<Name extends ScriptName> = {
+  keys: Named<Signatures[Name]["keys"]>;
+  args: Named<Signatures[Name]["args"]>;
+} & (Signatures[Name] extends { restKeys: string } ? { restKeys: readonly string[] } : { restKeys?: never }) &
+  (Signatures[Name] extends { restArgs: string } ? { restArgs: readonly string[] } : { restArgs?: never });
 
 /**
- * Binds a script to the names its caller uses. Names and order must equal the script's header, or this throws: at
- * start, not at the first plan.
+ * Binds a script to the names of its header, which type the call.
  *
  * @returns a function that runs it and answers the reply as flat text, the status word first.
+ * @throws Error if there is no such script
  */
-export function bindScript<const Keys extends readonly string[], const Args extends readonly string[]>(
-  name: string,
-  declaration: Declaration<Keys, Args>,
-) {
+export function bindScript<Name extends ScriptName>(name: Name) {
   const script = loadScript(name);
-  expectSame(script, "KEYS", script.keys, declaration.keys, declaration.restKeys);
-  expectSame(script, "ARGV", script.args, declaration.args, declaration.restArgs);
+  const keys = named(script.keys);
+  const args = named(script.args);
   const batches = new WeakMap<RedisClient, Batch>();
-  return (client: RedisClient, call: ScriptCall<Keys, Args>): Promise<string[]> => {
+  return (client: RedisClient, call: ScriptCall<Name>): Promise<string[]> => {
     let batch = batches.get(client);
     if (batch === undefined || batch.isClosed) batches.set(client, (batch = new Batch(client, script)));
     return batch.add({
-      keys: inOrder(declaration.keys, call.keys, call.restKeys),
-      args: inOrder(declaration.args, call.args, call.restArgs),
+      keys: inOrder(keys, call.keys, call.restKeys),
+      args: inOrder(args, call.args, call.restArgs),
     });
   };
 }
 
+/** Without the `...name` at their end. */
+function named(names: readonly string[]): readonly string[] {
+  return names.filter((name) => !name.startsWith("..."));
+}
+
 /** A value that is missing, against its type, makes the arity wrong, which the script refuses. */
-function inOrder<Name extends string>(
-  names: readonly Name[],
-  values: Readonly<Record<Name, string>>,
+function inOrder(
+  names: readonly string[],
+  values: Readonly<Record<string, string>>,
   rest: readonly string[] = [],
 ): string[] {
   const list: string[] = [];
   for (const name of names) if (values[name] !== undefined) list.push(values[name]);
   for (const value of rest) list.push(value);
   return list;
-}
-
-function expectSame(
-  script: Script,
-  table: string,
-  header: readonly string[],
-  declared: readonly string[],
-  rest: string | undefined,
-): void {
-  const names = rest === undefined ? declared : [...declared, `...${rest}`];
-  if (header.join() !== names.join()) {
-    throw new Error(
-      `lua/${script.name}.lua: ${table} are (${header.join()}), but the caller names (${names.join()})`,
-    );
-  }
 }
 
 /** So many calls keep Redis from its other clients for some milliseconds at most. */
@@ -109,7 +90,7 @@ class Batch {
       const replies = await evaluate(this.#client, this.#script, packCalls(this.#calls));
       for (const [index, { resolve, reject }] of this.#callers.entries()) {
         const reply = replies[index] ?? new Error("no reply");
-        if (reply instanceof Error) reject(named(reply, this.#script));
+        if (reply instanceof Error) reject(withName(reply, this.#script));
         else resolve(reply);
       }
     } catch (error) {
@@ -119,7 +100,7 @@ class Batch {
 }
 
 /** Among the errors of a service, one of a script says which. Redis's code stays in front. */
-function named(error: Error, { name }: Script): Error {
+function withName(error: Error, { name }: Script): Error {
   error.message += ` (lua/${name}.lua)`;
   return error;
 }

@@ -56,10 +56,7 @@ async function processOf() {
   return pauses;
 }
 
-const resume = bindScript("operator/resume_exchange", {
-  keys: ["requests", "orders", "audit"],
-  args: ["told_ms", "who", "reason"],
-});
+const resume = bindScript("operator/resume_exchange");
 const resumed = async () => {
   const [status] = await resume(redis, {
     keys: { requests: KEY, orders: keys.exchangePause("orders"), audit: keys.streams.operatorAudit },

@@ -9,7 +9,7 @@ import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { z } from "zod";
 
-const runPause = bindScript("exchange/pause", { keys: ["pause"], args: ["pause_ms", "reason"] });
+const runPause = bindScript("exchange/pause");
 
 const READ_EVERY_MS = 1_000;
 /** A pause that ends within this may be gone from Redis and not yet here. */

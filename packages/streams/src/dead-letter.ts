@@ -3,11 +3,7 @@ import { flatFields, type Keys } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import type { Entry } from "./entry.ts";
 
-const run = bindScript("streams/dead_letter", {
-  keys: ["stream", "dead"],
-  args: ["group", "entry_id", "reason", "deliveries"],
-  restArgs: "fields",
-});
+const run = bindScript("streams/dead_letter");
 
 /** A script can hand over some thousand values; an entry of more fields is kept whole, as one. */
 const FIELDS_MAX = 1_000;

@@ -1,10 +1,7 @@
 /** `lua/streams/remove_consumers.lua`, typed. */
 import { bindScript, type RedisClient } from "@quantum/redis";
 
-const run = bindScript("streams/remove_consumers", {
-  keys: ["stream"],
-  args: ["group", "keep", "idle_ms"],
-});
+const run = bindScript("streams/remove_consumers");
 
 /**
  * Removes the group's consumers that have not read for `idleMs` and have nothing pending; `keep` stays.

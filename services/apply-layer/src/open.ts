@@ -13,40 +13,7 @@ import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Decided, legible } from "./decide.ts";
 
-const run = bindScript("plans/open", {
-  keys: [
-    "plan",
-    "dedupe",
-    "published",
-    "spent",
-    "order",
-    "waiting",
-    "symbols",
-    "plans",
-    "results",
-    "kill_switch",
-    "disarm",
-    "disarm_today",
-  ],
-  restKeys: "left",
-  args: [
-    "plan_id",
-    "symbol",
-    "decision",
-    "reason",
-    "mode",
-    "wait_ms",
-    "dedupe_sec",
-    "published_sec",
-    "record_sec",
-    "step",
-    "close_pct",
-    "proposed_ms",
-    "fresh_ms",
-    "max_age_ms",
-  ],
-  restArgs: "entry",
-});
+const run = bindScript("plans/open");
 
 const PUBLISHED_TTL_SEC = 300;
 const RECORD_TTL_SEC = 24 * 3600;

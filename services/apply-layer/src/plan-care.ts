@@ -6,10 +6,7 @@ import { type Keys, planEntry } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
 
-const lookAfter = bindScript("plans/look_after", {
-  keys: ["plan", "dedupe", "spent", "waiting", "symbols", "handed_over", "results"],
-  args: ["plan_id", "symbol", "attempt"],
-});
+const lookAfter = bindScript("plans/look_after");
 
 /** How far back a process looks when it starts: longer than it is down, in all likelihood. */
 const BACK_MS = 600_000;

@@ -21,14 +21,8 @@ import type { ExecutorEvents } from "./events.ts";
 import { type ClaimRequest, type Orders, SETTLED_TTL_SEC } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 
-const indexScript = bindScript("orders/index", {
-  keys: ["order", "unsettled", "unknown", "symbols", "handed_over"],
-  args: ["plan_id", "symbol"],
-});
-const lostScript = bindScript("orders/handover_lost", {
-  keys: ["order", "unsettled", "plan", "executes", "results", "handed_over"],
-  args: ["plan_id", "group", "margin_ms", "settled_sec", "run_id"],
-});
+const indexScript = bindScript("orders/index");
+const lostScript = bindScript("orders/handover_lost");
 
 const SWEEP_EVERY_MS = 5_000;
 /** An entry that is this much too late has not just been delayed on its way through this process. */

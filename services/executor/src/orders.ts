@@ -5,59 +5,9 @@ import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Doubt, type OrderIntent, type Settlement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents, OrderRef } from "./events.ts";
 
-const claimScript = bindScript("orders/claim", {
-  keys: [
-    "order",
-    "unsettled",
-    "plan",
-    "spent",
-    "kill_switch",
-    "disarm",
-    "disarm_today",
-    "executes",
-    "results",
-    "handed_over",
-  ],
-  args: [
-    "plan_id",
-    "symbol",
-    "attempt",
-    "attempt_no",
-    "group",
-    "entry_id",
-    "client_order_id",
-    "side",
-    "quantity",
-    "step",
-    "valid_until_ms",
-    "venue_ms",
-    "window_ms",
-    "position_amt",
-    "refusal",
-    "may_be_sent",
-    "settled_sec",
-  ],
-});
-const doubtScript = bindScript("orders/doubt", {
-  keys: ["order", "unknown", "plan", "executes"],
-  args: ["plan_id", "attempt", "why", "group", "entry_id"],
-});
-const settleScript = bindScript("orders/settle", {
-  keys: ["order", "unsettled", "unknown", "plan", "executes", "results", "handed_over", "absent"],
-  args: [
-    "plan_id",
-    "attempt",
-    "outcome",
-    "reason",
-    "detail",
-    "order_id",
-    "executed_qty",
-    "avg_price",
-    "steps_results",
-    "group",
-    "settled_sec",
-  ],
-});
+const claimScript = bindScript("orders/claim");
+const doubtScript = bindScript("orders/doubt");
+const settleScript = bindScript("orders/settle");
 
 /** As long as spent permits are remembered. */
 export const SETTLED_TTL_SEC = 7 * 24 * 3600;

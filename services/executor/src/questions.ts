@@ -8,27 +8,9 @@ import { type Settlement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { type ClaimedOrder, SETTLED_TTL_SEC } from "./orders.ts";
 
-const askScript = bindScript("orders/ask", {
-  keys: ["order", "absent"],
-  args: ["plan_id", "lease_ms", "longest_ms", "late_longest_ms", "late_ms"],
-});
-const noteScript = bindScript("orders/note", {
-  keys: ["order"],
-  args: ["attempt", "answer", "elapsed_ms", "absence_ms", "pause_ms"],
-});
-const adoptScript = bindScript("orders/adopt", {
-  keys: ["order", "absent", "plan", "results"],
-  args: [
-    "plan_id",
-    "attempt",
-    "detail",
-    "order_id",
-    "executed_qty",
-    "avg_price",
-    "steps_results",
-    "settled_sec",
-  ],
-});
+const askScript = bindScript("orders/ask");
+const noteScript = bindScript("orders/note");
+const adoptScript = bindScript("orders/adopt");
 
 /** An asker that died is replaced after this; two that ask at once cost a request, and no more. */
 const LEASE_MS = 3_000;

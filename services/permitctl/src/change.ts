@@ -39,30 +39,12 @@ function whoAmI(): string {
   return `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`;
 }
 
-const killSwitchScript = bindScript("operator/kill_switch", {
-  keys: ["kill_switch", "audit"],
-  args: ["value", "who", "reason"],
-});
-const clearDisarmScript = bindScript("operator/clear_disarm", {
-  keys: ["disarm", "disarm_today", "audit"],
-  args: ["shown", "shown_today", "who", "reason"],
-});
-const resumeExchangeScript = bindScript("operator/resume_exchange", {
-  keys: ["requests", "orders", "audit"],
-  args: ["told_ms", "who", "reason"],
-});
-const forceScript = bindScript("operator/force", {
-  keys: ["plan", "dedupe", "published", "spent", "order", "audit"],
-  args: ["plan_id", "commit", "who", "reason"],
-});
-const requeueScript = bindScript("operator/requeue", {
-  keys: ["stream", "dead", "audit"],
-  args: ["dead_id", "who", "reason", "consumer", "idle_ms"],
-});
-const dropScript = bindScript("operator/drop", {
-  keys: ["dead", "audit"],
-  args: ["dead_id", "who", "reason", "detail"],
-});
+const killSwitchScript = bindScript("operator/kill_switch");
+const clearDisarmScript = bindScript("operator/clear_disarm");
+const resumeExchangeScript = bindScript("operator/resume_exchange");
+const forceScript = bindScript("operator/force");
+const requeueScript = bindScript("operator/requeue");
+const dropScript = bindScript("operator/drop");
 
 /** What the kill switch is set to. */
 const HALT = "1";

@@ -16,16 +16,9 @@ import {
 const SNAPSHOT_TTL_SEC = 3_600;
 const LEDGER_TTL_SEC = 86_400;
 
-const runStore = bindScript("ledger/store", {
-  keys: ["snapshot", "ledger"],
-  args: ["version", "snapshot_sec", "ledger_sec", "snapshot_fields"],
-  restArgs: "fields",
-});
+const runStore = bindScript("ledger/store");
 
-const runState = bindScript("ledger/state", {
-  keys: ["snapshot", "ledger", "unknown", "totals"],
-  args: ["version", "amount"],
-});
+const runState = bindScript("ledger/state");
 
 /** What is there of a pair, and the version that a store must name. */
 export interface StoredPair {

@@ -14,7 +14,7 @@ const LATE_INTERVALS = 3;
 const LATE_AFTER_MS = 5_000;
 const MS_PER_SEC = 1000;
 
-const runTurn = bindScript("ledger/refresh_turn", { keys: ["turn"], args: ["every_ms", "done"] });
+const runTurn = bindScript("ledger/refresh_turn");
 
 export interface ScheduleOptions {
   redis: RedisClient;

@@ -1,0 +1,125 @@
+/** Written by `pnpm run docs` from the headers of the scripts: change those, not this file. */
+export interface Signatures {
+  "exchange/pause": {
+    keys: "pause";
+    args: "pause_ms" | "reason";
+  };
+  "indexes/begin_anew": {
+    keys: "index";
+    args: "type";
+  };
+  "ledger/refresh_turn": {
+    keys: "turn";
+    args: "every_ms" | "done";
+  };
+  "ledger/state": {
+    keys: "snapshot" | "ledger" | "unknown" | "totals";
+    args: "version" | "amount";
+  };
+  "ledger/store": {
+    keys: "snapshot" | "ledger";
+    args: "version" | "snapshot_sec" | "ledger_sec" | "snapshot_fields";
+    restArgs: "fields";
+  };
+  "operator/clear_disarm": {
+    keys: "disarm" | "disarm_today" | "audit";
+    args: "shown" | "shown_today" | "who" | "reason";
+  };
+  "operator/drop": {
+    keys: "dead" | "audit";
+    args: "dead_id" | "who" | "reason" | "detail";
+  };
+  "operator/force": {
+    keys: "plan" | "dedupe" | "published" | "spent" | "order" | "audit";
+    args: "plan_id" | "commit" | "who" | "reason";
+  };
+  "operator/kill_switch": {
+    keys: "kill_switch" | "audit";
+    args: "value" | "who" | "reason";
+  };
+  "operator/requeue": {
+    keys: "stream" | "dead" | "audit";
+    args: "dead_id" | "who" | "reason" | "consumer" | "idle_ms";
+  };
+  "operator/resume_exchange": {
+    keys: "requests" | "orders" | "audit";
+    args: "told_ms" | "who" | "reason";
+  };
+  "orders/adopt": {
+    keys: "order" | "absent" | "plan" | "results";
+    args: "plan_id" | "attempt" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "settled_sec";
+  };
+  "orders/ask": {
+    keys: "order" | "absent";
+    args: "plan_id" | "lease_ms" | "longest_ms" | "late_longest_ms" | "late_ms";
+  };
+  "orders/claim": {
+    keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "refusal" | "may_be_sent" | "settled_sec";
+  };
+  "orders/doubt": {
+    keys: "order" | "unknown" | "plan" | "executes";
+    args: "plan_id" | "attempt" | "why" | "group" | "entry_id";
+  };
+  "orders/handover_lost": {
+    keys: "order" | "unsettled" | "plan" | "executes" | "results" | "handed_over";
+    args: "plan_id" | "group" | "margin_ms" | "settled_sec" | "run_id";
+  };
+  "orders/index": {
+    keys: "order" | "unsettled" | "unknown" | "symbols" | "handed_over";
+    args: "plan_id" | "symbol";
+  };
+  "orders/note": {
+    keys: "order";
+    args: "attempt" | "answer" | "elapsed_ms" | "absence_ms" | "pause_ms";
+  };
+  "orders/settle": {
+    keys: "order" | "unsettled" | "unknown" | "plan" | "executes" | "results" | "handed_over" | "absent";
+    args: "plan_id" | "attempt" | "outcome" | "reason" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "group" | "settled_sec";
+  };
+  "permits/balance": {
+    keys: "open" | "expiry" | "totals" | "executions";
+    args: "reserve_ms";
+  };
+  "permits/consume": {
+    keys: "plan" | "spent" | "waiting" | "executes" | "handed_over" | "results" | "kill_switch" | "disarm" | "disarm_today";
+    restKeys: "issuer";
+    args: "plan_id" | "halt" | "execute_ms" | "grace_ms" | "spent_sec" | "overdue_ms" | "quantity_issuer";
+    restArgs: "issuer";
+  };
+  "permits/disarm": {
+    keys: "disarm" | "disarm_today" | "events";
+    args: "reason" | "context_json" | "today_sec";
+  };
+  "permits/issue": {
+    keys: "plan" | "permit" | "denial" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "permits" | "plans" | "open" | "expiry" | "totals" | "executions" | "unsettled" | "booked";
+    args: "plan_id" | "symbol" | "issuer" | "attempt" | "group" | "verdict" | "reason" | "permit_json" | "context_json" | "permit_sec" | "denial_sec" | "amounts" | "limits" | "reserve_ms";
+  };
+  "permits/release_ended": {
+    keys: "plan" | "handed_over" | "unsettled" | "open" | "expiry" | "totals" | "executions";
+    args: "plan_id" | "attempt" | "charges" | "result_ms" | "fills_ms";
+  };
+  "permits/settle_reservation": {
+    keys: "results" | "open" | "expiry" | "totals" | "executions" | "booked";
+    args: "group" | "entry_id" | "attempt" | "amounts" | "executed_ms" | "fate" | "fate_sec";
+  };
+  "plans/look_after": {
+    keys: "plan" | "dedupe" | "spent" | "waiting" | "symbols" | "handed_over" | "results";
+    args: "plan_id" | "symbol" | "attempt";
+  };
+  "plans/open": {
+    keys: "plan" | "dedupe" | "published" | "spent" | "order" | "waiting" | "symbols" | "plans" | "results" | "kill_switch" | "disarm" | "disarm_today";
+    restKeys: "left";
+    args: "plan_id" | "symbol" | "decision" | "reason" | "mode" | "wait_ms" | "dedupe_sec" | "published_sec" | "record_sec" | "step" | "close_pct" | "proposed_ms" | "fresh_ms" | "max_age_ms";
+    restArgs: "entry";
+  };
+  "streams/dead_letter": {
+    keys: "stream" | "dead";
+    args: "group" | "entry_id" | "reason" | "deliveries";
+    restArgs: "fields";
+  };
+  "streams/remove_consumers": {
+    keys: "stream";
+    args: "group" | "keep" | "idle_ms";
+  };
+}
