@@ -46,11 +46,11 @@ export interface Signatures {
     args: "told_ms" | "who" | "reason";
   };
   "orders/adopt": {
-    keys: "order" | "absent" | "plan" | "results";
+    keys: "order" | "absent" | "absent_claims" | "plan" | "results";
     args: "plan_id" | "attempt" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "settled_sec";
   };
   "orders/ask": {
-    keys: "order" | "absent";
+    keys: "order" | "absent" | "absent_claims";
     args: "plan_id" | "lease_ms" | "longest_ms" | "late_longest_ms" | "late_ms";
   };
   "orders/claim": {
@@ -69,12 +69,16 @@ export interface Signatures {
     keys: "order" | "unsettled" | "unknown" | "symbols" | "handed_over";
     args: "plan_id" | "symbol";
   };
+  "orders/keep_absent": {
+    keys: "order" | "absent" | "absent_claims" | "symbols";
+    args: "plan_id" | "symbol" | "settled_sec";
+  };
   "orders/note": {
     keys: "order";
     args: "attempt" | "answer" | "elapsed_ms" | "absence_ms" | "pause_ms";
   };
   "orders/settle": {
-    keys: "order" | "unsettled" | "unknown" | "plan" | "executes" | "results" | "handed_over" | "absent";
+    keys: "order" | "unsettled" | "unknown" | "plan" | "executes" | "results" | "handed_over" | "absent" | "absent_claims";
     args: "plan_id" | "attempt" | "outcome" | "reason" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "group" | "settled_sec";
   };
   "permits/balance": {

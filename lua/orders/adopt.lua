@@ -5,6 +5,7 @@
 -- KEYS
 --   order        HASH, the claim
 --   absent       ZSET of this symbol's orders that ended by evidence of absence
+--   absent_claims HASH plan id → its claim, of all such orders
 --   plan         HASH, the plan's record
 --   results      STREAM apply.result
 -- ARGV
@@ -21,8 +22,9 @@
 --   REPLAYED     it had been adopted; nothing was changed
 --   NOT_ABSENT   no such claim ended by evidence of absence; nothing was changed
 --@include shared/now.lua
+--@include shared/absent.lua
 --@include shared/result.lua
-local order, absent, plan, results = unpack(KEYS)
+local order, absent, absent_claims, plan, results = unpack(KEYS)
 local plan_id, attempt, detail, order_id, executed_qty, avg_price, steps_results, settled_sec = unpack(ARGV)
 
 -- A key of the wrong type fails here, before anything is written.
@@ -31,14 +33,16 @@ local state, claimed_attempt, reason, symbol, result_id, corrected_at = unpack(c
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
 redis.call('ZCARD', absent)
+redis.call('HLEN', absent_claims)
 redis.call('XLEN', results)
 
 if claimed_attempt ~= attempt then return { 'NOT_ABSENT' } end
 if corrected_at then return { 'REPLAYED' } end
-if state ~= 'NOT_PLACED' or reason ~= 'not_placed_by_evidence' then return { 'NOT_ABSENT' } end
+if not ended_absent(state, reason) then return { 'NOT_ABSENT' } end
 
 local now = now_ms()
 redis.call('ZREM', absent, plan_id)
+redis.call('HDEL', absent_claims, plan_id)
 redis.call('HSET', order, 'state', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,
   'executed_qty', executed_qty, 'avg_price', avg_price, 'corrected_at_ms', int(now))
 redis.call('EXPIRE', order, settled_sec)

@@ -5,6 +5,7 @@
 -- KEYS
 --   order        HASH, the claim
 --   absent       ZSET of this symbol's orders that ended by evidence of absence
+--   absent_claims HASH plan id → its claim, of all such orders
 -- ARGV
 --   plan_id      16 hex digits
 --   lease_ms     how long the caller may take
@@ -16,7 +17,8 @@
 --   LATER        ms until it is due
 --   NOTHING      there is nothing to ask about
 --@include shared/now.lua
-local order, absent = KEYS[1], KEYS[2]
+--@include shared/absent.lua
+local order, absent, absent_claims = KEYS[1], KEYS[2], KEYS[3]
 local plan_id, lease_ms, longest_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local late_longest_ms, late_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -26,12 +28,15 @@ local claim = redis.call('HMGET', order, 'state', 'reason', 'next_ask_at_ms', 'a
 local state, reason, next_at, asked = unpack(claim, 1, 4)
 local claimed_at, venue_ms, window_end, settled_at = unpack(claim, 5, 8)
 redis.call('ZCARD', absent)
+redis.call('HLEN', absent_claims)
 
 local now = now_ms()
 local is_open = state == 'SENT' or state == 'UNKNOWN'
-local is_late = state == 'NOT_PLACED' and reason == 'not_placed_by_evidence' and now - tonumber(settled_at) <= late_ms
+local is_late = ended_absent(state, reason) and now - tonumber(settled_at) <= late_ms
 if not is_open and not is_late then
   redis.call('ZREM', absent, plan_id)
+  -- Without an order key the copy stays: the claim is made again from it (orders/keep_absent).
+  if state then redis.call('HDEL', absent_claims, plan_id) end
   return { 'NOTHING' }
 end
 

@@ -15,12 +15,13 @@
 --   ABSENT       ms until the next question, ms of absence: long enough
 --   SETTLED      it has been settled meanwhile, or is not claimed
 --@include shared/now.lua
+--@include shared/absent.lua
 local order = KEYS[1]
 local attempt, answer, elapsed_ms, absence_ms, pause_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local state, claimed_attempt, reason, absent_at, absent_ms =
   unpack(redis.call('HMGET', order, 'state', 'attempt', 'reason', 'absent_at_ms', 'absent_ms'))
-local is_late = state == 'NOT_PLACED' and reason == 'not_placed_by_evidence'
+local is_late = ended_absent(state, reason)
 local is_open = state == 'SENT' or state == 'UNKNOWN'
 if claimed_attempt ~= attempt or not (is_open or is_late) then return { 'SETTLED' } end
 

@@ -10,6 +10,7 @@
 --   results      STREAM apply.result
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
 --   absent       ZSET of this symbol's orders that ended by evidence of absence: they are asked about for a while longer
+--   absent_claims HASH plan id → its claim, of all such orders
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
@@ -27,8 +28,9 @@
 --   REPLAYED     outcome: it had been settled; nothing was changed but the ack
 --   NOT_CLAIMED  no such claim; nothing was changed
 --@include shared/now.lua
+--@include shared/absent.lua
 --@include shared/result.lua
-local order, unsettled, unknown, plan, executes, results, handed_over, absent = unpack(KEYS)
+local order, unsettled, unknown, plan, executes, results, handed_over, absent, absent_claims = unpack(KEYS)
 local plan_id, attempt, outcome, reason, detail, order_id, executed_qty = unpack(ARGV, 1, 7)
 local avg_price, steps_results, group, settled_sec = unpack(ARGV, 8, 11)
 
@@ -43,6 +45,7 @@ redis.call('XLEN', executes)
 redis.call('XLEN', results)
 redis.call('HLEN', handed_over)
 redis.call('ZCARD', absent)
+redis.call('HLEN', absent_claims)
 
 if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
 if state ~= 'SENT' and state ~= 'UNKNOWN' then
@@ -54,7 +57,6 @@ local now = now_ms()
 redis.call('ZREM', unsettled, plan_id)
 redis.call('SREM', unknown, plan_id)
 redis.call('HDEL', handed_over, plan_id)
-if reason == 'not_placed_by_evidence' then redis.call('ZADD', absent, int(now), plan_id) end
 redis.call('HDEL', order, 'next_ask_at_ms', 'asked', 'absent_at_ms')
 redis.call('HSET', order, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
   'executed_qty', executed_qty, 'avg_price', avg_price, 'settled_at_ms', int(now))
@@ -67,5 +69,9 @@ local result_id = add_result(results, now, plan_id, symbol, 'EXECUTE', outcome =
   with_wait({ 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
     'executed_qty', executed_qty, 'avg_price', avg_price }, is_current and record[2], record[3]))
 redis.call('HSET', order, 'result_id', result_id)
+if ended_absent(outcome, reason) then
+  redis.call('ZADD', absent, int(now), plan_id)
+  redis.call('HSET', absent_claims, plan_id, cjson.encode(redis.call('HGETALL', order)))
+end
 redis.call('XACK', executes, group, entry_id)
 return { 'SETTLED', outcome }

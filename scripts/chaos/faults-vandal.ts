@@ -129,6 +129,7 @@ const FAMILIES: readonly Family[] = [
   ofSymbol("waiting index", ({ world }, symbol) => world.keys.waiting(symbol)),
   ofSymbol("unsettled index", ({ world }, symbol) => world.keys.unsettled(symbol)),
   ofSymbol("index of doubts", ({ world }, symbol) => world.keys.unknown(symbol)),
+  ofSymbol("index of absent orders", ({ world }, symbol) => world.keys.absent(symbol)),
   ofSymbol("snapshot", ({ world }, symbol) => world.keys.snapshot(symbol)),
   ofSymbol("ledger", ({ world }, symbol) => world.keys.ledger(symbol)),
   ...(["open", "expiry", "totals", "executions"] as const).map((part) =>
@@ -140,6 +141,7 @@ const FAMILIES: readonly Family[] = [
   shared("symbols of waiting plans", ({ world }) => world.keys.waitingSymbols),
   shared("symbols of orders", ({ world }) => world.keys.orderSymbols),
   shared("hand-overs", ({ world }) => world.keys.handedOver),
+  shared("claims of absent orders", ({ world }) => world.keys.absentClaims),
   shared("refresh turn", ({ world }) => world.keys.refreshTurn),
   shared("order epoch", ({ world }) => world.keys.orderEpoch),
   ...STREAMS.map((stream): Family => ({ name: stream, stream, key: () => undefined })),

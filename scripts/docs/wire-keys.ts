@@ -190,6 +190,14 @@ const NOTES: Readonly<
     holds:
       "*ours*: plan id → ms, of orders that ended by evidence of absence: asked about for a day, in case one shows up",
   },
+  absentClaims: {
+    key: keys.absentClaims,
+    type: "HASH",
+    ttlSec: "none",
+    by: "executor",
+    holds:
+      "*ours*: plan id → its claim as JSON, of the same orders: what the order key is made from again if it is lost",
+  },
   orderSymbols: {
     key: keys.orderSymbols,
     type: "SET",

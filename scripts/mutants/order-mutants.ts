@@ -199,4 +199,16 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     test: `${EXECUTOR}/hand-overs.test.ts`,
     only: "an order in doubt",
   },
+  {
+    bug: "an order that ended by absence is asked about no more once its order key is lost",
+    edits: [
+      {
+        file: "lua/orders/keep_absent.lua",
+        find: "if is_lost and not copy then",
+        replace: "if is_lost then",
+      },
+    ],
+    test: `${EXECUTOR}/late-orders.test.ts`,
+    only: "order deleted",
+  },
 ];

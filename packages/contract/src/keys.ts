@@ -59,6 +59,8 @@ export function createKeys(prefix = "") {
     unknown: (symbol: string) => key(`order:unknown:${symbol}`),
     /** ZSET plan id → when it ended (ms): orders that ended by evidence of absence, asked about in case one shows up. */
     absent: (symbol: string) => key(`order:absent:${symbol}`),
+    /** HASH plan id → its claim: what makes the order key of such an order anew if it is lost. */
+    absentClaims: key("order:absent_claims"),
     /** SET of symbols that ever had an order: where recovery looks for `unsettled`. */
     orderSymbols: key("order:symbols"),
 
@@ -91,6 +93,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "probe" | "jobs">, string>> = {
   killSwitch: "string",
   disarm: "string",
   handedOver: "hash",
+  absentClaims: "hash",
   orderSymbols: "set",
   orderEpoch: "string",
   refreshTurn: "hash",

@@ -143,46 +143,6 @@ describe("indexes", () => {
   });
 });
 
-describe("an order that ended by evidence, and is asked about for a day", () => {
-  it.each(["deleted", "of another type"])(
-    "is found, and can be corrected, where keys are %s",
-    async (how) => {
-      const { redis, keys } = rig;
-      const symbol = rig.freshSymbol();
-      const planId = (await rig.spend({ symbol })).plan_id;
-      const nowMs = await rig.redisMs();
-      const claim = { state: "NOT_PLACED", reason: "not_placed_by_evidence", attempt: "1-0" };
-      const times = { settled_at_ms: nowMs, next_ask_at_ms: nowMs + 3_000_000 };
-      await redis.hset(keys.order(planId), { ...claim, ...times });
-      await redis.zadd(keys.absent(symbol), nowMs, planId);
-      await redis.sadd(keys.orderSymbols, symbol);
-      await executor.handOvers.sweep();
-
-      await redis.del(keys.orderSymbols, keys.plan(planId));
-      if (how !== "deleted") {
-        await redis.lpush(keys.orderSymbols, "no set");
-        await redis.lpush(keys.plan(planId), "no hash");
-      }
-      await executor.handOvers.sweep();
-      await executor.handOvers.sweep();
-      expect(await redis.smembers(keys.orderSymbols)).toContain(symbol);
-      expect(await redis.exists(keys.plan(planId))).toBe(0);
-      expect(await redis.zcard(keys.absent(symbol))).toBe(1);
-    },
-  );
-
-  it("is given up where its claim is of another type", async () => {
-    const { redis, keys } = rig;
-    const symbol = rig.freshSymbol();
-    const planId = "d".repeat(16);
-    await redis.sadd(keys.orderSymbols, symbol);
-    await redis.lpush(keys.order(planId), "no hash");
-    await redis.zadd(keys.absent(symbol), 1, planId);
-    await executor.handOvers.sweep();
-    expect(await redis.exists(keys.absent(symbol))).toBe(0);
-  });
-});
-
 describe("a Redis that may have forgotten a claim", () => {
   it("is asked about where Redis may have forgotten a claim of it: it was sent", async () => {
     const entry = await spendLate({ opened_at_ms: "1", proposed_ms: "1" });

@@ -6,6 +6,8 @@
  * - It is not, in its time: it ends NOT_PLACED, and its entry, should it still come, finds that.
  * - It was, and the claim is gone, or Redis may have forgotten it: it is claimed again as a question to the exchange.
  *
+ * And each order that ended by evidence of absence: whatever is lost of it, it stays one that is asked about.
+ *
  * Nothing here sends an order.
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,6 +20,7 @@ import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
 import { type OrderIntent, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
+import { keepLateOrders } from "./late-orders.ts";
 import { type ClaimRequest, type Orders, SETTLED_TTL_SEC } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 
@@ -96,23 +99,22 @@ export class HandOvers {
     const symbols = new Set([...plans.values()].map(({ entry }) => entry.symbol));
     for (const symbol of await this.#listed()) symbols.add(symbol);
     await this.#heal([...symbols].flatMap((symbol) => indexesOf(keys, symbol)));
-    const symbolOfLate = new Map<string, string>();
     const symbolOf = new Map([...plans].map(([planId, { entry }]) => [planId, entry.symbol]));
     for (const symbol of symbols) {
       const claimed = redis.zrange(keys.unsettled(symbol), 0, -1);
       const doubted = redis.smembers(keys.unknown(symbol));
-      for (const planId of await redis.zrange(keys.absent(symbol), 0, -1)) symbolOfLate.set(planId, symbol);
       for (const planId of [...(await claimed), ...(await doubted)]) symbolOf.set(planId, symbol);
     }
-    // A record of another type would keep its order from being settled or corrected; one that is gone does not.
-    const records = [...symbolOf.keys(), ...symbolOfLate.keys()].map((planId) => keys.plan(planId));
+    // A record of another type would keep its order from being settled; one that is gone does not.
+    const records = [...symbolOf.keys()].map((planId) => keys.plan(planId));
     await this.#heal(records.map((key) => ({ key, type: "hash" })));
-    await this.#strikeOff(symbolOfLate);
     for (const [planId, symbol] of symbolOf) {
       await this.#look(planId, symbol, plans.get(planId)).catch((error: unknown) =>
         this.#failed(`look after plan ${planId}`, error),
       );
     }
+    const onError = (doing: string, error: Error) => this.#failed(doing, error);
+    await keepLateOrders({ redis, keys, onError }, symbols);
   }
 
   async #handedOver(): Promise<Map<string, HandOver>> {
@@ -148,21 +150,6 @@ export class HandOvers {
   async #heal(indexes: readonly Index[]): Promise<void> {
     for (const key of await beginAnew(this.#options.redis, indexes))
       this.#failed(`read ${key}`, new Error("it was of another type, and is derived again"));
-  }
-
-  /** Late orders whose claim is of another type: it can be asked about no more, and a question would fail for a day. */
-  async #strikeOff(symbolOfLate: ReadonlyMap<string, string>): Promise<void> {
-    const { redis, keys } = this.#options;
-    const strikes = [...symbolOfLate].map(async ([planId, symbol]) => {
-      const type = await redis.type(keys.order(planId));
-      if (type === "hash" || type === "none") return;
-      await redis.zrem(keys.absent(symbol), planId);
-      this.#failed(
-        `look after plan ${planId}`,
-        new Error("its claim is of another type: it is asked about no more"),
-      );
-    });
-    await Promise.all(strikes);
   }
 
   async #look(planId: string, symbol: string, handOver: HandOver | undefined): Promise<void> {
@@ -266,7 +253,6 @@ function indexesOf(keys: Keys, symbol: string): Index[] {
   return [
     { key: keys.unsettled(symbol), type: "zset" },
     { key: keys.unknown(symbol), type: "set" },
-    { key: keys.absent(symbol), type: "zset" },
   ];
 }
 

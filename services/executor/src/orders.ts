@@ -136,6 +136,7 @@ export function createOrders(options: {
         results: keys.streams.result,
         handed_over: keys.handedOver,
         absent: keys.absent(symbol),
+        absent_claims: keys.absentClaims,
       },
       args: {
         plan_id: planId,

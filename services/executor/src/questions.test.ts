@@ -21,6 +21,7 @@ import {
   WINDOW_MS,
   wrongType,
 } from "./order-scripts.fixture.ts";
+import { keepLateOrders } from "./late-orders.ts";
 import { createQuestions, type KnownOrder, type Note } from "./questions.ts";
 
 useRedis();
@@ -87,7 +88,7 @@ describe("ask", () => {
     expect(await take()).toMatchObject({ order: { state: "NOT_PLACED" }, asked: 0 });
     await set({ settled_at_ms: (await nowMs()) - DAY_MS - 1_000 });
     expect(await take()).toEqual({ dueInMs: Infinity });
-    expect(await redis.exists(keys.absent(SYMBOL))).toBe(0);
+    expect(await redis.exists(keys.absent(SYMBOL), keys.absentClaims)).toBe(0);
   });
 
   it("NOTHING: of an order that is settled, or unknown", async () => {
@@ -97,11 +98,22 @@ describe("ask", () => {
     await unchanged(async () => expect(await take()).toEqual({ dueInMs: Infinity }));
   });
 
-  it.each([keys.order(PLAN), keys.absent(SYMBOL)])("fails whole on a wrong type of %s", async (key) => {
-    await inDoubt();
-    await wrongType(key);
-    await unchanged(() => expect(take()).rejects.toThrow("WRONGTYPE"));
+  it("NOTHING: without an order key the copy of its claim stays", async () => {
+    await absent();
+    await redis.del(keys.order(PLAN));
+    expect(await take()).toEqual({ dueInMs: Infinity });
+    expect(await redis.hkeys(keys.absentClaims)).toEqual([PLAN]);
+    expect(await redis.exists(keys.absent(SYMBOL))).toBe(0);
   });
+
+  it.each([keys.order(PLAN), keys.absent(SYMBOL), keys.absentClaims])(
+    "fails whole on a wrong type of %s",
+    async (key) => {
+      await inDoubt();
+      await wrongType(key);
+      await unchanged(() => expect(take()).rejects.toThrow("WRONGTYPE"));
+    },
+  );
 });
 
 describe("note", () => {
@@ -189,7 +201,7 @@ describe("adopt", () => {
     expect(await orderHash()).toMatchObject({ state: "EXECUTED", reason: "", order_id: EXECUTED.orderId });
     expect(await redis.ttl(keys.order(PLAN))).toBeGreaterThan(0);
     expect(await planHash()).toMatchObject({ state: "EXECUTED", executed_qty: "0.010" });
-    expect(await redis.exists(keys.absent(SYMBOL))).toBe(0);
+    expect(await redis.exists(keys.absent(SYMBOL), keys.absentClaims)).toBe(0);
     await redis.script("FLUSH");
     await unchanged(() => questions().adopt(order, EXECUTED));
     expect([await resultCount(), corrected]).toEqual([2, []]);
@@ -203,7 +215,7 @@ describe("adopt", () => {
     expect(corrected).toEqual([]);
   });
 
-  it.each([keys.order(PLAN), keys.absent(SYMBOL), keys.plan(PLAN), results])(
+  it.each([keys.order(PLAN), keys.absent(SYMBOL), keys.absentClaims, keys.plan(PLAN), results])(
     "fails whole on a wrong type of %s",
     async (key) => {
       const order = await absent();
@@ -211,6 +223,65 @@ describe("adopt", () => {
       await unchanged(() => expect(questions().adopt(order, EXECUTED)).rejects.toThrow("WRONGTYPE"));
     },
   );
+});
+
+describe("keep_absent", () => {
+  /** @returns what it could not do */
+  const keep = async () => {
+    const failures: string[] = [];
+    const onError = (doing: string) => void failures.push(doing);
+    await keepLateOrders({ redis, keys, onError }, new Set([SYMBOL]));
+    return failures;
+  };
+
+  it("KEPT: changes nothing where all is there", async () => {
+    await absent();
+    await redis.sadd(keys.orderSymbols, SYMBOL);
+    await unchanged(async () => expect(await keep()).toEqual([]));
+  });
+
+  it("KEPT: index, copy and symbol are made again from one another", async () => {
+    await absent();
+    await redis.sadd(keys.orderSymbols, SYMBOL);
+    for (const key of [keys.absent(SYMBOL), keys.absentClaims, keys.orderSymbols]) {
+      await unchanged(async () => {
+        await redis.del(key);
+        expect(await keep()).toEqual([]);
+      });
+    }
+  });
+
+  it("RESTORED: the order key is made again, as it was, with a time to live", async () => {
+    await absent();
+    await redis.sadd(keys.orderSymbols, SYMBOL);
+    for (const damage of [() => redis.del(keys.order(PLAN)), () => wrongType(keys.order(PLAN))]) {
+      await unchanged(async () => {
+        await damage();
+        expect(await keep()).toEqual([]);
+        expect(await keep()).toEqual([]);
+      });
+      expect(await redis.ttl(keys.order(PLAN))).toBeGreaterThan(7 * 24 * 3600 - 60);
+    }
+  });
+
+  it("ENDED: strikes off what has been corrected, and touches no order key", async () => {
+    const order = await absent();
+    const copy = await redis.hgetall(keys.absentClaims);
+    await questions().adopt(order, EXECUTED);
+    await unchanged(async () => {
+      await redis.hset(keys.absentClaims, copy);
+      await redis.zadd(keys.absent(SYMBOL), 1, PLAN);
+      expect(await keep()).toEqual([]);
+    });
+  });
+
+  it("LOST: says so, and strikes it off", async () => {
+    await absent();
+    await redis.del(keys.order(PLAN), keys.absentClaims);
+    expect(await keep()).toEqual([`look after the late order of plan ${PLAN}`]);
+    expect(await redis.exists(keys.absent(SYMBOL))).toBe(0);
+    await unchanged(async () => expect(await keep()).toEqual([]));
+  });
 });
 
 describe("the index of orders to ask about", () => {

@@ -62,7 +62,11 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
     symbol: string,
   ): Promise<{ order: KnownOrder; asked: number } | { dueInMs: number }> {
     const [status, detail] = await askScript(redis, {
-      keys: { order: keys.order(planId), absent: keys.absent(symbol) },
+      keys: {
+        order: keys.order(planId),
+        absent: keys.absent(symbol),
+        absent_claims: keys.absentClaims,
+      },
       args: {
         plan_id: planId,
         lease_ms: String(LEASE_MS),
@@ -102,6 +106,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
       keys: {
         order: keys.order(planId),
         absent: keys.absent(symbol),
+        absent_claims: keys.absentClaims,
         plan: keys.plan(planId),
         results: keys.streams.result,
       },

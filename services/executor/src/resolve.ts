@@ -105,7 +105,9 @@ export class Resolver {
       else if ("order" in taken) this.#asking.set(planId, this.#begin(taken.order, taken.asked));
       else {
         dueInMs = Math.min(dueInMs, taken.dueInMs);
-        if (isLate) this.#lateUntil.set(planId, performance.now() + taken.dueInMs);
+        // One that there is nothing to ask about leaves the list, unless its claim is made again.
+        if (isLate && Number.isFinite(taken.dueInMs))
+          this.#lateUntil.set(planId, performance.now() + taken.dueInMs);
       }
     }
     return dueInMs;

@@ -1,0 +1,49 @@
+-- Keeps an order that ended by evidence of absence findable: its order key, the index that has it asked about and the copy
+-- of its claim are derived from one another, so whichever is lost, an order that shows up is still adopted. What has
+-- ended otherwise, or been corrected, is struck off.
+--
+-- KEYS
+--   order        HASH, the claim
+--   absent       ZSET of this symbol's orders that ended by evidence of absence
+--   absent_claims HASH plan id → its claim, of all such orders
+--   symbols      SET of the symbols whose orders recovery looks at
+-- ARGV
+--   plan_id      16 hex digits
+--   symbol       BTCUSDT
+--   settled_sec  TTL of a settled claim
+-- REPLY
+--   KEPT         it is asked about
+--   RESTORED     it is asked about again: its order key was lost, or of another type
+--   ENDED        it needs no question any more, and neither index nor copy names it
+--   LOST         neither order key nor copy tells of it: no index names it
+--@include shared/absent.lua
+local order, absent, absent_claims, symbols = unpack(KEYS)
+local plan_id, symbol, settled_sec = ARGV[1], ARGV[2], ARGV[3]
+
+-- A key of the wrong type fails here, before anything is written. But for the order key, of which there is the copy.
+local claim = redis.pcall('HMGET', order, 'state', 'reason', 'settled_at_ms')
+local copy = redis.call('HGET', absent_claims, plan_id)
+redis.call('ZCARD', absent)
+redis.call('SCARD', symbols)
+local is_lost = claim.err or not claim[1]
+
+if is_lost and not copy then
+  redis.call('ZREM', absent, plan_id)
+  return { 'LOST' }
+end
+if not is_lost and not ended_absent(claim[1], claim[2]) then
+  redis.call('ZREM', absent, plan_id)
+  redis.call('HDEL', absent_claims, plan_id)
+  return { 'ENDED' }
+end
+
+if is_lost then
+  redis.call('DEL', order)
+  redis.call('HSET', order, unpack(cjson.decode(copy)))
+  redis.call('EXPIRE', order, settled_sec)
+end
+redis.call('ZADD', absent, 'NX', redis.call('HGET', order, 'settled_at_ms'), plan_id)
+if not copy then redis.call('HSET', absent_claims, plan_id, cjson.encode(redis.call('HGETALL', order))) end
+redis.call('SADD', symbols, symbol)
+if is_lost then return { 'RESTORED' } end
+return { 'KEPT' }
