@@ -63,7 +63,7 @@ for attempt in pairs(is_open) do
   if not has_time[attempt] then correct('no time of ' .. attempt, 'ZADD', expiry, int(now_ms() + reserve_ms), attempt) end
 end
 for _, member in ipairs(counted) do
-  if member:find('^%d+%-%d+$') and not is_open[member] then correct('count of ' .. member, 'ZREM', executions, member) end
+  if not is_order(member) and not is_open[member] then correct('count of ' .. member, 'ZREM', executions, member) end
 end
 for field, sum in pairs(wrong) do correct(field .. ' ' .. sum, 'HSET', totals, field, sum) end
 if #corrected == 0 then return { 'BALANCED' } end

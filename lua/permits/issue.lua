@@ -40,7 +40,8 @@
 --   reserve_ms   when the reservation runs out
 -- REPLY
 --   GRANTED      the permit is there
---   DENIED       reason: the denial is there
+--   DENIED       reason by_orders: the denial is there; by_orders is 1 if the orders of the window use up the limit without
+--                any open reservation, else 0. A promise may come to nothing, so it denies and proves no burst
 --   CONFLICT     reserved amount: others have promised too much for this quantity; nothing was changed
 --   REPLAYED     this attempt has its answer; the entry is acknowledged
 --   ENDED        the plan ended, waits in another attempt, or has no record and is old; the entry is acknowledged
@@ -113,7 +114,7 @@ if verdict == 'granted' then
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end
 end
 local wanted = amounts ~= '' and parsed(amounts) or {}
-local counts_executions = false
+local counts_executions, by_orders = false, false
 if verdict == 'granted' and limits ~= '' then
   local sums, freed = hash(totals), {}
   for _, old in ipairs(gone) do
@@ -139,7 +140,15 @@ if verdict == 'granted' and limits ~= '' then
       if outdated or more(plus(used, adding), max) then return { 'CONFLICT', used } end
     end
     if verdict == 'granted' and more(plus(used, adding), max) then
-      verdict, reason, context_json = 'denied', limit.reason, '{"used": ' .. used .. ', "adding": ' .. adding .. ', "max": ' .. max .. '}'
+      verdict, reason = 'denied', limit.reason
+      local context = '{"used": ' .. used .. ', "adding": ' .. adding .. ', "max": ' .. max
+      if limit.kind == 'count' then
+        local orders = orders_since(executions, now - limit.window_ms)
+        -- A limit of 0 refuses by itself, without any order.
+        by_orders = orders > 0 and not more(max, whole(orders))
+        context = context .. ', "orders": ' .. orders
+      end
+      context_json = context .. '}'
     end
   end
 end
@@ -176,4 +185,4 @@ end
 redis.call('XADD', permits, '*', 'plan_id', plan_id, 'symbol', symbol, 'issuer', issuer, 'verdict', verdict,
   'reason', reason, 'issued_at_ms', int(now), 'attempt', attempt, 'answers', answers)
 if verdict == 'granted' then return acknowledge('GRANTED') end
-return acknowledge('DENIED', reason)
+return acknowledge('DENIED', reason, by_orders and '1' or '0')

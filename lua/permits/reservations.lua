@@ -7,7 +7,7 @@
 --   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
 --               computed before such an end may be too high: an order filled, and the position shrank with the promise
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
---               attempt, executed ones by result
+--               attempt, executed ones by `result:` and the result, or `attempt:` and the attempt
 --@include shared/exact.lua
 local DAY_MS, HOUR_MS = 86400000, 3600000
 local EXPIRED_PER_CALL, FUTURE_PER_CALL = 100, 100
@@ -16,6 +16,17 @@ local function utc_day(now) return int(math.floor(now / DAY_MS)) end
 
 -- What is older counts for no limit any more.
 local function horizon(now) return math.min(now - HOUR_MS, now - now % DAY_MS) end
+
+-- Whether a member of executions stands for an order, and not for a promise that may come to nothing.
+local function is_order(member) return member:find('^result:') ~= nil or member:find('^attempt:') ~= nil end
+
+local function orders_since(executions, from)
+  local orders = 0
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', executions, int(from), '+inf')) do
+    if is_order(member) then orders = orders + 1 end
+  end
+  return orders
+end
 
 -- Makes one total the sum (plus) or the difference (minus) of itself and an amount.
 local function change(totals, field, operation, amount)

@@ -13,7 +13,8 @@ import { DISARM_REASONS, type DisarmReason } from "../../services/governor/src/r
 import { code, page, table } from "./markdown.ts";
 
 const DISARMS: Readonly<Record<DisarmReason, string>> = {
-  burst_limit_breach: "a plan exceeded GOV_MAX_EXEC_PER_5MIN (off: GOV_DISARM_ON_BURST_BREACH=false)",
+  burst_limit_breach:
+    "a plan came after GOV_MAX_EXEC_PER_5MIN executions of its symbol within 5 minutes, open permits not counted; a limit of 0 does not disarm (off: GOV_DISARM_ON_BURST_BREACH=false)",
   repeated_errors:
     "GOV_DISARM_ON_ERROR_COUNT errors of one governor within an hour, of the account or of several symbols: plans it could not evaluate, orders that failed. Errors of one symbol count for at most half of them; by themselves they only hold that symbol (`orders_refused`)",
 };

@@ -17,6 +17,42 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     only: "reservations",
   },
   {
+    bug: "a reservation alone disarms",
+    edits: [
+      {
+        file: "lua/permits/reservations.lua",
+        find: "    if is_order(member) then orders = orders + 1 end",
+        replace: "    orders = orders + 1",
+      },
+    ],
+    test: "services/governor/src/handler.test.ts",
+    only: "the disarm",
+  },
+  {
+    bug: "a burst denial disarms, whatever used up the limit",
+    edits: [
+      {
+        file: "services/governor/src/handler.ts",
+        find: "issued.reason === BURST_DENIAL && issued.byOrders === true",
+        replace: "issued.reason === BURST_DENIAL",
+      },
+    ],
+    test: "services/governor/src/python-results.test.ts",
+    only: "disarm",
+  },
+  {
+    bug: "a plan whose order nobody tried counts as an error",
+    edits: [
+      {
+        file: "services/governor/src/handler.ts",
+        find: 'return result.outcome === "REJECTED" ||',
+        replace: 'return result.outcome === "REJECTED" || result.error !== "" ||',
+      },
+    ],
+    test: "services/governor/src/handler.test.ts",
+    only: "no order was tried",
+  },
+  {
     bug: "a result does not release its reservation",
     edits: [
       {

@@ -192,8 +192,10 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "quantum_govern_exec_count_hour",
   },
   burst_limit_exceeded: {
-    meaning: "GOV_MAX_EXEC_PER_5MIN executions and open permits within 5 minutes; by default this disarms",
-    lookAt: "quantum_govern_exec_count_5min, and why so many plans came",
+    meaning:
+      "GOV_MAX_EXEC_PER_5MIN executions and open permits within 5 minutes; if the executions alone are as many, this disarms by default",
+    lookAt:
+      "quantum:governor:block:<plan>: used and max, and orders, those of used that were executed; why so many plans came",
   },
   position_fetch_failed: {
     meaning: "the stored position is missing, malformed, flat, or more than 30 s old",

@@ -78,7 +78,11 @@ describe("reservations and executions of the future", () => {
     await redis.zadd(reservations.executions, ahead, "result:1-0", ahead, "result:2-0");
     await redis.zadd(reservations.expiry, ahead, "3-0");
     const answer = granted({ qty: 1n }, [burst]);
-    expect(await issuer.issue(answer, await publish())).toEqual({ kind: "denied", reason: "burst" });
+    expect(await issuer.issue(answer, await publish())).toEqual({
+      kind: "denied",
+      reason: "burst",
+      byOrders: true,
+    });
     const now = Date.now();
     const scores = async (key: string) =>
       (await redis.zrange(key, 0, -1, "WITHSCORES")).filter((_, index) => index % 2 === 1).map(Number);

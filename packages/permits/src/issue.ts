@@ -39,7 +39,8 @@ export type Answer =
 
 export type Issued =
   | { kind: "granted" }
-  | { kind: "denied"; reason: string }
+  /** `byOrders`: the orders of a limit's window use it up, without counting any open reservation. */
+  | { kind: "denied"; reason: string; byOrders?: true }
   /** Others have promised so much (1e-8) that the quantity is not free; nothing was written: decide again. */
   | { kind: "conflict"; reserved: bigint }
   /** Answered before, or the plan ended without us; only acknowledged. */
@@ -72,7 +73,7 @@ export function createIssuer(options: IssuerOptions) {
     async issue({ planId, symbol, attempt }: PlanAttempt, answer: Answer): Promise<Issued> {
       const permit = keys.permit(issuer, planId);
       const granted = answer.verdict === "granted" ? answer : undefined;
-      const [status, detail] = await runIssue(redis, {
+      const [status, detail, byOrders] = await runIssue(redis, {
         keys: {
           plan: keys.plan(planId),
           permit,
@@ -110,7 +111,7 @@ export function createIssuer(options: IssuerOptions) {
         case "GRANTED":
           return { kind: "granted" };
         case "DENIED":
-          return { kind: "denied", reason: detail ?? "" };
+          return { kind: "denied", reason: detail ?? "", ...(byOrders === "1" && { byOrders: true }) };
         case "CONFLICT":
           return { kind: "conflict", reserved: BigInt(detail ?? 0) };
         case "REPLAYED":

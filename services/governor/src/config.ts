@@ -51,8 +51,14 @@ const schema = z.object({
     "symbols that metrics tell apart; every other is labelled `other`",
     "BTCUSDT,ETHUSDT,SOLUSDT",
   ),
-  GOV_MAX_EXEC_PER_HOUR: integer("executions in an hour for each symbol; 0 refuses every plan", 3),
-  GOV_MAX_EXEC_PER_5MIN: integer("executions in 5 minutes for each symbol; 0 refuses every plan", 2),
+  GOV_MAX_EXEC_PER_HOUR: integer(
+    "executions and open permits in an hour for each symbol; 0 refuses every plan",
+    3,
+  ),
+  GOV_MAX_EXEC_PER_5MIN: integer(
+    "executions and open permits in 5 minutes for each symbol; 0 refuses every plan",
+    2,
+  ),
   GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: dayLimit("dollars closed in a UTC day", "5000"),
   GOV_MAX_REDUCE_QTY_PER_DAY: dayLimit(
     "coins closed in a UTC day, in force only where their price is unknown,",
@@ -67,7 +73,10 @@ const schema = z.object({
     5,
     { min: 1 },
   ),
-  GOV_DISARM_ON_BURST_BREACH: flag("disarm when a plan exceeds GOV_MAX_EXEC_PER_5MIN", true),
+  GOV_DISARM_ON_BURST_BREACH: flag(
+    "disarm when a plan comes after GOV_MAX_EXEC_PER_5MIN executions; open permits deny, but do not disarm",
+    true,
+  ),
   STREAM_PLANS: streamName("stream of plans", streams.plan),
   STREAM_RESULTS: streamName("stream of results", streams.result),
   STREAM_EVENTS: streamName("stream of disarms", streams.governorEvents),

@@ -1,115 +1,30 @@
-import { createKeys, utcDay } from "@quantum/contract";
-import { createIssuer } from "@quantum/permits";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { type Entry, fieldsOf } from "@quantum/streams";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Rules } from "./decide.ts";
-import { Governor, type GovernorEvents, type GovernorOptions } from "./handler.ts";
+import { utcDay } from "@quantum/contract";
+import { disconnect } from "@quantum/redis";
+import type { Entry } from "@quantum/streams";
+import { describe, expect, it } from "vitest";
+import {
+  blockOf,
+  burstOf,
+  connect,
+  DRY_RUN,
+  governorWith,
+  issuerOn,
+  keys,
+  ORDER,
+  pendingEntries,
+  permitOf,
+  publishPlan,
+  publishResult,
+  redis,
+  reservations,
+  stepsOf,
+  SYMBOL,
+  useRedis,
+} from "./governor.fixture.ts";
 
-const SYMBOL = "BTCUSDT";
-const keys = createKeys();
-const RULES: Rules = {
-  killScoreCritical: 0.8,
-  executionsPerHour: 100,
-  executionsPer5Min: 100,
-  notionalPerDay: 10n ** 30n,
-  qtyPerDay: 10n ** 30n,
-};
-const { totals } = keys.reservations("governor", SYMBOL);
-let server: TestRedis;
-let redis: RedisClient;
-let plans = 0;
+const { totals } = reservations;
 
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "governor-test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
-beforeEach(async () => {
-  await redis.flushall();
-  for (const stream of [keys.streams.plan, keys.streams.result]) {
-    await redis.xgroup("CREATE", stream, "governor", "0", "MKSTREAM");
-  }
-  await writeSnapshot("0.004", "100000");
-});
-
-const writeSnapshot = (position_amt: string, mark_price: string) =>
-  redis.hset(keys.snapshot(SYMBOL), { position_amt, mark_price, ts_epoch: String(Date.now() / 1000) });
-
-const issuerOn = (client: RedisClient) =>
-  createIssuer({
-    redis: client,
-    keys,
-    issuer: "governor",
-    group: "governor",
-    permitTtlSec: 60,
-    denialTtlSec: 3_600,
-    reserveTtlMs: 120_000,
-  });
-
-function governorWith(options: Partial<GovernorOptions> = {}) {
-  const governor = new Governor({
-    redis,
-    keys,
-    issuer: issuerOn(redis),
-    rules: RULES,
-    disarmOn: { burstBreach: true, errors: 2 },
-    simulate: async () => "answer",
-    ...options,
-  });
-  const disarms: GovernorEvents["disarmed"][0][] = [];
-  governor.on("disarmed", (disarm) => disarms.push(disarm));
-  return { governor, disarms };
-}
-const burstOf = (executionsPer5Min: number) => ({ rules: { ...RULES, executionsPer5Min } });
-
-async function deliver(stream: string, fields: Record<string, string>, at = "*"): Promise<Entry> {
-  await redis.xadd(stream, at, ...Object.entries(fields).flat());
-  const reply = (await redis.xreadgroup("GROUP", "governor", "consumer", "STREAMS", stream, ">")) as
-    | [string, [string, string[]][]][]
-    | null;
-  const [id, flat] = reply?.[0]?.[1][0] ?? ["", []];
-  return { id, fields: fieldsOf(flat), deliveries: 1 };
-}
-/** As the Python apply-layer publishes it: no fields of ours, no record. */
-const publishPlan = (fields: Record<string, string> = {}) =>
-  deliver(keys.streams.plan, {
-    plan_id: (plans += 1).toString(16).padStart(16, "0"),
-    symbol: SYMBOL,
-    action: "PARTIAL_75",
-    kill_score: "0.5",
-    new_sl_proposed: "",
-    decision: "EXECUTE",
-    reason_codes: "",
-    steps: '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side": "close", "pct": 75.0}]',
-    ...fields,
-  });
-const publishResult = (plan: Entry, fields: Record<string, string>, id?: string) =>
-  deliver(
-    keys.streams.result,
-    {
-      plan_id: planIdOf(plan),
-      symbol: SYMBOL,
-      decision: "EXECUTE",
-      executed: "False",
-      would_execute: "False",
-      steps_results: "[]",
-      error: "",
-      ...fields,
-    },
-    id,
-  );
-const planIdOf = ({ fields }: Entry) => fields["plan_id"] ?? "";
-const permitOf = (plan: Entry) => redis.get(keys.permit("governor", planIdOf(plan)));
-const blockOf = async (plan: Entry) =>
-  JSON.parse((await redis.get(keys.block("governor", planIdOf(plan)))) ?? "null") as {
-    reason: string;
-  } | null;
-const pendingEntries = async (stream: string) => ((await redis.xpending(stream, "governor")) as [number])[0];
+useRedis();
 
 describe("a plan", () => {
   it("is permitted with quantity and notional of the snapshot", async () => {
@@ -162,7 +77,7 @@ describe("a plan", () => {
 
   it("is left pending when Redis is away", async () => {
     const plan = await publishPlan();
-    const away = connectForCommands({ url: server.url, name: "away", onError: () => undefined });
+    const away = connect();
     await disconnect(away);
     await expect(
       governorWith({
@@ -252,12 +167,13 @@ describe("a result", () => {
 });
 
 describe("the disarm", () => {
-  it("follows a burst: nothing is permitted until an operator deletes the keys", async () => {
+  it("follows a burst of orders: nothing is permitted until an operator deletes the keys", async () => {
     const { governor, disarms } = governorWith(burstOf(1));
     for (const reason of [undefined, "burst_limit_exceeded", "disarmed"]) {
       const plan = await publishPlan();
       await governor.answerPlan(plan);
       expect((await blockOf(plan))?.reason).toBe(reason);
+      if (reason === undefined) await governor.settleResult(await publishResult(plan, ORDER));
     }
     expect(disarms).toMatchObject([{ reason: "burst_limit_breach", context: { symbol: SYMBOL } }]);
     expect(await redis.xlen(keys.streams.governorEvents)).toBe(1);
@@ -268,12 +184,45 @@ describe("the disarm", () => {
     expect(await permitOf(plan)).not.toBeNull();
   });
 
+  it("does not follow promises, which deny and may come to nothing", async () => {
+    const { governor, disarms } = governorWith(burstOf(2));
+    const promised = [await publishPlan(), await publishPlan()];
+    for (const plan of promised) await governor.answerPlan(plan);
+    const denied = await publishPlan();
+    await governor.answerPlan(denied);
+    expect(await blockOf(denied)).toMatchObject({
+      reason: "burst_limit_exceeded",
+      context: { used: 2, adding: 1, max: 2, orders: 0 },
+    });
+    // One of the two becomes an order, and the other is still a promise.
+    const [first, second] = promised as [Entry, Entry];
+    await governor.settleResult(await publishResult(first, ORDER));
+    await governor.answerPlan(await publishPlan());
+    expect(disarms).toEqual([]);
+    await governor.settleResult(await publishResult(second, ORDER));
+    await governor.answerPlan(await publishPlan());
+    expect(disarms).toMatchObject([{ reason: "burst_limit_breach" }]);
+  });
+
+  it("does not follow a limit of 0, which refuses without any order", async () => {
+    const { governor, disarms } = governorWith(burstOf(0));
+    const plan = await publishPlan();
+    await governor.answerPlan(plan);
+    expect(await blockOf(plan)).toMatchObject({ reason: "burst_limit_exceeded" });
+    expect(disarms).toEqual([]);
+  });
+
   it("does not follow a burst when that rule is off", async () => {
     const { governor, disarms } = governorWith({
-      ...burstOf(0),
+      ...burstOf(1),
       disarmOn: { burstBreach: false, errors: Infinity },
     });
-    await governor.answerPlan(await publishPlan());
+    const first = await publishPlan();
+    await governor.answerPlan(first);
+    await governor.settleResult(await publishResult(first, ORDER));
+    const second = await publishPlan();
+    await governor.answerPlan(second);
+    expect(await blockOf(second)).toMatchObject({ reason: "burst_limit_exceeded", context: { orders: 1 } });
     expect(disarms).toEqual([]);
     expect(await redis.exists(keys.disarm)).toBe(0);
   });
@@ -324,10 +273,14 @@ describe("the disarm", () => {
       { outcome: "NOT_PLACED", error: "kill_switch_active" },
       { outcome: "NOT_PLACED", error: "execute_expired" },
       { would_execute: "True", outcome: "DRY_RUN" },
+      { ...DRY_RUN, error: "no price" },
+      { decision: "EXECUTE", error: "Binance testnet ping failed" },
     ]) {
-      await governor.settleResult(await publishResult(plan, fields));
+      // Of two symbols, so that none of them would only be held.
+      for (const symbol of [SYMBOL, "ETHUSDT"])
+        await governor.settleResult(await publishResult(plan, { ...fields, symbol }));
     }
-    const failed = await publishResult(plan, { error: "timeout" });
+    const failed = await publishResult(plan, { steps_results: stepsOf("error") });
     await governor.settleResult(failed);
     await governor.settleResult(failed);
     expect(disarms).toEqual([]);
@@ -336,9 +289,13 @@ describe("the disarm", () => {
   it("does not count the failures of a history that is read for the first time", async () => {
     const { governor, disarms } = governorWith();
     const plan = await publishPlan();
-    for (const hoursAgo of [30, 20, 2]) {
+    for (const [hoursAgo, symbol] of [
+      [30, SYMBOL],
+      [20, "ETHUSDT"],
+      [2, "SOLUSDT"],
+    ] as const) {
       const id = `${Date.now() - hoursAgo * 3_600_000}-0`;
-      await governor.settleResult(await publishResult(plan, { error: "timeout" }, id));
+      await governor.settleResult(await publishResult(plan, { symbol, steps_results: stepsOf("error") }, id));
     }
     expect(disarms).toEqual([]);
   });

@@ -3,7 +3,6 @@ import { EventEmitter } from "node:events";
 import {
   describeIssues,
   type GovernorReason,
-  ISSUERS,
   orderFate,
   type Keys,
   type OrderReason,
@@ -12,7 +11,6 @@ import {
   type PythonJson,
   resultEntry,
   type ResultEntry,
-  waitReasons,
 } from "@quantum/contract";
 import { type Answer, disarm, type Issued, type Issuer } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
@@ -26,8 +24,6 @@ import { positiveDecimal } from "./units.ts";
 const ERROR_WINDOW_MS = 3_600_000;
 const REFUSED_FOR_ACCOUNT = "rejected_for_account" satisfies OrderReason;
 const EVALUATION_ERROR = "evaluation_error" satisfies GovernorReason;
-/** A Python result names such a reason when no order was even tried: that is no error. */
-const WAIT_REASONS = new Set(waitReasons(ISSUERS));
 
 export interface GovernorOptions {
   redis: RedisClient;
@@ -81,9 +77,9 @@ export class Governor extends EventEmitter<GovernorEvents> {
     this.emit("answered", { plan, answer, issued });
     if (issued.kind === "denied") {
       const about = { symbol, plan_id: planId };
-      if (issued.reason === BURST_DENIAL && this.#options.disarmOn.burstBreach) {
-        await this.#disarm(BURST_BREACH, about);
-      }
+      // A promise denies, too, but it may come to nothing: a dry run, or a plan that ends BLOCKED.
+      const isBurst = issued.reason === BURST_DENIAL && issued.byOrders === true;
+      if (isBurst && this.#options.disarmOn.burstBreach) await this.#disarm(BURST_BREACH, about);
       if (issued.reason === EVALUATION_ERROR)
         await this.#countError(redisNow(this.#options.redis), { symbol }, { ...about, error: issued.reason });
     }
@@ -155,13 +151,9 @@ export class Governor extends EventEmitter<GovernorEvents> {
   }
 }
 
-/** An order that was tried and failed. What a halt, a limit or an expired permit stopped is no error. */
+/** An order that was tried and failed: refused, or its step failed. Where no order was tried, there is no error. */
 function orderFailed(result: ResultEntry): boolean {
-  const { decision, would_execute, outcome, error } = result;
-  const fate = orderFate(result);
-  if (fate === "ambiguous") return true;
-  if (decision !== "EXECUTE" || fate === "executed" || would_execute) return false;
-  return outcome === undefined ? error !== "" && !WAIT_REASONS.has(error) : outcome === "REJECTED";
+  return result.outcome === "REJECTED" || orderFate(result) === "ambiguous";
 }
 
 /** By Redis's clock, unlike the timestamps inside, which are their writers'. */

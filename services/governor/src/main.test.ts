@@ -1,14 +1,15 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { startRedisServer, startService } from "@quantum/testkit";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 
 const SYMBOL = "ETHUSDT";
 const PLAN = "67e6da21fa9fe506";
-const OTHER_PLAN = "3f58da1bdb590b3b";
+const PROMISED_BESIDE = "3f58da1bdb590b3b";
+const EXECUTED_BESIDE = "5c1ab27e0d6c4f10";
 const LOG_MS = 5_000;
 
-it("answers plans, disarms at a burst and reports both, as a process", async () => {
+it("answers plans, disarms at a burst of orders and reports both, as a process", async () => {
   const keys = createKeys();
   const server = await startRedisServer();
   const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
@@ -39,7 +40,20 @@ it("answers plans, disarms at a burst and reports both, as a process", async () 
     computed_notional: 5001,
   });
 
-  await publish(OTHER_PLAN);
+  await publish(PROMISED_BESIDE);
+  const blocked = ` BLOCK plan ${PROMISED_BESIDE} reason=burst_limit_exceeded`;
+  await governor.waitForLog(({ msg }) => msg.includes(blocked), LOG_MS);
+  const order = '[{"step": "CLOSE_FULL", "status": "success", "executed_qty": "2"}]';
+  await redis.xadd(
+    keys.streams.result,
+    "*",
+    ...["plan_id", PLAN, "symbol", SYMBOL, "decision", "EXECUTE", "executed", "True", "steps_results", order],
+  );
+  const { totals } = keys.reservations("governor", SYMBOL);
+  await vi.waitFor(async () => expect(await redis.hget(totals, "charged:qty")).toBe("200000000"), LOG_MS);
+  expect(await redis.exists(keys.disarm)).toBe(0);
+
+  await publish(EXECUTED_BESIDE);
   const disarmed = await governor.waitForLog(({ msg }) => msg.startsWith("AUTO_DISARM"), LOG_MS);
   expect(disarmed["rearm"]).toMatch(/^DEL quantum:governor:disarm quantum:governor:disarm:\d{4}-\d\d-\d\d$/);
   expect(await redis.exists(keys.disarm)).toBe(1);
@@ -49,7 +63,7 @@ it("answers plans, disarms at a burst and reports both, as a process", async () 
   const metrics = await (await fetch(`${governor.url}/metrics`)).text();
   for (const line of [
     `quantum_govern_allow_total{symbol="${SYMBOL}"} 1`,
-    `quantum_govern_block_total{symbol="${SYMBOL}",reason="burst_limit_exceeded"} 1`,
+    `quantum_govern_block_total{symbol="${SYMBOL}",reason="burst_limit_exceeded"} 2`,
     `quantum_govern_disarm_total{reason="burst_limit_breach"} 1`,
     `quantum_govern_exec_count_hour{symbol="${SYMBOL}"} 1`,
     `quantum_govern_exec_count_5min{symbol="${SYMBOL}"} 1`,

@@ -1,180 +1,188 @@
 /** Beside the Python apply-layer: what its results do to the limits. Source: WIRE.md, "What a live swap … showed". */
-import { createKeys } from "@quantum/contract";
-import { createIssuer } from "@quantum/permits";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { type Entry, fieldsOf } from "@quantum/streams";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Governor, type GovernorEvents } from "./handler.ts";
+import type { Entry } from "@quantum/streams";
+import * as fc from "fast-check";
+import { beforeEach, describe, expect, it } from "vitest";
+import {
+  blockOf,
+  bookedOf,
+  burstOf,
+  DRY_RUN,
+  governorWith,
+  keys,
+  NOTHING,
+  ORDER,
+  permitOf,
+  planIdOf,
+  publishPlan,
+  publishResult,
+  redis,
+  startAnew,
+  stepsOf,
+  sums,
+  UPDATE_SL,
+  useRedis,
+} from "./governor.fixture.ts";
 
-const SYMBOL = "BTCUSDT";
-const PLAN = "67e6da21fa9fe506";
-const keys = createKeys();
-const { totals, open, executions } = keys.reservations("governor", SYMBOL);
-const CLOSE = '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side": "close", "pct": 75.0}]';
-const UPDATE_SL = '[{"step": "UPDATE_SL", "type": "stop_loss_order", "price": 101.5}]';
-const steps = (...statuses: string[]) =>
-  JSON.stringify(statuses.map((status) => ({ step: "CLOSE_PARTIAL_75", status, details: "…" })));
-
-let server: TestRedis;
-let redis: RedisClient;
-let governor: Governor;
-let disarms: GovernorEvents["disarmed"][0][];
-
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "governor-test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
-beforeEach(async () => {
-  await redis.flushall();
-  for (const stream of [keys.streams.plan, keys.streams.result])
-    await redis.xgroup("CREATE", stream, "governor", "0", "MKSTREAM");
-  const now = String(Math.floor(Date.now() / 1000));
-  await redis.hset(keys.snapshot(SYMBOL), { position_amt: "0.004", mark_price: "100000.0", ts_epoch: now });
-  const issuer = createIssuer({
-    redis,
-    keys,
-    issuer: "governor",
-    group: "governor",
-    permitTtlSec: 60,
-    denialTtlSec: 3_600,
-    reserveTtlMs: 120_000,
-  });
-  const rules = { killScoreCritical: 0.8, executionsPerHour: 3, executionsPer5Min: 2 };
-  governor = new Governor({
-    redis,
-    keys,
-    issuer,
-    rules: { ...rules, notionalPerDay: 500_000_000_000n, qtyPerDay: 2_000_000n },
-    disarmOn: { burstBreach: true, errors: 2 },
-    simulate: async () => "answer",
-  });
-  disarms = [];
-  governor.on("disarmed", (disarm) => disarms.push(disarm));
-});
-
-async function deliver(stream: string, fields: Record<string, string>): Promise<Entry> {
-  await redis.xadd(stream, "*", ...Object.entries(fields).flat());
-  const reply = (await redis.xreadgroup("GROUP", "governor", "test", "STREAMS", stream, ">")) as [
-    string,
-    [string, string[]][],
-  ][];
-  const [id, flat] = reply[0]?.[1][0] ?? ["", []];
-  return { id, fields: fieldsOf(flat), deliveries: 1 };
-}
-const plan = (planId = PLAN, planSteps = CLOSE) =>
-  deliver(keys.streams.plan, {
-    plan_id: planId,
-    symbol: SYMBOL,
-    action: planSteps === CLOSE ? "PARTIAL_75" : "UPDATE_SL",
-    kill_score: "0.5",
-    decision: "EXECUTE",
-    steps: planSteps,
-  });
-const result = (fields: Record<string, string>, planId = PLAN) =>
-  deliver(keys.streams.result, {
-    plan_id: planId,
-    symbol: SYMBOL,
-    decision: "EXECUTE",
-    executed: "False",
-    would_execute: "False",
-    steps_results: "[]",
-    error: "",
-    timestamp: String(Math.floor(Date.now() / 1000)),
-    ...fields,
-  });
-const permitted = (planId = PLAN) => redis.exists(keys.permit("governor", planId));
-const sums = async () => {
-  const { "charged:qty": charged = "0", "reserved:qty": reserved = "0" } = await redis.hgetall(totals);
-  return { charged, reserved, open: await redis.hlen(open), executions: await redis.zcard(executions) };
+const BURST = 2;
+const NOT_IMPLEMENTED = {
+  executed: "True",
+  steps_results: '[{"step": "UPDATE_SL", "status": "not_implemented"}]',
 };
-const NOTHING = { charged: "0", reserved: "0", open: 0, executions: 0 };
+const FAILED = { executed: "True", steps_results: stepsOf("error") };
+/** How a plan ends without an order, by what Python says of it. */
+const WITHOUT_ORDER: Readonly<Record<string, Record<string, string>>> = {
+  "a dry run": DRY_RUN,
+  "a block": { decision: "BLOCKED", error: "permit_timeout_or_missing:missing_p33" },
+  "a skip": { decision: "SKIP", error: "no_position", steps_results: stepsOf("no_position") },
+  "a failure before the order": { decision: "ERROR", error: "Binance testnet ping failed" },
+  "steps that do nothing": NOT_IMPLEMENTED,
+};
 
-it("that come before the answer leave nothing to answer: many dry runs disarm nothing", async () => {
-  for (let index = 0; index < 6; index++) {
-    const planId = index.toString(16).padStart(16, "0");
-    const published = await plan(planId);
-    await governor.settleResult(
-      await result({ would_execute: "True", steps_results: steps("would_execute") }, planId),
+let running: ReturnType<typeof governorWith>;
+const answer = (plan: Entry) => running.governor.answerPlan(plan);
+const settle = (result: Entry) => running.governor.settleResult(result);
+
+useRedis();
+beforeEach(() => void (running = governorWith(burstOf(BURST))));
+
+describe("results without an order", () => {
+  const table = Object.entries(WITHOUT_ORDER);
+
+  it.each(table)("that come before the answer leave nothing to answer: %s", async (_, fields) => {
+    for (let n = 0; n < 3 * BURST; n++) {
+      const plan = await publishPlan();
+      await settle(await publishResult(plan, fields));
+      await answer(plan);
+      expect([await permitOf(plan), await blockOf(plan)]).toEqual([null, null]);
+    }
+    expect(await sums()).toEqual(NOTHING);
+    expect(running.disarms).toEqual([]);
+  });
+
+  it.each(table)("that come after the answer release it at once: %s", async (_, fields) => {
+    for (let n = 0; n < 3 * BURST; n++) {
+      const plan = await publishPlan();
+      await answer(plan);
+      expect(await sums()).toEqual({ charged: "0", reserved: "300000", open: 1, executions: 1 });
+      await settle(await publishResult(plan, fields));
+      expect(await sums()).toEqual(NOTHING);
+    }
+    expect(running.disarms).toEqual([]);
+  });
+
+  it("that come after more answers than the burst limit allows: the rest is denied, and nothing disarms", async () => {
+    const plans = [await publishPlan(), await publishPlan(), await publishPlan(), await publishPlan()];
+    for (const plan of plans) await answer(plan);
+    expect(await Promise.all(plans.map(async (plan) => (await blockOf(plan))?.reason))).toEqual(
+      // What is denied is no breach: no order has been placed.
+      [undefined, undefined, "burst_limit_exceeded", "burst_limit_exceeded"],
     );
-    await governor.answerPlan(published);
-    expect(await permitted(planId)).toBe(0);
-  }
-  expect(await sums()).toEqual(NOTHING);
-  expect(disarms).toEqual([]);
+    for (const plan of plans) await settle(await publishResult(plan, DRY_RUN));
+    expect(await sums()).toEqual(NOTHING);
+    expect(running.disarms).toEqual([]);
+  });
 });
 
-it("that come after the answer release it", async () => {
-  await governor.answerPlan(await plan());
-  expect(await sums()).toMatchObject({ reserved: "300000", open: 1 });
-  await governor.settleResult(await result({ would_execute: "True", steps_results: steps("would_execute") }));
-  expect(await sums()).toEqual(NOTHING);
+it("only orders disarm and only they stay counted, in whatever order answers and results come", async () => {
+  const ends = [...Object.values(WITHOUT_ORDER), ORDER, ORDER, FAILED];
+  const isOrder = (end: Record<string, string>) => end === ORDER || end === FAILED;
+  // Which end each plan comes to, and when it is answered and settled: the lower of all numbers comes first.
+  const plan = fc.record({ end: fc.constantFrom(...ends), answered: fc.nat(), settled: fc.nat() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(plan, { maxLength: 7 }), async (plans) => {
+      await startAnew();
+      const { governor, disarms } = governorWith({
+        ...burstOf(BURST),
+        disarmOn: { burstBreach: true, errors: Infinity },
+      });
+      let orders = 0;
+      let isDisarmed = false;
+      const events: { at: number; happens: () => Promise<void> }[] = [];
+      for (const { end, answered, settled } of plans) {
+        const entry = await publishPlan();
+        const result = await publishResult(entry, end);
+        events.push({
+          at: answered,
+          happens: async () => {
+            await governor.answerPlan(entry);
+            if ((await blockOf(entry))?.reason === "burst_limit_exceeded") isDisarmed ||= orders >= BURST;
+          },
+        });
+        events.push({
+          at: settled,
+          happens: async () => {
+            await governor.settleResult(result);
+            if (isOrder(end)) orders += 1;
+          },
+        });
+      }
+      for (const { happens } of events.toSorted((a, b) => a.at - b.at)) {
+        await happens();
+        expect(disarms).toHaveLength(isDisarmed ? 1 : 0);
+      }
+      expect(await sums()).toMatchObject({ reserved: "0", open: 0, executions: orders });
+    }),
+    { numRuns: 40 },
+  );
 });
 
 describe("an UPDATE_SL, which Python lets through as an execution", () => {
   it("is permitted, and neither reserves nor charges anything", async () => {
-    await governor.answerPlan(await plan(PLAN, UPDATE_SL));
-    expect(await permitted()).toBe(1);
+    const plan = await publishPlan({ steps: UPDATE_SL });
+    await answer(plan);
+    expect(await permitOf(plan)).not.toBeNull();
     expect(await sums()).toEqual(NOTHING);
-    await governor.settleResult(
-      await result({
-        executed: "True",
-        steps_results: '[{"step": "UPDATE_SL", "status": "not_implemented"}]',
-      }),
-    );
+    await settle(await publishResult(plan, NOT_IMPLEMENTED));
     expect(await sums()).toEqual(NOTHING);
-    expect(await redis.get(keys.booked("governor", PLAN))).toMatch(/^ended /);
+    expect(await bookedOf(plan)).toMatch(/^ended /);
   });
 });
 
 describe("a step that failed", () => {
   it("is charged as it was reserved, books the plan, and counts as an error", async () => {
-    for (const planId of [PLAN, "3f58da1bdb590b3b"]) {
-      await governor.answerPlan(await plan(planId));
-      await governor.settleResult(await result({ executed: "True", steps_results: steps("error") }, planId));
+    const plans = [await publishPlan(), await publishPlan()];
+    for (const plan of plans) {
+      await answer(plan);
+      await settle(await publishResult(plan, FAILED));
+      expect(await bookedOf(plan)).toMatch(/^executed /);
     }
     expect(await sums()).toEqual({ charged: "600000", reserved: "0", open: 0, executions: 2 });
-    expect(disarms).toEqual([]);
-    const held = "0123456789abcdef";
-    await governor.answerPlan(await plan(held));
-    expect(await redis.get(keys.block("governor", held))).toContain('"reason": "orders_refused"');
-    expect(await redis.get(keys.booked("governor", PLAN))).toMatch(/^executed /);
+    expect(running.disarms).toEqual([]);
+    const held = await publishPlan();
+    await answer(held);
+    expect(await blockOf(held)).toMatchObject({ reason: "orders_refused" });
   });
 
   it("is charged as reserved even where another step says a quantity", async () => {
-    await governor.answerPlan(await plan());
+    const plan = await publishPlan();
+    await answer(plan);
     const success = { step: "CLOSE_PARTIAL_75", status: "success", executed_qty: "0.001" };
     const steps_results = JSON.stringify([success, { step: "CLOSE_PARTIAL_75", status: "error" }]);
-    await governor.settleResult(await result({ executed: "True", steps_results }));
+    await settle(await publishResult(plan, { executed: "True", steps_results }));
     expect(await sums()).toMatchObject({ charged: "300000" });
   });
 });
 
 it("a SKIP, which Python writes for a plan it has seen before, releases nothing and charges nothing", async () => {
-  await governor.answerPlan(await plan());
+  const plan = await publishPlan();
+  await answer(plan);
   const before = await sums();
-  expect(await governor.settleResult(await result({ decision: "SKIP" }))).toEqual({ kind: "ack" });
+  expect(await settle(await publishResult(plan, { decision: "SKIP" }))).toEqual({ kind: "ack" });
   expect(await sums()).toEqual(before);
-  expect(await redis.exists(keys.booked("governor", PLAN))).toBe(0);
+  expect(await bookedOf(plan)).toBeNull();
 });
 
 it("an order books its plan id: after the operators' reset the same plan is denied", async () => {
-  await governor.answerPlan(await plan());
-  await redis.del(keys.permit("governor", PLAN));
-  const order =
-    '[{"step": "CLOSE_PARTIAL_75", "status": "success", "order_id": "1", "executed_qty": "0.003"}]';
-  const executed = await result({ executed: "True", steps_results: order });
-  await governor.settleResult(executed);
+  const plan = await publishPlan();
+  await answer(plan);
+  await redis.del(keys.permit("governor", planIdOf(plan)));
+  const executed = await publishResult(plan, ORDER);
+  await settle(executed);
   // The reset, some time later.
   const resultMs = Number(executed.id.split("-")[0]);
-  await redis.set(keys.booked("governor", PLAN), `executed ${resultMs - 1}`, "KEEPTTL");
-  await governor.answerPlan(await plan());
-  expect(await permitted()).toBe(0);
-  expect(JSON.parse((await redis.get(keys.block("governor", PLAN))) ?? "")).toMatchObject({
-    reason: "already_executed",
-  });
+  await redis.set(keys.booked("governor", planIdOf(plan)), `executed ${resultMs - 1}`, "KEEPTTL");
+  const again = await publishPlan({ plan_id: planIdOf(plan) });
+  await answer(again);
+  expect(await permitOf(again)).toBeNull();
+  expect(await blockOf(again)).toMatchObject({ reason: "already_executed" });
 });
