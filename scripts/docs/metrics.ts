@@ -5,6 +5,7 @@ import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-
 import { RedisClock } from "../../packages/redis/src/index.ts";
 import { observeClock } from "../../packages/service-kit/src/clock.ts";
 import { observeExchange } from "../../packages/service-kit/src/exchange-pauses.ts";
+import { countDropped } from "../../packages/service-kit/src/log.ts";
 import { observeReadiness } from "../../packages/service-kit/src/readiness-telemetry.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
 import { observeConsumers } from "../../packages/service-kit/src/stream-telemetry.ts";
@@ -25,6 +26,7 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
       observeRedis(idle(), createKeys(), registry);
       observeClock(new RedisClock(idle()), registry);
       observeReadiness(idle(), registry);
+      countDropped(registry);
     },
   },
   {

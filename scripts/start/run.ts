@@ -35,6 +35,8 @@ export async function runPipeline(options: Options): Promise<number> {
       return BROKEN;
     },
   );
+  // A pager may take its time: nothing of the run waits for it any more.
+  await output.written();
   return output.closed.aborted && !isReaderGone(output.closed) ? sayUnwritten(output.closed) : code;
 }
 

@@ -66,6 +66,55 @@ describe("an output", () => {
   });
 });
 
+describe("an output that nobody reads", () => {
+  /** Takes nothing until `read`. */
+  function unread() {
+    const written: string[] = [];
+    let take: (() => void) | undefined;
+    let isRead = false;
+    const stream = new Writable({
+      write(chunk, _encoding, done) {
+        take = () => {
+          written.push(String(chunk));
+          done();
+        };
+        if (isRead) take();
+      },
+    });
+    const read = () => {
+      isRead = true;
+      take?.();
+    };
+    return { output: new Output(stream), stream, written, read };
+  }
+  const LINES = 100_000;
+
+  it("keeps some megabytes, and says then how many lines are missing, where they are", async () => {
+    const { output, stream, written, read } = unread();
+    for (let number = 1; number <= LINES; number++) output.line(String(number).padStart(99));
+    expect(stream.writableLength).toBeLessThan(5 * 2 ** 20);
+    read();
+    await output.written();
+    output.line("read again");
+    await output.written();
+    const kept = written.filter((text) => text !== "").length - 2;
+    expect(kept).toBeGreaterThan(LINES / 4);
+    expect(written[kept - 1]).toBe(`${String(kept).padStart(99)}\n`);
+    expect(written.filter((text) => text !== "").slice(kept)).toEqual([
+      `${LINES - kept} lines dropped: nobody read this output for a while\n`,
+      "read again\n",
+    ]);
+  });
+
+  it("has written an answer of any size whole before its process ends", async () => {
+    const { output, written, read } = unread();
+    output.block("x\n".repeat(8 * 2 ** 20));
+    read();
+    await output.written();
+    expect(written.join("")).toHaveLength(16 * 2 ** 20);
+  });
+});
+
 describe("a log record", () => {
   const record = (fields: object) => `${JSON.stringify({ level: 30, service: "apply-layer", ...fields })}\n`;
   const WAIT =

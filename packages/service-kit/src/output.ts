@@ -28,6 +28,9 @@ export function spans(texts: readonly string[], ...values: readonly (string | St
 
 type Stream = Writable & { isTTY?: boolean };
 
+/** What a reader that stands still, such as a pager, may have before it. More than any one command prints. */
+const UNREAD_MAX_BYTES = 4 * 2 ** 20;
+
 const CLEAR_LINE = "\r\x1b[2K";
 const CLEAR_SCREEN = "\x1b[2J\x1b[H";
 
@@ -36,6 +39,8 @@ export class Output {
   readonly #closed = new AbortController();
   /** What stands below the last line, on a terminal. */
   #status = "";
+  /** Lines that were not even kept, because nobody reads. */
+  #dropped = 0;
 
   constructor(stream: Stream) {
     this.#stream = stream;
@@ -49,6 +54,11 @@ export class Output {
   /** Aborted once nothing can be written any more; the reason is the error of the stream. Lines are dropped from then on. */
   get closed(): AbortSignal {
     return this.#closed.signal;
+  }
+
+  /** Resolves when everything is with its reader, or the output is closed. Before a `process.exit`, which drops the rest. */
+  async written(): Promise<void> {
+    await new Promise<void>((resolve) => this.#stream.write("", () => resolve()));
   }
 
   line(line: Line): void {
@@ -101,7 +111,19 @@ export class Output {
   }
 
   #write(text: string): void {
-    if (text !== "" && !this.closed.aborted) this.#stream.write(text);
+    if (text === "" || this.closed.aborted) return;
+    if (this.#stream.writableLength <= UNREAD_MAX_BYTES) {
+      this.#stream.write(text);
+      return;
+    }
+    if (this.#dropped === 0) this.#stream.once("drain", () => this.#sayDropped());
+    this.#dropped += text.split("\n").length - 1;
+  }
+
+  #sayDropped(): void {
+    const count = this.#dropped;
+    this.#dropped = 0;
+    this.line(`${count} lines dropped: nobody read this output for a while`);
   }
 }
 

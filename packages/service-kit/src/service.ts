@@ -16,7 +16,7 @@ import {
 } from "@quantum/redis";
 import type { StreamConsumer } from "@quantum/streams";
 import type { FastifyInstance } from "fastify";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { clocksAgree, observeClock } from "./clock.ts";
@@ -30,12 +30,11 @@ import {
 } from "./config.ts";
 import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
 import { createHttp } from "./http.ts";
-import { createLogOutput } from "./log-output.ts";
+import { createLog } from "./log.ts";
 import { standardOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { redisProblems } from "./redis-readiness.ts";
 import { observeReadiness } from "./readiness-telemetry.ts";
-import { reportable } from "./reportable.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
 import { startUpkeep } from "./upkeep.ts";
@@ -259,10 +258,7 @@ async function run<Schema extends z.ZodObject>(
   const port = definition.port(config);
   const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
   const level = definition.level?.(config) ?? "info";
-  const log = pino(
-    { level, base: { service: name, instance }, serializers: { err: reportable } },
-    createLogOutput(),
-  );
+  const log = createLog({ level, base: { service: name, instance } }, registry);
   for (const warning of warnings) log.warn(warning);
   const begin = async () => {
     // First of all, so that a start that waits can be asked what for. Work is taken up after it: the port is part of the
