@@ -3,7 +3,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";
 import { createExchangeSim, DEFAULT_MARKET } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { patienceMs, type ServiceProcess, startRedisServer, startService } from "@quantum/testkit";
+import {
+  patienceMs,
+  type ServiceProcess,
+  startProgram,
+  startRedisServer,
+  startService,
+} from "@quantum/testkit";
+import { join } from "node:path";
 
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
@@ -42,6 +49,13 @@ function environment(name: string, redisUrl: string, venueUrl: string): Record<s
   return { REDIS_URL: redisUrl, ...own[name] };
 }
 
+export interface EarlierRelease {
+  /** Of its tree. */
+  folder: string;
+  /** Variables of the rig that it does not know. */
+  lacks: readonly string[];
+}
+
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
 export async function startRig() {
@@ -57,6 +71,18 @@ export async function startRig() {
     venueUrl,
     async start(name: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
       const service = await startService(name, { ...environment(name, redis.url, venueUrl), ...env });
+      services.push(service);
+      return service;
+    },
+    /** The same service of an earlier release, which refuses the variables that came after it. */
+    async startEarlier(
+      { folder, lacks }: EarlierRelease,
+      name: string,
+      env: Record<string, string> = {},
+    ): Promise<ServiceProcess> {
+      const known = { ...environment(name, redis.url, venueUrl), ...env };
+      for (const variable of lacks) delete known[variable];
+      const service = await startProgram(name, join(folder, "services", name, "src/main.ts"), known);
       services.push(service);
       return service;
     },

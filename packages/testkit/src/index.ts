@@ -14,5 +14,5 @@ export { canShiftRedisClock } from "./redis-clock.ts";
 export { startRedisServer } from "./redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./redis-server.ts";
 export { shellWord } from "./shell-word.ts";
-export { startService } from "./process.ts";
+export { startProgram, startService } from "./process.ts";
 export type { LogRecord, ServiceExit, ServiceProcess } from "./process.ts";

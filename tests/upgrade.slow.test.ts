@@ -1,0 +1,220 @@
+/**
+ * Upgrades under load: the services of an earlier release are replaced by today's and back, one after another, while plans
+ * flow. No order is doubled and no plan is lost; what an upgrade costs are plans that end BLOCKED.
+ */
+import { connectForBlocking } from "@quantum/redis";
+import { patienceMs, type ServiceProcess } from "@quantum/testkit";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { drain } from "../scripts/start/drain.ts";
+import { collectEvidence, stopStrategy } from "../scripts/start/evidence.ts";
+import { History } from "../scripts/start/history.ts";
+import { checkInvariants } from "../scripts/start/invariants.ts";
+import { StreamTail } from "../scripts/start/stream-tail.ts";
+import { earlierRelease, whyAbsent } from "./earlier-release.ts";
+import { type EarlierRelease, eventually, type Rig, startRig, SYMBOLS } from "./rig.ts";
+
+const EARLIER = "14fd32e";
+const LACKS = ["EXECUTOR_ABSENCE_SEC"];
+
+/** In which they are upgraded; they are rolled back in the opposite order. */
+const SERVICES = ["executor", "position-brain", "governor", "apply-layer"] as const;
+type Service = (typeof SERVICES)[number];
+type Version = "earlier" | "today";
+
+/** So many plans end between two steps. */
+const PLANS_A_STEP = 40;
+const STEP_MS = 20_000;
+const DRAIN_MS = 20_000;
+
+let rig: Rig;
+let release: EarlierRelease;
+let flow: Awaited<ReturnType<typeof startFlow>>;
+
+const absent = await whyAbsent(EARLIER);
+if (absent !== undefined) console.warn(`The upgrade tests are skipped: ${absent}`);
+
+/** What flows through the pipeline, and which version of each service runs. */
+async function startFlow() {
+  const running = new Map<Service, ServiceProcess[]>();
+  const history = new History();
+  const tail = new StreamTail(
+    connectForBlocking({ url: rig.redis.url, name: "tail", onError: () => undefined }),
+    rig.keys,
+    history,
+  );
+  const start = (service: Service, version: Version, instance: string = service) => {
+    const env = { INSTANCE: instance };
+    return version === "today" ? rig.start(service, env) : rig.startEarlier(release, service, env);
+  };
+  await Promise.all(SERVICES.map(async (service) => running.set(service, [await start(service, "earlier")])));
+  const feed = await rig.start("harvest-feed", { FEED_RATE: "60", FEED_SEED: "5" });
+  let counted = 0;
+  return {
+    history,
+    /** Waits until so many more plans have ended. */
+    async more(plans = PLANS_A_STEP): Promise<void> {
+      const until = history.ended.size + plans;
+      await eventually(
+        async () => (history.ended.size >= until ? true : undefined),
+        STEP_MS,
+        `${until} plans have ended`,
+      );
+    },
+    /** As the installer does it: the one ends, the other starts. */
+    async replace(service: Service, version: Version): Promise<void> {
+      await Promise.all((running.get(service) ?? []).map((process) => process.stop()));
+      running.set(service, [await start(service, version)]);
+    },
+    /** The other is started first, and some plans have both. */
+    async replaceBeside(service: Service, version: Version): Promise<void> {
+      const before = running.get(service) ?? [];
+      const process = await start(service, version, `${service}-${version}`);
+      running.set(service, [...before, process]);
+      await this.more();
+      await Promise.all(before.map((one) => one.stop()));
+      running.set(service, [process]);
+    },
+    /** The plans that have ended since the last call, by how. */
+    tally(): Record<string, number> {
+      const tally: Record<string, number> = {};
+      for (const { outcome, reason, detail } of history.results.slice(counted)) {
+        const name = [outcome, reason, detail].filter((word) => word !== "").join(" ");
+        tally[name] = (tally[name] ?? 0) + 1;
+      }
+      counted = history.results.length;
+      return tally;
+    },
+    /** Ends the load. @returns what is still under way or breaks an invariant, and which one was not checked by anything */
+    async broken(): Promise<string[]> {
+      await feed.stop();
+      await stopStrategy(rig.venueUrl);
+      const { client: redis, keys, venueUrl } = rig;
+      const underWay = await drain({ redis, keys, history, tail, deadlineMs: patienceMs(DRAIN_MS) });
+      const sources = {
+        redis,
+        keys,
+        exchangeUrl: venueUrl,
+        history,
+        requiredIssuers: ["governor", "p33"],
+        halts: [],
+      };
+      // The ledger follows the last fill with the next refresh.
+      const findings = await eventually(
+        async () => {
+          const found = checkInvariants(await collectEvidence(sources));
+          return found.I7.violations.length === 0 ? found : undefined;
+        },
+        10_000,
+        "the ledgers equal the fills",
+      );
+      const found = Object.entries(findings).flatMap(([name, { violations, checked }]) =>
+        (checked === 0 ? ["nothing to check it by"] : violations).map((sentence) => `${name}: ${sentence}`),
+      );
+      return [...underWay, ...found];
+    },
+    stop: () => tail.stop(),
+  };
+}
+
+/** How the plans have ended since the last time, for whoever wants to know what an upgrade costs. */
+function show(what: string): void {
+  console.info(`${what}: ${JSON.stringify(flow.tally())}`);
+}
+
+async function sim(method: "POST" | "DELETE", body?: object): Promise<void> {
+  const response = await fetch(`${rig.venueUrl}/sim/faults`, {
+    method,
+    ...(body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`/sim/faults answered ${response.status}`);
+}
+
+async function ordersInDoubt(): Promise<number> {
+  const counts = await Promise.all(SYMBOLS.map((symbol) => rig.client.scard(rig.keys.unknown(symbol))));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Some orders are answered by 503, executed or not, and no query is answered. */
+async function bringIntoDoubt(orders: number): Promise<void> {
+  await sim("POST", { kind: "503_before", path: "GET /fapi/v1/order", count: 100_000 });
+  await sim("POST", { kind: "503_after", count: orders / 2 });
+  await sim("POST", { kind: "503_before", count: orders / 2 });
+  await eventually(
+    async () => ((await ordersInDoubt()) >= orders ? true : undefined),
+    STEP_MS,
+    `${orders} orders are in doubt`,
+  );
+}
+
+async function endOfDoubt(): Promise<void> {
+  await sim("DELETE");
+  await eventually(
+    async () => ((await ordersInDoubt()) === 0 ? true : undefined),
+    30_000,
+    "no order is in doubt",
+  );
+}
+
+describe.skipIf(absent !== undefined)(`a pipeline of ${EARLIER}, upgraded while plans flow,`, () => {
+  beforeAll(async () => {
+    release = { folder: await earlierRelease(EARLIER), lacks: LACKS };
+  });
+  beforeEach(async () => {
+    rig = await startRig();
+    flow = await startFlow();
+  });
+  afterEach(async () => {
+    await flow.stop();
+    await rig.stop();
+  });
+
+  for (const service of SERVICES) {
+    it(`keeps every invariant while its ${service} is replaced by today's, and back`, async () => {
+      await flow.more();
+      show("before");
+      await flow.replace(service, "today");
+      await flow.more();
+      show(`${service}: today`);
+      await flow.replaceBeside(service, "earlier");
+      await flow.more();
+      show(`${service}: earlier, side by side at first`);
+      expect(await flow.broken()).toEqual([]);
+      show("at the end");
+    });
+  }
+
+  it("keeps every invariant while all are upgraded, and rolled back in the opposite order", async () => {
+    for (const service of SERVICES) {
+      await flow.replace(service, "today");
+      await flow.more();
+      show(`${service}: today`);
+    }
+    await eventually(
+      async () => ((await rig.client.hlen(rig.keys.handedOver)) < SYMBOLS.length ? true : undefined),
+      10_000,
+      "no hand-over is kept of an order that has its outcome",
+    );
+    for (const service of SERVICES.toReversed()) {
+      await flow.replace(service, "earlier");
+      await flow.more();
+      show(`${service}: earlier`);
+    }
+    expect(await flow.broken()).toEqual([]);
+    show("at the end");
+  });
+
+  it("settles the orders that are in doubt while the executor is replaced, and replaced back", async () => {
+    await bringIntoDoubt(4);
+    await flow.replace("executor", "today");
+    await endOfDoubt();
+    await flow.more();
+    show("executor: today, orders in doubt");
+    await bringIntoDoubt(4);
+    await flow.replaceBeside("executor", "earlier");
+    await endOfDoubt();
+    await flow.more();
+    show("executor: earlier, side by side at first, orders in doubt");
+    expect(await flow.broken()).toEqual([]);
+    show("at the end");
+  });
+});
