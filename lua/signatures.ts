@@ -82,8 +82,8 @@ export interface Signatures {
     args: "plan_id" | "attempt" | "outcome" | "reason" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "group" | "settled_sec";
   };
   "permits/balance": {
-    keys: "open" | "expiry" | "totals" | "executions";
-    args: "reserve_ms";
+    keys: "open" | "expiry" | "totals" | "executions" | "charges";
+    args: "reserve_ms" | "counts";
   };
   "permits/consume": {
     keys: "plan" | "spent" | "waiting" | "executes" | "handed_over" | "results" | "kill_switch" | "disarm" | "disarm_today";
@@ -96,19 +96,19 @@ export interface Signatures {
     args: "reason" | "context_json" | "today_sec";
   };
   "permits/issue": {
-    keys: "plan" | "permit" | "denial" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "permits" | "plans" | "open" | "expiry" | "totals" | "executions" | "unsettled" | "booked";
+    keys: "plan" | "permit" | "denial" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "permits" | "plans" | "open" | "expiry" | "totals" | "executions" | "charges" | "unsettled" | "booked";
     args: "plan_id" | "symbol" | "issuer" | "attempt" | "group" | "verdict" | "reason" | "permit_json" | "context_json" | "permit_sec" | "denial_sec" | "amounts" | "limits" | "reserve_ms";
   };
   "permits/release_ended": {
-    keys: "plan" | "handed_over" | "unsettled" | "open" | "expiry" | "totals" | "executions";
+    keys: "plan" | "handed_over" | "unsettled" | "open" | "expiry" | "totals" | "executions" | "charges";
     args: "plan_id" | "attempt" | "charges" | "result_ms" | "fills_ms";
   };
   "permits/settle_reservation": {
-    keys: "results" | "open" | "expiry" | "totals" | "executions" | "booked";
+    keys: "results" | "open" | "expiry" | "totals" | "executions" | "charges" | "booked";
     args: "group" | "entry_id" | "attempt" | "amounts" | "executed_ms" | "fate" | "fate_sec";
   };
   "plans/look_after": {
-    keys: "plan" | "dedupe" | "spent" | "waiting" | "symbols" | "handed_over" | "results";
+    keys: "plan" | "dedupe" | "spent" | "order" | "waiting" | "symbols" | "handed_over" | "results";
     args: "plan_id" | "symbol" | "attempt";
   };
   "plans/open": {

@@ -1,72 +1,128 @@
--- Makes the sums of one issuer and symbol again from the open reservations, where they disagree: a total that lost its
--- reservation would be promised for ever. Everything is read, compared and rewritten in one step, so nothing that is
--- reserved meanwhile is missed. What was charged is no sum of anything that is kept, and stays.
+-- Makes the sums of one issuer and symbol again from what they sum, where they disagree: what is reserved from the open
+-- reservations, what was charged today from the charges. A total that lost its reservation would be promised for ever,
+-- and one that was lost or written by somebody else would allow what the day has used. Everything is read, compared and
+-- rewritten in one step, so nothing that is reserved meanwhile is missed.
 --
 -- KEYS
 --   open         reservations of this issuer and symbol, see permits/reservations.lua
 --   expiry       ditto
 --   totals       ditto
 --   executions   ditto
+--   charges      ditto
 -- ARGV
 --   reserve_ms   when a reservation without a time runs out
+--   counts       1 if the issuer's limits count executions, else 0
 -- REPLY
 --   BALANCED     nothing was changed
 --   CORRECTED    what disagreed, in words
 --@include shared/now.lua
+--@include shared/record.lua
 --@include permits/reservations.lua
-local open, expiry, totals, executions = unpack(KEYS)
-local reserve_ms = tonumber(ARGV[1])
+local open, expiry, totals, executions, charges = unpack(KEYS)
+local reserve_ms, counts = tonumber(ARGV[1]), ARGV[2] == '1'
+-- More are read only where something is wrong: this is done every few seconds.
+local COUNTED_MAX = 5000
 
 -- A key of the wrong type fails here, before anything is written.
-local reserved = redis.call('HLEN', open) > 0 and redis.call('HGETALL', open) or {}
-local kept = redis.call('HGETALL', totals)
-local times = redis.call('ZRANGE', expiry, 0, -1)
--- Older ones count for no limit, and an account may have had very many: this is done every few seconds.
-local COUNTED_MAX = 2000
-local counted = redis.call('ZREVRANGEBYSCORE', executions, '+inf', int(now_ms() - HOUR_MS), 'LIMIT', 0, COUNTED_MAX)
-
-local function read(text)
-  local amounts = {}
-  for name, amount in pairs(cjson.decode(text)) do amounts['reserved:' .. name] = whole(amount) end
-  return amounts
+local now = now_ms()
+local today = utc_day(now)
+local reserved, kept = hash(open), hash(totals)
+local is_sealed = kept.seal == seal_of(kept)
+local is_right = holds(kept, open, charges) and not (counts and lacks_counts(open, executions, charges))
+local function scores(...)
+  local flat, found = redis.call(...), {}
+  for i = 1, #flat, 2 do found[flat[i]] = tonumber(flat[i + 1]) end
+  return found
 end
-local sums, is_open, unreadable = {}, {}, {}
-for i = 1, #reserved, 2 do
-  local ok, amounts = pcall(read, reserved[i + 1])
-  is_open[reserved[i]] = ok or nil
-  if not ok then unreadable[#unreadable + 1] = reserved[i] end
-  for field, amount in pairs(ok and amounts or {}) do sums[field] = plus(sums[field] or '0', amount) end
-end
-local wrong = {}
-for i = 1, #kept, 2 do
-  if kept[i]:find('reserved:', 1, true) == 1 then
-    local field, sum = kept[i], sums[kept[i]] or '0'
-    local ok, total = pcall(whole, kept[i + 1])
-    if not ok or total ~= sum then wrong[field] = sum end
-    sums[field] = nil
-  end
-end
-for field, sum in pairs(sums) do wrong[field] = sum end
+local times = scores('ZRANGE', expiry, 0, -1, 'WITHSCORES')
+local counted = scores('ZREVRANGEBYSCORE', executions, '+inf', int(horizon(now)), 'WITHSCORES', 'LIMIT', 0, is_right and COUNTED_MAX or -1)
+local charged_for = is_right and redis.call('HLEN', charges) > COUNTED_MAX and {} or hash(charges)
 
 local corrected = {}
 local function correct(what, ...)
   corrected[#corrected + 1] = what
   redis.call(...)
 end
-for _, attempt in ipairs(unreadable) do correct('unreadable ' .. attempt, 'HDEL', open, attempt) end
-local has_time = {}
-for _, attempt in ipairs(times) do
-  has_time[attempt] = true
+
+local function amounts_of(text)
+  local amounts = {}
+  for name, amount in pairs(cjson.decode(text)) do amounts[name] = whole(amount) end
+  return amounts
+end
+local function add(sums, kind, amounts)
+  for name, amount in pairs(amounts) do sums[kind .. name] = plus(sums[kind .. name] or '0', amount) end
+end
+
+local sums, is_open, is_charged, knows_all, has_today = {}, {}, {}, true, false
+for attempt, text in pairs(reserved) do
+  local ok, amounts = pcall(amounts_of, text)
+  if ok then
+    is_open[attempt] = true
+    add(sums, 'reserved:', amounts)
+  else
+    correct('unreadable ' .. attempt, 'HDEL', open, attempt)
+  end
+end
+for execution, text in pairs(charged_for) do
+  local at, json = text:match('^(%d+) (.*)$')
+  local ok, amounts = pcall(amounts_of, json)
+  -- Later than now counts as now.
+  at = ok and tonumber(at) and math.min(tonumber(at), now)
+  if not at then
+    knows_all = false
+    correct('unreadable charge ' .. execution, 'HDEL', charges, execution)
+  elseif at < horizon(now) then
+    if not counted[execution] then redis.call('HDEL', charges, execution) end
+  else
+    is_charged[execution] = true
+    if utc_day(at) == today then
+      has_today = true
+      add(sums, 'charged:', amounts)
+    end
+    if not counted[execution] then correct('no count of ' .. execution, 'ZADD', executions, int(at), execution) end
+  end
+end
+
+for attempt in pairs(times) do
   if not is_open[attempt] then correct('time of ' .. attempt, 'ZREM', expiry, attempt) end
 end
 for attempt in pairs(is_open) do
-  if not has_time[attempt] then correct('no time of ' .. attempt, 'ZADD', expiry, int(now_ms() + reserve_ms), attempt) end
+  if not times[attempt] then correct('no time of ' .. attempt, 'ZADD', expiry, int(now + reserve_ms), attempt) end
+  if counts and not redis.call('ZSCORE', executions, attempt) then
+    correct('no count of ' .. attempt, 'ZADD', executions, int(math.min((times[attempt] or now + reserve_ms) - reserve_ms, now)), attempt)
+  end
 end
-for _, member in ipairs(counted) do
-  if not is_order(member) and not is_open[member] then correct('count of ' .. member, 'ZREM', executions, member) end
+for execution, at in pairs(counted) do
+  if not is_order(execution) then
+    if not is_open[execution] then correct('count of ' .. execution, 'ZREM', executions, execution) end
+  elseif utc_day(math.min(at, now)) == today and not is_charged[execution] then
+    -- Charged by a version that kept no charges, or its charge was lost.
+    knows_all = false
+  end
 end
+
+-- A sum that is sealed is what the scripts have added, and so it stands even where its charges are gone. One that is
+-- not is worth nothing, unless it sums what is known nowhere else: then the larger counts.
+local day = tonumber(kept.day)
+local is_of_today = day and day >= tonumber(today)
+local wrong = {}
+for field, text in pairs(kept) do
+  local is_reserved, is_charge = field:find('reserved:', 1, true) == 1, field:find('charged:', 1, true) == 1
+  if is_reserved or is_charge and (is_of_today or has_today) then
+    local ok, total = pcall(whole, text)
+    local sum = sums[field] or '0'
+    local stands = is_charge and is_of_today and (is_sealed or not knows_all)
+    if ok and stands and more(total, sum) then sum = total end
+    if text ~= sum then wrong[field] = sum end
+    sums[field] = nil
+  end
+end
+for field, sum in pairs(sums) do wrong[field] = sum end
 for field, sum in pairs(wrong) do correct(field .. ' ' .. sum, 'HSET', totals, field, sum) end
-if #corrected == 0 then return { 'BALANCED' } end
+if has_today and not is_of_today then correct('day ' .. today, 'HSET', totals, 'day', today)
+elseif kept.day and not day then correct('day', 'HDEL', totals, 'day') end
+if #corrected == 0 and is_right then return { 'BALANCED' } end
 -- Whoever decided by the old sums decides again.
 redis.call('HINCRBY', totals, 'releases', 1)
-return { 'CORRECTED', table.concat(corrected, ', ') }
+seal(totals)
+return { 'CORRECTED', table.concat(#corrected > 0 and corrected or { 'seal' }, ', ') }

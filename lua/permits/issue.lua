@@ -19,6 +19,7 @@
 --   expiry       ditto
 --   totals       ditto
 --   executions   ditto; only where a limit counts them
+--   charges      ditto
 --   unsettled    ZSET of this symbol's claimed orders: while there is one, no reservation runs out
 --   booked       STRING, what this issuer knows of the plan's end, see permits/settle_reservation.lua
 -- ARGV
@@ -42,6 +43,7 @@
 --   GRANTED      the permit is there
 --   DENIED       reason by_orders: the denial is there; by_orders is 1 if the orders of the window use up the limit without
 --                any open reservation, else 0. A promise may come to nothing, so it denies and proves no burst
+--   UNBALANCED   sums or counts are not what the scripts left: permits/balance makes them again; nothing was changed
 --   CONFLICT     reserved amount: others have promised too much for this quantity; nothing was changed
 --   REPLAYED     this attempt has its answer; the entry is acknowledged
 --   ENDED        the plan ended, waits in another attempt, or has no record and is old; the entry is acknowledged
@@ -52,7 +54,7 @@
 --@include shared/stream.lua
 --@include permits/reservations.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
-local permits, plans, open, expiry, totals, executions, unsettled, booked = unpack(KEYS, 8, 15)
+local permits, plans, open, expiry, totals, executions, charges, unsettled, booked = unpack(KEYS, 8, 16)
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
@@ -113,10 +115,13 @@ if verdict == 'granted' then
   local halt = halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end
 end
+local sums = (amounts ~= '' or #gone > 0) and hash(totals)
+local was_right = sums and holds(sums, open, charges)
 local wanted = amounts ~= '' and parsed(amounts) or {}
 local counts_executions, by_orders = false, false
 if verdict == 'granted' and limits ~= '' then
-  local sums, freed = hash(totals), {}
+  if not was_right then return { 'UNBALANCED' } end
+  local freed = {}
   for _, old in ipairs(gone) do
     for name, amount in pairs(cjson.decode(redis.call('HGET', open, old) or '{}')) do freed[name] = plus(freed[name] or '0', whole(amount)) end
   end
@@ -126,6 +131,7 @@ if verdict == 'granted' and limits ~= '' then
     local max = whole(limit.max)
     if limit.kind == 'count' then
       counts_executions = true
+      if lacks_counts(open, executions, charges) then return { 'UNBALANCED' } end
       used = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf')
       for _, old in ipairs(gone) do
         local at = redis.call('ZSCORE', executions, old)
@@ -176,6 +182,7 @@ else
     or '{"reason": ' .. quoted(reason) .. ', "timestamp": ' .. created_at .. ', "symbol": ' .. quoted(symbol) .. ', "context": ' .. context_json
   redis.call('SET', denial, body .. tail, 'EX', denial_sec)
 end
+if was_right then seal(totals) end
 -- How many issuers have answered: whoever waits for all of them need not look before the last.
 local answers = ''
 if state then

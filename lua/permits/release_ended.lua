@@ -10,6 +10,7 @@
 --   expiry       ditto
 --   totals       ditto
 --   executions   ditto
+--   charges      ditto
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      whose reservation
@@ -22,16 +23,18 @@
 --   KEPT         the plan has not ended, or not long enough ago; nothing was changed
 --   GONE         no such reservation
 --@include shared/now.lua
+--@include shared/record.lua
 --@include permits/reservations.lua
-local plan, handed_over, unsettled, open, expiry, totals, executions = unpack(KEYS)
-local plan_id, attempt, charges = ARGV[1], ARGV[2], ARGV[3] == '1'
+local plan, handed_over, unsettled, open, expiry, totals, executions, charges = unpack(KEYS)
+local plan_id, attempt, is_charging = ARGV[1], ARGV[2], ARGV[3] == '1'
 local result_ms, fills_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 -- A key of the wrong type fails here, before anything is written.
 local state, of_attempt, ended_at = unpack(redis.call('HMGET', plan, 'state', 'attempt', 'ended_at_ms'))
 local reserved = redis.call('HGET', open, attempt)
 local is_busy = redis.call('HEXISTS', handed_over, plan_id) == 1 or redis.call('ZCARD', unsettled) > 0
-redis.call('HLEN', totals)
+local was_right = holds(hash(totals), open, charges)
+redis.call('HLEN', charges)
 redis.call('ZCARD', expiry)
 redis.call('ZCARD', executions)
 if not reserved then return { 'GONE' } end
@@ -43,8 +46,11 @@ local patience_ms = was_executed and fills_ms or result_ms
 if is_busy or (is_current and not (ended_at and now - tonumber(ended_at) > patience_ms)) then return { 'KEPT' } end
 
 drop(open, expiry, totals, executions, attempt)
-if not (was_executed and charges) then return { 'RELEASED' } end
--- Under this name settle_reservation finds that it was charged, should the result come after all.
-redis.call('ZADD', executions, int(math.min(tonumber(ended_at), now)), 'attempt:' .. attempt)
-if utc_day(tonumber(ended_at)) == utc_day(now) then charge(totals, now, cjson.decode(reserved)) end
-return { 'CHARGED' }
+local is_charged = was_executed and is_charging
+if is_charged then
+  -- Under this name settle_reservation finds that it was charged, should the result come after all.
+  charge(totals, executions, charges, now, 'attempt:' .. attempt, math.min(tonumber(ended_at), now), cjson.decode(reserved))
+end
+if was_right then seal(totals) end
+if is_charged then return { 'CHARGED' } end
+return { 'RELEASED' }

@@ -5,12 +5,14 @@
 --
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
 --   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
---               computed before such an end may be too high: an order filled, and the position shrank with the promise
+--               computed before such an end may be too high: an order filled, and the position shrank with the promise.
+--               seal: a hash of the other fields, by which a sum that no script wrote is told from one that a script did
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
 --               attempt, executed ones by `result:` and the result, or `attempt:` and the attempt
+--   charges     HASH executed one → when (ms) and, behind a space, what was charged as JSON; kept as long as `executions`
 --@include shared/exact.lua
 local DAY_MS, HOUR_MS = 86400000, 3600000
-local EXPIRED_PER_CALL, FUTURE_PER_CALL = 100, 100
+local EXPIRED_PER_CALL, FUTURE_PER_CALL, FORGOTTEN_PER_CALL = 100, 100, 1000
 
 local function utc_day(now) return int(math.floor(now / DAY_MS)) end
 
@@ -72,12 +74,51 @@ local function bring_back(expiry, executions, now, reserve_ms)
   end
 end
 
+local function seal_of(sums)
+  local lines = {}
+  for field, value in pairs(sums) do
+    if field ~= 'seal' then lines[#lines + 1] = field .. '=' .. value end
+  end
+  table.sort(lines)
+  return redis.sha1hex(table.concat(lines, '\n'))
+end
+
+-- Whether the totals are as a script left them. Without a seal they are where nothing is there that they could lack.
+local function holds(sums, open, charges)
+  if sums.seal then return sums.seal == seal_of(sums) end
+  return redis.call('HLEN', open) == 0 and redis.call('HLEN', charges) == 0
+end
+
+-- Whether executions or open reservations are there that no limit would count, of an issuer whose limits count them.
+local function lacks_counts(open, executions, charges)
+  return redis.call('ZCARD', executions) < redis.call('HLEN', open) + redis.call('HLEN', charges)
+end
+
+-- Only for totals that held before they were changed, or were made again: what was wrong would be right with a new seal.
+local function seal(totals)
+  local sums = hash(totals)
+  if next(sums) then redis.call('HSET', totals, 'seal', seal_of(sums)) end
+end
+
+-- What is older than `horizon` counts for no limit.
+local function forget_executions(executions, charges, now)
+  local bound = '(' .. int(horizon(now))
+  for _, execution in ipairs(redis.call('ZRANGEBYSCORE', executions, '-inf', bound, 'LIMIT', 0, FORGOTTEN_PER_CALL)) do
+    redis.call('ZREM', executions, execution)
+    redis.call('HDEL', charges, execution)
+  end
+end
+
 -- Charged today: yesterday's sums are worth nothing, and the next charge deletes them. A day of the future counts as today.
 local function charged(sums, now, name)
   return whole(tonumber(sums.day or '-1') >= tonumber(utc_day(now)) and sums['charged:' .. name])
 end
 
-local function charge(totals, now, amounts)
+-- What was executed counts by its number and, today, by its amounts.
+local function charge(totals, executions, charges, now, execution, at, amounts)
+  redis.call('ZADD', executions, int(at), execution)
+  redis.call('HSET', charges, execution, int(at) .. ' ' .. cjson.encode(amounts))
+  if utc_day(at) ~= utc_day(now) then return end
   local day = redis.call('HGET', totals, 'day')
   if day ~= utc_day(now) then
     for _, field in ipairs(tonumber(day or '-1') > tonumber(utc_day(now)) and {} or redis.call('HKEYS', totals)) do

@@ -8,6 +8,7 @@
 --   expiry       ditto
 --   totals       ditto
 --   executions   ditto
+--   charges      ditto
 --   booked       STRING, the plan's fate and when its result was written (ms): `executed` if an order came of it or may
 --                have, and then no attempt is permitted any more; `ended` if a plan without a record ended without one,
 --                for the issuing script, which may come after the result
@@ -24,14 +25,16 @@
 --   SETTLED      reserved amounts were there 1/0
 --   REPLAYED     this result had been settled; nothing was changed but the ack and `booked`
 --@include shared/now.lua
+--@include shared/record.lua
 --@include permits/reservations.lua
-local results, open, expiry, totals, executions, booked = unpack(KEYS)
+local results, open, expiry, totals, executions, charges, booked = unpack(KEYS)
 local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local fate, fate_sec = ARGV[6], ARGV[7]
 
 -- A key of the wrong type fails here, before anything is written.
-redis.call('HLEN', totals)
+local was_right = holds(hash(totals), open, charges)
 redis.call('ZCARD', expiry)
+redis.call('HLEN', charges)
 local is_executed = (redis.call('GET', booked) or ''):find('^executed ') ~= nil
 if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
 
@@ -58,13 +61,11 @@ drop(open, expiry, totals, executions, attempt)
 -- A writer's clock may be ahead, but nothing counts for longer than from now on.
 executed_ms = math.min(executed_ms, now)
 if executed and executed_ms >= horizon(now) then
-  redis.call('ZREMRANGEBYSCORE', executions, '-inf', '(' .. int(horizon(now)))
-  redis.call('ZADD', executions, int(executed_ms), execution)
-  if utc_day(executed_ms) == utc_day(now) then
-    for name, amount in pairs(cjson.decode(reserved or '{}')) do executed[name] = executed[name] or amount end
-    charge(totals, now, executed)
-  end
+  forget_executions(executions, charges, now)
+  for name, amount in pairs(cjson.decode(reserved or '{}')) do executed[name] = executed[name] or amount end
+  charge(totals, executions, charges, now, execution, executed_ms, executed)
 end
+if was_right then seal(totals) end
 remember()
 redis.call('XACK', results, group, entry_id)
 return { 'SETTLED', reserved and '1' or '0' }

@@ -45,10 +45,17 @@ const LIMITS = "issuing and settling scripts";
 const reservations: Readonly<Record<keyof typeof RESERVATIONS, Omit<KeyNote, "key" | "ttlSec" | "by">>> = {
   open: { type: "HASH", holds: "*ours*: attempt → what it was promised, in 1e-8" },
   expiry: { type: "ZSET", holds: "*ours*: attempt → when its reservation runs out by itself, ms" },
-  totals: { type: "HASH", holds: "*ours*: sums of the open and of the day's charged amounts, in 1e-8" },
+  totals: {
+    type: "HASH",
+    holds: "*ours*: sums of the open and of the day's charged amounts, in 1e-8, and their seal",
+  },
   executions: {
     type: "ZSET",
     holds: "*ours*: executions and open permits of the UTC day and the last hour, ms",
+  },
+  charges: {
+    type: "HASH",
+    holds: "*ours*: execution → when (ms) and what was charged for it: its sums are made again from here",
   },
 };
 
@@ -150,7 +157,7 @@ const NOTES: Readonly<
     ttlSec: SPENT_SEC,
     by: "consume → open, issue, claim",
     holds:
-      "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity: what the permits were spent for; survives the reset",
+      "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity: what the permits were spent for; on a second line what was handed over; survives the reset",
   },
   order: {
     key: keys.order(PLAN),

@@ -44,6 +44,7 @@ export function createKeys(prefix = "") {
       expiry: key(`${issuer}:reserved_expiry:${symbol}`),
       totals: key(`${issuer}:totals:${symbol}`),
       executions: key(`${issuer}:executions:${symbol}`),
+      charges: key(`${issuer}:charges:${symbol}`),
     }),
 
     killSwitch: key("global:kill_switch"),

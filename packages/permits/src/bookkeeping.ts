@@ -1,13 +1,13 @@
 /**
- * Keeps one issuer's reservations true to what they stand for: sums are made again from what is open
+ * Keeps one issuer's reservations true to what they stand for: sums are made again from what they sum
  * (`lua/permits/balance.lua`), and a reservation whose plan has ended goes with it (`release_ended.lua`), whatever
  * became of the result that should have said so. Every replica may do it: doing it twice changes nothing.
  */
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
+import { balance, type Book } from "./balance.ts";
 import { beginAnew, type Index } from "./indexes.ts";
 
-const runBalance = bindScript("permits/balance");
 const runRelease = bindScript("permits/release_ended");
 
 /** How often it is to be done. */
@@ -19,11 +19,7 @@ const FILLS_MS = 35_000;
 /** Reservations looked at in one turn and symbol; the rest are for the next one. */
 const LOOKED_AT_MAX = 200;
 
-export interface BookkeepingOptions {
-  redis: RedisClient;
-  keys: Keys;
-  issuer: string;
-  reserveTtlMs: number;
+export interface BookkeepingOptions extends Book {
   /** Whether executions are charged to limits of this issuer. */
   charges: boolean;
   /** Symbols that are known without Redis. */
@@ -51,14 +47,14 @@ export async function keepBooks(options: BookkeepingOptions): Promise<void> {
 async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: number): Promise<void> {
   const { redis, keys, issuer, reserveTtlMs, charges, onCorrection } = options;
   const book = keys.reservations(issuer, symbol);
-  const balance = () => runBalance(redis, { keys: book, args: { reserve_ms: String(reserveTtlMs) } });
-  const [status, what = ""] = await balance().catch(async (error: unknown) => {
+  const putRight = () => balance(options, symbol, charges);
+  const what = await putRight().catch(async (error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith("WRONGTYPE"))) throw error;
     for (const key of await beginAnew(redis, typesOf(book)))
       onCorrection({ symbol, what: `${key} was of another type` });
-    return balance();
+    return putRight();
   });
-  if (status === "CORRECTED") onCorrection({ symbol, what });
+  if (what !== undefined) onCorrection({ symbol, what });
 
   const oldMs = Math.floor(nowMs) + reserveTtlMs - RESULT_MS;
   const old = await redis.zrangebyscore(book.expiry, "-inf", oldMs, "LIMIT", 0, LOOKED_AT_MAX);
@@ -85,12 +81,13 @@ async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: nu
   }
 }
 
-function typesOf({ open, expiry, totals, executions }: ReturnType<Keys["reservations"]>): Index[] {
+function typesOf({ open, expiry, totals, executions, charges }: ReturnType<Keys["reservations"]>): Index[] {
   return [
     { key: open, type: "hash" },
     { key: expiry, type: "zset" },
     { key: totals, type: "hash" },
     { key: executions, type: "zset" },
+    { key: charges, type: "hash" },
   ];
 }
 

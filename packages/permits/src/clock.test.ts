@@ -107,6 +107,7 @@ describe("reservations and executions of the future", () => {
     expect(await redis.hgetall(reservations.totals)).toEqual({
       day: String(tomorrow - 1),
       "charged:qty": "9",
+      seal: expect.any(String) as string,
     });
   });
 });

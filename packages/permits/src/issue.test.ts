@@ -51,6 +51,7 @@ describe("issue", () => {
     expect(await redis.hgetall(reservations.totals)).toEqual({
       "reserved:qty": "5",
       "reserved:notional": "7",
+      seal: expect.any(String) as string,
     });
     expect(await redis.zrange(reservations.executions, 0, -1)).toEqual([attempt]);
     expect(await redis.hgetall(keys.plan(PLAN))).toMatchObject({

@@ -1,6 +1,7 @@
 /** An issuer's side of the permit protocol: `lua/permits/issue.lua` and `settle_reservation.lua`, typed. */
 import { dumpPythonJson, type Keys, type PythonJson, verdictField } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
+import { balance } from "./balance.ts";
 import { haltKeys } from "./keys.ts";
 
 const runIssue = bindScript("permits/issue");
@@ -71,9 +72,10 @@ export function createIssuer(options: IssuerOptions) {
   return {
     /** Answers one attempt and acknowledges its plan entry, in one step. Safe to repeat. */
     async issue({ planId, symbol, attempt }: PlanAttempt, answer: Answer): Promise<Issued> {
+      const limits = answer.verdict === "granted" ? (answer.reservation?.limits ?? []) : [];
       const permit = keys.permit(issuer, planId);
       const granted = answer.verdict === "granted" ? answer : undefined;
-      const [status, detail, byOrders] = await runIssue(redis, {
+      const call = {
         keys: {
           plan: keys.plan(planId),
           permit,
@@ -106,7 +108,17 @@ export function createIssuer(options: IssuerOptions) {
           limits: granted?.reservation === undefined ? "" : asJson(granted.reservation.limits),
           reserve_ms: String(options.reserveTtlMs),
         },
-      });
+      };
+      let [status, detail, byOrders] = await runIssue(redis, call);
+      if (status === "UNBALANCED") {
+        // Somebody else has written to the sums, or lost them: no limit is judged by such ones.
+        await balance(
+          options,
+          symbol,
+          limits.some(({ kind }) => kind === "count"),
+        );
+        [status, detail, byOrders] = await runIssue(redis, call);
+      }
       switch (status) {
         case "GRANTED":
           return { kind: "granted" };

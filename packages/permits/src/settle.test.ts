@@ -200,6 +200,7 @@ describe("settle", () => {
       day: String(Math.floor(Date.now() / (24 * HOUR_MS))),
       "charged:qty": "4",
       "reserved:qty": "2",
+      seal: expect.any(String) as string,
     });
   });
 

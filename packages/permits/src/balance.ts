@@ -1,0 +1,28 @@
+/** Sums made again from what they sum: `lua/permits/balance.lua`, typed. */
+import type { Keys } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+
+const run = bindScript("permits/balance");
+
+export interface Book {
+  redis: RedisClient;
+  keys: Keys;
+  issuer: string;
+  reserveTtlMs: number;
+}
+
+/**
+ * @param counts whether the issuer's limits count executions
+ * @returns what disagreed, in words; undefined if nothing did
+ */
+export async function balance(
+  { redis, keys, issuer, reserveTtlMs }: Book,
+  symbol: string,
+  counts: boolean,
+): Promise<string | undefined> {
+  const [status, what = ""] = await run(redis, {
+    keys: keys.reservations(issuer, symbol),
+    args: { reserve_ms: String(reserveTtlMs), counts: counts ? "1" : "0" },
+  });
+  return status === "CORRECTED" ? what : undefined;
+}

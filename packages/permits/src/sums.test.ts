@@ -1,0 +1,157 @@
+/** Every sum and count of an issuer's limits, lost or written by somebody else: fails closed at once, and is made again. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { keepBooks } from "./bookkeeping.ts";
+import {
+  contents,
+  grant,
+  granted,
+  HOUR_MS,
+  issue,
+  issuerOn,
+  keys,
+  OTHER_PLAN,
+  PLAN,
+  publish,
+  publishResult,
+  redis,
+  RESERVE_TTL_MS,
+  reservations,
+  SYMBOL,
+  useRedis,
+} from "./issuer.fixture.ts";
+
+useRedis();
+
+const { totals, executions, charges, open } = reservations;
+const THIRD_PLAN = "0123456789abcdef";
+const DAY_LIMIT = 10n;
+const LIMITS = [
+  { kind: "count", reason: "hourly", window_ms: HOUR_MS, max: 2 },
+  { kind: "day", reason: "daily", amount: "qty", max: DAY_LIMIT },
+] as const;
+
+async function keep(): Promise<string[]> {
+  const corrections: string[] = [];
+  await keepBooks({
+    redis,
+    keys,
+    issuer: "governor",
+    reserveTtlMs: RESERVE_TTL_MS,
+    charges: true,
+    symbols: [SYMBOL],
+    onCorrection: ({ what }) => void corrections.push(what),
+  });
+  return corrections;
+}
+
+async function execute(planId: string, qty: bigint): Promise<void> {
+  const attempt = await grant(planId, { qty });
+  const entryId = await publishResult(planId);
+  const executed = { amounts: { qty }, atMs: Date.now() };
+  await issuerOn(redis).settle({ planId, symbol: SYMBOL, attempt, entryId, placed: true }, executed);
+}
+
+/** Everything but the number of releases, and with it the seal: whoever decided by the old sums decides again. */
+async function book() {
+  const { releases: _, seal: __, ...sums } = await redis.hgetall(totals);
+  const scores = await redis.zrange(executions, 0, -1, "WITHSCORES");
+  return { sums, scores, charges: await redis.hgetall(charges), open: await redis.hgetall(open) };
+}
+
+const UNREADABLE = ["much", "1.5", "", "-6"];
+const damages: [what: string, damage: () => Promise<unknown>][] = [
+  ["totals deleted", () => redis.del(totals)],
+  ["totals of another type", () => redis.multi().del(totals).lpush(totals, "vandal").exec()],
+  ["the seal deleted", () => redis.hdel(totals, "seal")],
+  ["the day deleted", () => redis.hdel(totals, "day")],
+  ["the day made yesterday", () => redis.hincrby(totals, "day", -1)],
+  ["the day made text", () => redis.hset(totals, "day", "today")],
+  ...["charged:qty", "reserved:qty"].flatMap((field): [string, () => Promise<unknown>][] => [
+    [`${field} deleted`, () => redis.hdel(totals, field)],
+    [`${field} made smaller`, () => redis.hset(totals, field, "1")],
+    [`${field} made larger`, () => redis.hset(totals, field, String(10n ** 30n))],
+    ...UNREADABLE.map((text): [string, () => Promise<unknown>] => [
+      `${field} made "${text}"`,
+      () => redis.hset(totals, field, text),
+    ]),
+  ]),
+  ["executions deleted", () => redis.del(executions)],
+  ["executions of another type", () => redis.multi().del(executions).lpush(executions, "vandal").exec()],
+  ["one execution removed", () => redis.zremrangebyrank(executions, 0, 0)],
+];
+
+describe("limits that are used up", () => {
+  beforeEach(async () => {
+    await execute(PLAN, 6n);
+    await grant(OTHER_PLAN, { qty: 4n });
+  });
+
+  it.each(damages)("stay so with %s, and everything is as it was after one turn", async (what, damage) => {
+    const before = await book();
+    await damage();
+    const attempt = await publish(THIRD_PLAN);
+    const asked = await issue(granted({ qty: 1n }, LIMITS), attempt, THIRD_PLAN).then(
+      ({ kind }) => kind,
+      (error: unknown) => String(error).match(/WRONGTYPE/)?.[0],
+    );
+    // Another type fails the script, and the plan's entry stays pending until the sums are made again.
+    expect(asked).toBe(what.endsWith("another type") ? "WRONGTYPE" : "denied");
+    expect(await redis.exists(keys.permit("governor", THIRD_PLAN))).toBe(0);
+
+    await keep();
+    const { scores, ...rest } = await book();
+    expect(rest).toEqual({ sums: before.sums, charges: before.charges, open: before.open });
+    expect(scores.filter((_score, at) => at % 2 === 0).toSorted()).toEqual(
+      before.scores.filter((_score, at) => at % 2 === 0).toSorted(),
+    );
+    const healed = await contents();
+    expect(await keep()).toEqual([]);
+    expect(await contents()).toEqual(healed);
+  });
+
+  it.each([
+    ["deleted", () => redis.del(charges)],
+    ["of another type", () => redis.multi().del(charges).lpush(charges, "vandal").exec()],
+    [
+      "unreadable",
+      async () =>
+        redis.hset(charges, (await redis.hkeys(charges))[0] ?? "", "1769301008977 [[") as Promise<unknown>,
+    ],
+  ])("stand by their seal where the charges are %s", async (_, damage) => {
+    const { sums, scores } = await book();
+    await damage();
+    await keep();
+    expect(await book()).toMatchObject({ sums, scores });
+    expect(await keep()).toEqual([]);
+  });
+
+  it("begin anew where the sums and the charges are lost: nothing is left that tells of them", async () => {
+    await redis.del(totals, charges);
+    await keep();
+    expect(await redis.hgetall(totals)).toMatchObject({ "reserved:qty": "4" });
+    expect(await redis.hexists(totals, "charged:qty")).toBe(0);
+    // How many there were is still known.
+    expect(await redis.zcard(executions)).toBe(2);
+  });
+});
+
+describe("sums of a version that kept no charges", () => {
+  it("stay as they are, and with what is charged from now on", async () => {
+    await execute(PLAN, 6n);
+    await redis.del(charges);
+    await redis.hdel(totals, "seal");
+    await grant(OTHER_PLAN, { qty: 4n });
+    await keep();
+    expect(await redis.hgetall(totals)).toMatchObject({ "charged:qty": "6", "reserved:qty": "4" });
+  });
+});
+
+it("charges are kept as long as they count", async () => {
+  await redis.hset(charges, "result:1-0", `${Date.now() - 48 * HOUR_MS} {"qty":"7"}`);
+  await redis.zadd(executions, Date.now() - 48 * HOUR_MS, "result:1-0");
+  await execute(PLAN, 6n);
+  expect(await redis.hlen(charges)).toBe(1);
+  expect(await redis.zcard(executions)).toBe(1);
+  await keep();
+  expect(await redis.hget(totals, "charged:qty")).toBe("6");
+});
