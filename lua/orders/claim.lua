@@ -57,7 +57,7 @@ local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty', 'stat
 local is_current = record[1] == attempt
 -- What cannot be read proves no permit.
 local proof = redis.pcall('GET', spent)
-local spent_attempt, spent_at, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) (%S+) (%d+%.?%d*)$')
+local spent_attempt, spent_at, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) (%S+) (%d+%.?%d*)%f[\n%z]')
 redis.call('ZCARD', unsettled)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)

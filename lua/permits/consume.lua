@@ -167,5 +167,7 @@ else
   local copy = cjson.encode(entry)
   redis.call('HSET', handed_over, plan_id, copy)
   redis.call('HSET', plan, 'hand_over', copy)
+  -- The record may be lost with the index.
+  redis.call('APPEND', spent, '\n' .. copy)
 end
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

@@ -1,12 +1,14 @@
 -- Looks after one attempt until it has ended, starting from its `apply.plan` entry, so that it ends whatever was lost of it.
--- An attempt that the index of waiting plans or of hand-overs has lost is put back. A plan whose record was deleted while it
+-- An attempt that the index of waiting plans or of hand-overs has lost is put back; what was handed over is known from the
+-- record and from `spent`. A plan whose record was deleted while it
 -- waited is BLOCKED with its result, since nobody can consume it any more. The operators' reset deletes the dedupe mark as
 -- well: such a plan was abandoned and opens afresh. Invariant I4.
 --
 -- KEYS
 --   plan         HASH, the plan's record
 --   dedupe       STRING
---   spent        STRING, which attempt spent permits
+--   spent        STRING, which attempt spent permits, and what was handed over
+--   order        HASH, the executor's claim
 --   waiting      ZSET of this symbol's waiting plans
 --   symbols      SET of the symbols whose waiting plans a sweep looks at
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
@@ -22,25 +24,26 @@
 --   ENDED        it has ended; nothing was changed
 --@include shared/now.lua
 --@include shared/result.lua
-local plan, dedupe, spent, waiting, symbols, handed_over, results = unpack(KEYS)
+local plan, dedupe, spent, order, waiting, symbols, handed_over, results = unpack(KEYS)
 local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
 local REASON = 'record_lost'
 -- A result comes soon after its attempt, so it is among the first that are read.
 local RESULTS_MAX, RESULTS_AT_ONCE = 10000, 200
-local WITHOUT_OUTCOME = { PERMITTED = true, SENT = true, UNKNOWN = true }
+local WITHOUT_OUTCOME, OUTCOME = { PERMITTED = true, SENT = true, UNKNOWN = true }, { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 
 -- What cannot be read as a record or an index tells nothing, and is begun anew.
 local record = redis.pcall('HMGET', plan, 'state', 'attempt', 'deadline_ms', 'hand_over')
 local is_mistyped = record.err ~= nil
 if is_mistyped then record = {} end
 local state, of_attempt, deadline, hand_over = record[1], record[2], record[3], record[4]
+local function hand_again(copy)
+  if redis.call('TYPE', handed_over).ok ~= 'hash' then redis.call('DEL', handed_over) end
+  redis.call('HSET', handed_over, plan_id, copy)
+  return { 'HANDED_OVER' }
+end
 if state then
   if of_attempt ~= attempt then return { 'ENDED' } end
-  if WITHOUT_OUTCOME[state] and hand_over then
-    if redis.call('TYPE', handed_over).ok ~= 'hash' then redis.call('DEL', handed_over) end
-    redis.call('HSETNX', handed_over, plan_id, hand_over)
-    return { 'HANDED_OVER' }
-  end
+  if WITHOUT_OUTCOME[state] and hand_over then return hand_again(hand_over) end
   if state ~= 'WAITING' then return { 'ENDED' } end
   for key, type in pairs({ [waiting] = 'zset', [symbols] = 'set' }) do
     if redis.call('TYPE', key).ok ~= type then redis.call('DEL', key) end
@@ -54,7 +57,10 @@ if is_mistyped then redis.call('DEL', plan) end
 -- Whether it had its outcome before its record went.
 local paid = redis.pcall('GET', spent)
 local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt
-if was_spent or redis.call('EXISTS', dedupe) == 0 then return { 'ENDED' } end
+local copy = was_spent and paid:match('\n(.*)$')
+if was_spent and not copy or not was_spent and redis.call('EXISTS', dedupe) == 0 then return { 'ENDED' } end
+local claim = redis.pcall('HMGET', order, 'state', 'attempt')
+if OUTCOME[claim[1]] and claim[2] == attempt then return { 'ENDED' } end
 local from = attempt:match('^%d+')
 for _ = 1, RESULTS_MAX / RESULTS_AT_ONCE do
   local page = redis.call('XRANGE', results, from, '+', 'COUNT', RESULTS_AT_ONCE)
@@ -66,6 +72,7 @@ for _ = 1, RESULTS_MAX / RESULTS_AT_ONCE do
   if #page < RESULTS_AT_ONCE then break end
   from = '(' .. page[#page][1]
 end
+if copy then return hand_again(copy) end
 add_result(results, now_ms(), plan_id, symbol, 'BLOCKED', false, false, '[]', REASON,
   { 'attempt', attempt, 'outcome', 'BLOCKED', 'reason', REASON })
 return { 'LOST' }

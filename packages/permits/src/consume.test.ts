@@ -42,7 +42,9 @@ describe("a plan whose permits are all there", () => {
 
     expect(await plans.permitsLeft()).toBe(0);
     expect(await redis.zcard(keys.waiting(SYMBOL))).toBe(0);
-    expect(await redis.get(keys.spent(PLAN))).toMatch(new RegExp(`^OK ${ATTEMPT} \\d+ 0\\.008$`));
+    expect(await redis.get(keys.spent(PLAN))).toMatch(
+      new RegExp(`^OK ${ATTEMPT} \\d+ 0\\.008\n\\["plan_id",`),
+    );
     expect(await redis.ttl(keys.spent(PLAN))).toBeGreaterThan(6 * 24 * 3600);
     const record = await redis.hgetall(keys.plan(PLAN));
     expect(record).toMatchObject({ state: "PERMITTED", safe_qty: "0.008", wait_ms: execute?.["wait_ms"] });

@@ -79,6 +79,9 @@ describe("a plan that is handed over", () => {
         await look();
         expect(await kernel.redis.hgetall(keys.handedOver)).toEqual({ [planId]: handOver });
       }
+      await kernel.redis.hset(keys.handedOver, planId, "not what was handed over");
+      await look();
+      expect(await kernel.redis.hgetall(keys.handedOver)).toEqual({ [planId]: handOver });
       await kernel.redis.hset(keys.plan(planId), { state: "EXECUTED" });
       await kernel.redis.del(keys.handedOver);
       await look();
@@ -99,12 +102,20 @@ describe("a plan whose record is gone", () => {
   });
 
   it("and whose permits were spent is the executor's", async () => {
-    const { planId } = await opened();
+    const { planId, attempt } = await opened();
     await kernel.givePermits(planId);
     await kernel.consumer()(planId, SYMBOL);
-    await kernel.redis.del(keys.plan(planId));
+    const handedOver = await kernel.redis.hgetall(keys.handedOver);
+    // With the index; its entry may be lost as well.
+    await kernel.redis.del(keys.plan(planId), keys.handedOver);
     await look();
+    expect(await kernel.redis.hgetall(keys.handedOver)).toEqual(handedOver);
     expect(await results()).toEqual([]);
+
+    await kernel.redis.hset(keys.order(planId), { state: "EXECUTED", attempt });
+    await kernel.redis.del(keys.handedOver);
+    await look();
+    expect(await kernel.redis.exists(keys.handedOver)).toBe(0);
   });
 
   it("and its dedupe mark with it was reset: it opens afresh", async () => {

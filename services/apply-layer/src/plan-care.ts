@@ -71,6 +71,7 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
         plan: keys.plan(planId),
         dedupe: keys.dedupe(planId),
         spent: keys.spent(planId),
+        order: keys.order(planId),
         waiting: keys.waiting(symbol),
         symbols: keys.waitingSymbols,
         handed_over: keys.handedOver,
