@@ -4,14 +4,14 @@
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import { PORTS } from "../scripts/start/services.ts";
+import { SERVICES } from "@quantum/topology";
 
 const REDIS_PORT = 6379;
 
 /** @returns lets them go */
 export default async function holdPorts(): Promise<() => void> {
   const held: Server[] = [];
-  for (const port of [REDIS_PORT, ...Object.values(PORTS).map(({ fixed }) => fixed)]) {
+  for (const port of [REDIS_PORT, ...SERVICES.map(({ port }) => port)]) {
     const server = createServer();
     try {
       await once(server.listen({ port, host: "127.0.0.1" }), "listening");

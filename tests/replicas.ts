@@ -1,6 +1,8 @@
 /** Two replicas of every service that decides: one stream of plans, shared between them. */
+import { ISSUERS } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
 import { patienceMs } from "@quantum/testkit";
+import { PIPELINE } from "@quantum/topology";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { drain, STUCK_MS, waitForEnd } from "../scripts/start/drain.ts";
 import { collectEvidence, stopStrategy } from "../scripts/start/evidence.ts";
@@ -9,7 +11,6 @@ import { checkInvariants } from "../scripts/start/invariants.ts";
 import { StreamTail } from "../scripts/start/stream-tail.ts";
 import { eventually, type Rig, startRig } from "./rig.ts";
 
-const REPLICATED = ["apply-layer", "governor", "executor"];
 /** What ends it is that no plan ends any more. */
 const TIMEOUT_MS = 600_000;
 
@@ -26,7 +27,9 @@ export function keepsEveryInvariant(plans: number): void {
     async () => {
       const { keys, client: redis, venueUrl } = rig;
       const replicas = await Promise.all(
-        [...REPLICATED, ...REPLICATED, "position-brain"].map((name) => rig.start(name)),
+        PIPELINE.flatMap(({ name, replicated }) => (replicated ? [name, name] : [name])).map((name) =>
+          rig.start(name),
+        ),
       );
       const history = new History();
       const tail = new StreamTail(
@@ -51,7 +54,7 @@ export function keepsEveryInvariant(plans: number): void {
           keys,
           exchangeUrl: venueUrl,
           history,
-          requiredIssuers: ["governor", "p33"],
+          requiredIssuers: ISSUERS,
           halts: [],
         };
         // The ledger follows the last fill with the next refresh.

@@ -11,42 +11,20 @@ import {
   startService,
 } from "@quantum/testkit";
 import { join } from "node:path";
+import { demonstrationOf, SERVICES } from "@quantum/topology";
 
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
-const ALLOWLIST = SYMBOLS.join(",");
 const PROBE_MS = 20;
-/** The most that the governor can count to, about. */
-const UNLIMITED = "80000000";
 
-/** The environment that makes each service part of a rig: any free port, no limits that would bite, no cooldown. */
+/** The environment that makes a service part of a rig: any free port, no limits that would bite, no cooldown. */
 function environment(name: string, redisUrl: string, venueUrl: string): Record<string, string> {
-  const venue = {
-    BINANCE_BASE_URL: venueUrl,
-    BINANCE_TESTNET_API_KEY: "sim-key",
-    BINANCE_TESTNET_API_SECRET: "sim-secret",
+  const service = SERVICES.find((candidate) => candidate.name === name);
+  if (service === undefined) throw new Error(`there is no service ${name}`);
+  return {
+    ...demonstrationOf(service, { redisUrl, venueUrl, symbols: SYMBOLS }),
+    [service.portVariable]: "0",
   };
-  const own: Record<string, Record<string, string>> = {
-    "apply-layer": {
-      APPLY_METRICS_PORT: "0",
-      APPLY_MODE: "paper",
-      APPLY_ALLOWLIST: ALLOWLIST,
-      BINANCE_BASE_URL: venueUrl,
-    },
-    governor: {
-      METRICS_PORT: "0",
-      GOV_MAX_EXEC_PER_HOUR: UNLIMITED,
-      GOV_MAX_EXEC_PER_5MIN: UNLIMITED,
-      GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: UNLIMITED,
-      GOV_MAX_REDUCE_QTY_PER_DAY: UNLIMITED,
-      BINANCE_BASE_URL: venueUrl,
-    },
-    "position-brain": { P33_METRICS_PORT: "0", P33_ALLOWLIST: ALLOWLIST, P33_COOLDOWN_SEC: "0", ...venue },
-    // What may have been sent is asked about for seconds, not for a minute.
-    executor: { EXECUTOR_METRICS_PORT: "0", EXECUTOR_ABSENCE_SEC: "3", ...venue },
-    "harvest-feed": { FEED_METRICS_PORT: "0", FEED_SYMBOLS: ALLOWLIST },
-  };
-  return { REDIS_URL: redisUrl, ...own[name] };
 }
 
 export interface EarlierRelease {

@@ -4,6 +4,7 @@
  */
 import { createKeys, planId } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
+import { GROUPS, type StreamName } from "@quantum/topology";
 
 export type Command = readonly string[];
 
@@ -16,13 +17,6 @@ const GATHERED = 64;
 const NOT_A_PLANS_OWN = /^(xread|xreadgroup|xinfo|xpending|ping|info|hello|client|monitor|auth|select)$/i;
 /** Sums of promises would run into the position's limits: results come after all permits here. */
 const ANY_MAX = `"max":"${Number.MAX_SAFE_INTEGER}"`;
-
-const GROUPS = {
-  proposal: ["apply-layer"],
-  plan: ["governor", "p33"],
-  permit: ["apply-layer"],
-  result: ["governor", "p33", "apply-layer"],
-} as const;
 
 /** What differs from plan to plan. Ids of two streams may be the same, so each stands in the commands as itself. */
 interface Ids {
@@ -109,9 +103,9 @@ export class LimitScript {
     for (const [index, ids] of this.#ids.entries()) ids[what] = values[index] ?? "";
   }
 
-  #reads(streams: readonly (keyof typeof GROUPS)[]): string {
+  #reads(streams: readonly StreamName[]): string {
     const commands = streams.flatMap((stream) =>
-      GROUPS[stream].flatMap((group) =>
+      GROUPS.filter((group) => group.stream === stream).flatMap(({ group }) =>
         Array.from({ length: Math.ceil(this.plans / READ_COUNT) }, () => [
           "XREADGROUP",
           "GROUP",

@@ -12,6 +12,7 @@ import {
   startRedisServer,
   type TestRedis,
 } from "@quantum/testkit";
+import { type Environment, type ServiceName, serviceOf } from "@quantum/topology";
 
 const ROOT = join(import.meta.dirname, "../..");
 const START_TIMEOUT_MS = 30_000;
@@ -39,14 +40,10 @@ export class Rig {
     return new Rig(await startRedisServer({ appendonly: true, appendfsync }));
   }
 
-  /** One of the repository's services; its port comes in `portVariable`. @returns its URL */
-  async startService(
-    name: string,
-    portVariable: string,
-    env: Record<string, string>,
-    shownAs = name,
-  ): Promise<string> {
+  /** One of the repository's services. @returns its URL */
+  async startService(name: ServiceName, env: Environment, shownAs: string = name): Promise<string> {
     const port = await freePort();
+    const { portVariable } = serviceOf(name);
     await this.startProgram(shownAs, `services/${name}/src/main.ts`, {
       ...env,
       [portVariable]: String(port),

@@ -1,47 +1,43 @@
 /**
- * The units and env files of the services, by name: what ops/systemd holds, and what `write.ts` writes. The four units
- * differ in names only; a drop-in for `quantum-.service.d` would change the Python services' units too.
+ * The units and env files of the services and the installer's list of them, by name: what ops/systemd holds, and what
+ * `write.ts` writes. The units differ in names only; a drop-in for `quantum-.service.d` would change the Python services'
+ * units too.
  */
+import { PIPELINE, type Service } from "@quantum/topology";
 import { z } from "zod";
-import { configSource as applyLayer } from "../../services/apply-layer/src/config.ts";
-import { configSource as executor } from "../../services/executor/src/config.ts";
-import { configSource as governor } from "../../services/governor/src/config.ts";
-import { configSource as positionBrain } from "../../services/position-brain/src/config.ts";
-import services from "./services.json" with { type: "json" };
 
-type Service = keyof typeof services;
-
-const SCHEMAS: Readonly<Record<Service, z.ZodObject>> = {
-  "apply-layer": applyLayer.schema,
-  governor: governor.schema,
-  "position-brain": positionBrain.schema,
-  executor: executor.schema,
-};
-
-const TITLES: Readonly<Record<Service, string>> = {
-  "apply-layer": "P3 apply-layer: opens plans, waits for their permits and spends them",
-  governor: "P3.2 governor: permits within the limits",
-  "position-brain": "P3.3 position state brain: permits what exchange and ledger agree on",
-  executor: "executor: one reduce-only order a plan",
-};
+const SCHEMAS = new Map<string, z.ZodObject>();
+for (const { name } of PIPELINE) {
+  const { configSource } = (await import(`../../services/${name}/src/config.ts`)) as {
+    configSource: { schema: z.ZodObject };
+  };
+  SCHEMAS.set(name, configSource.schema);
+}
 
 /** Paths below ops/systemd with their contents. */
 export function systemdFiles(): Map<string, string> {
-  return new Map(
-    (Object.keys(services) as Service[]).flatMap((service) => {
-      const { name } = services[service];
-      return [
-        [`quantum-${name}.service`, unit(service, name)] as const,
-        [`env/${name}.env`, envFile(service, name)] as const,
-      ];
-    }),
-  );
+  return new Map([
+    ["services.json", servicesFile()],
+    ...PIPELINE.flatMap((service): [string, string][] => [
+      [`quantum-${service.unit}.service`, unit(service)],
+      [`env/${service.unit}.env`, envFile(service)],
+    ]),
+  ]);
 }
 
-function unit(service: Service, name: string): string {
+/** The installer runs before there is a Node that reads TypeScript. */
+function servicesFile(): string {
+  const rows = PIPELINE.map(({ name, unit, portVariable, port }) => {
+    const row = JSON.stringify({ name: unit, portVariable, port }, null, 1).replaceAll(/\n\s*/g, " ");
+    return `  ${JSON.stringify(name)}: ${row}`;
+  });
+  return `{\n${rows.join(",\n")}\n}\n`;
+}
+
+function unit({ name: service, unit: name, title }: Service): string {
   return `# Written by ops/systemd/write.ts.
 [Unit]
-Description=Quantum ${TITLES[service]}
+Description=Quantum ${title}
 Wants=network-online.target
 # Redis may be elsewhere: the service waits for it by itself.
 After=network-online.target redis-server.service
@@ -97,8 +93,9 @@ WantedBy=multi-user.target
 `;
 }
 
-function envFile(service: Service, name: string): string {
-  const { properties = {}, required = [] } = z.toJSONSchema(SCHEMAS[service], {
+function envFile({ name: service, unit: name }: Service): string {
+  const schema = SCHEMAS.get(service) ?? z.object({});
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, {
     io: "input",
     unrepresentable: "any",
   });

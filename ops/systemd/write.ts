@@ -1,4 +1,4 @@
-/** node ops/systemd/write.ts: writes the units and env files; a test fails while they are not fresh. */
+/** node ops/systemd/write.ts: writes the units, env files and services.json; a test fails while they are not fresh. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemdFiles } from "./files.ts";

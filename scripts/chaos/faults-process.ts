@@ -6,7 +6,6 @@ import type { Member } from "./world.ts";
 const STOP_MS = 2_000;
 /** Longer than 10 s, after which what a replica has been given is taken from it. */
 const FREEZE_MS = 12_000;
-const ISSUERS: ReadonlySet<string> = new Set(["governor", "position-brain"]);
 const OUTAGE_MS = 30_000;
 /** Some 3,000 proposals an outage: the backlog limit of 1,000 entries is passed in its first half. */
 const OUTAGE_RATE_PER_SEC = 100;
@@ -75,7 +74,7 @@ async function freeze(ground: Ground, kind: string, ms: number) {
 
 /** The load comes whatever becomes of it: plans wait in vain, until the backlog is full and the rest are blocked. */
 async function issuerOutage({ world, dice, proposer }: Ground) {
-  const member = dice.pick(world.members.filter(({ name }) => ISSUERS.has(name)));
+  const member = dice.pick(world.members.filter(({ service }) => service.issuer !== undefined));
   member.up = false;
   await member.process.kill();
   const fromMs = performance.now();

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { ISSUERS } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
 import { drain } from "../start/drain.ts";
 import { collectEvidence, type Evidence, stopStrategy } from "../start/evidence.ts";
@@ -35,7 +36,6 @@ const MS_PER_MINUTE = 60_000;
 const LONG_RECOVERY_MS = 10_000;
 /** So that the load's dice differ from the schedule's. */
 const LOAD_SALT = 0x10ad;
-const REQUIRED_ISSUERS = ["governor", "p33"];
 
 export interface Outcome {
   sound: boolean;
@@ -102,7 +102,7 @@ export async function runCampaign(
   await proposer.stop();
   await stopStrategy(exchangeUrl);
   const underWay = await drain({ redis: client, keys, history, tail, deadlineMs: END_BOUND_MS });
-  const sources = { redis: client, keys, exchangeUrl, history, requiredIssuers: REQUIRED_ISSUERS, halts: [] };
+  const sources = { redis: client, keys, exchangeUrl, history, requiredIssuers: ISSUERS, halts: [] };
   const { evidence, judgement } = await judgeAtRest(async () => {
     const told = await collectEvidence(sources);
     const claims = [...told.claims].map(

@@ -16,13 +16,15 @@ import {
   type TestRedis,
   type Verdict,
 } from "@quantum/testkit";
+import {
+  demonstrationOf,
+  type Environment,
+  PIPELINE,
+  type PipelineName,
+  type Service,
+  serviceOf,
+} from "@quantum/topology";
 import { readSymbols } from "../start/evidence.ts";
-import { type Environment, PORTS } from "../start/services.ts";
-
-export const SERVICES = ["apply-layer", "governor", "position-brain", "executor"] as const;
-export type ServiceName = (typeof SERVICES)[number];
-/** Those that speak to the exchange, each through a proxy. */
-const TRADERS: ReadonlySet<ServiceName> = new Set(["position-brain", "executor"]);
 
 const ROOT = join(import.meta.dirname, "../..");
 const COMPILE_CACHE = join(ROOT, ".cache/node");
@@ -31,26 +33,17 @@ const CLOCK = pathToFileURL(join(import.meta.dirname, "clock.preload.ts")).href;
 /** As a supervisor that restarts what has died. */
 const RESTART_PAUSE_MS = 300;
 const RESTARTS = 10;
-/** The most that the governor can count to, about. */
-const UNLIMITED = "80000000";
-
-/** What differs from the services' defaults: limits that would end a campaign, and shorter doubts, so that more fit in. */
-const PROFILE: Readonly<Record<ServiceName, Environment>> = {
-  "apply-layer": { APPLY_MODE: "paper" },
-  governor: {
-    GOV_MAX_EXEC_PER_HOUR: UNLIMITED,
-    GOV_MAX_EXEC_PER_5MIN: UNLIMITED,
-    GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: UNLIMITED,
-    GOV_MAX_REDUCE_QTY_PER_DAY: UNLIMITED,
-    // Orders that an exchange refuses on purpose would disarm everything.
-    GOV_ENABLE_AUTO_DISARM: "false",
-  },
-  "position-brain": { P33_COOLDOWN_SEC: "0", P33_POLL_SEC: "1" },
-  executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000", EXECUTOR_ABSENCE_SEC: "3" },
+/** What differs from every other demonstration: shorter doubts, so that more fit into a campaign. */
+const PROFILE: Partial<Record<PipelineName, Environment>> = {
+  // Orders that an exchange refuses on purpose would disarm everything.
+  governor: { GOV_ENABLE_AUTO_DISARM: "false" },
+  "position-brain": { P33_POLL_SEC: "1" },
+  executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000" },
 };
 
 export interface Member {
-  readonly name: ServiceName;
+  readonly name: PipelineName;
+  readonly service: Service;
   readonly redisProxy: FaultProxy;
   readonly exchangeProxy: FaultProxy | undefined;
   process: ServiceProcess;
@@ -84,25 +77,28 @@ export async function startWorld({ seed, dir, onExit }: WorldOptions, resources:
   resources.defer(() => redis.stop());
   const client = connectForCommands({ url: redis.url, name: "chaos", onError: () => undefined });
   resources.defer(() => disconnect(client));
-  const exchange = await startService("exchange-sim", { EXCHANGE_SIM_PORT: "0", SIM_SEED: String(seed) });
+  const exchange = await startService("exchange-sim", {
+    [serviceOf("exchange-sim").portVariable]: "0",
+    SIM_SEED: String(seed),
+  });
   resources.defer(async () => void (await exchange.kill()));
   const symbols = await readSymbols(exchange.url);
 
-  const members = new Map<ServiceName, Member>();
+  const members = new Map<PipelineName, Member>();
   const stopping = new AbortController();
   resources.defer(async () => {
     stopping.abort();
     await Promise.all([...members.values()].map(({ process }) => process.kill()));
   });
-  const enroll = async (name: ServiceName) => {
-    const member = await createMember(name, {
+  const enroll = async (service: (typeof PIPELINE)[number]) => {
+    const member = await createMember(service, {
       redis,
       exchangePort: portOf(exchange.url),
       symbols,
       dir,
       resources,
     });
-    members.set(name, member);
+    members.set(member.name, member);
     void watch(member);
   };
   const watch = async (member: Member) => {
@@ -129,7 +125,7 @@ export async function startWorld({ seed, dir, onExit }: WorldOptions, resources:
     }
   };
 
-  await Promise.all(SERVICES.map(enroll));
+  await Promise.all(PIPELINE.map(enroll));
   return {
     redis,
     /** Else the fault `time` steps services' clocks only. */
@@ -140,7 +136,7 @@ export async function startWorld({ seed, dir, onExit }: WorldOptions, resources:
     exchange,
     symbols,
     // Not in the order in which they were ready: the same seed is to throw at the same ones.
-    members: SERVICES.flatMap((name) => members.get(name) ?? []),
+    members: PIPELINE.flatMap(({ name }) => members.get(name) ?? []),
     /** SIGKILL, and back as its supervisor would bring it. */
     async killAndRestart(member: Member): Promise<void> {
       member.up = false;
@@ -152,7 +148,7 @@ export async function startWorld({ seed, dir, onExit }: WorldOptions, resources:
 }
 
 async function createMember(
-  name: ServiceName,
+  service: (typeof PIPELINE)[number],
   place: {
     redis: TestRedis;
     exchangePort: number;
@@ -161,6 +157,7 @@ async function createMember(
     resources: AsyncDisposableStack;
   },
 ): Promise<Member> {
+  const { name } = service;
   const clockFile = join(place.dir, `${name}.clock`);
   const state: { onFrame: Member["onFrame"] } = { onFrame: undefined };
   const judge = (server: "redis" | "exchange") => (frame: ProxyFrame) =>
@@ -171,7 +168,7 @@ async function createMember(
     onFrame: judge("redis"),
   });
   place.resources.defer(() => redisProxy.close());
-  const exchangeProxy = TRADERS.has(name)
+  const exchangeProxy = service.needsVenue
     ? await startFaultProxy({
         upstream: { port: place.exchangePort },
         protocol: "http",
@@ -180,17 +177,14 @@ async function createMember(
     : undefined;
   if (exchangeProxy !== undefined) place.resources.defer(() => exchangeProxy.close());
 
-  const symbols = place.symbols.join();
-  const { variable } = PORTS[name];
   const environment = {
-    REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
-    BINANCE_BASE_URL: `http://127.0.0.1:${exchangeProxy?.port ?? place.exchangePort}`,
-    ...(exchangeProxy && { BINANCE_TESTNET_API_KEY: "sim-key", BINANCE_TESTNET_API_SECRET: "sim-secret" }),
-    ...(name === "position-brain" && { P33_ALLOWLIST: symbols }),
-    ...(name === "apply-layer" && { SYMBOLS: symbols, APPLY_ALLOWLIST: symbols }),
-    ...(name === "governor" && { SYMBOLS: symbols }),
+    ...demonstrationOf(service, {
+      redisUrl: `redis://127.0.0.1:${redisProxy.port}`,
+      venueUrl: `http://127.0.0.1:${exchangeProxy?.port ?? place.exchangePort}`,
+      symbols: place.symbols,
+    }),
     ...PROFILE[name],
-    [variable]: "0",
+    [service.portVariable]: "0",
     // Fixed, so that a restart resumes what its predecessor had been given.
     INSTANCE: `${name}@chaos`,
     NODE_COMPILE_CACHE: COMPILE_CACHE,
@@ -201,6 +195,7 @@ async function createMember(
   const process = await launch();
   return {
     name,
+    service,
     redisProxy,
     exchangeProxy,
     process,

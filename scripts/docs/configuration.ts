@@ -6,31 +6,24 @@ import {
   readConfig,
   redisVariables,
 } from "@quantum/service-kit";
+import { type ServiceName, serviceOf, SERVICES, SIMULATED_ACCOUNT } from "@quantum/topology";
 import type { z } from "zod";
-import { configSource as applyLayer } from "../../services/apply-layer/src/config.ts";
-import { configSource as exchangeSim } from "../../services/exchange-sim/src/config.ts";
-import { configSource as executor } from "../../services/executor/src/config.ts";
-import { configSource as governor } from "../../services/governor/src/config.ts";
-import { configSource as harvestFeed } from "../../services/harvest-feed/src/config.ts";
-import { configSource as positionBrain } from "../../services/position-brain/src/config.ts";
-import type { ServiceName } from "../start/services.ts";
 import { code, codes, page, table } from "./markdown.ts";
 
 /** Each has a schema of its own; here only what they have in common counts. */
-const SOURCES = {
-  "apply-layer": applyLayer,
-  governor,
-  "position-brain": positionBrain,
-  executor,
-  "harvest-feed": harvestFeed,
-  "exchange-sim": exchangeSim,
-} as unknown as Readonly<Record<ServiceName, ConfigSource<z.ZodObject>>>;
+const SOURCES = await Promise.all(
+  SERVICES.map(async ({ name }) => {
+    const { configSource } = (await import(`../../services/${name}/src/config.ts`)) as {
+      configSource: ConfigSource<z.ZodObject>;
+    };
+    return [name, configSource] as const;
+  }),
+);
 
 /** What has no default, at a simulated venue. */
 const REQUIRED = {
-  BINANCE_BASE_URL: "http://127.0.0.1:8099",
-  BINANCE_TESTNET_API_KEY: "sim-key",
-  BINANCE_TESTNET_API_SECRET: "sim-secret",
+  BINANCE_BASE_URL: `http://127.0.0.1:${serviceOf("exchange-sim").port}`,
+  ...SIMULATED_ACCOUNT,
 };
 
 /** Environments that break a rule between variables; the document shows what the service says to each. */
@@ -54,6 +47,8 @@ const BREAKING: Partial<Record<ServiceName, readonly Readonly<Record<string, str
   executor: [{ EXECUTOR_TIMEOUT_MS: "5000" }],
 };
 
+const WITHOUT_REDIS = SERVICES.filter(({ redis }) => redis === "none").map(({ name }) => name);
+
 /** No variable that has a rule takes this. */
 const NO_VALUE = "no value";
 
@@ -63,9 +58,9 @@ export function renderConfiguration(): string {
     "From the environment only. A service reports everything that is wrong with it at once and does not start (exit code 2). An empty variable counts as unset. Numbers and lists are trimmed; lists are split on commas. `node services/<name>/src/main.ts --help` shows the same as below.",
     "## Every service",
     variables(commonVariables),
-    "## Every service on Redis (all but exchange-sim)",
+    `## Every service on Redis (all but ${WITHOUT_REDIS.join(" and ")})`,
     variables(redisVariables),
-    ...Object.entries(SOURCES).flatMap(([name, source]) => service(name as ServiceName, source)),
+    ...SOURCES.flatMap(([name, source]) => service(name, source)),
   );
 }
 

@@ -10,3 +10,5 @@ for (const [name, render] of Object.entries(DOCUMENTS)) {
 }
 await writeFile(SIGNATURES_FILE, renderSignatures());
 console.log(SIGNATURES_FILE);
+await import("../../ops/systemd/write.ts");
+await import("../../ops/prometheus/write.ts");

@@ -1,6 +1,8 @@
 /** Every metric, from the functions that register them. */
 import { EventEmitter } from "node:events";
+import { existsSync } from "node:fs";
 import { createKeys } from "@quantum/contract";
+import { type Service, serviceOf, SERVICES } from "@quantum/topology";
 import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-client";
 import { RedisClock } from "../../packages/redis/src/index.ts";
 import { observeClock } from "../../packages/service-kit/src/clock.ts";
@@ -9,17 +11,29 @@ import { countDropped } from "../../packages/service-kit/src/log.ts";
 import { observeReadiness } from "../../packages/service-kit/src/readiness-telemetry.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
 import { observeConsumers } from "../../packages/service-kit/src/stream-telemetry.ts";
-import { observe as observeApplyLayer } from "../../services/apply-layer/src/telemetry.ts";
-import { observe as observeExecutor } from "../../services/executor/src/telemetry.ts";
-import { observeGovernor } from "../../services/governor/src/telemetry.ts";
-import { observeFeed } from "../../services/harvest-feed/src/telemetry.ts";
-import { observe as observePositionBrain } from "../../services/position-brain/src/telemetry.ts";
 import { code, codes, page, table } from "./markdown.ts";
 
 /** Whatever a telemetry is given: it only subscribes to it here, nothing happens, and nothing is scraped. */
 const idle = () => new EventEmitter() as never;
 
-const REGISTRATIONS: readonly { title: string; register: (registry: Registry) => void }[] = [
+/** What a telemetry looks at when it registers. */
+const NOTHING = {
+  keys: createKeys(),
+  symbols: [],
+  allowlist: new Set<string>(),
+  required: [],
+  waitBudgetMs: 0,
+  halted: false,
+};
+
+const VENUE_SERVICES = SERVICES.filter(({ needsVenue }) => needsVenue).map(({ name }) => name);
+
+interface Registration {
+  title: string;
+  register: (registry: Registry) => void;
+}
+
+const REGISTRATIONS: readonly Registration[] = [
   {
     title: "Every service on Redis",
     register: (registry) => {
@@ -34,65 +48,32 @@ const REGISTRATIONS: readonly { title: string; register: (registry: Registry) =>
     register: (registry) => observeConsumers([], idle(), registry, idle()),
   },
   {
-    title: "position-brain and executor: the exchange",
+    title: `${VENUE_SERVICES.join(" and ")}: the exchange`,
     register: (registry) => observeExchange({ endpoints: [], pauses: idle(), registry, log: idle() }),
   },
-  {
-    title: "apply-layer (8043)",
-    register: (registry) =>
-      observeApplyLayer({
-        events: idle(),
-        wait: idle(),
-        registry,
-        log: idle(),
-        symbols: new Set(),
-        required: [],
-        waitBudgetMs: 0,
-        halted: false,
-      }),
-  },
-  {
-    title: "governor (8044)",
-    register: (registry) =>
-      observeGovernor({
-        governor: idle(),
-        symbols: [],
-        issuer: "governor",
-        redis: idle(),
-        keys: createKeys(),
-        registry,
-        log: idle(),
-      }),
-  },
-  {
-    title: "position-brain (8045)",
-    register: (registry) =>
-      observePositionBrain({
-        brain: idle(),
-        operator: idle(),
-        refresh: idle(),
-        pairs: idle(),
-        allowlist: new Set(),
-        registry,
-        log: idle(),
-      }),
-  },
-  {
-    title: "executor (8049)",
-    register: (registry) =>
-      observeExecutor({ events: idle(), questions: idle(), registry, log: idle(), now: Date.now }),
-  },
-  {
-    title: "harvest-feed (8098)",
-    register: (registry) => observeFeed(idle(), [], registry, idle()),
-  },
+  ...(await Promise.all(SERVICES.map(ownMetrics))).flat(),
 ];
+
+/** By convention, `observe` of a service's telemetry.ts registers its metrics and takes everything by name. */
+async function ownMetrics({ name, port }: Service): Promise<Registration[]> {
+  const file = new URL(`../../services/${name}/src/telemetry.ts`, import.meta.url);
+  if (!existsSync(file)) return [];
+  const { observe } = (await import(file.href)) as { observe: (observed: object) => void };
+  const register = (registry: Registry) => {
+    const told = { ...NOTHING, registry };
+    const anything = {
+      get: (_: object, key: string) => (key in told ? told[key as keyof typeof told] : idle()),
+    };
+    observe(new Proxy(told, anything));
+  };
+  return [{ title: `${name} (${port})`, register }];
+}
 
 export function renderMetrics(): string {
   return page(
     "Metrics",
     "At `/metrics` of each service. Labels come from closed sets: symbols of the configuration, [reasons](reasons.md), issuers, streams; whatever else comes is `other`. A plan id is never a label. What is normal: [operations.md](operations.md).",
-    "Every service, exchange-sim (8099) too, also has prom-client's own `process_*` and `nodejs_*` metrics.",
+    `Every service, exchange-sim (${serviceOf("exchange-sim").port}) too, also has prom-client's own \`process_*\` and \`nodejs_*\` metrics.`,
     ...REGISTRATIONS.flatMap(({ title, register }) => [`## ${title}`, metricTable(register)]),
   );
 }

@@ -1,3 +1,4 @@
+import { PIPELINE } from "@quantum/topology";
 import type { DashboardSource } from "./dashboard.ts";
 
 const PER_SECOND = "suffix:/s";
@@ -34,7 +35,7 @@ export const pipeline: DashboardSource = {
           description: "Replicas that answer Prometheus, by service.",
           unit: "short",
           queries: [
-            { expr: 'sum(up{job=~"apply-layer|governor|position-brain|executor"})', legend: "replicas" },
+            { expr: `sum(up{job=~"${PIPELINE.map(({ name }) => name).join("|")}"})`, legend: "replicas" },
           ],
         },
         {

@@ -2,9 +2,9 @@
 import { fieldValue, isWaitLine, withoutWaitMark } from "@quantum/contract";
 import { type Line, type Output, standardOutput, styled } from "@quantum/service-kit";
 import type { LogRecord } from "@quantum/testkit";
+import type { ServiceName } from "@quantum/topology";
 import { explain } from "./explain.ts";
 import type { PlanRecord, ResultRecord } from "./history.ts";
-import type { ServiceName } from "./services.ts";
 
 /** Pino's number. */
 const LEVEL_ERROR = 50;

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Keys } from "@quantum/contract";
+import { ISSUERS, type Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Display } from "./display.ts";
 import { drain, STUCK_MS, waitForEnd } from "./drain.ts";
@@ -35,7 +35,6 @@ const INTERRUPTED_DRAIN_MS = 5_000;
 const UNCHECKED_STOP_MS = 1_500;
 /** Between looks at ledgers that a refresh has yet to bring up to the last fills. */
 const LEDGER_LOOK_MS = 200;
-const REQUIRED_ISSUERS = ["governor", "p33"];
 
 export interface Ending {
   code: number;
@@ -120,7 +119,7 @@ export async function endUnchecked(run: Run, why: string): Promise<Ending> {
 }
 
 function sourcesOf({ pipeline, history }: Run) {
-  return { exchangeUrl: pipeline.exchangeUrl, history, requiredIssuers: REQUIRED_ISSUERS };
+  return { exchangeUrl: pipeline.exchangeUrl, history, requiredIssuers: ISSUERS };
 }
 
 function frameOf({ options, pipeline, history, processes }: Run, cutShort: string | undefined): RunFrame {

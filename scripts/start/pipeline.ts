@@ -1,14 +1,14 @@
 /** Starts every process of a run, and stops them in the order in which nothing is torn. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { PIPELINE, type Service, type ServiceName, serviceOf } from "@quantum/topology";
 import { readSymbols } from "./evidence.ts";
 import { marketOf, parseProposalLines, type ProposalLine } from "./market.ts";
 import type { Options } from "./options.ts";
 import type { Processes } from "./processes.ts";
-import { environments, exchangeSimEnvironment } from "./profile.ts";
+import { environmentOf, exchangeSimEnvironment, type Run } from "./profile.ts";
 import type { RunRedis } from "./redis.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
-import type { ServiceName } from "./services.ts";
 
 export interface Pipeline {
   redis: RunRedis;
@@ -20,8 +20,6 @@ export interface Pipeline {
   /** How many plans the run is to have; undefined: endless. */
   plans: number | undefined;
 }
-
-const AFTER_EXCHANGE = ["governor", "position-brain", "executor", "apply-layer"] as const;
 
 /** `dir` takes the data of this run. Whatever was started is among `processes`, also when this throws. */
 export async function startPipeline(
@@ -38,7 +36,7 @@ export async function startPipeline(
   const marketFile = market === undefined ? undefined : join(dir, "market.json");
   if (marketFile !== undefined) await writeFile(marketFile, JSON.stringify(market, null, 2));
   const exchangeUrl = await processes.start("exchange-sim", exchangeSimEnvironment(options.seed, marketFile));
-  const environment = environments({
+  const run: Run = {
     scenario,
     redisUrl: redis.url,
     exchangeUrl,
@@ -47,18 +45,18 @@ export async function startPipeline(
     rate: options.rate,
     plans: options.plans,
     proposalsFile,
-  });
+  };
 
   const urls = new Map<ServiceName, string>([["exchange-sim", exchangeUrl]]);
-  const start = async (name: keyof typeof environment) => {
-    urls.set(name, await processes.start(name, environment[name]));
+  const start = async (service: Service) => {
+    urls.set(service.name, await processes.start(service.name, environmentOf(service, run)));
   };
   // All of them come to an end before an error is told: one that still starts could not be stopped.
-  for (const started of await Promise.allSettled(AFTER_EXCHANGE.map(start))) {
+  for (const started of await Promise.allSettled(PIPELINE.map(start))) {
     if (started.status === "rejected") throw started.reason;
   }
   // The feed last: what it publishes finds everybody there.
-  await start("harvest-feed");
+  await start(serviceOf("harvest-feed"));
   return { redis, urls, exchangeUrl, scenario, replay, plans: options.plans ?? replay?.length };
 }
 

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { endProcess, type GuardedProcess, isFree, type LogRecord, spawnGuarded } from "@quantum/testkit";
-import { type Environment, PORTS, type ServiceName } from "./services.ts";
+import { type Environment, type Row, type ServiceName, serviceOf } from "@quantum/topology";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** Compiled code of earlier starts: halves the time that a service needs to be ready. */
@@ -14,11 +14,6 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
 /** One that ends again has a reason that a further start does not take away. */
 const RESTARTS_MAX = 1;
-/** The stand-ins for the outside world keep in memory what a new one could not know. */
-const WITHOUT_RESTART: Partial<Record<ServiceName, string>> = {
-  "exchange-sim": "its positions and orders went with it",
-  "harvest-feed": "a new one would begin from the start",
-};
 /** What an error shows of the service's output. */
 const SHOWN_LINES = 10;
 
@@ -46,7 +41,7 @@ export class Processes extends EventEmitter<ProcessEvents> {
 
   /** Resolves with the service's URL once it is ready. Throws with its last lines if it is not. */
   async start(name: ServiceName, environment: Environment): Promise<string> {
-    const { variable, fixed } = PORTS[name];
+    const { portVariable: variable, port: fixed } = serviceOf(name);
     const port = (await isFree(fixed)) ? fixed : 0;
     const withPort = (number: number) => ({ ...environment, [variable]: String(number) });
     try {
@@ -131,15 +126,14 @@ export class Processes extends EventEmitter<ProcessEvents> {
   /** A ready service has ended. The port is the one it had: it is part of the name under which it reads. */
   #onEnd(name: ServiceName, { environment, restarts }: Member, url: string, how: string): void {
     if (this.#isStopped(name)) return;
-    const why =
-      WITHOUT_RESTART[name] ?? (restarts < RESTARTS_MAX ? undefined : "it was started again before");
+    const { portVariable, standIn }: Row = serviceOf(name);
+    const why = standIn?.loses ?? (restarts < RESTARTS_MAX ? undefined : "it was started again before");
     if (why !== undefined) {
       this.emit("lost", name, `${name} ended with ${how}`, why);
       return;
     }
     this.emit("restarting", name, how);
-    const { variable } = PORTS[name];
-    const samePort = { ...environment, [variable]: new URL(url).port };
+    const samePort = { ...environment, [portVariable]: new URL(url).port };
     this.#launch(name, samePort, restarts + 1).then(
       () => this.emit("restarted", name),
       (error: unknown) => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { isReaderGone, standardOutput } from "@quantum/service-kit";
+import { SERVICES } from "@quantum/topology";
 import { Display } from "./display.ts";
 import { BROKEN, type Ending, endUnchecked, type Losses, type Run, watchToTheEnd } from "./ending.ts";
 import { History } from "./history.ts";
@@ -13,7 +14,6 @@ import { Processes } from "./processes.ts";
 import { startOwnRedis, useRedis, withoutPassword } from "./redis.ts";
 import { watchRedis } from "./redis-watch.ts";
 import { cacheDir, claimRun, type RunFacts } from "./run-file.ts";
-import { SERVICES } from "./services.ts";
 import { StreamTail } from "./stream-tail.ts";
 
 const keys = createKeys();
@@ -180,9 +180,9 @@ function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: 
 }
 
 function showPipeline(display: Display, options: Options, { redis, urls }: Pipeline): void {
-  const width = Math.max(...SERVICES.map((name) => name.length));
+  const width = Math.max(...SERVICES.map(({ name }) => name.length));
   display.line(`${"redis".padEnd(width)}  ${withoutPassword(redis.url)}`);
-  for (const name of SERVICES) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
+  for (const { name } of SERVICES) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
   display.line(`Look inside with: ${redis.cli}`);
   display.line(`Scenario ${options.scenario}, seed ${options.seed}. Ctrl-C ends it.`);
 }

@@ -1,5 +1,5 @@
 /** What the simulated issuers and operators do in a run: the services' own simulator knobs, put together. */
-import type { Environment, ServiceName } from "./services.ts";
+import type { Environment, ServiceName } from "@quantum/topology";
 import type { MarketRow } from "./market.ts";
 
 export interface Scenario {

@@ -11,21 +11,18 @@
 import { loadScript } from "@quantum/lua";
 import { fieldsOf } from "@quantum/streams";
 import { type ProxyFrame, type ServiceProcess, startFaultProxy, type Verdict } from "@quantum/testkit";
+import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { nextProposal, planIdOf } from "../fuzz/inputs.ts";
 import { unfinished } from "../groups.ts";
 import { eventually, ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "../rig.ts";
-
-const SERVICES = ["apply-layer", "governor", "position-brain", "executor"] as const;
-export type ServiceName = (typeof SERVICES)[number];
 
 const SCRIPTS = [
   ...["plans/open", "permits/issue", "permits/consume", "permits/settle_reservation"],
   ...["orders/claim", "orders/doubt", "orders/settle", "ledger/store"],
 ];
-const ENVIRONMENT: Record<ServiceName, Record<string, string>> = {
+const ENVIRONMENT: Partial<Record<PipelineName, Record<string, string>>> = {
   // Permits are waited for until a killed issuer is back; an order that may have been sent is not asked about for long.
   "apply-layer": { APPLY_PERMIT_WAIT_MS: "10000", APPLY_EXECUTE_TTL_MS: "1000" },
-  governor: {},
   // Its regular refresh would be no step of any plan's path, and the governor takes no snapshot older than 30 s.
   "position-brain": { P33_POLL_SEC: "15", P33_STALE_THRESHOLD_SEC: "30" },
   executor: { EXECUTOR_RECV_WINDOW_MS: "400", EXECUTOR_TIMEOUT_MS: "300", EXECUTOR_ABSENCE_SEC: "1" },
@@ -52,7 +49,7 @@ export interface EnumerationOptions {
 }
 
 export async function enumerateCrashPoints(
-  victim: ServiceName,
+  victim: PipelineName,
   { fault, from }: EnumerationOptions = {},
 ): Promise<Enumeration> {
   const rig = await startCrashRig(victim, fault);
@@ -74,7 +71,7 @@ export async function enumerateCrashPoints(
   return enumeration;
 }
 
-async function startCrashRig(victimName: ServiceName, fault: string | undefined) {
+async function startCrashRig(victimName: PipelineName, fault: string | undefined) {
   const rig = await startRig();
   let victim: ServiceProcess | undefined;
   let steps: string[] = [];
@@ -99,7 +96,7 @@ async function startCrashRig(victimName: ServiceName, fault: string | undefined)
     startFaultProxy({ upstream: { port: rig.redis.port }, protocol: "resp", scripts, onFrame }),
     startFaultProxy({ upstream: { port: venuePort }, protocol: "http", onFrame }),
   ]);
-  const start = (name: ServiceName) => {
+  const start = (name: PipelineName) => {
     const proxied = {
       REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
       BINANCE_BASE_URL: `http://127.0.0.1:${venueProxy.port}`,
@@ -107,7 +104,11 @@ async function startCrashRig(victimName: ServiceName, fault: string | undefined)
     const own = { INSTANCE: `${name}-1`, ...ENVIRONMENT[name] };
     return rig.start(name, name === victimName ? { ...own, ...proxied } : own);
   };
-  await Promise.all(SERVICES.filter((name) => name !== victimName).map(start));
+  await Promise.all(
+    PIPELINE.map(({ name }) => name)
+      .filter((name) => name !== victimName)
+      .map(start),
+  );
   victim = await start(victimName);
 
   let plans = 0;

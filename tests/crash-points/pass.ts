@@ -1,6 +1,7 @@
 /** One service, killed at every step of one plan's path and started again: nothing is lost, nothing is doubled. */
 import { expect, it } from "vitest";
-import { enumerateCrashPoints, type EnumerationOptions, type ServiceName } from "./enumerate.ts";
+import type { PipelineName } from "@quantum/topology";
+import { enumerateCrashPoints, type EnumerationOptions } from "./enumerate.ts";
 
 const TIMEOUT_MS = 120_000;
 
@@ -9,7 +10,7 @@ export const scriptSteps = (name: string) => [`before EVALSHA ${name} #1`, `afte
 
 /** @param mustHit steps that it must have killed at, so that a pass that hits nothing fails */
 export function survivesAKillAtEveryStep(
-  victim: ServiceName,
+  victim: PipelineName,
   mustHit: readonly string[],
   options: EnumerationOptions = {},
 ): void {

@@ -1,6 +1,7 @@
 /** Case 5: what many waiting plans, long streams, symbols and replicas do to the others. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";
+import { GROUPS } from "@quantum/topology";
 import type { Bench, Case } from "../bench.ts";
 import { monotonicMs } from "../clock.ts";
 import type { Contender } from "../contender.ts";
@@ -136,14 +137,11 @@ end`;
 /** Entries that every group has long been given. */
 async function fillStreams(rig: Rig, entries: number): Promise<void> {
   const { streams } = keys;
-  const groups = new Map([
-    [streams.plan, ["governor", "p33"]],
-    [streams.permit, ["apply-layer"]],
-    [streams.result, ["governor", "p33", "apply-layer"]],
-  ]);
-  for (const [stream, names] of groups) {
+  for (const filled of ["plan", "permit", "result"] as const) {
+    const stream = streams[filled];
     for (let done = 0; done < entries; done += ENTRIES_AT_ONCE)
       await rig.client.eval(FILL, 1, stream, ENTRIES_AT_ONCE);
-    for (const name of names) await rig.client.xgroup("CREATE", stream, name, "$");
+    const groups = GROUPS.filter((group) => group.stream === filled);
+    for (const { group } of groups) await rig.client.xgroup("CREATE", stream, group, "$");
   }
 }

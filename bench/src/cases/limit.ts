@@ -8,7 +8,7 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { createKeys } from "@quantum/contract";
+import { createKeys, ISSUERS } from "@quantum/contract";
 import type { Case } from "../bench.ts";
 import { monotonicMs } from "../clock.ts";
 import { measureThroughput } from "../measure.ts";
@@ -104,7 +104,7 @@ async function replay(rig: Rig, script: LimitScript): Promise<number> {
     );
   tookMs += await send(rig, script.settling(results));
   // An error of one call is no error of the EVALSHA; but what was not settled was not acknowledged.
-  for (const group of ["governor", "p33"]) {
+  for (const group of ISSUERS) {
     const [left] = (await rig.client.xpending(result, group)) as [number];
     if (left > 0) throw new Error(`the C client left ${left} results of ${group} unsettled`);
   }

@@ -1,14 +1,16 @@
+/** The issuers as the wire knows them, from their rows in the topology; and how long they may be waited for. */
+import { issuerOf } from "@quantum/topology";
+
+export { type IssuerName, ISSUERS, QUANTITY_ISSUER } from "@quantum/topology";
+
 /** The JSON field in which an issuer says yes (WIRE.md, "Permits"): only JSON `true` there is a yes. */
 export function verdictField(issuer: string): "granted" | "allow" {
-  return issuer === "governor" ? "granted" : "allow";
+  return issuerOf(issuer).verdictField;
 }
-
-/** The issuer whose permit carries side and quantity; without it there is no order to place. */
-export const QUANTITY_ISSUER = "p33";
 
 /** The wait log's name of an issuer: `gov_ttl=58 p33_ttl=-2`. */
 export function ttlLabel(issuer: string): string {
-  return `${issuer === "governor" ? "gov" : issuer}_ttl`;
+  return issuerOf(issuer).ttlLabel;
 }
 
 /**

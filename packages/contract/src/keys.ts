@@ -4,6 +4,8 @@
  * The prefix is empty in the wire-compatible layout. A later layout may put a symbol's keys into one hash slot,
  * which is why builders of per-plan keys sit beside the per-symbol ones and no call of a script mixes two symbols.
  */
+import { issuerOf, type StreamName } from "@quantum/topology";
+
 export type Keys = ReturnType<typeof createKeys>;
 
 export function createKeys(prefix = "") {
@@ -18,7 +20,7 @@ export function createKeys(prefix = "") {
       governorEvents: key("stream:governor.events"),
       deadLetter: key("stream:dead_letter"),
       operatorAudit: key("stream:operator.audit"),
-    },
+    } satisfies Record<StreamName, string>,
     proposal: (symbol: string) => key(`harvest:proposal:${symbol}`),
 
     plan: (planId: string) => key(`apply:plan:${planId}`),
@@ -30,8 +32,7 @@ export function createKeys(prefix = "") {
     waitingSymbols: key("apply:symbols"),
 
     /** The governor's permits have no issuer in their name (WIRE.md); everybody else's do. */
-    permit: (issuer: string, planId: string) =>
-      key(issuer === "governor" ? `permit:${planId}` : `permit:${issuer}:${planId}`),
+    permit: (issuer: string, planId: string) => key(`${issuerOf(issuer).permitKey}:${planId}`),
     block: (issuer: string, planId: string) => key(`${issuer}:block:${planId}`),
     spent: (planId: string) => key(`permit:spent:${planId}`),
 

@@ -1,17 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { meaningOf, REASON_MEANINGS } from "./meanings.ts";
-import {
-  GOVERNOR_REASONS,
-  ISSUERS,
-  ORDER_REASONS,
-  P33_REASONS,
-  PLAN_REASONS,
-  waitReasons,
-} from "./reasons.ts";
+import { GOVERNOR_REASONS, ORDER_REASONS, P33_REASONS, PLAN_REASONS, waitReasons } from "./reasons.ts";
 
 const REASONS = [
   ...Object.values(PLAN_REASONS).flat(),
-  ...waitReasons(ISSUERS),
+  ...waitReasons(["governor", "p33"]),
   ...P33_REASONS,
   ...GOVERNOR_REASONS,
   ...ORDER_REASONS,

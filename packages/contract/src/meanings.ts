@@ -2,11 +2,12 @@
  * What each closed reason means and what an operator looks at: one source for the terminal, the operators' tools and
  * docs/reasons.md. A reason without a meaning fails the type check.
  */
-import type { GovernorReason, ISSUERS, OrderReason, P33Reason, PLAN_REASONS } from "./reasons.ts";
+import type { GovernorReason, OrderReason, P33Reason, PLAN_REASONS } from "./reasons.ts";
 
-type Issuer = (typeof ISSUERS)[number];
+/** The issuers about which more is known than `meaningOf` says of any. */
+type Issuer = "governor" | "p33";
 export type PlanReason = (typeof PLAN_REASONS)[keyof typeof PLAN_REASONS][number];
-/** `waitReasons(ISSUERS)`, as a type. */
+/** `waitReasons` of these, as a type. */
 export type WaitReason =
   | "missing_both"
   | `missing_${Issuer}`

@@ -2,8 +2,6 @@
  * The closed sets of reasons. They are metric labels, so nothing outside these sets may become one.
  * Source: WIRE.md, "Permits"; the ones marked "ours" extend it.
  */
-export const ISSUERS = ["governor", "p33"] as const;
-
 export const DECISIONS = ["EXECUTE", "SKIP", "BLOCKED", "ERROR"] as const;
 export type Decision = (typeof DECISIONS)[number];
 

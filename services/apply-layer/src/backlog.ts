@@ -5,6 +5,7 @@
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { groupHealth } from "@quantum/streams";
+import { serviceOf } from "@quantum/topology";
 
 /** A look is this old at most; between two looks a burst may exceed the limit by what is opened meanwhile. */
 const LOOK_MS = 100;
@@ -24,7 +25,7 @@ export type Backlog = () => Promise<boolean>;
 export function createBacklog({ redis, keys, required, max }: BacklogOptions): Backlog {
   const groups = [
     ...required.map((group) => ({ stream: keys.streams.plan, group })),
-    { stream: keys.streams.execute, group: "executor" },
+    { stream: keys.streams.execute, group: serviceOf("executor").group },
   ];
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let look: Promise<boolean> = Promise.resolve(false);

@@ -15,7 +15,10 @@ import {
   redisVariables,
   symbols,
 } from "@quantum/service-kit";
+import { isIssuer, serviceOf } from "@quantum/topology";
 import { z } from "zod";
+
+const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("apply-layer");
 
 const MAX_SEC = 30 * 24 * 3600;
 
@@ -55,7 +58,7 @@ const schema = z.object({
     min: 10,
     max: WAIT_BUDGET_MAX_MS,
   }),
-  APPLY_REQUIRED_PERMITS: issuerNames("issuers whose permits are required, all of them", "governor,p33"),
+  APPLY_REQUIRED_PERMITS: issuerNames("issuers whose permits are required, all of them", ISSUERS.join()),
   APPLY_BARE_PERMITS: issuerNames(
     'those of APPLY_REQUIRED_PERMITS whose permit is the bare text 1, written before the plan: no quantity, no cap; "" = none',
     "",
@@ -73,7 +76,7 @@ const schema = z.object({
     1_000,
     { min: 1 },
   ),
-  APPLY_METRICS_PORT: port("port of /healthz, /readyz, /metrics and /plans", 8043),
+  APPLY_METRICS_PORT: port("port of /healthz, /readyz, /metrics and /plans", PORT),
   APPLY_LOG_LEVEL: logLevel(),
   BINANCE_BASE_URL: optionalText(
     "the venue that the executor uses; with testnet mode simulated proposals are refused unless it is a simulated one",
@@ -84,7 +87,7 @@ export type Config = z.output<typeof schema>;
 
 export const configSource: ConfigSource<typeof schema> = {
   schema,
-  ownPrefixes: ["APPLY_", "K_"],
+  ownPrefixes,
   // The Python apply-layer placed the orders itself.
   retired: ["BINANCE_TESTNET_API_KEY", "BINANCE_TESTNET_API_SECRET"],
   relations: (config) => {
@@ -107,8 +110,7 @@ export const configSource: ConfigSource<typeof schema> = {
     }
     for (const issuer of config.APPLY_BARE_PERMITS) {
       const named = `APPLY_BARE_PERMITS=${config.APPLY_BARE_PERMITS.join()}`;
-      if ((ISSUERS as readonly string[]).includes(issuer))
-        broken.push(`${named} names ${issuer}: ours says yes or no, and to how much`);
+      if (isIssuer(issuer)) broken.push(`${named} names ${issuer}: ours says yes or no, and to how much`);
       else if (!required.includes(issuer))
         broken.push(`${named} names ${issuer}, which APPLY_REQUIRED_PERMITS=${required.join()} does not`);
     }

@@ -7,6 +7,7 @@ import { createConsume, PermitWait } from "@quantum/permits";
 import { notDurable } from "@quantum/redis";
 import { ConfigError, every, runService } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
+import { serviceOf } from "@quantum/topology";
 import { configSource, isRealVenue } from "./config.ts";
 import { createBacklog } from "./backlog.ts";
 import { type Decided, decide, proposedAtMs } from "./decide.ts";
@@ -18,12 +19,12 @@ import { createPlanCare } from "./plan-care.ts";
 import { ApplyTelemetry, observe } from "./telemetry.ts";
 import { reportTo, wakeBy } from "./wakes.ts";
 
-const GROUP = "apply-layer";
+const { name: NAME, group: GROUP } = serviceOf("apply-layer");
 /** How late a dead replica's plans may end after their deadline. */
 const SWEEP_MS = 5_000;
 
 await runService({
-  name: "apply-layer",
+  name: NAME,
   summary: "turns harvest proposals into plans, waits for every permit and spends them together, or blocks",
   ...configSource,
   port: (config) => config.APPLY_METRICS_PORT,

@@ -1,10 +1,13 @@
 import { commonVariables, flag, integer, optionalText, port, text } from "@quantum/service-kit";
+import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
+
+const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("exchange-sim");
 
 export const configSource = {
   schema: z.object({
     ...commonVariables,
-    EXCHANGE_SIM_PORT: port("the venue's port, which also serves /sim, /healthz and /metrics", 8099),
+    EXCHANGE_SIM_PORT: port("the venue's port, which also serves /sim, /healthz and /metrics", PORT),
     SIM_SEED: integer("seed of prices and ids; the same seed repeats them", 1),
     SIM_MARKET_FILE: optionalText("JSON file with symbols and positions [six built-in symbols]"),
     SIM_STRATEGY: flag("the account's strategy reopens positions that orders have reduced", true),
@@ -12,5 +15,5 @@ export const configSource = {
     SIM_API_KEY: text("the account's key", "sim-key"),
     SIM_API_SECRET: text("the account's secret", "sim-secret"),
   }),
-  ownPrefixes: ["SIM_", "EXCHANGE_SIM_"],
+  ownPrefixes,
 };

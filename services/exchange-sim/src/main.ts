@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { runBareService } from "@quantum/service-kit";
+import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
 import { configSource } from "./config.ts";
 import { DEFAULT_MARKET, marketSchema, type SymbolSpec } from "./market.ts";
 import { registerExchangeSim } from "./server.ts";
 
 await runBareService({
-  name: "exchange-sim",
+  name: serviceOf("exchange-sim").name,
   summary: "a futures venue to develop and test against: positions, prices and faults are invented",
   ...configSource,
   port: (config) => config.EXCHANGE_SIM_PORT,

@@ -1,5 +1,8 @@
 import { commonVariables, integer, logLevel, port, redisVariables, text } from "@quantum/service-kit";
+import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
+
+const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("executor");
 
 /** Binance's own bound on a receive window. */
 const RECV_WINDOW_MAX_MS = 60_000;
@@ -11,7 +14,7 @@ export const configSource = {
   schema: z.object({
     ...redisVariables,
     ...commonVariables,
-    EXECUTOR_METRICS_PORT: port("port of /metrics, /healthz and /readyz", 8049),
+    EXECUTOR_METRICS_PORT: port("port of /metrics, /healthz and /readyz", PORT),
     EXECUTOR_LOG_LEVEL: logLevel(),
     EXECUTOR_RECV_WINDOW_MS: integer(
       "how long after a claim the exchange may still execute the order",
@@ -31,7 +34,7 @@ export const configSource = {
     BINANCE_TESTNET_API_KEY: text("the account's key"),
     BINANCE_TESTNET_API_SECRET: text("the account's secret"),
   }),
-  ownPrefixes: ["EXECUTOR_"],
+  ownPrefixes,
   relations: (config: { EXECUTOR_TIMEOUT_MS: number; EXECUTOR_RECV_WINDOW_MS: number }) =>
     config.EXECUTOR_TIMEOUT_MS < config.EXECUTOR_RECV_WINDOW_MS
       ? []

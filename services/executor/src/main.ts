@@ -16,6 +16,7 @@ import {
   shareExchangePauses,
 } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
+import { serviceOf } from "@quantum/topology";
 import { configSource } from "./config.ts";
 import { createEvents } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
@@ -27,11 +28,11 @@ import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 import { observe } from "./telemetry.ts";
 
-const GROUP = "executor";
+const { name: NAME, group: GROUP } = serviceOf("executor");
 const MS_PER_SECOND = 1000;
 
 await runService({
-  name: "executor",
+  name: NAME,
   summary: "turns plans whose permits are spent into at most one reduce-only market order each",
   ...configSource,
   port: (config) => config.EXECUTOR_METRICS_PORT,

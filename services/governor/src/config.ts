@@ -15,11 +15,13 @@ import {
   simulationVariables,
   symbols,
 } from "@quantum/service-kit";
+import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
 import type { Rules } from "./decide.ts";
 import type { GovernorOptions } from "./handler.ts";
 import { decimal, limitUnits } from "./units.ts";
 
+const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("governor");
 const { streams } = createKeys();
 
 /** Every service finds the streams by these names, so another one would only be read by nobody. */
@@ -45,7 +47,7 @@ const dayLimit = (meaning: string, fallback: string) =>
 const schema = z.object({
   ...redisVariables,
   ...commonVariables,
-  METRICS_PORT: port("port of /healthz, /readyz and /metrics", 8044),
+  METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   GOV_LOG_LEVEL: logLevel(),
   SYMBOLS: symbols(
     "symbols that metrics tell apart; every other is labelled `other`",
@@ -88,7 +90,7 @@ export type Config = z.output<typeof schema>;
 
 export const configSource = {
   schema,
-  ownPrefixes: ["GOV_"],
+  ownPrefixes,
   // The Python governor asked the exchange for positions; this one reads P3.3's snapshots.
   retired: ["BINANCE_TESTNET_API_KEY", "BINANCE_TESTNET_API_SECRET"],
   relations: simulationViolations,

@@ -2,19 +2,23 @@ import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
 import { createSimulation, every, runService, simulationOf } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
+import { serviceOf } from "@quantum/topology";
 import { configSource, disarmOn, rulesOf } from "./config.ts";
 import { Governor } from "./handler.ts";
-import { observeGovernor } from "./telemetry.ts";
+import { observe } from "./telemetry.ts";
 
-/** Issuer and consumer group. */
-const GOVERNOR = "governor";
+const {
+  name: NAME,
+  group: GROUP,
+  issuer: { name: ISSUER },
+} = serviceOf("governor");
 const PERMIT_TTL_SEC = 60;
 const DENIAL_TTL_SEC = 3_600;
 /** A promise outlives every moment at which its order can still come, and the way of its result to us. */
 const RESERVE_TTL_MS = PERMIT_TTL_SEC * 1000 + EXECUTE_TTL_MAX_MS + 30_000;
 
 await runService({
-  name: GOVERNOR,
+  name: NAME,
   summary: "permits a plan within the limits of its symbol, and disarms everything when they are stormed",
   ...configSource,
   port: (config) => config.METRICS_PORT,
@@ -26,8 +30,8 @@ await runService({
       issuer: createIssuer({
         redis,
         keys,
-        issuer: GOVERNOR,
-        group: GOVERNOR,
+        issuer: ISSUER,
+        group: GROUP,
         permitTtlSec: PERMIT_TTL_SEC,
         denialTtlSec: DENIAL_TTL_SEC,
         reserveTtlMs: RESERVE_TTL_MS,
@@ -36,12 +40,12 @@ await runService({
       disarmOn: disarmOn(config),
       simulate: createSimulation(simulationOf(config, "GOV_SIM")),
     });
-    observeGovernor({ governor, symbols: config.SYMBOLS, issuer: GOVERNOR, redis, keys, registry, log });
+    observe({ governor, symbols: config.SYMBOLS, issuer: ISSUER, redis, keys, registry, log });
     const keepSums = progress.loop("keep the sums of the limits", BOOKKEEPING_EVERY_MS, () =>
       keepBooks({
         redis,
         keys,
-        issuer: GOVERNOR,
+        issuer: ISSUER,
         reserveTtlMs: RESERVE_TTL_MS,
         charges: true,
         symbols: config.SYMBOLS,
@@ -54,7 +58,7 @@ await runService({
         log.error({ err: error }, "failed to keep the sums of the limits, trying again");
       stopBooks = every(BOOKKEEPING_EVERY_MS, keepSums, failed).stop;
     };
-    const common = { redis, connectForBlocking, keys, group: GOVERNOR, consumer: instance };
+    const common = { redis, connectForBlocking, keys, group: GROUP, consumer: instance };
     return {
       consumers: [
         new StreamConsumer({

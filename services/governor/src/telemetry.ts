@@ -19,7 +19,7 @@ export interface TelemetryOptions {
   log: Logger;
 }
 
-export function observeGovernor(options: TelemetryOptions): void {
+export function observe(options: TelemetryOptions): void {
   const { governor, redis, keys, registry, log } = options;
   const registers = [registry];
   const known = new Set(options.symbols);

@@ -7,7 +7,10 @@ import {
   redisVariables,
   symbols,
 } from "@quantum/service-kit";
+import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
+
+const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("harvest-feed");
 
 export const configSource = {
   schema: z.object({
@@ -22,7 +25,7 @@ export const configSource = {
     FEED_MAX: integer("proposals after which the feed is done; 0 is endless", 0),
     FEED_SEED: integer("seed of generated proposals", 1),
     FEED_FILE: optionalText("JSONL file of proposals that are published once instead of generated ones"),
-    FEED_METRICS_PORT: port("port of /healthz, /readyz and /metrics", 8098),
+    FEED_METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   }),
-  ownPrefixes: ["FEED_"],
+  ownPrefixes,
 };

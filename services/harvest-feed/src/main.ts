@@ -1,12 +1,13 @@
 import { runService } from "@quantum/service-kit";
+import { serviceOf } from "@quantum/topology";
 import { configSource } from "./config.ts";
 import { Feed } from "./feed.ts";
 import { createGenerator } from "./generate.ts";
 import { createReplay, readReplay } from "./replay.ts";
-import { observeFeed } from "./telemetry.ts";
+import { observe } from "./telemetry.ts";
 
 await runService({
-  name: "harvest-feed",
+  name: serviceOf("harvest-feed").name,
   summary: "stands in for the publisher of harvest proposals: invented ones, or those of a file",
   ...configSource,
   port: (config) => config.FEED_METRICS_PORT,
@@ -28,7 +29,7 @@ await runService({
     const steps = progress.attempts("publish");
     feed.on("failed", ({ doing, error }) => steps.failed(doing, error.message));
     feed.on("recovered", ({ doing }) => steps.ended(doing));
-    observeFeed(feed, source.symbols, registry, log);
+    observe({ feed, symbols: source.symbols, registry, log });
     return {
       begin: async () => {
         log.info({ seed: config.FEED_SEED, file, symbols: source.symbols }, "feed starts");

@@ -6,7 +6,14 @@ import type { Feed } from "./feed.ts";
 const ACTIONS = new Set<string>(HARVEST_ACTIONS);
 
 /** @param symbols of the configuration or of the file: a closed set, and the labels */
-export function observeFeed(feed: Feed, symbols: readonly string[], registry: Registry, log: Logger): void {
+export interface Observed {
+  feed: Feed;
+  symbols: readonly string[];
+  registry: Registry;
+  log: Logger;
+}
+
+export function observe({ feed, symbols, registry, log }: Observed): void {
   const proposals = new Counter({
     name: "quantum_feed_proposals_total",
     help: "Proposals published",

@@ -3,6 +3,7 @@ import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
 import { Output } from "@quantum/service-kit";
 import { freePort, type ServiceProcess } from "@quantum/testkit";
+import { type PipelineName, serviceOf } from "@quantum/topology";
 import { run } from "./run.ts";
 import { eventually, type Rig, startRig } from "../../../tests/rig.ts";
 
@@ -27,19 +28,20 @@ export async function startPipeline(waitMs = WAIT_MS) {
   // The rig's file is the fastest; `verify` asks for the safest.
   await rig.client.config("SET", "appendfsync", "always");
   const running = new Map<string, ServiceProcess>();
-  const start = async (name: string, port: string, env: Record<string, string> = {}) => {
-    running.set(name, await rig.start(name, { [port]: String(await freePort()), ...env }));
+  const start = async (name: PipelineName, env: Record<string, string> = {}) => {
+    const { portVariable } = serviceOf(name);
+    running.set(name, await rig.start(name, { [portVariable]: String(await freePort()), ...env }));
   };
   const startApplyLayer = (mode: string) =>
-    start("apply-layer", "APPLY_METRICS_PORT", {
+    start("apply-layer", {
       APPLY_MODE: mode,
       APPLY_POLL_SEC: "0.2",
       APPLY_PERMIT_WAIT_MS: String(waitMs),
     });
   await Promise.all([
-    start("governor", "METRICS_PORT"),
-    start("position-brain", "P33_METRICS_PORT", { P33_POLL_SEC: "0.5" }),
-    start("executor", "EXECUTOR_METRICS_PORT"),
+    start("governor"),
+    start("position-brain", { P33_POLL_SEC: "0.5" }),
+    start("executor"),
     startApplyLayer("paper"),
   ]);
   const service = (name: string): ServiceProcess => {

@@ -1,5 +1,5 @@
 /** What is known of each symbol: plans that wait, orders in doubt, holds, limits used. */
-import { ISSUERS, type Keys } from "@quantum/contract";
+import type { IssuerName, Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
 const SCAN_COUNT = 1_000;
@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** The scripts count amounts in 1e-8. */
 const UNIT_DECIMALS = 8;
-const [GOVERNOR] = ISSUERS;
+const GOVERNOR = "governor" satisfies IssuerName;
 
 export interface SymbolState {
   symbol: string;

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
 import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
 import { ConfigError, integer, readConfig, spans, styled, version } from "@quantum/service-kit";
+import { GROUPS, PIPELINE } from "@quantum/topology";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
@@ -25,7 +26,6 @@ interface Check {
   found: string;
 }
 
-const SERVICES = ["apply-layer", "governor", "position-brain", "executor"] as const;
 /** Where the installer keeps a folder for each service. */
 const INSTALLED = "/opt/quantum";
 /** Longer pending than consumers' patience (10 s) and a retry of it: nobody takes it over. */
@@ -44,11 +44,11 @@ export async function verify(session: Session, options: VerifyOptions, env: Host
   const environment = await environmentOf(options, env);
   const checks = [
     await checkConfiguration(session, environment),
-    ...SERVICES.map((name) => checkService(name, services)),
-    ...requiredGroups(session).map(([stream, group]) => checkGroup(stream, group, groups)),
+    ...PIPELINE.map(({ name }) => checkService(name, services)),
+    ...GROUPS.map(({ stream, group }) => checkGroup(keys.streams[stream], group, groups)),
     await checkDurability(session),
     await checkLastOk(session),
-    ...(await Promise.all(SERVICES.map((name) => checkVersion(name, services)))),
+    ...(await Promise.all(PIPELINE.map(({ name }) => checkVersion(name, services)))),
   ];
   terminal.print(
     checks,
@@ -107,18 +107,6 @@ function checkService(name: string, services: readonly Service[]): Check {
     probe === undefined ? `${instance} (reads; not asked)` : instance,
   );
   return { check, ok: true, found: told.join(", ") };
-}
-
-function requiredGroups({ keys: { streams } }: Session): [stream: string, group: string][] {
-  return [
-    [streams.proposal, "apply-layer"],
-    [streams.plan, "governor"],
-    [streams.plan, "p33"],
-    [streams.permit, "apply-layer"],
-    [streams.execute, "executor"],
-    [streams.result, "governor"],
-    [streams.result, "p33"],
-  ];
 }
 
 function checkGroup(stream: string, name: string, groups: readonly Group[]): Check {

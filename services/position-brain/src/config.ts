@@ -14,7 +14,10 @@ import {
   symbols,
   text,
 } from "@quantum/service-kit";
+import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
+
+const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("position-brain");
 
 /** A plan waits this long for its permits, and its hand-over takes a moment (`APPLY_PERMIT_WAIT_MS`'s default). */
 const WAIT_BUDGET_SEC = 1.2;
@@ -41,7 +44,7 @@ const schema = z.object({
     { max: 100 },
   ),
   P33_PERMIT_TTL: integer("how long a permit or denial lives, in seconds", 60, { min: 1 }),
-  P33_METRICS_PORT: port("port of /healthz, /readyz and /metrics", 8045),
+  P33_METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   P33_LOG_LEVEL: logLevel(),
   BINANCE_BASE_URL: text("the exchange: a simulator or a test venue"),
   BINANCE_TESTNET_API_KEY: text("the account's key"),
@@ -53,7 +56,7 @@ export type Config = z.output<typeof schema>;
 
 export const configSource = {
   schema,
-  ownPrefixes: ["P33_"],
+  ownPrefixes,
   relations: (config) => [
     ...(config.P33_STALE_THRESHOLD_SEC > config.P33_POLL_SEC
       ? []

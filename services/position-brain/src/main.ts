@@ -1,4 +1,3 @@
-import { QUANTITY_ISSUER } from "@quantum/contract";
 import {
   createBinanceExchange,
   parseVenue,
@@ -19,6 +18,7 @@ import {
   simulationOf,
 } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
+import { serviceOf } from "@quantum/topology";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
 import { OperatorCommands } from "./operator.ts";
@@ -31,8 +31,14 @@ const REQUEST_TIMEOUT_MS = 3_000;
 const RECV_WINDOW_MS = 5_000;
 const MS_PER_SEC = 1000;
 
+const {
+  name: NAME,
+  group: GROUP,
+  issuer: { name: ISSUER },
+} = serviceOf("position-brain");
+
 await runService({
-  name: "position-brain",
+  name: NAME,
   summary: "P3.3: knows the positions, and how much of one may be closed",
   ...configSource,
   port: (config) => config.P33_METRICS_PORT,
@@ -87,15 +93,14 @@ await runService({
       source: venue.simulated ? "exchange-sim" : "binance_testnet",
     });
     const refresh = new PairRefresh({ exchange, pairs, allowlist });
-    const group = QUANTITY_ISSUER;
     const brain = new PositionBrain({
       pairs,
       refresh,
       issuer: createIssuer({
         redis,
         keys,
-        issuer: QUANTITY_ISSUER,
-        group,
+        issuer: ISSUER,
+        group: GROUP,
         permitTtlSec: config.P33_PERMIT_TTL,
         denialTtlSec: config.P33_PERMIT_TTL,
         reserveTtlMs: reserveTtlMs(config),
@@ -117,7 +122,7 @@ await runService({
       keepBooks({
         redis,
         keys,
-        issuer: QUANTITY_ISSUER,
+        issuer: ISSUER,
         reserveTtlMs: reserveTtlMs(config),
         charges: false,
         symbols: allowlist,
@@ -138,7 +143,7 @@ await runService({
       onError: (error) => log.error({ err: error }, "failed to ask whose turn the refresh is, trying again"),
       onLate: (problem) => log.error(problem),
     });
-    const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
+    const consumer = { redis, connectForBlocking, keys, group: GROUP, consumer: instance };
     return {
       begin: async () => {
         startBooks();

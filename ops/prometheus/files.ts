@@ -1,0 +1,107 @@
+/** Prometheus's configurations by name, each with the targets that the topology has: what `write.ts` writes. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PIPELINE, SERVICES, type Service } from "@quantum/topology";
+
+/** File names below ops/prometheus with their contents. */
+export function prometheusFiles(): Map<string, string> {
+  return new Map([
+    ["prometheus.hosts.yml", hosts()],
+    ["prometheus.yml", compose()],
+    ["rules/alerts.yml", alerts()],
+    ["tests/service-down.test.yml", serviceDownCases()],
+  ]);
+}
+
+const HEAD = `global:
+  scrape_interval: 5s
+  evaluation_interval: 5s
+
+rule_files:
+  - rules/*.yml
+
+scrape_configs:`;
+
+function hosts(): string {
+  return `# On hosts: the services of this machine at their fixed ports. Copy it with rules/ to /etc/prometheus; a second replica
+# is a second target of its job. The Python governor and position brain answer at the same ports with the same names.
+# Written by ops/prometheus/write.ts.
+${HEAD}
+${jobs(PIPELINE, ({ port }) => `static_configs: [{ targets: ["127.0.0.1:${port}"] }]`)}
+`;
+}
+
+function compose(): string {
+  return `# In compose: every replica of a service, by the addresses that its name has.
+# The jobs are those of prometheus.hosts.yml; rules and dashboards know services by them.
+# Written by ops/prometheus/write.ts.
+${HEAD}
+${jobs(SERVICES, ({ name, port }) => `dns_sd_configs: [{ names: [${name}], type: A, port: ${port}, refresh_interval: 5s }]`)}
+`;
+}
+
+function jobs(services: readonly Service[], targets: (service: Service) => string): string {
+  return services.map((service) => `  - job_name: ${service.name}\n    ${targets(service)}`).join("\n");
+}
+
+/** The rules, with the one expression that names every job: a target that is gone has no series to be found by. */
+function alerts(): string {
+  const names = PIPELINE.map(({ name }) => name);
+  const expression = `max by (job) (up{job=~"${names.join("|")}"}) == 0
+${names.map((name) => `          or absent(up{job="${name}"})`).join("\n")}`;
+  const rules = readFileSync(join(import.meta.dirname, "rules/alerts.yml"), "utf8");
+  return rules.replace(/(- alert: ServiceDown\n +expr: >-\n +)[\s\S]*?(?=\n +for:)/, `$1${expression}`);
+}
+
+/** What the rule that names every job says of them. */
+function serviceDownCases(): string {
+  const series = ({ name }: Service, values: string) => `      - series: 'up{job="${name}", instance="a"}'
+        values: "${values}"`;
+  const fires = (name: string) => `        exp_alerts:
+          - exp_labels: { severity: critical, job: ${name} }
+            exp_annotations:
+              summary: "No ${name} answers"
+              runbook: docs/runbooks/ServiceDown.md`;
+  const silent = "        exp_alerts: []";
+  const at = (time: string, expected: string) => `      - eval_time: ${time}
+        alertname: ServiceDown
+${expected}`;
+  const test = (name: string, up: readonly string[], ...looks: readonly string[]) => `  - name: "${name}"
+    interval: 15s
+    input_series:
+${up.join("\n")}
+    alert_rule_test:
+${looks.join("\n")}
+`;
+  const up = (services: readonly Service[]) => services.map((service) => series(service, "1x8"));
+  const down = PIPELINE.map((service) => {
+    const others = up(PIPELINE.filter((other) => other !== service));
+    return [
+      test(
+        `${service.name} does not answer`,
+        [...others, series(service, "1 0x7")],
+        at("30s", silent),
+        at("1m", fires(service.name)),
+      ),
+      test(`${service.name} is not to be found any more`, others, at("1m", fires(service.name))),
+    ];
+  });
+  return `# Services: down, gone. Written by ops/prometheus/write.ts.
+rule_files:
+  - ../rules/recording.yml
+  - ../rules/alerts.yml
+evaluation_interval: 15s
+
+tests:
+${[
+  test(
+    "every service answers; one replica of two is down",
+    [
+      ...up(PIPELINE),
+      ...PIPELINE.map((service) => series(service, "0x8").replace('instance="a"', 'instance="b"')),
+    ],
+    at("2m", silent),
+  ),
+  ...down.flat(),
+].join("\n")}`;
+}

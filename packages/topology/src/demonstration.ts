@@ -1,0 +1,29 @@
+/** The environment of a service at the simulated exchange. */
+import type { Row } from "./row.ts";
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** What exchange-sim takes for its account; no other venue knows them. */
+export const SIMULATED_ACCOUNT = {
+  BINANCE_TESTNET_API_KEY: "sim-key",
+  BINANCE_TESTNET_API_SECRET: "sim-secret",
+} as const satisfies Environment;
+
+/** Where a run takes place. */
+export interface Place {
+  redisUrl: string;
+  /** Of exchange-sim; undefined where nothing is to be traded. */
+  venueUrl: string | undefined;
+  symbols: readonly string[];
+}
+
+/** Everything that the service needs to run there, but for its port; built from nothing, so no shell counts. */
+export function demonstrationOf(row: Row, { redisUrl, venueUrl, symbols }: Place): Environment {
+  return {
+    ...(row.redis !== "none" && { REDIS_URL: redisUrl }),
+    ...(row.standIn === undefined && venueUrl !== undefined && { BINANCE_BASE_URL: venueUrl }),
+    ...(row.needsVenue && SIMULATED_ACCOUNT),
+    ...Object.fromEntries(row.symbolVariables.map((variable) => [variable, symbols.join()])),
+    ...row.demonstration,
+  };
+}

@@ -1,0 +1,64 @@
+/** What follows from the table. */
+import type { IssuerRow, Row, StreamName } from "./row.ts";
+import { type IssuerName, type PipelineName, type Service, SERVICES } from "./services.ts";
+
+/** What hosts run: every service that stands in for nothing. */
+export const PIPELINE = SERVICES.filter(({ standIn }) => standIn === undefined) as readonly (Service & {
+  name: PipelineName;
+})[];
+
+const ISSUER_ROWS = issuersOf(SERVICES);
+
+/** The issuers that are ours. The default of `APPLY_REQUIRED_PERMITS`. */
+export const ISSUERS = ISSUER_ROWS.map(({ name }) => name) as readonly IssuerName[];
+
+/** The issuer whose permit carries side and quantity; without it there is no order to place. */
+export const QUANTITY_ISSUER = onlyOne(ISSUER_ROWS.filter(({ carriesQuantity }) => carriesQuantity)).name;
+
+export interface Group {
+  readonly service: string;
+  readonly stream: StreamName;
+  readonly group: string;
+}
+
+/** Every consumer group, in the order in which a plan passes them. */
+export const GROUPS: readonly Group[] = groupsOf(SERVICES);
+
+export function groupsOf(rows: readonly Row[]): Group[] {
+  const order: readonly StreamName[] = ["proposal", "plan", "permit", "execute", "result", "operatorAudit"];
+  return order.flatMap((stream) =>
+    rows.flatMap(({ name, group, reads }) =>
+      group !== undefined && reads.includes(stream) ? [{ service: name, stream, group }] : [],
+    ),
+  );
+}
+
+export function isIssuer(name: string): name is IssuerName {
+  return (ISSUERS as readonly string[]).includes(name);
+}
+
+/** The row of an issuer. One that is not ours (`APPLY_REQUIRED_PERMITS` may name any) is taken for what a new one is. */
+export function issuerOf(name: string): IssuerRow {
+  return ISSUER_ROWS.find((row) => row.name === name) ?? newIssuer(name);
+}
+
+function newIssuer(name: string): IssuerRow {
+  return {
+    name,
+    verdictField: "allow",
+    permitKey: `permit:${name}`,
+    ttlLabel: `${name}_ttl`,
+    carriesQuantity: false,
+  };
+}
+
+function issuersOf(rows: readonly Row[]): IssuerRow[] {
+  return rows.flatMap(({ issuer }) => (issuer === undefined ? [] : [issuer]));
+}
+
+function onlyOne(rows: readonly IssuerRow[]): IssuerRow {
+  const [row, another] = rows;
+  if (row === undefined || another !== undefined)
+    throw new Error(`one issuer carries the quantity, not ${rows.length}`);
+  return row;
+}

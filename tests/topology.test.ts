@@ -1,0 +1,115 @@
+/** What says by hand what packages/topology says: services of their own, and docker-compose.yml. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DEFAULT_MARKET } from "@quantum/exchange-sim";
+import { demonstrationOf, PIPELINE, type Service, SERVICES } from "@quantum/topology";
+import { describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { prometheusFiles } from "../ops/prometheus/files.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+/** No service: it is run by hand. */
+const COMMANDS = ["permitctl"];
+
+describe("the table of services", () => {
+  it("has one row a folder", () => {
+    const folders = readdirSync(join(ROOT, "services")).filter((name) => !COMMANDS.includes(name));
+    expect(SERVICES.map(({ name }) => name).toSorted()).toEqual(folders.toSorted());
+  });
+
+  it.each(["name", "unit", "port", "portVariable"] as const)("gives no two services one %s", (field) => {
+    const values = SERVICES.map((service) => service[field]);
+    expect(new Set(values).size).toBe(values.length);
+  });
+
+  it.each(SERVICES)("says of $name what its configuration says", async ({ name, ...row }) => {
+    const { configSource } = (await import(`../services/${name}/src/config.ts`)) as {
+      configSource: { schema: z.ZodObject; ownPrefixes: readonly string[] };
+    };
+    const { shape } = configSource.schema;
+    expect(configSource.ownPrefixes).toEqual(row.envPrefixes);
+    expect((shape[row.portVariable] as z.ZodType).parse(undefined)).toBe(row.port);
+    expect(shape).toHaveProperty("HTTP_HOST");
+    expect("REDIS_URL" in shape).toBe(row.redis !== "none");
+    expect("BINANCE_TESTNET_API_KEY" in shape).toBe(row.needsVenue);
+    for (const variable of [...row.symbolVariables, ...Object.keys(row.demonstration)])
+      expect(shape).toHaveProperty(variable);
+  });
+});
+
+describe("ops/prometheus", () => {
+  it.each([...prometheusFiles()])("has a fresh %s", (path, content) => {
+    const found = readFileSync(join(ROOT, "ops/prometheus", path), "utf8");
+    expect(found, "run `pnpm run docs`").toBe(content);
+  });
+});
+
+describe("docker-compose.yml", () => {
+  const file = readFileSync(join(ROOT, "docker-compose.yml"), "utf8");
+  const blocks = new Map(
+    [...file.matchAll(/^ {2}([\w-]+):\n((?: {4}.*\n|\n| {2}#.*\n)+)/gm)].map(([, name = "", text = ""]) => [
+      name,
+      text,
+    ]),
+  );
+  /** By name: what the file says once and refers to. */
+  const anchors = new Map(
+    [...file.matchAll(/^x-[\w-]+: &(\w+)(.*\n(?: {2}.*\n)*)/gm)].map(([, name = "", text = ""]) => [
+      name,
+      text.trim(),
+    ]),
+  );
+  /** With the text of what it refers to. */
+  const whole = (text: string): string =>
+    text +
+    [...text.matchAll(/\*(\w+)/g)].map(([, name = ""]) => `\n${whole(anchors.get(name) ?? "")}`).join("");
+
+  it("runs every service of the table and no other of ours", () => {
+    const ours = [...blocks].filter(([, text]) => text.includes("build:")).map(([name]) => name);
+    expect(ours.toSorted()).toEqual(SERVICES.map(({ name }) => name).toSorted());
+  });
+
+  it.each(SERVICES)("runs $name as the table says", (service) => {
+    const { name, port, redis, needsVenue, replicated } = service;
+    const own = blocks.get(name) ?? "";
+    expect(own).toContain(`build: { context: ., args: { SERVICE: ${name}, PORT: ${port} } }`);
+    expect(own).toMatch(
+      new RegExp(`ports: \\["127\\.0\\.0\\.1:${replicated ? String.raw`\d+0-\d+9` : port}:${port}"\\]`),
+    );
+    const depends = whole(/depends_on:(.*\n(?: {6}.*\n)*)/.exec(own)?.[1] ?? "");
+    const waitsFor = [...depends.matchAll(/([\w-]+): \{ condition: service_healthy \}/g)].map(
+      ([, to = ""]) => to,
+    );
+    expect(waitsFor.toSorted()).toEqual(needed(service, { redis, needsVenue }).toSorted());
+  });
+
+  it.each(SERVICES)("gives $name the environment of a demonstration", (service) => {
+    const text = whole(/environment:(.*\n(?: {6}.*\n)*)/.exec(blocks.get(service.name) ?? "")?.[1] ?? "");
+    const given = [...text.matchAll(/^ *([A-Z][A-Z0-9_]+): "?([^"\n]+)"?$/gm)].map(
+      ([, variable = "", value = ""]): [string, string] => [
+        variable,
+        value.startsWith("*") ? (anchors.get(value.slice(1)) ?? "") : value,
+      ],
+    );
+    const { BINANCE_BASE_URL, ...expected } = demonstrationOf(service, {
+      redisUrl: "redis://redis:6379/0",
+      venueUrl: "http://exchange-sim:8099",
+      symbols: DEFAULT_MARKET.map(({ symbol }) => symbol),
+    });
+    expect(Object.fromEntries(given)).toEqual({
+      ...expected,
+      // Who does not speak to the venue needs its name for simulations only.
+      ...(service.needsVenue && { BINANCE_BASE_URL }),
+    });
+  });
+});
+
+/** Whom a service waits for before it starts. */
+function needed({ name }: Service, { redis, needsVenue }: Pick<Service, "redis" | "needsVenue">): string[] {
+  return [
+    ...(redis === "none" ? [] : ["redis"]),
+    ...(needsVenue ? ["exchange-sim"] : []),
+    // The first proposals find everyone ready.
+    ...(name === "harvest-feed" ? PIPELINE.map((service) => service.name) : []),
+  ];
+}
