@@ -40,6 +40,7 @@
 --   UNSPENT      the attempt did not spend the plan's permits, or not for so much; nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
+--@include shared/expect.lua
 --@include shared/result.lua
 --@include shared/decimal.lua
 local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results, handed_over = unpack(KEYS)
@@ -59,8 +60,8 @@ local is_current = record[1] == attempt
 local proof = redis.pcall('GET', spent)
 local spent_attempt, spent_at, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) (%S+) (%d+%.?%d*)%f[\n%z]')
 redis.call('ZCARD', unsettled)
-redis.call('XLEN', executes)
-redis.call('XLEN', results)
+expect_stream(executes)
+expect_stream(results)
 local handed = redis.call('HGET', handed_over, plan_id)
 
 -- The exchange takes no longer receive window.

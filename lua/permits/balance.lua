@@ -2,6 +2,8 @@
 -- reservations, what was charged today from the charges. A total that lost its reservation would be promised for ever,
 -- and one that was lost or written by somebody else would allow what the day has used. Everything is read, compared and
 -- rewritten in one step, so nothing that is reserved meanwhile is missed.
+-- Times of the future, when Redis's clock was ahead, become now, once, and age from there: else a promise would stay, or an
+-- execution count, for as long as that future is away.
 --
 -- KEYS
 --   open         reservations of this issuer and symbol, see permits/reservations.lua
@@ -10,7 +12,7 @@
 --   executions   ditto
 --   charges      ditto
 -- ARGV
---   reserve_ms   when a reservation without a time runs out
+--   reserve_ms   when a reservation runs out that is made now
 --   counts       1 if the issuer's limits count executions, else 0
 -- REPLY
 --   BALANCED     nothing was changed
@@ -25,6 +27,7 @@ local COUNTED_MAX = 5000
 
 -- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
+local expires = now + reserve_ms
 local today = utc_day(now)
 local reserved, kept = hash(open), hash(totals)
 local is_sealed = kept.seal == seal_of(kept)
@@ -66,8 +69,11 @@ end
 for execution, text in pairs(charged_for) do
   local at, json = text:match('^(%d+) (.*)$')
   local ok, amounts = pcall(amounts_of, json)
-  -- Later than now counts as now.
-  at = ok and tonumber(at) and math.min(tonumber(at), now)
+  at = ok and tonumber(at)
+  if at and at > now then
+    at = now
+    correct('future time of ' .. execution, 'HSET', charges, execution, int(now) .. ' ' .. json)
+  end
   if not at then
     knows_all = false
     correct('unreadable charge ' .. execution, 'HDEL', charges, execution)
@@ -83,19 +89,20 @@ for execution, text in pairs(charged_for) do
   end
 end
 
-for attempt in pairs(times) do
-  if not is_open[attempt] then correct('time of ' .. attempt, 'ZREM', expiry, attempt) end
+for attempt, at in pairs(times) do
+  if not is_open[attempt] then correct('time of ' .. attempt, 'ZREM', expiry, attempt)
+  elseif at > expires then correct('future time of ' .. attempt, 'ZADD', expiry, int(expires), attempt) end
 end
 for attempt in pairs(is_open) do
-  if not times[attempt] then correct('no time of ' .. attempt, 'ZADD', expiry, int(now + reserve_ms), attempt) end
+  if not times[attempt] then correct('no time of ' .. attempt, 'ZADD', expiry, int(expires), attempt) end
   if counts and not redis.call('ZSCORE', executions, attempt) then
-    correct('no count of ' .. attempt, 'ZADD', executions, int(math.min((times[attempt] or now + reserve_ms) - reserve_ms, now)), attempt)
+    correct('no count of ' .. attempt, 'ZADD', executions, int(math.min((times[attempt] or expires) - reserve_ms, now)), attempt)
   end
 end
 for execution, at in pairs(counted) do
-  if not is_order(execution) then
-    if not is_open[execution] then correct('count of ' .. execution, 'ZREM', executions, execution) end
-  elseif utc_day(math.min(at, now)) == today and not is_charged[execution] then
+  if not is_order(execution) and not is_open[execution] then correct('count of ' .. execution, 'ZREM', executions, execution)
+  elseif at > now then correct('future time of ' .. execution, 'ZADD', executions, int(now), execution) end
+  if is_order(execution) and utc_day(math.min(at, now)) == today and not is_charged[execution] then
     -- Charged by a version that kept no charges, or its charge was lost.
     knows_all = false
   end

@@ -32,7 +32,7 @@
 --   GONE         no record: never opened, or swept away by the operators' reset
 --@include shared/now.lua
 --@include shared/halted.lua
---@include shared/stream.lua
+--@include shared/expect.lua
 --@include shared/record.lua
 --@include shared/result.lua
 --@include shared/decimal.lua
@@ -48,7 +48,7 @@ local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 8
 local record = hash(plan)
 expect_stream(executes)
 expect_stream(results)
-redis.call('HLEN', handed_over)
+expect_hash(handed_over)
 -- What does not wait is nothing for a sweep to find again.
 if record.state ~= 'WAITING' then redis.call('ZREM', waiting, plan_id) end
 if not record.state then return { 'GONE' } end

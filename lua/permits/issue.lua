@@ -51,7 +51,7 @@
 --@include shared/halted.lua
 --@include shared/json.lua
 --@include shared/record.lua
---@include shared/stream.lua
+--@include shared/expect.lua
 --@include permits/reservations.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
 local permits, plans, open, expiry, totals, executions, charges, unsettled, booked = unpack(KEYS, 8, 16)
@@ -132,6 +132,7 @@ if verdict == 'granted' and limits ~= '' then
     if limit.kind == 'count' then
       counts_executions = true
       if lacks_counts(open, executions, charges) then return { 'UNBALANCED' } end
+      -- What lies in the future counts, too.
       used = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf')
       for _, old in ipairs(gone) do
         local at = redis.call('ZSCORE', executions, old)
@@ -162,7 +163,6 @@ end
 local created_at = string.format('%.3f', now / 1000)
 local tail = ', "created_at": ' .. created_at .. ', "attempt": "' .. attempt .. '"}'
 for _, old in ipairs(gone) do drop(open, expiry, totals, executions, old) end
-bring_back(expiry, executions, now, tonumber(reserve_ms))
 -- Those that are not gone count for as long again.
 if gone ~= overdue then
   for _, old in ipairs(overdue) do redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), old) end
@@ -170,8 +170,11 @@ end
 if verdict == 'granted' then
   -- The promise before the permit: should the script fail in between, there is no permit that nobody reserved for.
   if amounts ~= '' then
-    drop(open, expiry, totals, executions, reservation)
-    redis.call('HSET', open, reservation, amounts)
+    if redis.call('HSETNX', open, reservation, amounts) == 0 then
+      -- An earlier attempt of a plan without a record stands under the same name.
+      drop(open, expiry, totals, executions, reservation)
+      redis.call('HSET', open, reservation, amounts)
+    end
     redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), reservation)
     for name, amount in pairs(wanted) do change(totals, 'reserved:' .. name, plus, amount) end
     if counts_executions then redis.call('ZADD', executions, int(now), reservation) end

@@ -10,9 +10,12 @@
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
 --               attempt, executed ones by `result:` and the result, or `attempt:` and the attempt
 --   charges     HASH executed one → when (ms) and, behind a space, what was charged as JSON; kept as long as `executions`
+--
+-- Times of the future, when Redis's clock was ahead, promise and count until the bookkeeping (permits/balance.lua) has
+-- written now in their place: every window is open towards the future, so they never make room.
 --@include shared/exact.lua
 local DAY_MS, HOUR_MS = 86400000, 3600000
-local EXPIRED_PER_CALL, FUTURE_PER_CALL, FORGOTTEN_PER_CALL = 100, 100, 1000
+local EXPIRED_PER_CALL, FORGOTTEN_PER_CALL = 100, 1000
 
 local function utc_day(now) return int(math.floor(now / DAY_MS)) end
 
@@ -44,10 +47,10 @@ local function change(totals, field, operation, amount)
   redis.call('HSET', totals, field, operation(whole(redis.call('HGET', totals, field)), amount))
 end
 
--- An open reservation is no promise and no execution any more.
+-- An open reservation is no promise and no execution any more. Returns its amounts, nil if there is none.
 local function drop(open, expiry, totals, executions, attempt)
   local amounts = redis.call('HGET', open, attempt)
-  if not amounts then return false end
+  if not amounts then return nil end
   for name, amount in pairs(cjson.decode(amounts)) do
     change(totals, 'reserved:' .. name, minus, amount)
   end
@@ -55,23 +58,12 @@ local function drop(open, expiry, totals, executions, attempt)
   redis.call('HDEL', open, attempt)
   redis.call('ZREM', expiry, attempt)
   redis.call('ZREM', executions, attempt)
-  return true
+  return amounts
 end
 
 -- The attempts whose reservation has run out: read by the checks, dropped with the writes.
 local function run_out(expiry, now)
   return redis.call('ZRANGEBYSCORE', expiry, '-inf', int(now), 'LIMIT', 0, EXPIRED_PER_CALL)
-end
-
--- Redis's clock was ahead when these were written, or has stepped back since. They count as of now, once, and age from
--- there: else a promise would stay, or an execution count, for as long as that future is away.
-local function bring_back(expiry, executions, now, reserve_ms)
-  for _, attempt in ipairs(redis.call('ZRANGEBYSCORE', expiry, '(' .. int(now + reserve_ms), '+inf', 'LIMIT', 0, FUTURE_PER_CALL)) do
-    redis.call('ZADD', expiry, int(now + reserve_ms), attempt)
-  end
-  for _, execution in ipairs(redis.call('ZRANGEBYSCORE', executions, '(' .. int(now), '+inf', 'LIMIT', 0, FUTURE_PER_CALL)) do
-    redis.call('ZADD', executions, int(now), execution)
-  end
 end
 
 local function seal_of(sums)

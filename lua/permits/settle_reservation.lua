@@ -35,14 +35,12 @@ local fate, fate_sec = ARGV[6], ARGV[7]
 local was_right = holds(hash(totals), open, charges)
 redis.call('ZCARD', expiry)
 redis.call('HLEN', charges)
-local is_executed = (redis.call('GET', booked) or ''):find('^executed ') ~= nil
+-- A later attempt that came to nothing changes nothing of an execution. An execution replaces whatever stands there.
+local is_news = fate == 'executed' or fate == 'ended' and not (redis.call('GET', booked) or ''):find('^executed ')
 if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
 
--- A later attempt that came to nothing changes nothing of an execution.
 local function remember()
-  if fate == 'executed' or (fate == 'ended' and not is_executed) then
-    redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'), 'EX', fate_sec)
-  end
+  if is_news then redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'), 'EX', fate_sec) end
 end
 
 local now = now_ms()
@@ -50,14 +48,14 @@ local executed = amounts ~= '' and cjson.decode(amounts)
 -- Ids of two streams may be equal, so a result's is marked as one.
 local execution = 'result:' .. entry_id
 -- Charged before: the group was lost and its stream is read again, or the result came long after its plan's end.
-if redis.call('ZSCORE', executions, execution) or redis.call('ZSCORE', executions, 'attempt:' .. attempt) then
+local by_result, by_attempt = unpack(redis.call('ZMSCORE', executions, execution, 'attempt:' .. attempt))
+if by_result or by_attempt then
   remember()
   redis.call('XACK', results, group, entry_id)
   return { 'REPLAYED' }
 end
 
-local reserved = redis.call('HGET', open, attempt)
-drop(open, expiry, totals, executions, attempt)
+local reserved = drop(open, expiry, totals, executions, attempt)
 -- A writer's clock may be ahead, but nothing counts for longer than from now on.
 executed_ms = math.min(executed_ms, now)
 if executed and executed_ms >= horizon(now) then

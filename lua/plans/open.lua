@@ -39,7 +39,7 @@
 --   DUPLICATE    state of the record or 'unknown', attempt, deadline, now: nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
---@include shared/stream.lua
+--@include shared/expect.lua
 --@include shared/order_possible.lua
 --@include shared/result.lua
 local plan, dedupe, published, spent, order, waiting, symbols = unpack(KEYS, 1, 7)

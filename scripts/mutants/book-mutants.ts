@@ -57,8 +57,8 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/settle_reservation.lua",
-        find: "\ndrop(open, expiry, totals, executions, attempt)\n",
-        replace: "\n",
+        find: "local reserved = drop(open, expiry, totals, executions, attempt)",
+        replace: "local reserved = redis.call('HGET', open, attempt)",
       },
     ],
     test: "packages/permits/src/settle.test.ts",

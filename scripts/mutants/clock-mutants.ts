@@ -19,9 +19,31 @@ export const CLOCK_MUTANTS: readonly Mutant[] = [
     bug: "a future mark is honoured: executions of the future count until then",
     edits: [
       {
+        file: "lua/permits/balance.lua",
+        find: "elseif at > now then",
+        replace: "elseif false then",
+      },
+    ],
+    test: PERMIT_CLOCKS,
+  },
+  {
+    bug: "a future mark is honoured: a promise of the future stays until then",
+    edits: [
+      {
+        file: "lua/permits/balance.lua",
+        find: "elseif at > expires then",
+        replace: "elseif false then",
+      },
+    ],
+    test: PERMIT_CLOCKS,
+  },
+  {
+    bug: "executions of the future make room until the books are kept",
+    edits: [
+      {
         file: "lua/permits/issue.lua",
-        find: "bring_back(expiry, executions, now, tonumber(reserve_ms))",
-        replace: "",
+        find: "redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf')",
+        replace: "redis.call('ZCOUNT', executions, int(now - limit.window_ms), int(now))",
       },
     ],
     test: PERMIT_CLOCKS,

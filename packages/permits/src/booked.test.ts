@@ -142,9 +142,15 @@ describe("a plan whose order is booked", () => {
     const attempt = await withoutRecord();
     await redis.hset(BOOKED, "a", "1");
     await expect(issue(granted(), attempt)).rejects.toThrow("WRONGTYPE");
-    await expect(settle(await publishResult(), { placed: true })).rejects.toThrow("WRONGTYPE");
+    await expect(settle(await publishResult())).rejects.toThrow("WRONGTYPE");
     expect(await redis.exists(reservations.open, reservations.totals, keys.permit("governor", PLAN))).toBe(0);
     expect(await pendingEntries(keys.streams.plan)).toBe(1);
     expect(await pendingEntries(keys.streams.result)).toBe(1);
+  });
+
+  it("is booked although the mark was of another type", async () => {
+    await redis.hset(BOOKED, "a", "1");
+    await settle(await publishResult(), { placed: true });
+    expect(await redis.get(BOOKED)).toMatch(/^executed \d{13}$/);
   });
 });

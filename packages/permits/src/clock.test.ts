@@ -1,12 +1,12 @@
 /** What the permit scripts make of times in the future: Redis's clock was ahead when they were written, or stepped back. */
+import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { keepBooks } from "./bookkeeping.ts";
 import type { Limit } from "./issue.ts";
 import * as issuer from "./issuer.fixture.ts";
 import { ATTEMPT, FAR_MS, GRACE_MS, keys, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";
 
 const HOUR_MS = 3_600_000;
-/** A reservation of the fixture's issuer runs out after this. */
-const RESERVE_TTL_MS = 120_000;
 const WAIT_MS = 1_200;
 
 let plans: Awaited<ReturnType<typeof startPlans>>;
@@ -69,28 +69,77 @@ describe("a wait that is over by its watcher's clock", () => {
 
 describe("reservations and executions of the future", () => {
   issuer.useRedis();
-  const burst: Limit = { kind: "count", reason: "burst", window_ms: 300_000, max: 2 };
+  const burst = { kind: "count", reason: "burst", window_ms: 300_000, max: 2 } satisfies Limit;
   const daily: Limit = { kind: "day", reason: "daily", amount: "qty", max: 10n };
 
-  it("count as of now, once, and age from there", async () => {
-    const { redis, reservations, granted, publish } = issuer;
-    const ahead = Date.now() + HOUR_MS;
-    await redis.zadd(reservations.executions, ahead, "result:1-0", ahead, "result:2-0");
-    await redis.zadd(reservations.expiry, ahead, "3-0");
-    const answer = granted({ qty: 1n }, [burst]);
-    expect(await issuer.issue(answer, await publish())).toEqual({
-      kind: "denied",
-      reason: "burst",
-      byOrders: true,
+  const scoresOf = async (key: string) =>
+    (await issuer.redis.zrange(key, 0, -1, "WITHSCORES")).filter((_, index) => index % 2 === 1).map(Number);
+  const keep = () =>
+    keepBooks({
+      redis: issuer.redis,
+      keys,
+      issuer: "governor",
+      reserveTtlMs: issuer.RESERVE_TTL_MS,
+      charges: true,
+      symbols: [SYMBOL],
+      onCorrection: () => undefined,
     });
+
+  it("count in every window while they wait for the bookkeeping", async () => {
+    const ages = fc.array(fc.constantFrom(-HOUR_MS, -1_000, 1_000, 200_000, 400_000), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(ages, async (agesMs) => {
+        const { redis, reservations, granted, publish } = issuer;
+        await redis.flushall();
+        await issuer.createGroups();
+        const now = Date.now();
+        for (const [index, ageMs] of agesMs.entries())
+          await redis.zadd(reservations.executions, now - ageMs, `result:${index}-0`);
+        const counted = agesMs.filter((ageMs) => ageMs <= burst.window_ms).length;
+        const { kind } = await issuer.issue(granted({ qty: 1n }, [burst]), await publish());
+        expect(kind).toBe(counted < burst.max ? "granted" : "denied");
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("stay promised while they wait for the bookkeeping", async () => {
+    const { redis, reservations, grant, granted, publish, OTHER_PLAN } = issuer;
+    await redis.zadd(reservations.expiry, Date.now() + HOUR_MS, await grant(PLAN, { qty: 8n }));
+    const answer = granted({ qty: 3n }, [daily]);
+    expect(await issuer.issue(answer, await publish(OTHER_PLAN), OTHER_PLAN)).toMatchObject({
+      kind: "denied",
+      reason: "daily",
+    });
+  });
+
+  it("count as of now when the books are kept, once, and age from there", async () => {
+    const { redis, reservations, grant } = issuer;
+    const ahead = Date.now() + HOUR_MS;
+    const attempt = await grant(PLAN, { qty: 8n });
+    await redis.zadd(
+      reservations.executions,
+      ahead,
+      "result:1-0",
+      ahead,
+      attempt,
+      Date.now() - 1_000,
+      "result:2-0",
+    );
+    await redis.zadd(reservations.expiry, ahead, attempt);
+    const from = Date.now();
+    await keep();
     const now = Date.now();
-    const scores = async (key: string) =>
-      (await redis.zrange(key, 0, -1, "WITHSCORES")).filter((_, index) => index % 2 === 1).map(Number);
-    const executed = await scores(reservations.executions);
-    expect(Math.max(...executed)).toBeLessThanOrEqual(now);
-    expect(Math.max(...(await scores(reservations.expiry)))).toBeLessThanOrEqual(now + RESERVE_TTL_MS);
-    await issuer.issue(answer, await publish(issuer.OTHER_PLAN), issuer.OTHER_PLAN);
-    expect(await scores(reservations.executions)).toEqual(executed);
+    const executed = await scoresOf(reservations.executions);
+    const [expires = Number.NaN] = await scoresOf(reservations.expiry);
+    expect(executed).toHaveLength(3);
+    expect(executed.filter((at) => at >= from && at <= now)).toHaveLength(2);
+    expect(expires - issuer.RESERVE_TTL_MS).toBeGreaterThanOrEqual(from);
+    expect(expires - issuer.RESERVE_TTL_MS).toBeLessThanOrEqual(now);
+    expect(await redis.hget(reservations.totals, "reserved:qty")).toBe("8");
+    const before = await issuer.contents();
+    await keep();
+    expect(await issuer.contents()).toEqual(before);
   });
 
   it("leave a day's charges in force when the day was tomorrow's", async () => {
