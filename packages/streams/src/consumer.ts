@@ -18,6 +18,7 @@ import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
 import type { ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
+import { bringBackGroup } from "./moved-group.ts";
 import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
 
 const CONCURRENCY = 256;
@@ -91,7 +92,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     if (this.#stopping.signal.aborted) return;
     this.#reclaimedAt = performance.now();
     this.#running = this.#read();
-    if (this.#options.acknowledge) this.#reclaiming = this.#reclaimRegularly();
+    this.#reclaiming = this.#reclaimRegularly();
     this.emit("started");
   }
 
@@ -268,7 +269,9 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   /** Takes over what has been pending too long: a dead replica's entries, and our own that asked for a retry. */
   async #reclaim(): Promise<void> {
-    const { reclaimIdleMs, concurrency } = this.#options;
+    const { redis, stream, group, reclaimIdleMs, concurrency, acknowledge } = this.#options;
+    if (await bringBackGroup(redis, stream, group)) this.#lost();
+    if (!acknowledge) return;
     // A slow handler's entry is not a dead replica's.
     await keepClaimed(this.#options, [...this.#inFlight.keys()]);
     this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
@@ -303,13 +306,17 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         this.#failed(doing, error);
         if (error instanceof Error && error.message.includes("NOGROUP")) {
           this.groupReady = false;
-          this.groupLostAtMs = performance.now();
-          this.emit("groupLost");
+          this.#lost();
           await this.#createGroup().catch((reason: unknown) => this.#failed("create the group", reason));
         }
         await this.#pause(attempt);
       }
     }
+  }
+
+  #lost(): void {
+    this.groupLostAtMs = performance.now();
+    this.emit("groupLost");
   }
 
   /** Grows with the attempts; a stop ends it. */

@@ -55,12 +55,12 @@ export async function trim(redis: RedisClient, stream: string, keep: number): Pr
   }
 }
 
-async function readGroups(redis: RedisClient, stream: string): Promise<Record<string, string>[]> {
+export async function readGroups(redis: RedisClient, stream: string): Promise<Record<string, string>[]> {
   const groups = (await redis.xinfo("GROUPS", stream)) as (string | number | null)[][];
   return groups.map((flat) => fieldsOf(flat.map((value) => String(value ?? ""))));
 }
 
-function earlier(a: string, b: string): string {
+export function earlier(a: string, b: string): string {
   const [aMs = 0n, aSeq = 0n] = a.split("-").map(BigInt);
   const [bMs = 0n, bSeq = 0n] = b.split("-").map(BigInt);
   return aMs < bMs || (aMs === bMs && aSeq <= bSeq) ? a : b;
