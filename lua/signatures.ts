@@ -29,6 +29,10 @@ export interface Signatures {
     keys: "dead" | "audit";
     args: "dead_id" | "who" | "reason" | "detail";
   };
+  "operator/end_doubt": {
+    keys: "order" | "audit";
+    args: "plan_id" | "outcome" | "quantity" | "who" | "reason";
+  };
   "operator/force": {
     keys: "plan" | "dedupe" | "published" | "spent" | "order" | "audit";
     args: "plan_id" | "commit" | "who" | "reason";

@@ -102,7 +102,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
       },
       {
         file: `${EXECUTOR}/resolve.ts`,
-        find: "if (evidence !== undefined && noted.isLongEnough) {",
+        find: "if (evidence !== undefined && (noted.isLongEnough || stated !== undefined)) {",
         replace: "if (noted.isLongEnough) {",
       },
       {

@@ -261,6 +261,11 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
       "for EXECUTOR_ABSENCE_SEC after the send window the exchange denied the order, and the account's orders, trades and position showed nothing of it",
     lookAt: "why the answer was lost: the executor's log, the network",
   },
+  not_placed_by_operator: {
+    meaning:
+      "the exchange denied the order, its account told neither way, and an operator stated that it was not placed",
+    lookAt: "quantum:stream:operator.audit: who stated it, and why",
+  },
   rejected_by_exchange: {
     meaning: "the exchange refused the order",
     lookAt: "detail of the result, the exchange's own words; docs/exchange-errors.md",

@@ -113,6 +113,7 @@ export const ORDER_REASONS = [
   "rate_limited",
   "exchange_unavailable",
   "not_placed_by_evidence",
+  "not_placed_by_operator",
   "rejected_by_exchange",
   "rejected_by_rules",
   "rejected_for_account",

@@ -83,6 +83,77 @@ it.concurrent("a position that it could have moved keeps it in doubt, until it i
   expect(await rig.ordersOf(entry)).toEqual([]);
 });
 
+/** As permitctl's `doubt end` writes it. */
+const state = (planId: string, outcome: "EXECUTED" | "NOT_PLACED", quantity = "") =>
+  rig.redis.hset(rig.keys.order(planId), {
+    stated_outcome: outcome,
+    stated_qty: quantity,
+    next_ask_at_ms: 0,
+  });
+const MOVED = /the trades do not tell why$/;
+
+it.concurrent("an operator's NOT_PLACED ends what the position keeps in doubt, and is corrected", async () => {
+  const { symbol, entry, entryId } = await movedWithoutTrade();
+  const ended = executor.ended(entry);
+  await state(entry.plan_id, "NOT_PLACED");
+  await ended;
+  await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_operator");
+
+  await rig.movePosition(symbol, "1.000");
+  const corrected = executor.next("corrected", entry.plan_id);
+  await rig.send(entry);
+  expect(await corrected).toMatchObject({ outcome: "EXECUTED", executedQty: "0.010" });
+  expect((await rig.results(entry.plan_id)).map(({ outcome }) => outcome)).toEqual([
+    "NOT_PLACED",
+    "EXECUTED",
+  ]);
+});
+
+it.concurrent("an operator's EXECUTED ends it with the quantity that was stated", async () => {
+  const { entry, entryId } = await movedWithoutTrade();
+  const ended = executor.ended(entry);
+  await state(entry.plan_id, "EXECUTED", "0.008");
+  await ended;
+  const result = await rig.expectEnded(entry, entryId, "EXECUTED", "");
+  expect(result).toMatchObject({ executed_qty: "0.008", detail: "stated_by_operator", order_id: "" });
+});
+
+it.concurrent("the exchange's word counts, not the operator's, if it knows the order", async () => {
+  const symbol = rig.freshSymbol();
+  await rig.fault({ kind: "503_after", symbol });
+  await rig.fault({ kind: "503_before", path: QUERY, symbol, count: 4 });
+  const entry = await rig.spend({ symbol });
+  const ended = executor.ended(entry);
+  const entryId = await doubt(entry);
+  await state(entry.plan_id, "NOT_PLACED");
+  await ended;
+  const result = await rig.expectEnded(entry, entryId, "EXECUTED", "");
+  expect(result).toMatchObject({ executed_qty: "0.010", detail: "" });
+});
+
+it.concurrent("what an operator states waits until the exchange can be asked", async () => {
+  const { symbol, entry, entryId } = await movedWithoutTrade();
+  await rig.fault({ kind: "503_before", path: QUERY, symbol, count: 2 });
+  const ended = executor.ended(entry);
+  const question = executor.next("unresolved", entry.plan_id);
+  await state(entry.plan_id, "NOT_PLACED");
+  await question;
+  expect(await rig.results(entry.plan_id)).toEqual([]);
+  await ended;
+  await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_operator");
+});
+
+/** In doubt, and it stays so: only the order explains the position. */
+async function movedWithoutTrade() {
+  const symbol = rig.freshSymbol();
+  await rig.fault({ kind: "503_before", symbol });
+  const entry = await rig.spend({ symbol });
+  await rig.movePosition(symbol, "0.990");
+  const entryId = await doubt(entry);
+  await staysInDoubt(entry.plan_id, MOVED);
+  return { symbol, entry, entryId };
+}
+
 it.concurrent.each(["GET /fapi/v1/allOrders", "GET /fapi/v1/userTrades", "GET /fapi/v2/positionRisk"])(
   "an account whose %s cannot be read proves nothing",
   async (path) => {

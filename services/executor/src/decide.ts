@@ -140,6 +140,20 @@ export function weigh({ order, venueMs }: Evidence, windowEndMs: number): Findin
 /** What follows once the exchange has denied the order for long enough, and its account shows nothing of it. */
 export const NOT_PLACED_BY_EVIDENCE: Settlement = withoutOrder("NOT_PLACED", "not_placed_by_evidence", "");
 
+/** What an operator states of an order in doubt. */
+export interface Statement {
+  outcome: "EXECUTED" | "NOT_PLACED";
+  /** What was executed, as decimal text; "" of NOT_PLACED. */
+  quantity: string;
+}
+
+/** What follows from it, once the exchange has denied the order and its account does not list it. */
+export function settlementAsStated({ outcome, quantity }: Statement): Settlement {
+  if (outcome === "NOT_PLACED") return withoutOrder(outcome, "not_placed_by_operator", "");
+  return { outcome, reason: "", detail: STATED, orderId: "", executedQty: quantity, avgPrice: "" };
+}
+const STATED = "stated_by_operator";
+
 /** The account since the permits were given: what an order leaves behind, whatever a query for it says. */
 export interface Account {
   positionAmt: string;
@@ -231,7 +245,7 @@ export function stepsResults(
     {
       step,
       status: "success",
-      details: `Order ${orderId}: ${side} ${executedQty} @ MARKET (reduceOnly)`,
+      details: `Order ${orderId || detail}: ${side} ${executedQty} @ MARKET (reduceOnly)`,
       order_id: orderId,
       side,
       quantity,

@@ -2,9 +2,9 @@
  * Which orders the exchange is to be asked about, when, and what it has answered so far: all of it in Redis
  * (`lua/orders/ask`, `note` and `adopt`, typed), so that a restart, a replica or a lost timer changes nothing.
  */
-import type { Keys } from "@quantum/contract";
+import type { Keys, OrderReason } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
-import { type Settlement, stepsResults } from "./decide.ts";
+import { type Settlement, type Statement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { type ClaimedOrder, SETTLED_TTL_SEC } from "./orders.ts";
 
@@ -30,6 +30,8 @@ export interface KnownOrder extends ClaimedOrder {
   windowEndMs: number;
   /** The position that its permits spoke of; undefined where the claim did not say. */
   positionAmt: string | undefined;
+  /** What an operator states of it. */
+  stated: Statement | undefined;
 }
 
 export interface Listed {
@@ -161,7 +163,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
 
 function knownOrder(claim: Record<string, string>): KnownOrder | undefined {
   const { state } = claim;
-  const isAbsent = state === "NOT_PLACED" && claim["reason"] === "not_placed_by_evidence";
+  const isAbsent = state === "NOT_PLACED" && ABSENT.has(claim["reason"] ?? "");
   if (state !== "SENT" && state !== "UNKNOWN" && !isAbsent) return undefined;
   const field = (name: string) => claim[name] ?? "";
   return {
@@ -178,5 +180,17 @@ function knownOrder(claim: Record<string, string>): KnownOrder | undefined {
     venueMs: Number(field("venue_ms")),
     windowEndMs: Number(field("window_end_ms")),
     positionAmt: claim["position_amt"] || undefined,
+    stated: statementOf(claim),
   };
+}
+
+/** `ended_absent` of lua/shared/absent.lua. */
+const ABSENT: ReadonlySet<string> = new Set<OrderReason>([
+  "not_placed_by_evidence",
+  "not_placed_by_operator",
+]);
+
+function statementOf({ stated_outcome: outcome, stated_qty: quantity = "" }: Record<string, string>) {
+  if (outcome === "NOT_PLACED") return { outcome, quantity: "" } as const;
+  return outcome === "EXECUTED" && quantity !== "" ? ({ outcome, quantity } as const) : undefined;
 }

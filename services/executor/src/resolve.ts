@@ -5,7 +5,13 @@
  */
 import { type Exchange, ExchangeError, isClosed } from "@quantum/exchange";
 import type { Attempts, Progress } from "@quantum/service-kit";
-import { type AccountFinding, NOT_PLACED_BY_EVIDENCE, settlementOf, weigh } from "./decide.ts";
+import {
+  type AccountFinding,
+  NOT_PLACED_BY_EVIDENCE,
+  settlementAsStated,
+  settlementOf,
+  weigh,
+} from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { askAccount, askFor } from "./evidence.ts";
 import type { Orders } from "./orders.ts";
@@ -145,8 +151,12 @@ export class Resolver {
     if (noted === undefined) return;
     const { planId, symbol, clientOrderId } = order;
     let why = evidence?.order?.status ?? "the exchange knows no such order";
-    if (evidence !== undefined && noted.isLongEnough) {
+    // An operator's word stands in for what the account does not tell, not for what the exchange says of the order.
+    const stated = finding?.answer === "absent" ? order.stated : undefined;
+    if (evidence !== undefined && (noted.isLongEnough || stated !== undefined)) {
       const account = await this.#orFailed(order, () => askAccount(exchange, order, evidence.venueMs));
+      if (account !== undefined && account.kind !== "found" && stated !== undefined)
+        return orders.settle(order, settlementAsStated(stated));
       if (account?.kind === "silent") return orders.settle(order, NOT_PLACED_BY_EVIDENCE);
       if (account?.kind === "found") {
         const found = await this.#orFailed(order, () => exchange.orderById(symbol, account.orderId));

@@ -60,7 +60,7 @@ export function observe(options: TelemetryOptions): void {
     const { symbol, orderId, outcome, reason } = order;
     ended(outcome, reason);
     if (outcome === "EXECUTED") {
-      log.info(order, `${symbol}: Order ${orderId} executed successfully`);
+      log.info(order, `${symbol}: Order ${orderId || order.detail} executed successfully`);
       log.info(order, `${symbol}: Result published (executed=True, error=None)`);
     } else {
       log.warn(order, `${symbol}: Order ended ${outcome}`);

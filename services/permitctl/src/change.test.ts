@@ -3,7 +3,7 @@ import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { clearDisarm, drop, force, requeue, resumeExchange } from "./change.ts";
+import { clearDisarm, drop, endDoubt, force, requeue, resumeExchange } from "./change.ts";
 import { readPauses } from "./pauses.ts";
 
 const keys = createKeys();
@@ -74,6 +74,63 @@ describe("force", () => {
     expect(await force(redis, keys, PLAN, BY)).toEqual({ kind: "free" });
     expect(await audited()).toBe(1);
   });
+});
+
+describe("doubt end", () => {
+  const NOT_PLACED = { outcome: "NOT_PLACED", quantity: "" } as const;
+  const EXECUTED = { outcome: "EXECUTED", quantity: "0.10" } as const;
+  const order = (state: string) =>
+    redis.hset(keys.order(PLAN), { state, quantity: "0.1", client_order_id: `qp-${PLAN}-1` });
+
+  it.each([
+    ["none", undefined],
+    ["SENT", "SENT"],
+    ["EXECUTED", "EXECUTED"],
+    ["NOT_PLACED", "NOT_PLACED"],
+  ])("changes nothing where the order is not in doubt: %s", async (state, claimed) => {
+    if (claimed !== undefined) await order(claimed);
+    const before = await redis.hgetall(keys.order(PLAN));
+    expect(await endDoubt(redis, keys, PLAN, NOT_PLACED, BY)).toEqual({ kind: "not in doubt", state });
+    expect([await redis.hgetall(keys.order(PLAN)), await audited()]).toEqual([before, 0]);
+  });
+
+  it("takes no quantity above the order's", async () => {
+    await order("UNKNOWN");
+    const statement = { outcome: "EXECUTED", quantity: "0.10001" } as const;
+    const answer = { kind: "too much", ordered: "0.1" };
+    expect(await endDoubt(redis, keys, PLAN, statement, BY)).toEqual(answer);
+    expect([await redis.hexists(keys.order(PLAN), "stated_outcome"), await audited()]).toEqual([0, 0]);
+  });
+
+  it("states it once, on record, and ends nothing; a later statement replaces it", async () => {
+    await order("UNKNOWN");
+    await redis.hset(keys.order(PLAN), "next_ask_at_ms", "9999999999999");
+    for (const _ of [1, 2])
+      expect(await endDoubt(redis, keys, PLAN, EXECUTED, BY)).toEqual({ kind: "stated" });
+    const stated = { state: "UNKNOWN", stated_outcome: "EXECUTED", stated_qty: "0.10", stated_by: BY.who };
+    const claim = await redis.hgetall(keys.order(PLAN));
+    expect(claim).toMatchObject(stated);
+    expect(Number(claim["next_ask_at_ms"])).toBeLessThan(9_999_999_999_999);
+    expect([await redis.xlen(keys.streams.result), await audited()]).toEqual([0, 1]);
+    await endDoubt(redis, keys, PLAN, NOT_PLACED, BY);
+    expect(await redis.hgetall(keys.order(PLAN))).toMatchObject({
+      stated_outcome: "NOT_PLACED",
+      stated_qty: "",
+    });
+    expect(await audited()).toBe(2);
+  });
+
+  it.each([keys.order(PLAN), keys.streams.operatorAudit])(
+    "fails whole on a wrong type of %s",
+    async (key) => {
+      await order("UNKNOWN");
+      await redis.del(key);
+      await redis.lpush(key, "not yours");
+      await expect(endDoubt(redis, keys, PLAN, NOT_PLACED, BY)).rejects.toThrow("WRONGTYPE");
+      const claim = await redis.hgetall(keys.order(PLAN)).catch(() => ({}));
+      expect(claim).not.toHaveProperty("stated_outcome");
+    },
+  );
 });
 
 describe("exchange resume", () => {

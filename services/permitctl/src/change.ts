@@ -43,6 +43,7 @@ const killSwitchScript = bindScript("operator/kill_switch");
 const clearDisarmScript = bindScript("operator/clear_disarm");
 const resumeExchangeScript = bindScript("operator/resume_exchange");
 const forceScript = bindScript("operator/force");
+const endDoubtScript = bindScript("operator/end_doubt");
 const requeueScript = bindScript("operator/requeue");
 const dropScript = bindScript("operator/drop");
 
@@ -137,6 +138,33 @@ export async function force(redis: RedisClient, keys: Keys, planId: string, by?:
     default:
       throw new Error(`operator/force answered ${String(status)}`);
   }
+}
+
+/** What an operator says became of an order. */
+export interface Statement {
+  outcome: "EXECUTED" | "NOT_PLACED";
+  /** Decimal text; "" if it was not placed. */
+  quantity: string;
+}
+
+export type Stated =
+  /** On record; the executor acts on it. */
+  { kind: "stated" } | { kind: "not in doubt"; state: string } | { kind: "too much"; ordered: string };
+
+export async function endDoubt(
+  redis: RedisClient,
+  keys: Keys,
+  planId: string,
+  statement: Statement,
+  by: Mandate,
+): Promise<Stated> {
+  const [status, detail = ""] = await endDoubtScript(redis, {
+    keys: { order: keys.order(planId), audit: keys.streams.operatorAudit },
+    args: { plan_id: planId, ...statement, ...by },
+  });
+  if (status === "NOT_IN_DOUBT") return { kind: "not in doubt", state: detail };
+  if (status === "TOO_MUCH") return { kind: "too much", ordered: detail };
+  return { kind: "stated" };
 }
 
 export async function requeue(

@@ -38,8 +38,8 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     WAITING: waitingText(history, nowMs),
     PERMITTED: `Permitted: ${permitted} and was spent; the executor has not claimed the order yet.`,
     SENT: `Under way: order ${order["client_order_id"]} is claimed, and its answer is not recorded yet.`,
-    UNKNOWN: `In doubt: the exchange's answer to order ${order["client_order_id"]} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it, and nothing is sent again.`,
-    EXECUTED: `Executed: ${permitted}, and order ${word("order_id")} closed ${word("executed_qty")}${correctedText(order)}.`,
+    UNKNOWN: `In doubt: the exchange's answer to order ${order["client_order_id"]} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it${statedText(order)}, and nothing is sent again.`,
+    EXECUTED: `Executed: ${permitted}, and order ${word("order_id") || word("client_order_id")} closed ${word("executed_qty")}${order["detail"] === "stated_by_operator" ? ", as an operator stated" : ""}${correctedText(order)}.`,
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
     NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order, record)}.`,
     unknown: unknownText(opened, result),
@@ -61,10 +61,16 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
   };
 }
 
+function statedText({ stated_outcome: outcome, stated_qty: quantity }: Fields): string {
+  if (outcome === undefined) return "";
+  const what = [outcome, quantity].filter(Boolean).join(" ");
+  return `, or until the exchange denies it once more: an operator stated ${what}`;
+}
+
 /** Its order was denied by everything the exchange said, and showed up later. */
 function correctedText({ corrected_at_ms: correctedAt, result_id: corrects }: Fields): string {
   if (correctedAt === undefined) return "";
-  return `. It had ended NOT_PLACED by evidence; its order showed up later, and the result was corrected (${corrects})`;
+  return `. It had ended NOT_PLACED; its order showed up later, and the result was corrected (${corrects})`;
 }
 
 /** A claim recorded a client order id: the plan was perhaps sent, and stays closed whatever evidence says. */

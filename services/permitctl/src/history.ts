@@ -28,7 +28,7 @@ export async function history({ redis, keys, terminal }: Session, options: Histo
         symbol,
         outcome,
         executed_qty,
-        corrects === "" ? (detail === "" ? reason : `${reason}: ${detail}`) : `corrects ${corrects}`,
+        corrects === "" ? [reason, detail].filter(Boolean).join(": ") : `corrects ${corrects}`,
       ]),
     ]),
   );

@@ -122,7 +122,7 @@ describe("explain", () => {
   });
 });
 
-describe("status, history and verify", () => {
+describe("status and history", () => {
   it("shows services with their versions, groups, limits, holds, doubts and the last waits", async () => {
     const status = await json("status");
     expect(status).toMatchObject({
@@ -171,7 +171,34 @@ describe("status, history and verify", () => {
     expect((await permitctl("history", "--outcome", "LOST")).code).toBe(2);
     expect((await permitctl("history", "--limit", "0")).code).toBe(2);
   });
+});
 
+describe("doubt end", () => {
+  it("is refused where nothing is in doubt, and without a quantity of what was executed", async () => {
+    const answers = await Promise.all([
+      permitctl("doubt", "end", plans.EXECUTED, "--as", "not-placed", ...BY),
+      permitctl("doubt", "end", plans.UNKNOWN, "--as", "executed", ...BY),
+      permitctl("doubt", "end", plans.UNKNOWN, "--as", "executed", "--quantity", "1e9", ...BY),
+      permitctl("doubt", "end", plans.UNKNOWN, ...BY),
+    ]);
+    expect(answers.map(({ code }) => code)).toEqual([1, 2, 2, 2]);
+    expect(answers[0]?.stderr).toContain("is not in doubt: its order is EXECUTED; nothing was changed");
+  });
+
+  it("puts the statement on record, and the exchange's word counts where it knows the order", async () => {
+    const { rig } = pipeline;
+    const ending = json("doubt", "end", plans.UNKNOWN, "--as", "not-placed", ...BY);
+    const stated = async () => ((await lastAudit())["action"] === "doubt.end" ? true : undefined);
+    await eventually(stated, PATIENCE_MS, "it is on record");
+    expect(await lastAudit()).toMatchObject({ target: plans.UNKNOWN, reason: "a drill" });
+    const told = (await json("explain", plans.UNKNOWN)) as { conclusion: string };
+    expect(told.conclusion).toContain("an operator stated NOT_PLACED");
+    await fetch(`${rig.venueUrl}/sim/faults`, { method: "DELETE" });
+    expect(await ending).toMatchObject({ plan_id: plans.UNKNOWN, state: "EXECUTED", as_stated: false });
+  });
+});
+
+describe("verify", () => {
   it("verifies what is deployed, one line a check, and fails if the file says otherwise", async () => {
     // The exchange answers questions again; its last failure tells for a moment yet.
     await fetch(`${pipeline.rig.venueUrl}/sim/faults`, { method: "DELETE" });
@@ -193,17 +220,19 @@ describe("status, history and verify", () => {
 describe("what changes something", () => {
   it("asks for --yes and --reason where nobody can be asked, and changes nothing without", async () => {
     const { client, keys } = pipeline.rig;
+    const audited = await client.xlen(keys.streams.operatorAudit);
     const answer = await permitctl("kill", "on", "--yes");
     expect(answer).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("--yes and --reason TEXT are needed"),
     });
     expect(await client.exists(keys.killSwitch)).toBe(0);
-    expect(await client.xlen(keys.streams.operatorAudit)).toBe(0);
+    expect(await client.xlen(keys.streams.operatorAudit)).toBe(audited);
   });
 
   it("turns the kill switch on and off, on record", async () => {
     const { client, keys } = pipeline.rig;
+    const audited = await client.xlen(keys.streams.operatorAudit);
     expect(await json("kill", "on", ...BY)).toEqual({ kill_switch: "on", changed: true });
     expect(await client.get(keys.killSwitch)).toBe("1");
     expect(await lastAudit()).toMatchObject({
@@ -216,7 +245,7 @@ describe("what changes something", () => {
     expect(await json("kill", "on", ...BY)).toEqual({ kill_switch: "on", changed: false });
     expect(await json("kill", "off", ...BY)).toEqual({ kill_switch: "off", changed: true });
     expect(await client.exists(keys.killSwitch)).toBe(0);
-    expect(await client.xlen(keys.streams.operatorAudit)).toBe(2);
+    expect(await client.xlen(keys.streams.operatorAudit)).toBe(audited + 2);
   });
 
   it("clears a disarm", async () => {

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES } from "@quantum/contract";
 import type { ChangeOptions } from "./change.ts";
 import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
+import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
@@ -119,6 +120,22 @@ export function createProgram(host: Host): Command {
     .argument("<symbol>")
     .action((symbol: string, options: ChangeOptions) =>
       run((session) => acceptHold(session, symbol, options)),
+    );
+
+  const doubt = program
+    .command("doubt")
+    .description("orders whose outcome the exchange does not tell: `status` lists them");
+  changes(doubt.command("end"))
+    .description("state what became of one; the exchange's word counts if it knows the order")
+    .argument("<plan_id>", "16 hex digits")
+    .addOption(
+      new Option("--as <outcome>", "what became of it")
+        .choices(["executed", "not-placed"])
+        .makeOptionMandatory(),
+    )
+    .option("--quantity <quantity>", "how much was executed")
+    .action((planId: string, options: DoubtOptions) =>
+      run((session) => endDoubtCommand(session, planId, options)),
     );
 
   const dlq = program.command("dlq").description("dead letters: entries that a group gave up");

@@ -90,6 +90,22 @@ describe("a plan of which little is known", () => {
     });
   });
 
+  it("tells what an operator stated of an order in doubt, and that it ended so", () => {
+    const stated = { stated_outcome: "EXECUTED", stated_qty: "0.1", stated_by: "ann@desk" };
+    const times = { claimed_at_ms: String(OPENED_MS + 1), stated_at_ms: String(OPENED_MS + 90) };
+    const order = { attempt: opened.id, client_order_id: "qp-1", ...stated, ...times };
+    const doubted = history({ plans: [opened], order: { ...order, state: "UNKNOWN" } });
+    expect(timelineOf(doubted)[0]?.stages.at(-1)).toMatchObject({
+      stage: "operator",
+      text: "ann@desk stated that it ended EXECUTED 0.1",
+    });
+    expect(conclude(doubted, OPENED_MS).sentence).toContain("an operator stated EXECUTED 0.1, and nothing");
+    const ended = { ...order, state: "EXECUTED", executed_qty: "0.1", detail: "stated_by_operator" };
+    expect(conclude(history({ order: ended }), OPENED_MS).sentence).toMatch(
+      /order qp-1 closed 0\.1, as an operator stated\.$/,
+    );
+  });
+
   it("was executed after all, where a correction says so", () => {
     const order = {
       state: "EXECUTED",
@@ -106,9 +122,7 @@ describe("a plan of which little is known", () => {
     const told = history({ plans: [opened], order, results });
     expect(conclude(told, OPENED_MS)).toMatchObject({
       state: "EXECUTED",
-      sentence: expect.stringMatching(
-        /^Executed: .*closed 0\.1\. It had ended NOT_PLACED by evidence; .*\(8-0\)\.$/,
-      ),
+      sentence: expect.stringMatching(/^Executed: .*closed 0\.1\. It had ended NOT_PLACED; .*\(8-0\)\.$/),
     });
     expect(timelineOf(told)[0]?.stages.at(-1)?.text).toBe("EXECUTED, corrects 8-0");
   });

@@ -9,7 +9,7 @@ export interface Stage {
   /** Since the stage before, and since the first one of the attempt. */
   deltaMs: number;
   sinceOpenMs: number;
-  /** `open`, the issuer's name, `verdict`, `claim`, `doubt`, `result`. */
+  /** `open`, the issuer's name, `verdict`, `claim`, `doubt`, `operator`, `result`. */
   stage: string;
   text: string;
 }
@@ -93,6 +93,11 @@ function claimStages(claim: Fields): Bare[] {
       stage: "doubt",
       text: `the answer was ambiguous: ${claim["why"]}`,
     });
+  if (claim["stated_at_ms"] !== undefined) {
+    const what = [claim["stated_outcome"], claim["stated_qty"]].filter(Boolean).join(" ");
+    const text = `${claim["stated_by"]} stated that it ended ${what}`;
+    stages.push({ atMs: Number(claim["stated_at_ms"]), stage: "operator", text });
+  }
   return stages;
 }
 

@@ -1,0 +1,37 @@
+-- Puts on record what an operator states of an order in doubt. It settles nothing: the executor asks the exchange once more,
+-- at once, and ends the order as stated unless the exchange knows it. So there is one result, as ever. Invariant I3.
+--
+-- KEYS
+--   order        HASH, the executor's claim
+--   audit        STREAM operator.audit
+-- ARGV
+--   plan_id      16 hex digits
+--   outcome      EXECUTED NOT_PLACED
+--   quantity     what was executed, decimal text; '' if NOT_PLACED
+--   who          user@host
+--   reason       why
+-- REPLY
+--   STATED       the executor acts on it
+--   REPLAYED     the same was stated before; nothing was changed
+--   NOT_IN_DOUBT state, or 'none' without an order; nothing was changed
+--   TOO_MUCH     quantity of the order, which is less; nothing was changed
+--@include shared/now.lua
+--@include shared/json.lua
+--@include shared/decimal.lua
+--@include shared/audit.lua
+local order, audit = KEYS[1], KEYS[2]
+local plan_id, outcome, quantity, who, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+-- A key of the wrong type fails here, before anything is written.
+local claim = redis.call('HMGET', order, 'state', 'quantity', 'client_order_id', 'stated_outcome', 'stated_qty')
+local state, ordered, client_order_id, stated_outcome, stated_qty = unpack(claim)
+redis.call('XLEN', audit)
+if state ~= 'UNKNOWN' then return { 'NOT_IN_DOUBT', state or 'none' } end
+if quantity ~= '' and above(quantity, ordered) then return { 'TOO_MUCH', ordered } end
+if stated_outcome == outcome and stated_qty == quantity then return { 'REPLAYED' } end
+
+redis.call('HSET', order, 'stated_outcome', outcome, 'stated_qty', quantity, 'stated_by', who,
+  'stated_at_ms', int(now_ms()), 'next_ask_at_ms', int(now_ms()))
+add_audit(audit, now_ms(), 'doubt.end', plan_id, who, reason, '{"outcome": ' .. quoted(outcome) .. ', "quantity": '
+  .. quoted(quantity) .. ', "client_order_id": ' .. quoted(client_order_id) .. '}')
+return { 'STATED' }

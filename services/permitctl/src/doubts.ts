@@ -1,0 +1,79 @@
+/** `doubt end`: an operator says what became of an order that the exchange cannot or does not explain. */
+import { setTimeout as delay } from "node:timers/promises";
+import { redisNow } from "@quantum/redis";
+import { type ChangeOptions, confirm, endDoubt, type Statement } from "./change.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import type { Session } from "./session.ts";
+import { duration } from "./terminal.ts";
+
+const LOOK_MS = 100;
+/** The executor asks at once, or once its question under way has ended: pause, lease and a request. */
+const ACTS_WITHIN_MS = 20_000;
+
+export interface DoubtOptions extends ChangeOptions {
+  as: "executed" | "not-placed";
+  /** Of `executed`: decimal text. */
+  quantity?: string;
+}
+
+/** Resolves once the executor has ended the order, by the exchange's word or else the operator's. */
+export async function endDoubtCommand(
+  session: Session,
+  planId: string,
+  options: DoubtOptions,
+): Promise<void> {
+  const { redis, keys, terminal } = session;
+  const statement = statementOf(options);
+  const order = await redis.hgetall(keys.order(planId));
+  if (order["state"] !== "UNKNOWN") throw notInDoubt(planId, order["state"] ?? "none");
+  const mandate = await confirm(session, options, [
+    `Order ${order["client_order_id"]} (${order["symbol"]}, ${order["side"]} ${order["quantity"]}), in doubt for ${duration(redisNow(redis) - Number(order["unknown_at_ms"]))}:`,
+    statement.outcome === "EXECUTED"
+      ? `to be recorded as EXECUTED, ${statement.quantity}: the limits are charged with it. This is not corrected later.`
+      : "to be recorded as NOT_PLACED: the symbol is free again. If the order shows up within a day, the result is corrected.",
+    "The exchange is asked once more first: if it knows the order, its word counts.",
+  ]);
+  const stated = await endDoubt(redis, keys, planId, statement, mandate);
+  if (stated.kind === "not in doubt") throw notInDoubt(planId, stated.state);
+  if (stated.kind === "too much")
+    throw new CommandError(
+      EXIT.usage,
+      `--quantity ${statement.quantity}: the order was for ${stated.ordered}; nothing was changed`,
+    );
+
+  const deadline = performance.now() + ACTS_WITHIN_MS;
+  for (;;) {
+    const [state = null, quantity] = await redis.hmget(keys.order(planId), "state", "executed_qty");
+    if (state !== "UNKNOWN") {
+      const asStated = state === statement.outcome && (quantity ?? "") === statement.quantity;
+      terminal.print({ plan_id: planId, state, executed_qty: quantity ?? "", as_stated: asStated }, [
+        `${planId}: ${state ?? "its order key is gone"}${quantity ? ` ${quantity}` : ""}${asStated ? ", as stated." : ": the exchange knows the order, and its word counts."}`,
+      ]);
+      return;
+    }
+    if (performance.now() > deadline)
+      throw new CommandError(
+        EXIT.no,
+        `it is on record, and the executor has not acted within ${ACTS_WITHIN_MS / 1_000} s: is it running, does the exchange answer, does it list the order as open? It acts as soon as the exchange has denied the order`,
+      );
+    await delay(LOOK_MS);
+  }
+}
+
+function statementOf({ as, quantity }: DoubtOptions): Statement {
+  if (as === "not-placed") {
+    if (quantity !== undefined) throw new CommandError(EXIT.usage, "--quantity is for --as executed");
+    return { outcome: "NOT_PLACED", quantity: "" };
+  }
+  if (quantity === undefined || !/^\d{1,15}(\.\d{1,20})?$/.test(quantity) || Number(quantity) <= 0)
+    throw new CommandError(
+      EXIT.usage,
+      "--as executed needs --quantity: how much was executed, above 0, as the exchange shows it",
+    );
+  return { outcome: "EXECUTED", quantity };
+}
+
+function notInDoubt(planId: string, state: string): CommandError {
+  const is = state === "none" ? "it has no order" : `its order is ${state}`;
+  return new CommandError(EXIT.no, `plan ${planId} is not in doubt: ${is}; nothing was changed`);
+}
