@@ -8,7 +8,7 @@ import { createBinanceExchange, type Exchange } from "@quantum/exchange";
 import { createExchangeSim } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { type ServiceProcess, startRedisServer, startService, type TestRedis } from "@quantum/testkit";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { unfinished } from "./groups.ts";
 
 const keys = createKeys();
@@ -182,40 +182,46 @@ it("a plan is executed once, whatever the operators' reset makes their apply-lay
   expect(await redis.exists(keys.permit("governor", plan))).toBe(0);
 });
 
-it.each(["a millisecond after their plans", "after the governor's answers"])(
-  "dry runs, whose results come %s, use up no limit and disarm nothing",
-  async (when) => {
-    const publishedLast = when === "after the governor's answers";
-    const plans = Array.from({ length: 8 }, (_, index) =>
-      ((publishedLast ? 0xe0 : 0xd0) + index).toString(16).padStart(16, "0"),
-    );
-    const end = (plan: string) =>
-      publishResult(plan, "ETHUSDT", {
-        would_execute: "True",
-        steps_results: '[{"step": "CLOSE_PARTIAL_75", "status": "would_execute"}]',
-      });
-    for (const plan of plans) {
-      await publishPlan(plan, "ETHUSDT");
-      if (!publishedLast) await end(plan);
-    }
-    if (publishedLast) {
-      for (const plan of plans)
-        await vi.waitFor(
-          async () =>
-            expect(await redis.exists(keys.permit("governor", plan), keys.block("governor", plan))).toBe(1),
-          SETTLED,
-        );
-      // More than the burst limit: each of them might have become an order.
-      expect(await governed("ETHUSDT")).toEqual({ open: 2, executions: 2, charged: "0" });
-      for (const plan of plans) await end(plan);
-    }
+describe("dry runs", () => {
+  const DRY_RUNS = 8;
+  const plansFrom = (first: number) =>
+    Array.from({ length: DRY_RUNS }, (_, index) => (first + index).toString(16).padStart(16, "0"));
+  const publishDryRun = (plan: string) =>
+    publishResult(plan, "ETHUSDT", {
+      would_execute: "True",
+      steps_results: '[{"step": "CLOSE_PARTIAL_75", "status": "would_execute"}]',
+    });
+  async function whatIsLeft() {
     const { plan, result } = keys.streams;
     await vi.waitFor(async () => expect(await unfinished(redis, { plan, result })).toEqual([]), SETTLED);
-    expect(await governed("ETHUSDT")).toEqual({ open: 0, executions: 0, charged: "0" });
-    expect((await redis.hget(keys.reservations("p33", "ETHUSDT").totals, "reserved:qty")) ?? "0").toBe("0");
-    expect(await redis.exists(keys.disarm)).toBe(0);
-  },
-);
+    const { totals } = keys.reservations("p33", "ETHUSDT");
+    return {
+      ...(await governed("ETHUSDT")),
+      promised: (await redis.hget(totals, "reserved:qty")) ?? "0",
+      disarms: await redis.exists(keys.disarm),
+    };
+  }
+  const NOTHING = { open: 0, executions: 0, charged: "0", promised: "0", disarms: 0 };
+
+  it("whose results come a millisecond after their plans use up no limit and disarm nothing", async () => {
+    for (const plan of plansFrom(0xd0)) {
+      await publishPlan(plan, "ETHUSDT");
+      await publishDryRun(plan);
+    }
+    expect(await whatIsLeft()).toEqual(NOTHING);
+  });
+
+  it("whose results come after the answers release what was promised, and disarm nothing", async () => {
+    const plans = plansFrom(0xe0);
+    for (const plan of plans) await publishPlan(plan, "ETHUSDT");
+    const answers = plans.flatMap((plan) => [keys.permit("governor", plan), keys.block("governor", plan)]);
+    await vi.waitFor(async () => expect(await redis.exists(...answers)).toBe(DRY_RUNS), SETTLED);
+    // The burst limit: each of them might have become an order.
+    expect(await governed("ETHUSDT")).toEqual({ open: 2, executions: 2, charged: "0" });
+    for (const plan of plans) await publishDryRun(plan);
+    expect(await whatIsLeft()).toEqual(NOTHING);
+  });
+});
 
 it("an UPDATE_SL uses up nothing and starts no cooldown", async () => {
   const plan = "3f58da1bdb590b3b";
