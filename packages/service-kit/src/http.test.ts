@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Gauge, Registry } from "prom-client";
@@ -62,33 +63,49 @@ describe("/metrics", () => {
     expect(renderings).toBeLessThanOrEqual(2);
   });
 
-  it("pipelined by the thousand is answered a few times and cut off, while /healthz answers", async () => {
-    const gate = Promise.withResolvers<void>();
-    rendering = gate.promise;
-    const attacker = await connected();
-    const closed = once(attacker, "close");
-    let received = "";
-    attacker.on("data", (data: Buffer) => (received += data.toString("latin1")));
-    attacker.write(requests("/metrics", 3_000));
-    await vi.waitFor(() => expect(renderings).toBe(1), WAIT);
-    expect(await status("/healthz")).toBe(200);
-    gate.resolve();
-    await closed;
-    expect(received.match(/HTTP\/1\.1 200/g)).toHaveLength(16);
-    expect(received.match(/HTTP\/1\.1 503/g)).toHaveLength(1);
-    expect(renderings).toBe(1);
-    expect(await status("/metrics")).toBe(200);
-  });
+  it.each([
+    [1, 3_000],
+    [10, 300],
+    [10, 3_000],
+  ])(
+    "pipelined on %i connections by %i is parsed and answered a few times on each, which then ends",
+    async (...given) => {
+      const [connections, count] = given;
+      const gate = Promise.withResolvers<void>();
+      rendering = gate.promise;
+      const attackers = await Promise.all(Array.from({ length: connections }, connected));
+      let parsed = 0;
+      const onRequest = () => void (parsed += 1);
+      subscribe("http.server.request.start", onRequest);
+      onTestFinished(() => void unsubscribe("http.server.request.start", onRequest));
+      const closed = Promise.all(attackers.map((attacker) => once(attacker, "close")));
+      let received = "";
+      for (const attacker of attackers) {
+        attacker.on("data", (data: Buffer) => (received += data.toString("latin1")));
+        attacker.write(requests("/metrics", count));
+      }
+      await vi.waitFor(() => expect(renderings).toBe(1), WAIT);
+      expect(await status("/healthz")).toBe(200);
+      gate.resolve();
+      await closed;
+      // Counts of what a turn of the event loop costs: they hold on a slow machine, too.
+      expect(parsed).toBeLessThanOrEqual(6 * connections + 1);
+      expect(received.match(/HTTP\/1\.1 200/g)?.length).toBeLessThanOrEqual(4 * connections);
+      expect(received.match(/HTTP\/1\.1 503/g)?.length).toBeLessThanOrEqual(connections);
+      expect(renderings).toBeLessThanOrEqual(2);
+      expect(await status("/metrics")).toBe(200);
+    },
+  );
 
   it("unread by thousands holds no memory", async () => {
-    const attackers = await Promise.all(Array.from({ length: 40 }, connected));
+    const attackers = await Promise.all(Array.from({ length: 30 }, connected));
     await status("/metrics");
     const before = process.memoryUsage();
     const held = () => {
       const { heapUsed, external } = process.memoryUsage();
       return (heapUsed + external - before.heapUsed - before.external) / 2 ** 20;
     };
-    for (const attacker of attackers) attacker.pause().write(requests("/metrics", 125));
+    for (const attacker of attackers) attacker.pause().write(requests("/metrics", 170));
     await vi.waitFor(async () => expect(await status("/healthz")).toBe(200), WAIT);
     // 5,000 answers of more than 700 kB would be 3.5 GB.
     expect(held()).toBeLessThan(200);
@@ -103,7 +120,7 @@ describe("a connection", () => {
     const answered = once(kept, "data");
     kept.write(requests("/healthz", 1));
     await answered;
-    await Promise.all(Array.from({ length: 256 }, connected));
+    await Promise.all(Array.from({ length: 63 }, connected));
     await closed;
     expect(kept.destroyed).toBe(false);
     expect(await status("/healthz")).toBe(200);

@@ -17,10 +17,15 @@ export type Readiness = () => Promise<string[]>;
 
 /** A rendering costs some milliseconds of the event loop; nobody scrapes more often than this. */
 const RENDERED_EVERY_MS = 250;
-/** A few scrapers and operators. Beyond it, the connection that was used least recently makes room. */
-const CONNECTIONS_MAX = 256;
+/**
+ * A few scrapers and operators. Beyond it, the connection that was used least recently makes room. All that are open may
+ * be read in one turn of the event loop.
+ */
+const CONNECTIONS_MAX = 64;
 /** Requests on one connection without a whole answer yet. No client of ours sends a second one before it has one. */
-const UNANSWERED_MAX = 16;
+const UNANSWERED_MAX = 4;
+/** What tells Node's parser that what follows is no HTTP. */
+const UPGRADE = 2;
 /** A connection on which nothing moves, such as one that does not read its answer. */
 const SILENCE_MS = 60_000;
 const HEADERS_MS = 10_000;
@@ -127,14 +132,24 @@ function createAdmission(): (request: IncomingMessage, response: ServerResponse)
     if (count > UNANSWERED_MAX) {
       if (count === UNANSWERED_MAX + 1) {
         response.writeHead(503, { connection: "close" }).end();
-        // What it has sent further is not even read.
-        socket.pause();
+        stopReading(socket);
       }
       return false;
     }
     response.once("close", () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
     return true;
   };
+}
+
+/**
+ * What a connection sends further is not read; what it has sent is not parsed, either: up to 64 kB are read at once, some
+ * 2,000 requests, and all connections in one turn of the event loop.
+ */
+function stopReading(socket: Socket): void {
+  socket.pause();
+  // Node has no public way to stop its parser. It does so behind an upgrade. Without the property, only time is lost.
+  const { parser } = socket as Socket & { parser?: { onIncoming?: () => number } };
+  if (parser?.onIncoming !== undefined) parser.onIncoming = () => UPGRADE;
 }
 
 function boundConnections(server: ReturnType<typeof createServer>, max: number): void {
