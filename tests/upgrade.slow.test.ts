@@ -2,7 +2,9 @@
  * Upgrades under load: the services of an earlier release are replaced by today's and back, one after another, while plans
  * flow. No order is doubled and no plan is lost; what an upgrade costs are plans that end BLOCKED.
  */
+import { flatFields, parseProposal, planId } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
+import { parseEntries } from "@quantum/streams";
 import { patienceMs, type ServiceProcess } from "@quantum/testkit";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { drain } from "../scripts/start/drain.ts";
@@ -15,6 +17,8 @@ import { type EarlierRelease, eventually, type Rig, startRig, SYMBOLS } from "./
 
 const EARLIER = "14fd32e";
 const LACKS = ["EXECUTOR_ABSENCE_SEC"];
+/** Until a send window has ended, no answer proves that there is no order. */
+const BRIEF_WINDOWS = { EXECUTOR_RECV_WINDOW_MS: "2000", EXECUTOR_TIMEOUT_MS: "1000" };
 
 /** In which they are upgraded; they are rolled back in the opposite order. */
 const SERVICES = ["executor", "position-brain", "governor", "apply-layer"] as const;
@@ -43,7 +47,7 @@ async function startFlow() {
     history,
   );
   const start = (service: Service, version: Version, instance: string = service) => {
-    const env = { INSTANCE: instance };
+    const env = { INSTANCE: instance, ...(service === "executor" ? BRIEF_WINDOWS : {}) };
     return version === "today" ? rig.start(service, env) : rig.startEarlier(release, service, env);
   };
   await Promise.all(SERVICES.map(async (service) => running.set(service, [await start(service, "earlier")])));
@@ -155,6 +159,26 @@ async function endOfDoubt(): Promise<void> {
   );
 }
 
+/** As the operators' reset does, for one plan. */
+async function forget(plan: string): Promise<void> {
+  const { client, keys } = rig;
+  await client.del(keys.plan(plan), keys.dedupe(plan), keys.published(plan));
+}
+
+/** Publishes the plan's proposal once more. */
+async function proposeAgain(plan: string): Promise<void> {
+  const { client, keys } = rig;
+  const entries = parseEntries(await client.xrange(keys.streams.proposal, "-", "+"));
+  const found = entries.find(({ fields }) => planOf(fields) === plan);
+  if (found === undefined) throw new Error(`plan ${plan} was never proposed`);
+  await client.xadd(keys.streams.proposal, "*", ...flatFields(found.fields));
+}
+
+function planOf(fields: Record<string, string>): string | undefined {
+  const parsed = parseProposal(fields["symbol"] ?? "", fields);
+  return parsed.ok ? planId(parsed.proposal) : undefined;
+}
+
 describe.skipIf(absent !== undefined)(`a pipeline of ${EARLIER}, upgraded while plans flow,`, () => {
   beforeAll(async () => {
     release = { folder: await earlierRelease(EARLIER), lacks: LACKS };
@@ -216,5 +240,21 @@ describe.skipIf(absent !== undefined)(`a pipeline of ${EARLIER}, upgraded while 
     show("executor: earlier, side by side at first, orders in doubt");
     expect(await flow.broken()).toEqual([]);
     show("at the end");
+  });
+
+  it("opens no plan again whose order today's executor ended, once the earlier services are back", async () => {
+    await flow.replace("executor", "today");
+    await sim("POST", { kind: "503_before" });
+    const { planId: plan } = await eventually(
+      async () => flow.history.results.find(({ reason }) => reason === "not_placed_by_evidence"),
+      STEP_MS,
+      "an order ends by evidence",
+    );
+    await flow.replace("executor", "earlier");
+    await forget(plan);
+    await proposeAgain(plan);
+    await flow.more();
+    expect(await flow.broken()).toEqual([]);
+    expect(flow.history.plans.filter((published) => published.planId === plan)).toHaveLength(1);
   });
 });

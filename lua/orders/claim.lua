@@ -43,6 +43,7 @@
 --@include shared/expect.lua
 --@include shared/result.lua
 --@include shared/decimal.lua
+--@include shared/absent.lua
 local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results, handed_over = unpack(KEYS)
 local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = unpack(ARGV, 1, 7)
 local side, quantity, step, valid_until, venue_ms, window_ms, position_amt, refusal = unpack(ARGV, 8, 15)
@@ -68,9 +69,9 @@ local handed = redis.call('HGET', handed_over, plan_id)
 local LONGEST_WINDOW_MS = 60000
 local TERMINAL = { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 if state and claimed_attempt == attempt then
-  if not TERMINAL[state] then return { 'HELD', state } end
+  if not TERMINAL[outcome_of(state)] then return { 'HELD', state } end
   redis.call('XACK', executes, group, entry_id)
-  return { 'SETTLED', state }
+  return { 'SETTLED', outcome_of(state) }
 end
 -- Without its order key, the attempt's record still tells that it was claimed, and that it has its result (I1, I3).
 if is_current and not state then

@@ -18,6 +18,7 @@
 --   SETTLED      outcome: it has been settled meanwhile; the entry is acknowledged
 --   NOT_CLAIMED  no such claim; nothing was changed
 --@include shared/now.lua
+--@include shared/absent.lua
 local order, unknown, plan, executes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local plan_id, attempt, why, group, entry_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
@@ -30,7 +31,7 @@ redis.call('XLEN', executes)
 if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
 if state ~= 'SENT' and state ~= 'UNKNOWN' then
   redis.call('XACK', executes, group, entry_id)
-  return { 'SETTLED', state }
+  return { 'SETTLED', outcome_of(state) }
 end
 redis.call('HSET', order, 'state', 'UNKNOWN', 'why', why)
 redis.call('HSETNX', order, 'unknown_at_ms', int(now_ms()))

@@ -50,7 +50,7 @@ redis.call('HLEN', absent_claims)
 if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
 if state ~= 'SENT' and state ~= 'UNKNOWN' then
   if entry_id then redis.call('XACK', executes, group, entry_id) end
-  return { 'REPLAYED', state }
+  return { 'REPLAYED', outcome_of(state) }
 end
 
 local now = now_ms()
@@ -58,7 +58,7 @@ redis.call('ZREM', unsettled, plan_id)
 redis.call('SREM', unknown, plan_id)
 redis.call('HDEL', handed_over, plan_id)
 redis.call('HDEL', order, 'next_ask_at_ms', 'asked', 'absent_at_ms')
-redis.call('HSET', order, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
+redis.call('HSET', order, 'state', outcome == 'NOT_PLACED' and UNPLACED or outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
   'executed_qty', executed_qty, 'avg_price', avg_price, 'settled_at_ms', int(now))
 redis.call('EXPIRE', order, settled_sec)
 if is_current then

@@ -23,6 +23,7 @@
 --   LOST         its record was gone: BLOCKED, with its result
 --   ENDED        it has ended; nothing was changed
 --@include shared/now.lua
+--@include shared/absent.lua
 --@include shared/result.lua
 local plan, dedupe, spent, order, waiting, symbols, handed_over, results = unpack(KEYS)
 local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
@@ -60,7 +61,7 @@ local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt
 local copy = was_spent and paid:match('\n(.*)$')
 if was_spent and not copy or not was_spent and redis.call('EXISTS', dedupe) == 0 then return { 'ENDED' } end
 local claim = redis.pcall('HMGET', order, 'state', 'attempt')
-if OUTCOME[claim[1]] and claim[2] == attempt then return { 'ENDED' } end
+if OUTCOME[outcome_of(claim[1])] and claim[2] == attempt then return { 'ENDED' } end
 local from = attempt:match('^%d+')
 for _ = 1, RESULTS_MAX / RESULTS_AT_ONCE do
   local page = redis.call('XRANGE', results, from, '+', 'COUNT', RESULTS_AT_ONCE)

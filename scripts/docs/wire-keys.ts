@@ -165,7 +165,7 @@ const NOTES: Readonly<
     ttlSec: "none until settled, then 7 d",
     by: "executor → open",
     holds:
-      "*ours*: the claim: state, client order id, side, quantity, send window, an operator's statement (`stated_…`), outcome; survives the reset",
+      "*ours*: the claim: state (SENT, UNKNOWN, EXECUTED, REJECTED; NOT_PLACED if it was never claimed, UNPLACED if it was and came to nothing), client order id, side, quantity, send window, an operator's statement (`stated_…`), outcome; survives the reset",
   },
   handedOver: {
     key: keys.handedOver,

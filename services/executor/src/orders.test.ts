@@ -81,7 +81,9 @@ describe("settle", () => {
         if (doubted) await orders.doubt(ORDER, "answer_ambiguous");
         await orders.settle(ORDER, settlement);
         const ended = { state: settlement.outcome, reason: settlement.reason, order_id: settlement.orderId };
-        expect(await orderHash()).toMatchObject({ ...ended, avg_price: settlement.avgPrice });
+        // For a version that takes NOT_PLACED to mean that nothing was claimed.
+        const state = settlement.outcome === "NOT_PLACED" ? "UNPLACED" : settlement.outcome;
+        expect(await orderHash()).toMatchObject({ ...ended, state, avg_price: settlement.avgPrice });
         expect(await redis.ttl(keys.order(PLAN))).toBeGreaterThan(0);
         expect(await planHash()).toMatchObject(ended);
         expect(await redis.exists(keys.unsettled(SYMBOL), keys.unknown(SYMBOL))).toBe(0);

@@ -163,7 +163,8 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
 
 function knownOrder(claim: Record<string, string>): KnownOrder | undefined {
   const { state } = claim;
-  const isAbsent = state === "NOT_PLACED" && ABSENT.has(claim["reason"] ?? "");
+  // Versions before wrote NOT_PLACED.
+  const isAbsent = (state === "UNPLACED" || state === "NOT_PLACED") && ABSENT.has(claim["reason"] ?? "");
   if (state !== "SENT" && state !== "UNKNOWN" && !isAbsent) return undefined;
   const field = (name: string) => claim[name] ?? "";
   return {

@@ -114,7 +114,9 @@ export async function startRig() {
       expect(results).toHaveLength(1);
       const executed = outcome === "EXECUTED" ? "True" : "False";
       expect(results[0]).toMatchObject({ outcome, error: reason, executed, attempt });
-      expect(await redis.hgetall(keys.order(planId))).toMatchObject({ state: outcome, reason });
+      const order = await redis.hgetall(keys.order(planId));
+      const unplaced = outcome === "NOT_PLACED" && order["client_order_id"] !== undefined;
+      expect(order).toMatchObject({ state: unplaced ? "UNPLACED" : outcome, reason });
       expect(await redis.ttl(keys.order(planId))).toBeGreaterThan(0);
       expect(await redis.hgetall(keys.plan(planId))).toMatchObject({ state: outcome });
       expect(await redis.exists(keys.unsettled(symbol), keys.unknown(symbol))).toBe(0);
