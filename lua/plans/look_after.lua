@@ -21,7 +21,7 @@
 --   WAITING      it waits, and the indexes say so
 --   HANDED_OVER  its permits are spent and its order has no outcome, and the index says so
 --   LOST         its record was gone: BLOCKED, with its result
---   ENDED        it has ended; nothing was changed
+--   ENDED        it has ended or waits in another attempt; if it is handed over no more, the index says so
 --@include shared/now.lua
 --@include shared/absent.lua
 --@include shared/result.lua
@@ -45,7 +45,11 @@ end
 if state then
   if of_attempt ~= attempt then return { 'ENDED' } end
   if WITHOUT_OUTCOME[state] and hand_over then return hand_again(hand_over) end
-  if state ~= 'WAITING' then return { 'ENDED' } end
+  if state ~= 'WAITING' then
+    -- An executor of up to 14fd32e settles without striking it off; once the order key has run out, it would look unclaimed.
+    if not WITHOUT_OUTCOME[state] then redis.pcall('HDEL', handed_over, plan_id) end
+    return { 'ENDED' }
+  end
   for key, type in pairs({ [waiting] = 'zset', [symbols] = 'set' }) do
     if redis.call('TYPE', key).ok ~= type then redis.call('DEL', key) end
   end

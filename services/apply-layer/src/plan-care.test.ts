@@ -90,6 +90,18 @@ describe("a plan that is handed over", () => {
   );
 });
 
+describe("a plan that an executor of an earlier version has settled", () => {
+  it("is struck off the index of hand-overs, which that version does not know", async () => {
+    const { planId } = await opened();
+    await kernel.givePermits(planId);
+    await kernel.consumer()(planId, SYMBOL);
+    await look();
+    await kernel.redis.hset(keys.plan(planId), { state: "EXECUTED" });
+    await look();
+    expect(await kernel.redis.exists(keys.handedOver)).toBe(0);
+  });
+});
+
 describe("a plan whose record is gone", () => {
   it.each([0, 199, 450])("gets no second result, after %d of other plans", async (others) => {
     const { planId, attempt } = await opened();
