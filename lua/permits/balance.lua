@@ -131,5 +131,6 @@ elseif kept.day and not day then correct('day', 'HDEL', totals, 'day') end
 if #corrected == 0 and is_right then return { 'BALANCED' } end
 -- Whoever decided by the old sums decides again.
 redis.call('HINCRBY', totals, 'releases', 1)
-seal(totals)
+local sums_now = hash(totals)
+if next(sums_now) then redis.call('HSET', totals, 'seal', seal_of(sums_now)) end
 return { 'CORRECTED', table.concat(#corrected > 0 and corrected or { 'seal' }, ', ') }

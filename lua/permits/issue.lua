@@ -115,23 +115,20 @@ if verdict == 'granted' then
   local halt = halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end
 end
-local sums = (amounts ~= '' or #gone > 0) and hash(totals)
-local was_right = sums and holds(sums, open, charges)
+local sums = (amounts ~= '' or #gone > 0) and read_sums(totals, open, charges)
+if verdict == 'granted' and limits ~= '' and not sums.were_right then return { 'UNBALANCED' } end
+local releases = sums and sums.values.releases or '0'
+for _, old in ipairs(gone) do release(sums, open, old) end
 local wanted = amounts ~= '' and parsed(amounts) or {}
 local counts_executions, by_orders = false, false
 if verdict == 'granted' and limits ~= '' then
-  if not was_right then return { 'UNBALANCED' } end
-  local freed = {}
-  for _, old in ipairs(gone) do
-    for name, amount in pairs(cjson.decode(redis.call('HGET', open, old) or '{}')) do freed[name] = plus(freed[name] or '0', whole(amount)) end
-  end
-  local function reserved(name) return minus(whole(sums['reserved:' .. name]), freed[name] or '0') end
+  local function reserved(name) return whole(sums.values['reserved:' .. name]) end
   for _, limit in ipairs(parsed(limits)) do
     local used, adding
     local max = whole(limit.max)
     if limit.kind == 'count' then
+      if not counts_executions and lacks_counts(open, executions, charges) then return { 'UNBALANCED' } end
       counts_executions = true
-      if lacks_counts(open, executions, charges) then return { 'UNBALANCED' } end
       -- What lies in the future counts, too.
       used = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf')
       for _, old in ipairs(gone) do
@@ -140,10 +137,10 @@ if verdict == 'granted' and limits ~= '' then
       end
       used, adding = whole(used), '1'
     elseif limit.kind == 'day' then
-      used, adding = plus(charged(sums, now, limit.amount), reserved(limit.amount)), whole(wanted[limit.amount])
+      used, adding = plus(charged(sums.values, now, limit.amount), reserved(limit.amount)), whole(wanted[limit.amount])
     else
       used, adding = reserved(limit.amount), whole(wanted[limit.amount])
-      local outdated = limit.as_of and limit.as_of ~= (sums.releases or '0')
+      local outdated = limit.as_of and limit.as_of ~= releases
       if outdated or more(plus(used, adding), max) then return { 'CONFLICT', used } end
     end
     if verdict == 'granted' and more(plus(used, adding), max) then
@@ -162,30 +159,31 @@ end
 
 local created_at = string.format('%.3f', now / 1000)
 local tail = ', "created_at": ' .. created_at .. ', "attempt": "' .. attempt .. '"}'
-for _, old in ipairs(gone) do drop(open, expiry, totals, executions, old) end
+for _, old in ipairs(gone) do remove(open, expiry, executions, old) end
 -- Those that are not gone count for as long again.
 if gone ~= overdue then
   for _, old in ipairs(overdue) do redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), old) end
 end
-if verdict == 'granted' then
-  -- The promise before the permit: should the script fail in between, there is no permit that nobody reserved for.
-  if amounts ~= '' then
-    if redis.call('HSETNX', open, reservation, amounts) == 0 then
-      -- An earlier attempt of a plan without a record stands under the same name.
-      drop(open, expiry, totals, executions, reservation)
-      redis.call('HSET', open, reservation, amounts)
-    end
-    redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), reservation)
-    for name, amount in pairs(wanted) do change(totals, 'reserved:' .. name, plus, amount) end
-    if counts_executions then redis.call('ZADD', executions, int(now), reservation) end
+-- The promise before the permit: should the script fail in between, there is no permit that nobody reserved for.
+if verdict == 'granted' and amounts ~= '' then
+  if redis.call('HSETNX', open, reservation, amounts) == 0 then
+    -- An earlier attempt of a plan without a record stands under the same name.
+    release(sums, open, reservation)
+    remove(open, expiry, executions, reservation)
+    redis.call('HSET', open, reservation, amounts)
   end
+  redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), reservation)
+  for name, amount in pairs(wanted) do change(sums, 'reserved:' .. name, plus, amount) end
+  if counts_executions then redis.call('ZADD', executions, int(now), reservation) end
+end
+if sums then write_sums(totals, sums) end
+if verdict == 'granted' then
   redis.call('SET', permit, permit_json .. tail, 'EX', permit_sec)
 else
   local body = denial == permit and '{"allow": false, "symbol": ' .. quoted(symbol) .. ', "reason": ' .. quoted(reason) .. ', "context": ' .. context_json
     or '{"reason": ' .. quoted(reason) .. ', "timestamp": ' .. created_at .. ', "symbol": ' .. quoted(symbol) .. ', "context": ' .. context_json
   redis.call('SET', denial, body .. tail, 'EX', denial_sec)
 end
-if was_right then seal(totals) end
 -- How many issuers have answered: whoever waits for all of them need not look before the last.
 local answers = ''
 if state then

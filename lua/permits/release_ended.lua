@@ -33,7 +33,7 @@ local result_ms, fills_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local state, of_attempt, ended_at = unpack(redis.call('HMGET', plan, 'state', 'attempt', 'ended_at_ms'))
 local reserved = redis.call('HGET', open, attempt)
 local is_busy = redis.call('HEXISTS', handed_over, plan_id) == 1 or redis.call('ZCARD', unsettled) > 0
-local was_right = holds(hash(totals), open, charges)
+local sums = read_sums(totals, open, charges)
 redis.call('HLEN', charges)
 redis.call('ZCARD', expiry)
 redis.call('ZCARD', executions)
@@ -45,12 +45,13 @@ local was_executed = is_current and state == 'EXECUTED'
 local patience_ms = was_executed and fills_ms or result_ms
 if is_busy or (is_current and not (ended_at and now - tonumber(ended_at) > patience_ms)) then return { 'KEPT' } end
 
-drop(open, expiry, totals, executions, attempt)
+release(sums, open, attempt)
+remove(open, expiry, executions, attempt)
 local is_charged = was_executed and is_charging
 if is_charged then
   -- Under this name settle_reservation finds that it was charged, should the result come after all.
-  charge(totals, executions, charges, now, 'attempt:' .. attempt, math.min(tonumber(ended_at), now), cjson.decode(reserved))
+  charge(sums, totals, executions, charges, now, 'attempt:' .. attempt, math.min(tonumber(ended_at), now), cjson.decode(reserved))
 end
-if was_right then seal(totals) end
+write_sums(totals, sums)
 if is_charged then return { 'CHARGED' } end
 return { 'RELEASED' }

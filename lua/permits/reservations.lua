@@ -33,39 +33,7 @@ local function orders_since(executions, from)
   return orders
 end
 
--- Makes one total the sum (plus) or the difference (minus) of itself and an amount.
-local function change(totals, field, operation, amount)
-  amount = whole(amount)
-  if #amount <= LIMB_DIGITS then
-    -- In one command: Redis adds whole numbers of 64 bits exactly, and changes nothing where that is not enough.
-    local sum = redis.pcall('HINCRBY', totals, field, (operation == minus and '-' or '') .. amount)
-    if type(sum) == 'number' then
-      if sum < 0 then redis.call('HSET', totals, field, '0') end
-      return
-    end
-  end
-  redis.call('HSET', totals, field, operation(whole(redis.call('HGET', totals, field)), amount))
-end
-
--- An open reservation is no promise and no execution any more. Returns its amounts, nil if there is none.
-local function drop(open, expiry, totals, executions, attempt)
-  local amounts = redis.call('HGET', open, attempt)
-  if not amounts then return nil end
-  for name, amount in pairs(cjson.decode(amounts)) do
-    change(totals, 'reserved:' .. name, minus, amount)
-  end
-  redis.call('HINCRBY', totals, 'releases', 1)
-  redis.call('HDEL', open, attempt)
-  redis.call('ZREM', expiry, attempt)
-  redis.call('ZREM', executions, attempt)
-  return amounts
-end
-
--- The attempts whose reservation has run out: read by the checks, dropped with the writes.
-local function run_out(expiry, now)
-  return redis.call('ZRANGEBYSCORE', expiry, '-inf', int(now), 'LIMIT', 0, EXPIRED_PER_CALL)
-end
-
+-- The totals of one step: read once, changed in memory, and written together with their seal.
 local function seal_of(sums)
   local lines = {}
   for field, value in pairs(sums) do
@@ -81,15 +49,56 @@ local function holds(sums, open, charges)
   return redis.call('HLEN', open) == 0 and redis.call('HLEN', charges) == 0
 end
 
+local function read_sums(totals, open, charges)
+  local values = hash(totals)
+  return { values = values, changed = {}, were_right = holds(values, open, charges) }
+end
+
+local function set(sums, field, value)
+  sums.values[field], sums.changed[field] = value, value
+end
+
+-- Makes one total the sum (plus) or the difference (minus) of itself and an amount.
+local function change(sums, field, operation, amount)
+  set(sums, field, operation(whole(sums.values[field]), whole(amount)))
+end
+
+-- A seal only for totals that held before they were changed: what was wrong would be right with a new one.
+local function write_sums(totals, sums)
+  if not next(sums.changed) then return end
+  if sums.were_right then set(sums, 'seal', seal_of(sums.values)) end
+  local fields = {}
+  for field, value in pairs(sums.changed) do
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
+  end
+  redis.call('HSET', totals, unpack(fields))
+end
+
+-- An open reservation is no promise and no execution any more. Its sums are released first, in memory, so that one which
+-- cannot be read fails before anything is written. Returns its amounts as JSON, nil if there is none.
+local function release(sums, open, attempt)
+  local amounts = redis.call('HGET', open, attempt)
+  if not amounts then return nil end
+  for name, amount in pairs(cjson.decode(amounts)) do change(sums, 'reserved:' .. name, minus, amount) end
+  change(sums, 'releases', plus, '1')
+  return amounts
+end
+
+local function remove(open, expiry, executions, attempt)
+  redis.call('HDEL', open, attempt)
+  redis.call('ZREM', expiry, attempt)
+  redis.call('ZREM', executions, attempt)
+end
+
+-- The attempts whose reservation has run out: read by the checks, dropped with the writes.
+local function run_out(expiry, now)
+  return redis.call('ZRANGEBYSCORE', expiry, '-inf', int(now), 'LIMIT', 0, EXPIRED_PER_CALL)
+end
+
 -- Whether executions or open reservations are there that no limit would count, of an issuer whose limits count them.
 local function lacks_counts(open, executions, charges)
   return redis.call('ZCARD', executions) < redis.call('HLEN', open) + redis.call('HLEN', charges)
-end
-
--- Only for totals that held before they were changed, or were made again: what was wrong would be right with a new seal.
-local function seal(totals)
-  local sums = hash(totals)
-  if next(sums) then redis.call('HSET', totals, 'seal', seal_of(sums)) end
 end
 
 -- What is older than `horizon` counts for no limit.
@@ -107,16 +116,22 @@ local function charged(sums, now, name)
 end
 
 -- What was executed counts by its number and, today, by its amounts.
-local function charge(totals, executions, charges, now, execution, at, amounts)
+local function charge(sums, totals, executions, charges, now, execution, at, amounts)
   redis.call('ZADD', executions, int(at), execution)
   redis.call('HSET', charges, execution, int(at) .. ' ' .. cjson.encode(amounts))
-  if utc_day(at) ~= utc_day(now) then return end
-  local day = redis.call('HGET', totals, 'day')
-  if day ~= utc_day(now) then
-    for _, field in ipairs(tonumber(day or '-1') > tonumber(utc_day(now)) and {} or redis.call('HKEYS', totals)) do
-      if field:find('charged:', 1, true) == 1 then redis.call('HDEL', totals, field) end
+  local today = utc_day(now)
+  if utc_day(at) ~= today then return end
+  local day = sums.values.day
+  if day ~= today then
+    if tonumber(day or '-1') <= tonumber(today) then
+      for field in pairs(sums.values) do
+        if field:find('charged:', 1, true) == 1 then
+          redis.call('HDEL', totals, field)
+          sums.values[field] = nil
+        end
+      end
     end
-    redis.call('HSET', totals, 'day', utc_day(now))
+    set(sums, 'day', today)
   end
-  for name, amount in pairs(amounts) do change(totals, 'charged:' .. name, plus, amount) end
+  for name, amount in pairs(amounts) do change(sums, 'charged:' .. name, plus, amount) end
 end

@@ -32,9 +32,9 @@ local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3]
 local fate, fate_sec = ARGV[6], ARGV[7]
 
 -- A key of the wrong type fails here, before anything is written.
-local was_right = holds(hash(totals), open, charges)
+local sums = read_sums(totals, open, charges)
 redis.call('ZCARD', expiry)
-redis.call('HLEN', charges)
+if amounts ~= '' then redis.call('HLEN', charges) end
 -- A later attempt that came to nothing changes nothing of an execution. An execution replaces whatever stands there.
 local is_news = fate == 'executed' or fate == 'ended' and not (redis.call('GET', booked) or ''):find('^executed ')
 if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
@@ -55,15 +55,16 @@ if by_result or by_attempt then
   return { 'REPLAYED' }
 end
 
-local reserved = drop(open, expiry, totals, executions, attempt)
+local reserved = release(sums, open, attempt)
+if reserved then remove(open, expiry, executions, attempt) end
 -- A writer's clock may be ahead, but nothing counts for longer than from now on.
 executed_ms = math.min(executed_ms, now)
 if executed and executed_ms >= horizon(now) then
   forget_executions(executions, charges, now)
   for name, amount in pairs(cjson.decode(reserved or '{}')) do executed[name] = executed[name] or amount end
-  charge(totals, executions, charges, now, execution, executed_ms, executed)
+  charge(sums, totals, executions, charges, now, execution, executed_ms, executed)
 end
-if was_right then seal(totals) end
+write_sums(totals, sums)
 remember()
 redis.call('XACK', results, group, entry_id)
 return { 'SETTLED', reserved and '1' or '0' }

@@ -9,8 +9,8 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/issue.lua",
-        find: "plus(charged(sums, now, limit.amount), reserved(limit.amount))",
-        replace: "charged(sums, now, limit.amount)",
+        find: "plus(charged(sums.values, now, limit.amount), reserved(limit.amount))",
+        replace: "charged(sums.values, now, limit.amount)",
       },
     ],
     test: "packages/permits/src/settle.test.ts",
@@ -57,7 +57,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/settle_reservation.lua",
-        find: "local reserved = drop(open, expiry, totals, executions, attempt)",
+        find: "local reserved = release(sums, open, attempt)",
         replace: "local reserved = redis.call('HGET', open, attempt)",
       },
     ],
