@@ -64,7 +64,7 @@ export const CLOCK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "services/position-brain/src/decide.ts",
-        find: "|| ageSec < -CLOCK_BOUND_SEC",
+        find: "|| ageSec < -CLOCK_BOUND_MS / MS_PER_SEC",
         replace: "",
       },
     ],

@@ -1,3 +1,4 @@
+export * from "./clocks.ts";
 export * from "./issuers.ts";
 export * from "./keys.ts";
 export * from "./meanings.ts";

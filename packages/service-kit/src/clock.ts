@@ -1,10 +1,8 @@
 /** How far this process's wall clock is off Redis's. A wrong one still misleads logs, their readers and libraries. */
 import { setTimeout as delay } from "node:timers/promises";
+import { CLOCK_BOUND_MS } from "@quantum/contract";
 import type { RedisClock } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
-
-/** Clocks that are kept by NTP stay within a few ms of each other. */
-export const CLOCK_BOUND_MS = 500;
 
 /** @returns what is not ready about the clock */
 export function observeClock(clock: RedisClock, registry: Registry): () => string[] {

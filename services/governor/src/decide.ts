@@ -3,6 +3,7 @@
  * names, which are checked in the step that issues the permit.
  */
 import {
+  CLOCK_BOUND_MS,
   type GovernorReason,
   isClosing,
   type PlanEntry,
@@ -18,8 +19,6 @@ export const HOUR_MS = 3_600_000;
 export const FIVE_MINUTES_MS = 300_000;
 /** P3.3 rewrites a snapshot every few seconds; one this old means that it stands still. */
 const SNAPSHOT_MAX_AGE_MS = 30_000;
-/** No clock that is kept by NTP is further ahead of another. */
-const CLOCK_BOUND_MS = 500;
 const WHOLE_PCT = 100;
 /** Multiplied, because a division rounds. */
 const PER_PCT = "0.01";

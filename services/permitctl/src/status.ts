@@ -1,5 +1,5 @@
 /** `status`: the pipeline on one screen. */
-import { waitLine } from "@quantum/contract";
+import { CLOCK_BOUND_MS, waitLine } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts, redisNow } from "@quantum/redis";
 import { type Line, spans, styled } from "@quantum/service-kit";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
@@ -9,9 +9,6 @@ import { type ExchangePause, readPauses } from "./pauses.ts";
 import { type Doubt, readSymbols, type SymbolState } from "./symbols.ts";
 import { duration, table } from "./terminal.ts";
 import { lastWait, waitData } from "./waits.ts";
-
-/** Beyond this, deadlines and freshness by two clocks mean little: the services' own bound. */
-export const CLOCK_BOUND_MS = 500;
 
 export type Status = Awaited<ReturnType<typeof readStatus>>;
 

@@ -2,6 +2,7 @@
 import { readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
+import { CLOCK_BOUND_MS } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
 import { ConfigError, integer, readConfig, spans, styled, version } from "@quantum/service-kit";
 import { GROUPS, PIPELINE } from "@quantum/topology";
@@ -10,7 +11,6 @@ import { CommandError, EXIT } from "./exit.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import type { Host } from "./host.ts";
 import type { Session } from "./session.ts";
-import { CLOCK_BOUND_MS } from "./status.ts";
 import { duration } from "./terminal.ts";
 import { lastWait } from "./waits.ts";
 

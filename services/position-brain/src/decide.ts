@@ -1,5 +1,5 @@
 /** P3.3's judgement of one plan: pure, its order of checks is WIRE.md's ("Permits"). */
-import { type P33Reason, PythonFloat, type PythonJson } from "@quantum/contract";
+import { CLOCK_BOUND_MS, type P33Reason, PythonFloat, type PythonJson } from "@quantum/contract";
 import { belowMinimum, closeQuantity, floorToStep, refusesAll, type SymbolRules } from "@quantum/exchange";
 import { Big } from "big.js";
 import type { SymbolState } from "./pair-store.ts";
@@ -39,8 +39,6 @@ const UNITS_PER_ONE = "1e8";
 /** Multiplied by, because a division rounds. */
 const ONE_UNIT = "1e-8";
 const MS_PER_SEC = 1000;
-/** Readings of Redis's clock by two replicas are closer than this, and a snapshot's second is rounded down. */
-const CLOCK_BOUND_SEC = 0.5;
 
 export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   const { nowMs, symbol, pct, pair, rules } = facts;
@@ -50,7 +48,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
 
   // A snapshot from the future is a clock gone wrong, and nobody knows its age.
   const ageSec = nowMs / MS_PER_SEC - snapshot.tsEpochSec;
-  if (ageSec > limits.staleThresholdSec || ageSec < -CLOCK_BOUND_SEC) {
+  if (ageSec > limits.staleThresholdSec || ageSec < -CLOCK_BOUND_MS / MS_PER_SEC) {
     return deny("stale_exchange_state", { age_sec: ageSec, threshold_sec: limits.staleThresholdSec });
   }
 
