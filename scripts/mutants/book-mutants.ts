@@ -68,8 +68,8 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${BRAIN}/handler.ts`,
-        find: "const trouble = await this.#showFills(result, entryTimeMs(entry));",
-        replace: "await settle();\n      const trouble = await this.#showFills(result, entryTimeMs(entry));",
+        find: '{ kind: "retry", reason: trouble }',
+        replace: '{ kind: "settle" }',
       },
     ],
     test: `${BRAIN}/handler.test.ts`,

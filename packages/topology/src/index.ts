@@ -1,6 +1,6 @@
 export { type Place, demonstrationOf, type Environment, SIMULATED_ACCOUNT } from "./demonstration.ts";
 export { GROUPS, groupsOf, ISSUERS, isIssuer, issuerOf, PIPELINE, QUANTITY_ISSUER } from "./derived.ts";
-export type { IssuerRow, Row, StreamName } from "./row.ts";
+export type { IssuerRow, IssuerService, Row, StreamName } from "./row.ts";
 export {
   type IssuerName,
   type PipelineName,

@@ -46,6 +46,12 @@ export interface Row {
   readonly demonstration: Readonly<Record<string, string>>;
 }
 
+/** A row that answers plans. */
+export interface IssuerService extends Row {
+  readonly group: string;
+  readonly issuer: IssuerRow;
+}
+
 export interface IssuerRow {
   /** In `APPLY_REQUIRED_PERMITS`, keys, records and reasons. */
   readonly name: string;

@@ -1,17 +1,15 @@
 import { createKeys } from "@quantum/contract";
-import { parseVenue } from "@quantum/exchange";
+import { simulationViolations } from "@quantum/issuer";
 import {
   choice,
   commonVariables,
   flag,
   integer,
-  isActive,
   logLevel,
   number,
   optionalText,
   port,
   redisVariables,
-  simulationOf,
   simulationVariables,
   symbols,
 } from "@quantum/service-kit";
@@ -93,7 +91,7 @@ export const configSource = {
   ownPrefixes,
   // The Python governor asked the exchange for positions; this one reads P3.3's snapshots.
   retired: ["BINANCE_TESTNET_API_KEY", "BINANCE_TESTNET_API_SECRET"],
-  relations: simulationViolations,
+  relations: (config: Config) => simulationViolations(config, "GOV_"),
 };
 
 export function rulesOf(config: Config): Rules {
@@ -112,19 +110,4 @@ export function disarmOn(config: Config): GovernorOptions["disarmOn"] {
     burstBreach: enabled && config.GOV_DISARM_ON_BURST_BREACH,
     errors: enabled ? config.GOV_DISARM_ON_ERROR_COUNT : Infinity,
   };
-}
-
-function simulationViolations(config: Config): string[] {
-  const baseUrl = config.BINANCE_BASE_URL;
-  let simulated = false;
-  try {
-    simulated = baseUrl !== undefined && parseVenue(baseUrl).simulated;
-  } catch (error) {
-    return [(error as Error).message];
-  }
-  if (simulated || !isActive(simulationOf(config, "GOV_SIM"))) return [];
-  return [
-    `GOV_SIM_* is set, but BINANCE_BASE_URL${baseUrl === undefined ? " is not" : `="${baseUrl}" is not simulated`}: ` +
-      "answers are simulated only at a simulated exchange",
-  ];
 }

@@ -1,7 +1,8 @@
 /** A real Redis for tests of the governor, empty before each test but for its groups and a position of 0.004 at 100,000. */
 import { createKeys } from "@quantum/contract";
+import { type HandlersOptions, IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { connectForCommands, disconnect, type RedisClient, redisNow } from "@quantum/redis";
 import { type Entry, fieldsOf } from "@quantum/streams";
 import { startRedisServer, type TestRedis } from "@quantum/testkit";
 import { afterAll, beforeAll, beforeEach } from "vitest";
@@ -61,18 +62,27 @@ export const issuerOn = (client: RedisClient) =>
     reserveTtlMs: 120_000,
   });
 
-export function governorWith(options: Partial<GovernorOptions> = {}) {
-  const governor = new Governor({
-    redis,
+/** The governor's policy at work. */
+export function governorWith(
+  options: Partial<GovernorOptions & Pick<HandlersOptions, "issuer" | "simulate">> = {},
+) {
+  const client = options.redis ?? redis;
+  const policy = new Governor({
+    redis: client,
     keys,
-    issuer: issuerOn(redis),
     rules: RULES,
     disarmOn: { burstBreach: true, errors: 2 },
+    ...options,
+  });
+  const governor = new IssuerHandlers({
+    issuer: issuerOn(redis),
     simulate: async () => "answer",
+    now: () => redisNow(client),
+    policy,
     ...options,
   });
   const disarms: GovernorEvents["disarmed"][0][] = [];
-  governor.on("disarmed", (disarm) => disarms.push(disarm));
+  policy.on("disarmed", (disarm) => disarms.push(disarm));
   return { governor, disarms };
 }
 export const burstOf = (executionsPer5Min: number) => ({ rules: { ...RULES, executionsPer5Min } });

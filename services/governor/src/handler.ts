@@ -1,20 +1,17 @@
-/** The governor at work: one answer for each plan, one settlement for each result, and the disarm. */
+/** What is the governor's own: its decision, what an execution is charged, and the disarm. */
 import { EventEmitter } from "node:events";
 import {
-  describeIssues,
   type GovernorReason,
   orderFate,
   type Keys,
   type OrderReason,
-  planEntry,
   type PlanEntry,
   type PythonJson,
-  resultEntry,
   type ResultEntry,
 } from "@quantum/contract";
-import { type Answer, disarm, type Issued, type Issuer } from "@quantum/permits";
+import type { Policy, ReadResult, Settlement } from "@quantum/issuer";
+import { type Answer, disarm, type Issued } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
-import { ACK, type Disposition, DONE, type Entry } from "@quantum/streams";
 import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type Snapshot } from "./decide.ts";
 import { type Concerned, ErrorWindow } from "./errors.ts";
@@ -28,28 +25,22 @@ const EVALUATION_ERROR = "evaluation_error" satisfies GovernorReason;
 export interface GovernorOptions {
   redis: RedisClient;
   keys: Keys;
-  issuer: Issuer;
   rules: Rules;
   disarmOn: {
     burstBreach: boolean;
     /** So many errors within an hour, of several symbols or the account; Infinity for never. One symbol's hold it. */
     errors: number;
   };
-  /** What becomes of an answer: `createSimulation` of the service kit. */
-  simulate: () => Promise<"answer" | "deny" | "drop">;
 }
 
 type Context = Readonly<Record<string, PythonJson>>;
 
 export interface GovernorEvents {
-  answered: [{ plan: PlanEntry; answer: Answer; issued: Issued }];
-  /** Charged or released; `before`: this result had been settled before. */
-  settled: [{ result: ResultEntry; before: boolean }];
   evaluationFailed: [{ plan: PlanEntry; error: Error }];
   disarmed: [{ reason: DisarmReason; context: Context }];
 }
 
-export class Governor extends EventEmitter<GovernorEvents> {
+export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   readonly #options: GovernorOptions;
   readonly #errors: ErrorWindow;
 
@@ -59,59 +50,7 @@ export class Governor extends EventEmitter<GovernorEvents> {
     this.#errors = new ErrorWindow(ERROR_WINDOW_MS, options.disarmOn.errors);
   }
 
-  /**
-   * Handles an `apply.plan` entry. The answer acknowledges the entry, so a disarm that it causes comes after it: a crash
-   * in between loses the disarm, but not the denial, and the next breach disarms.
-   */
-  async answerPlan(entry: Entry): Promise<Disposition> {
-    const parsed = planEntry.safeParse(entry.fields);
-    if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
-    const plan = parsed.data;
-    if (plan.decision !== "EXECUTE") return ACK;
-    const fate = await this.#options.simulate();
-    if (fate === "drop") return ACK;
-
-    const answer = fate === "deny" ? deny("simulated_denial") : await this.#evaluate(plan);
-    const { plan_id: planId, symbol } = plan;
-    const issued = await this.#options.issuer.issue({ planId, symbol, attempt: entry.id }, answer);
-    this.emit("answered", { plan, answer, issued });
-    if (issued.kind === "denied") {
-      const about = { symbol, plan_id: planId };
-      // A promise denies, too, but it may come to nothing: a dry run, or a plan that ends BLOCKED.
-      const isBurst = issued.reason === BURST_DENIAL && issued.byOrders === true;
-      if (isBurst && this.#options.disarmOn.burstBreach) await this.#disarm(BURST_BREACH, about);
-      if (issued.reason === EVALUATION_ERROR)
-        await this.#countError(redisNow(this.#options.redis), { symbol }, { ...about, error: issued.reason });
-    }
-    return DONE;
-  }
-
-  /** Handles an `apply.result` entry; the settlement acknowledges it. */
-  async settleResult(entry: Entry): Promise<Disposition> {
-    const parsed = resultEntry.safeParse(entry.fields);
-    if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
-    const result = parsed.data;
-    const { plan_id: planId, symbol, attempt } = result;
-    const fate = orderFate(result);
-    if (fate === "untold") return ACK;
-    const placed = fate !== "none";
-    const executed = placed
-      ? { amounts: executedAmounts(result, await this.#markPrice(result)), atMs: addedAtMs(entry) }
-      : undefined;
-    const settled = await this.#options.issuer.settle(
-      { planId, symbol, attempt, entryId: entry.id, placed },
-      executed,
-    );
-    this.emit("settled", { result, before: !settled });
-    if (settled && fate === "executed") this.#errors.forgive(symbol);
-    if (settled && orderFailed(result)) {
-      const concerned = result.reason === REFUSED_FOR_ACCOUNT ? "account" : { symbol };
-      await this.#countError(addedAtMs(entry), concerned, { symbol, plan_id: planId, error: result.error });
-    }
-    return DONE;
-  }
-
-  async #evaluate(plan: PlanEntry): Promise<Answer> {
+  async decide(plan: PlanEntry): Promise<Answer> {
     const errors = this.#errors.held(plan.symbol, redisNow(this.#options.redis));
     if (errors !== undefined) return deny("orders_refused", { errors });
     const snapshot = await this.#snapshot(plan.symbol);
@@ -121,6 +60,35 @@ export class Governor extends EventEmitter<GovernorEvents> {
       this.emit("evaluationFailed", { plan, error: error as Error });
       return deny(EVALUATION_ERROR, { what: (error as Error).message });
     }
+  }
+
+  /**
+   * The answer has acknowledged the plan, so a disarm that it causes comes after it: a crash in between loses the disarm,
+   * but not the denial, and the next breach disarms.
+   */
+  async answered({ plan_id, symbol }: PlanEntry, issued: Issued): Promise<void> {
+    if (issued.kind !== "denied") return;
+    const about = { symbol, plan_id };
+    // A promise denies, too, but it may come to nothing: a dry run, or a plan that ends BLOCKED.
+    const isBurst = issued.reason === BURST_DENIAL && issued.byOrders === true;
+    if (isBurst && this.#options.disarmOn.burstBreach) await this.#disarm(BURST_BREACH, about);
+    if (issued.reason === EVALUATION_ERROR)
+      await this.#countError(redisNow(this.#options.redis), { symbol }, { ...about, error: issued.reason });
+  }
+
+  async settling({ result, addedAtMs: atMs, placed }: ReadResult): Promise<Settlement> {
+    if (!placed) return { kind: "settle" };
+    const amounts = executedAmounts(result, await this.#markPrice(result));
+    return { kind: "settle", executed: { amounts, atMs } };
+  }
+
+  async settled({ result, addedAtMs }: ReadResult, before: boolean): Promise<void> {
+    if (before) return;
+    const { plan_id, symbol, error } = result;
+    if (orderFate(result) === "executed") this.#errors.forgive(symbol);
+    if (!orderFailed(result)) return;
+    const concerned = result.reason === REFUSED_FOR_ACCOUNT ? "account" : { symbol };
+    await this.#countError(addedAtMs, concerned, { symbol, plan_id, error });
   }
 
   /** Undefined if it cannot be read: a key of another type, or Redis away, and then `issue` says so. */
@@ -154,9 +122,4 @@ export class Governor extends EventEmitter<GovernorEvents> {
 /** An order that was tried and failed: refused, or its step failed. Where no order was tried, there is no error. */
 function orderFailed(result: ResultEntry): boolean {
   return result.outcome === "REJECTED" || orderFate(result) === "ambiguous";
-}
-
-/** By Redis's clock, unlike the timestamps inside, which are their writers'. */
-function addedAtMs({ id }: Entry): number {
-  return Number(id.split("-")[0]);
 }

@@ -1,14 +1,14 @@
 /** The governor's logs and metrics, from its events. Names: WIRE.md, "Metrics to keep". */
 import { GOVERNOR_REASONS, type Keys, utcDay } from "@quantum/contract";
+import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type RedisClient, redisNow } from "@quantum/redis";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { FIVE_MINUTES_MS, HOUR_MS } from "./decide.ts";
 import type { Governor } from "./handler.ts";
 
-const REASONS: ReadonlySet<string> = new Set(GOVERNOR_REASONS);
-
 export interface TelemetryOptions {
+  handlers: IssuerHandlers;
   governor: Governor;
   /** Symbols that become labels. */
   symbols: readonly string[];
@@ -20,46 +20,37 @@ export interface TelemetryOptions {
 }
 
 export function observe(options: TelemetryOptions): void {
-  const { governor, redis, keys, registry, log } = options;
-  const registers = [registry];
+  const { handlers, governor, redis, keys, registry, log } = options;
   const known = new Set(options.symbols);
-  const label = (symbol: string) => (known.has(symbol) ? symbol : "other");
-  const allowed = new Counter({
-    name: "quantum_govern_allow_total",
-    help: "Permits granted",
-    labelNames: ["symbol"],
-    registers,
-  });
-  const blocked = new Counter({
-    name: "quantum_govern_block_total",
-    help: "Permits refused, by reason",
-    labelNames: ["symbol", "reason"],
-    registers,
+  const labelOf = (symbol: string) => (known.has(symbol) ? symbol : "other");
+  observeAnswers({
+    handlers,
+    registry,
+    labelOf,
+    names: { granted: "quantum_govern_allow_total", denied: "quantum_govern_block_total" },
+    reasons: GOVERNOR_REASONS,
+    lines: {
+      granted: ({ plan: { symbol, plan_id: plan } }) =>
+        log.info({ plan, symbol }, `${symbol}: ALLOW plan ${plan} (permit issued)`),
+      denied: ({ plan: { symbol, plan_id: plan } }, { reason, context }) =>
+        log.warn(
+          { plan, symbol, reason, context },
+          `${symbol}: BLOCK plan ${plan} reason=${reason} (no permit)`,
+        ),
+      unneeded: ({ plan: { symbol, plan_id: plan }, issued: { kind } }) =>
+        log.debug({ plan, symbol, kind }, `${symbol}: Plan ${plan} needs no answer any more`),
+    },
   });
   const disarmed = new Counter({
     name: "quantum_govern_disarm_total",
     help: "Disarms by this governor, by reason",
     labelNames: ["reason"],
-    registers,
+    registers: [registry],
   });
   executionGauge(options, "quantum_govern_exec_count_hour", "hour", HOUR_MS);
   executionGauge(options, "quantum_govern_exec_count_5min", "5 minutes", FIVE_MINUTES_MS);
 
-  governor.on("answered", ({ plan: { symbol, plan_id: plan }, answer, issued }) => {
-    const at = { plan, symbol };
-    if (issued.kind === "granted") {
-      allowed.inc({ symbol: label(symbol) });
-      log.info(at, `${symbol}: ALLOW plan ${plan} (permit issued)`);
-    } else if (issued.kind === "denied") {
-      const { reason } = issued;
-      blocked.inc({ symbol: label(symbol), reason: REASONS.has(reason) ? reason : "other" });
-      const context = answer.verdict === "denied" ? answer.context : undefined;
-      log.warn({ ...at, reason, context }, `${symbol}: BLOCK plan ${plan} reason=${reason} (no permit)`);
-    } else {
-      log.debug({ ...at, kind: issued.kind }, `${symbol}: Plan ${plan} needs no answer any more`);
-    }
-  });
-  governor.on("settled", ({ result: { symbol, plan_id: plan, executed }, before }) => {
+  handlers.on("settled", ({ result: { symbol, plan_id: plan, executed }, before }) => {
     log.debug({ symbol, plan, executed, before }, `${symbol}: Reservation of plan ${plan} settled`);
   });
   governor.on("evaluationFailed", ({ plan: { symbol, plan_id: plan }, error }) => {

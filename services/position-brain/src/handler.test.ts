@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
 import { type Entry, fieldsOf } from "@quantum/streams";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -37,20 +38,20 @@ async function brainOf(
   over: Partial<Limits> = {},
   simulate: "answer" | "deny" | "drop" = "answer",
   pairs: PairStore = rig.pairs,
-): Promise<PositionBrain> {
+): Promise<IssuerHandlers> {
   const rules = await rig.exchange.rules();
-  return new PositionBrain({
+  const issuer = createIssuer({
+    redis: rig.redis,
+    keys,
+    issuer: GROUP,
+    group: GROUP,
+    permitTtlSec: 60,
+    denialTtlSec: 60,
+    reserveTtlMs: 75_000,
+  });
+  const policy = new PositionBrain({
     pairs,
     refresh,
-    issuer: createIssuer({
-      redis: rig.redis,
-      keys,
-      issuer: GROUP,
-      group: GROUP,
-      permitTtlSec: 60,
-      denialTtlSec: 60,
-      reserveTtlMs: 75_000,
-    }),
     rules: (symbol) => {
       const listed = rules.get(symbol);
       return listed && { ...listed, status };
@@ -63,8 +64,8 @@ async function brainOf(
       qtyTolerancePct: 1,
       ...over,
     },
-    simulate: async () => simulate,
   });
+  return new IssuerHandlers({ issuer, policy, simulate: async () => simulate, now: pairs.now });
 }
 
 /** Publishes an entry and takes it as the group's consumer would. */
@@ -95,7 +96,7 @@ const promised = async () => (await rig.pairs.state("BTCUSDT")).promisedUnits;
 describe("a plan", () => {
   it("is granted what the position allows, and its entry is acknowledged", async () => {
     const brain = await brainOf();
-    expect(await brain.handlePlan(await plan(PLAN, "BTCUSDT"))).toEqual({ kind: "done" });
+    expect(await brain.answerPlan(await plan(PLAN, "BTCUSDT"))).toEqual({ kind: "done" });
     expect(await permit(PLAN)).toMatchObject({ allow: true, safe_close_qty: 0.046, safe_qty: 0.046 });
     expect(await promised()).toBe(4_600_000n);
     expect(await pending(keys.streams.plan)).toBe(0);
@@ -106,9 +107,9 @@ describe("a plan", () => {
     rulesReadAgain = 0;
     const brain = await brainOf();
     status = "SETTLING";
-    await brain.handlePlan(await plan(PLAN, "BTCUSDT"));
+    await brain.answerPlan(await plan(PLAN, "BTCUSDT"));
     status = "PRE_SETTLE";
-    await brain.handlePlan(await plan(SECOND, "BTCUSDT"));
+    await brain.answerPlan(await plan(SECOND, "BTCUSDT"));
     status = "TRADING";
     expect(await permit(PLAN)).toMatchObject({ allow: false, reason: "symbol_not_trading" });
     expect(await permit(SECOND)).toMatchObject({ allow: true });
@@ -117,17 +118,17 @@ describe("a plan", () => {
 
   it("is answered although it has no record, as the Python apply-layer publishes it", async () => {
     const brain = await brainOf();
-    await brain.handlePlan(await deliver(keys.streams.plan, planFields(PLAN, "ETHUSDT")));
+    await brain.answerPlan(await deliver(keys.streams.plan, planFields(PLAN, "ETHUSDT")));
     expect(await permit(PLAN)).toMatchObject({ allow: true, safe_close_qty: 1.387 });
   });
 
   it("gets one answer however often it is delivered", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
-    await brain.handlePlan(entry);
+    await brain.answerPlan(entry);
     const first = await permit(PLAN);
     const answered = once(brain, "answered");
-    await brain.handlePlan({ ...entry, deliveries: 2 });
+    await brain.answerPlan({ ...entry, deliveries: 2 });
     expect((await answered)[0]).toMatchObject({ issued: { kind: "replayed" } });
     expect(await permit(PLAN)).toEqual(first);
     expect(await promised()).toBe(4_600_000n);
@@ -135,10 +136,10 @@ describe("a plan", () => {
 
   it("that was not to be executed is acknowledged, one that cannot be read is dead", async () => {
     const brain = await brainOf();
-    expect(await brain.handlePlan(await plan(PLAN, "BTCUSDT", { decision: "SKIP" }))).toEqual({
+    expect(await brain.answerPlan(await plan(PLAN, "BTCUSDT", { decision: "SKIP" }))).toEqual({
       kind: "ack",
     });
-    expect(await brain.handlePlan(await plan(PLAN, "BTCUSDT", { steps: "{" }))).toMatchObject({
+    expect(await brain.answerPlan(await plan(PLAN, "BTCUSDT", { steps: "{" }))).toMatchObject({
       kind: "dead",
       reason: expect.stringContaining("steps") as string,
     });
@@ -146,11 +147,11 @@ describe("a plan", () => {
   });
 
   it("is answered or not as the simulation wants", async () => {
-    expect(await (await brainOf({}, "drop")).handlePlan(await plan(PLAN, "BTCUSDT"))).toEqual({
+    expect(await (await brainOf({}, "drop")).answerPlan(await plan(PLAN, "BTCUSDT"))).toEqual({
       kind: "ack",
     });
     expect(await permit(PLAN)).toBeUndefined();
-    await (await brainOf({}, "deny")).handlePlan(await plan(SECOND, "BTCUSDT"));
+    await (await brainOf({}, "deny")).answerPlan(await plan(SECOND, "BTCUSDT"));
     expect(await permit(SECOND)).toMatchObject({ allow: false, reason: "simulated_denial" });
   });
 });
@@ -210,7 +211,7 @@ describe("a denial", () => {
   it.each(cases)("says %s", async (reason, symbol, limits, arrange) => {
     await arrange();
     const brain = await brainOf(limits);
-    expect(await brain.handlePlan(await plan(PLAN, symbol))).toEqual({ kind: "done" });
+    expect(await brain.answerPlan(await plan(PLAN, symbol))).toEqual({ kind: "done" });
     expect(await permit(PLAN)).toMatchObject({ allow: false, symbol, reason });
     expect(await pending(keys.streams.plan)).toBe(0);
     const [[, wake] = []] = (await rig.redis.xrange(keys.streams.permit, "-", "+")) as [string, string[]][];
@@ -223,7 +224,7 @@ describe("two plans on one position", () => {
     const [one, other] = [await brainOf(), await brainOf()];
     const first = await plan(PLAN, "BTCUSDT", { steps: CLOSE_ALL });
     const second = await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL });
-    await Promise.all([one.handlePlan(first), other.handlePlan(second)]);
+    await Promise.all([one.answerPlan(first), other.answerPlan(second)]);
     const permits = [await permit(PLAN), await permit(SECOND)];
     const granted = permits.filter((one) => one?.["allow"] === true);
     expect(granted).toHaveLength(1);
@@ -234,18 +235,18 @@ describe("two plans on one position", () => {
 
   it("share it: the second gets what the first has left", async () => {
     const brain = await brainOf();
-    await brain.handlePlan(await plan(PLAN, "BTCUSDT"));
-    await brain.handlePlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
+    await brain.answerPlan(await plan(PLAN, "BTCUSDT"));
+    await brain.answerPlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
     expect(await permit(SECOND)).toMatchObject({ safe_qty: 0.016 });
   });
 
   it("follow each other: the second waits until the first one's promise has ended", async () => {
     const brain = await brainOf();
     const first = await plan(PLAN, "BTCUSDT", { steps: CLOSE_ALL });
-    await brain.handlePlan(first);
+    await brain.answerPlan(first);
     const more = { steps: CLOSE_ALL, deadline_ms: String(Date.now() + 20_000) };
-    const second = brain.handlePlan(await plan(SECOND, "BTCUSDT", more));
-    await brain.handleResult(await result(PLAN, first.id, { executed: "False", outcome: "BLOCKED" }));
+    const second = brain.answerPlan(await plan(SECOND, "BTCUSDT", more));
+    await brain.settleResult(await result(PLAN, first.id, { executed: "False", outcome: "BLOCKED" }));
     await second;
     expect(await permit(SECOND)).toMatchObject({ allow: true, safe_qty: 0.062 });
   });
@@ -257,14 +258,14 @@ describe("two plans on one position", () => {
     // As if it had been here for a minute.
     const entry = await deliver(keys.streams.plan, fields, `${Date.now() - 60_000}-0`);
     await rig.redis.hset(keys.plan(PLAN), "state", "WAITING", "attempt", entry.id);
-    await brain.handlePlan(entry);
+    await brain.answerPlan(entry);
     expect(await permit(PLAN)).toMatchObject({ allow: false, reason: "quantity_promised" });
   });
 
   it("do not both count on a position that has shrunk with the first one's promise", async () => {
     const brain = await brainOf();
     const first = await plan(PLAN, "BTCUSDT");
-    await brain.handlePlan(first);
+    await brain.answerPlan(first);
     // The second reads 0.062 less 0.046; then the first is executed, and the third takes what is left of the position.
     let interrupted = false;
     const pairs: PairStore = {
@@ -274,15 +275,15 @@ describe("two plans on one position", () => {
         if (interrupted) return state;
         interrupted = true;
         const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
-        await brain.handleResult(
+        await brain.settleResult(
           await result(PLAN, first.id, { order_id: orderId, executed_qty: "0.046", outcome: "EXECUTED" }),
         );
-        await brain.handlePlan(await plan(THIRD, "BTCUSDT", { steps: CLOSE_ALL }));
+        await brain.answerPlan(await plan(THIRD, "BTCUSDT", { steps: CLOSE_ALL }));
         return state;
       },
     };
     const late = await brainOf({}, "answer", pairs);
-    await late.handlePlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
+    await late.answerPlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
     expect(await permit(THIRD)).toMatchObject({ allow: true, safe_qty: 0.016 });
     expect(await permit(SECOND)).toMatchObject({ allow: false, reason: "quantity_promised" });
     expect(await promised()).toBe(1_600_000n);
@@ -295,7 +296,7 @@ describe("a result", () => {
     const brain = await brainOf();
     for (const reason of ["rejected_by_rules", "rejected_by_exchange", "rejected_for_account"]) {
       const fields = { executed: "False", outcome: "REJECTED", error: reason, reason };
-      await brain.handleResult(await result(PLAN, "1-1", fields));
+      await brain.settleResult(await result(PLAN, "1-1", fields));
     }
     expect(rulesReadAgain).toBe(1);
   });
@@ -303,7 +304,7 @@ describe("a result", () => {
   it("brings its fills into the pair, then ends its promise", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
-    await brain.handlePlan(entry);
+    await brain.answerPlan(entry);
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     const executed = await result(PLAN, entry.id, {
       outcome: "EXECUTED",
@@ -312,7 +313,7 @@ describe("a result", () => {
       steps_results: `[{"status": "success", "order_id": "${orderId}", "side": "SELL", "executed_qty": "0.046"}]`,
       settled_at_ms: String(Date.now()),
     });
-    expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
+    expect(await brain.settleResult(executed)).toEqual({ kind: "done" });
     const { pair, promisedUnits } = await rig.pairs.state("BTCUSDT");
     expect(promisedUnits).toBe(0n);
     expect(pair?.ledger).toMatchObject({
@@ -323,17 +324,17 @@ describe("a result", () => {
     expect(await pending(keys.streams.result)).toBe(0);
 
     // Once more, as after a crash before the ack.
-    expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
+    expect(await brain.settleResult(executed)).toEqual({ kind: "done" });
     expect((await rig.pairs.state("BTCUSDT")).pair?.ledger.amt).toBe("0.016");
   });
 
   it("of the Python executor names neither attempt nor quantity, and ends the promise all the same", async () => {
     const brain = await brainOf();
-    await brain.handlePlan(await deliver(keys.streams.plan, planFields(PLAN, "BTCUSDT")));
+    await brain.answerPlan(await deliver(keys.streams.plan, planFields(PLAN, "BTCUSDT")));
     expect(await promised()).toBe(4_600_000n);
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     const steps_results = `[{"status": "success", "order_id": "${orderId}", "side": "SELL", "executed_qty": "0.046"}]`;
-    await brain.handleResult(
+    await brain.settleResult(
       await deliver(keys.streams.result, resultFields(PLAN, "BTCUSDT", { steps_results })),
     );
     expect(await promised()).toBe(0n);
@@ -343,13 +344,13 @@ describe("a result", () => {
   it("that corrects one which ended the promise brings its fills into the pair", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
-    await brain.handlePlan(entry);
+    await brain.answerPlan(entry);
     const denied = await result(PLAN, entry.id, { executed: "False", outcome: "NOT_PLACED" });
-    await brain.handleResult(denied);
+    await brain.settleResult(denied);
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     const executed = { outcome: "EXECUTED", order_id: orderId, executed_qty: "0.046" };
     const correction = await result(PLAN, entry.id, { ...executed, corrects: denied.id });
-    for (const _ of [1, 2]) expect(await brain.handleResult(correction)).toEqual({ kind: "done" });
+    for (const _ of [1, 2]) expect(await brain.settleResult(correction)).toEqual({ kind: "done" });
     const { pair, promisedUnits } = await rig.pairs.state("BTCUSDT");
     expect(promisedUnits).toBe(0n);
     expect(pair?.ledger).toMatchObject({ amt: "0.016", lastExecution: { planId: PLAN, orderId } });
@@ -359,9 +360,9 @@ describe("a result", () => {
   it("without an execution ends the promise without a request to the exchange", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
-    await brain.handlePlan(entry);
+    await brain.answerPlan(entry);
     const before = await rig.requests();
-    await brain.handleResult(await result(PLAN, entry.id, { executed: "False", outcome: "NOT_PLACED" }));
+    await brain.settleResult(await result(PLAN, entry.id, { executed: "False", outcome: "NOT_PLACED" }));
     expect(await promised()).toBe(0n);
     expect(await rig.requests()).toEqual(before);
   });
@@ -369,33 +370,33 @@ describe("a result", () => {
   it("whose exchange is away keeps its promise and comes again", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
-    await brain.handlePlan(entry);
+    await brain.answerPlan(entry);
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     const executed = await result(PLAN, entry.id, { order_id: orderId, executed_qty: "0.046" });
     await rig.fault({ kind: "503_before", path: "GET /fapi/v2/positionRisk", count: 6 });
-    expect(await brain.handleResult(executed)).toMatchObject({ kind: "retry" });
+    expect(await brain.settleResult(executed)).toMatchObject({ kind: "retry" });
     expect(await promised()).toBe(4_600_000n);
     expect(await pending(keys.streams.result)).toBe(1);
-    expect(await brain.handleResult(executed)).toEqual({ kind: "done" });
+    expect(await brain.settleResult(executed)).toEqual({ kind: "done" });
     expect(await promised()).toBe(0n);
   });
 
   it("of a symbol that is not ours is acknowledged, one that cannot be read is dead", async () => {
     const brain = await brainOf();
     const foreign = await deliver(keys.streams.result, resultFields(PLAN, "SOLUSDT"));
-    expect(await brain.handleResult(foreign)).toEqual({ kind: "done" });
+    expect(await brain.settleResult(foreign)).toEqual({ kind: "done" });
     expect(await pending(keys.streams.result)).toBe(0);
     const bad = await deliver(keys.streams.result, resultFields("none", "BTCUSDT"));
-    expect(await brain.handleResult(bad)).toMatchObject({ kind: "dead" });
+    expect(await brain.settleResult(bad)).toMatchObject({ kind: "dead" });
   });
 
   it("is waited for by a plan that comes before it is settled", async () => {
     const brain = await brainOf();
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     await rig.fault({ kind: "latency", path: "GET /fapi/v1/openOrders", ms: 200 });
-    const settled = brain.handleResult(await result(PLAN, "", { order_id: orderId, executed_qty: "0.046" }));
+    const settled = brain.settleResult(await result(PLAN, "", { order_id: orderId, executed_qty: "0.046" }));
     const deadline_ms = String(Date.now() + 20_000);
-    await brain.handlePlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL, deadline_ms }));
+    await brain.answerPlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL, deadline_ms }));
     await settled;
     expect(await permit(SECOND)).toMatchObject({ safe_qty: 0.016, exchange_position_amt: 0.016 });
   });

@@ -6,18 +6,9 @@ import {
   RuleBook,
   whenReady,
 } from "@quantum/exchange";
-import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
+import { runIssuer } from "@quantum/issuer";
 import { notDurable } from "@quantum/redis";
-import {
-  ConfigError,
-  createSimulation,
-  every,
-  observeExchange,
-  runService,
-  shareExchangePauses,
-  simulationOf,
-} from "@quantum/service-kit";
-import { StreamConsumer } from "@quantum/streams";
+import { ConfigError, observeExchange, shareExchangePauses } from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
@@ -31,31 +22,11 @@ const REQUEST_TIMEOUT_MS = 3_000;
 const RECV_WINDOW_MS = 5_000;
 const MS_PER_SEC = 1000;
 
-const {
-  name: NAME,
-  group: GROUP,
-  issuer: { name: ISSUER },
-} = serviceOf("position-brain");
-
-await runService({
-  name: NAME,
+await runIssuer({
+  service: serviceOf("position-brain"),
   summary: "P3.3: knows the positions, and how much of one may be closed",
   ...configSource,
-  port: (config) => config.P33_METRICS_PORT,
-  level: (config) => config.P33_LOG_LEVEL,
-  start: async ({
-    config,
-    keys,
-    redis,
-    facts,
-    log,
-    registry,
-    instance,
-    progress,
-    connectForBlocking,
-    waiting,
-    clocksAgree,
-  }) => {
+  start: async ({ config, keys, redis, facts, log, registry, waiting, clocksAgree }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     const forgetful = notDurable(facts);
     if (forgetful.length > 0 && !venue.simulated)
@@ -93,48 +64,7 @@ await runService({
       source: venue.simulated ? "exchange-sim" : "binance_testnet",
     });
     const refresh = new PairRefresh({ exchange, pairs, allowlist });
-    const brain = new PositionBrain({
-      pairs,
-      refresh,
-      issuer: createIssuer({
-        redis,
-        keys,
-        issuer: ISSUER,
-        group: GROUP,
-        permitTtlSec: config.P33_PERMIT_TTL,
-        denialTtlSec: config.P33_PERMIT_TTL,
-        reserveTtlMs: reserveTtlMs(config),
-      }),
-      rules: (symbol) => rules.get(symbol),
-      readRulesAgain: () => rules.readAgain(),
-      limits: {
-        allowlist,
-        staleThresholdSec: config.P33_STALE_THRESHOLD_SEC,
-        cooldownSec: config.P33_COOLDOWN_SEC,
-        qtyTolerancePct: config.P33_QTY_TOLERANCE_PCT,
-      },
-      simulate: createSimulation(simulationOf(config, "P33_SIM")),
-    });
     const operator = new OperatorCommands({ pairs, refresh });
-    observe({ brain, refresh, operator, pairs, allowlist, registry, log });
-
-    const keepSums = progress.loop("keep the sums of the promises", BOOKKEEPING_EVERY_MS, () =>
-      keepBooks({
-        redis,
-        keys,
-        issuer: ISSUER,
-        reserveTtlMs: reserveTtlMs(config),
-        charges: false,
-        symbols: allowlist,
-        onCorrection: (correction) => log.warn(correction, "promises put right"),
-      }),
-    );
-    let stopBooks = async () => {};
-    const startBooks = () => {
-      const failed = (error: Error) =>
-        log.error({ err: error }, "failed to keep the sums of the promises, trying again");
-      stopBooks = every(BOOKKEEPING_EVERY_MS, keepSums, failed).stop;
-    };
     const schedule = new RefreshSchedule({
       redis,
       keys,
@@ -143,29 +73,33 @@ await runService({
       onError: (error) => log.error({ err: error }, "failed to ask whose turn the refresh is, trying again"),
       onLate: (problem) => log.error(problem),
     });
-    const consumer = { redis, connectForBlocking, keys, group: GROUP, consumer: instance };
     return {
-      begin: async () => {
-        startBooks();
-        await schedule.start();
+      policy: new PositionBrain({
+        pairs,
+        refresh,
+        rules: (symbol) => rules.get(symbol),
+        readRulesAgain: () => rules.readAgain(),
+        limits: {
+          allowlist,
+          staleThresholdSec: config.P33_STALE_THRESHOLD_SEC,
+          cooldownSec: config.P33_COOLDOWN_SEC,
+          qtyTolerancePct: config.P33_QTY_TOLERANCE_PCT,
+        },
+      }),
+      lifetimes: {
+        permitSec: config.P33_PERMIT_TTL,
+        denialSec: config.P33_PERMIT_TTL,
+        reserveMs: reserveTtlMs(config),
       },
-      consumers: [
-        new StreamConsumer({ ...consumer, stream: keys.streams.plan, handle: brain.handlePlan }),
-        new StreamConsumer({
-          ...consumer,
-          stream: keys.streams.result,
-          handle: brain.handleResult,
-          // However long the exchange is away, a result is needed afterwards.
-          maxDeliveries: Infinity,
-        }),
-        new StreamConsumer({ ...consumer, stream: keys.streams.operatorAudit, handle: operator.handle }),
-      ],
+      symbols: allowlist,
+      observe: (handlers) => observe({ handlers, refresh, operator, pairs, allowlist, registry, log }),
+      reads: [{ stream: "operatorAudit", handle: operator.handle }],
+      begin: () => schedule.start(),
       readiness: async () => [...exchange.problems(), ...refresh.problems(), ...schedule.problems()],
       stop: async () => {
         stopPauses();
         rules.stop();
         refresh.stop();
-        await stopBooks();
         await schedule.stop();
       },
     };

@@ -1,5 +1,6 @@
 /** Beside the Python apply-layer: what its plans and results do to promises, cooldown and permits. */
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
 import { type Entry, fieldsOf } from "@quantum/streams";
 import { PositionBrain } from "./handler.ts";
@@ -11,7 +12,7 @@ const PLAN = "67e6da21fa9fe506";
 const SECOND = "3f58da1bdb590b3b";
 
 let rig: Rig;
-let brain: PositionBrain;
+let brain: IssuerHandlers;
 beforeEach(async () => {
   rig = await startRig();
   for (const stream of [keys.streams.plan, keys.streams.result])
@@ -20,10 +21,9 @@ beforeEach(async () => {
   await refresh.all();
   const rules = await rig.exchange.rules();
   const ttl = { permitTtlSec: 60, denialTtlSec: 60, reserveTtlMs: 75_000 };
-  brain = new PositionBrain({
+  const policy = new PositionBrain({
     pairs: rig.pairs,
     refresh,
-    issuer: createIssuer({ redis: rig.redis, keys, issuer: GROUP, group: GROUP, ...ttl }),
     rules: (symbol) => rules.get(symbol),
     readRulesAgain: () => undefined,
     limits: {
@@ -32,8 +32,9 @@ beforeEach(async () => {
       cooldownSec: 15,
       qtyTolerancePct: 1,
     },
-    simulate: async () => "answer",
   });
+  const issuer = createIssuer({ redis: rig.redis, keys, issuer: GROUP, group: GROUP, ...ttl });
+  brain = new IssuerHandlers({ issuer, policy, simulate: async () => "answer", now: rig.pairs.now });
 });
 afterEach(() => rig.stop());
 
@@ -43,10 +44,10 @@ async function deliver(stream: string, fields: string[]): Promise<Entry> {
   return { id: id ?? "", fields: fieldsOf(fields), deliveries: 1 };
 }
 const plan = async (planId = PLAN, more: Record<string, string> = {}) =>
-  brain.handlePlan(await deliver(keys.streams.plan, planFields(planId, SYMBOL, more)));
+  brain.answerPlan(await deliver(keys.streams.plan, planFields(planId, SYMBOL, more)));
 const result = async (fields: Record<string, string>, planId = PLAN) => {
   const common = { plan_id: planId, symbol: SYMBOL, decision: "EXECUTE", executed: "True", error: "" };
-  return brain.handleResult(
+  return brain.settleResult(
     await deliver(keys.streams.result, Object.entries({ ...common, ...fields }).flat()),
   );
 };
@@ -67,7 +68,7 @@ it("an UPDATE_SL promises nothing, and its result starts no cooldown", async () 
 it("a dry run that ends before the answer leaves no promise", async () => {
   const published = await deliver(keys.streams.plan, planFields(PLAN, SYMBOL));
   await result({ executed: "False", would_execute: "True" });
-  await brain.handlePlan(published);
+  await brain.answerPlan(published);
   expect(await permit()).toBeNull();
   expect(await promised()).toBe(0n);
 });

@@ -15,7 +15,7 @@ it("reads each pair once a scrape, and forgets the values of one that is gone", 
   const read = vi.fn((symbol: string) => rig.pairs.read(symbol));
   const idle = () => new EventEmitter() as never;
   observe({
-    brain: idle(),
+    handlers: idle(),
     refresh: idle(),
     operator: idle(),
     pairs: { ...rig.pairs, read },

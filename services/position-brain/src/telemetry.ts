@@ -1,15 +1,15 @@
 /** Logs and metrics, from the lifecycle events alone. Names: WIRE.md, "Metrics to keep". */
 import { P33_REASONS } from "@quantum/contract";
+import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { PositionBrain } from "./handler.ts";
 import type { OperatorCommands } from "./operator.ts";
 import { agrees } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 
 export interface Observed {
-  brain: PositionBrain;
+  handlers: IssuerHandlers;
   refresh: PairRefresh;
   operator: OperatorCommands;
   pairs: PairStore;
@@ -20,13 +20,12 @@ export interface Observed {
 
 const MS_PER_SEC = 1000;
 const REFRESH_BUCKETS_SEC = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
-const REASONS: ReadonlySet<string> = new Set(P33_REASONS);
 
 export function observe(observed: Observed): void {
   const { allowlist, registry, log } = observed;
   const registers = [registry];
   const labelOf = (symbol: string) => (allowlist.has(symbol) ? symbol : "other");
-  observeAnswers(observed, labelOf);
+  observeDecisions(observed, labelOf);
   observeRefresh(observed, labelOf);
   observeOperator(observed);
   observePairs(observed);
@@ -37,7 +36,7 @@ export function observe(observed: Observed): void {
     labelNames: ["symbol"],
     registers,
   });
-  observed.brain.on("settled", ({ result, tookMs }) => {
+  observed.handlers.on("settled", ({ result, tookMs }) => {
     settled.inc({ symbol: labelOf(result.symbol) });
     log.debug(
       { plan: result.plan_id, symbol: result.symbol, executed: result.executed, tookMs },
@@ -46,41 +45,29 @@ export function observe(observed: Observed): void {
   });
 }
 
-function observeAnswers({ brain, registry, log }: Observed, labelOf: (symbol: string) => string): void {
-  const registers = [registry];
-  const allowed = new Counter({
-    name: "p33_permit_allow_total",
-    help: "Permits granted",
-    labelNames: ["symbol"],
-    registers,
+function observeDecisions({ handlers, registry, log }: Observed, labelOf: (symbol: string) => string): void {
+  observeAnswers({
+    handlers,
+    registry,
+    labelOf,
+    names: { granted: "p33_permit_allow_total", denied: "p33_permit_deny_total" },
+    reasons: P33_REASONS,
+    lines: {
+      granted: ({ plan: { plan_id: plan, symbol }, decision: { told }, tookMs }) =>
+        log.info(
+          { plan, symbol, ...told, tookMs },
+          `${symbol}: P3.3 ALLOW plan ${plan} (safe_qty=${told?.["safeQty"]}, exchange_amt=${told?.["exchangeAmt"]})`,
+        ),
+      denied: ({ plan: { plan_id: plan, symbol }, tookMs }, { reason, context }) =>
+        log.info(
+          { plan, symbol, reason, context, tookMs },
+          `${symbol}: P3.3 DENY plan ${plan} reason=${reason} (no permit)`,
+        ),
+      unneeded: ({ plan: { plan_id: plan, symbol }, issued: { kind } }) =>
+        log.debug({ plan, symbol, issued: kind }, "plan had its answer, or has ended"),
+    },
   });
-  const denied = new Counter({
-    name: "p33_permit_deny_total",
-    help: "Permits denied, by reason",
-    labelNames: ["symbol", "reason"],
-    registers,
-  });
-  brain.on("answered", ({ plan: { plan_id: plan, symbol }, decision, issued, tookMs }) => {
-    if (issued.kind === "granted" && decision.verdict === "allow") {
-      allowed.inc({ symbol: labelOf(symbol) });
-      const { safeQty, exchangeAmt, ledgerAmt } = decision;
-      log.info(
-        { plan, symbol, safeQty, exchangeAmt, ledgerAmt, tookMs },
-        `${symbol}: P3.3 ALLOW plan ${plan} (safe_qty=${safeQty}, exchange_amt=${exchangeAmt})`,
-      );
-    } else if (issued.kind === "denied") {
-      const { reason } = issued;
-      denied.inc({ symbol: labelOf(symbol), reason: REASONS.has(reason) ? reason : "other" });
-      const context = decision.verdict === "deny" ? decision.context : undefined;
-      log.info(
-        { plan, symbol, reason, context, tookMs },
-        `${symbol}: P3.3 DENY plan ${plan} reason=${reason} (no permit)`,
-      );
-    } else {
-      log.debug({ plan, symbol, issued: issued.kind }, "plan had its answer, or has ended");
-    }
-  });
-  brain.on("dropped", ({ plan }) => {
+  handlers.on("dropped", ({ plan }) => {
     log.warn({ plan: plan.plan_id, symbol: plan.symbol }, "simulation: plan gets no answer");
   });
 }

@@ -1,0 +1,56 @@
+/** The variables of an issuer that has none of its own. */
+import { parseVenue } from "@quantum/exchange";
+import {
+  commonVariables,
+  type ConfigSource,
+  isActive,
+  logLevel,
+  optionalText,
+  port,
+  redisVariables,
+  simulationOf,
+  simulationVariables,
+  symbols,
+} from "@quantum/service-kit";
+import type { IssuerService } from "@quantum/topology";
+import { z } from "zod";
+
+export type IssuerConfig = z.ZodObject;
+
+/** Named after the row's first prefix: `TOY_LOG_LEVEL`, `TOY_SIM_DELAY_MS`. */
+export function issuerConfig({
+  port: fixed,
+  portVariable,
+  envPrefixes,
+}: IssuerService): ConfigSource<IssuerConfig> {
+  const [prefix = ""] = envPrefixes;
+  return {
+    schema: z.object({
+      ...redisVariables,
+      ...commonVariables,
+      [portVariable]: port("port of /healthz, /readyz and /metrics", fixed),
+      [`${prefix}LOG_LEVEL`]: logLevel(),
+      SYMBOLS: symbols("symbols that metrics tell apart; every other is labelled `other`", "BTCUSDT"),
+      BINANCE_BASE_URL: optionalText("the venue; needed only to allow the simulation below"),
+      ...simulationVariables(`${prefix}SIM`),
+    }),
+    ownPrefixes: envPrefixes,
+    relations: (config) => simulationViolations(config, prefix),
+  };
+}
+
+/** Answers are simulated only at a simulated exchange; without a venue, they are not. */
+export function simulationViolations(config: Readonly<Record<string, unknown>>, prefix: string): string[] {
+  const baseUrl = config["BINANCE_BASE_URL"] as string | undefined;
+  let simulated = false;
+  try {
+    simulated = baseUrl !== undefined && parseVenue(baseUrl).simulated;
+  } catch (error) {
+    return [(error as Error).message];
+  }
+  if (simulated || !isActive(simulationOf(config as never, `${prefix}SIM`))) return [];
+  return [
+    `${prefix}SIM_* is set, but BINANCE_BASE_URL${baseUrl === undefined ? " is not" : `="${baseUrl}" is not simulated`}: ` +
+      "answers are simulated only at a simulated exchange",
+  ];
+}

@@ -1,0 +1,157 @@
+/**
+ * Runs an issuer: it reads plans, has its policy decide, writes permits and denials, settles reservations by results,
+ * keeps its sums, and tells of it all. What is left for the issuer is its policy.
+ */
+import { EXECUTE_TTL_MAX_MS, type Keys } from "@quantum/contract";
+import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
+import { redisNow } from "@quantum/redis";
+import {
+  type ConfigSource,
+  createSimulation,
+  every,
+  type RedisContext,
+  type Running,
+  runService,
+  simulationOf,
+} from "@quantum/service-kit";
+import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
+import type { IssuerService } from "@quantum/topology";
+import type { z } from "zod";
+import { IssuerHandlers } from "./handlers.ts";
+import type { Policy } from "./policy.ts";
+import { observeIssuer } from "./telemetry.ts";
+
+export const PERMIT_TTL_SEC = 60;
+const DENIAL_TTL_SEC = 3_600;
+const MS_PER_SEC = 1_000;
+/** The way of a result to the issuer, beyond every moment at which the order can still come. */
+const RESULT_MARGIN_MS = 30_000;
+
+export interface IssuerDefinition<Schema extends z.ZodObject> extends ConfigSource<Schema> {
+  /** Its row in the topology. */
+  service: IssuerService;
+  /** One line for `--help`. */
+  summary: string;
+  start: (context: RedisContext<z.output<Schema>>) => IssuerWork | Promise<IssuerWork>;
+}
+
+/** What a started issuer hands back. Until `begin` it has changed nothing and taken up no work. */
+export interface IssuerWork extends Pick<Running, "begin" | "stop" | "readiness"> {
+  policy: Policy;
+  /** How long permits and denials live, and when a reservation without a result runs out. */
+  lifetimes?: { permitSec: number; denialSec: number; reserveMs: number };
+  /** `limits` charges executions for a day; `promises` end with their results. */
+  reservations?: "limits" | "promises";
+  /** Symbols that are known without Redis; they become labels. */
+  symbols?: Iterable<string>;
+  /** Its telemetry, in place of the one that every issuer has. */
+  observe?: (handlers: IssuerHandlers) => void;
+  /** The closed set of its reasons, for that telemetry. */
+  reasons?: readonly string[];
+  /** What it reads besides plans and results. */
+  reads?: readonly { stream: keyof Keys["streams"]; handle: ConsumerOptions["handle"] }[];
+}
+
+export async function runIssuer<Schema extends z.ZodObject>(
+  definition: IssuerDefinition<Schema>,
+): Promise<void> {
+  const { service, start } = definition;
+  const { portVariable, envPrefixes } = service;
+  const [prefix = ""] = envPrefixes;
+  const value = (config: z.output<Schema>, name: string) => (config as Record<string, unknown>)[name];
+  await runService({
+    ...definition,
+    name: service.name,
+    port: (config) => Number(value(config, portVariable)),
+    level: (config) => String(value(config, `${prefix}LOG_LEVEL`)),
+    start: async (context) => {
+      const work = await start(context);
+      // TypeScript cannot look a name up that it composes itself.
+      const simulation = simulationOf(context.config as never, `${prefix}SIM`);
+      return running(service, work, context, createSimulation(simulation));
+    },
+  });
+}
+
+const DEFAULTS = {
+  permitSec: PERMIT_TTL_SEC,
+  denialSec: DENIAL_TTL_SEC,
+  reserveMs: PERMIT_TTL_SEC * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESULT_MARGIN_MS,
+} as const;
+
+function running(
+  { group, issuer: { name: issuer } }: IssuerService,
+  work: IssuerWork,
+  context: RedisContext<unknown>,
+  simulate: () => Promise<"answer" | "deny" | "drop">,
+): Running {
+  const { keys, redis, registry, log, instance, progress, connectForBlocking } = context;
+  const { policy, lifetimes = DEFAULTS, reservations = "promises", reads = [] } = work;
+  const symbols = new Set(work.symbols);
+  const handlers = new IssuerHandlers({
+    issuer: createIssuer({
+      redis,
+      keys,
+      issuer,
+      group,
+      permitTtlSec: lifetimes.permitSec,
+      denialTtlSec: lifetimes.denialSec,
+      reserveTtlMs: lifetimes.reserveMs,
+    }),
+    policy,
+    simulate,
+    now: () => redisNow(redis),
+  });
+  if (work.observe !== undefined) work.observe(handlers);
+  else {
+    const labelOf = (symbol: string) => (symbols.has(symbol) ? symbol : "other");
+    observeIssuer({ handlers, registry, labelOf, issuer, reasons: work.reasons ?? [], log });
+  }
+
+  const keepSums = progress.loop(`keep the sums of the ${reservations}`, BOOKKEEPING_EVERY_MS, () =>
+    keepBooks({
+      redis,
+      keys,
+      issuer,
+      reserveTtlMs: lifetimes.reserveMs,
+      charges: reservations === "limits",
+      symbols,
+      onCorrection: (correction) => log.warn(correction, `${reservations} put right`),
+    }),
+  );
+  let stopBooks = async () => {};
+  const startBooks = () => {
+    const failed = (error: Error) =>
+      log.error({ err: error }, `failed to keep the sums of the ${reservations}, trying again`);
+    stopBooks = every(BOOKKEEPING_EVERY_MS, keepSums, failed).stop;
+  };
+  const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
+  return {
+    begin: async () => {
+      startBooks();
+      await work.begin?.();
+    },
+    consumers: [
+      new StreamConsumer({
+        ...consumer,
+        stream: keys.streams.plan,
+        handle: (entry) => handlers.answerPlan(entry),
+      }),
+      new StreamConsumer({
+        ...consumer,
+        stream: keys.streams.result,
+        handle: (entry) => handlers.settleResult(entry),
+        // A result that is given up would leave an order that nobody has charged, or a promise that nobody ends.
+        maxDeliveries: Infinity,
+      }),
+      ...reads.map(
+        ({ stream, handle }) => new StreamConsumer({ ...consumer, stream: keys.streams[stream], handle }),
+      ),
+    ],
+    ...(work.readiness && { readiness: work.readiness }),
+    stop: async () => {
+      await work.stop?.();
+      await stopBooks();
+    },
+  };
+}
