@@ -19,7 +19,7 @@ import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
 import type { ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
 import { bringBackGroup } from "./moved-group.ts";
-import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
+import { bringBackDeliveries, claimIdle, countDeliveries, giveBack, keepClaimed } from "./pending.ts";
 
 const CONCURRENCY = 256;
 const RECLAIM_IDLE_MS = 10_000;
@@ -32,6 +32,10 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Ids of the entries that are being handled, or wait for one of their key, and since when: the oldest first. */
   readonly #inFlight = new Map<string, number>();
   readonly #tails = new Map<string, Promise<void>>();
+  /** Given to this consumer while it stopped. */
+  readonly #unbegun = new Set<string>();
+  /** The last entry that a read has brought as a new one. */
+  #newest: string | undefined;
   readonly #reader: GroupReader;
   readonly #acknowledgements: Acknowledgements;
   #running: Promise<void> | undefined;
@@ -96,7 +100,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.emit("started");
   }
 
-  /** Reads no more and lets running handlers finish; what they leave stays pending. */
+  /** Reads no more and lets running handlers finish; what they leave stays pending, what was not begun is given back. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -109,6 +113,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     await this.#running;
     await this.#reclaiming;
     while (this.#inFlight.size > 0) await this.#nextFreed();
+    const { acknowledge, reclaimIdleMs: idleMs } = this.#options;
+    if (!acknowledge) return;
+    await giveBack(this.#options, { unbegun: this.#unbegun, newest: this.#newest, idleMs }).catch(
+      (error: unknown) => this.#failed("give back what was not begun", error),
+    );
   }
 
   async #createGroup(): Promise<void> {
@@ -150,6 +159,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
           throw error;
         }
         this.lastProgressMs = performance.now();
+        if (cursor === ">") this.#newest = raw.at(-1)?.[0] ?? this.#newest;
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
           // Meanwhile reclaimed entries may have taken the room.
@@ -197,7 +207,10 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   /** Never rejects: whatever happens, the entry stays pending and comes again. */
   async #handle(entry: Entry): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopping.signal.aborted) {
+      this.#unbegun.add(entry.id);
+      return;
+    }
     const startedAt = performance.now();
     let disposition: Disposition;
     try {

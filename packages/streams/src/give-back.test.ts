@@ -1,0 +1,82 @@
+/** A stop that was asked for: whoever is given an entry next must not take it for one that may have been handled. */
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { type Bench, gate, recorder, startBench, until } from "./bench.fixture.ts";
+import { StreamConsumer } from "./consumer.ts";
+import { ACK } from "./disposition.ts";
+
+const NAME = "governor@a:8044";
+/** None is reclaimed while a test runs, unless it is given back. */
+const LONG_MS = 30_000;
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await startBench();
+});
+afterAll(() => bench.stop());
+beforeEach(() => bench.redis.flushall());
+
+const make = (options: ConstructorParameters<typeof StreamConsumer>[0]) => new StreamConsumer(options);
+const orderBy = ({ fields }: { fields: Record<string, string> }) => fields["symbol"] ?? "";
+
+/** Reads three entries, and handles the first one until `open`; the others wait for it. */
+async function busy() {
+  const first = gate();
+  const { ids, handle } = recorder(async () => {
+    await first.passed;
+    return ACK;
+  });
+  const consumer = bench.consumer(make, { handle, orderBy, reclaimIdleMs: LONG_MS });
+  await consumer.start();
+  const added = await bench.add(3, () => "ONE");
+  await until(() => expect(ids()).toEqual(added.slice(0, 1)));
+  await until(async () => expect(await bench.pendingCount()).toBe(3));
+  return { consumer, added, open: first.open };
+}
+
+it("an entry that was not begun is delivered next as if for the first time", async () => {
+  const { consumer, added, open } = await busy();
+  const stopped = consumer.stop();
+  open();
+  await stopped;
+  const after = recorder();
+  await bench.consumer(make, { handle: after.handle, orderBy, reclaimIdleMs: LONG_MS }).start();
+  await until(() => expect(after.ids()).toEqual(added.slice(1)));
+  expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([1, 1]);
+});
+
+it("so is one whose delivery was lost as the connection closed", async () => {
+  const { consumer, open } = await busy();
+  const stopped = consumer.stop();
+  const [late] = await bench.add(1, () => "TWO");
+  await bench.givenPending(NAME, 1);
+  open();
+  await stopped;
+  const after = recorder();
+  await bench.consumer(make, { handle: after.handle, orderBy, reclaimIdleMs: LONG_MS }).start();
+  await until(() => expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([1, 1, 1]));
+  expect(after.ids()).toContain(late);
+});
+
+it("another replica need not wait until it is idle", async () => {
+  const { consumer, added, open } = await busy();
+  const stopped = consumer.stop();
+  open();
+  await stopped;
+  const after = recorder();
+  const another = { handle: after.handle, orderBy, consumer: "governor@b:8044", reclaimIdleMs: 400 };
+  await bench.consumer(make, another).start();
+  await until(() => expect(after.ids()).toEqual(added.slice(1)));
+  expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([1, 1]);
+});
+
+it("one that was begun counts as delivered", async () => {
+  const { ids, handle } = recorder(() => ({ kind: "retry", reason: "try again" }));
+  const consumer = bench.consumer(make, { handle, reclaimIdleMs: LONG_MS });
+  await consumer.start();
+  const added = await bench.add(1);
+  await until(() => expect(ids()).toEqual(added));
+  await consumer.stop();
+  const after = recorder();
+  await bench.consumer(make, { handle: after.handle, reclaimIdleMs: LONG_MS }).start();
+  await until(() => expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([2]));
+});
