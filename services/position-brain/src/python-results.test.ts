@@ -73,6 +73,20 @@ it("a dry run that ends before the answer leaves no promise", async () => {
   expect(await promised()).toBe(0n);
 });
 
+it.each([
+  ["a dry run", { executed: "False", would_execute: "True" }],
+  ["a block", { decision: "BLOCKED", executed: "False", error: "permit_timeout_or_missing:missing_both" }],
+  ["a skip", { decision: "SKIP", executed: "False", error: "no_position" }],
+  ["a failure before the order", { decision: "ERROR", executed: "False", error: "ping failed" }],
+])("%s that ends after the answer ends its promise at once, and starts no cooldown", async (_, fields) => {
+  await plan();
+  expect(await promised()).toBe(4_600_000n);
+  await result(fields);
+  expect(await promised()).toBe(0n);
+  await plan(SECOND);
+  expect(await permit(SECOND)).toMatchObject({ allow: true, safe_close_qty: 0.046 });
+});
+
 it("a SKIP of a plan that Python had seen before ends no promise", async () => {
   await plan();
   expect(await result({ decision: "SKIP", executed: "False" })).toEqual({ kind: "ack" });
