@@ -90,7 +90,7 @@ type FixedName = {
 }[keyof Keys];
 
 /** As Redis's TYPE names them. A fixed key without one fails the type check. */
-const TYPES: Readonly<Record<Exclude<FixedName, "probe" | "jobs">, string>> = {
+const TYPES: Readonly<Record<Exclude<FixedName, "jobs">, string>> = {
   waitingSymbols: "set",
   killSwitch: "string",
   disarm: "string",
@@ -99,6 +99,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "probe" | "jobs">, string>> = {
   orderSymbols: "set",
   orderEpoch: "string",
   refreshTurn: "hash",
+  probe: "stream",
 };
 
 /** What each key and stream holds that is no symbol's or plan's: one of another type stops everybody who reads it. */

@@ -32,8 +32,9 @@ export async function redisProblems(
     return [sentence(redis.problem ?? (error as Error), config)];
   }
   const [[refused] = [null], ...found] = replies;
-  // A user without rights to this one stream may have them to all others.
-  const writeProblem = refused === null || isNotOffered(refused) ? [] : [sentence(refused, config)];
+  // A user without rights to this one stream may have them to all others; one of another type is named below.
+  const isHarmless = refused === null || isNotOffered(refused) || refused.message.startsWith("WRONGTYPE");
+  const writeProblem = isHarmless ? [] : [sentence(refused, config)];
   const inTheWay = wrongTypes(
     found.map(([, type]) => type),
     keys,
