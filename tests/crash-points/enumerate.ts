@@ -131,7 +131,7 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
         killed = false;
         victim = await start(victimName);
       }
-      await undisturbed.catch(() => ended(rig, id, step));
+      await (life.killed ? ended(rig, id, step) : undisturbed);
       return { ...life, troubles: await troublesOf(rig, id) };
     },
     async stop(): Promise<void> {
