@@ -1,15 +1,16 @@
 /** Prometheus's configurations by name, each with the targets that the topology has: what `write.ts` writes. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PIPELINE, SERVICES, type Service } from "@quantum/topology";
+import { type Row, SERVICES } from "@quantum/topology";
 
 /** File names below ops/prometheus with their contents. */
-export function prometheusFiles(): Map<string, string> {
+export function prometheusFiles(services: readonly Row[] = SERVICES): Map<string, string> {
+  const onHosts = services.filter(({ standIn }) => standIn === undefined);
   return new Map([
-    ["prometheus.hosts.yml", hosts()],
-    ["prometheus.yml", compose()],
-    ["rules/alerts.yml", alerts()],
-    ["tests/service-down.test.yml", serviceDownCases()],
+    ["prometheus.hosts.yml", hosts(onHosts)],
+    ["prometheus.yml", compose(services)],
+    ["rules/alerts.yml", alerts(onHosts)],
+    ["tests/service-down.test.yml", serviceDownCases(onHosts)],
   ]);
 }
 
@@ -22,31 +23,31 @@ rule_files:
 
 scrape_configs:`;
 
-function hosts(): string {
+function hosts(services: readonly Row[]): string {
   return `# On hosts: the services of this machine at their fixed ports. Copy it with rules/ to /etc/prometheus; a second replica
 # is a second target of its job. The Python governor and position brain answer at the same ports with the same names.
 # Written by ops/prometheus/write.ts.
 ${HEAD}
-${jobs(PIPELINE, ({ port }) => `static_configs: [{ targets: ["127.0.0.1:${port}"] }]`)}
+${jobs(services, ({ port }) => `static_configs: [{ targets: ["127.0.0.1:${port}"] }]`)}
 `;
 }
 
-function compose(): string {
+function compose(services: readonly Row[]): string {
   return `# In compose: every replica of a service, by the addresses that its name has.
 # The jobs are those of prometheus.hosts.yml; rules and dashboards know services by them.
 # Written by ops/prometheus/write.ts.
 ${HEAD}
-${jobs(SERVICES, ({ name, port }) => `dns_sd_configs: [{ names: [${name}], type: A, port: ${port}, refresh_interval: 5s }]`)}
+${jobs(services, ({ name, port }) => `dns_sd_configs: [{ names: [${name}], type: A, port: ${port}, refresh_interval: 5s }]`)}
 `;
 }
 
-function jobs(services: readonly Service[], targets: (service: Service) => string): string {
+function jobs(services: readonly Row[], targets: (service: Row) => string): string {
   return services.map((service) => `  - job_name: ${service.name}\n    ${targets(service)}`).join("\n");
 }
 
 /** The rules, with the one expression that names every job: a target that is gone has no series to be found by. */
-function alerts(): string {
-  const names = PIPELINE.map(({ name }) => name);
+function alerts(services: readonly Row[]): string {
+  const names = services.map(({ name }) => name);
   const expression = `max by (job) (up{job=~"${names.join("|")}"}) == 0
 ${names.map((name) => `          or absent(up{job="${name}"})`).join("\n")}`;
   const rules = readFileSync(join(import.meta.dirname, "rules/alerts.yml"), "utf8");
@@ -54,8 +55,8 @@ ${names.map((name) => `          or absent(up{job="${name}"})`).join("\n")}`;
 }
 
 /** What the rule that names every job says of them. */
-function serviceDownCases(): string {
-  const series = ({ name }: Service, values: string) => `      - series: 'up{job="${name}", instance="a"}'
+function serviceDownCases(services: readonly Row[]): string {
+  const series = ({ name }: Row, values: string) => `      - series: 'up{job="${name}", instance="a"}'
         values: "${values}"`;
   const fires = (name: string) => `        exp_alerts:
           - exp_labels: { severity: critical, job: ${name} }
@@ -73,9 +74,9 @@ ${up.join("\n")}
     alert_rule_test:
 ${looks.join("\n")}
 `;
-  const up = (services: readonly Service[]) => services.map((service) => series(service, "1x8"));
-  const down = PIPELINE.map((service) => {
-    const others = up(PIPELINE.filter((other) => other !== service));
+  const up = (some: readonly Row[]) => some.map((service) => series(service, "1x8"));
+  const down = services.map((service) => {
+    const others = up(services.filter((other) => other !== service));
     return [
       test(
         `${service.name} does not answer`,
@@ -97,8 +98,8 @@ ${[
   test(
     "every service answers; one replica of two is down",
     [
-      ...up(PIPELINE),
-      ...PIPELINE.map((service) => series(service, "0x8").replace('instance="a"', 'instance="b"')),
+      ...up(services),
+      ...services.map((service) => series(service, "0x8").replace('instance="a"', 'instance="b"')),
     ],
     at("2m", silent),
   ),

@@ -1,0 +1,54 @@
+/** Some plans of the feed through a rig's services, to their end, and what the invariants say of them. */
+import { connectForBlocking } from "@quantum/redis";
+import { patienceMs } from "@quantum/testkit";
+import { expect } from "vitest";
+import { drain, STUCK_MS, waitForEnd } from "../scripts/start/drain.ts";
+import { collectEvidence, stopStrategy } from "../scripts/start/evidence.ts";
+import { History } from "../scripts/start/history.ts";
+import { checkInvariants } from "../scripts/start/invariants.ts";
+import { StreamTail } from "../scripts/start/stream-tail.ts";
+import { eventually, type Rig } from "./rig.ts";
+
+const DRAIN_MS = 10_000;
+
+/** Expects that every plan ends and every invariant holds. @returns what the streams told, and what was checked */
+export async function runFeed(rig: Rig, plans: number, requiredIssuers: readonly string[]) {
+  const { keys, client: redis, venueUrl } = rig;
+  const history = new History();
+  const tail = new StreamTail(
+    connectForBlocking({ url: rig.redis.url, name: "tail", onError: () => undefined }),
+    keys,
+    history,
+  );
+  try {
+    await rig.start("harvest-feed", { FEED_RATE: "500", FEED_MAX: String(plans), FEED_SEED: "7" });
+    const end = await waitForEnd({
+      history,
+      isDone: () => history.ended.size >= plans,
+      onLook: () => undefined,
+      stuckMs: patienceMs(STUCK_MS),
+      signal: new AbortController().signal,
+    });
+    expect([end, history.ended.size]).toEqual(["done", plans]);
+    await stopStrategy(venueUrl);
+    expect(await drain({ redis, keys, history, tail, deadlineMs: patienceMs(DRAIN_MS) })).toEqual([]);
+    const sources = { redis, keys, exchangeUrl: venueUrl, history, requiredIssuers, halts: [] };
+    // The ledger follows the last fill with the next refresh.
+    const findings = await eventually(
+      async () => {
+        const found = checkInvariants(await collectEvidence(sources));
+        return found.I7.violations.length === 0 ? found : undefined;
+      },
+      DRAIN_MS,
+      "the ledgers equal the fills",
+    );
+    const broken = Object.entries(findings).filter(
+      ([, { violations, checked }]) => violations.length > 0 || checked === 0,
+    );
+    expect(broken).toEqual([]);
+    expect(history.plans.length).toBe(plans);
+    return { history, findings };
+  } finally {
+    await tail.stop();
+  }
+}
