@@ -151,7 +151,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
 };
 
 /** The services' way to Redis stands still and everything that it ever told has been read here. */
-async function standStill({ world, proposer, tail }: Ground): Promise<void> {
+export async function standStill({ world, proposer, tail }: Ground): Promise<void> {
   for (const { redisProxy } of world.members) redisProxy.stall();
   await proposer.pause();
   while (!(await tail.caughtUp(world.client))) await delay(LOOK_MS);

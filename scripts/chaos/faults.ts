@@ -1,9 +1,11 @@
 /** Every kind of fault that a campaign knows, and the order in which one is thrown. */
+import type { Halt } from "../start/evidence.ts";
 import type { StreamTail } from "../start/stream-tail.ts";
 import type { Dice } from "./dice.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";
 import { REDIS_FAULTS } from "./faults-redis.ts";
+import { STREAM_FAULTS } from "./faults-streams.ts";
 import { VANDAL_FAULTS } from "./faults-vandal.ts";
 import { TIME_FAULTS } from "./faults-time.ts";
 import type { Losses } from "./losses.ts";
@@ -19,6 +21,8 @@ export interface Ground {
   tail: StreamTail;
   proposer: Proposer;
   losses: Losses;
+  /** When the kill switch was on, by Redis's clock. */
+  halts: Halt[];
 }
 
 /** One fault that was done. */
@@ -42,4 +46,5 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...TIME_FAULTS,
   ...EXCHANGE_FAULTS,
   ...VANDAL_FAULTS,
+  ...STREAM_FAULTS,
 };

@@ -83,7 +83,7 @@ export async function runCampaign(
   resources.defer(() => proposer.stop());
   const dice = new Dice(options.seed);
   const losses = new Losses();
-  const ground: Ground = { world, dice, history, tail, proposer, losses };
+  const ground: Ground = { world, dice, history, tail, proposer, losses, halts: [] };
 
   const faults: ThrownFault[] = [];
   const stuck = await throwFaults({
@@ -102,7 +102,14 @@ export async function runCampaign(
   await proposer.stop();
   await stopStrategy(exchangeUrl);
   const underWay = await drain({ redis: client, keys, history, tail, deadlineMs: END_BOUND_MS });
-  const sources = { redis: client, keys, exchangeUrl, history, requiredIssuers: ISSUERS, halts: [] };
+  const sources = {
+    redis: client,
+    keys,
+    exchangeUrl,
+    history,
+    requiredIssuers: ISSUERS,
+    halts: ground.halts,
+  };
   const { evidence, judgement } = await judgeAtRest(async () => {
     const told = await collectEvidence(sources);
     const claims = [...told.claims].map(

@@ -113,6 +113,22 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     test: "packages/permits/src/bookkeeping.test.ts",
   },
   {
+    bug: "what was charged is not made again from the charges",
+    edits: [{ file: "lua/permits/balance.lua", find: "      add(sums, 'charged:', amounts)\n", replace: "" }],
+    test: "packages/permits/src/sums.test.ts",
+  },
+  {
+    bug: "limits are judged by sums that somebody else wrote",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "  if not was_right then return { 'UNBALANCED' } end\n",
+        replace: "",
+      },
+    ],
+    test: "packages/permits/src/sums.test.ts",
+  },
+  {
     bug: "a promise is made for a plan that nobody can consume any more",
     edits: [
       {

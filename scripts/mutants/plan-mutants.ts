@@ -52,6 +52,17 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     test: "packages/streams/src/health.test.ts",
   },
   {
+    bug: "a group that was moved behind its stream's end is left there",
+    edits: [
+      {
+        file: "packages/streams/src/consumer.ts",
+        find: "    if (await bringBackGroup(redis, stream, group)) this.#lost();\n",
+        replace: "",
+      },
+    ],
+    test: "packages/streams/src/moved-group.test.ts",
+  },
+  {
     bug: "an entry is acknowledged before its work is done",
     edits: [
       {

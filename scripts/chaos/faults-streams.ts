@@ -1,0 +1,122 @@
+/**
+ * A vandal who takes whole streams: deletes them, makes them another type for a while, destroys or moves their consumer
+ * groups, and has his way with the kill switch. Every entry has been read here before, so what a stream told is judged by
+ * it; what was deleted unread by those whom it was for ends as the table of states says.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { FaultKind, Ground, Hit } from "./faults.ts";
+import { standStill } from "./faults-redis.ts";
+
+/** Long enough that plans wait in vain for it, and that `/readyz` is asked. */
+const MISTYPED_MS = { low: 300, high: 2_000 } as const;
+const HALTED_MS = { low: 100, high: 1_000 } as const;
+const HOUR_MS = 3_600_000;
+const JUNK = ["1", "maybe", "", "\u0000", '{"on": false}'] as const;
+const US_PER_MS = 1_000;
+
+export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
+  "vandal-streams": {
+    meaning: "a whole stream is deleted or made another type, or its group destroyed or moved",
+    weight: 2,
+    run: async (ground) => {
+      const { world, dice } = ground;
+      const [name, stream] = dice.pick(Object.entries(world.keys.streams));
+      const how = dice.pick(["deleted", "of another type", "group destroyed", "group moved"] as const);
+      const hit: Hit = { kind: `vandal: stream ${how}`, target: name };
+      if (how === "deleted") await deleteStream(ground, name, stream);
+      else if (how === "of another type") await mistype(ground, name, stream);
+      else hit.target = await strikeGroup(ground, { name, stream, isMoved: how === "group moved" });
+      return [hit];
+    },
+  },
+  "kill-switch": {
+    meaning: "the kill switch is set, to junk or another type, and deleted",
+    weight: 1,
+    run: async (ground) => {
+      const { dice } = ground;
+      const type = dice.pick(["string", "list"] as const);
+      await halt(ground, type === "list" ? undefined : dice.pick(JUNK));
+      return [{ kind: "kill-switch", target: type === "list" ? "of another type" : "on, and deleted" }];
+    },
+  },
+};
+
+async function deleteStream(ground: Ground, name: string, stream: string): Promise<void> {
+  await standStill(ground);
+  await ground.world.client.del(stream);
+  beginAnew(ground, name);
+  proceed(ground);
+}
+
+/** Whoever writes to it or reads it fails, until the vandal's key is gone. */
+async function mistype(ground: Ground, name: string, stream: string): Promise<void> {
+  const { client } = ground.world;
+  const heldMs = ground.dice.between(MISTYPED_MS.low, MISTYPED_MS.high);
+  await standStill(ground);
+  await client.multi().del(stream).lpush(stream, "vandal").exec();
+  beginAnew(ground, name);
+  proceed(ground);
+  await delay(heldMs);
+  await client.del(stream);
+}
+
+/** Its ids are smaller if Redis's clock was ahead. What waited in it was perhaps read by nobody. */
+function beginAnew(ground: Ground, name: string): void {
+  ground.tail.rewind(new Map([...ground.history.lastIds].filter(([stream]) => stream !== name)));
+  if (name === "proposal") abandonUnopened(ground);
+}
+
+function proceed({ world, proposer }: Ground): void {
+  for (const { redisProxy } of world.members) redisProxy.heal();
+  proposer.resume();
+}
+
+function abandonUnopened({ history, losses, proposer }: Ground): void {
+  const opened = new Set(history.plans.map(({ planId }) => planId));
+  for (const planId of history.open.difference(opened)) {
+    losses.struckProposals.add(planId);
+    history.forgotten.add(planId);
+    proposer.abandon(planId);
+  }
+}
+
+async function strikeGroup(
+  ground: Ground,
+  { name, stream, isMoved }: { name: string; stream: string; isMoved: boolean },
+): Promise<string> {
+  const { world, dice } = ground;
+  const { client } = world;
+  const to = dice.pick(["0", "$", "future"] as const);
+  const groups = ((await client.xinfo("GROUPS", stream).catch(() => [])) as string[][]).map(
+    ([, group]) => group ?? "",
+  );
+  if (groups.length === 0) return `${name}, which has none`;
+  const group = dice.pick(groups.toSorted());
+  if (!isMoved) {
+    await client.xgroup("DESTROY", stream, group);
+    return `${group} of ${name}`;
+  }
+  await standStill(ground);
+  await client.xgroup("SETID", stream, group, to === "future" ? `${Date.now() + HOUR_MS}-0` : to);
+  if (name === "proposal" && to !== "0") abandonUnopened(ground);
+  proceed(ground);
+  return `${group} of ${name} to ${to}`;
+}
+
+/** @param value undefined for a list */
+async function halt({ world, dice, halts }: Ground, value: string | undefined): Promise<void> {
+  const { client, keys } = world;
+  const heldMs = dice.between(HALTED_MS.low, HALTED_MS.high);
+  const begin = client.multi().del(keys.killSwitch);
+  if (value === undefined) begin.lpush(keys.killSwitch, "vandal");
+  else begin.set(keys.killSwitch, value);
+  const began = await begin.time().exec();
+  await delay(heldMs);
+  const ended = await client.multi().time().del(keys.killSwitch).exec();
+  halts.push({ fromMs: timeOf(began?.at(-1)), toMs: timeOf(ended?.[0]) });
+}
+
+function timeOf(reply: [Error | null, unknown] | undefined): number {
+  const [seconds, micros] = (reply?.[1] ?? []) as string[];
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / US_PER_MS);
+}
