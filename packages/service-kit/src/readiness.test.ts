@@ -52,6 +52,17 @@ describe("a service is not ready", () => {
     expect((await get(`${url}/metrics`)).body).toContain("quantum_ready 1");
   });
 
+  it("while a stream takes no more entries because somebody has used up its ids", async () => {
+    const url = await givenService();
+    const { execute, plan } = keys.streams;
+    for (const stream of [execute, plan]) {
+      await redis.xadd(stream, "18446744073709551615-18446744073709551615", "hold_ms", "0");
+      await untilProblem(url, `${stream} takes no more entries`);
+    }
+    await redis.del(execute);
+    expect((await get(`${url}/readyz`)).body).not.toContain(execute);
+  });
+
   it("while Redis takes no writes: out of memory, too few replicas, a replica itself", async () => {
     const url = await givenService();
     onTestFinished(

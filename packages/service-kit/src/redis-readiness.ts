@@ -14,6 +14,9 @@ const ANSWER_DEADLINE_MS = 2_500;
 /** A connection that is only lost for a moment finds its way back before anybody has to know. */
 const RECONNECT_MS = 3_000;
 
+/** After an entry of this id, which somebody may write, a stream takes no more: XADD fails for ever. */
+const LAST_STREAM_ID = "18446744073709551615-18446744073709551615";
+
 /** @param clients every connection of the service */
 export async function redisProblems(
   redis: RedisClient,
@@ -25,6 +28,9 @@ export async function redisProblems(
   // A write that changes nothing, since the stream is never there: it fails where any write would.
   pipeline.xadd(keys.probe, "NOMKSTREAM", "*", "probe", "1");
   for (const [key] of typesOfKeys(keys)) pipeline.type(key);
+  // An error where there is none.
+  const streams = Object.values(keys.streams);
+  for (const stream of streams) pipeline.xinfo("STREAM", stream);
   let replies: [Error | null, unknown][];
   try {
     replies = (await withDeadline(pipeline.exec(), ANSWER_DEADLINE_MS, "a look at Redis")) ?? [];
@@ -39,7 +45,17 @@ export async function redisProblems(
     found.map(([, type]) => type),
     keys,
   );
-  return [...new Set([...writeProblem, ...lostConnections(redis, clients, config)]), ...inTheWay];
+  const isExhausted = (info: unknown) => Array.isArray(info) && info.includes(LAST_STREAM_ID);
+  const exhausted = streams
+    .filter((_, index) => isExhausted(found.at(index - streams.length)?.[1]))
+    .map(
+      (stream) => `${stream} takes no more entries, since its last id is the highest: rename or delete it`,
+    );
+  return [
+    ...new Set([...writeProblem, ...lostConnections(redis, clients, config)]),
+    ...inTheWay,
+    ...exhausted,
+  ];
 }
 
 /** Keys of another type stop everybody who reads them. @param actual as TYPE answers, in the order of `typesOfKeys` */
