@@ -1,13 +1,22 @@
 /** What each key holds and who uses it. A key builder that is not explained fails the type check. */
-import { createKeys, type Keys } from "@quantum/contract";
-import { ledgerFields, snapshotFields } from "../../services/position-brain/src/pair.ts";
-import { codes } from "./markdown.ts";
+import {
+  createKeys,
+  type HashRecord,
+  type Keys,
+  ledgerRecord,
+  orderRecord,
+  planRecord,
+  snapshotRecord,
+  TTL_SEC,
+} from "@quantum/contract";
 
 export interface KeyNote {
   key: string;
   type: "HASH" | "STRING" | "STRING JSON" | "ZSET" | "SET";
   /** Seconds, or a sentence. */
   ttlSec: number | string;
+  /** When it is that long, or how long otherwise. */
+  orElse?: string;
   by: string;
   holds: string;
 }
@@ -16,29 +25,6 @@ const keys = createKeys();
 const PLAN = "{plan_id}";
 const SYMBOL = "{SYM}";
 const ISSUER = "{issuer}";
-
-const SEC_PER_DAY = 86_400;
-const SPENT_SEC = 7 * SEC_PER_DAY;
-
-/** Any pair: its field names are what counts. */
-const snapshot = Object.keys(
-  snapshotFields(
-    {
-      positionAmt: "0",
-      entryPrice: "0",
-      markPrice: "0",
-      unrealizedPnl: "0",
-      leverage: "0",
-      openReduceQty: "0",
-      updateTimeMs: 0,
-      tsEpochSec: 0,
-    },
-    "",
-  ),
-);
-const ledger = Object.keys(
-  ledgerFields({ amt: "0", lastTradeId: "0", origin: "bootstrap", lastExecution: undefined }, 0),
-);
 
 const RESERVATIONS = keys.reservations(ISSUER, SYMBOL);
 const LIMITS = "issuing and settling scripts";
@@ -87,17 +73,16 @@ const NOTES: Readonly<
   published: {
     key: keys.published(PLAN),
     type: "STRING",
-    ttlSec: 300,
+    ttlSec: TTL_SEC.published,
     by: "apply-layer → operators",
     holds: "`1`",
   },
   plan: {
     key: keys.plan(PLAN),
     type: "HASH",
-    ttlSec: SEC_PER_DAY,
+    ttlSec: TTL_SEC.plan,
     by: "every stage → everyone",
-    holds:
-      "*ours*: the plan's record: state, attempt, the time of each stage (`…_at_ms`), each issuer's verdict and reason, `wait_ms`, `safe_qty`, the order, the reason",
+    holds: "*ours*: the plan's record, below",
   },
   waiting: {
     key: keys.waiting(SYMBOL),
@@ -117,7 +102,7 @@ const NOTES: Readonly<
     {
       key: keys.permit("governor", PLAN),
       type: "STRING JSON",
-      ttlSec: 60,
+      ttlSec: TTL_SEC.permit,
       by: "governor → consume",
       holds: "the governor's yes, below; its no is never written here",
     },
@@ -131,7 +116,7 @@ const NOTES: Readonly<
     {
       key: keys.permit("p26", PLAN),
       type: "STRING",
-      ttlSec: 60,
+      ttlSec: "60 s",
       by: "a third issuer that `APPLY_BARE_PERMITS` names → consume",
       holds: "`1`, written before the plan is published: a yes without attempt, quantity and cap",
     },
@@ -139,14 +124,15 @@ const NOTES: Readonly<
   block: {
     key: keys.block("governor", PLAN),
     type: "STRING JSON",
-    ttlSec: 3600,
+    ttlSec: TTL_SEC.denial,
     by: "governor → consume, operators",
     holds: "the governor's no: `reason, timestamp, symbol`, and *ours* `context, created_at, attempt`",
   },
   booked: {
     key: keys.booked(ISSUER, PLAN),
     type: "STRING",
-    ttlSec: `${SPENT_SEC / SEC_PER_DAY} d, or as long as a permit`,
+    ttlSec: TTL_SEC.booked,
+    orElse: "if an order came of it, else as long as a permit",
     by: "each issuer",
     holds:
       "*ours*: `executed` or `ended`, and the result's time in ms: the issuer permits no attempt of a plan whose order it has booked, and none that ended before it was answered",
@@ -154,7 +140,7 @@ const NOTES: Readonly<
   spent: {
     key: keys.spent(PLAN),
     type: "STRING",
-    ttlSec: SPENT_SEC,
+    ttlSec: TTL_SEC.spent,
     by: "consume → open, issue, claim",
     holds:
       "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity: what the permits were spent for; on a second line what was handed over; survives the reset",
@@ -162,10 +148,10 @@ const NOTES: Readonly<
   order: {
     key: keys.order(PLAN),
     type: "HASH",
-    ttlSec: "none until settled, then 7 d",
+    ttlSec: TTL_SEC.order,
+    orElse: "once it is settled, none before",
     by: "executor → open",
-    holds:
-      "*ours*: the claim: state (SENT, UNKNOWN, EXECUTED, REJECTED; NOT_PLACED if it was never claimed, UNPLACED if it was and came to nothing), client order id, side, quantity, send window, an operator's statement (`stated_…`), outcome; survives the reset",
+    holds: "*ours*: the order's claim, below; survives the reset",
   },
   handedOver: {
     key: keys.handedOver,
@@ -222,16 +208,16 @@ const NOTES: Readonly<
   snapshot: {
     key: keys.snapshot(SYMBOL),
     type: "HASH",
-    ttlSec: 3600,
+    ttlSec: TTL_SEC.snapshot,
     by: "position-brain → governor, operators",
-    holds: `${codes(snapshot)}; the last three and \`version\` are *ours*; \`fingerprint\` tells whether somebody else has written since. \`ts_epoch\` in seconds, \`side\` LONG, SHORT or NONE`,
+    holds: "P3.3's snapshot, below",
   },
   ledger: {
     key: keys.ledger(SYMBOL),
     type: "HASH",
-    ttlSec: SEC_PER_DAY,
+    ttlSec: TTL_SEC.ledger,
     by: "position-brain → operators",
-    holds: `${codes(ledger)}; those after \`updated_at\` and \`version\` are *ours*; \`fingerprint\` as above. \`last_known_amt\` is signed`,
+    holds: "P3.3's ledger, below",
   },
   refreshTurn: {
     key: keys.refreshTurn,
@@ -258,7 +244,7 @@ const NOTES: Readonly<
   disarmOf: {
     key: keys.disarmOf("{YYYY-MM-DD}"),
     type: "STRING JSON",
-    ttlSec: SEC_PER_DAY,
+    ttlSec: TTL_SEC.disarmOfDay,
     by: "governor → every script, operators",
     holds: "the same, of a UTC day; today's is honoured too",
   },
@@ -272,6 +258,34 @@ export const KEY_NOTES: readonly KeyNote[] = [
     ttlSec: "none",
     by: LIMITS,
   })),
+];
+
+/** In the order of a plan's life. */
+export const RECORDS: readonly { title: string; about: string; record: HashRecord }[] = [
+  {
+    title: "The plan's record",
+    about:
+      "`quantum:apply:plan:{plan_id}` tells of the newest attempt; opening one begins it anew. A field is there once its event has happened.",
+    record: planRecord,
+  },
+  {
+    title: "The order's claim",
+    about:
+      "`quantum:order:{plan_id}` is written before the order is sent. An order that was refused before it was claimed has the first five fields, `reason` and `settled_at_ms`.",
+    record: orderRecord,
+  },
+  {
+    title: "P3.3's snapshot",
+    about:
+      "`quantum:position:snapshot:{SYM}` is what the exchange says of the position. Snapshot and ledger are written together. The Python P3.3 writes the fields that are not *ours*, and leaves the others in place.",
+    record: snapshotRecord,
+  },
+  {
+    title: "P3.3's ledger",
+    about:
+      "`quantum:position:ledger:{SYM}` is what our own book makes of the account's trades. The Python P3.3 writes the fields that are not *ours*.",
+    record: ledgerRecord,
+  },
 ];
 
 export const VALUES: readonly { title: string; about: string; example: string }[] = [

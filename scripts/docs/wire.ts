@@ -1,8 +1,8 @@
 /** Streams from the message schemas, keys from the key builders. What a type cannot say is said here, for each of them. */
-import { createKeys } from "@quantum/contract";
+import { createKeys, type HashRecord, ruleOf } from "@quantum/contract";
 import type { z } from "zod";
 import { FIELDS, PROPOSAL_FIELDS, type StreamName } from "./wire-fields.ts";
-import { KEY_NOTES, VALUES } from "./wire-keys.ts";
+import { KEY_NOTES, RECORDS, VALUES } from "./wire-keys.ts";
 import { code, page, table } from "./markdown.ts";
 
 const keys = createKeys();
@@ -22,11 +22,18 @@ export function renderWire(): string {
     "## Keys",
     table(
       ["key", "type", "TTL", "written by → read by", "holds"],
-      KEY_NOTES.map(({ key, type, ttlSec, by, holds }) => [code(key), type, duration(ttlSec), by, holds]),
+      KEY_NOTES.map(({ key, type, ttlSec, orElse, by, holds }) => [
+        code(key),
+        type,
+        [duration(ttlSec), orElse ?? []].flat().join(" "),
+        by,
+        holds,
+      ]),
     ),
     "Keys below `quantum:jobs:*` are what versions that used BullMQ have left: nothing reads them.",
     "### The proposal hash",
     fieldTable(PROPOSAL_FIELDS),
+    ...RECORDS.flatMap(({ title, about, record }) => [`### ${title}`, about, recordTable(record)]),
     ...VALUES.flatMap(({ title, about, example }) => [
       `### ${title}`,
       about,
@@ -62,22 +69,26 @@ function fieldTable(meanings: Readonly<Record<string, string>>, schema?: z.ZodOb
   );
 }
 
+function recordTable({ fields }: HashRecord): string {
+  return table(
+    ["field", "type", "unit", "written by, when", "meaning"],
+    Object.entries(fields).map(([name, { schema, unit, written, meaning }]) => [
+      code(name),
+      typeOf(schema),
+      unit,
+      written.map(([script, when]) => `${code(script)}: ${when}`).join("; "),
+      meaning,
+    ]),
+  );
+}
+
 /** Nothing with a rule takes this. */
 const NO_VALUE = "no value";
 
 function typeOf(field: z.ZodType): string {
   const { success, data, error } = field.safeParse(NO_VALUE);
   if (success) return typeof data === "boolean" ? "`True` or `False`" : "text";
-  return error.issues.map(rule).join("; ");
-}
-
-function rule(issue: z.core.$ZodIssue): string {
-  if (issue.code === "invalid_union") return issue.errors.flat().map(rule).join(", or ");
-  if (issue.code === "invalid_value")
-    return issue.values.map((value) => (value === "" ? "empty" : code(String(value)))).join(", ");
-  if (issue.message.startsWith("not JSON")) return "JSON";
-  if (issue.message.startsWith("not a number")) return "a number as Python's `float()` reads it";
-  return issue.message;
+  return error.issues.map((issue) => ruleOf(issue, code)).join("; ");
 }
 
 const SEC_PER_HOUR = 3600;

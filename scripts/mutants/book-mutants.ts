@@ -155,7 +155,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${BRAIN}/pair.ts`,
-        find: 'if (fields["fingerprint"] !== fingerprintOf(fields, ledgerShape)) return undefined;',
+        find: 'if (fields["fingerprint"] !== fingerprintOf(fields, LEDGER_FIELDS)) return undefined;',
         replace: "",
       },
     ],

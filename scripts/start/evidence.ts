@@ -1,5 +1,12 @@
 /** Everything the invariants are judged by: what the streams told, and what exchange and Redis hold at the end. */
-import type { Keys } from "@quantum/contract";
+import {
+  type Keys,
+  type ledgerRecord,
+  orderRecord,
+  parseRecordOrNone,
+  type NameOf,
+  type snapshotRecord,
+} from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { z } from "zod";
 import type { ExecuteRecord, History, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
@@ -96,8 +103,18 @@ export async function collectEvidence(sources: Sources): Promise<Evidence> {
     orders: exchange.orders,
     trades: exchange.trades,
     positions,
-    ledgers: await readField(redis, symbols, keys.ledger, "last_known_amt"),
-    snapshots: await readField(redis, symbols, keys.snapshot, "position_amt"),
+    ledgers: await readField(
+      redis,
+      symbols,
+      keys.ledger,
+      "last_known_amt" satisfies NameOf<typeof ledgerRecord>,
+    ),
+    snapshots: await readField(
+      redis,
+      symbols,
+      keys.snapshot,
+      "position_amt" satisfies NameOf<typeof snapshotRecord>,
+    ),
     claims: await readClaims(redis, keys, planIds),
     halts: sources.halts,
   };
@@ -162,22 +179,24 @@ async function readClaims(
   const claims = new Map<string, Claim>();
   await Promise.all(
     planIds.map(async (planId) => {
-      const fields = ["attempt", "state", "claimed_at_ms", "window_end_ms", "question"] as const;
       // One that a vandal made another type shows no claim.
-      const [attempt, state, claimedAt, windowEnd, question] = await redis
-        .hmget(keys.order(planId), ...fields)
-        .catch((error: unknown) => {
-          if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return [];
-          throw error;
-        });
-      if (!attempt || !state) return;
-      const number = (text: string | null | undefined) => (text ? Number(text) : undefined);
+      const hash = await redis.hgetall(keys.order(planId)).catch((error: unknown) => {
+        if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return {};
+        throw error;
+      });
+      const claim = parseRecordOrNone(
+        orderRecord,
+        hash,
+        ["attempt", "state"],
+        ["claimed_at_ms", "window_end_ms", "question"],
+      );
+      if (claim === undefined) return;
       claims.set(planId, {
-        attempt,
-        state,
-        claimedAtMs: number(claimedAt),
-        windowEndMs: number(windowEnd),
-        isQuestion: question === "1",
+        attempt: claim.attempt,
+        state: claim.state,
+        claimedAtMs: claim.claimed_at_ms,
+        windowEndMs: claim.window_end_ms,
+        isQuestion: claim.question ?? false,
       });
     }),
   );

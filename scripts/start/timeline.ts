@@ -1,5 +1,5 @@
 /** Where plans are that did not end: their records, one line each. */
-import type { Keys } from "@quantum/contract";
+import { type Keys, planRecord, readableFields } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
 /** The rest are stuck for the same reason. */
@@ -18,7 +18,8 @@ export async function stuckTimelines(
 }
 
 /** `opened, +3 ms governor granted, +5 ms verdict`: every `…_at_ms` of the record, counted from the opening. */
-export function timeline(planId: string, record: Readonly<Record<string, string>>): string {
+export function timeline(planId: string, hash: Readonly<Record<string, string>>): string {
+  const { fields: record } = readableFields(planRecord, hash);
   const { state, symbol, opened_at_ms: openedAt } = record;
   if (state === undefined)
     return `  plan ${planId}: no record: it was proposed, and no apply-layer has opened it`;

@@ -1,4 +1,6 @@
 export * from "./clocks.ts";
+export { ruleOf } from "./formats.ts";
+export * from "./hash-record.ts";
 export * from "./issuers.ts";
 export * from "./keys.ts";
 export * from "./meanings.ts";
@@ -8,5 +10,7 @@ export * from "./plan-id.ts";
 export * from "./proposal.ts";
 export * from "./python.ts";
 export * from "./reasons.ts";
+export * from "./records.ts";
 export * from "./shown-text.ts";
+export * from "./ttl.ts";
 export * from "./wait-line.ts";

@@ -5,26 +5,8 @@
  * that are ours are optional because the Python services do not write them.
  */
 import { z } from "zod";
+import { decimal, entryId, flag, float, integer, json, planId, quantity, symbol } from "./formats.ts";
 import { DECISIONS, OUTCOMES } from "./reasons.ts";
-import { parsePythonFloat } from "./python.ts";
-
-const planId = z.string().regex(/^[0-9a-f]{16}$/, "16 lower-case hex digits");
-const symbol = z.string().regex(/^[A-Z0-9_]{2,32}$/, "an upper-case symbol");
-const float = z.string().transform((text, context) => {
-  const value = parsePythonFloat(text);
-  if (value === undefined) {
-    context.addIssue({ code: "custom", message: `not a number: ${JSON.stringify(text)}` });
-    return z.NEVER;
-  }
-  return value;
-});
-const flag = z.string().transform((text) => text === "True" || text === "true" || text === "1");
-const integer = z
-  .string()
-  .regex(/^\d{1,15}$/, "a whole number")
-  .transform(Number);
-const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "a decimal without exponent");
-const quantity = z.string().regex(/^\d+(\.\d+)?$/, "a quantity without sign and exponent");
 
 /** One step of a plan. `pct` is the share of the position to close, in percent. */
 export const step = z.object({
@@ -39,19 +21,6 @@ export type Step = z.infer<typeof step>;
 export function isClosing({ step: name }: Pick<Step, "step">): boolean {
   return name.startsWith("CLOSE_");
 }
-
-const json = <T extends z.ZodType>(schema: T) =>
-  z
-    .string()
-    .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text);
-      } catch {
-        context.addIssue({ code: "custom", message: `not JSON: ${JSON.stringify(text.slice(0, 80))}` });
-        return z.NEVER;
-      }
-    })
-    .pipe(schema);
 
 /** `apply.plan`. `attempt_no`, `deadline_ms` and `mode` are ours. */
 export const planEntry = z.object({
@@ -85,7 +54,7 @@ export type PermitEntry = z.infer<typeof permitEntry>;
 export const executeEntry = z.object({
   plan_id: planId,
   symbol,
-  attempt: z.string().regex(/^\d+-\d+$/, "a stream entry id"),
+  attempt: entryId,
   attempt_no: integer.refine((attemptNo) => attemptNo > 0, "a whole number from 1"),
   step: z.string(),
   close_pct: decimal,

@@ -2,7 +2,7 @@
  * Runs an issuer: it reads plans, has its policy decide, writes permits and denials, settles reservations by results,
  * keeps its sums, and tells of it all. What is left for the issuer is its policy.
  */
-import { EXECUTE_TTL_MAX_MS, type Keys } from "@quantum/contract";
+import { EXECUTE_TTL_MAX_MS, type Keys, TTL_SEC } from "@quantum/contract";
 import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
 import { redisNow } from "@quantum/redis";
 import {
@@ -21,8 +21,8 @@ import { IssuerHandlers } from "./handlers.ts";
 import type { Policy } from "./policy.ts";
 import { observeIssuer } from "./telemetry.ts";
 
-export const PERMIT_TTL_SEC = 60;
-const DENIAL_TTL_SEC = 3_600;
+export const PERMIT_TTL_SEC = TTL_SEC.permit;
+const DENIAL_TTL_SEC = TTL_SEC.denial;
 const MS_PER_SEC = 1_000;
 /** The way of a result to the issuer, beyond every moment at which the order can still come. */
 const RESULT_MARGIN_MS = 30_000;

@@ -1,12 +1,9 @@
 /** The apply-layer's side of the permit protocol: `lua/permits/consume.lua`, typed. */
-import { type Keys, QUANTITY_ISSUER, verdictField } from "@quantum/contract";
+import { type Keys, QUANTITY_ISSUER, TTL_SEC, verdictField } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
 
 const run = bindScript("permits/consume");
-
-/** The operators' reset and a week of outage are shorter than this. */
-const SPENT_TTL_SEC = 7 * 24 * 3600;
 
 export type Verdict =
   | {
@@ -78,7 +75,7 @@ export function createConsume(options: ConsumeOptions): Consume {
         halt: options.halted ? "kill_switch_active" : "",
         execute_ms: String(options.executeTtlMs),
         grace_ms: String(options.graceMs),
-        spent_sec: String(SPENT_TTL_SEC),
+        spent_sec: String(TTL_SEC.spent),
         overdue_ms: overdueMs === undefined ? "" : String(Math.floor(overdueMs)),
         quantity_issuer: QUANTITY_ISSUER,
       },

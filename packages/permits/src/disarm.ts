@@ -1,11 +1,9 @@
 /** The governor's stop of everything: `lua/permits/disarm.lua`, typed. */
-import { dumpPythonJson, type Keys, type PythonJson } from "@quantum/contract";
+import { dumpPythonJson, type Keys, type PythonJson, TTL_SEC } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
 
 const run = bindScript("permits/disarm");
-
-const TODAY_TTL_SEC = 86_400;
 
 export interface Disarm {
   reason: string;
@@ -20,7 +18,7 @@ export async function disarm(redis: RedisClient, keys: Keys, { reason, context }
   const { disarm, disarm_today } = haltKeys(redis, keys);
   const [status] = await run(redis, {
     keys: { disarm, disarm_today, events: keys.streams.governorEvents },
-    args: { reason, context_json: dumpPythonJson(context), today_sec: String(TODAY_TTL_SEC) },
+    args: { reason, context_json: dumpPythonJson(context), today_sec: String(TTL_SEC.disarmOfDay) },
   });
   return status === "DISARMED";
 }

@@ -1,5 +1,5 @@
 /** An issuer's side of the permit protocol: `lua/permits/issue.lua` and `settle_reservation.lua`, typed. */
-import { dumpPythonJson, type Keys, type PythonJson, verdictField } from "@quantum/contract";
+import { dumpPythonJson, type Keys, type PythonJson, TTL_SEC, verdictField } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { balance } from "./balance.ts";
 import { haltKeys } from "./keys.ts";
@@ -7,9 +7,6 @@ import { haltKeys } from "./keys.ts";
 const runIssue = bindScript("permits/issue");
 
 const runSettle = bindScript("permits/settle_reservation");
-
-/** As long as the executor remembers an order. */
-const EXECUTED_SEC = 7 * 24 * 3600;
 
 /** Whole numbers of 1e-8 of a unit, of any size. */
 export type Amounts = Readonly<Record<string, bigint>>;
@@ -162,7 +159,7 @@ export function createIssuer(options: IssuerOptions) {
           executed_ms: String(executed?.atMs ?? 0),
           fate,
           // A plan without a record is not answered any more when it is older than a permit.
-          fate_sec: String(placed ? EXECUTED_SEC : options.permitTtlSec),
+          fate_sec: String(placed ? TTL_SEC.booked : options.permitTtlSec),
         },
       });
       return status === "SETTLED";

@@ -8,15 +8,13 @@ import {
   planId,
   type Proposal,
   PythonFloat,
+  TTL_SEC,
 } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Decided, legible } from "./decide.ts";
 
 const run = bindScript("plans/open");
-
-const PUBLISHED_TTL_SEC = 300;
-const RECORD_TTL_SEC = 24 * 3600;
 
 export type Opened =
   /** The plan waits; `remainingMs` until its deadline. */
@@ -66,8 +64,8 @@ export function createOpen(options: OpenOptions): Open {
         mode: options.mode,
         wait_ms: String(options.waitMs),
         dedupe_sec: String(options.dedupeTtlSec),
-        published_sec: String(PUBLISHED_TTL_SEC),
-        record_sec: String(RECORD_TTL_SEC),
+        published_sec: String(TTL_SEC.published),
+        record_sec: String(TTL_SEC.plan),
         step: decided.close?.step ?? "",
         close_pct: String(decided.close?.pct ?? ""),
         proposed_ms: String(proposedMs ?? ""),

@@ -11,7 +11,14 @@
  * Nothing here sends an order.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { executeEntry, type ExecuteEntry, type Keys } from "@quantum/contract";
+import {
+  executeEntry,
+  type ExecuteEntry,
+  type Keys,
+  parseRecordOrNone,
+  planRecord,
+  TTL_SEC,
+} from "@quantum/contract";
 import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
 import { beginAnew, type Index } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
@@ -21,7 +28,7 @@ import { z } from "zod";
 import { type OrderIntent, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { keepLateOrders } from "./late-orders.ts";
-import { type ClaimRequest, type Orders, SETTLED_TTL_SEC } from "./orders.ts";
+import type { ClaimRequest, Orders } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 
 const indexScript = bindScript("orders/index");
@@ -192,7 +199,7 @@ export class HandOvers {
         plan_id: planId,
         group,
         margin_ms: String(LATE_MS),
-        settled_sec: String(SETTLED_TTL_SEC),
+        settled_sec: String(TTL_SEC.order),
         run_id: memory.runId,
       },
     });
@@ -203,13 +210,13 @@ export class HandOvers {
   /** The claim is gone and so is the hand-over: its record has the client order id, too. */
   async #askByRecord(planId: string, symbol: string): Promise<void> {
     const { redis, keys, recvWindowMs } = this.#options;
-    const record = claimedRecord.safeParse(await redis.hgetall(keys.plan(planId)));
-    if (!record.success) {
+    const record = claimedPart(await redis.hgetall(keys.plan(planId)));
+    if (record === undefined) {
       await redis.zrem(keys.unsettled(symbol), planId);
       await redis.srem(keys.unknown(symbol), planId);
       throw new Error("its claim, its hand-over and its record are gone: it is struck off the indexes");
     }
-    const { sent_at_ms: sentAtMs, side, quantity, ...order } = record.data;
+    const { sent_at_ms: sentAtMs, side, quantity, ...order } = record;
     // Until then its order may still reach the exchange.
     const windowEndMs = sentAtMs + recvWindowMs;
     if (!isOver(windowEndMs, await redisMs(redis))) return;
@@ -258,16 +265,18 @@ function indexesOf(keys: Keys, symbol: string): Index[] {
 
 const flatText = z.array(z.string());
 
-/** What a claim writes into the plan's record. */
-const claimedRecord = z.object({
-  state: z.enum(["SENT", "UNKNOWN"]),
-  step: z.string(),
-  attempt: z.string(),
-  attempt_no: z.coerce.number().int().positive(),
-  sent_at_ms: z.coerce.number(),
-  side: z.enum(["BUY", "SELL"]),
-  quantity: z.string(),
-});
+/** What a claim has written into the plan's record; undefined where it has not, or the record cannot be read. */
+function claimedPart(hash: Record<string, string>) {
+  if (hash["state"] !== "SENT" && hash["state"] !== "UNKNOWN") return undefined;
+  return parseRecordOrNone(planRecord, hash, [
+    "step",
+    "attempt",
+    "attempt_no",
+    "sent_at_ms",
+    "side",
+    "quantity",
+  ]);
+}
 
 function isOver(untilMs: number, nowMs: number): boolean {
   return nowMs > untilMs + LATE_MS || untilMs > nowMs + LONGEST_MS;

@@ -2,12 +2,11 @@
  * Orders that ended by evidence of absence are asked about for a day, in case one shows up. Each stands in its order key, in
  * the index of its symbol and in a copy of its claim, so that losing one of them loses no correction.
  */
-import type { Keys } from "@quantum/contract";
+import { type Keys, TTL_SEC } from "@quantum/contract";
 import { beginAnew } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
-import { SETTLED_TTL_SEC } from "./orders.ts";
 
 const keepScript = bindScript("orders/keep_absent");
 
@@ -74,7 +73,7 @@ async function keep({ redis, keys }: LateOrdersOptions, planId: string, symbol: 
       absent_claims: keys.absentClaims,
       symbols: keys.orderSymbols,
     },
-    args: { plan_id: planId, symbol, settled_sec: String(SETTLED_TTL_SEC) },
+    args: { plan_id: planId, symbol, settled_sec: String(TTL_SEC.order) },
   });
   if (status === "LOST") throw new Error("its claim and the copy of it are gone: it is asked about no more");
 }

@@ -1,5 +1,5 @@
 /** What a claim, a doubt and a settlement write: `lua/orders/*`, typed. */
-import type { ExecuteEntry, Keys } from "@quantum/contract";
+import { type ExecuteEntry, type Keys, TTL_SEC } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Doubt, type OrderIntent, type Settlement, stepsResults } from "./decide.ts";
@@ -8,9 +8,6 @@ import type { ExecutorEvents, OrderRef } from "./events.ts";
 const claimScript = bindScript("orders/claim");
 const doubtScript = bindScript("orders/doubt");
 const settleScript = bindScript("orders/settle");
-
-/** As long as spent permits are remembered. */
-export const SETTLED_TTL_SEC = 7 * 24 * 3600;
 
 /** A claimed order. */
 export interface ClaimedOrder extends OrderRef {
@@ -87,7 +84,7 @@ export function createOrders(options: {
         position_amt: entry.position_amt ?? "",
         refusal,
         may_be_sent: request.mayBeSent ? "1" : "0",
-        settled_sec: String(SETTLED_TTL_SEC),
+        settled_sec: String(TTL_SEC.order),
       },
     });
     switch (status) {
@@ -149,7 +146,7 @@ export function createOrders(options: {
         avg_price: settlement.avgPrice,
         steps_results: stepsResults(order, settlement),
         group,
-        settled_sec: String(SETTLED_TTL_SEC),
+        settled_sec: String(TTL_SEC.order),
       },
     });
     if (status === "SETTLED") events.emit("settled", { planId, symbol, step, ...settlement });

@@ -2,11 +2,18 @@
  * Which orders the exchange is to be asked about, when, and what it has answered so far: all of it in Redis
  * (`lua/orders/ask`, `note` and `adopt`, typed), so that a restart, a replica or a lost timer changes nothing.
  */
-import type { Keys, OrderReason } from "@quantum/contract";
+import {
+  type Keys,
+  orderRecord,
+  type OrderReason,
+  parseRecord,
+  TTL_SEC,
+  type Values,
+} from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Settlement, type Statement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import { type ClaimedOrder, SETTLED_TTL_SEC } from "./orders.ts";
+import type { ClaimedOrder } from "./orders.ts";
 
 const askScript = bindScript("orders/ask");
 const noteScript = bindScript("orders/note");
@@ -120,15 +127,19 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
         executed_qty: settlement.executedQty,
         avg_price: settlement.avgPrice,
         steps_results: stepsResults(order, settlement),
-        settled_sec: String(SETTLED_TTL_SEC),
+        settled_sec: String(TTL_SEC.order),
       },
     });
     if (status === "ADOPTED") events.emit("corrected", { planId, symbol, step, corrects, ...settlement });
   }
 
-  /** Undefined if there is no claim, or nothing about it is open. */
+  /**
+   * Undefined if there is no claim, or nothing about it is open.
+   * @throws RecordError if the claim cannot be read
+   */
   async function read(planId: string): Promise<KnownOrder | undefined> {
-    return knownOrder(await redis.hgetall(keys.order(planId)));
+    const key = keys.order(planId);
+    return knownOrder(key, await redis.hgetall(key));
   }
 
   /** Every order that may have to be asked about. With none it costs two commands, however many symbols there are. */
@@ -161,26 +172,44 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
   return { take, note, adopt, read, list, listUnsettled };
 }
 
-function knownOrder(claim: Record<string, string>): KnownOrder | undefined {
-  const { state } = claim;
+function knownOrder(key: string, hash: Record<string, string>): KnownOrder | undefined {
+  const { state, reason = "" } = hash;
   // Versions before wrote NOT_PLACED.
-  const isAbsent = (state === "UNPLACED" || state === "NOT_PLACED") && ABSENT.has(claim["reason"] ?? "");
+  const isAbsent = (state === "UNPLACED" || state === "NOT_PLACED") && ABSENT.has(reason);
   if (state !== "SENT" && state !== "UNKNOWN" && !isAbsent) return undefined;
-  const field = (name: string) => claim[name] ?? "";
+  const claim = parseRecord(
+    orderRecord,
+    key,
+    hash,
+    [
+      "plan_id",
+      "symbol",
+      "step",
+      "attempt",
+      "entry_id",
+      "client_order_id",
+      "side",
+      "quantity",
+      "claimed_at_ms",
+      "venue_ms",
+      "window_end_ms",
+    ],
+    ["position_amt", "stated_outcome", "stated_qty"],
+  );
   return {
     state: isAbsent ? "NOT_PLACED" : state === "SENT" ? "SENT" : "UNKNOWN",
-    planId: field("plan_id"),
-    symbol: field("symbol"),
-    step: field("step"),
-    attempt: field("attempt"),
-    entryId: field("entry_id"),
-    clientOrderId: field("client_order_id"),
-    side: field("side"),
-    quantity: field("quantity"),
-    claimedAtMs: Number(field("claimed_at_ms")),
-    venueMs: Number(field("venue_ms")),
-    windowEndMs: Number(field("window_end_ms")),
-    positionAmt: claim["position_amt"] || undefined,
+    planId: claim.plan_id,
+    symbol: claim.symbol,
+    step: claim.step,
+    attempt: claim.attempt,
+    entryId: claim.entry_id,
+    clientOrderId: claim.client_order_id,
+    side: claim.side,
+    quantity: claim.quantity,
+    claimedAtMs: claim.claimed_at_ms,
+    venueMs: claim.venue_ms,
+    windowEndMs: claim.window_end_ms,
+    positionAmt: claim.position_amt || undefined,
     stated: statementOf(claim),
   };
 }
@@ -191,7 +220,10 @@ const ABSENT: ReadonlySet<string> = new Set<OrderReason>([
   "not_placed_by_operator",
 ]);
 
-function statementOf({ stated_outcome: outcome, stated_qty: quantity = "" }: Record<string, string>) {
+function statementOf({
+  stated_outcome: outcome,
+  stated_qty: quantity = "",
+}: Values<typeof orderRecord, never, "stated_outcome" | "stated_qty">) {
   if (outcome === "NOT_PLACED") return { outcome, quantity: "" } as const;
   return outcome === "EXECUTED" && quantity !== "" ? ({ outcome, quantity } as const) : undefined;
 }

@@ -9,6 +9,8 @@ import {
   type PlanEntry,
   PythonFloat,
   type PythonJson,
+  readableFields,
+  snapshotRecord,
   type Step,
 } from "@quantum/contract";
 import type { Answer, Limit } from "@quantum/permits";
@@ -102,9 +104,10 @@ function readPosition(
 ): { amount: Big; markPrice: Big | undefined } | string {
   if (snapshot === undefined) return "snapshot cannot be read";
   if (Object.keys(snapshot).length === 0) return "no snapshot";
-  const amount = decimal(snapshot["position_amt"]);
-  const markPrice = positiveDecimal(snapshot["mark_price"]);
-  const writtenAtSec = decimal(snapshot["ts_epoch"]);
+  const { fields } = readableFields(snapshotRecord, snapshot);
+  const amount = decimal(fields.position_amt);
+  const markPrice = positiveDecimal(fields.mark_price);
+  const writtenAtSec = decimal(fields.ts_epoch);
   if (amount === undefined || writtenAtSec === undefined) return "snapshot is malformed";
   const ageMs = Big(nowMs).minus(writtenAtSec.times(1000)).toNumber();
   // One from the future may be of any age.

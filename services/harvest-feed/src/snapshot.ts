@@ -1,4 +1,4 @@
-import { parsePythonFloat } from "@quantum/contract";
+import { parsePythonFloat, readableFields, snapshotRecord } from "@quantum/contract";
 
 /** What a proposal needs of `quantum:position:snapshot:{SYM}`. */
 export interface Snapshot {
@@ -17,14 +17,15 @@ export interface Position {
   markPrice: number;
 }
 
-export function parseSnapshot(fields: Readonly<Record<string, string>>): Snapshot {
-  const number = (name: string) => parsePythonFloat(fields[name] ?? "") ?? Number.NaN;
-  const amount = number("position_amt");
-  const entryPrice = number("entry_price");
-  const markPrice = number("mark_price");
+export function parseSnapshot(hash: Readonly<Record<string, string>>): Snapshot {
+  const { fields } = readableFields(snapshotRecord, hash);
+  const number = (text = "") => parsePythonFloat(text) ?? Number.NaN;
+  const amount = number(fields.position_amt);
+  const entryPrice = number(fields.entry_price);
+  const markPrice = number(fields.mark_price);
   const open = Math.abs(amount) > 0 && entryPrice > 0 && markPrice > 0;
   return {
-    version: fields["version"] ?? fields["ts_epoch"],
+    version: fields.version ?? fields.ts_epoch,
     position: open ? { side: amount > 0 ? "LONG" : "SHORT", entryPrice, markPrice } : undefined,
   };
 }

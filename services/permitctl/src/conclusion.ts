@@ -1,6 +1,6 @@
 /** In one sentence, why a plan ended as it did, or what it waits for. Pure. */
-import { ISSUERS, meaningOf } from "@quantum/contract";
-import type { Fields, PlanHistory } from "./plan-history.ts";
+import { ISSUERS, meaningOf, outcomeOfOrder } from "@quantum/contract";
+import type { Fields, OrderTexts, PlanHistory, PlanTexts } from "./plan-history.ts";
 
 export interface Conclusion {
   /** A state of the record, an outcome, or `unknown`. */
@@ -20,14 +20,16 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
   const result = results.at(-1)?.fields ?? {};
   const opened = history.plans.at(-1)?.fields ?? {};
   // The order outlives the record, and knows more than it.
-  const current = record["attempt"] === undefined || record["attempt"] === order["attempt"] ? order : {};
-  const state = current["state"] ?? record["state"] ?? result["outcome"] ?? "unknown";
-  const word = (name: string) => current[name] || record[name] || result[name] || "";
-  const reason = state === "UNKNOWN" ? (order["why"] ?? "") : word("reason");
+  const current = record.attempt === undefined || record.attempt === order.attempt ? order : {};
+  const ordered = current.state === undefined ? undefined : outcomeOfOrder(current.state);
+  const state = ordered ?? record.state ?? result["outcome"] ?? "unknown";
+  const word = (name: "reason" | "detail" | "order_id" | "executed_qty" | "client_order_id") =>
+    current[name] || record[name] || result[name] || "";
+  const reason = state === "UNKNOWN" ? (order.why ?? "") : word("reason");
   const denial = word("detail");
   const meaning = meaningOf(reason);
   const why = meaning === undefined ? reason : `${meaning.meaning} (${reason})`;
-  const waitMs = record["wait_ms"] ?? result["wait_ms"] ?? history.executes.at(-1)?.fields["wait_ms"];
+  const waitMs = record.wait_ms ?? result["wait_ms"] ?? history.executes.at(-1)?.fields["wait_ms"];
   const waited = waitMs === undefined ? "" : ` after ${waitMs} ms`;
   const permitted = `every permit was there${waited}`;
   const sentences: Record<string, string> = {
@@ -37,9 +39,9 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     DRY_RUN: `A dry run: ${permitted} and was spent, and this mode places no order.`,
     WAITING: waitingText(history, nowMs),
     PERMITTED: `Permitted: ${permitted} and was spent; the executor has not claimed the order yet.`,
-    SENT: `Under way: order ${order["client_order_id"]} is claimed, and its answer is not recorded yet.`,
-    UNKNOWN: `In doubt: the exchange's answer to order ${order["client_order_id"]} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it${statedText(order)}, and nothing is sent again.`,
-    EXECUTED: `Executed: ${permitted}, and order ${word("order_id") || word("client_order_id")} closed ${word("executed_qty")}${order["detail"] === "stated_by_operator" ? ", as an operator stated" : ""}${correctedText(order)}.`,
+    SENT: `Under way: order ${order.client_order_id} is claimed, and its answer is not recorded yet.`,
+    UNKNOWN: `In doubt: the exchange's answer to order ${order.client_order_id} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it${statedText(order)}, and nothing is sent again.`,
+    EXECUTED: `Executed: ${permitted}, and order ${word("order_id") || word("client_order_id")} closed ${word("executed_qty")}${order.detail === "stated_by_operator" ? ", as an operator stated" : ""}${correctedText(order)}.`,
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
     NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order, record)}.`,
     unknown: unknownText(opened, result),
@@ -61,23 +63,23 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
   };
 }
 
-function statedText({ stated_outcome: outcome, stated_qty: quantity }: Fields): string {
+function statedText({ stated_outcome: outcome, stated_qty: quantity }: OrderTexts): string {
   if (outcome === undefined) return "";
   const what = [outcome, quantity].filter(Boolean).join(" ");
   return `, or until the exchange denies it once more: an operator stated ${what}`;
 }
 
 /** Its order was denied by everything the exchange said, and showed up later. */
-function correctedText({ corrected_at_ms: correctedAt, result_id: corrects }: Fields): string {
+function correctedText({ corrected_at_ms: correctedAt, result_id: corrects }: OrderTexts): string {
   if (correctedAt === undefined) return "";
   return `. It had ended NOT_PLACED; its order showed up later, and the result was corrected (${corrects})`;
 }
 
 /** A claim recorded a client order id: the plan was perhaps sent, and stays closed whatever evidence says. */
-function againText(order: Fields, record: Fields): string {
-  if ((order["client_order_id"] ?? record["client_order_id"]) !== undefined)
+function againText(order: OrderTexts, record: PlanTexts): string {
+  if ((order.client_order_id ?? record.client_order_id) !== undefined)
     return "it was claimed: the plan never opens again";
-  if (order["state"] === undefined)
+  if (order.state === undefined)
     return "its order key is gone: for 7 days the spent permits alone keep the plan closed";
   return "nothing was sent: the plan may open again";
 }
@@ -100,7 +102,7 @@ function unknownText(opened: Fields, result: Fields): string {
 
 function waitingText({ record }: PlanHistory, nowMs: number): string {
   const lacking = ISSUERS.filter((issuer) => record[`${issuer}_verdict`] === undefined).join(" and ");
-  const leftMs = Number(record["deadline_ms"]) - nowMs;
+  const leftMs = Number(record.deadline_ms) - nowMs;
   if (leftMs >= 0) return `Waiting for ${lacking}, ${leftMs} ms more.`;
   return `Waiting although its deadline passed ${-leftMs} ms ago: no apply-layer is at work.`;
 }

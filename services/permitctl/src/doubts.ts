@@ -1,5 +1,6 @@
 /** `doubt end`: an operator says what became of an order that the exchange cannot or does not explain. */
 import { setTimeout as delay } from "node:timers/promises";
+import { orderRecord, outcomeOfOrder, readableFields } from "@quantum/contract";
 import { redisNow } from "@quantum/redis";
 import { type ChangeOptions, confirm, endDoubt, type Statement } from "./change.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -24,10 +25,10 @@ export async function endDoubtCommand(
 ): Promise<void> {
   const { redis, keys, terminal } = session;
   const statement = statementOf(options);
-  const order = await redis.hgetall(keys.order(planId));
-  if (order["state"] !== "UNKNOWN") throw notInDoubt(planId, order["state"] ?? "none");
+  const { fields: order } = readableFields(orderRecord, await redis.hgetall(keys.order(planId)));
+  if (order.state !== "UNKNOWN") throw notInDoubt(planId, order.state ?? "none");
   const mandate = await confirm(session, options, [
-    `Order ${order["client_order_id"]} (${order["symbol"]}, ${order["side"]} ${order["quantity"]}), in doubt for ${duration(redisNow(redis) - Number(order["unknown_at_ms"]))}:`,
+    `Order ${order.client_order_id} (${order.symbol}, ${order.side} ${order.quantity}), in doubt for ${duration(redisNow(redis) - Number(order.unknown_at_ms))}:`,
     statement.outcome === "EXECUTED"
       ? `to be recorded as EXECUTED, ${statement.quantity}: the limits are charged with it. This is not corrected later.`
       : "to be recorded as NOT_PLACED: the symbol is free again. If the order shows up within a day, the result is corrected.",
@@ -43,7 +44,9 @@ export async function endDoubtCommand(
 
   const deadline = performance.now() + ACTS_WITHIN_MS;
   for (;;) {
-    const [state = null, quantity] = await redis.hmget(keys.order(planId), "state", "executed_qty");
+    const { fields } = readableFields(orderRecord, await redis.hgetall(keys.order(planId)));
+    const { executed_qty: quantity } = fields;
+    const state = fields.state === undefined ? null : outcomeOfOrder(fields.state);
     if (state !== "UNKNOWN") {
       const asStated = state === statement.outcome && (quantity ?? "") === statement.quantity;
       terminal.print({ plan_id: planId, state, executed_qty: quantity ?? "", as_stated: asStated }, [

@@ -1,6 +1,6 @@
 /** `force`, `kill`, `disarm`, `exchange` and `hold`: what an operator changes. Each shows it, asks, and leaves an audit entry. */
 import { setTimeout as delay } from "node:timers/promises";
-import { HOLD_ACCEPT, parseProposal, planId } from "@quantum/contract";
+import { HOLD_ACCEPT, ledgerRecord, parseProposal, planId, readableFields } from "@quantum/contract";
 import { redisNow } from "@quantum/redis";
 import {
   type ChangeOptions,
@@ -158,7 +158,8 @@ export async function acceptHold(session: Session, symbol: string, options: Chan
       );
     await delay(LOOK_MS);
   }
-  const [origin, amount] = await redis.hmget(keys.ledger(symbol), "origin", "last_known_amt");
+  const { fields } = readableFields(ledgerRecord, await redis.hgetall(keys.ledger(symbol)));
+  const { origin = null, last_known_amt: amount = null } = fields;
   terminal.print({ symbol, origin, ledger_amt: amount }, [
     `${symbol}: the ledger begins anew at ${amount} (${origin}).`,
   ]);

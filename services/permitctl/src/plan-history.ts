@@ -1,17 +1,20 @@
 /** All that Redis knows of one plan: its record, what was spent, its order, and its entries in the streams. */
-import type { Keys } from "@quantum/contract";
+import { type Keys, orderRecord, planRecord, readableFields, type Texts } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Entry } from "@quantum/streams";
 import { oldestFirst } from "./entries.ts";
 
 export type Fields = Readonly<Record<string, string>>;
 
+export type PlanTexts = Texts<typeof planRecord>;
+export type OrderTexts = Texts<typeof orderRecord>;
+
 export interface PlanHistory {
   planId: string;
   /** Empty if there is none: never opened, older than a day, or reset. */
-  record: Fields;
+  record: PlanTexts;
   /** The executor's claim; empty without one. */
-  order: Fields;
+  order: OrderTexts;
   plans: Entry[];
   permits: Entry[];
   executes: Entry[];
@@ -32,8 +35,8 @@ export async function readPlan(
   ] as const);
   const history = {
     planId,
-    record,
-    order,
+    record: readableFields(planRecord, record).fields,
+    order: readableFields(orderRecord, order).fields,
     plans: plans ?? [],
     permits: permits ?? [],
     executes: executes ?? [],

@@ -1,5 +1,12 @@
 /** What is known of each symbol: plans that wait, orders in doubt, holds, limits used. */
-import type { IssuerName, Keys } from "@quantum/contract";
+import {
+  type IssuerName,
+  type Keys,
+  ledgerRecord,
+  orderRecord,
+  readableFields,
+  snapshotRecord,
+} from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
 const SCAN_COUNT = 1_000;
@@ -67,12 +74,19 @@ export async function symbolsUnder(redis: RedisClient, prefix: string): Promise<
 }
 
 export async function readHold(redis: RedisClient, keys: Keys, symbol: string): Promise<Hold | undefined> {
-  const [[since, ledgerAmt], exchangeAmt] = await Promise.all([
-    redis.hmget(keys.ledger(symbol), "disagrees_since_ms", "last_known_amt"),
-    redis.hget(keys.snapshot(symbol), "position_amt"),
+  const [ledgerHash, snapshotHash] = await Promise.all([
+    redis.hgetall(keys.ledger(symbol)),
+    redis.hgetall(keys.snapshot(symbol)),
   ]);
-  if (since === null || since === undefined || since === "") return undefined;
-  return { symbol, sinceMs: Number(since), exchangeAmt: exchangeAmt ?? "", ledgerAmt: ledgerAmt ?? "" };
+  const ledger = readableFields(ledgerRecord, ledgerHash).fields;
+  const snapshot = readableFields(snapshotRecord, snapshotHash).fields;
+  if (!ledger.disagrees_since_ms) return undefined;
+  return {
+    symbol,
+    sinceMs: Number(ledger.disagrees_since_ms),
+    exchangeAmt: snapshot.position_amt ?? "",
+    ledgerAmt: ledger.last_known_amt ?? "",
+  };
 }
 
 async function readSymbol(
@@ -115,7 +129,8 @@ async function readDoubts(redis: RedisClient, keys: Keys, symbol: string): Promi
   const planIds = await redis.smembers(keys.unknown(symbol));
   return Promise.all(
     planIds.toSorted().map(async (planId) => {
-      return { planId, sinceMs: Number(await redis.hget(keys.order(planId), "unknown_at_ms")) };
+      const { fields } = readableFields(orderRecord, await redis.hgetall(keys.order(planId)));
+      return { planId, sinceMs: Number(fields.unknown_at_ms ?? 0) };
     }),
   );
 }

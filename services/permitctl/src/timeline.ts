@@ -2,7 +2,7 @@
 import { ISSUERS } from "@quantum/contract";
 import type { Entry } from "@quantum/streams";
 import { addedAtMs } from "./entries.ts";
-import type { Fields, PlanHistory } from "./plan-history.ts";
+import type { OrderTexts, PlanHistory, PlanTexts } from "./plan-history.ts";
 
 export interface Stage {
   atMs: number;
@@ -26,7 +26,7 @@ export function timelineOf(history: PlanHistory): Attempt[] {
   const { record, plans } = history;
   const ids = new Set(plans.map(({ id }) => id));
   // The stream may have been trimmed, or the Python apply-layer may have kept no record.
-  const recorded = record["attempt"] ?? history.order["attempt"] ?? history.results.at(-1)?.fields["attempt"];
+  const recorded = record.attempt ?? history.order.attempt ?? history.results.at(-1)?.fields["attempt"];
   if (recorded !== undefined && recorded !== "") ids.add(recorded);
   const attempts = ids.size === 0 ? [""] : [...ids].toSorted((a, b) => timeOf(a) - timeOf(b));
   return attempts.map((attempt) => {
@@ -40,8 +40,8 @@ export function timelineOf(history: PlanHistory): Attempt[] {
 
 function stagesOf(history: PlanHistory, attempt: string, belongs: (entry: Entry) => boolean): Bare[] {
   const { record, order, plans, permits, executes, results } = history;
-  const mine = record["attempt"] === attempt ? record : {};
-  const claim = order["attempt"] === attempt ? order : {};
+  const mine = record.attempt === attempt ? record : {};
+  const claim = order.attempt === attempt ? order : {};
   const stages: Bare[] = [
     ...plans.filter(({ id }) => id === attempt).map(opened),
     ...permits.filter(belongs).map(answered),
@@ -80,18 +80,18 @@ function spent(entry: Entry): Bare {
   return { atMs, stage: "verdict", text };
 }
 
-function claimStages(claim: Fields): Bare[] {
+function claimStages(claim: OrderTexts): Bare[] {
   const { claimed_at_ms: claimedAt, unknown_at_ms: unknownAt } = claim;
   const stages: Bare[] = [];
   if (claimedAt !== undefined) {
-    const text = `${claim["client_order_id"]}: ${claim["side"]} ${claim["quantity"]}`;
+    const text = `${claim.client_order_id}: ${claim.side} ${claim.quantity}`;
     stages.push({ atMs: Number(claimedAt), stage: "claim", text });
   }
   if (unknownAt !== undefined)
     stages.push({
       atMs: Number(unknownAt),
       stage: "doubt",
-      text: `the answer was ambiguous: ${claim["why"]}`,
+      text: `the answer was ambiguous: ${claim.why}`,
     });
   if (claim["stated_at_ms"] !== undefined) {
     const what = [claim["stated_outcome"], claim["stated_qty"]].filter(Boolean).join(" ");
@@ -115,15 +115,15 @@ function ended(entry: Entry): Bare {
 }
 
 /** What the record alone tells: issuers that only set keys, and stages whose entries were trimmed. */
-function recordStages(record: Fields): Bare[] {
-  const at = (field: string, stage: string, text: string): Bare[] =>
+function recordStages(record: PlanTexts): Bare[] {
+  const at = (field: keyof PlanTexts, stage: string, text: string): Bare[] =>
     record[field] === undefined ? [] : [{ atMs: Number(record[field]), stage, text }];
   const issuers = new Set([
     ...ISSUERS,
     ...Object.keys(record).flatMap((field) => /^(.+)_verdict$/.exec(field)?.[1] ?? []),
   ]);
   return [
-    ...at("opened_at_ms", "open", `${record["step"]}, mode ${record["mode"]}`),
+    ...at("opened_at_ms", "open", `${record.step}, mode ${record.mode}`),
     ...[...issuers].flatMap((issuer) => {
       const verdict = record[`${issuer}_verdict`];
       return [
@@ -137,18 +137,14 @@ function recordStages(record: Fields): Bare[] {
         ),
       ];
     }),
-    ...(record["safe_qty"] === undefined
+    ...(record.safe_qty === undefined
       ? []
       : at(
           "verdict_at_ms",
           "verdict",
-          `all permits spent after ${record["wait_ms"]} ms, safe_qty ${record["safe_qty"]}`,
+          `all permits spent after ${record.wait_ms} ms, safe_qty ${record.safe_qty}`,
         )),
-    ...at(
-      "ended_at_ms",
-      "result",
-      [record["state"], record["reason"], record["detail"]].filter(Boolean).join(", "),
-    ),
+    ...at("ended_at_ms", "result", [record.state, record.reason, record.detail].filter(Boolean).join(", ")),
   ];
 }
 

@@ -2,8 +2,8 @@
 import { readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
-import { CLOCK_BOUND_MS } from "@quantum/contract";
-import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
+import { CLOCK_BOUND_MS, type Keys, parseRecordOrNone, planRecord } from "@quantum/contract";
+import { clocksApart, notDurable, readFacts, type RedisClient, unusable } from "@quantum/redis";
 import { ConfigError, integer, readConfig, spans, styled, version } from "@quantum/service-kit";
 import { GROUPS, PIPELINE } from "@quantum/topology";
 import { z } from "zod";
@@ -89,10 +89,17 @@ async function runningWaitMs({ redis, keys }: Pick<Session, "redis" | "keys">): 
   const outcomes = await Promise.all([lastWait(redis, keys, "ok"), lastWait(redis, keys, "blocked")]);
   for (const outcome of outcomes) {
     if (outcome === undefined) continue;
-    const [openedAt, deadline] = await redis.hmget(keys.plan(outcome.planId), "opened_at_ms", "deadline_ms");
-    if (openedAt && deadline) return Number(deadline) - Number(openedAt);
+    const budgetMs = await budgetOf(redis, keys, outcome.planId);
+    if (budgetMs !== undefined) return budgetMs;
   }
   return undefined;
+}
+
+/** How long a plan may wait, in ms. Undefined without a record of a plan that waited. */
+async function budgetOf(redis: RedisClient, keys: Keys, planId: string): Promise<number | undefined> {
+  const hash = await redis.hgetall(keys.plan(planId));
+  const record = parseRecordOrNone(planRecord, hash, ["opened_at_ms", "deadline_ms"]);
+  return record && record.deadline_ms - record.opened_at_ms;
 }
 
 function checkService(name: string, services: readonly Service[]): Check {
@@ -134,8 +141,7 @@ async function checkLastOk({ redis, keys }: Session): Promise<Check> {
   const check = "last OK";
   const last = await lastWait(redis, keys, "ok");
   if (last?.kind !== "ok") return { check, ok: false, found: "no plan in the streams got its permits" };
-  const [openedAt, deadline] = await redis.hmget(keys.plan(last.planId), "opened_at_ms", "deadline_ms");
-  const budgetMs = openedAt && deadline ? Number(deadline) - Number(openedAt) : undefined;
+  const budgetMs = await budgetOf(redis, keys, last.planId);
   const found = `plan=${last.planId} wait_ms=${last.waitMs} of ${budgetMs ?? "?"} safe_qty=${last.safeQty}`;
   const inTime = budgetMs === undefined || last.waitMs < budgetMs;
   return { check, ok: inTime && Number(last.safeQty) > 0, found };

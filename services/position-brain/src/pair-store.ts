@@ -1,5 +1,5 @@
 /** Where the pairs are kept: `lua/ledger/store.lua`, and what decisions (`state.lua`) and refreshes begin with. */
-import { flatFields, type Keys, QUANTITY_ISSUER } from "@quantum/contract";
+import { flatFields, type Keys, QUANTITY_ISSUER, TTL_SEC } from "@quantum/contract";
 import { beginAnew } from "@quantum/permits";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
@@ -12,9 +12,6 @@ import {
   type Snapshot,
   snapshotFields,
 } from "./pair.ts";
-
-const SNAPSHOT_TTL_SEC = 3_600;
-const LEDGER_TTL_SEC = 86_400;
 
 const runStore = bindScript("ledger/store");
 
@@ -79,8 +76,8 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         keys: { snapshot: keys.snapshot(symbol), ledger: keys.ledger(symbol) },
         args: {
           version,
-          snapshot_sec: String(SNAPSHOT_TTL_SEC),
-          ledger_sec: String(LEDGER_TTL_SEC),
+          snapshot_sec: String(TTL_SEC.snapshot),
+          ledger_sec: String(TTL_SEC.ledger),
           snapshot_fields: String(snapshot.length),
         },
         restArgs: [...snapshot, ...flatFields(ledgerFields(pair.ledger, pair.snapshot.tsEpochSec))],

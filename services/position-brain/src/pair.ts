@@ -1,12 +1,12 @@
 /**
  * P3.3's pair of one symbol: the exchange's position (snapshot) and what our own book makes of the account's trades
- * (ledger), as their hashes hold them. Source: WIRE.md, "Keys". Amounts and ids are text, exactly as the exchange wrote
+ * (ledger), as their hashes hold them (`records.ts` of the contract). Amounts and ids are text, exactly as the exchange wrote
  * them; an amount above 0 is long, below 0 short.
  */
 import { createHash } from "node:crypto";
+import { type HashRecord, ledgerRecord, parseRecordOrNone, snapshotRecord } from "@quantum/contract";
 import type { Position } from "@quantum/exchange";
 import { Big } from "big.js";
-import { z } from "zod";
 
 /** The last trade id of an account that has not traded within the exchange's look-back. */
 export const NO_TRADE = "0";
@@ -73,7 +73,10 @@ export function snapshotOf(position: Position, openReduceQty: string, tsMs: numb
   };
 }
 
-export function snapshotFields(snapshot: Snapshot, source: string): Record<string, string> {
+/** What the store is given; it adds the version. */
+type Stored<Of extends HashRecord> = Record<Exclude<keyof Of["fields"], "version">, string>;
+
+export function snapshotFields(snapshot: Snapshot, source: string): Stored<typeof snapshotRecord> {
   const amount = Big(snapshot.positionAmt);
   const fields = {
     position_amt: snapshot.positionAmt,
@@ -87,10 +90,10 @@ export function snapshotFields(snapshot: Snapshot, source: string): Record<strin
     open_reduce_qty: snapshot.openReduceQty,
     update_time_ms: String(snapshot.updateTimeMs),
   };
-  return { ...fields, fingerprint: fingerprintOf(fields, snapshotShape) };
+  return { ...fields, fingerprint: fingerprintOf(fields, SNAPSHOT_FIELDS) };
 }
 
-export function ledgerFields(ledger: Ledger, updatedAtSec: number): Record<string, string> {
+export function ledgerFields(ledger: Ledger, updatedAtSec: number): Stored<typeof ledgerRecord> {
   const execution = ledger.lastExecution;
   const fields = {
     last_known_amt: ledger.amt,
@@ -104,64 +107,35 @@ export function ledgerFields(ledger: Ledger, updatedAtSec: number): Record<strin
     origin: ledger.origin,
     disagrees_since_ms: String(ledger.disagreesSinceMs ?? ""),
   };
-  return { ...fields, fingerprint: fingerprintOf(fields, ledgerShape) };
+  return { ...fields, fingerprint: fingerprintOf(fields, LEDGER_FIELDS) };
 }
 
 const FINGERPRINT_DIGITS = 16;
 
-const decimal = z.string().regex(/^-?\d+(\.\d+)?$/);
-const toldOrNot = z.union([z.literal(""), decimal]);
-const whole = z.string().regex(/^\d+$/);
+/** In the order in which the fingerprint takes them. */
+const SNAPSHOT_FIELDS = [
+  "position_amt",
+  "entry_price",
+  "mark_price",
+  "unrealized_pnl",
+  "leverage",
+  "open_reduce_qty",
+  "update_time_ms",
+  "ts_epoch",
+] as const;
 
-const snapshotShape = {
-  position_amt: decimal,
-  entry_price: toldOrNot,
-  mark_price: toldOrNot,
-  unrealized_pnl: toldOrNot,
-  leverage: toldOrNot,
-  open_reduce_qty: decimal,
-  update_time_ms: whole,
-  ts_epoch: whole,
-};
-const snapshotHash = z.object(snapshotShape).transform((hash): Snapshot => ({
-  positionAmt: hash.position_amt,
-  entryPrice: hash.entry_price,
-  markPrice: hash.mark_price,
-  unrealizedPnl: hash.unrealized_pnl,
-  leverage: hash.leverage,
-  openReduceQty: hash.open_reduce_qty,
-  updateTimeMs: Number(hash.update_time_ms),
-  tsEpochSec: Number(hash.ts_epoch),
-}));
-
-const ledgerShape = {
-  last_known_amt: decimal,
-  last_trade_id: whole,
-  origin: z.enum(ORIGINS),
-  last_order_id: z.string(),
-  last_result_plan_id: z.string(),
-  last_executed_qty: z.string(),
-  last_side: z.string(),
-  updated_at: z.string(),
-  last_executed_at_ms: z.union([z.literal(""), whole]),
-  disagrees_since_ms: z.union([z.literal(""), whole]),
-};
-const ledgerHash = z.object(ledgerShape).transform((hash): Ledger => ({
-  amt: hash.last_known_amt,
-  lastTradeId: hash.last_trade_id,
-  origin: hash.origin,
-  lastExecution:
-    hash.last_executed_at_ms === ""
-      ? undefined
-      : {
-          planId: hash.last_result_plan_id,
-          orderId: hash.last_order_id,
-          side: hash.last_side,
-          qty: hash.last_executed_qty,
-          atMs: Number(hash.last_executed_at_ms),
-        },
-  ...(hash.disagrees_since_ms === "" ? {} : { disagreesSinceMs: Number(hash.disagrees_since_ms) }),
-}));
+const LEDGER_FIELDS = [
+  "last_known_amt",
+  "last_trade_id",
+  "origin",
+  "last_order_id",
+  "last_result_plan_id",
+  "last_executed_qty",
+  "last_side",
+  "updated_at",
+  "last_executed_at_ms",
+  "disagrees_since_ms",
+] as const;
 
 type Fields = Readonly<Record<string, string>>;
 
@@ -170,18 +144,48 @@ type Fields = Readonly<Record<string, string>>;
  * an amount of its own would stand beside a trade id and a version of ours, and the trades would be added to it again.
  */
 export function parseSnapshot(fields: Fields): Snapshot | undefined {
-  if (fields["fingerprint"] !== fingerprintOf(fields, snapshotShape)) return undefined;
-  return snapshotHash.safeParse(fields).data;
+  if (fields["fingerprint"] !== fingerprintOf(fields, SNAPSHOT_FIELDS)) return undefined;
+  const hash = parseRecordOrNone(snapshotRecord, fields, SNAPSHOT_FIELDS);
+  return (
+    hash && {
+      positionAmt: hash.position_amt,
+      entryPrice: hash.entry_price,
+      markPrice: hash.mark_price,
+      unrealizedPnl: hash.unrealized_pnl,
+      leverage: hash.leverage,
+      openReduceQty: hash.open_reduce_qty,
+      updateTimeMs: hash.update_time_ms,
+      tsEpochSec: Number(hash.ts_epoch),
+    }
+  );
 }
 
 /** The same of the ledger. */
 export function parseLedger(fields: Fields): Ledger | undefined {
-  if (fields["fingerprint"] !== fingerprintOf(fields, ledgerShape)) return undefined;
-  return ledgerHash.safeParse(fields).data;
+  if (fields["fingerprint"] !== fingerprintOf(fields, LEDGER_FIELDS)) return undefined;
+  const hash = parseRecordOrNone(ledgerRecord, fields, LEDGER_FIELDS);
+  if (hash === undefined) return undefined;
+  const { last_executed_at_ms: executedAtMs, disagrees_since_ms: disagreesSinceMs } = hash;
+  return {
+    amt: hash.last_known_amt,
+    lastTradeId: hash.last_trade_id,
+    origin: hash.origin,
+    lastExecution:
+      executedAtMs === ""
+        ? undefined
+        : {
+            planId: hash.last_result_plan_id,
+            orderId: hash.last_order_id,
+            side: hash.last_side,
+            qty: hash.last_executed_qty,
+            atMs: executedAtMs,
+          },
+    ...(disagreesSinceMs === "" ? {} : { disagreesSinceMs }),
+  };
 }
 
 /** Of the fields that are read back; others may be added. */
-function fingerprintOf(fields: Fields, shape: object): string {
-  const values = Object.keys(shape).map((name) => fields[name] ?? null);
+function fingerprintOf(fields: Fields, names: readonly string[]): string {
+  const values = names.map((name) => fields[name] ?? null);
   return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, FINGERPRINT_DIGITS);
 }

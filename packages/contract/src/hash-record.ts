@@ -1,0 +1,126 @@
+/** Redis hashes with a schema: one table of fields that readers parse by and the wire's document is written from. */
+import type { z } from "zod";
+import { ruleOf } from "./formats.ts";
+
+export interface Field<Value = unknown> {
+  schema: z.ZodType<Value>;
+  /** "" for text and plain numbers. */
+  unit: "" | "ms" | "s" | "%" | "coins" | "dollars";
+  /** The scripts that write it, each with when it does. */
+  written: readonly (readonly [script: string, when: string])[];
+  meaning: string;
+}
+
+/** A name that begins with `{issuer}` stands for one field of each issuer. */
+export type Fields = Readonly<Record<string, Field>>;
+
+export interface HashRecord<Of extends Fields = Fields> {
+  fields: Of;
+  /** Those that each hash has from its first write on. */
+  always: readonly string[];
+}
+
+type Hash = Readonly<Record<string, string>>;
+type Spelled<Name> = Name extends `{issuer}${infer Rest}` ? `${string}${Rest}` : Name;
+type ValueOf<One> = One extends Field<infer Value> ? Value : never;
+
+/** Its fields as text, under the names that the schema has. */
+export type Texts<Of extends HashRecord> = {
+  readonly [Name in keyof Of["fields"] as Spelled<Name>]?: string | undefined;
+};
+
+/** The values of some of its fields, `Needed` and others. */
+export type Values<Of extends HashRecord, Needed extends string, Optional extends string = never> = {
+  readonly [Name in Needed]: ValueOf<Of["fields"][Name]>;
+} & {
+  readonly [Name in Optional]?: ValueOf<Of["fields"][Name]> | undefined;
+};
+
+export type NameOf<Of extends HashRecord> = keyof Of["fields"] & string;
+
+/** A hash that is not what its schema says. Names key, field, value and rule. */
+export class RecordError extends Error {
+  override readonly name = "RecordError";
+}
+
+/**
+ * Reads the named fields; all others are passed over, whatever they hold.
+ * @throws RecordError if one is malformed, or a needed one is missing
+ */
+export function parseRecord<
+  const Of extends HashRecord,
+  Needed extends NameOf<Of>,
+  Optional extends NameOf<Of> = never,
+>(
+  { fields }: Of,
+  key: string,
+  hash: Hash,
+  needed: readonly Needed[],
+  optional: readonly Optional[] = [],
+): Values<Of, Needed, Optional> {
+  const values: Record<string, unknown> = {};
+  for (const name of [...needed, ...optional]) {
+    const field = fields[name] as Field;
+    const text = hash[name];
+    if (text === undefined && !(needed as readonly string[]).includes(name)) continue;
+    const { success, data, error } = field.schema.safeParse(text);
+    if (!success) throw new RecordError(`${key}: ${problemOf(name, text, error)}`);
+    values[name] = data;
+  }
+  return values as Values<Of, Needed, Optional>;
+}
+
+/** For a reader to whom a hash that is malformed is as good as none. */
+export function parseRecordOrNone<
+  const Of extends HashRecord,
+  Needed extends NameOf<Of>,
+  Optional extends NameOf<Of> = never,
+>(
+  record: Of,
+  hash: Hash,
+  needed: readonly Needed[],
+  optional: readonly Optional[] = [],
+): Values<Of, Needed, Optional> | undefined {
+  try {
+    return parseRecord(record, "", hash, needed, optional);
+  } catch (error) {
+    if (error instanceof RecordError) return undefined;
+    throw error;
+  }
+}
+
+/** For a reader that takes what it can: the fields that obey their rules, and in words those that do not. */
+export function readableFields<const Of extends HashRecord>(
+  { fields }: Of,
+  hash: Hash,
+): { fields: Texts<Of>; problems: string[] } {
+  const texts: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [name, text] of Object.entries(hash)) {
+    const field = fieldOf(fields, name);
+    // Of a later version, or somebody else's.
+    if (field === undefined) continue;
+    const { success, error } = field.schema.safeParse(text);
+    if (success) texts[name] = text;
+    else problems.push(problemOf(name, text, error));
+  }
+  return { fields: texts, problems };
+}
+
+/** The field that a hash's name stands for: `governor_verdict` is `{issuer}_verdict`. */
+export function schemaNameOf(fields: Fields, name: string): string | undefined {
+  return [name, name.replace(/^[a-z0-9]+(?=_)/, "{issuer}")].find((each) => Object.hasOwn(fields, each));
+}
+
+function fieldOf(fields: Fields, name: string): Field | undefined {
+  return fields[schemaNameOf(fields, name) ?? ""];
+}
+
+/** Of a longer value the beginning tells what it is. */
+const VALUE_MAX_CHARS = 80;
+
+function problemOf(name: string, text: string | undefined, error: z.ZodError | undefined): string {
+  if (text === undefined) return `${name} is missing`;
+  const rules = error?.issues.map((issue) => ruleOf(issue)) ?? [];
+  return `${name} is ${JSON.stringify(text.slice(0, VALUE_MAX_CHARS))}, and must be ${rules.join("; ")}`;
+}

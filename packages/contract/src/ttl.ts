@@ -1,0 +1,22 @@
+/** How long keys live, in seconds, where no variable says so. */
+const HOUR_SEC = 3_600;
+const DAY_SEC = 24 * HOUR_SEC;
+/** Longer than an outage, and than the time between an attempt and the operators' reset. */
+const WEEK_SEC = 7 * DAY_SEC;
+
+export const TTL_SEC = {
+  published: 300,
+  /** The plan's record, from the opening of an attempt on. */
+  plan: DAY_SEC,
+  spent: WEEK_SEC,
+  /** An order key, once it is settled. As long as its spent permits. */
+  order: WEEK_SEC,
+  /** What an issuer remembers of a plan whose order was or may have been executed. As long as the order. */
+  booked: WEEK_SEC,
+  /** An issuer's answers, unless it has a variable for it. */
+  permit: 60,
+  denial: HOUR_SEC,
+  disarmOfDay: DAY_SEC,
+  snapshot: HOUR_SEC,
+  ledger: DAY_SEC,
+} as const;
