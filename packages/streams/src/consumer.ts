@@ -11,15 +11,15 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { dispositionOf, isUnanswered } from "@quantum/redis";
-import { Acknowledgements } from "./acknowledgements.ts";
 import type { ConsumerOptions } from "./consumer-options.ts";
-import { moveToDeadLetter } from "./dead-letter.ts";
+import { Disposal } from "./disposal.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
 import type { ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
 import { bringBackGroup } from "./moved-group.ts";
-import { bringBackDeliveries, claimIdle, countDeliveries, giveBack, keepClaimed } from "./pending.ts";
+import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
+import { Unbegun } from "./unbegun.ts";
 
 const CONCURRENCY = 256;
 const RECLAIM_IDLE_MS = 10_000;
@@ -32,12 +32,9 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Ids of the entries that are being handled, or wait for one of their key, and since when: the oldest first. */
   readonly #inFlight = new Map<string, number>();
   readonly #tails = new Map<string, Promise<void>>();
-  /** Given to this consumer while it stopped. */
-  readonly #unbegun = new Set<string>();
-  /** The last entry that a read has brought as a new one. */
-  #newest: string | undefined;
   readonly #reader: GroupReader;
-  readonly #acknowledgements: Acknowledgements;
+  readonly #disposal: Disposal;
+  readonly #unbegun: Unbegun;
   #running: Promise<void> | undefined;
   #reclaiming: Promise<void> | undefined;
   #reclaimCursor = "0-0";
@@ -64,7 +61,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       ...options,
     };
     this.#reader = new GroupReader(this.#options);
-    this.#acknowledgements = new Acknowledgements(this.#options);
+    this.#disposal = new Disposal(this.#options);
+    this.#unbegun = new Unbegun(this.#options);
   }
 
   get stream(): string {
@@ -113,11 +111,9 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     await this.#running;
     await this.#reclaiming;
     while (this.#inFlight.size > 0) await this.#nextFreed();
-    const { acknowledge, reclaimIdleMs: idleMs } = this.#options;
-    if (!acknowledge) return;
-    await giveBack(this.#options, { unbegun: this.#unbegun, newest: this.#newest, idleMs }).catch(
-      (error: unknown) => this.#failed("give back what was not begun", error),
-    );
+    if (!this.#options.acknowledge) return;
+    const giving = this.#unbegun.giveBack();
+    await giving.catch((error: unknown) => this.#failed("give back what was not begun", error));
   }
 
   async #createGroup(): Promise<void> {
@@ -159,7 +155,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
           throw error;
         }
         this.lastProgressMs = performance.now();
-        if (cursor === ">") this.#newest = raw.at(-1)?.[0] ?? this.#newest;
+        if (cursor === ">") this.#unbegun.brought(raw);
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
           // Meanwhile reclaimed entries may have taken the room.
@@ -222,7 +218,10 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       disposition = { kind: "retry", reason: asError(error).message };
     }
     try {
-      await this.#repeatUnanswered(`dispose of ${entry.id}`, () => this.#dispose(entry, disposition));
+      const dead = await this.#repeatUnanswered(`dispose of ${entry.id}`, () =>
+        this.#disposal.of(entry, disposition),
+      );
+      if (dead !== undefined) this.emit("deadLettered", { entry, reason: dead });
     } catch (error) {
       this.#failed(`dispose of ${entry.id}`, error);
     }
@@ -243,28 +242,6 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         this.#failed(doing, error);
         await this.#pause(attempt);
       }
-    }
-  }
-
-  async #dispose(entry: Entry, disposition: Disposition): Promise<void> {
-    const { redis, keys, stream, group, maxDeliveries, acknowledge } = this.#options;
-    if (!acknowledge) return;
-    const dead = async (reason: string) => {
-      const moved = await moveToDeadLetter(redis, keys, { stream, group, entry, reason });
-      if (moved) this.emit("deadLettered", { entry, reason });
-    };
-    switch (disposition.kind) {
-      case "done":
-        return;
-      case "ack":
-        await this.#acknowledgements.add(entry.id);
-        return;
-      case "dead":
-        await dead(disposition.reason);
-        return;
-      case "retry":
-        if (entry.deliveries >= maxDeliveries)
-          await dead(`given up after ${entry.deliveries} deliveries: ${disposition.reason}`);
     }
   }
 

@@ -38,7 +38,7 @@ export async function claimIdle(
 }
 
 /** Looked at in one page. */
-const LOOKED_AT = 1_000;
+export const LOOKED_AT = 1_000;
 
 /**
  * Entries that were delivered while Redis's clock was ahead would be idle, and so be taken over, only once it has caught
@@ -81,30 +81,4 @@ export async function countDeliveries(member: Member, entries: readonly Entry[])
       return { ...entry, deliveries: found?.[3] ?? 1 };
     }),
   );
-}
-
-/**
- * Gives back what this consumer, which stops, has never begun to handle: that delivery is not counted, and it is anybody's at
- * once. Besides what it knows of, that is what an answer held that was lost as the connection closed.
- *
- * @param unbegun ids of entries that it was given @param newest the last entry that it was given as a new one, if any
- */
-export async function giveBack(
-  { redis, stream, group, consumer }: Member,
-  { unbegun, newest, idleMs }: { unbegun: ReadonlySet<string>; newest: string | undefined; idleMs: number },
-): Promise<void> {
-  const pending = async (start: string) =>
-    (await redis.xpending(stream, group, start, "+", LOOKED_AT, consumer)) as [
-      string,
-      string,
-      number,
-      number,
-    ][];
-  const known = unbegun.size === 0 ? [] : (await pending("-")).filter(([id]) => unbegun.has(id));
-  const lost =
-    newest === undefined ? [] : (await pending(`(${newest}`)).filter(([, , , count]) => count === 1);
-  for (const [id, , , deliveries] of [...known, ...lost])
-    await redis.xclaim(
-      ...([stream, group, consumer, 0, id, "IDLE", idleMs, "RETRYCOUNT", deliveries - 1, "JUSTID"] as const),
-    );
 }
