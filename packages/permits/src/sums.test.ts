@@ -109,6 +109,22 @@ describe("limits that are used up", () => {
     expect(await contents()).toEqual(healed);
   });
 
+  // P3.3 decides by a promised quantity that it has read before.
+  it.each(damages.filter(([what]) => /^(totals deleted|the seal|reserved)/.test(what)))(
+    "promise no quantity twice with %s: the caller decides again",
+    async (_, damage) => {
+      const releases = (await redis.hget(totals, "releases")) ?? "0";
+      await damage();
+      const attempt = await publish(THIRD_PLAN);
+      const limit = { kind: "open", amount: "qty", max: 10n, as_of: releases } as const;
+      expect(await issue(granted({ qty: 7n }, [limit]), attempt, THIRD_PLAN)).toMatchObject({
+        kind: "conflict",
+        reserved: 4n,
+      });
+      expect(await redis.exists(keys.permit("governor", THIRD_PLAN))).toBe(0);
+    },
+  );
+
   it.each([
     ["deleted", () => redis.del(charges)],
     ["of another type", () => redis.multi().del(charges).lpush(charges, "vandal").exec()],
