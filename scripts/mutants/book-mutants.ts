@@ -122,7 +122,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/issue.lua",
-        find: "  if not was_right then return { 'UNBALANCED' } end\n",
+        find: "if verdict == 'granted' and limits ~= '' and not sums.were_right then return { 'UNBALANCED' } end\n",
         replace: "",
       },
     ],
