@@ -1,7 +1,7 @@
 /** Rules of the code base that no compiler knows: who may touch what, and where names are built. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -27,6 +27,21 @@ const product = files.filter((file) => file.endsWith(".ts") && !isTest(file));
 const offenders = (pattern: RegExp, ...allowed: string[]) =>
   product.filter((file) => pattern.test(codeOf(file)) && !allowed.some((folder) => file.startsWith(folder)));
 
+/** Every circle that a walk comes upon, each as its files in order. */
+function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const circles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    const from = path.indexOf(file);
+    if (from >= 0) circles.push(path.slice(from));
+    if (from >= 0 || done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return circles;
+}
+
 describe("imports", () => {
   it.each([
     ["permits", "packages/permits/"],
@@ -48,6 +63,33 @@ describe("imports", () => {
     expect(offenders(/from "@quantum\/[a-z-]+\/|from "(\.\.\/)+(packages|services)\//, ...WRITERS)).toEqual(
       [],
     );
+  });
+
+  it("go in no circle", () => {
+    const own = new Set(files);
+    const imported = (file: string) =>
+      [...textOf(file).matchAll(/\b(?:from|import)[ (]"((?:\.|@quantum\/)[^"]+)"/g)]
+        .map(([, name = ""]) =>
+          name.startsWith(".")
+            ? join(dirname(file), name)
+            : (name.replace("@quantum/", "packages/") + "/src/index.ts").replace("packages/lua/src", "lua"),
+        )
+        .filter((name) => own.has(name));
+    const graph = new Map(
+      files.filter((file) => !file.endsWith(".lua")).map((file) => [file, imported(file)]),
+    );
+    expect(circlesOf(graph)).toEqual([]);
+    // The rule would hold for nothing if imports were not found, or circles were not.
+    expect(graph.get("packages/issuer/src/run-issuer.ts")).toContain("packages/streams/src/index.ts");
+    expect(
+      circlesOf(
+        new Map([
+          ["a", ["b"]],
+          ["b", ["c"]],
+          ["c", ["b"]],
+        ]),
+      ),
+    ).toEqual([["b", "c"]]);
   });
 
   it("end in .ts where they are relative", () => {

@@ -1,7 +1,8 @@
 /** Throws faults, one at a time, and times how long the pipeline needs after each until it works as before. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Dice } from "./dice.ts";
-import { FAULTS, type Ground, type Hit } from "./faults.ts";
+import type { Ground, Hit } from "./fault-kind.ts";
+import { FAULTS } from "./faults.ts";
 
 export interface ThrownFault extends Hit {
   /** When it began, had ended and was recovered from, by performance.now(). */

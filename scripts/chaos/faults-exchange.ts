@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Big } from "big.js";
 import { z } from "zod";
-import type { FaultKind, Ground } from "./faults.ts";
+import type { FaultKind, Ground } from "./fault-kind.ts";
 
 /** exchange-sim's faults of one order, and its errors by code. */
 const ORDER_FAULTS = [

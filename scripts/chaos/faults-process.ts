@@ -1,6 +1,6 @@
 /** Faults of processes: they die, at any moment or between two commands, they freeze; and load. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { FaultKind, Ground } from "./faults.ts";
+import type { FaultKind, Ground } from "./fault-kind.ts";
 import type { Member } from "./world.ts";
 
 const STOP_MS = 2_000;

@@ -3,7 +3,7 @@ import { readdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { anyMember } from "./faults-process.ts";
-import type { FaultKind, Ground } from "./faults.ts";
+import type { FaultKind, Ground } from "./fault-kind.ts";
 import type { StreamName } from "../start/history.ts";
 
 const DOWN_MS = { low: 100, high: 3_000 } as const;

@@ -4,7 +4,7 @@
  * it; what was deleted unread by those whom it was for ends as the table of states says.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { FaultKind, Ground, Hit } from "./faults.ts";
+import type { FaultKind, Ground, Hit } from "./fault-kind.ts";
 import { standStill } from "./faults-redis.ts";
 
 /** Long enough that plans wait in vain for it, and that `/readyz` is asked. */

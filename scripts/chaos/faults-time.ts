@@ -1,7 +1,7 @@
 /** Faults of wall clocks: one steps far, or by little, and is right again some seconds later. */
 import { setTimeout as delay } from "node:timers/promises";
 import { anyMember } from "./faults-process.ts";
-import type { FaultKind, Ground } from "./faults.ts";
+import type { FaultKind, Ground } from "./fault-kind.ts";
 
 const SHIFTS_MS = [3_600_000, -3_600_000, 15_000, -15_000] as const;
 const HELD_MS = { low: 500, high: 5_000 } as const;

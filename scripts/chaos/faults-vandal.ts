@@ -5,7 +5,7 @@ import { isLater } from "../start/stream-tail.ts";
 import type { StreamName } from "../start/history.ts";
 import { Dice } from "./dice.ts";
 import { anyMember } from "./faults-process.ts";
-import type { FaultKind, Ground } from "./faults.ts";
+import type { FaultKind, Ground } from "./fault-kind.ts";
 import { readUnique } from "./record.ts";
 
 const STRIKES = 20;

@@ -1,44 +1,11 @@
-/** Every kind of fault that a campaign knows, and the order in which one is thrown. */
-import type { Halt } from "../start/evidence.ts";
-import type { StreamTail } from "../start/stream-tail.ts";
-import type { Dice } from "./dice.ts";
+/** Every kind of fault that a campaign knows. */
+import type { FaultKind } from "./fault-kind.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";
 import { REDIS_FAULTS } from "./faults-redis.ts";
 import { STREAM_FAULTS } from "./faults-streams.ts";
-import { VANDAL_FAULTS } from "./faults-vandal.ts";
 import { TIME_FAULTS } from "./faults-time.ts";
-import type { Losses } from "./losses.ts";
-import type { Proposer } from "./proposer.ts";
-import type { Recorder } from "./record.ts";
-import type { World } from "./world.ts";
-
-/** What a fault may reach for. */
-export interface Ground {
-  world: World;
-  dice: Dice;
-  history: Recorder;
-  tail: StreamTail;
-  proposer: Proposer;
-  losses: Losses;
-  /** When the kill switch was on, by Redis's clock. */
-  halts: Halt[];
-}
-
-/** One fault that was done. */
-export interface Hit {
-  kind: string;
-  target: string;
-}
-
-export interface FaultKind {
-  /** One line for `--help`. */
-  readonly meaning: string;
-  /** How often it is thrown, compared with the others. */
-  readonly weight: number;
-  /** Does it and undoes it: what follows is recovery. */
-  readonly run: (ground: Ground) => Promise<Hit[]>;
-}
+import { VANDAL_FAULTS } from "./faults-vandal.ts";
 
 export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...PROCESS_FAULTS,

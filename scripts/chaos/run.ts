@@ -13,7 +13,7 @@ import { StreamTail } from "../start/stream-tail.ts";
 import { type ThrownFault, throwFaults } from "./campaign.ts";
 import { closableOf } from "./closable.ts";
 import { Dice } from "./dice.ts";
-import type { Ground } from "./faults.ts";
+import type { Ground } from "./fault-kind.ts";
 import { type Judgement, judge } from "./judge.ts";
 import { Losses } from "./losses.ts";
 import type { Options } from "./options.ts";

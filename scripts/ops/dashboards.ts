@@ -1,6 +1,7 @@
 /** All dashboards, and the files that Grafana is provisioned with. */
 import { join } from "node:path";
-import { type DashboardSource, toGrafana } from "./dashboard.ts";
+import { toGrafana } from "./dashboard.ts";
+import type { DashboardSource } from "./dashboard-source.ts";
 import { issuers } from "./issuers.ts";
 import { pipeline } from "./pipeline.ts";
 import { streamsAndRedis } from "./streams-and-redis.ts";

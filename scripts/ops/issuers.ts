@@ -1,4 +1,4 @@
-import type { DashboardSource } from "./dashboard.ts";
+import type { DashboardSource } from "./dashboard-source.ts";
 
 const PER_SECOND = "suffix:/s";
 

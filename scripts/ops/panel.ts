@@ -23,7 +23,7 @@ import type {
   FieldConfig as LinesField,
   Options as LinesOptions,
 } from "@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen";
-import type { PanelSource } from "./dashboard.ts";
+import type { PanelSource } from "./dashboard-source.ts";
 
 const TYPES = { lines: "timeseries", stat: "stat", heatmap: "heatmap" };
 

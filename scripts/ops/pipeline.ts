@@ -1,5 +1,5 @@
 import { PIPELINE } from "@quantum/topology";
-import type { DashboardSource } from "./dashboard.ts";
+import type { DashboardSource } from "./dashboard-source.ts";
 
 const PER_SECOND = "suffix:/s";
 

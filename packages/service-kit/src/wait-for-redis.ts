@@ -9,16 +9,16 @@ import {
   unusable,
   waitsFor,
 } from "@quantum/redis";
+import type { Logger } from "pino";
 import { ConfigError, type RedisConfig, redisVariable } from "./config.ts";
 import { refusal } from "./redis-readiness.ts";
-import type { BareContext } from "./service.ts";
 
 const REDIS_RETRY_MS = 1_000;
 /** Waits for what passes, and says it. Throws {@link ConfigError} for what does not, and names the variable. */
 export async function waitForRedis(
   redis: RedisClient,
   config: RedisConfig,
-  { log, waiting }: Pick<BareContext<unknown>, "log" | "waiting">,
+  { log, waiting }: { log: Logger; waiting: (what: string | undefined) => void },
 ): Promise<RedisFacts> {
   for (;;) {
     try {

@@ -13,7 +13,7 @@ import {
   type Trade,
 } from "@quantum/exchange";
 import { Big } from "big.js";
-import type { Answer, KnownOrder } from "./questions.ts";
+import type { Answer, KnownOrder, Statement } from "./order.ts";
 
 export interface OrderIntent {
   side: Side;
@@ -140,14 +140,7 @@ export function weigh({ order, venueMs }: Evidence, windowEndMs: number): Findin
 /** What follows once the exchange has denied the order for long enough, and its account shows nothing of it. */
 export const NOT_PLACED_BY_EVIDENCE: Settlement = withoutOrder("NOT_PLACED", "not_placed_by_evidence", "");
 
-/** What an operator states of an order in doubt. */
-export interface Statement {
-  outcome: "EXECUTED" | "NOT_PLACED";
-  /** What was executed, as decimal text; "" of NOT_PLACED. */
-  quantity: string;
-}
-
-/** What follows from it, once the exchange has denied the order and its account does not list it. */
+/** What follows from an operator's statement, once the exchange has denied the order and its account does not list it. */
 export function settlementAsStated({ outcome, quantity }: Statement): Settlement {
   if (outcome === "NOT_PLACED") return withoutOrder(outcome, "not_placed_by_operator", "");
   return { outcome, reason: "", detail: STATED, orderId: "", executedQty: quantity, avgPrice: "" };

@@ -2,12 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { Placement } from "@quantum/exchange";
 import type { Doubt, Settlement } from "./decide.ts";
-
-export interface OrderRef {
-  planId: string;
-  symbol: string;
-  step: string;
-}
+import type { OrderRef } from "./order.ts";
 
 export interface Events {
   /** Claimed and about to be sent. */

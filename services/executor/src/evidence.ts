@@ -1,7 +1,7 @@
 /** What the exchange says about an order: by its client order id, and by what an order leaves behind in the account. */
 import { type Exchange, ExchangeError, type ListedOrder } from "@quantum/exchange";
 import { type AccountFinding, type Evidence, judgeAccount } from "./decide.ts";
-import type { KnownOrder } from "./questions.ts";
+import type { KnownOrder } from "./order.ts";
 
 const NO_SUCH_SYMBOL = -1121;
 /** The permits' position is no older than this, and the clocks of Redis and venue are no further apart. */

@@ -15,7 +15,8 @@ import { clientOrderId, concernOf, type Exchange, type RuleBook } from "@quantum
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
 import { afterPlacement, type Doubt, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import type { ClaimedOrder, Orders } from "./orders.ts";
+import type { ClaimedOrder } from "./order.ts";
+import type { Orders } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 
 export interface HandlerOptions {

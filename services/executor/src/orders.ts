@@ -3,20 +3,12 @@ import { type ExecuteEntry, type Keys, TTL_SEC } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Doubt, type OrderIntent, type Settlement, stepsResults } from "./decide.ts";
-import type { ExecutorEvents, OrderRef } from "./events.ts";
+import type { ExecutorEvents } from "./events.ts";
+import type { ClaimedOrder } from "./order.ts";
 
 const claimScript = bindScript("orders/claim");
 const doubtScript = bindScript("orders/doubt");
 const settleScript = bindScript("orders/settle");
-
-/** A claimed order. */
-export interface ClaimedOrder extends OrderRef {
-  attempt: string;
-  entryId: string;
-  clientOrderId: string;
-  side: string;
-  quantity: string;
-}
 
 export interface ClaimRequest {
   entryId: string;

@@ -22,7 +22,8 @@ import {
   wrongType,
 } from "./order-scripts.fixture.ts";
 import { keepLateOrders } from "./late-orders.ts";
-import { createQuestions, type KnownOrder, type Note } from "./questions.ts";
+import type { KnownOrder } from "./order.ts";
+import { createQuestions, type Note } from "./questions.ts";
 
 useRedis();
 

@@ -11,9 +11,9 @@ import {
   type Values,
 } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
-import { type Settlement, type Statement, stepsResults } from "./decide.ts";
+import { type Settlement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import type { ClaimedOrder } from "./orders.ts";
+import type { Answer, ClaimedOrder, KnownOrder } from "./order.ts";
 
 const askScript = bindScript("orders/ask");
 const noteScript = bindScript("orders/note");
@@ -27,29 +27,12 @@ export const LATE_LONGEST_PAUSE_MS = 3_600_000;
 /** For so long such an order is asked about. */
 const LATE_MS = 24 * 3_600_000;
 
-/** A claimed order as Redis knows it. */
-export interface KnownOrder extends ClaimedOrder {
-  /** `NOT_PLACED`: by evidence of absence, and asked about in case it shows up. */
-  state: "SENT" | "UNKNOWN" | "NOT_PLACED";
-  claimedAtMs: number;
-  /** In venue time: when its send window began, and after which nothing of it can be executed. */
-  venueMs: number;
-  windowEndMs: number;
-  /** The position that its permits spoke of; undefined where the claim did not say. */
-  positionAmt: string | undefined;
-  /** What an operator states of it. */
-  stated: Statement | undefined;
-}
-
 export interface Listed {
   planId: string;
   symbol: string;
   /** It ended by evidence of absence, and is asked about seldom. */
   isLate: boolean;
 }
-
-/** What a question brought: `absent` and `there` are evidence, `none` is neither. */
-export type Answer = "absent" | "there" | "none";
 
 export interface Note {
   answer: Answer;

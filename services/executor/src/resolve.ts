@@ -14,14 +14,9 @@ import {
 } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { askAccount, askFor } from "./evidence.ts";
+import type { Answer, KnownOrder } from "./order.ts";
 import type { Orders } from "./orders.ts";
-import {
-  type Answer,
-  type KnownOrder,
-  LATE_LONGEST_PAUSE_MS,
-  LONGEST_PAUSE_MS,
-  type Questions,
-} from "./questions.ts";
+import { LATE_LONGEST_PAUSE_MS, LONGEST_PAUSE_MS, type Questions } from "./questions.ts";
 
 /** With nothing due, so often the index is looked at. Also the pause after an error of Redis. */
 const LOOK_EVERY_MS = 1_000;
