@@ -8,6 +8,7 @@
  * it is being killed before the step that follows. For the same reason, reads are no steps, of Redis or of the exchange;
  * only a read that takes entries out of a stream is one, as it leaves them pending.
  */
+import { createBinanceExchange } from "@quantum/exchange";
 import { loadScript } from "@quantum/lua";
 import { fieldsOf } from "@quantum/streams";
 import { type ProxyFrame, type ServiceProcess, startFaultProxy, type Verdict } from "@quantum/testkit";
@@ -18,7 +19,15 @@ import { eventually, ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } 
 
 const SCRIPTS = [
   ...["plans/open", "permits/issue", "permits/consume", "permits/settle_reservation"],
-  ...["orders/claim", "orders/doubt", "orders/settle", "ledger/store"],
+  ...[
+    "orders/claim",
+    "orders/doubt",
+    "orders/settle",
+    "orders/ask",
+    "orders/note",
+    "orders/adopt",
+    "ledger/store",
+  ],
 ];
 const ENVIRONMENT: Partial<Record<PipelineName, Record<string, string>>> = {
   // Permits are waited for until a killed issuer is back; an order that may have been sent is not asked about for long.
@@ -46,42 +55,56 @@ export interface EnumerationOptions {
   fault?: string;
   /** The first step to die at: the path before it is another enumeration's. */
   from?: string;
+  /** Only these steps: questions are asked again and again, and one of them stands for all. */
+  at?: readonly string[];
+  /** Each plan's order, which was not placed, shows up once its plan has ended. The path begins there. */
+  showsUp?: boolean;
 }
 
 export async function enumerateCrashPoints(
   victim: PipelineName,
-  { fault, from }: EnumerationOptions = {},
+  { fault, from, at, showsUp = false }: EnumerationOptions = {},
 ): Promise<Enumeration> {
-  const rig = await startCrashRig(victim, fault);
+  const rig = await startCrashRig(victim, fault, showsUp);
   const enumeration: Enumeration = { points: [], missed: [], troubles: [] };
   try {
     // The first plan only ends the reads with which the services have started.
     const warmUp = await rig.live(undefined);
     const { steps, troubles } = await rig.live(undefined);
     enumeration.troubles.push(...warmUp.troubles, ...troubles);
-    for (const step of steps.slice(from === undefined ? 0 : steps.indexOf(from))) {
+    const path = steps.slice(from === undefined ? 0 : steps.indexOf(from));
+    for (const step of path.filter((name) => at?.includes(name) ?? true)) {
       let life = await rig.live(step);
       for (let lives = 1; !life.killed && lives < LIVES_MAX; lives += 1) life = await rig.live(step);
       enumeration[life.killed ? "points" : "missed"].push(step);
       enumeration.troubles.push(...life.troubles.map((trouble) => `killed ${step}: ${trouble}`));
     }
+    // What a restarted victim did after its plan was looked at.
+    enumeration.troubles.push(...(await rig.allTroubles()));
   } finally {
     await rig.stop();
   }
   return enumeration;
 }
 
-async function startCrashRig(victimName: PipelineName, fault: string | undefined) {
+async function startCrashRig(victimName: PipelineName, fault: string | undefined, showsUp: boolean) {
   const rig = await startRig();
   let victim: ServiceProcess | undefined;
   let steps: string[] = [];
   let wanted: string | undefined;
   let killed = false;
+  const planIds: string[] = [];
+  /** The path has begun. */
+  let begun = !showsUp;
 
   const onFrame = (frame: ProxyFrame): Verdict => {
     if (killed) return "drop";
     const name = stepOf(frame);
-    if (name === undefined) return "pass";
+    if (name === undefined || isOfAnother(frame, planIds.at(-1))) return "pass";
+    if (!begun) {
+      begun = name === "after EVALSHA orders/settle";
+      return "pass";
+    }
     const occurrence = steps.filter((step) => step.startsWith(`${name} #`)).length + 1;
     const step = `${name} #${occurrence}`;
     steps.push(step);
@@ -111,17 +134,30 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
   );
   victim = await start(victimName);
 
-  let plans = 0;
-  return {
+  const resultCount = showsUp ? 2 : 1;
+  const isDenied = () => killed || steps.includes("after EVALSHA orders/note #1");
+  const rigOfCrash = {
     /** One plan, during which the victim is killed at the step, if that comes. */
-    async live(step: string | undefined) {
-      const fields = nextProposal(SYMBOLS[(plans += 1) % SYMBOLS.length] ?? "");
+    async live(step: string | undefined): Promise<Life> {
+      const fields = nextProposal(SYMBOLS[planIds.length % SYMBOLS.length] ?? "");
       const id = planIdOf(fields);
+      planIds.push(id);
       if (fault !== undefined) await orderFault(rig.venueUrl, fault);
-      [steps, wanted] = [[], step];
+      [steps, wanted, begun] = [[], step, !showsUp];
       await rig.client.xadd(rig.keys.streams.proposal, "*", ...Object.entries(fields).flat());
-      const undisturbed = ended(rig, id, step);
-      await Promise.race([undisturbed.catch(() => undefined), victim?.exited]);
+      const undisturbed = ended(rig, id, step, resultCount);
+      const quiet = undisturbed.catch(() => undefined);
+      if (showsUp) {
+        const probe = async () => isDenied() || (await endedWithoutOrder(rig, id)) || undefined;
+        const found = await eventually(probe, ENDED_MS, `the order of ${id} is denied after its plan's end`);
+        // A busy machine was too slow for its permits or its claim: no order could show up.
+        if (found === ENDED) {
+          planIds.pop();
+          return rigOfCrash.live(step);
+        }
+        await sendLate(rig, id);
+      }
+      await Promise.race([quiet, victim?.exited]);
       const life = { steps, killed };
       wanted = undefined;
       if (killed) {
@@ -131,14 +167,17 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
         killed = false;
         victim = await start(victimName);
       }
-      await (life.killed ? ended(rig, id, step) : undisturbed);
-      return { ...life, troubles: await troublesOf(rig, id) };
+      await (life.killed ? ended(rig, id, step, resultCount) : undisturbed);
+      return { ...life, troubles: await troublesOf(rig, id, resultCount) };
     },
+    allTroubles: async () =>
+      (await Promise.all(planIds.map((id) => troublesOf(rig, id, resultCount)))).flat(),
     async stop(): Promise<void> {
       await rig.stop();
       await Promise.all([redisProxy.close(), venueProxy.close()]);
     },
   };
+  return rigOfCrash;
 }
 
 /** `before EVALSHA orders/claim`, `after 200 POST /fapi/v1/order`; undefined for what is no step. */
@@ -150,6 +189,11 @@ function stepOf({ direction, summary }: ProxyFrame): string | undefined {
   return writes || name.startsWith("XREADGROUP ") ? `after ${name}` : undefined;
 }
 
+/** A question about the order of an earlier plan, which is asked about for a day. */
+function isOfAnother({ summary }: ProxyFrame, planId: string | undefined): boolean {
+  return / orders\/(ask|note|adopt) /.test(summary) && !summary.endsWith(`:${planId}`);
+}
+
 async function orderFault(venueUrl: string, kind: string): Promise<void> {
   await fetch(`${venueUrl}/sim/faults`, { method: "DELETE" });
   await fetch(`${venueUrl}/sim/faults`, {
@@ -159,11 +203,42 @@ async function orderFault(venueUrl: string, kind: string): Promise<void> {
   });
 }
 
+interface Life {
+  steps: string[];
+  killed: boolean;
+  troubles: string[];
+}
+
+const ENDED = "ended";
+
+async function endedWithoutOrder({ client, keys }: Rig, planId: string): Promise<typeof ENDED | undefined> {
+  const [state, reason] = await client.hmget(keys.plan(planId), "state", "reason");
+  const never = state === "BLOCKED" || (state === "NOT_PLACED" && reason !== "not_placed_by_evidence");
+  return never ? ENDED : undefined;
+}
+
+const ACCOUNT = { apiKey: "sim-key", apiSecret: "sim-secret", timeoutMs: 2_000, recvWindowMs: 5_000 };
+
+/** As a request that was under way for as long as its plan lasted. */
+async function sendLate({ client, keys, venueUrl }: Rig, planId: string): Promise<void> {
+  const claim = await client.hgetall(keys.order(planId));
+  const exchange = createBinanceExchange({ ...ACCOUNT, baseUrl: venueUrl });
+  const { outcome } = await exchange.placeReduceOnlyMarket({
+    symbol: claim["symbol"] ?? "",
+    side: claim["side"] === "BUY" ? "BUY" : "SELL",
+    quantity: claim["quantity"] ?? "",
+    clientOrderId: claim["client_order_id"] ?? "",
+    timestampMs: exchange.now(),
+    recvWindowMs: ACCOUNT.recvWindowMs,
+  });
+  if (outcome !== "answered") throw new Error(`the late order of ${planId}: ${outcome}`);
+}
+
 /** @throws Error saying what has not ended */
-async function ended(rig: Rig, planId: string, step: string | undefined): Promise<void> {
+async function ended(rig: Rig, planId: string, step: string | undefined, results: number): Promise<void> {
   let open: string[] = [];
   const isOver = async () => {
-    open = await stillOpen(rig, planId);
+    open = await stillOpen(rig, planId, results);
     return open.length === 0 ? true : undefined;
   };
   await eventually(isOver, ENDED_MS, `${planId} ends`).catch((cause: unknown) => {
@@ -177,7 +252,7 @@ interface Position {
 }
 
 /** What of a plan, or of the whole pipeline, has not come to its end. */
-async function stillOpen(rig: Rig, planId: string): Promise<string[]> {
+async function stillOpen(rig: Rig, planId: string, results: number): Promise<string[]> {
   const { client, keys } = rig;
   const [state, left, unsettled, { positions }] = await Promise.all([
     client.hget(keys.plan(planId), "state"),
@@ -188,6 +263,7 @@ async function stillOpen(rig: Rig, planId: string): Promise<string[]> {
   const open = left.map(({ what }) => what).concat(unsettled);
   if (state === null || ["WAITING", "PERMITTED", "SENT", "UNKNOWN"].includes(state))
     open.push(`it is ${state}`);
+  if (results > 1 && state === "NOT_PLACED") open.push("it is not corrected");
   for (const { symbol, positionAmt } of positions) {
     const amount = await client.hget(keys.ledger(symbol), "last_known_amt");
     if (Number(amount) !== Number(positionAmt))
@@ -197,7 +273,7 @@ async function stillOpen(rig: Rig, planId: string): Promise<string[]> {
 }
 
 /** I1, I3, I4, and that the result says what the exchange did. */
-async function troublesOf(rig: Rig, planId: string): Promise<string[]> {
+async function troublesOf(rig: Rig, planId: string, resultCount: number): Promise<string[]> {
   const { client, keys } = rig;
   const entriesOf = async (stream: string) =>
     ((await client.xrange(stream, "-", "+")) as [string, string[]][])
@@ -212,17 +288,18 @@ async function troublesOf(rig: Rig, planId: string): Promise<string[]> {
   ]);
   const orders = ordersByPlan(state).get(planId) ?? 0;
   const order = state.orders.find(({ clientOrderId }) => clientOrderId === `qp-${planId}-1`);
-  const outcome = results[0]?.["outcome"];
+  // One terminal result; where the order showed up, that one says NOT_PLACED, and one more corrects it.
+  const last = results.at(-1);
+  const outcome = last?.["outcome"];
+  const isCorrected = results[0]?.["outcome"] === "NOT_PLACED" && (last?.["corrects"] ?? "") !== "";
   const handovers = spent === null ? 0 : 1;
   const checks: [boolean, string][] = [
-    [results.length === 1, `${results.length} results`],
+    [results.length === resultCount, `${results.length} results`],
+    [isCorrected === resultCount > 1, `it is ${isCorrected ? "" : "not "}corrected`],
     [outcome === record["state"], `its result is ${outcome} and its record ${record["state"]}`],
     [executes.length === handovers, `${executes.length} execute entries of ${handovers} spent attempts`],
     [orders === (outcome === "EXECUTED" ? 1 : 0), `${orders} orders, and it is ${outcome}`],
-    [
-      (order?.executedQty ?? "") === (results[0]?.["executed_qty"] ?? ""),
-      `${order?.executedQty} were executed`,
-    ],
+    [(order?.executedQty ?? "") === (last?.["executed_qty"] ?? ""), `${order?.executedQty} were executed`],
   ];
   return checks.filter(([holds]) => !holds).map(([, trouble]) => `${planId}: ${trouble}`);
 }
