@@ -65,6 +65,25 @@ describe("summarize", () => {
     });
   });
 
+  it("counts a correction, and takes what it corrects for executed", () => {
+    const evidence = evidenceOf([plan("EXECUTED")]);
+    const [result] = evidence.results;
+    if (result === undefined) throw new Error("it has a result");
+    const denied = {
+      outcome: "NOT_PLACED" as const,
+      executed: false,
+      executedQty: "",
+      reason: "not_placed_by_evidence",
+    };
+    evidence.results.unshift({ ...result, ...denied, id: "1-0" });
+    Object.assign(result, { corrects: "1-0" });
+    const findings = checkInvariants(evidence);
+    const summary = summarize(evidence, findings, FRAME);
+    expect(summary).toMatchObject({ plans: 1, executed: 1, not_executed: {}, corrections: 1 });
+    expect(summary.invariants).toMatchObject({ I3: true, I4: true });
+    expect(renderSummary(summary, evidence, findings).join("\n")).toContain("in doubt 0, corrections 1, ");
+  });
+
   it("counts repeated proposals as duplicates, not as plans", () => {
     expect(summaryOf([plan("EXECUTED")], { proposals: 3 }).summary).toMatchObject({
       plans: 1,

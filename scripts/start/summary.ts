@@ -21,6 +21,8 @@ export interface Summary {
   /** Permits spent and no order executed, by reason. */
   not_executed: Counts;
   in_doubt: number;
+  /** Results that said NOT_PLACED of an order that showed up later. */
+  corrections: number;
   /** From publication to verdict, in ms; null where no plan has waited. */
   wait_ms: {
     min: number | null;
@@ -78,6 +80,7 @@ export function summarize(evidence: Evidence, findings: Findings, frame: RunFram
   ]);
   const ended = new Set(results.map((result) => result.attempt));
   const refused = results.filter((result) => !spent.has(result.attempt));
+  const corrected = new Set(results.flatMap(({ corrects }) => corrects ?? []));
   const of = (outcome: string) => refused.filter((result) => result.outcome === outcome);
   const blocked = countBy(of("BLOCKED").map((result) => result.reason));
   const skipped = countBy(of("SKIP").map((result) => result.reason));
@@ -102,11 +105,14 @@ export function summarize(evidence: Evidence, findings: Findings, frame: RunFram
     duplicates: frame.proposals - proposedPlanIds.size,
     executed: results.filter((result) => result.executed).length,
     not_executed: countBy(
-      results.flatMap(({ outcome, reason }) =>
-        outcome === "REJECTED" || outcome === "NOT_PLACED" ? [reason] : [],
-      ),
+      results
+        .filter(({ id }) => !corrected.has(id))
+        .flatMap(({ outcome, reason }) =>
+          outcome === "REJECTED" || outcome === "NOT_PLACED" ? [reason] : [],
+        ),
     ),
     in_doubt: new Set(executes.filter(({ attempt }) => !ended.has(attempt)).map(({ planId }) => planId)).size,
+    corrections: corrected.size,
     wait_ms: waits([...executes, ...results].flatMap(({ waitMs }) => (waitMs === undefined ? [] : [waitMs]))),
     orders: [...ordersOfPlan.values()].reduce((sum, ofPlan) => sum + ofPlan.length, 0),
     doubled: [...ordersOfPlan.values()].filter((ofPlan) => ofPlan.length > 1).length,
@@ -199,7 +205,7 @@ export function renderSummary(summary: Summary, evidence: Evidence, findings: Fi
   ]);
   return [
     `Summary of scenario ${summary.scenario}, seed ${summary.seed}${cutShortText(summary)}:`,
-    `  plans ${summary.plans}, OK ${summary.ok}, executed ${summary.executed}, in doubt ${summary.in_doubt}, duplicates ${summary.duplicates}`,
+    `  plans ${summary.plans}, OK ${summary.ok}, executed ${summary.executed}, in doubt ${summary.in_doubt}, corrections ${summary.corrections}, duplicates ${summary.duplicates}`,
     ...reasons("BLOCKED", summary.blocked),
     ...reasons("  detail", summary.blocked_detail),
     ...reasons("SKIP", summary.skipped),

@@ -1,4 +1,5 @@
 /** `history`: how plans ended, newest first. */
+import { parseEntries } from "@quantum/streams";
 import { addedAtMs, newestFirst } from "./entries.ts";
 import type { Session } from "./session.ts";
 import { table } from "./terminal.ts";
@@ -18,6 +19,11 @@ export async function history({ redis, keys, terminal }: Session, options: Histo
     const row = rowOf(addedAtMs(entry), entry.fields);
     if (isWanted(row, options)) rows.push(row);
   }
+  const corrected = new Map<string, string>();
+  for (const { corrects } of rows)
+    if (corrects !== "")
+      for (const entry of parseEntries(await redis.xrange(keys.streams.result, corrects, corrects)))
+        corrected.set(corrects, outcomeText(entry.fields));
   terminal.print(
     rows,
     table([
@@ -28,10 +34,23 @@ export async function history({ redis, keys, terminal }: Session, options: Histo
         symbol,
         outcome,
         executed_qty,
-        corrects === "" ? [reason, detail].filter(Boolean).join(": ") : `corrects ${corrects}`,
+        corrects === ""
+          ? [reason, detail].filter(Boolean).join(": ")
+          : correctsText(corrects, corrected.get(corrects)),
       ]),
     ]),
   );
+}
+
+/** How a result says that its attempt ended. */
+export function outcomeText(fields: Readonly<Record<string, string>>): string {
+  const reason = (fields["reason"] ?? "") || (fields["error"] ?? "");
+  return [fields["outcome"], reason].filter(Boolean).join(" ");
+}
+
+/** @param corrected what the entry said; undefined where it is gone */
+export function correctsText(id: string, corrected: string | undefined): string {
+  return corrected === undefined ? `corrects ${id}` : `corrects ${corrected} (${id})`;
 }
 
 type Row = ReturnType<typeof rowOf>;

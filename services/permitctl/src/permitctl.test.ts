@@ -208,6 +208,7 @@ describe("verify", () => {
       expect({ code: verified.code, failed }).toEqual({ code: 0, failed: [] });
       return verified;
     }, READY_AGAIN_MS);
+    expect(stdout).toMatch(/^ok +results: \d+ attempts, corrections 0$/m);
     expect(stdout).toMatch(/^ok +last OK: plan=\w+ wait_ms=\d+ of 2500 safe_qty=42\.15$/m);
     const envFile = join(dir, "apply-layer.env");
     await writeFile(envFile, "APPLY_PERMIT_WAIT_MS=900\nAPPLY_PERMIT_STEP_MS=100\n");

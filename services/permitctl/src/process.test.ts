@@ -142,6 +142,29 @@ describe("text from elsewhere", () => {
   );
 });
 
+describe("a correction", () => {
+  const plan = { plan_id: "67e6da21fa9fe506", symbol: "BTCUSDT", attempt: "1769301008977-0" };
+  const add = (fields: Record<string, string>) =>
+    redis.xadd(keys.streams.result, "*", ...Object.entries({ ...plan, ...fields }).flat());
+  const results = async () =>
+    (await permitctl(server.url, ["verify"])).stdout.split("\n").find((line) => line.includes(" results: "));
+
+  it("is counted, shown with what it corrects, and a second one fails verify (I3, I4)", async () => {
+    await redis.flushall();
+    const denied = await add({ outcome: "NOT_PLACED", error: "not_placed_by_evidence" });
+    expect(await results()).toBe("ok   results: 1 attempts, corrections 0");
+    const correction = { outcome: "EXECUTED", executed: "True", corrects: String(denied) };
+    await add(correction);
+    expect(await results()).toBe("ok   results: 1 attempts, corrections 1");
+    const { stdout } = await permitctl(server.url, ["history"]);
+    expect(stdout).toContain(`corrects NOT_PLACED not_placed_by_evidence (${denied})`);
+    await add(correction);
+    const twice = `more than one: attempts ${plan.attempt}`;
+    expect(await results()).toBe(`FAIL results: 1 attempts, corrections 1; ${twice}`);
+    await redis.flushall();
+  });
+});
+
 describe("a change", () => {
   it("asks on a terminal for a reason and a yes", async ({ skip }) => {
     skip(NO_TERMINAL, "script(1) makes the terminal");

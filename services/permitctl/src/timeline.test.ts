@@ -125,6 +125,12 @@ describe("a plan of which little is known", () => {
       sentence: expect.stringMatching(/^Executed: .*closed 0\.1\. It had ended NOT_PLACED; .*\(8-0\)\.$/),
     });
     expect(timelineOf(told)[0]?.stages.at(-1)?.text).toBe("EXECUTED, corrects 8-0");
+    const [denied, correction] = results;
+    const named = [denied, { ...correction, fields: { ...correction?.fields, corrects: denied?.id ?? "" } }];
+    const withBoth = history({ plans: [opened], order, results: named as typeof results });
+    expect(timelineOf(withBoth)[0]?.stages.at(-1)?.text).toBe(
+      `EXECUTED, corrects NOT_PLACED not_placed_by_evidence (${denied?.id})`,
+    );
   });
 
   it("is promised to open again only where its order key says that it was not claimed", () => {

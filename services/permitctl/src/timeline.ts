@@ -2,6 +2,7 @@
 import { ISSUERS } from "@quantum/contract";
 import type { Entry } from "@quantum/streams";
 import { addedAtMs } from "./entries.ts";
+import { correctsText, outcomeText } from "./history.ts";
 import type { OrderTexts, PlanHistory, PlanTexts } from "./plan-history.ts";
 
 export interface Stage {
@@ -47,7 +48,7 @@ function stagesOf(history: PlanHistory, attempt: string, belongs: (entry: Entry)
     ...permits.filter(belongs).map(answered),
     ...executes.filter(belongs).map(spent),
     ...claimStages(claim),
-    ...results.filter(belongs).map(ended),
+    ...results.filter(belongs).map((entry) => ended(entry, results)),
   ];
   const told = new Set(stages.map(({ stage }) => stage));
   return [...recordStages(mine).filter(({ stage }) => !told.has(stage)), ...stages].toSorted(
@@ -101,14 +102,16 @@ function claimStages(claim: OrderTexts): Bare[] {
   return stages;
 }
 
-function ended(entry: Entry): Bare {
+function ended(entry: Entry, results: readonly Entry[]): Bare {
   const { fields } = entry;
+  const { corrects = "" } = fields;
+  const corrected = results.find(({ id }) => id === corrects);
   const qty = fields["executed_qty"] ?? "";
   const words = [
     fields["outcome"] ?? `${fields["decision"]} executed=${fields["executed"]}`,
     (fields["reason"] ?? "") || (fields["error"] ?? ""),
     fields["detail"] ?? "",
-    (fields["corrects"] ?? "") === "" ? "" : `corrects ${fields["corrects"]}`,
+    corrects === "" ? "" : correctsText(corrects, corrected && outcomeText(corrected.fields)),
     qty === "" ? "" : `order ${fields["order_id"]}: ${qty} at ${fields["avg_price"]}`,
   ];
   return { atMs: addedAtMs(entry), stage: "result", text: words.filter((word) => word !== "").join(", ") };

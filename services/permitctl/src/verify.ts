@@ -8,6 +8,7 @@ import { ConfigError, integer, readConfig, spans, styled, version } from "@quant
 import { GROUPS, PIPELINE } from "@quantum/topology";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
+import { oldestFirst } from "./entries.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import type { Host } from "./host.ts";
 import type { Session } from "./session.ts";
@@ -48,6 +49,7 @@ export async function verify(session: Session, options: VerifyOptions, env: Host
     ...GROUPS.map(({ stream, group }) => checkGroup(keys.streams[stream], group, groups)),
     await checkDurability(session),
     await checkLastOk(session),
+    await checkResults(session),
     ...(await Promise.all(PIPELINE.map(({ name }) => checkVersion(name, services)))),
   ];
   terminal.print(
@@ -145,6 +147,22 @@ async function checkLastOk({ redis, keys }: Session): Promise<Check> {
   const found = `plan=${last.planId} wait_ms=${last.waitMs} of ${budgetMs ?? "?"} safe_qty=${last.safeQty}`;
   const inTime = budgetMs === undefined || last.waitMs < budgetMs;
   return { check, ok: inTime && Number(last.safeQty) > 0, found };
+}
+
+/** Each attempt whose results are still in the stream has one, and at most one correction of it (I3, I4). */
+async function checkResults({ redis, keys }: Session): Promise<Check> {
+  const terminal = new Map<string, number>();
+  const corrections = new Map<string, number>();
+  for await (const { fields } of oldestFirst(redis, keys.streams.result)) {
+    // The Python apply-layer names no attempt.
+    const { attempt = "", corrects = "" } = fields;
+    const counts = corrects === "" ? terminal : corrections;
+    if (attempt !== "") counts.set(attempt, (counts.get(attempt) ?? 0) + 1);
+  }
+  const twice = [...terminal, ...corrections].filter(([, count]) => count > 1).map(([attempt]) => attempt);
+  const counted = `${terminal.size} attempts, corrections ${corrections.size}`;
+  const found = twice.length === 0 ? counted : `${counted}; more than one: attempts ${twice.join(", ")}`;
+  return { check: "results", ok: twice.length === 0, found };
 }
 
 /** What runs against what is installed: a service that was not restarted since runs the version before. */
