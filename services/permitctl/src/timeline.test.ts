@@ -140,6 +140,8 @@ describe("a plan of which little is known", () => {
     expect(sentenceOf({ record, order: refused })).toContain("nothing was sent: the plan may open again");
     const claimed = { client_order_id: "qp-1" };
     expect(sentenceOf({ record, order: { ...refused, ...claimed } })).toContain("never opens again");
+    const unplaced = { ...refused, ...claimed, state: "UNPLACED" };
+    expect(sentenceOf({ record, order: unplaced })).toMatch(/^Not placed: .*never opens again/);
     expect(sentenceOf({ record: { ...record, ...claimed } })).toContain("never opens again");
     expect(sentenceOf({ record })).toContain("the spent permits alone keep the plan closed");
   });
