@@ -142,6 +142,42 @@ describe("files", () => {
   });
 });
 
+describe("citations", () => {
+  const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  })
+    .split("\n")
+    .filter((file) => /\.(ts|mjs|lua|md|ya?ml|json|c|sh)$|^Dockerfile$/.test(file));
+  /** Recorded proposals that a test takes where they stand beside the checkout, and is skipped where they do not. */
+  const OPTIONAL_INPUT = /(\.\.\/)+shared\/data\/[\w.-]+/g;
+  const withoutOptional = (file: string) =>
+    file.endsWith(".test.ts") ? textOf(file).replaceAll(OPTIONAL_INPUT, "") : textOf(file);
+
+  it("name no document that a reader of the repository does not have", () => {
+    // Character classes, so that this file does not find itself.
+    const outside = /\b(WIR[E]|DESIG[N]|STYL[E])\.md|\.\.\/share[d]\b/;
+    expect(tracked.filter((file) => outside.test(withoutOptional(file)))).toEqual([]);
+    expect(tracked.filter((file) => textOf(file) !== withoutOptional(file)).length).toBeGreaterThan(0);
+  });
+
+  it("of docs/wire.md name one of its sections", () => {
+    const sections: readonly string[] = textOf("docs/wire.md").match(/(?<=^## ).+$/gm) ?? [];
+    const cited = files.flatMap((file) =>
+      [...textOf(file).matchAll(/docs\/wire\.md, "([^"]+)"/g)].map(([, section = ""]) => ({ file, section })),
+    );
+    expect(cited.length).toBeGreaterThan(10);
+    expect(cited.filter(({ section }) => !sections.includes(section))).toEqual([]);
+  });
+
+  it("of invariants name one that docs/architecture.md has", () => {
+    const known = new Set(textOf("docs/architecture.md").match(/(?<=^\| \*\*)I\d+(?=\*\*)/gm));
+    expect(known.size).toBe(9);
+    const cited = files.flatMap((file) => textOf(file).match(/\bI\d\b/g) ?? []);
+    expect([...new Set(cited)].filter((invariant) => !known.has(invariant))).toEqual([]);
+  });
+});
+
 it("numbers each decision once, and its title says the same number", () => {
   const folder = join(ROOT, "docs/adr");
   const records = readdirSync(folder).toSorted();

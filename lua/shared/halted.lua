@@ -1,5 +1,5 @@
 -- Why everything is stopped now, or nil. The kill switch runs only when absent or 0/false/off/no; any other value,
--- and a key that cannot be read, halts (WIRE.md, "Keys"). A disarm key halts by being there, whatever it holds.
+-- and a key that cannot be read, halts (docs/wire.md, "Keys"). A disarm key halts by being there, whatever it holds.
 -- Nothing that a script with this in it writes changes the answer, so one step asks once.
 local RUNNING = { ['0'] = true, ['false'] = true, ['off'] = true, ['no'] = true }
 local step_halts = {}

@@ -1,4 +1,4 @@
--- Appends an `apply.result` entry in the wire's field order (WIRE.md, "Streams"); `extra` are our fields behind it.
+-- Appends an `apply.result` entry in the wire's field order (docs/wire.md, "Streams"); `extra` are our fields behind it.
 local function add_result(stream, now, plan_id, symbol, decision, executed, would_execute, steps_results, reason, extra)
   return redis.call('XADD', stream, '*', 'plan_id', plan_id, 'symbol', symbol, 'decision', decision,
     'executed', executed and 'True' or 'False', 'would_execute', would_execute and 'True' or 'False',

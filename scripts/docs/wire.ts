@@ -1,25 +1,32 @@
-/** Streams from the message schemas, keys from the key builders. What a type cannot say is said here, for each of them. */
-import { createKeys, type HashRecord, ruleOf } from "@quantum/contract";
+/** `wire.template.md` with what follows from the code: streams from the message schemas, keys from the key builders. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createKeys, type HashRecord, ruleOf, waitLine } from "@quantum/contract";
+import { SERVICES } from "@quantum/topology";
 import type { z } from "zod";
+import { code, table } from "./markdown.ts";
 import { FIELDS, PROPOSAL_FIELDS, type StreamName } from "./wire-fields.ts";
 import { KEY_NOTES, RECORDS, VALUES } from "./wire-keys.ts";
-import { code, page, table } from "./markdown.ts";
 
 const keys = createKeys();
 
-export function renderWire(): string {
-  return page(
-    "The wire",
-    "Names, types and formats are those of the Python services, which this pipeline replaces one at a time on the same Redis. What is marked *ours* the Python services ignore. Every reader is more tolerant than every writer: unknown fields are ignored, and `True`, `true` and `1` are the same.",
-    'Writers emit Python\'s forms: floats as Python\'s `repr` (`100.0`, `1e-05`), JSON with `", "` and `": "`. Times named `_ms` are epoch milliseconds by Redis\'s clock. Braces in key names are placeholders.',
-    "## Streams",
-    "All values are text. A group starts at `0`. About 10,000 entries are kept, and never fewer than what some group has not acknowledged.",
-    ...Object.entries(FIELDS).flatMap(([name, stream]) => [
-      `### \`${keys.streams[name as StreamName]}\``,
-      stream.about,
-      fieldTable(stream.meanings, stream.schema),
-    ]),
-    "## Keys",
+export const TEMPLATE_FILE = join(import.meta.dirname, "wire.template.md");
+
+const INSERTED: Readonly<Record<string, () => string>> = {
+  ports: () =>
+    table(
+      ["service", "port", "variable"],
+      SERVICES.map(({ name, port, portVariable }) => [name, String(port), code(portVariable)]),
+    ),
+  streams: () =>
+    blocks(
+      Object.entries(FIELDS).flatMap(([name, stream]) => [
+        `### \`${keys.streams[name as StreamName]}\``,
+        stream.about,
+        fieldTable(stream.meanings, stream.schema),
+      ]),
+    ),
+  keys: () =>
     table(
       ["key", "type", "TTL", "written by → read by", "holds"],
       KEY_NOTES.map(({ key, type, ttlSec, orElse, by, holds }) => [
@@ -30,19 +37,52 @@ export function renderWire(): string {
         holds,
       ]),
     ),
-    "Keys below `quantum:jobs:*` are what versions that used BullMQ have left: nothing reads them.",
-    "### The proposal hash",
-    fieldTable(PROPOSAL_FIELDS),
-    ...RECORDS.flatMap(({ title, about, record }) => [`### ${title}`, about, recordTable(record)]),
-    ...VALUES.flatMap(({ title, about, example }) => [
-      `### ${title}`,
-      about,
-      `\`\`\`json\n${example}\n\`\`\``,
-    ]),
-    "## The plan id",
-    "```\nfingerprint = symbol : harvest_action : kill_score with 6 decimals : new_sl_proposed : computed_at_utc\nplan_id     = first 16 hex digits of sha256(utf8(fingerprint))\n```",
-    "The 6 decimals round half to even on the exact binary value; `new_sl_proposed` prints as Python's `repr`, `None` if it is missing. The client order id at the exchange is `qp-{plan_id}-{attempt_no}`.",
+  proposal: () => fieldTable(PROPOSAL_FIELDS),
+  records: () =>
+    blocks(RECORDS.flatMap(({ title, about, record }) => [`### ${title}`, about, recordTable(record)])),
+  permits: () =>
+    blocks(
+      VALUES.flatMap(({ title, about, example }) => [
+        `### ${title}`,
+        about,
+        `\`\`\`json\n${example}\n\`\`\``,
+      ]),
+    ),
+  "log lines": () => `\`\`\`\n${logLines().join("\n")}\n\`\`\``,
+};
+
+export function renderWire(): string {
+  const unused = new Set(Object.keys(INSERTED));
+  const text = readFileSync(TEMPLATE_FILE, "utf8").replaceAll(
+    /^<!-- insert: (.+) -->$/gm,
+    (_, name: string) => {
+      const render = INSERTED[name];
+      if (render === undefined || !unused.delete(name))
+        throw new Error(`wire.template.md: there is nothing to insert as ${name}, or it is inserted twice`);
+      return render();
+    },
   );
+  if (unused.size > 0) throw new Error(`wire.template.md lacks the insertion of ${[...unused].join()}`);
+  return text;
+}
+
+function blocks(texts: readonly string[]): string {
+  return texts.join("\n\n");
+}
+
+function logLines(): string[] {
+  const plan = { planId: "67e6da21fa9fe506", symbol: "BTCUSDT" };
+  const permitTtls = new Map([
+    ["governor", 58],
+    ["p33", -2],
+  ]);
+  return [
+    waitLine({ ...plan, kind: "ok", waitMs: 345, safeQty: "0.008" }),
+    waitLine({ ...plan, kind: "blocked", waitMs: 1201, reason: "missing_p33", detail: "", permitTtls }),
+    `${plan.symbol}: Plan ${plan.planId} published (decision=EXECUTE, steps=1)`,
+    `${plan.symbol}: Order 11934538190 executed successfully`,
+    `${plan.symbol}: Result published (executed=True, error=None)`,
+  ];
 }
 
 function fieldTable(meanings: Readonly<Record<string, string>>, schema?: z.ZodObject): string {

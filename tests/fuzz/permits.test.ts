@@ -114,7 +114,7 @@ function asRedisReads(text: string): string {
   return read.replaceAll(/\p{Cc}/gu, " ").replaceAll(/(?<=\d)\.(?=[,}])/g, "");
 }
 
-/** WIRE.md, "Permits": the permit if it is a yes for the symbol. */
+/** docs/wire.md, "Permits": the permit if it is a yes for the symbol. */
 function readYes(text: Buffer | undefined, yes: string): Record<string, unknown> | undefined {
   try {
     const permitted = JSON.parse(asRedisReads(String(text))) as unknown;

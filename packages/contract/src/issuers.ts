@@ -3,7 +3,7 @@ import { issuerOf } from "@quantum/topology";
 
 export { type IssuerName, ISSUERS, QUANTITY_ISSUER } from "@quantum/topology";
 
-/** The JSON field in which an issuer says yes (WIRE.md, "Permits"): only JSON `true` there is a yes. */
+/** The JSON field in which an issuer says yes (docs/wire.md, "Permits"): only JSON `true` there is a yes. */
 export function verdictField(issuer: string): "granted" | "allow" {
   return issuerOf(issuer).verdictField;
 }

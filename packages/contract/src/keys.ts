@@ -1,5 +1,5 @@
 /**
- * Every key and stream name of the system, built here and nowhere else. Source: WIRE.md, "Keys" and "Streams".
+ * Every key and stream name of the system, built here and nowhere else. Source: docs/wire.md, "Keys" and docs/wire.md, "Streams".
  *
  * The prefix is empty in the wire-compatible layout. A later layout may put a symbol's keys into one hash slot,
  * which is why builders of per-plan keys sit beside the per-symbol ones and no call of a script mixes two symbols.
@@ -31,7 +31,7 @@ export function createKeys(prefix = "") {
     /** SET of symbols that ever had a waiting plan: where a sweep looks for `waiting`. */
     waitingSymbols: key("apply:symbols"),
 
-    /** The governor's permits have no issuer in their name (WIRE.md); everybody else's do. */
+    /** The governor's permits have no issuer in their name (docs/wire.md, "Keys"); everybody else's do. */
     permit: (issuer: string, planId: string) => key(`${issuerOf(issuer).permitKey}:${planId}`),
     block: (issuer: string, planId: string) => key(`${issuer}:block:${planId}`),
     spent: (planId: string) => key(`permit:spent:${planId}`),

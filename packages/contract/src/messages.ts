@@ -1,5 +1,5 @@
 /**
- * The stream entries, as their readers see them. Source: WIRE.md, "Streams".
+ * The stream entries, as their readers see them. Source: docs/wire.md, "Streams".
  *
  * Readers are more tolerant than writers: unknown fields are ignored, booleans are taken as `True`/`true`/`1`, fields
  * that are ours are optional because the Python services do not write them.

@@ -1,6 +1,5 @@
 /**
- * What a result says became of the plan's order, whoever wrote it. Source: WIRE.md, "What a live swap with the original
- * services showed".
+ * What a result says became of the plan's order, whoever wrote it. Source: docs/wire.md, "Beside the Python services".
  *
  * Ours name the outcome. The Python apply-layer writes `executed=True` for whatever it let through, so only the status of
  * its steps tells, and it writes a result without a word for a plan that it had handled before.

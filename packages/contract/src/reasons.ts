@@ -1,6 +1,6 @@
 /**
  * The closed sets of reasons. They are metric labels, so nothing outside these sets may become one.
- * Source: WIRE.md, "Permits"; the ones marked "ours" extend it.
+ * Source: docs/wire.md, "Reasons"; the ones marked "ours" extend the Python services' sets.
  */
 export const DECISIONS = ["EXECUTE", "SKIP", "BLOCKED", "ERROR"] as const;
 export type Decision = (typeof DECISIONS)[number];

@@ -1,4 +1,4 @@
-/** The line that operators grep. Source: WIRE.md, "Log lines". */
+/** The line that operators grep. Source: docs/wire.md, "Log lines". */
 import { ttlLabel } from "./issuers.ts";
 import { fieldValue } from "./shown-text.ts";
 

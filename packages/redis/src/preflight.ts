@@ -1,4 +1,4 @@
-/** What a service asks of Redis before it starts. Source: DESIGN.md, "start-up gate". */
+/** What a service asks of Redis before it starts, and why it may end the start: docs/adr/0013. */
 import type { RedisClient } from "./connection.ts";
 import { isNotOffered } from "./disposition.ts";
 

@@ -2,7 +2,7 @@
  * What a service owes the streams that it consumes, once a minute. Every replica does it on its own: doing it twice
  * changes nothing, and where there is nothing to do it costs two commands.
  *
- * - Their length: kept as the Python services kept it (WIRE.md, "Streams"). Our scripts append without MAXLEN, which
+ * - Their length: kept as the Python services kept it (docs/wire.md, "Streams"). Our scripts append without MAXLEN, which
  *   would trim what a group has not read yet.
  * - Their consumers: one whose replica is gone for good, with nothing pending, is removed.
  */

@@ -1,4 +1,4 @@
-/** The apply-layer's variables. Source of the names: WIRE.md, "Environment names that must keep working". */
+/** The apply-layer's variables. Source of the names: docs/wire.md, "Ports and environment". */
 import { EXECUTE_TTL_MAX_MS, ISSUERS, QUANTITY_ISSUER, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
 import {

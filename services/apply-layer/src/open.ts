@@ -97,7 +97,7 @@ function parseReply(id: string, status: string | undefined, rest: readonly strin
   }
 }
 
-/** The `apply.plan` entry in WIRE.md's order; the script fills in decision, reason_codes and timestamp. */
+/** The `apply.plan` entry in the order of docs/wire.md, "Streams"; the script fills in decision, reason_codes and timestamp. */
 function planFields(id: string, proposal: Proposal, decided: Decided): Record<string, string> {
   const float = (value: number | undefined) => (value === undefined ? "" : formatPythonFloat(value));
   const steps = [decided.close ?? []].flat().map(({ step, pct }) => {

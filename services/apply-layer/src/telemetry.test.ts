@@ -44,7 +44,7 @@ const extract = (line: string) =>
   Object.fromEntries(Object.entries(EXTRACTORS).map(([name, regex]) => [name, line.match(regex) ?? []]));
 
 describe("the wait line", () => {
-  it("is WIRE.md's", () => {
+  it("is the one that docs/wire.md shows", () => {
     expect(waitLine(OK)).toBe(
       "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 wait_ms=345 safe_qty=0.0080 symbol=BTCUSDT",
     );
@@ -254,7 +254,7 @@ describe("telemetry", () => {
     expect(logged.map(({ line }) => line)).toEqual(lines);
   });
 
-  it("measures the wait in the buckets of WIRE.md", async () => {
+  it("measures the wait in the buckets of docs/metrics.md", async () => {
     wait.emit("verdict", { ...BLOCKED, waitMs: 1250 });
     const metrics = await registry.metrics();
     expect(metrics).toContain('quantum_permit_wait_ms_bucket{le="1250",outcome="blocked"} 1');

@@ -1,4 +1,4 @@
-/** Logs and metrics of the apply-layer, from its events. Texts and names: WIRE.md, "Log lines" and "Metrics to keep". */
+/** Logs and metrics of the apply-layer, from its events. Texts: docs/wire.md, "Log lines"; names: docs/wire.md, "Metrics to keep". */
 import { EventEmitter } from "node:events";
 import {
   orderFate,

@@ -223,7 +223,7 @@ export function settlementOf({ orderId, executedQty, avgPrice, status }: OrderSt
     : { outcome: "REJECTED", reason: "not_filled", detail, orderId, executedQty: "", avgPrice: "" };
 }
 
-/** The result entry's `steps_results` (WIRE.md, "Streams"). */
+/** The result entry's `steps_results` (docs/wire.md, "Streams"). */
 export function stepsResults(
   order: { step: string; side: string; quantity: string },
   settlement: Settlement,

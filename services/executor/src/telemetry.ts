@@ -1,4 +1,4 @@
-/** The executor's logs and metrics (WIRE.md, "Log lines" and "Metrics to keep"). */
+/** The executor's logs and metrics (docs/wire.md, "Log lines"). */
 import { ORDER_REASONS } from "@quantum/contract";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";

@@ -60,7 +60,7 @@ export function decide(plan: Plan, snapshot: Snapshot | undefined, nowMs: number
   const notional = markPrice && qty.times(markPrice);
   const qtyUnits = chargedUnits(qty);
   const notionalUnits = notional && chargedUnits(notional);
-  // A computed_qty of 0 would be read as "no cap" (WIRE.md).
+  // A computed_qty of 0 would be read as "no cap" (docs/wire.md, "Permits").
   if (qtyUnits === undefined || qty.lte(0)) {
     return deny("limit_computation_error", {
       computed_qty: String(qty),

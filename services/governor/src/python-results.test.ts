@@ -1,4 +1,4 @@
-/** Beside the Python apply-layer: what its results do to the limits. Source: WIRE.md, "What a live swap … showed". */
+/** Beside the Python apply-layer: what its results do to the limits. Source: docs/wire.md, "Beside the Python services". */
 import type { Entry } from "@quantum/streams";
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";

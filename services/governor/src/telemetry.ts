@@ -1,4 +1,4 @@
-/** The governor's logs and metrics, from its events. Names: WIRE.md, "Metrics to keep". */
+/** The governor's logs and metrics, from its events. Names: docs/wire.md, "Metrics to keep". */
 import { GOVERNOR_REASONS, type Keys, utcDay } from "@quantum/contract";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type RedisClient, redisNow } from "@quantum/redis";

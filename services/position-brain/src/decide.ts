@@ -1,4 +1,4 @@
-/** P3.3's judgement of one plan: pure, its order of checks is WIRE.md's ("Permits"). */
+/** P3.3's judgement of one plan: pure, its order of checks is that of docs/wire.md, "Reasons". */
 import { CLOCK_BOUND_MS, type P33Reason, PythonFloat, type PythonJson } from "@quantum/contract";
 import { belowMinimum, closeQuantity, floorToStep, refusesAll, type SymbolRules } from "@quantum/exchange";
 import { Big } from "big.js";

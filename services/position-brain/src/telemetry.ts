@@ -1,4 +1,4 @@
-/** Logs and metrics, from the lifecycle events alone. Names: WIRE.md, "Metrics to keep". */
+/** Logs and metrics, from the lifecycle events alone. Names: docs/wire.md, "Metrics to keep". */
 import { P33_REASONS } from "@quantum/contract";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type Logger, sharedReading } from "@quantum/service-kit";
