@@ -2,10 +2,11 @@
  * Upgrades under load: the services of an earlier release are replaced by today's and back, one after another, while plans
  * flow. No order is doubled and no plan is lost; what an upgrade costs are plans that end BLOCKED.
  */
-import { flatFields, parseProposal, planId } from "@quantum/contract";
+import { flatFields, parseProposal, planId, resultEntry } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
 import { parseEntries } from "@quantum/streams";
 import { patienceMs, type ServiceProcess } from "@quantum/testkit";
+import { Big } from "big.js";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { drain } from "../scripts/start/drain.ts";
 import { collectEvidence, stopStrategy } from "../scripts/start/evidence.ts";
@@ -25,6 +26,8 @@ const SERVICES = ["executor", "position-brain", "governor", "apply-layer"] as co
 type Service = (typeof SERVICES)[number];
 type Version = "earlier" | "today";
 
+/** A plan that no wake-up has woken is looked at then. */
+const HALF_THE_WAIT_MS = 600;
 /** So many plans end between two steps. */
 const PLANS_A_STEP = 40;
 const STEP_MS = 20_000;
@@ -81,8 +84,9 @@ async function startFlow() {
     /** The plans that have ended since the last call, by how. */
     tally(): Record<string, number> {
       const tally: Record<string, number> = {};
-      for (const { outcome, reason, detail } of history.results.slice(counted)) {
-        const name = [outcome, reason, detail].filter((word) => word !== "").join(" ");
+      for (const { outcome, reason, detail, waitMs = 0 } of history.results.slice(counted)) {
+        const late = outcome === "EXECUTED" && waitMs >= HALF_THE_WAIT_MS ? "after half the wait" : "";
+        const name = [outcome, reason, detail, late].filter((word) => word !== "").join(" ");
         tally[name] = (tally[name] ?? 0) + 1;
       }
       counted = history.results.length;
@@ -114,10 +118,34 @@ async function startFlow() {
       const found = Object.entries(findings).flatMap(([name, { violations, checked }]) =>
         (checked === 0 ? ["nothing to check it by"] : violations).map((sentence) => `${name}: ${sentence}`),
       );
-      return [...underWay, ...found];
+      return [...underWay, ...found, ...(await wronglyCharged())];
     },
     stop: () => tail.stop(),
   };
+}
+
+const DAY_MS = 86_400_000;
+
+/** Where the day's sum of the governor is not what was executed: its limit would allow too much, or too little. */
+async function wronglyCharged(): Promise<string[]> {
+  const { client, keys } = rig;
+  const entries = parseEntries(await client.xrange(keys.streams.result, "-", "+"));
+  const days = new Set(entries.map(({ id }) => Math.floor(Number(id.split("-")[0]) / DAY_MS)));
+  // Midnight has begun a new sum meanwhile.
+  if (days.size > 1) return [];
+  const executed = new Map<string, Big>(SYMBOLS.map((symbol) => [symbol, Big(0)]));
+  for (const { fields } of entries) {
+    const { symbol, outcome, executed_qty: qty, avg_price: price } = resultEntry.parse(fields);
+    const units = outcome === "EXECUTED" ? Big(qty).times(price).times("1e8").round(0, Big.roundUp) : Big(0);
+    executed.set(symbol, units.plus(executed.get(symbol) ?? 0));
+  }
+  const charged = await Promise.all(
+    SYMBOLS.map((symbol) => client.hget(keys.reservations("governor", symbol).totals, "charged:notional")),
+  );
+  return SYMBOLS.flatMap((symbol, index) => {
+    const [told, sum] = [executed.get(symbol) ?? Big(0), charged[index] ?? "0"];
+    return told.eq(sum) ? [] : [`${symbol}: charged ${sum}, executed ${told.toFixed()}`];
+  });
 }
 
 /** How the plans have ended since the last time, for whoever wants to know what an upgrade costs. */
