@@ -17,6 +17,8 @@ const STOP_AT_STRIKE = 6;
 const PLANS_OF_MS = 1_000;
 const TRIES = 20;
 const SEEDS = 2 ** 31;
+/** Too small, too large, and none. */
+const WRONG_SUMS = ["0", "1", "-6", "9".repeat(40), "much", ""] as const;
 const STREAMS = ["proposal", "plan", "permit", "execute", "result"] as const;
 
 export const VANDAL_FAULTS: Readonly<Record<string, FaultKind>> = {
@@ -59,6 +61,10 @@ async function strikeOnce(ground: Ground, struckPlans: Set<string>): Promise<str
     if (planId !== undefined && struckPlans.has(planId)) continue;
     const isDeleted = dice.pick([true, false]);
     if ((await world.client.exists(key)) === 0) continue;
+    if (family.overwrite !== undefined) {
+      if (!(await family.overwrite(ground, key))) continue;
+      return `${family.name} overwritten`;
+    }
     if (isDeleted) await world.client.del(key);
     else await world.client.multi().del(key).lpush(key, "vandal").exec();
     if (planId !== undefined) struckPlans.add(planId);
@@ -98,6 +104,8 @@ async function strikeEntry(
 interface Family {
   name: string;
   stream?: StreamName;
+  /** Instead of being deleted. @returns whether there was anything to write over */
+  overwrite?: (ground: Ground, key: string) => Promise<boolean>;
   key: (ground: Ground) => { key: string; planId?: string } | undefined;
 }
 
@@ -132,12 +140,23 @@ const FAMILIES: readonly Family[] = [
   ofSymbol("index of absent orders", ({ world }, symbol) => world.keys.absent(symbol)),
   ofSymbol("snapshot", ({ world }, symbol) => world.keys.snapshot(symbol)),
   ofSymbol("ledger", ({ world }, symbol) => world.keys.ledger(symbol)),
-  ...(["open", "expiry", "totals", "executions"] as const).map((part) =>
+  ...(["open", "expiry", "totals", "executions", "charges"] as const).map((part) =>
     ofSymbol(`reservations (${part})`, ({ world, dice }, symbol) => {
       const { [part]: key } = world.keys.reservations(dice.pick(ISSUERS), symbol);
       return key;
     }),
   ),
+  {
+    ...ofSymbol("a sum", ({ world, dice }, symbol) => {
+      return world.keys.reservations(dice.pick(ISSUERS), symbol).totals;
+    }),
+    overwrite: async ({ world, dice }, key) => {
+      const sums: string[] = await world.client.hkeys(key).catch(() => []);
+      if (sums.length === 0) return false;
+      await world.client.hset(key, dice.pick(sums.toSorted()), dice.pick(WRONG_SUMS));
+      return true;
+    },
+  },
   shared("symbols of waiting plans", ({ world }) => world.keys.waitingSymbols),
   shared("symbols of orders", ({ world }) => world.keys.orderSymbols),
   shared("hand-overs", ({ world }) => world.keys.handedOver),
