@@ -22,7 +22,7 @@ redis.call('XLEN', audit)
 if (redis.call('GET', disarm) or '') ~= shown or (redis.call('GET', disarm_today) or '') ~= shown_today then
   return { 'CHANGED' }
 end
-redis.call('DEL', disarm, disarm_today)
 add_audit(audit, now_ms(), 'disarm.clear', 'disarm', who, reason,
   '{"disarm": ' .. quoted(shown) .. ', "today": ' .. quoted(shown_today) .. '}')
+redis.call('DEL', disarm, disarm_today)
 return { 'CLEARED' }

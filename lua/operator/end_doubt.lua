@@ -30,8 +30,8 @@ if state ~= 'UNKNOWN' then return { 'NOT_IN_DOUBT', state or 'none' } end
 if quantity ~= '' and above(quantity, ordered) then return { 'TOO_MUCH', ordered } end
 if stated_outcome == outcome and stated_qty == quantity then return { 'REPLAYED' } end
 
-redis.call('HSET', order, 'stated_outcome', outcome, 'stated_qty', quantity, 'stated_by', who,
-  'stated_at_ms', int(now_ms()), 'next_ask_at_ms', int(now_ms()))
 add_audit(audit, now_ms(), 'doubt.end', plan_id, who, reason, '{"outcome": ' .. quoted(outcome) .. ', "quantity": '
   .. quoted(quantity) .. ', "client_order_id": ' .. quoted(client_order_id) .. '}')
+redis.call('HSET', order, 'stated_outcome', outcome, 'stated_qty', quantity, 'stated_by', who,
+  'stated_at_ms', int(now_ms()), 'next_ask_at_ms', int(now_ms()))
 return { 'STATED' }

@@ -33,7 +33,7 @@ if order_possible(spent, order) then return { 'ORDER' } end
 if redis.call('EXISTS', dedupe) == 0 then return { 'FREE' } end
 
 if commit then
-  redis.call('DEL', dedupe, published)
   add_audit(audit, now_ms(), 'force', plan_id, who, reason, '{"state": ' .. quoted(state or 'unknown') .. '}')
+  redis.call('DEL', dedupe, published)
 end
 return { 'CLEARED', state or 'unknown' }

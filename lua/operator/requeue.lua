@@ -31,7 +31,7 @@ if #redis.call('XRANGE', stream, letter.entry_id, letter.entry_id) == 0 then ret
 
 -- Fails before anything is written if the group is gone.
 redis.call('XCLAIM', stream, letter.group, consumer, 0, letter.entry_id, 'IDLE', idle_ms, 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
-redis.call('XDEL', dead, dead_id)
 add_audit(audit, now_ms(), 'dlq.requeue', dead_id, who, reason,
   '{"stream": ' .. quoted(stream) .. ', "group": ' .. quoted(letter.group) .. ', "entry_id": ' .. quoted(letter.entry_id) .. '}')
+redis.call('XDEL', dead, dead_id)
 return { 'REQUEUED' }

@@ -29,7 +29,7 @@ for name, key in pairs({ requests = requests, orders = orders }) do
   end
 end
 if #ended == 0 then return { 'NONE' } end
-for _, key in ipairs(ended) do redis.call('SET', key, '{"resumed_ms": ' .. int(now_ms()) .. '}', 'PX', told_ms) end
 add_audit(audit, now_ms(), 'exchange.resume', 'exchange', who, reason,
   '{"requests": ' .. quoted(before.requests) .. ', "orders": ' .. quoted(before.orders) .. '}')
+for _, key in ipairs(ended) do redis.call('SET', key, '{"resumed_ms": ' .. int(now_ms()) .. '}', 'PX', told_ms) end
 return { 'RESUMED' }

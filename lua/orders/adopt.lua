@@ -41,6 +41,11 @@ if corrected_at then return { 'REPLAYED' } end
 if not ended_absent(state, reason) then return { 'NOT_ABSENT' } end
 
 local now = now_ms()
+redis.call('HDEL', order, 'next_ask_at_ms')
+-- A stream that takes no entry fails here, with the order still to be corrected.
+add_result(results, now, plan_id, symbol, 'EXECUTE', true, false, steps_results, '',
+  with_wait({ 'attempt', attempt, 'outcome', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,
+    'executed_qty', executed_qty, 'avg_price', avg_price, 'corrects', result_id }, is_current and record[2], record[3]))
 redis.call('ZREM', absent, plan_id)
 redis.call('HDEL', absent_claims, plan_id)
 redis.call('HSET', order, 'state', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,
@@ -50,7 +55,4 @@ if is_current then
   redis.call('HSET', plan, 'state', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,
     'executed_qty', executed_qty, 'corrected_at_ms', int(now))
 end
-add_result(results, now, plan_id, symbol, 'EXECUTE', true, false, steps_results, '',
-  with_wait({ 'attempt', attempt, 'outcome', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,
-    'executed_qty', executed_qty, 'avg_price', avg_price, 'corrects', result_id }, is_current and record[2], record[3]))
 return { 'ADOPTED', result_id }

@@ -100,24 +100,25 @@ local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today
 local reason = duplicate and 'duplicate_order' or unsendable
 
 if reason then
-  local was_pending = redis.call('XACK', executes, group, entry_id) == 1
-  local was_handed = redis.call('HDEL', handed_over, plan_id) == 1
-  if duplicate then
-    -- The order is another attempt's and stays as it is, so only these tell whether this result was written. The entry may
-    -- be lost, or come after the hand-over was looked at.
-    local was_written = is_current and record[4] == 'NOT_PLACED'
-    if was_written or not was_pending and not was_handed then return { 'REFUSED', reason } end
-  else
+  -- Another attempt's order stays as it is, so only these tell whether this result was written. The entry may be lost, or
+  -- come after the hand-over was looked at.
+  local is_written = duplicate and (is_current and record[4] == 'NOT_PLACED'
+    or not handed and #redis.pcall('XPENDING', executes, group, entry_id, entry_id, 1) == 0)
+  redis.call('HDEL', handed_over, plan_id)
+  if not is_written then
+    add_result(results, now, plan_id, symbol, 'EXECUTE', false, false, '[]', reason,
+      with_wait({ 'attempt', attempt, 'outcome', 'NOT_PLACED', 'reason', reason }, is_current and record[2], record[3]))
+  end
+  redis.call('XACK', executes, group, entry_id)
+  if not duplicate then
     redis.call('DEL', order)
     redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', reason, 'plan_id', plan_id, 'symbol', symbol,
       'attempt', attempt, 'attempt_no', attempt_no, 'settled_at_ms', int(now))
     redis.call('EXPIRE', order, settled_sec)
   end
-  if is_current then
+  if is_current and not is_written then
     redis.call('HSET', plan, 'state', 'NOT_PLACED', 'reason', reason, 'ended_at_ms', int(now))
   end
-  add_result(results, now, plan_id, symbol, 'EXECUTE', false, false, '[]', reason,
-    with_wait({ 'attempt', attempt, 'outcome', 'NOT_PLACED', 'reason', reason }, is_current and record[2], record[3]))
   return { 'REFUSED', reason }
 end
 

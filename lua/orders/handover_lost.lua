@@ -52,13 +52,14 @@ local is_current = record[1] == entry.attempt
 local was_refused = claim[1] == 'NOT_PLACED' and not claim[3] and claim[2] ~= entry.attempt
 if claim.err or is_unsettled or (is_current and record[2]) or (claim[1] and not was_refused) then return { 'CLAIMED' } end
 
-redis.call('HDEL', handed_over, plan_id)
 redis.call('DEL', order)
+-- A stream that takes no entry fails here, with the hand-over still to be ended.
+add_result(results, now, plan_id, entry.symbol, 'EXECUTE', false, false, '[]', REASON,
+  with_wait({ 'attempt', entry.attempt, 'outcome', 'NOT_PLACED', 'reason', REASON }, is_current and record[3], record[4]))
+redis.call('HDEL', handed_over, plan_id)
 redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', REASON, 'plan_id', plan_id, 'symbol', entry.symbol,
   'attempt', entry.attempt, 'attempt_no', entry.attempt_no, 'settled_at_ms', int(now))
 redis.call('EXPIRE', order, settled_sec)
 if is_current then redis.call('HSET', plan, 'state', 'NOT_PLACED', 'reason', REASON, 'ended_at_ms', int(now)) end
-add_result(results, now, plan_id, entry.symbol, 'EXECUTE', false, false, '[]', REASON,
-  with_wait({ 'attempt', entry.attempt, 'outcome', 'NOT_PLACED', 'reason', REASON }, is_current and record[3], record[4]))
 redis.call('XACK', executes, group, entry.entry_id)
 return { 'ENDED', entry.symbol, entry.step }

@@ -54,21 +54,21 @@ if state ~= 'SENT' and state ~= 'UNKNOWN' then
 end
 
 local now = now_ms()
+redis.call('HDEL', order, 'next_ask_at_ms', 'asked', 'absent_at_ms')
+-- A stream that takes no entry fails here, with the order unsettled.
+local result_id = add_result(results, now, plan_id, symbol, 'EXECUTE', outcome == 'EXECUTED', false, steps_results, reason,
+  with_wait({ 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
+    'executed_qty', executed_qty, 'avg_price', avg_price }, is_current and record[2], record[3]))
 redis.call('ZREM', unsettled, plan_id)
 redis.call('SREM', unknown, plan_id)
 redis.call('HDEL', handed_over, plan_id)
-redis.call('HDEL', order, 'next_ask_at_ms', 'asked', 'absent_at_ms')
 redis.call('HSET', order, 'state', outcome == 'NOT_PLACED' and UNPLACED or outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
-  'executed_qty', executed_qty, 'avg_price', avg_price, 'settled_at_ms', int(now))
+  'executed_qty', executed_qty, 'avg_price', avg_price, 'settled_at_ms', int(now), 'result_id', result_id)
 redis.call('EXPIRE', order, settled_sec)
 if is_current then
   redis.call('HSET', plan, 'state', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
     'executed_qty', executed_qty, 'ended_at_ms', int(now))
 end
-local result_id = add_result(results, now, plan_id, symbol, 'EXECUTE', outcome == 'EXECUTED', false, steps_results, reason,
-  with_wait({ 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
-    'executed_qty', executed_qty, 'avg_price', avg_price }, is_current and record[2], record[3]))
-redis.call('HSET', order, 'result_id', result_id)
 if ended_absent(outcome, reason) then
   redis.call('ZADD', absent, int(now), plan_id)
   redis.call('HSET', absent_claims, plan_id, cjson.encode(redis.call('HGETALL', order)))

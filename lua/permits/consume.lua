@@ -132,26 +132,21 @@ if reason then
   redis.call('ZREM', waiting, plan_id)
   local ttls = {}
   for i, permit_key in ipairs(permit_keys) do ttls[i] = int(redis.call('TTL', permit_key)) end
-  redis.call('DEL', unpack(permit_keys))
-  redis.call('HSET', plan, 'state', 'BLOCKED', 'reason', reason, 'detail', detail, 'wait_ms', wait_ms,
-    'verdict_at_ms', int(now), 'ended_at_ms', int(now), unpack(stamps))
   add_result(results, now, plan_id, symbol, 'BLOCKED', false, false, '[]', reason,
     { 'attempt', record.attempt, 'outcome', 'BLOCKED', 'reason', reason, 'detail', detail, 'wait_ms', wait_ms })
+  redis.call('HSET', plan, 'state', 'BLOCKED', 'reason', reason, 'detail', detail, 'wait_ms', wait_ms,
+    'verdict_at_ms', int(now), 'ended_at_ms', int(now), unpack(stamps))
+  redis.call('DEL', unpack(permit_keys))
   return { 'BLOCKED', '0', symbol, wait_ms, reason, detail, unpack(ttls) }
 end
 
 local dry_run = record.mode == 'dry_run'
 redis.call('ZREM', waiting, plan_id)
-redis.call('DEL', unpack(permit_keys))
-redis.call('SET', spent, table.concat({ dry_run and 'DRY_RUN' or 'OK', record.attempt, int(now), safe_qty }, ' '),
-  'EX', spent_sec)
+-- A stream that takes no entry fails here, with the permits unspent.
+local copy = ''
 if dry_run then
   stamps[#stamps + 1] = 'ended_at_ms'
   stamps[#stamps + 1] = int(now)
-end
-redis.call('HSET', plan, 'state', dry_run and 'DRY_RUN' or 'PERMITTED', 'wait_ms', wait_ms, 'safe_qty', safe_qty,
-  'verdict_at_ms', int(now), unpack(stamps))
-if dry_run then
   add_result(results, now, plan_id, symbol, 'EXECUTE', false, true,
     '[{"step": ' .. quoted(record.step) .. ', "status": "dry_run", "details": "permits spent, no order in dry_run"}]', '',
     { 'attempt', record.attempt, 'outcome', 'DRY_RUN', 'wait_ms', wait_ms, 'safe_qty', safe_qty })
@@ -162,12 +157,18 @@ else
     'opened_at_ms', int(opened_at), 'proposed_ms', record.proposed_ms or int(opened_at), 'mode', record.mode,
     'wait_ms', wait_ms }
   local entry_id = redis.call('XADD', executes, '*', unpack(entry))
-  -- The entry may be lost before anybody has read it; this stays until the order has an outcome. The record is its copy.
   for _, text in ipairs({ 'entry_id', entry_id }) do entry[#entry + 1] = text end
-  local copy = cjson.encode(entry)
-  redis.call('HSET', handed_over, plan_id, copy)
-  redis.call('HSET', plan, 'hand_over', copy)
-  -- The record may be lost with the index.
-  redis.call('APPEND', spent, '\n' .. copy)
+  -- The entry may be lost before anybody has read it; this stays until the order has an outcome. The record and the mark
+  -- keep it as well, as the index may be lost with one of them.
+  local text = cjson.encode(entry)
+  redis.call('HSET', handed_over, plan_id, text)
+  stamps[#stamps + 1] = 'hand_over'
+  stamps[#stamps + 1] = text
+  copy = '\n' .. text
 end
+redis.call('DEL', unpack(permit_keys))
+redis.call('SET', spent, table.concat({ dry_run and 'DRY_RUN' or 'OK', record.attempt, int(now), safe_qty }, ' ') .. copy,
+  'EX', spent_sec)
+redis.call('HSET', plan, 'state', dry_run and 'DRY_RUN' or 'PERMITTED', 'wait_ms', wait_ms, 'safe_qty', safe_qty,
+  'verdict_at_ms', int(now), unpack(stamps))
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

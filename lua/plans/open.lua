@@ -86,21 +86,24 @@ if waits then
   redis.call('SADD', symbols, symbol)
   redis.call('ZADD', waiting, deadline, plan_id)
 end
-redis.call('DEL', plan, unpack(KEYS, FIRST_LEFT_KEY))
-redis.call('SET', dedupe, int(math.floor(now / 1000)), 'EX', dedupe_sec)
-redis.call('SET', published, '1', 'EX', published_sec)
 local function append(...)
   for _, text in ipairs({ ... }) do entry[#entry + 1] = text end
 end
 append('attempt_no', attempt_no, 'mode', mode)
 if waits then append('deadline_ms', deadline) end
+-- A stream that takes no entry fails here, with the plan still to be opened.
 local attempt = redis.call('XADD', plans, '*', unpack(entry))
+if not waits then
+  add_result(results, now, plan_id, symbol, decision, false, false, '[]', decision == 'SKIP' and '' or reason,
+    { 'attempt', attempt, 'outcome', decision, 'reason', reason })
+end
+redis.call('DEL', plan, unpack(KEYS, FIRST_LEFT_KEY))
+redis.call('SET', dedupe, int(math.floor(now / 1000)), 'EX', dedupe_sec)
+redis.call('SET', published, '1', 'EX', published_sec)
 local outcome = waits and { 'WAITING', 'deadline_ms', deadline } or { decision, 'reason', reason, 'ended_at_ms', int(now) }
 redis.call('HSET', plan, 'symbol', symbol, 'mode', mode, 'step', step, 'close_pct', close_pct, 'attempt', attempt,
   'attempt_no', attempt_no, 'opened_at_ms', int(now), 'proposed_ms', int(math.min(tonumber(proposed_ms) or now, now)),
   'state', unpack(outcome))
 redis.call('EXPIRE', plan, record_sec)
 if waits then return { 'OPENED', attempt, attempt_no, deadline, int(now) } end
-add_result(results, now, plan_id, symbol, decision, false, false, '[]', decision == 'SKIP' and '' or reason,
-  { 'attempt', attempt, 'outcome', decision, 'reason', reason })
 return { 'ENDED', attempt, decision, reason }

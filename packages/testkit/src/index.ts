@@ -14,5 +14,6 @@ export { canShiftRedisClock } from "./redis-clock.ts";
 export { startRedisServer } from "./redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./redis-server.ts";
 export { shellWord } from "./shell-word.ts";
+export { useUpIds } from "./stream-ids.ts";
 export { startProgram, startService } from "./process.ts";
 export type { LogRecord, ServiceExit, ServiceProcess } from "./process.ts";

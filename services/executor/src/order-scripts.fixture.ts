@@ -10,7 +10,7 @@ import { type ClaimRequest, createOrders, type Orders } from "./orders.ts";
 export const PLAN = "0123456789abcdef";
 export const SYMBOL = "BTCUSDT";
 export const ATTEMPT = "1700000000000-0";
-const GROUP = "executor";
+export const GROUP = "executor";
 export const WINDOW_MS = 5000;
 /** Far from any real clock, to tell venue time from Redis's. */
 export const VENUE_MS = 1_000_000;

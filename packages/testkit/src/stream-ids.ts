@@ -1,0 +1,8 @@
+/** Makes `stream` one that takes no entry: its last id is the last there is. */
+import type { RedisClient } from "@quantum/redis";
+
+const LAST_ID = `${2n ** 64n - 1n}-${2n ** 64n - 1n}`;
+
+export async function useUpIds(redis: RedisClient, stream: string): Promise<void> {
+  await redis.xadd(stream, LAST_ID, "last", "1");
+}
