@@ -24,7 +24,8 @@ import {
   SYMBOL,
   useRedis,
 } from "./order-scripts.fixture.ts";
-import { createQuestions, type KnownOrder } from "./questions.ts";
+import type { KnownOrder } from "./order.ts";
+import { createQuestions } from "./questions.ts";
 
 const LATE: KnownOrder = {
   ...ORDER,
