@@ -312,6 +312,36 @@ describe("a try that fails", () => {
   });
 });
 
+describe("drain", () => {
+  it("ends a plan whose last permit comes meanwhile, without a wake-up", async () => {
+    const looked = Promise.withResolvers<void>();
+    const working = plans.consumer();
+    const wait = createWait({
+      consume: async (...plan) => {
+        const found = await working(...plan);
+        looked.resolve();
+        return found;
+      },
+    });
+    await plans.givenPlan(FAR_MS);
+    wait.watch(PLAN, SYMBOL, FAR_MS);
+    const { verdicts } = verdictsOf([wait], 1);
+    const drained = wait.drain(FAR_MS);
+    await looked.promise;
+    await plans.givenPermits();
+    await drained;
+    expect(verdicts).toMatchObject([{ kind: "ok" }]);
+  });
+
+  it("leaves what waits for longer to others", async () => {
+    const wait = createWait();
+    await plans.givenPlan(FAR_MS);
+    wait.watch(PLAN, SYMBOL, FAR_MS);
+    await wait.drain(1);
+    expect(wait.size).toBe(1);
+  });
+});
+
 describe("stop", () => {
   it("lets a running try end, and leaves no timer behind", async () => {
     const entered = Promise.withResolvers<void>();

@@ -19,6 +19,8 @@ const POLLED_PLANS_MAX = 1_000;
 const WAKER_MEMORY_MS = 10_000;
 /** A try that failed (Redis away) is repeated after this. */
 const RETRY_MS = 250;
+/** Between two looks at what still waits while a process stops. */
+const DRAIN_STEP_MS = 50;
 
 export interface WaitOptions {
   redis: RedisClient;
@@ -108,6 +110,18 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     this.#tries.set(planId, current);
     await current;
     if (this.#tries.get(planId) === current) this.#tries.delete(planId);
+  }
+
+  /**
+   * Ends what waits here, without wake-ups, as far as that takes no longer than `longestMs`: after a stop, nobody may be
+   * there to do it before it is too late.
+   */
+  async drain(longestMs: number): Promise<void> {
+    const until = performance.now() + longestMs;
+    while (this.#waiting.size > 0 && performance.now() < until) {
+      await Promise.all([...this.#waiting].map(([planId, { symbol }]) => this.wake(planId, symbol)));
+      if (this.#waiting.size > 0) await delay(DRAIN_STEP_MS);
+    }
   }
 
   /** Lets running tries end. What still waits is finished by another replica, or by us after a restart. */

@@ -22,6 +22,8 @@ import { reportTo, wakeBy } from "./wakes.ts";
 const { name: NAME, group: GROUP } = serviceOf("apply-layer");
 /** How late a dead replica's plans may end after their deadline. */
 const SWEEP_MS = 5_000;
+/** A stop that takes longer is ended by force. */
+const DRAIN_MAX_MS = 3_000;
 
 await runService({
   name: NAME,
@@ -174,6 +176,7 @@ await runService({
       ],
       stop: async () => {
         await Promise.all(repeated.map((task) => task.stop()));
+        await wait.drain(Math.min(config.APPLY_PERMIT_WAIT_MS, DRAIN_MAX_MS));
         await wait.stop();
       },
     };
