@@ -7,7 +7,9 @@ import {
   type OrderReason,
   type PlanEntry,
   type PythonJson,
+  readableFields,
   type ResultEntry,
+  snapshotRecord,
 } from "@quantum/contract";
 import type { Policy, ReadResult, Settlement } from "@quantum/issuer";
 import { type Answer, disarm, type Issued } from "@quantum/permits";
@@ -100,7 +102,8 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   /** Of any age: for a result without a price, the last known one is the best there is. */
   async #markPrice({ symbol, avg_price }: ResultEntry) {
     if (positiveDecimal(avg_price) !== undefined) return undefined;
-    return positiveDecimal((await this.#snapshot(symbol))?.["mark_price"]);
+    const hash = (await this.#snapshot(symbol)) ?? {};
+    return positiveDecimal(readableFields(snapshotRecord, hash).fields.mark_price);
   }
 
   async #countError(atMs: number, concerned: Concerned, context: Context): Promise<void> {

@@ -95,7 +95,7 @@ function claimStages(claim: OrderTexts): Bare[] {
       text: `the answer was ambiguous: ${claim.why}`,
     });
   if (claim["stated_at_ms"] !== undefined) {
-    const what = [claim["stated_outcome"], claim["stated_qty"]].filter(Boolean).join(" ");
+    const what = [claim.stated_outcome, claim.stated_qty].filter(Boolean).join(" ");
     const text = `${claim["stated_by"]} stated that it ended ${what}`;
     stages.push({ atMs: Number(claim["stated_at_ms"]), stage: "operator", text });
   }
