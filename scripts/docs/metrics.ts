@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import { existsSync } from "node:fs";
 import { createKeys } from "@quantum/contract";
+import { observeIssuer } from "@quantum/issuer";
 import { type Service, serviceOf, SERVICES } from "@quantum/topology";
 import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-client";
 import { RedisClock } from "../../packages/redis/src/index.ts";
@@ -55,9 +56,10 @@ const REGISTRATIONS: readonly Registration[] = [
 ];
 
 /** By convention, `observe` of a service's telemetry.ts registers its metrics and takes everything by name. */
-async function ownMetrics({ name, port }: Service): Promise<Registration[]> {
+async function ownMetrics({ name, port, issuer }: Service): Promise<Registration[]> {
+  const title = `${name} (${port})`;
   const file = new URL(`../../services/${name}/src/telemetry.ts`, import.meta.url);
-  if (!existsSync(file)) return [];
+  if (!existsSync(file)) return issuer === undefined ? [] : [{ title, register: anyIssuers(issuer.name) }];
   const { observe } = (await import(file.href)) as { observe: (observed: object) => void };
   const register = (registry: Registry) => {
     const told = { ...NOTHING, registry };
@@ -66,7 +68,14 @@ async function ownMetrics({ name, port }: Service): Promise<Registration[]> {
     };
     observe(new Proxy(told, anything));
   };
-  return [{ title: `${name} (${port})`, register }];
+  return [{ title, register }];
+}
+
+/** Of an issuer without a telemetry of its own. */
+function anyIssuers(issuer: string): Registration["register"] {
+  const labelOf = (symbol: string) => symbol;
+  return (registry) =>
+    observeIssuer({ handlers: idle(), registry, labelOf, issuer, reasons: [], log: idle() });
 }
 
 export function renderMetrics(): string {

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { patienceMs, type ServiceProcess, startPrometheus, type TestPrometheus } from "@quantum/testkit";
+import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DASHBOARDS } from "../../scripts/ops/dashboards.ts";
 import { eventually, type Rig, startRig, SYMBOLS } from "../rig.ts";
@@ -35,12 +36,12 @@ beforeAll(async () => {
   const start = async (name: string, env: Record<string, string> = {}) =>
     services.set(name, await rig.start(name, env));
   // Some denials, some silence and a symbol that is not allowed: dashboards must show them.
-  await Promise.all([
-    start("apply-layer", { APPLY_ALLOWLIST: SYMBOLS.slice(1).join(",") }),
-    start("governor", { GOV_SIM_DENY_RATE: "0.1" }),
-    start("position-brain", { P33_SIM_DENY_RATE: "0.1", P33_SIM_DROP_RATE: "0.05" }),
-    start("executor"),
-  ]);
+  const own: Partial<Record<PipelineName, Record<string, string>>> = {
+    "apply-layer": { APPLY_ALLOWLIST: SYMBOLS.slice(1).join(",") },
+    governor: { GOV_SIM_DENY_RATE: "0.1" },
+    "position-brain": { P33_SIM_DENY_RATE: "0.1", P33_SIM_DROP_RATE: "0.05" },
+  };
+  await Promise.all(PIPELINE.map(({ name }) => start(name, own[name])));
   await start("harvest-feed", { FEED_RATE: "20" });
   // JSON is YAML.
   prometheus = await startPrometheus(

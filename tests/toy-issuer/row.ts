@@ -17,6 +17,7 @@ export const TOY: IssuerService = {
     permitKey: "permit:toy",
     ttlLabel: "toy_ttl",
     carriesQuantity: false,
+    required: false,
   },
   needsVenue: false,
   redis: "any",

@@ -15,14 +15,12 @@ import {
 import type { IssuerService } from "@quantum/topology";
 import { z } from "zod";
 
-export type IssuerConfig = z.ZodObject;
-
 /** Named after the row's first prefix: `TOY_LOG_LEVEL`, `TOY_SIM_DELAY_MS`. */
 export function issuerConfig({
   port: fixed,
   portVariable,
   envPrefixes,
-}: IssuerService): ConfigSource<IssuerConfig> {
+}: IssuerService): ConfigSource<z.ZodObject> {
   const [prefix = ""] = envPrefixes;
   return {
     schema: z.object({

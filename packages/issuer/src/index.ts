@@ -1,5 +1,5 @@
-export { type IssuerConfig, issuerConfig, simulationViolations } from "./config.ts";
-export { IssuerHandlers, type HandlersOptions, type IssuerEvents } from "./handlers.ts";
+export { issuerConfig, simulationViolations } from "./config.ts";
+export { type HandlersOptions, IssuerHandlers } from "./handlers.ts";
 export {
   deny,
   type Decision,
@@ -9,5 +9,5 @@ export {
   type Settlement,
   type Turn,
 } from "./policy.ts";
-export { type IssuerDefinition, type IssuerWork, PERMIT_TTL_SEC, runIssuer } from "./run-issuer.ts";
-export { type AnswerLines, observeAnswers, observeIssuer } from "./telemetry.ts";
+export { runIssuer } from "./run-issuer.ts";
+export { observeAnswers, observeIssuer } from "./telemetry.ts";

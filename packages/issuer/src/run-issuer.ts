@@ -21,7 +21,7 @@ import { IssuerHandlers } from "./handlers.ts";
 import type { Policy } from "./policy.ts";
 import { observeIssuer } from "./telemetry.ts";
 
-export const PERMIT_TTL_SEC = TTL_SEC.permit;
+const PERMIT_TTL_SEC = TTL_SEC.permit;
 const DENIAL_TTL_SEC = TTL_SEC.denial;
 const MS_PER_SEC = 1_000;
 /** The way of a result to the issuer, beyond every moment at which the order can still come. */

@@ -9,8 +9,10 @@ export const PIPELINE = SERVICES.filter(({ standIn }) => standIn === undefined) 
 
 const ISSUER_ROWS = issuersOf(SERVICES);
 
-/** The issuers that are ours. The default of `APPLY_REQUIRED_PERMITS`. */
-export const ISSUERS = ISSUER_ROWS.map(({ name }) => name) as readonly IssuerName[];
+/** The issuers that a plan needs: the default of `APPLY_REQUIRED_PERMITS`. */
+export const ISSUERS = ISSUER_ROWS.filter(({ required }) => required).map(
+  ({ name }) => name,
+) as readonly IssuerName[];
 
 /** The issuer whose permit carries side and quantity; without it there is no order to place. */
 export const QUANTITY_ISSUER = onlyOne(ISSUER_ROWS.filter(({ carriesQuantity }) => carriesQuantity)).name;
@@ -33,10 +35,6 @@ export function groupsOf(rows: readonly Row[]): Group[] {
   );
 }
 
-export function isIssuer(name: string): name is IssuerName {
-  return (ISSUERS as readonly string[]).includes(name);
-}
-
 /** The row of an issuer. One that is not ours (`APPLY_REQUIRED_PERMITS` may name any) is taken for what a new one is. */
 export function issuerOf(name: string): IssuerRow {
   return ISSUER_ROWS.find((row) => row.name === name) ?? newIssuer(name);
@@ -49,6 +47,7 @@ function newIssuer(name: string): IssuerRow {
     permitKey: `permit:${name}`,
     ttlLabel: `${name}_ttl`,
     carriesQuantity: false,
+    required: false,
   };
 }
 

@@ -1,5 +1,5 @@
 export { type Place, demonstrationOf, type Environment, SIMULATED_ACCOUNT } from "./demonstration.ts";
-export { GROUPS, groupsOf, ISSUERS, isIssuer, issuerOf, PIPELINE, QUANTITY_ISSUER } from "./derived.ts";
+export { GROUPS, groupsOf, ISSUERS, issuerOf, PIPELINE, QUANTITY_ISSUER } from "./derived.ts";
 export type { IssuerRow, IssuerService, Row, StreamName } from "./row.ts";
 export {
   type IssuerName,

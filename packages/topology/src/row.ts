@@ -63,4 +63,6 @@ export interface IssuerRow {
   readonly ttlLabel: string;
   /** Whether its permit carries the order's side and quantity. */
   readonly carriesQuantity: boolean;
+  /** Whether every plan needs it, unless `APPLY_REQUIRED_PERMITS` says otherwise: its default is the Python service's. */
+  readonly required: boolean;
 }

@@ -15,7 +15,7 @@ import {
   redisVariables,
   symbols,
 } from "@quantum/service-kit";
-import { isIssuer, serviceOf } from "@quantum/topology";
+import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("apply-layer");
@@ -110,7 +110,8 @@ export const configSource: ConfigSource<typeof schema> = {
     }
     for (const issuer of config.APPLY_BARE_PERMITS) {
       const named = `APPLY_BARE_PERMITS=${config.APPLY_BARE_PERMITS.join()}`;
-      if (isIssuer(issuer)) broken.push(`${named} names ${issuer}: ours says yes or no, and to how much`);
+      if ((ISSUERS as readonly string[]).includes(issuer))
+        broken.push(`${named} names ${issuer}: ours says yes or no, and to how much`);
       else if (!required.includes(issuer))
         broken.push(`${named} names ${issuer}, which APPLY_REQUIRED_PERMITS=${required.join()} does not`);
     }

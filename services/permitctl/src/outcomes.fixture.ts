@@ -3,7 +3,7 @@ import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
 import { Output } from "@quantum/service-kit";
 import { freePort, type ServiceProcess } from "@quantum/testkit";
-import { type PipelineName, serviceOf } from "@quantum/topology";
+import { PIPELINE, type PipelineName, serviceOf } from "@quantum/topology";
 import { run } from "./run.ts";
 import { eventually, type Rig, startRig } from "../../../tests/rig.ts";
 
@@ -38,12 +38,12 @@ export async function startPipeline(waitMs = WAIT_MS) {
       APPLY_POLL_SEC: "0.2",
       APPLY_PERMIT_WAIT_MS: String(waitMs),
     });
-  await Promise.all([
-    start("governor"),
-    start("position-brain", { P33_POLL_SEC: "0.5" }),
-    start("executor"),
-    startApplyLayer("paper"),
-  ]);
+  const own: Partial<Record<PipelineName, Record<string, string>>> = {
+    "position-brain": { P33_POLL_SEC: "0.5" },
+  };
+  await Promise.all(
+    PIPELINE.map(({ name }) => (name === "apply-layer" ? startApplyLayer("paper") : start(name, own[name]))),
+  );
   const service = (name: string): ServiceProcess => {
     const found = running.get(name);
     if (found === undefined) throw new Error(`${name} is not running`);
