@@ -129,8 +129,11 @@ for field, sum in pairs(wrong) do correct(field .. ' ' .. sum, 'HSET', totals, f
 if has_today and not is_of_today then correct('day ' .. today, 'HSET', totals, 'day', today)
 elseif kept.day and not day then correct('day', 'HDEL', totals, 'day') end
 if #corrected == 0 and is_right then return { 'BALANCED' } end
--- Whoever decided by the old sums decides again.
-redis.call('HINCRBY', totals, 'releases', 1)
+-- Whoever decided by the old sums decides again. What is no number of releases would stop each further one: it goes on from
+-- a number that nobody has decided by.
+local releases = kept.releases or '0'
+local counts_on = releases:find('^%d+$') and #releases <= LIMB_DIGITS
+redis.call('HSET', totals, 'releases', counts_on and plus(releases, '1') or int(now))
 local sums_now = hash(totals)
 if next(sums_now) then redis.call('HSET', totals, 'seal', seal_of(sums_now)) end
 return { 'CORRECTED', table.concat(#corrected > 0 and corrected or { 'seal' }, ', ') }

@@ -75,6 +75,10 @@ const damages: [what: string, damage: () => Promise<unknown>][] = [
       () => redis.hset(totals, field, text),
     ]),
   ]),
+  ...[...UNREADABLE, "9".repeat(40)].map((text): [string, () => Promise<unknown>] => [
+    `the number of releases made "${text}"`,
+    () => redis.hset(totals, "releases", text),
+  ]),
   ["executions deleted", () => redis.del(executions)],
   ["executions of another type", () => redis.multi().del(executions).lpush(executions, "vandal").exec()],
   ["one execution removed", () => redis.zremrangebyrank(executions, 0, 0)],
