@@ -1,6 +1,6 @@
 /** What the consumer groups have not read or not acknowledged. */
 import type { RedisClient } from "@quantum/redis";
-import { fieldsOf } from "@quantum/streams";
+import { groupsOf, lastGeneratedId } from "@quantum/streams";
 
 const SHOWN_MAX = 1_000;
 
@@ -17,11 +17,11 @@ export async function unfinished(
   const found: Unfinished[] = [];
   for (const stream of Object.values(streams)) {
     if ((await client.exists(stream)) === 0) continue;
-    const last = fieldsOf((await client.xinfo("STREAM", stream)) as string[])["last-generated-id"] ?? "";
-    for (const flat of (await client.xinfo("GROUPS", stream)) as string[][]) {
-      const { name = "", pending, "last-delivered-id": delivered } = fieldsOf(flat);
-      if (delivered !== last) found.push({ entryId: "", what: `${name} has not read ${last} of ${stream}` });
-      if (Number(pending) === 0) continue;
+    const last = await lastGeneratedId(client, stream);
+    for (const { name, pending, lastDeliveredId } of await groupsOf(client, stream)) {
+      if (lastDeliveredId !== last)
+        found.push({ entryId: "", what: `${name} has not read ${last} of ${stream}` });
+      if (pending === 0) continue;
       const entries = (await client.xpending(stream, name, "-", "+", SHOWN_MAX)) as [string][];
       found.push(...entries.map(([id]) => ({ entryId: id, what: `${name} has ${id} of ${stream} pending` })));
     }

@@ -1,10 +1,8 @@
 /** Where and with what the figures were taken. */
-import { execFile } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { promisify } from "node:util";
+import { build } from "@quantum/service-kit";
 import { Rig } from "./rig.ts";
 
-const run = promisify(execFile);
 const SETTINGS = ["appendonly", "appendfsync", "save", "io-threads", "maxmemory"];
 
 export interface Environment {
@@ -27,7 +25,7 @@ export async function readEnvironment(): Promise<Environment> {
     const server = await rig.client.info("server");
     return {
       date: new Date().toISOString(),
-      commit: await commit(),
+      commit: build().commit,
       node: process.version,
       redis: /redis_version:(\S+)/.exec(server)?.[1] ?? "unknown",
       redisSettings: settings.join(" "),
@@ -41,14 +39,4 @@ export async function readEnvironment(): Promise<Environment> {
 
 export function loadNow(): string {
   return (loadavg()[0] ?? 0).toFixed(2);
-}
-
-async function commit(): Promise<string> {
-  const git = (...args: string[]) => run("git", args).then(({ stdout }) => stdout.trim());
-  try {
-    const changed = await git("status", "--porcelain", "--", "lua", "packages", "services", "bench");
-    return `${await git("rev-parse", "--short", "HEAD")}${changed === "" ? "" : " with local changes"}`;
-  } catch {
-    return "unknown";
-  }
 }

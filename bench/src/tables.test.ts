@@ -32,10 +32,10 @@ it("the document keeps its text around the tables, and must have their place", a
   const file = join(dir, "benchmarks.md");
   await writeFile(
     file,
-    "before\n<!-- tables: begin (written by the bench) -->\nold\n<!-- tables: end -->\nafter\n",
+    "before\n<!-- tables: written by `pnpm bench --record` -->\nold\n<!-- end of tables -->\nafter\n",
   );
   await writeDocument(file, "new");
-  expect(await readFile(file, "utf8")).toMatch(/^before\n.*begin.*\n\nnew\n\n.*end.*\nafter\n$/);
+  expect(await readFile(file, "utf8")).toMatch(/^before\n.*tables.*\n\nnew\n\n.*end.*\nafter\n$/);
   await writeFile(file, "nothing");
   await expect(writeDocument(file, "new")).rejects.toThrow("marks");
 });

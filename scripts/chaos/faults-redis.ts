@@ -2,6 +2,7 @@
 import { readdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { groupsOf } from "@quantum/streams";
 import { anyMember } from "./faults-process.ts";
 import type { FaultKind, Ground } from "./fault-kind.ts";
 import type { StreamName } from "../start/history.ts";
@@ -65,8 +66,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     run: async ({ world, dice }) => {
       const { client, keys } = world;
       const stream = dice.pick(["proposal", "plan", "permit", "execute", "result"] as const);
-      const groups = (await client.xinfo("GROUPS", keys.streams[stream])) as string[][];
-      const group = dice.pick(groups)[1] ?? "";
+      const { name: group } = dice.pick(await groupsOf(client, keys.streams[stream]));
       await client.xgroup("DESTROY", keys.streams[stream], group);
       return [{ kind: "group-destroy", target: `${group} of ${stream}` }];
     },

@@ -4,6 +4,7 @@
  * it; what was deleted unread by those whom it was for ends as the table of states says.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { groupsOf } from "@quantum/streams";
 import type { FaultKind, Ground, Hit } from "./fault-kind.ts";
 import { standStill } from "./faults-redis.ts";
 
@@ -87,9 +88,7 @@ async function strikeGroup(
   const { world, dice } = ground;
   const { client } = world;
   const to = dice.pick(["0", "$", "future"] as const);
-  const groups = ((await client.xinfo("GROUPS", stream).catch(() => [])) as string[][]).map(
-    ([, group]) => group ?? "",
-  );
+  const groups = (await groupsOf(client, stream).catch(() => [])).map(({ name: group }) => group);
   if (groups.length === 0) return `${name}, which has none`;
   const group = dice.pick(groups.toSorted());
   if (!isMoved) {

@@ -1,7 +1,7 @@
 /** A vandal in Redis: deletes keys and stream entries of the pipeline at random, or makes keys another type. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ISSUERS } from "@quantum/contract";
-import { isLater } from "../start/stream-tail.ts";
+import { isLater } from "@quantum/streams";
 import type { StreamName } from "../start/history.ts";
 import { Dice } from "./dice.ts";
 import { anyMember } from "./faults-process.ts";

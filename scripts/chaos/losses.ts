@@ -3,7 +3,7 @@
  * of it is still known here, so it can be said exactly which entries went, and which plans can end no more.
  */
 import type { StreamName } from "../start/history.ts";
-import { isLater } from "../start/stream-tail.ts";
+import { isLater } from "@quantum/streams";
 import { type Recorder, readUnique } from "./record.ts";
 
 export interface Loss {

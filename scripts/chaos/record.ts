@@ -3,6 +3,7 @@
  * timeline of a plan that went wrong and for what Redis was made to forget.
  */
 import { parseProposal, planId } from "@quantum/contract";
+import { addedAtMs } from "@quantum/streams";
 import { History, type StreamName } from "../start/history.ts";
 
 export interface Line {
@@ -57,7 +58,7 @@ export class Recorder extends History {
       this.forgotten.delete(plan);
     }
     const shown = SHOWN_FIELDS[stream].flatMap((name) => (fields[name] ? [`${name}=${fields[name]}`] : []));
-    this.note(plan, { atMs: Number(id.split("-")[0]), text: `${stream} ${id} ${shown.join(" ")}` });
+    this.note(plan, { atMs: addedAtMs(id), text: `${stream} ${id} ${shown.join(" ")}` });
   }
 
   /** Redis has been made to forget, and everything that it told before has been read. */

@@ -1,6 +1,6 @@
 /** What must have come to rest when faults have stopped: I8, streams, pending lists and memory are within their bounds. */
 import { readFile } from "node:fs/promises";
-import { fieldsOf } from "@quantum/streams";
+import { groupsOf } from "@quantum/streams";
 import type { Finding } from "../start/invariants.ts";
 import type { World } from "./world.ts";
 
@@ -25,9 +25,8 @@ export async function checkRest({ client, keys, symbols, members }: World, plans
       `${stream} has ${length} entries, ${STREAM_ENTRIES_MAX} are the bound`,
     );
     if (length === 0 && (await client.exists(stream)) === 0) continue;
-    for (const flat of (await client.xinfo("GROUPS", stream)) as (string | number)[][]) {
-      const { name, pending } = fieldsOf(flat.map(String));
-      expect(pending === "0", `group ${name} of ${stream} has ${pending} pending entries`);
+    for (const { name, pending } of await groupsOf(client, stream)) {
+      expect(pending === 0, `group ${name} of ${stream} has ${pending} pending entries`);
     }
   }
   for (const symbol of symbols) {

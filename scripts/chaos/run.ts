@@ -1,9 +1,8 @@
 /** One campaign from the first process to the last: start, load, faults, rest, judgement. */
-import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
+import { build } from "@quantum/service-kit";
 import { ISSUERS } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
 import { drain } from "../start/drain.ts";
@@ -130,7 +129,7 @@ export async function runCampaign(
   };
   const summary = summarize({
     seed: options.seed,
-    commit: await commit(),
+    commit: build().commit,
     minutes: (performance.now() - startedAtMs) / MS_PER_MINUTE,
     evidence,
     judgement,
@@ -179,13 +178,4 @@ function describe(thrown: readonly ThrownFault[]): string {
   const tookMs = first.recoveredMs - first.toMs;
   const why = tookMs > LONG_RECOVERY_MS ? ` (last of all: ${first.waitedFor})` : "";
   return `${what}: recovered in ${Math.round(tookMs)} ms${why}`;
-}
-
-async function commit(): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)("git", ["describe", "--always", "--dirty"], { cwd: ROOT });
-    return stdout.trim();
-  } catch {
-    return "unknown";
-  }
 }

@@ -1,11 +1,11 @@
 /** `docs/reliability.md`: each recorded campaign is one row of its generated table. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { sectionOf, withSection } from "@quantum/testkit";
 import type { Summary } from "./summary.ts";
 
 const DOCUMENT = join(import.meta.dirname, "../../docs/reliability.md");
-const BEGIN = "<!-- campaigns: written by `pnpm chaos --record` -->";
-const END = "<!-- end of campaigns -->";
+const SECTION = { document: "docs/reliability.md", name: "campaigns" };
 const HEAD = [
   "| date | commit | seed | min | plans | faults | orders | doubled | lost | unauthorised | in doubt | forgotten | longest recovery | executed outside faults | not closable, longest and total |",
   "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---|",
@@ -23,16 +23,14 @@ export async function recordRun(summary: Summary): Promise<void> {
 
 /** The document with the run's row, and its faults in the totals by kind. */
 export function withRun(text: string, summary: Summary): string {
-  const [before, rest] = text.split(BEGIN);
-  const [generated, after] = rest?.split(END) ?? [];
-  if (before === undefined || generated === undefined || after === undefined)
-    throw new Error(`docs/reliability.md lacks ${BEGIN} or ${END}`);
   const cells = (line: string) =>
     line
       .split("|")
       .slice(1, -1)
       .map((cell) => cell.trim());
-  const lines = generated.split("\n").filter((line) => line.startsWith("| ") && !/\| -|^\|-/.test(line));
+  const lines = sectionOf(text, SECTION)
+    .split("\n")
+    .filter((line) => line.startsWith("| ") && !/\| -|^\|-/.test(line));
   const rows = lines.filter((line) => /^\| \d{4}-/.test(line)).map(cells);
   rows.push(rowOf(summary));
   const kinds = new Map(
@@ -43,8 +41,6 @@ export function withRun(text: string, summary: Summary): string {
   for (const [kind, count] of Object.entries(summary.faults_by_kind))
     kinds.set(kind, (kinds.get(kind) ?? 0) + count);
   const table = [
-    BEGIN,
-    "",
     ...HEAD,
     // Runs of before there was a column do not fill it.
     ...rows.map((row) => `| ${[...row, ...COLUMNS.slice(row.length)].join(" | ")} |`),
@@ -54,10 +50,8 @@ export function withRun(text: string, summary: Summary): string {
     ...[...kinds]
       .toSorted(([a], [b]) => a.localeCompare(b))
       .map(([kind, count]) => `| \`${kind}\` | ${count} |`),
-    "",
-    END,
   ];
-  return `${before}${table.join("\n")}${after}`;
+  return withSection(text, SECTION, table.join("\n"));
 }
 
 function rowOf(summary: Summary): string[] {

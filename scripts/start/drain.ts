@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
-import { fieldsOf } from "@quantum/streams";
+import { groupsOf } from "@quantum/streams";
 import type { History } from "./history.ts";
 import type { StreamTail } from "./stream-tail.ts";
 
@@ -73,16 +73,12 @@ async function lookUnderWay({ redis, keys, history, tail }: DrainOptions): Promi
 /** Groups that have entries to read or to acknowledge. */
 async function busyGroups(redis: RedisClient, stream: string): Promise<string[]> {
   if ((await redis.exists(stream)) === 0) return [];
-  const groups = (await redis.xinfo("GROUPS", stream)) as (string | number | null)[][];
+  const groups = await groupsOf(redis, stream);
   const [newest] = (await redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
-  return groups.flatMap((flat) => {
-    const group = fieldsOf(flat.map((value) => String(value ?? "")));
-    const pending = Number(group["pending"]);
+  return groups.flatMap(({ name, pending, lastDeliveredId }) => {
     // Redis cannot always tell the lag; the last delivered entry tells whether there is one.
-    const behind = newest !== undefined && group["last-delivered-id"] !== newest[0];
+    const behind = newest !== undefined && lastDeliveredId !== newest[0];
     if (pending === 0 && !behind) return [];
-    return [
-      `group ${group["name"]} of ${stream}: ${pending} pending${behind ? ", not read to its end" : ""}`,
-    ];
+    return [`group ${name} of ${stream}: ${pending} pending${behind ? ", not read to its end" : ""}`];
   });
 }

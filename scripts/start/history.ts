@@ -13,6 +13,7 @@ import {
   resultEntry,
   type Outcome,
 } from "@quantum/contract";
+import { addedAtMs } from "@quantum/streams";
 import { z } from "zod";
 
 export interface PlanRecord {
@@ -158,7 +159,7 @@ export class History extends EventEmitter<HistoryEvents> {
 
   #addExecute(id: string, entry: z.output<typeof executeSchema>): void {
     this.executes.push({
-      atMs: entry.wait_ms === undefined ? Number(id.split("-")[0]) : entry.opened_at_ms + entry.wait_ms,
+      atMs: entry.wait_ms === undefined ? addedAtMs(id) : entry.opened_at_ms + entry.wait_ms,
       attempt: entry.attempt,
       attemptNo: entry.attempt_no,
       planId: entry.plan_id,

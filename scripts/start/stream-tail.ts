@@ -1,7 +1,7 @@
 /** Reads the pipeline's streams from their beginning, beside their consumer groups: nothing is acknowledged. */
 import type { Keys } from "@quantum/contract";
 import { disconnect, type RedisClient } from "@quantum/redis";
-import { parseEntries, type RawEntry } from "@quantum/streams";
+import { isLater, parseEntries, type RawEntry } from "@quantum/streams";
 import { setTimeout as delay } from "node:timers/promises";
 import type { History, StreamName } from "./history.ts";
 
@@ -85,11 +85,4 @@ export class StreamTail {
       this.#last.set(stream, id);
     }
   }
-}
-
-/** Whether a stream id is later than another: `<ms>-<sequence>` compares as numbers. */
-export function isLater(id: string, than: string): boolean {
-  const [ms = 0, sequence = 0] = id.split("-").map(Number);
-  const [otherMs = 0, otherSequence = 0] = than.split("-").map(Number);
-  return ms > otherMs || (ms === otherMs && sequence > otherSequence);
 }

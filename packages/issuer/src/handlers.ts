@@ -16,7 +16,7 @@ import {
   WAIT_BUDGET_MAX_MS,
 } from "@quantum/contract";
 import type { Issued, Issuer } from "@quantum/permits";
-import { ACK, type Disposition, DONE, type Entry } from "@quantum/streams";
+import { ACK, addedAtMs, type Disposition, DONE, type Entry } from "@quantum/streams";
 import { type Decision, deny, type Policy, type ReadResult } from "./policy.ts";
 
 /** How long a plan waits for permits if it does not say so: `APPLY_PERMIT_WAIT_MS`'s default. */
@@ -79,7 +79,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
       await answer(SIMULATED_DENIAL);
       return DONE;
     }
-    const answerBy = performance.now() + this.#leftMs(plan, addedAtMs(entry)) - ANSWER_MARGIN_MS;
+    const answerBy = performance.now() + this.#leftMs(plan, addedAtMs(entry.id)) - ANSWER_MARGIN_MS;
     for (let isFirst = true; ; isFirst = false) {
       const decision = await policy.decide(plan, { answerBy, isFirst });
       const hasTime = performance.now() < answerBy;
@@ -98,7 +98,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     if (fate === "untold") return ACK;
     const placed = fate !== "none";
     const handled = Promise.withResolvers<void>();
-    const read: ReadResult = { result, addedAtMs: addedAtMs(entry), placed, handled: handled.promise };
+    const read: ReadResult = { result, addedAtMs: addedAtMs(entry.id), placed, handled: handled.promise };
     try {
       const { issuer, policy } = this.#options;
       const settlement = (await policy.settling?.(read)) ?? { kind: "settle" };
@@ -122,9 +122,4 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const latestMs = addedMs + budgetMs;
     return Math.min(Math.min(deadlineMs ?? latestMs, latestMs) - this.#options.now(), budgetMs);
   }
-}
-
-/** By Redis's clock, unlike the timestamps inside, which are their writers'. */
-function addedAtMs({ id }: Entry): number {
-  return Number(id.split("-")[0]);
 }

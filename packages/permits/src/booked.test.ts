@@ -1,7 +1,7 @@
 /** What an issuer keeps of plans that ended: their results may come before its answer, and their ids again. */
 import { describe, expect, it } from "vitest";
 import {
-  contents,
+  keyspace,
   createGroups,
   deliverAll,
   denied,
@@ -85,9 +85,9 @@ describe("a plan whose order is booked", () => {
     expect(await redis.hlen(reservations.open)).toBe(0);
     expect(await pendingEntries(keys.streams.plan)).toBe(0);
     // Run twice, it changes nothing.
-    const before = await contents();
+    const before = await keyspace();
     expect(await issue(granted(), again)).toEqual({ kind: "replayed" });
-    expect(await contents()).toEqual(before);
+    expect(await keyspace()).toEqual(before);
   });
 
   it("is taken for one while the result of an earlier attempt is not settled: the issuer may be behind", async () => {

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type BookkeepingOptions, keepBooks } from "./bookkeeping.ts";
 import {
-  contents,
+  keyspace,
   grant,
   issuerOn,
   keys,
@@ -57,9 +57,9 @@ describe("sums", () => {
   it("that agree are left as they are, and so is everything else", async () => {
     await grant(PLAN, { qty: 5n, notional: 10n ** 30n });
     await grant(OTHER_PLAN, { qty: 2n });
-    const before = await contents();
+    const before = await keyspace();
     await keep();
-    expect(await contents()).toEqual(before);
+    expect(await keyspace()).toEqual(before);
     expect(corrections).toEqual([]);
   });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { keepBooks } from "./bookkeeping.ts";
 import type { Limit } from "./issue.ts";
 import {
-  contents,
+  keyspace,
   createGroups,
   grant,
   granted,
@@ -102,14 +102,14 @@ describe("a limit of executions", () => {
     await orders(2);
     const attempt = await publish();
     const books = async () =>
-      (await contents()).filter(({ name }) => Object.values<string>(reservations).includes(name));
+      Object.entries(await keyspace()).filter(([name]) => Object.values<string>(reservations).includes(name));
     const before = await books();
     expect(await issue(granted({ qty: 5n }, [burst(2)]), attempt)).toEqual({ ...DENIED, byOrders: true });
     expect(await books()).toEqual(before);
     expect(await redis.exists(keys.permit("governor", PLAN), keys.disarm)).toBe(0);
-    const after = await contents();
+    const after = await keyspace();
     expect(await issue(granted({ qty: 5n }, [burst(2)]), attempt)).toEqual({ kind: "replayed" });
-    expect(await contents()).toEqual(after);
+    expect(await keyspace()).toEqual(after);
   });
 
   it("denies by both, and by orders exactly where they alone reach it", async () => {

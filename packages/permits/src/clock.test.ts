@@ -137,9 +137,9 @@ describe("reservations and executions of the future", () => {
     expect(expires - issuer.RESERVE_TTL_MS).toBeGreaterThanOrEqual(from);
     expect(expires - issuer.RESERVE_TTL_MS).toBeLessThanOrEqual(now);
     expect(await redis.hget(reservations.totals, "reserved:qty")).toBe("8");
-    const before = await issuer.contents();
+    const before = await issuer.keyspace();
     await keep();
-    expect(await issuer.contents()).toEqual(before);
+    expect(await issuer.keyspace()).toEqual(before);
   });
 
   it("leave a day's charges in force when the day was tomorrow's", async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createConsume } from "./consume.ts";
 import { disarm } from "./disarm.ts";
 import {
-  contents,
+  keyspace,
   grant,
   granted,
   issue,
@@ -46,17 +46,17 @@ describe("disarm", () => {
 
   it("leaves a disarm that is in force as it was, even after SCRIPT FLUSH", async () => {
     await disarm(redis, keys, WHY);
-    const before = await contents();
+    const before = await keyspace();
     await redis.script("FLUSH");
     expect(await disarm(redis, keys, { reason: "repeated_errors", context: {} })).toBe(false);
-    expect(await contents()).toEqual(before);
+    expect(await keyspace()).toEqual(before);
   });
 
   it("takes a disarm key of any type for a disarm", async () => {
     await redis.hset(keys.disarm, "reason", "an operator's");
-    const before = await contents();
+    const before = await keyspace();
     expect(await disarm(redis, keys, WHY)).toBe(false);
-    expect(await contents()).toEqual(before);
+    expect(await keyspace()).toEqual(before);
   });
 
   it("happens once though two governors disarm at the same time", async () => {

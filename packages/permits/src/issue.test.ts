@@ -2,7 +2,7 @@ import { utcDay } from "@quantum/contract";
 import { describe, expect, it } from "vitest";
 import type { Limit } from "./issue.ts";
 import {
-  contents,
+  keyspace,
   deliverAll,
   denied,
   grant,
@@ -96,11 +96,11 @@ describe("issue", () => {
   it("changes nothing when run again, even after SCRIPT FLUSH", async () => {
     const attempt = await publish();
     await issue(granted(), attempt);
-    const before = await contents();
+    const before = await keyspace();
     await redis.script("FLUSH");
     expect(await issue(granted(), attempt)).toEqual({ kind: "replayed" });
     expect(await issue(denied, attempt)).toEqual({ kind: "replayed" });
-    expect(await contents()).toEqual(before);
+    expect(await keyspace()).toEqual(before);
   });
 
   it.each(["BLOCKED", "PERMITTED", "DRY_RUN", "EXECUTED"])(
@@ -142,9 +142,9 @@ describe("issue", () => {
       const attempt = await publish(PLAN, { record: false });
       await issue(granted(), attempt);
       await redis.del(keys.permit("governor", PLAN));
-      const before = await contents();
+      const before = await keyspace();
       expect(await issue(granted(), attempt)).toEqual({ kind: "replayed" });
-      expect(await contents()).toEqual(before);
+      expect(await keyspace()).toEqual(before);
     });
 
     it("is too old to answer once a permit of its age would have run out", async () => {
@@ -280,10 +280,10 @@ describe("issue", () => {
   it("reports a conflict with what others were promised, and changes nothing", async () => {
     await grant(OTHER_PLAN, { qty: 8n });
     const attempt = await publish();
-    const before = await contents();
+    const before = await keyspace();
     const answer = granted({ qty: 3n }, [{ kind: "open", amount: "qty", max: 10n }]);
     expect(await issue(answer, attempt)).toEqual({ kind: "conflict", reserved: 8n });
-    expect(await contents()).toEqual(before);
+    expect(await keyspace()).toEqual(before);
   });
 
   it("frees a reservation that has run out", async () => {
@@ -326,9 +326,9 @@ describe("issue", () => {
     async (key) => {
       const attempt = await publish();
       await redis.set(key, "text");
-      const before = await contents();
+      const before = await keyspace();
       await expect(issue(granted({ qty: 5n }, [burst(9), daily(9)]), attempt)).rejects.toThrow("WRONGTYPE");
-      expect(await contents()).toEqual(before);
+      expect(await keyspace()).toEqual(before);
     },
   );
 

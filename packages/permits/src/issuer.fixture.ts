@@ -1,7 +1,7 @@
 /** A real Redis for tests of an issuer, empty before each test, with two connections and the governor's groups. */
 import { createKeys, PythonFloat } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/testkit";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type Amounts, type Answer, createIssuer, type Limit } from "./issue.ts";
 
@@ -107,14 +107,5 @@ export async function pendingEntries(stream: string): Promise<number> {
 
 export const total = async (field: string) => Number(await redis.hget(reservations.totals, field));
 
-/** Everything in Redis: values, pending entries, expiry times. */
-export async function contents() {
-  const names = (await redis.keys("*")).toSorted();
-  return Promise.all(
-    names.map(async (name) => ({
-      name,
-      value: (await redis.dumpBuffer(name)).toString("hex"),
-      expires: await redis.pexpiretime(name),
-    })),
-  );
-}
+/** Everything in Redis, to compare. */
+export const keyspace = () => keyspaceOf(redis);

@@ -1,7 +1,7 @@
 /** A plan that waits, on a Redis of its own, for the tests of consume and wait. */
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { startRedisServer } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer } from "@quantum/testkit";
 import { type ConsumeOptions, createConsume } from "./consume.ts";
 
 export const keys = createKeys();
@@ -70,15 +70,7 @@ export async function startPlans() {
       }
     },
 
-    /** Everything in the database. Times to live count down, so only whether there is one. */
-    async keyspace(): Promise<Record<string, string>> {
-      const all: Record<string, string> = {};
-      for (const key of await redis.keys("*")) {
-        const [dump, ttl] = await Promise.all([redis.dumpBuffer(key), redis.pttl(key)]);
-        all[key] = `${dump?.toString("base64")} ${ttl < 0 ? "stays" : "expires"}`;
-      }
-      return all;
-    },
+    keyspace: () => keyspaceOf(redis),
 
     executes: () => entries(keys.streams.execute),
     results: () => entries(keys.streams.result),

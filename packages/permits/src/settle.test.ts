@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Amounts } from "./issue.ts";
 import {
-  contents,
+  keyspace,
   createGroups,
   deliverAll,
   grant,
@@ -142,11 +142,11 @@ describe("settle", () => {
     const entryId = await publishResult();
     const executed = executedNow({ qty: 5n });
     await settle(attempt, entryId, executed);
-    const before = await contents();
+    const before = await keyspace();
     await redis.script("FLUSH");
     expect(await settle(attempt, entryId, executed)).toBe(false);
     expect(await settle(attempt, entryId)).toBe(false);
-    expect(await contents()).toEqual(before);
+    expect(await keyspace()).toEqual(before);
   });
 
   it("settles once though two governors settle at the same time", async () => {

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { keepBooks } from "./bookkeeping.ts";
 import {
-  contents,
+  keyspace,
   grant,
   granted,
   HOUR_MS,
@@ -108,9 +108,9 @@ describe("limits that are used up", () => {
     expect(scores.filter((_score, at) => at % 2 === 0).toSorted()).toEqual(
       before.scores.filter((_score, at) => at % 2 === 0).toSorted(),
     );
-    const healed = await contents();
+    const healed = await keyspace();
     expect(await keep()).toEqual([]);
-    expect(await contents()).toEqual(healed);
+    expect(await keyspace()).toEqual(healed);
   });
 
   // P3.3 decides by a promised quantity that it has read before.

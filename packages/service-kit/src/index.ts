@@ -34,6 +34,7 @@ export { type BareContext, type RedisContext, runBareService, type Running, runS
 export { type Attempts, Progress } from "./progress.ts";
 export { sharedReading } from "./shared-reading.ts";
 export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
+export { build, buildText } from "./build.ts";
 export { version } from "./version.ts";
 export type { Logger } from "pino";
 export type { FastifyInstance } from "fastify";

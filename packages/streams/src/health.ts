@@ -1,6 +1,7 @@
-/** Lag, pending and trimming of a stream. Sources: https://redis.io/docs/latest/commands/xinfo-groups/, xtrim. */
+/** Lag, pending and trimming of a stream. Source: https://redis.io/docs/latest/commands/xtrim/. */
 import type { RedisClient } from "@quantum/redis";
-import { fieldsOf } from "./entry.ts";
+import { isLater } from "./stream-id.ts";
+import { groupsOf } from "./stream-info.ts";
 
 export interface GroupHealth {
   group: string;
@@ -18,14 +19,13 @@ const TRIMMED_AT_ONCE = 10_000;
 
 /** The state of one group, for metrics; read when scraped. */
 export async function groupHealth(redis: RedisClient, stream: string, group: string): Promise<GroupHealth> {
-  const groups = await readGroups(redis, stream);
-  const found = groups.find((candidate) => candidate["name"] === group);
+  const found = (await groupsOf(redis, stream)).find(({ name }) => name === group);
   const oldest = (await redis.xpending(stream, group, "-", "+", 1)) as [string, string, number, number][];
   return {
     group,
-    lag: found?.["lag"] === undefined || found["lag"] === "" ? Number.NaN : Number(found["lag"]),
-    lastDeliveredId: found?.["last-delivered-id"] ?? "0-0",
-    pending: Number(found?.["pending"] ?? 0),
+    lag: found?.lag ?? Number.NaN,
+    lastDeliveredId: found?.lastDeliveredId ?? "0-0",
+    pending: found?.pending ?? 0,
     oldestIdleMs: oldest[0]?.[2] ?? 0,
   };
 }
@@ -38,9 +38,8 @@ export async function trim(redis: RedisClient, stream: string, keep: number): Pr
   const excess = (await redis.xlen(stream)) - keep;
   if (excess <= 0) return 0;
   let oldestNeeded: string | undefined;
-  for (const group of await readGroups(redis, stream)) {
-    const delivered = group["last-delivered-id"] ?? "0-0";
-    const [, oldestPending] = (await redis.xpending(stream, group["name"] ?? "")) as [number, string | null];
+  for (const { name, lastDeliveredId: delivered } of await groupsOf(redis, stream)) {
+    const [, oldestPending] = (await redis.xpending(stream, name)) as [number, string | null];
     const needed = earlier(delivered, oldestPending ?? delivered);
     oldestNeeded = earlier(oldestNeeded ?? needed, needed);
   }
@@ -55,13 +54,6 @@ export async function trim(redis: RedisClient, stream: string, keep: number): Pr
   }
 }
 
-export async function readGroups(redis: RedisClient, stream: string): Promise<Record<string, string>[]> {
-  const groups = (await redis.xinfo("GROUPS", stream)) as (string | number | null)[][];
-  return groups.map((flat) => fieldsOf(flat.map((value) => String(value ?? ""))));
-}
-
-export function earlier(a: string, b: string): string {
-  const [aMs = 0n, aSeq = 0n] = a.split("-").map(BigInt);
-  const [bMs = 0n, bSeq = 0n] = b.split("-").map(BigInt);
-  return aMs < bMs || (aMs === bMs && aSeq <= bSeq) ? a : b;
+function earlier(a: string, b: string): string {
+  return isLater(a, b) ? b : a;
 }

@@ -4,18 +4,15 @@
  * https://redis.io/docs/latest/commands/xinfo-groups/, xinfo-stream, xgroup-setid.
  */
 import type { RedisClient } from "@quantum/redis";
-import { earlier, readGroups } from "./health.ts";
-import { fieldsOf } from "./entry.ts";
+import { isLater } from "./stream-id.ts";
+import { groupsOf, lastGeneratedId } from "./stream-info.ts";
 
 /** @returns whether the group had been moved; doing it twice makes entries come again, no more */
 export async function bringBackGroup(redis: RedisClient, stream: string, group: string): Promise<boolean> {
   // In this order: what is delivered in between is younger than the groups' answer, and older than the stream's.
-  const found = (await readGroups(redis, stream)).find(({ name }) => name === group);
-  const { "last-generated-id": newest = "0-0" } = fieldsOf(
-    ((await redis.xinfo("STREAM", stream)) as unknown[]).map(String),
-  );
-  const delivered = found?.["last-delivered-id"] ?? "0-0";
-  if (earlier(delivered, newest) === delivered) return false;
+  const found = (await groupsOf(redis, stream)).find(({ name }) => name === group);
+  const newest = await lastGeneratedId(redis, stream);
+  if (found === undefined || !isLater(found.lastDeliveredId, newest)) return false;
   await redis.xgroup("SETID", stream, group, "0");
   return true;
 }

@@ -3,7 +3,7 @@
  * to half of the plans and knows nothing of the other's.
  */
 import type { RedisClient } from "@quantum/redis";
-import { fieldsOf } from "./entry.ts";
+import { consumersOf } from "./stream-info.ts";
 
 /** Their consumers are named by role and process id. */
 export const PYTHON_CONSUMER = /^(gov|p33)-\d+$/;
@@ -12,9 +12,8 @@ const AT_WORK_MS = 60_000;
 
 /** @returns the names of those that were given an entry lately */
 export async function pythonConsumers(redis: RedisClient, stream: string, group: string): Promise<string[]> {
-  const consumers = (await redis.xinfo("CONSUMERS", stream, group)) as (string | number | null)[][];
+  const consumers = await consumersOf(redis, stream, group);
   return consumers
-    .map((flat) => fieldsOf(flat.map((value) => String(value ?? ""))))
-    .filter(({ idle }) => Number(idle) < AT_WORK_MS)
-    .flatMap(({ name }) => (name !== undefined && PYTHON_CONSUMER.test(name) ? [name] : []));
+    .filter(({ name, idleMs }) => idleMs < AT_WORK_MS && PYTHON_CONSUMER.test(name))
+    .map(({ name }) => name);
 }

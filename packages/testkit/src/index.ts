@@ -1,8 +1,10 @@
 export { endProcess, spawnGuarded } from "./child-process.ts";
 export type { GuardedProcess, SpawnOptions } from "./child-process.ts";
+export { sectionOf, withSection } from "./document-section.ts";
 export { startFaultProxy } from "./fault-proxy.ts";
 export type { FaultProxy, FaultProxyOptions, ProxyFrame, Verdict } from "./fault-proxy.ts";
 export { freePort, isFree } from "./free-port.ts";
+export { keyspaceOf } from "./keyspace.ts";
 export { patienceMs } from "./patience.ts";
 export { findPrometheus } from "./prometheus-binary.ts";
 export type { PrometheusBinaries } from "./prometheus-binary.ts";

@@ -3,7 +3,7 @@ import { createKeys, parseProposal, type Proposal } from "@quantum/contract";
 import { createConsume } from "@quantum/permits";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
-import { startRedisServer } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer } from "@quantum/testkit";
 import { createOpen, type OpenOptions } from "./open.ts";
 
 export const keys = createKeys();
@@ -85,17 +85,10 @@ export async function startKernel() {
     entries: async (stream: string): Promise<Record<string, string>[]> =>
       (await redis.xrange(stream, "-", "+")).map(([, flat]) => fieldsOf(flat)),
 
-    /** Everything in the database. Times to live count down, so only whether there is one. */
+    /** Without the sweep's index of symbols, which stands beside the scripts' keys and only ever grows. */
     keyspace: async (): Promise<Record<string, string>> => {
-      // Beside the scripts' keys stands the sweep's index of symbols, which only ever grows.
-      const names = (await redis.keys("*")).filter((name) => name !== keys.waitingSymbols);
-      const values = await Promise.all(
-        names.map(async (key) => {
-          const [dump, ttl] = await Promise.all([redis.dumpBuffer(key), redis.pttl(key)]);
-          return `${dump?.toString("base64")} ${ttl < 0 ? "stays" : "expires"}`;
-        }),
-      );
-      return Object.fromEntries(names.map((name, index) => [name, values[index] ?? ""]));
+      const { [keys.waitingSymbols]: _, ...all } = await keyspaceOf(redis);
+      return all;
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { type Keys, planEntry } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
-import { fieldsOf } from "@quantum/streams";
+import { addedAtMs, fieldsOf } from "@quantum/streams";
 
 const lookAfter = bindScript("plans/look_after");
 
@@ -31,7 +31,7 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
   const open = new Map<string, Attempt>();
   return async () => {
     const nowMs = redisNow(redis);
-    if (readUpTo === undefined || (timeOf(readUpTo) > nowMs && (await isBegunAnew(readUpTo))))
+    if (readUpTo === undefined || (addedAtMs(readUpTo) > nowMs && (await isBegunAnew(readUpTo))))
       readUpTo = `${nowMs - BACK_MS}-0`;
     for (;;) {
       const entries: [string, string[]][] = await redis.xrange(
@@ -61,7 +61,7 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
   /** An id from the future is of a Redis whose clock was ahead. A stream goes on above it, but a new one goes on below. */
   async function isBegunAnew(id: string): Promise<boolean> {
     const [newest] = await redis.xrevrange(keys.streams.plan, "+", "-", "COUNT", 1);
-    return newest === undefined || timeOf(newest[0]) < timeOf(id);
+    return newest === undefined || addedAtMs(newest[0]) < addedAtMs(id);
   }
 
   async function look(attempt: Attempt): Promise<string | undefined> {
@@ -82,8 +82,4 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
     if (state === "LOST") onLost(attempt);
     return state;
   }
-}
-
-function timeOf(id: string): number {
-  return Number(id.split("-")[0]);
 }

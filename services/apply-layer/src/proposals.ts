@@ -4,7 +4,7 @@
  */
 import { type Keys, parseProposal, planId, type Proposal } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
-import { type Disposition, ACK, type Entry } from "@quantum/streams";
+import { ACK, addedAtMs, type Disposition, type Entry } from "@quantum/streams";
 
 const SYMBOL = /^[A-Z0-9_]{2,32}$/;
 
@@ -24,7 +24,7 @@ export function handleProposal(accept: Accept) {
   return async (entry: Entry): Promise<Disposition> => {
     const read = proposalOf(entry);
     if ("dead" in read) return { kind: "dead", reason: read.dead };
-    await accept(read.proposal, Number(entry.id.split("-")[0]));
+    await accept(read.proposal, addedAtMs(entry.id));
     return ACK;
   };
 }

@@ -1,5 +1,6 @@
 /** What the exchange says about an order: by its client order id, and by what an order leaves behind in the account. */
 import { type Exchange, ExchangeError, type ListedOrder } from "@quantum/exchange";
+import { addedAtMs } from "@quantum/streams";
 import { type AccountFinding, type Evidence, judgeAccount } from "./decide.ts";
 import type { KnownOrder } from "./order.ts";
 
@@ -31,7 +32,7 @@ export async function askAccount(
 ): Promise<AccountFinding> {
   const { symbol } = order;
   const sinceMs = Math.max(
-    Math.min(order.venueMs, Number(order.attempt.split("-")[0])) - BEFORE_MS,
+    Math.min(order.venueMs, addedAtMs(order.attempt)) - BEFORE_MS,
     venueMs - LOOK_BACK_MS,
   );
   try {

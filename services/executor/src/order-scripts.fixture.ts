@@ -1,7 +1,7 @@
 /** For tests of lua/orders through its façade: a Redis with a plan whose permits are spent. */
 import { createKeys, executeEntry } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/testkit";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { Settlement } from "./decide.ts";
 import { createEvents } from "./events.ts";
@@ -118,30 +118,15 @@ export const NOT_PLACED: Settlement = {
   avgPrice: "",
 };
 
-/** Everything in Redis, readable, as plain data. */
-async function world(): Promise<Record<string, unknown>> {
-  const all: Record<string, unknown> = {};
-  for (const key of (await redis.keys("*")).toSorted()) {
-    const type = await redis.type(key);
-    if (type === "hash") all[key] = await redis.hgetall(key);
-    else if (type === "string") all[key] = await redis.get(key);
-    else if (type === "set") all[key] = await redis.smembers(key);
-    else if (type === "zset") all[key] = await redis.zrange(key, 0, -1, "WITHSCORES");
-    else if (type === "stream") all[key] = await redis.xrange(key, "-", "+");
-    else all[key] = type;
-  }
-  all["pending"] = await pending().catch(() => "none");
-  return all;
-}
 export const pending = async () => (await redis.xpending(executes, GROUP, "-", "+", 10)).length;
 export const resultCount = () => redis.xlen(results);
 export const orderHash = () => redis.hgetall(keys.order(PLAN));
 export const planHash = () => redis.hgetall(keys.plan(PLAN));
 
 export async function unchanged(action: () => Promise<unknown>): Promise<void> {
-  const before = await world();
+  const before = await keyspaceOf(redis);
   await action();
-  expect(await world()).toEqual(before);
+  expect(await keyspaceOf(redis)).toEqual(before);
 }
 
 export async function wrongType(key: string): Promise<void> {

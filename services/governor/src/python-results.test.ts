@@ -1,5 +1,5 @@
 /** Beside the Python apply-layer: what its results do to the limits. Source: docs/wire.md, "Beside the Python services". */
-import type { Entry } from "@quantum/streams";
+import { addedAtMs, type Entry } from "@quantum/streams";
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
@@ -179,7 +179,7 @@ it("an order books its plan id: after the operators' reset the same plan is deni
   const executed = await publishResult(plan, ORDER);
   await settle(executed);
   // The reset, some time later.
-  const resultMs = Number(executed.id.split("-")[0]);
+  const resultMs = addedAtMs(executed.id);
   await redis.set(keys.booked("governor", planIdOf(plan)), `executed ${resultMs - 1}`, "KEEPTTL");
   const again = await publishPlan({ plan_id: planIdOf(plan) });
   await answer(again);

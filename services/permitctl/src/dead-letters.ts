@@ -1,8 +1,8 @@
 /** `dlq`: entries that a group gave up. */
 import { redisNow } from "@quantum/redis";
-import { parseEntries } from "@quantum/streams";
+import { addedAtMs, parseEntries } from "@quantum/streams";
 import { type ChangeOptions, confirm, drop, requeue } from "./change.ts";
-import { addedAtMs, newestFirst } from "./entries.ts";
+import { newestFirst } from "./entries.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
 import { duration, table } from "./terminal.ts";
@@ -19,7 +19,7 @@ interface Letter {
 export async function listDeadLetters({ redis, keys, terminal }: Session): Promise<void> {
   const letters: (Letter & { atMs: number })[] = [];
   for await (const entry of newestFirst(redis, keys.streams.deadLetter))
-    letters.push({ ...letterOf(entry), atMs: addedAtMs(entry) });
+    letters.push({ ...letterOf(entry), atMs: addedAtMs(entry.id) });
   const data = letters.map(({ id, stream, group, reason, atMs }) => ({
     id,
     stream,

@@ -31,8 +31,3 @@ export async function first<T>(
   for await (const item of found) if (matches(item)) return item;
   return undefined;
 }
-
-/** When it was appended, by Redis's clock. */
-export function addedAtMs({ id }: Entry): number {
-  return Number(id.split("-")[0]);
-}

@@ -4,12 +4,12 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withSection } from "@quantum/testkit";
 import { bringAbout, OUTCOME_NAMES, startPipeline } from "./outcomes.fixture.ts";
 
 const DOCUMENT = join(import.meta.dirname, "../../../docs/permitctl.md");
 /** `APPLY_PERMIT_WAIT_MS`'s default. */
 const DEFAULT_WAIT_MS = 1_200;
-const BEGIN = "<!-- examples: written by services/permitctl/src/examples.ts -->";
 
 const pipeline = await startPipeline(DEFAULT_WAIT_MS);
 try {
@@ -27,9 +27,7 @@ try {
     await example("Holds", "hold", "list"),
   );
   const text = await readFile(DOCUMENT, "utf8");
-  const kept = text.slice(0, text.indexOf(BEGIN) + BEGIN.length);
-  if (!text.includes(BEGIN)) throw new Error(`${DOCUMENT} has no line ${BEGIN}`);
-  await writeFile(DOCUMENT, `${kept}\n\n${examples.join("\n")}`);
+  await writeFile(DOCUMENT, withSection(text, { document: DOCUMENT, name: "examples" }, examples.join("\n")));
 } finally {
   await pipeline.stop();
 }

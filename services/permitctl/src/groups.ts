@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
-import { fieldsOf, groupHealth } from "@quantum/streams";
+import { consumersOf, groupHealth, groupsOf } from "@quantum/streams";
 import { z } from "zod";
 
 /** A consumer's blocking connection sends a read every 5 s; one that is silent for longer is stuck or half-open. */
@@ -36,28 +36,19 @@ interface Probe {
 }
 
 export async function readGroups(redis: RedisClient, keys: Keys): Promise<Group[]> {
-  const read = await Promise.all(Object.values(keys.streams).map((stream) => groupsOf(redis, stream)));
+  const read = await Promise.all(Object.values(keys.streams).map((stream) => groupsOfStream(redis, stream)));
   return read.flat();
 }
 
-async function groupsOf(redis: RedisClient, stream: string): Promise<Group[]> {
+async function groupsOfStream(redis: RedisClient, stream: string): Promise<Group[]> {
   if ((await redis.exists(stream)) === 0) return [];
-  const groups = (await info(redis, "GROUPS", stream)).map(({ name = "" }) => name);
   return Promise.all(
-    groups.map(async (group) => {
+    (await groupsOf(redis, stream)).map(async ({ name: group }) => {
       const { lag, pending, oldestIdleMs } = await groupHealth(redis, stream, group);
-      const consumers = (await info(redis, "CONSUMERS", stream, group)).map(({ name = "" }) => name);
+      const consumers = (await consumersOf(redis, stream, group)).map(({ name }) => name);
       return { stream, group, lag: Number.isNaN(lag) ? null : lag, pending, oldestIdleMs, consumers };
     }),
   );
-}
-
-async function info(
-  redis: RedisClient,
-  ...what: ["GROUPS", string] | ["CONSUMERS", string, string]
-): Promise<Record<string, string>[]> {
-  const rows = (await redis.call("XINFO", ...what)) as (string | number | null)[][];
-  return rows.map((flat) => fieldsOf(flat.map((value) => String(value ?? ""))));
 }
 
 /** Consumers and who is connected now; a service that runs on this host is asked whether it is ready. */

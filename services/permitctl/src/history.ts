@@ -1,6 +1,6 @@
 /** `history`: how plans ended, newest first. */
-import { parseEntries } from "@quantum/streams";
-import { addedAtMs, newestFirst } from "./entries.ts";
+import { addedAtMs, parseEntries } from "@quantum/streams";
+import { newestFirst } from "./entries.ts";
 import type { Session } from "./session.ts";
 import { table } from "./terminal.ts";
 
@@ -16,7 +16,7 @@ export async function history({ redis, keys, terminal }: Session, options: Histo
   const rows: Row[] = [];
   for await (const entry of newestFirst(redis, keys.streams.result)) {
     if (rows.length === options.limit) break;
-    const row = rowOf(addedAtMs(entry), entry.fields);
+    const row = rowOf(addedAtMs(entry.id), entry.fields);
     if (isWanted(row, options)) rows.push(row);
   }
   const corrected = new Map<string, string>();

@@ -1,7 +1,6 @@
 /** A plan's stages with their times, by attempts. Pure. */
 import { ISSUERS } from "@quantum/contract";
-import type { Entry } from "@quantum/streams";
-import { addedAtMs } from "./entries.ts";
+import { addedAtMs, type Entry } from "@quantum/streams";
 import { correctsText, outcomeText } from "./history.ts";
 import type { OrderTexts, PlanHistory, PlanTexts } from "./plan-history.ts";
 
@@ -29,7 +28,7 @@ export function timelineOf(history: PlanHistory): Attempt[] {
   // The stream may have been trimmed, or the Python apply-layer may have kept no record.
   const recorded = record.attempt ?? history.order.attempt ?? history.results.at(-1)?.fields["attempt"];
   if (recorded !== undefined && recorded !== "") ids.add(recorded);
-  const attempts = ids.size === 0 ? [""] : [...ids].toSorted((a, b) => timeOf(a) - timeOf(b));
+  const attempts = ids.size === 0 ? [""] : [...ids].toSorted((a, b) => addedAtMs(a) - addedAtMs(b));
   return attempts.map((attempt) => {
     const isLast = attempt === attempts.at(-1);
     // Entries of the Python services name no attempt.
@@ -59,7 +58,7 @@ function stagesOf(history: PlanHistory, attempt: string, belongs: (entry: Entry)
 function opened(entry: Entry): Bare {
   const { decision = "", reason_codes: reason = "", action = "", kill_score: score = "" } = entry.fields;
   const { deadline_ms: deadline, mode } = entry.fields;
-  const atMs = addedAtMs(entry);
+  const atMs = addedAtMs(entry.id);
   const text = [
     `${decision}${reason === "" ? "" : ` ${reason}`}`,
     `${action}, kill_score ${score}`,
@@ -71,12 +70,12 @@ function opened(entry: Entry): Bare {
 
 function answered(entry: Entry): Bare {
   const { issuer = "", verdict = "", reason = "" } = entry.fields;
-  return { atMs: addedAtMs(entry), stage: issuer, text: `${verdict}: ${reason}` };
+  return { atMs: addedAtMs(entry.id), stage: issuer, text: `${verdict}: ${reason}` };
 }
 
 function spent(entry: Entry): Bare {
   const { safe_qty: safeQty, wait_ms: waitMs, valid_until_ms: validUntil } = entry.fields;
-  const atMs = addedAtMs(entry);
+  const atMs = addedAtMs(entry.id);
   const text = `all permits spent after ${waitMs} ms, safe_qty ${safeQty}; the order may be claimed for ${Number(validUntil) - atMs} ms`;
   return { atMs, stage: "verdict", text };
 }
@@ -114,7 +113,7 @@ function ended(entry: Entry, results: readonly Entry[]): Bare {
     corrects === "" ? "" : correctsText(corrects, corrected && outcomeText(corrected.fields)),
     qty === "" ? "" : `order ${fields["order_id"]}: ${qty} at ${fields["avg_price"]}`,
   ];
-  return { atMs: addedAtMs(entry), stage: "result", text: words.filter((word) => word !== "").join(", ") };
+  return { atMs: addedAtMs(entry.id), stage: "result", text: words.filter((word) => word !== "").join(", ") };
 }
 
 /** What the record alone tells: issuers that only set keys, and stages whose entries were trimmed. */
@@ -158,8 +157,4 @@ function withDeltas(stages: readonly Bare[]): Stage[] {
     deltaMs: stage.atMs - (stages[index - 1]?.atMs ?? openedAtMs),
     sinceOpenMs: stage.atMs - openedAtMs,
   }));
-}
-
-function timeOf(id: string): number {
-  return Number(id.split("-")[0]);
 }

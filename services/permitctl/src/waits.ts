@@ -1,6 +1,6 @@
 /** The waits for permits as the streams tell them: what the apply-layer logs as `[PERMIT_WAIT]`. */
 import type { Keys, WaitOutcome } from "@quantum/contract";
-import type { Entry } from "@quantum/streams";
+import { addedAtMs, type Entry } from "@quantum/streams";
 import type { RedisClient } from "@quantum/redis";
 import { first, newestFirst } from "./entries.ts";
 
@@ -41,7 +41,7 @@ export async function lastWait(
         newestFirst(redis, stream),
         (entry) => waitOf(stream, entry, keys)?.kind === kind,
       );
-      return entry && { atMs: Number(entry.id.split("-")[0]), outcome: waitOf(stream, entry, keys) };
+      return entry && { atMs: addedAtMs(entry.id), outcome: waitOf(stream, entry, keys) };
     }),
   );
   return found

@@ -1,0 +1,54 @@
+/**
+ * What Redis tells of a stream, its groups and their consumers. All throw if there is no such stream or group.
+ * Sources: https://redis.io/docs/latest/commands/xinfo-groups/, xinfo-consumers, xinfo-stream.
+ */
+import type { RedisClient } from "@quantum/redis";
+import { fieldsOf } from "./entry.ts";
+
+export interface GroupInfo {
+  name: string;
+  /** Entries delivered and not acknowledged. */
+  pending: number;
+  lastDeliveredId: string;
+  /** Entries not yet delivered; NaN where Redis cannot tell (after XDEL or trimming in the middle). */
+  lag: number;
+}
+
+export async function groupsOf(redis: RedisClient, stream: string): Promise<GroupInfo[]> {
+  return rows(await redis.xinfo("GROUPS", stream)).map((row) => ({
+    name: row["name"] ?? "",
+    pending: Number(row["pending"]),
+    lastDeliveredId: row["last-delivered-id"] ?? "0-0",
+    lag: row["lag"] ? Number(row["lag"]) : Number.NaN,
+  }));
+}
+
+export interface ConsumerInfo {
+  name: string;
+  /** Redis 7.0: since it was given an entry; later versions: since it asked for one. */
+  idleMs: number;
+}
+
+export async function consumersOf(
+  redis: RedisClient,
+  stream: string,
+  group: string,
+): Promise<ConsumerInfo[]> {
+  return rows(await redis.xinfo("CONSUMERS", stream, group)).map((row) => ({
+    name: row["name"] ?? "",
+    idleMs: Number(row["idle"]),
+  }));
+}
+
+/** Of the latest entry that the stream was ever given, even if it is gone. */
+export async function lastGeneratedId(redis: RedisClient, stream: string): Promise<string> {
+  const [row] = rows([await redis.xinfo("STREAM", stream)]);
+  return row?.["last-generated-id"] ?? "0-0";
+}
+
+/** Flat lists of names and values, of which some are nil. */
+function rows(reply: unknown): Record<string, string>[] {
+  return (reply as unknown[][]).map((flat) =>
+    fieldsOf(flat.map((value) => String((value as string | number | null) ?? ""))),
+  );
+}
