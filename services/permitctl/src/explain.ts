@@ -23,8 +23,8 @@ export async function explain({ redis, keys, terminal }: Session, planId: string
   const attempts = timelineOf(history);
   const { state, reason, sentence, lookAt } = conclude(history, redisNow(redis));
   const symbol =
-    history.record["symbol"] ??
-    history.order["symbol"] ??
+    history.record.symbol ??
+    history.order.symbol ??
     (history.plans[0] ?? history.results[0])?.fields["symbol"];
   const data = {
     plan_id: planId,
@@ -33,6 +33,7 @@ export async function explain({ redis, keys, terminal }: Session, planId: string
     reason,
     conclusion: sentence,
     look_at: lookAt,
+    ...(history.unreadable.length > 0 && { unreadable: history.unreadable }),
     attempts: attempts.map(({ attempt, stages }) => ({
       attempt,
       stages: stages.map(({ atMs, deltaMs, sinceOpenMs, stage, text }) => ({
@@ -59,6 +60,7 @@ export async function explain({ redis, keys, terminal }: Session, planId: string
       ),
     ]),
     sentence,
+    ...history.unreadable.map((problem) => `Not shown, because it cannot be read: ${problem}`),
     ...(lookAt === "" ? [] : [styled("dim", `Look at ${lookAt}`)]),
   ]);
 }

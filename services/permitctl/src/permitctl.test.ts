@@ -122,6 +122,17 @@ describe("explain", () => {
   });
 });
 
+it("explain names what it cannot read of a plan, and tells the rest", async () => {
+  const { client, keys } = pipeline.rig;
+  const key = keys.plan(plans.SKIP);
+  await client.hset(key, { deadline_ms: "soon" });
+  const problem = `${key}: deadline_ms is "soon", and must be a whole number`;
+  expect(await json("explain", plans.SKIP)).toMatchObject({ state: "SKIP", unreadable: [problem] });
+  const { stdout } = await permitctl("explain", plans.SKIP);
+  expect(stdout).toContain(`\nNot shown, because it cannot be read: ${problem}\n`);
+  await client.hdel(key, "deadline_ms");
+});
+
 describe("status and history", () => {
   it("shows services with their versions, groups, limits, holds, doubts and the last waits", async () => {
     const status = await json("status");

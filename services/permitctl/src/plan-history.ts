@@ -15,6 +15,8 @@ export interface PlanHistory {
   record: PlanTexts;
   /** The executor's claim; empty without one. */
   order: OrderTexts;
+  /** What of record and claim cannot be read, and so stands in neither. */
+  unreadable: readonly string[];
   plans: Entry[];
   permits: Entry[];
   executes: Entry[];
@@ -33,10 +35,16 @@ export async function readPlan(
     redis.hgetall(keys.order(planId)),
     ...[plan, permit, execute, result].map((stream) => entriesOf(redis, stream, planId)),
   ] as const);
+  const told = readableFields(planRecord, record);
+  const claim = readableFields(orderRecord, order);
   const history = {
     planId,
-    record: readableFields(planRecord, record).fields,
-    order: readableFields(orderRecord, order).fields,
+    record: told.fields,
+    order: claim.fields,
+    unreadable: [
+      ...told.problems.map((problem) => `${keys.plan(planId)}: ${problem}`),
+      ...claim.problems.map((problem) => `${keys.order(planId)}: ${problem}`),
+    ],
     plans: plans ?? [],
     permits: permits ?? [],
     executes: executes ?? [],

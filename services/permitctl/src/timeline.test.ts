@@ -17,6 +17,7 @@ const history = (parts: Partial<PlanHistory>): PlanHistory => ({
   planId: PLAN,
   record: {},
   order: {},
+  unreadable: [],
   plans: [],
   permits: [],
   executes: [],
