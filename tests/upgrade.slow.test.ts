@@ -10,7 +10,7 @@ import { Big } from "big.js";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { drain } from "../scripts/start/drain.ts";
 import { collectEvidence, stopStrategy } from "../scripts/start/evidence.ts";
-import { History } from "../scripts/start/history.ts";
+import { History, type ResultRecord } from "../scripts/start/history.ts";
 import { checkInvariants } from "../scripts/start/invariants.ts";
 import { StreamTail } from "../scripts/start/stream-tail.ts";
 import { earlierRelease, whyAbsent } from "./earlier-release.ts";
@@ -32,6 +32,14 @@ const HALF_THE_WAIT_MS = 600;
 const PLANS_A_STEP = 40;
 const STEP_MS = 20_000;
 const DRAIN_MS = 20_000;
+
+/** Why plans may end without an order meanwhile; docs/deployment.md says what each means. */
+const COSTS = [
+  /^BLOCKED missing_(governor|p33|both)$/,
+  /^BLOCKED deadline_passed$/,
+  /^BLOCKED p33_permit_denied (no_exchange_snapshot|stale_exchange_state|order_unresolved|quantity_promised|no_position)$/,
+  /^NOT_PLACED (not_placed_by_evidence|execute_expired)$/,
+];
 
 let rig: Rig;
 let release: EarlierRelease;
@@ -56,6 +64,8 @@ async function startFlow() {
   await Promise.all(SERVICES.map(async (service) => running.set(service, [await start(service, "earlier")])));
   const feed = await rig.start("harvest-feed", { FEED_RATE: "60", FEED_SEED: "5" });
   let counted = 0;
+  const endingOf = ({ outcome, reason, detail }: ResultRecord) =>
+    [outcome, reason, detail].filter((word) => word !== "").join(" ");
   return {
     history,
     /** Waits until so many more plans have ended. */
@@ -84,15 +94,15 @@ async function startFlow() {
     /** The plans that have ended since the last call, by how. */
     tally(): Record<string, number> {
       const tally: Record<string, number> = {};
-      for (const { outcome, reason, detail, waitMs = 0 } of history.results.slice(counted)) {
-        const late = outcome === "EXECUTED" && waitMs >= HALF_THE_WAIT_MS ? "after half the wait" : "";
-        const name = [outcome, reason, detail, late].filter((word) => word !== "").join(" ");
+      for (const result of history.results.slice(counted)) {
+        const isLate = result.executed && (result.waitMs ?? 0) >= HALF_THE_WAIT_MS;
+        const name = endingOf(result) + (isLate ? " after half the wait" : "");
         tally[name] = (tally[name] ?? 0) + 1;
       }
       counted = history.results.length;
       return tally;
     },
-    /** Ends the load. @returns what is still under way or breaks an invariant, and which one was not checked by anything */
+    /** Ends the load. @returns what is still under way, breaks an invariant, was charged wrongly or ended unexpectedly */
     async broken(): Promise<string[]> {
       await feed.stop();
       await stopStrategy(rig.venueUrl);
@@ -118,7 +128,11 @@ async function startFlow() {
       const found = Object.entries(findings).flatMap(([name, { violations, checked }]) =>
         (checked === 0 ? ["nothing to check it by"] : violations).map((sentence) => `${name}: ${sentence}`),
       );
-      return [...underWay, ...found, ...(await wronglyCharged())];
+      const unexpected = history.results
+        .filter((result) => !result.executed)
+        .map(endingOf)
+        .filter((ending) => !COSTS.some((cost) => cost.test(ending)));
+      return [...underWay, ...found, ...(await wronglyCharged()), ...unexpected];
     },
     stop: () => tail.stop(),
   };
