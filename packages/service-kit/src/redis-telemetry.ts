@@ -2,9 +2,7 @@
 import { type Keys, utcDay } from "@quantum/contract";
 import { notDurable, readFacts, type RedisClient, redisNow } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
-
-/** As lua/shared/halted.lua reads it. */
-const RUNNING: ReadonlySet<string> = new Set(["0", "false", "off", "no"]);
+import { readKillSwitch } from "./kill-switch.ts";
 
 export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry): void {
   /** Without an answer the last value stays, and `quantum_redis_up` is 0. */
@@ -29,7 +27,7 @@ export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry)
     notDurable(await readFacts(redis)).length === 0 ? 1 : 0,
   );
   gauge("quantum_kill_switch_active", "1 if the operators' kill switch halts everything", async () =>
-    (await isHalted(redis, keys)) ? 1 : 0,
+    (await readKillSwitch(redis, keys)).on ? 1 : 0,
   );
   gauge("quantum_disarmed", "1 if the governor has disarmed everything", async () =>
     (await redis.exists(keys.disarm, keys.disarmOf(utcDay(redisNow(redis))))) > 0 ? 1 : 0,
@@ -37,15 +35,4 @@ export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry)
   gauge("quantum_dead_letters", "Entries in the dead-letter stream", () =>
     redis.xlen(keys.streams.deadLetter),
   );
-}
-
-/** A key of another type halts too; a Redis that does not answer says nothing here. */
-async function isHalted(redis: RedisClient, keys: Keys): Promise<boolean> {
-  try {
-    const value = await redis.get(keys.killSwitch);
-    return value !== null && !RUNNING.has(value.trim().toLowerCase());
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return true;
-    throw error;
-  }
 }

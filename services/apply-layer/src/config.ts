@@ -17,6 +17,7 @@ import {
 } from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
+import type { Gates } from "./decide.ts";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("apply-layer");
 
@@ -133,4 +134,15 @@ export const configSource: ConfigSource<typeof schema> = {
 export function isRealVenue(config: Config): boolean {
   if (config.APPLY_MODE !== "testnet") return false;
   return config.BINANCE_BASE_URL === undefined || !parseVenue(config.BINANCE_BASE_URL).simulated;
+}
+
+export function gatesOf(config: Config): Gates {
+  return {
+    allowlist: new Set(config.APPLY_ALLOWLIST),
+    killScoreCritical: config.K_BLOCK_CRITICAL,
+    killScoreWarning: config.K_BLOCK_WARNING,
+    criticalBlocksCloses: config.K_CRITICAL_BLOCKS_CLOSES,
+    proposalMaxAgeSec: config.APPLY_PROPOSAL_MAX_AGE_SEC,
+    refuseSimulated: isRealVenue(config),
+  };
 }

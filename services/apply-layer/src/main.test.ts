@@ -245,6 +245,8 @@ describe("the apply-layer", () => {
   });
 
   it("refuses real orders on a Redis that may forget them", async () => {
-    await expect(start({ APPLY_MODE: "testnet" })).rejects.toThrow("must name a Redis that forgets nothing");
+    await expect(start({ APPLY_MODE: "testnet" })).rejects.toThrow(
+      "REDIS_URL is refused for real orders: appendonly is no",
+    );
   });
 });

@@ -2,15 +2,13 @@
  * The apply-layer (P3): proposals become plans, plans wait for their permits, permits are spent together or the plan is
  * blocked. Only wiring here.
  */
-import type { Proposal } from "@quantum/contract";
 import { createConsume, PermitWait } from "@quantum/permits";
-import { notDurable } from "@quantum/redis";
-import { ConfigError, every, runService } from "@quantum/service-kit";
+import { admitRealOrders, every, runService } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
-import { configSource, isRealVenue } from "./config.ts";
 import { createBacklog } from "./backlog.ts";
-import { type Decided, decide, proposedAtMs } from "./decide.ts";
+import { configSource, gatesOf, isRealVenue } from "./config.ts";
+import { createHandler } from "./handler.ts";
 import { createOpen } from "./open.ts";
 import { addPlansRoute } from "./plans-route.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
@@ -44,17 +42,7 @@ await runService({
     progress,
     clocksAgree,
   }) => {
-    const weaknesses = notDurable(facts);
-    if (weaknesses.length > 0 && isRealVenue(config)) {
-      throw new ConfigError(
-        weaknesses.map(
-          (what) => `APPLY_MODE=testnet: REDIS_URL must name a Redis that forgets nothing: ${what}`,
-        ),
-      );
-    }
-    if (isRealVenue(config)) await clocksAgree();
-    if (weaknesses.length > 0)
-      log.warn({ weaknesses }, "this Redis may forget claims: good enough for simulation only");
+    await admitRealOrders({ facts, log, clocksAgree }, isRealVenue(config));
 
     const required = config.APPLY_REQUIRED_PERMITS;
     const bare = config.APPLY_BARE_PERMITS;
@@ -91,39 +79,14 @@ await runService({
       waitMs: config.APPLY_PERMIT_WAIT_MS,
       dedupeTtlSec: config.APPLY_DEDUPE_TTL_SEC,
     });
-    const gates = {
-      allowlist: new Set(config.APPLY_ALLOWLIST),
-      killScoreCritical: config.K_BLOCK_CRITICAL,
-      killScoreWarning: config.K_BLOCK_WARNING,
-      criticalBlocksCloses: config.K_CRITICAL_BLOCKS_CLOSES,
-      proposalMaxAgeSec: config.APPLY_PROPOSAL_MAX_AGE_SEC,
-      refuseSimulated: isRealVenue(config),
-    };
-    const isFull = createBacklog({ redis, keys, required, max: config.APPLY_BACKLOG_MAX });
-    const judge = async (proposal: Proposal): Promise<Decided> => {
-      if (config.APPLY_KILL_SWITCH) return { decision: "BLOCKED", reason: "kill_switch_active" };
-      const { fresh, ...decided } = decide(proposal, gates);
-      const isRefused = decided.decision === "EXECUTE" && (await isFull());
-      return {
-        ...(isRefused ? { decision: "BLOCKED", reason: "backlog_full" } : decided),
-        ...(fresh && { fresh }),
-      };
-    };
-    const lastPlan = new Map<string, string>();
-    // Where old proposals are welcome, their own time says nothing of when they could first have been opened.
-    const statedMs = (proposal: Proposal) =>
-      config.APPLY_PROPOSAL_MAX_AGE_SEC === 0 ? undefined : proposedAtMs(proposal);
-    const accept = async (proposal: Proposal, publishedMs: number | undefined) => {
-      const decided = await judge(proposal);
-      // The earlier of both: a proposal may be published again.
-      const times = [publishedMs, statedMs(proposal)].filter((time) => time !== undefined);
-      const opened = await open(proposal, decided, times.length === 0 ? undefined : Math.min(...times));
-      events.emit("opened", { symbol: proposal.symbol, decided, opened });
-      lastPlan.set(proposal.symbol, opened.planId);
-      // A duplicate that still waits may be a dead replica's: whoever finds it watches it.
-      const waits = opened.kind === "opened" || (opened.kind === "duplicate" && opened.state === "WAITING");
-      if (waits) wait.watch(opened.planId, proposal.symbol, opened.remainingMs);
-    };
+    const handler = createHandler({
+      gates: gatesOf(config),
+      halted: config.APPLY_KILL_SWITCH,
+      isFull: createBacklog({ redis, keys, required, max: config.APPLY_BACKLOG_MAX }),
+      open,
+      wait,
+      events,
+    });
 
     const failed = (doing: string) => (error: Error) => events.emit("failed", { doing, error });
     const pollMs = config.APPLY_POLL_SEC * 1000;
@@ -131,8 +94,8 @@ await runService({
       redis,
       keys,
       symbols: config.SYMBOLS,
-      lastPlan,
-      accept,
+      lastPlan: handler.lastPlan,
+      accept: handler.accept,
       onBad: (symbol, problem) => events.emit("badHash", { symbol, problem }),
     });
     const lookAfterPlans = createPlanCare({
@@ -171,7 +134,7 @@ await runService({
       },
       consumers: [
         consumer({ stream: keys.streams.permit, handle: wakeBy(wait), acknowledge: false }),
-        consumer({ stream: keys.streams.proposal, handle: handleProposal(accept) }),
+        consumer({ stream: keys.streams.proposal, handle: handleProposal(handler.accept) }),
         consumer({ stream: keys.streams.result, handle: reportTo(events), acknowledge: false }),
       ],
       stop: async () => {

@@ -4,13 +4,12 @@ import {
   Pauses,
   ROWS_ENDPOINTS,
   RuleBook,
-  type Venue,
   whenReady,
 } from "@quantum/exchange";
-import { notDurable, redisNow, type RedisFacts } from "@quantum/redis";
+import { redisNow } from "@quantum/redis";
 import {
+  admitRealOrders,
   ConfigError,
-  type Logger,
   observeExchange,
   runService,
   shareExchangePauses,
@@ -51,8 +50,11 @@ await runService({
     clocksAgree,
   }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
-    checkDurability(facts, venue, log);
-    if (!venue.simulated) await clocksAgree();
+    if (facts.runId === "")
+      throw new ConfigError([
+        "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
+      ]);
+    await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
     const events = createEvents();
     const pauses = new Pauses();
     const exchange = reportCalls(
@@ -127,16 +129,3 @@ await runService({
     };
   },
 });
-
-/** With real orders, a Redis that may forget a claim is a reason not to start. */
-function checkDurability(facts: RedisFacts, venue: Venue, log: Logger): void {
-  if (facts.runId === "")
-    throw new ConfigError([
-      "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
-    ]);
-  const problems = notDurable(facts);
-  if (problems.length === 0) return;
-  if (!venue.simulated)
-    throw new ConfigError(problems.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));
-  log.warn({ problems }, "this Redis may forget claims; a real exchange would be refused");
-}

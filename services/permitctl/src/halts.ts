@@ -2,12 +2,11 @@
 import type { Keys } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import type { RedisClient } from "@quantum/redis";
+import { type KillSwitch, readKillSwitch } from "@quantum/service-kit";
 import { z } from "zod";
 
-const RUNNING = new Set(["0", "false", "off", "no"]);
-
 export interface Halts {
-  killSwitch: { on: boolean; value: string | null };
+  killSwitch: KillSwitch;
   disarm: Disarm | null;
   /** The keys' text, to be compared when they are cleared; "" where there is none. */
   shown: { disarm: string; today: string };
@@ -21,16 +20,15 @@ interface Disarm {
 }
 
 export async function readHalts(redis: RedisClient, keys: Keys): Promise<Halts> {
-  const { kill_switch, disarm, disarm_today } = haltKeys(redis, keys);
-  const [value, undated, today] = await Promise.all([
-    // A key that cannot be read halts.
-    redis.get(kill_switch).catch(() => "(not text)"),
+  const { disarm, disarm_today } = haltKeys(redis, keys);
+  const [killSwitch, undated, today] = await Promise.all([
+    readKillSwitch(redis, keys),
     redis.get(disarm),
     redis.get(disarm_today),
   ]);
   const text = undated ?? today;
   return {
-    killSwitch: { on: value !== null && !RUNNING.has(value.trim().toLowerCase()), value },
+    killSwitch,
     disarm: text === null ? null : describe(text),
     shown: { disarm: undated ?? "", today: today ?? "" },
   };

@@ -7,8 +7,7 @@ import {
   whenReady,
 } from "@quantum/exchange";
 import { runIssuer } from "@quantum/issuer";
-import { notDurable } from "@quantum/redis";
-import { ConfigError, observeExchange, shareExchangePauses } from "@quantum/service-kit";
+import { admitRealOrders, observeExchange, shareExchangePauses } from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
@@ -28,11 +27,7 @@ await runIssuer({
   ...configSource,
   start: async ({ config, keys, redis, facts, log, registry, waiting, clocksAgree }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
-    const forgetful = notDurable(facts);
-    if (forgetful.length > 0 && !venue.simulated)
-      throw new ConfigError(forgetful.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));
-    if (!venue.simulated) await clocksAgree();
-    if (forgetful.length > 0) log.warn({ problems: forgetful }, "this Redis would do for a simulation only");
+    await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
 
     const pauses = new Pauses();
     const exchange = createBinanceExchange({

@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createKeys } from "@quantum/contract";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import * as fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { readKillSwitch } from "./kill-switch.ts";
+
+const keys = createKeys();
+const HALTED = readFileSync(join(import.meta.dirname, "../../../lua/shared/halted.lua"), "utf8");
+let server: TestRedis;
+let redis: RedisClient;
+beforeAll(async () => {
+  server = await startRedisServer();
+  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+});
+afterAll(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+
+/** As every script decides it. */
+const halted = () =>
+  redis.eval(`${HALTED}\nreturn halted(KEYS[1], 'none', 'none') or 'runs'`, 1, keys.killSwitch);
+
+const word = fc.constantFrom("0", "false", "off", "no", "OFF", "No", "1", "on", "true", "yes", "", "00");
+const blank = fc.constantFrom("", " ", "\t\n", "\v\f\r", "\u00a0", "\u2003", "\ufeff");
+
+it("is read as the scripts read it, whatever it holds", async () => {
+  const value = fc.oneof(
+    fc.tuple(blank, word, blank).map((parts) => parts.join("")),
+    fc.string({ unit: "binary" }),
+  );
+  await fc.assert(
+    fc.asyncProperty(value, async (text) => {
+      await redis.set(keys.killSwitch, text);
+      const { on, value: read } = await readKillSwitch(redis, keys);
+      expect(on ? "kill_switch_active" : "runs").toBe(await halted());
+      expect(read).toBe(Buffer.from(text).toString());
+    }),
+  );
+});
+
+it("is off where there is none, and on where it is no text", async () => {
+  await redis.del(keys.killSwitch);
+  expect(await readKillSwitch(redis, keys)).toEqual({ on: false, value: null });
+  expect(await halted()).toBe("runs");
+  await redis.lpush(keys.killSwitch, "0");
+  expect(await readKillSwitch(redis, keys)).toEqual({ on: true, value: "(not text)" });
+  expect(await halted()).toBe("kill_switch_active");
+});

@@ -1,0 +1,22 @@
+/** What a service asks of Redis before it has a part in real orders. */
+import { notDurable } from "@quantum/redis";
+import { ConfigError } from "./config.ts";
+import type { RedisContext } from "./service.ts";
+
+/**
+ * With real orders, a Redis that may forget a claim or a spent permit is a reason not to start, and clocks that are apart
+ * are waited for. With simulated ones, the former is only said. Throws {@link ConfigError}.
+ */
+export async function admitRealOrders(
+  { facts, log, clocksAgree }: Pick<RedisContext<unknown>, "facts" | "log" | "clocksAgree">,
+  areReal: boolean,
+): Promise<void> {
+  const problems = notDurable(facts);
+  if (areReal) {
+    if (problems.length > 0)
+      throw new ConfigError(problems.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));
+    await clocksAgree();
+  } else if (problems.length > 0) {
+    log.warn({ problems }, "this Redis may forget claims; for real orders it would be refused");
+  }
+}

@@ -1,0 +1,49 @@
+/** What becomes of a proposal: it is judged, opened as a plan or blocked, and watched until its permits are there. */
+import type { Proposal } from "@quantum/contract";
+import type { PermitWait } from "@quantum/permits";
+import { decide, type Decided, type Gates, proposedAtMs } from "./decide.ts";
+import type { Open } from "./open.ts";
+import type { Accept } from "./proposals.ts";
+import type { ApplyTelemetry } from "./telemetry.ts";
+
+export interface HandlerOptions {
+  gates: Gates;
+  /** `APPLY_KILL_SWITCH`. */
+  halted: boolean;
+  /** Whether whoever comes after is too far behind for one plan more. */
+  isFull: () => Promise<boolean>;
+  open: Open;
+  wait: PermitWait;
+  events: ApplyTelemetry;
+}
+
+export function createHandler({ gates, halted, isFull, open, wait, events }: HandlerOptions) {
+  const lastPlan = new Map<string, string>();
+
+  async function judge(proposal: Proposal): Promise<Decided> {
+    if (halted) return { decision: "BLOCKED", reason: "kill_switch_active" };
+    const { fresh, ...decided } = decide(proposal, gates);
+    const isRefused = decided.decision === "EXECUTE" && (await isFull());
+    return {
+      ...(isRefused ? { decision: "BLOCKED", reason: "backlog_full" } : decided),
+      ...(fresh && { fresh }),
+    };
+  }
+
+  const accept: Accept = async (proposal, publishedMs) => {
+    const decided = await judge(proposal);
+    // Where old proposals are welcome, their own time says nothing of when they could first have been opened.
+    const statedMs = gates.proposalMaxAgeSec === 0 ? undefined : proposedAtMs(proposal);
+    // The earlier of both: a proposal may be published again.
+    const times = [publishedMs, statedMs].filter((time) => time !== undefined);
+    const opened = await open(proposal, decided, times.length === 0 ? undefined : Math.min(...times));
+    events.emit("opened", { symbol: proposal.symbol, decided, opened });
+    lastPlan.set(proposal.symbol, opened.planId);
+    // A duplicate that still waits may be a dead replica's: whoever finds it watches it.
+    const waits = opened.kind === "opened" || (opened.kind === "duplicate" && opened.state === "WAITING");
+    if (waits) wait.watch(opened.planId, proposal.symbol, opened.remainingMs);
+  };
+
+  /** `lastPlan`: the plan last accepted for each symbol, from wherever it came. */
+  return { accept, lastPlan: lastPlan as ReadonlyMap<string, string> };
+}
