@@ -68,6 +68,7 @@ async function strikeOnce(ground: Ground, struckPlans: Set<string>): Promise<str
     if (isDeleted) await world.client.del(key);
     else await world.client.multi().del(key).lpush(key, "vandal").exec();
     if (planId !== undefined) struckPlans.add(planId);
+    if (family.name === CHARGES) ground.losses.struckCharges.add(key);
     if (family.name === "claim" && planId !== undefined) ground.losses.struckClaims.add(planId);
     return `${family.name} ${isDeleted ? "deleted" : "of another type"}`;
   }
@@ -127,6 +128,17 @@ const shared = (name: string, keyOf: (ground: Ground) => string): Family => ({
   key: (ground) => ({ key: keyOf(ground) }),
 });
 
+/** Whether the charges that these totals sum were taken earlier in this run. */
+function isStruckCharges({ world, losses }: Ground, totals: string): boolean {
+  return ISSUERS.some((issuer) =>
+    world.symbols.some((symbol) => {
+      const reservations = world.keys.reservations(issuer, symbol);
+      return reservations.totals === totals && losses.struckCharges.has(reservations.charges);
+    }),
+  );
+}
+
+const CHARGES = "reservations (charges)";
 const FAMILIES: readonly Family[] = [
   ofPlan("record", ({ world }, planId) => world.keys.plan(planId)),
   ofPlan("dedupe mark", ({ world }, planId) => world.keys.dedupe(planId)),
@@ -150,8 +162,13 @@ const FAMILIES: readonly Family[] = [
     ...ofSymbol("a sum", ({ world, dice }, symbol) => {
       return world.keys.reservations(dice.pick(ISSUERS), symbol).totals;
     }),
-    overwrite: async ({ world, dice }, key) => {
-      const sums: string[] = await world.client.hkeys(key).catch(() => []);
+    overwrite: async (ground, key) => {
+      const { world, dice } = ground;
+      const fields: string[] = await world.client.hkeys(key).catch(() => []);
+      // Without its charges nothing tells what a charged sum was: a larger one stands until midnight.
+      const sums = isStruckCharges(ground, key)
+        ? fields.filter((field) => !field.startsWith("charged:"))
+        : fields;
       if (sums.length === 0) return false;
       await world.client.hset(key, dice.pick(sums.toSorted()), dice.pick(WRONG_SUMS));
       return true;

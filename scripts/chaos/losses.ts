@@ -19,6 +19,8 @@ export class Losses {
   readonly #losses: Loss[] = [];
   /** Plans whose claim a vandal took: at the end it can no longer be shown, unless it was made again. */
   readonly struckClaims = new Set<string>();
+  /** Keys of what was charged that a vandal took. */
+  readonly struckCharges = new Set<string>();
   /** Plans whose proposal a vandal took, perhaps before it was read. */
   readonly struckProposals = new Set<string>();
 
