@@ -32,6 +32,7 @@ export async function earlierRelease(commit: string): Promise<string> {
     const archive = join(unfinished, "tree.tar");
     await run("git", ["archive", "--output", archive, commit], { cwd: ROOT });
     await run("tar", ["-xf", archive, "-C", unfinished]);
+    await rm(archive);
     await run(
       "npx",
       ["-y", "pnpm@12", "install", "--prod", "--frozen-lockfile", "--prefer-offline", "--ignore-scripts"],

@@ -6,6 +6,18 @@ const EXECUTOR = "services/executor/src";
 
 export const ORDER_MUTANTS: readonly Mutant[] = [
   {
+    bug: "an earlier version takes a claimed order for one that was never claimed",
+    edits: [
+      {
+        file: "lua/orders/settle.lua",
+        find: "outcome == 'NOT_PLACED' and UNPLACED or outcome",
+        replace: "outcome",
+      },
+    ],
+    test: `${EXECUTOR}/orders.test.ts`,
+    only: "in one step",
+  },
+  {
     bug: "the order is sent again after an ambiguous answer",
     edits: [
       {

@@ -63,6 +63,29 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     test: "packages/streams/src/moved-group.test.ts",
   },
   {
+    bug: "what a stop has not begun counts as delivered",
+    edits: [
+      {
+        file: "packages/streams/src/unbegun.ts",
+        find: '"RETRYCOUNT", deliveries - 1, ',
+        replace: "",
+      },
+    ],
+    test: "packages/streams/src/unbegun.test.ts",
+  },
+  {
+    bug: "a stop leaves the plans that wait to whoever comes too late",
+    edits: [
+      {
+        file: "packages/permits/src/wait.ts",
+        find: "while (this.#waiting.size > 0 && performance.now() < until) {",
+        replace: "while (this.#waiting.size < 0 && performance.now() < until) {",
+      },
+    ],
+    test: "packages/permits/src/wait.test.ts",
+    only: "without a wake-up",
+  },
+  {
     bug: "an entry is acknowledged before its work is done",
     edits: [
       {
