@@ -47,7 +47,7 @@ export const numberText = z.string().refine((value) => Number.isFinite(parsePyth
   abort: true,
 });
 /** Where there may be nothing to tell. Its rule is shown with that of the schema, if that one aborts. */
-export const orEmpty = <T extends z.ZodType>(schema: T) => z.union([z.literal(""), schema]);
+export const orEmpty = <T extends z.ZodType>(schema: T) => z.union([schema, z.literal("")]);
 /** `1` or `0`. */
 export const bit = z.enum(["0", "1"]).transform((value) => value === "1");
 

@@ -89,14 +89,20 @@ export function parseRecordOrNone<
   }
 }
 
-/** For a reader that takes what it can: the fields that obey their rules, and in words those that do not. */
+/**
+ * For a reader that takes what it can: the fields that obey their rules, and in words those that do not.
+ * @param names of the hash's fields that are looked at; all of them if absent
+ */
 export function readableFields<const Of extends HashRecord>(
   { fields }: Of,
   hash: Hash,
+  names: readonly string[] = Object.keys(hash),
 ): { fields: Texts<Of>; problems: string[] } {
   const texts: Record<string, string> = {};
   const problems: string[] = [];
-  for (const [name, text] of Object.entries(hash)) {
+  for (const name of names) {
+    const text = hash[name];
+    if (text === undefined) continue;
     const field = fieldOf(fields, name);
     // Of a later version, or somebody else's.
     if (field === undefined) continue;

@@ -47,7 +47,7 @@ describe("a record", () => {
     const sides = () => parseRecord(orderRecord, "k", { side: "sell", avg_price: "1e3" }, ["side"]);
     expect(sides).toThrow('k: side is "sell", and must be "BUY", "SELL"');
     const price = () => parseRecord(orderRecord, "k", { avg_price: "1e3" }, ["avg_price"]);
-    expect(price).toThrow('k: avg_price is "1e3", and must be empty, or a decimal without exponent');
+    expect(price).toThrow('k: avg_price is "1e3", and must be a decimal without exponent, or empty');
   });
 
   it("is taken as far as it can be read, with a field for each issuer; what it has besides is nobody's", () => {

@@ -6,6 +6,7 @@ import {
   CLOCK_BOUND_MS,
   type GovernorReason,
   isClosing,
+  type NameOf,
   type PlanEntry,
   PythonFloat,
   type PythonJson,
@@ -25,6 +26,8 @@ const WHOLE_PCT = 100;
 /** Multiplied, because a division rounds. */
 const PER_PCT = "0.01";
 const CLOSING_ACTION = /^(PARTIAL_\d+|FULL_CLOSE_PROPOSED)$/;
+
+const SNAPSHOT_FIELDS = ["position_amt", "mark_price", "ts_epoch"] satisfies NameOf<typeof snapshotRecord>[];
 
 /** Limits hold for each symbol. A limit of 0 refuses every plan. */
 export interface Rules {
@@ -104,7 +107,7 @@ function readPosition(
 ): { amount: Big; markPrice: Big | undefined } | string {
   if (snapshot === undefined) return "snapshot cannot be read";
   if (Object.keys(snapshot).length === 0) return "no snapshot";
-  const { fields } = readableFields(snapshotRecord, snapshot);
+  const { fields } = readableFields(snapshotRecord, snapshot, SNAPSHOT_FIELDS);
   const amount = decimal(fields.position_amt);
   const markPrice = positiveDecimal(fields.mark_price);
   const writtenAtSec = decimal(fields.ts_epoch);
