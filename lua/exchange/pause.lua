@@ -14,7 +14,7 @@
 local pause = KEYS[1]
 local pause_ms, reason = tonumber(ARGV[1]), ARGV[2]
 
--- A key of another type is replaced like one that is over.
+-- A key of the wrong type is replaced like one that is over.
 local before = redis.pcall('GET', pause)
 local left = type(before) == 'string' and before:find('"reason"', 1, true) and redis.call('PTTL', pause) or 0
 -- More than was asked for is left where the clock was ahead then.

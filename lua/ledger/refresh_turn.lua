@@ -15,7 +15,7 @@ local turn = KEYS[1]
 local every_ms, done = tonumber(ARGV[1]), ARGV[2] == '1'
 
 local now = now_ms()
--- Of another type it says nothing, and is replaced.
+-- A value of the wrong type says nothing and is replaced.
 local times = redis.pcall('HMGET', turn, 'begun_ms', 'done_ms')
 if times.err then times = {} end
 local begun, refreshed = tonumber(times[1] or nil), tonumber(times[2] or nil)

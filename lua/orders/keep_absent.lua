@@ -13,7 +13,7 @@
 --   settled_sec  TTL of a settled claim
 -- REPLY
 --   KEPT         it is asked about
---   RESTORED     it is asked about again: its order key was lost, or of another type
+--   RESTORED     it is asked about again: its order key was lost, or of the wrong type
 --   ENDED        it needs no question any more, and neither index nor copy names it
 --   LOST         neither order key nor copy tells of it: no index names it
 --@include shared/absent.lua

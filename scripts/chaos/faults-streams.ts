@@ -22,10 +22,10 @@ export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
     run: async (ground) => {
       const { world, dice } = ground;
       const [name, stream] = dice.pick(Object.entries(world.keys.streams));
-      const how = dice.pick(["deleted", "of another type", "group destroyed", "group moved"] as const);
+      const how = dice.pick(["deleted", "of the wrong type", "group destroyed", "group moved"] as const);
       const hit: Hit = { kind: `vandal: stream ${how}`, target: name };
       if (how === "deleted") await deleteStream(ground, name, stream);
-      else if (how === "of another type") await mistype(ground, name, stream);
+      else if (how === "of the wrong type") await mistype(ground, name, stream);
       else hit.target = await strikeGroup(ground, { name, stream, isMoved: how === "group moved" });
       return [hit];
     },
@@ -37,7 +37,7 @@ export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
       const { dice } = ground;
       const type = dice.pick(["string", "list"] as const);
       await halt(ground, type === "list" ? undefined : dice.pick(JUNK));
-      return [{ kind: "kill-switch", target: type === "list" ? "of another type" : "on, and deleted" }];
+      return [{ kind: "kill-switch", target: type === "list" ? "of the wrong type" : "on, and deleted" }];
     },
   },
 };

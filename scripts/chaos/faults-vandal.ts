@@ -70,7 +70,7 @@ async function strikeOnce(ground: Ground, struckPlans: Set<string>): Promise<str
     if (planId !== undefined) struckPlans.add(planId);
     if (family.name === CHARGES) ground.losses.struckCharges.add(key);
     if (family.name === "claim" && planId !== undefined) ground.losses.struckClaims.add(planId);
-    return `${family.name} ${isDeleted ? "deleted" : "of another type"}`;
+    return `${family.name} ${isDeleted ? "deleted" : "of the wrong type"}`;
   }
   return undefined;
 }

@@ -102,7 +102,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs">, string>> = {
   probe: "stream",
 };
 
-/** What each key and stream holds that is no symbol's or plan's: one of another type stops everybody who reads it. */
+/** What each key and stream holds that is no symbol's or plan's: one of the wrong type stops everybody who reads it. */
 export function typesOfKeys(keys: Keys): [key: string, type: string][] {
   return [
     ...Object.values(keys.streams).map((stream): [string, string] => [stream, "stream"]),

@@ -43,7 +43,7 @@ describe("a bare permit", () => {
     },
   );
 
-  it("blocks where it is a key of another type", async () => {
+  it("blocks where it is a key of the wrong type", async () => {
     await plans.redis.hset(P26, "1", "1");
     expect(await consume()).toMatchObject({ verdict: { reason: "invalid_p26_permit_format" } });
   });

@@ -138,7 +138,7 @@ describe("a plan whose order is booked", () => {
     expect(await redis.get(BOOKED)).toBe(before);
   });
 
-  it("fails before anything is written where the mark is of another type", async () => {
+  it("fails before anything is written where the mark is of the wrong type", async () => {
     const attempt = await withoutRecord();
     await redis.hset(BOOKED, "a", "1");
     await expect(issue(granted(), attempt)).rejects.toThrow("WRONGTYPE");
@@ -148,7 +148,7 @@ describe("a plan whose order is booked", () => {
     expect(await pendingEntries(keys.streams.result)).toBe(1);
   });
 
-  it("is booked although the mark was of another type", async () => {
+  it("is booked although the mark was of the wrong type", async () => {
     await redis.hset(BOOKED, "a", "1");
     await settle(await publishResult(), { placed: true });
     expect(await redis.get(BOOKED)).toMatch(/^executed \d{13}$/);

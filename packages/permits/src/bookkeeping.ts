@@ -31,7 +31,7 @@ export interface BookkeepingOptions extends Book {
 /** One turn. A symbol that fails does not keep the others from it; the first failure is thrown at the end. */
 export async function keepBooks(options: BookkeepingOptions): Promise<void> {
   const { redis, keys } = options;
-  // An index of another type is its owner's to make anew; the other one and the configuration are enough meanwhile.
+  // An index of the wrong type is its owner's to make anew; the other one and the configuration are enough meanwhile.
   const known = await Promise.allSettled([
     redis.smembers(keys.orderSymbols),
     redis.smembers(keys.waitingSymbols),
@@ -51,7 +51,7 @@ async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: nu
   const what = await putRight().catch(async (error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith("WRONGTYPE"))) throw error;
     for (const key of await beginAnew(redis, typesOf(book)))
-      onCorrection({ symbol, what: `${key} was of another type` });
+      onCorrection({ symbol, what: `${key} was of the wrong type` });
     return putRight();
   });
   if (what !== undefined) onCorrection({ symbol, what });

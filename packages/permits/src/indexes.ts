@@ -9,7 +9,7 @@ export interface Index {
 }
 
 /**
- * Deletes those of another type, which make every script fail that needs them. The caller derives them again.
+ * Deletes those of the wrong type, which make every script fail that needs them. The caller derives them again.
  * @returns the names of the deleted keys
  */
 export async function beginAnew(redis: RedisClient, indexes: readonly Index[]): Promise<string[]> {

@@ -61,7 +61,7 @@ async function book() {
 const UNREADABLE = ["much", "1.5", "", "-6"];
 const damages: [what: string, damage: () => Promise<unknown>][] = [
   ["totals deleted", () => redis.del(totals)],
-  ["totals of another type", () => redis.multi().del(totals).lpush(totals, "vandal").exec()],
+  ["totals of the wrong type", () => redis.multi().del(totals).lpush(totals, "vandal").exec()],
   ["the seal deleted", () => redis.hdel(totals, "seal")],
   ["the day deleted", () => redis.hdel(totals, "day")],
   ["the day made yesterday", () => redis.hincrby(totals, "day", -1)],
@@ -80,7 +80,7 @@ const damages: [what: string, damage: () => Promise<unknown>][] = [
     () => redis.hset(totals, "releases", text),
   ]),
   ["executions deleted", () => redis.del(executions)],
-  ["executions of another type", () => redis.multi().del(executions).lpush(executions, "vandal").exec()],
+  ["executions of the wrong type", () => redis.multi().del(executions).lpush(executions, "vandal").exec()],
   ["one execution removed", () => redis.zremrangebyrank(executions, 0, 0)],
 ];
 
@@ -99,7 +99,7 @@ describe("limits that are used up", () => {
       (error: unknown) => String(error).match(/WRONGTYPE/)?.[0],
     );
     // Another type fails the script, and the plan's entry stays pending until the sums are made again.
-    expect(asked).toBe(what.endsWith("another type") ? "WRONGTYPE" : "denied");
+    expect(asked).toBe(what.endsWith("wrong type") ? "WRONGTYPE" : "denied");
     expect(await redis.exists(keys.permit("governor", THIRD_PLAN))).toBe(0);
 
     await keep();
@@ -131,7 +131,7 @@ describe("limits that are used up", () => {
 
   it.each([
     ["deleted", () => redis.del(charges)],
-    ["of another type", () => redis.multi().del(charges).lpush(charges, "vandal").exec()],
+    ["of the wrong type", () => redis.multi().del(charges).lpush(charges, "vandal").exec()],
     [
       "unreadable",
       async () =>

@@ -11,7 +11,7 @@ export interface KillSwitch {
   value: string | null;
 }
 
-/** Throws if Redis does not answer. A key that Redis refuses to read halts, as one of another type does. */
+/** Throws if Redis does not answer. A key that Redis refuses to read halts, as one of the wrong type does. */
 export async function readKillSwitch(redis: RedisClient, keys: Keys): Promise<KillSwitch> {
   try {
     const value = await redis.get(keys.killSwitch);

@@ -36,7 +36,7 @@ const untilProblem = (url: string, problem: string | RegExp) =>
   }, WAIT);
 
 describe("a service is not ready", () => {
-  it("while a key that everybody reads is of another type, and names each", async () => {
+  it("while a key that everybody reads is of the wrong type, and names each", async () => {
     const url = await givenService();
     // The sample's own stream is told of in other words.
     const types = typesOfKeys(keys).filter(([key]) => key !== keys.streams.plan);

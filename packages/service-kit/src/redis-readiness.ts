@@ -38,7 +38,7 @@ export async function redisProblems(
     return [sentence(redis.problem ?? (error as Error), config)];
   }
   const [[refused] = [null], ...found] = replies;
-  // A user without rights to this one stream may have them to all others; one of another type is named below.
+  // A user without rights to this one stream may have them to all others; one of the wrong type is named below.
   const isHarmless = refused === null || isNotOffered(refused) || refused.message.startsWith("WRONGTYPE");
   const writeProblem = isHarmless ? [] : [sentence(refused, config)];
   const inTheWay = wrongTypes(
@@ -58,7 +58,7 @@ export async function redisProblems(
   ];
 }
 
-/** Keys of another type stop everybody who reads them. @param actual as TYPE answers, in the order of `typesOfKeys` */
+/** Keys of the wrong type stop everybody who reads them. @param actual as TYPE answers, in the order of `typesOfKeys` */
 function wrongTypes(actual: readonly unknown[], keys: Keys): string[] {
   return typesOfKeys(keys).flatMap(([key, type], index) => {
     const found = actual[index];

@@ -46,7 +46,7 @@ it("a group that was moved back is given again what is there", async () => {
   await until(() => expect(ids()).toContain(after));
 });
 
-it("a stream of another type stops nobody for good: it is read from its first entry once it is a stream", async () => {
+it("a stream of the wrong type stops nobody for good: it is read from its first entry once it is a stream", async () => {
   const { ids, consumer } = await started(true);
   const before = await bench.add(1);
   await until(() => expect(ids()).toEqual(before));

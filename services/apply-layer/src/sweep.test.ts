@@ -80,7 +80,7 @@ describe("a sweep", () => {
     await sweep({ all: false });
   });
 
-  it("begins an index of symbols of another type anew", async () => {
+  it("begins an index of symbols of the wrong type anew", async () => {
     await kernel.redis.set(keys.waitingSymbols, "not what it should be");
     await sweep({ all: false });
     expect(await kernel.redis.exists(keys.waitingSymbols)).toBe(0);

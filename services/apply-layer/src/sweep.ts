@@ -44,7 +44,7 @@ export function createSweep({ redis, keys, wait }: SweepOptions) {
     await Promise.all(
       found.flatMap(({ symbol, planIds }) => planIds.map((planId) => wait.wake(planId, symbol))),
     );
-    // One of another type keeps its plans from ending; who was in it is known from their entries.
+    // One of the wrong type keeps its plans from ending; who was in it is known from their entries.
     const mistyped = found.filter(({ error }) => error?.message.startsWith("WRONGTYPE"));
     const indexes = mistyped.map(({ symbol }) => ({ key: keys.waiting(symbol), type: "zset" as const }));
     await beginAnew(redis, indexes);

@@ -106,7 +106,7 @@ describe("indexes", () => {
   it.each([
     ["deleted", async (key: string) => void (await rig.redis.del(key))],
     [
-      "of another type",
+      "of the wrong type",
       async (key: string) => void (await rig.redis.multi().del(key).lpush(key, "x").exec()),
     ],
   ])("that are %s are derived from the claim and from one another", async (_, damage) => {

@@ -112,7 +112,7 @@ export class HandOvers {
       const doubted = redis.smembers(keys.unknown(symbol));
       for (const planId of [...(await claimed), ...(await doubted)]) symbolOf.set(planId, symbol);
     }
-    // A record of another type would keep its order from being settled; one that is gone does not.
+    // A record of the wrong type would keep its order from being settled; one that is gone does not.
     const records = [...symbolOf.keys()].map((planId) => keys.plan(planId));
     await this.#heal(records.map((key) => ({ key, type: "hash" })));
     for (const [planId, symbol] of symbolOf) {
@@ -156,7 +156,7 @@ export class HandOvers {
 
   async #heal(indexes: readonly Index[]): Promise<void> {
     for (const key of await beginAnew(this.#options.redis, indexes))
-      this.#failed(`read ${key}`, new Error("it was of another type, and is derived again"));
+      this.#failed(`read ${key}`, new Error("it was of the wrong type, and is derived again"));
   }
 
   async #look(planId: string, symbol: string, handOver: HandOver | undefined): Promise<void> {

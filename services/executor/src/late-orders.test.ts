@@ -5,7 +5,7 @@ import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 const KEYS = [
   ...(["order", "plan", "absent", "absentClaims", "orderSymbols", "spent", "orderEpoch"] as const),
 ];
-const WAYS = ["deleted", "of another type"] as const;
+const WAYS = ["deleted", "of the wrong type"] as const;
 const CASES = KEYS.flatMap((name) => WAYS.map((way) => ({ name, way })));
 
 let rig: Rig;
@@ -77,7 +77,7 @@ describe("an order that ended by absence and shows up", () => {
     const { redis, keys } = rig;
     const entry = entryOf("copy", "and order");
     await redis.hset(keys.absentClaims, entry.plan_id, "[]");
-    await damage(keys.order(entry.plan_id), "of another type");
+    await damage(keys.order(entry.plan_id), "of the wrong type");
     const failures: string[] = [];
     sweeper.events.on("failed", ({ doing }) => void failures.push(doing));
     await sweeper.handOvers.sweep();

@@ -28,7 +28,7 @@ export async function keepLateOrders(
       redis,
       wanted.map((name) => ({ key: name, type })),
     ))
-      onError(`read ${key}`, new Error("it was of another type, and is derived again"));
+      onError(`read ${key}`, new Error("it was of the wrong type, and is derived again"));
   };
   await heal([keys.absentClaims], "hash");
   const symbolOf = await readCopies(options);
@@ -39,7 +39,7 @@ export async function keepLateOrders(
   );
   for (const symbol of indexed)
     for (const planId of await redis.zrange(keys.absent(symbol), 0, -1)) symbolOf.set(planId, symbol);
-  // A record of another type would keep its order from being corrected; one that is gone does not.
+  // A record of the wrong type would keep its order from being corrected; one that is gone does not.
   await heal(
     [...symbolOf.keys()].map((planId) => keys.plan(planId)),
     "hash",

@@ -51,7 +51,7 @@ describe("a plan", () => {
     });
   });
 
-  it("is blocked without a permit key if the snapshot is missing or of another type", async () => {
+  it("is blocked without a permit key if the snapshot is missing or of the wrong type", async () => {
     await redis.del(keys.snapshot(SYMBOL));
     const missing = await publishPlan();
     await governorWith().governor.answerPlan(missing);

@@ -224,7 +224,7 @@ describe("exit codes", () => {
     expect(await redis.exists(keys.killSwitch)).toBe(0);
   });
 
-  it("are 1 where a key of another type is in the way, which is named", async () => {
+  it("are 1 where a key of the wrong type is in the way, which is named", async () => {
     await redis.set(keys.streams.plan, "odd");
     const refused = await permitctl(server.url, ["status"]);
     await redis.del(keys.streams.plan);

@@ -100,7 +100,7 @@ describe("lua/ledger/store", () => {
     expect(await pairs.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair())).toBe(true);
   });
 
-  it("refuses a ledger of another type before it writes, and replaces a snapshot of one", async () => {
+  it("refuses a ledger of the wrong type before it writes, and replaces a snapshot of one", async () => {
     await redis.set(LEDGER, "0.011");
     await expect(pairs.store(SYMBOL, "", pair())).rejects.toThrow("WRONGTYPE");
     expect(await redis.exists(SNAPSHOT)).toBe(0);
@@ -186,7 +186,7 @@ describe("the state that a decision is made from", () => {
     expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-0.900");
   });
 
-  it("of another type than a hash is an error for decisions, and begun anew by the next refresh", async () => {
+  it("of the wrong type is an error for decisions, and is rebuilt by the next refresh", async () => {
     await redis.set(SNAPSHOT, "0.011");
     await redis.set(LEDGER, "0.011");
     await expect(pairs.state(SYMBOL)).rejects.toThrow("WRONGTYPE");

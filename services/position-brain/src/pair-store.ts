@@ -50,7 +50,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
     /** The time that everything stored here is dated by and judged by, in whole ms: Redis's. */
     now: (): number => redisNow(redis),
 
-    /** What a refresh begins with: half a pair of another type than a hash is none, and is read from the exchange anew. */
+    /** What a refresh begins with: a half of the wrong type counts as absent and is read from the exchange again. */
     async read(symbol: string): Promise<StoredPair> {
       await beginAnew(redis, [
         { key: keys.snapshot(symbol), type: "hash" },
