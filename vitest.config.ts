@@ -7,12 +7,12 @@ export default defineConfig({
   test: {
     // What takes long and is rarely touched runs by command: pnpm run test:slow.
     exclude: [...configDefaults.exclude, "**/*.slow.test.ts"],
-    include: ["{bench,lua,packages,services,scripts,tests}/**/*.test.ts"],
+    include: ["{bench,campaign,cli,docs,lua,packages,scripts,services,tests}/**/*.test.ts"],
     globalSetup: "tests/hold-ports.ts",
     setupFiles: [
-      "packages/testkit/src/leak-check.ts",
-      "packages/testkit/src/patient-waits.ts",
-      "scripts/test/seed.ts",
+      "packages/harness/src/vitest/leak-check.ts",
+      "packages/harness/src/vitest/patient-waits.ts",
+      "packages/harness/src/vitest/seed.ts",
     ],
     // A file runs in a process of its own, so that what it leaves behind is its own.
     pool: "forks",

@@ -5,7 +5,7 @@ import quick from "./vitest.config.ts";
 export default defineConfig({
   test: {
     ...quick.test,
-    include: ["{bench,lua,packages,services,scripts,tests}/**/*.slow.test.ts"],
+    include: ["{bench,campaign,cli,docs,lua,packages,scripts,services,tests}/**/*.slow.test.ts"],
     exclude: ["**/node_modules/**"],
   },
 });

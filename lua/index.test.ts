@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { startRedisServer } from "@quantum/testkit";
+import { startRedisServer } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Call, loadScript, packCalls } from "./index.ts";
 

@@ -1,4 +1,4 @@
 await import("./require-node.mjs");
 // pnpm hands over the `--` that npm users write between its arguments and ours.
 process.argv = process.argv.filter((argument) => argument !== "--");
-await import("./chaos/main.ts");
+await import("../campaign/src/main.ts");

@@ -1,2 +1,2 @@
 await import("./require-node.mjs");
-await import("./docs/main.ts");
+await import("../docs/src/main.ts");

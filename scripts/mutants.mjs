@@ -1,2 +1,2 @@
 await import("./require-node.mjs");
-await import("./mutants/main.ts");
+await import("../tests/mutants/main.ts");

@@ -3,4 +3,4 @@ await import("./require-node.mjs");
 (await import("node:module")).enableCompileCache(`${import.meta.dirname}/../.cache/node`);
 // pnpm hands over the `--` that npm users write between its arguments and ours.
 process.argv = process.argv.filter((argument, index) => argument !== "--" || index > 2);
-await import("../services/permitctl/src/main.ts");
+await import("../cli/permitctl/src/main.ts");

@@ -3,4 +3,4 @@ await import("./require-node.mjs");
 (await import("node:module")).enableCompileCache(`${import.meta.dirname}/../.cache/node`);
 // pnpm hands over the `--` that npm users write between its arguments and ours.
 process.argv = process.argv.filter((argument) => argument !== "--");
-await import("./start/main.ts");
+await import("../cli/start/src/main.ts");

@@ -1,2 +1,2 @@
 await import("./require-node.mjs");
-await import("./start/stop.ts");
+await import("../cli/start/src/stop.ts");

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { runCampaign } from "../scripts/chaos/run.ts";
+import { runCampaign } from "../campaign/src/run.ts";
 
 /** Faults of the last seconds may need their time to be recovered from. */
 const TIMEOUT_MS = 90_000;

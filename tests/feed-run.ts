@@ -1,12 +1,17 @@
 /** Some plans of the feed through a rig's services, to their end, and what the invariants say of them. */
 import { connectForBlocking } from "@quantum/redis";
-import { patienceMs } from "@quantum/testkit";
+import {
+  checkInvariants,
+  collectEvidence,
+  drain,
+  History,
+  patienceMs,
+  stopStrategy,
+  StreamTail,
+  STUCK_MS,
+  waitForEnd,
+} from "@quantum/harness";
 import { expect } from "vitest";
-import { drain, STUCK_MS, waitForEnd } from "../scripts/start/drain.ts";
-import { collectEvidence, stopStrategy } from "../scripts/start/evidence.ts";
-import { History } from "../scripts/start/history.ts";
-import { checkInvariants } from "../scripts/start/invariants.ts";
-import { StreamTail } from "../scripts/start/stream-tail.ts";
 import { eventually, type Rig } from "./rig.ts";
 
 const DRAIN_MS = 10_000;

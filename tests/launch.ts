@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type GuardedProcess, isFree, spawnGuarded } from "@quantum/testkit";
+import { type GuardedProcess, isFree, spawnGuarded } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "./rig.ts";
 

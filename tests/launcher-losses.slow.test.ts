@@ -1,7 +1,7 @@
 /** The longer cases of launcher-losses.test.ts. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { endProcess, startRedisServer } from "@quantum/testkit";
+import { endProcess, startRedisServer } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
 import { givenLauncher, pidOf } from "./launch.ts";
 import { eventually } from "./rig.ts";

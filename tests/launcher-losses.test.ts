@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { endProcess, patienceMs, startRedisServer } from "@quantum/testkit";
+import { endProcess, patienceMs, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { allFree, expectSound, givenLauncher, pidOf } from "./launch.ts";
 

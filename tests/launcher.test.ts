@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { endProcess, isFree, startRedisServer } from "@quantum/testkit";
+import { endProcess, isFree, startRedisServer } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
 import { expectSound, givenLauncher } from "./launch.ts";
 import { eventually } from "./rig.ts";

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { freePort } from "@quantum/testkit";
+import { freePort } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemdFiles } from "../ops/systemd/files.ts";
 import services from "../ops/systemd/services.json" with { type: "json" };

@@ -7,7 +7,7 @@ import { createKeys } from "@quantum/contract";
 import { createBinanceExchange, type Exchange } from "@quantum/exchange";
 import { createExchangeSim } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { type ServiceProcess, startRedisServer, startService, type TestRedis } from "@quantum/testkit";
+import { type ServiceProcess, startRedisServer, startService, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { unfinished } from "./groups.ts";
 

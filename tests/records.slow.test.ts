@@ -17,8 +17,8 @@ import {
   propose,
   reached,
   startPipeline,
-} from "../services/permitctl/src/outcomes.fixture.ts";
-import { endDoubt } from "../services/permitctl/src/change.ts";
+} from "../cli/permitctl/src/outcomes.fixture.ts";
+import { endDoubt } from "../cli/permitctl/src/change.ts";
 import { eventually } from "./rig.ts";
 
 const PATIENCE_MS = 30_000;

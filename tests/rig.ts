@@ -9,7 +9,7 @@ import {
   startProgram,
   startRedisServer,
   startService,
-} from "@quantum/testkit";
+} from "@quantum/harness";
 import { join } from "node:path";
 import { demonstrationOf, SERVICES } from "@quantum/topology";
 

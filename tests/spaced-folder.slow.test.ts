@@ -8,9 +8,9 @@ import { chmodSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { endProcess, spawnGuarded } from "@quantum/testkit";
+import { endProcess, spawnGuarded } from "@quantum/harness";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
-import { copyRepository } from "../scripts/mutants/copy.ts";
+import { copyRepository } from "./mutants/copy.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const COPY_TIMEOUT_MS = 120_000;
@@ -20,11 +20,11 @@ const RUN_TIMEOUT_MS = 420_000;
 const AFFECTED = [
   "tests/chaos.test.ts",
   "tests/launcher.test.ts",
-  "services/permitctl/src/process.test.ts",
-  "packages/testkit/src/child-process.test.ts",
-  "packages/testkit/src/process.test.ts",
-  "packages/testkit/src/redis-server.test.ts",
-  "scripts/start/run-file.test.ts",
+  "cli/permitctl/src/process.test.ts",
+  "packages/harness/src/processes/child-process.test.ts",
+  "packages/harness/src/processes/process.test.ts",
+  "packages/harness/src/servers/redis-server.test.ts",
+  "cli/start/src/run-file.test.ts",
 ];
 
 let outer = "";

@@ -8,12 +8,10 @@ import type { z } from "zod";
 import { prometheusFiles } from "../ops/prometheus/files.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-/** No service: it is run by hand. */
-const COMMANDS = ["permitctl"];
 
 describe("the table of services", () => {
   it("has one row a folder", () => {
-    const folders = readdirSync(join(ROOT, "services")).filter((name) => !COMMANDS.includes(name));
+    const folders = readdirSync(join(ROOT, "services"));
     expect(SERVICES.map(({ name }) => name).toSorted()).toEqual(folders.toSorted());
   });
 

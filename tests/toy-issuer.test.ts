@@ -1,7 +1,7 @@
 /** A third issuer by public seams alone: a row, a folder, and its name in APPLY_REQUIRED_PERMITS. */
 import { join } from "node:path";
 import { ISSUERS } from "@quantum/contract";
-import { type ServiceProcess, startProgram } from "@quantum/testkit";
+import { type ServiceProcess, startProgram } from "@quantum/harness";
 import { demonstrationOf, groupsOf, PIPELINE } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { prometheusFiles } from "../ops/prometheus/files.ts";

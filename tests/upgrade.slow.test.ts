@@ -5,14 +5,19 @@
 import { flatFields, parseProposal, planId, resultEntry } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
 import { parseEntries } from "@quantum/streams";
-import { patienceMs, type ServiceProcess } from "@quantum/testkit";
+import {
+  checkInvariants,
+  collectEvidence,
+  drain,
+  History,
+  patienceMs,
+  type ResultRecord,
+  type ServiceProcess,
+  stopStrategy,
+  StreamTail,
+} from "@quantum/harness";
 import { Big } from "big.js";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { drain } from "../scripts/start/drain.ts";
-import { collectEvidence, stopStrategy } from "../scripts/start/evidence.ts";
-import { History, type ResultRecord } from "../scripts/start/history.ts";
-import { checkInvariants } from "../scripts/start/invariants.ts";
-import { StreamTail } from "../scripts/start/stream-tail.ts";
 import { earlierRelease, whyAbsent } from "./earlier-release.ts";
 import { type EarlierRelease, eventually, type Rig, startRig, SYMBOLS } from "./rig.ts";
 

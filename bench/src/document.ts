@@ -1,6 +1,6 @@
 /** Puts the last tables into docs/benchmarks.md. */
 import { readFile, writeFile } from "node:fs/promises";
-import { withSection } from "@quantum/testkit";
+import { withSection } from "@quantum/harness";
 
 /** Throws if the document has lost its marks. */
 export async function writeDocument(file: string, tables: string): Promise<void> {

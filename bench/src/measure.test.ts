@@ -1,4 +1,4 @@
-import { patienceMs } from "@quantum/testkit";
+import { patienceMs } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
 import { monotonicMs } from "./clock.ts";
 import type { Contender } from "./contender.ts";

@@ -11,7 +11,7 @@ import {
   spawnGuarded,
   startRedisServer,
   type TestRedis,
-} from "@quantum/testkit";
+} from "@quantum/harness";
 import { type Environment, type ServiceName, serviceOf } from "@quantum/topology";
 
 const ROOT = join(import.meta.dirname, "../..");

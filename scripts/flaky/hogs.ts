@@ -1,4 +1,4 @@
-import { endProcess, spawnGuarded } from "@quantum/testkit";
+import { endProcess, spawnGuarded } from "@quantum/harness";
 
 /** Starts processes that use a core each. @returns ends them; they end with this process, too */
 export async function startHogs(count: number): Promise<() => Promise<void>> {

@@ -4,7 +4,7 @@ import { createWriteStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { finished } from "node:stream/promises";
-import { spawnGuarded } from "@quantum/testkit";
+import { spawnGuarded } from "@quantum/harness";
 
 /** Between two signs of life of one run. */
 const PROGRESS_MS = 20_000;

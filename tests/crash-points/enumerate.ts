@@ -11,7 +11,7 @@
 import { createBinanceExchange } from "@quantum/exchange";
 import { loadScript } from "@quantum/lua";
 import { fieldsOf } from "@quantum/streams";
-import { type ProxyFrame, type ServiceProcess, startFaultProxy, type Verdict } from "@quantum/testkit";
+import { type ProxyFrame, type ServiceProcess, startFaultProxy, type Verdict } from "@quantum/harness";
 import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { nextProposal, planIdOf } from "../fuzz/inputs.ts";
 import { unfinished } from "../groups.ts";

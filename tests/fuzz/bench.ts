@@ -1,7 +1,7 @@
 /** The pipeline under fuzz, and the books in which every input must be found again. */
 import { waitReasons, ISSUERS, PLAN_REASONS } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
-import type { ServiceProcess } from "@quantum/testkit";
+import type { ServiceProcess } from "@quantum/harness";
 import { unfinished } from "../groups.ts";
 import { eventually, ordersByPlan, startRig, SYMBOLS } from "../rig.ts";
 import type { Field } from "./mutations.ts";

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DASHBOARDS, dashboardFiles } from "../../scripts/ops/dashboards.ts";
+import { DASHBOARDS, dashboardFiles } from "../../ops/grafana/dashboards.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const read = (path: string) => readFile(join(ROOT, path), "utf8");

@@ -3,10 +3,10 @@
  * an error, and none may be empty unless its source says why. This finds a metric that was renamed on one side only.
  */
 import { join } from "node:path";
-import { patienceMs, type ServiceProcess, startPrometheus, type TestPrometheus } from "@quantum/testkit";
+import { patienceMs, type ServiceProcess, startPrometheus, type TestPrometheus } from "@quantum/harness";
 import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { DASHBOARDS } from "../../scripts/ops/dashboards.ts";
+import { DASHBOARDS } from "../../ops/grafana/dashboards.ts";
 import { eventually, type Rig, startRig, SYMBOLS } from "../rig.ts";
 
 const RULES = join(import.meta.dirname, "../../ops/prometheus/rules/*.yml");

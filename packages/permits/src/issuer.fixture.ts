@@ -1,7 +1,7 @@
 /** A real Redis for tests of an issuer, empty before each test, with two connections and the governor's groups. */
 import { createKeys, PythonFloat } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type Amounts, type Answer, createIssuer, type Limit } from "./issue.ts";
 

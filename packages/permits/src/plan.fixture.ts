@@ -1,7 +1,7 @@
 /** A plan that waits, on a Redis of its own, for the tests of consume and wait. */
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { keyspaceOf, startRedisServer } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer } from "@quantum/harness";
 import { type ConsumeOptions, createConsume } from "./consume.ts";
 
 export const keys = createKeys();

@@ -14,7 +14,7 @@ describe("bindScript", () => {
     const scripts = globSync("lua/**/*.lua", { cwd: REPOSITORY }).filter((file) =>
       read(file).includes("\n-- REPLY\n"),
     );
-    const callers = globSync("{packages,services}/*/src/**/*.ts", { cwd: REPOSITORY })
+    const callers = globSync("{cli,packages,services}/*/src/**/*.ts", { cwd: REPOSITORY })
       .filter((file) => !file.includes(".test."))
       .flatMap((file) => [...read(file).matchAll(/bindScript\(\s*"([^"]+)"/g)]);
     expect(inOrder(callers.map(([, name]) => `lua/${name}.lua`))).toEqual(inOrder(scripts));

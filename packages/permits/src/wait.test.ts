@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { PermitEntry } from "@quantum/contract";
 import { DeadlineError, disconnect } from "@quantum/redis";
-import { patienceMs } from "@quantum/testkit";
+import { patienceMs } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Consume, Verdict } from "./consume.ts";
 import { FAR_MS, GOVERNOR, keys, P33, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";

@@ -1,4 +1,4 @@
-import { patienceMs, startRedisServer, type TestRedis } from "@quantum/testkit";
+import { patienceMs, startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { RedisClock, redisNow } from "./clock.ts";
 import { connectForCommands, disconnect, type RedisClient } from "./connection.ts";

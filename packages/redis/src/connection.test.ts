@@ -1,4 +1,4 @@
-import { patienceMs, startFaultProxy, startRedisServer, type TestRedis } from "@quantum/testkit";
+import { patienceMs, startFaultProxy, startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   COMMAND_DEADLINE_MS,

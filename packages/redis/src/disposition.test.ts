@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { createServer as createTcpServer } from "node:net";
-import { type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { type RedisServerOptions, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { connectForCommands, disconnect, type RedisClient } from "./connection.ts";
 import { dispositionOf, isNotOffered } from "./disposition.ts";

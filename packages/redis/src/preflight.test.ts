@@ -1,4 +1,4 @@
-import { type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { type RedisServerOptions, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { connectForCommands, disconnect } from "./connection.ts";
 import {

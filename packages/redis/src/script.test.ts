@@ -1,4 +1,4 @@
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { connectForCommands, disconnect, type RedisClient } from "./connection.ts";
 import { bindScript } from "./script.ts";

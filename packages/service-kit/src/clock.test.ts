@@ -1,5 +1,5 @@
 import { connectForCommands, disconnect, RedisClock } from "@quantum/redis";
-import { startRedisServer } from "@quantum/testkit";
+import { startRedisServer } from "@quantum/harness";
 import { Registry } from "prom-client";
 import { afterEach, expect, it, vi } from "vitest";
 import { clocksAgree, observeClock } from "./clock.ts";

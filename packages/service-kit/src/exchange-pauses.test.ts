@@ -1,7 +1,7 @@
 /** Pauses of the exchange between two processes, on a real Redis. */
 import { createKeys } from "@quantum/contract";
 import { bindScript, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";

@@ -19,6 +19,7 @@ export {
 } from "./config.ts";
 export { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";
 export {
+  commanderOutput,
   isReaderGone,
   type Line,
   Output,

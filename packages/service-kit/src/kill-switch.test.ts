@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readKillSwitch } from "./kill-switch.ts";

@@ -136,6 +136,12 @@ export function standardOutput(name: "stdout" | "stderr" = "stdout"): Output {
   return output;
 }
 
+/** Where commander's help and complaints go. */
+export const commanderOutput = {
+  writeOut: (text: string) => standardOutput().block(text),
+  writeErr: (text: string) => standardOutput("stderr").block(text),
+};
+
 /** Whether the reader of a closed output has gone, as `head` does: no failure of ours. EIO: a terminal that is gone. */
 export function isReaderGone({ reason }: AbortSignal): boolean {
   const { code } = (reason ?? {}) as NodeJS.ErrnoException;

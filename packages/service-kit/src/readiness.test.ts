@@ -1,7 +1,7 @@
 /** What /readyz says of a service whose Redis answers, and yet nothing moves. */
 import { createKeys, typesOfKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
 

@@ -1,6 +1,6 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { patienceMs, freePort, type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { patienceMs, freePort, type RedisServerOptions, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
 

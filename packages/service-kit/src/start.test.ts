@@ -1,6 +1,6 @@
 /** What a start makes of what Redis says: it ends where nothing would change by itself, and waits where it may. */
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { freePort, type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { freePort, type RedisServerOptions, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
 

@@ -2,7 +2,7 @@ import { Progress } from "./progress.ts";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { ACK, StreamConsumer } from "@quantum/streams";
-import { patienceMs, startRedisServer, type TestRedis } from "@quantum/testkit";
+import { patienceMs, startRedisServer, type TestRedis } from "@quantum/harness";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";

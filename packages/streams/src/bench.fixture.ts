@@ -2,7 +2,7 @@
 import type { EventEmitter } from "node:events";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
-import { type RedisServerOptions, startRedisServer } from "@quantum/testkit";
+import { type RedisServerOptions, startRedisServer } from "@quantum/harness";
 import { onTestFinished, vi } from "vitest";
 import type { ConsumerOptions } from "./consumer-options.ts";
 import type { StreamConsumer } from "./consumer.ts";

@@ -1,7 +1,7 @@
 /** What becomes of a group's entries when Redis's clock was ahead for a while. */
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
-import { canShiftRedisClock, startRedisServer } from "@quantum/testkit";
+import { canShiftRedisClock, startRedisServer } from "@quantum/harness";
 import { expect, it } from "vitest";
 import { StreamConsumer } from "./consumer.ts";
 

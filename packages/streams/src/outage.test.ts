@@ -1,5 +1,5 @@
 import { connectForBlocking, DeadlineError } from "@quantum/redis";
-import { startFaultProxy } from "@quantum/testkit";
+import { startFaultProxy } from "@quantum/harness";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { keys, recordEvents, recorder, startBench, STREAM, until } from "./bench.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";

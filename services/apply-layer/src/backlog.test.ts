@@ -1,6 +1,6 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createBacklog } from "./backlog.ts";
 

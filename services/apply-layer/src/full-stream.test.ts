@@ -1,5 +1,5 @@
 /** A stream whose ids are used up takes no entry: the plan is not opened then, and the next try opens it. */
-import { useUpIds } from "@quantum/testkit";
+import { useUpIds } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Decided } from "./decide.ts";
 import { keys, PLAN, proposalFrom, startKernel } from "./kernel.fixture.ts";

@@ -3,7 +3,7 @@ import { createKeys, parseProposal, type Proposal } from "@quantum/contract";
 import { createConsume } from "@quantum/permits";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
-import { keyspaceOf, startRedisServer } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer } from "@quantum/harness";
 import { createOpen, type OpenOptions } from "./open.ts";
 
 export const keys = createKeys();

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createKeys, planId } from "@quantum/contract";
 import { connectForBlocking, disconnect, type RedisClient } from "@quantum/redis";
 import { fieldsOf, parseEntries, type RawEntry } from "@quantum/streams";
-import { type ServiceProcess, startRedisServer, startService, type TestRedis } from "@quantum/testkit";
+import { type ServiceProcess, startRedisServer, startService, type TestRedis } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PERMITS, proposalFrom, REQUIRED, SYMBOL } from "./kernel.fixture.ts";
 

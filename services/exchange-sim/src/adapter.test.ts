@@ -1,5 +1,5 @@
 import type { RequestListener } from "node:http";
-import { patienceMs } from "@quantum/testkit";
+import { patienceMs } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
 import { ExchangeError } from "@quantum/exchange";
 import {

@@ -1,5 +1,5 @@
 import type { RequestListener } from "node:http";
-import { patienceMs } from "@quantum/testkit";
+import { patienceMs } from "@quantum/harness";
 import { describe, expect, it, vi } from "vitest";
 import { isClosed } from "@quantum/exchange";
 import {

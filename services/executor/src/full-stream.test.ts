@@ -1,7 +1,7 @@
 /** Results whose stream ids are used up take no entry: no order is ended or corrected then, the next try does it once. */
 import { TTL_SEC } from "@quantum/contract";
 import { bindScript } from "@quantum/redis";
-import { useUpIds } from "@quantum/testkit";
+import { useUpIds } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
 import {

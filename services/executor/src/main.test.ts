@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { startService } from "@quantum/testkit";
+import { startService } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { KEY, type Rig, SECRET, startRig } from "./rig.fixture.ts";
 

@@ -1,7 +1,7 @@
 /** For tests of lua/orders through its façade: a Redis with a plan whose permits are spent. */
 import { createKeys, executeEntry } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/testkit";
+import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { Settlement } from "./decide.ts";
 import { createEvents } from "./events.ts";

@@ -1,6 +1,6 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { createEvents } from "./events.ts";
 import { RedisMemory } from "./redis-memory.ts";

@@ -4,7 +4,7 @@ import { type BinanceOptions, createBinanceExchange, RuleBook, whenReady } from 
 import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { StreamConsumer } from "@quantum/streams";
-import { patienceMs, startRedisServer } from "@quantum/testkit";
+import { patienceMs, startRedisServer } from "@quantum/harness";
 import { expect } from "vitest";
 import { Progress } from "@quantum/service-kit";
 import { createEvents, type Events } from "./events.ts";

@@ -4,7 +4,7 @@ import { type HandlersOptions, IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
 import { connectForCommands, disconnect, type RedisClient, redisNow } from "@quantum/redis";
 import { type Entry, fieldsOf } from "@quantum/streams";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import type { Rules } from "./decide.ts";
 import { Governor, type GovernorEvents, type GovernorOptions } from "./handler.ts";

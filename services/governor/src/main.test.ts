@@ -1,6 +1,6 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { startRedisServer, startService } from "@quantum/testkit";
+import { startRedisServer, startService } from "@quantum/harness";
 import { expect, it, vi } from "vitest";
 
 const SYMBOL = "ETHUSDT";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Feed, type FeedOptions } from "./feed.ts";
 import { createGenerator } from "./generate.ts";

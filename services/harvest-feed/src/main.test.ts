@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, startService, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, startService, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 const keys = createKeys();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/testkit";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { createKeys } from "@quantum/contract";
 import type { Pair } from "./pair.ts";
 import { createPairStore, type PairStore } from "./pair-store.ts";

@@ -3,7 +3,7 @@ import { createKeys } from "@quantum/contract";
 import { createBinanceExchange, type Exchange } from "@quantum/exchange";
 import { createExchangeSim, type Fault } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { startRedisServer } from "@quantum/testkit";
+import { startRedisServer } from "@quantum/harness";
 import type { Pair } from "./pair.ts";
 import { createPairStore } from "./pair-store.ts";
 import { PairRefresh } from "./refresh.ts";

@@ -1,6 +1,6 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { patienceMs, startRedisServer, type TestRedis } from "@quantum/testkit";
+import { patienceMs, startRedisServer, type TestRedis } from "@quantum/harness";
 import { Queue } from "bullmq";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { RefreshSchedule, type ScheduleOptions } from "./schedule.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freePort, type ServiceProcess, startService } from "@quantum/testkit";
+import { freePort, type ServiceProcess, startService } from "@quantum/harness";
 import { keys, planFields, resultFields, type Rig, startRig } from "./rig.fixture.ts";
 
 const [PLAN, SECOND] = ["0123456789abcdef", "fedcba9876543210"];

@@ -1,0 +1,92 @@
+/**
+ * For how long an open position could not be closed: from the first close of a symbol that was proposed in vain to the
+ * end of the next one that was executed. While a fault lasts nothing is asked; what counts is the time after its end.
+ */
+import type { Finding } from "@quantum/harness";
+import type { ThrownFault } from "./campaign.ts";
+import type { Proposed } from "./proposer.ts";
+
+/** A position that nobody can close costs money by the second. */
+export const CLOSABLE_BOUND_MS = 60_000;
+/** A close takes this long without any trouble; what takes longer is summed up. */
+const PROMPT_MS = 1_000;
+/** There was nothing to close. */
+const FLAT: ReadonlySet<string | undefined> = new Set(["no_position"]);
+
+export interface Closable {
+  longestMs: number;
+  /** What had come before the longest, `none` if no fault. */
+  longestAfter: string;
+  totalMs: number;
+  finding: Finding;
+}
+
+interface Span {
+  symbol: string;
+  fromMs: number;
+  toMs: number;
+}
+
+export function closableOf(plans: Iterable<Proposed>, faults: readonly ThrownFault[]): Closable {
+  const pieces = spansOf(plans).flatMap((span) => withoutFaults(span, faults));
+  let longest: Span | undefined;
+  let totalMs = 0;
+  for (const piece of pieces) {
+    if (longest === undefined || lengthOf(piece) > lengthOf(longest)) longest = piece;
+    if (lengthOf(piece) > PROMPT_MS) totalMs += lengthOf(piece);
+  }
+  const violations = pieces
+    .filter((piece) => lengthOf(piece) > CLOSABLE_BOUND_MS)
+    .map(
+      (piece) =>
+        `${piece.symbol}: no close was executed for ${Math.round(lengthOf(piece) / 1000)} s after ${lastFault(piece, faults)}`,
+    );
+  return {
+    longestMs: longest === undefined ? 0 : Math.round(lengthOf(longest)),
+    longestAfter: longest === undefined ? "none" : lastFault(longest, faults),
+    totalMs: Math.round(totalMs),
+    finding: { checked: pieces.length, violations },
+  };
+}
+
+/** By symbol: from a proposal after the last close to the end of the next close. */
+function spansOf(plans: Iterable<Proposed>): Span[] {
+  const spans: Span[] = [];
+  const bySymbol = Map.groupBy(
+    [...plans].filter(({ burst }) => !burst),
+    ({ symbol }) => symbol,
+  );
+  for (const [symbol, own] of bySymbol) {
+    let fromMs: number | undefined;
+    let seenMs = 0;
+    for (const { atMs, endedAtMs, outcome, reason } of own.toSorted((a, b) => a.atMs - b.atMs)) {
+      seenMs = Math.max(seenMs, endedAtMs ?? atMs);
+      if (FLAT.has(reason)) fromMs = undefined;
+      else fromMs ??= atMs;
+      if (fromMs === undefined || outcome !== "EXECUTED" || endedAtMs === undefined) continue;
+      spans.push({ symbol, fromMs, toMs: endedAtMs });
+      fromMs = undefined;
+    }
+    // Never closed again, as far as was seen.
+    if (fromMs !== undefined && seenMs > fromMs) spans.push({ symbol, fromMs, toMs: seenMs });
+  }
+  return spans;
+}
+
+function withoutFaults(span: Span, faults: readonly ThrownFault[]): Span[] {
+  let pieces = [span];
+  for (const fault of faults) {
+    pieces = pieces.flatMap((piece) => [
+      { ...piece, toMs: Math.min(piece.toMs, fault.fromMs) },
+      { ...piece, fromMs: Math.max(piece.fromMs, fault.toMs) },
+    ]);
+    pieces = pieces.filter((piece) => lengthOf(piece) > 0);
+  }
+  return pieces;
+}
+
+function lastFault({ toMs }: Span, faults: readonly ThrownFault[]): string {
+  return faults.findLast((fault) => fault.toMs <= toMs)?.kind ?? "none";
+}
+
+const lengthOf = ({ fromMs, toMs }: Span) => toMs - fromMs;

@@ -1,0 +1,231 @@
+/** Faults of Redis and of the ways to it. */
+import { readdir, stat, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { groupsOf } from "@quantum/streams";
+import { anyMember } from "./faults-process.ts";
+import type { FaultKind, Ground } from "./fault-kind.ts";
+import type { StreamName } from "@quantum/harness";
+
+const DOWN_MS = { low: 100, high: 3_000 } as const;
+const STOP_MS = 3_000;
+const HELD_MS = 3_000;
+/** `everysec` may lose a second. */
+const POWER_LOSS_MS = { low: 100, high: 1_000 } as const;
+const SLOW_MS = 40;
+/** Nobody listens on it. */
+const DEAD_PORT = "1";
+const TINY_MEMORY = "1mb";
+const LOOK_MS = 5;
+/** The log as it was is known this precisely. */
+const LOG_LOOK_MS = 50;
+const REDIS_BACK_MS = 10_000;
+
+export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
+  "redis-kill": {
+    meaning: "Redis is killed with appendfsync always, and restarted on its log: nothing is lost",
+    weight: 2,
+    run: async ({ world, dice }) => {
+      await world.client.config("SET", "appendfsync", "always");
+      await delay(dice.between(DOWN_MS.low, DOWN_MS.high));
+      await world.redis.kill();
+      await delay(dice.between(DOWN_MS.low, DOWN_MS.high));
+      await world.redis.restart();
+      return [{ kind: "redis-kill", target: "redis" }];
+    },
+  },
+  "redis-power-loss": {
+    meaning: "Redis dies with appendfsync everysec and comes back without the last moments of its log",
+    weight: 2,
+    run: async (ground) => {
+      const lostMs = await losePower(ground);
+      return [{ kind: "redis-power-loss", target: `${lostMs} ms of the log` }];
+    },
+  },
+  "redis-stop": {
+    meaning: `SIGSTOP of Redis for ${STOP_MS / 1000} s`,
+    weight: 2,
+    run: async ({ world }) => {
+      world.redis.pause();
+      await delay(STOP_MS);
+      world.redis.resume();
+      return [{ kind: "redis-stop", target: "redis" }];
+    },
+  },
+  "script-flush": {
+    meaning: "SCRIPT FLUSH",
+    weight: 2,
+    run: async ({ world }) => {
+      await world.client.script("FLUSH");
+      return [{ kind: "script-flush", target: "redis" }];
+    },
+  },
+  "group-destroy": {
+    meaning: "XGROUP DESTROY of one consumer group",
+    weight: 2,
+    run: async ({ world, dice }) => {
+      const { client, keys } = world;
+      const stream = dice.pick(["proposal", "plan", "permit", "execute", "result"] as const);
+      const { name: group } = dice.pick(await groupsOf(client, keys.streams[stream]));
+      await client.xgroup("DESTROY", keys.streams[stream], group);
+      return [{ kind: "group-destroy", target: `${group} of ${stream}` }];
+    },
+  },
+  "keyspace-loss": {
+    meaning: "FLUSHALL: every key, stream and group is gone, and the latest proposals are published again",
+    weight: 1,
+    run: async (ground) => {
+      await loseKeyspace(ground);
+      return [{ kind: "keyspace-loss", target: "redis" }];
+    },
+  },
+  "read-only": {
+    meaning: `Redis is a replica of nobody for ${HELD_MS / 1000} s: READONLY`,
+    weight: 1,
+    run: async ({ world }) => {
+      await world.client.call("REPLICAOF", "127.0.0.1", DEAD_PORT);
+      await delay(HELD_MS);
+      await world.client.call("REPLICAOF", "NO", "ONE");
+      return [{ kind: "read-only", target: "redis" }];
+    },
+  },
+  "out-of-memory": {
+    meaning: `maxmemory is reached for ${HELD_MS / 1000} s, with noeviction`,
+    weight: 1,
+    run: async ({ world }) => {
+      await world.client.config("SET", "maxmemory", TINY_MEMORY);
+      await delay(HELD_MS);
+      await world.client.config("SET", "maxmemory", "0");
+      return [{ kind: "out-of-memory", target: "redis" }];
+    },
+  },
+  reset: {
+    meaning: "every connection of one service to Redis is reset",
+    weight: 4,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      member.redisProxy.reset();
+      return [{ kind: "reset", target: member.name }];
+    },
+  },
+  "reset-in-reply": {
+    meaning: "every connection of one service to Redis is reset in the middle of a reply",
+    weight: 4,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      member.redisProxy.resetInReply();
+      return [{ kind: "reset-in-reply", target: member.name }];
+    },
+  },
+  "half-open": {
+    meaning: "every connection of one service to Redis takes what is sent and answers nothing any more",
+    weight: 2,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      member.redisProxy.halfOpen();
+      return [{ kind: "half-open", target: member.name }];
+    },
+  },
+  partition: {
+    meaning: `one service cannot reach Redis for ${HELD_MS / 1000} s`,
+    weight: 2,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      member.redisProxy.cutOff();
+      await delay(HELD_MS);
+      member.redisProxy.heal();
+      return [{ kind: "partition", target: member.name }];
+    },
+  },
+  "slow-redis": {
+    meaning: `Redis is ${SLOW_MS} ms away from one service, each way, for ${HELD_MS / 1000} s`,
+    weight: 1,
+    run: async (ground) => {
+      const member = anyMember(ground);
+      member.redisProxy.delay(SLOW_MS);
+      await delay(HELD_MS);
+      member.redisProxy.heal();
+      return [{ kind: "slow-redis", target: member.name }];
+    },
+  },
+};
+
+/** The services' way to Redis stands still and everything that it ever told has been read here. */
+export async function standStill({ world, proposer, tail }: Ground): Promise<void> {
+  for (const { redisProxy } of world.members) redisProxy.stall();
+  await proposer.pause();
+  while (!(await tail.caughtUp(world.client))) await delay(LOOK_MS);
+}
+
+async function losePower(ground: Ground): Promise<number> {
+  const { world, dice, history, tail, losses, proposer } = ground;
+  const lostMs = dice.between(POWER_LOSS_MS.low, POWER_LOSS_MS.high);
+  const logs: { path: string; bytes: number; atMs: number }[] = [];
+  for (let watchedMs = 0; watchedMs <= POWER_LOSS_MS.high; watchedMs += LOG_LOOK_MS) {
+    logs.push({ ...(await logOf(world.redis.dir)), atMs: performance.now() });
+    await delay(LOG_LOOK_MS);
+  }
+  await standStill(ground);
+  const seen = new Map(history.lastIds);
+  await world.redis.kill();
+  const diedAtMs = performance.now();
+  const kept = logs.findLast(({ atMs }) => atMs <= diedAtMs - lostMs) ?? logs[0];
+  if (kept !== undefined) await truncate(kept.path, kept.bytes);
+  await world.redis.restart();
+  const survived = await lastIds(ground);
+  losses.add({ seen, survived }, history);
+  tail.rewind(survived);
+  proposer.forget();
+  for (const { redisProxy } of world.members) {
+    redisProxy.reset();
+    redisProxy.heal();
+  }
+  proposer.resume();
+  return lostMs;
+}
+
+async function loseKeyspace(ground: Ground): Promise<void> {
+  const { world, history, tail, losses, proposer } = ground;
+  await standStill(ground);
+  const seen = new Map(history.lastIds);
+  await world.client.flushall();
+  losses.add({ seen, survived: new Map() }, history);
+  tail.rewind(new Map());
+  proposer.forget();
+  for (const { redisProxy } of world.members) redisProxy.heal();
+  // Whoever published them may publish again what has been executed already.
+  await proposer.repeat();
+  proposer.resume();
+}
+
+/** The file that Redis appends to. */
+async function logOf(dir: string): Promise<{ path: string; bytes: number }> {
+  const folder = join(dir, "appendonlydir");
+  const name = (await readdir(folder)).findLast((file) => file.endsWith(".incr.aof"));
+  if (name === undefined) throw new Error(`${folder} has no log`);
+  const path = join(folder, name);
+  return { path, bytes: (await stat(path)).size };
+}
+
+async function lastIds({ world }: Ground): Promise<Map<StreamName, string>> {
+  const { client, keys } = world;
+  const found = new Map<StreamName, string>();
+  for (const stream of ["proposal", "plan", "permit", "execute", "result"] as const) {
+    const newest = await insist(() => client.xrevrange(keys.streams[stream], "+", "-", "COUNT", 1));
+    if (newest[0] !== undefined) found.set(stream, newest[0][0]);
+  }
+  return found;
+}
+
+/** Our own connection has to come back, too. */
+async function insist<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + REDIS_BACK_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await delay(LOOK_MS);
+    }
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Judges a campaign's orders and results by the checks that `start` has too (I1-I7).
+ *
+ * Where Redis was made to forget, they cannot expect what is gone. Each relaxation stands here in a function of its own,
+ * with its reason; none touches a run in which nothing was forgotten, and orders (I1, I2, I5) are always judged by
+ * everything that was ever seen.
+ */
+import {
+  checkInvariants,
+  type Claim,
+  type Evidence,
+  type ExecuteRecord,
+  type Findings,
+  type VenueOrder,
+} from "@quantum/harness";
+import type { Losses } from "./losses.ts";
+import type { Recorder } from "./record.ts";
+
+/** The executor knows the exchange's clock from requests, the slowest of which took about this long. */
+const CLOCK_ESTIMATE_MS = 250;
+
+export interface Judgement {
+  findings: Findings;
+  /** Attempts that a loss of Redis ended: nothing is left that could give them a result. */
+  forgotten: number;
+}
+
+export function judge(evidence: Evidence, history: Recorder, losses: Losses): Judgement {
+  const orders = new Map(
+    evidence.orders.filter(({ origin }) => origin === "api").map((order) => [order.clientOrderId, order]),
+  );
+  const executes = handOversOfOrders(evidence.executes, orders, history, losses);
+  const ofOrders = {
+    ...evidence,
+    executes,
+    permits: permitsGivenOnce(evidence, history, losses),
+    claims: claimsOfOrders({ ...evidence, executes }, orders, losses),
+  };
+  const ofResults = resultsAfterLosses(evidence, history, losses);
+  const { I3, I4 } = checkInvariants(ofResults);
+  return {
+    findings: { ...checkInvariants(ofOrders), I3, I4 },
+    forgotten: evidence.plans.length - ofResults.plans.length,
+  };
+}
+
+/**
+ * A hand-over that Redis forgot may be made again, for the same order: that is one spending. Of several, the one counts
+ * that the order was sent on: the last before it.
+ */
+function handOversOfOrders(
+  executes: readonly ExecuteRecord[],
+  orders: ReadonlyMap<string, VenueOrder>,
+  history: Recorder,
+  losses: Losses,
+): readonly ExecuteRecord[] {
+  const idOf = ({ planId, attemptNo }: ExecuteRecord) => `qp-${planId}-${attemptNo}`;
+  return [...Map.groupBy(executes, idOf)].flatMap(([id, same]) => {
+    const kept = same.filter((execute) => !losses.isErased("execute", history.idOf(execute)));
+    if (kept.length > 1) return kept;
+    const sentAtMs = orders.get(id)?.timestampMs ?? Number.POSITIVE_INFINITY;
+    return same.findLast(({ atMs }) => atMs <= sentAtMs + CLOCK_ESTIMATE_MS) ?? same.slice(-1);
+  });
+}
+
+/** A permit that Redis forgot may be given again. */
+function permitsGivenOnce({ permits }: Evidence, history: Recorder, losses: Losses): Evidence["permits"] {
+  const ofIssuer = Map.groupBy(permits, ({ attempt, issuer, verdict }) => `${attempt} ${issuer} ${verdict}`);
+  return [...ofIssuer.values()].flatMap((same) => {
+    const kept = same.filter((permit) => !losses.isErased("permit", history.idOf(permit)));
+    return kept.length > 0 ? kept : same.slice(-1);
+  });
+}
+
+/**
+ * Two claims are judged by what the permits allowed instead, which is stricter or the same: one that Redis forgot, or a
+ * vandal deleted, and one that was made late only to ask the exchange for an order that may have been sent before (`may_be_sent`).
+ */
+function claimsOfOrders(
+  { claims, executes }: Evidence,
+  orders: ReadonlyMap<string, VenueOrder>,
+  losses: Losses,
+): ReadonlyMap<string, Claim> {
+  const judged = new Map(claims);
+  for (const { planId, attempt, attemptNo, atMs, validUntilMs } of executes) {
+    const order = orders.get(`qp-${planId}-${attemptNo}`);
+    const claim = claims.get(planId);
+    const asPermitted = {
+      claimedAtMs: atMs,
+      windowEndMs: validUntilMs + CLOCK_ESTIMATE_MS,
+      isQuestion: false,
+    };
+    if (claim?.attempt !== attempt || claim.claimedAtMs === undefined) {
+      if (order !== undefined && (losses.count > 0 || losses.struckClaims.has(planId)))
+        judged.set(planId, { attempt, state: "FORGOTTEN", ...asPermitted });
+    } else if (claim.isQuestion) {
+      judged.set(planId, { ...claim, ...asPermitted });
+    }
+  }
+  return judged;
+}
+
+/**
+ * Whom a result can be asked of. An attempt whose plan entry was forgotten can end no more; if it had ended, its result
+ * is judged, unless the plan was opened again: then the last attempt's is. One whose plan entry is still there is judged by
+ * what came after the loss: a result or hand-over that was forgotten must have come again, or the plan ended otherwise.
+ */
+function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losses): Evidence {
+  const isErased = (plan: { attempt: string }) => losses.isErased("plan", plan.attempt);
+  const lasting = new Set(evidence.plans.filter((plan) => !isErased(plan)).map(({ planId }) => planId));
+  const ended = new Set(evidence.results.map(({ attempt }) => attempt));
+  const last = new Map(
+    evidence.plans
+      .filter(({ attempt }) => ended.has(attempt))
+      .map(({ planId, attempt }) => [planId, attempt]),
+  );
+  const plans = evidence.plans.filter(
+    (plan) => !isErased(plan) || (last.get(plan.planId) === plan.attempt && !lasting.has(plan.planId)),
+  );
+  const judged = new Set(plans.map(({ attempt }) => attempt));
+  const published = new Set(plans.map(({ planId }) => planId));
+  // What belongs to no plan that was ever seen stays in view.
+  const isDropped = ({ attempt }: { attempt: string }) => isErased({ attempt }) && !judged.has(attempt);
+  const counts = (stream: "execute" | "result") => (record: { attempt: string }) =>
+    !isDropped(record) && !losses.isUndone(stream, history.idOf(record), record.attempt);
+  const proposed = [...evidence.proposedPlanIds].filter(
+    (plan) =>
+      published.has(plan) ||
+      !(losses.struckProposals.has(plan) || losses.isErased("proposal", history.proposalIds.get(plan) ?? "")),
+  );
+  return {
+    ...evidence,
+    plans,
+    executes: evidence.executes.filter(counts("execute")),
+    results: evidence.results.filter(counts("result")),
+    proposedPlanIds: new Set(proposed),
+  };
+}

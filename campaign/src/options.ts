@@ -1,0 +1,77 @@
+/** The command line of `chaos`. */
+import { randomSeed, wholeNumber } from "@quantum/harness";
+import { commanderOutput } from "@quantum/service-kit";
+import { Command, InvalidArgumentError } from "commander";
+import { FAULTS } from "./faults.ts";
+
+export interface Options {
+  seed: number;
+  minutes: number;
+  /** End when so many plans have ended; undefined: when the time is over. */
+  plans: number | undefined;
+  /** Names of {@link FAULTS}. */
+  faults: readonly string[];
+  /** Proposals a second, bursts apart. */
+  rate: number;
+  summary: string | undefined;
+  record: boolean;
+}
+
+const DEFAULT_MINUTES = 2;
+const DEFAULT_RATE = 100;
+
+/** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
+export function parseOptions(args: readonly string[]): Options {
+  const command = new Command("chaos")
+    .description(
+      "Attacks a whole pipeline of real processes with a seeded schedule of faults, and checks every invariant at the end.",
+    )
+    .option("--seed <n>", "repeats a schedule of faults [random, printed]", wholeNumber(0))
+    .option("--minutes <m>", "for how long faults are thrown", number, DEFAULT_MINUTES)
+    .option("--plans <n>", "end earlier, when so many plans have ended", wholeNumber(1))
+    .option("--faults <kinds>", "comma list of the kinds below [all]", faultNames)
+    .option("--rate <n>", "proposals a second at most, bursts apart", number, DEFAULT_RATE)
+    .option("--summary <file>", "write the summary as JSON too")
+    .option("--record", "add the run to the table in docs/reliability.md", false)
+    .addHelpText("after", helpText())
+    .configureOutput(commanderOutput)
+    .showHelpAfterError("(chaos --help explains the options)");
+  const given = command
+    .parse(args, { from: "user" })
+    .opts<Pick<Options, "minutes" | "rate" | "record"> & Partial<Options>>();
+  return {
+    seed: given.seed ?? randomSeed(),
+    minutes: given.minutes,
+    plans: given.plans,
+    faults: given.faults ?? Object.keys(FAULTS),
+    rate: given.rate,
+    summary: given.summary,
+    record: given.record,
+  };
+}
+
+function helpText(): string {
+  const names = Object.keys(FAULTS);
+  const width = Math.max(...names.map((name) => name.length));
+  const kinds = Object.entries(FAULTS).map(([name, { meaning }]) => `  ${name.padEnd(width)}  ${meaning}`);
+  return `
+Faults, one at a time, the next when the pipeline has recovered:
+${kinds.join("\n")}
+
+Exit code: 0 everything holds, 1 something does not; seed, commit and the timelines of the plans concerned are printed.`;
+}
+
+function faultNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.filter((name) => FAULTS[name] === undefined);
+  if (unknown.length === 0) return names;
+  throw new InvalidArgumentError(
+    `Unknown: ${unknown.join(", ")}. Known are ${Object.keys(FAULTS).join(", ")}.`,
+  );
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("A number above 0 is needed.");
+}

@@ -1,0 +1,204 @@
+/**
+ * The load: one plan a symbol at a time, at a pace, and bursts. Not harvest-feed: this one stays up whatever happens,
+ * and knows when it proposed what.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { flatFields, type Keys, parseProposal, planId } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import type { ResultRecord } from "@quantum/harness";
+import type { Dice } from "./dice.ts";
+import type { Recorder } from "./record.ts";
+
+export interface Proposed {
+  symbol: string;
+  /** By performance.now(). */
+  atMs: number;
+  /** One of many at once, most of which must be refused. */
+  burst: boolean;
+  endedAtMs?: number;
+  outcome?: ResultRecord["outcome"];
+  reason?: string;
+}
+
+/** A symbol whose last plan led to no order is left alone for so long. */
+const PAUSE_MS = 300;
+/** A plan that has not ended by then is waited for no more. */
+const OVERDUE_MS = 30_000;
+const LOOK_MS = 5;
+const REPEATED = 20;
+const ACTIONS = ["PARTIAL_25", "PARTIAL_50", "PARTIAL_75", "FULL_CLOSE_PROPOSED"] as const;
+
+export class Proposer {
+  readonly plans = new Map<string, Proposed>();
+  readonly #redis: RedisClient;
+  readonly #keys: Keys;
+  readonly #dice: Dice;
+  readonly #ratePerSec: number;
+  readonly #freeAtMs: Map<string, number>;
+  readonly #order: string[] = [];
+  readonly #latest: { symbol: string; fields: Record<string, string> }[] = [];
+  readonly #underWay = new Map<string, string>();
+  readonly #stopping = new AbortController();
+  #micros = 0;
+  #paused = false;
+  #publishing: Promise<void> = Promise.resolve();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: {
+    redis: RedisClient;
+    keys: Keys;
+    dice: Dice;
+    history: Recorder;
+    symbols: readonly string[];
+    ratePerSec: number;
+  }) {
+    this.#redis = options.redis;
+    this.#keys = options.keys;
+    this.#dice = options.dice;
+    this.#ratePerSec = options.ratePerSec;
+    this.#freeAtMs = new Map(options.symbols.map((symbol) => [symbol, 0]));
+    options.history.on("result", (result) => this.#ended(result));
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** So many proposals at once, over all symbols. */
+  async burst(count: number): Promise<void> {
+    const symbols = [...this.#freeAtMs.keys()];
+    await Promise.all(
+      Array.from({ length: count }, () =>
+        this.#propose(this.#dice.pick(symbols), true).catch(() => undefined),
+      ),
+    );
+  }
+
+  /** The plans proposed since then, the latest first. */
+  *since(atMs: number): Generator<[string, Proposed]> {
+    for (let index = this.#order.length - 1; index >= 0; index -= 1) {
+      const id = this.#order[index] ?? "";
+      const plan = this.plans.get(id);
+      if (plan === undefined) continue;
+      if (plan.atMs < atMs) return;
+      yield [id, plan];
+    }
+  }
+
+  /** Resolves when nothing is being published any more; until {@link resume}. */
+  async pause(): Promise<void> {
+    this.#paused = true;
+    await this.#publishing;
+  }
+
+  resume(): void {
+    this.#paused = false;
+  }
+
+  /** The latest proposals once more, as a publisher does that is not sure of them: the same plans. */
+  async repeat(): Promise<void> {
+    for (const { symbol, fields } of this.#latest) await this.#publish(symbol, fields);
+  }
+
+  /** Redis has forgotten: what has not ended may never end. */
+  forget(): void {
+    for (const [id, plan] of this.plans) if (plan.endedAtMs === undefined) this.plans.delete(id);
+    this.#underWay.clear();
+  }
+
+  /** Its proposal was taken away: nothing may come of it. */
+  abandon(id: string): void {
+    const plan = this.plans.get(id);
+    if (plan === undefined || plan.endedAtMs !== undefined) return;
+    this.plans.delete(id);
+    if (this.#underWay.get(plan.symbol) === id) this.#underWay.delete(plan.symbol);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const symbol = this.#paused ? undefined : this.#free();
+      if (symbol === undefined) {
+        await delay(LOOK_MS);
+        continue;
+      }
+      this.#publishing = this.#propose(symbol, false).catch(() => {
+        // Without an answer the proposal may be there or not; if it is, the streams tell.
+        this.#freeAtMs.set(symbol, performance.now() + PAUSE_MS);
+      });
+      await this.#publishing;
+      await delay(1000 / this.#ratePerSec);
+    }
+  }
+
+  /** The symbol that has waited longest, if any may have another plan. */
+  #free(): string | undefined {
+    const now = performance.now();
+    let longest: { symbol: string; sinceMs: number } | undefined;
+    for (const [symbol, freeAtMs] of this.#freeAtMs) {
+      const plan = this.plans.get(this.#underWay.get(symbol) ?? "");
+      if (plan !== undefined && now - plan.atMs < OVERDUE_MS) continue;
+      if (freeAtMs > now || (longest !== undefined && longest.sinceMs <= freeAtMs)) continue;
+      longest = { symbol, sinceMs: freeAtMs };
+    }
+    return longest?.symbol;
+  }
+
+  async #propose(symbol: string, burst: boolean): Promise<void> {
+    const fields = this.#fields();
+    this.#latest.push({ symbol, fields });
+    if (this.#latest.length > REPEATED) this.#latest.shift();
+    const parsed = parseProposal(symbol, fields);
+    if (!parsed.ok) throw new Error(`no proposal: ${parsed.problems.join("; ")}`);
+    const id = planId(parsed.proposal);
+    // Counted before it is published: its result cannot come too early to be noticed.
+    this.#order.push(id);
+    this.plans.set(id, { symbol, atMs: performance.now(), burst });
+    if (!burst) this.#underWay.set(symbol, id);
+    try {
+      await this.#publish(symbol, fields);
+    } catch (error) {
+      this.plans.delete(id);
+      if (this.#underWay.get(symbol) === id) this.#underWay.delete(symbol);
+      throw error;
+    }
+  }
+
+  async #publish(symbol: string, fields: Record<string, string>): Promise<void> {
+    await this.#redis.xadd(this.#keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
+  }
+
+  #fields(): Record<string, string> {
+    const nowMs = Date.now();
+    // Never the same twice: a proposal's time is what makes its plan another one.
+    this.#micros = Math.max(this.#micros + 1, nowMs * 1000);
+    const toMs = new Date(Math.floor(this.#micros / 1000)).toISOString().slice(0, -1);
+    return {
+      harvest_action: this.#dice.pick(ACTIONS),
+      new_sl_proposed: "None",
+      R_net: "3.0",
+      kill_score: "0.3",
+      computed_at_utc: `${toMs}${String(this.#micros % 1000).padStart(3, "0")}`,
+      last_update_epoch: String(Math.floor(nowMs / 1000)),
+      source: "chaos",
+    };
+  }
+
+  #ended({ planId, symbol, outcome, reason, detail }: ResultRecord): void {
+    const plan = this.plans.get(planId);
+    // Proposed again after a loss of Redis, a plan may end again, within that fault: its first end is what counts.
+    if (plan === undefined || plan.endedAtMs !== undefined) return;
+    const now = performance.now();
+    plan.endedAtMs = now;
+    plan.outcome = outcome;
+    plan.reason = detail === "" ? reason : detail;
+    if (this.#underWay.get(symbol) !== planId) return;
+    this.#underWay.delete(symbol);
+    this.#freeAtMs.set(symbol, outcome === "EXECUTED" ? now : now + PAUSE_MS);
+  }
+}

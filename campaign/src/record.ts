@@ -1,0 +1,127 @@
+/**
+ * The history of a campaign: what `start` keeps of the streams, and beside it each entry's id and words, for the
+ * timeline of a plan that went wrong and for what Redis was made to forget.
+ */
+import { parseProposal, planId } from "@quantum/contract";
+import { addedAtMs } from "@quantum/streams";
+import { History, type StreamName } from "@quantum/harness";
+
+export interface Line {
+  atMs: number;
+  text: string;
+}
+
+const SHOWN_FIELDS: Readonly<Record<StreamName, readonly string[]>> = {
+  proposal: ["symbol", "harvest_action"],
+  plan: ["symbol", "decision", "reason_codes", "attempt_no"],
+  permit: ["issuer", "verdict", "reason", "attempt"],
+  execute: ["attempt", "attempt_no", "safe_qty", "position_amt", "close_pct", "valid_until_ms"],
+  result: ["attempt", "outcome", "executed", "reason", "detail", "order_id", "executed_qty"],
+};
+
+/** No entry's own sequence comes near it: a unique id's has the losses in the digits beyond. */
+const PER_LOSS = 10 ** 9;
+
+/**
+ * A Redis that forgot its last entries, and whose clock is behind their ids, gives those ids again. So ids are unique here:
+ * entries that were read after a loss are numbered by it.
+ */
+export class Recorder extends History {
+  #losses = 0;
+  /** Plan id and id of the `apply.plan` entry → its unique id. */
+  readonly #attempts = new Map<string, string>();
+  /** Plan id and id of a result → its unique id. */
+  readonly #results = new Map<string, string>();
+  /** Of every entry that was understood: its record → its unique id. */
+  readonly #ids = new Map<object, string>();
+  readonly #lines = new Map<string, Line[]>();
+  /** Plan id → id of the entry that proposed it last. */
+  readonly proposalIds = new Map<string, string>();
+  /** Plan ids that can end no more, since Redis was made to forget them. */
+  readonly forgotten = new Set<string>();
+  readonly #lastIds = new Map<StreamName, string>();
+
+  override take(stream: StreamName, streamId: string, told: Record<string, string>): void {
+    const id = this.#unique(streamId);
+    const own = `${told["plan_id"]} ${streamId}`;
+    if (stream === "plan") this.#attempts.set(own, id);
+    if (stream === "result") this.#results.set(own, id);
+    const fields = this.#withUniqueIds(told);
+    super.take(stream, id, fields);
+    this.#lastIds.set(stream, streamId);
+    const record = stream === "proposal" ? undefined : this[`${stream}s`].at(-1);
+    if (record !== undefined && !this.#ids.has(record)) this.#ids.set(record, id);
+    const plan = stream === "proposal" ? proposedPlan(fields) : fields["plan_id"];
+    if (plan === undefined) return;
+    if (stream === "proposal") {
+      this.proposalIds.set(plan, id);
+      this.forgotten.delete(plan);
+    }
+    const shown = SHOWN_FIELDS[stream].flatMap((name) => (fields[name] ? [`${name}=${fields[name]}`] : []));
+    this.note(plan, { atMs: addedAtMs(id), text: `${stream} ${id} ${shown.join(" ")}` });
+  }
+
+  /** Redis has been made to forget, and everything that it told before has been read. */
+  forget(): void {
+    this.#losses += 1;
+  }
+
+  /** The unique id of a plan's attempt. */
+  attemptOf(plan: string, attempt: string): string {
+    return this.#attempts.get(`${plan} ${attempt}`) ?? this.#unique(attempt);
+  }
+
+  #unique(streamId: string): string {
+    const [ms, sequence] = streamId.split("-");
+    return `${ms}-${this.#losses * PER_LOSS + Number(sequence)}`;
+  }
+
+  #withUniqueIds(told: Record<string, string>): Record<string, string> {
+    const { plan_id: plan = "", attempt, corrects } = told;
+    return {
+      ...told,
+      ...(attempt && { attempt: this.attemptOf(plan, attempt) }),
+      ...(corrects && { corrects: this.#results.get(`${plan} ${corrects}`) ?? corrects }),
+    };
+  }
+
+  /** Unique, of a record in plans, permits, executes or results. */
+  idOf(record: object): string {
+    const id = this.#ids.get(record);
+    if (id === undefined) throw new Error("a record that no stream told of");
+    return id;
+  }
+
+  /** The last entry read of each stream. */
+  get lastIds(): ReadonlyMap<StreamName, string> {
+    return this.#lastIds;
+  }
+
+  override get open(): ReadonlySet<string> {
+    return super.open.difference(this.forgotten);
+  }
+
+  note(plan: string, line: Line): void {
+    const lines = this.#lines.get(plan) ?? [];
+    lines.push(line);
+    this.#lines.set(plan, lines);
+  }
+
+  timeline(plan: string): readonly Line[] {
+    return this.#lines.get(plan) ?? [];
+  }
+}
+
+/** The stream's own id, and how many losses came before it was read. */
+export function readUnique(id: string): { streamId: string; losses: number } {
+  const [ms, sequence] = id.split("-");
+  return {
+    streamId: `${ms}-${Number(sequence) % PER_LOSS}`,
+    losses: Math.floor(Number(sequence) / PER_LOSS),
+  };
+}
+
+function proposedPlan(fields: Record<string, string>): string | undefined {
+  const parsed = parseProposal(fields["symbol"] ?? "", fields);
+  return parsed.ok ? planId(parsed.proposal) : undefined;
+}

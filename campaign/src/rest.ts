@@ -1,0 +1,48 @@
+/** What must have come to rest when faults have stopped: I8, streams, pending lists and memory are within their bounds. */
+import { readFile } from "node:fs/promises";
+import { groupsOf } from "@quantum/streams";
+import type { Finding } from "@quantum/harness";
+import type { World } from "./world.ts";
+
+/** Streams are trimmed to 10,000 once a minute; meanwhile a minute's entries come. */
+const STREAM_ENTRIES_MAX = 25_000;
+/** Records, claims and marks of a plan live for hours: about 4 kB a plan, beside what an empty pipeline has. */
+const REDIS_BYTES = { base: 64 * 2 ** 20, plan: 10_000 } as const;
+const PROCESS_BYTES_MAX = 512 * 2 ** 20;
+const PAGE_BYTES = 4_096;
+
+export async function checkRest({ client, keys, symbols, members }: World, plans: number): Promise<Finding> {
+  const violations: string[] = [];
+  let checked = 0;
+  const expect = (holds: boolean, sentence: string) => {
+    checked += 1;
+    if (!holds) violations.push(sentence);
+  };
+  for (const stream of Object.values(keys.streams)) {
+    const length = await client.xlen(stream);
+    expect(
+      length <= STREAM_ENTRIES_MAX,
+      `${stream} has ${length} entries, ${STREAM_ENTRIES_MAX} are the bound`,
+    );
+    if (length === 0 && (await client.exists(stream)) === 0) continue;
+    for (const { name, pending } of await groupsOf(client, stream)) {
+      expect(pending === 0, `group ${name} of ${stream} has ${pending} pending entries`);
+    }
+  }
+  for (const symbol of symbols) {
+    const waiting = await client.zcard(keys.waiting(symbol));
+    const unsettled = await client.zcard(keys.unsettled(symbol));
+    const unknown = await client.scard(keys.unknown(symbol));
+    expect(waiting === 0, `${symbol}: ${waiting} plans still wait`);
+    expect(unsettled === 0, `${symbol}: ${unsettled} orders are not settled`);
+    expect(unknown === 0, `${symbol}: ${unknown} orders are in doubt`);
+  }
+  const memory = Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
+  const bound = REDIS_BYTES.base + plans * REDIS_BYTES.plan;
+  expect(memory <= bound, `Redis holds ${memory} bytes, ${bound} are the bound for ${plans} plans`);
+  for (const { name, process } of members) {
+    const bytes = Number((await readFile(`/proc/${process.pid}/statm`, "utf8")).split(" ")[1]) * PAGE_BYTES;
+    expect(bytes <= PROCESS_BYTES_MAX, `${name} holds ${bytes} bytes, ${PROCESS_BYTES_MAX} are the bound`);
+  }
+  return { checked, violations };
+}

@@ -1,0 +1,185 @@
+/** One campaign from the first process to the last: start, load, faults, rest, judgement. */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { build } from "@quantum/service-kit";
+import { ISSUERS } from "@quantum/contract";
+import { connectForBlocking } from "@quantum/redis";
+import {
+  collectEvidence,
+  drain,
+  type Evidence,
+  type Finding,
+  stopStrategy,
+  StreamTail,
+} from "@quantum/harness";
+import { type ThrownFault, throwFaults } from "./campaign.ts";
+import { closableOf } from "./closable.ts";
+import { Dice } from "./dice.ts";
+import type { Ground } from "./fault-kind.ts";
+import { type Judgement, judge } from "./judge.ts";
+import { Losses } from "./losses.ts";
+import type { Options } from "./options.ts";
+import { Proposer } from "./proposer.ts";
+import { Recorder } from "./record.ts";
+import { checkRest } from "./rest.ts";
+import { recordRun } from "./table.ts";
+import { type CheckName, isSound, progressOf, renderSummary, summarize, type Summary } from "./summary.ts";
+import { offenders } from "./offenders.ts";
+import { startWorld } from "./world.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+/** I9: reclaiming what a dead replica had, a send window, EXECUTOR_ABSENCE_SEC (3 s here), each at most some seconds. */
+const END_BOUND_MS = 30_000;
+/** A ledger follows a fill with the next refresh. */
+const LEDGER_BOUND_MS = 15_000;
+const LEDGER_LOOK_MS = 200;
+const MS_PER_MINUTE = 60_000;
+/** Beyond a send window and the absence after it, whoever reads the output asks why. */
+const LONG_RECOVERY_MS = 10_000;
+/** So that the load's dice differ from the schedule's. */
+const LOAD_SALT = 0x10ad;
+
+export interface Outcome {
+  sound: boolean;
+  summary: Summary;
+  /** For the terminal. */
+  lines: string[];
+}
+
+/** Once `ended` is aborted no further fault is thrown, and what has been is judged. */
+export async function runCampaign(
+  options: Options,
+  say: (line: string) => void,
+  ended: AbortSignal = new AbortController().signal,
+): Promise<Outcome> {
+  await using resources = new AsyncDisposableStack();
+  const cache = join(ROOT, ".cache/chaos");
+  await mkdir(cache, { recursive: true });
+  const dir = await mkdtemp(join(cache, "run-"));
+  resources.defer(() => rm(dir, { recursive: true, force: true }));
+
+  const startedAtMs = performance.now();
+  const since = () => `${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`.padStart(8);
+  const exits: string[] = [];
+  const onExit = (name: string, how: string) => {
+    exits.push(`${name} ${how}`);
+    say(`${since()}  ${name} ${how}`);
+  };
+  const world = await startWorld({ seed: options.seed, dir, onExit }, resources);
+  const { redis, client, keys, exchangeUrl, symbols } = world;
+  if (options.faults.includes("time") && !world.canShiftRedis)
+    say("Redis's clock is not stepped, only the services': that needs Linux and gcc");
+  const history = new Recorder();
+  const blocking = connectForBlocking({ url: redis.url, name: "chaos:tail", onError: () => undefined });
+  const tail = new StreamTail(blocking, keys, history);
+  resources.defer(() => tail.stop());
+  const proposer = new Proposer({
+    redis: client,
+    keys,
+    dice: new Dice(options.seed ^ LOAD_SALT),
+    history,
+    symbols,
+    ratePerSec: options.rate,
+  });
+  proposer.start();
+  resources.defer(() => proposer.stop());
+  const dice = new Dice(options.seed);
+  const losses = new Losses();
+  const ground: Ground = { world, dice, history, tail, proposer, losses, halts: [] };
+
+  const faults: ThrownFault[] = [];
+  const stuck = await throwFaults({
+    ground,
+    dice,
+    kinds: options.faults,
+    untilMs: startedAtMs + options.minutes * MS_PER_MINUTE,
+    isDone: () => ended.aborted || (options.plans !== undefined && history.ended.size >= options.plans),
+    onFault: (thrown) => {
+      faults.push(...thrown);
+      say(`${since()}  ${describe(thrown)}, ${history.ended.size} plans ended`);
+    },
+  });
+  if (stuck !== undefined) say(stuck);
+
+  await proposer.stop();
+  await stopStrategy(exchangeUrl);
+  const underWay = await drain({ redis: client, keys, history, tail, deadlineMs: END_BOUND_MS });
+  const sources = {
+    redis: client,
+    keys,
+    exchangeUrl,
+    history,
+    requiredIssuers: ISSUERS,
+    halts: ground.halts,
+  };
+  const { evidence, judgement } = await judgeAtRest(async () => {
+    const told = await collectEvidence(sources);
+    const claims = [...told.claims].map(
+      ([plan, claim]) => [plan, { ...claim, attempt: history.attemptOf(plan, claim.attempt) }] as const,
+    );
+    const evidence = { ...told, claims: new Map(claims) };
+    return { evidence, judgement: judge(evidence, history, losses) };
+  });
+  const rest = await checkRest(world, evidence.plans.length);
+  const progress = progressOf(proposer.plans.values(), faults);
+  const closable = closableOf(proposer.plans.values(), faults);
+  const findings: Record<CheckName, Finding> = {
+    ...judgement.findings,
+    I8: rest,
+    I9: { checked: 1, violations: [...(stuck === undefined ? [] : [stuck]), ...underWay] },
+    progress: progress.finding,
+    closable: closable.finding,
+  };
+  const summary = summarize({
+    seed: options.seed,
+    commit: build().commit,
+    minutes: (performance.now() - startedAtMs) / MS_PER_MINUTE,
+    evidence,
+    judgement,
+    findings,
+    faults,
+    exits,
+    inDoubt: await countUnsettled(world),
+    progress,
+    closable,
+  });
+  if (options.summary !== undefined)
+    await writeFile(resolve(options.summary), `${JSON.stringify(summary, null, 2)}\n`);
+  const sound = isSound(summary);
+  if (options.record) await recordRun(summary);
+  return {
+    sound,
+    summary,
+    lines: [
+      ...renderSummary(summary, findings),
+      ...(sound ? [] : await offenders({ findings, evidence, history, client, keys, faults })),
+    ],
+  };
+}
+
+/** Ledgers follow their fills with the next refresh, so they are given time to; everything else is at rest. */
+async function judgeAtRest(
+  look: () => Promise<{ evidence: Evidence; judgement: Judgement }>,
+): Promise<{ evidence: Evidence; judgement: Judgement }> {
+  const deadline = performance.now() + LEDGER_BOUND_MS;
+  for (;;) {
+    const judged = await look();
+    if (judged.judgement.findings.I7.violations.length === 0 || performance.now() > deadline) return judged;
+    await delay(LEDGER_LOOK_MS);
+  }
+}
+
+async function countUnsettled({ client, keys, symbols }: Ground["world"]): Promise<number> {
+  const counts = await Promise.all(symbols.map((symbol) => client.zcard(keys.unsettled(symbol))));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function describe(thrown: readonly ThrownFault[]): string {
+  const [first] = thrown;
+  if (first === undefined) return "no fault met its target";
+  const what = thrown.map(({ kind, target }) => `${kind} (${target})`).join(", ");
+  const tookMs = first.recoveredMs - first.toMs;
+  const why = tookMs > LONG_RECOVERY_MS ? ` (last of all: ${first.waitedFor})` : "";
+  return `${what}: recovered in ${Math.round(tookMs)} ms${why}`;
+}

@@ -1,0 +1,165 @@
+/** A campaign in numbers, as JSON for `--summary` and as text. */
+import { type Evidence, type Finding, INVARIANTS } from "@quantum/harness";
+import type { ThrownFault } from "./campaign.ts";
+import type { Closable } from "./closable.ts";
+import type { Judgement } from "./judge.ts";
+import type { Proposed } from "./proposer.ts";
+
+export const CHECKS = {
+  ...INVARIANTS,
+  I8: "streams, pending lists and memory are within their bounds",
+  I9: "when faults stop, all plans end within seconds, orders in doubt after EXECUTOR_ABSENCE_SEC and seconds",
+  progress: "plans that no fault touched are executed",
+  closable: "an open position can be closed again within 60 s after a fault ends",
+} as const;
+export type CheckName = keyof typeof CHECKS;
+
+/** Below this the pipeline is blocked more than it works. */
+const EXECUTED_SHARE_MIN = 0.9;
+
+export interface Summary {
+  seed: number;
+  commit: string;
+  date: string;
+  minutes: number;
+  plans: number;
+  faults: number;
+  faults_by_kind: Record<string, number>;
+  orders: number;
+  doubled: number;
+  lost: number;
+  unauthorised: number;
+  in_doubt: number;
+  /** Attempts that Redis was made to forget before they ended. */
+  forgotten: number;
+  longest_recovery_ms: number;
+  longest_recovery_after: string;
+  executed_share: number | null;
+  /** For how long no close was executed of a position that was open, faults apart. */
+  unclosable_longest_ms: number;
+  unclosable_longest_after: string;
+  /** Of all such times beyond a second. */
+  unclosable_total_ms: number;
+  checks: Record<CheckName, boolean>;
+  /** Services that ended by themselves, or did not start at once, in words. */
+  exits: readonly string[];
+}
+
+export interface SummaryOptions {
+  seed: number;
+  commit: string;
+  minutes: number;
+  evidence: Evidence;
+  judgement: Judgement;
+  findings: Record<CheckName, Finding>;
+  faults: readonly ThrownFault[];
+  exits: readonly string[];
+  inDoubt: number;
+  progress: Progress;
+  closable: Closable;
+}
+
+export function summarize(options: SummaryOptions): Summary {
+  const { evidence, findings, faults, judgement } = options;
+  const longest = faults.reduce<ThrownFault | undefined>(
+    (most, fault) => (most === undefined || recoveryOf(fault) > recoveryOf(most) ? fault : most),
+    undefined,
+  );
+  const names = Object.keys(CHECKS) as CheckName[];
+  return {
+    seed: options.seed,
+    commit: options.commit,
+    date: new Date().toISOString().slice(0, 10),
+    minutes: Number(options.minutes.toFixed(1)),
+    plans: new Set(evidence.plans.map(({ planId }) => planId)).size,
+    faults: faults.length,
+    faults_by_kind: countBy(faults.map(({ kind }) => kind)),
+    orders: evidence.orders.filter(({ origin }) => origin === "api").length,
+    doubled: findings.I1.violations.length,
+    lost: findings.I4.violations.length + findings.I3.violations.length,
+    unauthorised: findings.I2.violations.length,
+    in_doubt: options.inDoubt,
+    forgotten: judgement.forgotten,
+    longest_recovery_ms: longest === undefined ? 0 : Math.round(recoveryOf(longest)),
+    longest_recovery_after: longest === undefined ? "" : `${longest.kind} (${longest.target})`,
+    executed_share: options.progress.share,
+    unclosable_longest_ms: options.closable.longestMs,
+    unclosable_longest_after: options.closable.longestAfter,
+    unclosable_total_ms: options.closable.totalMs,
+    checks: Object.fromEntries(
+      names.map((name) => [name, findings[name].violations.length === 0 && findings[name].checked > 0]),
+    ) as Summary["checks"],
+    exits: options.exits,
+  };
+}
+
+const recoveryOf = ({ toMs, recoveredMs }: ThrownFault) => recoveredMs - toMs;
+
+export interface Progress {
+  share: number | null;
+  finding: Finding;
+}
+
+/** The share of plans that were executed, among those that began and ended while no fault was near. */
+export function progressOf(plans: Iterable<Proposed>, faults: readonly ThrownFault[]): Progress {
+  let checked = 0;
+  let executed = 0;
+  const others: string[] = [];
+  for (const { atMs, endedAtMs = Number.POSITIVE_INFINITY, burst, outcome, reason } of plans) {
+    if (burst || faults.some(({ fromMs, recoveredMs }) => atMs < recoveredMs && endedAtMs > fromMs)) continue;
+    checked += 1;
+    if (outcome === "EXECUTED") executed += 1;
+    else others.push(`${outcome ?? "open"} ${reason ?? ""}`.trim());
+  }
+  const share = checked === 0 ? null : Number((executed / checked).toFixed(3));
+  const enough = share !== null && share >= EXECUTED_SHARE_MIN;
+  return {
+    share,
+    finding: {
+      checked,
+      violations: enough
+        ? []
+        : [
+            `${executed} of ${checked} plans outside of faults were executed, ${EXECUTED_SHARE_MIN} is the least; ` +
+              `the others: ${JSON.stringify(countBy(others))}`,
+          ],
+    },
+  };
+}
+
+export function isSound(summary: Summary): boolean {
+  return Object.values(summary.checks).every(Boolean);
+}
+
+/** The last line is the one sentence. */
+export function renderSummary(summary: Summary, findings: Record<CheckName, Finding>): string[] {
+  const names = Object.keys(CHECKS) as CheckName[];
+  return [
+    `Campaign of seed ${summary.seed} at commit ${summary.commit}, ${summary.minutes} minutes:`,
+    ...Object.entries(summary.faults_by_kind)
+      .toSorted(([a], [b]) => a.localeCompare(b))
+      .map(([kind, count]) => `  fault ${kind} ${count}`),
+    ...summary.exits.map((exit) => `  exit ${exit}`),
+    `  longest recovery ${summary.longest_recovery_ms} ms, after ${summary.longest_recovery_after}`,
+    `  positions could not be closed for ${seconds(summary.unclosable_longest_ms)} s at the longest, after ` +
+      `${summary.unclosable_longest_after}; for ${seconds(summary.unclosable_total_ms)} s together`,
+    `  executed outside of faults: ${summary.executed_share ?? "none"}; forgotten with Redis: ${summary.forgotten}`,
+    ...names.flatMap((name) => [
+      `  ${name} ${summary.checks[name] ? "holds" : "BROKEN"} (${findings[name].checked} checked): ${CHECKS[name]}`,
+      ...findings[name].violations.slice(0, SHOWN_VIOLATIONS).map((violation) => `     ${violation}`),
+    ]),
+    `${summary.plans} plans, ${summary.faults} faults, ${summary.orders} orders, ${summary.doubled} doubled, ` +
+      `${summary.lost} lost, ${summary.unauthorised} unauthorised, ${summary.in_doubt} in doubt`,
+  ];
+}
+
+const seconds = (ms: number) => (ms / 1000).toFixed(1);
+
+/** The rest are more of the same. */
+const SHOWN_VIOLATIONS = 10;
+
+function countBy(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,216 @@
+/** What a campaign attacks: a Redis, an exchange, and every service as a process behind proxies of its own. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { createKeys } from "@quantum/contract";
+import { connectForCommands, disconnect } from "@quantum/redis";
+import {
+  canShiftRedisClock,
+  type FaultProxy,
+  type ProxyFrame,
+  readSymbols,
+  type ServiceProcess,
+  startFaultProxy,
+  startRedisServer,
+  startService,
+  type TestRedis,
+  type Verdict,
+} from "@quantum/harness";
+import {
+  demonstrationOf,
+  type Environment,
+  PIPELINE,
+  type PipelineName,
+  type Service,
+  serviceOf,
+} from "@quantum/topology";
+
+const ROOT = join(import.meta.dirname, "../..");
+const COMPILE_CACHE = join(ROOT, ".cache/node");
+/** As a URL: NODE_OPTIONS is split at the blanks of a path. */
+const CLOCK = pathToFileURL(join(import.meta.dirname, "clock.preload.ts")).href;
+/** As a supervisor that restarts what has died. */
+const RESTART_PAUSE_MS = 300;
+const RESTARTS = 10;
+/** What differs from every other demonstration: shorter doubts, so that more fit into a campaign. */
+const PROFILE: Partial<Record<PipelineName, Environment>> = {
+  // Orders that an exchange refuses on purpose would disarm everything.
+  governor: { GOV_ENABLE_AUTO_DISARM: "false" },
+  "position-brain": { P33_POLL_SEC: "1" },
+  executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000" },
+};
+
+export interface Member {
+  readonly name: PipelineName;
+  readonly service: Service;
+  readonly redisProxy: FaultProxy;
+  readonly exchangeProxy: FaultProxy | undefined;
+  process: ServiceProcess;
+  /** False while a fault has it down, or frozen. */
+  up: boolean;
+  /** Asked about every frame of its Redis connections and, in `exchange`, of its HTTP ones. */
+  onFrame: ((frame: ProxyFrame & { server: "redis" | "exchange" }) => Verdict) | undefined;
+  clock(shiftMs: number): Promise<void>;
+  launch(): Promise<ServiceProcess>;
+}
+
+export type World = Awaited<ReturnType<typeof startWorld>>;
+
+export interface WorldOptions {
+  seed: number;
+  /** Takes the data of this run. */
+  dir: string;
+  /** Something ended that nobody ended. */
+  onExit: (name: string, how: string) => void;
+}
+
+export async function startWorld({ seed, dir, onExit }: WorldOptions, resources: AsyncDisposableStack) {
+  const canShiftRedis = await canShiftRedisClock();
+  const redis = await startRedisServer({
+    clock: canShiftRedis,
+    appendonly: true,
+    appendfsync: "everysec",
+    // A rewrite in the middle would take away the log that a power loss cuts.
+    config: { "auto-aof-rewrite-percentage": "0" },
+  });
+  resources.defer(() => redis.stop());
+  const client = connectForCommands({ url: redis.url, name: "chaos", onError: () => undefined });
+  resources.defer(() => disconnect(client));
+  const exchange = await startService("exchange-sim", {
+    [serviceOf("exchange-sim").portVariable]: "0",
+    SIM_SEED: String(seed),
+  });
+  resources.defer(async () => void (await exchange.kill()));
+  const symbols = await readSymbols(exchange.url);
+
+  const members = new Map<PipelineName, Member>();
+  const stopping = new AbortController();
+  resources.defer(async () => {
+    stopping.abort();
+    await Promise.all([...members.values()].map(({ process }) => process.kill()));
+  });
+  const enroll = async (service: (typeof PIPELINE)[number]) => {
+    const member = await createMember(service, {
+      redis,
+      exchangePort: portOf(exchange.url),
+      symbols,
+      dir,
+      resources,
+    });
+    members.set(member.name, member);
+    void watch(member);
+  };
+  const watch = async (member: Member) => {
+    const { process } = member;
+    const { code, signal } = await process.exited;
+    if (stopping.signal.aborted || !member.up || member.process !== process) return;
+    onExit(member.name, `ended by itself with ${code ?? signal}`);
+    await restart(member);
+  };
+  /** Starts a service that has ended, as often as it takes. */
+  const restart = async (member: Member): Promise<void> => {
+    member.up = false;
+    for (let attempt = 1; !stopping.signal.aborted; attempt += 1) {
+      await delay(RESTART_PAUSE_MS);
+      try {
+        member.process = await member.launch();
+        member.up = true;
+        void watch(member);
+        return;
+      } catch (error) {
+        onExit(member.name, `did not start: ${(error as Error).message.split("\n").at(-1)}`);
+        if (attempt === RESTARTS) throw error;
+      }
+    }
+  };
+
+  await Promise.all(PIPELINE.map(enroll));
+  return {
+    redis,
+    /** Else the fault `time` steps services' clocks only. */
+    canShiftRedis,
+    client,
+    keys: createKeys(),
+    exchangeUrl: exchange.url,
+    exchange,
+    symbols,
+    // Not in the order in which they were ready: the same seed is to throw at the same ones.
+    members: PIPELINE.flatMap(({ name }) => members.get(name) ?? []),
+    /** SIGKILL, and back as its supervisor would bring it. */
+    async killAndRestart(member: Member): Promise<void> {
+      member.up = false;
+      await member.process.kill();
+      await restart(member);
+    },
+    restart,
+  };
+}
+
+async function createMember(
+  service: (typeof PIPELINE)[number],
+  place: {
+    redis: TestRedis;
+    exchangePort: number;
+    symbols: readonly string[];
+    dir: string;
+    resources: AsyncDisposableStack;
+  },
+): Promise<Member> {
+  const { name } = service;
+  const clockFile = join(place.dir, `${name}.clock`);
+  const state: { onFrame: Member["onFrame"] } = { onFrame: undefined };
+  const judge = (server: "redis" | "exchange") => (frame: ProxyFrame) =>
+    state.onFrame?.({ ...frame, server }) ?? "pass";
+  const redisProxy = await startFaultProxy({
+    upstream: { port: place.redis.port },
+    protocol: "resp",
+    onFrame: judge("redis"),
+  });
+  place.resources.defer(() => redisProxy.close());
+  const exchangeProxy = service.needsVenue
+    ? await startFaultProxy({
+        upstream: { port: place.exchangePort },
+        protocol: "http",
+        onFrame: judge("exchange"),
+      })
+    : undefined;
+  if (exchangeProxy !== undefined) place.resources.defer(() => exchangeProxy.close());
+
+  const environment = {
+    ...demonstrationOf(service, {
+      redisUrl: `redis://127.0.0.1:${redisProxy.port}`,
+      venueUrl: `http://127.0.0.1:${exchangeProxy?.port ?? place.exchangePort}`,
+      symbols: place.symbols,
+    }),
+    ...PROFILE[name],
+    [service.portVariable]: "0",
+    // Fixed, so that a restart resumes what its predecessor had been given.
+    INSTANCE: `${name}@chaos`,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    NODE_OPTIONS: `--import ${CLOCK}`,
+    CHAOS_CLOCK_FILE: clockFile,
+  };
+  const launch = () => startService(name, environment);
+  const process = await launch();
+  return {
+    name,
+    service,
+    redisProxy,
+    exchangeProxy,
+    process,
+    up: true,
+    launch,
+    get onFrame() {
+      return state.onFrame;
+    },
+    set onFrame(judge) {
+      state.onFrame = judge;
+    },
+    clock: (shiftMs) => writeFile(clockFile, String(shiftMs)),
+  };
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
+}

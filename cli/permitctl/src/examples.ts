@@ -1,0 +1,33 @@
+/**
+ * Writes the examples of docs/permitctl.md: what the commands answer on a running pipeline, after a plan of every outcome.
+ * Run it after a change of their output: node cli/permitctl/src/examples.ts
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { withSection } from "@quantum/harness";
+import { bringAbout, OUTCOME_NAMES, startPipeline } from "./outcomes.fixture.ts";
+
+const DOCUMENT = join(import.meta.dirname, "../../../docs/permitctl.md");
+/** `APPLY_PERMIT_WAIT_MS`'s default. */
+const DEFAULT_WAIT_MS = 1_200;
+
+const pipeline = await startPipeline(DEFAULT_WAIT_MS);
+try {
+  const plans = await bringAbout(pipeline);
+  const example = async (title: string, ...args: string[]) => {
+    const { stdout } = await pipeline.permitctl(...args);
+    return `### ${title}\n\n\`\`\`\n$ permitctl ${args.join(" ")}\n${stdout.trimEnd()}\n\`\`\`\n`;
+  };
+  const examples: string[] = [];
+  for (const name of OUTCOME_NAMES) examples.push(await example(name, "explain", plans[name]));
+  examples.push(
+    await example("Status", "status"),
+    await example("History", "history", "--outcome", "BLOCKED"),
+    await example("Verify", "verify"),
+    await example("Holds", "hold", "list"),
+  );
+  const text = await readFile(DOCUMENT, "utf8");
+  await writeFile(DOCUMENT, withSection(text, { document: DOCUMENT, name: "examples" }, examples.join("\n")));
+} finally {
+  await pipeline.stop();
+}

@@ -1,0 +1,182 @@
+/** How a run ends: everything comes to rest and is checked, or it is summed up without what has gone. */
+import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { ISSUERS, type Keys } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
+import type { Display } from "./display.ts";
+import {
+  checkInvariants,
+  collectEvidence,
+  collectWhatIsLeft,
+  drain,
+  type Evidence,
+  type Findings,
+  type History,
+  type Sources,
+  stopStrategy,
+  type StreamTail,
+  STUCK_MS,
+  UNCHECKED,
+  waitForEnd,
+} from "@quantum/harness";
+import { operateKillSwitch } from "./kill-switch.ts";
+import type { Options } from "./options.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Processes } from "./processes.ts";
+import {
+  isSound,
+  renderSummary,
+  renderUnchecked,
+  type RunFrame,
+  summarize,
+  type Summary,
+} from "./summary.ts";
+import { stuckTimelines } from "./timeline.ts";
+
+// Exit codes.
+const SOUND = 0;
+export const BROKEN = 1;
+const STUCK = 2;
+
+/** After a Ctrl-C somebody waits at the terminal; a plan's whole wait is shorter than this. */
+const INTERRUPTED_DRAIN_MS = 5_000;
+/** Nobody is there whom services could still tell something. */
+const UNCHECKED_STOP_MS = 1_500;
+/** Between looks at ledgers that a refresh has yet to bring up to the last fills. */
+const LEDGER_LOOK_MS = 200;
+
+export interface Ending {
+  code: number;
+  /** Shown when nothing runs any more. */
+  lines: string[];
+}
+
+/** What the run has to do without. */
+export interface Losses {
+  /** Without these it cannot go on; resolves with what has gone. */
+  readonly fatal: PromiseWithResolvers<string>;
+  /** Services that stay down. */
+  readonly services: string[];
+}
+
+export interface Run {
+  readonly options: Options;
+  readonly display: Display;
+  readonly stopping: AbortController;
+  readonly losses: Losses;
+  readonly processes: Processes;
+  readonly pipeline: Pipeline;
+  readonly keys: Keys;
+  readonly redis: RedisClient;
+  /** How many proposals the feed has published, once it is done. */
+  readonly feed: { published: number | undefined };
+  readonly history: History;
+  readonly tail: StreamTail;
+}
+
+/** Until the run is over and everything has come to rest, or will not; then the invariants are checked. */
+export async function watchToTheEnd(run: Run): Promise<Ending> {
+  const { options, display, stopping, losses, processes, pipeline, keys, redis, history, tail, feed } = run;
+  const killSwitch = pipeline.scenario.killSwitch
+    ? operateKillSwitch(redis, keys, history, pipeline.plans, (text) => display.line(text))
+    : undefined;
+
+  const end = await waitForEnd({
+    history,
+    isDone: () =>
+      feed.published !== undefined && history.proposals >= feed.published && history.open.size === 0,
+    onLook: () => showProgress(display, history, pipeline.plans),
+    stuckMs: pipeline.plans === undefined ? Number.POSITIVE_INFINITY : STUCK_MS,
+    signal: stopping.signal,
+  });
+  display.progress("");
+
+  await processes.stop("harvest-feed");
+  await killSwitch?.stop();
+  await stopStrategy(pipeline.exchangeUrl);
+  const deadlineMs = end === "done" ? STUCK_MS : INTERRUPTED_DRAIN_MS;
+  const underWay = await drain({ redis, keys, history, tail, deadlineMs });
+  const stuck = end === "stuck" || (end === "done" && underWay.length > 0);
+  const { evidence, findings } = await check(
+    { redis, keys, ...sourcesOf(run), halts: killSwitch?.halts ?? [] },
+    deadlineMs,
+  );
+  const cutShort =
+    losses.services.length > 0
+      ? `without ${losses.services.join(", ")}`
+      : end === "interrupted" && underWay.length > 0
+        ? "interrupted"
+        : undefined;
+  const summary = summarize(evidence, findings, frameOf(run, cutShort));
+  await writeSummary(options, summary);
+  return {
+    code: stuck ? STUCK : isSound(summary) && losses.services.length === 0 ? SOUND : BROKEN,
+    lines: [
+      ...(stuck ? await describeStuck(run, underWay) : underWay.map((what) => `still under way: ${what}`)),
+      ...renderSummary(summary, evidence, findings),
+    ],
+  };
+}
+
+/** Without Redis or the exchange there is nothing to wait for: what the streams told is summed up. */
+export async function endUnchecked(run: Run, why: string): Promise<Ending> {
+  const evidence = await collectWhatIsLeft({ ...sourcesOf(run), halts: [] });
+  await run.processes.stopAll(UNCHECKED_STOP_MS);
+  const summary = summarize(evidence, UNCHECKED, { ...frameOf(run, why), ordersExpected: true });
+  await writeSummary(run.options, summary);
+  return { code: BROKEN, lines: renderUnchecked(summary) };
+}
+
+function sourcesOf({ pipeline, history }: Run) {
+  return { exchangeUrl: pipeline.exchangeUrl, history, requiredIssuers: ISSUERS };
+}
+
+function frameOf({ options, pipeline, history, processes }: Run, cutShort: string | undefined): RunFrame {
+  return {
+    scenario: options.scenario,
+    seed: options.seed,
+    ordersExpected: pipeline.scenario.ordersExpected && pipeline.plans !== undefined,
+    proposals: history.proposals,
+    cutShort,
+    restarts: Object.fromEntries([...processes.restarts].filter(([, count]) => count > 0)),
+    expectedPlanIds: pipeline.replay?.map(({ expectedPlanId }) => expectedPlanId),
+  };
+}
+
+async function writeSummary(options: Options, summary: Summary): Promise<void> {
+  if (options.summary === undefined) return;
+  await writeFile(resolve(options.summary), `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/** The ledger follows a fill with the next refresh, so it is given time to; everything else is at rest. */
+async function check(
+  sources: Sources,
+  deadlineMs: number,
+): Promise<{ evidence: Evidence; findings: Findings }> {
+  const deadline = performance.now() + deadlineMs;
+  for (;;) {
+    const evidence = await collectEvidence(sources);
+    const findings = checkInvariants(evidence);
+    if (findings.I7.violations.length === 0 || performance.now() > deadline) return { evidence, findings };
+    await delay(LEDGER_LOOK_MS);
+  }
+}
+
+async function describeStuck({ redis, keys, history }: Run, underWay: readonly string[]): Promise<string[]> {
+  return [
+    `Stuck: no plan has ended for ${STUCK_MS / 1000} s.`,
+    ...underWay.map((what) => `  ${what}`),
+    ...(history.open.size === 0
+      ? ["  every plan that was proposed has ended"]
+      : await stuckTimelines(redis, keys, history.open)),
+  ];
+}
+
+function showProgress(display: Display, history: History, plans: number | undefined): void {
+  if (plans === undefined) return;
+  const { ended, executes, open } = history;
+  display.progress(
+    `${ended.size} of ${plans} plans ended, ${executes.length} permitted, ${open.size} under way`,
+  );
+}

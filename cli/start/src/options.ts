@@ -1,0 +1,91 @@
+/** The command line of `start`. */
+import { randomSeed, wholeNumber } from "@quantum/harness";
+import { commanderOutput } from "@quantum/service-kit";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { describeProfile } from "./profile.ts";
+import { SCENARIO_NAMES, type ScenarioName, SCENARIOS } from "./scenarios.ts";
+
+export interface Options {
+  /** End by itself when so many plans have ended. */
+  plans: number | undefined;
+  summary: string | undefined;
+  proposals: string | undefined;
+  /** Proposals a second. */
+  rate: number;
+  seed: number;
+  scenario: ScenarioName;
+  redisUrl: string | undefined;
+  verbose: boolean;
+}
+
+const LIVE_RATE = 2;
+const BOUNDED_RATE = 50;
+
+/** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
+export function parseOptions(args: readonly string[]): Options {
+  const command = new Command("start")
+    .description("Starts the whole pipeline on a Redis and an exchange of its own, and shows what it does.")
+    .option(
+      "--plans <n>",
+      "end when N plans have ended; exit code 0 only if every invariant holds",
+      wholeNumber(1),
+    )
+    .option("--summary <file>", "write the summary as JSON too")
+    .addOption(
+      new Option(
+        "--proposals <file>",
+        "replay a JSONL file of proposals, and end when every line has ended",
+      ).conflicts("plans"),
+    )
+    .option("--rate <n>", `proposals a second [${LIVE_RATE} live, ${BOUNDED_RATE} in runs that end]`, rate)
+    .option("--seed <n>", "repeats a run's proposals, prices and chances [random, printed]", wholeNumber(0))
+    .addOption(
+      new Option("--scenario <name>", "what the simulated issuers do")
+        .choices(SCENARIO_NAMES)
+        .default("healthy"),
+    )
+    .option("--redis-url <url>", "use this Redis, which must be empty, instead of starting one", redisUrl)
+    .option("--verbose", "show every log line of every service", false)
+    .addHelpText("after", helpText())
+    .configureOutput(commanderOutput)
+    .showHelpAfterError("(start --help explains the options)");
+  const given = command
+    .parse(args, { from: "user" })
+    .opts<Partial<Options> & Pick<Options, "scenario" | "verbose">>();
+  const bounded = given.plans !== undefined || given.proposals !== undefined;
+  return {
+    plans: given.plans,
+    summary: given.summary,
+    proposals: given.proposals,
+    rate: given.rate ?? (bounded ? BOUNDED_RATE : LIVE_RATE),
+    seed: given.seed ?? randomSeed(),
+    scenario: given.scenario,
+    redisUrl: given.redisUrl,
+    verbose: given.verbose,
+  };
+}
+
+function helpText(): string {
+  const width = Math.max(...SCENARIO_NAMES.map((name) => name.length));
+  const scenarios = SCENARIO_NAMES.map((name) => `  ${name.padEnd(width)}  ${SCENARIOS[name].meaning}`);
+  return `
+Scenarios:
+${scenarios.join("\n")}
+
+Profile (what differs from the services' defaults; allowlists are the symbols of the feed):
+${describeProfile()}
+
+Exit code: 0 every invariant holds, 1 one is broken or something failed, 2 no plan ended for 30 s.`;
+}
+
+function rate(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("A number above 0 is needed.");
+}
+
+function redisUrl(text: string): string {
+  // Of a path that is no number, the client library would make database 0.
+  if (/^rediss?:\/\/[^\s/?#]+(\/\d*)?$/.test(text)) return text;
+  throw new InvalidArgumentError("A URL such as redis://127.0.0.1:6379/5 is needed.");
+}

@@ -1,0 +1,68 @@
+/** Starts every process of a run, and stops them in the order in which nothing is torn. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { PIPELINE, type Service, type ServiceName, serviceOf } from "@quantum/topology";
+import { readSymbols } from "@quantum/harness";
+import { marketOf, parseProposalLines, type ProposalLine } from "./market.ts";
+import type { Options } from "./options.ts";
+import type { Processes } from "./processes.ts";
+import { environmentOf, exchangeSimEnvironment, type Run } from "./profile.ts";
+import type { RunRedis } from "./redis.ts";
+import { type Scenario, SCENARIOS } from "./scenarios.ts";
+
+export interface Pipeline {
+  redis: RunRedis;
+  urls: ReadonlyMap<ServiceName, string>;
+  exchangeUrl: string;
+  scenario: Scenario;
+  /** Of `--proposals`. */
+  replay: readonly ProposalLine[] | undefined;
+  /** How many plans the run is to have; undefined: endless. */
+  plans: number | undefined;
+}
+
+/** `dir` takes the data of this run. Whatever was started is among `processes`, also when this throws. */
+export async function startPipeline(
+  options: Options,
+  dir: string,
+  redis: RunRedis,
+  processes: Processes,
+): Promise<Pipeline> {
+  const scenario: Scenario = SCENARIOS[options.scenario];
+  const proposalsFile = options.proposals === undefined ? undefined : resolve(options.proposals);
+  const replay = proposalsFile === undefined ? undefined : await readProposals(proposalsFile);
+
+  const market = replay === undefined ? scenario.market : marketOf(replay);
+  const marketFile = market === undefined ? undefined : join(dir, "market.json");
+  if (marketFile !== undefined) await writeFile(marketFile, JSON.stringify(market, null, 2));
+  const exchangeUrl = await processes.start("exchange-sim", exchangeSimEnvironment(options.seed, marketFile));
+  const run: Run = {
+    scenario,
+    redisUrl: redis.url,
+    exchangeUrl,
+    symbols: await readSymbols(exchangeUrl),
+    seed: options.seed,
+    rate: options.rate,
+    plans: options.plans,
+    proposalsFile,
+  };
+
+  const urls = new Map<ServiceName, string>([["exchange-sim", exchangeUrl]]);
+  const start = async (service: Service) => {
+    urls.set(service.name, await processes.start(service.name, environmentOf(service, run)));
+  };
+  // All of them come to an end before an error is told: one that still starts could not be stopped.
+  for (const started of await Promise.allSettled(PIPELINE.map(start))) {
+    if (started.status === "rejected") throw started.reason;
+  }
+  // The feed last: what it publishes finds everybody there.
+  await start(serviceOf("harvest-feed"));
+  return { redis, urls, exchangeUrl, scenario, replay, plans: options.plans ?? replay?.length };
+}
+
+async function readProposals(file: string): Promise<ProposalLine[]> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new Error(`--proposals ${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  });
+  return parseProposalLines(text, file);
+}

@@ -1,0 +1,155 @@
+/** The services as child processes: started on their fixed ports where free, heard, and ended with this process. */
+import { EventEmitter } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { endProcess, type GuardedProcess, isFree, type LogRecord, spawnGuarded } from "@quantum/harness";
+import { type Environment, type Row, type ServiceName, serviceOf } from "@quantum/topology";
+
+const ROOT = join(import.meta.dirname, "../../..");
+/** Compiled code of earlier starts: halves the time that a service needs to be ready. */
+const COMPILE_CACHE = join(ROOT, ".cache/node");
+/** Several processes start at once, perhaps on one core. */
+const START_TIMEOUT_MS = 60_000;
+/** Services stop within their own deadline; this is for one that hangs. */
+const STOP_TIMEOUT_MS = 5_000;
+/** One that ends again has a reason that a further start does not take away. */
+const RESTARTS_MAX = 1;
+/** What an error shows of the service's output. */
+const SHOWN_LINES = 10;
+
+export interface ProcessEvents {
+  record: [ServiceName, LogRecord];
+  /** A line that is no log record, such as a stack trace of the runtime. */
+  text: [ServiceName, string];
+  /** One ended although nobody asked it to, and is started again, as a supervisor would. */
+  restarting: [ServiceName, string];
+  restarted: [ServiceName];
+  /** One ended although nobody asked it to, and stays down. */
+  lost: [ServiceName, problem: string, why: string];
+}
+
+interface Member {
+  readonly environment: Environment;
+  child: GuardedProcess | undefined;
+  restarts: number;
+}
+
+export class Processes extends EventEmitter<ProcessEvents> {
+  readonly #members = new Map<ServiceName, Member>();
+  readonly #stopped = new Set<ServiceName>();
+  #allStopped = false;
+
+  /** Resolves with the service's URL once it is ready. Throws with its last lines if it is not. */
+  async start(name: ServiceName, environment: Environment): Promise<string> {
+    const { portVariable: variable, port: fixed } = serviceOf(name);
+    const port = (await isFree(fixed)) ? fixed : 0;
+    const withPort = (number: number) => ({ ...environment, [variable]: String(number) });
+    try {
+      return await this.#launch(name, withPort(port));
+    } catch (error) {
+      // Somebody took the port after the look at it.
+      if (port === 0 || !(error as Error).message.includes("EADDRINUSE")) throw error;
+      return this.#launch(name, withPort(0));
+    }
+  }
+
+  /** How often each service was started again. */
+  get restarts(): ReadonlyMap<ServiceName, number> {
+    return new Map([...this.#members].map(([name, { restarts }]) => [name, restarts]));
+  }
+
+  /** SIGTERM, and SIGKILL after `graceMs`. It is not started again. */
+  async stop(name: ServiceName, graceMs = STOP_TIMEOUT_MS): Promise<void> {
+    this.#stopped.add(name);
+    const child = this.#members.get(name)?.child;
+    if (child === undefined) return;
+    const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+    await endProcess(child, "SIGTERM");
+    clearTimeout(timer);
+  }
+
+  /** None is started any more, either. */
+  async stopAll(graceMs = STOP_TIMEOUT_MS): Promise<void> {
+    this.#allStopped = true;
+    await Promise.all([...this.#members.keys()].map((name) => this.stop(name, graceMs)));
+  }
+
+  #isStopped(name: ServiceName): boolean {
+    return this.#allStopped || this.#stopped.has(name);
+  }
+
+  async #launch(name: ServiceName, environment: Environment, restarts = 0): Promise<string> {
+    const member: Member = { environment, child: undefined, restarts };
+    this.#members.set(name, member);
+    if (this.#isStopped(name)) throw new Error(`${name} was stopped before it was started`);
+    const child = await spawnGuarded(process.execPath, [join(ROOT, "services", name, "src/main.ts")], {
+      cwd: ROOT,
+      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
+      ending: "channel",
+    });
+    member.child = child;
+    const lines: string[] = [];
+    const ready = Promise.withResolvers<string>();
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on("line", (line) => {
+        lines.push(line);
+        if (lines.length > SHOWN_LINES) lines.shift();
+        const record = parseRecord(line);
+        if (record === undefined) this.emit("text", name, line);
+        else this.emit("record", name, record);
+        if (record?.msg.startsWith("ready") && typeof record["url"] === "string")
+          ready.resolve(record["url"]);
+      });
+    }
+    let url: string | undefined;
+    const problem = (what: string) => `${name} ${what}; its last lines:\n${lines.join("\n")}`;
+    child.once("close", (code, signal) => {
+      if (url !== undefined) this.#onEnd(name, member, url, String(code ?? signal));
+      ready.reject(new Error(problem(`ended with ${code ?? signal}`)));
+    });
+    const timer = setTimeout(
+      () => ready.reject(new Error(problem(`was not ready within ${START_TIMEOUT_MS / 1000} s`))),
+      START_TIMEOUT_MS,
+    );
+    try {
+      if (this.#isStopped(name)) throw new Error(`${name} was stopped before it was ready`);
+      url = await ready.promise;
+      return url;
+    } catch (error) {
+      await endProcess(child, "SIGKILL");
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A ready service has ended. The port is the one it had: it is part of the name under which it reads. */
+  #onEnd(name: ServiceName, { environment, restarts }: Member, url: string, how: string): void {
+    if (this.#isStopped(name)) return;
+    const { portVariable, standIn }: Row = serviceOf(name);
+    const why = standIn?.loses ?? (restarts < RESTARTS_MAX ? undefined : "it was started again before");
+    if (why !== undefined) {
+      this.emit("lost", name, `${name} ended with ${how}`, why);
+      return;
+    }
+    this.emit("restarting", name, how);
+    const samePort = { ...environment, [portVariable]: new URL(url).port };
+    this.#launch(name, samePort, restarts + 1).then(
+      () => this.emit("restarted", name),
+      (error: unknown) => {
+        if (!this.#isStopped(name))
+          this.emit("lost", name, `${name} ended with ${how}`, (error as Error).message);
+      },
+    );
+  }
+}
+
+function parseRecord(line: string): LogRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== "object" || value === null || !("msg" in value)) return undefined;
+    return typeof value.msg === "string" ? (value as LogRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * One pipeline a checkout: a socket says that one runs and takes the request to stop, `run.json` tells where it is.
+ * A socket and not a pid, since it dies with its owner: a pid may be somebody else's by the time it is read.
+ */
+import { once } from "node:events";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
+import { join, relative } from "node:path";
+
+export interface RunFacts {
+  pid: number;
+  /** ISO 8601. */
+  startedAt: string;
+  scenario: string;
+  seed: number;
+  /** By service. */
+  ports: Record<string, number>;
+  redis: { url: string; port: number } | undefined;
+}
+
+export interface RunClaim {
+  /** Resolves when `stop` was asked for. */
+  readonly stopRequested: Promise<void>;
+  write(facts: RunFacts): Promise<void>;
+  /** Who asked to stop sees the connection end. */
+  release(): Promise<void>;
+}
+
+const ROOT = join(import.meta.dirname, "../../..");
+/** `run.json` stands in it; tests that run pipelines side by side give each a folder of its own. */
+export const cacheDir = () => process.env["QUANTUM_CACHE_DIR"] ?? join(ROOT, ".cache");
+
+/** Takes the checkout for this process. Throws an error that names the pipeline which has it. */
+export async function claimRun(dir = cacheDir()): Promise<RunClaim> {
+  await mkdir(dir, { recursive: true });
+  const path = socketPath(dir);
+  const running = await connectTo(path);
+  if (running !== undefined) {
+    running.destroy();
+    throw new Error(
+      `A pipeline is running already (${await describeRun(dir)}): end it with: npx -y pnpm@12 stop`,
+    );
+  }
+  await rm(path, { force: true });
+
+  const stop = Promise.withResolvers<void>();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined).once("close", () => sockets.delete(socket));
+    socket.on("data", () => stop.resolve());
+  });
+  await once(server.listen(path), "listening");
+  const file = join(dir, "run.json");
+  return {
+    stopRequested: stop.promise,
+    // Whoever reads it finds all of it, or what was there before.
+    write: async (facts) => {
+      const unfinished = `${file}.tmp`;
+      await writeFile(unfinished, `${JSON.stringify(facts, null, 2)}\n`);
+      await rename(unfinished, file);
+    },
+    async release() {
+      await rm(file, { force: true });
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+/** Asks the running pipeline to stop and resolves when it has. @returns what ran, undefined if nothing did */
+export async function stopRun(dir = cacheDir()): Promise<string | undefined> {
+  const socket = await connectTo(socketPath(dir));
+  if (socket === undefined) return undefined;
+  const description = await describeRun(dir);
+  const closed = once(socket, "close");
+  socket.on("error", () => undefined);
+  socket.resume();
+  socket.write("stop\n");
+  await closed;
+  return description;
+}
+
+async function describeRun(dir: string): Promise<string> {
+  try {
+    const facts = JSON.parse(await readFile(join(dir, "run.json"), "utf8")) as RunFacts;
+    const at = `pid ${facts.pid}, since ${facts.startedAt}, scenario ${facts.scenario}`;
+    return facts.redis === undefined ? `${at}, starting` : `${at}, Redis ${facts.redis.url}`;
+  } catch {
+    return "it has only just begun to start";
+  }
+}
+
+async function connectTo(path: string): Promise<Socket | undefined> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The shorter way to the socket: the system takes about a hundred characters. */
+function socketPath(dir: string): string {
+  const path = join(dir, "run.sock");
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.length < path.length ? fromHere : path;
+}

@@ -1,0 +1,200 @@
+/** One run from the first process to the last: start, watch, let everything drain, check, stop. */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createKeys } from "@quantum/contract";
+import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
+import { isReaderGone, standardOutput } from "@quantum/service-kit";
+import { SERVICES } from "@quantum/topology";
+import { Display } from "./display.ts";
+import { BROKEN, type Ending, endUnchecked, type Losses, type Run, watchToTheEnd } from "./ending.ts";
+import { History, StreamTail } from "@quantum/harness";
+import type { Options } from "./options.ts";
+import { type Pipeline, startPipeline } from "./pipeline.ts";
+import { Processes } from "./processes.ts";
+import { startOwnRedis, useRedis, withoutPassword } from "./redis.ts";
+import { watchRedis } from "./redis-watch.ts";
+import { cacheDir, claimRun, type RunFacts } from "./run-file.ts";
+
+const keys = createKeys();
+
+/** @returns the exit code */
+export async function runPipeline(options: Options): Promise<number> {
+  const bounded = options.plans !== undefined || options.proposals !== undefined;
+  const output = standardOutput();
+  const display = new Display({ verbose: options.verbose, bounded, output });
+  const code = await runAndStop(options, display, output.closed).then(
+    ({ code, lines }) => {
+      display.progress("");
+      for (const line of lines) display.line(line);
+      return code;
+    },
+    (error: unknown) => {
+      display.progress("");
+      display.failure((error as Error).message);
+      return BROKEN;
+    },
+  );
+  // A pager may take its time: nothing of the run waits for it any more.
+  await output.written();
+  return output.closed.aborted && !isReaderGone(output.closed) ? sayUnwritten(output.closed) : code;
+}
+
+function sayUnwritten({ reason }: AbortSignal): number {
+  standardOutput("stderr").line(`start: the output cannot be written: ${(reason as Error).message}`);
+  return BROKEN;
+}
+
+async function runAndStop(options: Options, display: Display, closed: AbortSignal): Promise<Ending> {
+  await using resources = new AsyncDisposableStack();
+  const claim = await claimRun();
+  resources.defer(() => claim.release());
+  const stopping = stopSignal(claim.stopRequested, closed, display);
+  const losses: Losses = { fatal: Promise.withResolvers(), services: [] };
+  const feed: Run["feed"] = { published: undefined };
+  const processes = new Processes();
+  // The feed says when it has published all it was told to.
+  processes.on("record", (name, { msg, published }) => {
+    if (name === "harvest-feed" && msg === "feed done") feed.published = Number(published);
+  });
+  showProcesses(processes, display, losses, stopping);
+
+  const dir = join(cacheDir(), "run");
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  await claim.write(factsOf(options));
+  const runRedis =
+    options.redisUrl === undefined
+      ? await startOwnRedis(dir, (text) => display.line(text))
+      : await useRedis(options.redisUrl);
+  resources.defer(() => runRedis.stop());
+  resources.defer(() => processes.stopAll());
+  const over = new AbortController();
+  resources.defer(() => over.abort());
+  const watchProcess = async () => {
+    const how = await runRedis.ended;
+    if (!over.signal.aborted) losses.fatal.resolve(`redis ended with ${how}`);
+  };
+  void watchProcess();
+  const pipeline = await Promise.race([
+    startPipeline(options, dir, runRedis, processes),
+    losses.fatal.promise.then((why) => {
+      display.muteErrors();
+      return Promise.reject(new Error(`The pipeline cannot start: ${why}`));
+    }),
+  ]);
+  await claim.write(factsOf(options, pipeline));
+  showPipeline(display, options, pipeline);
+
+  // The watch tells what is wrong with it, once.
+  const connection = { url: pipeline.redis.url, onError: () => undefined };
+  const redis = connectForCommands({ ...connection, name: "start" });
+  resources.defer(() => disconnect(redis));
+  const watch = watchRedis(redis, (text) => display.error(text));
+  resources.defer(() => watch.stop());
+  void watch.lost.then((problem) => losses.fatal.resolve(problem));
+  const history = new History();
+  history.on("plan", (plan) => display.plan(plan));
+  history.on("result", (result) => display.result(result));
+  history.on("malformed", ({ stream, id, problem }) => display.error(`${stream} entry ${id}: ${problem}`));
+  const tail = new StreamTail(connectForBlocking({ ...connection, name: "start:tail" }), keys, history);
+  resources.defer(() => tail.stop());
+
+  const run: Run = {
+    options,
+    display,
+    stopping,
+    losses,
+    processes,
+    pipeline,
+    keys,
+    redis,
+    history,
+    tail,
+    feed,
+  };
+  const withoutIt = async () => {
+    const why = await losses.fatal.promise;
+    watch.stop();
+    display.muteErrors();
+    display.progress("");
+    display.error(`${why}: the run ends here`);
+    stopping.abort();
+    return endUnchecked(run, why);
+  };
+  const toItsEnd = async () => {
+    try {
+      return await watchToTheEnd(run);
+    } catch (error) {
+      // A command failed for a reason of its own, or because Redis is gone: that is told by the losses.
+      if (await watch.answers()) throw error;
+      return new Promise<never>(() => undefined);
+    }
+  };
+  const ending = await Promise.race([toItsEnd(), withoutIt()]);
+  display.flush();
+  return ending;
+}
+
+/** Shows what the services say, and what becomes of one that ends by itself. */
+function showProcesses(
+  processes: Processes,
+  display: Display,
+  losses: Losses,
+  stopping: AbortController,
+): void {
+  processes.on("record", (name, record) => display.record(name, record));
+  processes.on("text", (name, line) => display.text(name, line));
+  processes.on("restarting", (name, how) => display.error(`${name} ended with ${how}: starting it again`));
+  processes.on("restarted", (name) => display.line(`${name} runs again`));
+  processes.on("lost", (name, problem, why) => {
+    if (name === "exchange-sim") losses.fatal.resolve(problem);
+    else {
+      display.failure(`${problem} and stays down: ${why}`);
+      losses.services.push(name);
+      stopping.abort();
+    }
+  });
+}
+
+/**
+ * Ctrl-C, SIGTERM, a closed terminal, `pnpm stop`, or an output that nobody reads any more. A second Ctrl-C does not wait
+ * for anything.
+ */
+function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: Display): AbortController {
+  const stopping = new AbortController();
+  const stop = (why: string) => {
+    display.progress("");
+    display.line(`${why}: letting what is under way end`);
+    stopping.abort();
+  };
+  process.once("SIGINT", () => {
+    process.once("SIGINT", () => process.exit(BROKEN));
+    stop("Ctrl-C");
+  });
+  process.once("SIGTERM", () => stop("SIGTERM"));
+  process.once("SIGHUP", () => stop("the terminal is gone"));
+  void stopRequested.then(() => stop("stop"));
+  closed.addEventListener("abort", () => stopping.abort());
+  return stopping;
+}
+
+function showPipeline(display: Display, options: Options, { redis, urls }: Pipeline): void {
+  const width = Math.max(...SERVICES.map(({ name }) => name.length));
+  display.line(`${"redis".padEnd(width)}  ${withoutPassword(redis.url)}`);
+  for (const { name } of SERVICES) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
+  display.line(`Look inside with: ${redis.cli}`);
+  display.line(`Scenario ${options.scenario}, seed ${options.seed}. Ctrl-C ends it.`);
+}
+
+function factsOf({ scenario, seed }: Options, pipeline?: Pipeline): RunFacts {
+  const ports = [...(pipeline?.urls ?? [])].map(([name, url]) => [name, Number(new URL(url).port)]);
+  return {
+    pid: process.pid,
+    startedAt: STARTED_AT,
+    scenario,
+    seed,
+    ports: Object.fromEntries(ports),
+    redis: pipeline && { url: withoutPassword(pipeline.redis.url), port: pipeline.redis.port },
+  };
+}
+const STARTED_AT = new Date().toISOString();

@@ -1,0 +1,40 @@
+/** Real processes and servers, faults between them, and the verifier: what a pipeline did, and whether it may. */
+export { randomSeed, wholeNumber } from "./command-line.ts";
+export { sectionOf, withSection } from "./document-section.ts";
+export { startFaultProxy } from "./faults/fault-proxy.ts";
+export type { FaultProxy, FaultProxyOptions, ProxyFrame, Verdict } from "./faults/fault-proxy.ts";
+export { useUpIds } from "./faults/stream-ids.ts";
+export { endProcess, spawnGuarded } from "./processes/child-process.ts";
+export type { GuardedProcess, SpawnOptions } from "./processes/child-process.ts";
+export { freePort, isFree } from "./processes/free-port.ts";
+export { patienceMs } from "./processes/patience.ts";
+export { startProgram, startService } from "./processes/process.ts";
+export type { LogRecord, ServiceExit, ServiceProcess } from "./processes/process.ts";
+export { shellWord } from "./processes/shell-word.ts";
+export { keyspaceOf } from "./servers/keyspace.ts";
+export { findPrometheus } from "./servers/prometheus-binary.ts";
+export type { PrometheusBinaries } from "./servers/prometheus-binary.ts";
+export { startPrometheus } from "./servers/prometheus-server.ts";
+export type { TestPrometheus } from "./servers/prometheus-server.ts";
+export { findRedisServer } from "./servers/redis-binary.ts";
+export type { FindRedisOptions, RedisBinary } from "./servers/redis-binary.ts";
+export { canShiftRedisClock } from "./servers/redis-clock.ts";
+export { startRedisServer } from "./servers/redis-server.ts";
+export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
+export { collectEvidence, collectWhatIsLeft, readSymbols, stopStrategy } from "./verifier/evidence.ts";
+export type { Claim, Evidence, Halt, Sources, VenueOrder, VenueTrade } from "./verifier/evidence.ts";
+export { evidenceOf } from "./verifier/flawless-evidence.ts";
+export type { MutableEvidence, PlanOutline } from "./verifier/flawless-evidence.ts";
+export { History } from "./verifier/history.ts";
+export type {
+  ExecuteRecord,
+  HistoryEvents,
+  PermitRecord,
+  PlanRecord,
+  ResultRecord,
+  StreamName,
+} from "./verifier/history.ts";
+export { checkInvariants, INVARIANTS, UNCHECKED } from "./verifier/invariants.ts";
+export type { Finding, Findings, InvariantName } from "./verifier/invariants.ts";
+export { drain, STUCK_MS, waitForEnd } from "./verifier/quiescence.ts";
+export { StreamTail } from "./verifier/stream-tail.ts";

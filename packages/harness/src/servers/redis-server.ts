@@ -1,0 +1,171 @@
+/** A real redis-server of one's own, on a free port, that tests may kill, pause and restart. */
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { endProcess, spawnGuarded, type GuardedProcess } from "../processes/child-process.ts";
+import { freePort } from "../processes/free-port.ts";
+import { patienceMs } from "../processes/patience.ts";
+import { findRedisServer, type RedisBinary } from "./redis-binary.ts";
+import { createRedisClockShim } from "./redis-clock.ts";
+
+/** Loading an append-only file of a long test included. */
+const START_TIMEOUT_MS = 10_000;
+/** Between the check that a port is free and the server's bind, another process may take it. */
+const PORT_ATTEMPTS = 5;
+/** What an error shows of the server's log. */
+const LOG_LINES = 20;
+
+export interface RedisServerOptions {
+  /** Keep an append-only file, so that data outlives kill() and restart(). Default false. */
+  appendonly?: boolean;
+  /** Default: the server's own, `everysec`. */
+  appendfsync?: "always" | "everysec" | "no";
+  /** The data folder, kept on stop(). Default: a temporary one, removed on stop(). */
+  dir?: string;
+  port?: number;
+  /** Its wall clock can be stepped: `canShiftRedisClock`. Default false. */
+  clock?: boolean;
+  /** Any other setting of redis.conf, by its name. */
+  config?: Record<string, string>;
+}
+
+export interface TestRedis {
+  readonly port: number;
+  /** As `redis://127.0.0.1:20123`. */
+  readonly url: string;
+  readonly dir: string;
+  readonly binary: RedisBinary;
+  /** Of the process that runs now. */
+  readonly pid: number;
+  /** How it ended, when it has: of the process that runs now. */
+  readonly exited: Promise<string>;
+  /** SIGTERM; also removes a temporary data folder. */
+  stop(): Promise<void>;
+  /** SIGKILL: what was not yet written to disk is lost. restart() brings it back. */
+  kill(): Promise<void>;
+  /** Starts again on the same port and folder, after a graceful end if it still runs. */
+  restart(): Promise<void>;
+  /** SIGSTOP: connections stay open, nothing answers. */
+  pause(): void;
+  resume(): void;
+  /** With the option `clock`: from now on its wall clock is so many ms ahead of the truth. */
+  shiftClock(ms: number): Promise<void>;
+}
+
+let binary: Promise<RedisBinary> | undefined;
+
+/** Resolves once the server accepts connections. Throws with the server's last words if it ends before. */
+export async function startRedisServer(options: RedisServerOptions = {}): Promise<TestRedis> {
+  const found = await (binary ??= findRedisServer());
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "quantum-redis-")));
+  const removeDir = () => (options.dir === undefined ? rm(dir, { recursive: true, force: true }) : undefined);
+
+  const shim = options.clock === true ? await createRedisClockShim(dir) : undefined;
+  const launch = (port: number) =>
+    spawnReady(found, ["--port", `${port}`, "--dir", dir, ...settings(options)], shim?.env ?? {});
+  let server: { port: number; process: GuardedProcess };
+  try {
+    server = await launchOnFreePort(launch, options.port);
+  } catch (error) {
+    await removeDir();
+    throw error;
+  }
+  const { port } = server;
+
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    dir,
+    binary: found,
+    get pid() {
+      return pidOf(server.process);
+    },
+    get exited() {
+      return howEnded(server.process);
+    },
+    async stop() {
+      await endProcess(server.process, "SIGTERM");
+      await removeDir();
+    },
+    kill: () => endProcess(server.process, "SIGKILL"),
+    async restart() {
+      await endProcess(server.process, "SIGTERM");
+      server = { port, process: await launch(port) };
+    },
+    pause: () => void server.process.kill("SIGSTOP"),
+    resume: () => void server.process.kill("SIGCONT"),
+    async shiftClock(ms) {
+      if (shim === undefined) throw new Error("started without the option `clock`");
+      await shim.shift(ms);
+    },
+  };
+}
+
+async function launchOnFreePort(
+  launch: (port: number) => Promise<GuardedProcess>,
+  fixedPort: number | undefined,
+): Promise<{ port: number; process: GuardedProcess }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = fixedPort ?? (await freePort());
+    try {
+      return { port, process: await launch(port) };
+    } catch (error) {
+      const taken = error instanceof Error && error.message.includes("Address already in use");
+      if (!taken || fixedPort !== undefined || attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function settings({ appendonly = false, appendfsync, config = {} }: RedisServerOptions): string[] {
+  const all: Record<string, string> = {
+    bind: "127.0.0.1",
+    appendonly: appendonly ? "yes" : "no",
+    // No point-in-time snapshots: the append-only file is the one way that data outlives the process.
+    save: "",
+    ...(appendfsync === undefined ? {} : { appendfsync }),
+    ...config,
+  };
+  return Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+async function spawnReady(
+  found: RedisBinary,
+  args: string[],
+  env: Record<string, string>,
+): Promise<GuardedProcess> {
+  const child = await spawnGuarded(found.path, args, { env, ending: "watched" });
+  const log: string[] = [];
+  const ready = Promise.withResolvers<void>();
+  const fail = (why: string) => ready.reject(new Error(`redis-server ${why}:\n${log.join("\n")}`));
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      log.push(line);
+      if (log.length > LOG_LINES) log.shift();
+      if (line.includes("Ready to accept connections")) ready.resolve();
+    });
+  }
+  child.once("close", (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
+  const timeoutMs = patienceMs(START_TIMEOUT_MS);
+  const timer = setTimeout(() => fail(`was not ready within ${timeoutMs} ms`), timeoutMs);
+  try {
+    await ready.promise;
+  } catch (error) {
+    await endProcess(child, "SIGKILL");
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  return child;
+}
+
+async function howEnded(child: GuardedProcess): Promise<string> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return String(child.exitCode ?? child.signalCode);
+}
+
+function pidOf(child: GuardedProcess): number {
+  if (child.pid === undefined) throw new Error("a spawned process has a pid");
+  return child.pid;
+}

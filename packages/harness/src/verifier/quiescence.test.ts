@@ -1,0 +1,63 @@
+import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { createKeys } from "@quantum/contract";
+import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { drain, waitForEnd } from "./quiescence.ts";
+import { History } from "./history.ts";
+import { StreamTail } from "./stream-tail.ts";
+
+const STUCK_MS = 120;
+const idle = { onLook: () => undefined, stuckMs: STUCK_MS, signal: new AbortController().signal };
+
+describe("the end of a run", () => {
+  it("is stuck when no plan ends any more", async () => {
+    expect(await waitForEnd({ ...idle, history: new History(), isDone: () => false })).toBe("stuck");
+  });
+
+  it("is not stuck as long as plans end", async () => {
+    const history = new History();
+    let looks = 0;
+    const onLook = () => history.ended.add(String(looks++));
+    const isDone = () => looks > 10;
+    expect(await waitForEnd({ ...idle, history, onLook, isDone })).toBe("done");
+  });
+
+  it("comes with the request to stop", async () => {
+    const signal = AbortSignal.abort();
+    expect(await waitForEnd({ ...idle, history: new History(), isDone: () => false, signal })).toBe(
+      "interrupted",
+    );
+  });
+});
+
+describe("draining", () => {
+  const keys = createKeys();
+  let server: TestRedis;
+  let redis: RedisClient;
+  beforeAll(async () => {
+    server = await startRedisServer();
+    redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+  });
+  afterAll(async () => {
+    await disconnect(redis);
+    await server.stop();
+  });
+
+  it("waits for what groups have not read or not acknowledged", async () => {
+    const history = new History();
+    const blocking = connectForBlocking({ url: server.url, name: "tail", onError: () => undefined });
+    const tail = new StreamTail(blocking, keys, history);
+    const look = (deadlineMs: number) => drain({ redis, keys, history, tail, deadlineMs });
+    const { execute } = keys.streams;
+    await redis.xgroup("CREATE", execute, "executor", "0", "MKSTREAM");
+    expect(await look(5_000)).toEqual([]);
+
+    await redis.xadd(execute, "1-0", "not", "an entry");
+    expect(await look(0)).toContain(`group executor of ${execute}: 0 pending, not read to its end`);
+    await redis.xreadgroup("GROUP", "executor", "one", "STREAMS", execute, ">");
+    expect(await look(0)).toContain(`group executor of ${execute}: 1 pending`);
+    await redis.xack(execute, "executor", "1-0");
+    expect(await look(5_000)).toEqual([]);
+    await tail.stop();
+  });
+});

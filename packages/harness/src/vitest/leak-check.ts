@@ -1,0 +1,9 @@
+/** Vitest setup: a test file that leaves a process running fails, and the process is ended. */
+import { afterAll } from "vitest";
+import { killRunningProcesses, runningProcesses } from "../processes/child-process.ts";
+
+afterAll(async () => {
+  const left = runningProcesses();
+  await killRunningProcesses();
+  if (left.length > 0) throw new Error(`processes left running by this test file:\n${left.join("\n")}`);
+});
