@@ -1,5 +1,5 @@
 /** What says by hand what packages/topology says: services of their own, and docker-compose.yml. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_MARKET } from "@quantum/exchange-sim";
 import { demonstrationOf, PIPELINE, type Service, SERVICES } from "@quantum/topology";
@@ -11,7 +11,10 @@ const ROOT = join(import.meta.dirname, "..");
 
 describe("the table of services", () => {
   it("has one row a folder", () => {
-    const folders = readdirSync(join(ROOT, "services"));
+    // Of a service that has moved, a checkout keeps the folder with its node_modules.
+    const folders = readdirSync(join(ROOT, "services")).filter((name) =>
+      existsSync(join(ROOT, "services", name, "package.json")),
+    );
     expect(SERVICES.map(({ name }) => name).toSorted()).toEqual(folders.toSorted());
   });
 
