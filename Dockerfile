@@ -1,4 +1,5 @@
 # One image a service: docker build --build-arg SERVICE=governor --build-arg PORT=8044 .
+# The image does not see .git: --build-arg COMMIT="$(git rev-parse --short=12 HEAD)" is what /healthz and --version tell.
 # Node runs the TypeScript as it is: an image is Node, the service's part of the workspace, and its production
 # dependencies.
 FROM node:24-bookworm-slim AS build
@@ -8,10 +9,12 @@ COPY pnpm-lock.yaml pnpm-workspace.yaml ./
 RUN npx -y pnpm@12 --config.optional=false fetch --prod --store-dir /store
 COPY . .
 ARG SERVICE
+ARG COMMIT=unknown
 RUN node ops/install/closure.mjs "$SERVICE" /app \
   && cd /app \
   && npx -y pnpm@12 install --offline --frozen-lockfile --prod --no-optional --store-dir /store \
-    --filter-prod "@quantum/$SERVICE..."
+    --filter-prod "@quantum/$SERVICE..." \
+  && printf '{"commit":"%s"}\n' "$COMMIT" > build.json
 
 FROM node:24-bookworm-slim
 ARG SERVICE

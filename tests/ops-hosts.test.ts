@@ -168,6 +168,19 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
     expect(await answers()).toBe("v2");
   });
 
+  it("installs any commit, whose release has its name, and the release says what it was made of", async () => {
+    const { stdout } = await git("rev-parse", "--short=12", "v1");
+    const commit = stdout.trim();
+    expect(await quantum("install", "executor", commit.slice(0, 7))).toMatchObject({ code: 0 });
+    expect(await answers()).toBe("v1");
+    const { output } = await quantum("status");
+    expect(output).toMatch(new RegExp(`^executor +${commit} +v2 +${commit} +active +yes `, "m"));
+    for (const release of ["v1", commit]) {
+      const file = join(root, "opt/quantum/executor/releases", release, "build.json");
+      expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ commit });
+    }
+  });
+
   it("puts into a release what the service needs to run, and nothing else of the workspace", () => {
     const release = join(root, "opt/quantum/executor/releases/v1");
     expect(readdirSync(join(release, "packages"))).toEqual(["needed"]);
@@ -181,7 +194,8 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
   });
 
   it.each([
-    [["install", "executor", "v9"], 1, "no such tag"],
+    [["install", "executor", "v9"], 1, "VERSION=v9: no such tag or commit"],
+    [["install", "executor", "--all"], 2, "usage:"],
     [["install", "executor", "../v1"], 2, "VERSION=../v1"],
     [["install", "exchange-sim", "v1"], 2, "SERVICE=exchange-sim"],
     [["rollback", "governor"], 1, "no earlier release"],

@@ -1,6 +1,6 @@
 /** Rules of the code base that no compiler knows: who may touch what, and where names are built. */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -17,7 +17,8 @@ const files = execFileSync(
   },
 )
   .split("\n")
-  .filter((file) => file !== "");
+  // One that is deleted is listed until that is committed.
+  .filter((file) => file !== "" && existsSync(join(ROOT, file)));
 const textOf = (file: string) => readFileSync(join(ROOT, file), "utf8");
 const codeOf = (file: string) => textOf(file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
 const isTest = (file: string) => /\.(test|fixture)\.ts$|^(tests|bench)\//.test(file);
@@ -179,6 +180,18 @@ describe("citations", () => {
     const cited = files.flatMap((file) => textOf(file).match(/\bI\d\b/g) ?? []);
     expect([...new Set(cited)].filter((invariant) => !known.has(invariant))).toEqual([]);
   });
+});
+
+it("gives every package the version of the repository", () => {
+  const manifests = execFileSync("git", ["ls-files", "package.json", "*/package.json"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  })
+    .trim()
+    .split("\n");
+  const versionOf = (file: string) => (JSON.parse(textOf(file)) as { version?: string }).version;
+  expect(manifests.length).toBeGreaterThan(15);
+  expect(manifests.filter((file) => versionOf(file) !== versionOf("package.json"))).toEqual([]);
 });
 
 it("numbers each decision once, and its title says the same number", () => {

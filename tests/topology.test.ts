@@ -73,7 +73,9 @@ describe("docker-compose.yml", () => {
   it.each(SERVICES)("runs $name as the table says", (service) => {
     const { name, port, redis, needsVenue, replicated } = service;
     const own = blocks.get(name) ?? "";
-    expect(own).toContain(`build: { context: ., args: { SERVICE: ${name}, PORT: ${port} } }`);
+    expect(own).toContain(
+      `build: { context: ., args: { SERVICE: ${name}, PORT: ${port}, COMMIT: *commit } }`,
+    );
     expect(own).toMatch(
       new RegExp(`ports: \\["127\\.0\\.0\\.1:${replicated ? String.raw`\d+0-\d+9` : port}:${port}"\\]`),
     );

@@ -1,6 +1,7 @@
 /** `pnpm bench`: measures the pipeline and its peers in one run on this machine. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { buildText } from "@quantum/service-kit";
 import { Command, Option } from "commander";
 import type { Bench, Case } from "./bench.ts";
 import { durability } from "./cases/durability.ts";
@@ -34,6 +35,7 @@ const SLOW = new Set(["growth", "durability"]);
 const BY_NAME = new Set(["soak"]);
 
 const program = new Command("bench")
+  .version(buildText())
   .description("measures the pipeline and its peers, each system and Redis in processes of their own")
   .option("--quick", "under a minute: proves that everything works, the figures are rough")
   .option(

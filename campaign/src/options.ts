@@ -1,6 +1,6 @@
 /** The command line of `chaos`. */
 import { randomSeed, wholeNumber } from "@quantum/harness";
-import { commanderOutput } from "@quantum/service-kit";
+import { buildText, commanderOutput } from "@quantum/service-kit";
 import { Command, InvalidArgumentError } from "commander";
 import { FAULTS } from "./faults.ts";
 
@@ -23,6 +23,7 @@ const DEFAULT_RATE = 100;
 /** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command("chaos")
+    .version(buildText())
     .description(
       "Attacks a whole pipeline of real processes with a seeded schedule of faults, and checks every invariant at the end.",
     )

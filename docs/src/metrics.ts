@@ -6,6 +6,7 @@ import { observeIssuer } from "@quantum/issuer";
 import { type Service, serviceOf, SERVICES } from "@quantum/topology";
 import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-client";
 import { RedisClock } from "../../packages/redis/src/index.ts";
+import { observeBuild } from "../../packages/service-kit/src/build.ts";
 import { observeClock } from "../../packages/service-kit/src/clock.ts";
 import { observeExchange } from "../../packages/service-kit/src/exchange-pauses.ts";
 import { countDropped } from "../../packages/service-kit/src/log.ts";
@@ -40,6 +41,7 @@ const REGISTRATIONS: readonly Registration[] = [
     register: (registry) => {
       observeRedis(idle(), createKeys(), registry);
       observeClock(new RedisClock(idle()), registry);
+      observeBuild(registry);
       observeReadiness(idle(), registry);
       countDropped(registry);
     },

@@ -2,12 +2,12 @@
 import { parseArgs } from "node:util";
 import { readFileSync } from "node:fs";
 import { openHost } from "./host.mjs";
-import { buildRelease } from "./release.mjs";
+import { buildRelease, releaseOf } from "./release.mjs";
 
 const USAGE = `usage: node ops/install/quantum.mjs COMMAND [--root DIR] [--systemctl COMMAND]
 
-  install SERVICE VERSION  builds the release of the git tag VERSION, switches SERVICE to it and waits until it is
-                           ready; if it does not become ready, what ran before runs again
+  install SERVICE VERSION  builds the release of VERSION, a git tag or any commit, switches SERVICE to it and waits
+                           until it is ready; if it does not become ready, what ran before runs again
   rollback SERVICE         switches back to what ran before; a second rollback returns
   status                   every service: its releases side by side, which one runs, whether it is ready
 
@@ -36,12 +36,13 @@ try {
   process.exitCode = 1;
 }
 
-async function install(host, version) {
-  if (!/^[\w.+-]+$/.test(version) || version.startsWith(".")) {
-    refuse(`VERSION=${version}: a git tag without slashes or blanks is needed`);
+async function install(host, name) {
+  if (!/^[\w.+-]+$/.test(name) || /^[.-]/.test(name)) {
+    refuse(`VERSION=${name}: a git tag without slashes or blanks, or a commit is needed`);
   }
+  const { version, commit } = releaseOf(name);
   if (host.releases().includes(version)) console.log(`${version} is built already`);
-  else buildRelease({ service, version, releases: host.folders.releases, unit: host.unit });
+  else buildRelease({ service, version, commit, releases: host.folders.releases, unit: host.unit });
   host.adoptForeignUnit();
   host.provideEnvFile(version);
   await change(host, version);

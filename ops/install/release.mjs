@@ -1,16 +1,38 @@
-// A release: the closure of one service at a git tag, its production dependencies with the Node that runs it, and its
+// A release: the closure of one service at a tag or commit, its production dependencies with the Node that runs it, and its
 // unit and env file. Built beside its place and renamed into it, so that a half-built one is never taken for one.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
-/** @throws {Error} if there is no such tag, or its service does not even start to say `--help` */
-export function buildRelease({ service, version, releases, unit }) {
-  const commit = git("rev-parse", "--verify", "--quiet", `refs/tags/${version}^{commit}`);
-  console.log(`building ${service} ${version} (${commit.slice(0, 12)})`);
+/** Of a commit's name in a release's. */
+const SHOWN_DIGITS = 12;
+
+/**
+ * A tag's release has the tag's name. Any other name of a commit, such as HEAD, may name another one tomorrow, so that the
+ * release has the commit's.
+ * @param {string} version
+ * @returns {{ version: string, commit: string }}
+ * @throws {Error} if there is no such tag or commit
+ */
+export function releaseOf(version) {
+  const tagged = resolved(`refs/tags/${version}`);
+  if (tagged !== undefined) return { version, commit: tagged };
+  const commit = resolved(version);
+  if (commit === undefined) {
+    throw new Error(`VERSION=${version}: no such tag or commit in ${REPOSITORY}: git fetch --tags?`);
+  }
+  return { version: commit.slice(0, SHOWN_DIGITS), commit };
+}
+
+/**
+ * @param {{ service: string, version: string, commit: string, releases: string, unit: { file: string, envFile: string } }} options
+ * @throws {Error} if the service does not even start to say `--help`
+ */
+export function buildRelease({ service, version, commit, releases, unit }) {
+  console.log(`building ${service} ${version} (commit ${commit.slice(0, SHOWN_DIGITS)})`);
   const work = join(releases, `.building-${version}`);
   const source = join(work, "source");
   const release = join(work, "release");
@@ -23,6 +45,8 @@ export function buildRelease({ service, version, releases, unit }) {
   for (const path of [unit.file, unit.envFile]) {
     cpSync(join(source, "ops/systemd", path), join(release, "ops/systemd", path));
   }
+  const build = { commit: commit.slice(0, SHOWN_DIGITS) };
+  writeFileSync(join(release, "build.json"), `${JSON.stringify(build)}\n`);
   // The root as well: Node is its dependency.
   const filters = ["--filter-prod", ".", "--filter-prod", `@quantum/${service}...`];
   run("npx", ["-y", "pnpm@12", "--dir", release, "install", "--frozen-lockfile", "--prod", ...filters]);
@@ -34,14 +58,21 @@ export function buildRelease({ service, version, releases, unit }) {
   rmSync(work, { recursive: true });
 }
 
-function git(...args) {
+/**
+ * @param {string} name
+ * @returns {string | undefined} the commit's whole name
+ */
+function resolved(name) {
   try {
-    return run("git", ["-C", REPOSITORY, ...args]).trim();
-  } catch (error) {
-    throw new Error(`git ${args.join(" ")} failed${error.stderr ? `: ${error.stderr}` : ": no such tag?"}`, {
-      cause: error,
-    });
+    return git("rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`);
+  } catch {
+    return undefined;
   }
+}
+
+/** @param {string[]} args */
+function git(...args) {
+  return run("git", ["-C", REPOSITORY, ...args]).trim();
 }
 
 /** Quiet unless it fails. */

@@ -2,6 +2,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { buildText } from "@quantum/service-kit";
 import { Command, InvalidArgumentError } from "commander";
 import { startHogs } from "./hogs.ts";
 import { repeatTests } from "./repeat.ts";
@@ -12,6 +13,7 @@ const RUNS = 10;
 const SEED_MAX = 2 ** 31 - 1;
 
 const command = new Command("pnpm run flaky")
+  .version(buildText())
   .description("Repeats tests beside processes that use every core, and shows what failed.")
   .argument("[files...]", "test files, as vitest takes them [all of the quick suite]")
   .option("--runs <n>", "how often", wholeNumber(1), RUNS)

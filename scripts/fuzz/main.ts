@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { buildText } from "@quantum/service-kit";
 import { Command, InvalidArgumentError } from "commander";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -9,6 +10,7 @@ const LONG_RUNS = 100_000;
 const SEED_MAX = 2 ** 31 - 1;
 
 const command = new Command("pnpm fuzz")
+  .version(buildText())
   .description("Feeds damaged input to the services; every single one must be accounted for.")
   .option("--runs <n>", "inputs, shared out among the kinds", wholeNumber, LONG_RUNS)
   .option(

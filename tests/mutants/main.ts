@@ -8,6 +8,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildText } from "@quantum/service-kit";
 import { Command } from "commander";
 import { copyRepository, plant } from "./copy.ts";
 import type { Mutant } from "./mutant.ts";
@@ -21,6 +22,7 @@ const RUN_BOUND_MS = 150_000;
 const TEST_BOUND_MS = 40_000;
 
 const command = new Command("pnpm run mutants")
+  .version(buildText())
   .description("Plants known bugs, one at a time, in a copy of the repository; a test must catch each.")
   .option("--record", "write the table of docs/reliability.md")
   .option("--only <text>", "bugs whose words contain this", "")

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { consumersOf, groupHealth, groupsOf } from "@quantum/streams";
+import type { Build } from "@quantum/service-kit";
 import { z } from "zod";
 
 /** A consumer's blocking connection sends a read every 5 s; one that is silent for longer is stuck or half-open. */
@@ -31,7 +32,8 @@ export interface Service {
 
 interface Probe {
   ready: boolean;
-  version: string | null;
+  /** Null if it did not say. */
+  build: Build | null;
   problems: string[];
 }
 
@@ -77,7 +79,8 @@ async function readers(redis: RedisClient): Promise<Set<string>> {
 }
 
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1"]);
-const health = z.object({ version: z.string() });
+/** Services of before there was a commit in it do not tell it. */
+const health = z.object({ version: z.string(), commit: z.string().default("unknown") });
 const readiness = z.object({ problems: z.array(z.string()) });
 
 async function probe(instance: string): Promise<Probe | undefined> {
@@ -90,8 +93,8 @@ async function probe(instance: string): Promise<Probe | undefined> {
   try {
     const [alive, ready] = await Promise.all([get("/healthz"), get("/readyz")]);
     const { problems } = readiness.parse(ready);
-    return { ready: problems.length === 0, version: health.safeParse(alive).data?.version ?? null, problems };
+    return { ready: problems.length === 0, build: health.safeParse(alive).data ?? null, problems };
   } catch (error) {
-    return { ready: false, version: null, problems: [`port ${port}: ${(error as Error).message}`] };
+    return { ready: false, build: null, problems: [`port ${port}: ${(error as Error).message}`] };
   }
 }

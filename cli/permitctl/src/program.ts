@@ -1,7 +1,8 @@
 /** The commands, their arguments and help. */
 import { setInterval } from "node:timers/promises";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES } from "@quantum/contract";
+import { buildText } from "@quantum/service-kit";
 import type { ChangeOptions } from "./change.ts";
 import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
 import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
@@ -34,6 +35,11 @@ export function createProgram(host: Host): Command {
   const program = new Command("permitctl");
   program
     .description("Watch, explain and operate the permit pipeline.")
+    .option("-V, --version", "print the version and the commit")
+    .on("option:version", () => {
+      stdout.line(`permitctl ${buildText()}`);
+      throw new CommanderError(0, "commander.version", "");
+    })
     .option("--json", "answer in JSON")
     .option("--redis-url <url>", "instead of the environment's Redis")
     .option("--run <file>", "the Redis of a running `pnpm start`: .cache/run.json")

@@ -1,7 +1,7 @@
 /** `status`: the pipeline on one screen. */
 import { CLOCK_BOUND_MS, waitLine } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts, redisNow } from "@quantum/redis";
-import { type Line, spans, styled } from "@quantum/service-kit";
+import { buildText, type Line, spans, styled } from "@quantum/service-kit";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { readHalts } from "./halts.ts";
 import type { Session } from "./session.ts";
@@ -92,7 +92,7 @@ function serviceTable(services: readonly Service[]): string[] {
       instance,
       alive ? "yes" : "no: gone",
       probe === undefined ? "?" : probe.ready ? "yes" : probe.problems.join("; "),
-      probe?.version ?? "?",
+      probe?.build ? buildText(probe.build) : "?",
     ]),
   ]);
 }
@@ -155,7 +155,8 @@ export function statusData(status: Status) {
       instance,
       alive,
       ready: probe?.ready ?? null,
-      version: probe?.version ?? null,
+      version: probe?.build?.version ?? null,
+      commit: probe?.build?.commit ?? null,
       problems: probe?.problems ?? [],
     })),
     groups: status.groups.map(({ stream, group, lag, pending, oldestIdleMs, consumers }) => ({

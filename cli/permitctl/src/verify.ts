@@ -1,10 +1,11 @@
 /** `verify`: is what was deployed at work? One line a check. */
+import { existsSync } from "node:fs";
 import { readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
 import { CLOCK_BOUND_MS, type Keys, parseRecordOrNone, planRecord } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts, type RedisClient, unusable } from "@quantum/redis";
-import { ConfigError, integer, readConfig, spans, styled, version } from "@quantum/service-kit";
+import { ConfigError, buildText, integer, readBuild, readConfig, spans, styled } from "@quantum/service-kit";
 import { GROUPS, PIPELINE } from "@quantum/topology";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
@@ -170,14 +171,19 @@ async function checkVersion(name: string, services: readonly Service[]): Promise
   const check = `${name} version`;
   const asked = services.filter(({ service, probe }) => service === name && probe !== undefined);
   if (asked.length === 0) return { check, ok: true, found: "no instance on this host to ask" };
-  const running = [...new Set(asked.map(({ probe }) => probe?.version ?? "unknown"))];
-  const installed = await installedVersion(name);
+  const running = [...new Set(asked.map(({ probe }) => (probe?.build ? buildText(probe.build) : "unknown")))];
+  const installed = await installedBuild(name);
   const ok = running.every((candidate) => candidate === installed);
   return { check, ok, found: `${running.join(", ")} runs, ${installed} is installed` };
 }
 
-/** The release that the installer's link names; without one, the version of this checkout. */
-async function installedVersion(name: string): Promise<string> {
-  const link = await readlink(join(INSTALLED, name, "current")).catch(() => undefined);
-  return link === undefined ? version : basename(link);
+/** The release that the installer's link names; without one, this checkout. */
+async function installedBuild(name: string): Promise<string> {
+  const current = join(INSTALLED, name, "current");
+  const release = await readlink(current).catch(() => undefined);
+  if (release === undefined) return buildText();
+  // Releases of before there was a build.json took their folder's name for their version.
+  return existsSync(join(current, "build.json"))
+    ? buildText(readBuild(current))
+    : buildText({ version: basename(release), commit: "unknown" });
 }

@@ -1,6 +1,6 @@
 /** The command line of `start`. */
 import { randomSeed, wholeNumber } from "@quantum/harness";
-import { commanderOutput } from "@quantum/service-kit";
+import { buildText, commanderOutput } from "@quantum/service-kit";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { describeProfile } from "./profile.ts";
 import { SCENARIO_NAMES, type ScenarioName, SCENARIOS } from "./scenarios.ts";
@@ -24,6 +24,7 @@ const BOUNDED_RATE = 50;
 /** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command("start")
+    .version(buildText())
     .description("Starts the whole pipeline on a Redis and an exchange of its own, and shows what it does.")
     .option(
       "--plans <n>",

@@ -1,10 +1,11 @@
 /**
- * Which build of the code this process runs. What was made for a host or an image says so in `build.json`, which
- * ops/install/closure.mjs writes; a checkout is asked by git.
+ * Which build of the code this process runs. A release on a host and an image say so in `build.json`, which the installer
+ * and the Dockerfile write; in a checkout, git is asked.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Gauge, type Registry } from "prom-client";
 import { z } from "zod";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -40,6 +41,18 @@ export function readBuild(root: string): Build {
     ? read("build.json", z.object({ commit: z.string() })).commit
     : commitOfCheckout(root);
   return { version, commit };
+}
+
+export function observeBuild(registry: Registry): void {
+  new Gauge({
+    name: "quantum_build_info",
+    help: "1: which version and commit of the code this service runs",
+    labelNames: ["version", "commit"],
+    registers: [registry],
+    collect() {
+      this.set({ ...build() }, 1);
+    },
+  });
 }
 
 function commitOfCheckout(root: string): string {

@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { escapeControls } from "@quantum/contract";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
-import { version } from "./version.ts";
+import { build } from "./build.ts";
 
 /** What is not ready, one sentence each; empty when all is well. */
 export type Readiness = () => Promise<string[]>;
@@ -53,7 +53,7 @@ export function createHttp(registry: Registry, readiness: Readiness, connections
   const readyz = sharedAnswer(readiness, 0);
   // One buffer, however many connections it is written to.
   const metrics = sharedAnswer(async () => Buffer.from(await registry.metrics()), RENDERED_EVERY_MS);
-  base.get("/healthz", async () => ({ status: "ok", version }));
+  base.get("/healthz", async () => ({ status: "ok", ...build() }));
   base.get("/readyz", async (_, reply) => {
     const problems = await readyz();
     return reply

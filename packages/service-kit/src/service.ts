@@ -19,6 +19,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
+import { buildText, observeBuild } from "./build.ts";
 import { clocksAgree, observeClock } from "./clock.ts";
 import {
   ConfigError,
@@ -211,6 +212,10 @@ async function run<Schema extends z.ZodObject>(
   connectionsMax?: number,
 ): Promise<void> {
   const { name } = definition;
+  if (process.argv.includes("--version")) {
+    standardOutput().line(`${name} ${buildText()}`);
+    return;
+  }
   if (process.argv.includes("--help") || process.argv.includes("-h")) {
     standardOutput().block(
       `${name}: ${definition.summary}\n\nEnvironment (defaults in brackets):\n${describeConfig(definition)}`,
@@ -231,6 +236,7 @@ async function run<Schema extends z.ZodObject>(
   const common = config as unknown as HttpConfig;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  observeBuild(registry);
   const progress = new Progress();
   const life: { started?: Started; waitsFor?: string | (() => string) | undefined } = {};
   const readiness = async () => {
