@@ -18,7 +18,7 @@ import {
   reached,
   startPipeline,
 } from "../cli/permitctl/src/outcomes.fixture.ts";
-import { endDoubt } from "../cli/permitctl/src/change.ts";
+import { endDoubt } from "@quantum/operator";
 import { eventually } from "./rig.ts";
 
 const PATIENCE_MS = 30_000;
@@ -99,8 +99,7 @@ beforeAll(async () => {
   const { UNKNOWN: inDoubt } = await bringAbout(pipeline);
   const { client, keys } = pipeline.rig;
   await endDoubt(
-    client,
-    keys,
+    { redis: client, keys: keys },
     inDoubt,
     { outcome: "NOT_PLACED", quantity: "" },
     { who: "me", reason: "a drill" },

@@ -1,25 +1,12 @@
 /** `dlq`: entries that a group gave up. */
-import { redisNow } from "@quantum/redis";
-import { addedAtMs, parseEntries } from "@quantum/streams";
-import { type ChangeOptions, confirm, drop, requeue } from "./change.ts";
-import { newestFirst } from "./entries.ts";
+import { type DeadLetter, drop, duration, readDeadLetter, readDeadLetters, requeue } from "@quantum/operator";
+import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
-import { duration, table } from "./terminal.ts";
+import { table } from "./terminal.ts";
 
-interface Letter {
-  id: string;
-  stream: string;
-  group: string;
-  reason: string;
-  /** The letter's own, and the entry's as `entry.<name>`. */
-  fields: Record<string, string>;
-}
-
-export async function listDeadLetters({ redis, keys, terminal }: Session): Promise<void> {
-  const letters: (Letter & { atMs: number })[] = [];
-  for await (const entry of newestFirst(redis, keys.streams.deadLetter))
-    letters.push({ ...letterOf(entry), atMs: addedAtMs(entry.id) });
+export async function listDeadLetters({ access, terminal }: Session): Promise<void> {
+  const letters = await readDeadLetters(access);
   const data = letters.map(({ id, stream, group, reason, atMs }) => ({
     id,
     stream,
@@ -29,7 +16,7 @@ export async function listDeadLetters({ redis, keys, terminal }: Session): Promi
   }));
   const rows = letters.map(({ id, stream, group, reason, atMs }) => [
     id,
-    duration(redisNow(redis) - atMs),
+    duration(access.nowMs() - atMs),
     stream,
     group,
     reason,
@@ -41,17 +28,17 @@ export async function listDeadLetters({ redis, keys, terminal }: Session): Promi
 }
 
 export async function showDeadLetter(session: Session, id: string): Promise<void> {
-  const letter = await readLetter(session, id);
+  const letter = await letterOf(session, id);
   session.terminal.print({ id, ...letter.fields }, table(Object.entries({ id, ...letter.fields })));
 }
 
 /** Gives the entry back to the group that gave it up. */
 export async function requeueDeadLetter(session: Session, id: string, options: ChangeOptions): Promise<void> {
-  const letter = await readLetter(session, id);
+  const letter = await letterOf(session, id);
   const mandate = await confirm(session, options, [
     `${letter.group} gets ${letter.fields["entry_id"]} of ${letter.stream} again; it gave it up because: ${letter.reason}`,
   ]);
-  const done = await requeue(session.redis, session.keys, letter, mandate);
+  const done = await requeue(session.access, letter, mandate);
   if (done === "trimmed")
     throw new CommandError(
       EXIT.no,
@@ -62,26 +49,21 @@ export async function requeueDeadLetter(session: Session, id: string, options: C
 }
 
 export async function dropDeadLetter(session: Session, id: string, options: ChangeOptions): Promise<void> {
-  const letter = await readLetter(session, id);
+  const letter = await letterOf(session, id);
   const mandate = await confirm(session, options, [`Dropped for good: ${letter.stream}, ${letter.reason}`]);
-  if (!(await drop(session.redis, session.keys, letter, mandate))) throw notFound(id);
+  if (!(await drop(session.access, letter, mandate))) throw notFound(id);
   session.terminal.print({ id, dropped: true }, ["Dropped; the audit entry keeps its text."]);
 }
 
-async function readLetter({ redis, keys }: Session, id: string): Promise<Letter> {
+async function letterOf({ access }: Session, id: string): Promise<DeadLetter> {
   if (!/^\d+-\d+$/.test(id))
     throw new CommandError(
       EXIT.usage,
       `dead letter id ${JSON.stringify(id)}: one as 1769301008977-0 is needed`,
     );
-  const [entry] = parseEntries(await redis.xrange(keys.streams.deadLetter, id, id));
-  if (entry === undefined) throw notFound(id);
-  return letterOf(entry);
-}
-
-function letterOf({ id, fields }: { id: string; fields: Record<string, string> }): Letter {
-  const { stream = "", group = "", reason = "" } = fields;
-  return { id, stream, group, reason, fields };
+  const letter = await readDeadLetter(access, id);
+  if (letter === undefined) throw notFound(id);
+  return letter;
 }
 
 function notFound(id: string): CommandError {

@@ -1,15 +1,15 @@
 /** `doubt end`: an operator says what became of an order that the exchange cannot or does not explain. */
-import { setTimeout as delay } from "node:timers/promises";
-import { orderRecord, outcomeOfOrder, readableFields } from "@quantum/contract";
-import { redisNow } from "@quantum/redis";
-import { type ChangeOptions, confirm, endDoubt, type Statement } from "./change.ts";
+import {
+  ACTS_WITHIN_MS,
+  awaitEndOfDoubt,
+  duration,
+  endDoubt,
+  readOrder,
+  type Statement,
+} from "@quantum/operator";
+import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
-import { duration } from "./terminal.ts";
-
-const LOOK_MS = 100;
-/** The executor asks at once, or once its question under way has ended: pause, lease and a request. */
-const ACTS_WITHIN_MS = 20_000;
 
 export interface DoubtOptions extends ChangeOptions {
   as: "executed" | "not-placed";
@@ -23,18 +23,18 @@ export async function endDoubtCommand(
   planId: string,
   options: DoubtOptions,
 ): Promise<void> {
-  const { redis, keys, terminal } = session;
+  const { access, terminal } = session;
   const statement = statementOf(options);
-  const { fields: order } = readableFields(orderRecord, await redis.hgetall(keys.order(planId)));
+  const order = await readOrder(access, planId);
   if (order.state !== "UNKNOWN") throw notInDoubt(planId, order.state ?? "none");
   const mandate = await confirm(session, options, [
-    `Order ${order.client_order_id} (${order.symbol}, ${order.side} ${order.quantity}), in doubt for ${duration(redisNow(redis) - Number(order.unknown_at_ms))}:`,
+    `Order ${order.client_order_id} (${order.symbol}, ${order.side} ${order.quantity}), in doubt for ${duration(access.nowMs() - Number(order.unknown_at_ms))}:`,
     statement.outcome === "EXECUTED"
       ? `to be recorded as EXECUTED, ${statement.quantity}: the limits are charged with it. This is not corrected later.`
       : "to be recorded as NOT_PLACED: the symbol is free again. If the order shows up within a day, the result is corrected.",
     "The exchange is asked once more first: if it knows the order, its word counts.",
   ]);
-  const stated = await endDoubt(redis, keys, planId, statement, mandate);
+  const stated = await endDoubt(access, planId, statement, mandate);
   if (stated.kind === "not in doubt") throw notInDoubt(planId, stated.state);
   if (stated.kind === "too much")
     throw new CommandError(
@@ -42,25 +42,17 @@ export async function endDoubtCommand(
       `--quantity ${statement.quantity}: the order was for ${stated.ordered}; nothing was changed`,
     );
 
-  const deadline = performance.now() + ACTS_WITHIN_MS;
-  for (;;) {
-    const { fields } = readableFields(orderRecord, await redis.hgetall(keys.order(planId)));
-    const { executed_qty: quantity } = fields;
-    const state = fields.state === undefined ? null : outcomeOfOrder(fields.state);
-    if (state !== "UNKNOWN") {
-      const asStated = state === statement.outcome && (quantity ?? "") === statement.quantity;
-      terminal.print({ plan_id: planId, state, executed_qty: quantity ?? "", as_stated: asStated }, [
-        `${planId}: ${state ?? "its order key is gone"}${quantity ? ` ${quantity}` : ""}${asStated ? ", as stated." : ": the exchange knows the order, and its word counts."}`,
-      ]);
-      return;
-    }
-    if (performance.now() > deadline)
-      throw new CommandError(
-        EXIT.no,
-        `it is on record, and the executor has not acted within ${ACTS_WITHIN_MS / 1_000} s: is it running, does the exchange answer, does it list the order as open? It acts as soon as the exchange has denied the order`,
-      );
-    await delay(LOOK_MS);
-  }
+  const ended = await awaitEndOfDoubt(access, planId);
+  if (ended === undefined)
+    throw new CommandError(
+      EXIT.no,
+      `it is on record, and the executor has not acted within ${ACTS_WITHIN_MS / 1_000} s: is it running, does the exchange answer, does it list the order as open? It acts as soon as the exchange has denied the order`,
+    );
+  const { state, executedQty } = ended;
+  const asStated = state === statement.outcome && executedQty === statement.quantity;
+  terminal.print({ plan_id: planId, state, executed_qty: executedQty, as_stated: asStated }, [
+    `${planId}: ${state ?? "its order key is gone"}${executedQty === "" ? "" : ` ${executedQty}`}${asStated ? ", as stated." : ": the exchange knows the order, and its word counts."}`,
+  ]);
 }
 
 function statementOf({ as, quantity }: DoubtOptions): Statement {

@@ -1,27 +1,24 @@
 /** `explain`: a plan's whole timeline, and why it ended so. */
-import { redisNow } from "@quantum/redis";
+import { conclude, readPlan, timelineOf } from "@quantum/operator";
 import { spans, styled } from "@quantum/service-kit";
-import { conclude } from "./conclusion.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { readPlan } from "./plan-history.ts";
 import type { Session } from "./session.ts";
 import { table } from "./terminal.ts";
-import { timelineOf } from "./timeline.ts";
 
-export async function explain({ redis, keys, terminal }: Session, planId: string): Promise<void> {
+export async function explain({ access, terminal }: Session, planId: string): Promise<void> {
   if (!/^[0-9a-f]{16}$/.test(planId))
     throw new CommandError(
       EXIT.usage,
       `plan id ${JSON.stringify(planId)}: 16 lower-case hex digits are needed`,
     );
-  const history = await readPlan(redis, keys, planId);
+  const history = await readPlan(access, planId);
   if (history === undefined)
     throw new CommandError(
       EXIT.no,
       `nothing is known of plan ${planId}: never published, or longer ago than the streams go back`,
     );
   const attempts = timelineOf(history);
-  const { state, reason, sentence, lookAt } = conclude(history, redisNow(redis));
+  const { state, reason, sentence, lookAt } = conclude(history, access.nowMs());
   const symbol =
     history.record.symbol ??
     history.order.symbol ??

@@ -1,26 +1,26 @@
 /** `force`, `kill`, `disarm`, `exchange` and `hold`: what an operator changes. Each shows it, asks, and leaves an audit entry. */
-import { setTimeout as delay } from "node:timers/promises";
-import { HOLD_ACCEPT, ledgerRecord, parseProposal, planId, readableFields } from "@quantum/contract";
-import { redisNow } from "@quantum/redis";
+import { createKeys, HOLD_ACCEPT } from "@quantum/contract";
 import {
-  type ChangeOptions,
+  acceptHold,
   clearDisarm,
-  commandAccept,
-  confirm,
+  duration,
   type Forced,
   force,
+  type Hold,
+  type PresentPlan,
+  readHalts,
+  readHold,
+  readHolds,
+  readPauses,
+  readPresentPlans,
   resumeExchange,
   setKillSwitch,
-} from "./change.ts";
+} from "@quantum/operator";
+import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { readHalts } from "./halts.ts";
 import type { Session } from "./session.ts";
-import { readPauses } from "./pauses.ts";
 import { disarmText, pauseText } from "./status.ts";
-import { type Hold, readHold, symbolsUnder } from "./symbols.ts";
-import { duration, table } from "./terminal.ts";
-
-const LOOK_MS = 100;
+import { table } from "./terminal.ts";
 
 const FORCE_WORDS: Record<Forced["kind"], string> = {
   cleared: "its mark goes: the next poll of the hash opens it again",
@@ -35,23 +35,17 @@ export async function forcePlans(
   symbol: string | undefined,
   options: ChangeOptions,
 ): Promise<void> {
-  const { redis, keys, terminal } = session;
-  const symbols = symbol === undefined ? await symbolsUnder(redis, keys.proposal("")) : [symbol];
-  const present = await Promise.all(
-    symbols.map(async (name) => {
-      const parsed = parseProposal(name, await redis.hgetall(keys.proposal(name)));
-      if (!parsed.ok) return [];
-      const id = planId(parsed.proposal);
-      return [{ symbol: name, planId: id, ...(await force(redis, keys, id)) }];
-    }),
+  const { access, terminal } = session;
+  const present = await readPresentPlans(access, symbol);
+  const found = await Promise.all(
+    present.map(async (plan) => ({ ...plan, ...(await force(access, plan.planId)) })),
   );
-  const found = present.flat();
   if (found.length === 0)
     throw new CommandError(
       EXIT.no,
-      `no proposal in ${keys.proposal(symbol ?? "*")}: there is no plan to open`,
+      `no proposal in ${createKeys().proposal(symbol ?? "*")}: there is no plan to open`,
     );
-  const shown = (plans: readonly (Forced & { symbol: string; planId: string })[]) =>
+  const shown = (plans: readonly (Forced & PresentPlan)[]) =>
     table(
       plans.map((plan) => [
         plan.symbol,
@@ -67,7 +61,7 @@ export async function forcePlans(
   }
   const mandate = await confirm(session, options, shown(found));
   const done = await Promise.all(
-    clearable.map(async (plan) => ({ ...plan, ...(await force(redis, keys, plan.planId, mandate)) })),
+    clearable.map(async (plan) => ({ ...plan, ...(await force(access, plan.planId, mandate)) })),
   );
   const cleared = done.filter(({ kind }) => kind === "cleared");
   const left = [
@@ -85,34 +79,34 @@ function dataOf({ symbol, planId, kind }: { symbol: string; planId: string; kind
 }
 
 export async function kill(session: Session, on: boolean, options: ChangeOptions): Promise<void> {
-  const { redis, keys, terminal } = session;
+  const { access, terminal } = session;
   const what = on
     ? "Kill switch ON: no plan opens, no permit is issued or spent, no order is claimed from this command on."
     : "Kill switch OFF: plans, permits and orders go on.";
   const mandate = await confirm(session, options, [what]);
-  const changed = await setKillSwitch(redis, keys, on, mandate);
+  const changed = await setKillSwitch(access, on, mandate);
   terminal.print({ kill_switch: on ? "on" : "off", changed }, [
     changed ? `The kill switch is ${on ? "on" : "off"}.` : `It was ${on ? "on" : "off"} already.`,
   ]);
 }
 
 export async function clearDisarmCommand(session: Session, options: ChangeOptions): Promise<void> {
-  const { redis, keys, terminal } = session;
-  const { disarm, shown } = await readHalts(redis, keys);
+  const { access, terminal } = session;
+  const { disarm, shown } = await readHalts(access);
   if (disarm === null) {
     terminal.print({ cleared: false }, ["No disarm is in force."]);
     return;
   }
-  const mandate = await confirm(session, options, [`Disarmed: ${disarmText(disarm, redisNow(redis))}`]);
-  if (!(await clearDisarm(redis, keys, shown, mandate)))
+  const mandate = await confirm(session, options, [`Disarmed: ${disarmText(disarm, access.nowMs())}`]);
+  if (!(await clearDisarm(access, shown, mandate)))
     throw new CommandError(EXIT.no, "the disarm is no longer the one that was shown; nothing was changed");
   terminal.print({ cleared: true, reason: disarm.reason }, ["The disarm is cleared."]);
 }
 
 /** Ends the pauses that the exchange asked for: right where they no longer concern this host. */
 export async function resumeExchangeCommand(session: Session, options: ChangeOptions): Promise<void> {
-  const { redis, keys, terminal } = session;
-  const pauses = await readPauses(redis, keys);
+  const { access, terminal } = session;
+  const pauses = await readPauses(access);
   if (pauses.length === 0) {
     terminal.print({ resumed: false }, ["The exchange has asked for no pause."]);
     return;
@@ -121,45 +115,40 @@ export async function resumeExchangeCommand(session: Session, options: ChangeOpt
     ...pauses.map((pause) => `The exchange ${pauseText(pause)}`),
     "Asking before its end lengthens a ban, unless the ban is for another address or account.",
   ]);
-  const resumed = await resumeExchange(redis, keys, mandate);
+  const resumed = await resumeExchange(access, mandate);
   terminal.print({ resumed }, [
     resumed ? "The pause is over: every service asks again within a second." : "It was over already.",
   ]);
 }
 
-export async function listHolds({ redis, keys, terminal }: Session): Promise<void> {
-  const symbols = await symbolsUnder(redis, keys.ledger(""));
-  const holds = (await Promise.all(symbols.map((symbol) => readHold(redis, keys, symbol)))).filter(
-    (hold) => hold !== undefined,
-  );
+export async function listHolds({ access, terminal }: Session): Promise<void> {
+  const holds = await readHolds(access);
   terminal.print(
     holds.map(holdData),
-    holds.length === 0 ? ["No symbol is held."] : holds.map((hold) => holdText(hold, redisNow(redis))),
+    holds.length === 0 ? ["No symbol is held."] : holds.map((hold) => holdText(hold, access.nowMs())),
   );
 }
 
 /** Resolves once position-brain has begun the ledger anew. */
-export async function acceptHold(session: Session, symbol: string, options: ChangeOptions): Promise<void> {
-  const { redis, keys, terminal } = session;
-  const hold = await readHold(redis, keys, symbol);
+export async function acceptHoldCommand(
+  session: Session,
+  symbol: string,
+  options: ChangeOptions,
+): Promise<void> {
+  const { access, terminal } = session;
+  const hold = await readHold(access, symbol);
   if (hold === undefined) throw new CommandError(EXIT.no, `${symbol} is not held: exchange and ledger agree`);
   const mandate = await confirm(session, options, [
-    holdText(hold, redisNow(redis)),
+    holdText(hold, access.nowMs()),
     "Accepting takes the exchange's position as right, whatever the account's trades say.",
   ]);
-  const { since_ms: disagrees_since_ms, exchange_amt, ledger_amt } = holdData(hold);
-  await commandAccept(redis, keys, symbol, { disagrees_since_ms, exchange_amt, ledger_amt }, mandate);
-  const deadline = performance.now() + HOLD_ACCEPT.validMs;
-  while ((await readHold(redis, keys, symbol))?.sinceMs === hold.sinceMs) {
-    if (performance.now() > deadline)
-      throw new CommandError(
-        EXIT.no,
-        `position-brain has not accepted within ${HOLD_ACCEPT.validMs / 1_000} s: is it running, does the exchange answer? The command has expired`,
-      );
-    await delay(LOOK_MS);
-  }
-  const { fields } = readableFields(ledgerRecord, await redis.hgetall(keys.ledger(symbol)));
-  const { origin = null, last_known_amt: amount = null } = fields;
+  const ledger = await acceptHold(access, hold, mandate);
+  if (ledger === undefined)
+    throw new CommandError(
+      EXIT.no,
+      `position-brain has not accepted within ${HOLD_ACCEPT.validMs / 1_000} s: is it running, does the exchange answer? The command has expired`,
+    );
+  const { origin, amount } = ledger;
   terminal.print({ symbol, origin, ledger_amt: amount }, [
     `${symbol}: the ledger begins anew at ${amount} (${origin}).`,
   ]);

@@ -2,16 +2,17 @@
 import { setInterval } from "node:timers/promises";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES } from "@quantum/contract";
+import { readStatus, type ResultFilter } from "@quantum/operator";
 import { buildText } from "@quantum/service-kit";
-import type { ChangeOptions } from "./change.ts";
+import type { ChangeOptions } from "./confirm.ts";
 import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
 import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
-import { history, type HistoryOptions } from "./history.ts";
+import { history } from "./history.ts";
 import {
-  acceptHold,
+  acceptHoldCommand,
   clearDisarmCommand,
   forcePlans,
   kill,
@@ -19,7 +20,7 @@ import {
   resumeExchangeCommand,
 } from "./operate.ts";
 import { type GlobalOptions, type Session, withSession } from "./session.ts";
-import { readStatus, renderStatus, statusData } from "./status.ts";
+import { renderStatus, statusData } from "./status.ts";
 import { verify, type VerifyOptions } from "./verify.ts";
 import { watch, type WatchOptions } from "./watch.ts";
 
@@ -65,7 +66,7 @@ export function createProgram(host: Host): Command {
     .action(({ follow }: { follow?: boolean }) =>
       run(async (session) => {
         const show = async () => {
-          const status = await readStatus(session);
+          const status = await readStatus(session.access);
           if (follow === true) session.terminal.clear();
           session.terminal.print(statusData(status), renderStatus(status));
         };
@@ -88,7 +89,7 @@ export function createProgram(host: Host): Command {
     .addOption(new Option("--outcome <outcome>", "only this outcome").choices([...OUTCOMES]))
     .option("--reason <reason>", "only this reason or detail")
     .option("--limit <n>", "at most so many", positive, SHOWN_PLANS)
-    .action((options: HistoryOptions) => run((session) => history(session, options)));
+    .action((options: ResultFilter) => run((session) => history(session, options)));
 
   changes(program.command("force"))
     .description("let the plan of the present proposal run afresh, if no order of it was claimed")
@@ -125,7 +126,7 @@ export function createProgram(host: Host): Command {
     .description("take the exchange's position as right")
     .argument("<symbol>")
     .action((symbol: string, options: ChangeOptions) =>
-      run((session) => acceptHold(session, symbol, options)),
+      run((session) => acceptHoldCommand(session, symbol, options)),
     );
 
   const doubt = program

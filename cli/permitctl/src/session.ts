@@ -1,15 +1,7 @@
 /** One call of the command line: a Redis that answers, and where the answer goes. */
 import { readFile } from "node:fs/promises";
-import { createKeys, type Keys } from "@quantum/contract";
-import {
-  connectForBlocking,
-  connectForCommands,
-  disconnect,
-  dispositionOf,
-  type RedisClient,
-  RedisClock,
-} from "@quantum/redis";
-import { ConfigError, keysInTheWay, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
+import { AccessError, type AccessProblem, type OpenAccess, withAccess } from "@quantum/operator";
+import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
@@ -23,12 +15,8 @@ export interface GlobalOptions {
 }
 
 export interface Session {
-  redis: RedisClient;
-  keys: Keys;
-  /** Without its password. */
-  url: string;
+  access: OpenAccess;
   terminal: Terminal;
-  connectForBlocking: () => RedisClient;
 }
 
 /** Runs one command on an open session. Throws {@link CommandError} with what the shell is told. */
@@ -38,54 +26,37 @@ export async function withSession<T>(
   command: (session: Session) => Promise<T>,
 ): Promise<T> {
   const url = await urlOf(options, host.env);
-  const connection = { url, name: "permitctl", onError: () => undefined };
-  const redis = connectForCommands(connection);
-  const clock = new RedisClock(redis);
-  const shown = withoutPassword(url);
+  const terminal = createTerminal(host, options.json === true);
   try {
-    await redis.ping();
-    // Ages are by Redis's clock: this machine's may be another one's.
-    await clock.start();
-    return await command({
-      redis,
-      keys: createKeys(),
-      url: shown,
-      terminal: createTerminal(host, options.json === true),
-      connectForBlocking: () => connectForBlocking(connection),
-    });
+    const answer = await withAccess({ url, name: "permitctl" }, (access) =>
+      // The command's own error is none of Redis's, whatever its words are.
+      command({ access, terminal }).catch((error: unknown) => {
+        if (error instanceof CommandError) return error;
+        throw error;
+      }),
+    );
+    if (answer instanceof CommandError) throw answer;
+    return answer;
   } catch (error) {
-    throw error instanceof CommandError ? error : await told(error, redis, shown);
-  } finally {
-    clock.stop();
-    await disconnect(redis);
+    throw error instanceof AccessError ? told(error, error.problem) : error;
   }
 }
 
 /** What the shell is told: what to change, or to ask again later. */
-async function told(failure: unknown, redis: RedisClient, shown: string): Promise<unknown> {
-  const { problem, status } = redis;
-  // The command may only have heard that its connection failed.
-  const cause = problem ?? (failure as Error);
-  const disposition = dispositionOf(cause);
-  if (disposition.kind === "refused")
-    return new CommandError(
-      EXIT.usage,
-      `Redis at ${shown} refuses: ${disposition.advice} (${cause.message})`,
-    );
-  if (cause.message.startsWith("WRONGTYPE")) {
-    const found = await keysInTheWay(redis, createKeys()).catch(() => []);
-    return found.length === 0 ? failure : new CommandError(EXIT.no, found.join("; "));
-  }
-  if (disposition.kind !== "passes") return failure;
-  if (problem !== undefined || status !== "ready")
-    return new CommandError(EXIT.unreachable, `Redis at ${shown} does not answer: ${cause.message}`);
-  // An error of our own is no word of Redis's.
-  return cause.name === "ReplyError"
-    ? new CommandError(
+function told({ url, message }: AccessError, problem: AccessProblem): CommandError {
+  switch (problem.kind) {
+    case "refused":
+      return new CommandError(EXIT.usage, `Redis at ${url} refuses: ${problem.advice} (${message})`);
+    case "keys in the way":
+      return new CommandError(EXIT.no, problem.found.join("; "));
+    case "no answer":
+      return new CommandError(EXIT.unreachable, `Redis at ${url} does not answer: ${message}`);
+    default:
+      return new CommandError(
         EXIT.unreachable,
-        `Redis at ${shown} cannot do this now: ${disposition.meaning} (${cause.message})`,
-      )
-    : failure;
+        `Redis at ${url} cannot do this now: ${problem.meaning} (${message})`,
+      );
+  }
 }
 
 async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]): Promise<string> {
@@ -109,8 +80,4 @@ async function urlOfRun(file: string): Promise<string> {
   } catch {
     throw new CommandError(EXIT.usage, `--run: ${file} tells of no running pipeline`);
   }
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//");
 }

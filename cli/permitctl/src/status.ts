@@ -1,48 +1,18 @@
 /** `status`: the pipeline on one screen. */
-import { CLOCK_BOUND_MS, waitLine } from "@quantum/contract";
-import { clocksApart, notDurable, readFacts, redisNow } from "@quantum/redis";
+import { type WaitOutcome, waitLine } from "@quantum/contract";
+import {
+  type Disarm,
+  type Doubt,
+  duration,
+  type ExchangePause,
+  type Group,
+  type Service,
+  type Status,
+  type SymbolState,
+} from "@quantum/operator";
 import { buildText, type Line, spans, styled } from "@quantum/service-kit";
-import { type Group, readGroups, readServices, type Service } from "./groups.ts";
-import { readHalts } from "./halts.ts";
-import type { Session } from "./session.ts";
-import { type ExchangePause, readPauses } from "./pauses.ts";
-import { type Doubt, readSymbols, type SymbolState } from "./symbols.ts";
-import { duration, table } from "./terminal.ts";
-import { lastWait, waitData } from "./waits.ts";
-
-export type Status = Awaited<ReturnType<typeof readStatus>>;
-
-export async function readStatus({ redis, keys, url }: Session) {
-  const nowMs = redisNow(redis);
-  const [facts, halts, pauses, groups, symbols, ok, block, deadLetters] = await Promise.all([
-    readFacts(redis),
-    readHalts(redis, keys),
-    readPauses(redis, keys),
-    readGroups(redis, keys),
-    readSymbols(redis, keys, nowMs),
-    lastWait(redis, keys, "ok"),
-    lastWait(redis, keys, "blocked"),
-    redis.xlen(keys.streams.deadLetter),
-  ]);
-  return {
-    nowMs,
-    redis: {
-      url,
-      version: facts.version,
-      notDurable: [...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)],
-    },
-    killSwitch: halts.killSwitch,
-    disarm: halts.disarm,
-    pauses,
-    services: await readServices(redis, groups),
-    groups,
-    symbols,
-    lastOk: ok && waitData(ok),
-    lastBlock: block && waitData(block),
-    lines: { ok: ok && waitLine(ok), block: block && waitLine(block) },
-    deadLetters,
-  };
-}
+import { table } from "./terminal.ts";
+import { waitData } from "./wait-data.ts";
 
 export function renderStatus(status: Status): Line[] {
   const { killSwitch, disarm, nowMs, redis } = status;
@@ -61,8 +31,8 @@ export function renderStatus(status: Status): Line[] {
     spans`in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
     spans`dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
     spans`durability    ${redis.notDurable.length === 0 ? good("every claim is on disk") : styled("yellow", redis.notDurable.join("; "))}`,
-    `last OK       ${status.lines.ok ?? "none in the streams"}`,
-    `last BLOCK    ${status.lines.block ?? "none in the streams"}`,
+    `last OK       ${lineOf(status.lastOk)}`,
+    `last BLOCK    ${lineOf(status.lastBlock)}`,
     "",
     heading("services"),
     ...serviceTable(status.services),
@@ -75,7 +45,11 @@ export function renderStatus(status: Status): Line[] {
   ];
 }
 
-export function disarmText({ reason, context, atMs }: NonNullable<Status["disarm"]>, nowMs: number): string {
+function lineOf(wait: WaitOutcome | undefined): string {
+  return wait === undefined ? "none in the streams" : waitLine(wait);
+}
+
+export function disarmText({ reason, context, atMs }: Disarm, nowMs: number): string {
   const details = Object.entries(context).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
   return `${reason}${details.join("")}${atMs === null ? "" : `, for ${duration(nowMs - atMs)}`}`;
 }
@@ -148,8 +122,8 @@ export function statusData(status: Status) {
     },
     exchange_pauses: status.pauses.map(({ scope, leftMs, reason }) => ({ scope, left_ms: leftMs, reason })),
     dead_letters: status.deadLetters,
-    last_ok: status.lastOk ?? null,
-    last_block: status.lastBlock ?? null,
+    last_ok: status.lastOk === undefined ? null : waitData(status.lastOk),
+    last_block: status.lastBlock === undefined ? null : waitData(status.lastBlock),
     services: status.services.map(({ service, instance, alive, probe }) => ({
       service,
       instance,

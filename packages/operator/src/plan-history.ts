@@ -1,7 +1,8 @@
 /** All that Redis knows of one plan: its record, what was spent, its order, and its entries in the streams. */
-import { type Keys, orderRecord, planRecord, readableFields, type Texts } from "@quantum/contract";
+import { orderRecord, planRecord, readableFields, type Texts } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Entry } from "@quantum/streams";
+import type { Access } from "./access.ts";
 import { oldestFirst } from "./entries.ts";
 
 export type Fields = Readonly<Record<string, string>>;
@@ -24,11 +25,7 @@ export interface PlanHistory {
 }
 
 /** Undefined if nothing is known of it. */
-export async function readPlan(
-  redis: RedisClient,
-  keys: Keys,
-  planId: string,
-): Promise<PlanHistory | undefined> {
+export async function readPlan({ redis, keys }: Access, planId: string): Promise<PlanHistory | undefined> {
   const { plan, permit, execute, result } = keys.streams;
   const [record, order, plans, permits, executes, results] = await Promise.all([
     redis.hgetall(keys.plan(planId)),

@@ -1,10 +1,10 @@
 /** The consumer groups, and the services behind them: a consumer is named `<service>@<host>:<port>`. */
 import { hostname } from "node:os";
-import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { consumersOf, groupHealth, groupsOf } from "@quantum/streams";
 import type { Build } from "@quantum/service-kit";
 import { z } from "zod";
+import type { Access } from "./access.ts";
 
 /** A consumer's blocking connection sends a read every 5 s; one that is silent for longer is stuck or half-open. */
 const ALIVE_SEC = 15;
@@ -37,7 +37,7 @@ interface Probe {
   problems: string[];
 }
 
-export async function readGroups(redis: RedisClient, keys: Keys): Promise<Group[]> {
+export async function readGroups({ redis, keys }: Access): Promise<Group[]> {
   const read = await Promise.all(Object.values(keys.streams).map((stream) => groupsOfStream(redis, stream)));
   return read.flat();
 }
@@ -54,7 +54,7 @@ async function groupsOfStream(redis: RedisClient, stream: string): Promise<Group
 }
 
 /** Consumers and who is connected now; a service that runs on this host is asked whether it is ready. */
-export async function readServices(redis: RedisClient, groups: readonly Group[]): Promise<Service[]> {
+export async function readServices({ redis }: Access, groups: readonly Group[]): Promise<Service[]> {
   const reading = await readers(redis);
   const instances = new Set([...groups.flatMap(({ consumers }) => consumers), ...reading]);
   return Promise.all(

@@ -3,7 +3,7 @@ import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { clearDisarm, drop, endDoubt, force, requeue, resumeExchange } from "./change.ts";
+import { clearDisarm, drop, endDoubt, force, requeue, resumeExchange } from "./changes.ts";
 import { readPauses } from "./pauses.ts";
 
 const keys = createKeys();
@@ -47,7 +47,7 @@ describe("force", () => {
     await redis.hset(keys.plan(PLAN), { symbol: "BTCUSDT", ...record });
     if (spent !== "") await redis.set(keys.spent(PLAN), spent);
     if (Object.keys(order).length > 0) await redis.hset(keys.order(PLAN), { attempt: ATTEMPT, ...order });
-    expect(await force(redis, keys, PLAN, BY)).toEqual({ kind });
+    expect(await force({ redis, keys }, PLAN, BY)).toEqual({ kind });
     expect(await redis.exists(keys.dedupe(PLAN))).toBe(1);
     expect(await audited()).toBe(0);
   });
@@ -63,15 +63,15 @@ describe("force", () => {
     if (spent !== "") await redis.set(keys.spent(PLAN), spent);
     if (Object.keys(order).length > 0) await redis.hset(keys.order(PLAN), { attempt: ATTEMPT, ...order });
     const cleared = { kind: "cleared", state: record.state };
-    expect(await force(redis, keys, PLAN)).toEqual(cleared);
+    expect(await force({ redis, keys }, PLAN)).toEqual(cleared);
     expect([await redis.exists(keys.dedupe(PLAN)), await audited()]).toEqual([1, 0]);
 
     const before = await redis.keys("*");
-    expect(await force(redis, keys, PLAN, BY)).toEqual(cleared);
+    expect(await force({ redis, keys }, PLAN, BY)).toEqual(cleared);
     const gone = new Set([keys.dedupe(PLAN), keys.published(PLAN)]);
     const left = before.filter((key) => !gone.has(key));
     expect((await redis.keys("*")).toSorted()).toEqual([...left, keys.streams.operatorAudit].toSorted());
-    expect(await force(redis, keys, PLAN, BY)).toEqual({ kind: "free" });
+    expect(await force({ redis, keys }, PLAN, BY)).toEqual({ kind: "free" });
     expect(await audited()).toBe(1);
   });
 });
@@ -90,7 +90,7 @@ describe("doubt end", () => {
   ])("changes nothing where the order is not in doubt: %s", async (state, claimed) => {
     if (claimed !== undefined) await order(claimed);
     const before = await redis.hgetall(keys.order(PLAN));
-    expect(await endDoubt(redis, keys, PLAN, NOT_PLACED, BY)).toEqual({ kind: "not in doubt", state });
+    expect(await endDoubt({ redis, keys }, PLAN, NOT_PLACED, BY)).toEqual({ kind: "not in doubt", state });
     expect([await redis.hgetall(keys.order(PLAN)), await audited()]).toEqual([before, 0]);
   });
 
@@ -98,7 +98,7 @@ describe("doubt end", () => {
     await order("UNKNOWN");
     const statement = { outcome: "EXECUTED", quantity: "0.10001" } as const;
     const answer = { kind: "too much", ordered: "0.1" };
-    expect(await endDoubt(redis, keys, PLAN, statement, BY)).toEqual(answer);
+    expect(await endDoubt({ redis, keys }, PLAN, statement, BY)).toEqual(answer);
     expect([await redis.hexists(keys.order(PLAN), "stated_outcome"), await audited()]).toEqual([0, 0]);
   });
 
@@ -106,13 +106,13 @@ describe("doubt end", () => {
     await order("UNKNOWN");
     await redis.hset(keys.order(PLAN), "next_ask_at_ms", "9999999999999");
     for (const _ of [1, 2])
-      expect(await endDoubt(redis, keys, PLAN, EXECUTED, BY)).toEqual({ kind: "stated" });
+      expect(await endDoubt({ redis, keys }, PLAN, EXECUTED, BY)).toEqual({ kind: "stated" });
     const stated = { state: "UNKNOWN", stated_outcome: "EXECUTED", stated_qty: "0.10", stated_by: BY.who };
     const claim = await redis.hgetall(keys.order(PLAN));
     expect(claim).toMatchObject(stated);
     expect(Number(claim["next_ask_at_ms"])).toBeLessThan(9_999_999_999_999);
     expect([await redis.xlen(keys.streams.result), await audited()]).toEqual([0, 1]);
-    await endDoubt(redis, keys, PLAN, NOT_PLACED, BY);
+    await endDoubt({ redis, keys }, PLAN, NOT_PLACED, BY);
     expect(await redis.hgetall(keys.order(PLAN))).toMatchObject({
       stated_outcome: "NOT_PLACED",
       stated_qty: "",
@@ -126,7 +126,7 @@ describe("doubt end", () => {
       await order("UNKNOWN");
       await redis.del(key);
       await redis.lpush(key, "not yours");
-      await expect(endDoubt(redis, keys, PLAN, NOT_PLACED, BY)).rejects.toThrow("WRONGTYPE");
+      await expect(endDoubt({ redis, keys }, PLAN, NOT_PLACED, BY)).rejects.toThrow("WRONGTYPE");
       const claim = await redis.hgetall(keys.order(PLAN)).catch(() => ({}));
       expect(claim).not.toHaveProperty("stated_outcome");
     },
@@ -136,17 +136,17 @@ describe("doubt end", () => {
 describe("exchange resume", () => {
   it("ends the pauses that are in force, once, on record, and leaves a mark that they were ended", async () => {
     const key = keys.exchangePause("requests");
-    expect(await resumeExchange(redis, keys, BY)).toBe(false);
+    expect(await resumeExchange({ redis, keys }, BY)).toBe(false);
     await redis.set(key, '{"reason": "banned", "since_ms": 1}', "PX", 90_000);
-    expect(await readPauses(redis, keys)).toEqual([
+    expect(await readPauses({ redis, keys })).toEqual([
       { scope: "requests", leftMs: expect.any(Number), reason: "banned" },
     ]);
-    expect(await resumeExchange(redis, keys, BY)).toBe(true);
-    expect(await readPauses(redis, keys)).toEqual([]);
+    expect(await resumeExchange({ redis, keys }, BY)).toBe(true);
+    expect(await readPauses({ redis, keys })).toEqual([]);
     expect(await redis.get(key)).toContain("resumed_ms");
     expect(await redis.pttl(key)).toBeGreaterThan(50_000);
     expect(await redis.exists(keys.exchangePause("orders"))).toBe(0);
-    expect(await resumeExchange(redis, keys, BY)).toBe(false);
+    expect(await resumeExchange({ redis, keys }, BY)).toBe(false);
     expect(await audited()).toBe(1);
   });
 
@@ -154,10 +154,10 @@ describe("exchange resume", () => {
     const key = keys.exchangePause("orders");
     await redis.sadd(key, "what");
     await redis.set(keys.streams.operatorAudit, "text");
-    await expect(resumeExchange(redis, keys, BY)).rejects.toThrow("WRONGTYPE");
+    await expect(resumeExchange({ redis, keys }, BY)).rejects.toThrow("WRONGTYPE");
     expect(await redis.type(key)).toBe("set");
     await redis.del(keys.streams.operatorAudit);
-    expect(await resumeExchange(redis, keys, BY)).toBe(true);
+    expect(await resumeExchange({ redis, keys }, BY)).toBe(true);
     expect(await redis.get(key)).toContain("resumed_ms");
   });
 });
@@ -165,7 +165,7 @@ describe("exchange resume", () => {
 describe("disarm clear", () => {
   it("clears the disarm that was shown, not one that has come since", async () => {
     await redis.set(keys.disarm, '{"reason": "repeated_errors"}');
-    expect(await clearDisarm(redis, keys, { disarm: "", today: "" }, BY)).toBe(false);
+    expect(await clearDisarm({ redis, keys }, { disarm: "", today: "" }, BY)).toBe(false);
     expect([await redis.exists(keys.disarm), await audited()]).toEqual([1, 0]);
   });
 });
@@ -184,27 +184,27 @@ describe("dead letters", () => {
 
   it("gives the entry back, under its own id, to the group that gave it up and to no other", async () => {
     const { id, entryId } = await givenLetter();
-    expect(await requeue(redis, keys, { id, stream: plan }, BY)).toBe("requeued");
+    expect(await requeue({ redis, keys }, { id, stream: plan }, BY)).toBe("requeued");
     const claimed = (await redis.xautoclaim(plan, "governor", "other", 10_000, "0")) as [string, [string][]];
     expect(claimed[1].map(([claimedId]) => claimedId)).toEqual([entryId]);
     expect(await redis.xpending(plan, "p33")).toEqual([0, null, null, null]);
     expect([await redis.xlen(plan), await redis.xlen(deadLetter), await audited()]).toEqual([1, 0, 1]);
-    expect(await requeue(redis, keys, { id, stream: plan }, BY)).toBe("not found");
+    expect(await requeue({ redis, keys }, { id, stream: plan }, BY)).toBe("not found");
   });
 
   it("keeps a letter whose entry has been trimmed, or whose group is gone", async () => {
     const { id } = await givenLetter();
     await redis.xgroup("DESTROY", plan, "governor");
-    await expect(requeue(redis, keys, { id, stream: plan }, BY)).rejects.toThrow("NOGROUP");
+    await expect(requeue({ redis, keys }, { id, stream: plan }, BY)).rejects.toThrow("NOGROUP");
     await redis.xtrim(plan, "MAXLEN", 0);
-    expect(await requeue(redis, keys, { id, stream: plan }, BY)).toBe("trimmed");
+    expect(await requeue({ redis, keys }, { id, stream: plan }, BY)).toBe("trimmed");
     expect([await redis.xlen(deadLetter), await audited()]).toEqual([1, 0]);
   });
 
   it("drops a letter once", async () => {
     const letter = await givenLetter();
-    expect(await drop(redis, keys, letter, BY)).toBe(true);
-    expect(await drop(redis, keys, letter, BY)).toBe(false);
+    expect(await drop({ redis, keys }, letter, BY)).toBe(true);
+    expect(await drop({ redis, keys }, letter, BY)).toBe(false);
     expect(await audited()).toBe(1);
   });
 });

@@ -1,7 +1,6 @@
 /** The pauses that the exchange asked for, as the keys hold them (`lua/exchange/pause.lua`). */
-import type { Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
 import { z } from "zod";
+import type { Access } from "./access.ts";
 
 const SCOPES = ["requests", "orders"] as const;
 
@@ -14,7 +13,7 @@ export interface ExchangePause {
 
 const body = z.object({ reason: z.string() });
 
-export async function readPauses(redis: RedisClient, keys: Keys): Promise<ExchangePause[]> {
+export async function readPauses({ redis, keys }: Access): Promise<ExchangePause[]> {
   const pauses = await Promise.all(
     SCOPES.map(async (scope) => {
       const key = keys.exchangePause(scope);

@@ -1,42 +1,13 @@
-/** What an operator changes: asked for once more, and on record in the step that changes it (`lua/operator/*`). */
-import { hostname, userInfo } from "node:os";
-import { dumpPythonJson, HOLD_ACCEPT, type Keys, type PythonJson } from "@quantum/contract";
+/** What an operator changes: on record in the step that changes it (`lua/operator/*`). */
+import { dumpPythonJson, HOLD_ACCEPT, type PythonJson } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
-import { bindScript, type RedisClient } from "@quantum/redis";
-import { CommandError, EXIT } from "./exit.ts";
-import type { Session } from "./session.ts";
+import { bindScript } from "@quantum/redis";
+import type { Access } from "./access.ts";
 
-export interface ChangeOptions {
-  yes?: boolean;
-  reason?: string;
-}
-
-/** Who, and why. */
+/** For the audit stream. */
 export interface Mandate {
   who: string;
   reason: string;
-}
-
-/** On a terminal a reason that was not given is asked for, then a yes; elsewhere both are needed as arguments. */
-export async function confirm(
-  { terminal }: Session,
-  options: ChangeOptions,
-  what: readonly string[],
-): Promise<Mandate> {
-  const given = { who: whoAmI(), reason: options.reason?.trim() ?? "" };
-  if (options.yes === true && given.reason !== "") return given;
-  if (!terminal.interactive)
-    throw new CommandError(EXIT.usage, "nobody can be asked here: --yes and --reason TEXT are needed");
-  terminal.print(undefined, what);
-  if (given.reason === "") given.reason = await terminal.ask("Reason, for the record: ");
-  if (given.reason === "") throw new CommandError(EXIT.usage, "a reason is needed; nothing was changed");
-  if (options.yes !== true && (await terminal.ask("Go on? (yes/no) ")) !== "yes")
-    throw new CommandError(EXIT.no, "not confirmed; nothing was changed");
-  return given;
-}
-
-function whoAmI(): string {
-  return `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`;
 }
 
 const killSwitchScript = bindScript("operator/kill_switch");
@@ -55,12 +26,7 @@ const REQUEUE_CONSUMER = "permitctl";
 const REQUEUE_IDLE_MS = 60_000;
 
 /** @returns false if it was so already */
-export async function setKillSwitch(
-  redis: RedisClient,
-  keys: Keys,
-  on: boolean,
-  by: Mandate,
-): Promise<boolean> {
+export async function setKillSwitch({ redis, keys }: Access, on: boolean, by: Mandate): Promise<boolean> {
   const [status] = await killSwitchScript(redis, {
     keys: { kill_switch: keys.killSwitch, audit: keys.streams.operatorAudit },
     args: { value: on ? HALT : "", ...by },
@@ -70,8 +36,7 @@ export async function setKillSwitch(
 
 /** @returns false if the disarm is no longer the one that was shown */
 export async function clearDisarm(
-  redis: RedisClient,
-  keys: Keys,
+  { redis, keys }: Access,
   shown: { disarm: string; today: string },
   by: Mandate,
 ): Promise<boolean> {
@@ -87,7 +52,7 @@ export async function clearDisarm(
 const RESUMED_TOLD_MS = 60_000;
 
 /** @returns false if the exchange had not asked for a pause */
-export async function resumeExchange(redis: RedisClient, keys: Keys, by: Mandate): Promise<boolean> {
+export async function resumeExchange({ redis, keys }: Access, by: Mandate): Promise<boolean> {
   const [status] = await resumeExchangeScript(redis, {
     keys: {
       requests: keys.exchangePause("requests"),
@@ -109,7 +74,7 @@ export type Forced =
   | { kind: "free" };
 
 /** Frees a plan whose order was never claimed. Without a mandate it only tells what it would do. */
-export async function force(redis: RedisClient, keys: Keys, planId: string, by?: Mandate): Promise<Forced> {
+export async function force({ redis, keys }: Access, planId: string, by?: Mandate): Promise<Forced> {
   const [status, state = ""] = await forceScript(redis, {
     keys: {
       plan: keys.plan(planId),
@@ -152,8 +117,7 @@ export type Stated =
   { kind: "stated" } | { kind: "not in doubt"; state: string } | { kind: "too much"; ordered: string };
 
 export async function endDoubt(
-  redis: RedisClient,
-  keys: Keys,
+  { redis, keys }: Access,
   planId: string,
   statement: Statement,
   by: Mandate,
@@ -168,8 +132,7 @@ export async function endDoubt(
 }
 
 export async function requeue(
-  redis: RedisClient,
-  keys: Keys,
+  { redis, keys }: Access,
   letter: { id: string; stream: string },
   by: Mandate,
 ): Promise<"requeued" | "not found" | "trimmed"> {
@@ -183,8 +146,7 @@ export async function requeue(
 
 /** @returns false if there is no such dead letter */
 export async function drop(
-  redis: RedisClient,
-  keys: Keys,
+  { redis, keys }: Access,
   letter: { id: string; fields: Record<string, string> },
   by: Mandate,
 ): Promise<boolean> {
@@ -197,8 +159,7 @@ export async function drop(
 
 /** The entry is the command: position-brain reads it. */
 export async function commandAccept(
-  redis: RedisClient,
-  keys: Keys,
+  { redis, keys }: Access,
   symbol: string,
   detail: Readonly<Record<string, PythonJson>>,
   { who, reason }: Mandate,

@@ -1,9 +1,8 @@
 /** What stops everything: the kill switch and the disarm, as the scripts read them (`lua/shared/halted.lua`). */
-import type { Keys } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
-import type { RedisClient } from "@quantum/redis";
 import { type KillSwitch, readKillSwitch } from "@quantum/service-kit";
 import { z } from "zod";
+import type { Access } from "./access.ts";
 
 export interface Halts {
   killSwitch: KillSwitch;
@@ -13,13 +12,13 @@ export interface Halts {
 }
 
 /** As far as the key tells; `reason` is its whole text if that is no disarm of ours or the Python governor's. */
-interface Disarm {
+export interface Disarm {
   reason: string;
   context: Readonly<Record<string, unknown>>;
   atMs: number | null;
 }
 
-export async function readHalts(redis: RedisClient, keys: Keys): Promise<Halts> {
+export async function readHalts({ redis, keys }: Access): Promise<Halts> {
   const { disarm, disarm_today } = haltKeys(redis, keys);
   const [killSwitch, undated, today] = await Promise.all([
     readKillSwitch(redis, keys),

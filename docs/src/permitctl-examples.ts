@@ -1,13 +1,13 @@
 /**
  * Writes the examples of docs/permitctl.md: what the commands answer on a running pipeline, after a plan of every outcome.
- * Run it after a change of their output: node cli/permitctl/src/examples.ts
+ * Run it after a change of their output: node docs/src/permitctl-examples.ts
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withSection } from "@quantum/harness";
-import { bringAbout, OUTCOME_NAMES, startPipeline } from "./outcomes.fixture.ts";
+import { bringAbout, OUTCOME_NAMES, startPipeline } from "../../cli/permitctl/src/outcomes.fixture.ts";
 
-const DOCUMENT = join(import.meta.dirname, "../../../docs/permitctl.md");
+const DOCUMENT = join(import.meta.dirname, "../permitctl.md");
 /** `APPLY_PERMIT_WAIT_MS`'s default. */
 const DEFAULT_WAIT_MS = 1_200;
 

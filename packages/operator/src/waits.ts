@@ -1,8 +1,11 @@
 /** The waits for permits as the streams tell them: what the apply-layer logs as `[PERMIT_WAIT]`. */
 import type { Keys, WaitOutcome } from "@quantum/contract";
-import { addedAtMs, type Entry } from "@quantum/streams";
-import type { RedisClient } from "@quantum/redis";
+import { disconnect } from "@quantum/redis";
+import { addedAtMs, type Entry, parseEntries } from "@quantum/streams";
+import type { Access, OpenAccess } from "./access.ts";
 import { first, newestFirst } from "./entries.ts";
+
+const BLOCK_MS = 5_000;
 
 /**
  * OK is an `apply.execute` entry, or in a dry run its result; BLOCK is a result. Undefined for other entries: plans that
@@ -19,18 +22,9 @@ export function waitOf(stream: string, { fields }: Entry, keys: Keys): WaitOutco
   return { kind: "blocked", ...waited, reason, detail, permitTtls: new Map() };
 }
 
-/** The line's fields, as JSON. */
-export function waitData(outcome: WaitOutcome) {
-  const { kind, planId, symbol, waitMs } = outcome;
-  const head = { outcome: kind === "ok" ? "OK" : "BLOCK", plan_id: planId, symbol, wait_ms: waitMs };
-  if (outcome.kind === "ok") return { ...head, safe_qty: outcome.safeQty };
-  return { ...head, reason: outcome.reason, detail: outcome.detail };
-}
-
 /** The newest wait that ended so, as far back as the streams go. */
 export async function lastWait(
-  redis: RedisClient,
-  keys: Keys,
+  { redis, keys }: Access,
   kind: WaitOutcome["kind"],
 ): Promise<WaitOutcome | undefined> {
   const { execute, result } = keys.streams;
@@ -48,4 +42,44 @@ export async function lastWait(
     .filter((wait) => wait !== undefined)
     .toSorted((a, b) => b.atMs - a.atMs)
     .at(0)?.outcome;
+}
+
+/** Waits as they end, until `stop` is aborted. What ended before is not told. */
+export async function* tailWaits(access: OpenAccess, stop: AbortSignal): AsyncGenerator<WaitOutcome> {
+  const { execute, result } = access.keys.streams;
+  for await (const [stream, entry] of tail(access, [execute, result], stop)) {
+    const outcome = waitOf(stream, entry, access.keys);
+    if (outcome !== undefined) yield outcome;
+  }
+}
+
+async function* tail(
+  { redis, connectForBlocking }: OpenAccess,
+  streams: readonly string[],
+  stop: AbortSignal,
+): AsyncGenerator<[stream: string, entry: Entry]> {
+  const last = new Map<string, string>();
+  for (const stream of streams) {
+    // Not `$`: what comes between two reads would be lost.
+    const [newest] = await redis.xrevrange(stream, "+", "-", "COUNT", 1);
+    last.set(stream, newest?.[0] ?? "0-0");
+  }
+  const reader = connectForBlocking();
+  const close = () => void disconnect(reader);
+  stop.addEventListener("abort", close, { once: true });
+  try {
+    while (!stop.aborted) {
+      const reply = await reader.xread("BLOCK", BLOCK_MS, "STREAMS", ...last.keys(), ...last.values());
+      for (const [stream, raw] of reply ?? []) {
+        for (const entry of parseEntries(raw)) {
+          last.set(stream, entry.id);
+          yield [stream, entry];
+        }
+      }
+    }
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  } finally {
+    close();
+  }
 }

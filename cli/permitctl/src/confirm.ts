@@ -1,0 +1,32 @@
+/** Before a change: who makes it, why, and a yes. */
+import { hostname, userInfo } from "node:os";
+import type { Mandate } from "@quantum/operator";
+import { CommandError, EXIT } from "./exit.ts";
+import type { Session } from "./session.ts";
+
+export interface ChangeOptions {
+  yes?: boolean;
+  reason?: string;
+}
+
+/** On a terminal a reason that was not given is asked for, then a yes; elsewhere both are needed as arguments. */
+export async function confirm(
+  { terminal }: Session,
+  options: ChangeOptions,
+  what: readonly string[],
+): Promise<Mandate> {
+  const given = { who: whoAmI(), reason: options.reason?.trim() ?? "" };
+  if (options.yes === true && given.reason !== "") return given;
+  if (!terminal.interactive)
+    throw new CommandError(EXIT.usage, "nobody can be asked here: --yes and --reason TEXT are needed");
+  terminal.print(undefined, what);
+  if (given.reason === "") given.reason = await terminal.ask("Reason, for the record: ");
+  if (given.reason === "") throw new CommandError(EXIT.usage, "a reason is needed; nothing was changed");
+  if (options.yes !== true && (await terminal.ask("Go on? (yes/no) ")) !== "yes")
+    throw new CommandError(EXIT.no, "not confirmed; nothing was changed");
+  return given;
+}
+
+function whoAmI(): string {
+  return `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`;
+}

@@ -1,0 +1,101 @@
+/** An operator's access to a pipeline: its Redis, for as long as one piece of work takes. */
+import { createKeys, type Keys } from "@quantum/contract";
+import {
+  connectForBlocking,
+  connectForCommands,
+  disconnect,
+  dispositionOf,
+  type RedisClient,
+  RedisClock,
+  redisNow,
+} from "@quantum/redis";
+import { keysInTheWay } from "@quantum/service-kit";
+
+/** What queries and changes need. */
+export interface Access {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+}
+
+export interface OpenAccess extends Access {
+  /** Without its password. */
+  readonly url: string;
+  /** By Redis's clock, in ms: this machine's clock may differ. */
+  readonly nowMs: () => number;
+  readonly connectForBlocking: () => RedisClient;
+}
+
+/** Why Redis did not do what it was asked to do. */
+export type AccessProblem =
+  /** It refuses what the URL names, such as a user or a database. */
+  | { kind: "refused"; advice: string }
+  /** Keys of the pipeline have another type. A sentence each. */
+  | { kind: "keys in the way"; found: readonly string[] }
+  | { kind: "no answer" }
+  /** It answers, and cannot do this at the moment. */
+  | { kind: "not now"; meaning: string };
+
+/** Its message is Redis's or the connection's own. */
+export class AccessError extends Error {
+  override readonly name = "AccessError";
+  readonly url: string;
+  readonly problem: AccessProblem;
+
+  constructor(url: string, problem: AccessProblem, cause: Error) {
+    super(cause.message, { cause });
+    this.url = url;
+    this.problem = problem;
+  }
+}
+
+/**
+ * Connects, runs `work` and disconnects. `name` is the connection's name in Redis.
+ * Throws {@link AccessError} if Redis is the reason that `work` failed, else what `work` threw.
+ */
+export async function withAccess<T>(
+  { url, name }: { url: string; name: string },
+  work: (access: OpenAccess) => Promise<T>,
+): Promise<T> {
+  const connection = { url, name, onError: () => undefined };
+  const redis = connectForCommands(connection);
+  const clock = new RedisClock(redis);
+  const shown = withoutPassword(url);
+  try {
+    await redis.ping();
+    await clock.start();
+    return await work({
+      redis,
+      keys: createKeys(),
+      url: shown,
+      nowMs: () => redisNow(redis),
+      connectForBlocking: () => connectForBlocking(connection),
+    });
+  } catch (error) {
+    const problem = await problemOf(error as Error, redis);
+    throw problem === undefined ? error : new AccessError(shown, problem, redis.problem ?? (error as Error));
+  } finally {
+    clock.stop();
+    await disconnect(redis);
+  }
+}
+
+/** Undefined: the failure is not Redis's. */
+async function problemOf(failure: Error, redis: RedisClient): Promise<AccessProblem | undefined> {
+  const { problem, status } = redis;
+  // The command may only have heard that its connection failed.
+  const cause = problem ?? failure;
+  const disposition = dispositionOf(cause);
+  if (disposition.kind === "refused") return { kind: "refused", advice: disposition.advice };
+  if (cause.message.startsWith("WRONGTYPE")) {
+    const found = await keysInTheWay(redis, createKeys()).catch(() => []);
+    return found.length === 0 ? undefined : { kind: "keys in the way", found };
+  }
+  if (disposition.kind !== "passes") return undefined;
+  if (problem !== undefined || status !== "ready") return { kind: "no answer" };
+  // An error of our own is no word of Redis's.
+  return cause.name === "ReplyError" ? { kind: "not now", meaning: disposition.meaning } : undefined;
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//");
+}

@@ -1,0 +1,166 @@
+/** Is what was deployed at work? */
+import { existsSync } from "node:fs";
+import { readlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { CLOCK_BOUND_MS, parseRecordOrNone, planRecord } from "@quantum/contract";
+import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
+import { buildText, ConfigError, integer, readBuild, readConfig } from "@quantum/service-kit";
+import { GROUPS, PIPELINE } from "@quantum/topology";
+import { z } from "zod";
+import type { Access } from "./access.ts";
+import { duration } from "./duration.ts";
+import { oldestFirst } from "./entries.ts";
+import { type Group, readGroups, readServices, type Service } from "./groups.ts";
+import { lastWait } from "./waits.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Check {
+  check: string;
+  ok: boolean;
+  /** What was found. */
+  found: string;
+}
+
+/** Where the installer keeps a folder for each service. */
+const INSTALLED = "/opt/quantum";
+/** Longer pending than consumers' patience (10 s) and a retry of it: nobody takes it over. */
+const STUCK_MS = 30_000;
+
+const permitWait = z.object({
+  APPLY_PERMIT_WAIT_MS: integer("", 1_200, { min: 1 }),
+  APPLY_PERMIT_STEP_MS: integer("", 100, { min: 10 }),
+});
+
+/** @param environment the apply-layer's variables */
+export async function checkDeployment(access: Access, environment: Environment): Promise<Check[]> {
+  const groups = await readGroups(access);
+  const services = await readServices(access, groups);
+  return [
+    await checkConfiguration(access, environment),
+    ...PIPELINE.map(({ name }) => checkService(name, services)),
+    ...GROUPS.map(({ stream, group }) => checkGroup(access.keys.streams[stream], group, groups)),
+    await checkDurability(access),
+    await checkLastOk(access),
+    await checkResults(access),
+    ...(await Promise.all(PIPELINE.map(({ name }) => checkVersion(name, services)))),
+  ];
+}
+
+/** The variables are sound, and the running apply-layer lets plans wait as long as they say. */
+async function checkConfiguration(access: Access, environment: Environment): Promise<Check> {
+  const check = "configuration";
+  try {
+    const { config } = readConfig({ schema: permitWait, ownPrefixes: [] }, environment);
+    const { APPLY_PERMIT_WAIT_MS: waitMs, APPLY_PERMIT_STEP_MS: stepMs } = config;
+    const found = `APPLY_PERMIT_WAIT_MS=${waitMs} APPLY_PERMIT_STEP_MS=${stepMs}`;
+    if (stepMs > waitMs) return { check, ok: false, found: `${found}: the step exceeds the wait` };
+    const running = await runningWaitMs(access);
+    if (running === undefined || running === waitMs) return { check, ok: true, found };
+    return { check, ok: false, found: `${found}, but the newest plan was given ${running} ms` };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { check, ok: false, found: error.violations.join("; ") };
+  }
+}
+
+/** How long the newest plan that waited was given; undefined if there is none with a record. */
+async function runningWaitMs(access: Access): Promise<number | undefined> {
+  const outcomes = await Promise.all([lastWait(access, "ok"), lastWait(access, "blocked")]);
+  for (const outcome of outcomes) {
+    if (outcome === undefined) continue;
+    const budgetMs = await budgetOf(access, outcome.planId);
+    if (budgetMs !== undefined) return budgetMs;
+  }
+  return undefined;
+}
+
+/** How long a plan may wait, in ms. Undefined without a record of a plan that waited. */
+async function budgetOf({ redis, keys }: Access, planId: string): Promise<number | undefined> {
+  const hash = await redis.hgetall(keys.plan(planId));
+  const record = parseRecordOrNone(planRecord, hash, ["opened_at_ms", "deadline_ms"]);
+  return record && record.deadline_ms - record.opened_at_ms;
+}
+
+function checkService(name: string, services: readonly Service[]): Check {
+  const check = `${name} ready`;
+  const alive = services.filter(({ service, alive }) => service === name && alive);
+  if (alive.length === 0) return { check, ok: false, found: "no instance of it reads from this Redis" };
+  const problems = alive.flatMap(({ instance, probe }) =>
+    (probe?.problems ?? []).map((problem) => `${instance}: ${problem}`),
+  );
+  if (problems.length > 0) return { check, ok: false, found: problems.join("; ") };
+  const told = alive.map(({ instance, probe }) =>
+    probe === undefined ? `${instance} (reads; not asked)` : instance,
+  );
+  return { check, ok: true, found: told.join(", ") };
+}
+
+function checkGroup(stream: string, name: string, groups: readonly Group[]): Check {
+  const check = `group ${name} on ${stream}`;
+  const group = groups.find((candidate) => candidate.stream === stream && candidate.group === name);
+  if (group === undefined) return { check, ok: false, found: "it does not exist" };
+  const found = `lag ${group.lag ?? "unknown"}, pending ${group.pending}`;
+  const stuck = group.pending > 0 && group.oldestIdleMs > STUCK_MS;
+  return {
+    check,
+    ok: !stuck,
+    found: stuck ? `${found}, the oldest for ${duration(group.oldestIdleMs)}` : found,
+  };
+}
+
+async function checkDurability({ redis }: Access): Promise<Check> {
+  const facts = await readFacts(redis);
+  const problems = [...unusable(facts), ...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)];
+  const found =
+    problems.length === 0 ? `Redis ${facts.version}, appendfsync always, noeviction` : problems.join("; ");
+  return { check: "durability", ok: problems.length === 0, found };
+}
+
+async function checkLastOk(access: Access): Promise<Check> {
+  const check = "last OK";
+  const last = await lastWait(access, "ok");
+  if (last?.kind !== "ok") return { check, ok: false, found: "no plan in the streams got its permits" };
+  const budgetMs = await budgetOf(access, last.planId);
+  const found = `plan=${last.planId} wait_ms=${last.waitMs} of ${budgetMs ?? "?"} safe_qty=${last.safeQty}`;
+  const inTime = budgetMs === undefined || last.waitMs < budgetMs;
+  return { check, ok: inTime && Number(last.safeQty) > 0, found };
+}
+
+/** Each attempt whose results are still in the stream has one, and at most one correction of it (I3, I4). */
+async function checkResults({ redis, keys }: Access): Promise<Check> {
+  const terminal = new Map<string, number>();
+  const corrections = new Map<string, number>();
+  for await (const { fields } of oldestFirst(redis, keys.streams.result)) {
+    // The Python apply-layer names no attempt.
+    const { attempt = "", corrects = "" } = fields;
+    const counts = corrects === "" ? terminal : corrections;
+    if (attempt !== "") counts.set(attempt, (counts.get(attempt) ?? 0) + 1);
+  }
+  const twice = [...terminal, ...corrections].filter(([, count]) => count > 1).map(([attempt]) => attempt);
+  const counted = `${terminal.size} attempts, corrections ${corrections.size}`;
+  const found = twice.length === 0 ? counted : `${counted}; more than one: attempts ${twice.join(", ")}`;
+  return { check: "results", ok: twice.length === 0, found };
+}
+
+/** What runs against what is installed: a service that was not restarted since runs the version before. */
+async function checkVersion(name: string, services: readonly Service[]): Promise<Check> {
+  const check = `${name} version`;
+  const asked = services.filter(({ service, probe }) => service === name && probe !== undefined);
+  if (asked.length === 0) return { check, ok: true, found: "no instance on this host to ask" };
+  const running = [...new Set(asked.map(({ probe }) => (probe?.build ? buildText(probe.build) : "unknown")))];
+  const installed = await installedBuild(name);
+  const ok = running.every((candidate) => candidate === installed);
+  return { check, ok, found: `${running.join(", ")} runs, ${installed} is installed` };
+}
+
+/** The release that the installer's link names; without one, this checkout. */
+async function installedBuild(name: string): Promise<string> {
+  const current = join(INSTALLED, name, "current");
+  const release = await readlink(current).catch(() => undefined);
+  if (release === undefined) return buildText();
+  // Releases of before there was a build.json took their folder's name for their version.
+  return existsSync(join(current, "build.json"))
+    ? buildText(readBuild(current))
+    : buildText({ version: basename(release), commit: "unknown" });
+}

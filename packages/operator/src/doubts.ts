@@ -1,0 +1,47 @@
+/** Orders in doubt, and an operator's statement of what became of one. */
+import { setTimeout as delay } from "node:timers/promises";
+import { orderRecord, outcomeOfOrder, readableFields, type Texts } from "@quantum/contract";
+import type { Access } from "./access.ts";
+
+const LOOK_MS = 100;
+/** The executor asks at once, or once its question under way has ended: pause, lease and a request. */
+export const ACTS_WITHIN_MS = 20_000;
+
+/** An order whose outcome nobody knows yet. */
+export interface Doubt {
+  planId: string;
+  sinceMs: number;
+}
+
+export async function readDoubts(access: Access, symbol: string): Promise<Doubt[]> {
+  const planIds = await access.redis.smembers(access.keys.unknown(symbol));
+  return Promise.all(
+    planIds.toSorted().map(async (planId) => {
+      const order = await readOrder(access, planId);
+      return { planId, sinceMs: Number(order.unknown_at_ms ?? 0) };
+    }),
+  );
+}
+
+/** What of a plan's order can be read; empty without one. */
+export async function readOrder({ redis, keys }: Access, planId: string): Promise<Texts<typeof orderRecord>> {
+  return readableFields(orderRecord, await redis.hgetall(keys.order(planId))).fields;
+}
+
+export interface EndOfDoubt {
+  /** The order's outcome; null if its key is gone. */
+  state: string | null;
+  executedQty: string;
+}
+
+/** @returns undefined if the executor has not ended the doubt within {@link ACTS_WITHIN_MS} */
+export async function awaitEndOfDoubt(access: Access, planId: string): Promise<EndOfDoubt | undefined> {
+  const deadline = performance.now() + ACTS_WITHIN_MS;
+  for (;;) {
+    const order = await readOrder(access, planId);
+    const state = order.state === undefined ? null : outcomeOfOrder(order.state);
+    if (state !== "UNKNOWN") return { state, executedQty: order.executed_qty ?? "" };
+    if (performance.now() > deadline) return undefined;
+    await delay(LOOK_MS);
+  }
+}

@@ -1,0 +1,31 @@
+/** An operator's queries and changes: what `permitctl` shows and does, and what a console can stand on. */
+export { type Access, AccessError, type AccessProblem, type OpenAccess, withAccess } from "./access.ts";
+export {
+  clearDisarm,
+  drop,
+  endDoubt,
+  type Forced,
+  force,
+  type Mandate,
+  requeue,
+  resumeExchange,
+  setKillSwitch,
+  type Stated,
+  type Statement,
+} from "./changes.ts";
+export { type Conclusion, conclude } from "./conclusion.ts";
+export { type DeadLetter, readDeadLetter, readDeadLetters } from "./dead-letters.ts";
+export { type Check, checkDeployment } from "./deployment.ts";
+export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder } from "./doubts.ts";
+export { duration } from "./duration.ts";
+export type { Group, Service } from "./groups.ts";
+export { type Disarm, type Halts, readHalts } from "./halts.ts";
+export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";
+export { type ExchangePause, readPauses } from "./pauses.ts";
+export { type PlanHistory, readPlan } from "./plan-history.ts";
+export { type PresentPlan, readPresentPlans } from "./present-plans.ts";
+export { correctsText, readResults, type Result, type ResultFilter } from "./results.ts";
+export { readStatus, type Status } from "./status.ts";
+export type { SymbolState } from "./symbols.ts";
+export { type Attempt, type Stage, timelineOf } from "./timeline.ts";
+export { tailWaits } from "./waits.ts";
