@@ -155,7 +155,6 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
           throw error;
         }
         this.lastProgressMs = performance.now();
-        if (cursor === ">") this.#unbegun.brought(raw);
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
           // Meanwhile reclaimed entries may have taken the room.
@@ -189,6 +188,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   #dispatch(entry: Entry): void {
     if (this.#inFlight.has(entry.id)) return;
+    this.#unbegun.came(entry.id);
     const key = this.#options.orderBy?.(entry);
     const before = key === undefined ? undefined : this.#tails.get(key);
     const handled = before === undefined ? this.#handle(entry) : before.then(() => this.#handle(entry));

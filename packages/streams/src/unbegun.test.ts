@@ -27,9 +27,10 @@ async function busy() {
   });
   const consumer = bench.consumer(make, { handle, orderBy, reclaimIdleMs: LONG_MS });
   await consumer.start();
+  const before = await bench.pendingCount();
   const added = await bench.add(3, () => "ONE");
   await until(() => expect(ids()).toEqual(added.slice(0, 1)));
-  await until(async () => expect(await bench.pendingCount()).toBe(3));
+  await until(async () => expect(await bench.pendingCount()).toBe(before + 3));
   return { consumer, added, open: first.open };
 }
 
@@ -79,4 +80,34 @@ it("one that was begun counts as delivered", async () => {
   const after = recorder();
   await bench.consumer(make, { handle: after.handle, reclaimIdleMs: LONG_MS }).start();
   await until(() => expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([2]));
+});
+
+it("so does one that another replica had given back", async () => {
+  const first = gate();
+  const begun = recorder(async ({ deliveries }) => {
+    await first.passed;
+    return deliveries > 1 ? ACK : { kind: "retry", reason: "try again" };
+  });
+  const taker = "governor@b:8044";
+  const another = bench.consumer(make, {
+    handle: begun.handle,
+    consumer: taker,
+    concurrency: 1,
+    reclaimIdleMs: 2_000,
+  });
+  await another.start();
+  const [own = ""] = await bench.add(1);
+  await until(() => expect(begun.ids()).toEqual([own]));
+  // It has no room for these: they are given to the one that stops.
+  const { consumer, added, open } = await busy();
+  const stopped = consumer.stop();
+  open();
+  await stopped;
+  first.open();
+  await until(() => expect(begun.ids()).toContain(added[1]));
+  await another.stop();
+  const after = recorder();
+  await bench.consumer(make, { handle: after.handle, consumer: taker, reclaimIdleMs: LONG_MS }).start();
+  await until(() => expect(after.ids()).toContain(added[1]));
+  expect(after.entries.find(({ id }) => id === added[1])?.deliveries).toBe(2);
 });

@@ -1,22 +1,22 @@
 /** What a consumer that stops was given and has not begun to handle. */
-import type { RawEntry } from "./entry.ts";
 import { LOOKED_AT, type Member } from "./pending.ts";
+import { isLater } from "./stream-id.ts";
 
 type Pending = [id: string, consumer: string, idleMs: number, deliveries: number];
 
 export class Unbegun {
   readonly #member: Member & { reclaimIdleMs: number };
   readonly #ids = new Set<string>();
-  /** The last entry that a read has brought as a new one. */
-  #newest: string | undefined;
+  /** The latest entry that came here, as a new one, again, or from another consumer. */
+  #latest: string | undefined;
 
   constructor(member: Member & { reclaimIdleMs: number }) {
     this.#member = member;
   }
 
-  /** A read has brought these as new ones. */
-  brought(raw: readonly RawEntry[]): void {
-    this.#newest = raw.at(-1)?.[0] ?? this.#newest;
+  /** It came here, and is handled unless {@link add} says otherwise. */
+  came(id: string): void {
+    if (this.#latest === undefined || isLater(id, this.#latest)) this.#latest = id;
   }
 
   add(id: string): void {
@@ -32,7 +32,7 @@ export class Unbegun {
     const pending = async (start: string) =>
       (await redis.xpending(stream, group, start, "+", LOOKED_AT, consumer)) as Pending[];
     const known = this.#ids.size === 0 ? [] : (await pending("-")).filter(([id]) => this.#ids.has(id));
-    const after = this.#newest === undefined ? [] : await pending(`(${this.#newest}`);
+    const after = this.#latest === undefined ? [] : await pending(`(${this.#latest}`);
     const lost = after.filter(([id, , , deliveries]) => deliveries === 1 && !this.#ids.has(id));
     for (const [id, , , deliveries] of [...known, ...lost]) {
       const how = ["IDLE", reclaimIdleMs, "RETRYCOUNT", deliveries - 1, "JUSTID"] as const;
