@@ -294,11 +294,13 @@ describe("the index of orders to ask about", () => {
     expect(await questions().list()).toEqual([]);
     await orders.claim(await requestOf());
     const windowEndMs = VENUE_MS + WINDOW_MS;
-    expect(await questions().listUnsettled()).toMatchObject([{ ...ORDER, state: "SENT", windowEndMs }]);
+    expect(await questions().read(PLAN)).toMatchObject({ ...ORDER, state: "SENT", windowEndMs });
+    expect(await questions().listDoubts()).toEqual([]);
     await orders.doubt(ORDER, "answer_ambiguous");
-    expect(await questions().listUnsettled()).toMatchObject([{ planId: PLAN, state: "UNKNOWN" }]);
+    expect(await questions().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: false }]);
+    expect(await questions().listDoubts()).toEqual([Number((await orderHash())["claimed_at_ms"])]);
     await orders.settle(ORDER, NOT_PLACED);
-    expect(await questions().listUnsettled()).toEqual([]);
+    expect(await questions().listDoubts()).toEqual([]);
     expect(await questions().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: true }]);
   });
 });

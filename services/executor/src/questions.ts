@@ -7,6 +7,7 @@ import {
   orderRecord,
   type OrderReason,
   parseRecord,
+  readableFields,
   TTL_SEC,
   type Values,
 } from "@quantum/contract";
@@ -133,11 +134,18 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
     ]);
   }
 
-  /** Every order that is claimed and not settled. */
-  async function listUnsettled(): Promise<KnownOrder[]> {
+  /**
+   * When each order in doubt was claimed. One whose claim cannot be read is in doubt, too, and hides no other; undefined
+   * where its claim does not say when.
+   */
+  async function listDoubts(): Promise<(number | undefined)[]> {
     const unsettled = await listOf((symbol) => [{ key: keys.unsettled(symbol), isLate: false }]);
-    const orders = await Promise.all(unsettled.map(({ planId }) => read(planId)));
-    return orders.filter((order) => order !== undefined).filter(({ state }) => state !== "NOT_PLACED");
+    const claims = await Promise.all(unsettled.map(({ planId }) => redis.hgetall(keys.order(planId))));
+    return claims
+      .filter((hash) => Object.keys(hash).length > 0)
+      .map((hash) => readableFields(orderRecord, hash, ["state", "claimed_at_ms"]).fields)
+      .filter(({ state = "UNKNOWN" }) => state === "UNKNOWN")
+      .map(({ claimed_at_ms: claimedAtMs }) => (claimedAtMs === undefined ? undefined : Number(claimedAtMs)));
   }
 
   async function listOf(indexes: (symbol: string) => { key: string; isLate: boolean }[]): Promise<Listed[]> {
@@ -152,7 +160,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
     return (await Promise.all(listed)).flat();
   }
 
-  return { take, note, adopt, read, list, listUnsettled };
+  return { take, note, adopt, read, list, listDoubts };
 }
 
 function knownOrder(key: string, hash: Record<string, string>): KnownOrder | undefined {

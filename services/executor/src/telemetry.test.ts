@@ -5,6 +5,7 @@ import {
   EXECUTED,
   keys,
   ORDER,
+  orderHash,
   orders,
   redis,
   requestOf,
@@ -50,6 +51,21 @@ describe("the gauges of orders in doubt", () => {
     await orders.settle(ORDER, EXECUTED);
     expect(await scraped()).toEqual({ count: 0, oldestSec: 0 });
   });
+
+  it.each(["state", "claimed_at_ms", "venue_ms"])(
+    "count an order whose %s cannot be read, and those beside it",
+    async (field) => {
+      await orders.claim(await requestOf());
+      await orders.doubt(ORDER, "answer_ambiguous");
+      const other = "fedcba9876543210";
+      await redis.hset(keys.order(other), { ...(await orderHash()), [field]: "?" });
+      await redis.zadd(keys.unsettled(SYMBOL), 1, other);
+      passedMs = 90_000;
+      const { count, oldestSec } = await scraped();
+      expect(count).toBe(2);
+      expect(oldestSec).toBeGreaterThan(89);
+    },
+  );
 
   it("age on while Redis does not answer", async () => {
     await orders.claim(await requestOf());

@@ -99,8 +99,9 @@ export function observe(options: TelemetryOptions): void {
 function gaugeDoubts({ questions, registry, now }: TelemetryOptions): void {
   const registers = [registry];
   const claimTimes = sharedReading(async () => {
-    const unsettled = await questions.listUnsettled();
-    return unsettled.filter(({ state }) => state === "UNKNOWN").map((order) => order.claimedAtMs);
+    const doubts = await questions.listDoubts();
+    // One that does not say when it was claimed counts, but is the oldest of none.
+    return doubts.map((claimedAtMs) => claimedAtMs ?? now());
   });
   new Gauge({
     name: "quantum_orders_in_doubt",
