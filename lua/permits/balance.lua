@@ -30,7 +30,7 @@ local now = now_ms()
 local expires = now + reserve_ms
 local today = utc_day(now)
 local reserved, kept = hash(open), hash(totals)
-local is_sealed = kept.seal == seal_of(kept)
+local was_sealed = kept.seal and is_sealed(kept)
 local is_right = holds(kept, open, charges) and not (counts and lacks_counts(open, executions, charges))
 local function scores(...)
   local flat, found = redis.call(...), {}
@@ -111,14 +111,14 @@ end
 -- A sum that is sealed is what the scripts have added, and so it stands even where its charges are gone. One that is
 -- not is worth nothing, unless it sums what is known nowhere else: then the larger counts.
 local day = tonumber(kept.day)
-local is_of_today = day and day >= tonumber(today)
+local is_of_today = day and day >= today
 local wrong = {}
 for field, text in pairs(kept) do
   local is_reserved, is_charge = field:find('reserved:', 1, true) == 1, field:find('charged:', 1, true) == 1
   if is_reserved or is_charge and (is_of_today or has_today) then
     local ok, total = pcall(whole, text)
     local sum = sums[field] or '0'
-    local stands = is_charge and is_of_today and (is_sealed or not knows_all)
+    local stands = is_charge and is_of_today and (was_sealed or not knows_all)
     if ok and stands and more(total, sum) then sum = total end
     if text ~= sum then wrong[field] = sum end
     sums[field] = nil
@@ -126,7 +126,7 @@ for field, text in pairs(kept) do
 end
 for field, sum in pairs(sums) do wrong[field] = sum end
 for field, sum in pairs(wrong) do correct(field .. ' ' .. sum, 'HSET', totals, field, sum) end
-if has_today and not is_of_today then correct('day ' .. today, 'HSET', totals, 'day', today)
+if has_today and not is_of_today then correct('day ' .. today, 'HSET', totals, 'day', int(today))
 elseif kept.day and not day then correct('day', 'HDEL', totals, 'day') end
 if #corrected == 0 and is_right then return { 'BALANCED' } end
 -- Whoever decided by the old sums decides again. What is no number of releases would stop each further one: it goes on from

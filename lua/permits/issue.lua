@@ -76,15 +76,16 @@ local function is_of_attempt(key)
   return type(text) == 'string' and text:find('"attempt": "' .. attempt .. '"', 1, true) ~= nil
 end
 
-local record = redis.call('HMGET', plan, 'state', 'attempt', issuer .. '_verdict')
-local state, record_attempt, stamped = record[1], record[2], record[3]
-local fate, fate_ms = (redis.call('GET', booked) or ''):match('^(%S+) (%d+)')
-local published_ms = tonumber(attempt:match('^%d+'))
+local state, record_attempt, stamped, answered = unpack(redis.call('HMGET', plan, 'state', 'attempt', issuer .. '_verdict', 'answers'))
+local booking = redis.call('GET', booked)
+local fate, fate_ms
+if booking then fate, fate_ms = booking:match('^(%S+) (%d+)') end
 if state then
   if record_attempt ~= attempt then return acknowledge('ENDED') end
   if stamped then return acknowledge('REPLAYED') end
   if state ~= 'WAITING' then return acknowledge('ENDED') end
 else
+  local published_ms = tonumber(attempt:match('^%d+'))
   -- Its result may come before our answer: a dry run of the Python apply-layer ends at once.
   if fate and published_ms <= tonumber(fate_ms) then return acknowledge('ENDED') end
   -- Whatever is written for an attempt that has a record is written with its stamp; here only the keys tell.
@@ -124,8 +125,7 @@ local counts_executions, by_orders = false, false
 if verdict == 'granted' and limits ~= '' then
   local function reserved(name) return whole(sums.values['reserved:' .. name]) end
   for _, limit in ipairs(parsed(limits)) do
-    local used, adding
-    local max = whole(limit.max)
+    local used, adding, exceeds
     if limit.kind == 'count' then
       if not counts_executions and lacks_counts(open, executions, charges) then return { 'UNBALANCED' } end
       counts_executions = true
@@ -135,21 +135,23 @@ if verdict == 'granted' and limits ~= '' then
         local at = redis.call('ZSCORE', executions, old)
         if at and tonumber(at) >= now - limit.window_ms then used = used - 1 end
       end
-      used, adding = whole(used), '1'
+      adding = 1
+      exceeds = used + adding > limit.max
     elseif limit.kind == 'day' then
       used, adding = plus(charged(sums.values, now, limit.amount), reserved(limit.amount)), whole(wanted[limit.amount])
+      exceeds = more(plus(used, adding), whole(limit.max))
     else
       used, adding = reserved(limit.amount), whole(wanted[limit.amount])
       local outdated = limit.as_of and limit.as_of ~= releases
-      if outdated or more(plus(used, adding), max) then return { 'CONFLICT', used } end
+      if outdated or more(plus(used, adding), whole(limit.max)) then return { 'CONFLICT', used } end
     end
-    if verdict == 'granted' and more(plus(used, adding), max) then
+    if exceeds and verdict == 'granted' then
       verdict, reason = 'denied', limit.reason
-      local context = '{"used": ' .. used .. ', "adding": ' .. adding .. ', "max": ' .. max
+      local context = '{"used": ' .. used .. ', "adding": ' .. adding .. ', "max": ' .. limit.max
       if limit.kind == 'count' then
         local orders = orders_since(executions, now - limit.window_ms)
         -- A limit of 0 refuses by itself, without any order.
-        by_orders = orders > 0 and not more(max, whole(orders))
+        by_orders = orders > 0 and orders >= limit.max
         context = context .. ', "orders": ' .. orders
       end
       context_json = context .. '}'
@@ -187,8 +189,8 @@ end
 -- How many issuers have answered: whoever waits for all of them need not look before the last.
 local answers = ''
 if state then
-  redis.call('HSET', plan, issuer .. '_verdict', verdict, issuer .. '_reason', reason, issuer .. '_at_ms', int(now))
-  answers = redis.call('HINCRBY', plan, 'answers', 1)
+  answers = int((tonumber(answered or '0') or 0) + 1)
+  redis.call('HSET', plan, issuer .. '_verdict', verdict, issuer .. '_reason', reason, issuer .. '_at_ms', int(now), 'answers', answers)
 end
 redis.call('XADD', permits, '*', 'plan_id', plan_id, 'symbol', symbol, 'issuer', issuer, 'verdict', verdict,
   'reason', reason, 'issued_at_ms', int(now), 'attempt', attempt, 'answers', answers)

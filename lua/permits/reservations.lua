@@ -6,7 +6,7 @@
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
 --   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
 --               computed before such an end may be too high: an order filled, and the position shrank with the promise.
---               seal: a hash of the other fields, by which a sum that no script wrote is told from one that a script did
+--               seal: a copy of the other fields as JSON, which tells a sum that a script wrote from one that somebody else did
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
 --               attempt, executed ones by `result:` and the result, or `attempt:` and the attempt
 --   charges     HASH executed one → when (ms) and, behind a space, what was charged as JSON; kept as long as `executions`
@@ -17,7 +17,7 @@
 local DAY_MS, HOUR_MS = 86400000, 3600000
 local EXPIRED_PER_CALL, FORGOTTEN_PER_CALL = 100, 1000
 
-local function utc_day(now) return int(math.floor(now / DAY_MS)) end
+local function utc_day(ms) return math.floor(ms / DAY_MS) end
 
 -- What is older counts for no limit any more.
 local function horizon(now) return math.min(now - HOUR_MS, now - now % DAY_MS) end
@@ -33,29 +33,44 @@ local function orders_since(executions, from)
   return orders
 end
 
--- The totals of one step: read once, changed in memory, and written together with their seal.
+-- The totals of one step: read once, changed in memory, and written together with their seal, a copy of the others.
 local function seal_of(sums)
-  local lines = {}
+  local seal = sums.seal
+  sums.seal = nil
+  local copy = cjson.encode(sums)
+  sums.seal = seal
+  return copy
+end
+
+local function is_sealed(sums)
+  -- The order of the fields may have changed, but hardly ever has.
+  if sums.seal == seal_of(sums) then return true end
+  local ok, copy = pcall(cjson.decode, sums.seal)
+  if not ok or type(copy) ~= 'table' then return false end
+  copy.seal = sums.seal
   for field, value in pairs(sums) do
-    if field ~= 'seal' then lines[#lines + 1] = field .. '=' .. value end
+    if copy[field] ~= value then return false end
+    copy[field] = nil
   end
-  table.sort(lines)
-  return redis.sha1hex(table.concat(lines, '\n'))
+  return next(copy) == nil
 end
 
 -- Whether the totals are as a script left them. Without a seal they are where nothing is there that they could lack.
 local function holds(sums, open, charges)
-  if sums.seal then return sums.seal == seal_of(sums) end
+  if sums.seal then return is_sealed(sums) end
   return redis.call('HLEN', open) == 0 and redis.call('HLEN', charges) == 0
 end
 
 local function read_sums(totals, open, charges)
   local values = hash(totals)
-  return { values = values, changed = {}, were_right = holds(values, open, charges) }
+  return { values = values, writes = {}, were_right = holds(values, open, charges) }
 end
 
 local function set(sums, field, value)
-  sums.values[field], sums.changed[field] = value, value
+  sums.values[field] = value
+  local writes = sums.writes
+  writes[#writes + 1] = field
+  writes[#writes + 1] = value
 end
 
 -- Makes one total the sum (plus) or the difference (minus) of itself and an amount.
@@ -65,30 +80,26 @@ end
 
 -- A seal only for totals that held before they were changed: what was wrong would be right with a new one.
 local function write_sums(totals, sums)
-  if not next(sums.changed) then return end
+  if #sums.writes == 0 then return end
   if sums.were_right then set(sums, 'seal', seal_of(sums.values)) end
-  local fields = {}
-  for field, value in pairs(sums.changed) do
-    fields[#fields + 1] = field
-    fields[#fields + 1] = value
-  end
-  redis.call('HSET', totals, unpack(fields))
+  redis.call('HSET', totals, unpack(sums.writes))
 end
 
 -- An open reservation is no promise and no execution any more. Its sums are released first, in memory, so that one which
--- cannot be read fails before anything is written. Returns its amounts as JSON, nil if there is none.
+-- cannot be read fails before anything is written. Returns its amounts, nil if there is none.
 local function release(sums, open, attempt)
-  local amounts = redis.call('HGET', open, attempt)
-  if not amounts then return nil end
-  for name, amount in pairs(cjson.decode(amounts)) do change(sums, 'reserved:' .. name, minus, amount) end
+  local text = redis.call('HGET', open, attempt)
+  if not text then return nil end
+  local amounts = cjson.decode(text)
+  for name, amount in pairs(amounts) do change(sums, 'reserved:' .. name, minus, amount) end
   change(sums, 'releases', plus, '1')
   return amounts
 end
 
 local function remove(open, expiry, executions, attempt)
-  redis.call('HDEL', open, attempt)
-  redis.call('ZREM', expiry, attempt)
   redis.call('ZREM', executions, attempt)
+  redis.call('ZREM', expiry, attempt)
+  redis.call('HDEL', open, attempt)
 end
 
 -- The attempts whose reservation has run out: read by the checks, dropped with the writes.
@@ -112,18 +123,18 @@ end
 
 -- Charged today: yesterday's sums are worth nothing, and the next charge deletes them. A day of the future counts as today.
 local function charged(sums, now, name)
-  return whole(tonumber(sums.day or '-1') >= tonumber(utc_day(now)) and sums['charged:' .. name])
+  return whole(tonumber(sums.day or '-1') >= utc_day(now) and sums['charged:' .. name])
 end
 
 -- What was executed counts by its number and, today, by its amounts.
 local function charge(sums, totals, executions, charges, now, execution, at, amounts)
-  redis.call('ZADD', executions, int(at), execution)
   redis.call('HSET', charges, execution, int(at) .. ' ' .. cjson.encode(amounts))
+  redis.call('ZADD', executions, int(at), execution)
   local today = utc_day(now)
   if utc_day(at) ~= today then return end
-  local day = sums.values.day
+  local day = tonumber(sums.values.day or '-1')
   if day ~= today then
-    if tonumber(day or '-1') <= tonumber(today) then
+    if day <= today then
       for field in pairs(sums.values) do
         if field:find('charged:', 1, true) == 1 then
           redis.call('HDEL', totals, field)
@@ -131,7 +142,7 @@ local function charge(sums, totals, executions, charges, now, execution, at, amo
         end
       end
     end
-    set(sums, 'day', today)
+    set(sums, 'day', int(today))
   end
   for name, amount in pairs(amounts) do change(sums, 'charged:' .. name, plus, amount) end
 end

@@ -34,37 +34,28 @@ local fate, fate_sec = ARGV[6], ARGV[7]
 -- A key of the wrong type fails here, before anything is written.
 local sums = read_sums(totals, open, charges)
 redis.call('ZCARD', expiry)
-if amounts ~= '' then redis.call('HLEN', charges) end
+local executed = amounts ~= '' and cjson.decode(amounts)
+if executed then redis.call('HLEN', charges) end
 -- A later attempt that came to nothing changes nothing of an execution. An execution replaces whatever stands there.
 local is_news = fate == 'executed' or fate == 'ended' and not (redis.call('GET', booked) or ''):find('^executed ')
-if #redis.call('XPENDING', results, group, entry_id, entry_id, 1) == 0 then return { 'REPLAYED' } end
-
-local function remember()
-  if is_news then redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'), 'EX', fate_sec) end
-end
-
-local now = now_ms()
-local executed = amounts ~= '' and cjson.decode(amounts)
 -- Ids of two streams may be equal, so a result's is marked as one.
 local execution = 'result:' .. entry_id
--- Charged before: the group was lost and its stream is read again, or the result came long after its plan's end.
-local by_result, by_attempt = unpack(redis.call('ZMSCORE', executions, execution, 'attempt:' .. attempt))
-if by_result or by_attempt then
-  remember()
-  redis.call('XACK', results, group, entry_id)
-  return { 'REPLAYED' }
-end
-
+local counted = executed and redis.call('ZMSCORE', executions, execution, 'attempt:' .. attempt) or {}
 local reserved = release(sums, open, attempt)
+
+if redis.call('XACK', results, group, entry_id) == 0 then return { 'REPLAYED' } end
+if is_news then redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'), 'EX', fate_sec) end
+-- Charged before: the group was lost and its stream is read again, or the result came long after its plan's end.
+if counted[1] or counted[2] then return { 'REPLAYED' } end
+
 if reserved then remove(open, expiry, executions, attempt) end
 -- A writer's clock may be ahead, but nothing counts for longer than from now on.
+local now = now_ms()
 executed_ms = math.min(executed_ms, now)
 if executed and executed_ms >= horizon(now) then
   forget_executions(executions, charges, now)
-  for name, amount in pairs(cjson.decode(reserved or '{}')) do executed[name] = executed[name] or amount end
+  for name, amount in pairs(reserved or {}) do executed[name] = executed[name] or amount end
   charge(sums, totals, executions, charges, now, execution, executed_ms, executed)
 end
 write_sums(totals, sums)
-remember()
-redis.call('XACK', results, group, entry_id)
 return { 'SETTLED', reserved and '1' or '0' }

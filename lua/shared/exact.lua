@@ -3,6 +3,7 @@ local LIMB_DIGITS, LIMB = 15, 1e15
 
 -- Any form in which an amount is kept as that text: absent is 0, and so is what is below it. Versions before wrote numbers.
 local function whole(value)
+  if type(value) == 'string' and value:find('^[1-9]%d*$') then return value end
   if type(value) == 'number' then value = string.format('%.0f', value) end
   local digits = (value or '0'):match('^0*(%d+)$')
   if not digits and not (value or ''):find('^%-%d+$') then error('not an amount: ' .. tostring(value)) end
@@ -16,7 +17,7 @@ local function limbs(a, b)
 end
 
 local function plus(a, b)
-  if #a <= LIMB_DIGITS and #b <= LIMB_DIGITS then return string.format('%.0f', tonumber(a) + tonumber(b)) end
+  if #a <= LIMB_DIGITS and #b <= LIMB_DIGITS then return string.format('%d', a + b) end
   local left, right, length = limbs(a, b)
   local sum, carry = '', 0
   for last = length, LIMB_DIGITS, -LIMB_DIGITS do
@@ -28,19 +29,16 @@ local function plus(a, b)
   return whole(carry .. sum)
 end
 
+-- Digits are in their order in every locale, so texts of one length compare as their numbers do.
 local function more(a, b)
   if #a ~= #b then return #a > #b end
-  for first = 1, #a, LIMB_DIGITS do
-    local left, right = tonumber(a:sub(first, first + LIMB_DIGITS - 1)), tonumber(b:sub(first, first + LIMB_DIGITS - 1))
-    if left ~= right then return left > right end
-  end
-  return false
+  return a > b
 end
 
 -- Never below 0: what is released twice, or after its total was lost, makes no room that is not there.
 local function minus(a, b)
   if not more(a, b) then return '0' end
-  if #a <= LIMB_DIGITS then return string.format('%.0f', tonumber(a) - tonumber(b)) end
+  if #a <= LIMB_DIGITS then return string.format('%d', a - b) end
   local left, right, length = limbs(a, b)
   local rest, borrowed = '', 0
   for last = length, LIMB_DIGITS, -LIMB_DIGITS do

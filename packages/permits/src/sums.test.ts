@@ -63,6 +63,10 @@ const damages: [what: string, damage: () => Promise<unknown>][] = [
   ["totals deleted", () => redis.del(totals)],
   ["totals of the wrong type", () => redis.multi().del(totals).lpush(totals, "vandal").exec()],
   ["the seal deleted", () => redis.hdel(totals, "seal")],
+  ["the seal made text", () => redis.hset(totals, "seal", "much")],
+  ["the seal made a number", () => redis.hset(totals, "seal", "1")],
+  ["the seal made one of no sums", () => redis.hset(totals, "seal", "{}")],
+  ["two sums exchanged", () => redis.hset(totals, { "charged:qty": "4", "reserved:qty": "6" })],
   ["the day deleted", () => redis.hdel(totals, "day")],
   ["the day made yesterday", () => redis.hincrby(totals, "day", -1)],
   ["the day made text", () => redis.hset(totals, "day", "today")],
@@ -153,6 +157,17 @@ describe("limits that are used up", () => {
     // How many there were is still known.
     expect(await redis.zcard(executions)).toBe(2);
   });
+});
+
+it("sums are right in whatever order Redis keeps their fields", async () => {
+  await execute(PLAN, 6n);
+  await grant(OTHER_PLAN, { qty: 4n });
+  const fields = Object.entries(await redis.hgetall(totals)).toReversed();
+  await redis.del(totals);
+  await redis.hset(totals, Object.fromEntries(fields));
+  const written = await redis.hgetall(totals);
+  expect(await keep()).toEqual([]);
+  expect(await redis.hgetall(totals)).toEqual(written);
 });
 
 describe("sums of a version that kept no charges", () => {
