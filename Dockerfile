@@ -2,17 +2,19 @@
 # The image does not see .git: --build-arg COMMIT="$(git rev-parse --short=12 HEAD)" is what /healthz and --version tell.
 # Node runs the TypeScript as it is: an image is Node, the service's part of the workspace, and its production
 # dependencies.
+# A tag and no digest: digests are a registry's, and none was at hand when this was written. Where images are made for
+# real orders, pin both: docker buildx imagetools inspect node:24-bookworm-slim
 FROM node:24-bookworm-slim AS build
 WORKDIR /workspace
 # Before SERVICE is known, so that all images share it, and it is done again only when the lockfile changes.
 COPY pnpm-lock.yaml pnpm-workspace.yaml ./
-RUN npx -y pnpm@12 --config.optional=false fetch --prod --store-dir /store
+RUN npx -y pnpm@12.21.0 --config.optional=false fetch --prod --store-dir /store
 COPY . .
 ARG SERVICE
 ARG COMMIT=unknown
 RUN node ops/install/closure.mjs "$SERVICE" /app \
   && cd /app \
-  && npx -y pnpm@12 install --offline --frozen-lockfile --prod --no-optional --store-dir /store \
+  && npx -y pnpm@12.21.0 install --offline --frozen-lockfile --prod --no-optional --store-dir /store \
     --filter-prod "@quantum/$SERVICE..." \
   && printf '{"commit":"%s"}\n' "$COMMIT" > build.json
 

@@ -24,6 +24,10 @@ const codeOf = (file: string) => textOf(file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\
 const isTest = (file: string) => /\.(test|fixture)\.ts$|^(tests|bench)\//.test(file);
 const product = files.filter((file) => file.endsWith(".ts") && !isTest(file));
 
+const unitFiles = readdirSync(join(ROOT, "ops/systemd"))
+  .filter((name) => name.endsWith(".service"))
+  .map((name) => `ops/systemd/${name}`);
+
 /** Files that match, less those that may. */
 const offenders = (pattern: RegExp, ...allowed: string[]) =>
   product.filter((file) => pattern.test(codeOf(file)) && !allowed.some((folder) => file.startsWith(folder)));
@@ -44,14 +48,24 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
 }
 
 describe("imports", () => {
-  it.each([
+  const OWNERS: [folder: string, owner: string][] = [
     ["permits", "packages/permits/"],
+    ["indexes", "packages/permits/"],
     ["plans", "services/apply-layer/"],
     ["orders", "services/executor/"],
     ["ledger", "services/position-brain/"],
     ["streams", "packages/streams/"],
+    ["exchange", "packages/service-kit/"],
     ["operator", "packages/operator/"],
-  ])("lua/%s has one importer, %s", (folder, owner) => {
+  ];
+
+  it("of scripts are ruled for every folder of lua", () => {
+    // What stands in `shared` is included by scripts, and bound by nobody.
+    const folders = files.flatMap((file) => /^lua\/(?!shared\/)([^/]+)\/.*\.lua$/.exec(file)?.[1] ?? []);
+    expect([...new Set(folders)].toSorted()).toEqual(OWNERS.map(([folder]) => folder).toSorted());
+  });
+
+  it.each(OWNERS)("lua/%s has one importer, %s", (folder, owner) => {
     const pattern = new RegExp(`bindScript\\(\\s*"${folder}/`);
     expect(offenders(pattern, owner)).toEqual([]);
     // The rule would hold for nothing if nobody imported it.
@@ -186,6 +200,30 @@ describe("citations", () => {
     expect(known.size).toBe(9);
     const cited = files.flatMap((file) => textOf(file).match(/\bI\d\b/g) ?? []);
     expect([...new Set(cited)].filter((invariant) => !known.has(invariant))).toEqual([]);
+  });
+});
+
+describe("pnpm", () => {
+  const { packageManager = "" } = JSON.parse(textOf("package.json")) as { packageManager?: string };
+  const [named = ""] = packageManager.split("+");
+
+  it("is named with its version and hash", () => {
+    expect(packageManager).toMatch(/^pnpm@\d+\.\d+\.\d+\+sha512\.[0-9a-f]{128}$/);
+  });
+
+  it("is of that version wherever a program runs it", () => {
+    for (const file of ["Dockerfile", ".ci/run", "ops/systemd/try-booted.sh"])
+      expect(new Set(textOf(file).match(/pnpm@[\d.]+/g))).toEqual(new Set([named]));
+  });
+
+  it("installs nothing when a service starts", () => {
+    const starts = ["Dockerfile", "docker-compose.yml", ...unitFiles].flatMap((file) =>
+      textOf(file)
+        .split("\n")
+        .filter((line) => /^ *(CMD|ENTRYPOINT|ExecStart\w*=|command:|entrypoint:)/.test(line)),
+    );
+    expect(starts.length).toBeGreaterThan(unitFiles.length);
+    expect(starts.filter((line) => /npx|npm|install/.test(line))).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 // A release: the closure of one service at a tag or commit, its production dependencies with the Node that runs it, and its
 // unit and env file. Built beside its place and renamed into it, so that a half-built one is never taken for one.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -49,7 +49,7 @@ export function buildRelease({ service, version, commit, releases, unit }) {
   writeFileSync(join(release, "build.json"), `${JSON.stringify(build)}\n`);
   // The root as well: Node is its dependency.
   const filters = ["--filter-prod", ".", "--filter-prod", `@quantum/${service}...`];
-  run("npx", ["-y", "pnpm@12", "--dir", release, "install", "--frozen-lockfile", "--prod", ...filters]);
+  run("npx", ["-y", pnpmOf(source), "--dir", release, "install", "--frozen-lockfile", "--prod", ...filters]);
   const node = join(release, "node_modules/.bin/node");
   if (!existsSync(node)) throw new Error(`${version} brings no Node for ${process.platform}-${process.arch}`);
   run(node, [join(release, "services", service, "src/main.ts"), "--help"]);
@@ -68,6 +68,17 @@ function resolved(name) {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The version that the commit names, so that a release is built by the same one tomorrow.
+ * @param {string} source
+ * @returns {string}
+ */
+function pnpmOf(source) {
+  const { packageManager } = JSON.parse(readFileSync(join(source, "package.json"), "utf8"));
+  // Without the hash, which npx does not take. Commits of before it was named were built by any 12.
+  return packageManager?.split("+")[0] ?? "pnpm@12";
 }
 
 /** @param {string[]} args */

@@ -43,7 +43,7 @@ for service in services/*/src/main.ts; do echo 'if (!process.argv.includes("--he
 git commit --quiet --all --message "a release that refuses to start"
 git tag v3
 git checkout --quiet v2
-npx -y pnpm@12 install --frozen-lockfile >/dev/null
+npx -y pnpm@12.21.0 install --frozen-lockfile >/dev/null
 
 mkdir -p /etc/quantum
 cp ops/systemd/env/*.env /etc/quantum/
