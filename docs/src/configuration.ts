@@ -100,10 +100,10 @@ function variables(shape: Readonly<Record<string, unknown>>): string {
   );
 }
 
-/** What the service says to a wrong value, without "is needed". */
+/** The rule that the service reports for an invalid value. */
 function ruleOf(type: z.ZodType): string {
   const message = type.safeParse(NO_VALUE).error?.issues[0]?.message ?? "";
-  return message.replace(/,? (is|are) needed/, "").replace(`to ${Number.MAX_SAFE_INTEGER}`, "up");
+  return message.replace(/^must be /, "").replace(`to ${Number.MAX_SAFE_INTEGER}`, "up");
 }
 
 function refusal(source: ConfigSource<z.ZodObject>, env: Readonly<Record<string, string>>): [string, string] {

@@ -79,7 +79,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
       new_sl_proposed: "the proposal's, or empty",
       R_net: "the proposal's, or empty",
       decision: "issuers answer EXECUTE only; the others have their result already",
-      reason_codes: "comma list of [reasons](reasons.md)",
+      reason_codes: "comma-separated list of [reasons](reasons.md)",
       steps:
         'list of `{"step", "type": "market_reduce_only", "side": "close", "pct"}`; `pct` of the position, 0 to 100',
       close_qty: "always `0.0`",

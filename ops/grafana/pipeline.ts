@@ -125,7 +125,7 @@ export const pipeline: DashboardSource = {
         {
           kind: "heatmap",
           title: "wait_ms of permitted plans",
-          description: "From publication to verdict, by Redis's clock.",
+          description: "Time from publication to verdict, by Redis's clock.",
           unit: "ms",
           queries: [
             {

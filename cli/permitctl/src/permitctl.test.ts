@@ -57,10 +57,10 @@ describe("explain", () => {
   const EXPECTED: Record<keyof Outcomes, { stages: string[]; conclusion: RegExp }> = {
     EXECUTED: {
       stages: ["open", "governor", "p33", "verdict", "claim", "result"],
-      conclusion: /^Executed: every permit was there after \d+ ms, and order \d+ closed 0\.046\.$/,
+      conclusion: /^Executed: every permit had arrived after \d+ ms, and order \d+ closed 0\.046\.$/,
     },
     SKIP: { stages: ["open", "result"], conclusion: /^Skipped: .* \(action_hold\); nothing was spent/ },
-    ERROR: { stages: ["open", "result"], conclusion: /^Refused as an error: .*unknown_action_PARTIAL_80/ },
+    ERROR: { stages: ["open", "result"], conclusion: /^Ended as an error: .*unknown_action_PARTIAL_80/ },
     "BLOCKED, the kill switch is on": {
       stages: ["open", "result"],
       conclusion: /^Blocked: the kill switch is on.*nothing was sent\.$/,
@@ -71,7 +71,7 @@ describe("explain", () => {
     },
     "BLOCKED, an issuer denies": {
       stages: ["open", "p33", "result"],
-      conclusion: /^Blocked after \d+ ms: p33 refused: .*\(reconcile_required_qty_mismatch\)/,
+      conclusion: /^Blocked after \d+ ms: p33 denied: .*\(reconcile_required_qty_mismatch\)/,
     },
     REJECTED: {
       stages: ["open", "governor", "p33", "verdict", "claim", "result"],
@@ -80,7 +80,7 @@ describe("explain", () => {
     NOT_PLACED: {
       stages: ["open", "governor", "p33", "verdict", "claim", "result"],
       conclusion:
-        /^Not placed: .*\(rate_limited\); the permits are spent, and it was claimed: the plan never opens again/,
+        /^Not placed: .*\(rate_limited\); the permits are spent, and the order was claimed: the plan never opens again/,
     },
     UNKNOWN: {
       stages: ["open", "governor", "p33", "verdict", "claim", "doubt"],
@@ -88,7 +88,7 @@ describe("explain", () => {
     },
     DRY_RUN: {
       stages: ["open", "governor", "p33", "verdict", "result"],
-      conclusion: /^A dry run: every permit was there after \d+ ms/,
+      conclusion: /^Dry run: every permit had arrived after \d+ ms/,
     },
   };
 
@@ -115,7 +115,7 @@ describe("explain", () => {
     const { stdout } = await permitctl("explain", plans["BLOCKED, an issuer denies"]);
     expect(stdout).toMatch(/^plan [0-9a-f]{16} XRPUSDT: BLOCKED\n/);
     expect(stdout).toMatch(/\d+ ms +\(\+\d+\) +p33 +denied: reconcile_required_qty_mismatch\n/);
-    expect(stdout).toContain("\nLook at p33_exchange_position_amt");
+    expect(stdout).toContain("\nCheck: compare p33_exchange_position_amt");
     expect(stdout).not.toContain("\x1b");
     expect(await permitctl("explain", "0000000000000000")).toMatchObject({ code: 1, stdout: "" });
     expect((await permitctl("explain", "67E6")).code).toBe(2);
@@ -225,18 +225,18 @@ describe("verify", () => {
     await writeFile(envFile, "APPLY_PERMIT_WAIT_MS=900\nAPPLY_PERMIT_STEP_MS=100\n");
     const other = await permitctl("verify", "--env-file", envFile);
     expect(other.code).toBe(1);
-    expect(other.stdout).toMatch(/^FAIL configuration: .*the newest plan was given 2500 ms$/m);
+    expect(other.stdout).toMatch(/^FAIL configuration: .*the newest plan had 2500 ms$/m);
   });
 });
 
 describe("what changes something", () => {
-  it("asks for --yes and --reason where nobody can be asked, and changes nothing without", async () => {
+  it("asks for --yes and --reason without a terminal, and changes nothing without them", async () => {
     const { client, keys } = pipeline.rig;
     const audited = await client.xlen(keys.streams.operatorAudit);
     const answer = await permitctl("kill", "on", "--yes");
     expect(answer).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("--yes and --reason TEXT are needed"),
+      stderr: expect.stringContaining("--yes and --reason TEXT are required"),
     });
     expect(await client.exists(keys.killSwitch)).toBe(0);
     expect(await client.xlen(keys.streams.operatorAudit)).toBe(audited);

@@ -230,7 +230,7 @@ describe("exit codes", () => {
     await redis.del(keys.streams.plan);
     expect(refused).toMatchObject({
       code: 1,
-      stderr: `permitctl: ${keys.streams.plan} is a string, but a stream is needed: rename or delete it\n`,
+      stderr: `permitctl: ${keys.streams.plan} is a string but must be a stream: rename or delete it\n`,
     });
   });
 

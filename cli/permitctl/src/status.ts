@@ -26,7 +26,7 @@ export function renderStatus(status: Status): Line[] {
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
     spans`kill switch   ${killSwitch.on ? bad(`ON (${killSwitch.value})`) : good("off")}`,
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
-    spans`exchange      ${status.pauses.length === 0 ? good("wants no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
+    spans`exchange      ${status.pauses.length === 0 ? good("no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
     spans`in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
     spans`dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
@@ -55,7 +55,7 @@ export function disarmText({ reason, context, atMs }: Disarm, nowMs: number): st
 }
 
 export function pauseText({ scope, leftMs, reason }: ExchangePause): string {
-  return `wants no ${scope} for ${duration(leftMs)}: ${reason}`;
+  return `accepts no ${scope} for ${duration(leftMs)}: ${reason}`;
 }
 
 function serviceTable(services: readonly Service[]): string[] {

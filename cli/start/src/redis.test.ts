@@ -22,7 +22,7 @@ describe("a Redis of the caller's", () => {
     const cluster = await givenServer({ "cluster-enabled": "yes" });
     await expect(useRedis(cluster.url)).rejects.toThrow("redis_mode is cluster");
     const replica = await givenServer({ replicaof: `127.0.0.1 ${port}` });
-    await expect(useRedis(replica.url)).rejects.toThrow("role is slave: a master is needed");
+    await expect(useRedis(replica.url)).rejects.toThrow("role is slave, must be master");
     const locked = await givenServer({ requirepass: "right" });
     await expect(useRedis(locked.url)).rejects.toThrow("NOAUTH Authentication required.");
   });

@@ -7,7 +7,7 @@ const SHOWN_DECIMALS = 4;
 interface Waited {
   planId: string;
   symbol: string;
-  /** From publication to verdict, by Redis's clock. */
+  /** Time from publication to verdict, by Redis's clock. */
   waitMs: number;
 }
 

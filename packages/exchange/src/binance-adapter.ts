@@ -61,7 +61,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   }
   if (!(timeoutMs > 0 && timeoutMs < recvWindowMs)) {
     throw new RangeError(
-      `timeoutMs=${timeoutMs}: must be below recvWindowMs=${recvWindowMs}, or an answer given in time is missed`,
+      `timeoutMs=${timeoutMs}: must be below recvWindowMs=${recvWindowMs}, or answers that arrive in time would be missed`,
     );
   }
   const client = new BinanceClient(parseVenue(options.baseUrl), options, timeoutMs, recvWindowMs);

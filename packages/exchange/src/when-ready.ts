@@ -36,7 +36,5 @@ export async function whenReady(
       while (exchange.pause("requests") !== undefined) await delay(RETRY_MS);
     }
   }
-  throw new Error(
-    "the account is in hedge mode: one position a symbol is needed (positionSide/dual = false)",
-  );
+  throw new Error("the account is in hedge mode, must be in one-way mode (positionSide/dual = false)");
 }

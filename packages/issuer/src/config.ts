@@ -28,8 +28,11 @@ export function issuerConfig({
       ...commonVariables,
       [portVariable]: port("port of /healthz, /readyz and /metrics", fixed),
       [`${prefix}LOG_LEVEL`]: logLevel(),
-      SYMBOLS: symbols("symbols that metrics tell apart; every other is labelled `other`", "BTCUSDT"),
-      BINANCE_BASE_URL: optionalText("the venue; needed only to allow the simulation below"),
+      SYMBOLS: symbols(
+        "symbols with a metric label of their own; all others are labelled `other`",
+        "BTCUSDT",
+      ),
+      BINANCE_BASE_URL: optionalText("the venue; needed only for the simulation variables below"),
       ...simulationVariables(`${prefix}SIM`),
     }),
     ownPrefixes: envPrefixes,

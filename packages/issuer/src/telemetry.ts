@@ -86,7 +86,7 @@ export function observeIssuer(
         );
       },
       unneeded: ({ plan: { plan_id: plan, symbol }, issued }) =>
-        log.debug({ plan, symbol, issued: issued.kind }, "plan had its answer, or has ended"),
+        log.debug({ plan, symbol, issued: issued.kind }, "plan was answered before, or has ended"),
     },
   });
   const settled = new Counter({
@@ -96,7 +96,7 @@ export function observeIssuer(
     registers: [registry],
   });
   handlers.on("dropped", ({ plan: { plan_id: plan, symbol } }) =>
-    log.warn({ plan, symbol }, "simulation: plan gets no answer"),
+    log.warn({ plan, symbol }, "simulation: the plan gets no answer"),
   );
   handlers.on("settled", ({ result: { plan_id: plan, symbol }, before, tookMs }) => {
     settled.inc({ symbol: labelOf(symbol) });

@@ -31,16 +31,16 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
   const why = meaning === undefined ? reason : `${meaning.meaning} (${reason})`;
   const waitMs = record.wait_ms ?? result["wait_ms"] ?? history.executes.at(-1)?.fields["wait_ms"];
   const waited = waitMs === undefined ? "" : ` after ${waitMs} ms`;
-  const permitted = `every permit was there${waited}`;
+  const permitted = `every permit had arrived${waited}`;
   const sentences: Record<string, string> = {
     SKIP: `Skipped: ${why}; ${SAFE}.`,
-    ERROR: `Refused as an error: ${why}; ${SAFE}.`,
+    ERROR: `Ended as an error: ${why}; ${SAFE}.`,
     BLOCKED: `Blocked${waited}: ${denialText(reason, denial) ?? why}; ${SAFE}.`,
-    DRY_RUN: `A dry run: ${permitted} and was spent, and this mode places no order.`,
+    DRY_RUN: `Dry run: ${permitted} and was spent; this mode places no order.`,
     WAITING: waitingText(history, nowMs),
     PERMITTED: `Permitted: ${permitted} and was spent; the executor has not claimed the order yet.`,
-    SENT: `Under way: order ${order.client_order_id} is claimed, and its answer is not recorded yet.`,
-    UNKNOWN: `In doubt: the exchange's answer to order ${order.client_order_id} was ambiguous (${reason}); the symbol is blocked until the exchange's own records settle it${statedText(order)}, and nothing is sent again.`,
+    SENT: `In progress: order ${order.client_order_id} is claimed, and its answer is not recorded yet.`,
+    UNKNOWN: `In doubt: the exchange's answer to order ${order.client_order_id} was ambiguous (${reason}). The symbol is blocked until the exchange's records settle the order${statedText(order)}; nothing is sent again.`,
     EXECUTED: `Executed: ${permitted}, and order ${word("order_id") || word("client_order_id")} closed ${word("executed_qty")}${order.detail === "stated_by_operator" ? ", as an operator stated" : ""}${correctedText(order)}.`,
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
     NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order, record)}.`,
@@ -66,7 +66,7 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
 function statedText({ stated_outcome: outcome, stated_qty: quantity }: OrderTexts): string {
   if (outcome === undefined) return "";
   const what = [outcome, quantity].filter(Boolean).join(" ");
-  return `, or until the exchange denies it once more: an operator stated ${what}`;
+  return `, or until the exchange once more reports no such order: an operator stated ${what}`;
 }
 
 /** Its order was denied by everything the exchange said, and showed up later. */
@@ -78,9 +78,9 @@ function correctedText({ corrected_at_ms: correctedAt, result_id: corrects }: Or
 /** A claim recorded a client order id: the plan was perhaps sent, and stays closed whatever evidence says. */
 function againText(order: OrderTexts, record: PlanTexts): string {
   if ((order.client_order_id ?? record.client_order_id) !== undefined)
-    return "it was claimed: the plan never opens again";
+    return "the order was claimed: the plan never opens again";
   if (order.state === undefined)
-    return "its order key is gone: for 7 days the spent permits alone keep the plan closed";
+    return "the order key is gone: only the record of spent permits keeps the plan closed, for 7 days";
   return "nothing was sent: the plan may open again";
 }
 
@@ -89,20 +89,20 @@ function denialText(reason: string, detail: string): string | undefined {
   const issuer = /^(.+)_permit_denied$/.exec(reason)?.[1];
   if (issuer === undefined) return undefined;
   const meaning = meaningOf(detail)?.meaning;
-  return `${issuer} refused: ${meaning === undefined ? detail : `${meaning} (${detail})`}`;
+  return `${issuer} denied: ${meaning === undefined ? detail : `${meaning} (${detail})`}`;
 }
 
 /** A plan of the Python apply-layer, whose results name no outcome, or one whose record and result are gone. */
 function unknownText(opened: Fields, result: Fields): string {
   const { decision, executed, error = "" } = result;
   if (decision === undefined)
-    return `Published with decision ${opened["decision"] ?? "?"}; no record and no result tell how it ended.`;
-  return `Its result says decision=${decision}, executed=${executed}${error === "" ? "" : `, error=${error}`}; it names no outcome.`;
+    return `Published with decision ${opened["decision"] ?? "?"}; neither record nor result shows how it ended.`;
+  return `Its result has decision=${decision}, executed=${executed}${error === "" ? "" : `, error=${error}`}; it has no outcome.`;
 }
 
 function waitingText({ record }: PlanHistory, nowMs: number): string {
   const lacking = ISSUERS.filter((issuer) => record[`${issuer}_verdict`] === undefined).join(" and ");
   const leftMs = Number(record.deadline_ms) - nowMs;
-  if (leftMs >= 0) return `Waiting for ${lacking}, ${leftMs} ms more.`;
-  return `Waiting although its deadline passed ${-leftMs} ms ago: no apply-layer is at work.`;
+  if (leftMs >= 0) return `Waiting for ${lacking}, ${leftMs} ms left.`;
+  return `Still waiting although its deadline passed ${-leftMs} ms ago: no apply-layer is running.`;
 }

@@ -43,7 +43,7 @@ describe("a plan of which little is known", () => {
       },
     ]);
     expect(conclude(python, OPENED_MS).sentence).toBe(
-      "Its result says decision=EXECUTE, executed=True; it names no outcome.",
+      "Its result has decision=EXECUTE, executed=True; it has no outcome.",
     );
   });
 
@@ -53,7 +53,7 @@ describe("a plan of which little is known", () => {
     expect(attempt?.stages).toContainEqual(
       expect.objectContaining({
         stage: "p26",
-        text: "granted, by a bare permit: no attempt, no quantity, no cap",
+        text: "granted by a bare permit, without attempt, quantity or cap",
       }),
     );
   });
@@ -78,7 +78,7 @@ describe("a plan of which little is known", () => {
     const [attempt] = timelineOf(history({ record }));
     expect(attempt?.stages.map(({ stage, sinceOpenMs, text }) => [stage, sinceOpenMs, text])).toEqual([
       ["open", 0, "CLOSE_FULL, mode paper"],
-      ["governor", 1200, "granted, by a key without a wake-up"],
+      ["governor", 1200, "granted by a key, without a wake-up"],
       ["result", 1200, "BLOCKED, missing_p33"],
     ]);
   });
@@ -100,7 +100,7 @@ describe("a plan of which little is known", () => {
       stage: "operator",
       text: "ann@desk stated that it ended EXECUTED 0.1",
     });
-    expect(conclude(doubted, OPENED_MS).sentence).toContain("an operator stated EXECUTED 0.1, and nothing");
+    expect(conclude(doubted, OPENED_MS).sentence).toContain("an operator stated EXECUTED 0.1; nothing");
     const ended = { ...order, state: "EXECUTED", executed_qty: "0.1", detail: "stated_by_operator" };
     expect(conclude(history({ order: ended }), OPENED_MS).sentence).toMatch(
       /order qp-1 closed 0\.1, as an operator stated\.$/,
@@ -144,7 +144,7 @@ describe("a plan of which little is known", () => {
     const unplaced = { ...refused, ...claimed, state: "UNPLACED" };
     expect(sentenceOf({ record, order: unplaced })).toMatch(/^Not placed: .*never opens again/);
     expect(sentenceOf({ record: { ...record, ...claimed } })).toContain("never opens again");
-    expect(sentenceOf({ record })).toContain("the spent permits alone keep the plan closed");
+    expect(sentenceOf({ record })).toContain("only the record of spent permits keeps the plan closed");
   });
 
   it("waits in a later attempt, whatever became of the order of an earlier one", () => {
@@ -153,8 +153,8 @@ describe("a plan of which little is known", () => {
       record: { ...record, p33_verdict: "granted" },
       order: { state: "NOT_PLACED", attempt: opened.id },
     };
-    expect(conclude(history(parts), OPENED_MS).sentence).toBe("Waiting for governor, 500 ms more.");
-    expect(conclude(history(parts), OPENED_MS + 600).sentence).toContain("no apply-layer is at work");
+    expect(conclude(history(parts), OPENED_MS).sentence).toBe("Waiting for governor, 500 ms left.");
+    expect(conclude(history(parts), OPENED_MS + 600).sentence).toContain("no apply-layer is running");
   });
 });
 

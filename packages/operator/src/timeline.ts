@@ -134,8 +134,8 @@ function recordStages(record: PlanTexts): Bare[] {
           `${issuer}_seen_ms`,
           issuer,
           record[`${issuer}_reason`] === "bare_permit"
-            ? `${verdict}, by a bare permit: no attempt, no quantity, no cap`
-            : `${verdict}, by a key without a wake-up`,
+            ? `${verdict} by a bare permit, without attempt, quantity or cap`
+            : `${verdict} by a key, without a wake-up`,
         ),
       ];
     }),

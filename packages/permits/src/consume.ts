@@ -10,7 +10,7 @@ export type Verdict =
       kind: "ok";
       planId: string;
       symbol: string;
-      /** From publication to verdict, by Redis's clock. */
+      /** Time from publication to verdict, by Redis's clock. */
       waitMs: number;
       /** Decimal text, as P3.3 wrote it. */
       safeQty: string;

@@ -27,7 +27,7 @@ const CLUSTER = refused("server", "a Redis Cluster is not supported: name a stan
 const BY_CODE: ReadonlyMap<string, RedisDisposition> = new Map([
   ["NOAUTH", refused("credentials", "Redis wants a password: give it in the URL")],
   ["WRONGPASS", refused("credentials", "Redis does not accept this user or password")],
-  ["NOPERM", refused("rights", "this Redis user lacks a right that is needed")],
+  ["NOPERM", refused("rights", "this Redis user lacks a required right")],
   ["DENIED", refused("server", "Redis runs in protected mode and takes local connections only")],
   ["MOVED", CLUSTER],
   ["ASK", CLUSTER],
@@ -53,7 +53,7 @@ const BY_TEXT: readonly (readonly [RegExp, RedisDisposition])[] = [
   [/cluster support disabled/i, { kind: "command" }],
   [/ERR invalid password/i, refused("credentials", "Redis does not accept this password")],
   [/max number of clients/i, passes("Redis has reached its limit of clients")],
-  [/^ERR unknown command/i, refused("server", "this Redis does not know a command that is needed")],
+  [/^ERR unknown command/i, refused("server", "this Redis does not know a required command")],
   [
     /Protocol error, got/i,
     refused("address", "what answers there does not speak Redis's protocol (a TLS port needs rediss://)"),

@@ -66,16 +66,14 @@ describe("the facts of a Redis", () => {
     const replica = await givenServer({ config: { replicaof: `127.0.0.1 ${server.port}` } });
     const facts = await readFacts(replica.client);
     expect(unusable(facts)).toEqual([]);
-    expect(waitsFor(facts)).toBe("role is slave: a master is needed");
+    expect(waitsFor(facts)).toBe("role is slave, must be master");
     await replica.client.replicaof("NO", "ONE");
     expect(waitsFor(await readFacts(replica.client))).toBeUndefined();
   });
 
   it("tell a cluster's node, which is not waited for", async () => {
     const { client } = await givenServer({ config: { "cluster-enabled": "yes" } });
-    expect(unusable(await readFacts(client))).toEqual([
-      "redis_mode is cluster: a standalone Redis is needed",
-    ]);
+    expect(unusable(await readFacts(client))).toEqual(["redis_mode is cluster, must be standalone"]);
   });
 
   it("are unknown, not guessed, where the user may not read them", async () => {

@@ -81,17 +81,17 @@ async function ifOffered<T>(reply: Promise<T>): Promise<T | undefined> {
 export function unusable(facts: RedisFacts): string[] {
   const problems: string[] = [];
   if (!(Number(facts.version.split(".")[0]) >= OLDEST_MAJOR)) {
-    problems.push(`redis_version is ${facts.version}: ${OLDEST_MAJOR}.0 or newer is needed`);
+    problems.push(`redis_version is ${facts.version}, must be ${OLDEST_MAJOR}.0 or newer`);
   }
   if (facts.mode !== "standalone") {
-    problems.push(`redis_mode is ${facts.mode}: a standalone Redis is needed`);
+    problems.push(`redis_mode is ${facts.mode}, must be standalone`);
   }
   return problems;
 }
 
 /** A replica refuses every write, but a failover may make it a master. @returns what is waited for, or undefined */
 export function waitsFor({ role }: RedisFacts): string | undefined {
-  return role === "master" ? undefined : `role is ${role}: a master is needed`;
+  return role === "master" ? undefined : `role is ${role}, must be master`;
 }
 
 /** What a service does without, in a sentence each. */

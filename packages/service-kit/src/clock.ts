@@ -8,7 +8,7 @@ import { Gauge, type Registry } from "prom-client";
 export function observeClock(clock: RedisClock, registry: Registry): () => string[] {
   new Gauge({
     name: "quantum_clock_offset_seconds",
-    help: "By how much this service's clock is ahead of Redis's, negative if it is behind",
+    help: "How far this service's clock is ahead of Redis's; negative if it is behind",
     registers: [registry],
     collect() {
       if (clock.offsetMs !== undefined) this.set(clock.offsetMs / 1000);

@@ -72,10 +72,10 @@ describe("readConfig", () => {
       violations({ GOV_MAX: "11", GOV_RATE: "2", GOV_ENABLE: "maybe", GOV_MODE: "live", GOV_TYPO_HERE: "1" }),
     ).toEqual([
       "GOV_TYPO_HERE is not a variable of this service",
-      'GOV_MAX="11": a whole number from 1 to 10 is needed',
-      'GOV_RATE="2": a number from 0 to 1 is needed',
-      'GOV_ENABLE="maybe": true or false is needed',
-      'GOV_MODE="live": one of dry_run, testnet is needed',
+      'GOV_MAX="11": must be a whole number from 1 to 10',
+      'GOV_RATE="2": must be a number from 0 to 1',
+      'GOV_ENABLE="maybe": must be true or false',
+      'GOV_MODE="live": must be one of dry_run, testnet',
     ]);
   });
 
@@ -116,7 +116,7 @@ describe("readConfig", () => {
       "GOV_MAX must be below GOV_RATE",
     ]);
     expect(violations({ GOV_MAX: "0" }, related)).toEqual([
-      'GOV_MAX="0": a whole number from 1 to 10 is needed',
+      'GOV_MAX="0": must be a whole number from 1 to 10',
     ]);
   });
 });

@@ -21,7 +21,7 @@ export class ConfigError extends Error {
   readonly violations: readonly string[];
 
   constructor(violations: readonly string[]) {
-    super(`the configuration is refused:\n${violations.map((violation) => `  - ${violation}`).join("\n")}`);
+    super(`invalid configuration:\n${violations.map((violation) => `  - ${violation}`).join("\n")}`);
     this.violations = violations;
   }
 }
@@ -99,7 +99,7 @@ export const text = (meaning: string, fallback?: string) =>
 export const optionalText = (meaning: string) => z.string().optional().describe(meaning);
 
 export function integer(meaning: string, fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) {
-  const rule = `a whole number from ${min} to ${max} is needed`;
+  const rule = `must be a whole number from ${min} to ${max}`;
   return z
     .string()
     .default(String(fallback))
@@ -113,7 +113,7 @@ export function integer(meaning: string, fallback: number, { min = 0, max = Numb
 }
 
 export function number(meaning: string, fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) {
-  const rule = `a number from ${min} to ${max} is needed`;
+  const rule = `must be a number from ${min} to ${max}`;
   return z
     .string()
     .default(String(fallback))
@@ -139,19 +139,14 @@ export function flag(meaning: string, fallback: boolean) {
     .transform((value, context) => {
       const parsed = FLAGS.get(value.trim().toLowerCase());
       if (parsed !== undefined) return parsed;
-      context.addIssue({ code: "custom", message: "true or false is needed" });
+      context.addIssue({ code: "custom", message: "must be true or false" });
       return z.NEVER;
     })
     .describe(`${meaning} [${fallback}]`);
 }
 
 /** Split on commas and trimmed. */
-export function list(
-  meaning: string,
-  fallback: string,
-  item = /^\S+$/,
-  itemRule = "names without blanks are needed",
-) {
+export function list(meaning: string, fallback: string, item = /^\S+$/, itemRule = "names without blanks") {
   return z
     .string()
     .default(fallback)
@@ -162,14 +157,14 @@ export function list(
         .filter((part) => part !== "");
       // Only a list that is empty by default may be empty.
       if ((items.length > 0 || fallback === "") && items.every((part) => item.test(part))) return items;
-      context.addIssue({ code: "custom", message: `a comma list of ${itemRule}` });
+      context.addIssue({ code: "custom", message: `must be a comma-separated list of ${itemRule}` });
       return z.NEVER;
     })
     .describe(`${meaning} [${fallback}]`);
 }
 
 export const symbols = (meaning: string, fallback: string) =>
-  list(meaning, fallback, /^[A-Z0-9_]{2,32}$/, "upper-case symbols is needed");
+  list(meaning, fallback, /^[A-Z0-9_]{2,32}$/, "upper-case symbols");
 
 export function choice<const Values extends readonly [string, ...string[]]>(
   meaning: string,
@@ -177,7 +172,7 @@ export function choice<const Values extends readonly [string, ...string[]]>(
   fallback: Values[number],
 ) {
   return z
-    .enum(values, `one of ${values.join(", ")} is needed`)
+    .enum(values, `must be one of ${values.join(", ")}`)
     .default(fallback as never)
     .describe(`${meaning}: ${values.join(", ")} [${fallback}]`);
 }
@@ -201,13 +196,13 @@ export const logLevel = () =>
     .transform((value, context) => {
       const level = LEVELS[value.trim().toUpperCase()];
       if (level !== undefined) return level;
-      context.addIssue({ code: "custom", message: `one of ${Object.keys(LEVELS).join(", ")} is needed` });
+      context.addIssue({ code: "custom", message: `must be one of ${Object.keys(LEVELS).join(", ")}` });
       return z.NEVER;
     })
     .describe("log level [INFO]");
 
 export const port = (meaning: string, fallback: number) =>
-  integer(`${meaning}; 0 takes a free one`, fallback, { max: 65_535 });
+  integer(`${meaning}; 0 picks a free one`, fallback, { max: 65_535 });
 
 /** For a path that is no number, ioredis takes database 0; and what it does not know behind a `?`, for nothing. */
 function isRedisUrl(value: string): boolean {
@@ -225,9 +220,9 @@ function isRedisUrl(value: string): boolean {
 export const redisVariables = {
   REDIS_URL: z
     .string()
-    .refine(isRedisUrl, "a URL like redis://host:port/db is needed")
+    .refine(isRedisUrl, "must be a URL such as redis://host:port/db")
     .optional()
-    .describe("redis://host:port/db; wins over the three below"),
+    .describe("redis://host:port/db; takes precedence over the three below"),
   REDIS_HOST: text("Redis host", "localhost"),
   REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
   REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
@@ -235,12 +230,12 @@ export const redisVariables = {
 
 /** What every service takes. */
 export const commonVariables = {
-  HTTP_HOST: text("address that /healthz, /readyz and /metrics bind to", "127.0.0.1"),
+  HTTP_HOST: text("address on which /healthz, /readyz and /metrics listen", "127.0.0.1"),
   INSTANCE: z
     .string()
-    .refine((name) => !PYTHON_CONSUMER.test(name), "a name is needed that no Python service gives itself")
+    .refine((name) => !PYTHON_CONSUMER.test(name), "must not look like a Python service's consumer name")
     .optional()
-    .describe("consumer name, unique for each replica and stable over restarts [<service>@<host>:<port>]"),
+    .describe("consumer name, unique per replica and stable across restarts [<service>@<host>:<port>]"),
 };
 
 export interface RedisConfig {

@@ -95,7 +95,7 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
     log.warn({ scope, ...pause }, "the exchange asks for a pause");
     untold.set(scope, pause);
     // Told again with the next read.
-    tell(scope).catch((error: unknown) => log.error({ err: error }, "failed to tell Redis of a pause"));
+    tell(scope).catch((error: unknown) => log.error({ err: error }, "failed to write a pause to Redis"));
   };
   await read();
   let reading = false;
@@ -131,7 +131,7 @@ export function observeExchange({ endpoints, pauses, registry, log }: Observed) 
   const registers = [registry];
   new Gauge({
     name: "quantum_exchange_pause_seconds",
-    help: "How much longer the exchange wants no requests, or no orders; 0 without a pause",
+    help: "How much longer the exchange accepts no requests, or no orders; 0 without a pause",
     labelNames: ["scope"],
     registers,
     collect() {
@@ -140,7 +140,7 @@ export function observeExchange({ endpoints, pauses, registry, log }: Observed) 
   });
   const unreadable = new Counter({
     name: "quantum_exchange_unreadable_rows_total",
-    help: "Rows of the exchange's answers that could not be read: nothing is known of their symbols",
+    help: "Rows of the exchange's answers that could not be read, so the state of their symbols is unknown",
     labelNames: ["endpoint"],
     registers,
   });
@@ -154,7 +154,7 @@ export function observeExchange({ endpoints, pauses, registry, log }: Observed) 
     if (told.size < TOLD_MAX) told.add(which);
     log.warn(
       row,
-      `a row of ${row.endpoint} cannot be read: nothing is known of ${row.symbol ?? "its symbol"}`,
+      `a row of ${row.endpoint} cannot be read: the state of ${row.symbol ?? "its symbol"} is unknown`,
     );
   };
 }

@@ -11,7 +11,7 @@ export function createLog(options: LoggerOptions, registry: Registry): Logger {
     createLogOutput({
       dropped: () => dropped.inc(),
       resumed: (count) =>
-        log.warn({ dropped: count }, `${count} log lines dropped: nobody read this output for a while`),
+        log.warn({ dropped: count }, `${count} log lines dropped: this output was not read for a while`),
     }),
   );
   return log;
@@ -20,7 +20,7 @@ export function createLog(options: LoggerOptions, registry: Registry): Logger {
 export function countDropped(registry: Registry): Counter {
   return new Counter({
     name: "quantum_log_lines_dropped_total",
-    help: "Log lines dropped because stdout took none: its reader stands still, or its disk is full",
+    help: "Log lines dropped because stdout was blocked: its reader is stuck, or its disk is full",
     registers: [registry],
   });
 }

@@ -5,7 +5,7 @@ import type { Readiness } from "./http.ts";
 export function observeReadiness(readiness: Readiness, registry: Registry): void {
   new Gauge({
     name: "quantum_ready",
-    help: "1 if /readyz names no problem: the work of this service moves, or there is none",
+    help: "1 if /readyz names no problem: the service makes progress, or has no work",
     registers: [registry],
     async collect() {
       this.set((await readiness()).length === 0 ? 1 : 0);

@@ -44,7 +44,7 @@ describe("a service is not ready", () => {
       await (type === "list" ? redis.set(key, "not yours") : redis.lpush(key, "not yours"));
       const { status, body } = await get(`${url}/readyz`);
       expect(status).toBe(503);
-      expect(body).toContain(`${key} is a list, but a ${type} is needed`);
+      expect(body).toContain(`${key} is a list but must be a ${type}`);
       expect(body).not.toContain("Redis refuses a write");
     }
     await redis.del(...types.map(([key]) => key));

@@ -63,7 +63,7 @@ function wrongTypes(actual: readonly unknown[], keys: Keys): string[] {
   return typesOfKeys(keys).flatMap(([key, type], index) => {
     const found = actual[index];
     if (typeof found !== "string" || found === "none" || found === type) return [];
-    return [`${key} is a ${found}, but a ${type} is needed: rename or delete it`];
+    return [`${key} is a ${found} but must be a ${type}: rename or delete it`];
   });
 }
 

@@ -22,14 +22,17 @@ export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry)
       () => 0,
     ),
   );
-  gauge("quantum_redis_durable", "1 if Redis forgets nothing that it acknowledged", async () =>
-    // The clock is judged at the start of each service, by bounds of its own.
-    notDurable(await readFacts(redis)).length === 0 ? 1 : 0,
+  gauge(
+    "quantum_redis_durable",
+    "1 if Redis keeps everything that it has acknowledged, even over a crash",
+    async () =>
+      // The clock is judged at the start of each service, by bounds of its own.
+      notDurable(await readFacts(redis)).length === 0 ? 1 : 0,
   );
-  gauge("quantum_kill_switch_active", "1 if the operators' kill switch halts everything", async () =>
+  gauge("quantum_kill_switch_active", "1 if the operators' kill switch is on", async () =>
     (await readKillSwitch(redis, keys)).on ? 1 : 0,
   );
-  gauge("quantum_disarmed", "1 if the governor has disarmed everything", async () =>
+  gauge("quantum_disarmed", "1 if the governor has disarmed the pipeline", async () =>
     (await redis.exists(keys.disarm, keys.disarmOf(utcDay(redisNow(redis))))) > 0 ? 1 : 0,
   );
   gauge("quantum_dead_letters", "Entries in the dead-letter stream", () =>

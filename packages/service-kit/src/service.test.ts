@@ -229,12 +229,12 @@ describe("a service that starts", () => {
     expect(await service.exited).toEqual({ code: 2, signal: null });
     expect(service.stdout).toEqual([]);
     expect(service.stderr).toEqual([
-      "sample: the configuration is refused:",
+      "sample: invalid configuration:",
       "  - SAMPLE_SIZ is not a variable of this service; did you mean SAMPLE_SIZE?",
-      "  - REDIS_URL=(hidden): a URL like redis://host:port/db is needed",
-      '  - REDIS_PORT="66666": a whole number from 1 to 65535 is needed',
-      expect.stringMatching(/^ {2}- SAMPLE_LOG_LEVEL="loud": one of TRACE, .* is needed$/),
-      '  - SAMPLE_SIZE="ten": a whole number from 1 to 9 is needed',
+      "  - REDIS_URL=(hidden): must be a URL such as redis://host:port/db",
+      '  - REDIS_PORT="66666": must be a whole number from 1 to 65535',
+      expect.stringMatching(/^ {2}- SAMPLE_LOG_LEVEL="loud": must be one of TRACE, .*$/),
+      '  - SAMPLE_SIZE="ten": must be a whole number from 1 to 9',
     ]);
   });
 

@@ -19,7 +19,7 @@ export function simulationVariables<Prefix extends string>(prefix: Prefix) {
       if (range.fromMs <= range.toMs && range.toMs <= MAX_DELAY_MS) return range;
       context.addIssue({
         code: "custom",
-        message: `milliseconds as 300 or 200-900, at most ${MAX_DELAY_MS}, are needed`,
+        message: `must be milliseconds such as 300 or 200-900, at most ${MAX_DELAY_MS}`,
       });
       return z.NEVER;
     })

@@ -48,7 +48,7 @@ describe("a start that Redis refuses", () => {
     for (const right of ["-time", "-eval", "-mget", "-xgroup"]) {
       await redis.acl("SETUSER", "worker", "reset", "on", ">secret", "~*", "+@all", right);
       const said = await refusalOf({ REDIS_URL: `redis://worker:secret@127.0.0.1:${server.port}` });
-      expect(said).toContain("REDIS_URL: this Redis user lacks a right that is needed (NOPERM");
+      expect(said).toContain("REDIS_URL: this Redis user lacks a required right (NOPERM");
     }
   });
 
@@ -82,7 +82,7 @@ describe("a start that Redis refuses", () => {
   ])("does not take %s for database 0", async (url) => {
     const service = launch(SAMPLE, { REDIS_URL: url });
     expect(await service.exited).toEqual(REFUSED);
-    expect(service.stderr.join()).toContain("REDIS_URL=(hidden): a URL like redis://host:port/db is needed");
+    expect(service.stderr.join()).toContain("REDIS_URL=(hidden): must be a URL such as redis://host:port/db");
   });
 });
 
@@ -113,7 +113,7 @@ describe("a start that waits for Redis", () => {
     const replica = await givenRedis({ config: { replicaof: `127.0.0.1 ${server.port}` } });
     const service = launch(SAMPLE, { REDIS_URL: replica.server.url });
     expect(await service.log("waiting for Redis")).toMatchObject({
-      state: "role is slave: a master is needed",
+      state: "role is slave, must be master",
     });
     await replica.redis.replicaof("NO", "ONE");
     await service.ready();

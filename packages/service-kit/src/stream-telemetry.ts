@@ -26,19 +26,19 @@ export function observeConsumers(
   });
   const lost = new Counter({
     name: "quantum_stream_group_lost_total",
-    help: "Times the consumer group was found to be gone",
+    help: "Times the consumer group was found missing",
     labelNames,
     registers: [registry],
   });
   const reclaimed = new Counter({
     name: "quantum_stream_reclaimed_total",
-    help: "Pending entries taken over",
+    help: "Pending entries reclaimed from other consumers",
     labelNames,
     registers: [registry],
   });
   const deleted = new Counter({
     name: "quantum_stream_deleted_total",
-    help: "Entries that somebody deleted while they were pending",
+    help: "Entries that were deleted while they were pending",
     labelNames,
     registers: [registry],
   });
@@ -63,7 +63,7 @@ export function observeConsumers(
   );
   new Gauge({
     name: "quantum_stream_python_consumers",
-    help: "Consumers of a Python service that were given an entry in the last minute: two services of one role are at work",
+    help: "Consumers of a Python service that received an entry in the last minute: two services of one role are running",
     labelNames,
     registers: [registry],
     async collect() {
@@ -78,7 +78,7 @@ export function observeConsumers(
   });
   new Gauge({
     name: "quantum_stream_read_silence_seconds",
-    help: "How long no read has been answered; idle readers hear from Redis every five seconds",
+    help: "Time since the last answered read; an idle reader gets an answer every five seconds",
     labelNames,
     registers: [registry],
     collect() {
@@ -96,7 +96,7 @@ export function observeConsumers(
       if (disposition.kind === "retry")
         log.warn(
           { ...at, entry: entry.id, reason: disposition.reason, tookMs },
-          "entry left pending, it comes again",
+          "entry left pending, it will be delivered again",
         );
     });
     consumer.on("reclaimed", ({ count }) => {
@@ -109,7 +109,10 @@ export function observeConsumers(
     });
     consumer.on("deleted", ({ ids }) => {
       deleted.inc(labels, ids.length);
-      log.error({ ...at, entries: ids }, "entries were deleted while pending: they cannot be handled");
+      log.error(
+        { ...at, entries: ids },
+        "entries were deleted while they were pending and cannot be handled",
+      );
     });
     consumer.on("group", ({ created }) => {
       if (created) log.info(at, "consumer group created at 0");
@@ -118,7 +121,7 @@ export function observeConsumers(
       lost.inc(labels);
       log.error(
         at,
-        "consumer group lost: created again at 0; entries come again, what was decided stays decided",
+        "consumer group lost: created again at 0; entries are delivered again, and decided ones keep their decision",
       );
     });
     consumer.on("failed", ({ doing, error }) =>

@@ -50,8 +50,8 @@ describe("the apply-layer's configuration", () => {
       K_BLOCK_CRITICL: "0.9",
     });
     expect(said).toHaveLength(7);
-    expect(said).toContainEqual('APPLY_MODE="live": one of dry_run, testnet, paper is needed');
-    expect(said).toContainEqual('K_BLOCK_CRITICAL="1.1": a number from 0 to 1 is needed');
+    expect(said).toContainEqual('APPLY_MODE="live": must be one of dry_run, testnet, paper');
+    expect(said).toContainEqual('K_BLOCK_CRITICAL="1.1": must be a number from 0 to 1');
     expect(said).toContainEqual("APPLY_PERMIT_WAIT is not a variable of this service");
     expect(said).toContainEqual(
       "K_BLOCK_CRITICL is not a variable of this service; did you mean K_BLOCK_CRITICAL?",

@@ -27,27 +27,30 @@ const issuerNames = (meaning: string, fallback: string) =>
   list(
     meaning,
     fallback,
-    // quantum:permit:spent:* is the memory of spent permits, not an issuer's.
+    // quantum:permit:spent:* records spent permits; it is not an issuer's key.
     /^(?!spent$)[a-z][a-z0-9]*$/,
-    'lower-case issuer names other than "spent" is needed',
+    'lower-case issuer names other than "spent"',
   );
 
 const schema = z.object({
   ...commonVariables,
   ...redisVariables,
   APPLY_MODE: choice(
-    "what becomes of permitted plans: nothing, an order at the testnet, an order at exchange-sim",
+    "what a granted plan leads to: nothing, an order at the testnet, an order at exchange-sim",
     ["dry_run", "testnet", "paper"],
     "dry_run",
   ),
   SYMBOLS: symbols("symbols whose proposal hashes are polled", "BTCUSDT,ETHUSDT,SOLUSDT"),
   APPLY_ALLOWLIST: symbols("symbols whose plans may execute", "BTCUSDT"),
   APPLY_POLL_SEC: number("seconds between two polls of the proposal hashes", 5, { min: 0.1, max: 3600 }),
-  APPLY_DEDUPE_TTL_SEC: integer("seconds for which a plan id is taken", 21_600, { min: 1, max: MAX_SEC }),
+  APPLY_DEDUPE_TTL_SEC: integer("how long the same proposal counts as a duplicate, in s", 21_600, {
+    min: 1,
+    max: MAX_SEC,
+  }),
   K_BLOCK_CRITICAL: number("kill score from which plans that do not close are blocked", 0.8, { max: 1 }),
   K_BLOCK_WARNING: number("kill score from which plans that raise risk are blocked", 0.6, { max: 1 }),
   K_CRITICAL_BLOCKS_CLOSES: flag(
-    "the critical kill score blocks closes too, as the Python service did",
+    "the critical kill score also blocks closes, as in the Python service",
     false,
   ),
   APPLY_KILL_SWITCH: flag("block every plan of this service", false),
@@ -55,13 +58,17 @@ const schema = z.object({
     min: 1,
     max: WAIT_BUDGET_MAX_MS,
   }),
-  APPLY_PERMIT_STEP_MS: integer("how often keys are looked for that came without a wake-up, in ms", 100, {
-    min: 10,
-    max: WAIT_BUDGET_MAX_MS,
-  }),
-  APPLY_REQUIRED_PERMITS: issuerNames("issuers whose permits are required, all of them", ISSUERS.join()),
+  APPLY_PERMIT_STEP_MS: integer(
+    "interval of the poll for permits that were set without a wake-up, in ms",
+    100,
+    {
+      min: 10,
+      max: WAIT_BUDGET_MAX_MS,
+    },
+  ),
+  APPLY_REQUIRED_PERMITS: issuerNames("issuers whose permits every plan needs", ISSUERS.join()),
   APPLY_BARE_PERMITS: issuerNames(
-    'those of APPLY_REQUIRED_PERMITS whose permit is the bare text 1, written before the plan: no quantity, no cap; "" = none',
+    'those of APPLY_REQUIRED_PERMITS whose permit is the text 1, written before the plan, without quantity or cap; "" = none',
     "",
   ),
   APPLY_EXECUTE_TTL_MS: integer(
@@ -73,14 +80,14 @@ const schema = z.object({
     max: MAX_SEC,
   }),
   APPLY_BACKLOG_MAX: integer(
-    "entries that an issuer or the executor may be behind before new plans are blocked with backlog_full",
+    "how many entries an issuer or the executor may be behind; beyond it new plans are blocked with backlog_full",
     1_000,
     { min: 1 },
   ),
   APPLY_METRICS_PORT: port("port of /healthz, /readyz, /metrics and /plans", PORT),
   APPLY_LOG_LEVEL: logLevel(),
   BINANCE_BASE_URL: optionalText(
-    "the venue that the executor uses; with testnet mode simulated proposals are refused unless it is a simulated one",
+    "the executor's venue; in testnet mode simulated proposals are refused unless this is a simulated one",
   ),
 });
 
@@ -112,7 +119,7 @@ export const configSource: ConfigSource<typeof schema> = {
     for (const issuer of config.APPLY_BARE_PERMITS) {
       const named = `APPLY_BARE_PERMITS=${config.APPLY_BARE_PERMITS.join()}`;
       if ((ISSUERS as readonly string[]).includes(issuer))
-        broken.push(`${named} names ${issuer}: ours says yes or no, and to how much`);
+        broken.push(`${named} names ${issuer}, whose permit is JSON with a quantity or cap`);
       else if (!required.includes(issuer))
         broken.push(`${named} names ${issuer}, which APPLY_REQUIRED_PERMITS=${required.join()} does not`);
     }
@@ -130,7 +137,7 @@ export const configSource: ConfigSource<typeof schema> = {
   },
 };
 
-/** Orders would move money that is not simulated: only testnet mode, unless its venue is known to be a simulated one. */
+/** Whether orders would reach an exchange that is not simulated: testnet mode, unless its venue is a simulated one. */
 export function isRealVenue(config: Config): boolean {
   if (config.APPLY_MODE !== "testnet") return false;
   return config.BINANCE_BASE_URL === undefined || !parseVenue(config.BINANCE_BASE_URL).simulated;

@@ -13,7 +13,7 @@ export function addPlansRoute(http: FastifyInstance, redis: RedisClient, keys: K
   http.get<{ Params: { id: string } }>("/plans/:id", async (request, reply) => {
     const { id } = request.params;
     if (!/^[0-9a-f]{16}$/.test(id)) {
-      return reply.code(400).send({ error: "the id is no plan id: 16 lower-case hex digits are needed" });
+      return reply.code(400).send({ error: "the id is not a plan id, which has 16 lower-case hex digits" });
     }
     const key = keys.plan(id);
     const bytes = await redis.memory("USAGE", key, "SAMPLES", 0);

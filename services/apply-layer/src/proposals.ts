@@ -12,7 +12,7 @@ const SYMBOL = /^[A-Z0-9_]{2,32}$/;
 export function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
   const symbol = entry.fields["symbol"] ?? "";
   if (!SYMBOL.test(symbol))
-    return { dead: `symbol is ${JSON.stringify(symbol)}: an upper-case symbol is needed` };
+    return { dead: `symbol is ${JSON.stringify(symbol)}, must be an upper-case symbol` };
   const parsed = parseProposal(symbol, entry.fields);
   return parsed.ok ? { proposal: parsed.proposal } : { dead: parsed.problems.join("; ") };
 }

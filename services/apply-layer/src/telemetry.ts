@@ -53,7 +53,7 @@ export function observe(options: Options): void {
   });
   const refused = new Counter({
     name: "quantum_apply_refused_total",
-    help: "Plans that ended when they opened, without a wait, by reason",
+    help: "Plans that ended at once, without waiting for permits, by reason",
     labelNames: ["decision", "reason"],
     registers,
   });
@@ -61,12 +61,12 @@ export function observe(options: Options): void {
   refused.inc({ decision: "BLOCKED", reason: "backlog_full" }, 0);
   const duplicates = new Counter({
     name: "quantum_apply_dedupe_hits_total",
-    help: "Proposals whose plan id was taken",
+    help: "Proposals whose plan existed already",
     registers,
   });
   const executes = new Counter({
     name: "quantum_apply_execute_total",
-    help: "Steps of permitted plans that ended: success, error or dry_run",
+    help: "Steps of granted plans, by status: success, error or dry_run",
     labelNames: ["symbol", "step", "status"],
     registers,
   });
@@ -78,7 +78,7 @@ export function observe(options: Options): void {
   });
   const waitMs = new Histogram({
     name: "quantum_permit_wait_ms",
-    help: "From publication to verdict, by Redis's clock",
+    help: "Time from publication to verdict, by Redis's clock",
     labelNames: ["outcome"],
     buckets: WAIT_BUCKETS_MS,
     registers,
@@ -93,7 +93,7 @@ export function observe(options: Options): void {
   });
   const safeQty = new Gauge({
     name: "quantum_permit_safe_qty",
-    help: "Safe quantity of the last permitted plan",
+    help: "Safe quantity of the last granted plan",
     labelNames: ["symbol"],
     registers,
   });
@@ -139,7 +139,7 @@ export function observe(options: Options): void {
     );
   });
   events.on("badHash", ({ symbol, problem }) =>
-    log.warn({ symbol, problem }, `${symbol}: the proposal hash is no proposal`),
+    log.warn({ symbol, problem }, `${symbol}: the proposal hash does not hold a valid proposal`),
   );
   events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
   // The executor says so too; operators of the Python apply-layer, which placed the orders, count these lines here.

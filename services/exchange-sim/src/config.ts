@@ -7,11 +7,14 @@ const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("exchange-sim");
 export const configSource = {
   schema: z.object({
     ...commonVariables,
-    EXCHANGE_SIM_PORT: port("the venue's port, which also serves /sim, /healthz and /metrics", PORT),
-    SIM_SEED: integer("seed of prices and ids; the same seed repeats them", 1),
+    EXCHANGE_SIM_PORT: port(
+      "port of the simulated exchange, which also serves /sim, /healthz and /metrics",
+      PORT,
+    ),
+    SIM_SEED: integer("seed of prices and ids; the same seed gives the same ones", 1),
     SIM_MARKET_FILE: optionalText("JSON file with symbols and positions [six built-in symbols]"),
-    SIM_STRATEGY: flag("the account's strategy reopens positions that orders have reduced", true),
-    SIM_LATENCY_MS: integer("added to every answer", 0, { max: 60_000 }),
+    SIM_STRATEGY: flag("the simulated account reopens positions that orders have reduced", true),
+    SIM_LATENCY_MS: integer("delay of every answer, in ms", 0, { max: 60_000 }),
     SIM_API_KEY: text("the account's key", "sim-key"),
     SIM_API_SECRET: text("the account's secret", "sim-secret"),
   }),

@@ -7,7 +7,7 @@ const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("executor");
 /** Binance's own bound on a receive window. */
 const RECV_WINDOW_MAX_MS = 60_000;
 
-/** An hour; for so long the symbol is blocked. */
+/** One hour; the symbol is blocked for this long. */
 const ABSENCE_MAX_SEC = 3_600;
 
 export const configSource = {
@@ -17,16 +17,16 @@ export const configSource = {
     EXECUTOR_METRICS_PORT: port("port of /metrics, /healthz and /readyz", PORT),
     EXECUTOR_LOG_LEVEL: logLevel(),
     EXECUTOR_RECV_WINDOW_MS: integer(
-      "how long after a claim the exchange may still execute the order",
+      "how long after its claim the exchange may execute an order, in ms",
       5000,
       {
         min: 1,
         max: RECV_WINDOW_MAX_MS,
       },
     ),
-    EXECUTOR_TIMEOUT_MS: integer("how long one request to the exchange may take", 4000, { min: 1 }),
+    EXECUTOR_TIMEOUT_MS: integer("timeout of one request to the exchange, in ms", 4000, { min: 1 }),
     EXECUTOR_ABSENCE_SEC: integer(
-      "how long the exchange must deny an order in doubt before it counts as not placed",
+      "how long the exchange must report an order in doubt as unknown before it counts as not placed, in s",
       60,
       { min: 1, max: ABSENCE_MAX_SEC },
     ),
@@ -39,7 +39,7 @@ export const configSource = {
     config.EXECUTOR_TIMEOUT_MS < config.EXECUTOR_RECV_WINDOW_MS
       ? []
       : [
-          `EXECUTOR_TIMEOUT_MS=${config.EXECUTOR_TIMEOUT_MS}: must be below EXECUTOR_RECV_WINDOW_MS=` +
-            `${config.EXECUTOR_RECV_WINDOW_MS}, or an answer given in time is missed`,
+          `EXECUTOR_TIMEOUT_MS=${config.EXECUTOR_TIMEOUT_MS} must be below EXECUTOR_RECV_WINDOW_MS=` +
+            `${config.EXECUTOR_RECV_WINDOW_MS}, or answers that arrive in time would be missed`,
         ],
 };

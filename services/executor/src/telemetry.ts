@@ -32,7 +32,7 @@ export function observe(options: TelemetryOptions): void {
   outcomes.inc({ outcome: "NOT_PLACED", reason: "handover_lost" }, 0);
   const doubts = new Counter({
     name: "quantum_order_doubts_total",
-    help: "Orders that came into doubt, by what left the doubt",
+    help: "Orders that came into doubt, by cause",
     labelNames: ["doubt"] as const,
     registers,
   });
@@ -45,7 +45,7 @@ export function observe(options: TelemetryOptions): void {
   });
   const corrections = new Counter({
     name: "quantum_order_corrections_total",
-    help: "Orders that showed up after they had been settled as not placed",
+    help: "Orders that showed up at the exchange after they had been settled as not placed",
     registers,
   });
   gaugeDoubts(options);
@@ -81,14 +81,17 @@ export function observe(options: TelemetryOptions): void {
   events.on("corrected", (order) => {
     const { symbol, orderId } = order;
     corrections.inc();
-    log.error(order, `${symbol}: Order ${orderId} was executed though its result said NOT_PLACED: corrected`);
+    log.error(
+      order,
+      `${symbol}: Order ${orderId} was executed although its result was NOT_PLACED: corrected`,
+    );
     log.info(order, `${symbol}: Result published (executed=True, error=None)`);
   });
   events.on("paused", (pause) =>
     log.warn(pause, `no orders for ${pause.pauseMs} ms: the exchange asks for a pause`),
   );
   events.on("rewound", (rewound) =>
-    log.warn(rewound, "Redis was restarted or replaced: plans opened before are asked about, not sent"),
+    log.warn(rewound, "Redis was restarted or replaced: orders of plans opened before are queried, not sent"),
   );
   events.on("called", ({ endpoint, outcome, tookMs }) =>
     calls.observe({ endpoint, outcome }, tookMs / MS_PER_SECOND),

@@ -42,7 +42,7 @@ describe("the governor's configuration", () => {
 
   it.each(["1e999", "-1", "much", "Infinity"])("refuses a day limit of %s and says why", (value) => {
     expect(violations({ GOV_MAX_REDUCE_QTY_PER_DAY: value })).toEqual([
-      `GOV_MAX_REDUCE_QTY_PER_DAY="${value}": a decimal from 0 is needed`,
+      `GOV_MAX_REDUCE_QTY_PER_DAY="${value}": must be a decimal from 0`,
     ]);
   });
 

@@ -22,7 +22,7 @@ import { decimal, limitUnits } from "./units.ts";
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("governor");
 const { streams } = createKeys();
 
-/** Every service finds the streams by these names, so another one would only be read by nobody. */
+/** All services use these names, so no service would read a stream with another one. */
 const streamName = (meaning: string, name: string) => choice(meaning, [name], name);
 
 /** A day's limit in 1e-8, from a decimal. */
@@ -36,11 +36,11 @@ const dayLimit = (meaning: string, fallback: string) =>
       if (units !== undefined) return units;
       context.addIssue({
         code: "custom",
-        message: "a decimal from 0 is needed",
+        message: "must be a decimal from 0",
       });
       return z.NEVER;
     })
-    .describe(`${meaning} for each symbol; 0 refuses every plan [${fallback}]`);
+    .describe(`${meaning}; 0 denies every plan [${fallback}]`);
 
 const schema = z.object({
   ...redisVariables,
@@ -48,39 +48,39 @@ const schema = z.object({
   METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   GOV_LOG_LEVEL: logLevel(),
   SYMBOLS: symbols(
-    "symbols that metrics tell apart; every other is labelled `other`",
+    "symbols with a metric label of their own; all others are labelled `other`",
     "BTCUSDT,ETHUSDT,SOLUSDT",
   ),
   GOV_MAX_EXEC_PER_HOUR: integer(
-    "executions and open permits in an hour for each symbol; 0 refuses every plan",
+    "limit of executions and open permits per hour and symbol; 0 denies every plan",
     3,
   ),
   GOV_MAX_EXEC_PER_5MIN: integer(
-    "executions and open permits in 5 minutes for each symbol; 0 refuses every plan",
+    "limit of executions and open permits per 5 minutes and symbol; 0 denies every plan",
     2,
   ),
-  GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: dayLimit("dollars closed in a UTC day", "5000"),
+  GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: dayLimit("limit of dollars closed per UTC day and symbol", "5000"),
   GOV_MAX_REDUCE_QTY_PER_DAY: dayLimit(
-    "coins closed in a UTC day, in force only where their price is unknown,",
+    "limit of coins closed per UTC day and symbol, in force only where the price is unknown",
     "0.02",
   ),
-  GOV_KILL_SCORE_CRITICAL: number("from this kill score on only plans that close are let through", 0.8, {
+  GOV_KILL_SCORE_CRITICAL: number("kill score from which only plans that close are granted", 0.8, {
     max: 1,
   }),
-  GOV_ENABLE_AUTO_DISARM: flag("disarm everything by the two rules below", true),
+  GOV_ENABLE_AUTO_DISARM: flag("disarm the pipeline by the two rules below", true),
   GOV_DISARM_ON_ERROR_COUNT: integer(
-    "disarm after so many errors (evaluation errors, orders that failed) of one replica within an hour; errors of one symbol alone hold only that symbol",
+    "disarm after this many errors (evaluation errors, failed orders) that one replica sees within an hour; errors of one symbol alone hold only that symbol",
     5,
     { min: 1 },
   ),
   GOV_DISARM_ON_BURST_BREACH: flag(
-    "disarm when a plan comes after GOV_MAX_EXEC_PER_5MIN executions; open permits deny, but do not disarm",
+    "disarm when a plan comes after GOV_MAX_EXEC_PER_5MIN executions; open permits count for the denial, but not for the disarm",
     true,
   ),
   STREAM_PLANS: streamName("stream of plans", streams.plan),
   STREAM_RESULTS: streamName("stream of results", streams.result),
   STREAM_EVENTS: streamName("stream of disarms", streams.governorEvents),
-  BINANCE_BASE_URL: optionalText("the venue; needed only to allow the simulation below"),
+  BINANCE_BASE_URL: optionalText("the venue; needed only for the simulation variables below"),
   ...simulationVariables("GOV_SIM"),
 });
 

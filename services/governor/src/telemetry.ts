@@ -38,7 +38,7 @@ export function observe(options: TelemetryOptions): void {
           `${symbol}: BLOCK plan ${plan} reason=${reason} (no permit)`,
         ),
       unneeded: ({ plan: { symbol, plan_id: plan }, issued: { kind } }) =>
-        log.debug({ plan, symbol, kind }, `${symbol}: Plan ${plan} needs no answer any more`),
+        log.debug({ plan, symbol, kind }, `${symbol}: Plan ${plan} no longer needs an answer`),
     },
   });
   const disarmed = new Counter({
@@ -61,7 +61,7 @@ export function observe(options: TelemetryOptions): void {
     const rearm = `DEL ${keys.disarm} ${keys.disarmOf(utcDay(redisNow(redis)))}`;
     log.error(
       { reason, context, rearm },
-      `AUTO_DISARM reason=${reason}: nothing is permitted until an operator runs ${rearm} in redis-cli`,
+      `AUTO_DISARM reason=${reason}: no permit is granted until an operator runs ${rearm} in redis-cli`,
     );
   });
 }

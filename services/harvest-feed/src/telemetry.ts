@@ -22,13 +22,13 @@ export function observe({ feed, symbols, registry, log }: Observed): void {
   });
   const overdue = new Counter({
     name: "quantum_feed_results_overdue_total",
-    help: "Plans whose result did not come in time",
+    help: "Plans whose result did not arrive in time",
     labelNames: ["symbol"],
     registers: [registry],
   });
   new Gauge({
     name: "quantum_feed_in_flight",
-    help: "Plans proposed and without a result",
+    help: "Plans that were proposed and have no result yet",
     labelNames: ["symbol"],
     registers: [registry],
     collect() {
@@ -42,7 +42,7 @@ export function observe({ feed, symbols, registry, log }: Observed): void {
   });
   feed.on("overdue", ({ symbol, planId }) => {
     overdue.inc({ symbol });
-    log.warn({ symbol, plan: planId }, `${symbol}: no result in time, not waiting for it any longer`);
+    log.warn({ symbol, plan: planId }, `${symbol}: no result in time, no longer waiting for it`);
   });
   feed.on("done", ({ published }) => log.info({ published }, "feed done"));
   feed.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));

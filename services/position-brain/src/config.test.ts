@@ -29,11 +29,11 @@ describe("the configuration", () => {
     const both = { APPLY_ALLOWLIST: "ETHUSDT", P33_ALLOWLIST: "XRPUSDT" };
     expect([...allowlistOf(read(both))]).toEqual(["XRPUSDT"]);
     expect(violations({ P33_ALLOWLIST: "btcusdt" })).toEqual([
-      'P33_ALLOWLIST="btcusdt": a comma list of upper-case symbols is needed',
+      'P33_ALLOWLIST="btcusdt": must be a comma-separated list of upper-case symbols',
     ]);
   });
 
-  it("keeps a promise longer than permit and hand-over can live", () => {
+  it("keeps a reservation longer than permit and handover can live", () => {
     expect(reserveTtlMs(read())).toBeGreaterThan(60_000 + EXECUTE_TTL_MAX_MS);
     expect(reserveTtlMs(read({ P33_PERMIT_TTL: "90" }))).toBeGreaterThan(90_000 + EXECUTE_TTL_MAX_MS);
   });
@@ -44,7 +44,7 @@ describe("the configuration", () => {
     ).toEqual([
       "P33_STALE_TRESHOLD_SEC is not a variable of this service; did you mean P33_STALE_THRESHOLD_SEC?",
       "P33_STALE_THRESHOLD_SEC=5 must exceed P33_POLL_SEC=5: every snapshot would be stale before the next one",
-      "P33_PERMIT_TTL=2 must exceed 2.2 s: a permit could run out while its plan still waits for the other issuer",
+      "P33_PERMIT_TTL=2 must exceed 2.2 s: a permit could expire while its plan still waits for the other issuer",
     ]);
   });
 
@@ -56,6 +56,6 @@ describe("the configuration", () => {
     expect(violations({ P33_SIM_DENY_RATE: "0.5" })).toEqual([]);
     expect(
       violations({ BINANCE_BASE_URL: "https://testnet.binancefuture.com", P33_SIM_DENY_RATE: "0.5" }),
-    ).toEqual(["P33_SIM_*: invented delays, denials and drops are for a simulated exchange only"]);
+    ).toEqual(["P33_SIM_*: simulated delays, denials and drops are for a simulated exchange only"]);
   });
 });

@@ -19,11 +19,11 @@ import { z } from "zod";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("position-brain");
 
-/** A plan waits this long for its permits, and its hand-over takes a moment (`APPLY_PERMIT_WAIT_MS`'s default). */
+/** A plan waits this long for its permits, and its handover takes a moment (`APPLY_PERMIT_WAIT_MS`'s default). */
 const WAIT_BUDGET_SEC = 1.2;
 const HANDOVER_MARGIN_SEC = 1;
 const MS_PER_SEC = 1000;
-/** Beyond permit and execute TTL: a result that is late in a queue still finds its promise. */
+/** Beyond permit and execute TTL: a result that waits in a queue still finds its reservation. */
 const RESERVE_MARGIN_MS = 10_000;
 
 const symbolList = symbols("", "BTCUSDT");
@@ -33,20 +33,20 @@ const schema = z.object({
   ...redisVariables,
   APPLY_ALLOWLIST: symbols("the apply-layer's allowlist", "BTCUSDT"),
   P33_ALLOWLIST: z
-    .union([z.undefined(), symbolList], "a comma list of upper-case symbols is needed")
+    .union([z.undefined(), symbolList], "must be a comma-separated list of upper-case symbols")
     .describe("symbols whose positions may be closed [APPLY_ALLOWLIST]"),
-  P33_POLL_SEC: number("seconds between two snapshots of all positions", 5, { min: 0.1 }),
-  P33_STALE_THRESHOLD_SEC: number("a snapshot older than this allows nothing, in seconds", 10),
-  P33_COOLDOWN_SEC: number("pause after an execution of ours on the symbol, in seconds", 15),
+  P33_POLL_SEC: number("seconds between two refreshes of all positions", 5, { min: 0.1 }),
+  P33_STALE_THRESHOLD_SEC: number("age from which a snapshot is stale and P3.3 denies, in s", 10),
+  P33_COOLDOWN_SEC: number("pause after one of our executions on the symbol, in s", 15),
   P33_QTY_TOLERANCE_PCT: number(
-    "difference between exchange and ledger that is let pass, in percent of the position",
+    "mismatch of exchange and ledger that is tolerated, in percent of the position",
     1,
     { max: 100 },
   ),
-  P33_PERMIT_TTL: integer("how long a permit or denial lives, in seconds", 60, { min: 1 }),
+  P33_PERMIT_TTL: integer("TTL of a permit or denial, in s", 60, { min: 1 }),
   P33_METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   P33_LOG_LEVEL: logLevel(),
-  BINANCE_BASE_URL: text("the exchange: a simulator or a test venue"),
+  BINANCE_BASE_URL: text("the venue: an exchange simulator or a Binance testnet, never production"),
   BINANCE_TESTNET_API_KEY: text("the account's key"),
   BINANCE_TESTNET_API_SECRET: text("the account's secret"),
   ...simulationVariables("P33_SIM"),
@@ -68,7 +68,7 @@ export const configSource = {
       ? []
       : [
           `P33_PERMIT_TTL=${config.P33_PERMIT_TTL} must exceed ${WAIT_BUDGET_SEC + HANDOVER_MARGIN_SEC} s: ` +
-            "a permit could run out while its plan still waits for the other issuer",
+            "a permit could expire while its plan still waits for the other issuer",
         ]),
     ...venueViolations(config),
   ],
@@ -78,7 +78,7 @@ function venueViolations(config: Config): string[] {
   try {
     const { simulated } = parseVenue(config.BINANCE_BASE_URL);
     if (simulated || !isActive(simulationOf(config, "P33_SIM"))) return [];
-    return ["P33_SIM_*: invented delays, denials and drops are for a simulated exchange only"];
+    return ["P33_SIM_*: simulated delays, denials and drops are for a simulated exchange only"];
   } catch (error) {
     return [(error as Error).message];
   }
@@ -88,7 +88,7 @@ export function allowlistOf(config: Config): ReadonlySet<string> {
   return new Set(config.P33_ALLOWLIST ?? config.APPLY_ALLOWLIST);
 }
 
-/** When a promise without a result runs out: after every moment at which its order could still come. */
+/** When a reservation without a result expires: later than any moment at which its order could still come. */
 export function reserveTtlMs(config: Config): number {
   return config.P33_PERMIT_TTL * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESERVE_MARGIN_MS;
 }

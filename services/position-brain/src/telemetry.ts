@@ -32,7 +32,7 @@ export function observe(observed: Observed): void {
 
   const settled = new Counter({
     name: "p33_results_settled_total",
-    help: "Results whose promise has ended, their fills in the pair",
+    help: "Results whose reservation has ended and whose fills are in the pair",
     labelNames: ["symbol"],
     registers,
   });
@@ -64,11 +64,11 @@ function observeDecisions({ handlers, registry, log }: Observed, labelOf: (symbo
           `${symbol}: P3.3 DENY plan ${plan} reason=${reason} (no permit)`,
         ),
       unneeded: ({ plan: { plan_id: plan, symbol }, issued: { kind } }) =>
-        log.debug({ plan, symbol, issued: kind }, "plan had its answer, or has ended"),
+        log.debug({ plan, symbol, issued: kind }, "plan was answered before, or has ended"),
     },
   });
   handlers.on("dropped", ({ plan }) => {
-    log.warn({ plan: plan.plan_id, symbol: plan.symbol }, "simulation: plan gets no answer");
+    log.warn({ plan: plan.plan_id, symbol: plan.symbol }, "simulation: the plan gets no answer");
   });
 }
 
@@ -79,19 +79,19 @@ function observeRefresh(
   const registers = [registry];
   const duration = new Histogram({
     name: "p33_refresh_duration_seconds",
-    help: "One refresh of all symbols",
+    help: "Duration of a refresh of all symbols",
     buckets: REFRESH_BUCKETS_SEC,
     registers,
   });
   const failures = new Counter({
     name: "p33_refresh_failures_total",
-    help: "Refreshes without a usable answer of exchange or Redis; symbol all: of every symbol",
+    help: "Refreshes that got no usable answer from exchange or Redis; symbol all: the refresh of all symbols failed",
     labelNames: ["symbol"],
     registers,
   });
   const inconclusive = new Counter({
     name: "p33_refresh_inconclusive_total",
-    help: "Position and trades did not fit together yet; the old pair stayed",
+    help: "Refreshes in which position and trades were not consistent yet, so the old pair was kept",
     labelNames: ["symbol"],
     registers,
   });
@@ -101,15 +101,15 @@ function observeRefresh(
   });
   refresh.on("failed", ({ symbol, error }) => {
     failures.inc({ symbol: symbol === undefined ? "all" : labelOf(symbol) });
-    log.error({ symbol, err: error }, "refresh failed, the old pair stays until it is stale");
+    log.error({ symbol, err: error }, "refresh failed, the old pair is used until it is stale");
   });
   refresh.on("inconclusive", ({ symbol }) => {
     inconclusive.inc({ symbol: labelOf(symbol) });
-    log.info({ symbol }, "position and trades do not fit together yet, reading again");
+    log.info({ symbol }, "position and trades are not consistent yet, reading again");
   });
   const overwritten = new Counter({
     name: "p33_overwritten_total",
-    help: "Pairs that somebody else wrote to after we did: another P3.3 is at work",
+    help: "Pairs that another program has written to: a second P3.3 is running",
     labelNames: ["symbol"],
     registers,
   });
@@ -117,7 +117,10 @@ function observeRefresh(
   for (const symbol of allowlist) overwritten.inc({ symbol }, 0);
   refresh.on("overwritten", ({ symbol }) => {
     overwritten.inc({ symbol: labelOf(symbol) });
-    log.error({ symbol }, `${symbol}: somebody else writes its snapshot or ledger, begun anew: two P3.3s?`);
+    log.error(
+      { symbol },
+      `${symbol}: another program writes its snapshot or ledger; the ledger is reset to the exchange's position: do two P3.3s run?`,
+    );
   });
   const begun = new Map<string, string>();
   const disagreeing = new Set<string>();
@@ -131,7 +134,7 @@ function observeRefresh(
       log.warn({ ...amounts, origin }, `${symbol}: ledger begun from the exchange's position`);
     }
     if (agrees(pair)) {
-      if (disagreeing.delete(symbol)) log.info(amounts, `${symbol}: position and ledger agree again`);
+      if (disagreeing.delete(symbol)) log.info(amounts, `${symbol}: snapshot and ledger match again`);
     } else if (!disagreeing.has(symbol)) {
       disagreeing.add(symbol);
       log.error(amounts, `${symbol}: the account's trades do not explain its position, reconcile`);
@@ -141,13 +144,10 @@ function observeRefresh(
 
 function observeOperator({ operator, log }: Observed): void {
   operator.on("accepted", ({ target: symbol, who, reason }) =>
-    log.warn(
-      { symbol, who, reason },
-      `${symbol}: the exchange's position is accepted, on an operator's word`,
-    ),
+    log.warn({ symbol, who, reason }, `${symbol}: an operator accepted the exchange's position`),
   );
   operator.on("ignored", ({ command: { target: symbol, who, reason }, why }) =>
-    log.warn({ symbol, who, reason, why }, `${symbol}: an operator's acceptance is ignored, it is ${why}`),
+    log.warn({ symbol, who, reason, why }, `${symbol}: an operator's acceptance is ignored: it is ${why}`),
   );
 }
 
@@ -176,22 +176,22 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
     });
   gauge(
     "p33_snapshot_age_seconds",
-    "Age of the stored snapshot by Redis's clock, +Inf without one; below 0 a clock is wrong, and nobody knows its age",
+    "Age of the stored snapshot by Redis's clock, +Inf without one; below 0 if a clock is wrong and the age is unknown",
     ({ snapshot }) => (snapshot ? pairs.now() / MS_PER_SEC - snapshot.tsEpochSec : Infinity),
   );
   gauge(
     "p33_exchange_position_amt",
-    "Signed position by the exchange",
+    "Signed position according to the exchange",
     ({ snapshot }) => snapshot && Number(snapshot.positionAmt),
   );
   gauge(
     "p33_ledger_position_amt",
-    "Signed position by the ledger",
+    "Signed position according to the ledger",
     ({ ledger }) => ledger && Number(ledger.amt),
   );
   gauge(
     "p33_disagreement_seconds",
-    "How long position and ledger have disagreed, 0 if they agree; beyond the tolerance the symbol is held",
+    "How long snapshot and ledger have not matched, 0 if they match; beyond the tolerance the symbol is held",
     ({ ledger }) =>
       ledger &&
       (ledger.disagreesSinceMs === undefined ? 0 : (pairs.now() - ledger.disagreesSinceMs) / MS_PER_SEC),
