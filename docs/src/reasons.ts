@@ -67,7 +67,7 @@ export function renderReasons(): string {
 
 function reasonTable(reasons: readonly string[]): string {
   return table(
-    ["reason", "meaning", "look at"],
+    ["reason", "meaning", "what to check"],
     reasons.map((reason) => {
       const known = meaningOf(reason);
       if (known === undefined)

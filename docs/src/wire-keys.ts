@@ -29,11 +29,11 @@ const ISSUER = "{issuer}";
 const RESERVATIONS = keys.reservations(ISSUER, SYMBOL);
 const LIMITS = "issuing and settling scripts";
 const reservations: Readonly<Record<keyof typeof RESERVATIONS, Omit<KeyNote, "key" | "ttlSec" | "by">>> = {
-  open: { type: "HASH", holds: "*ours*: attempt → what it was promised, in 1e-8" },
-  expiry: { type: "ZSET", holds: "*ours*: attempt → when its reservation runs out by itself, ms" },
+  open: { type: "HASH", holds: "*ours*: attempt → its reserved amounts, in 1e-8" },
+  expiry: { type: "ZSET", holds: "*ours*: attempt → when its reservation expires, ms" },
   totals: {
     type: "HASH",
-    holds: "*ours*: sums of the open and of the day's charged amounts, in 1e-8, and their seal",
+    holds: "*ours*: sums of the reserved amounts and of the day's charges, in 1e-8, and their seal",
   },
   executions: {
     type: "ZSET",
@@ -41,7 +41,7 @@ const reservations: Readonly<Record<keyof typeof RESERVATIONS, Omit<KeyNote, "ke
   },
   charges: {
     type: "HASH",
-    holds: "*ours*: execution → when (ms) and what was charged for it: its sums are made again from here",
+    holds: "*ours*: execution → when (ms) and what was charged for it; the sums are rebuilt from this key",
   },
 };
 
@@ -68,7 +68,7 @@ const NOTES: Readonly<
     type: "STRING",
     ttlSec: "`APPLY_DEDUPE_TTL_SEC`",
     by: "apply-layer",
-    holds: "epoch seconds; while it is there the plan id is taken",
+    holds: "epoch seconds; while it exists, the proposal is a duplicate",
   },
   published: {
     key: keys.published(PLAN),
@@ -96,7 +96,7 @@ const NOTES: Readonly<
     type: "SET",
     ttlSec: "none",
     by: "apply-layer",
-    holds: "*ours*: symbols that ever had a waiting plan: where the sweep looks",
+    holds: "*ours*: symbols that ever had a waiting plan; the sweep goes through them",
   },
   permit: [
     {
@@ -104,21 +104,21 @@ const NOTES: Readonly<
       type: "STRING JSON",
       ttlSec: TTL_SEC.permit,
       by: "governor → consume",
-      holds: "the governor's yes, below; its no is never written here",
+      holds: "the governor's permit, below; its denial is never written here",
     },
     {
       key: keys.permit("p33", PLAN),
       type: "STRING JSON",
       ttlSec: "`P33_PERMIT_TTL`",
       by: "position-brain → consume",
-      holds: "P3.3's yes or no, below",
+      holds: "P3.3's permit or denial, below",
     },
     {
       key: keys.permit("p26", PLAN),
       type: "STRING",
       ttlSec: "60 s",
       by: "a third issuer that `APPLY_BARE_PERMITS` names → consume",
-      holds: "`1`, written before the plan is published: a yes without attempt, quantity and cap",
+      holds: "`1`, written before the plan is published: a permit without attempt, quantity and cap",
     },
   ],
   block: {
@@ -126,16 +126,16 @@ const NOTES: Readonly<
     type: "STRING JSON",
     ttlSec: TTL_SEC.denial,
     by: "governor → consume, operators",
-    holds: "the governor's no: `reason, timestamp, symbol`, and *ours* `context, created_at, attempt`",
+    holds: "the governor's denial: `reason, timestamp, symbol`, and *ours* `context, created_at, attempt`",
   },
   booked: {
     key: keys.booked(ISSUER, PLAN),
     type: "STRING",
     ttlSec: TTL_SEC.booked,
-    orElse: "if an order came of it, else as long as a permit",
+    orElse: "if it led to an order, else as long as a permit",
     by: "each issuer",
     holds:
-      "*ours*: `executed` or `ended`, and the result's time in ms: the issuer permits no attempt of a plan whose order it has booked, and none that ended before it was answered",
+      "*ours*: `executed` or `ended`, and the result's time in ms: the issuer denies plans whose order it has booked, and does not answer an attempt that has already ended",
   },
   spent: {
     key: keys.spent(PLAN),
@@ -143,7 +143,7 @@ const NOTES: Readonly<
     ttlSec: TTL_SEC.spent,
     by: "consume → open, issue, claim",
     holds:
-      "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity: what the permits were spent for; on a second line what was handed over; survives the reset",
+      "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity: what the permits were spent for; on a second line a copy of the handover; survives the reset",
   },
   order: {
     key: keys.order(PLAN),
@@ -159,7 +159,7 @@ const NOTES: Readonly<
     ttlSec: "none",
     by: "consume → executor",
     holds:
-      "*ours*: plan id → its execute entry as JSON, until its order has an outcome: what the executor ends, or asks about, if the entry or the claim is lost",
+      "*ours*: plan id → its execute entry as JSON, until its order has an outcome; if entry or claim is lost, the executor ends or queries the order from here",
   },
   unsettled: {
     key: keys.unsettled(SYMBOL),
@@ -181,29 +181,28 @@ const NOTES: Readonly<
     ttlSec: "none",
     by: "executor",
     holds:
-      "*ours*: plan id → ms, of orders that ended by evidence of absence: asked about for a day, in case one shows up",
+      "*ours*: plan id → ms, of orders that ended as absent; they are queried for a day, in case one shows up",
   },
   absentClaims: {
     key: keys.absentClaims,
     type: "HASH",
     ttlSec: "none",
     by: "executor",
-    holds:
-      "*ours*: plan id → its claim as JSON, of the same orders: what the order key is made from again if it is lost",
+    holds: "*ours*: plan id → its claim as JSON, of the same orders; a lost order key is rebuilt from it",
   },
   orderSymbols: {
     key: keys.orderSymbols,
     type: "SET",
     ttlSec: "none",
     by: "executor",
-    holds: "*ours*: symbols that ever had an order: where recovery looks",
+    holds: "*ours*: symbols that ever had an order; recovery goes through them",
   },
   orderEpoch: {
     key: keys.orderEpoch,
     type: "STRING",
     ttlSec: "none",
     by: "executor",
-    holds: "*ours*: made once; its absence tells that the keyspace was lost, and claims with it",
+    holds: "*ours*: written once; if it is missing, the keyspace was lost, and claims with it",
   },
   snapshot: {
     key: keys.snapshot(SYMBOL),
@@ -225,7 +224,7 @@ const NOTES: Readonly<
     ttlSec: "none",
     by: "position-brain",
     holds:
-      "`begun_ms` of the last refresh of all positions, `done_ms` of the last one that succeeded: whose turn the next one is",
+      "`begun_ms` of the last refresh of all positions, `done_ms` of the last successful one; decides which replica refreshes next",
   },
   killSwitch: {
     key: keys.killSwitch,
@@ -265,7 +264,7 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
   {
     title: "The plan's record",
     about:
-      "`quantum:apply:plan:{plan_id}` tells of the newest attempt; opening one begins it anew. A field is there once its event has happened.",
+      "`quantum:apply:plan:{plan_id}` describes the newest attempt; opening an attempt resets it. A field exists once its event has happened.",
     record: planRecord,
   },
   {
@@ -277,13 +276,13 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
   {
     title: "P3.3's snapshot",
     about:
-      "`quantum:position:snapshot:{SYM}` is what the exchange says of the position. Snapshot and ledger are written together. The Python P3.3 writes the fields that are not *ours*, and leaves the others in place.",
+      "`quantum:position:snapshot:{SYM}` is the exchange's position. Snapshot and ledger are written together. The Python P3.3 writes the fields that are not *ours*, and leaves the others in place.",
     record: snapshotRecord,
   },
   {
     title: "P3.3's ledger",
     about:
-      "`quantum:position:ledger:{SYM}` is what our own book makes of the account's trades. The Python P3.3 writes the fields that are not *ours*.",
+      "`quantum:position:ledger:{SYM}` is our own position, computed from the account's trades. The Python P3.3 writes the fields that are not *ours*.",
     record: ledgerRecord,
   },
 ];
@@ -292,20 +291,20 @@ export const VALUES: readonly { title: string; about: string; example: string }[
   {
     title: "The governor's permit",
     about:
-      "Only JSON `true` in `granted` is a yes. A positive `computed_qty` caps the order; 0 or absent is no cap. `attempt` is *ours*: a permit without it (Python's) is accepted, one of another attempt counts as missing.",
+      "Only JSON `true` in `granted` counts as a grant. A positive `computed_qty` caps the order; 0 or absent means no cap. `attempt` is *ours*: a permit without it (Python's) is accepted, one of another attempt counts as missing.",
     example:
       '{"granted": true, "symbol": "BTCUSDT", "decision": "EXECUTE", "computed_qty": 0.0015, "computed_notional": 157.5, "consumed": false, "created_at": 1769301008.977, "attempt": "1769301008975-0"}',
   },
   {
     title: "P3.3's permit",
     about:
-      "Only JSON `true` in `allow` is a yes. Readers take `safe_close_qty` or `safe_qty`; the side of the order follows from the sign of `exchange_position_amt`, without which the permit is malformed.",
+      "Only JSON `true` in `allow` counts as a grant. Readers accept `safe_close_qty` or `safe_qty`; the side of the order follows from the sign of `exchange_position_amt`, without which the permit is malformed.",
     example:
       '{"allow": true, "symbol": "BTCUSDT", "safe_close_qty": 0.008, "safe_qty": 0.008, "exchange_position_amt": 0.011, "ledger_amt": 0.011, "reason": "sanity_checks_passed", "created_at": 1769297714.196, "attempt": "1769297714190-0"}',
   },
   {
     title: "P3.3's denial",
-    about: "At the same key, because the Python apply-layer looks for it there.",
+    about: "At the same key, because the Python apply-layer reads it there.",
     example:
       '{"allow": false, "symbol": "BTCUSDT", "reason": "reconcile_required_qty_mismatch", "context": {"exchange_amt": 0.062, "ledger_amt": 0.002, "diff": 0.06, "tolerance": 0.001}, "created_at": 1769301008.978, "attempt": "1769301008975-0"}',
   },

@@ -30,13 +30,13 @@ const ANSWERED = [["permits/issue", "an issuer answers"]] as const;
 const CLAIMED = [["orders/claim", "the order is claimed"]] as const;
 const REFUSED = [
   ["orders/claim", "the order is refused"],
-  ["orders/handover_lost", "nobody has claimed it in time"],
+  ["orders/handover_lost", "the order was not claimed in time"],
 ] as const;
 const DOUBTED = [["orders/doubt", "the exchange's answer is ambiguous"]] as const;
 const SETTLED = [["orders/settle", "the order ends"]] as const;
 const ADOPTED = [["orders/adopt", "an order that counted as absent shows up"]] as const;
 
-const STATED = [["operator/end_doubt", "an operator states its end"]] as const;
+const STATED = [["operator/end_doubt", "an operator states its outcome"]] as const;
 
 const side = z.enum(["BUY", "SELL"]);
 
@@ -44,17 +44,17 @@ const plan = {
   state: field(
     z.enum(["WAITING", "PERMITTED", "SENT", "UNKNOWN", ...OUTCOMES]),
     [...OPENED, ...JUDGED, ...CLAIMED, ...DOUBTED, ...SETTLED, ...ADOPTED, ...REFUSED],
-    "where the attempt is",
+    "the attempt's state",
   ),
   symbol: field(symbol, OPENED, "the plan's symbol"),
   mode: field(z.enum(["dry_run", "paper", "testnet"]), OPENED, "`APPLY_MODE` at the opening"),
-  step: field(text, OPENED, "`CLOSE_PARTIAL_75` and the like; empty if the plan closes nothing"),
+  step: field(text, OPENED, "such as `CLOSE_PARTIAL_75`; empty if the plan closes nothing"),
   close_pct: field(orEmpty(decimal), OPENED, "share of the position to close", "%"),
   attempt: field(entryId, OPENED, "id of the `apply.plan` entry, which is the attempt's id"),
   attempt_no: field(integer, OPENED, "1, or more for a plan that was opened again"),
   opened_at_ms: field(
     integer,
-    [...OPENED, ["permits/consume", "Redis's clock has stepped back behind it"]],
+    [...OPENED, ["permits/consume", "it was in the future by Redis's clock"]],
     "when the attempt opened",
     "ms",
   ),
@@ -63,7 +63,7 @@ const plan = {
     integer,
     [
       ["plans/open", "the attempt waits for permits"],
-      ["permits/consume", "Redis's clock has stepped back behind the opening"],
+      ["permits/consume", "the opening was in the future by Redis's clock"],
     ],
     "when the wait ends",
     "ms",
@@ -72,23 +72,23 @@ const plan = {
   "{issuer}_verdict": field(
     z.enum(["granted", "denied", "malformed"]),
     [...ANSWERED, ...JUDGED],
-    "the issuer's verdict; `malformed`: its permit cannot be used",
+    "the issuer's answer; `malformed`: its permit cannot be used",
   ),
   "{issuer}_reason": field(
     text,
-    [...ANSWERED, ["permits/consume", "a bare permit is judged"]],
+    [...ANSWERED, ["permits/consume", "a bare permit is checked"]],
     "the issuer's own reason; `bare_permit` for a permit that is the text `1`",
   ),
   "{issuer}_at_ms": field(integer, ANSWERED, "when it answered", "ms"),
   "{issuer}_seen_ms": field(
     integer,
     JUDGED,
-    "when the key of an issuer that stamps no record was read",
+    "when the key of an issuer that does not write to the record was read",
     "ms",
   ),
   verdict_at_ms: field(integer, JUDGED, "when the permits were spent, or the plan was blocked", "ms"),
   wait_ms: field(integer, JUDGED, "how long the plan waited", "ms"),
-  safe_qty: field(quantity, CONSUMED, "the quantity that P3.3 permitted", "coins"),
+  safe_qty: field(quantity, CONSUMED, "the quantity that P3.3 granted", "coins"),
   hand_over: field(
     json(z.array(z.string())),
     [["permits/consume", "the plan is handed over to the executor"]],
@@ -113,13 +113,13 @@ const plan = {
   detail: field(
     text,
     [["permits/consume", "the plan is blocked"], ...SETTLED, ...ADOPTED],
-    "the issuer's or the exchange's own words, or empty",
+    "the issuer's reason or the exchange's message, or empty",
   ),
   order_id: field(text, [...SETTLED, ...ADOPTED], "the exchange's id, or empty"),
   executed_qty: field(
     orEmpty(quantity),
     [...SETTLED, ...ADOPTED],
-    "what was executed; empty if nothing was",
+    "the executed quantity; empty if nothing was executed",
     "coins",
   ),
   ended_at_ms: field(
@@ -153,60 +153,65 @@ const order = {
   state: field(
     z.enum(["SENT", "UNKNOWN", "EXECUTED", "REJECTED", "UNPLACED", "NOT_PLACED"]),
     [...CLAIMED, ...DOUBTED, ...SETTLED, ...ADOPTED, ...REFUSED],
-    "where the order is; `NOT_PLACED` if it was never claimed, `UNPLACED` if it was and came to nothing",
+    "the order's state; `NOT_PLACED` if it was never claimed, `UNPLACED` if it was claimed and not placed",
   ),
   plan_id: field(planId, [...CLAIMED, ...REFUSED], "the plan"),
   symbol: field(symbol, [...CLAIMED, ...REFUSED], "its symbol"),
   attempt: field(entryId, [...CLAIMED, ...REFUSED], "the attempt that spent the permits"),
   attempt_no: field(integer, [...CLAIMED, ...REFUSED], "its number, part of the client order id"),
-  client_order_id: field(text, CLAIMED, "the order's name at the exchange; absent if it was never claimed"),
+  client_order_id: field(text, CLAIMED, "the order's id at the exchange; absent if it was never claimed"),
   side: field(side, CLAIMED, "of the order"),
   quantity: field(quantity, CLAIMED, "of the order", "coins"),
   step: field(text, CLAIMED, "the plan's step"),
-  position_amt: field(orEmpty(decimal), CLAIMED, "the position that the permits spoke of, signed", "coins"),
+  position_amt: field(orEmpty(decimal), CLAIMED, "the position according to the permits, signed", "coins"),
   entry_id: field(entryId, CLAIMED, "of the `apply.execute` entry"),
   claimed_at_ms: field(integer, CLAIMED, "when it was claimed", "ms"),
   venue_ms: field(integer, CLAIMED, "when the send window opened, by the exchange's clock", "ms"),
   window_end_ms: field(integer, CLAIMED, "when it ended, by the exchange's clock", "ms"),
-  question: field(bit, CLAIMED, "1: claimed only to ask the exchange about it, nothing is sent"),
-  why: field(text, DOUBTED, "what the ambiguous answer was"),
+  question: field(bit, CLAIMED, "1: claimed only to query the exchange; nothing is sent"),
+  why: field(text, DOUBTED, "the ambiguous answer"),
   unknown_at_ms: field(integer, DOUBTED, "since when it is in doubt", "ms"),
   next_ask_at_ms: field(
     integer,
     [
-      ["orders/ask", "a question begins"],
-      ["orders/note", "it was answered"],
-      ["operator/end_doubt", "an operator states its end"],
+      ["orders/ask", "a query begins"],
+      ["orders/note", "a query was answered"],
+      ["operator/end_doubt", "an operator states its outcome"],
     ],
-    "when the exchange is asked next; gone once the order is settled",
+    "when the exchange is queried next; deleted once the order is settled",
     "ms",
   ),
   asked: field(
     integer,
-    [["orders/ask", "a question begins"]],
-    "questions so far; begins anew when it is settled",
+    [["orders/ask", "a query begins"]],
+    "number of queries so far; reset when the order is settled",
   ),
   absent_at_ms: field(
     integer,
-    [["orders/note", "the exchange denies the order"]],
-    "when it last did; gone once the order is settled, or found open",
+    [["orders/note", "the exchange reports no such order"]],
+    "when it last did; deleted once the order is settled, or found open",
     "ms",
   ),
   absent_ms: field(
     integer,
-    [["orders/note", "the exchange denies the order"]],
-    "for how long it has denied it",
+    [["orders/note", "the exchange reports no such order"]],
+    "for how long it has done so",
     "ms",
   ),
-  stated_outcome: field(z.enum(["EXECUTED", "NOT_PLACED"]), STATED, "what an operator says became of it"),
-  stated_qty: field(orEmpty(quantity), STATED, "what was executed, by that statement, or empty", "coins"),
+  stated_outcome: field(z.enum(["EXECUTED", "NOT_PLACED"]), STATED, "the outcome that an operator stated"),
+  stated_qty: field(orEmpty(quantity), STATED, "the executed quantity that was stated, or empty", "coins"),
   stated_by: field(text, STATED, "who: `user@host`"),
   stated_at_ms: field(integer, STATED, "when", "ms"),
   reason: field(text, [...SETTLED, ...ADOPTED, ...REFUSED], "the [reason](reasons.md), or empty"),
-  detail: field(text, [...SETTLED, ...ADOPTED], "the exchange's own words, or empty"),
+  detail: field(text, [...SETTLED, ...ADOPTED], "the exchange's message, or empty"),
   order_id: field(text, [...SETTLED, ...ADOPTED], "the exchange's id, or empty"),
-  executed_qty: field(orEmpty(quantity), [...SETTLED, ...ADOPTED], "what was executed, or empty", "coins"),
-  avg_price: field(orEmpty(decimal), [...SETTLED, ...ADOPTED], "average price of it, or empty", "dollars"),
+  executed_qty: field(
+    orEmpty(quantity),
+    [...SETTLED, ...ADOPTED],
+    "the executed quantity, or empty",
+    "coins",
+  ),
+  avg_price: field(orEmpty(decimal), [...SETTLED, ...ADOPTED], "its average price, or empty", "dollars"),
   settled_at_ms: field(integer, [...SETTLED, ...REFUSED], "when it ended", "ms"),
   result_id: field(entryId, SETTLED, "id of its `apply.result` entry"),
   corrected_at_ms: field(integer, ADOPTED, "when that result was corrected", "ms"),
@@ -229,7 +234,7 @@ const snapshot = {
   entry_price: field(
     orEmpty(numberText),
     STORED,
-    "of the position; empty if the exchange does not say",
+    "of the position; empty if the exchange does not report it",
     "dollars",
   ),
   mark_price: field(orEmpty(numberText), STORED, "as the entry price", "dollars"),
@@ -237,37 +242,42 @@ const snapshot = {
   leverage: field(orEmpty(numberText), STORED, "as the entry price"),
   ts_epoch: field(numberText, STORED, "when reading began, by Redis's clock", "s"),
   source: field(text, STORED, "`binance_testnet` or `exchange-sim`"),
-  open_reduce_qty: field(decimal, STORED, "*ours*: what open reduce-only orders may still close", "coins"),
+  open_reduce_qty: field(
+    decimal,
+    STORED,
+    "*ours*: quantity that open reduce-only orders may still close",
+    "coins",
+  ),
   update_time_ms: field(
     integer,
     STORED,
     "*ours*: when the position last changed, by the exchange's clock",
     "ms",
   ),
-  fingerprint: field(text, STORED, "*ours*: of the values; it tells whether somebody else has written since"),
+  fingerprint: field(text, STORED, "*ours*: of the values; shows whether another program has written since"),
   version: field(integer, STORED, "*ours*: the same in snapshot and ledger, higher with each refresh"),
 } satisfies Fields;
 export const snapshotRecord = record(snapshot, Object.keys(snapshot));
 
 /** `quantum:position:ledger:{SYM}`. The Python P3.3 writes the first six fields. */
 const ledger = {
-  last_known_amt: field(numberText, STORED, "what our own book says that the position is, signed", "coins"),
+  last_known_amt: field(numberText, STORED, "the position according to our own books, signed", "coins"),
   last_order_id: field(text, STORED, "of our last execution; it and the next three are empty without one"),
   last_result_plan_id: field(text, STORED, "of our last execution"),
   last_executed_qty: field(orEmpty(numberText), STORED, "of our last execution", "coins"),
-  last_side: field(orEmpty(side), STORED, "of our last execution; empty if the result does not say"),
+  last_side: field(orEmpty(side), STORED, "of our last execution; empty if the result does not have it"),
   updated_at: field(numberText, STORED, "the snapshot's `ts_epoch`", "s"),
-  last_trade_id: field(text, STORED, "*ours*: up to which trade of the account the book goes; `0`: none"),
+  last_trade_id: field(text, STORED, "*ours*: the last trade of the account that is included; `0`: none"),
   last_executed_at_ms: field(orEmpty(integer), STORED, "*ours*: of our last execution, or empty", "ms"),
   origin: field(
     z.enum(["bootstrap", "accepted", "trades"]),
     STORED,
-    "*ours*: taken from the exchange; the same on an operator's word; trades have been added since",
+    "*ours*: `bootstrap`: taken from the exchange; `accepted`: the same, by an operator; `trades`: trades were added since",
   ),
   disagrees_since_ms: field(
     orEmpty(integer),
     STORED,
-    "*ours*: since when snapshot and ledger disagree, or empty; beyond the tolerance this holds the symbol",
+    "*ours*: since when snapshot and ledger have not matched, or empty; beyond the tolerance this holds the symbol",
     "ms",
   ),
   fingerprint: field(text, STORED, "*ours*: as in the snapshot"),
