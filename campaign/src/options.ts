@@ -74,5 +74,5 @@ function faultNames(text: string): string[] {
 function number(text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("A number above 0 is needed.");
+  throw new InvalidArgumentError("Must be a number above 0.");
 }

@@ -18,11 +18,11 @@ export async function confirm(
   const given = { who: whoAmI(), reason: options.reason?.trim() ?? "" };
   if (options.yes === true && given.reason !== "") return given;
   if (!terminal.interactive)
-    throw new CommandError(EXIT.usage, "nobody can be asked here: --yes and --reason TEXT are needed");
+    throw new CommandError(EXIT.usage, "not a terminal, so --yes and --reason TEXT are required");
   terminal.print(undefined, what);
   if (given.reason === "") given.reason = await terminal.ask("Reason, for the record: ");
-  if (given.reason === "") throw new CommandError(EXIT.usage, "a reason is needed; nothing was changed");
-  if (options.yes !== true && (await terminal.ask("Go on? (yes/no) ")) !== "yes")
+  if (given.reason === "") throw new CommandError(EXIT.usage, "a reason is required; nothing was changed");
+  if (options.yes !== true && (await terminal.ask("Continue? (yes/no) ")) !== "yes")
     throw new CommandError(EXIT.no, "not confirmed; nothing was changed");
   return given;
 }

@@ -36,7 +36,7 @@ export async function showDeadLetter(session: Session, id: string): Promise<void
 export async function requeueDeadLetter(session: Session, id: string, options: ChangeOptions): Promise<void> {
   const letter = await letterOf(session, id);
   const mandate = await confirm(session, options, [
-    `${letter.group} gets ${letter.fields["entry_id"]} of ${letter.stream} again; it gave it up because: ${letter.reason}`,
+    `${letter.group} gets ${letter.fields["entry_id"]} of ${letter.stream} again. It gave it up because: ${letter.reason}`,
   ]);
   const done = await requeue(session.access, letter, mandate);
   if (done === "trimmed")
@@ -50,7 +50,9 @@ export async function requeueDeadLetter(session: Session, id: string, options: C
 
 export async function dropDeadLetter(session: Session, id: string, options: ChangeOptions): Promise<void> {
   const letter = await letterOf(session, id);
-  const mandate = await confirm(session, options, [`Dropped for good: ${letter.stream}, ${letter.reason}`]);
+  const mandate = await confirm(session, options, [
+    `To be dropped permanently: ${letter.stream}, ${letter.reason}`,
+  ]);
   if (!(await drop(session.access, letter, mandate))) throw notFound(id);
   session.terminal.print({ id, dropped: true }, ["Dropped; the audit entry keeps its text."]);
 }
@@ -59,7 +61,7 @@ async function letterOf({ access }: Session, id: string): Promise<DeadLetter> {
   if (!/^\d+-\d+$/.test(id))
     throw new CommandError(
       EXIT.usage,
-      `dead letter id ${JSON.stringify(id)}: one as 1769301008977-0 is needed`,
+      `dead letter id ${JSON.stringify(id)}: must be an id such as 1769301008977-0`,
     );
   const letter = await readDeadLetter(access, id);
   if (letter === undefined) throw notFound(id);

@@ -32,7 +32,7 @@ export async function endDoubtCommand(
     statement.outcome === "EXECUTED"
       ? `to be recorded as EXECUTED, ${statement.quantity}: the limits are charged with it. This is not corrected later.`
       : "to be recorded as NOT_PLACED: the symbol is free again. If the order shows up within a day, the result is corrected.",
-    "The exchange is asked once more first: if it knows the order, its word counts.",
+    "The executor first queries the exchange once more: if it knows the order, its answer counts.",
   ]);
   const stated = await endDoubt(access, planId, statement, mandate);
   if (stated.kind === "not in doubt") throw notInDoubt(planId, stated.state);
@@ -46,12 +46,12 @@ export async function endDoubtCommand(
   if (ended === undefined)
     throw new CommandError(
       EXIT.no,
-      `it is on record, and the executor has not acted within ${ACTS_WITHIN_MS / 1_000} s: is it running, does the exchange answer, does it list the order as open? It acts as soon as the exchange has denied the order`,
+      `the statement is recorded, but the executor did not act within ${ACTS_WITHIN_MS / 1_000} s. Is it running? Does the exchange answer? Does it list the order as open? The executor acts as soon as the exchange reports no such order`,
     );
   const { state, executedQty } = ended;
   const asStated = state === statement.outcome && executedQty === statement.quantity;
   terminal.print({ plan_id: planId, state, executed_qty: executedQty, as_stated: asStated }, [
-    `${planId}: ${state ?? "its order key is gone"}${executedQty === "" ? "" : ` ${executedQty}`}${asStated ? ", as stated." : ": the exchange knows the order, and its word counts."}`,
+    `${planId}: ${state ?? "its order key is gone"}${executedQty === "" ? "" : ` ${executedQty}`}${asStated ? ", as stated." : ": the exchange knows the order, so its answer counts."}`,
   ]);
 }
 
@@ -63,7 +63,7 @@ function statementOf({ as, quantity }: DoubtOptions): Statement {
   if (quantity === undefined || !/^\d{1,15}(\.\d{1,20})?$/.test(quantity) || Number(quantity) <= 0)
     throw new CommandError(
       EXIT.usage,
-      "--as executed needs --quantity: how much was executed, above 0, as the exchange shows it",
+      "--as executed requires --quantity: the executed quantity, above 0, as the exchange shows it",
     );
   return { outcome: "EXECUTED", quantity };
 }

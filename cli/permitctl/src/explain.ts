@@ -7,10 +7,7 @@ import { table } from "./terminal.ts";
 
 export async function explain({ access, terminal }: Session, planId: string): Promise<void> {
   if (!/^[0-9a-f]{16}$/.test(planId))
-    throw new CommandError(
-      EXIT.usage,
-      `plan id ${JSON.stringify(planId)}: 16 lower-case hex digits are needed`,
-    );
+    throw new CommandError(EXIT.usage, `plan id ${JSON.stringify(planId)}: must be 16 lower-case hex digits`);
   const history = await readPlan(access, planId);
   if (history === undefined)
     throw new CommandError(
@@ -58,6 +55,6 @@ export async function explain({ access, terminal }: Session, planId: string): Pr
     ]),
     sentence,
     ...history.unreadable.map((problem) => `Not shown, because it cannot be read: ${problem}`),
-    ...(lookAt === "" ? [] : [styled("dim", `Look at ${lookAt}`)]),
+    ...(lookAt === "" ? [] : [styled("dim", `Check: ${lookAt}`)]),
   ]);
 }

@@ -23,10 +23,10 @@ import { disarmText, pauseText } from "./status.ts";
 import { table } from "./terminal.ts";
 
 const FORCE_WORDS: Record<Forced["kind"], string> = {
-  cleared: "its mark goes: the next poll of the hash opens it again",
-  waiting: "stays: it waits for its permits, and gets its result first",
-  order: "stays: an order of it was or may be sent, and it never opens again",
-  free: "stays: nothing keeps it from opening",
+  cleared: "its dedupe mark is deleted: the next poll of the hash opens it again",
+  waiting: "unchanged: it waits for its permits and gets its result first",
+  order: "unchanged: its order was or may be sent, so it never opens again",
+  free: "unchanged: nothing prevents it from opening",
 };
 
 /** Frees the plan of each symbol's present proposal: the only one that the poll would open. */
@@ -81,12 +81,14 @@ function dataOf({ symbol, planId, kind }: { symbol: string; planId: string; kind
 export async function kill(session: Session, on: boolean, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
   const what = on
-    ? "Kill switch ON: no plan opens, no permit is issued or spent, no order is claimed from this command on."
-    : "Kill switch OFF: plans, permits and orders go on.";
+    ? "Kill switch ON: from now on no plan opens, no permit is granted or spent, no order is claimed."
+    : "Kill switch OFF: plans, permits and orders continue.";
   const mandate = await confirm(session, options, [what]);
   const changed = await setKillSwitch(access, on, mandate);
   terminal.print({ kill_switch: on ? "on" : "off", changed }, [
-    changed ? `The kill switch is ${on ? "on" : "off"}.` : `It was ${on ? "on" : "off"} already.`,
+    changed
+      ? `The kill switch is ${on ? "on" : "off"}.`
+      : `The kill switch was already ${on ? "on" : "off"}.`,
   ]);
 }
 
@@ -113,11 +115,13 @@ export async function resumeExchangeCommand(session: Session, options: ChangeOpt
   }
   const mandate = await confirm(session, options, [
     ...pauses.map((pause) => `The exchange ${pauseText(pause)}`),
-    "Asking before its end lengthens a ban, unless the ban is for another address or account.",
+    "A request during a ban lengthens it, unless the ban is for another address or account.",
   ]);
   const resumed = await resumeExchange(access, mandate);
   terminal.print({ resumed }, [
-    resumed ? "The pause is over: every service asks again within a second." : "It was over already.",
+    resumed
+      ? "The pause is ended: every service sends requests again within a second."
+      : "The pause was already over.",
   ]);
 }
 
@@ -137,20 +141,20 @@ export async function acceptHoldCommand(
 ): Promise<void> {
   const { access, terminal } = session;
   const hold = await readHold(access, symbol);
-  if (hold === undefined) throw new CommandError(EXIT.no, `${symbol} is not held: exchange and ledger agree`);
+  if (hold === undefined) throw new CommandError(EXIT.no, `${symbol} is not held: snapshot and ledger match`);
   const mandate = await confirm(session, options, [
     holdText(hold, access.nowMs()),
-    "Accepting takes the exchange's position as right, whatever the account's trades say.",
+    "This accepts the exchange's position as right, even where the account's trades contradict it.",
   ]);
   const ledger = await acceptHold(access, hold, mandate);
   if (ledger === undefined)
     throw new CommandError(
       EXIT.no,
-      `position-brain has not accepted within ${HOLD_ACCEPT.validMs / 1_000} s: is it running, does the exchange answer? The command has expired`,
+      `position-brain did not act within ${HOLD_ACCEPT.validMs / 1_000} s, and the command has expired. Is position-brain running? Does the exchange answer?`,
     );
   const { origin, amount } = ledger;
   terminal.print({ symbol, origin, ledger_amt: amount }, [
-    `${symbol}: the ledger begins anew at ${amount} (${origin}).`,
+    `${symbol}: the ledger is reset to ${amount} (${origin}).`,
   ]);
 }
 

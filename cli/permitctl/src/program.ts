@@ -28,8 +28,9 @@ const FOLLOW_MS = 2_000;
 const SHOWN_PLANS = 20;
 
 const EPILOGUE = `
-Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as the services take them.
-Exit codes: 0 done; 1 a check failed, nothing found, or refused; 2 wrong usage, or Redis refuses what it names; 3 Redis does not answer, or cannot do it now.`;
+Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as for the services.
+Exit codes: 0 done; 1 a check failed, nothing was found, or the change was refused; 2 wrong usage, or Redis refuses the
+connection permanently; 3 Redis does not answer, or cannot do it now.`;
 
 export function createProgram(host: Host): Command {
   const { stdout, stderr, stop } = host;
@@ -42,8 +43,8 @@ export function createProgram(host: Host): Command {
       throw new CommanderError(0, "commander.version", "");
     })
     .option("--json", "answer in JSON")
-    .option("--redis-url <url>", "instead of the environment's Redis")
-    .option("--run <file>", "the Redis of a running `pnpm start`: .cache/run.json")
+    .option("--redis-url <url>", "Redis to use instead of the environment's")
+    .option("--run <file>", "use the Redis of a running `pnpm start`: .cache/run.json")
     .addHelpText("after", EPILOGUE)
     .configureOutput({ writeOut: (text) => stdout.block(text), writeErr: (text) => stderr.block(text) })
     .exitOverride();
@@ -61,8 +62,10 @@ export function createProgram(host: Host): Command {
 
   program
     .command("status")
-    .description("services, groups, plans, limits, halts, holds, doubts and durability on one screen")
-    .option("--follow", "again every two seconds, until Ctrl-C")
+    .description(
+      "services, groups, plans, limits, halts, holds, orders in doubt and durability on one screen",
+    )
+    .option("--follow", "refresh every two seconds, until Ctrl-C")
     .action(({ follow }: { follow?: boolean }) =>
       run(async (session) => {
         const show = async () => {
@@ -78,7 +81,7 @@ export function createProgram(host: Host): Command {
 
   program
     .command("explain")
-    .description("a plan's whole timeline, and in one sentence why it ended so")
+    .description("a plan's timeline, and in one sentence the reason for its outcome")
     .argument("<plan_id>", "16 hex digits")
     .action((planId: string) => run((session) => explain(session, planId)));
 
@@ -88,11 +91,11 @@ export function createProgram(host: Host): Command {
     .option("--symbol <symbol>", "only this symbol")
     .addOption(new Option("--outcome <outcome>", "only this outcome").choices([...OUTCOMES]))
     .option("--reason <reason>", "only this reason or detail")
-    .option("--limit <n>", "at most so many", positive, SHOWN_PLANS)
+    .option("--limit <n>", "how many plans at most", positive, SHOWN_PLANS)
     .action((options: ResultFilter) => run((session) => history(session, options)));
 
   changes(program.command("force"))
-    .description("let the plan of the present proposal run afresh, if no order of it was claimed")
+    .description("let the plan of the current proposal open again, if its order was never claimed")
     .argument("[symbol]", "only this symbol")
     .action((symbol: string | undefined, options: ChangeOptions) =>
       run((session) => forcePlans(session, symbol, options)),
@@ -101,7 +104,7 @@ export function createProgram(host: Host): Command {
   changes(program.command("kill"))
     .description("the kill switch")
     .addArgument(
-      program.createArgument("<state>", "on stops everything, off lets it go on").choices(["on", "off"]),
+      program.createArgument("<state>", "on halts the pipeline, off lets it continue").choices(["on", "off"]),
     )
     .action((state: string, options: ChangeOptions) =>
       run((session) => kill(session, state === "on", options)),
@@ -112,18 +115,18 @@ export function createProgram(host: Host): Command {
     .description("arm the pipeline again")
     .action((options: ChangeOptions) => run((session) => clearDisarmCommand(session, options)));
 
-  const exchange = program.command("exchange").description("pauses that the exchange asked for");
+  const exchange = program.command("exchange").description("the pauses that the exchange asked for");
   changes(exchange.command("resume"))
-    .description("end them: the host has another address now")
+    .description("end them, for example because the host has another address now")
     .action((options: ChangeOptions) => run((session) => resumeExchangeCommand(session, options)));
 
-  const hold = program.command("hold").description("symbols whose position and ledger disagree");
+  const hold = program.command("hold").description("symbols whose snapshot and ledger do not match");
   hold
     .command("list")
-    .description("which, by how much, since when")
+    .description("list them, with both amounts and since when")
     .action(() => run(listHolds));
   changes(hold.command("accept"))
-    .description("take the exchange's position as right")
+    .description("accept the exchange's position as right")
     .argument("<symbol>")
     .action((symbol: string, options: ChangeOptions) =>
       run((session) => acceptHoldCommand(session, symbol, options)),
@@ -131,45 +134,43 @@ export function createProgram(host: Host): Command {
 
   const doubt = program
     .command("doubt")
-    .description("orders whose outcome the exchange does not tell: `status` lists them");
+    .description("orders in doubt that the exchange does not resolve; `status` lists them");
   changes(doubt.command("end"))
-    .description("state what became of one; the exchange's word counts if it knows the order")
+    .description("state the outcome of one; if the exchange knows the order, its answer counts")
     .argument("<plan_id>", "16 hex digits")
     .addOption(
-      new Option("--as <outcome>", "what became of it")
-        .choices(["executed", "not-placed"])
-        .makeOptionMandatory(),
+      new Option("--as <outcome>", "its outcome").choices(["executed", "not-placed"]).makeOptionMandatory(),
     )
-    .option("--quantity <quantity>", "how much was executed")
+    .option("--quantity <quantity>", "the executed quantity")
     .action((planId: string, options: DoubtOptions) =>
       run((session) => endDoubtCommand(session, planId, options)),
     );
 
-  const dlq = program.command("dlq").description("dead letters: entries that a group gave up");
+  const dlq = program.command("dlq").description("dead letters: entries that a group could not handle");
   dlq
     .command("list")
-    .description("all, newest first")
+    .description("list all, newest first")
     .action(() => run(listDeadLetters));
   dlq
     .command("show")
-    .description("one with its entry")
+    .description("show one with its entry")
     .argument("<id>")
     .action((id: string) => run((session) => showDeadLetter(session, id)));
   changes(dlq.command("requeue"))
-    .description("give the entry back to the group that gave it up")
+    .description("make the entry pending again for the group that gave it up")
     .argument("<id>")
     .action((id: string, options: ChangeOptions) =>
       run((session) => requeueDeadLetter(session, id, options)),
     );
   changes(dlq.command("drop"))
-    .description("delete it; the audit entry keeps its text")
+    .description("delete one; the audit entry keeps its text")
     .argument("<id>")
     .action((id: string, options: ChangeOptions) => run((session) => dropDeadLetter(session, id, options)));
 
   program
     .command("verify")
-    .description("is what was deployed at work? One line a check, exit 1 if any fails")
-    .option("--env-file <file>", "the apply-layer's, such as /etc/quantum/apply-layer.env")
+    .description("check that the deployed pipeline works: one line per check, exit code 1 if any fails")
+    .option("--env-file <file>", "the apply-layer's environment file, such as /etc/quantum/apply-layer.env")
     .action((options: VerifyOptions) =>
       run(async (session) => {
         if (!(await verify(session, options, host.env))) throw new CommandError(EXIT.no, "");
@@ -180,11 +181,11 @@ export function createProgram(host: Host): Command {
 
 function changes(command: Command): Command {
   return command
-    .option("--yes", "do not ask; needs --reason")
+    .option("--yes", "do not ask for confirmation; requires --reason")
     .option("--reason <text>", "why, for the audit stream");
 }
 
 function positive(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("a whole number from 1 on is needed");
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("must be a whole number from 1");
   return Number(text);
 }

@@ -82,11 +82,11 @@ Exit code: 0 every invariant holds, 1 one is broken or something failed, 2 no pl
 function rate(text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("A number above 0 is needed.");
+  throw new InvalidArgumentError("Must be a number above 0.");
 }
 
 function redisUrl(text: string): string {
   // Of a path that is no number, the client library would make database 0.
   if (/^rediss?:\/\/[^\s/?#]+(\/\d*)?$/.test(text)) return text;
-  throw new InvalidArgumentError("A URL such as redis://127.0.0.1:6379/5 is needed.");
+  throw new InvalidArgumentError("Must be a URL such as redis://127.0.0.1:6379/5.");
 }

@@ -54,10 +54,10 @@ async function checkConfiguration(access: Access, environment: Environment): Pro
     const { config } = readConfig({ schema: permitWait, ownPrefixes: [] }, environment);
     const { APPLY_PERMIT_WAIT_MS: waitMs, APPLY_PERMIT_STEP_MS: stepMs } = config;
     const found = `APPLY_PERMIT_WAIT_MS=${waitMs} APPLY_PERMIT_STEP_MS=${stepMs}`;
-    if (stepMs > waitMs) return { check, ok: false, found: `${found}: the step exceeds the wait` };
+    if (stepMs > waitMs) return { check, ok: false, found: `${found}: the step is longer than the wait` };
     const running = await runningWaitMs(access);
     if (running === undefined || running === waitMs) return { check, ok: true, found };
-    return { check, ok: false, found: `${found}, but the newest plan was given ${running} ms` };
+    return { check, ok: false, found: `${found}, but the newest plan had ${running} ms` };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { check, ok: false, found: error.violations.join("; ") };
@@ -85,13 +85,13 @@ async function budgetOf({ redis, keys }: Access, planId: string): Promise<number
 function checkService(name: string, services: readonly Service[]): Check {
   const check = `${name} ready`;
   const alive = services.filter(({ service, alive }) => service === name && alive);
-  if (alive.length === 0) return { check, ok: false, found: "no instance of it reads from this Redis" };
+  if (alive.length === 0) return { check, ok: false, found: "no instance reads from this Redis" };
   const problems = alive.flatMap(({ instance, probe }) =>
     (probe?.problems ?? []).map((problem) => `${instance}: ${problem}`),
   );
   if (problems.length > 0) return { check, ok: false, found: problems.join("; ") };
   const told = alive.map(({ instance, probe }) =>
-    probe === undefined ? `${instance} (reads; not asked)` : instance,
+    probe === undefined ? `${instance} (reads; on another host)` : instance,
   );
   return { check, ok: true, found: told.join(", ") };
 }
@@ -147,7 +147,7 @@ async function checkResults({ redis, keys }: Access): Promise<Check> {
 async function checkVersion(name: string, services: readonly Service[]): Promise<Check> {
   const check = `${name} version`;
   const asked = services.filter(({ service, probe }) => service === name && probe !== undefined);
-  if (asked.length === 0) return { check, ok: true, found: "no instance on this host to ask" };
+  if (asked.length === 0) return { check, ok: true, found: "no instance on this host" };
   const running = [...new Set(asked.map(({ probe }) => (probe?.build ? buildText(probe.build) : "unknown")))];
   const installed = await installedBuild(name);
   const ok = running.every((candidate) => candidate === installed);
