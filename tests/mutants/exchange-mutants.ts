@@ -84,7 +84,7 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/shared/exact.lua",
-        find: "if #a <= LIMB_DIGITS and #b <= LIMB_DIGITS then return string.format('%.0f', tonumber(a) + tonumber(b)) end",
+        find: "if #a <= LIMB_DIGITS and #b <= LIMB_DIGITS then return string.format('%d', a + b) end",
         replace: "if a and b then return string.format('%.0f', tonumber(a) + tonumber(b)) end",
       },
     ],
