@@ -35,9 +35,9 @@
 --@include shared/expect.lua
 --@include shared/record.lua
 --@include shared/result.lua
---@include shared/decimal.lua
 --@include shared/json.lua
 --@include permits/judge.lua
+--@include permits/quantity.lua
 local plan, spent, waiting, executes, handed_over, results = unpack(KEYS, 1, 6)
 local kill_switch, disarm, disarm_today = unpack(KEYS, 7, 9)
 local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -85,29 +85,8 @@ for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
 end
 local issuers = #permit_keys
 
--- A positive number of a permit as decimal text, or nil.
-local function positive(permit, issuer, name)
-  local number = permit[name]
-  return type(number) == 'number' and number > 0 and written(texts[issuer], name, number) or nil
-end
-
--- The quantity is the issuer's, capped by every permit that names a positive computed_qty (0 or absent: no cap).
-local safe_qty, position_amt, max_qty
-local quantity = permits[quantity_issuer]
-if quantity then
-  safe_qty = positive(quantity, quantity_issuer, quantity.safe_close_qty and 'safe_close_qty' or 'safe_qty')
-  position_amt = written(texts[quantity_issuer], 'exchange_position_amt', quantity.exchange_position_amt)
-  if not position_amt then malformed = malformed or ('invalid_' .. quantity_issuer .. '_permit_format') end
-  if not safe_qty then malformed = malformed or 'invalid_safe_close_qty' end
-end
-for issuer, permit in pairs(permits) do
-  local cap = permit.computed_qty
-  if cap ~= nil and cap ~= 0 then
-    local decimal = positive(permit, issuer, 'computed_qty')
-    if not decimal then malformed = malformed or ('invalid_' .. issuer .. '_permit_format')
-    elseif not max_qty or above(max_qty, decimal) then max_qty = decimal end
-  end
-end
+local safe_qty, position_amt, max_qty, flaw = quantities(permits, texts, quantity_issuer)
+malformed = malformed or flaw
 
 local left_ms = deadline - now
 if overdue_ms then left_ms = math.min(left_ms, -overdue_ms) end

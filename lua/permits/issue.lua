@@ -53,6 +53,7 @@
 --@include shared/record.lua
 --@include shared/expect.lua
 --@include permits/reservations.lua
+--@include permits/unrecorded.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
 local permits, plans, open, expiry, totals, executions, charges, unsettled, booked = unpack(KEYS, 8, 16)
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
@@ -71,47 +72,21 @@ local function acknowledge(...)
   return { ... }
 end
 
-local function is_of_attempt(key)
-  local text = redis.pcall('GET', key)
-  return type(text) == 'string' and text:find('"attempt": "' .. attempt .. '"', 1, true) ~= nil
-end
-
 local state, record_attempt, stamped, answered = unpack(redis.call('HMGET', plan, 'state', 'attempt', issuer .. '_verdict', 'answers'))
-local booking = redis.call('GET', booked)
 local fate, fate_ms
+local booking = redis.call('GET', booked)
 if booking then fate, fate_ms = booking:match('^(%S+) (%d+)') end
-if state then
-  if record_attempt ~= attempt then return acknowledge('ENDED') end
-  if stamped then return acknowledge('REPLAYED') end
-  if state ~= 'WAITING' then return acknowledge('ENDED') end
-else
-  local published_ms = tonumber(attempt:match('^%d+'))
-  -- Its result may come before our answer: a dry run of the Python apply-layer ends at once.
-  if fate and published_ms <= tonumber(fate_ms) then return acknowledge('ENDED') end
-  -- Whatever is written for an attempt that has a record is written with its stamp; here only the keys tell.
-  if (redis.call('GET', spent) or ''):match('^%S+ (%S+)') == attempt then return acknowledge('ENDED') end
-  if is_of_attempt(permit) or is_of_attempt(denial) then return acknowledge('REPLAYED') end
-  -- Nobody tells us when such a plan ends. Who published it has long given up (a group that starts at 0 is given the
-  -- whole history), and a frozen replica that comes back after the permit was used must not write another one: an entry
-  -- that is not pending has its answer. Without the group nothing is known of it.
-  if now - published_ms > tonumber(permit_sec) * 1000 then return acknowledge('ENDED') end
-  -- A plan of ours whose record is gone can be consumed no more, and one whose entry is gone is known to nobody: a permit
-  -- would only promise what nobody comes for.
-  local entry = redis.call('XRANGE', plans, attempt, attempt)[1]
-  if not entry then return acknowledge('ENDED') end
-  for i = 1, #entry[2], 2 do
-    if entry[2][i] == 'attempt_no' then return acknowledge('ENDED') end
-  end
-  local pending = redis.pcall('XPENDING', plans, group, attempt, attempt, 1)
-  if not pending.err and #pending == 0 then return { 'REPLAYED' } end
-end
+local may_have_order = fate == 'executed'
+if not state then
+  local status = unrecorded_status(spent, permit, denial, plans, group, attempt, fate_ms, now - tonumber(permit_sec) * 1000)
+  if status then return acknowledge(status) end
+  may_have_order = may_have_order or is_unsettled(expiry, permit, plan_id, now)
+elseif record_attempt ~= attempt then return acknowledge('ENDED')
+elseif stamped then return acknowledge('REPLAYED')
+elseif state ~= 'WAITING' then return acknowledge('ENDED') end
 local reservation = state and attempt or plan_id
 
--- Invariant I1 beside an apply-layer that remembers no order: it forgets its plans with the operators' reset. While an
--- earlier attempt's permit is used and its result has not been settled, that one may have placed it.
-local promised_until = not state and redis.call('ZSCORE', expiry, plan_id)
-local is_unsettled = promised_until and tonumber(promised_until) > now and redis.call('EXISTS', permit) == 0
-if verdict == 'granted' and (fate == 'executed' or is_unsettled) then verdict, reason, context_json = 'denied', 'already_executed', '{}' end
+if verdict == 'granted' and may_have_order then verdict, reason, context_json = 'denied', 'already_executed', '{}' end
 if verdict == 'granted' then
   local halt = halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end

@@ -132,8 +132,8 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     bug: "a promise is made for a plan that nobody can consume any more",
     edits: [
       {
-        file: "lua/permits/issue.lua",
-        find: "  if not entry then return acknowledge('ENDED') end\n",
+        file: "lua/permits/unrecorded.lua",
+        find: "  if not entry then return 'ENDED' end\n",
         replace: "  entry = entry or { attempt, {} }\n",
       },
     ],
@@ -192,8 +192,8 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     bug: "a plan that ended before it was answered is answered all the same",
     edits: [
       {
-        file: "lua/permits/issue.lua",
-        find: "  if fate and published_ms <= tonumber(fate_ms) then return acknowledge('ENDED') end\n",
+        file: "lua/permits/unrecorded.lua",
+        find: "  if ended_ms and published_ms <= tonumber(ended_ms) then return 'ENDED' end\n",
         replace: "",
       },
     ],
@@ -204,7 +204,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/issue.lua",
-        find: "if verdict == 'granted' and (fate == 'executed' or is_unsettled) then",
+        find: "if verdict == 'granted' and may_have_order then",
         replace: "if false then",
       },
     ],
