@@ -4,6 +4,7 @@ import {
   checkInvariants,
   collectEvidence,
   drain,
+  eventually,
   History,
   patienceMs,
   stopStrategy,
@@ -12,7 +13,7 @@ import {
   waitForEnd,
 } from "@quantum/harness";
 import { expect } from "vitest";
-import { eventually, type Rig } from "./rig.ts";
+import type { Rig } from "@quantum/harness/rig";
 
 const DRAIN_MS = 10_000;
 

@@ -6,9 +6,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type GuardedProcess, isFree, spawnGuarded } from "@quantum/harness";
+import { eventually, type GuardedProcess, isFree, spawnGuarded } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { eventually } from "./rig.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** Three rounds over the six symbols; every phase of a scenario gets its share. */

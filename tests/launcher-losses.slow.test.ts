@@ -1,10 +1,9 @@
 /** The longer cases of launcher-losses.test.ts. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { endProcess, startRedisServer } from "@quantum/harness";
+import { endProcess, eventually, startRedisServer } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
 import { givenLauncher, pidOf } from "./launch.ts";
-import { eventually } from "./rig.ts";
 
 const PATIENCE_MS = 20_000;
 /** More than any run here sees. */

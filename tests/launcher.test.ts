@@ -2,10 +2,9 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { endProcess, isFree, startRedisServer } from "@quantum/harness";
+import { endProcess, eventually, isFree, startRedisServer } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
 import { expectSound, givenLauncher } from "./launch.ts";
-import { eventually } from "./rig.ts";
 
 const GONE_TIMEOUT_MS = 10_000;
 

@@ -6,9 +6,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { planId, resultEntry } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
-import { shellWord } from "@quantum/harness";
+import { eventually, shellWord } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { eventually, ordersByPlan, type Rig, startRig } from "./rig.ts";
+import { ordersByPlan, type Rig, startRig } from "@quantum/harness/rig";
 
 let rig: Rig;
 beforeEach(async () => {

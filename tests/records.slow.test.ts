@@ -10,6 +10,7 @@ import {
   snapshotRecord,
 } from "@quantum/contract";
 import { createBinanceExchange } from "@quantum/exchange";
+import { eventually } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   bringAbout,
@@ -19,7 +20,6 @@ import {
   startPipeline,
 } from "../cli/permitctl/src/outcomes.fixture.ts";
 import { endDoubt } from "@quantum/operator";
-import { eventually } from "./rig.ts";
 
 const PATIENCE_MS = 30_000;
 const RECV_WINDOW_MS = 5_000;

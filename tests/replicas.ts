@@ -3,7 +3,7 @@ import { ISSUERS } from "@quantum/contract";
 import { PIPELINE } from "@quantum/topology";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { runFeed } from "./feed-run.ts";
-import { type Rig, startRig } from "./rig.ts";
+import { type Rig, startRig } from "@quantum/harness/rig";
 
 /** What ends it is that no plan ends any more. */
 const TIMEOUT_MS = 600_000;

@@ -6,7 +6,7 @@ import { demonstrationOf, groupsOf, PIPELINE } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { prometheusFiles } from "../ops/prometheus/files.ts";
 import { runFeed } from "./feed-run.ts";
-import { type Rig, startRig, SYMBOLS } from "./rig.ts";
+import { type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 import { TOY } from "./toy-issuer/row.ts";
 
 const PLANS = 50;

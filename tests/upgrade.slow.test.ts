@@ -9,6 +9,7 @@ import {
   checkInvariants,
   collectEvidence,
   drain,
+  eventually,
   History,
   patienceMs,
   type ResultRecord,
@@ -19,7 +20,7 @@ import {
 import { Big } from "big.js";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { earlierRelease, whyAbsent } from "./earlier-release.ts";
-import { type EarlierRelease, eventually, type Rig, startRig, SYMBOLS } from "./rig.ts";
+import { type EarlierRelease, type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 
 const EARLIER = "14fd32e";
 const LACKS = ["EXECUTOR_ABSENCE_SEC"];

@@ -1,7 +1,8 @@
 /** The documents against a pipeline that runs: what it shows and writes must stand in them. */
 import { PIPELINE } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, type Rig, startRig } from "../../tests/rig.ts";
+import { eventually } from "@quantum/harness";
+import { type Rig, startRig } from "@quantum/harness/rig";
 import { renderMetrics } from "./metrics.ts";
 import { FIELDS, PROPOSAL_FIELDS, type StreamName } from "./wire-fields.ts";
 import { KEY_NOTES } from "./wire-keys.ts";

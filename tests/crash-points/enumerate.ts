@@ -11,11 +11,17 @@
 import { createBinanceExchange } from "@quantum/exchange";
 import { loadScript } from "@quantum/lua";
 import { fieldsOf } from "@quantum/streams";
-import { type ProxyFrame, type ServiceProcess, startFaultProxy, type Verdict } from "@quantum/harness";
+import {
+  eventually,
+  type ProxyFrame,
+  type ServiceProcess,
+  startFaultProxy,
+  type Verdict,
+} from "@quantum/harness";
 import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { nextProposal, planIdOf } from "../fuzz/inputs.ts";
 import { unfinished } from "../groups.ts";
-import { eventually, ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "../rig.ts";
+import { ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "@quantum/harness/rig";
 
 const SCRIPTS = [
   ...["plans/open", "permits/issue", "permits/consume", "permits/settle_reservation"],

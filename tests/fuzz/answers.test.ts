@@ -5,7 +5,8 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, SYMBOLS } from "../rig.ts";
+import { eventually } from "@quantum/harness";
+import { SYMBOLS } from "@quantum/harness/rig";
 import { type Bench, startBench } from "./bench.ts";
 import { startDamagingVenue } from "./damaging-venue.ts";
 import { applyDamage, byteDamage } from "./mutations.ts";

@@ -3,7 +3,8 @@ import { waitReasons, ISSUERS, PLAN_REASONS } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
 import type { ServiceProcess } from "@quantum/harness";
 import { unfinished } from "../groups.ts";
-import { eventually, ordersByPlan, startRig, SYMBOLS } from "../rig.ts";
+import { eventually } from "@quantum/harness";
+import { ordersByPlan, startRig, SYMBOLS } from "@quantum/harness/rig";
 import type { Field } from "./mutations.ts";
 
 /** A handler that throws is repeated after 10 s: whoever is not done by then has met an input it cannot handle. */

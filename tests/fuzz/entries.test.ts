@@ -5,7 +5,7 @@
 import { executeEntry, parseProposal, planEntry, planId, resultEntry } from "@quantum/contract";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SYMBOLS } from "../rig.ts";
+import { SYMBOLS } from "@quantum/harness/rig";
 import { type Bench, type Books, PATIENCE_MS, startBench } from "./bench.ts";
 import { applyDamage, damage, type Damage } from "./mutations.ts";
 import { execute, LONG_AGO_SEC, nextId, nextProposal, plan, result, symbolOf } from "./inputs.ts";

@@ -1,6 +1,6 @@
 /** What is damaged: each kind of input as it should be, and each one another plan's. */
 import { parseProposal, planId } from "@quantum/contract";
-import { type SimState, SYMBOLS } from "../rig.ts";
+import { type SimState, SYMBOLS } from "@quantum/harness/rig";
 
 const MICROSECONDS = 1_000;
 const EXECUTE_TTL_MS = 2_500;

@@ -3,11 +3,17 @@
  * an error, and none may be empty unless its source says why. This finds a metric that was renamed on one side only.
  */
 import { join } from "node:path";
-import { patienceMs, type ServiceProcess, startPrometheus, type TestPrometheus } from "@quantum/harness";
+import {
+  eventually,
+  patienceMs,
+  type ServiceProcess,
+  startPrometheus,
+  type TestPrometheus,
+} from "@quantum/harness";
 import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DASHBOARDS } from "../../ops/grafana/dashboards.ts";
-import { eventually, type Rig, startRig, SYMBOLS } from "../rig.ts";
+import { type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 
 const RULES = join(import.meta.dirname, "../../ops/prometheus/rules/*.yml");
 /** Where the package has to be fetched first. */

@@ -2,10 +2,10 @@
 import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
 import { Output } from "@quantum/service-kit";
-import { freePort, type ServiceProcess } from "@quantum/harness";
+import { eventually, freePort, type ServiceProcess } from "@quantum/harness";
 import { PIPELINE, type PipelineName, serviceOf } from "@quantum/topology";
 import { run } from "./run.ts";
-import { eventually, type Rig, startRig } from "../../../tests/rig.ts";
+import { type Rig, startRig } from "@quantum/harness/rig";
 
 const PATIENCE_MS = 10_000;
 /** Longer than any test: an order stays in doubt while the exchange does not answer for it. */

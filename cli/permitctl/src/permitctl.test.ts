@@ -6,9 +6,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { disarm } from "@quantum/permits";
 import { fieldsOf } from "@quantum/streams";
-import { shellWord } from "@quantum/harness";
+import { eventually, shellWord } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { eventually } from "../../../tests/rig.ts";
 import {
   bringAbout,
   OUTCOME_NAMES,

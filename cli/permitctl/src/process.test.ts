@@ -10,6 +10,7 @@ import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import {
   endProcess,
+  eventually,
   freePort,
   shellWord,
   spawnGuarded,
@@ -17,7 +18,6 @@ import {
   type TestRedis,
 } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually } from "../../../tests/rig.ts";
 import { permitctl } from "./outcomes.fixture.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");

@@ -6,6 +6,7 @@ export type { FaultProxy, FaultProxyOptions, ProxyFrame, Verdict } from "./fault
 export { useUpIds } from "./faults/stream-ids.ts";
 export { endProcess, spawnGuarded } from "./processes/child-process.ts";
 export type { GuardedProcess, SpawnOptions } from "./processes/child-process.ts";
+export { eventually } from "./processes/eventually.ts";
 export { freePort, isFree } from "./processes/free-port.ts";
 export { patienceMs } from "./processes/patience.ts";
 export { startProgram, startService } from "./processes/process.ts";

@@ -1,21 +1,13 @@
 /** A whole pipeline for one test: a Redis, the simulated exchange in this process, services as processes of their own. */
-import { setTimeout as delay } from "node:timers/promises";
+import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { createExchangeSim, DEFAULT_MARKET } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import {
-  patienceMs,
-  type ServiceProcess,
-  startProgram,
-  startRedisServer,
-  startService,
-} from "@quantum/harness";
-import { join } from "node:path";
 import { demonstrationOf, SERVICES } from "@quantum/topology";
+import { type ServiceProcess, startProgram, startService } from "./processes/process.ts";
+import { startRedisServer } from "./servers/redis-server.ts";
 
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
-
-const PROBE_MS = 20;
 
 /** The environment that makes a service part of a rig: any free port, no limits that would bite, no cooldown. */
 function environment(name: string, redisUrl: string, venueUrl: string): Record<string, string> {
@@ -88,20 +80,4 @@ export function ordersByPlan(state: SimState): Map<string, number> {
     if (origin === "api" && plan !== undefined) counts.set(plan, (counts.get(plan) ?? 0) + 1);
   }
   return counts;
-}
-
-/** Waits until `probe` answers something, for states that nobody announces; longer than `timeoutMs` under load. */
-export async function eventually<T>(
-  probe: () => Promise<T | undefined>,
-  timeoutMs: number,
-  what: string,
-): Promise<T> {
-  const patience = patienceMs(timeoutMs);
-  const deadline = performance.now() + patience;
-  for (;;) {
-    const found = await probe();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`not within ${patience} ms: ${what}`);
-    await delay(PROBE_MS);
-  }
 }
