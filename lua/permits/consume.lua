@@ -29,11 +29,12 @@
 --   OK           replayed 0/1, symbol, wait_ms, safe_qty, mode
 --   BLOCKED      replayed 0/1, symbol, wait_ms, reason, detail or '', then each issuer's permit TTL (s, -2 absent, -1 none)
 --   WAITING      ms until the deadline, names of the issuers that lack, joined by comma
---   GONE         no record: never opened, or swept away by the operators' reset
+--   GONE         no record that can be read: never opened, swept away by the operators' reset, or damaged while it waited
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/expect.lua
 --@include shared/record.lua
+--@include shared/waiting.lua
 --@include shared/result.lua
 --@include shared/json.lua
 --@include permits/judge.lua
@@ -49,9 +50,10 @@ local record = hash(plan)
 expect_stream(executes)
 expect_stream(results)
 expect_hash(handed_over)
--- What does not wait is nothing for a sweep to find again.
-if record.state ~= 'WAITING' then redis.call('ZREM', waiting, plan_id) end
-if not record.state then return { 'GONE' } end
+-- What does not wait, or cannot be read, is nothing for a sweep to find again.
+local is_damaged = record.state == 'WAITING' and not can_wait(record)
+if record.state ~= 'WAITING' or is_damaged then redis.call('ZREM', waiting, plan_id) end
+if not record.state or is_damaged then return { 'GONE' } end
 local symbol = record.symbol
 if record.safe_qty then return { 'OK', '1', symbol, record.wait_ms, record.safe_qty, record.mode } end
 if record.state ~= 'WAITING' then

@@ -1,8 +1,8 @@
 -- Looks after one attempt until it has ended, starting from its `apply.plan` entry, so that it ends whatever was lost of it.
 -- An attempt that the index of waiting plans or of hand-overs has lost is put back; what was handed over is known from the
--- record and from `spent`. A plan whose record was deleted while it
--- waited is BLOCKED with its result, since nobody can consume it any more. The operators' reset deletes the dedupe mark as
--- well: such a plan was abandoned and opens afresh. Invariant I4.
+-- record and from `spent`. A plan whose record was deleted or damaged while it waited is BLOCKED with its result, since
+-- nobody can consume it any more. The operators' reset deletes the dedupe mark as well: such a plan was abandoned and opens
+-- afresh. Invariant I4.
 --
 -- KEYS
 --   plan         HASH, the plan's record
@@ -20,10 +20,12 @@
 -- REPLY
 --   WAITING      it waits, and the indexes say so
 --   HANDED_OVER  its permits are spent and its order has no outcome, and the index says so
---   LOST         its record was gone: BLOCKED, with its result
+--   LOST         its record was gone, or could not be read: BLOCKED, with its result
 --   ENDED        it has ended or waits in another attempt; if it is handed over no more, the index says so
 --@include shared/now.lua
 --@include shared/absent.lua
+--@include shared/record.lua
+--@include shared/waiting.lua
 --@include shared/result.lua
 local plan, dedupe, spent, order, waiting, symbols, handed_over, results = unpack(KEYS)
 local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
@@ -33,18 +35,18 @@ local RESULTS_MAX, RESULTS_AT_ONCE = 10000, 200
 local WITHOUT_OUTCOME, OUTCOME = { PERMITTED = true, SENT = true, UNKNOWN = true }, { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 
 -- What cannot be read as a record or an index tells nothing, and is begun anew.
-local record = redis.pcall('HMGET', plan, 'state', 'attempt', 'deadline_ms', 'hand_over')
-local is_mistyped = record.err ~= nil
-if is_mistyped then record = {} end
-local state, of_attempt, deadline, hand_over = record[1], record[2], record[3], record[4]
+local is_hash, record = pcall(hash, plan)
+local is_damaged = not is_hash or record.state == 'WAITING' and not can_wait(record) or record.state and not record.state:find('^[A-Z_]+$')
+if is_damaged then record = {} end
+local state = record.state
 local function hand_again(copy)
   if redis.call('TYPE', handed_over).ok ~= 'hash' then redis.call('DEL', handed_over) end
   redis.call('HSET', handed_over, plan_id, copy)
   return { 'HANDED_OVER' }
 end
 if state then
-  if of_attempt ~= attempt then return { 'ENDED' } end
-  if WITHOUT_OUTCOME[state] and hand_over then return hand_again(hand_over) end
+  if record.attempt ~= attempt then return { 'ENDED' } end
+  if WITHOUT_OUTCOME[state] and record.hand_over then return hand_again(record.hand_over) end
   if state ~= 'WAITING' then
     -- An executor of up to 14fd32e settles without striking it off; once the order key has run out, it would look unclaimed.
     if not WITHOUT_OUTCOME[state] then redis.pcall('HDEL', handed_over, plan_id) end
@@ -54,11 +56,11 @@ if state then
     if redis.call('TYPE', key).ok ~= type then redis.call('DEL', key) end
   end
   redis.call('SADD', symbols, symbol)
-  redis.call('ZADD', waiting, 'NX', deadline, plan_id)
+  redis.call('ZADD', waiting, 'NX', record.deadline_ms, plan_id)
   return { 'WAITING' }
 end
 
-if is_mistyped then redis.call('DEL', plan) end
+if is_damaged then redis.call('DEL', plan) end
 -- Whether it had its outcome before its record went.
 local paid = redis.pcall('GET', spent)
 local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt

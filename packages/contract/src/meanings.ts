@@ -129,9 +129,10 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "quantum:position:snapshot:<symbol>, from which P3.3 computes the quantity",
   },
   record_lost: {
-    meaning: "the plan's record was deleted while it waited, so its permits could no longer be spent",
+    meaning:
+      "the plan's record was deleted or damaged while it waited, so its permits could no longer be spent",
     lookAt:
-      "who deletes keys below quantum:apply:*? It was not the operators' reset, which also deletes the dedupe mark",
+      "who deletes or writes keys below quantum:apply:*? It was not the operators' reset, which also deletes the dedupe mark",
   },
   deadline_passed: {
     meaning:

@@ -76,8 +76,9 @@ describe("disarm", () => {
 
   it("is honoured by consume, though the permit was granted before", async () => {
     await grant(PLAN);
-    const opened = { opened_at_ms: Date.now(), deadline_ms: Date.now() + 60_000, mode: "paper" };
-    await redis.hset(keys.plan(PLAN), opened);
+    const times = { opened_at_ms: Date.now(), deadline_ms: Date.now() + 60_000 };
+    const opened = { mode: "paper", step: "CLOSE_FULL", close_pct: 100, attempt_no: 1 };
+    await redis.hset(keys.plan(PLAN), { ...opened, ...times });
     await disarm(redis, keys, WHY);
     const consume = createConsume({
       redis,

@@ -102,7 +102,7 @@ await runService({
       redis,
       keys,
       onLost: (plan) =>
-        log.error(plan, `${plan.symbol}: the record of plan ${plan.planId} was deleted: blocked`),
+        log.error(plan, `${plan.symbol}: the record of plan ${plan.planId} was deleted or damaged: blocked`),
     });
     const sweepWaiting = createSweep({ redis, keys, wait });
     const sweep = progress.loop("sweep the waiting plans", SWEEP_MS, async (which: { all: boolean }) => {

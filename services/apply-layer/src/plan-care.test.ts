@@ -65,6 +65,56 @@ describe.each(["deleted", "mistyped"] as const)("a plan that waits and whose %s 
   });
 });
 
+/** Of its record, what its end needs. */
+const NEEDED = [
+  "symbol",
+  "mode",
+  "step",
+  "close_pct",
+  "attempt",
+  "attempt_no",
+  "opened_at_ms",
+  "deadline_ms",
+];
+
+describe("a plan that waits and whose record is damaged", () => {
+  it.each([
+    ...NEEDED.map((field) => ["lacks", field] as const),
+    ...["state", ...NEEDED].filter((field) => field !== "step").map((field) => ["garbles", field] as const),
+  ])("since it %s %s spends no permit and is blocked, with one result", async (how, field) => {
+    const { planId, attempt } = await opened();
+    await kernel.givePermits(planId);
+    await (how === "lacks"
+      ? kernel.redis.hdel(keys.plan(planId), field)
+      : kernel.redis.hset(keys.plan(planId), field, "?!"));
+    for (let turn = 0; turn < 2; turn += 1) {
+      await kernel.consumer()(planId, SYMBOL, 1);
+      await look();
+    }
+    expect(await kernel.entries(keys.streams.result)).toMatchObject([
+      { plan_id: planId, attempt, outcome: "BLOCKED", reason: "record_lost" },
+    ]);
+    expect(await kernel.entries(keys.streams.execute)).toEqual([]);
+    expect(await kernel.redis.exists(keys.plan(planId), keys.spent(planId))).toBe(0);
+  });
+
+  it("in a later attempt ends that attempt, and no earlier one again", async () => {
+    const first = await opened();
+    await kernel.redis.hset(keys.plan(first.planId), "deadline_ms", "soon");
+    await look();
+    await kernel.redis.del(keys.dedupe(first.planId));
+    const second = await opened();
+    await kernel.redis.hset(keys.plan(first.planId), "deadline_ms", "soon");
+    look = createPlanCare({ redis: kernel.redis, keys, onLost: () => undefined });
+    await look();
+    await look();
+    expect(await kernel.entries(keys.streams.result)).toMatchObject([
+      { attempt: first.attempt },
+      { attempt: second.attempt },
+    ]);
+  });
+});
+
 describe("a plan that is handed over", () => {
   it.each(["deleted", "mistyped"] as const)(
     "is, again, in an index that was %s, until it has ended",
