@@ -7,7 +7,7 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "packages/permits/src/wait.ts",
-        find: "&& this.#silentIssuers().length === 0) return;",
+        find: "&& this.#keyPoll.silentIssuers().length === 0) return;",
         replace: ") return;",
       },
     ],

@@ -1,22 +1,17 @@
 /**
- * The wait for permits: many plans at once, no polling while issuers wake us.
+ * The wait for permits: wake-ups and deadlines of many plans at once.
  *
  * A plan is tried when a wake-up says that the last issuer answered, or one denied, half-way, and at its exact deadline.
- * Wake-ups are hints: losing one costs time, never safety. For issuers that only set keys (the Python ones) a poll looks
- * once a step whether keys have appeared, so they are found within a step; with nothing waiting, or where every issuer
- * wakes us, it asks nothing. All state that matters is in Redis, so a plan that is lost here is finished by
- * the sweep of any replica.
+ * Wake-ups are hints: losing one costs time, never safety. Issuers that only set keys are found by {@link KeyPoll}. All
+ * state that matters is in Redis, so a plan that is lost here is finished by the sweep of any replica.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys, PermitEntry } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Consume, Consumed, Verdict } from "./consume.ts";
+import { KeyPoll } from "./key-poll.ts";
 
-/** One poll looks at this many of the longest-waiting plans: a bound on what a step may cost. */
-const POLLED_PLANS_MAX = 1_000;
-/** An issuer whose last wake-up is older may have been replaced by one that only sets keys. */
-const WAKER_MEMORY_MS = 10_000;
 /** A try that failed (Redis away) is repeated after this. */
 const RETRY_MS = 250;
 /** Between two looks at what still waits while a process stops. */
@@ -40,8 +35,6 @@ interface Waiting {
   endsAt: number | undefined;
   /** Of the next try: half-way at first, then the deadline. */
   timer: NodeJS.Timeout;
-  /** How many of the plan's permit and block keys existed at the last poll. */
-  keysSeen: number;
 }
 
 export interface WaitEvents {
@@ -58,15 +51,20 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   readonly #waiting = new Map<string, Waiting>();
   readonly #tries = new Map<string, Promise<void>>();
   readonly #failing = new Set<string>();
-  /** When each required issuer last woke us, by performance.now(). */
-  readonly #wokenAtMs = new Map<string, number>();
-  #poll: NodeJS.Timeout | undefined;
-  #polling: Promise<void> | undefined;
+  readonly #keyPoll: KeyPoll;
   #stopped = false;
 
   constructor(options: WaitOptions) {
     super();
     this.#options = options;
+    this.#keyPoll = new KeyPoll({
+      ...options,
+      onChange: (planId) => {
+        const symbol = this.#waiting.get(planId)?.symbol;
+        if (symbol !== undefined) void this.wake(planId, symbol);
+      },
+      onFailure: (planId, error) => void this.emit("failed", { planId, error }),
+    });
   }
 
   /** Plans that wait in this process. */
@@ -83,11 +81,8 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     if (this.#stopped || this.#waiting.has(planId)) return;
     // Half-way first: a wake-up that was lost must not cost all the time.
     const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, (remainingMs ?? 0) / 2));
-    this.#waiting.set(planId, { symbol, endsAt: endOf(performance.now(), remainingMs), timer, keysSeen: 0 });
-    this.#poll ??= setInterval(() => {
-      // While Redis is slow, polls must not pile up.
-      this.#polling ??= this.#pollKeys().finally(() => (this.#polling = undefined));
-    }, this.#options.stepMs);
+    this.#waiting.set(planId, { symbol, endsAt: endOf(performance.now(), remainingMs), timer });
+    this.#keyPoll.watch(planId);
   }
 
   /**
@@ -96,9 +91,9 @@ export class PermitWait extends EventEmitter<WaitEvents> {
    */
   async answered({ plan_id, symbol, issuer, verdict, answers }: PermitEntry): Promise<void> {
     const { required } = this.#options;
-    if (required.includes(issuer)) this.#wokenAtMs.set(issuer, performance.now());
+    this.#keyPoll.wokenBy(issuer);
     const lacks = verdict === "granted" && answers !== "" && answers < required.length;
-    if (lacks && this.#waiting.has(plan_id) && this.#silentIssuers().length === 0) return;
+    if (lacks && this.#waiting.has(plan_id) && this.#keyPoll.silentIssuers().length === 0) return;
     await this.wake(plan_id, symbol);
   }
 
@@ -127,10 +122,9 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   /** Lets running tries end. What still waits is finished by another replica, or by us after a restart. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#poll);
     for (const { timer } of this.#waiting.values()) clearTimeout(timer);
     this.#waiting.clear();
-    await this.#polling;
+    await this.#keyPoll.stop();
     await Promise.all(this.#tries.values());
   }
 
@@ -172,46 +166,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   #forget(planId: string): void {
     clearTimeout(this.#waiting.get(planId)?.timer);
     this.#waiting.delete(planId);
-    if (this.#waiting.size === 0) {
-      clearInterval(this.#poll);
-      this.#poll = undefined;
-    }
-  }
-
-  /** The required issuers that have not woken us lately: they may only set keys. */
-  #silentIssuers(): string[] {
-    const since = performance.now() - WAKER_MEMORY_MS;
-    return this.#options.required.filter((name) => (this.#wokenAtMs.get(name) ?? -Infinity) <= since);
-  }
-
-  /** Keys that appeared without a wake-up. Counting them reads no permit: only `consume` does. */
-  async #pollKeys(): Promise<void> {
-    const { redis, keys } = this.#options;
-    const silent = this.#silentIssuers();
-    if (silent.length === 0) return;
-    const plans: [string, Waiting][] = [];
-    // In the order in which they began to wait; there may be very many.
-    for (const plan of this.#waiting) {
-      if (plans.length === POLLED_PLANS_MAX) break;
-      plans.push(plan);
-    }
-    if (plans.length === 0) return;
-    const pipeline = redis.pipeline();
-    for (const [planId] of plans) {
-      pipeline.exists(
-        ...silent.flatMap((issuer) => [keys.permit(issuer, planId), keys.block(issuer, planId)]),
-      );
-    }
-    const replies = await pipeline.exec().catch((error: unknown) => {
-      this.emit("failed", { planId: plans[0]?.[0] ?? "", error: error as Error });
-      return null;
-    });
-    for (const [index, [planId, waiting]] of plans.entries()) {
-      const seen = replies?.[index]?.[1];
-      if (typeof seen !== "number" || seen === waiting.keysSeen) continue;
-      waiting.keysSeen = seen;
-      void this.wake(planId, waiting.symbol);
-    }
+    this.#keyPoll.forget(planId);
   }
 }
 
