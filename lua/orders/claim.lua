@@ -65,8 +65,6 @@ expect_stream(executes)
 expect_stream(results)
 local handed = redis.call('HGET', handed_over, plan_id)
 
--- The exchange takes no longer receive window.
-local LONGEST_WINDOW_MS = 60000
 local TERMINAL = { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 if state and claimed_attempt == attempt then
   if not TERMINAL[outcome_of(state)] then return { 'HELD', state } end
@@ -81,36 +79,21 @@ if is_current and not state then
   end
   may_be_sent = may_be_sent or record[5] ~= false
 end
--- A question sends nothing. Where the mark is lost, too, the hand-over tells as well that the permits were spent.
-local is_spent = spent_attempt == attempt and not above(quantity, spent_qty)
-local is_handed = may_be_sent and not spent_attempt and handed and handed:find('"' .. attempt .. '"', 1, true)
-if not is_spent and not is_handed then return { 'UNSPENT' } end
-spent_at = spent_at or now
-
--- No order reaches an exchange in a shorter window: it would only be told that it came too late.
-local SHORTEST_WINDOW_MS = 50
-local left = tonumber(valid_until) - math.max(now, tonumber(spent_at))
--- Spent in the future: Redis's clock has stepped back since, and nobody knows how long ago that was.
-local expired = left < SHORTEST_WINDOW_MS or tonumber(spent_at) > now
 -- What an earlier attempt claimed was perhaps sent, whatever evidence has said since: no second order (I1).
-local duplicate = state and (claimed_id or state ~= 'NOT_PLACED')
--- None of these says anything about an order that may already be there: only the exchange can.
-local unsendable = not may_be_sent and (halted(kill_switch, disarm, disarm_today)
-  or expired and 'execute_expired' or refusal ~= '' and refusal)
-local reason = duplicate and 'duplicate_order' or unsendable
+local is_duplicate = state and (claimed_id or state ~= 'NOT_PLACED')
 
-if reason then
+local function refuse(reason)
   -- Another attempt's order stays as it is, so only these tell whether this result was written. The entry may be lost, or
   -- come after the hand-over was looked at.
-  local is_written = duplicate and (is_current and record[4] == 'NOT_PLACED'
+  local is_written = is_duplicate and (is_current and record[4] == 'NOT_PLACED'
     or not handed and #redis.pcall('XPENDING', executes, group, entry_id, entry_id, 1) == 0)
-  redis.call('HDEL', handed_over, plan_id)
   if not is_written then
     add_result(results, now, plan_id, symbol, 'EXECUTE', false, false, '[]', reason,
       with_wait({ 'attempt', attempt, 'outcome', 'NOT_PLACED', 'reason', reason }, is_current and record[2], record[3]))
   end
+  redis.call('HDEL', handed_over, plan_id)
   redis.call('XACK', executes, group, entry_id)
-  if not duplicate then
+  if not is_duplicate then
     redis.call('DEL', order)
     redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', reason, 'plan_id', plan_id, 'symbol', symbol,
       'attempt', attempt, 'attempt_no', attempt_no, 'settled_at_ms', int(now))
@@ -122,18 +105,43 @@ if reason then
   return { 'REFUSED', reason }
 end
 
--- What may have been sent had its own window, of which only the end is known: that of the entry.
-local longest = may_be_sent and LONGEST_WINDOW_MS or tonumber(window_ms)
-local window = math.min(longest, math.max(left, 0))
-redis.call('DEL', order)
-redis.call('HSET', order, 'state', 'SENT', 'plan_id', plan_id, 'symbol', symbol, 'attempt', attempt,
-  'attempt_no', attempt_no, 'client_order_id', client_order_id, 'side', side, 'quantity', quantity, 'step', step,
-  'claimed_at_ms', int(now), 'venue_ms', venue_ms, 'window_end_ms', int(tonumber(venue_ms) + window),
-  'position_amt', position_amt, 'entry_id', entry_id, 'question', may_be_sent and '1' or '0')
-redis.call('ZADD', unsettled, int(now), plan_id)
-if is_current then
-  redis.call('HSET', plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', client_order_id, 'side', side,
-    'quantity', quantity)
+local function keep_claim(window)
+  redis.call('DEL', order)
+  redis.call('HSET', order, 'state', 'SENT', 'plan_id', plan_id, 'symbol', symbol, 'attempt', attempt,
+    'attempt_no', attempt_no, 'client_order_id', client_order_id, 'side', side, 'quantity', quantity, 'step', step,
+    'claimed_at_ms', int(now), 'venue_ms', venue_ms, 'window_end_ms', int(tonumber(venue_ms) + window),
+    'position_amt', position_amt, 'entry_id', entry_id, 'question', may_be_sent and '1' or '0')
+  redis.call('ZADD', unsettled, int(now), plan_id)
+  if is_current then
+    redis.call('HSET', plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', client_order_id, 'side', side,
+      'quantity', quantity)
+  end
 end
-if may_be_sent then return { 'HELD', 'SENT' } end
+
+local is_spent = spent_attempt == attempt and not above(quantity, spent_qty)
+spent_at = tonumber(spent_at or now)
+local left = tonumber(valid_until) - math.max(now, spent_at)
+
+-- A question to the exchange: it sends nothing, and neither a halt nor the clock nor the caller says anything about an order
+-- that may already be there. Where the mark is lost, too, the hand-over tells as well that the permits were spent.
+if may_be_sent then
+  local is_handed = not spent_attempt and handed and handed:find('"' .. attempt .. '"', 1, true)
+  if not is_spent and not is_handed then return { 'UNSPENT' } end
+  if is_duplicate then return refuse('duplicate_order') end
+  -- It had its own window, of which only the end is known: that of the entry. The exchange takes no longer one.
+  local LONGEST_WINDOW_MS = 60000
+  keep_claim(math.min(LONGEST_WINDOW_MS, math.max(left, 0)))
+  return { 'HELD', 'SENT' }
+end
+
+if not is_spent then return { 'UNSPENT' } end
+-- No order reaches an exchange in a shorter window: it would only be told that it came too late.
+local SHORTEST_WINDOW_MS = 50
+-- Spent in the future: Redis's clock has stepped back since, and nobody knows how long ago that was.
+local expired = left < SHORTEST_WINDOW_MS or spent_at > now
+local reason = is_duplicate and 'duplicate_order' or halted(kill_switch, disarm, disarm_today)
+  or expired and 'execute_expired' or refusal ~= '' and refusal
+if reason then return refuse(reason) end
+local window = math.min(tonumber(window_ms), left)
+keep_claim(window)
 return { 'CLAIMED', int(now), int(window) }

@@ -146,7 +146,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "if not is_spent and not is_handed then return { 'UNSPENT' } end",
+        find: "\nif not is_spent then return { 'UNSPENT' } end",
         replace: "",
       },
     ],
@@ -157,8 +157,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "not may_be_sent and (halted(kill_switch, disarm, disarm_today)\n  or expired",
-        replace: "not may_be_sent and (expired",
+        find: "or halted(kill_switch, disarm, disarm_today)\n  or expired",
+        replace: "or expired",
       },
       {
         file: `${EXECUTOR}/orders.ts`,
