@@ -1,5 +1,5 @@
 /**
- * Loads the kernel's scripts. A script's header is its contract, and this loader holds callers to it:
+ * Loads the scripts. A script's header is its contract, and this loader holds callers to it:
  *
  *     -- KEYS
  *     --   plan      the plan's record

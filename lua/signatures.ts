@@ -4,7 +4,7 @@ export interface Signatures {
     keys: "pause";
     args: "pause_ms" | "reason";
   };
-  "indexes/begin_anew": {
+  "indexes/drop_mistyped": {
     keys: "index";
     args: "type";
   };

@@ -264,7 +264,7 @@ describe.skipIf(absent !== undefined)(`a pipeline of ${EARLIER}, upgraded while 
     await eventually(
       async () => ((await rig.client.hlen(rig.keys.handedOver)) < SYMBOLS.length ? true : undefined),
       10_000,
-      "no hand-over is kept of an order that has its outcome",
+      "no handover is kept of an order that has its outcome",
     );
     for (const service of SERVICES.toReversed()) {
       await flow.replace(service, "earlier");

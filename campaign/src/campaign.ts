@@ -1,7 +1,7 @@
 /** Throws faults, one at a time, and times how long the pipeline needs after each until it works as before. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Dice } from "./dice.ts";
-import type { Ground, Hit } from "./fault-kind.ts";
+import type { RandomChoices } from "./random-choices.ts";
+import type { FaultContext, Hit } from "./fault-kind.ts";
 import { FAULTS } from "./faults.ts";
 
 export interface ThrownFault extends Hit {
@@ -20,9 +20,9 @@ const CALM_MS = { low: 100, high: 1_000 } as const;
 const LOOK_MS = 20;
 
 export interface CampaignOptions {
-  ground: Ground;
-  /** Throws the schedule; what the load does is chosen by other dice, so that it does not change the schedule. */
-  dice: Dice;
+  context: FaultContext;
+  /** Throws the schedule; what the load does is chosen by other random, so that it does not change the schedule. */
+  random: RandomChoices;
   kinds: readonly string[];
   untilMs: number;
   /** True ends it early. */
@@ -32,16 +32,16 @@ export interface CampaignOptions {
 
 /** @returns why it ended early, if the pipeline did not recover */
 export async function throwFaults(options: CampaignOptions): Promise<string | undefined> {
-  const { ground, dice, kinds, untilMs, isDone, onFault } = options;
+  const { context, random, kinds, untilMs, isDone, onFault } = options;
   const chosen = kinds.flatMap((name) => FAULTS[name] ?? []);
   // Before the first fault, everything works.
-  await recovery(ground, performance.now());
+  await recovery(context, performance.now());
   while (performance.now() < untilMs && !isDone()) {
-    await delay(dice.between(CALM_MS.low, CALM_MS.high));
+    await delay(random.between(CALM_MS.low, CALM_MS.high));
     const fromMs = performance.now();
-    const hits = await dice.weighted(chosen, ({ weight }) => weight).run(ground);
+    const hits = await random.weighted(chosen, ({ weight }) => weight).run(context);
     const toMs = performance.now();
-    const { recovered, waitedFor } = await recovery(ground, toMs);
+    const { recovered, waitedFor } = await recovery(context, toMs);
     const recoveredMs = performance.now();
     onFault(hits.map((hit) => ({ ...hit, fromMs, toMs, recoveredMs, waitedFor })));
     if (!recovered) {
@@ -57,13 +57,13 @@ export async function throwFaults(options: CampaignOptions): Promise<string | un
  * later has been executed, or the bound is reached.
  */
 async function recovery(
-  { world, proposer }: Ground,
+  { system, proposer }: FaultContext,
   toMs: number,
 ): Promise<{ recovered: boolean; waitedFor: string }> {
   const deadline = toMs + RECOVERY_BOUND_MS;
   let waitedFor = "";
   for (;;) {
-    const down = world.members.filter(({ up }) => !up).map(({ name }) => name);
+    const down = system.members.filter(({ up }) => !up).map(({ name }) => name);
     const open: string[] = [];
     const executed = new Set<string>();
     const latest = new Map<string, string>();
@@ -73,7 +73,7 @@ async function recovery(
       if (plan.outcome !== undefined && !latest.has(plan.symbol))
         latest.set(plan.symbol, `${plan.outcome} ${plan.reason ?? ""}`.trim());
     }
-    const waiting = world.symbols.filter((symbol) => !executed.has(symbol));
+    const waiting = system.symbols.filter((symbol) => !executed.has(symbol));
     const missing = [
       ...down.map((name) => `${name} is down`),
       ...(open.length > 0 ? [`plans have not ended: ${open.slice(0, SHOWN).join(" ")}`] : []),

@@ -1,15 +1,15 @@
 /** What a kind of fault is, and what it works on. */
 import type { Halt, StreamTail } from "@quantum/harness";
-import type { Dice } from "./dice.ts";
+import type { RandomChoices } from "./random-choices.ts";
 import type { Losses } from "./losses.ts";
 import type { Proposer } from "./proposer.ts";
 import type { Recorder } from "./record.ts";
-import type { World } from "./world.ts";
+import type { System } from "./system.ts";
 
 /** What a fault may reach for. */
-export interface Ground {
-  world: World;
-  dice: Dice;
+export interface FaultContext {
+  system: System;
+  random: RandomChoices;
   history: Recorder;
   tail: StreamTail;
   proposer: Proposer;
@@ -30,5 +30,5 @@ export interface FaultKind {
   /** How often it is thrown, compared with the others. */
   readonly weight: number;
   /** Does it and undoes it: what follows is recovery. */
-  readonly run: (ground: Ground) => Promise<Hit[]>;
+  readonly run: (context: FaultContext) => Promise<Hit[]>;
 }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Big } from "big.js";
 import { z } from "zod";
-import type { FaultKind, Ground } from "./fault-kind.ts";
+import type { FaultKind, FaultContext } from "./fault-kind.ts";
 
 /** exchange-sim's faults of one order, and its errors by code. */
 const ORDER_FAULTS = [
@@ -47,41 +47,41 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
   lag: {
     meaning: `one order of each symbol is executed, answered by 503, and denied by queries for up to ${LAG_MAX_MS / 1000} s`,
     weight: 3,
-    run: async ({ world, dice }) => {
-      for (const symbol of world.symbols)
-        await arm(world.exchangeUrl, { symbol, kind: "lag", ms: dice.between(1, LAG_MAX_MS) });
-      const unmet = await allMet(world.exchangeUrl);
-      return world.symbols.filter((symbol) => !unmet.has(symbol)).map((target) => ({ kind: "lag", target }));
+    run: async ({ system, random }) => {
+      for (const symbol of system.symbols)
+        await arm(system.exchangeUrl, { symbol, kind: "lag", ms: random.between(1, LAG_MAX_MS) });
+      const unmet = await allMet(system.exchangeUrl);
+      return system.symbols.filter((symbol) => !unmet.has(symbol)).map((target) => ({ kind: "lag", target }));
     },
   },
   "exchange-outage": {
     meaning: `nobody reaches the exchange for ${OUTAGE_MS / 1000} s`,
     weight: 1,
-    run: async ({ world }) => {
-      for (const { exchangeProxy } of world.members) exchangeProxy?.cutOff();
+    run: async ({ system }) => {
+      for (const { exchangeProxy } of system.members) exchangeProxy?.cutOff();
       await delay(OUTAGE_MS);
-      for (const { exchangeProxy } of world.members) exchangeProxy?.heal();
+      for (const { exchangeProxy } of system.members) exchangeProxy?.heal();
       return [{ kind: "exchange-outage", target: "exchange" }];
     },
   },
   "exchange-slow": {
     meaning: `the exchange is ${SLOW_MS} ms away, each way, for ${OUTAGE_MS / 1000} s`,
     weight: 1,
-    run: async ({ world }) => {
-      for (const { exchangeProxy } of world.members) exchangeProxy?.delay(SLOW_MS);
+    run: async ({ system }) => {
+      for (const { exchangeProxy } of system.members) exchangeProxy?.delay(SLOW_MS);
       await delay(OUTAGE_MS);
-      for (const { exchangeProxy } of world.members) exchangeProxy?.heal();
+      for (const { exchangeProxy } of system.members) exchangeProxy?.heal();
       return [{ kind: "exchange-slow", target: "exchange" }];
     },
   },
   "exchange-unreadable": {
     meaning: "positions, trades and open orders cannot be read a few times: 503, or an empty answer",
     weight: 2,
-    run: async ({ world, dice }) => {
-      const kind = dice.pick(["503_before", "empty_body"]);
+    run: async ({ system, random }) => {
+      const kind = random.pick(["503_before", "empty_body"]);
       for (const path of ["GET /fapi/v2/positionRisk", "GET /fapi/v1/userTrades", "GET /fapi/v1/openOrders"])
-        await arm(world.exchangeUrl, { kind, path, count: dice.between(1, 8) });
-      await allMet(world.exchangeUrl);
+        await arm(system.exchangeUrl, { kind, path, count: random.between(1, 8) });
+      await allMet(system.exchangeUrl);
       return [{ kind: "exchange-unreadable", target: kind }];
     },
   },
@@ -92,37 +92,37 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
   },
 };
 
-async function spoilAnswers({ world, dice }: Ground) {
+async function spoilAnswers({ system, random }: FaultContext) {
   const hits = [];
-  for (const symbol of world.symbols) {
-    const fault = dice.pick(ORDER_FAULTS);
-    await arm(world.exchangeUrl, {
+  for (const symbol of system.symbols) {
+    const fault = random.pick(ORDER_FAULTS);
+    await arm(system.exchangeUrl, {
       symbol,
       ms: FAULT_MS,
       ...(REFUSALS.has(fault) ? { kind: "error", code: Number(fault) } : { kind: fault }),
     });
     hits.push({ kind: `order ${fault}`, target: symbol });
   }
-  const unmet = await allMet(world.exchangeUrl);
+  const unmet = await allMet(system.exchangeUrl);
   return hits.filter(({ target }) => !unmet.has(target));
 }
 
-async function changePosition({ world, dice }: Ground) {
-  const symbol = dice.pick(world.symbols);
-  const { positions, symbols } = stateSchema.parse(await ask(world.exchangeUrl, "GET", "/sim/state"));
+async function changePosition({ system, random }: FaultContext) {
+  const symbol = random.pick(system.symbols);
+  const { positions, symbols } = stateSchema.parse(await ask(system.exchangeUrl, "GET", "/sim/state"));
   const spec = symbols.find((row) => row.symbol === symbol);
   const held = positions.find((row) => row.symbol === symbol);
   if (spec === undefined || held === undefined) throw new Error(`${symbol} is not traded`);
   const target = Big(held.positionAmt)
-    .times(dice.pick(["0.5", "0", "-1", "1.5"]))
+    .times(random.pick(["0.5", "0", "-1", "1.5"]))
     .div(spec.stepSize)
     .round(0, Big.roundDown)
     .times(spec.stepSize)
     .toFixed();
-  await ask(world.exchangeUrl, "POST", "/sim/positions", { symbol, positionAmt: target, traded: true });
+  await ask(system.exchangeUrl, "POST", "/sim/positions", { symbol, positionAmt: target, traded: true });
   await delay(CHANGED_MS);
   // Its strategy takes the position back to where it was: one that is gone could not be closed any more.
-  await ask(world.exchangeUrl, "POST", "/sim/strategy", { enabled: true });
+  await ask(system.exchangeUrl, "POST", "/sim/strategy", { enabled: true });
   return [{ kind: "position-changed", target: `${symbol} ${held.positionAmt} to ${target}` }];
 }
 

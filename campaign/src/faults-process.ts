@@ -1,7 +1,7 @@
 /** Faults of processes: they die, at any moment or between two commands, they freeze; and load. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { FaultKind, Ground } from "./fault-kind.ts";
-import type { Member } from "./world.ts";
+import type { FaultKind, FaultContext } from "./fault-kind.ts";
+import type { Member } from "./system.ts";
 
 const STOP_MS = 2_000;
 /** Longer than 10 s, after which what a replica has been given is taken from it. */
@@ -19,18 +19,18 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
   kill: {
     meaning: "SIGKILL of a service, restarted as a supervisor would",
     weight: 4,
-    run: async (ground) => {
-      const member = anyMember(ground);
-      await ground.world.killAndRestart(member);
+    run: async (context) => {
+      const member = anyMember(context);
+      await context.system.killAndRestart(member);
       return [{ kind: "kill", target: member.name }];
     },
   },
   "kill-at-frame": {
     meaning: "SIGKILL of a service before or after one chosen command, reply or exchange answer",
     weight: 8,
-    run: async (ground) => {
-      const member = anyMember(ground);
-      const where = await killAtFrame(ground, member);
+    run: async (context) => {
+      const member = anyMember(context);
+      const where = await killAtFrame(context, member);
       return [{ kind: "kill-at-frame", target: `${member.name} ${where}` }];
     },
   },
@@ -42,30 +42,30 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
   stop: {
     meaning: `SIGSTOP of a service for ${STOP_MS / 1000} s`,
     weight: 2,
-    run: (ground) => freeze(ground, "stop", STOP_MS),
+    run: (context) => freeze(context, "stop", STOP_MS),
   },
   freeze: {
     meaning: `SIGSTOP of a service for ${FREEZE_MS / 1000} s, longer than entries stay its own`,
     weight: 1,
-    run: (ground) => freeze(ground, "freeze", FREEZE_MS),
+    run: (context) => freeze(context, "freeze", FREEZE_MS),
   },
   burst: {
     meaning: `${BURST_PLANS.low}-${BURST_PLANS.high} proposals at once`,
     weight: 2,
-    run: async ({ dice, proposer }) => {
-      const count = dice.between(BURST_PLANS.low, BURST_PLANS.high);
+    run: async ({ random, proposer }) => {
+      const count = random.between(BURST_PLANS.low, BURST_PLANS.high);
       await proposer.burst(count);
       return [{ kind: "burst", target: `${count} proposals` }];
     },
   },
 };
 
-export function anyMember({ world, dice }: Ground): Member {
-  return dice.pick(world.members);
+export function anyMember({ system, random }: FaultContext): Member {
+  return random.pick(system.members);
 }
 
-async function freeze(ground: Ground, kind: string, ms: number) {
-  const member = anyMember(ground);
+async function freeze(context: FaultContext, kind: string, ms: number) {
+  const member = anyMember(context);
   member.process.pause();
   await delay(ms);
   member.process.resume();
@@ -73,8 +73,8 @@ async function freeze(ground: Ground, kind: string, ms: number) {
 }
 
 /** The load comes whatever becomes of it: plans wait in vain, until the backlog is full and the rest are blocked. */
-async function issuerOutage({ world, dice, proposer }: Ground) {
-  const member = dice.pick(world.members.filter(({ service }) => service.issuer !== undefined));
+async function issuerOutage({ system, random, proposer }: FaultContext) {
+  const member = random.pick(system.members.filter(({ service }) => service.issuer !== undefined));
   member.up = false;
   await member.process.kill();
   const fromMs = performance.now();
@@ -84,7 +84,7 @@ async function issuerOutage({ world, dice, proposer }: Ground) {
   }
   const plans = [...proposer.since(fromMs)].map(([, plan]) => plan);
   const full = plans.filter(({ reason }) => reason === "backlog_full").length;
-  await world.restart(member);
+  await system.restart(member);
   return [
     {
       kind: "issuer-outage",
@@ -94,9 +94,9 @@ async function issuerOutage({ world, dice, proposer }: Ground) {
 }
 
 /** @returns where it died, in words; "idle" if it had nothing to say for too long and was killed all the same */
-async function killAtFrame({ world, dice }: Ground, member: Member): Promise<string> {
-  const place = dice.pick(["before request", "after request", "before reply"] as const);
-  let left = dice.between(1, FRAMES_AHEAD);
+async function killAtFrame({ system, random }: FaultContext, member: Member): Promise<string> {
+  const place = random.pick(["before request", "after request", "before reply"] as const);
+  let left = random.between(1, FRAMES_AHEAD);
   const reached = Promise.withResolvers<string>();
   member.onFrame = ({ server, direction, summary }) => {
     if (!place.endsWith(direction)) return "pass";
@@ -110,6 +110,6 @@ async function killAtFrame({ world, dice }: Ground, member: Member): Promise<str
   const idle = delay(FRAME_TIMEOUT_MS, "idle", { ref: false });
   const where = await Promise.race([reached.promise, idle]);
   member.onFrame = undefined;
-  await world.killAndRestart(member);
+  await system.killAndRestart(member);
   return where;
 }

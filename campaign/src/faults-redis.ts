@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { groupsOf } from "@quantum/streams";
 import { anyMember } from "./faults-process.ts";
-import type { FaultKind, Ground } from "./fault-kind.ts";
+import type { FaultKind, FaultContext } from "./fault-kind.ts";
 import type { StreamName } from "@quantum/harness";
 
 const DOWN_MS = { low: 100, high: 3_000 } as const;
@@ -25,48 +25,48 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "redis-kill": {
     meaning: "Redis is killed with appendfsync always, and restarted on its log: nothing is lost",
     weight: 2,
-    run: async ({ world, dice }) => {
-      await world.client.config("SET", "appendfsync", "always");
-      await delay(dice.between(DOWN_MS.low, DOWN_MS.high));
-      await world.redis.kill();
-      await delay(dice.between(DOWN_MS.low, DOWN_MS.high));
-      await world.redis.restart();
+    run: async ({ system, random }) => {
+      await system.client.config("SET", "appendfsync", "always");
+      await delay(random.between(DOWN_MS.low, DOWN_MS.high));
+      await system.redis.kill();
+      await delay(random.between(DOWN_MS.low, DOWN_MS.high));
+      await system.redis.restart();
       return [{ kind: "redis-kill", target: "redis" }];
     },
   },
   "redis-power-loss": {
     meaning: "Redis dies with appendfsync everysec and comes back without the last moments of its log",
     weight: 2,
-    run: async (ground) => {
-      const lostMs = await losePower(ground);
+    run: async (context) => {
+      const lostMs = await losePower(context);
       return [{ kind: "redis-power-loss", target: `${lostMs} ms of the log` }];
     },
   },
   "redis-stop": {
     meaning: `SIGSTOP of Redis for ${STOP_MS / 1000} s`,
     weight: 2,
-    run: async ({ world }) => {
-      world.redis.pause();
+    run: async ({ system }) => {
+      system.redis.pause();
       await delay(STOP_MS);
-      world.redis.resume();
+      system.redis.resume();
       return [{ kind: "redis-stop", target: "redis" }];
     },
   },
   "script-flush": {
     meaning: "SCRIPT FLUSH",
     weight: 2,
-    run: async ({ world }) => {
-      await world.client.script("FLUSH");
+    run: async ({ system }) => {
+      await system.client.script("FLUSH");
       return [{ kind: "script-flush", target: "redis" }];
     },
   },
   "group-destroy": {
     meaning: "XGROUP DESTROY of one consumer group",
     weight: 2,
-    run: async ({ world, dice }) => {
-      const { client, keys } = world;
-      const stream = dice.pick(["proposal", "plan", "permit", "execute", "result"] as const);
-      const { name: group } = dice.pick(await groupsOf(client, keys.streams[stream]));
+    run: async ({ system, random }) => {
+      const { client, keys } = system;
+      const stream = random.pick(["proposal", "plan", "permit", "execute", "result"] as const);
+      const { name: group } = random.pick(await groupsOf(client, keys.streams[stream]));
       await client.xgroup("DESTROY", keys.streams[stream], group);
       return [{ kind: "group-destroy", target: `${group} of ${stream}` }];
     },
@@ -74,36 +74,36 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "keyspace-loss": {
     meaning: "FLUSHALL: every key, stream and group is gone, and the latest proposals are published again",
     weight: 1,
-    run: async (ground) => {
-      await loseKeyspace(ground);
+    run: async (context) => {
+      await loseKeyspace(context);
       return [{ kind: "keyspace-loss", target: "redis" }];
     },
   },
   "read-only": {
     meaning: `Redis is a replica of nobody for ${HELD_MS / 1000} s: READONLY`,
     weight: 1,
-    run: async ({ world }) => {
-      await world.client.call("REPLICAOF", "127.0.0.1", DEAD_PORT);
+    run: async ({ system }) => {
+      await system.client.call("REPLICAOF", "127.0.0.1", DEAD_PORT);
       await delay(HELD_MS);
-      await world.client.call("REPLICAOF", "NO", "ONE");
+      await system.client.call("REPLICAOF", "NO", "ONE");
       return [{ kind: "read-only", target: "redis" }];
     },
   },
   "out-of-memory": {
     meaning: `maxmemory is reached for ${HELD_MS / 1000} s, with noeviction`,
     weight: 1,
-    run: async ({ world }) => {
-      await world.client.config("SET", "maxmemory", TINY_MEMORY);
+    run: async ({ system }) => {
+      await system.client.config("SET", "maxmemory", TINY_MEMORY);
       await delay(HELD_MS);
-      await world.client.config("SET", "maxmemory", "0");
+      await system.client.config("SET", "maxmemory", "0");
       return [{ kind: "out-of-memory", target: "redis" }];
     },
   },
   reset: {
     meaning: "every connection of one service to Redis is reset",
     weight: 4,
-    run: async (ground) => {
-      const member = anyMember(ground);
+    run: async (context) => {
+      const member = anyMember(context);
       member.redisProxy.reset();
       return [{ kind: "reset", target: member.name }];
     },
@@ -111,8 +111,8 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "reset-in-reply": {
     meaning: "every connection of one service to Redis is reset in the middle of a reply",
     weight: 4,
-    run: async (ground) => {
-      const member = anyMember(ground);
+    run: async (context) => {
+      const member = anyMember(context);
       member.redisProxy.resetInReply();
       return [{ kind: "reset-in-reply", target: member.name }];
     },
@@ -120,8 +120,8 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "half-open": {
     meaning: "every connection of one service to Redis takes what is sent and answers nothing any more",
     weight: 2,
-    run: async (ground) => {
-      const member = anyMember(ground);
+    run: async (context) => {
+      const member = anyMember(context);
       member.redisProxy.halfOpen();
       return [{ kind: "half-open", target: member.name }];
     },
@@ -129,8 +129,8 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   partition: {
     meaning: `one service cannot reach Redis for ${HELD_MS / 1000} s`,
     weight: 2,
-    run: async (ground) => {
-      const member = anyMember(ground);
+    run: async (context) => {
+      const member = anyMember(context);
       member.redisProxy.cutOff();
       await delay(HELD_MS);
       member.redisProxy.heal();
@@ -140,8 +140,8 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "slow-redis": {
     meaning: `Redis is ${SLOW_MS} ms away from one service, each way, for ${HELD_MS / 1000} s`,
     weight: 1,
-    run: async (ground) => {
-      const member = anyMember(ground);
+    run: async (context) => {
+      const member = anyMember(context);
       member.redisProxy.delay(SLOW_MS);
       await delay(HELD_MS);
       member.redisProxy.heal();
@@ -151,32 +151,32 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
 };
 
 /** The services' way to Redis stands still and everything that it ever told has been read here. */
-export async function standStill({ world, proposer, tail }: Ground): Promise<void> {
-  for (const { redisProxy } of world.members) redisProxy.stall();
+export async function standStill({ system, proposer, tail }: FaultContext): Promise<void> {
+  for (const { redisProxy } of system.members) redisProxy.stall();
   await proposer.pause();
-  while (!(await tail.caughtUp(world.client))) await delay(LOOK_MS);
+  while (!(await tail.caughtUp(system.client))) await delay(LOOK_MS);
 }
 
-async function losePower(ground: Ground): Promise<number> {
-  const { world, dice, history, tail, losses, proposer } = ground;
-  const lostMs = dice.between(POWER_LOSS_MS.low, POWER_LOSS_MS.high);
+async function losePower(context: FaultContext): Promise<number> {
+  const { system, random, history, tail, losses, proposer } = context;
+  const lostMs = random.between(POWER_LOSS_MS.low, POWER_LOSS_MS.high);
   const logs: { path: string; bytes: number; atMs: number }[] = [];
   for (let watchedMs = 0; watchedMs <= POWER_LOSS_MS.high; watchedMs += LOG_LOOK_MS) {
-    logs.push({ ...(await logOf(world.redis.dir)), atMs: performance.now() });
+    logs.push({ ...(await logOf(system.redis.dir)), atMs: performance.now() });
     await delay(LOG_LOOK_MS);
   }
-  await standStill(ground);
+  await standStill(context);
   const seen = new Map(history.lastIds);
-  await world.redis.kill();
+  await system.redis.kill();
   const diedAtMs = performance.now();
   const kept = logs.findLast(({ atMs }) => atMs <= diedAtMs - lostMs) ?? logs[0];
   if (kept !== undefined) await truncate(kept.path, kept.bytes);
-  await world.redis.restart();
-  const survived = await lastIds(ground);
+  await system.redis.restart();
+  const survived = await lastIds(context);
   losses.add({ seen, survived }, history);
   tail.rewind(survived);
   proposer.forget();
-  for (const { redisProxy } of world.members) {
+  for (const { redisProxy } of system.members) {
     redisProxy.reset();
     redisProxy.heal();
   }
@@ -184,15 +184,15 @@ async function losePower(ground: Ground): Promise<number> {
   return lostMs;
 }
 
-async function loseKeyspace(ground: Ground): Promise<void> {
-  const { world, history, tail, losses, proposer } = ground;
-  await standStill(ground);
+async function loseKeyspace(context: FaultContext): Promise<void> {
+  const { system, history, tail, losses, proposer } = context;
+  await standStill(context);
   const seen = new Map(history.lastIds);
-  await world.client.flushall();
+  await system.client.flushall();
   losses.add({ seen, survived: new Map() }, history);
   tail.rewind(new Map());
   proposer.forget();
-  for (const { redisProxy } of world.members) redisProxy.heal();
+  for (const { redisProxy } of system.members) redisProxy.heal();
   // Whoever published them may publish again what has been executed already.
   await proposer.repeat();
   proposer.resume();
@@ -207,8 +207,8 @@ async function logOf(dir: string): Promise<{ path: string; bytes: number }> {
   return { path, bytes: (await stat(path)).size };
 }
 
-async function lastIds({ world }: Ground): Promise<Map<StreamName, string>> {
-  const { client, keys } = world;
+async function lastIds({ system }: FaultContext): Promise<Map<StreamName, string>> {
+  const { client, keys } = system;
   const found = new Map<StreamName, string>();
   for (const stream of ["proposal", "plan", "permit", "execute", "result"] as const) {
     const newest = await insist(() => client.xrevrange(keys.streams[stream], "+", "-", "COUNT", 1));

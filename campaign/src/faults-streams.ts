@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { groupsOf } from "@quantum/streams";
-import type { FaultKind, Ground, Hit } from "./fault-kind.ts";
+import type { FaultKind, FaultContext, Hit } from "./fault-kind.ts";
 import { standStill } from "./faults-redis.ts";
 
 /** Long enough that plans wait in vain for it, and that `/readyz` is asked. */
@@ -19,60 +19,60 @@ export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
   "vandal-streams": {
     meaning: "a whole stream is deleted or made another type, or its group destroyed or moved",
     weight: 2,
-    run: async (ground) => {
-      const { world, dice } = ground;
-      const [name, stream] = dice.pick(Object.entries(world.keys.streams));
-      const how = dice.pick(["deleted", "of the wrong type", "group destroyed", "group moved"] as const);
+    run: async (context) => {
+      const { system, random } = context;
+      const [name, stream] = random.pick(Object.entries(system.keys.streams));
+      const how = random.pick(["deleted", "of the wrong type", "group destroyed", "group moved"] as const);
       const hit: Hit = { kind: `vandal: stream ${how}`, target: name };
-      if (how === "deleted") await deleteStream(ground, name, stream);
-      else if (how === "of the wrong type") await mistype(ground, name, stream);
-      else hit.target = await strikeGroup(ground, { name, stream, isMoved: how === "group moved" });
+      if (how === "deleted") await deleteStream(context, name, stream);
+      else if (how === "of the wrong type") await mistype(context, name, stream);
+      else hit.target = await strikeGroup(context, { name, stream, isMoved: how === "group moved" });
       return [hit];
     },
   },
   "kill-switch": {
     meaning: "the kill switch is set, to junk or another type, and deleted",
     weight: 1,
-    run: async (ground) => {
-      const { dice } = ground;
-      const type = dice.pick(["string", "list"] as const);
-      await halt(ground, type === "list" ? undefined : dice.pick(JUNK));
+    run: async (context) => {
+      const { random } = context;
+      const type = random.pick(["string", "list"] as const);
+      await halt(context, type === "list" ? undefined : random.pick(JUNK));
       return [{ kind: "kill-switch", target: type === "list" ? "of the wrong type" : "on, and deleted" }];
     },
   },
 };
 
-async function deleteStream(ground: Ground, name: string, stream: string): Promise<void> {
-  await standStill(ground);
-  await ground.world.client.del(stream);
-  beginAnew(ground, name);
-  proceed(ground);
+async function deleteStream(context: FaultContext, name: string, stream: string): Promise<void> {
+  await standStill(context);
+  await context.system.client.del(stream);
+  beginAnew(context, name);
+  proceed(context);
 }
 
 /** Whoever writes to it or reads it fails, until the vandal's key is gone. */
-async function mistype(ground: Ground, name: string, stream: string): Promise<void> {
-  const { client } = ground.world;
-  const heldMs = ground.dice.between(MISTYPED_MS.low, MISTYPED_MS.high);
-  await standStill(ground);
+async function mistype(context: FaultContext, name: string, stream: string): Promise<void> {
+  const { client } = context.system;
+  const heldMs = context.random.between(MISTYPED_MS.low, MISTYPED_MS.high);
+  await standStill(context);
   await client.multi().del(stream).lpush(stream, "vandal").exec();
-  beginAnew(ground, name);
-  proceed(ground);
+  beginAnew(context, name);
+  proceed(context);
   await delay(heldMs);
   await client.del(stream);
 }
 
 /** Its ids are smaller if Redis's clock was ahead. What waited in it was perhaps read by nobody. */
-function beginAnew(ground: Ground, name: string): void {
-  ground.tail.rewind(new Map([...ground.history.lastIds].filter(([stream]) => stream !== name)));
-  if (name === "proposal") abandonUnopened(ground);
+function beginAnew(context: FaultContext, name: string): void {
+  context.tail.rewind(new Map([...context.history.lastIds].filter(([stream]) => stream !== name)));
+  if (name === "proposal") abandonUnopened(context);
 }
 
-function proceed({ world, proposer }: Ground): void {
-  for (const { redisProxy } of world.members) redisProxy.heal();
+function proceed({ system, proposer }: FaultContext): void {
+  for (const { redisProxy } of system.members) redisProxy.heal();
   proposer.resume();
 }
 
-function abandonUnopened({ history, losses, proposer }: Ground): void {
+function abandonUnopened({ history, losses, proposer }: FaultContext): void {
   const opened = new Set(history.plans.map(({ planId }) => planId));
   for (const planId of history.open.difference(opened)) {
     losses.struckProposals.add(planId);
@@ -82,30 +82,30 @@ function abandonUnopened({ history, losses, proposer }: Ground): void {
 }
 
 async function strikeGroup(
-  ground: Ground,
+  context: FaultContext,
   { name, stream, isMoved }: { name: string; stream: string; isMoved: boolean },
 ): Promise<string> {
-  const { world, dice } = ground;
-  const { client } = world;
-  const to = dice.pick(["0", "$", "future"] as const);
+  const { system, random } = context;
+  const { client } = system;
+  const to = random.pick(["0", "$", "future"] as const);
   const groups = (await groupsOf(client, stream).catch(() => [])).map(({ name: group }) => group);
   if (groups.length === 0) return `${name}, which has none`;
-  const group = dice.pick(groups.toSorted());
+  const group = random.pick(groups.toSorted());
   if (!isMoved) {
     await client.xgroup("DESTROY", stream, group);
     return `${group} of ${name}`;
   }
-  await standStill(ground);
+  await standStill(context);
   await client.xgroup("SETID", stream, group, to === "future" ? `${Date.now() + HOUR_MS}-0` : to);
-  if (name === "proposal" && to !== "0") abandonUnopened(ground);
-  proceed(ground);
+  if (name === "proposal" && to !== "0") abandonUnopened(context);
+  proceed(context);
   return `${group} of ${name} to ${to}`;
 }
 
 /** @param value undefined for a list */
-async function halt({ world, dice, halts }: Ground, value: string | undefined): Promise<void> {
-  const { client, keys } = world;
-  const heldMs = dice.between(HALTED_MS.low, HALTED_MS.high);
+async function halt({ system, random, halts }: FaultContext, value: string | undefined): Promise<void> {
+  const { client, keys } = system;
+  const heldMs = random.between(HALTED_MS.low, HALTED_MS.high);
   const begin = client.multi().del(keys.killSwitch);
   if (value === undefined) begin.lpush(keys.killSwitch, "vandal");
   else begin.set(keys.killSwitch, value);

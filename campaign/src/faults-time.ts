@@ -1,7 +1,7 @@
 /** Faults of wall clocks: one steps far, or by little, and is right again some seconds later. */
 import { setTimeout as delay } from "node:timers/promises";
 import { anyMember } from "./faults-process.ts";
-import type { FaultKind, Ground } from "./fault-kind.ts";
+import type { FaultKind, FaultContext } from "./fault-kind.ts";
 
 const SHIFTS_MS = [3_600_000, -3_600_000, 15_000, -15_000] as const;
 const HELD_MS = { low: 500, high: 5_000 } as const;
@@ -13,12 +13,12 @@ export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
     meaning:
       "the wall clock of a service or, where gcc is there, of Redis steps by 15 s or 1 h for some seconds",
     weight: 3,
-    run: async (ground) => {
-      const shiftMs = ground.dice.pick(SHIFTS_MS);
-      const heldMs = ground.dice.between(HELD_MS.low, HELD_MS.high);
-      const { name, shift } = anyClock(ground);
+    run: async (context) => {
+      const shiftMs = context.random.pick(SHIFTS_MS);
+      const heldMs = context.random.between(HELD_MS.low, HELD_MS.high);
+      const { name, shift } = anyClock(context);
       // Times come again: a halt of before would be taken for one of then.
-      if (name === "redis") ground.halts.length = 0;
+      if (name === "redis") context.halts.length = 0;
       await shift(shiftMs);
       await delay(heldMs);
       await shift(0);
@@ -27,12 +27,12 @@ export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
   },
 };
 
-function anyClock(ground: Ground): { name: string; shift: (ms: number) => Promise<void> } {
-  const { world, dice } = ground;
-  const member = anyMember(ground);
+function anyClock(context: FaultContext): { name: string; shift: (ms: number) => Promise<void> } {
+  const { system, random } = context;
+  const member = anyMember(context);
   // Thrown either way: without gcc the same seed throws the same faults, but for these.
-  const isRedis = dice.between(1, 10) <= REDIS_IN_TEN && world.canShiftRedis;
+  const isRedis = random.between(1, 10) <= REDIS_IN_TEN && system.canShiftRedis;
   return isRedis
-    ? { name: "redis", shift: (ms) => world.redis.shiftClock(ms) }
+    ? { name: "redis", shift: (ms) => system.redis.shiftClock(ms) }
     : { name: member.name, shift: (ms) => member.clock(ms) };
 }

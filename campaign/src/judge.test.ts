@@ -16,7 +16,7 @@ class Story {
   readonly proposed = new Set<string>();
   readonly #orders: VenueOrder[] = [];
 
-  /** One attempt from its plan entry to its hand-over, at `atMs` to `atMs + 3`. */
+  /** One attempt from its plan entry to its handover, at `atMs` to `atMs + 3`. */
   attempt(atMs: number): this {
     this.#tell("plan", atMs, {
       action: "FULL_CLOSE_PROPOSED",
@@ -147,7 +147,7 @@ describe("the judgement of a campaign", () => {
     expect(story.broken()).toContain("I1");
   });
 
-  it("excuses a hand-over that was forgotten and made again, not one that was made twice", () => {
+  it("excuses a handover that was forgotten and made again, not one that was made twice", () => {
     const again = (story: Story) => story.handOver(200, 100).claim(100, 203).executed(210, 100, "1");
     const before = () => new Story().attempt(100).order("1", 104);
     expect(again(before().loss(101)).broken()).toEqual([]);

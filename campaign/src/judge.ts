@@ -45,7 +45,7 @@ export function judge(evidence: Evidence, history: Recorder, losses: Losses): Ju
 }
 
 /**
- * A hand-over that Redis forgot may be made again, for the same order: that is one spending. Of several, the one counts
+ * A handover that Redis forgot may be made again, for the same order: that is one spending. Of several, the one counts
  * that the order was sent on: the last before it.
  */
 function handOversOfOrders(
@@ -103,7 +103,7 @@ function claimsOfOrders(
 /**
  * Whom a result can be asked of. An attempt whose plan entry was forgotten can end no more; if it had ended, its result
  * is judged, unless the plan was opened again: then the last attempt's is. One whose plan entry is still there is judged by
- * what came after the loss: a result or hand-over that was forgotten must have come again, or the plan ended otherwise.
+ * what came after the loss: a result or handover that was forgotten must have come again, or the plan ended otherwise.
  */
 function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losses): Evidence {
   const isErased = (plan: { attempt: string }) => losses.isErased("plan", plan.attempt);

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { flatFields, type Keys, parseProposal, planId } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { ResultRecord } from "@quantum/harness";
-import type { Dice } from "./dice.ts";
+import type { RandomChoices } from "./random-choices.ts";
 import type { Recorder } from "./record.ts";
 
 export interface Proposed {
@@ -32,7 +32,7 @@ export class Proposer {
   readonly plans = new Map<string, Proposed>();
   readonly #redis: RedisClient;
   readonly #keys: Keys;
-  readonly #dice: Dice;
+  readonly #random: RandomChoices;
   readonly #ratePerSec: number;
   readonly #freeAtMs: Map<string, number>;
   readonly #order: string[] = [];
@@ -47,14 +47,14 @@ export class Proposer {
   constructor(options: {
     redis: RedisClient;
     keys: Keys;
-    dice: Dice;
+    random: RandomChoices;
     history: Recorder;
     symbols: readonly string[];
     ratePerSec: number;
   }) {
     this.#redis = options.redis;
     this.#keys = options.keys;
-    this.#dice = options.dice;
+    this.#random = options.random;
     this.#ratePerSec = options.ratePerSec;
     this.#freeAtMs = new Map(options.symbols.map((symbol) => [symbol, 0]));
     options.history.on("result", (result) => this.#ended(result));
@@ -74,7 +74,7 @@ export class Proposer {
     const symbols = [...this.#freeAtMs.keys()];
     await Promise.all(
       Array.from({ length: count }, () =>
-        this.#propose(this.#dice.pick(symbols), true).catch(() => undefined),
+        this.#propose(this.#random.pick(symbols), true).catch(() => undefined),
       ),
     );
   }
@@ -179,7 +179,7 @@ export class Proposer {
     this.#micros = Math.max(this.#micros + 1, nowMs * 1000);
     const toMs = new Date(Math.floor(this.#micros / 1000)).toISOString().slice(0, -1);
     return {
-      harvest_action: this.#dice.pick(ACTIONS),
+      harvest_action: this.#random.pick(ACTIONS),
       new_sl_proposed: "None",
       R_net: "3.0",
       kill_score: "0.3",

@@ -15,18 +15,18 @@ import {
 } from "@quantum/harness";
 import { type ThrownFault, throwFaults } from "./campaign.ts";
 import { closableOf } from "./closable.ts";
-import { Dice } from "./dice.ts";
-import type { Ground } from "./fault-kind.ts";
+import { RandomChoices } from "./random-choices.ts";
+import type { FaultContext } from "./fault-kind.ts";
 import { type Judgement, judge } from "./judge.ts";
 import { Losses } from "./losses.ts";
 import type { Options } from "./options.ts";
 import { Proposer } from "./proposer.ts";
 import { Recorder } from "./record.ts";
-import { checkRest } from "./rest.ts";
+import { checkResourceBounds } from "./resource-bounds.ts";
 import { recordRun } from "./table.ts";
 import { type CheckName, isSound, progressOf, renderSummary, summarize, type Summary } from "./summary.ts";
-import { offenders } from "./offenders.ts";
-import { startWorld } from "./world.ts";
+import { failureReport } from "./failure-report.ts";
+import { startSystem } from "./system.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** I9: reclaiming what a dead replica had, a send window, EXECUTOR_ABSENCE_SEC (3 s here), each at most some seconds. */
@@ -37,10 +37,10 @@ const LEDGER_LOOK_MS = 200;
 const MS_PER_MINUTE = 60_000;
 /** Beyond a send window and the absence after it, whoever reads the output asks why. */
 const LONG_RECOVERY_MS = 10_000;
-/** So that the load's dice differ from the schedule's. */
+/** So that the load's random differ from the schedule's. */
 const LOAD_SALT = 0x10ad;
 
-export interface Outcome {
+export interface CampaignResult {
   sound: boolean;
   summary: Summary;
   /** For the terminal. */
@@ -52,7 +52,7 @@ export async function runCampaign(
   options: Options,
   say: (line: string) => void,
   ended: AbortSignal = new AbortController().signal,
-): Promise<Outcome> {
+): Promise<CampaignResult> {
   await using resources = new AsyncDisposableStack();
   const cache = join(ROOT, ".cache/chaos");
   await mkdir(cache, { recursive: true });
@@ -66,9 +66,9 @@ export async function runCampaign(
     exits.push(`${name} ${how}`);
     say(`${since()}  ${name} ${how}`);
   };
-  const world = await startWorld({ seed: options.seed, dir, onExit }, resources);
-  const { redis, client, keys, exchangeUrl, symbols } = world;
-  if (options.faults.includes("time") && !world.canShiftRedis)
+  const system = await startSystem({ seed: options.seed, dir, onExit }, resources);
+  const { redis, client, keys, exchangeUrl, symbols } = system;
+  if (options.faults.includes("time") && !system.canShiftRedis)
     say("Redis's clock is not stepped, only the services': that needs Linux and gcc");
   const history = new Recorder();
   const blocking = connectForBlocking({ url: redis.url, name: "chaos:tail", onError: () => undefined });
@@ -77,21 +77,21 @@ export async function runCampaign(
   const proposer = new Proposer({
     redis: client,
     keys,
-    dice: new Dice(options.seed ^ LOAD_SALT),
+    random: new RandomChoices(options.seed ^ LOAD_SALT),
     history,
     symbols,
     ratePerSec: options.rate,
   });
   proposer.start();
   resources.defer(() => proposer.stop());
-  const dice = new Dice(options.seed);
+  const random = new RandomChoices(options.seed);
   const losses = new Losses();
-  const ground: Ground = { world, dice, history, tail, proposer, losses, halts: [] };
+  const context: FaultContext = { system, random, history, tail, proposer, losses, halts: [] };
 
   const faults: ThrownFault[] = [];
   const stuck = await throwFaults({
-    ground,
-    dice,
+    context,
+    random,
     kinds: options.faults,
     untilMs: startedAtMs + options.minutes * MS_PER_MINUTE,
     isDone: () => ended.aborted || (options.plans !== undefined && history.ended.size >= options.plans),
@@ -111,7 +111,7 @@ export async function runCampaign(
     exchangeUrl,
     history,
     requiredIssuers: ISSUERS,
-    halts: ground.halts,
+    halts: context.halts,
   };
   const { evidence, judgement } = await judgeAtRest(async () => {
     const told = await collectEvidence(sources);
@@ -121,7 +121,7 @@ export async function runCampaign(
     const evidence = { ...told, claims: new Map(claims) };
     return { evidence, judgement: judge(evidence, history, losses) };
   });
-  const rest = await checkRest(world, evidence.plans.length);
+  const rest = await checkResourceBounds(system, evidence.plans.length);
   const progress = progressOf(proposer.plans.values(), faults);
   const closable = closableOf(proposer.plans.values(), faults);
   const findings: Record<CheckName, Finding> = {
@@ -140,7 +140,7 @@ export async function runCampaign(
     findings,
     faults,
     exits,
-    inDoubt: await countUnsettled(world),
+    inDoubt: await countUnsettled(system),
     progress,
     closable,
   });
@@ -153,7 +153,7 @@ export async function runCampaign(
     summary,
     lines: [
       ...renderSummary(summary, findings),
-      ...(sound ? [] : await offenders({ findings, evidence, history, client, keys, faults })),
+      ...(sound ? [] : await failureReport({ findings, evidence, history, client, keys, faults })),
     ],
   };
 }
@@ -170,7 +170,7 @@ async function judgeAtRest(
   }
 }
 
-async function countUnsettled({ client, keys, symbols }: Ground["world"]): Promise<number> {
+async function countUnsettled({ client, keys, symbols }: FaultContext["system"]): Promise<number> {
   const counts = await Promise.all(symbols.map((symbol) => client.zcard(keys.unsettled(symbol))));
   return counts.reduce((sum, count) => sum + count, 0);
 }

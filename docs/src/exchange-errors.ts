@@ -1,7 +1,7 @@
-import { type Disposition, dispositionOf, FAILURES, RULINGS } from "@quantum/exchange";
+import { type ErrorClass, classifyError, FAILURES, ERROR_CODES } from "@quantum/exchange";
 import { code, page, table } from "./markdown.ts";
 
-const DISPOSITIONS: Readonly<Record<Disposition, string>> = {
+const ERROR_CLASSES: Readonly<Record<ErrorClass, string>> = {
   rejected:
     "the exchange refused it: REJECTED, never sent again; its reason says whom that concerns: `rejected_by_rules` the symbol's rules or status, which are read again at once, `rejected_for_account` the account, `rejected_by_exchange` the order or its symbol",
   expired: "it reached the exchange outside its send window: NOT_PLACED `execute_expired`",
@@ -18,18 +18,18 @@ const STATUSES = [undefined, 302, 400, 403, 408, 418, 429, 500, 503] as const;
 export function renderExchangeErrors(): string {
   return page(
     "What an error of the exchange means for an order",
-    "Judged in one place, `packages/exchange/src/dispositions.ts`. Names: Binance, USDⓈ-M Futures error codes.",
+    "Judged in one place, `packages/exchange/src/error-classes.ts`. Names: Binance, USDⓈ-M Futures error codes.",
     table(
-      ["disposition", "what becomes of the order"],
-      Object.entries(DISPOSITIONS).map(([disposition, what]) => [code(disposition), what]),
+      ["errorClass", "what becomes of the order"],
+      Object.entries(ERROR_CLASSES).map(([errorClass, what]) => [code(errorClass), what]),
     ),
     "## By code",
     table(
-      ["code", "name", "disposition", "concerns", "why"],
-      [...RULINGS].map(([number, { name, disposition, concerns, why }]) => [
+      ["code", "name", "errorClass", "concerns", "why"],
+      [...ERROR_CODES].map(([number, { name, errorClass, concerns, why }]) => [
         String(number),
         code(name),
-        code(disposition),
+        code(errorClass),
         concerns ?? "",
         why,
       ]),
@@ -37,10 +37,10 @@ export function renderExchangeErrors(): string {
     "## Without a known code, by HTTP status",
     "429 and 418 win over any code. Doubt is the default: of statuses alone, only a 4xx says that nothing was executed.",
     table(
-      ["status", "disposition"],
+      ["status", "errorClass"],
       STATUSES.map((httpStatus) => [
         String(httpStatus ?? "no answer"),
-        code(dispositionOf({ code: undefined, httpStatus })),
+        code(classifyError({ code: undefined, httpStatus })),
       ]),
     ),
     "## By words and by connection",

@@ -1,23 +1,23 @@
--- The exchange asked for a pause: until it is over, no service asks it again, whoever restarts meanwhile. The longest one
--- counts. Its end is the key's TTL, by Redis's clock.
+-- Records a pause that the exchange asked for: until it ends, no service sends a request, even after a restart. The longest
+-- one counts. It ends with the key's TTL, by Redis's clock.
 --
 -- KEYS
 --   pause        STRING JSON {"reason", "since_ms", "pause_ms"}, or {"resumed_ms"} where an operator has just ended one
 -- ARGV
 --   pause_ms     how long from now
---   reason       the exchange's own words
+--   reason       the exchange's message
 -- REPLY
---   PAUSED       it is that long now
+--   PAUSED       the pause is now in force
 --   LONGER       ms left: a longer one is in force; nothing was changed
 --@include shared/now.lua
 --@include shared/json.lua
 local pause = KEYS[1]
 local pause_ms, reason = tonumber(ARGV[1]), ARGV[2]
 
--- A key of the wrong type is replaced like one that is over.
+-- A key of the wrong type is replaced, like an expired one.
 local before = redis.pcall('GET', pause)
 local left = type(before) == 'string' and before:find('"reason"', 1, true) and redis.call('PTTL', pause) or 0
--- More than was asked for is left where the clock was ahead then.
+-- A TTL longer than the requested pause was written while the clock was ahead.
 left = math.min(left, tonumber(type(before) == 'string' and before:match('"pause_ms": (%d+)}$') or left))
 if left > pause_ms then return { 'LONGER', int(left) } end
 redis.call('SET', pause, '{"reason": ' .. quoted(reason) .. ', "since_ms": ' .. int(now_ms()) .. ', "pause_ms": ' .. int(pause_ms) .. '}', 'PX', int(pause_ms))

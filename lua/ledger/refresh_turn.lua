@@ -1,12 +1,12 @@
--- Whose turn it is to refresh the positions, so that there is one refresh an interval however many replicas there are.
--- A turn ends by itself: whoever dies or fails in it has cost one interval. A time in the future counts as now: Redis's
--- clock was ahead when it was written, or has stepped back since.
+-- Decides which replica refreshes the positions, so there is one refresh per interval however many replicas run. A turn ends
+-- by itself: a replica that dies or fails in it costs one interval. A future timestamp counts as now: Redis's clock was ahead
+-- when it was written, or has stepped back since.
 --
 -- KEYS
 --   turn         HASH: begun_ms of the last turn, done_ms of the last refresh that succeeded
 -- ARGV
 --   every_ms     the interval
---   done         1 if a refresh of the caller's has succeeded since it last asked, or ''
+--   done         1 if a refresh by the caller has succeeded since its last call, or ''
 -- REPLY
 --   TURN         ms since the last refresh that succeeded, or '': refresh now
 --   WAIT         the same, ms until the next turn is due

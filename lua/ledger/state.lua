@@ -1,5 +1,5 @@
--- What P3.3 decides from, as it is at one moment: a fill moves from the promises to the position, and reads before and
--- after would count it twice or not at all. A pair that the caller has read before is not sent again.
+-- Reads P3.3's input for a decision at one moment. A fill moves from the reservations to the position; separate reads could
+-- count it twice or not at all. A pair that the caller has already read is not sent again.
 --
 -- KEYS
 --   snapshot     HASH
@@ -7,11 +7,11 @@
 --   unknown      SET of this symbol's plans in doubt
 --   totals       HASH of P3.3's reservations, see permits/reservations.lua
 -- ARGV
---   version      of the pair that the caller knows, or ''
---   amount       name of the promised amount
+--   version      of the pair that the caller has, or ''
+--   amount       name of the reserved amount
 -- REPLY
---   KNOWN        now (ms), orders in doubt, promised amount, releases: the pair is of that version
---   STATE        now (ms), orders in doubt, promised amount, releases, version or '', number of the snapshot's fields and
+--   KNOWN        now (ms), orders in doubt, reserved amount, releases: the pair still has that version
+--   STATE        now (ms), orders in doubt, reserved amount, releases, version or '', number of the snapshot's fields and
 --                values, these, then the ledger's
 --@include shared/now.lua
 local snapshot, ledger, unknown, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

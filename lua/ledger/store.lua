@@ -1,6 +1,6 @@
--- Stores a reconciled pair, P3.3's snapshot and ledger of one symbol, under one version. The pair was computed from the
--- version named here; if another refresh came in between nothing is written and the caller reads again, so no fill is
--- applied twice and none is skipped. Invariant I7.
+-- Stores a reconciled pair, P3.3's snapshot and ledger of one symbol, under one version. The caller names the
+-- version from which it computed the pair. If another refresh was stored in between, nothing is written and the caller reads
+-- again, so no fill is applied twice and none is skipped. Invariant I7.
 --
 -- KEYS
 --   snapshot     HASH
@@ -13,7 +13,7 @@
 --   ...fields    the snapshot's, then the ledger's, fields and values
 -- REPLY
 --   STORED       new version
---   CONFLICT     the version that is there; nothing was changed
+--   CONFLICT     the stored version; nothing was changed
 --@include shared/now.lua
 local snapshot, ledger = KEYS[1], KEYS[2]
 local version, snapshot_sec, ledger_sec, snapshot_fields = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -21,7 +21,7 @@ local FIRST_FIELD = 5
 
 local there = redis.call('HGET', ledger, 'version') or ''
 if there ~= version then return { 'CONFLICT', there } end
--- Not earlier than the time: whatever Redis has forgotten, no version comes again that somebody still knows.
+-- At least the current time: even if Redis has lost data, a version that some process still holds is never reused.
 local next_version = int(math.max((tonumber(version) or 0) + 1, now_ms()))
 redis.call('DEL', snapshot)
 redis.call('HSET', snapshot, 'version', next_version, unpack(ARGV, FIRST_FIELD, FIRST_FIELD + snapshot_fields - 1))

@@ -1,5 +1,5 @@
--- Puts on record what an operator states of an order in doubt. It settles nothing: the executor asks the exchange once more,
--- at once, and ends the order as stated unless the exchange knows it. So there is one result, as ever. Invariant I3.
+-- Records an operator's statement about an order in doubt. It settles nothing: the executor queries the exchange once more, at
+-- once, and ends the order as stated unless the exchange knows it. So there is still only one result. Invariant I3.
 --
 -- KEYS
 --   order        HASH, the executor's claim
@@ -7,14 +7,14 @@
 -- ARGV
 --   plan_id      16 hex digits
 --   outcome      EXECUTED NOT_PLACED
---   quantity     what was executed, decimal text; '' if NOT_PLACED
+--   quantity     the executed quantity, decimal text; '' if NOT_PLACED
 --   who          user@host
 --   reason       why
 -- REPLY
 --   STATED       the executor acts on it
 --   REPLAYED     the same was stated before; nothing was changed
 --   NOT_IN_DOUBT state, or 'none' without an order; nothing was changed
---   TOO_MUCH     quantity of the order, which is less; nothing was changed
+--   TOO_MUCH     quantity of the order, which is smaller; nothing was changed
 --@include shared/now.lua
 --@include shared/json.lua
 --@include shared/decimal.lua

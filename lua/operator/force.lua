@@ -1,6 +1,6 @@
--- Frees the id of a plan whose order was never claimed, so that its proposal may open it again. Only the marks that call it
--- a duplicate go: what guards against a second order (`spent`, `order`) is read, never written, a plan that waits is left
--- alone, and the record stays until the next attempt replaces it. Invariant I1.
+-- Frees the id of a plan whose order was never claimed, so its proposal may open it again. Only the marks that make it a
+-- duplicate are deleted. The keys that guard against a second order (`spent`, `order`) are read, never written; a waiting plan
+-- is not touched; the record stays until the next attempt replaces it. Invariant I1.
 --
 -- KEYS
 --   plan         HASH, the plan's record
@@ -11,14 +11,14 @@
 --   audit        STREAM operator.audit
 -- ARGV
 --   plan_id      16 hex digits
---   commit       1, or 0 to only tell what would happen
+--   commit       1, or 0 to only report what would happen
 --   who          user@host
 --   reason       why
 -- REPLY
 --   CLEARED      state of the record or 'unknown': the plan may open again
---   WAITING      left alone: it gets its result first
---   ORDER        left alone: an order of it was or may be sent
---   FREE         nothing marks it as taken
+--   WAITING      not touched: it gets its result first
+--   ORDER        not touched: its order was or may be sent
+--   FREE         nothing marks it as a duplicate
 --@include shared/now.lua
 --@include shared/json.lua
 --@include shared/order_possible.lua

@@ -1,6 +1,6 @@
--- Gives a dead letter back to the one group that gave it up: the entry itself becomes pending again, under its own id,
--- and the group's consumers take it over as they take over a dead replica's. Appending a copy instead would hand it to
--- every group, and as another entry: another attempt of a plan, a second result of an order.
+-- Returns a dead letter to the one group that gave it up: the entry itself becomes pending again, under its own id, and the
+-- group's consumers reclaim it like an entry of a dead replica. A copy would be delivered to every group, and as a new entry:
+-- another attempt of a plan, a second result of an order.
 --
 -- KEYS
 --   stream       the entry's stream
@@ -11,7 +11,7 @@
 --   who          user@host
 --   reason       why
 --   consumer     under whose name it is pending until it is taken over
---   idle_ms      how long it claims to have been idle: longer than the consumers' patience
+--   idle_ms      idle time that it is given: longer than consumers wait before they reclaim
 -- REPLY
 --   REQUEUED     the dead letter is gone, its entry pending
 --   NOT_FOUND    no such dead letter of this stream

@@ -1,12 +1,12 @@
--- Ends the pauses that the exchange asked for, on an operator's word: the host has another address now, or the pause was
--- for something else. For a while the keys say so, so that no service takes them for lost and makes them again.
+-- Ends the pauses that the exchange asked for, by an operator's decision: the host has another address now, or the pause does
+-- not concern us. For a while the keys record this, so no service takes the pauses for lost and writes them again.
 --
 -- KEYS
 --   requests     STRING JSON, the pause of all requests
 --   orders       STRING JSON, the pause of orders alone
 --   audit        STREAM operator.audit
 -- ARGV
---   told_ms      how long the keys say that they were ended
+--   told_ms      how long the keys record that the pauses were ended
 --   who          user@host
 --   reason       why
 -- REPLY

@@ -1,6 +1,6 @@
--- Adopts an order that showed up after it had been settled as not placed by evidence: a second result that corrects the
--- first one, once. Limits and ledger honour it without a reservation. Invariants I3 and I4 (one terminal result, and at
--- most one correction of it).
+-- Adopts an order that shows up after it was settled as not placed by evidence: writes a second result that corrects the
+-- first one, once. Limits and ledger count it without a reservation. Invariants I3 and I4 (one terminal result, and at most
+-- one correction of it).
 --
 -- KEYS
 --   order        HASH, the claim
@@ -11,7 +11,7 @@
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
---   detail       the exchange's own words, or ''
+--   detail       the exchange's message, or ''
 --   order_id     the exchange's id
 --   executed_qty decimal text
 --   avg_price    decimal text
@@ -19,7 +19,7 @@
 --   settled_sec  TTL of a settled claim
 -- REPLY
 --   ADOPTED      id of the result that is corrected
---   REPLAYED     it had been adopted; nothing was changed
+--   REPLAYED     it was adopted before; nothing was changed
 --   NOT_ABSENT   no such claim ended by evidence of absence; nothing was changed
 --@include shared/now.lua
 --@include shared/absent.lua
@@ -42,7 +42,7 @@ if not ended_absent(state, reason) then return { 'NOT_ABSENT' } end
 
 local now = now_ms()
 redis.call('HDEL', order, 'next_ask_at_ms')
--- A stream that takes no entry fails here, with the order still to be corrected.
+-- A stream that cannot be written fails here, and the order stays uncorrected.
 add_result(results, now, plan_id, symbol, 'EXECUTE', true, false, steps_results, '',
   with_wait({ 'attempt', attempt, 'outcome', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,
     'executed_qty', executed_qty, 'avg_price', avg_price, 'corrects', result_id }, is_current and record[2], record[3]))

@@ -1,6 +1,6 @@
--- Takes the next question about an order: one that is not settled, or one that ended by evidence of absence and is asked
--- about for a while longer. One caller asks; the others leave the order alone until the answer is noted, or until the lease
--- has run out. A time further away than any pause was written by another clock, and counts as over.
+-- Takes the next query about an order that is not settled, or that ended by evidence of absence and is queried for a while
+-- longer. One caller queries; the others leave the order alone until the answer is noted, or until the lease has expired. A
+-- due time further away than any pause was written by another clock, and counts as due.
 --
 -- KEYS
 --   order        HASH, the claim
@@ -9,13 +9,13 @@
 -- ARGV
 --   plan_id      16 hex digits
 --   lease_ms     how long the caller may take
---   longest_ms   the longest pause between two questions about an order that is not settled
---   late_longest_ms the same about one that ended by evidence of absence
---   late_ms      for how long that one is asked about
+--   longest_ms   the longest pause between two queries about an order that is not settled
+--   late_longest_ms the same for one that ended by evidence of absence
+--   late_ms      for how long that one is queried
 -- REPLY
---   ASK          how many questions came before
+--   ASK          how many queries came before
 --   LATER        ms until it is due
---   NOTHING      there is nothing to ask about
+--   NOTHING      there is nothing to query
 --@include shared/now.lua
 --@include shared/absent.lua
 local order, absent, absent_claims = KEYS[1], KEYS[2], KEYS[3]
@@ -35,14 +35,14 @@ local is_open = state == 'SENT' or state == 'UNKNOWN'
 local is_late = ended_absent(state, reason) and now - tonumber(settled_at) <= late_ms
 if not is_open and not is_late then
   redis.call('ZREM', absent, plan_id)
-  -- Without an order key the copy stays: the claim is made again from it (orders/keep_absent).
+  -- Without an order key the copy stays: the claim is rebuilt from it (orders/keep_absent).
   if state then redis.call('HDEL', absent_claims, plan_id) end
   return { 'NOTHING' }
 end
 
 local left, longest = tonumber(next_at or '0') - now, is_late and late_longest_ms or longest_ms
 if state == 'SENT' then
-  -- Until the send window ends, whoever made the claim may be waiting for the answer.
+  -- Until the send window ends, the claiming process may still be waiting for the answer.
   longest = tonumber(window_end) - tonumber(venue_ms)
   left = tonumber(claimed_at) + longest - now
 end

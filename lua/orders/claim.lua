@@ -84,7 +84,7 @@ local is_duplicate = state and (claimed_id or state ~= 'NOT_PLACED')
 
 local function refuse(reason)
   -- Another attempt's order stays as it is, so only these tell whether this result was written. The entry may be lost, or
-  -- come after the hand-over was looked at.
+  -- come after the handover was looked at.
   local is_written = is_duplicate and (is_current and record[4] == 'NOT_PLACED'
     or not handed and #redis.pcall('XPENDING', executes, group, entry_id, entry_id, 1) == 0)
   if not is_written then
@@ -123,7 +123,7 @@ spent_at = tonumber(spent_at or now)
 local left = tonumber(valid_until) - math.max(now, spent_at)
 
 -- A question to the exchange: it sends nothing, and neither a halt nor the clock nor the caller says anything about an order
--- that may already be there. Where the mark is lost, too, the hand-over tells as well that the permits were spent.
+-- that may already be there. Where the mark is lost, too, the handover tells as well that the permits were spent.
 if may_be_sent then
   local is_handed = not spent_attempt and handed and handed:find('"' .. attempt .. '"', 1, true)
   if not is_spent and not is_handed then return { 'UNSPENT' } end

@@ -1,6 +1,5 @@
--- Marks a claimed order UNKNOWN: the exchange's answer was ambiguous, so only evidence may settle it. The symbol is
--- blocked through `unknown`; from here the index of unsettled orders drives the resolution, so the entry is
--- acknowledged.
+-- Marks a claimed order UNKNOWN: the exchange's answer was ambiguous, so only evidence may settle it. `unknown` blocks the
+-- symbol. From here on the index of unsettled orders drives the resolution, so the entry is acknowledged.
 --
 -- KEYS
 --   order        HASH, the claim
@@ -10,12 +9,12 @@
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
---   why          what the answer was
+--   why          the ambiguous answer
 --   group        consumer group of the execute entry
 --   entry_id     of the execute entry
 -- REPLY
 --   UNKNOWN      the order is in doubt
---   SETTLED      outcome: it has been settled meanwhile; the entry is acknowledged
+--   SETTLED      outcome: it was settled meanwhile; the entry is acknowledged
 --   NOT_CLAIMED  no such claim; nothing was changed
 --@include shared/now.lua
 --@include shared/absent.lua

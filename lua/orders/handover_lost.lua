@@ -1,6 +1,6 @@
--- Ends an attempt whose permits were spent and which nobody has claimed in time: its `apply.execute` entry was lost, or
--- cannot be read. The order key is written in the same step, so an entry that comes late finds the outcome and nothing is
--- sent. What was claimed, or may have been, is left to evidence. Invariants I1, I3 and I4.
+-- Ends an attempt whose permits were spent but whose order was not claimed in time: its `apply.execute` entry was lost, or
+-- cannot be read. The order key is written in the same step, so an entry that arrives late finds the outcome and nothing is
+-- sent. An order that was claimed, or may have been, is left to evidence. Invariants I1, I3 and I4.
 --
 -- KEYS
 --   order        HASH, the claim
@@ -12,14 +12,14 @@
 -- ARGV
 --   plan_id      16 hex digits
 --   group        consumer group of the execute entry
---   margin_ms    how long after its valid_until_ms the entry may still be on its way
+--   margin_ms    how long after its valid_until_ms the entry may still arrive
 --   settled_sec  TTL of the order key
---   run_id       of the Redis that has forgotten no claim, as far as the caller knows
+--   run_id       of the Redis instance that has lost no claim, as far as the caller knows
 -- REPLY
 --   ENDED        symbol, step: NOT_PLACED, with its result
 --   EARLY        its entry may still be claimed; nothing was changed
---   CLAIMED      it is claimed, or was and the claim is gone: only the exchange can tell; nothing was changed
---   REPLACED     this is another Redis, which may have forgotten one; nothing was changed
+--   CLAIMED      it is claimed, or was and the claim is lost: only the exchange knows; nothing was changed
+--   REPLACED     this is another Redis instance, which may have lost a claim; nothing was changed
 --   GONE         the index does not name it; nothing was changed
 --@include shared/now.lua
 --@include shared/result.lua
@@ -27,7 +27,7 @@ local order, unsettled, plan, executes, results, handed_over = unpack(KEYS)
 local plan_id, group, margin_ms, settled_sec, run_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local REASON = 'handover_lost'
 
--- A key of the wrong type fails here, before anything is written; an order key of one may have been a claim.
+-- A key of the wrong type fails here, before anything is written: a mistyped order key may have been a claim.
 local text = redis.call('HGET', handed_over, plan_id)
 local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
 local record = redis.call('HMGET', plan, 'attempt', 'client_order_id', 'wait_ms', 'safe_qty')
@@ -35,25 +35,25 @@ local is_unsettled = redis.call('ZSCORE', unsettled, plan_id)
 redis.call('XLEN', executes)
 redis.call('XLEN', results)
 if not text then return { 'GONE' } end
--- The client sends a call again after it has connected again, and so perhaps to another Redis.
+-- The client resends a call after a reconnect, perhaps to another Redis instance.
 if not redis.call('INFO', 'server'):find('run_id:' .. run_id, 1, true) then return { 'REPLACED' } end
 
 local entry, fields = {}, cjson.decode(text)
 for i = 1, #fields, 2 do entry[fields[i]] = fields[i + 1] end
 local now = now_ms()
--- Nobody may claim it for longer than this. What claims to is of a future that Redis's clock has stepped back from, and
--- `claim` refuses it, too.
+-- No claim is valid for longer than this. A longer one was written before Redis's clock stepped back, and `claim` refuses it
+-- as well.
 local LONGEST_MS = 30000
 local left = tonumber(entry.valid_until_ms) - now
 if left >= -margin_ms and left <= LONGEST_MS then return { 'EARLY' } end
 
--- A claim writes its client order id into the record, too. Only a refused earlier attempt leaves an order key without one.
+-- A claim also writes its client order id to the record. Only an earlier attempt that was refused leaves an order key without one.
 local is_current = record[1] == entry.attempt
 local was_refused = claim[1] == 'NOT_PLACED' and not claim[3] and claim[2] ~= entry.attempt
 if claim.err or is_unsettled or (is_current and record[2]) or (claim[1] and not was_refused) then return { 'CLAIMED' } end
 
 redis.call('DEL', order)
--- A stream that takes no entry fails here, with the hand-over still to be ended.
+-- A stream that cannot be written fails here, and the handover stays open.
 add_result(results, now, plan_id, entry.symbol, 'EXECUTE', false, false, '[]', REASON,
   with_wait({ 'attempt', entry.attempt, 'outcome', 'NOT_PLACED', 'reason', REASON }, is_current and record[3], record[4]))
 redis.call('HDEL', handed_over, plan_id)

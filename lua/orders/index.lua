@@ -1,5 +1,5 @@
--- Puts one plan's place in the order indexes right: what its order key says decides. An index that was deleted is derived
--- again from the other ones, one that names an order which has ended forgets it.
+-- Corrects one plan's membership in the order indexes by its order key. A deleted index is rebuilt from the others; an order
+-- that has ended is removed from them.
 --
 -- KEYS
 --   order        HASH, the claim
@@ -17,7 +17,7 @@
 local order, unsettled, unknown, symbols, handed_over = unpack(KEYS)
 local plan_id, symbol = ARGV[1], ARGV[2]
 
--- A key of the wrong type fails here, before anything is written; an order key of one is no claim that can be read.
+-- A key of the wrong type fails here, before anything is written; a mistyped order key is not a readable claim.
 local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'claimed_at_ms')
 local entry = redis.call('HGET', handed_over, plan_id)
 redis.call('ZCARD', unsettled)

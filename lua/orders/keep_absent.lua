@@ -1,6 +1,6 @@
--- Keeps an order that ended by evidence of absence findable: its order key, the index that has it asked about and the copy
--- of its claim are derived from one another, so whichever is lost, an order that shows up is still adopted. What has
--- ended otherwise, or been corrected, is struck off.
+-- Keeps an order that ended by evidence of absence findable. Its order key, the index that schedules its queries and the copy
+-- of its claim are rebuilt from each other, so an order that shows up is adopted whichever of them is lost. An order that
+-- ended otherwise, or was corrected, is removed.
 --
 -- KEYS
 --   order        HASH, the claim
@@ -12,15 +12,15 @@
 --   symbol       BTCUSDT
 --   settled_sec  TTL of a settled claim
 -- REPLY
---   KEPT         it is asked about
---   RESTORED     it is asked about again: its order key was lost, or of the wrong type
---   ENDED        it needs no question any more, and neither index nor copy names it
---   LOST         neither order key nor copy tells of it: no index names it
+--   KEPT         it is still queried
+--   RESTORED     it is queried again: its order key was lost, or of the wrong type
+--   ENDED        it needs no further query, and neither index nor copy has it
+--   LOST         neither order key nor copy exists; no index has it any more
 --@include shared/absent.lua
 local order, absent, absent_claims, symbols = unpack(KEYS)
 local plan_id, symbol, settled_sec = ARGV[1], ARGV[2], ARGV[3]
 
--- A key of the wrong type fails here, before anything is written. But for the order key, of which there is the copy.
+-- A key of the wrong type fails here, before anything is written, except the order key, which has a copy.
 local claim = redis.pcall('HMGET', order, 'state', 'reason', 'settled_at_ms')
 local copy = redis.call('HGET', absent_claims, plan_id)
 redis.call('ZCARD', absent)

@@ -1,19 +1,19 @@
--- Notes what the exchange answered about an order, and when to ask next. Absence is measured as the time between answers
--- that deny the order. Of each such interval counts what Redis's clock and the asker's monotonic clock both saw pass: a
--- step of the one, and a restart of the other, make the proof longer, never shorter.
+-- Notes the exchange's answer about an order, and when to query next. Absence is the time between answers that report no such
+-- order. An interval counts only as far as both Redis's clock and the querying process's monotonic clock saw it pass, so a
+-- step of the one or a restart of the other makes the proof longer, never shorter.
 --
 -- KEYS
 --   order        HASH, the claim
 -- ARGV
 --   attempt      the claimed attempt
 --   answer       absent: no such order, asked after its send window; there: it exists and is open; none: neither
---   elapsed_ms   since this asker's previous question that was answered `absent`, 0 without one
+--   elapsed_ms   since this process's previous query that was answered `absent`, 0 without one
 --   absence_ms   how long it must be absent
---   pause_ms     when to ask next, unless absence may be long enough before
+--   pause_ms     when to query next, unless absence may be long enough before
 -- REPLY
---   OPEN         ms until the next question, ms of absence
---   ABSENT       ms until the next question, ms of absence: long enough
---   SETTLED      it has been settled meanwhile, or is not claimed
+--   OPEN         ms until the next query, ms of absence
+--   ABSENT       ms until the next query, ms of absence: long enough
+--   SETTLED      it was settled meanwhile, or is not claimed
 --@include shared/now.lua
 --@include shared/absent.lua
 local order = KEYS[1]
@@ -25,7 +25,7 @@ local is_late = ended_absent(state, reason)
 local is_open = state == 'SENT' or state == 'UNKNOWN'
 if claimed_attempt ~= attempt or not (is_open or is_late) then return { 'SETTLED' } end
 
--- Shorter pauses would only ask again for the milliseconds that two clocks differ by.
+-- A shorter pause would only repeat the query for the few milliseconds by which two clocks differ.
 local SHORTEST_PAUSE_MS = 20
 local now = now_ms()
 local absent = tonumber(absent_ms or '0')

@@ -9,14 +9,14 @@
 --   executes     STREAM apply.execute
 --   results      STREAM apply.result
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
---   absent       ZSET of this symbol's orders that ended by evidence of absence: they are asked about for a while longer
+--   absent       ZSET of this symbol's orders that ended by evidence of absence; they are queried for a while longer
 --   absent_claims HASH plan id → its claim, of all such orders
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
 --   outcome      EXECUTED REJECTED NOT_PLACED
 --   reason       why not EXECUTED, or ''
---   detail       the exchange's own words, or ''
+--   detail       the exchange's message, or ''
 --   order_id     the exchange's id, or ''
 --   executed_qty decimal text, '' if nothing was executed
 --   avg_price    decimal text, or ''
@@ -25,7 +25,7 @@
 --   settled_sec  TTL of a settled claim
 -- REPLY
 --   SETTLED      outcome
---   REPLAYED     outcome: it had been settled; nothing was changed but the ack
+--   REPLAYED     outcome: it was settled before; only the ack was written
 --   NOT_CLAIMED  no such claim; nothing was changed
 --@include shared/now.lua
 --@include shared/absent.lua
@@ -55,7 +55,7 @@ end
 
 local now = now_ms()
 redis.call('HDEL', order, 'next_ask_at_ms', 'asked', 'absent_at_ms')
--- A stream that takes no entry fails here, with the order unsettled.
+-- A stream that cannot be written fails here, and the order stays unsettled.
 local result_id = add_result(results, now, plan_id, symbol, 'EXECUTE', outcome == 'EXECUTED', false, steps_results, reason,
   with_wait({ 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
     'executed_qty', executed_qty, 'avg_price', avg_price }, is_current and record[2], record[3]))

@@ -3,7 +3,7 @@
 -- BLOCKED with its result; nothing changes because a permit may still come; or an earlier verdict is repeated.
 -- The wait is over when Redis's clock or the caller's says so. A plan that was opened in the future is one whose opening
 -- Redis's clock was ahead of now, or has stepped back since: it counts as opened now, once, and waits from there.
--- Invariants I2 (spent once, for that plan, symbol and quantity), I3 and I4 (one hand-over, one result).
+-- Invariants I2 (spent once, for that plan, symbol and quantity), I3 and I4 (one handover, one result).
 --
 -- KEYS
 --   plan         HASH, the plan's record

@@ -1,5 +1,5 @@
 -- Looks after one attempt until it has ended, starting from its `apply.plan` entry, so that it ends whatever was lost of it.
--- An attempt that the index of waiting plans or of hand-overs has lost is put back; what was handed over is known from the
+-- An attempt that the index of waiting plans or of handovers has lost is put back; what was handed over is known from the
 -- record and from `spent`. A plan whose record was deleted or damaged while it waited is BLOCKED with its result, since
 -- nobody can consume it any more. The operators' reset deletes the dedupe mark as well: such a plan was abandoned and opens
 -- afresh. Invariant I4.

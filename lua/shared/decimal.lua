@@ -1,18 +1,18 @@
--- Decimals as plain text, without exponent: exact, however many digits they have.
+-- Decimals as plain text, without an exponent: exact, whatever the number of digits.
 --@include shared/exact.lua
 -- No quantity needs more.
 local DECIMALS_MAX = 20
 
--- A number that JSON text holds under a name, with the digits that were written: a double keeps 15 to 17 of them. nil for
--- nan, inf, 0 and what comes to 0. Decimals beyond DECIMALS_MAX are cut off, which enlarges nothing.
+-- A named number of a JSON text, with all digits as written: a double keeps only 15 to 17. nil for nan, inf, 0 and numbers
+-- that round to 0. Decimals beyond DECIMALS_MAX are cut off, which never increases the number.
 local function written(json, name, number)
   if type(number) ~= 'number' or number - number ~= 0 then return nil end
   local text
   for literal in json:gmatch('"' .. name .. '"%s*:%s*(%-?%d[%d%.eE+-]*)') do
-    -- The same name may stand elsewhere in the text.
+    -- The same name may occur elsewhere in the text.
     if tonumber(literal) == number then text = literal end
   end
-  -- A name that is written with escapes is not found; then it is the shortest that reads back the same.
+  -- A name that is written with escapes is not found; then the result is the shortest text that parses to the same double.
   for digits = 15, 17 do
     text = text or string.format('%.' .. digits .. 'g', number)
     if tonumber(text) ~= number then text = nil end
@@ -28,7 +28,7 @@ local function written(json, name, number)
   return sign .. integer .. (fraction == '' and '' or '.' .. fraction)
 end
 
--- Whether one such text, from 0 on, is above another.
+-- Whether one non-negative number of this form is greater than another.
 local function above(a, b)
   local before_a, after_a = a:match('^(%d+)%.?(%d*)$')
   local before_b, after_b = b:match('^(%d+)%.?(%d*)$')

@@ -1,7 +1,7 @@
 -- Non-negative whole numbers of any size, as decimal text: a double holds them exactly up to 2^53 only.
 local LIMB_DIGITS, LIMB = 15, 1e15
 
--- Any form in which an amount is kept as that text: absent is 0, and so is what is below it. Versions before wrote numbers.
+-- An amount in any stored form, as that text: absent and negative amounts are 0. Earlier versions wrote numbers.
 local function whole(value)
   if type(value) == 'string' and value:find('^[1-9]%d*$') then return value end
   if type(value) == 'number' then value = string.format('%.0f', value) end
@@ -10,7 +10,7 @@ local function whole(value)
   return digits or '0'
 end
 
--- Both filled up with zeros to the same number of whole limbs.
+-- Both padded with zeros to the same number of whole limbs.
 local function limbs(a, b)
   local length = math.ceil(math.max(#a, #b) / LIMB_DIGITS) * LIMB_DIGITS
   return string.rep('0', length - #a) .. a, string.rep('0', length - #b) .. b, length
@@ -35,7 +35,7 @@ local function more(a, b)
   return a > b
 end
 
--- Never below 0: what is released twice, or after its total was lost, makes no room that is not there.
+-- Never below 0: an amount that is released twice, or after its total was lost, must not create free capacity.
 local function minus(a, b)
   if not more(a, b) then return '0' end
   if #a <= LIMB_DIGITS then return string.format('%d', a - b) end

@@ -1,4 +1,4 @@
--- A key of the wrong type fails here, before anything is written. Nothing in a step makes it another type, so a step asks once.
+-- A key of the wrong type fails here, before anything is written. A step never changes a key's type, so it checks once.
 local expected = {}
 local function expect(probe, key)
   if expected[key] then return end

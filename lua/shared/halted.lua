@@ -1,6 +1,6 @@
--- Why everything is stopped now, or nil. The kill switch runs only when absent or 0/false/off/no; any other value,
--- and a key that cannot be read, halts (docs/wire.md, "Keys"). A disarm key halts by being there, whatever it holds.
--- Nothing that a script with this in it writes changes the answer, so one step asks once.
+-- Why everything is halted now, or nil. The kill switch is off only when absent or 0/false/off/no; any other value,
+-- and a key that cannot be read, halts (docs/wire.md, "Keys"). A disarm key halts if it exists, whatever it holds.
+-- No script that includes this changes the answer, so a step checks once.
 local RUNNING = { ['0'] = true, ['false'] = true, ['off'] = true, ['no'] = true }
 local step_halts = {}
 local function halted(kill_switch, disarm, disarm_today)

@@ -1,4 +1,4 @@
--- Milliseconds since the epoch, by Redis's clock: the only clock that scripts decide by. It stands still in a step.
+-- Milliseconds since the epoch, by Redis's clock, the only clock that scripts use. It does not advance within a step.
 local step_ms
 local function now_ms()
   if not step_ms then

@@ -1,12 +1,12 @@
--- Removes the consumers of a group that nobody uses any more: idle for long and with nothing pending. Removing one with
--- pending entries would lose them, so that is looked at in the same step.
+-- Removes a group's unused consumers: idle for long and with nothing pending. Removing one with pending entries would lose
+-- them, so this is checked in the same step.
 --
 -- KEYS
 --   stream       the stream
 -- ARGV
 --   group        consumer group
---   keep         a consumer that stays whatever its idle time: the caller
---   idle_ms      how long nobody has read under the name
+--   keep         a consumer that is never removed: the caller
+--   idle_ms      how long a consumer must have been idle
 -- REPLY
 --   REMOVED      names of the removed consumers, possibly none
 local stream = KEYS[1]

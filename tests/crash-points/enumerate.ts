@@ -16,7 +16,7 @@ import {
   type ProxyFrame,
   type ServiceProcess,
   startFaultProxy,
-  type Verdict,
+  type FrameAction,
 } from "@quantum/harness";
 import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { nextProposal, planIdOf } from "../fuzz/inputs.ts";
@@ -103,7 +103,7 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
   /** The path has begun. */
   let begun = !showsUp;
 
-  const onFrame = (frame: ProxyFrame): Verdict => {
+  const onFrame = (frame: ProxyFrame): FrameAction => {
     if (killed) return "drop";
     const name = stepOf(frame);
     if (name === undefined || isOfAnother(frame, planIds.at(-1))) return "pass";

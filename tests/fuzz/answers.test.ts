@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "@quantum/harness";
 import { SYMBOLS } from "@quantum/harness/rig";
-import { type Bench, startBench } from "./bench.ts";
+import { type FuzzRig, startFuzzRig } from "./rig.ts";
 import { startDamagingVenue } from "./damaging-venue.ts";
 import { applyDamage, byteDamage } from "./mutations.ts";
 import { nextProposal, planIdOf } from "./inputs.ts";
@@ -17,14 +17,14 @@ import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
 const ANSWERS_A_PLAN = 4;
 const SETTLED_MS = 15_000;
 
-let bench: Bench;
+let fuzzRig: FuzzRig;
 let venue: Awaited<ReturnType<typeof startDamagingVenue>>;
 beforeAll(async () => {
-  bench = await startBench({ "apply-layer": {}, governor: { GOV_ENABLE_AUTO_DISARM: "false" } });
-  venue = await startDamagingVenue(bench.venueUrl);
+  fuzzRig = await startFuzzRig({ "apply-layer": {}, governor: { GOV_ENABLE_AUTO_DISARM: "false" } });
+  venue = await startDamagingVenue(fuzzRig.venueUrl);
   const through = { BINANCE_BASE_URL: venue.url };
-  await bench.add("position-brain", { ...through, P33_POLL_SEC: "0.5" });
-  await bench.add("executor", {
+  await fuzzRig.add("position-brain", { ...through, P33_POLL_SEC: "0.5" });
+  await fuzzRig.add("executor", {
     ...through,
     EXECUTOR_RECV_WINDOW_MS: "600",
     EXECUTOR_TIMEOUT_MS: "500",
@@ -33,12 +33,12 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await venue.close();
-  await bench.stop();
+  await fuzzRig.stop();
 });
 
 describe(`damaged answers of the exchange (seed ${SEED})`, () => {
   it("never lead to a second order, and every plan ends", { timeout: 2 * TIMEOUT_MS }, async () => {
-    const { keys } = bench;
+    const { keys } = fuzzRig;
     const fates = new Set<string>();
     for (const batch of batchesOf(fc.option(byteDamage, { freq: 2 }))) {
       venue.damage(batch.map((edits) => edits ?? undefined));
@@ -46,23 +46,23 @@ describe(`damaged answers of the exchange (seed ${SEED})`, () => {
       const proposals = Array.from({ length: plans }, (_, index) =>
         nextProposal(SYMBOLS[index % SYMBOLS.length] ?? ""),
       );
-      await bench.feed(
+      await fuzzRig.feed(
         keys.streams.proposal,
         proposals.map((fields) => applyDamage([], fields)),
       );
       const ids = proposals.map(planIdOf);
-      await bench.opened(ids);
-      await bench.noneWaiting();
+      await fuzzRig.opened(ids);
+      await fuzzRig.noneWaiting();
       venue.damage([]);
       // An order that is handed over and not yet claimed is not among the unsettled ones.
       const claimed = async () => {
-        const states = await Promise.all(ids.map((id) => bench.client.hget(keys.plan(id), "state")));
+        const states = await Promise.all(ids.map((id) => fuzzRig.client.hget(keys.plan(id), "state")));
         return states.includes("PERMITTED") ? undefined : true;
       };
       await eventually(claimed, SETTLED_MS, "every order is claimed");
-      await bench.settled(SETTLED_MS);
-      const books = await bench.books();
-      const { orders } = await bench.simState();
+      await fuzzRig.settled(SETTLED_MS);
+      const books = await fuzzRig.books();
+      const { orders } = await fuzzRig.simState();
       const executed = new Map(orders.map((order) => [order.clientOrderId, order.executedQty]));
       const troubles = await Promise.all(
         ids.map(async (id) => {
@@ -72,18 +72,18 @@ describe(`damaged answers of the exchange (seed ${SEED})`, () => {
           const agrees = (result?.executed_qty ?? "") === (executed.get(order) ?? "");
           const mayDiffer = venue.misreported.has(order);
           return (
-            (await bench.planTrouble(id, books)) ??
+            (await fuzzRig.planTrouble(id, books)) ??
             (agrees || mayDiffer
               ? undefined
               : `${id}: ${executed.get(order)} executed, ${JSON.stringify(result)}`)
           );
         }),
       );
-      expect(await bench.troubles(troubles)).toEqual([]);
+      expect(await fuzzRig.troubles(troubles)).toEqual([]);
     }
     expect([...fates]).toEqual(expect.arrayContaining(["EXECUTED"]));
     expect(venue.count()).toBeGreaterThan(0);
     // The feed of answers is whole again: both services are ready.
-    await eventually(async () => ((await bench.ready()) ? true : undefined), SETTLED_MS, "all are ready");
+    await eventually(async () => ((await fuzzRig.ready()) ? true : undefined), SETTLED_MS, "all are ready");
   });
 });

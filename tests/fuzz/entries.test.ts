@@ -6,7 +6,7 @@ import { executeEntry, parseProposal, planEntry, planId, resultEntry } from "@qu
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SYMBOLS } from "@quantum/harness/rig";
-import { type Bench, type Books, PATIENCE_MS, startBench } from "./bench.ts";
+import { type FuzzRig, type Books, PATIENCE_MS, startFuzzRig } from "./rig.ts";
 import { applyDamage, damage, type Damage } from "./mutations.ts";
 import { execute, LONG_AGO_SEC, nextId, nextProposal, plan, result, symbolOf } from "./inputs.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
@@ -19,13 +19,13 @@ const RECENT_OF = 100;
 /** Plans whose deadline is not farther are answered within the time in which everything is. */
 const ANSWERED_MS = 5_000;
 
-let bench: Bench;
+let fuzzRig: FuzzRig;
 /** What became of inputs: a run that meets only one fate shows nothing. */
 const fates = new Set<string>();
 beforeAll(async () => {
   const known = [...SYMBOLS, ...HASH_SYMBOLS];
   const hashes = { SYMBOLS: HASH_SYMBOLS.join(","), APPLY_POLL_SEC: "0.1" };
-  bench = await startBench(
+  fuzzRig = await startFuzzRig(
     {
       "apply-layer": { ...hashes, APPLY_ALLOWLIST: known.join(","), APPLY_EXECUTE_TTL_MS: "1000" },
       // Forged results of failed orders would disarm everything, which is right and would end the test.
@@ -36,7 +36,7 @@ beforeAll(async () => {
     known,
   );
 });
-afterAll(() => bench.stop());
+afterAll(() => fuzzRig.stop());
 
 const indexedDamage = fc.record({ index: fc.nat(), damaged: damage });
 const build = (make: (index: number) => Record<string, string>) =>
@@ -55,24 +55,24 @@ const SPENT_QTY = 0.01;
 
 describe(`damaged input (seed ${SEED})`, () => {
   it("accounts for every proposal of the stream", { timeout: TIMEOUT_MS }, async () => {
-    const { keys } = bench;
+    const { keys } = fuzzRig;
     // Some would be blocked even if they were whole.
     const risky = { harvest_action: "ADD", kill_score: "0.9" };
     const propose = (index: number) => ({ ...nextProposal(symbolOf(index)), ...(index % 4 === 0 && risky) });
     for (const batch of batchesOf(build(propose))) {
-      const fed = await bench.feed(keys.streams.proposal, batch.map(fieldsFrom));
-      await bench.quiet();
-      await bench.ended();
-      const books = await bench.books();
+      const fed = await fuzzRig.feed(keys.streams.proposal, batch.map(fieldsFrom));
+      await fuzzRig.quiet();
+      await fuzzRig.ended();
+      const books = await fuzzRig.books();
       const account = async ({ id, fields }: (typeof fed)[0]) => {
         if (deadReason(books, "apply-layer", id) !== undefined) return void fates.add("proposal dead");
         const parsed = parseProposal(fields["symbol"] ?? "", fields);
         if (!parsed.ok) return `${id} is no proposal and no dead letter`;
         const plan = planId(parsed.proposal);
         fates.add(`proposal ${books.results.get(plan)?.[0]?.outcome}`);
-        return bench.planTrouble(plan, books);
+        return fuzzRig.planTrouble(plan, books);
       };
-      expect(await bench.troubles(await Promise.all(fed.map(account)))).toEqual([]);
+      expect(await fuzzRig.troubles(await Promise.all(fed.map(account)))).toEqual([]);
     }
   });
 
@@ -80,8 +80,8 @@ describe(`damaged input (seed ${SEED})`, () => {
     "accounts for every proposal hash: a plan, or one line that says what is wrong",
     { timeout: TIMEOUT_MS },
     async () => {
-      const { client, keys } = bench;
-      const applyLayer = bench.services.find(({ name }) => name === "apply-layer");
+      const { client, keys } = fuzzRig;
+      const applyLayer = fuzzRig.services.find(({ name }) => name === "apply-layer");
       for (const batch of batchesOf(build((index) => nextProposal(symbolOf(index))))) {
         await Promise.all(
           batch.map(async (input, index) => {
@@ -115,27 +115,27 @@ describe(`damaged input (seed ${SEED})`, () => {
           }),
         );
         const ids = plans.filter((id) => id !== undefined);
-        await bench.opened(ids);
-        await bench.ended();
-        const books = await bench.books();
+        await fuzzRig.opened(ids);
+        await fuzzRig.ended();
+        const books = await fuzzRig.books();
         expect(
-          await bench.troubles(await Promise.all(ids.map((id) => bench.planTrouble(id, books)))),
+          await fuzzRig.troubles(await Promise.all(ids.map((id) => fuzzRig.planTrouble(id, books)))),
         ).toEqual([]);
       }
     },
   );
 
   it("answers every plan by both issuers, or gives it up", { timeout: TIMEOUT_MS }, async () => {
-    const { keys } = bench;
+    const { keys } = fuzzRig;
     for (const batch of batchesOf(build(plan))) {
-      const fed = await bench.feed(keys.streams.plan, batch.map(fieldsFrom));
+      const fed = await fuzzRig.feed(keys.streams.plan, batch.map(fieldsFrom));
       const parsed = new Map(fed.map(({ id, fields }) => [id, planEntry.safeParse(fields)]));
       // P3.3 answers a plan whose quantity is promised to others at the plan's own deadline.
       const farMs = Date.now() + ANSWERED_MS;
       const far = fed.map(({ id }) => id).filter((id) => (parsed.get(id)?.data?.deadline_ms ?? 0) > farMs);
-      bench.patient(far);
-      await bench.quiet();
-      const books = await bench.books();
+      fuzzRig.patient(far);
+      await fuzzRig.quiet();
+      const books = await fuzzRig.books();
       const troubles = fed.flatMap((entry) =>
         ["governor", "p33"].map((issuer) => {
           const { id } = entry;
@@ -155,7 +155,7 @@ describe(`damaged input (seed ${SEED})`, () => {
           return answered || far.includes(id) ? undefined : `${id}: not answered by ${issuer}`;
         }),
       );
-      expect(await bench.troubles(troubles)).toEqual([]);
+      expect(await fuzzRig.troubles(troubles)).toEqual([]);
     }
   });
 
@@ -163,7 +163,7 @@ describe(`damaged input (seed ${SEED})`, () => {
     "executes no plan whose permits were not spent, and ends every other",
     { timeout: TIMEOUT_MS },
     async () => {
-      const { client, keys } = bench;
+      const { client, keys } = fuzzRig;
       for (const batch of batchesOf(build(execute))) {
         const entries = batch.map((input) => {
           const base = execute(input.index);
@@ -176,14 +176,14 @@ describe(`damaged input (seed ${SEED})`, () => {
           ),
         );
         const spentBy = new Map(spending.map(({ base }) => [base["plan_id"], base["attempt"]]));
-        const fed = await bench.feed(
+        const fed = await fuzzRig.feed(
           keys.streams.execute,
           entries.map(({ fields }) => fields),
         );
-        await bench.quiet();
+        await fuzzRig.quiet();
         // One whose plan seems to be older than Redis is asked about until its end, a minute away at most.
-        await bench.settled(PATIENCE_MS);
-        const books = await bench.books();
+        await fuzzRig.settled(PATIENCE_MS);
+        const books = await fuzzRig.books();
         const account = ({ id, fields }: (typeof fed)[0]) => {
           const parsed = executeEntry.safeParse(fields);
           const isSpent = parsed.success && spentBy.get(parsed.data.plan_id) === parsed.data.attempt;
@@ -196,16 +196,16 @@ describe(`damaged input (seed ${SEED})`, () => {
           if (isExcess && deadReason(books, "executor", id)?.includes("permits_not_spent")) return undefined;
           return results.length === 1 ? undefined : `${id}: ${results.length} results`;
         };
-        expect(await bench.troubles(fed.map(account))).toEqual([]);
+        expect(await fuzzRig.troubles(fed.map(account))).toEqual([]);
       }
     },
   );
 
   it("settles every result in both groups, or gives it up", { timeout: TIMEOUT_MS }, async () => {
-    const { keys } = bench;
+    const { keys } = fuzzRig;
     for (const batch of batchesOf(indexedDamage)) {
-      const state = await bench.simState();
-      const fed = await bench.feed(
+      const state = await fuzzRig.simState();
+      const fed = await fuzzRig.feed(
         keys.streams.result,
         batch.map(({ index, damaged }) => {
           const fields = applyDamage(damaged, result(index, state));
@@ -216,9 +216,9 @@ describe(`damaged input (seed ${SEED})`, () => {
       );
       const parsed = new Map(fed.map(({ id, fields }) => [id, resultEntry.safeParse(fields)]));
       // P3.3 waits half a minute for the fills of an execution that is told as recent.
-      bench.patient(fed.map(({ id }) => id).filter((id) => parsed.get(id)?.data?.executed === true));
-      await bench.quiet();
-      const books = await bench.books();
+      fuzzRig.patient(fed.map(({ id }) => id).filter((id) => parsed.get(id)?.data?.executed === true));
+      await fuzzRig.quiet();
+      const books = await fuzzRig.books();
       const troubles = fed.flatMap(({ id }) =>
         ["governor", "p33"].map((group) => {
           const isDead = deadReason(books, group, id) !== undefined;
@@ -227,12 +227,12 @@ describe(`damaged input (seed ${SEED})`, () => {
             : undefined;
         }),
       );
-      expect(await bench.troubles(troubles)).toEqual([]);
+      expect(await fuzzRig.troubles(troubles)).toEqual([]);
     }
   });
 
   it("passes over wake-ups that are none: they are hints", { timeout: TIMEOUT_MS }, async () => {
-    const { keys } = bench;
+    const { keys } = fuzzRig;
     const wake = () => ({
       plan_id: nextId(),
       symbol: symbolOf(0),
@@ -243,9 +243,9 @@ describe(`damaged input (seed ${SEED})`, () => {
       attempt: `${Date.now()}-0`,
     });
     for (const batch of batchesOf(build(wake))) {
-      await bench.feed(keys.streams.permit, batch.map(fieldsFrom));
-      await bench.quiet();
-      expect(await bench.troubles([])).toEqual([]);
+      await fuzzRig.feed(keys.streams.permit, batch.map(fieldsFrom));
+      await fuzzRig.quiet();
+      expect(await fuzzRig.troubles([])).toEqual([]);
     }
   });
 
@@ -255,6 +255,6 @@ describe(`damaged input (seed ${SEED})`, () => {
     const hashes = ["hash proposed", "hash refused"];
     const plans = ["plan answered by governor", "plan answered by p33"];
     expect([...fates]).toEqual(expect.arrayContaining([...proposals, ...orders, ...hashes, ...plans]));
-    expect(await bench.ready()).toBe(true);
+    expect(await fuzzRig.ready()).toBe(true);
   });
 });

@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Bench, startBench } from "./bench.ts";
+import { type FuzzRig, startFuzzRig } from "./rig.ts";
 import { applyDamage, byteDamage, damageBytes } from "./mutations.ts";
 import { nextProposal, planIdOf } from "./inputs.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
@@ -14,11 +14,11 @@ const POSITION = 0.062;
 /** Opening a batch of plans and setting their keys fits into it. */
 const WAIT_MS = 1_500;
 
-let bench: Bench;
+let fuzzRig: FuzzRig;
 beforeAll(async () => {
-  bench = await startBench({ "apply-layer": { APPLY_PERMIT_WAIT_MS: String(WAIT_MS) }, executor: {} });
+  fuzzRig = await startFuzzRig({ "apply-layer": { APPLY_PERMIT_WAIT_MS: String(WAIT_MS) }, executor: {} });
 });
-afterAll(() => bench.stop());
+afterAll(() => fuzzRig.stop());
 
 const GOVERNOR = {
   granted: true,
@@ -141,11 +141,11 @@ function judged(governor: Buffer | undefined, p33: Buffer | undefined): number |
 
 describe(`damaged permits (seed ${SEED})`, () => {
   it("lead to an order only if both are a yes, and else to BLOCKED", { timeout: TIMEOUT_MS }, async () => {
-    const { client, keys } = bench;
+    const { client, keys } = fuzzRig;
     const fates = new Set<string>();
     for (const batch of batchesOf(input)) {
       const proposals = batch.map(() => nextProposal(SYMBOL));
-      await bench.feed(
+      await fuzzRig.feed(
         keys.streams.proposal,
         proposals.map((fields) => applyDamage([], fields)),
       );
@@ -153,7 +153,7 @@ describe(`damaged permits (seed ${SEED})`, () => {
         const [governor, p33] = [textOf(made.governor, GOVERNOR), textOf(made.p33, P33)];
         return { made, id: planIdOf(proposals[index] ?? { symbol: "" }), governor, p33 };
       });
-      await bench.opened(plans.map(({ id }) => id));
+      await fuzzRig.opened(plans.map(({ id }) => id));
       await Promise.all(
         plans.map(async ({ made, id, governor, p33 }) => {
           if (made.block !== undefined) await client.set(keys.block("governor", id), made.block);
@@ -167,13 +167,13 @@ describe(`damaged permits (seed ${SEED})`, () => {
           }
         }),
       );
-      await bench.ended();
-      const books = await bench.books();
-      const { orders } = await bench.simState();
+      await fuzzRig.ended();
+      const books = await fuzzRig.books();
+      const { orders } = await fuzzRig.simState();
       const quantities = new Map(orders.map((order) => [order.clientOrderId, Number(order.executedQty)]));
       const troubles = await Promise.all(
         plans.map(async ({ made, id, governor, p33 }) => {
-          const trouble = await bench.planTrouble(id, books);
+          const trouble = await fuzzRig.planTrouble(id, books);
           if (trouble !== undefined) return trouble;
           fates.add(books.results.get(id)?.[0]?.outcome ?? "");
           const record = await client.hgetall(keys.plan(id));
@@ -184,7 +184,7 @@ describe(`damaged permits (seed ${SEED})`, () => {
           return closed > (most ?? 0) ? `${closed} closed, ${told}` : undefined;
         }),
       );
-      expect(await bench.troubles(troubles)).toEqual([]);
+      expect(await fuzzRig.troubles(troubles)).toEqual([]);
     }
     expect([...fates]).toEqual(expect.arrayContaining(["EXECUTED", "BLOCKED"]));
   });

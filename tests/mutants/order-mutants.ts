@@ -134,12 +134,12 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     bug: "a 5xx is taken for a rejection",
     edits: [
       {
-        file: "packages/exchange/src/dispositions.ts",
+        file: "packages/exchange/src/error-classes.ts",
         find: "httpStatus >= 400 && httpStatus < 500",
         replace: "httpStatus >= 400",
       },
     ],
-    test: "packages/exchange/src/dispositions.test.ts",
+    test: "packages/exchange/src/error-classes.test.ts",
   },
   {
     bug: "claim does not check that the permits were spent",
@@ -191,16 +191,16 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     bug: "plans whose permits are spent are not swept",
     edits: [
       {
-        file: `${EXECUTOR}/hand-overs.ts`,
+        file: `${EXECUTOR}/handovers.ts`,
         find: "} else if (!(await this.#endUnclaimed(handOver))) return;",
         replace: "} else return;",
       },
     ],
-    test: `${EXECUTOR}/hand-overs.test.ts`,
-    only: "a hand-over whose entry is lost",
+    test: `${EXECUTOR}/handovers.test.ts`,
+    only: "a handover whose entry is lost",
   },
   {
-    bug: "a hand-over that was claimed ends as lost once its claim is deleted",
+    bug: "a handover that was claimed ends as lost once its claim is deleted",
     edits: [
       {
         file: "lua/orders/handover_lost.lua",
@@ -208,7 +208,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: "if",
       },
     ],
-    test: `${EXECUTOR}/hand-overs.test.ts`,
+    test: `${EXECUTOR}/handovers.test.ts`,
     only: "an order in doubt",
   },
   {

@@ -21,6 +21,6 @@ export const EXECUTE_TTL_MAX_MS = 30_000;
 
 /**
  * The longest wait for permits (`APPLY_PERMIT_WAIT_MS`). It is shorter than a permit lives (60 s), by the second that a
- * hand-over takes at most: the first permit is still there when the last one comes.
+ * handover takes at most: the first permit is still there when the last one comes.
  */
 export const WAIT_BUDGET_MAX_MS = 59_000;

@@ -12,7 +12,7 @@ import {
   tradesAnswer,
 } from "./answers.ts";
 import { BinanceClient, failureOf } from "./binance-client.ts";
-import { asksForPause, dispositionOf } from "./dispositions.ts";
+import { asksForPause, classifyError } from "./error-classes.ts";
 import type { Exchange, OrderRequest, Placement, Rows, Trade, TradeQuery } from "./port.ts";
 import { PAUSE_SCOPES, type Pause, Pauses } from "./pauses.ts";
 import { ExchangeError } from "./port.ts";
@@ -239,7 +239,7 @@ class PausedError extends ExchangeError {
 
 function placementOf(failure: ExchangeError): Placement {
   const { code, message } = failure;
-  const outcome = failure instanceof PausedError ? "retry_after" : dispositionOf(failure);
+  const outcome = failure instanceof PausedError ? "retry_after" : classifyError(failure);
   if (outcome === "already_placed") return { outcome };
   if (outcome === "rejected") return { outcome, code, message };
   if (outcome === "expired" || outcome === "unavailable") return { outcome, message };

@@ -9,11 +9,11 @@ export {
 export {
   type Concern,
   concernOf,
-  dispositionOf,
+  classifyError,
   FAILURES,
-  RULINGS,
-  type Disposition,
-} from "./dispositions.ts";
+  ERROR_CODES,
+  type ErrorClass,
+} from "./error-classes.ts";
 export { PAUSE_SCOPES, type Pause, type PauseScope, Pauses } from "./pauses.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";

@@ -2,7 +2,7 @@
 export { randomSeed, wholeNumber } from "./command-line.ts";
 export { sectionOf, withSection } from "./document-section.ts";
 export { startFaultProxy } from "./faults/fault-proxy.ts";
-export type { FaultProxy, FaultProxyOptions, ProxyFrame, Verdict } from "./faults/fault-proxy.ts";
+export type { FaultProxy, FaultProxyOptions, ProxyFrame, FrameAction } from "./faults/fault-proxy.ts";
 export { useUpIds } from "./faults/stream-ids.ts";
 export { endProcess, spawnGuarded } from "./processes/child-process.ts";
 export type { GuardedProcess, SpawnOptions } from "./processes/child-process.ts";

@@ -40,8 +40,8 @@ export interface IssuerWork extends Pick<Running, "begin" | "stop" | "readiness"
   policy: Policy;
   /** How long permits and denials live, and when a reservation without a result runs out. */
   lifetimes?: { permitSec: number; denialSec: number; reserveMs: number };
-  /** `limits` charges executions for a day; `promises` end with their results. */
-  reservations?: "limits" | "promises";
+  /** `limits` charges executions for a day; `quantities` end with their results. */
+  reservations?: "limits" | "quantities";
   /** Symbols that are known without Redis; they become labels. */
   symbols?: Iterable<string>;
   /** Its telemetry, in place of the one that every issuer has. */
@@ -86,7 +86,7 @@ function running(
   simulate: () => Promise<"answer" | "deny" | "drop">,
 ): Running {
   const { keys, redis, registry, log, instance, progress, connectForBlocking } = context;
-  const { policy, lifetimes = DEFAULTS, reservations = "promises", reads = [] } = work;
+  const { policy, lifetimes = DEFAULTS, reservations = "quantities", reads = [] } = work;
   const symbols = new Set(work.symbols);
   const handlers = new IssuerHandlers({
     issuer: createIssuer({

@@ -74,7 +74,7 @@ describe("a plan whose permits are all there", () => {
     expect(await plans.executes()).toHaveLength(1);
   });
 
-  it("ends as DRY_RUN in dry_run: spent, a result that would execute, no hand-over", async () => {
+  it("ends as DRY_RUN in dry_run: spent, a result that would execute, no handover", async () => {
     await plans.givenPlan(FAR_MS, { mode: "dry_run" });
     await plans.givenPermits();
     expect(await consume()).toMatchObject({ verdict: { kind: "ok", mode: "dry_run" } });

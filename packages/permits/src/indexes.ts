@@ -1,7 +1,7 @@
-/** What can be derived again: `lua/indexes/begin_anew.lua`, typed. */
+/** What can be derived again: `lua/indexes/drop_mistyped.lua`, typed. */
 import { bindScript, type RedisClient } from "@quantum/redis";
 
-const run = bindScript("indexes/begin_anew");
+const run = bindScript("indexes/drop_mistyped");
 
 export interface Index {
   key: string;

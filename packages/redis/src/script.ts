@@ -1,5 +1,5 @@
 /**
- * Runs the kernel's scripts by the names of their headers. Calls of one script that are made in one turn of the event
+ * Runs the scripts by the names of their headers. Calls of one script that are made in one turn of the event
  * loop, such as those for the entries of one read, travel together and are run by one EVALSHA.
  */
 import { type Call, loadScript, packCalls, type Script, type Signatures } from "@quantum/lua";

@@ -1,7 +1,7 @@
 /** What every consumer must do, whatever it is made of. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
-  type Bench,
+  type Rig,
   gate,
   GROUP,
   keys,
@@ -9,54 +9,43 @@ import {
   RECLAIM_IDLE_MS,
   recordEvents,
   recorder,
-  startBench,
+  startRig,
   STREAM,
   until,
-} from "./bench.fixture.ts";
+} from "./rig.fixture.ts";
 import { ACK, DONE } from "./disposition.ts";
 
 /** Longer than any test: nothing is reclaimed in it. */
 const NEVER_MS = 600_000;
 
 export function describeConformance(name: string, make: MakeConsumer): void {
-  let bench: Bench;
-  beforeAll(async () => void (bench = await startBench()));
-  afterAll(() => bench.stop());
+  let rig: Rig;
+  beforeAll(async () => void (rig = await startRig()));
+  afterAll(() => rig.stop());
   beforeEach(async () => {
-    await bench.redis.flushall();
-    await bench.redis.config("RESETSTAT");
+    await rig.redis.flushall();
+    await rig.redis.config("RESETSTAT");
   });
 
-  const start = async (options: Parameters<Bench["consumer"]>[1]) => {
-    const consumer = bench.consumer(make, options);
+  const start = async (options: Parameters<Rig["consumer"]>[1]) => {
+    const consumer = rig.consumer(make, options);
     await consumer.start();
     return consumer;
   };
-  const nothingPending = () => until(async () => expect(await bench.pendingCount()).toBe(0));
+  const nothingPending = () => until(async () => expect(await rig.pendingCount()).toBe(0));
 
   describe(`${name}: what it reads`, () => {
     it("handles what was published before the group's first start, in order", async () => {
-      const before = await bench.add(3);
+      const before = await rig.add(3);
       const { handle, ids } = recorder();
       await start({ handle });
-      const after = await bench.add(2);
+      const after = await rig.add(2);
       await until(() => expect(ids()).toEqual([...before, ...after]));
       await nothingPending();
     });
 
     it("gives the handler the entry's fields and tells its deliveries", async () => {
-      await bench.redis.xadd(
-        STREAM,
-        "1-1",
-        "__proto__",
-        "x",
-        "",
-        "empty name",
-        "10",
-        "ten",
-        "bytes",
-        "ü\n\"'",
-      );
+      await rig.redis.xadd(STREAM, "1-1", "__proto__", "x", "", "empty name", "10", "ten", "bytes", "ü\n\"'");
       const { handle, entries } = recorder();
       await start({ handle });
       await until(() => expect(entries).toHaveLength(1));
@@ -70,9 +59,9 @@ export function describeConformance(name: string, make: MakeConsumer): void {
     });
 
     it("first handles what it had been given before it stopped", async () => {
-      await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
-      await bench.add(5);
-      const given = await bench.givenPending("governor@a:8044", 3);
+      await rig.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+      await rig.add(5);
+      const given = await rig.givenPending("governor@a:8044", 3);
       const { handle, entries, ids } = recorder();
       await start({ handle, reclaimIdleMs: NEVER_MS });
       await until(() => expect(ids()).toHaveLength(5));
@@ -82,11 +71,11 @@ export function describeConformance(name: string, make: MakeConsumer): void {
     });
 
     it("takes over what a killed replica was given, once that is idle", async () => {
-      await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
-      await bench.add(5);
-      const given = await bench.givenPending("governor@killed:8044", 5);
+      await rig.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+      await rig.add(5);
+      const given = await rig.givenPending("governor@killed:8044", 5);
       const { handle, entries, ids } = recorder();
-      const consumer = bench.consumer(make, { handle });
+      const consumer = rig.consumer(make, { handle });
       const reclaimed = recordEvents(consumer, "reclaimed");
       const startedAt = performance.now();
       await consumer.start();
@@ -98,13 +87,13 @@ export function describeConformance(name: string, make: MakeConsumer): void {
     });
 
     it("reports what was deleted while pending, and does not hand it to the handler", async () => {
-      await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
-      await bench.add(4);
-      const [own = "", ownDeleted = ""] = await bench.givenPending("governor@a:8044", 2);
-      const [others = "", othersDeleted = ""] = await bench.givenPending("governor@killed:8044", 2);
-      await bench.redis.xdel(STREAM, ownDeleted, othersDeleted);
+      await rig.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+      await rig.add(4);
+      const [own = "", ownDeleted = ""] = await rig.givenPending("governor@a:8044", 2);
+      const [others = "", othersDeleted = ""] = await rig.givenPending("governor@killed:8044", 2);
+      await rig.redis.xdel(STREAM, ownDeleted, othersDeleted);
       const { handle, ids } = recorder();
-      const consumer = bench.consumer(make, { handle });
+      const consumer = rig.consumer(make, { handle });
       const deleted = recordEvents(consumer, "deleted");
       await consumer.start();
       await until(() => expect(deleted).toEqual([[{ ids: [ownDeleted] }], [{ ids: [othersDeleted] }]]));
@@ -117,7 +106,7 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       const b = recorder();
       await start({ handle: a.handle, consumer: "governor@a:8044", reclaimIdleMs: NEVER_MS });
       await start({ handle: b.handle, consumer: "governor@b:8044", reclaimIdleMs: NEVER_MS });
-      const ids = await bench.add(10_000);
+      const ids = await rig.add(10_000);
       await until(() => expect(a.entries.length + b.entries.length).toBeGreaterThanOrEqual(ids.length));
       expect(a.entries.length + b.entries.length).toBe(ids.length);
       expect(new Set([...a.ids(), ...b.ids()])).toEqual(new Set(ids));
@@ -128,49 +117,49 @@ export function describeConformance(name: string, make: MakeConsumer): void {
 
   describe(`${name}: what becomes of an entry`, () => {
     it("acknowledges on `ack`, and leaves a `done` entry to the handler's own script", async () => {
-      const [acknowledged, done] = await bench.add(2);
+      const [acknowledged, done] = await rig.add(2);
       const { handle, ids } = recorder(({ id }) => (id === done ? DONE : ACK));
       await start({ handle, reclaimIdleMs: NEVER_MS });
       await until(() => expect(ids()).toEqual([acknowledged, done]));
       await until(async () => {
-        const pending = (await bench.redis.xpending(STREAM, GROUP, "-", "+", 10)) as [string][];
+        const pending = (await rig.redis.xpending(STREAM, GROUP, "-", "+", 10)) as [string][];
         expect(pending.map(([id]) => id)).toEqual([done]);
       });
     });
 
     it("brings back what asked for a retry, and gives it up after the last delivery, with the reason", async () => {
-      const [id = ""] = await bench.add(1);
+      const [id = ""] = await rig.add(1);
       const { handle, entries } = recorder(() => ({ kind: "retry", reason: "no snapshot yet" }));
-      const consumer = bench.consumer(make, { handle, maxDeliveries: 3 });
+      const consumer = rig.consumer(make, { handle, maxDeliveries: 3 });
       const deadLettered = recordEvents(consumer, "deadLettered");
       await consumer.start();
       await until(() => expect(deadLettered).toHaveLength(1));
       expect(entries.map(({ deliveries }) => deliveries)).toEqual([1, 2, 3]);
       const reason = "given up after 3 deliveries: no snapshot yet";
       expect(deadLettered[0]?.[0]).toMatchObject({ entry: { id }, reason });
-      expect(await bench.deadLetters()).toMatchObject([
+      expect(await rig.deadLetters()).toMatchObject([
         { stream: STREAM, group: GROUP, entry_id: id, reason, deliveries: "3", "entry.n": "0" },
       ]);
       await nothingPending();
     });
 
     it("stops retrying once it succeeds", async () => {
-      await bench.add(1);
+      await rig.add(1);
       const { handle, entries } = recorder(({ deliveries }) =>
         deliveries === 1 ? { kind: "retry", reason: "not yet" } : ACK,
       );
       await start({ handle });
       await until(() => expect(entries).toHaveLength(2));
       await nothingPending();
-      expect(await bench.deadLetters()).toEqual([]);
+      expect(await rig.deadLetters()).toEqual([]);
     });
 
     it("moves a bad entry to the dead letters at once, and goes on with the others", async () => {
-      const ids = await bench.add(3);
+      const ids = await rig.add(3);
       const { handle } = recorder(({ id }) => (id === ids[1] ? { kind: "dead", reason: "no symbol" } : ACK));
       await start({ handle });
       await until(async () =>
-        expect(await bench.deadLetters()).toMatchObject([{ entry_id: ids[1], reason: "no symbol" }]),
+        expect(await rig.deadLetters()).toMatchObject([{ entry_id: ids[1], reason: "no symbol" }]),
       );
       await nothingPending();
     });
@@ -180,32 +169,32 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       ["text", "broken", "broken"],
       ["nothing", undefined, "undefined"],
     ])("takes a handler that throws %s for one that asks for a retry", async (_, thrown, reason) => {
-      await bench.add(1);
+      await rig.add(1);
       const { handle, entries } = recorder(() => {
         throw thrown;
       });
-      const consumer = bench.consumer(make, { handle, maxDeliveries: 2 });
+      const consumer = rig.consumer(make, { handle, maxDeliveries: 2 });
       const failed = recordEvents(consumer, "failed");
       await consumer.start();
-      await until(async () => expect(await bench.deadLetters()).toHaveLength(1));
+      await until(async () => expect(await rig.deadLetters()).toHaveLength(1));
       expect(entries).toHaveLength(2);
       expect(failed.map(([{ error }]) => error.message)).toEqual([reason, reason]);
-      expect((await bench.deadLetters())[0]?.["reason"]).toBe(`given up after 2 deliveries: ${reason}`);
+      expect((await rig.deadLetters())[0]?.["reason"]).toBe(`given up after 2 deliveries: ${reason}`);
     });
 
     it("acknowledges nothing, reclaims nothing and gives nothing up where delivered counts as handled", async () => {
-      const ids = await bench.add(4);
+      const ids = await rig.add(4);
       const { handle, entries } = recorder(({ id }) => {
         if (id === ids[0]) throw new Error("the handler broke");
         if (id === ids[1]) return { kind: "dead", reason: "no symbol" };
         return id === ids[2] ? { kind: "retry", reason: "not yet" } : ACK;
       });
-      const consumer = bench.consumer(make, { handle, acknowledge: false, maxDeliveries: 1 });
+      const consumer = rig.consumer(make, { handle, acknowledge: false, maxDeliveries: 1 });
       const handled = recordEvents(consumer, "handled");
       await consumer.start();
       await until(() => expect(handled).toHaveLength(4));
-      expect(await bench.pendingCount()).toBe(0);
-      expect(await bench.redis.exists(keys.streams.deadLetter)).toBe(0);
+      expect(await rig.pendingCount()).toBe(0);
+      expect(await rig.redis.exists(keys.streams.deadLetter)).toBe(0);
       expect(entries).toHaveLength(4);
     });
   });
@@ -213,7 +202,7 @@ export function describeConformance(name: string, make: MakeConsumer): void {
   describe(`${name}: how much at a time`, () => {
     it("handles the entries of one key one after another, and other keys meanwhile", async () => {
       const held = gate();
-      const [first, second, other] = await bench.add(3, (n) => (n === 2 ? "ETHUSDT" : "BTCUSDT"));
+      const [first, second, other] = await rig.add(3, (n) => (n === 2 ? "ETHUSDT" : "BTCUSDT"));
       const { handle, ids } = recorder(async ({ id }) => {
         if (id === first) await held.passed;
         return ACK;
@@ -226,14 +215,14 @@ export function describeConformance(name: string, make: MakeConsumer): void {
     });
 
     it("keeps each key's order under load", async () => {
-      const ids = await bench.add(600, (n) => `S${n % 7}`);
+      const ids = await rig.add(600, (n) => `S${n % 7}`);
       const busy = new Set<string>();
       const overlaps: string[] = [];
       const { handle, entries } = recorder(async ({ fields }) => {
         const symbol = fields["symbol"] ?? "";
         if (busy.has(symbol)) overlaps.push(symbol);
         busy.add(symbol);
-        for (let turns = Number(fields["n"]) % 5; turns > 0; turns--) await bench.redis.ping();
+        for (let turns = Number(fields["n"]) % 5; turns > 0; turns--) await rig.redis.ping();
         busy.delete(symbol);
         return ACK;
       });
@@ -248,20 +237,20 @@ export function describeConformance(name: string, make: MakeConsumer): void {
     });
 
     it("never runs more handlers than its concurrency, reclaimed entries included", async () => {
-      await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
-      await bench.add(60);
-      await bench.givenPending("governor@killed:8044", 30);
+      await rig.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+      await rig.add(60);
+      await rig.givenPending("governor@killed:8044", 30);
       let running = 0;
       let most = 0;
       const { handle, ids } = recorder(async () => {
         most = Math.max(most, ++running);
-        await bench.redis.ping();
+        await rig.redis.ping();
         running--;
         return ACK;
       });
       await start({ handle, concurrency: 4, reclaimIdleMs: 20 });
       await until(async () => {
-        await bench.add(4);
+        await rig.add(4);
         expect(new Set(ids()).size).toBeGreaterThan(100);
       });
       await nothingPending();
@@ -269,7 +258,7 @@ export function describeConformance(name: string, make: MakeConsumer): void {
     });
 
     it("does not take a slow handler for a dead one, nor counts its entry as delivered again", async () => {
-      const [id] = await bench.add(1);
+      const [id] = await rig.add(1);
       const held = gate();
       const slow = recorder(async () => {
         await held.passed;
@@ -281,8 +270,8 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       await start({ handle: slow.handle, consumer: "governor@a:8044", reclaimIdleMs });
       await until(() => expect(slow.ids()).toEqual([id]));
       await start({ handle: replica.handle, consumer: "governor@b:8044", reclaimIdleMs });
-      await until(async () => expect(await callsOf(bench, "xautoclaim")).toBeGreaterThan(6));
-      const [pending] = (await bench.redis.xpending(STREAM, GROUP, "-", "+", 1)) as [
+      await until(async () => expect(await callsOf(rig, "xautoclaim")).toBeGreaterThan(6));
+      const [pending] = (await rig.redis.xpending(STREAM, GROUP, "-", "+", 1)) as [
         string,
         string,
         number,
@@ -297,20 +286,20 @@ export function describeConformance(name: string, make: MakeConsumer): void {
 
   describe(`${name}: its group`, () => {
     it.each([
-      ["the group", () => bench.redis.xgroup("DESTROY", STREAM, GROUP)],
-      ["the stream", () => bench.redis.del(STREAM)],
-      ["everything", () => bench.redis.flushall()],
+      ["the group", () => rig.redis.xgroup("DESTROY", STREAM, GROUP)],
+      ["the stream", () => rig.redis.del(STREAM)],
+      ["everything", () => rig.redis.flushall()],
     ])("is made again at 0 when %s is deleted, and says so", async (_, destroy) => {
       const { handle, ids } = recorder();
-      const consumer = bench.consumer(make, { handle });
+      const consumer = rig.consumer(make, { handle });
       const groups = recordEvents(consumer, "group");
       const lost = recordEvents(consumer, "groupLost");
       await consumer.start();
-      const [before = ""] = await bench.add(1);
+      const [before = ""] = await rig.add(1);
       await until(() => expect(ids()).toContain(before));
       await nothingPending();
       await destroy();
-      const [after = ""] = await bench.add(1);
+      const [after = ""] = await rig.add(1);
       await until(() => expect(ids()).toContain(after));
       await nothingPending();
       expect(groups).toEqual([[{ created: true }], [{ created: true }]]);
@@ -321,7 +310,7 @@ export function describeConformance(name: string, make: MakeConsumer): void {
 
     it("is shared: the second replica finds it", async () => {
       await start({ handle: recorder().handle });
-      const second = bench.consumer(make, { handle: recorder().handle, consumer: "governor@b:8044" });
+      const second = rig.consumer(make, { handle: recorder().handle, consumer: "governor@b:8044" });
       const groups = recordEvents(second, "group");
       await second.start();
       expect(groups).toEqual([[{ created: false }]]);
@@ -330,7 +319,7 @@ export function describeConformance(name: string, make: MakeConsumer): void {
 
   describe(`${name}: stop`, () => {
     it("waits for running handlers, and leaves what has not begun pending", async () => {
-      const [running, queued] = await bench.add(2, () => "BTCUSDT");
+      const [running, queued] = await rig.add(2, () => "BTCUSDT");
       const held = gate();
       const { handle, ids } = recorder(async () => {
         await held.passed;
@@ -340,27 +329,27 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       await until(() => expect(ids()).toEqual([running]));
       let stopped = false;
       const stopping = Promise.all([consumer.stop(), consumer.stop()]).then(() => (stopped = true));
-      await bench.redis.ping();
+      await rig.redis.ping();
       expect(stopped).toBe(false);
       held.open();
       await stopping;
       expect(ids()).toEqual([running]);
-      const pending = (await bench.redis.xpending(STREAM, GROUP, "-", "+", 10)) as [string][];
+      const pending = (await rig.redis.xpending(STREAM, GROUP, "-", "+", 10)) as [string][];
       expect(pending.map(([id]) => id)).toEqual([queued]);
     });
 
     it("ends at once when idle, and before a start", async () => {
       const idle = await start({ handle: recorder().handle });
       await idle.stop();
-      const never = bench.consumer(make, { handle: recorder().handle });
+      const never = rig.consumer(make, { handle: recorder().handle });
       await never.stop();
       await never.start();
-      const [id] = await bench.add(1);
-      expect(await bench.givenPending("somebody else", 10)).toEqual([id]);
+      const [id] = await rig.add(1);
+      expect(await rig.givenPending("somebody else", 10)).toEqual([id]);
     });
 
     it("ends while full, with its handlers", async () => {
-      const ids = await bench.add(3);
+      const ids = await rig.add(3);
       const held = gate();
       const { handle, entries } = recorder(async () => {
         await held.passed;
@@ -371,13 +360,13 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       const stopping = consumer.stop();
       held.open();
       await stopping;
-      expect(await bench.pendingCount()).toBe(0);
-      expect(await bench.givenPending("somebody else", 10)).toEqual([ids[2]]);
+      expect(await rig.pendingCount()).toBe(0);
+      expect(await rig.givenPending("somebody else", 10)).toEqual([ids[2]]);
     });
   });
 }
 
-async function callsOf({ redis }: Bench, command: string): Promise<number> {
+async function callsOf({ redis }: Rig, command: string): Promise<number> {
   const stats = await redis.info("commandstats");
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
 }

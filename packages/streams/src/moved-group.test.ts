@@ -1,19 +1,19 @@
 /** A group that somebody moves, and a stream that somebody deletes or makes something else. */
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { type Bench, GROUP, recorder, recordEvents, startBench, STREAM, until } from "./bench.fixture.ts";
+import { type Rig, GROUP, recorder, recordEvents, startRig, STREAM, until } from "./rig.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
 
 /** It is looked for every 100 ms; a mutant's run should not last for the patience of `until`. */
 const FOUND_MS = 5_000;
 
-let bench: Bench;
-beforeAll(async () => void (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.redis.flushall());
+let rig: Rig;
+beforeAll(async () => void (rig = await startRig()));
+afterAll(() => rig.stop());
+beforeEach(() => rig.redis.flushall());
 
 async function started(acknowledge: boolean) {
   const handler = recorder();
-  const consumer = bench.consumer((options) => new StreamConsumer(options), { ...handler, acknowledge });
+  const consumer = rig.consumer((options) => new StreamConsumer(options), { ...handler, acknowledge });
   const lost = recordEvents(consumer, "groupLost");
   await consumer.start();
   return { ...handler, consumer, lost };
@@ -23,15 +23,15 @@ it.each([true, false])(
   "a group that was moved behind the stream's end reads on, and says so (acknowledges: %s)",
   async (acknowledge) => {
     const { ids, lost } = await started(acknowledge);
-    const before = await bench.add(2);
+    const before = await rig.add(2);
     await until(() => expect(ids()).toEqual(before));
-    await bench.redis.xgroup("SETID", STREAM, GROUP, `${Date.now() + 3_600_000}-0`);
-    const after = await bench.add(2);
+    await rig.redis.xgroup("SETID", STREAM, GROUP, `${Date.now() + 3_600_000}-0`);
+    const after = await rig.add(2);
     await expect.poll(() => new Set(ids()), { timeout: FOUND_MS }).toEqual(new Set([...before, ...after]));
     expect(lost.length).toBeGreaterThan(0);
     // Not a second time.
     const handled = ids().length;
-    const last = await bench.add(1);
+    const last = await rig.add(1);
     await until(() => expect(ids().at(-1)).toBe(last[0]));
     expect(ids()).toHaveLength(handled + 1);
   },
@@ -39,21 +39,21 @@ it.each([true, false])(
 
 it("a group that was moved back is given again what is there", async () => {
   const { ids } = await started(true);
-  const before = await bench.add(2);
+  const before = await rig.add(2);
   await until(() => expect(ids()).toEqual(before));
-  await bench.redis.xgroup("SETID", STREAM, GROUP, "0");
-  const [after = ""] = await bench.add(1);
+  await rig.redis.xgroup("SETID", STREAM, GROUP, "0");
+  const [after = ""] = await rig.add(1);
   await until(() => expect(ids()).toContain(after));
 });
 
 it("a stream of the wrong type stops nobody for good: it is read from its first entry once it is a stream", async () => {
   const { ids, consumer } = await started(true);
-  const before = await bench.add(1);
+  const before = await rig.add(1);
   await until(() => expect(ids()).toEqual(before));
-  await bench.redis.multi().del(STREAM).lpush(STREAM, "not a stream").exec();
+  await rig.redis.multi().del(STREAM).lpush(STREAM, "not a stream").exec();
   await until(() => expect(consumer.problem?.message).toContain("WRONGTYPE"));
-  await bench.redis.del(STREAM);
-  const after = await bench.add(2);
+  await rig.redis.del(STREAM);
+  const after = await rig.add(2);
   await until(() => expect(ids()).toEqual([...before, ...after]));
   expect(consumer.problem).toBeUndefined();
 });

@@ -1,29 +1,29 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { recordEvents, recorder, startBench, until } from "./bench.fixture.ts";
+import { recordEvents, recorder, startRig, until } from "./rig.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
 
 /** Slow, since it outlasts the deadline of two blocking reads. */
 describe("a consumer whose Redis", () => {
   it("was away for long reads on at once when it is back: no abandoned read takes its entries or its time", async () => {
-    const bench = await startBench({ appendonly: true, appendfsync: "always" });
-    onTestFinished(() => bench.stop());
+    const rig = await startRig({ appendonly: true, appendfsync: "always" });
+    onTestFinished(() => rig.stop());
     const { handle, ids } = recorder();
-    const consumer = bench.consumer((options) => new StreamConsumer(options), {
+    const consumer = rig.consumer((options) => new StreamConsumer(options), {
       handle,
       reclaimIdleMs: 600_000,
     });
     const failed = recordEvents(consumer, "failed");
     await consumer.start();
-    const before = await bench.add(1);
+    const before = await rig.add(1);
     await until(() => expect(ids()).toEqual(before));
     // What was handled and not yet acknowledged would rightly be handled again.
-    await until(async () => expect(await bench.pendingCount()).toBe(0));
-    await bench.server.kill();
+    await until(async () => expect(await rig.pendingCount()).toBe(0));
+    await rig.server.kill();
     const deadlines = () => failed.filter(([{ error }]) => error.name === "DeadlineError");
     await until(() => expect(deadlines()).toHaveLength(2));
-    await bench.server.restart();
-    const after = await bench.add(3);
+    await rig.server.restart();
+    const after = await rig.add(3);
     await until(() => expect(ids()).toEqual([...before, ...after]));
-    await until(async () => expect(await bench.pendingCount()).toBe(0));
+    await until(async () => expect(await rig.pendingCount()).toBe(0));
   });
 });

@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
-import { type Bench, GROUP, startBench, STREAM } from "./bench.fixture.ts";
+import { type Rig, GROUP, startRig, STREAM } from "./rig.fixture.ts";
 import { pythonConsumers } from "./python-consumers.ts";
 
-let bench: Bench;
+let rig: Rig;
 beforeAll(async () => {
-  bench = await startBench();
+  rig = await startRig();
 });
-afterAll(() => bench.stop());
+afterAll(() => rig.stop());
 beforeEach(async () => {
-  await bench.redis.flushall();
-  await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+  await rig.redis.flushall();
+  await rig.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
 });
 
 const reads = async (consumer: string) => {
-  await bench.add(1);
-  await bench.redis.xreadgroup("GROUP", GROUP, consumer, "COUNT", 1, "STREAMS", STREAM, ">");
+  await rig.add(1);
+  await rig.redis.xreadgroup("GROUP", GROUP, consumer, "COUNT", 1, "STREAMS", STREAM, ">");
 };
-const found = () => pythonConsumers(bench.redis, STREAM, GROUP);
+const found = () => pythonConsumers(rig.redis, STREAM, GROUP);
 
 it("finds Python's names in a group of ours, and no replica's of ours", async () => {
   for (const name of ["governor@host-1:8044", "governor-b", "gov-", "a-gov-12"]) await reads(name);
@@ -28,7 +28,7 @@ it("finds Python's names in a group of ours, and no replica's of ours", async ()
 
 it("forgets one that was given nothing for a minute: its name stays behind", async () => {
   await reads("gov-4711");
-  const xinfo = vi.spyOn(bench.redis, "xinfo");
+  const xinfo = vi.spyOn(rig.redis, "xinfo");
   const idle = (ms: number) => xinfo.mockResolvedValueOnce([["name", "gov-4711", "pending", 1, "idle", ms]]);
   idle(59_999);
   expect(await found()).toEqual(["gov-4711"]);

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Bench, GROUP, startBench, STREAM } from "./bench.fixture.ts";
+import { type Rig, GROUP, startRig, STREAM } from "./rig.fixture.ts";
 import { removeIdleConsumers } from "./remove-consumers.ts";
 
-let bench: Bench;
-beforeAll(async () => void (bench = await startBench()));
-afterAll(() => bench.stop());
+let rig: Rig;
+beforeAll(async () => void (rig = await startRig()));
+afterAll(() => rig.stop());
 beforeEach(async () => {
-  await bench.redis.flushall();
-  await bench.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+  await rig.redis.flushall();
+  await rig.redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
 });
 
 const remove = (idleMs: number, keep = "me") =>
-  removeIdleConsumers(bench.redis, { stream: STREAM, group: GROUP, keep, idleMs });
-const create = (name: string) => bench.redis.xgroup("CREATECONSUMER", STREAM, GROUP, name);
+  removeIdleConsumers(rig.redis, { stream: STREAM, group: GROUP, keep, idleMs });
+const create = (name: string) => rig.redis.xgroup("CREATECONSUMER", STREAM, GROUP, name);
 const names = async () =>
-  ((await bench.redis.xinfo("CONSUMERS", STREAM, GROUP)) as unknown[][])
+  ((await rig.redis.xinfo("CONSUMERS", STREAM, GROUP)) as unknown[][])
     .map((flat) => String(flat[1]))
     .toSorted();
 
@@ -26,10 +26,10 @@ describe("removing consumers", () => {
   });
 
   it("keeps one that has an entry pending: it would be lost", async () => {
-    await bench.redis.xadd(STREAM, "*", "n", "1");
-    await bench.givenPending("died at work", 1);
+    await rig.redis.xadd(STREAM, "*", "n", "1");
+    await rig.givenPending("died at work", 1);
     expect(await remove(0)).toEqual([]);
-    expect(await bench.pendingCount()).toBe(1);
+    expect(await rig.pendingCount()).toBe(1);
   });
 
   it("keeps one that has read within the time", async () => {
@@ -41,16 +41,16 @@ describe("removing consumers", () => {
   it("changes nothing when run again, after SCRIPT FLUSH too, or twice at once", async () => {
     await create("gone");
     expect((await Promise.all([remove(0), remove(0)])).flat()).toEqual(["gone"]);
-    await bench.redis.script("FLUSH");
+    await rig.redis.script("FLUSH");
     expect(await remove(0)).toEqual([]);
   });
 
   it("says so where there is no group or no stream", async () => {
-    await bench.redis.xgroup("DESTROY", STREAM, GROUP);
+    await rig.redis.xgroup("DESTROY", STREAM, GROUP);
     await expect(remove(0)).rejects.toThrow("NOGROUP");
-    await bench.redis.set("text", "not a stream");
+    await rig.redis.set("text", "not a stream");
     await expect(
-      removeIdleConsumers(bench.redis, { stream: "text", group: GROUP, keep: "me", idleMs: 0 }),
+      removeIdleConsumers(rig.redis, { stream: "text", group: GROUP, keep: "me", idleMs: 0 }),
     ).rejects.toThrow("WRONGTYPE");
   });
 });

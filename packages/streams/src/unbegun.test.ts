@@ -1,6 +1,6 @@
 /** A stop that was asked for: whoever is given an entry next must not take it for one that may have been handled. */
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { type Bench, gate, recorder, startBench, until } from "./bench.fixture.ts";
+import { type Rig, gate, recorder, startRig, until } from "./rig.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
 import { ACK } from "./disposition.ts";
 
@@ -8,12 +8,12 @@ const NAME = "governor@a:8044";
 /** None is reclaimed while a test runs, unless it is given back. */
 const LONG_MS = 30_000;
 
-let bench: Bench;
+let rig: Rig;
 beforeAll(async () => {
-  bench = await startBench();
+  rig = await startRig();
 });
-afterAll(() => bench.stop());
-beforeEach(() => bench.redis.flushall());
+afterAll(() => rig.stop());
+beforeEach(() => rig.redis.flushall());
 
 const make = (options: ConstructorParameters<typeof StreamConsumer>[0]) => new StreamConsumer(options);
 const orderBy = ({ fields }: { fields: Record<string, string> }) => fields["symbol"] ?? "";
@@ -25,12 +25,12 @@ async function busy() {
     await first.passed;
     return ACK;
   });
-  const consumer = bench.consumer(make, { handle, orderBy, reclaimIdleMs: LONG_MS });
+  const consumer = rig.consumer(make, { handle, orderBy, reclaimIdleMs: LONG_MS });
   await consumer.start();
-  const before = await bench.pendingCount();
-  const added = await bench.add(3, () => "ONE");
+  const before = await rig.pendingCount();
+  const added = await rig.add(3, () => "ONE");
   await until(() => expect(ids()).toEqual(added.slice(0, 1)));
-  await until(async () => expect(await bench.pendingCount()).toBe(before + 3));
+  await until(async () => expect(await rig.pendingCount()).toBe(before + 3));
   return { consumer, added, open: first.open };
 }
 
@@ -40,7 +40,7 @@ it("an entry that was not begun is delivered next as if for the first time", asy
   open();
   await stopped;
   const after = recorder();
-  await bench.consumer(make, { handle: after.handle, orderBy, reclaimIdleMs: LONG_MS }).start();
+  await rig.consumer(make, { handle: after.handle, orderBy, reclaimIdleMs: LONG_MS }).start();
   await until(() => expect(after.ids()).toEqual(added.slice(1)));
   expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([1, 1]);
 });
@@ -48,12 +48,12 @@ it("an entry that was not begun is delivered next as if for the first time", asy
 it("so is one whose delivery was lost as the connection closed", async () => {
   const { consumer, open } = await busy();
   const stopped = consumer.stop();
-  const [late] = await bench.add(1, () => "TWO");
-  await bench.givenPending(NAME, 1);
+  const [late] = await rig.add(1, () => "TWO");
+  await rig.givenPending(NAME, 1);
   open();
   await stopped;
   const after = recorder();
-  await bench.consumer(make, { handle: after.handle, orderBy, reclaimIdleMs: LONG_MS }).start();
+  await rig.consumer(make, { handle: after.handle, orderBy, reclaimIdleMs: LONG_MS }).start();
   await until(() => expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([1, 1, 1]));
   expect(after.ids()).toContain(late);
 });
@@ -65,20 +65,20 @@ it("another replica need not wait until it is idle", async () => {
   await stopped;
   const after = recorder();
   const another = { handle: after.handle, orderBy, consumer: "governor@b:8044", reclaimIdleMs: 400 };
-  await bench.consumer(make, another).start();
+  await rig.consumer(make, another).start();
   await until(() => expect(after.ids()).toEqual(added.slice(1)));
   expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([1, 1]);
 });
 
 it("one that was begun counts as delivered", async () => {
   const { ids, handle } = recorder(() => ({ kind: "retry", reason: "try again" }));
-  const consumer = bench.consumer(make, { handle, reclaimIdleMs: LONG_MS });
+  const consumer = rig.consumer(make, { handle, reclaimIdleMs: LONG_MS });
   await consumer.start();
-  const added = await bench.add(1);
+  const added = await rig.add(1);
   await until(() => expect(ids()).toEqual(added));
   await consumer.stop();
   const after = recorder();
-  await bench.consumer(make, { handle: after.handle, reclaimIdleMs: LONG_MS }).start();
+  await rig.consumer(make, { handle: after.handle, reclaimIdleMs: LONG_MS }).start();
   await until(() => expect(after.entries.map(({ deliveries }) => deliveries)).toEqual([2]));
 });
 
@@ -89,14 +89,14 @@ it("so does one that another replica had given back", async () => {
     return deliveries > 1 ? ACK : { kind: "retry", reason: "try again" };
   });
   const taker = "governor@b:8044";
-  const another = bench.consumer(make, {
+  const another = rig.consumer(make, {
     handle: begun.handle,
     consumer: taker,
     concurrency: 1,
     reclaimIdleMs: 2_000,
   });
   await another.start();
-  const [own = ""] = await bench.add(1);
+  const [own = ""] = await rig.add(1);
   await until(() => expect(begun.ids()).toEqual([own]));
   // It has no room for these: they are given to the one that stops.
   const { consumer, added, open } = await busy();
@@ -107,7 +107,7 @@ it("so does one that another replica had given back", async () => {
   await until(() => expect(begun.ids()).toContain(added[1]));
   await another.stop();
   const after = recorder();
-  await bench.consumer(make, { handle: after.handle, consumer: taker, reclaimIdleMs: LONG_MS }).start();
+  await rig.consumer(make, { handle: after.handle, consumer: taker, reclaimIdleMs: LONG_MS }).start();
   await until(() => expect(after.ids()).toContain(added[1]));
   expect(after.entries.find(({ id }) => id === added[1])?.deliveries).toBe(2);
 });

@@ -2,12 +2,12 @@
 import { useUpIds } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Decided } from "./decide.ts";
-import { keys, PLAN, proposalFrom, startKernel } from "./kernel.fixture.ts";
+import { keys, PLAN, proposalFrom, startScriptRig } from "./script-rig.fixture.ts";
 
-let kernel: Awaited<ReturnType<typeof startKernel>>;
-beforeAll(async () => void (kernel = await startKernel()));
-afterAll(() => kernel.stop());
-beforeEach(() => kernel.redis.flushall());
+let rig: Awaited<ReturnType<typeof startScriptRig>>;
+beforeAll(async () => void (rig = await startScriptRig()));
+afterAll(() => rig.stop());
+beforeEach(() => rig.redis.flushall());
 
 const EXECUTE: Decided = {
   decision: "EXECUTE",
@@ -22,8 +22,8 @@ it.each([
   { decided: SKIP, stream: plan, opened: "ended" },
   { decided: SKIP, stream: result, opened: "ended" },
 ])("a plan to $decided.decision leaves no mark when $stream takes no entry", async (at) => {
-  const { redis } = kernel;
-  const open = kernel.opener();
+  const { redis } = rig;
+  const open = rig.opener();
   await useUpIds(redis, at.stream);
   for (let tries = 0; tries < 2; tries += 1) {
     await expect(open(proposalFrom(), at.decided)).rejects.toThrow(

@@ -5,7 +5,7 @@ import { connectForBlocking, disconnect, type RedisClient } from "@quantum/redis
 import { fieldsOf, parseEntries, type RawEntry } from "@quantum/streams";
 import { type ServiceProcess, startRedisServer, startService, type TestRedis } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { PERMITS, proposalFrom, REQUIRED, SYMBOL } from "./kernel.fixture.ts";
+import { PERMITS, proposalFrom, REQUIRED, SYMBOL } from "./script-rig.fixture.ts";
 
 const keys = createKeys();
 const WAIT_MS = 400;

@@ -1,10 +1,10 @@
 /**
  * Invariants, after every step of random lives of a plan: I2 (every permit present, valid and spent once), I3 and I4
- * (one hand-over, one result an attempt).
+ * (one handover, one result an attempt).
  */
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { REQUIRED, startKernel } from "./kernel.fixture.ts";
+import { REQUIRED, startScriptRig } from "./script-rig.fixture.ts";
 import { PlanModel, type Said, type Step } from "./plan-model.fixture.ts";
 
 const RUNS = 150;
@@ -41,15 +41,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   }),
 );
 
-let kernel: Awaited<ReturnType<typeof startKernel>>;
-beforeAll(async () => void (kernel = await startKernel()));
-afterAll(() => kernel.stop());
+let rig: Awaited<ReturnType<typeof startScriptRig>>;
+beforeAll(async () => void (rig = await startScriptRig()));
+afterAll(() => rig.stop());
 
 it("spends permits once, hands over once and ends every attempt once, whatever happens to the plan", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep, { maxLength: STEPS_MAX, size: "max" }), async (steps) => {
-      await kernel.redis.flushall();
-      const model = new PlanModel(kernel);
+      await rig.redis.flushall();
+      const model = new PlanModel(rig);
       for (const step of steps) {
         await model.take(step);
         expect(await model.observed()).toEqual(model.expected());

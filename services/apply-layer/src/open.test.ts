@@ -9,10 +9,10 @@ import {
   keys,
   PLAN,
   proposalFrom,
-  startKernel,
+  startScriptRig,
   SYMBOL,
   WAIT_MS,
-} from "./kernel.fixture.ts";
+} from "./script-rig.fixture.ts";
 import type { OpenOptions } from "./open.ts";
 
 const PROPOSALS = new URL("../../../../shared/data/harvest-proposals.jsonl", import.meta.url);
@@ -20,33 +20,33 @@ const CLOSE = { step: "CLOSE_PARTIAL_75", pct: 75 };
 const EXECUTE: Decided = { decision: "EXECUTE", reason: "", close: CLOSE };
 const DAY_SEC = 24 * 3600;
 
-let kernel: Awaited<ReturnType<typeof startKernel>>;
-beforeAll(async () => void (kernel = await startKernel()));
-afterAll(() => kernel.stop());
-beforeEach(() => kernel.redis.flushall());
+let rig: Awaited<ReturnType<typeof startScriptRig>>;
+beforeAll(async () => void (rig = await startScriptRig()));
+afterAll(() => rig.stop());
+beforeEach(() => rig.redis.flushall());
 
 const open = (decided: Decided = EXECUTE, options: Partial<OpenOptions> = {}) =>
-  kernel.opener(options)(proposalFrom(), decided);
-const plansPublished = () => kernel.entries(keys.streams.plan);
-const results = () => kernel.entries(keys.streams.result);
-const attemptOf = async () => (await kernel.redis.hget(keys.plan(PLAN), "attempt")) ?? "";
+  rig.opener(options)(proposalFrom(), decided);
+const plansPublished = () => rig.entries(keys.streams.plan);
+const results = () => rig.entries(keys.streams.result);
+const attemptOf = async () => (await rig.redis.hget(keys.plan(PLAN), "attempt")) ?? "";
 
 /** Spends the permits of the plan, or says what else became of it. */
 async function spend(): Promise<string> {
-  await kernel.givePermits();
-  const consumed = await kernel.consumer()(PLAN, SYMBOL);
+  await rig.givePermits();
+  const consumed = await rig.consumer()(PLAN, SYMBOL);
   return consumed.kind === "verdict" ? consumed.verdict.kind : consumed.kind;
 }
 
 /** An order as the executor leaves it; NOT_PLACED as it does before the claim. */
 const orderIs = (state: string, attempt: string, attempt_no = "1") =>
-  kernel.redis.hset(keys.order(PLAN), { state, attempt, attempt_no });
+  rig.redis.hset(keys.order(PLAN), { state, attempt, attempt_no });
 
 describe("a plan that may wait", () => {
   it("is published in the wire's fields and order", async () => {
     const before = Date.now();
     const opened = await open();
-    const [id, flat] = (await kernel.redis.xrange(keys.streams.plan, "-", "+"))[0] ?? ["", []];
+    const [id, flat] = (await rig.redis.xrange(keys.streams.plan, "-", "+"))[0] ?? ["", []];
     expect(opened).toMatchObject({ kind: "opened", planId: PLAN, attempt: id });
     const [entry] = await plansPublished();
     const { timestamp = "", deadline_ms = "", ...fields } = entry ?? {};
@@ -80,7 +80,7 @@ describe("a plan that may wait", () => {
   });
 
   it("has its record, its marks and its place in the waiting list, each with its life time", async () => {
-    const { redis } = kernel;
+    const { redis } = rig;
     const opened = await open();
     const record = await redis.hgetall(keys.plan(PLAN));
     expect(record).toMatchObject({ state: "WAITING", symbol: SYMBOL, mode: "paper", attempt_no: "1" });
@@ -95,14 +95,14 @@ describe("a plan that may wait", () => {
   });
 
   it("is as old as its proposal, at least as its opening", async () => {
-    const { redis } = kernel;
+    const { redis } = rig;
     for (const [given, expected] of [
       [1_769_301_008_000, "1769301008000"],
       [undefined, "opened_at_ms"],
       [Date.now() + 60_000, "opened_at_ms"],
     ] as const) {
       await redis.flushall();
-      await kernel.opener()(proposalFrom(FIELDS), EXECUTE, given);
+      await rig.opener()(proposalFrom(FIELDS), EXECUTE, given);
       const record = await redis.hgetall(keys.plan(PLAN));
       expect(record["proposed_ms"]).toBe(record[expected] ?? expected);
     }
@@ -123,14 +123,14 @@ describe("a plan that may wait", () => {
     const fresh = { proposedMs: 0, maxAgeMs: 300_000 };
     const refused: Decided = { decision: "BLOCKED", reason: "backlog_full", fresh };
     expect(await open(refused)).toMatchObject({ decision: "SKIP", reason: "proposal_stale" });
-    await kernel.redis.flushall();
-    await kernel.redis.set(keys.killSwitch, "1");
+    await rig.redis.flushall();
+    await rig.redis.set(keys.killSwitch, "1");
     expect(await open(refused)).toMatchObject({ decision: "BLOCKED", reason: "kill_switch_active" });
   });
 
   it("has no deadline further away than a wait is long, for whoever finds it after Redis's clock stepped back", async () => {
     await open();
-    await kernel.redis.hset(keys.plan(PLAN), "deadline_ms", Date.now() + 3_600_000);
+    await rig.redis.hset(keys.plan(PLAN), "deadline_ms", Date.now() + 3_600_000);
     const found = await open();
     expect(found).toMatchObject({ kind: "duplicate", remainingMs: WAIT_MS });
   });
@@ -138,20 +138,20 @@ describe("a plan that may wait", () => {
   it("shows fields that the proposal lacks as the Python apply-layer does", async () => {
     const bare = { harvest_action: "FULL_CLOSE_PROPOSED", kill_score: "1" };
     const absent = { k_regime_flip: "0.0", k_sigma_spike: "0.0", k_ts_drop: "0.0", k_age_penalty: "0.0" };
-    await kernel.opener()(proposalFrom(bare), EXECUTE);
+    await rig.opener()(proposalFrom(bare), EXECUTE);
     // It takes 0 for no stop loss, too.
-    await kernel.opener()(proposalFrom({ ...bare, new_sl_proposed: "0" }), EXECUTE);
+    await rig.opener()(proposalFrom({ ...bare, new_sl_proposed: "0" }), EXECUTE);
     const shown = { kill_score: "1.0", new_sl_proposed: "", R_net: "", ...absent };
     expect(await plansPublished()).toMatchObject([shown, shown]);
   });
 
   it("starts without the permits and blocks that an earlier attempt left", async () => {
-    await kernel.givePermits();
-    await kernel.redis.set(keys.block("governor", PLAN), '{"reason": "old"}');
-    await kernel.redis.set(keys.block("p33", PLAN), '{"reason": "old"}');
+    await rig.givePermits();
+    await rig.redis.set(keys.block("governor", PLAN), '{"reason": "old"}');
+    await rig.redis.set(keys.block("p33", PLAN), '{"reason": "old"}');
     await open();
-    expect(await kernel.redis.keys("quantum:permit:*")).toEqual([]);
-    expect(await kernel.redis.keys("quantum:*:block:*")).toEqual([]);
+    expect(await rig.redis.keys("quantum:permit:*")).toEqual([]);
+    expect(await rig.redis.keys("quantum:*:block:*")).toEqual([]);
   });
 });
 
@@ -165,11 +165,11 @@ describe("a plan that may not wait", () => {
     expect(await plansPublished()).toMatchObject([{ decision, reason_codes: reason, steps: "[]" }]);
     const outcome = { decision, executed: "False", would_execute: "False", error, outcome: decision, reason };
     expect(await results()).toMatchObject([{ plan_id: PLAN, attempt: await attemptOf(), ...outcome }]);
-    expect(await kernel.redis.zcard(keys.waiting(SYMBOL))).toBe(0);
-    expect(await kernel.redis.hgetall(keys.plan(PLAN))).toMatchObject({ state: decision, reason });
-    const before = await kernel.keyspace();
+    expect(await rig.redis.zcard(keys.waiting(SYMBOL))).toBe(0);
+    expect(await rig.redis.hgetall(keys.plan(PLAN))).toMatchObject({ state: decision, reason });
+    const before = await rig.keyspace();
     expect(await open({ decision, reason })).toMatchObject({ kind: "duplicate", state: decision });
-    expect(await kernel.keyspace()).toEqual(before);
+    expect(await rig.keyspace()).toEqual(before);
   });
 
   it.each([
@@ -186,14 +186,14 @@ describe("a plan that may not wait", () => {
       disarm: keys.disarm,
       "disarm of today": keys.disarmOf(utcDay(Date.now())),
     };
-    await kernel.redis.set(names[halt], "yes");
+    await rig.redis.set(names[halt], "yes");
     const opened = await open(decision === "EXECUTE" ? EXECUTE : { decision, reason: "why" });
     expect(opened.kind === "ended" && `${opened.decision} ${opened.reason}`).toBe(expected);
     expect(await results()).toHaveLength(1);
   });
 
   it("is assumed when the kill switch cannot be read", async () => {
-    await kernel.redis.hset(keys.killSwitch, "on", "1");
+    await rig.redis.hset(keys.killSwitch, "on", "1");
     expect(await open()).toMatchObject({ kind: "ended", reason: "kill_switch_active" });
   });
 });
@@ -202,17 +202,17 @@ describe("a plan that comes again", () => {
   it("is a duplicate that changes nothing, however often and from however many at once", async () => {
     const opened = await Promise.all(Array.from({ length: 20 }, () => open()));
     expect(opened.filter(({ kind }) => kind === "opened")).toHaveLength(1);
-    const before = await kernel.keyspace();
-    await kernel.redis.script("FLUSH");
+    const before = await rig.keyspace();
+    await rig.redis.script("FLUSH");
     const again = await open();
     expect(again).toMatchObject({ kind: "duplicate", planId: PLAN, state: "WAITING" });
     expect(again.kind === "duplicate" && again.remainingMs > WAIT_MS / 2).toBe(true);
-    expect(await kernel.keyspace()).toEqual(before);
+    expect(await rig.keyspace()).toEqual(before);
   });
 
   it("is a duplicate while it waits, although its dedupe mark is gone", async () => {
     await open();
-    await kernel.redis.del(keys.dedupe(PLAN));
+    await rig.redis.del(keys.dedupe(PLAN));
     expect(await open()).toMatchObject({ kind: "duplicate", state: "WAITING" });
     expect(await plansPublished()).toHaveLength(1);
   });
@@ -222,9 +222,9 @@ describe("a plan that comes again", () => {
     skipped: () => open({ decision: "SKIP", reason: "action_hold" }),
     blocked: async () => {
       await open();
-      await kernel.redis.set(keys.killSwitch, "1");
+      await rig.redis.set(keys.killSwitch, "1");
       await spend();
-      await kernel.redis.del(keys.killSwitch);
+      await rig.redis.del(keys.killSwitch);
     },
     dry: async () => {
       await open(EXECUTE, { mode: "dry_run" });
@@ -238,7 +238,7 @@ describe("a plan that comes again", () => {
       await open();
       await spend();
       await orderIs("NOT_PLACED", await attemptOf());
-      await kernel.redis.hset(keys.order(PLAN), "client_order_id", `qp-${PLAN}-1`);
+      await rig.redis.hset(keys.order(PLAN), "client_order_id", `qp-${PLAN}-1`);
     },
   };
   const liveUntil = async (state: string) => {
@@ -251,7 +251,7 @@ describe("a plan that comes again", () => {
     "opens afresh after the operators' reset, having been %s",
     async (state) => {
       await liveUntil(state);
-      await kernel.operatorsReset();
+      await rig.operatorsReset();
       expect(await open()).toMatchObject({ kind: "opened" });
     },
   );
@@ -260,17 +260,17 @@ describe("a plan that comes again", () => {
     "is a duplicate even after the operators' reset, having been %s",
     async (state) => {
       await liveUntil(state);
-      await kernel.operatorsReset();
-      const before = await kernel.keyspace();
+      await rig.operatorsReset();
+      const before = await rig.keyspace();
       expect(await open()).toMatchObject({ kind: "duplicate", state: "unknown" });
-      expect(await kernel.keyspace()).toEqual(before);
+      expect(await rig.keyspace()).toEqual(before);
     },
   );
 
   it("is a duplicate once its permits were spent, though somebody deletes its order key", async () => {
     await liveUntil("NOT_PLACED after its claim");
-    await kernel.redis.del(keys.order(PLAN));
-    await kernel.operatorsReset();
+    await rig.redis.del(keys.order(PLAN));
+    await rig.operatorsReset();
     expect(await open()).toMatchObject({ kind: "duplicate" });
   });
 
@@ -280,9 +280,9 @@ describe("a plan that comes again", () => {
     const first = await attemptOf();
     await orderIs("NOT_PLACED", first);
     expect(await open()).toMatchObject({ kind: "duplicate" }); // The dedupe mark still lives.
-    await kernel.redis.del(keys.dedupe(PLAN));
+    await rig.redis.del(keys.dedupe(PLAN));
     expect(await open()).toMatchObject({ kind: "opened" });
-    expect(await kernel.redis.hget(keys.plan(PLAN), "attempt_no")).toBe("2");
+    expect(await rig.redis.hget(keys.plan(PLAN), "attempt_no")).toBe("2");
     expect(await plansPublished()).toMatchObject([{ attempt_no: "1" }, { attempt_no: "2" }]);
     expect(await attemptOf()).not.toBe(first);
   });
@@ -291,21 +291,18 @@ describe("a plan that comes again", () => {
     await open();
     expect(await spend()).toBe("ok");
     await orderIs("NOT_PLACED", await attemptOf());
-    await kernel.operatorsReset();
+    await rig.operatorsReset();
     await open();
     expect(await spend()).toBe("ok");
-    await kernel.operatorsReset();
+    await rig.operatorsReset();
     expect(await open()).toMatchObject({ kind: "duplicate" });
-    expect(await kernel.entries(keys.streams.execute)).toMatchObject([
-      { attempt_no: "1" },
-      { attempt_no: "2" },
-    ]);
+    expect(await rig.entries(keys.streams.execute)).toMatchObject([{ attempt_no: "1" }, { attempt_no: "2" }]);
   });
 
   it("is no duplicate of another plan", async () => {
     await open();
     const other = proposalFrom({ ...FIELDS, kill_score: "0.5273986" });
-    expect(await kernel.opener()(other, EXECUTE)).toMatchObject({ kind: "opened" });
+    expect(await rig.opener()(other, EXECUTE)).toMatchObject({ kind: "opened" });
   });
 });
 
@@ -319,14 +316,14 @@ describe("a key of the wrong type", () => {
   ];
 
   it.each(KEYS)("at %s fails before anything is written", async (key) => {
-    await kernel.redis.set(key, "not what it should be");
-    const before = await kernel.keyspace();
+    await rig.redis.set(key, "not what it should be");
+    const before = await rig.keyspace();
     await expect(open()).rejects.toThrow("WRONGTYPE");
-    expect(await kernel.keyspace()).toEqual(before);
+    expect(await rig.keyspace()).toEqual(before);
   });
 
   it("at the memory of spent permits is not taken for nothing spent", async () => {
-    await kernel.redis.hset(keys.spent(PLAN), "verdict", "OK");
+    await rig.redis.hset(keys.spent(PLAN), "verdict", "OK");
     await expect(open()).rejects.toThrow("WRONGTYPE");
     expect(await plansPublished()).toEqual([]);
   });
@@ -336,7 +333,7 @@ describe("the script", () => {
   it("answers with each status of its header", async () => {
     const kinds = new Set<string>();
     for (const decided of [EXECUTE, EXECUTE, { decision: "SKIP", reason: "action_hold" } as const]) {
-      if (decided.decision === "SKIP") await kernel.redis.flushall();
+      if (decided.decision === "SKIP") await rig.redis.flushall();
       kinds.add((await open(decided)).kind.toUpperCase());
     }
     expect(kinds).toEqual(new Set(loadScript("plans/open").replies));
@@ -346,7 +343,7 @@ describe("the script", () => {
     "gives every recorded proposal the plan id of the Python services",
     async () => {
       const lines = readFileSync(PROPOSALS, "utf8").trim().split("\n");
-      const open = kernel.opener();
+      const open = rig.opener();
       const ids = await Promise.all(
         lines.map(async (line) => {
           const { symbol = "", expected_plan_id, ...fields } = JSON.parse(line) as Record<string, string>;
@@ -356,7 +353,7 @@ describe("the script", () => {
       );
       expect(ids.filter(({ opened, expected }) => opened !== expected)).toEqual([]);
       const distinct = new Set(ids.map(({ expected }) => expected)).size;
-      expect(await kernel.redis.xlen(keys.streams.plan)).toBe(distinct);
+      expect(await rig.redis.xlen(keys.streams.plan)).toBe(distinct);
     },
   );
 });

@@ -1,43 +1,42 @@
 /** lua/plans/look_after through its façade: whichever key of a waiting plan is lost, it ends once. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { FIELDS, keys, proposalFrom, startKernel } from "./kernel.fixture.ts";
+import { FIELDS, keys, proposalFrom, startScriptRig } from "./script-rig.fixture.ts";
 import { createPlanCare } from "./plan-care.ts";
 
 const SYMBOL = "BTCUSDT";
 const EXECUTE = { decision: "EXECUTE", reason: "", close: { step: "CLOSE_FULL", pct: 100 } } as const;
 
-let kernel: Awaited<ReturnType<typeof startKernel>>;
+let rig: Awaited<ReturnType<typeof startScriptRig>>;
 let look: () => Promise<void>;
 let lost: string[];
-beforeAll(async () => void (kernel = await startKernel()));
-afterAll(() => kernel.stop());
+beforeAll(async () => void (rig = await startScriptRig()));
+afterAll(() => rig.stop());
 beforeEach(async () => {
-  await kernel.redis.flushall();
+  await rig.redis.flushall();
   lost = [];
-  look = createPlanCare({ redis: kernel.redis, keys, onLost: ({ planId }) => void lost.push(planId) });
+  look = createPlanCare({ redis: rig.redis, keys, onLost: ({ planId }) => void lost.push(planId) });
 });
 
 async function opened(): Promise<{ planId: string; attempt: string }> {
-  const plan = await kernel.opener()(proposalFrom(FIELDS, SYMBOL), EXECUTE);
+  const plan = await rig.opener()(proposalFrom(FIELDS, SYMBOL), EXECUTE);
   if (plan.kind !== "opened") throw new Error(`it is ${plan.kind}`);
   return plan;
 }
-const results = async () =>
-  (await kernel.redis.xrange(keys.streams.result, "-", "+")).map(([, flat]) => flat);
+const results = async () => (await rig.redis.xrange(keys.streams.result, "-", "+")).map(([, flat]) => flat);
 const damages = {
-  deleted: async (key: string) => void (await kernel.redis.del(key)),
-  mistyped: async (key: string) => void (await kernel.redis.multi().del(key).lpush(key, "x").exec()),
+  deleted: async (key: string) => void (await rig.redis.del(key)),
+  mistyped: async (key: string) => void (await rig.redis.multi().del(key).lpush(key, "x").exec()),
 };
 
 describe.each(["deleted", "mistyped"] as const)("a plan that waits and whose %s key", (how) => {
   it("is an index is named by it again, however often it is lost", async () => {
     const { planId } = await opened();
-    const deadline = await kernel.redis.hget(keys.plan(planId), "deadline_ms");
+    const deadline = await rig.redis.hget(keys.plan(planId), "deadline_ms");
     for (const key of [keys.waiting(SYMBOL), keys.waitingSymbols]) {
       await damages[how](key);
       await look();
-      expect(await kernel.redis.zscore(keys.waiting(SYMBOL), planId)).toBe(deadline);
-      expect(await kernel.redis.smembers(keys.waitingSymbols)).toEqual([SYMBOL]);
+      expect(await rig.redis.zscore(keys.waiting(SYMBOL), planId)).toBe(deadline);
+      expect(await rig.redis.smembers(keys.waitingSymbols)).toEqual([SYMBOL]);
     }
     expect(await results()).toEqual([]);
   });
@@ -61,7 +60,7 @@ describe.each(["deleted", "mistyped"] as const)("a plan that waits and whose %s 
       ]),
     ]);
     expect(lost).toEqual([planId]);
-    expect(await kernel.redis.exists(keys.plan(planId))).toBe(0);
+    expect(await rig.redis.exists(keys.plan(planId))).toBe(0);
   });
 });
 
@@ -83,32 +82,32 @@ describe("a plan that waits and whose record is damaged", () => {
     ...["state", ...NEEDED].filter((field) => field !== "step").map((field) => ["garbles", field] as const),
   ])("since it %s %s spends no permit and is blocked, with one result", async (how, field) => {
     const { planId, attempt } = await opened();
-    await kernel.givePermits(planId);
+    await rig.givePermits(planId);
     await (how === "lacks"
-      ? kernel.redis.hdel(keys.plan(planId), field)
-      : kernel.redis.hset(keys.plan(planId), field, "?!"));
+      ? rig.redis.hdel(keys.plan(planId), field)
+      : rig.redis.hset(keys.plan(planId), field, "?!"));
     for (let turn = 0; turn < 2; turn += 1) {
-      await kernel.consumer()(planId, SYMBOL, 1);
+      await rig.consumer()(planId, SYMBOL, 1);
       await look();
     }
-    expect(await kernel.entries(keys.streams.result)).toMatchObject([
+    expect(await rig.entries(keys.streams.result)).toMatchObject([
       { plan_id: planId, attempt, outcome: "BLOCKED", reason: "record_lost" },
     ]);
-    expect(await kernel.entries(keys.streams.execute)).toEqual([]);
-    expect(await kernel.redis.exists(keys.plan(planId), keys.spent(planId))).toBe(0);
+    expect(await rig.entries(keys.streams.execute)).toEqual([]);
+    expect(await rig.redis.exists(keys.plan(planId), keys.spent(planId))).toBe(0);
   });
 
   it("in a later attempt ends that attempt, and no earlier one again", async () => {
     const first = await opened();
-    await kernel.redis.hset(keys.plan(first.planId), "deadline_ms", "soon");
+    await rig.redis.hset(keys.plan(first.planId), "deadline_ms", "soon");
     await look();
-    await kernel.redis.del(keys.dedupe(first.planId));
+    await rig.redis.del(keys.dedupe(first.planId));
     const second = await opened();
-    await kernel.redis.hset(keys.plan(first.planId), "deadline_ms", "soon");
-    look = createPlanCare({ redis: kernel.redis, keys, onLost: () => undefined });
+    await rig.redis.hset(keys.plan(first.planId), "deadline_ms", "soon");
+    look = createPlanCare({ redis: rig.redis, keys, onLost: () => undefined });
     await look();
     await look();
-    expect(await kernel.entries(keys.streams.result)).toMatchObject([
+    expect(await rig.entries(keys.streams.result)).toMatchObject([
       { attempt: first.attempt },
       { attempt: second.attempt },
     ]);
@@ -120,35 +119,35 @@ describe("a plan that is handed over", () => {
     "is, again, in an index that was %s, until it has ended",
     async (how) => {
       const { planId } = await opened();
-      await kernel.givePermits(planId);
-      await kernel.consumer()(planId, SYMBOL);
-      const handOver = await kernel.redis.hget(keys.handedOver, planId);
+      await rig.givePermits(planId);
+      await rig.consumer()(planId, SYMBOL);
+      const handOver = await rig.redis.hget(keys.handedOver, planId);
       for (const state of ["PERMITTED", "SENT", "UNKNOWN"]) {
-        await kernel.redis.hset(keys.plan(planId), { state });
+        await rig.redis.hset(keys.plan(planId), { state });
         await damages[how](keys.handedOver);
         await look();
-        expect(await kernel.redis.hgetall(keys.handedOver)).toEqual({ [planId]: handOver });
+        expect(await rig.redis.hgetall(keys.handedOver)).toEqual({ [planId]: handOver });
       }
-      await kernel.redis.hset(keys.handedOver, planId, "not what was handed over");
+      await rig.redis.hset(keys.handedOver, planId, "not what was handed over");
       await look();
-      expect(await kernel.redis.hgetall(keys.handedOver)).toEqual({ [planId]: handOver });
-      await kernel.redis.hset(keys.plan(planId), { state: "EXECUTED" });
-      await kernel.redis.del(keys.handedOver);
+      expect(await rig.redis.hgetall(keys.handedOver)).toEqual({ [planId]: handOver });
+      await rig.redis.hset(keys.plan(planId), { state: "EXECUTED" });
+      await rig.redis.del(keys.handedOver);
       await look();
-      expect(await kernel.redis.exists(keys.handedOver)).toBe(0);
+      expect(await rig.redis.exists(keys.handedOver)).toBe(0);
     },
   );
 });
 
 describe("a plan that an executor of an earlier version has settled", () => {
-  it("is struck off the index of hand-overs, which that version does not know", async () => {
+  it("is struck off the index of handovers, which that version does not know", async () => {
     const { planId } = await opened();
-    await kernel.givePermits(planId);
-    await kernel.consumer()(planId, SYMBOL);
+    await rig.givePermits(planId);
+    await rig.consumer()(planId, SYMBOL);
     await look();
-    await kernel.redis.hset(keys.plan(planId), { state: "EXECUTED" });
+    await rig.redis.hset(keys.plan(planId), { state: "EXECUTED" });
     await look();
-    expect(await kernel.redis.exists(keys.handedOver)).toBe(0);
+    expect(await rig.redis.exists(keys.handedOver)).toBe(0);
   });
 });
 
@@ -156,39 +155,39 @@ describe("a plan whose record is gone", () => {
   it.each([0, 199, 450])("gets no second result, after %d of other plans", async (others) => {
     const { planId, attempt } = await opened();
     for (let other = 0; other < others; other += 1)
-      await kernel.redis.xadd(keys.streams.result, "*", "attempt", `1-${other}`);
-    await kernel.redis.xadd(keys.streams.result, "*", "plan_id", planId, "attempt", attempt);
-    await kernel.redis.del(keys.plan(planId));
+      await rig.redis.xadd(keys.streams.result, "*", "attempt", `1-${other}`);
+    await rig.redis.xadd(keys.streams.result, "*", "plan_id", planId, "attempt", attempt);
+    await rig.redis.del(keys.plan(planId));
     await look();
     expect(await results()).toHaveLength(others + 1);
   });
 
   it("and whose permits were spent is the executor's", async () => {
     const { planId, attempt } = await opened();
-    await kernel.givePermits(planId);
-    await kernel.consumer()(planId, SYMBOL);
-    const handedOver = await kernel.redis.hgetall(keys.handedOver);
+    await rig.givePermits(planId);
+    await rig.consumer()(planId, SYMBOL);
+    const handedOver = await rig.redis.hgetall(keys.handedOver);
     // With the index; its entry may be lost as well.
-    await kernel.redis.del(keys.plan(planId), keys.handedOver);
+    await rig.redis.del(keys.plan(planId), keys.handedOver);
     await look();
-    expect(await kernel.redis.hgetall(keys.handedOver)).toEqual(handedOver);
+    expect(await rig.redis.hgetall(keys.handedOver)).toEqual(handedOver);
     expect(await results()).toEqual([]);
 
-    await kernel.redis.hset(keys.order(planId), { state: "EXECUTED", attempt });
-    await kernel.redis.del(keys.handedOver);
+    await rig.redis.hset(keys.order(planId), { state: "EXECUTED", attempt });
+    await rig.redis.del(keys.handedOver);
     await look();
-    expect(await kernel.redis.exists(keys.handedOver)).toBe(0);
+    expect(await rig.redis.exists(keys.handedOver)).toBe(0);
   });
 
   it("and its dedupe mark with it was reset: it opens afresh", async () => {
     const { planId } = await opened();
-    await kernel.redis.del(keys.plan(planId), keys.dedupe(planId));
+    await rig.redis.del(keys.plan(planId), keys.dedupe(planId));
     await look();
     expect(await results()).toEqual([]);
   });
 
   it("is none of ours if it never had one", async () => {
-    await kernel.redis.xadd(
+    await rig.redis.xadd(
       keys.streams.plan,
       "*",
       "plan_id",
@@ -205,14 +204,14 @@ describe("a plan whose record is gone", () => {
 
 describe("entries that Redis's clock has dated an hour ahead", () => {
   const published = async (aheadMs: number, planId: string) =>
-    kernel.redis.xadd(
+    rig.redis.xadd(
       keys.streams.plan,
       `${Date.now() + aheadMs}-*`,
       ...["plan_id", planId, "symbol", SYMBOL, "decision", "EXECUTE", "attempt_no", "1"],
       ...["action", "FULL_CLOSE_PROPOSED", "kill_score", "0.5", "steps", "[]"],
     );
   /** Found deleted while it waited, each time it is looked at. */
-  const isFound = (planId: string) => kernel.redis.set(keys.dedupe(planId), "1");
+  const isFound = (planId: string) => rig.redis.set(keys.dedupe(planId), "1");
   const HOUR_MS = 3_600_000;
 
   it("are read once, however long that hour lasts", async () => {
@@ -230,7 +229,7 @@ describe("entries that Redis's clock has dated an hour ahead", () => {
   it("do not hide those of a stream that has begun anew since", async () => {
     await published(HOUR_MS, "0123456789abcdef");
     await look();
-    await kernel.redis.del(keys.streams.plan);
+    await rig.redis.del(keys.streams.plan);
     await isFound("1123456789abcdef");
     await published(0, "1123456789abcdef");
     await look();

@@ -11,15 +11,15 @@ import {
   PLAN,
   proposalFrom,
   REQUIRED,
-  type startKernel,
+  type startScriptRig,
   SYMBOL,
   WAIT_MS,
-} from "./kernel.fixture.ts";
+} from "./script-rig.fixture.ts";
 
 const FOREIGN_ATTEMPT = "1-0";
 const CLOSE = { step: "CLOSE_PARTIAL_75", pct: 75 };
 
-type Kernel = Awaited<ReturnType<typeof startKernel>>;
+type ScriptRig = Awaited<ReturnType<typeof startScriptRig>>;
 
 /** What lies at an issuer's keys, as far as a verdict depends on it. */
 export type Said = "granted" | "denied" | "malformed";
@@ -48,9 +48,9 @@ export type Step =
   | { do: "settle"; state: "NOT_PLACED" | "EXECUTED"; claimed: boolean };
 
 export class PlanModel {
-  readonly #kernel: Kernel;
-  readonly #redis: Kernel["redis"];
-  readonly #consume: ReturnType<Kernel["consumer"]>;
+  readonly #rig: ScriptRig;
+  readonly #redis: ScriptRig["redis"];
+  readonly #consume: ReturnType<ScriptRig["consumer"]>;
   readonly #issuers: ReadonlyMap<string, Issuer>;
 
   readonly #attempts: Attempt[] = [];
@@ -67,11 +67,11 @@ export class PlanModel {
   /** Attempts that wait no more, by how they must have ended. */
   readonly #ends = new Map<string, "executed" | "result" | "abandoned">();
 
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-    this.#redis = kernel.redis;
-    this.#consume = kernel.consumer();
-    const options = { redis: kernel.redis, keys, permitTtlSec: 60, denialTtlSec: 60, reserveTtlMs: WAIT_MS };
+  constructor(rig: ScriptRig) {
+    this.#rig = rig;
+    this.#redis = rig.redis;
+    this.#consume = rig.consumer();
+    const options = { redis: rig.redis, keys, permitTtlSec: 60, denialTtlSec: 60, reserveTtlMs: WAIT_MS };
     this.#issuers = new Map(
       REQUIRED.map((issuer) => [issuer, createIssuer({ ...options, issuer, group: issuer })]),
     );
@@ -103,7 +103,7 @@ export class PlanModel {
       case "pass time":
         return this.#passTime(step.to);
       case "reset":
-        await this.#kernel.operatorsReset();
+        await this.#rig.operatorsReset();
         if (this.#waiting !== undefined) this.#ends.set(this.#waiting.id, "abandoned");
         this.#waiting = undefined;
         this.#recorded = false;
@@ -125,7 +125,7 @@ export class PlanModel {
   /** Attempts that were handed over, attempts with a result, and plans on the waiting list, as Redis has them. */
   async observed() {
     const attempts = async (stream: string) =>
-      (await this.#kernel.entries(stream)).map(({ attempt }) => attempt);
+      (await this.#rig.entries(stream)).map(({ attempt }) => attempt);
     return {
       executed: await attempts(keys.streams.execute),
       result: await attempts(keys.streams.result),
@@ -152,15 +152,15 @@ export class PlanModel {
   }
 
   async #unchanged<T>(run: () => Promise<T>): Promise<T> {
-    const before = await this.#kernel.keyspace();
+    const before = await this.#rig.keyspace();
     const reply = await run();
-    assert.deepEqual(await this.#kernel.keyspace(), before);
+    assert.deepEqual(await this.#rig.keyspace(), before);
     return reply;
   }
 
   async #open(mode: string): Promise<void> {
     const run = () =>
-      this.#kernel.opener({ mode })(proposalFrom(), { decision: "EXECUTE", reason: "", close: CLOSE });
+      this.#rig.opener({ mode })(proposalFrom(), { decision: "EXECUTE", reason: "", close: CLOSE });
     const taken =
       this.#marked || this.#waiting !== undefined || this.#ordering !== undefined || this.#claimed;
     if (taken) {
@@ -181,7 +181,7 @@ export class PlanModel {
   }
 
   async #skip(): Promise<void> {
-    const open = this.#kernel.opener();
+    const open = this.#rig.opener();
     const opened = await open(proposalFrom(), { decision: "SKIP", reason: "action_hold" });
     if (opened.kind === "duplicate") return;
     this.#opened();
@@ -292,7 +292,7 @@ export class PlanModel {
   async #settle(state: string, claimed: boolean): Promise<void> {
     if (this.#ordering === undefined) return;
     const { id } = this.#ordering;
-    const attempt_no = (await this.#kernel.entries(keys.streams.execute)).find(
+    const attempt_no = (await this.#rig.entries(keys.streams.execute)).find(
       ({ attempt }) => attempt === id,
     )?.["attempt_no"];
     await this.#redis.hset(keys.order(PLAN), { state, attempt: id, attempt_no: attempt_no ?? "" });

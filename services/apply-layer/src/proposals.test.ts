@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseProposal, planId, type Proposal } from "@quantum/contract";
-import { FIELDS, keys, PLAN, proposalFrom, startKernel, SYMBOL } from "./kernel.fixture.ts";
+import { FIELDS, keys, PLAN, proposalFrom, startScriptRig, SYMBOL } from "./script-rig.fixture.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
 
-let kernel: Awaited<ReturnType<typeof startKernel>>;
-beforeAll(async () => void (kernel = await startKernel()));
-afterAll(() => kernel.stop());
-beforeEach(() => kernel.redis.flushall());
+let rig: Awaited<ReturnType<typeof startScriptRig>>;
+beforeAll(async () => void (rig = await startScriptRig()));
+afterAll(() => rig.stop());
+beforeEach(() => rig.redis.flushall());
 
 describe("a proposal from the stream", () => {
   const accepted: Proposal[] = [];
@@ -64,7 +64,7 @@ describe("the hash poll", () => {
   beforeEach(() => {
     opened = [];
     bad = [];
-    const open = kernel.opener();
+    const open = rig.opener();
     const lastPlan = new Map<string, string>();
     accept = async (proposal) => {
       const { kind, planId } = await open(proposal, { decision: "SKIP", reason: "action_hold" });
@@ -72,7 +72,7 @@ describe("the hash poll", () => {
       lastPlan.set(proposal.symbol, planId);
     };
     poll = createHashPoll({
-      redis: kernel.redis,
+      redis: rig.redis,
       keys,
       symbols: [SYMBOL, "ETHUSDT"],
       lastPlan,
@@ -81,7 +81,7 @@ describe("the hash poll", () => {
     });
   });
   const publish = (fields: Record<string, string> = FIELDS, symbol = SYMBOL) =>
-    kernel.redis.hset(keys.proposal(symbol), fields);
+    rig.redis.hset(keys.proposal(symbol), fields);
 
   it("passes over in silence what came by the stream", async () => {
     await publish();
@@ -113,7 +113,7 @@ describe("the hash poll", () => {
   it("opens the plan afresh after the operators' reset", async () => {
     await publish();
     await poll();
-    await kernel.operatorsReset();
+    await rig.operatorsReset();
     await poll();
     await poll();
     expect(opened).toEqual([`ended ${PLAN}`, `ended ${PLAN}`]);
@@ -133,7 +133,7 @@ describe("the hash poll", () => {
   });
 
   it("says that a key is no hash, and polls the others all the same", async () => {
-    await kernel.redis.set(keys.proposal(SYMBOL), "text");
+    await rig.redis.set(keys.proposal(SYMBOL), "text");
     await publish(FIELDS, "ETHUSDT");
     await poll();
     expect(bad).toEqual([expect.stringContaining("BTCUSDT: WRONGTYPE")]);
@@ -143,10 +143,10 @@ describe("the hash poll", () => {
   it("tries a proposal again that could not be opened, and opens the others meanwhile", async () => {
     await publish();
     await publish(FIELDS, "ETHUSDT");
-    await kernel.redis.set(keys.plan(PLAN), "not what it should be");
+    await rig.redis.set(keys.plan(PLAN), "not what it should be");
     await expect(poll()).rejects.toThrow("WRONGTYPE");
     expect(opened).toHaveLength(1);
-    await kernel.redis.del(keys.plan(PLAN));
+    await rig.redis.del(keys.plan(PLAN));
     await poll();
     expect(opened).toEqual([`ended ${planId(proposalFrom(FIELDS, "ETHUSDT"))}`, `ended ${PLAN}`]);
   });

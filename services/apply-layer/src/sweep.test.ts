@@ -2,22 +2,22 @@ import { once } from "node:events";
 import { WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { PermitWait, type Verdict } from "@quantum/permits";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { FIELDS, keys, proposalFrom, REQUIRED, startKernel } from "./kernel.fixture.ts";
+import { FIELDS, keys, proposalFrom, REQUIRED, startScriptRig } from "./script-rig.fixture.ts";
 import { createSweep } from "./sweep.ts";
 import { wakeBy } from "./wakes.ts";
 
 const EXECUTE = { decision: "EXECUTE", reason: "", close: { step: "CLOSE_FULL", pct: 100 } } as const;
 const STEP_MS = 60_000;
 
-let kernel: Awaited<ReturnType<typeof startKernel>>;
+let rig: Awaited<ReturnType<typeof startScriptRig>>;
 let wait: PermitWait;
 let verdicts: Verdict[];
-beforeAll(async () => void (kernel = await startKernel()));
-afterAll(() => kernel.stop());
+beforeAll(async () => void (rig = await startScriptRig()));
+afterAll(() => rig.stop());
 beforeEach(async () => {
-  const { redis } = kernel;
+  const { redis } = rig;
   await redis.flushall();
-  wait = new PermitWait({ redis, keys, required: REQUIRED, consume: kernel.consumer(), stepMs: STEP_MS });
+  wait = new PermitWait({ redis, keys, required: REQUIRED, consume: rig.consumer(), stepMs: STEP_MS });
   verdicts = [];
   wait.on("verdict", (verdict) => verdicts.push(verdict));
 });
@@ -25,10 +25,10 @@ afterEach(() => wait.stop());
 
 /** A plan that another replica opened. */
 async function opened(symbol: string, waitMs?: number): Promise<string> {
-  const open = kernel.opener(waitMs === undefined ? {} : { waitMs });
+  const open = rig.opener(waitMs === undefined ? {} : { waitMs });
   return (await open(proposalFrom(FIELDS, symbol), EXECUTE)).planId;
 }
-const sweep = (options: { all: boolean }) => createSweep({ redis: kernel.redis, keys, wait })(options);
+const sweep = (options: { all: boolean }) => createSweep({ redis: rig.redis, keys, wait })(options);
 
 describe("a sweep", () => {
   it("ends the plans past their deadline and leaves the others to who watches them", async () => {
@@ -41,7 +41,7 @@ describe("a sweep", () => {
 
   it("at start takes up every plan that waits, and ends those whose permits came meanwhile", async () => {
     const permitted = await opened("BTCUSDT");
-    await kernel.givePermits(permitted);
+    await rig.givePermits(permitted);
     await opened("ETHUSDT");
     await sweep({ all: true });
     expect(verdicts).toMatchObject([{ kind: "ok", planId: permitted }]);
@@ -51,8 +51,8 @@ describe("a sweep", () => {
   it("takes up plans whose deadline is further away than anybody waits: Redis's clock has stepped back", async () => {
     const plan = await opened("BTCUSDT");
     const ahead = Date.now() + 3_600_000;
-    await kernel.redis.hset(keys.plan(plan), { opened_at_ms: ahead, deadline_ms: ahead + 50 });
-    await kernel.redis.zadd(keys.waiting("BTCUSDT"), ahead, plan);
+    await rig.redis.hset(keys.plan(plan), { opened_at_ms: ahead, deadline_ms: ahead + 50 });
+    await rig.redis.zadd(keys.waiting("BTCUSDT"), ahead, plan);
     await sweep({ all: false });
     await vi.waitFor(() => expect(verdicts).toMatchObject([{ planId: plan, reason: "missing_both" }]));
   });
@@ -65,15 +65,15 @@ describe("a sweep", () => {
 
   it("forgets a plan whose record is gone", async () => {
     const plan = await opened("BTCUSDT", 0);
-    await kernel.redis.del(keys.plan(plan));
+    await rig.redis.del(keys.plan(plan));
     await sweep({ all: false });
     expect(verdicts).toEqual([]);
-    expect(await kernel.redis.zcard(keys.waiting("BTCUSDT"))).toBe(0);
+    expect(await rig.redis.zcard(keys.waiting("BTCUSDT"))).toBe(0);
   });
 
   it("says that one symbol cannot be read, and ends the others' plans all the same", async () => {
-    await kernel.redis.sadd(keys.waitingSymbols, "BTCUSDT");
-    await kernel.redis.set(keys.waiting("BTCUSDT"), "not what it should be");
+    await rig.redis.sadd(keys.waitingSymbols, "BTCUSDT");
+    await rig.redis.set(keys.waiting("BTCUSDT"), "not what it should be");
     await opened("ETHUSDT", 0);
     await expect(sweep({ all: false })).rejects.toThrow("WRONGTYPE");
     expect(verdicts).toHaveLength(1);
@@ -81,16 +81,16 @@ describe("a sweep", () => {
   });
 
   it("begins an index of symbols of the wrong type anew", async () => {
-    await kernel.redis.set(keys.waitingSymbols, "not what it should be");
+    await rig.redis.set(keys.waitingSymbols, "not what it should be");
     await sweep({ all: false });
-    expect(await kernel.redis.exists(keys.waitingSymbols)).toBe(0);
+    expect(await rig.redis.exists(keys.waitingSymbols)).toBe(0);
   });
 });
 
 describe("a wake-up", () => {
   it("tries the plan that it names", async () => {
     const plan = await opened("BTCUSDT");
-    await kernel.givePermits(plan);
+    await rig.givePermits(plan);
     const fields = { plan_id: plan, symbol: "BTCUSDT", issuer: "p33", verdict: "granted", issued_at_ms: "1" };
     const verdict = once(wait, "verdict");
     expect(await wakeBy(wait)({ id: "1-0", fields, deliveries: 1 })).toEqual({ kind: "done" });

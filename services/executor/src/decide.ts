@@ -119,19 +119,19 @@ export function afterPlacement(placement: Placement): NextStep {
 }
 
 /** What the exchange answered to a query by client order id. */
-export interface Evidence {
+export interface QueryAnswer {
   order: OrderState | undefined;
   /** Venue time before the query was sent, in ms. */
   venueMs: number;
 }
 
-export type Finding = { kind: "settle"; settlement: Settlement } | { kind: "open"; answer: Answer };
+export type QueryConclusion = { kind: "settle"; settlement: Settlement } | { kind: "open"; answer: Answer };
 
 /**
  * A closed order settles. "No such order" counts only when the send window had passed before the question was asked:
  * until then the order may still arrive.
  */
-export function weigh({ order, venueMs }: Evidence, windowEndMs: number): Finding {
+export function weigh({ order, venueMs }: QueryAnswer, windowEndMs: number): QueryConclusion {
   if (order === undefined) return { kind: "open", answer: venueMs > windowEndMs ? "absent" : "none" };
   if (!isClosed(order)) return { kind: "open", answer: "there" };
   return { kind: "settle", settlement: settlementOf(order) };

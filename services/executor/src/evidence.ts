@@ -1,7 +1,7 @@
 /** What the exchange says about an order: by its client order id, and by what an order leaves behind in the account. */
 import { type Exchange, ExchangeError, type ListedOrder } from "@quantum/exchange";
 import { addedAtMs } from "@quantum/streams";
-import { type AccountFinding, type Evidence, judgeAccount } from "./decide.ts";
+import { type AccountFinding, type QueryAnswer, judgeAccount } from "./decide.ts";
 import type { KnownOrder } from "./order.ts";
 
 const NO_SUCH_SYMBOL = -1121;
@@ -14,7 +14,7 @@ const LOOK_BACK_MS = 7 * 24 * 3_600_000 - BEFORE_MS;
 export async function askFor(
   exchange: Exchange,
   { symbol, clientOrderId }: Pick<KnownOrder, "symbol" | "clientOrderId">,
-): Promise<Evidence> {
+): Promise<QueryAnswer> {
   const venueMs = await exchange.serverTime();
   return { venueMs, order: await exchange.order(symbol, clientOrderId) };
 }

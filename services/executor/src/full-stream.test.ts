@@ -104,7 +104,7 @@ describe("while results take no entry", () => {
     expect(await planHash()).toMatchObject({ state: "EXECUTED" });
   });
 
-  it("a lost hand-over stays to be ended", async () => {
+  it("a lost handover stays to be ended", async () => {
     const entry = { plan_id: PLAN, symbol: SYMBOL, attempt: ATTEMPT, attempt_no: "1", valid_until_ms: "1" };
     const copy = JSON.stringify(Object.entries({ ...entry, entry_id: entryId }).flat());
     await redis.hset(keys.handedOver, PLAN, copy);

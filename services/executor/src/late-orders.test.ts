@@ -56,7 +56,7 @@ describe("an order that ended by absence and shows up", () => {
     await redis.hdel(keys.order(entry.plan_id), "next_ask_at_ms", "asked");
     await damage(keyOf(name, entry), way);
     await rig.send(entry);
-    await sweeper.handOvers.sweep();
+    await sweeper.handovers.sweep();
     const executor = await rig.executor({ consumer: "executor-2" });
     await expect.poll(() => rig.results(entry.plan_id), { timeout: 10_000 }).toHaveLength(2);
     await executor.stop();
@@ -65,7 +65,7 @@ describe("an order that ended by absence and shows up", () => {
     // Also not once more, after a restart, with what told of the correction lost.
     await redis.del(keys.order(entry.plan_id), keys.plan(entry.plan_id));
     const restarted = await rig.executor({ consumer: "executor-3" });
-    await restarted.handOvers.sweep();
+    await restarted.handovers.sweep();
     expect(await restarted.questions.list()).not.toContainEqual(
       expect.objectContaining({ planId: entry.plan_id }),
     );
@@ -80,7 +80,7 @@ describe("an order that ended by absence and shows up", () => {
     await damage(keys.order(entry.plan_id), "of the wrong type");
     const failures: string[] = [];
     sweeper.events.on("failed", ({ doing }) => void failures.push(doing));
-    await sweeper.handOvers.sweep();
+    await sweeper.handovers.sweep();
     expect(failures).toEqual(
       expect.arrayContaining([
         `read the copy of the claim of plan ${entry.plan_id}`,

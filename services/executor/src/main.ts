@@ -19,7 +19,7 @@ import { serviceOf } from "@quantum/topology";
 import { configSource } from "./config.ts";
 import { createEvents } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
-import { HandOvers } from "./hand-overs.ts";
+import { Handovers } from "./handovers.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
 import { createQuestions } from "./questions.ts";
@@ -99,11 +99,11 @@ await runService({
       simulatedVenue: venue.simulated,
     };
     const handle = createHandler(common);
-    const handOvers = new HandOvers({ ...common, redis, keys, group: GROUP });
+    const handovers = new Handovers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {
         resolver.start(progress);
-        handOvers.start(progress);
+        handovers.start(progress);
       },
       readiness: async () => exchange.problems(),
       consumers: [
@@ -123,7 +123,7 @@ await runService({
       stop: async () => {
         stopPauses();
         rules.stop();
-        await handOvers.stop();
+        await handovers.stop();
         await resolver.stop();
       },
     };

@@ -9,7 +9,7 @@ import { expect } from "vitest";
 import { Progress } from "@quantum/service-kit";
 import { createEvents, type Events } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
-import { HandOvers } from "./hand-overs.ts";
+import { Handovers } from "./handovers.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
 import { createQuestions } from "./questions.ts";
@@ -199,7 +199,7 @@ export async function startRig() {
         simulatedVenue: true,
       };
       const handle = createHandler(common);
-      const handOvers = new HandOvers({ ...common, redis: own, keys, group: GROUP });
+      const handovers = new Handovers({ ...common, redis: own, keys, group: GROUP });
       const consumer = new StreamConsumer({
         redis: own,
         connectForBlocking: () => connectForBlocking(connection(`${name}:blocking`)),
@@ -217,7 +217,7 @@ export async function startRig() {
         orders,
         questions,
         resolver,
-        handOvers,
+        handovers,
         consumer,
         redis: own,
         /** Settled or refused; to be called before what causes it. */

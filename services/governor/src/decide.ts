@@ -44,9 +44,14 @@ export interface Rules {
 export type Plan = Pick<PlanEntry, "action" | "kill_score" | "steps">;
 
 /** The hash `quantum:position:snapshot:{SYM}`; empty if there is none, undefined if it cannot be read. */
-export type Snapshot = Readonly<Record<string, string>>;
+export type SnapshotFields = Readonly<Record<string, string>>;
 
-export function decide(plan: Plan, snapshot: Snapshot | undefined, nowMs: number, rules: Rules): Answer {
+export function decide(
+  plan: Plan,
+  snapshot: SnapshotFields | undefined,
+  nowMs: number,
+  rules: Rules,
+): Answer {
   const score = plan.kill_score;
   // Written so that NaN, which compares with nothing, does not pass.
   if (!(score >= 0 && score <= 1)) {
@@ -102,7 +107,7 @@ function closePct(steps: readonly Step[]): Big {
 
 /** Position and, if it is known, price; or what is wrong with the snapshot. Unreadable never means "no position". */
 function readPosition(
-  snapshot: Snapshot | undefined,
+  snapshot: SnapshotFields | undefined,
   nowMs: number,
 ): { amount: Big; markPrice: Big | undefined } | string {
   if (snapshot === undefined) return "snapshot cannot be read";

@@ -15,7 +15,7 @@ import type { Policy, ReadResult, Settlement } from "@quantum/issuer";
 import { type Answer, disarm, type Issued } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
 import { executedAmounts } from "./charge.ts";
-import { decide, deny, type Rules, type Snapshot } from "./decide.ts";
+import { decide, deny, type Rules, type SnapshotFields } from "./decide.ts";
 import { type Concerned, ErrorWindow } from "./errors.ts";
 import { BURST_BREACH, BURST_DENIAL, type DisarmReason, REPEATED_ERRORS } from "./reasons.ts";
 import { positiveDecimal } from "./units.ts";
@@ -94,7 +94,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   }
 
   /** Undefined if it cannot be read: a key of the wrong type, or Redis away, and then `issue` says so. */
-  async #snapshot(symbol: string): Promise<Snapshot | undefined> {
+  async #snapshot(symbol: string): Promise<SnapshotFields | undefined> {
     const { redis, keys } = this.#options;
     return redis.hgetall(keys.snapshot(symbol)).catch(() => undefined);
   }

@@ -3,13 +3,13 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createGenerator } from "./generate.ts";
 import type { FeedProposal } from "./proposals.ts";
-import { parseSnapshot, type Snapshot } from "./snapshot.ts";
+import { parseSnapshot, type FeedSnapshot } from "./snapshot.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 22, 23, 20, 48, 373);
 const SYMBOL = "BTCUSDT";
 
 const price = fc.double({ min: 0.0001, max: 200_000, noNaN: true });
-const snapshot: fc.Arbitrary<Snapshot> = fc.record({
+const snapshot: fc.Arbitrary<FeedSnapshot> = fc.record({
   version: fc.constant("1"),
   position: fc.record({
     side: fc.constantFrom("LONG" as const, "SHORT" as const),
@@ -18,7 +18,7 @@ const snapshot: fc.Arbitrary<Snapshot> = fc.record({
   }),
 });
 
-function generate(seed: number, snapshots: readonly Snapshot[]): FeedProposal[] {
+function generate(seed: number, snapshots: readonly FeedSnapshot[]): FeedProposal[] {
   const generator = createGenerator({ symbols: [SYMBOL], seed, now: () => NOW_MS });
   return snapshots.flatMap((from) => generator.next(SYMBOL, from) ?? []);
 }
@@ -54,8 +54,8 @@ describe("generated proposals", () => {
   });
 
   it("get strictly later times, in microseconds, though the clock stands", () => {
-    const from: Snapshot = { version: "1", position: { side: "LONG", entryPrice: 100, markPrice: 105 } };
-    const times = generate(1, Array<Snapshot>(50).fill(from)).map(
+    const from: FeedSnapshot = { version: "1", position: { side: "LONG", entryPrice: 100, markPrice: 105 } };
+    const times = generate(1, Array<FeedSnapshot>(50).fill(from)).map(
       ({ fields }) => fields["computed_at_utc"] ?? "",
     );
     expect(times[0]).toMatch(/^2026-01-22T23:20:48\.373\d{3}$/);
@@ -67,7 +67,7 @@ describe("generated proposals", () => {
       new Set(
         generate(
           1,
-          Array<Snapshot>(200).fill({
+          Array<FeedSnapshot>(200).fill({
             version: "1",
             position: { side: "SHORT", entryPrice: 100, markPrice },
           }),

@@ -1,7 +1,7 @@
 /** Invents proposals for the positions that P3.3 sees. Each proposes to close something, so that each opens a plan. */
 import { formatPythonFloat, planId } from "@quantum/contract";
 import { seededRandom } from "@quantum/service-kit";
-import { harvestAction, killScore, killTerms, netR, reasonCodes } from "./kernel.ts";
+import { harvestAction, killScore, killTerms, netR, reasonCodes } from "./harvest-decision.ts";
 import { type FeedProposal, type ProposalSource, SOURCE } from "./proposals.ts";
 import type { Position } from "./snapshot.ts";
 

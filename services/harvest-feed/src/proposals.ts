@@ -1,4 +1,4 @@
-import type { Snapshot } from "./snapshot.ts";
+import type { FeedSnapshot } from "./snapshot.ts";
 
 /** Whoever acts on proposals must be able to tell these from real ones: a real venue is never traded on them. */
 export const SOURCE = "harvest-feed simulated";
@@ -20,5 +20,5 @@ export interface ProposalSource {
   /** Whether the symbol will have another proposal. */
   hasNext(symbol: string): boolean;
   /** The symbol's next proposal; undefined if there is none to make from this snapshot. */
-  next(symbol: string, snapshot: Snapshot): FeedProposal | undefined;
+  next(symbol: string, snapshot: FeedSnapshot): FeedProposal | undefined;
 }

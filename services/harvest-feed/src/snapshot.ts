@@ -1,7 +1,7 @@
 import { parsePythonFloat, readableFields, snapshotRecord } from "@quantum/contract";
 
 /** What a proposal needs of `quantum:position:snapshot:{SYM}`. */
-export interface Snapshot {
+export interface FeedSnapshot {
   /**
    * Changes with every refresh: ours counts them, the Python service writes only the time of the refresh.
    * Undefined if there is no snapshot.
@@ -17,7 +17,7 @@ export interface Position {
   markPrice: number;
 }
 
-export function parseSnapshot(hash: Readonly<Record<string, string>>): Snapshot {
+export function parseSnapshot(hash: Readonly<Record<string, string>>): FeedSnapshot {
   const { fields } = readableFields(snapshotRecord, hash);
   const number = (text = "") => parsePythonFloat(text) ?? Number.NaN;
   const amount = number(fields.position_amt);

@@ -26,7 +26,7 @@ const FOREIGN_SHOWN_MS = 60_000;
 /** A fill younger than this may not show yet among the exchange's trades, or in its position; an older one never will. */
 const FILL_LATE_MS = 30_000;
 
-export type Outcome =
+export type RefreshResult =
   /** The pair is stored, with the fills of all executions it was asked for. */
   | "stored"
   /** The exchange's answers do not fit together yet; the old pair stays. */
@@ -44,7 +44,7 @@ export interface RefreshEvents {
 
 interface Queued {
   executions: Execution[];
-  outcome: Promise<Outcome>;
+  outcome: Promise<RefreshResult>;
 }
 
 export interface RefreshOptions {
@@ -119,7 +119,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
    * A refresh of one symbol that begins after this call, with the fills of `execution` in it. Callers that come while
    * one is running share the next one. Rejects if the exchange or Redis gives no usable answer.
    */
-  symbol(symbol: string, execution?: Execution): Promise<Outcome> {
+  symbol(symbol: string, execution?: Execution): Promise<RefreshResult> {
     const queued = this.#queued.get(symbol) ?? this.#enqueue(symbol);
     if (execution !== undefined) queued.executions.push(execution);
     return queued.outcome;
@@ -129,7 +129,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
    * An operator's word that the exchange's position is right, whatever our book makes of the trades: the ledger begins
    * anew from it, which ends a hold.
    */
-  async accept(symbol: string): Promise<Outcome> {
+  async accept(symbol: string): Promise<RefreshResult> {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const stored = await this.#options.pairs.read(symbol);
       const outcome = await this.#beginLedger(stored, await this.#observations.one(symbol), [], "accepted");
@@ -174,7 +174,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return queued;
   }
 
-  async #refresh(symbol: string, executions: readonly Execution[]): Promise<Outcome> {
+  async #refresh(symbol: string, executions: readonly Execution[]): Promise<RefreshResult> {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const stored = await this.#options.pairs.read(symbol);
       const outcome = await this.#reconcile(stored, await this.#observations.one(symbol), executions);
@@ -187,7 +187,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     stored: StoredPair,
     observation: Observation,
     executions: readonly Execution[],
-  ): Promise<Outcome | "conflict"> {
+  ): Promise<RefreshResult | "conflict"> {
     const { ledger } = stored;
     const { symbol } = observation.position;
     // Before our first store it is what we found: a swap is no second writer.
@@ -219,7 +219,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     first: Observation,
     executions: readonly Execution[],
     origin: "bootstrap" | "accepted",
-  ): Promise<Outcome | "conflict"> {
+  ): Promise<RefreshResult | "conflict"> {
     const { symbol } = first.position;
     let before = first;
     for (let attempt = 1; attempt <= TRIES; attempt++) {
@@ -290,7 +290,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return atMs > this.#options.pairs.now() - FILL_LATE_MS;
   }
 
-  #inconclusive(symbol: string): Outcome {
+  #inconclusive(symbol: string): RefreshResult {
     this.emit("inconclusive", { symbol });
     if (!this.#stopped && !this.#again.has(symbol)) {
       const timer = setTimeout(() => void this.#orFailed(symbol, () => this.symbol(symbol)), AGAIN_MS);

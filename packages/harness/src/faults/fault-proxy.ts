@@ -19,13 +19,13 @@ export interface ProxyFrame {
 }
 
 /** `drop`: the other side never gets this frame. `hold`: nor anything after it on this connection. */
-export type Verdict = "pass" | "drop" | "hold";
+export type FrameAction = "pass" | "drop" | "hold";
 
 export interface FaultProxyOptions {
   upstream: { port: number; host?: string };
   /** Needed for `onFrame`; without it bytes pass as they come. */
   protocol?: "resp" | "http";
-  onFrame?: (frame: ProxyFrame) => Verdict;
+  onFrame?: (frame: ProxyFrame) => FrameAction;
   /** SHA-1 of a script's source → the name that summaries show. */
   scripts?: ReadonlyMap<string, string>;
 }

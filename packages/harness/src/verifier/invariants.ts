@@ -11,7 +11,7 @@ import type { ExecuteRecord, ResultRecord } from "./history.ts";
 export const INVARIANTS = {
   I1: "at most one order a plan at the exchange",
   I2: "an order only with every permit, spent once, for that plan, symbol and quantity",
-  I3: "permits spent: one hand-over, one result and at most one correction of it, and the last says what the exchange says",
+  I3: "permits spent: one handover, one result and at most one correction of it, and the last says what the exchange says",
   I4: "every plan ends in exactly one result, and at most one correction of it",
   I5: "executed <= safe <= position, and no order opened or flipped one",
   I6: "nothing claimed too late or under the kill switch",
@@ -45,7 +45,7 @@ export function checkInvariants(evidence: Evidence): Findings {
   };
 }
 
-/** An order that came through the API, and the hand-over that explains it, if one does. */
+/** An order that came through the API, and the handover that explains it, if one does. */
 interface PlanOrder {
   order: VenueOrder;
   /** From the client order id; undefined: it is not one of ours. */
@@ -130,9 +130,9 @@ function oneResultForSpentPermits({ executes, results }: Evidence, orders: reado
   const resultsOf = Map.groupBy(results, (result) => result.attempt);
   const ordersOf = Map.groupBy(orders, ({ execute }) => execute?.attempt);
   return finding(byAttempt.size, (violate) => {
-    for (const [attempt, handOvers] of byAttempt) {
-      const name = `plan ${handOvers[0]?.planId}, attempt ${attempt}`;
-      if (handOvers.length !== 1) violate(`${name}: ${handOvers.length} hand-overs`);
+    for (const [attempt, handovers] of byAttempt) {
+      const name = `plan ${handovers[0]?.planId}, attempt ${attempt}`;
+      if (handovers.length !== 1) violate(`${name}: ${handovers.length} handovers`);
       const all = resultsOf.get(attempt) ?? [];
       const own = all.filter(({ corrects }) => corrects === undefined);
       const terminal = own.filter((result) => ORDER_OUTCOMES.has(result.outcome));

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { dispositionOf, FAILURES, RULINGS } from "./dispositions.ts";
+import { classifyError, FAILURES, ERROR_CODES } from "./error-classes.ts";
 
-describe("dispositionOf", () => {
+describe("classifyError", () => {
   it("lets the rate limits' statuses win over any code", () => {
-    for (const code of [undefined, ...RULINGS.keys()]) {
-      expect(dispositionOf({ code, httpStatus: 429 })).toBe("retry_after");
-      expect(dispositionOf({ code, httpStatus: 418 })).toBe("retry_after");
+    for (const code of [undefined, ...ERROR_CODES.keys()]) {
+      expect(classifyError({ code, httpStatus: 429 })).toBe("retry_after");
+      expect(classifyError({ code, httpStatus: 418 })).toBe("retry_after");
     }
   });
 
@@ -24,8 +24,8 @@ describe("dispositionOf", () => {
     [-1008, 503, "retry_after"],
     [-1021, 400, "expired"],
     [-4116, 400, "already_placed"],
-  ] as const)("judges code %o with status %o as %s", (code, httpStatus, disposition) => {
-    expect(dispositionOf({ code, httpStatus })).toBe(disposition);
+  ] as const)("judges code %o with status %o as %s", (code, httpStatus, errorClass) => {
+    expect(classifyError({ code, httpStatus })).toBe(errorClass);
   });
 
   it.each([
@@ -35,23 +35,23 @@ describe("dispositionOf", () => {
     ["Service Unavailable. Please hold.", "ambiguous"],
     ["<html><title>503 Service Unavailable</title></html>", "ambiguous"],
     ["", "ambiguous"],
-  ] as const)("takes a 503 that says %j for %s, with any code or none", (said, disposition) => {
+  ] as const)("takes a 503 that says %j for %s, with any code or none", (said, errorClass) => {
     for (const code of [undefined, -1000, -1001])
-      expect(dispositionOf({ code, httpStatus: 503, said })).toBe(disposition);
+      expect(classifyError({ code, httpStatus: 503, said })).toBe(errorClass);
   });
 
   it("takes those words at their value with a 503 only", () => {
     for (const said of FAILURES) {
       for (const httpStatus of [500, 502, 504, 408])
-        expect(dispositionOf({ code: -1001, httpStatus, said })).toBe("ambiguous");
+        expect(classifyError({ code: -1001, httpStatus, said })).toBe("ambiguous");
     }
   });
 
   it("knows that what was not sent was not executed", () => {
-    expect(dispositionOf({ code: undefined, httpStatus: undefined, notSent: true })).toBe("unavailable");
+    expect(classifyError({ code: undefined, httpStatus: undefined, notSent: true })).toBe("unavailable");
   });
 
   it.each([-1000, -1001, -1006, -1007])("holds %i for unknown, as it is documented", (code) => {
-    expect(RULINGS.get(code)?.disposition).toBe("ambiguous");
+    expect(ERROR_CODES.get(code)?.errorClass).toBe("ambiguous");
   });
 });

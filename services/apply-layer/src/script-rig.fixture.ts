@@ -1,4 +1,4 @@
-/** A Redis of its own with the kernel's scripts on it, for the tests of opening and spending. */
+/** A Redis of its own with the Lua scripts on it, for the tests of opening and spending. */
 import { createKeys, parseProposal, type Proposal } from "@quantum/contract";
 import { createConsume } from "@quantum/permits";
 import { connectForCommands, disconnect } from "@quantum/redis";
@@ -41,7 +41,7 @@ export function proposalFrom(fields: Record<string, string> = FIELDS, symbol = S
   return parsed.proposal;
 }
 
-export async function startKernel() {
+export async function startScriptRig() {
   const server = await startRedisServer();
   const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
   return {

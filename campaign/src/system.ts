@@ -15,7 +15,7 @@ import {
   startRedisServer,
   startService,
   type TestRedis,
-  type Verdict,
+  type FrameAction,
 } from "@quantum/harness";
 import {
   demonstrationOf,
@@ -50,14 +50,14 @@ export interface Member {
   /** False while a fault has it down, or frozen. */
   up: boolean;
   /** Asked about every frame of its Redis connections and, in `exchange`, of its HTTP ones. */
-  onFrame: ((frame: ProxyFrame & { server: "redis" | "exchange" }) => Verdict) | undefined;
+  onFrame: ((frame: ProxyFrame & { server: "redis" | "exchange" }) => FrameAction) | undefined;
   clock(shiftMs: number): Promise<void>;
   launch(): Promise<ServiceProcess>;
 }
 
-export type World = Awaited<ReturnType<typeof startWorld>>;
+export type System = Awaited<ReturnType<typeof startSystem>>;
 
-export interface WorldOptions {
+export interface SystemOptions {
   seed: number;
   /** Takes the data of this run. */
   dir: string;
@@ -65,7 +65,7 @@ export interface WorldOptions {
   onExit: (name: string, how: string) => void;
 }
 
-export async function startWorld({ seed, dir, onExit }: WorldOptions, resources: AsyncDisposableStack) {
+export async function startSystem({ seed, dir, onExit }: SystemOptions, resources: AsyncDisposableStack) {
   const canShiftRedis = await canShiftRedisClock();
   const redis = await startRedisServer({
     clock: canShiftRedis,

@@ -1,7 +1,7 @@
 /** Chances of a campaign: the same seed throws the same schedule of faults. What the processes make of it may differ. */
 import { seededRandom } from "@quantum/service-kit";
 
-export class Dice {
+export class RandomChoices {
   readonly #random: () => number;
 
   constructor(seed: number) {

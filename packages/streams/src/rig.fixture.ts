@@ -18,9 +18,9 @@ export const RECLAIM_IDLE_MS = 200;
 const WAIT_MS = 20_000;
 
 export type MakeConsumer = (options: ConsumerOptions) => StreamConsumer;
-export type Bench = Awaited<ReturnType<typeof startBench>>;
+export type Rig = Awaited<ReturnType<typeof startRig>>;
 
-export async function startBench(options: RedisServerOptions = {}) {
+export async function startRig(options: RedisServerOptions = {}) {
   const server = await startRedisServer(options);
   const to = (name: string) => ({ url: server.url, name, onError: () => undefined });
   const redis = connectForCommands(to("test"));

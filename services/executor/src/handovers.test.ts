@@ -41,19 +41,19 @@ async function doubted(): Promise<{ entry: Spent; entryId: string }> {
   return { entry, entryId };
 }
 
-describe("a hand-over whose entry is lost", () => {
+describe("a handover whose entry is lost", () => {
   it("ends NOT_PLACED, and its entry finds that when it comes late", async () => {
     const entry = await spendLate();
     const entryId = await lose(entry);
     const sent = await rig.requests(POST);
-    await executor.handOvers.sweep();
+    await executor.handovers.sweep();
     await rig.expectEnded(entry, entryId, "NOT_PLACED", "handover_lost");
 
     const late = await rig.redis.xadd(rig.keys.streams.execute, "*", ...Object.entries(entry).flat());
     await expect
       .poll(() => rig.redis.xinfo("GROUPS", rig.keys.streams.execute))
       .toMatchObject([expect.arrayContaining([late])]);
-    await executor.handOvers.sweep();
+    await executor.handovers.sweep();
     await rig.expectEnded(entry, late ?? "", "NOT_PLACED", "handover_lost");
     expect(await rig.requests(POST)).toBe(sent);
   });
@@ -61,7 +61,7 @@ describe("a hand-over whose entry is lost", () => {
   it("ends at once if it may be claimed until a future that nobody grants: Redis's clock has stepped back", async () => {
     const entry = await spendLate({ valid_until_ms: String((await rig.redisMs()) + 3_600_000) });
     const entryId = await lose(entry);
-    await executor.handOvers.sweep();
+    await executor.handovers.sweep();
     await rig.expectEnded(entry, entryId, "NOT_PLACED", "handover_lost");
     expect(await rig.redis.hexists(rig.keys.handedOver, entry.plan_id)).toBe(0);
   });
@@ -69,7 +69,7 @@ describe("a hand-over whose entry is lost", () => {
   it("is left alone while it may still be claimed", async () => {
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     await lose(entry);
-    await executor.handOvers.sweep();
+    await executor.handovers.sweep();
     expect(await rig.results(entry.plan_id)).toEqual([]);
     expect(await rig.redis.hget(rig.keys.plan(entry.plan_id), "state")).toBe("PERMITTED");
     await rig.redis.hdel(rig.keys.handedOver, entry.plan_id);
@@ -79,7 +79,7 @@ describe("a hand-over whose entry is lost", () => {
     const entry = await spendLate();
     await lose(entry);
     await rig.redis.del(rig.keys[name](entry.plan_id));
-    await executor.handOvers.sweep();
+    await executor.handovers.sweep();
     expect(await rig.results(entry.plan_id)).toMatchObject([
       { outcome: "NOT_PLACED", error: "handover_lost" },
     ]);
@@ -115,7 +115,7 @@ describe("indexes", () => {
     const { symbol, plan_id: planId } = entry;
     for (const key of [keys.unsettled(symbol), keys.unknown(symbol), keys.orderSymbols, keys.handedOver]) {
       await damage(key);
-      await executor.handOvers.sweep();
+      await executor.handovers.sweep();
       expect(await redis.smembers(keys.orderSymbols)).toContain(symbol);
       expect(await redis.smembers(keys.unknown(symbol))).toEqual([planId]);
       const claimedAt = await redis.hget(keys.order(planId), "claimed_at_ms");
@@ -138,7 +138,7 @@ describe("indexes", () => {
       await redis.sadd(keys.unknown(symbol), planId);
     }
     await redis.sadd(keys.orderSymbols, symbol);
-    await executor.handOvers.sweep();
+    await executor.handovers.sweep();
     expect(await redis.exists(keys.unsettled(symbol), keys.unknown(symbol))).toBe(0);
   });
 });
@@ -149,7 +149,7 @@ describe("a Redis that may have forgotten a claim", () => {
     await rig.redis.del(rig.keys.orderEpoch);
     await lose(entry);
     const doubt = executor.next("doubted", entry.plan_id);
-    await executor.handOvers.sweep();
+    await executor.handovers.sweep();
     expect(await doubt).toMatchObject({ doubt: "claimed_before" });
     expect(await rig.redis.hget(rig.keys.order(entry.plan_id), "client_order_id")).toBe(
       `qp-${entry.plan_id}-1`,
@@ -164,7 +164,7 @@ async function endWith(happened: Promise<unknown>): Promise<void> {
   await expect
     .poll(
       async () => {
-        await executor.handOvers.sweep();
+        await executor.handovers.sweep();
         return isOver;
       },
       { timeout: 20_000, interval: 200 },

@@ -32,13 +32,13 @@ export interface Books {
   answered: ReadonlySet<string>;
 }
 
-export type Bench = Awaited<ReturnType<typeof startBench>>;
+export type FuzzRig = Awaited<ReturnType<typeof startFuzzRig>>;
 
 /**
  * @param env of each service to start, beyond the rig's own
  * @param allowlist the apply-layer's
  */
-export async function startBench(
+export async function startFuzzRig(
   env: Record<string, Record<string, string>>,
   allowlist: readonly string[] = SYMBOLS,
 ) {

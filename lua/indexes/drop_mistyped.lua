@@ -1,13 +1,13 @@
--- Deletes an index of the wrong type. Such a key tells nothing and every script that needs it fails; whoever owns the index
--- derives it again. What guards against a second order is never given to this script: it fails closed.
+-- Deletes an index of the wrong type. Such a key holds no information, and every script that needs it fails; the owner of the
+-- index rebuilds it. Keys that guard against a second order are never passed to this script: they fail closed.
 --
 -- KEYS
---   index        a key that can be derived again
+--   index        a key that can be rebuilt
 -- ARGV
 --   type         what it must be: hash, zset, set, string
 -- REPLY
 --   FITS         it is of that type, or absent
---   DELETED      it was of another
+--   DELETED      it had the wrong type
 local index, type = KEYS[1], ARGV[1]
 
 local there = redis.call('TYPE', index).ok

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { groupsOf } from "@quantum/streams";
 import type { Finding } from "@quantum/harness";
-import type { World } from "./world.ts";
+import type { System } from "./system.ts";
 
 /** Streams are trimmed to 10,000 once a minute; meanwhile a minute's entries come. */
 const STREAM_ENTRIES_MAX = 25_000;
@@ -11,7 +11,10 @@ const REDIS_BYTES = { base: 64 * 2 ** 20, plan: 10_000 } as const;
 const PROCESS_BYTES_MAX = 512 * 2 ** 20;
 const PAGE_BYTES = 4_096;
 
-export async function checkRest({ client, keys, symbols, members }: World, plans: number): Promise<Finding> {
+export async function checkResourceBounds(
+  { client, keys, symbols, members }: System,
+  plans: number,
+): Promise<Finding> {
   const violations: string[] = [];
   let checked = 0;
   const expect = (holds: boolean, sentence: string) => {

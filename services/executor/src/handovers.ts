@@ -70,7 +70,7 @@ interface Question {
   intent: OrderIntent;
 }
 
-export class HandOvers {
+export class Handovers {
   readonly #options: HandOverOptions;
   readonly #stopping = new AbortController();
   /** Every symbol that was ever listed here: of orders that have ended, nothing else tells where they are asked about. */
@@ -138,7 +138,7 @@ export class HandOvers {
         const fields = fieldsOf(flatText.parse(JSON.parse(text)));
         plans.set(planId, { entry: executeEntry.parse(fields), entryId: fields["entry_id"] ?? NO_ENTRY });
       } catch (error) {
-        this.#failed(`read the hand-over of plan ${planId}`, error);
+        this.#failed(`read the handover of plan ${planId}`, error);
       }
     }
     return plans;
@@ -207,14 +207,14 @@ export class HandOvers {
     return status === "CLAIMED";
   }
 
-  /** The claim is gone and so is the hand-over: its record has the client order id, too. */
+  /** The claim is gone and so is the handover: its record has the client order id, too. */
   async #askByRecord(planId: string, symbol: string): Promise<void> {
     const { redis, keys, recvWindowMs } = this.#options;
     const record = claimedPart(await redis.hgetall(keys.plan(planId)));
     if (record === undefined) {
       await redis.zrem(keys.unsettled(symbol), planId);
       await redis.srem(keys.unknown(symbol), planId);
-      throw new Error("its claim, its hand-over and its record are gone: it is struck off the indexes");
+      throw new Error("its claim, its handover and its record are gone: it is struck off the indexes");
     }
     const { sent_at_ms: sentAtMs, side, quantity, ...order } = record;
     // Until then its order may still reach the exchange.

@@ -11,7 +11,7 @@ const SHOWN_PLANS = 3;
 /** Faults this near to a plan may have to do with it. */
 const NEAR_MS = 10_000;
 
-export interface OffenderSources {
+export interface FailureReportSources {
   findings: Record<CheckName, Finding>;
   evidence: Evidence;
   history: Recorder;
@@ -20,7 +20,7 @@ export interface OffenderSources {
   faults: readonly ThrownFault[];
 }
 
-export async function offenders(sources: OffenderSources): Promise<string[]> {
+export async function failureReport(sources: FailureReportSources): Promise<string[]> {
   const { findings, evidence, history } = sources;
   const sentences = Object.values(findings).flatMap(({ violations }) => violations);
   const planOfOrder = new Map(evidence.orders.map(({ orderId, clientOrderId }) => [orderId, clientOrderId]));
@@ -34,7 +34,7 @@ export async function offenders(sources: OffenderSources): Promise<string[]> {
   return told.flat();
 }
 
-async function tell(sources: OffenderSources, plan: string): Promise<string[]> {
+async function tell(sources: FailureReportSources, plan: string): Promise<string[]> {
   const { evidence, history, client, keys, faults } = sources;
   const lines: Line[] = [...history.timeline(plan)];
   for (const order of evidence.orders) {

@@ -10,7 +10,7 @@ import {
   netR,
   reasonCodes,
   type KillTerms,
-} from "./kernel.ts";
+} from "./harvest-decision.ts";
 
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 const terms: fc.Arbitrary<KillTerms> = fc.record({
@@ -119,7 +119,7 @@ describe.skipIf(!existsSync(RECORDED))("the recorded proposals", () => {
   const off = (differs: (row: Row) => boolean) => rows.filter(differs).map((row) => row["expected_plan_id"]);
   const TOLERANCE = 1e-9;
 
-  it("have the kernel's score, but for two of production whose terms are rounded or made up", () => {
+  it("have this decision's score, but for two of production whose terms are rounded or made up", () => {
     const differs = (row: Row) => {
       const score = killScore({
         regimeFlip: number(row, "k_regime_flip"),
@@ -132,13 +132,13 @@ describe.skipIf(!existsSync(RECORDED))("the recorded proposals", () => {
     expect(off(differs)).toEqual(["5ccb55e0c09e77cb", "9bd25f98737ceb17"]);
   });
 
-  it("have the kernel's action", () => {
+  it("have this decision's action", () => {
     expect(
       off((row) => harvestAction(number(row, "R_net"), number(row, "kill_score")) !== row["harvest_action"]),
     ).toEqual([]);
   });
 
-  it("have the kernel's net profit, but for those of production, which count the cost in other ways", () => {
+  it("have this decision's net profit, but for those of production, which count the cost in other ways", () => {
     const differs = (row: Row) => {
       const profit = number(row, "position_unrealized_pnl");
       const rNet = netR(profit, number(row, "risk_unit"), number(row, "cost_est"));

@@ -1,4 +1,4 @@
-/** What every script of the kernel keeps to, checked on its text and by a real Redis. */
+/** What every script keeps to, checked on its text and by a real Redis. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
