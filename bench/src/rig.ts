@@ -1,14 +1,12 @@
 /** Processes of one measurement: a Redis of its own and whatever runs on it, each a real process. */
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import {
   endProcess,
   freePort,
   type GuardedProcess,
-  spawnGuarded,
+  launch,
   startRedisServer,
   type TestRedis,
 } from "@quantum/harness";
@@ -51,32 +49,17 @@ export class Rig {
     return `http://127.0.0.1:${port}`;
   }
 
-  /** Resolves at its first line that says `ready`; what it prints then is read and thrown away. */
+  /** Resolves once it logs `ready`; what it prints then is read and thrown away. */
   async startProgram(name: string, main: string, env: Record<string, string>): Promise<void> {
-    const child = await spawnGuarded(process.execPath, [join(ROOT, main)], {
-      cwd: ROOT,
-      env: { REDIS_URL: this.redis.url, NODE_COMPILE_CACHE: join(ROOT, ".cache/node"), ...env },
+    const { ignoreOutput } = await launch({
+      name,
+      main: join(ROOT, main),
+      env: { REDIS_URL: this.redis.url, ...env },
+      startTimeoutMs: START_TIMEOUT_MS,
+      onSpawn: (child) => this.#children.set(name, child),
     });
-    this.#children.set(name, child);
-    const lines: string[] = [];
-    const fail = (what: string) => new Error(`${name} ${what}:\n${lines.join("\n")}`);
-    const ready = Promise.withResolvers<void>();
-    const reader = createInterface({ input: child.stdout });
-    reader.on("line", (line) => {
-      lines.push(line);
-      if (line.includes('"ready') || line.startsWith("ready")) ready.resolve();
-    });
-    child.stderr.on("data", (data: Buffer) => lines.push(data.toString()));
-    void once(child, "close").then(() => ready.reject(fail("ended before it was ready")));
-    const timer = setTimeout(() => ready.reject(fail("was not ready in time")), START_TIMEOUT_MS);
-    try {
-      await ready.promise;
-    } finally {
-      clearTimeout(timer);
-      reader.close();
-      // Parsing lines would cost this process what belongs to the generator.
-      child.stdout.resume();
-    }
+    // What it logs from now on would cost this process what belongs to the generator.
+    ignoreOutput();
   }
 
   async stopProgram(name: string): Promise<void> {

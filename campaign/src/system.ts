@@ -26,8 +26,6 @@ import {
   serviceOf,
 } from "@quantum/topology";
 
-const ROOT = join(import.meta.dirname, "../..");
-const COMPILE_CACHE = join(ROOT, ".cache/node");
 /** As a URL: NODE_OPTIONS is split at the blanks of a path. */
 const CLOCK = pathToFileURL(join(import.meta.dirname, "clock.preload.ts")).href;
 /** As a supervisor that restarts what has died. */
@@ -187,7 +185,6 @@ async function createMember(
     [service.portVariable]: "0",
     // Fixed, so that a restart resumes what its predecessor had been given.
     INSTANCE: `${name}@chaos`,
-    NODE_COMPILE_CACHE: COMPILE_CACHE,
     NODE_OPTIONS: `--import ${CLOCK}`,
     CHAOS_CLOCK_FILE: clockFile,
   };

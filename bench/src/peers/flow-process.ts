@@ -20,7 +20,7 @@ const worker = new Worker<FlowData>(role, role === FLOW_PARENT ? judge : issue, 
 });
 worker.on("error", onError);
 await worker.waitUntilReady();
-console.log("ready");
+console.log(JSON.stringify({ msg: "ready" }));
 
 async function issue({ data }: Job<FlowData>): Promise<unknown> {
   const waitMs = (data.answerAtMs ?? 0) - monotonicMs();

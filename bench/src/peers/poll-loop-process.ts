@@ -24,7 +24,7 @@ const onError = () => undefined;
 const redis = connectForCommands({ url, name: "poll-loop", onError });
 const reads = connectForBlocking({ url, name: "poll-loop:reads", onError });
 
-console.log("ready");
+console.log(JSON.stringify({ msg: "ready" }));
 for (let cursor = "$"; ;) {
   const reply = await reads.xread("COUNT", 1, "BLOCK", 0, "STREAMS", POLL_STREAMS.work, cursor);
   const entry = reply?.[0]?.[1][0];

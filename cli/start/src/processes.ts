@@ -1,21 +1,16 @@
 /** The services as child processes: started on their fixed ports where free, heard, and ended with this process. */
 import { EventEmitter } from "node:events";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { endProcess, type GuardedProcess, isFree, type LogRecord, spawnGuarded } from "@quantum/harness";
+import { endProcess, type GuardedProcess, isFree, launch, type LogRecord } from "@quantum/harness";
 import { type Environment, type Row, type ServiceName, serviceOf } from "@quantum/topology";
 
 const ROOT = join(import.meta.dirname, "../../..");
-/** Compiled code of earlier starts: halves the time that a service needs to be ready. */
-const COMPILE_CACHE = join(ROOT, ".cache/node");
 /** Several processes start at once, perhaps on one core. */
 const START_TIMEOUT_MS = 60_000;
 /** Services stop within their own deadline; this is for one that hangs. */
 const STOP_TIMEOUT_MS = 5_000;
 /** One that ends again has a reason that a further start does not take away. */
 const RESTARTS_MAX = 1;
-/** What an error shows of the service's output. */
-const SHOWN_LINES = 10;
 
 export interface ProcessEvents {
   record: [ServiceName, LogRecord];
@@ -82,45 +77,29 @@ export class Processes extends EventEmitter<ProcessEvents> {
     const member: Member = { environment, child: undefined, restarts };
     this.#members.set(name, member);
     if (this.#isStopped(name)) throw new Error(`${name} was stopped before it was started`);
-    const child = await spawnGuarded(process.execPath, [join(ROOT, "services", name, "src/main.ts")], {
-      cwd: ROOT,
-      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
-      ending: "channel",
-    });
-    member.child = child;
-    const lines: string[] = [];
-    const ready = Promise.withResolvers<string>();
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on("line", (line) => {
-        lines.push(line);
-        if (lines.length > SHOWN_LINES) lines.shift();
-        const record = parseRecord(line);
+    let url: string | undefined;
+    const launched = await launch({
+      name,
+      main: join(ROOT, "services", name, "src/main.ts"),
+      env: { PATH: process.env["PATH"] ?? "", ...environment },
+      startTimeoutMs: START_TIMEOUT_MS,
+      onSpawn: (child) => {
+        member.child = child;
+        child.once("close", (code, signal) => {
+          if (url !== undefined) this.#onEnd(name, member, url, String(code ?? signal));
+        });
+        // It was stopped while its process was made.
+        if (this.#isStopped(name)) void endProcess(child, "SIGKILL");
+      },
+      onLine: (line, record) => {
         if (record === undefined) this.emit("text", name, line);
         else this.emit("record", name, record);
-        if (record?.msg.startsWith("ready") && typeof record["url"] === "string")
-          ready.resolve(record["url"]);
-      });
-    }
-    let url: string | undefined;
-    const problem = (what: string) => `${name} ${what}; its last lines:\n${lines.join("\n")}`;
-    child.once("close", (code, signal) => {
-      if (url !== undefined) this.#onEnd(name, member, url, String(code ?? signal));
-      ready.reject(new Error(problem(`ended with ${code ?? signal}`)));
+      },
     });
-    const timer = setTimeout(
-      () => ready.reject(new Error(problem(`was not ready within ${START_TIMEOUT_MS / 1000} s`))),
-      START_TIMEOUT_MS,
-    );
-    try {
-      if (this.#isStopped(name)) throw new Error(`${name} was stopped before it was ready`);
-      url = await ready.promise;
-      return url;
-    } catch (error) {
-      await endProcess(child, "SIGKILL");
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
+    url = launched.url;
+    if (url !== undefined) return url;
+    await endProcess(launched.child, "SIGKILL");
+    throw launched.error("has a ready record without a url");
   }
 
   /** A ready service has ended. The port is the one it had: it is part of the name under which it reads. */
@@ -141,15 +120,5 @@ export class Processes extends EventEmitter<ProcessEvents> {
           this.emit("lost", name, `${name} ended with ${how}`, (error as Error).message);
       },
     );
-  }
-}
-
-function parseRecord(line: string): LogRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value !== "object" || value === null || !("msg" in value)) return undefined;
-    return typeof value.msg === "string" ? (value as LogRecord) : undefined;
-  } catch {
-    return undefined;
   }
 }

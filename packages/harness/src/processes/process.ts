@@ -1,26 +1,13 @@
 /** One of our services as a separate process, as production runs it. */
-import { once } from "node:events";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { endProcess, spawnGuarded, type GuardedProcess } from "./child-process.ts";
+import { endProcess, type GuardedProcess } from "./child-process.ts";
+import { launch, type LogRecord } from "./launch.ts";
 import { patienceMs } from "./patience.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../../..");
-const COMPILE_CACHE = join(REPOSITORY, ".cache/node");
 const START_TIMEOUT_MS = 15_000;
 /** A graceful stop finishes what is under way; one that takes longer is a defect. */
 const STOP_TIMEOUT_MS = 10_000;
-/** What an error shows of the service's output. */
-const SHOWN_LINES = 20;
-
-/** A line of the service's log: pino's JSON. */
-export interface LogRecord {
-  level: number;
-  /** Epoch milliseconds. */
-  time: number;
-  msg: string;
-  [field: string]: unknown;
-}
 
 export interface ServiceExit {
   code: number | null;
@@ -62,22 +49,19 @@ export async function startProgram(
   main: string,
   env: Record<string, string>,
 ): Promise<ServiceProcess> {
-  // Compiled once for all tests: a start costs half as much.
-  const environment = { NODE_COMPILE_CACHE: COMPILE_CACHE, ...env };
-  const child = await spawnGuarded(process.execPath, [main], {
-    cwd: REPOSITORY,
-    env: environment,
-    ending: "channel",
+  const output = new Output();
+  const { child, url, error } = await launch({
+    name,
+    main,
+    env,
+    startTimeoutMs: patienceMs(START_TIMEOUT_MS),
+    onSpawn: (spawned) => output.follow(spawned),
+    onLine: (_line, record) => record && output.take(record),
   });
-  const output = new Output(name, child);
-  try {
-    const ready = await output.waitFor((record) => record.msg.startsWith("ready"), START_TIMEOUT_MS);
-    if (typeof ready["url"] !== "string") throw new Error(`${name}'s ready record has no url`);
-    return service(name, child, output, ready["url"]);
-  } catch (error) {
-    await endProcess(child, "SIGKILL");
-    throw error;
-  }
+  output.error = error;
+  if (url !== undefined) return service(name, child, output, url);
+  await endProcess(child, "SIGKILL");
+  throw error("has a ready record without a url");
 }
 
 function service(name: string, child: GuardedProcess, output: Output, url: string): ServiceProcess {
@@ -109,20 +93,21 @@ function service(name: string, child: GuardedProcess, output: Output, url: strin
   };
 }
 
-/** What a service has printed, and who waits for which record. */
+/** What a service has logged, and who waits for which record. */
 class Output {
   readonly records: LogRecord[] = [];
-  readonly exited: Promise<ServiceExit>;
-  readonly #name: string;
-  readonly #lines: string[] = [];
+  readonly #exited = Promise.withResolvers<ServiceExit>();
+  readonly exited = this.#exited.promise;
   readonly #listeners = new Set<(record: LogRecord) => void>();
+  error = (what: string) => new Error(what);
 
-  constructor(name: string, child: GuardedProcess) {
-    this.#name = name;
-    this.exited = once(child, "close").then(([code, signal]) => ({ code, signal }));
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on("line", (line) => this.#take(line));
-    }
+  follow(child: GuardedProcess): void {
+    child.once("close", (code, signal) => this.#exited.resolve({ code, signal }));
+  }
+
+  take(record: LogRecord): void {
+    this.records.push(record);
+    for (const listener of this.#listeners) listener(record);
   }
 
   async waitFor(predicate: (record: LogRecord) => boolean, givenMs: number): Promise<LogRecord> {
@@ -145,28 +130,5 @@ class Output {
       clearTimeout(timer);
       this.#listeners.delete(listener);
     }
-  }
-
-  error(what: string): Error {
-    return new Error(`${this.#name} ${what}; its last lines:\n${this.#lines.slice(-SHOWN_LINES).join("\n")}`);
-  }
-
-  #take(line: string): void {
-    this.#lines.push(line);
-    const record = parseRecord(line);
-    if (record === undefined) return;
-    this.records.push(record);
-    for (const listener of this.#listeners) listener(record);
-  }
-}
-
-/** Undefined for a line that is not a log record, such as a stack trace of the runtime. */
-function parseRecord(line: string): LogRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value !== "object" || value === null || !("msg" in value)) return undefined;
-    return typeof value.msg === "string" ? (value as LogRecord) : undefined;
-  } catch {
-    return undefined;
   }
 }
