@@ -14,7 +14,7 @@ export interface ThrownFault extends Hit {
 }
 
 /** A pipeline that needs longer than this has not recovered; what is still stuck then is shown. */
-export const RECOVERY_BOUND_MS = 60_000;
+const RECOVERY_BOUND_MS = 60_000;
 /** Between recovery and the next fault: plans that no fault touches. */
 const CALM_MS = { low: 100, high: 1_000 } as const;
 const LOOK_MS = 20;

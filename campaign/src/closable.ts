@@ -7,7 +7,7 @@ import type { ThrownFault } from "./campaign.ts";
 import type { Proposed } from "./proposer.ts";
 
 /** A position that nobody can close costs money by the second. */
-export const CLOSABLE_BOUND_MS = 60_000;
+const CLOSABLE_BOUND_MS = 60_000;
 /** A close takes this long without any trouble; what takes longer is summed up. */
 const PROMPT_MS = 1_000;
 /** There was nothing to close. */

@@ -12,7 +12,7 @@ const PATIENCE_MS = 10_000;
 const ENDLESS = 1_000;
 
 /** Long enough for a machine that is busy with other tests, short enough to wait for in vain once. */
-export const WAIT_MS = 2_500;
+const WAIT_MS = 2_500;
 
 export interface Answer {
   code: number;

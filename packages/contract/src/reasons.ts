@@ -95,7 +95,7 @@ export function waitReasons(issuers: readonly string[]): string[] {
 }
 
 /** `missing_both` when both of two lack, else `missing_` and the issuers in list order, joined by `_`. */
-export function missingReason(lacking: readonly string[], required: number): string {
+function missingReason(lacking: readonly string[], required: number): string {
   return required === 2 && lacking.length === 2 ? "missing_both" : `missing_${lacking.join("_")}`;
 }
 

@@ -14,7 +14,7 @@ export {
   ERROR_CODES,
   type ErrorClass,
 } from "./error-classes.ts";
-export { PAUSE_SCOPES, type Pause, type PauseScope, Pauses } from "./pauses.ts";
+export { type Pause, type PauseScope, Pauses } from "./pauses.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";
 export { parseVenue, type Venue } from "./venue.ts";

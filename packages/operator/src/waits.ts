@@ -11,7 +11,7 @@ const BLOCK_MS = 5_000;
  * OK is an `apply.execute` entry, or in a dry run its result; BLOCK is a result. Undefined for other entries: plans that
  * were not let wait, and the ends of orders. The permits' TTLs stand in the apply-layer's log only.
  */
-export function waitOf(stream: string, { fields }: Entry, keys: Keys): WaitOutcome | undefined {
+function waitOf(stream: string, { fields }: Entry, keys: Keys): WaitOutcome | undefined {
   const waitMs = fields["wait_ms"];
   if (waitMs === undefined) return undefined;
   const waited = { planId: fields["plan_id"] ?? "", symbol: fields["symbol"] ?? "", waitMs: Number(waitMs) };

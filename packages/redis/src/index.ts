@@ -1,6 +1,5 @@
 export { RedisClock, redisNow } from "./clock.ts";
 export {
-  COMMAND_DEADLINE_MS,
   connectForBlocking,
   connectForCommands,
   type ConnectOptions,

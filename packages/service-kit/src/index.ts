@@ -3,7 +3,6 @@ export {
   commonVariables,
   ConfigError,
   type ConfigSource,
-  describeConfig,
   flag,
   integer,
   list,

@@ -9,7 +9,7 @@ import { ACK, addedAtMs, type Disposition, type Entry } from "@quantum/streams";
 const SYMBOL = /^[A-Z0-9_]{2,32}$/;
 
 /** A stream entry as a proposal, or why it goes to the dead-letter stream. */
-export function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
+function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
   const symbol = entry.fields["symbol"] ?? "";
   if (!SYMBOL.test(symbol))
     return { dead: `symbol is ${JSON.stringify(symbol)}, must be an upper-case symbol` };

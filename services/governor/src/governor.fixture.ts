@@ -10,8 +10,7 @@ import type { Rules } from "./decide.ts";
 import { Governor, type GovernorEvents, type GovernorOptions } from "./handler.ts";
 
 export const SYMBOL = "BTCUSDT";
-export const CLOSE =
-  '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side": "close", "pct": 75.0}]';
+const CLOSE = '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side": "close", "pct": 75.0}]';
 export const UPDATE_SL = '[{"step": "UPDATE_SL", "type": "stop_loss_order", "price": 101.5}]';
 export const keys = createKeys();
 export const reservations = keys.reservations("governor", SYMBOL);

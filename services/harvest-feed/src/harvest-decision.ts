@@ -18,7 +18,7 @@ const WEIGHTS: KillTerms = { regimeFlip: 1, sigmaSpike: 0.5, tsDrop: 0.5, agePen
 /** The score from which on the whole position should go. */
 export const KILL_CLOSE = 0.6;
 /** Net profit, in units of risk, from which on a part of the position is harvested; the largest first. */
-export const TRANCHES = [
+const TRANCHES = [
   { fromR: 6, action: "PARTIAL_75" },
   { fromR: 4, action: "PARTIAL_50" },
   { fromR: 2, action: "PARTIAL_25" },

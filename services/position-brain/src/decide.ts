@@ -112,7 +112,7 @@ export function permitOf({ safeQty, exchangeAmt, ledgerAmt }: Allowed): Readonly
   };
 }
 
-export function deny(reason: P33Reason, context: Denied["context"]): Denied {
+function deny(reason: P33Reason, context: Denied["context"]): Denied {
   return { verdict: "deny", reason, context };
 }
 
