@@ -143,6 +143,30 @@ describe("names", () => {
   });
 });
 
+describe("README.md", () => {
+  it("names every folder of the first two levels where code is, and no other", () => {
+    const TWO_LEVELS = ["cli", "ops", "packages", "services"];
+    const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+      cwd: ROOT,
+      encoding: "utf8",
+    }).split("\n");
+    const folders = tracked.flatMap((file) => {
+      const [first = "", second = "", ...deeper] = file.split("/");
+      if (second === "" || first.startsWith(".")) return [];
+      return [first, ...(TWO_LEVELS.includes(first) && deeper.length > 0 ? [`${first}/${second}`] : [])];
+    });
+    let first = "";
+    const named = [...textOf("README.md").matchAll(/^( {2})?([\w-]+)\/ {2,}\S|^([\w-]+)\/$/gm)].map(
+      ([, indent, described, bare]) => {
+        const name = described ?? bare ?? "";
+        if (indent === undefined) first = name;
+        return indent === undefined ? name : `${first}/${name}`;
+      },
+    );
+    expect(named.toSorted()).toEqual([...new Set(folders)].toSorted());
+  });
+});
+
 describe("decisions", () => {
   const decisions = product.filter((file) => basename(file) === "decide.ts");
 

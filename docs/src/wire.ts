@@ -6,7 +6,8 @@ import { SERVICES } from "@quantum/topology";
 import type { z } from "zod";
 import { code, table } from "./markdown.ts";
 import { FIELDS, PROPOSAL_FIELDS, type StreamName } from "./wire-fields.ts";
-import { KEY_NOTES, RECORDS, VALUES } from "./wire-keys.ts";
+import { KEY_NOTES } from "./wire-keys.ts";
+import { RECORDS, VALUES } from "./wire-records.ts";
 
 const keys = createKeys();
 

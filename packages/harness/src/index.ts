@@ -28,6 +28,7 @@ export { collectEvidence, collectWhatIsLeft, readSymbols, stopStrategy } from ".
 export type { Claim, Evidence, Halt, Sources, VenueOrder, VenueTrade } from "./verifier/evidence.ts";
 export { evidenceOf } from "./verifier/flawless-evidence.ts";
 export type { MutableEvidence, PlanOutline } from "./verifier/flawless-evidence.ts";
+export type { Finding } from "./verifier/finding.ts";
 export { History } from "./verifier/history.ts";
 export type {
   ExecuteRecord,
@@ -38,6 +39,6 @@ export type {
   StreamName,
 } from "./verifier/history.ts";
 export { checkInvariants, INVARIANTS, UNCHECKED } from "./verifier/invariants.ts";
-export type { Finding, Findings, InvariantName } from "./verifier/invariants.ts";
+export type { Findings, InvariantName } from "./verifier/invariants.ts";
 export { drain, STUCK_MS, waitForEnd } from "./verifier/quiescence.ts";
 export { StreamTail } from "./verifier/stream-tail.ts";

@@ -1,0 +1,53 @@
+/** The hashes whose fields the document tables, and examples of the values that are JSON. */
+import { type HashRecord, ledgerRecord, orderRecord, planRecord, snapshotRecord } from "@quantum/contract";
+
+/** In the order of a plan's life. */
+export const RECORDS: readonly { title: string; about: string; record: HashRecord }[] = [
+  {
+    title: "The plan's record",
+    about:
+      "`quantum:apply:plan:{plan_id}` describes the newest attempt; opening an attempt resets it. A field exists once its event has happened.",
+    record: planRecord,
+  },
+  {
+    title: "The order's claim",
+    about:
+      "`quantum:order:{plan_id}` is written before the order is sent. An order that was refused before it was claimed has the first five fields, `reason` and `settled_at_ms`.",
+    record: orderRecord,
+  },
+  {
+    title: "P3.3's snapshot",
+    about:
+      "`quantum:position:snapshot:{SYM}` is the exchange's position. Snapshot and ledger are written together. The Python P3.3 writes the fields that are not *ours*, and leaves the others in place.",
+    record: snapshotRecord,
+  },
+  {
+    title: "P3.3's ledger",
+    about:
+      "`quantum:position:ledger:{SYM}` is our own position, computed from the account's trades. The Python P3.3 writes the fields that are not *ours*.",
+    record: ledgerRecord,
+  },
+];
+
+export const VALUES: readonly { title: string; about: string; example: string }[] = [
+  {
+    title: "The governor's permit",
+    about:
+      "Only JSON `true` in `granted` counts as a grant. A positive `computed_qty` caps the order; 0 or absent means no cap. `attempt` is *ours*: a permit without it (Python's) is accepted, one of another attempt counts as missing.",
+    example:
+      '{"granted": true, "symbol": "BTCUSDT", "decision": "EXECUTE", "computed_qty": 0.0015, "computed_notional": 157.5, "consumed": false, "created_at": 1769301008.977, "attempt": "1769301008975-0"}',
+  },
+  {
+    title: "P3.3's permit",
+    about:
+      "Only JSON `true` in `allow` counts as a grant. Readers accept `safe_close_qty` or `safe_qty`; the side of the order follows from the sign of `exchange_position_amt`, without which the permit is malformed.",
+    example:
+      '{"allow": true, "symbol": "BTCUSDT", "safe_close_qty": 0.008, "safe_qty": 0.008, "exchange_position_amt": 0.011, "ledger_amt": 0.011, "reason": "sanity_checks_passed", "created_at": 1769297714.196, "attempt": "1769297714190-0"}',
+  },
+  {
+    title: "P3.3's denial",
+    about: "At the same key, because the Python apply-layer reads it there.",
+    example:
+      '{"allow": false, "symbol": "BTCUSDT", "reason": "reconcile_required_qty_mismatch", "context": {"exchange_amt": 0.062, "ledger_amt": 0.002, "diff": 0.06, "tolerance": 0.001}, "created_at": 1769301008.978, "attempt": "1769301008975-0"}',
+  },
+];
