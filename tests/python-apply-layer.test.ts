@@ -197,11 +197,11 @@ describe("dry runs", () => {
     const { totals } = keys.reservations("p33", "ETHUSDT");
     return {
       ...(await governed("ETHUSDT")),
-      promised: (await redis.hget(totals, "reserved:qty")) ?? "0",
+      reserved: (await redis.hget(totals, "reserved:qty")) ?? "0",
       disarms: await redis.exists(keys.disarm),
     };
   }
-  const NOTHING = { open: 0, executions: 0, charged: "0", promised: "0", disarms: 0 };
+  const NOTHING = { open: 0, executions: 0, charged: "0", reserved: "0", disarms: 0 };
 
   it("whose results come a millisecond after their plans use up no limit and disarm nothing", async () => {
     for (const plan of plansFrom(0xd0)) {
@@ -211,7 +211,7 @@ describe("dry runs", () => {
     expect(await whatIsLeft()).toEqual(NOTHING);
   });
 
-  it("whose results come after the answers release what was promised, and disarm nothing", async () => {
+  it("whose results come after the answers release what was reserved, and disarm nothing", async () => {
     const plans = plansFrom(0xe0);
     for (const plan of plans) await publishPlan(plan, "ETHUSDT");
     const answers = plans.flatMap((plan) => [keys.permit("governor", plan), keys.block("governor", plan)]);

@@ -15,7 +15,7 @@ const READ_COUNT = 256;
 const GATHERED = 64;
 /** Reads come in batches, looks at the backlog ten times a second: neither is a plan's own. */
 const NOT_A_PLANS_OWN = /^(xread|xreadgroup|xinfo|xpending|ping|info|hello|client|monitor|auth|select)$/i;
-/** Sums of promises would run into the position's limits: results come after all permits here. */
+/** Sums of reservations would run into the position's limits: results come after all permits here. */
 const ANY_MAX = `"max":"${Number.MAX_SAFE_INTEGER}"`;
 
 /** What differs from plan to plan. Ids of two streams may be the same, so each stands in the commands as itself. */

@@ -19,14 +19,14 @@ local version, amount = ARGV[1], ARGV[2]
 
 local now = int(now_ms())
 local doubts = tostring(redis.call('SCARD', unknown))
-local promised, releases = unpack(redis.call('HMGET', totals, 'reserved:' .. amount, 'releases'))
-promised, releases = promised or '0', releases or '0'
+local reserved, releases = unpack(redis.call('HMGET', totals, 'reserved:' .. amount, 'releases'))
+reserved, releases = reserved or '0', releases or '0'
 local there = redis.call('HGET', ledger, 'version')
 if there == version and redis.call('HGET', snapshot, 'version') == version then
-  return { 'KNOWN', now, doubts, promised, releases }
+  return { 'KNOWN', now, doubts, reserved, releases }
 end
 
 local fields = redis.call('HGETALL', snapshot)
 local length = tostring(#fields)
 for _, text in ipairs(redis.call('HGETALL', ledger)) do fields[#fields + 1] = text end
-return { 'STATE', now, doubts, promised, releases, there or '', length, unpack(fields) }
+return { 'STATE', now, doubts, reserved, releases, there or '', length, unpack(fields) }

@@ -1,9 +1,9 @@
--- Makes the sums of one issuer and symbol again from what they sum, where they disagree: what is reserved from the open
--- reservations, what was charged today from the charges. A total that lost its reservation would be promised for ever,
--- and one that was lost or written by somebody else would allow what the day has used. Everything is read, compared and
+-- Rebuilds the sums of one issuer and symbol where they do not match their parts: reserved amounts from the open
+-- reservations, today's charges from the charges. A total whose reservation was lost would stay reserved forever,
+-- and a total that was lost or written by another program would allow what the day has already used. Everything is read, compared and
 -- rewritten in one step, so nothing that is reserved meanwhile is missed.
--- Times of the future, when Redis's clock was ahead, become now, once, and age from there: else a promise would stay, or an
--- execution count, for as long as that future is away.
+-- Future timestamps, written while Redis's clock was ahead, become now, once, and age from there. Otherwise a reservation
+-- would stay, or an execution count, until that time.
 --
 -- KEYS
 --   open         reservations of this issuer and symbol, see permits/reservations.lua
@@ -12,17 +12,17 @@
 --   executions   ditto
 --   charges      ditto
 -- ARGV
---   reserve_ms   when a reservation runs out that is made now
+--   reserve_ms   when a reservation made now expires
 --   counts       1 if the issuer's limits count executions, else 0
 -- REPLY
 --   BALANCED     nothing was changed
---   CORRECTED    what disagreed, in words
+--   CORRECTED    what did not match, in words
 --@include shared/now.lua
 --@include shared/record.lua
 --@include permits/reservations.lua
 local open, expiry, totals, executions, charges = unpack(KEYS)
 local reserve_ms, counts = tonumber(ARGV[1]), ARGV[2] == '1'
--- More are read only where something is wrong: this is done every few seconds.
+-- More keys are read only if something is wrong, because this runs every few seconds.
 local COUNTED_MAX = 5000
 
 -- A key of the wrong type fails here, before anything is written.

@@ -7,8 +7,8 @@
 --
 -- KEYS
 --   plan         HASH, the plan's record
---   permit       where this issuer's yes goes
---   denial       where its no goes (may be the same key)
+--   permit       key of this issuer's permit
+--   denial       key of its denial (may be the same key)
 --   spent        STRING
 --   kill_switch  STRING
 --   disarm       STRING
@@ -42,9 +42,9 @@
 -- REPLY
 --   GRANTED      the permit is there
 --   DENIED       reason by_orders: the denial is there; by_orders is 1 if the orders of the window use up the limit without
---                any open reservation, else 0. A promise may come to nothing, so it denies and proves no burst
---   UNBALANCED   sums or counts are not what the scripts left: permits/balance makes them again; nothing was changed
---   CONFLICT     reserved amount: others have promised too much for this quantity; nothing was changed
+--                any open reservation, else 0. A reservation may not lead to an order, so it denies but proves no burst
+--   UNBALANCED   sums or counts are not what the scripts left: permits/balance rebuilds them; nothing was changed
+--   CONFLICT     reserved amount: other reservations leave too little for this quantity; nothing was changed
 --   REPLAYED     this attempt has its answer; the entry is acknowledged
 --   ENDED        the plan ended, waits in another attempt, or has no record and is old; the entry is acknowledged
 --@include shared/now.lua
@@ -64,7 +64,7 @@ local now = now_ms()
 expect_stream(permits)
 expect_stream(plans)
 local overdue = run_out(expiry, now)
--- An order whose outcome nobody knows may be any of these attempts': while there is one, none of them is gone.
+-- While an order is unsettled, it may belong to any of these attempts, so none of them expires.
 local gone = #overdue > 0 and redis.call('ZCARD', unsettled) > 0 and {} or overdue
 
 local function acknowledge(...)
@@ -141,7 +141,7 @@ for _, old in ipairs(gone) do remove(open, expiry, executions, old) end
 if gone ~= overdue then
   for _, old in ipairs(overdue) do redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), old) end
 end
--- The promise before the permit: should the script fail in between, there is no permit that nobody reserved for.
+-- The reservation before the permit: if the script fails in between, no permit exists without a reservation.
 if verdict == 'granted' and amounts ~= '' then
   if redis.call('HSETNX', open, reservation, amounts) == 0 then
     -- An earlier attempt of a plan without a record stands under the same name.
@@ -161,7 +161,7 @@ else
     or '{"reason": ' .. quoted(reason) .. ', "timestamp": ' .. created_at .. ', "symbol": ' .. quoted(symbol) .. ', "context": ' .. context_json
   redis.call('SET', denial, body .. tail, 'EX', denial_sec)
 end
--- How many issuers have answered: whoever waits for all of them need not look before the last.
+-- How many issuers have answered: a process that waits for all of them need not check before the last.
 local answers = ''
 if state then
   answers = int((tonumber(answered or '0') or 0) + 1)

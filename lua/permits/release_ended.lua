@@ -1,6 +1,6 @@
--- Ends a reservation whose plan has ended without a result that told this issuer so: the plan is no longer known, waits in
--- another attempt, or has its outcome and the result entry was lost. A promise ends with what it was made for. One that may
--- still become an order, or is one that is not settled, is kept. Safe to run twice.
+-- Ends a reservation whose plan has ended although this issuer received no result: the plan is no longer known, waits in
+-- another attempt, or has its outcome and the result entry was lost. A reservation ends with its plan. It is kept while
+-- its order may still be sent or is not settled. Safe to run twice.
 --
 -- KEYS
 --   plan         HASH, the plan's record
@@ -15,8 +15,8 @@
 --   plan_id      16 hex digits
 --   attempt      whose reservation
 --   charges      1 if the issuer's limits are charged with what was executed, else 0
---   result_ms    how long after the end a result may still be on its way
---   fills_ms     the same, if an order was executed: its fills may show late, and until they do the promise stands for them
+--   result_ms    how long after the end a result may still arrive
+--   fills_ms     the same, if an order was executed: its fills may show late, and the reservation stands for them until they do
 -- REPLY
 --   RELEASED     no order came of it
 --   CHARGED      an order was executed: charged as it was reserved

@@ -1,28 +1,28 @@
--- What an issuer has promised and what was charged, for one symbol. Amounts are whole numbers of 1e-8 of a unit, of any
+-- What an issuer has reserved and charged for one symbol. Amounts are whole numbers of 1e-8 of a unit, of any
 -- size and as text (shared/exact.lua). An open reservation is a plan's attempt whose result has not come; it expires by itself only after
 -- every moment at which an order could still come of it. Totals are kept so that no check walks the reservations.
 -- Attempts of plans without a record are kept by the plan's id, because the results of such plans name no attempt.
 --
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
 --   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
---               computed before such an end may be too high: an order filled, and the position shrank with the promise.
+--               computed before such an end may be too high: an order filled, and the position shrank with the reservation.
 --               seal: a copy of the other fields as JSON, which tells a sum that a script wrote from one that somebody else did
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
 --               attempt, executed ones by `result:` and the result, or `attempt:` and the attempt
 --   charges     HASH executed one → when (ms) and, behind a space, what was charged as JSON; kept as long as `executions`
 --
--- Times of the future, when Redis's clock was ahead, promise and count until the bookkeeping (permits/balance.lua) has
--- written now in their place: every window is open towards the future, so they never make room.
+-- Future timestamps, written while Redis's clock was ahead, count until the bookkeeping (permits/balance.lua) has replaced
+-- them by now. Every window is open towards the future, so they never create free capacity.
 --@include shared/exact.lua
 local DAY_MS, HOUR_MS = 86400000, 3600000
 local EXPIRED_PER_CALL, FORGOTTEN_PER_CALL = 100, 1000
 
 local function utc_day(ms) return math.floor(ms / DAY_MS) end
 
--- What is older counts for no limit any more.
+-- Older ones no longer count for any limit.
 local function horizon(now) return math.min(now - HOUR_MS, now - now % DAY_MS) end
 
--- Whether a member of executions stands for an order, and not for a promise that may come to nothing.
+-- Whether a member of executions stands for an order, not for a reservation that may not lead to one.
 local function is_order(member) return member:find('^result:') ~= nil or member:find('^attempt:') ~= nil end
 
 local function orders_since(executions, from)
@@ -85,7 +85,7 @@ local function write_sums(totals, sums)
   redis.call('HSET', totals, unpack(sums.writes))
 end
 
--- An open reservation is no promise and no execution any more. Its sums are released first, in memory, so that one which
+-- Ends an open reservation: it no longer reserves, nor counts as an execution. Its sums are released first, in memory, so that one which
 -- cannot be read fails before anything is written. Returns its amounts, nil if there is none.
 local function release(sums, open, attempt)
   local text = redis.call('HGET', open, attempt)

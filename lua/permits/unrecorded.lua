@@ -18,7 +18,7 @@ local function unrecorded_status(spent, permit, denial, plans, group, attempt, e
   -- Who published it has long given up (a group that starts at 0 is given the whole history).
   if published_ms < oldest_ms then return 'ENDED' end
   -- A plan of ours whose record is gone can be consumed no more, and one whose entry is gone is known to nobody: a permit
-  -- would only promise what nobody comes for.
+  -- would only reserve what no one will use.
   local entry = redis.call('XRANGE', plans, attempt, attempt)[1]
   if not entry then return 'ENDED' end
   for i = 1, #entry[2], 2 do

@@ -130,7 +130,7 @@ describe(`damaged input (seed ${SEED})`, () => {
     for (const batch of batchesOf(build(plan))) {
       const fed = await fuzzRig.feed(keys.streams.plan, batch.map(fieldsFrom));
       const parsed = new Map(fed.map(({ id, fields }) => [id, planEntry.safeParse(fields)]));
-      // P3.3 answers a plan whose quantity is promised to others at the plan's own deadline.
+      // P3.3 answers a plan whose quantity is reserved to others at the plan's own deadline.
       const farMs = Date.now() + ANSWERED_MS;
       const far = fed.map(({ id }) => id).filter((id) => (parsed.get(id)?.data?.deadline_ms ?? 0) > farMs);
       fuzzRig.patient(far);

@@ -1,4 +1,4 @@
-/** Bugs of what is counted: limits, promises, ledgers. */
+/** Bugs of what is counted: limits, reservations, ledgers. */
 import type { Mutant } from "./mutant.ts";
 
 const BRAIN = "services/position-brain/src";
@@ -64,7 +64,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     test: "packages/permits/src/settle.test.ts",
   },
   {
-    bug: "P3.3's promise is released before the fills are in the pair",
+    bug: "P3.3's reservation is released before the fills are in the pair",
     edits: [
       {
         file: `${BRAIN}/handler.ts`,
@@ -129,7 +129,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     test: "packages/permits/src/sums.test.ts",
   },
   {
-    bug: "a promise is made for a plan that nobody can consume any more",
+    bug: "a reservation is made for a plan that nobody can consume any more",
     edits: [
       {
         file: "lua/permits/unrecorded.lua",
@@ -140,7 +140,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     test: "packages/permits/src/issue.test.ts",
   },
   {
-    bug: "a promise without a result stays although its plan has ended",
+    bug: "a reservation without a result stays although its plan has ended",
     edits: [
       {
         file: "packages/permits/src/bookkeeping.ts",

@@ -27,7 +27,7 @@ export const CLOCK_MUTANTS: readonly Mutant[] = [
     test: PERMIT_CLOCKS,
   },
   {
-    bug: "a future mark is honoured: a promise of the future stays until then",
+    bug: "a future mark is honoured: a reservation of the future stays until then",
     edits: [
       {
         file: "lua/permits/balance.lua",

@@ -30,7 +30,7 @@ interface Options extends RigOptions, Pick<LatencyRun, "from"> {
 
 export async function latency(bench: Bench, options: Options): Promise<void> {
   const { name, from, appendfsync } = options;
-  // The poll loop has its own: what P3.3 has promised to one must not keep the other waiting.
+  // The poll loop has its own: what P3.3 has reserved for one must not keep the other waiting.
   const all = benchSymbols(2 * SYMBOLS);
   const [symbols, pollSymbols] = [all.slice(0, SYMBOLS), all.slice(SYMBOLS)];
   const rig = await Rig.start({ appendfsync });

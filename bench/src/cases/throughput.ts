@@ -9,7 +9,7 @@ import { Rig, type RigOptions } from "../rig.ts";
 import { benchSymbols, startServices } from "../services.ts";
 
 const SYMBOLS = 64;
-/** A plan at a quarter of a position: three of four that may be promised at once. */
+/** A plan at a quarter of a position: three of four may be reserved at once. */
 export const PER_SYMBOL = 3;
 /** Code that has not run yet is slow, and compiled only then. */
 const WARM_UP = { warmupMs: 0, durationMs: 2_000 };

@@ -28,7 +28,7 @@ export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOpt
     void client.set(keys.permit(issuer, idOf(index)), permit, "EX", PERMIT_TTL_SEC);
   };
   const underWay = new Map<string, string>();
-  // Its result ends what P3.3 has promised for the plan.
+  // Its result ends what P3.3 has reserved for the plan.
   const end = (id: string, ok: boolean) => {
     const symbol = underWay.get(id);
     underWay.delete(id);

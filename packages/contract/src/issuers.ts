@@ -15,7 +15,7 @@ export function ttlLabel(issuer: string): string {
 
 /**
  * The longest time from the spending of permits to the claim of their order (`APPLY_EXECUTE_TTL_MS`): an issuer keeps
- * its promise for the permit's life, this and a margin.
+ * its reservation for the permit's TTL, this and a margin.
  */
 export const EXECUTE_TTL_MAX_MS = 30_000;
 

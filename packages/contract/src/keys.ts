@@ -39,7 +39,7 @@ export function createKeys(prefix = "") {
     /** STRING: what an issuer knows of a plan that ended; see lua/permits/settle_reservation.lua. */
     booked: (issuer: string, planId: string) => key(`${issuer}:booked:${planId}`),
 
-    /** What an issuer has promised for a symbol and what was charged; see lua/permits/reservations.lua. */
+    /** What an issuer has reserved and charged for a symbol; see lua/permits/reservations.lua. */
     reservations: (issuer: string, symbol: string) => ({
       open: key(`${issuer}:reserved:${symbol}`),
       expiry: key(`${issuer}:reserved_expiry:${symbol}`),

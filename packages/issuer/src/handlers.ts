@@ -3,7 +3,7 @@
  * reservation, by a script that acknowledges the result.
  *
  * Entries run at the same time: what must not be torn apart is decided in the issuing script. It refuses a quantity that
- * others have been promised since the decision, and one decided before a promise ended; then the policy decides again.
+ * others have reserved since the decision, and one decided before a reservation ended; then the policy decides again.
  */
 import { EventEmitter } from "node:events";
 import {
@@ -24,7 +24,7 @@ const WAIT_BUDGET_MS = 1_200;
 /** An answer is on its way this long before the plan's deadline. */
 const ANSWER_MARGIN_MS = 150;
 const SIMULATED_DENIAL = deny("simulated_denial");
-/** Others were promised the quantity until there was no time left. */
+/** Other plans' reservations covered the quantity until no time was left. */
 const PROMISED_TO_OTHERS = deny("quantity_promised");
 
 export interface IssuerEvents {
@@ -66,7 +66,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
       return ACK;
     }
 
-    /** @returns false if the permit would promise what others were promised */
+    /** @returns false if the permit would reserve what others have reserved */
     const answer = async (decision: Decision): Promise<boolean> => {
       const { plan_id: planId, symbol } = plan;
       const issued = await issuer.issue({ planId, symbol, attempt: entry.id }, decision);

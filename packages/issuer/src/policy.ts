@@ -7,7 +7,7 @@ export type Decision = Answer & { readonly told?: Readonly<Record<string, string
 
 export interface Policy {
   /**
-   * The answer to a plan that asks for a permit. Asked again where others have been promised what it grants.
+   * The answer to a plan that asks for a permit. Asked again if others have meanwhile reserved what it grants.
    * If it throws, the plan stays pending and comes again.
    */
   decide(plan: PlanEntry, turn: Turn): Decision | Promise<Decision>;

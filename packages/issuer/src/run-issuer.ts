@@ -141,7 +141,7 @@ function running(
         ...consumer,
         stream: keys.streams.result,
         handle: (entry) => handlers.settleResult(entry),
-        // A result that is given up would leave an order that nobody has charged, or a promise that nobody ends.
+        // Giving up on a result would leave an order uncharged, or a reservation open.
         maxDeliveries: Infinity,
       }),
       ...reads.map(

@@ -134,7 +134,7 @@ describe("a plan of which little is known", () => {
     );
   });
 
-  it("is promised to open again only where its order key says that it was not claimed", () => {
+  it("is said to open again only where its order key says that it was not claimed", () => {
     const record = { state: "NOT_PLACED", attempt: opened.id, reason: "disarmed" };
     const refused = { state: "NOT_PLACED", attempt: opened.id };
     const sentenceOf = (parts: Partial<PlanHistory>) => conclude(history(parts), OPENED_MS).sentence;

@@ -14,7 +14,7 @@ const runRelease = bindScript("permits/release_ended");
 export const BOOKKEEPING_EVERY_MS = 10_000;
 /** A plan ends in less, and its result is read in less; what is older is looked at. */
 const RESULT_MS = 10_000;
-/** P3.3 waits for 30 s until an order's fills show, and keeps its promise until then: or it would promise them again. */
+/** P3.3 waits for 30 s until an order's fills show, and keeps the reservation until then: otherwise the quantity would be granted twice. */
 const FILLS_MS = 35_000;
 /** Reservations looked at in one turn and symbol; the rest are for the next one. */
 const LOOKED_AT_MAX = 200;

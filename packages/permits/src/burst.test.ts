@@ -1,4 +1,4 @@
-/** What a denial says of the limit of executions: whether orders used it up, or promises that may come to nothing. */
+/** What a denial says of the limit of executions: whether orders used it up, or reservations that may come to nothing. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { keepBooks } from "./bookkeeping.ts";
@@ -50,7 +50,7 @@ describe("a limit of executions", () => {
   });
 
   it.each([true, false])(
-    "that promises have used up is denied, not by orders; with a record: %s",
+    "that reservations have used up is denied, not by orders; with a record: %s",
     async (record) => {
       await orders(1);
       await grant(planNo(7), undefined, { record });
@@ -81,13 +81,16 @@ describe("a limit of executions", () => {
     expect(await ask(1)).toEqual({ ...DENIED, byOrders: true });
   });
 
-  it.each([true, false])("counts no promise that was lost as an order; with a record: %s", async (record) => {
-    await grant(planNo(7), undefined, { record });
-    await redis.del(reservations.open);
-    expect(await ask(1)).toEqual(DENIED);
-    await keep();
-    expect(await redis.exists(reservations.executions)).toBe(0);
-  });
+  it.each([true, false])(
+    "counts no reservation that was lost as an order; with a record: %s",
+    async (record) => {
+      await grant(planNo(7), undefined, { record });
+      await redis.del(reservations.open);
+      expect(await ask(1)).toEqual(DENIED);
+      await keep();
+      expect(await redis.exists(reservations.executions)).toBe(0);
+    },
+  );
 
   it("says of another denial nothing of orders", async () => {
     await orders(2);
@@ -115,13 +118,13 @@ describe("a limit of executions", () => {
   it("denies by both, and by orders exactly where they alone reach it", async () => {
     const count = fc.integer({ min: 0, max: 4 });
     await fc.assert(
-      fc.asyncProperty(count, count, fc.integer({ min: 0, max: 5 }), async (executed, promised, max) => {
+      fc.asyncProperty(count, count, fc.integer({ min: 0, max: 5 }), async (executed, reserved, max) => {
         await redis.flushall();
         await createGroups();
         await orders(executed);
-        for (let index = 0; index < promised; index++) await grant(planNo(10 + index));
+        for (let index = 0; index < reserved; index++) await grant(planNo(10 + index));
         const answer = await ask(max);
-        const fits = executed + promised < max;
+        const fits = executed + reserved < max;
         const byOrders = executed > 0 && executed >= max;
         expect(answer).toEqual(fits ? { kind: "granted" } : { ...DENIED, ...(byOrders && { byOrders }) });
       }),

@@ -103,7 +103,7 @@ describe("reservations and executions of the future", () => {
     );
   });
 
-  it("stay promised while they wait for the bookkeeping", async () => {
+  it("stay reserved while they wait for the bookkeeping", async () => {
     const { redis, reservations, grant, granted, publish, OTHER_PLAN } = issuer;
     await redis.zadd(reservations.expiry, Date.now() + HOUR_MS, await grant(PLAN, { qty: 8n }));
     const answer = granted({ qty: 3n }, [daily]);

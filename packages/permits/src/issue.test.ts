@@ -155,7 +155,7 @@ describe("issue", () => {
       expect(await pendingEntries(keys.streams.plan)).toBe(0);
     });
 
-    it("that can be consumed no more gets no permit and no promise: its record or the whole keyspace is lost", async () => {
+    it("that can be consumed no more gets no permit and no reservation: its record or the whole keyspace is lost", async () => {
       const swept = (await redis.xadd(keys.streams.plan, "*", "plan_id", PLAN, "attempt_no", "1")) ?? "";
       await deliverAll(keys.streams.plan);
       expect(await issue(granted(), swept)).toEqual({ kind: "ended" });
@@ -263,7 +263,7 @@ describe("issue", () => {
     });
   });
 
-  it("counts what versions before this wrote: promises of numbers, and a total below 0 as 0", async () => {
+  it("counts what versions before this wrote: reservations of numbers, and a total below 0 as 0", async () => {
     const old = await grant(OTHER_PLAN);
     await redis.hset(reservations.open, old, '{"qty":8}');
     await redis.hset(reservations.totals, "reserved:qty", "8");
@@ -277,7 +277,7 @@ describe("issue", () => {
     });
   });
 
-  it("reports a conflict with what others were promised, and changes nothing", async () => {
+  it("reports a conflict with what others were reserved, and changes nothing", async () => {
     await grant(OTHER_PLAN, { qty: 8n });
     const attempt = await publish();
     const before = await keyspace();

@@ -39,7 +39,7 @@ export type Issued =
   | { kind: "granted" }
   /** `byOrders`: the orders of a limit's window use it up, without counting any open reservation. */
   | { kind: "denied"; reason: string; byOrders?: true }
-  /** Others have promised so much (1e-8) that the quantity is not free; nothing was written: decide again. */
+  /** Others have reserved so much (1e-8) that the quantity is not free; nothing was written: decide again. */
   | { kind: "conflict"; reserved: bigint }
   /** Answered before, or the plan ended without us; only acknowledged. */
   | { kind: "replayed" }
@@ -55,7 +55,7 @@ export interface IssuerOptions {
   denialTtlSec: number;
   /**
    * When a reservation without a result runs out, in ms; while the symbol has an unsettled order none does. Must exceed
-   * permit TTL + execute TTL, or a promise could be forgotten while its order can still come.
+   * permit TTL + execute TTL, or a reservation could expire while its order can still come.
    */
   reserveTtlMs: number;
 }
@@ -165,7 +165,7 @@ export function createIssuer(options: IssuerOptions) {
       return status === "SETTLED";
     },
 
-    /** What is promised for the symbol and not settled, in 1e-8. A hint for deciding: `issue` checks it again. */
+    /** What is reserved for the symbol and not settled, in 1e-8. A hint for deciding: `issue` checks it again. */
     async reserved(symbol: string, amount: string): Promise<bigint> {
       return BigInt((await redis.hget(reservations(symbol).totals, `reserved:${amount}`)) ?? 0);
     },

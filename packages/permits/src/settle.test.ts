@@ -115,13 +115,13 @@ describe("settle", () => {
   });
 
   it.each([
-    ["a promise that is no JSON", () => redis.hset(reservations.open, "1-1", "{")],
+    ["a reservation that is not JSON", () => redis.hset(reservations.open, "1-1", "{")],
     ["a sum that is no number", () => redis.hset(reservations.totals, "reserved:qty", "much")],
   ])("leaves the result pending where it finds %s", async (_, damage) => {
     const attempt = await grant(PLAN, { qty: 5n });
     await damage();
-    const promise = (await redis.hexists(reservations.open, "1-1")) === 1 ? "1-1" : attempt;
-    await expect(settle(promise, await publishResult(), executedNow({ qty: 5n }))).rejects.toThrow(
+    const reservation = (await redis.hexists(reservations.open, "1-1")) === 1 ? "1-1" : attempt;
+    await expect(settle(reservation, await publishResult(), executedNow({ qty: 5n }))).rejects.toThrow(
       "settle_reservation.lua",
     );
     expect(await pendingEntries(keys.streams.result)).toBe(1);
@@ -227,7 +227,7 @@ describe("reservations", () => {
     fc.record({ do: fc.constantFrom("execute", "release", "run out"), which: fc.nat() }),
   );
 
-  it("never promise and charge more than the limits, whatever the order of answers, results and expiry", async () => {
+  it("never reserve and charge more than the limits, whatever the order of answers, results and expiry", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         await redis.flushall();
@@ -242,9 +242,9 @@ describe("reservations", () => {
             const planId = index.toString(16).padStart(16, "0");
             const attempt = await publish(planId);
             answers.push((await issue(granted({ qty: BigInt(action.qty) }, limits), attempt, planId)).kind);
-            const promised = open.reduce((sum, { qty }) => sum + qty, 0);
+            const reserved = open.reduce((sum, { qty }) => sum + qty, 0);
             const fits =
-              charged + promised + action.qty <= MAX_QTY && executions + open.length < MAX_EXECUTIONS;
+              charged + reserved + action.qty <= MAX_QTY && executions + open.length < MAX_EXECUTIONS;
             expected.push(fits ? "granted" : "denied");
             if (fits) open.push({ attempt, qty: action.qty });
             continue;

@@ -117,9 +117,9 @@ describe("limits that are used up", () => {
     expect(await keyspace()).toEqual(healed);
   });
 
-  // P3.3 decides by a promised quantity that it has read before.
+  // P3.3 decides by a reserved quantity that it has read before.
   it.each(damages.filter(([what]) => /^(totals deleted|the seal|reserved)/.test(what)))(
-    "promise no quantity twice with %s: the caller decides again",
+    "reserve no quantity twice with %s: the caller decides again",
     async (_, damage) => {
       const releases = (await redis.hget(totals, "releases")) ?? "0";
       await damage();

@@ -115,10 +115,10 @@ export class SymbolAccount {
   /** What a reduce-only order on `side` can still close: the position less what open ones will. */
   reducible(side: Side): Big {
     const closable = Big(side === "SELL" ? this.amount : this.amount.times(-1));
-    const promised = this.openOrders()
+    const committed = this.openOrders()
       .filter((order) => order.reduceOnly && order.side === side)
       .reduce((sum, order) => sum.plus(order.origQty).minus(order.executedQty), Big(0));
-    const left = closable.minus(promised);
+    const left = closable.minus(committed);
     return left.gt(0) ? left : Big(0);
   }
 

@@ -118,7 +118,7 @@ describe("the simulated account", () => {
     );
   });
 
-  it("promises a reduce-only quantity once: what an open order will close cannot be sold again", () => {
+  it("commits a reduce-only quantity once: what an open order will close cannot be sold again", () => {
     const venue = started(false);
     const sell = { symbol: "BTCUSDT", side: "SELL", type: "MARKET", quantity: "0.040", reduceOnly: "true" };
     venue.place(sell, { lateMs: 60_000 });

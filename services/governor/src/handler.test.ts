@@ -184,18 +184,18 @@ describe("the disarm", () => {
     expect(await permitOf(plan)).not.toBeNull();
   });
 
-  it("does not follow promises, which deny and may come to nothing", async () => {
+  it("does not follow reservations, which deny and may come to nothing", async () => {
     const { governor, disarms } = governorWith(burstOf(2));
-    const promised = [await publishPlan(), await publishPlan()];
-    for (const plan of promised) await governor.answerPlan(plan);
+    const reserved = [await publishPlan(), await publishPlan()];
+    for (const plan of reserved) await governor.answerPlan(plan);
     const denied = await publishPlan();
     await governor.answerPlan(denied);
     expect(await blockOf(denied)).toMatchObject({
       reason: "burst_limit_exceeded",
       context: { used: 2, adding: 1, max: 2, orders: 0 },
     });
-    // One of the two becomes an order, and the other is still a promise.
-    const [first, second] = promised as [Entry, Entry];
+    // One of the two becomes an order, and the other is still a reservation.
+    const [first, second] = reserved as [Entry, Entry];
     await governor.settleResult(await publishResult(first, ORDER));
     await governor.answerPlan(await publishPlan());
     expect(disarms).toEqual([]);

@@ -71,7 +71,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   async answered({ plan_id, symbol }: PlanEntry, issued: Issued): Promise<void> {
     if (issued.kind !== "denied") return;
     const about = { symbol, plan_id };
-    // A promise denies, too, but it may come to nothing: a dry run, or a plan that ends BLOCKED.
+    // A reservation denies as well, but may not lead to an order: a dry run, or a plan that ends BLOCKED.
     const isBurst = issued.reason === BURST_DENIAL && issued.byOrders === true;
     if (isBurst && this.#options.disarmOn.burstBreach) await this.#disarm(BURST_BREACH, about);
     if (issued.reason === EVALUATION_ERROR)

@@ -73,7 +73,7 @@ function judge(over: Case = {}, facts: Partial<Facts> = {}): Allowed | Denied {
       pct: 100,
       pair: pairOf(over),
       unknownOrders: 0,
-      promisedUnits: 0n,
+      reservedUnits: 0n,
       releases: "0",
       rules,
       ...facts,
@@ -86,10 +86,10 @@ const reasonOf = (decision: Allowed | Denied) =>
   decision.verdict === "deny" ? decision.reason : `allow ${decision.safeQty}`;
 
 /** What a decision lets close; a denial for its quantity lets close nothing. */
-function allowance(decision: Allowed | Denied): Pick<Allowed, "safeQty" | "promise"> {
+function allowance(decision: Allowed | Denied): Pick<Allowed, "safeQty" | "reservation"> {
   if (decision.verdict === "allow") return decision;
   if (!decision.reason.startsWith("quantity_")) throw new Error(decision.reason);
-  return { safeQty: "0", promise: { units: 0n, maxUnits: 0n } };
+  return { safeQty: "0", reservation: { units: 0n, maxUnits: 0n } };
 }
 
 describe("the safe quantity", () => {
@@ -102,12 +102,12 @@ describe("the safe quantity", () => {
 
   it("leaves out what open orders and other permits may still close", () => {
     expect(reasonOf(judge({ openReduceQty: "0.012" }))).toBe("allow 0.05");
-    expect(reasonOf(judge({ openReduceQty: "0.012" }, { promisedUnits: 2_000_000n }))).toBe("allow 0.03");
-    expect(reasonOf(judge({}, { pct: 25, promisedUnits: 2_000_000n }))).toBe("allow 0.015");
-    expect(reasonOf(judge({}, { promisedUnits: 6_200_000n }))).toBe("quantity_promised");
+    expect(reasonOf(judge({ openReduceQty: "0.012" }, { reservedUnits: 2_000_000n }))).toBe("allow 0.03");
+    expect(reasonOf(judge({}, { pct: 25, reservedUnits: 2_000_000n }))).toBe("allow 0.015");
+    expect(reasonOf(judge({}, { reservedUnits: 6_200_000n }))).toBe("quantity_promised");
     expect(reasonOf(judge({ openReduceQty: "0.1" }))).toBe("quantity_promised");
-    // What is left would be too small an order, but only because of the promise.
-    expect(reasonOf(judge({ markPrice: "20000" }, { promisedUnits: 5_900_000n }))).toBe("quantity_promised");
+    // What is left would be too small an order, but only because of the reservation.
+    expect(reasonOf(judge({ markPrice: "20000" }, { reservedUnits: 5_900_000n }))).toBe("quantity_promised");
   });
 
   it("is refused below the exchange's minimum", () => {
@@ -117,7 +117,7 @@ describe("the safe quantity", () => {
     expect(reasonOf(judge({}, { rules: undefined }))).toBe("quantity_below_minimum");
   });
 
-  it("never exceeds position less open orders less promises, nor the plan's share; sums stay exact", () => {
+  it("never exceeds position less open orders less reservations, nor the plan's share; sums stay exact", () => {
     const steps = fc.integer({ min: 1, max: 2_000_000 });
     fc.assert(
       fc.property(
@@ -126,23 +126,23 @@ describe("the safe quantity", () => {
         fc.nat(2_000_000),
         fc.nat(2_000_000),
         fc.double({ min: 0.01, max: 100, noNaN: true }),
-        (amount, short, open, promised, pct) => {
+        (amount, short, open, reserved, pct) => {
           const amt = Big(amount)
             .div(1000)
             .times(short ? -1 : 1)
             .toFixed();
           const openReduceQty = Big(open).div(1000).toFixed();
-          const decision = judge({ amt, openReduceQty }, { pct, promisedUnits: BigInt(promised) * 100_000n });
-          const { safeQty, promise } = allowance(decision);
+          const decision = judge({ amt, openReduceQty }, { pct, reservedUnits: BigInt(reserved) * 100_000n });
+          const { safeQty, reservation } = allowance(decision);
           const safe = Big(safeQty);
-          const others = safe.eq(0) ? 0 : open + promised;
+          const others = safe.eq(0) ? 0 : open + reserved;
           expect(safe.plus(Big(others).div(1000)).lte(Big(amt).abs())).toBe(true);
           expect(safe.lte(closeQuantity(pct, amt, rules))).toBe(true);
           expect(safe.mod(rules.stepSize).eq(0)).toBe(true);
-          expect(Big(String(promise.units)).eq(safe.times(1e8))).toBe(true);
-          // A denial promises nothing, and others may have promised more than is left now.
-          const all = promise.units === 0n ? 0n : promise.units + BigInt(promised) * 100_000n;
-          expect(all <= promise.maxUnits).toBe(true);
+          expect(Big(String(reservation.units)).eq(safe.times(1e8))).toBe(true);
+          // A denial reserves nothing, and others may have reserved more than is left now.
+          const all = reservation.units === 0n ? 0n : reservation.units + BigInt(reserved) * 100_000n;
+          expect(all <= reservation.maxUnits).toBe(true);
         },
       ),
     );
@@ -153,7 +153,7 @@ describe("the safe quantity", () => {
     const decision = judge({ amt: "123456789012345678901", markPrice: "0.00005" }, { rules: wide });
     expect(decision).toMatchObject({
       safeQty: "123456789012345678901",
-      promise: { units: 12345678901234567890100000000n, maxUnits: 12345678901234567890100000000n },
+      reservation: { units: 12345678901234567890100000000n, maxUnits: 12345678901234567890100000000n },
     });
     if (decision.verdict !== "allow") throw new Error(decision.reason);
     expect(dumpPythonJson(permitOf(decision))).toContain('"safe_close_qty": 123456789012345678901.0, ');
@@ -199,7 +199,7 @@ describe("the order of checks", () => {
           ...(is("no_exchange_snapshot") && { pair: undefined }),
           ...(is("order_unresolved") && { unknownOrders: 1 }),
           ...(is("symbol_not_trading") && { rules: { ...rules, status: "SETTLING" } }),
-          ...(is("quantity_promised") && { promisedUnits: 6_200_000n }),
+          ...(is("quantity_promised") && { reservedUnits: 6_200_000n }),
         });
         expect(reasonOf(decision)).toBe(wrong[0] ?? "allow 0.062");
       }),

@@ -25,8 +25,8 @@ export interface Allowed {
   safeQty: string;
   exchangeAmt: string;
   ledgerAmt: string;
-  /** In 1e-8: what this permit promises, and the most that all promises together may come to. */
-  promise: { units: bigint; maxUnits: bigint };
+  /** In 1e-8: what this permit reserves, and the maximum of all reservations together. */
+  reservation: { units: bigint; maxUnits: bigint };
 }
 
 export interface Denied {
@@ -80,7 +80,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   if (rules !== undefined && refusesAll(rules)) return deny("symbol_not_trading", { status: rules.status });
   if (rules === undefined)
     return deny("quantity_below_minimum", { rule: "the exchange lists no such symbol" });
-  const { free, promise } = quantities(facts.promisedUnits, position, Big(snapshot.openReduceQty));
+  const { free, maxUnits } = quantities(facts.reservedUnits, position, Big(snapshot.openReduceQty));
   const wanted = pct === 0 ? "0" : closeQuantity(pct, snapshot.positionAmt, rules);
   const safeQty = Big(wanted).lt(free) ? wanted : floorToStep(free.toFixed(), rules.stepSize);
   const tooSmall = belowMinimum(safeQty, snapshot.markPrice, rules);
@@ -96,7 +96,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
     safeQty,
     exchangeAmt: snapshot.positionAmt,
     ledgerAmt: ledger.amt,
-    promise: { units: units(Big(safeQty), Big.roundUp), maxUnits: promise },
+    reservation: { units: units(Big(safeQty), Big.roundUp), maxUnits },
   };
 }
 
@@ -116,12 +116,12 @@ function deny(reason: P33Reason, context: Denied["context"]): Denied {
   return { verdict: "deny", reason, context };
 }
 
-/** The most that may be promised together, and what is left of it; never below 0. */
-function quantities(promisedUnits: bigint, position: Big, openReduce: Big): { free: Big; promise: bigint } {
+/** The most that may be reserved in total, and what is left of it; never below 0. */
+function quantities(reservedUnits: bigint, position: Big, openReduce: Big): { free: Big; maxUnits: bigint } {
   const closable = position.gt(openReduce) ? position.minus(openReduce) : Big(0);
-  const promise = units(closable, Big.roundDown);
-  const free = promise > promisedUnits ? promise - promisedUnits : 0n;
-  return { promise, free: Big(free.toString()).times(ONE_UNIT) };
+  const maxUnits = units(closable, Big.roundDown);
+  const free = maxUnits > reservedUnits ? maxUnits - reservedUnits : 0n;
+  return { maxUnits, free: Big(free.toString()).times(ONE_UNIT) };
 }
 
 function units(quantity: Big, rounding: 0 | 3): bigint {

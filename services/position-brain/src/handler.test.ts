@@ -75,7 +75,7 @@ async function deliver(stream: string, fields: string[], at = "*"): Promise<Entr
   return { id: id ?? "", fields: fieldsOf(fields), deliveries: 1 };
 }
 
-/** A plan whose record says that it has little time, so that a denial for a promise does not wait for long. */
+/** A plan whose record says that it has little time, so that a denial for a reservation does not wait for long. */
 async function plan(planId: string, symbol: string, more: Record<string, string> = {}): Promise<Entry> {
   const deadline_ms = String(Date.now() + 400);
   const entry = await deliver(keys.streams.plan, planFields(planId, symbol, { deadline_ms, ...more }));
@@ -91,14 +91,14 @@ const permit = async (planId: string): Promise<Record<string, unknown> | undefin
   return text === null ? undefined : (JSON.parse(text) as Record<string, unknown>);
 };
 const pending = async (stream: string) => ((await rig.redis.xpending(stream, GROUP)) as [number])[0];
-const promised = async () => (await rig.pairs.state("BTCUSDT")).promisedUnits;
+const reserved = async () => (await rig.pairs.state("BTCUSDT")).reservedUnits;
 
 describe("a plan", () => {
   it("is granted what the position allows, and its entry is acknowledged", async () => {
     const brain = await brainOf();
     expect(await brain.answerPlan(await plan(PLAN, "BTCUSDT"))).toEqual({ kind: "done" });
     expect(await permit(PLAN)).toMatchObject({ allow: true, safe_close_qty: 0.046, safe_qty: 0.046 });
-    expect(await promised()).toBe(4_600_000n);
+    expect(await reserved()).toBe(4_600_000n);
     expect(await pending(keys.streams.plan)).toBe(0);
     expect(await rig.redis.hget(keys.plan(PLAN), "p33_verdict")).toBe("granted");
   });
@@ -131,7 +131,7 @@ describe("a plan", () => {
     await brain.answerPlan({ ...entry, deliveries: 2 });
     expect((await answered)[0]).toMatchObject({ issued: { kind: "replayed" } });
     expect(await permit(PLAN)).toEqual(first);
-    expect(await promised()).toBe(4_600_000n);
+    expect(await reserved()).toBe(4_600_000n);
   });
 
   it("that was not to be executed is acknowledged, one that cannot be read is dead", async () => {
@@ -230,7 +230,7 @@ describe("two plans on one position", () => {
     expect(granted).toHaveLength(1);
     expect(granted[0]).toMatchObject({ safe_qty: 0.062 });
     expect(permits.find((one) => one?.["allow"] === false)).toMatchObject({ reason: "quantity_promised" });
-    expect(await promised()).toBe(6_200_000n);
+    expect(await reserved()).toBe(6_200_000n);
   });
 
   it("share it: the second gets what the first has left", async () => {
@@ -240,7 +240,7 @@ describe("two plans on one position", () => {
     expect(await permit(SECOND)).toMatchObject({ safe_qty: 0.016 });
   });
 
-  it("follow each other: the second waits until the first one's promise has ended", async () => {
+  it("follow each other: the second waits until the first one's reservation has ended", async () => {
     const brain = await brainOf();
     const first = await plan(PLAN, "BTCUSDT", { steps: CLOSE_ALL });
     await brain.answerPlan(first);
@@ -262,7 +262,7 @@ describe("two plans on one position", () => {
     expect(await permit(PLAN)).toMatchObject({ allow: false, reason: "quantity_promised" });
   });
 
-  it("do not both count on a position that has shrunk with the first one's promise", async () => {
+  it("do not both count on a position that has shrunk with the first one's reservation", async () => {
     const brain = await brainOf();
     const first = await plan(PLAN, "BTCUSDT");
     await brain.answerPlan(first);
@@ -286,7 +286,7 @@ describe("two plans on one position", () => {
     await late.answerPlan(await plan(SECOND, "BTCUSDT", { steps: CLOSE_ALL }));
     expect(await permit(THIRD)).toMatchObject({ allow: true, safe_qty: 0.016 });
     expect(await permit(SECOND)).toMatchObject({ allow: false, reason: "quantity_promised" });
-    expect(await promised()).toBe(1_600_000n);
+    expect(await reserved()).toBe(1_600_000n);
   });
 });
 
@@ -301,7 +301,7 @@ describe("a result", () => {
     expect(rulesReadAgain).toBe(1);
   });
 
-  it("brings its fills into the pair, then ends its promise", async () => {
+  it("brings its fills into the pair, then ends its reservation", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
     await brain.answerPlan(entry);
@@ -314,8 +314,8 @@ describe("a result", () => {
       settled_at_ms: String(Date.now()),
     });
     expect(await brain.settleResult(executed)).toEqual({ kind: "done" });
-    const { pair, promisedUnits } = await rig.pairs.state("BTCUSDT");
-    expect(promisedUnits).toBe(0n);
+    const { pair, reservedUnits } = await rig.pairs.state("BTCUSDT");
+    expect(reservedUnits).toBe(0n);
     expect(pair?.ledger).toMatchObject({
       amt: "0.016",
       lastExecution: { planId: PLAN, orderId, side: "SELL", qty: "0.046" },
@@ -328,20 +328,20 @@ describe("a result", () => {
     expect((await rig.pairs.state("BTCUSDT")).pair?.ledger.amt).toBe("0.016");
   });
 
-  it("of the Python executor names neither attempt nor quantity, and ends the promise all the same", async () => {
+  it("of the Python executor names neither attempt nor quantity, and ends the reservation all the same", async () => {
     const brain = await brainOf();
     await brain.answerPlan(await deliver(keys.streams.plan, planFields(PLAN, "BTCUSDT")));
-    expect(await promised()).toBe(4_600_000n);
+    expect(await reserved()).toBe(4_600_000n);
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     const steps_results = `[{"status": "success", "order_id": "${orderId}", "side": "SELL", "executed_qty": "0.046"}]`;
     await brain.settleResult(
       await deliver(keys.streams.result, resultFields(PLAN, "BTCUSDT", { steps_results })),
     );
-    expect(await promised()).toBe(0n);
+    expect(await reserved()).toBe(0n);
     expect((await rig.pairs.read("BTCUSDT")).ledger?.lastExecution).toMatchObject({ orderId, side: "SELL" });
   });
 
-  it("that corrects one which ended the promise brings its fills into the pair", async () => {
+  it("that corrects one which ended the reservation brings its fills into the pair", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
     await brain.answerPlan(entry);
@@ -351,23 +351,23 @@ describe("a result", () => {
     const executed = { outcome: "EXECUTED", order_id: orderId, executed_qty: "0.046" };
     const correction = await result(PLAN, entry.id, { ...executed, corrects: denied.id });
     for (const _ of [1, 2]) expect(await brain.settleResult(correction)).toEqual({ kind: "done" });
-    const { pair, promisedUnits } = await rig.pairs.state("BTCUSDT");
-    expect(promisedUnits).toBe(0n);
+    const { pair, reservedUnits } = await rig.pairs.state("BTCUSDT");
+    expect(reservedUnits).toBe(0n);
     expect(pair?.ledger).toMatchObject({ amt: "0.016", lastExecution: { planId: PLAN, orderId } });
     expect(await pending(keys.streams.result)).toBe(0);
   });
 
-  it("without an execution ends the promise without a request to the exchange", async () => {
+  it("without an execution ends the reservation without a request to the exchange", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
     await brain.answerPlan(entry);
     const before = await rig.requests();
     await brain.settleResult(await result(PLAN, entry.id, { executed: "False", outcome: "NOT_PLACED" }));
-    expect(await promised()).toBe(0n);
+    expect(await reserved()).toBe(0n);
     expect(await rig.requests()).toEqual(before);
   });
 
-  it("whose exchange is away keeps its promise and comes again", async () => {
+  it("whose exchange is away keeps its reservation and comes again", async () => {
     const brain = await brainOf();
     const entry = await plan(PLAN, "BTCUSDT");
     await brain.answerPlan(entry);
@@ -375,10 +375,10 @@ describe("a result", () => {
     const executed = await result(PLAN, entry.id, { order_id: orderId, executed_qty: "0.046" });
     await rig.fault({ kind: "503_before", path: "GET /fapi/v2/positionRisk", count: 6 });
     expect(await brain.settleResult(executed)).toMatchObject({ kind: "retry" });
-    expect(await promised()).toBe(4_600_000n);
+    expect(await reserved()).toBe(4_600_000n);
     expect(await pending(keys.streams.result)).toBe(1);
     expect(await brain.settleResult(executed)).toEqual({ kind: "done" });
-    expect(await promised()).toBe(0n);
+    expect(await reserved()).toBe(0n);
   });
 
   it("of a symbol that is not ours is acknowledged, one that cannot be read is dead", async () => {

@@ -1,6 +1,6 @@
 /**
  * What is P3.3's own: plans are answered from what is stored, without a request to the exchange; results move their fills
- * from the promises to the pair.
+ * from the reservations to the pair.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type OrderReason, isClosing, type PlanEntry, type ResultEntry } from "@quantum/contract";
@@ -12,7 +12,7 @@ import { executionOf } from "./execution.ts";
 import { type PairStore, PROMISED } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 
-/** Promised quantity can come free at any moment; a plan that has time looks again after this. */
+/** A reserved quantity may be released at any moment; a plan that has time tries again after this. */
 const LOOK_AGAIN_MS = 50;
 const REFUSED_BY_RULES = "rejected_by_rules" satisfies OrderReason;
 /** A result whose fills do not show is tried in place after these pauses, then left pending: requests are limited. */
@@ -47,13 +47,13 @@ export class PositionBrain implements Policy {
   }
 
   /**
-   * First the fills into the pair, then the promise away: the other way round, a plan in between would find a position
+   * First the fills go into the pair, then the reservation ends: the other way round, a plan in between would find a position
    * that an order has already reduced and nothing that says so. A repetition of either step changes nothing.
    */
   async settling({ result, addedAtMs, placed, handled }: ReadResult): Promise<Settlement> {
     const { symbol } = result;
     if (result.reason === REFUSED_BY_RULES) this.#options.readRulesAgain();
-    // Nothing was promised for a symbol that is not ours, and nothing is known of its position.
+    // Nothing was reserved for a symbol that is not ours, and its position is unknown.
     if (!placed || !this.#options.limits.allowlist.has(symbol)) return { kind: "settle" };
     this.#settling.set(handled, symbol);
     void handled.then(() => this.#settling.delete(handled));
@@ -94,7 +94,7 @@ export class PositionBrain implements Policy {
     const settling = [...this.#settling].filter(([, of]) => of === symbol).map(([result]) => result);
     const leftMs = until - performance.now();
     if (settling.length === 0 || leftMs <= 0) return;
-    // Late is no trouble: the old pair and its promises are still right together.
+    // Late is fine: the old pair and its reservations still match.
     await withDeadline(Promise.allSettled(settling), leftMs, `results of ${symbol}`).catch(() => undefined);
   }
 }
@@ -112,9 +112,9 @@ function answerOf(decision: Allowed | Denied, releases: string, { steps }: PlanE
     permit: permitOf(decision),
     told: { safeQty, exchangeAmt, ledgerAmt },
   } as const;
-  // No order comes of it, so nothing is promised.
+  // It leads to no order, so nothing is reserved.
   if (!steps.some(isClosing)) return granted;
-  const { units, maxUnits } = decision.promise;
+  const { units, maxUnits } = decision.reservation;
   return {
     ...granted,
     reservation: {

@@ -123,12 +123,12 @@ describe("lua/ledger/store", () => {
 });
 
 describe("the state that a decision is made from", () => {
-  it("has both halves or none, promises, their ends and doubts", async () => {
+  it("has both halves or none, reservations, their ends and doubts", async () => {
     expect(await pairs.state(SYMBOL)).toEqual({
       nowMs: expect.any(Number),
       pair: undefined,
       unknownOrders: 0,
-      promisedUnits: 0n,
+      reservedUnits: 0n,
       releases: "0",
     });
     await pairs.store(SYMBOL, "", pair());
@@ -139,7 +139,7 @@ describe("the state that a decision is made from", () => {
       nowMs: expect.any(Number),
       pair: pair(),
       unknownOrders: 1,
-      promisedUnits: 185_000_000n,
+      reservedUnits: 185_000_000n,
       releases: "3",
     });
     await redis.del(LEDGER);

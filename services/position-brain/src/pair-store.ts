@@ -33,9 +33,9 @@ export interface SymbolState {
   pair: Pair | undefined;
   /** Our orders whose outcome nobody knows yet. */
   unknownOrders: number;
-  /** Promised by permits whose plans have not ended, in 1e-8. */
-  promisedUnits: bigint;
-  /** How many promises had ended: a promise that ends later changes what `pair` must be read with. */
+  /** Reserved by permits whose plans have not ended, in 1e-8. */
+  reservedUnits: bigint;
+  /** How many reservations had ended: one that ends later changes what `pair` must be read with. */
   releases: string;
 }
 
@@ -88,7 +88,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
     /** A pair changes with each refresh, a decision is asked for with each plan: so it is kept, parsed, by its version. */
     async state(symbol: string): Promise<SymbolState> {
       const before = known.get(symbol);
-      const [status, now, doubts, promised, releases = "0", version = "", length, ...fields] = await runState(
+      const [status, now, doubts, reserved, releases = "0", version = "", length, ...fields] = await runState(
         redis,
         {
           keys: {
@@ -113,7 +113,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         nowMs: Number(now),
         pair,
         unknownOrders: Number(doubts),
-        promisedUnits: BigInt(promised ?? 0),
+        reservedUnits: BigInt(reserved ?? 0),
         releases,
       };
     },

@@ -1,4 +1,4 @@
-/** Beside the Python apply-layer: what its plans and results do to promises, cooldown and permits. */
+/** Beside the Python apply-layer: what its plans and results do to reservations, cooldown and permits. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
@@ -53,24 +53,24 @@ const result = async (fields: Record<string, string>, planId = PLAN) => {
 };
 const permit = async (planId = PLAN) =>
   JSON.parse((await rig.redis.get(keys.permit(GROUP, planId))) ?? "null") as Record<string, unknown> | null;
-const promised = async () => (await rig.pairs.state(SYMBOL)).promisedUnits;
+const reserved = async () => (await rig.pairs.state(SYMBOL)).reservedUnits;
 const UPDATE_SL = '[{"step": "UPDATE_SL", "type": "stop_loss_order", "price": 101.5}]';
 
-it("an UPDATE_SL promises nothing, and its result starts no cooldown", async () => {
+it("an UPDATE_SL reserves nothing, and its result starts no cooldown", async () => {
   await plan(PLAN, { action: "UPDATE_SL", steps: UPDATE_SL });
   expect(await permit()).toMatchObject({ allow: true });
-  expect(await promised()).toBe(0n);
+  expect(await reserved()).toBe(0n);
   await result({ steps_results: '[{"step": "UPDATE_SL", "status": "not_implemented"}]' });
   await plan(SECOND);
   expect(await permit(SECOND)).toMatchObject({ allow: true, safe_close_qty: 0.046 });
 });
 
-it("a dry run that ends before the answer leaves no promise", async () => {
+it("a dry run that ends before the answer leaves no reservation", async () => {
   const published = await deliver(keys.streams.plan, planFields(PLAN, SYMBOL));
   await result({ executed: "False", would_execute: "True" });
   await brain.answerPlan(published);
   expect(await permit()).toBeNull();
-  expect(await promised()).toBe(0n);
+  expect(await reserved()).toBe(0n);
 });
 
 it.each([
@@ -78,25 +78,28 @@ it.each([
   ["a block", { decision: "BLOCKED", executed: "False", error: "permit_timeout_or_missing:missing_both" }],
   ["a skip", { decision: "SKIP", executed: "False", error: "no_position" }],
   ["a failure before the order", { decision: "ERROR", executed: "False", error: "ping failed" }],
-])("%s that ends after the answer ends its promise at once, and starts no cooldown", async (_, fields) => {
-  await plan();
-  expect(await promised()).toBe(4_600_000n);
-  await result(fields);
-  expect(await promised()).toBe(0n);
-  await plan(SECOND);
-  expect(await permit(SECOND)).toMatchObject({ allow: true, safe_close_qty: 0.046 });
-});
+])(
+  "%s that ends after the answer ends its reservation at once, and starts no cooldown",
+  async (_, fields) => {
+    await plan();
+    expect(await reserved()).toBe(4_600_000n);
+    await result(fields);
+    expect(await reserved()).toBe(0n);
+    await plan(SECOND);
+    expect(await permit(SECOND)).toMatchObject({ allow: true, safe_close_qty: 0.046 });
+  },
+);
 
-it("a SKIP of a plan that Python had seen before ends no promise", async () => {
+it("a SKIP of a plan that Python had seen before ends no reservation", async () => {
   await plan();
   expect(await result({ decision: "SKIP", executed: "False" })).toEqual({ kind: "ack" });
-  expect(await promised()).toBe(4_600_000n);
+  expect(await reserved()).toBe(4_600_000n);
 });
 
 it("a step that failed starts the cooldown and books the plan: its order may have been placed", async () => {
   await plan();
   await result({ steps_results: '[{"step": "CLOSE_PARTIAL_75", "status": "error", "details": "timeout"}]' });
-  expect(await promised()).toBe(0n);
+  expect(await reserved()).toBe(0n);
   await plan(SECOND);
   expect(await permit(SECOND)).toMatchObject({ allow: false, reason: "cooldown_in_flight" });
   expect(await rig.redis.get(keys.booked(GROUP, PLAN))).toMatch(/^executed /);
