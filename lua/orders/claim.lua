@@ -44,17 +44,20 @@
 --@include shared/result.lua
 --@include shared/decimal.lua
 --@include shared/absent.lua
+--@include shared/record.lua
+--@include shared/claim.lua
 local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results, handed_over = unpack(KEYS)
 local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = unpack(ARGV, 1, 7)
 local side, quantity, step, valid_until, venue_ms, window_ms, position_amt, refusal = unpack(ARGV, 8, 15)
 local may_be_sent, settled_sec = ARGV[16] == '1', ARGV[17]
 
 -- A key of the wrong type fails here, before anything is written. But for `spent`, and an order key: it may have been
--- a claim, so it is replaced by a question to the exchange.
+-- a claim, so it is replaced by a question to the exchange, as one that cannot be read is.
 local now = now_ms()
-local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
-if claim.err then claim, may_be_sent = {}, true end
-local state, claimed_attempt, claimed_id = unpack(claim, 1, 3)
+local is_hash, claim = pcall(hash, order)
+local is_own = claim.attempt == attempt
+if not is_hash or is_damaged(claim, is_own and is_unsettled(claim)) then claim, may_be_sent = {}, true end
+local state, claimed_attempt, claimed_id = claim.state, claim.attempt, claim.client_order_id
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty', 'state', 'client_order_id')
 local is_current = record[1] == attempt
 -- What cannot be read proves no permit.

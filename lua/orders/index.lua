@@ -13,26 +13,27 @@
 -- REPLY
 --   UNSETTLED    it is claimed, and the indexes say so
 --   ENDED        it has its outcome, and no index names it
---   ABSENT       there is no claim, or only an earlier attempt's; nothing was changed
+--   ABSENT       there is no claim that can be read, or only an earlier attempt's; nothing was changed
+--@include shared/record.lua
+--@include shared/claim.lua
 local order, unsettled, unknown, symbols, handed_over = unpack(KEYS)
 local plan_id, symbol = ARGV[1], ARGV[2]
 
 -- A key of the wrong type fails here, before anything is written; a mistyped order key is not a readable claim.
-local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'claimed_at_ms')
+local is_hash, claim = pcall(hash, order)
 local entry = redis.call('HGET', handed_over, plan_id)
 redis.call('ZCARD', unsettled)
 redis.call('SCARD', unknown)
 
-local state, attempt, claimed_at = claim[1], claim[2], claim[3]
-if claim.err or not state then return { 'ABSENT' } end
-if state == 'SENT' or state == 'UNKNOWN' then
+if not is_hash or not claim.state or is_damaged(claim, is_unsettled(claim)) then return { 'ABSENT' } end
+if is_unsettled(claim) then
   redis.call('SADD', symbols, symbol)
-  redis.call('ZADD', unsettled, 'NX', claimed_at, plan_id)
-  if state == 'UNKNOWN' then redis.call('SADD', unknown, plan_id) end
+  redis.call('ZADD', unsettled, 'NX', claim.claimed_at_ms, plan_id)
+  if claim.state == 'UNKNOWN' then redis.call('SADD', unknown, plan_id) end
   return { 'UNSETTLED' }
 end
 redis.call('ZREM', unsettled, plan_id)
 redis.call('SREM', unknown, plan_id)
-if entry and not entry:find('"' .. attempt .. '"', 1, true) then return { 'ABSENT' } end
+if entry and not entry:find('"' .. claim.attempt .. '"', 1, true) then return { 'ABSENT' } end
 redis.call('HDEL', handed_over, plan_id)
 return { 'ENDED' }

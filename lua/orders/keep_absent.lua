@@ -13,25 +13,30 @@
 --   settled_sec  TTL of a settled claim
 -- REPLY
 --   KEPT         it is still queried
---   RESTORED     it is queried again: its order key was lost, or of the wrong type
+--   RESTORED     it is queried again: its order key was lost, of the wrong type, or damaged
 --   ENDED        it needs no further query, and neither index nor copy has it
 --   LOST         neither order key nor copy exists; no index has it any more
 --@include shared/absent.lua
+--@include shared/record.lua
+--@include shared/claim.lua
 local order, absent, absent_claims, symbols = unpack(KEYS)
 local plan_id, symbol, settled_sec = ARGV[1], ARGV[2], ARGV[3]
 
 -- A key of the wrong type fails here, before anything is written, except the order key, which has a copy.
-local claim = redis.pcall('HMGET', order, 'state', 'reason', 'settled_at_ms')
+local is_hash, claim = pcall(hash, order)
 local copy = redis.call('HGET', absent_claims, plan_id)
 redis.call('ZCARD', absent)
 redis.call('SCARD', symbols)
-local is_lost = claim.err or not claim[1]
+local is_late = ended_absent(claim.state, claim.reason)
+-- A claim that is not settled is another attempt's: no copy takes its place.
+local is_lost = not is_hash or not claim.state or not is_unsettled(claim) and is_damaged(claim, is_late)
+  or is_late and not (claim.settled_at_ms or ''):find('^%d+$')
 
 if is_lost and not copy then
   redis.call('ZREM', absent, plan_id)
   return { 'LOST' }
 end
-if not is_lost and not ended_absent(claim[1], claim[2]) then
+if not is_lost and not is_late then
   redis.call('ZREM', absent, plan_id)
   redis.call('HDEL', absent_claims, plan_id)
   return { 'ENDED' }
