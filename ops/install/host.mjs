@@ -29,6 +29,8 @@ const ANSWERS_BY_EXIT_CODE = new Set(["is-active", "reset-failed"]);
 const FOREIGN = "before-quantum";
 
 /**
+ * @typedef {ReturnType<typeof openHost>} InstalledHost
+ *
  * @param {{ name: string, portVariable: string, port: number }} definition
  * @param {string} service
  * @param {{ root: string, systemctl: string }} options
@@ -40,18 +42,26 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
   const unitPath = join(root, "etc/systemd/system", unit.file);
   const envPath = join(folders.etc, `${name}.env`);
 
+  /** @type {(version: string, path: string) => string} */
   const fileOf = (version, path) => join(folders.releases, version, "ops/systemd", path);
 
-  /** @returns {string} what it printed */
+  /**
+   * @param {string[]} args
+   * @returns {string} what it printed
+   */
   function control(...args) {
     const { stdout, stderr, status, error } = spawnSync(systemctl, args, { encoding: "utf8" });
     if (error) throw error;
-    if (status !== 0 && !ANSWERS_BY_EXIT_CODE.has(args[0])) {
+    if (status !== 0 && !ANSWERS_BY_EXIT_CODE.has(args[0] ?? "")) {
       throw new Error(`systemctl ${args.join(" ")} failed: ${stderr.trim()}`);
     }
     return stdout.trim();
   }
 
+  /**
+   * @param {string} link
+   * @returns {string | undefined}
+   */
   function linked(link) {
     try {
       return basename(readlinkSync(join(home, link)));
@@ -60,7 +70,11 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
     }
   }
 
-  /** Renamed into place: at every moment there is the old one or the new one. */
+  /**
+   * Renamed into place: at every moment there is the old one or the new one.
+   * @param {string} name
+   * @param {string | undefined} version
+   */
   function link(name, version) {
     const path = join(home, name);
     if (version === undefined) return rmSync(path, { force: true });
@@ -88,26 +102,38 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
 
   function readyUrl() {
     const lines = existsSync(envPath) ? readFileSync(envPath, "utf8").split("\n") : [];
+    /** @type {(variable: string, fallback: string | number) => string | number} */
     const value = (variable, fallback) =>
       lines.findLast((line) => line.startsWith(`${variable}=`))?.slice(variable.length + 1) || fallback;
-    const address = value("HTTP_HOST", "127.0.0.1").replace(/^0\.0\.0\.0$/, "127.0.0.1");
+    const address = String(value("HTTP_HOST", "127.0.0.1")).replace(/^0\.0\.0\.0$/, "127.0.0.1");
     return `http://${address}:${value(portVariable, port)}/readyz`;
   }
 
-  /** Why it is not ready; undefined when it is. */
+  /**
+   * Why it is not ready; undefined when it is.
+   * @returns {Promise<string | undefined>}
+   */
   async function notReady() {
     // Of a foreign service nothing is known but whether it runs.
     if (linked("current") === FOREIGN) return state() === "active" ? undefined : `it is ${state()}`;
     try {
       const answer = await fetch(readyUrl(), { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
       if (answer.ok) return undefined;
-      return shown(((await answer.json()).problems ?? [`HTTP ${answer.status}`]).join("; "));
-    } catch (error) {
+      const { problems = [`HTTP ${answer.status}`] } = /** @type {{ problems?: string[] }} */ (
+        await answer.json()
+      );
+      return shown(problems.join("; "));
+    } catch (caught) {
+      const error = /** @type {Error & { cause?: { code?: string } }} */ (caught);
       return `${readyUrl()} does not answer (${error.cause?.code ?? error.message})`;
     }
   }
 
-  /** Switches to a release and waits. @returns why it did not become ready, or undefined */
+  /**
+   * Switches to a release and waits.
+   * @param {string} version
+   * @returns {Promise<string | undefined>} why it did not become ready, or undefined
+   */
   async function start(version) {
     mkdirSync(dirname(unitPath), { recursive: true });
     copyFileSync(fileOf(version, unit.file), unitPath);
@@ -143,6 +169,7 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
     link("current", FOREIGN);
   }
 
+  /** @param {string} version */
   function provideEnvFile(version) {
     if (existsSync(envPath)) return;
     mkdirSync(folders.etc, { recursive: true });
@@ -171,10 +198,11 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
 /**
  * A service's words may be those of Redis or the exchange: what a terminal obeys or hides is escaped, as `escapeControls`
  * of packages/contract does it; this program runs without the packages.
+ * @param {string} text
  */
 function shown(text) {
   return text.replaceAll(
     /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
-    (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
   );
 }

@@ -17,6 +17,7 @@ Needs git, tar and Node >= 18 with npx on the host; a release brings the Node th
 
 Exit codes: 0 done, 1 failed (what ran before runs again), 2 the command line is wrong.`;
 
+/** @type {Record<string, Parameters<typeof openHost>[0]>} */
 const SERVICES = JSON.parse(readFileSync(new URL("../systemd/services.json", import.meta.url), "utf8"));
 
 const { values, positionals } = commandLine();
@@ -24,7 +25,7 @@ if (values.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const [command, service, version] = positionals;
+const [command, service = "", version = ""] = positionals;
 
 try {
   if (command === "install" && positionals.length === 3) await install(hostOf(service), version);
@@ -32,10 +33,14 @@ try {
   else if (command === "status" && positionals.length === 1) await status();
   else refuse(USAGE);
 } catch (error) {
-  console.error(error.message);
+  console.error(/** @type {Error} */ (error).message);
   process.exitCode = 1;
 }
 
+/**
+ * @param {import("./host.mjs").InstalledHost} host
+ * @param {string} name
+ */
 async function install(host, name) {
   if (!/^[\w.+-]+$/.test(name) || /^[.-]/.test(name)) {
     refuse(`VERSION=${name}: a git tag without slashes or blanks, or a commit is needed`);
@@ -48,13 +53,18 @@ async function install(host, name) {
   await change(host, version);
 }
 
+/** @param {import("./host.mjs").InstalledHost} host */
 async function rollback(host) {
   const previous = host.linked("previous");
   if (previous === undefined) throw new Error(`${service}: there is no earlier release to return to`);
   await change(host, previous);
 }
 
-/** Switches to `version`, or back to what ran before: a service is not left down. */
+/**
+ * Switches to `version`, or back to what ran before: a service is not left down.
+ * @param {import("./host.mjs").InstalledHost} host
+ * @param {string} version
+ */
 async function change(host, version) {
   const before = host.linked("current");
   const earlier = host.linked("previous");
@@ -79,8 +89,8 @@ async function change(host, version) {
 
 async function status() {
   const rows = await Promise.all(
-    Object.keys(SERVICES).map(async (name) => {
-      const host = openHost(SERVICES[name], name, values);
+    Object.entries(SERVICES).map(async ([name, definition]) => {
+      const host = openHost(definition, name, values);
       const problem = host.running() === undefined ? "-" : ((await host.notReady()) ?? "yes");
       return [
         name,
@@ -93,38 +103,46 @@ async function status() {
       ];
     }),
   );
-  const table = [["SERVICE", "CURRENT", "PREVIOUS", "RUNNING", "STATE", "READY", "INSTALLED"], ...rows];
-  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
+  const head = ["SERVICE", "CURRENT", "PREVIOUS", "RUNNING", "STATE", "READY", "INSTALLED"];
+  const table = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   for (const row of table)
     console.log(
       row
-        .map((cell, column) => cell.padEnd(widths[column]))
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
         .join("  ")
         .trimEnd(),
     );
 }
 
+/** @param {string} name */
 function hostOf(name) {
-  if (!Object.hasOwn(SERVICES, name)) {
-    refuse(`SERVICE=${name}: one of ${Object.keys(SERVICES).join(", ")} is needed`);
+  const definition = Object.hasOwn(SERVICES, name) ? SERVICES[name] : undefined;
+  if (definition === undefined) {
+    return refuse(`SERVICE=${name}: one of ${Object.keys(SERVICES).join(", ")} is needed`);
   }
-  return openHost(SERVICES[name], name, values);
+  return openHost(definition, name, values);
 }
 
 function commandLine() {
-  const options = {
-    root: { type: "string", default: "/" },
-    systemctl: { type: "string", default: "systemctl" },
-    help: { type: "boolean", short: "h" },
-  };
   try {
-    return parseArgs({ allowPositionals: true, options });
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        root: { type: "string", default: "/" },
+        systemctl: { type: "string", default: "systemctl" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
   } catch (error) {
-    return refuse(`${error.message}\n\n${USAGE}`);
+    return refuse(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
   }
 }
 
-/** @returns {never} */
+/**
+ * @param {string} message
+ * @returns {never}
+ */
 function refuse(message) {
   console.error(message);
   process.exit(2);

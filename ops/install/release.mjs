@@ -86,7 +86,11 @@ function git(...args) {
   return run("git", ["-C", REPOSITORY, ...args]).trim();
 }
 
-/** Quiet unless it fails. */
+/**
+ * Quiet unless it fails.
+ * @param {string} command
+ * @param {string[]} args
+ */
 function run(command, args) {
   return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }

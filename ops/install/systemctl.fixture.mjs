@@ -5,9 +5,9 @@ import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const root = process.env.FIXTURE_ROOT;
+const root = process.env["FIXTURE_ROOT"] ?? "";
 const [command, ...rest] = process.argv.slice(2);
-const unit = rest.at(-1);
+const unit = rest.at(-1) ?? "";
 const pidFile = join(root, `${unit}.pid`);
 appendFileSync(join(root, "systemctl.log"), `${[command, ...rest].join(" ")}\n`);
 
@@ -27,13 +27,14 @@ async function end() {
 if (command === "restart") {
   await end();
   const text = readFileSync(join(root, "etc/systemd/system", unit), "utf8");
-  const setting = (name) => new RegExp(`^${name}=(.*)$`, "m").exec(text)[1];
-  const [executable, ...args] = setting("ExecStart").split(" ");
+  /** @type {(name: string) => string} */
+  const setting = (name) => new RegExp(`^${name}=(.*)$`, "m").exec(text)?.[1] ?? "";
+  const [executable = "", ...args] = setting("ExecStart").split(" ");
   const lines = readFileSync(join(root, setting("EnvironmentFile")), "utf8").split("\n");
   const child = spawn(join(root, executable), args, {
     cwd: realpathSync(join(root, setting("WorkingDirectory"))),
     env: Object.fromEntries(
-      lines.filter((line) => /^[A-Z]/.test(line)).map((line) => /^([^=]*)=(.*)$/.exec(line).slice(1)),
+      lines.filter((line) => /^[A-Z]/.test(line)).map((line) => /^([^=]*)=(.*)$/.exec(line)?.slice(1) ?? []),
     ),
     detached: true,
     stdio: "ignore",
