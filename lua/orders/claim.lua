@@ -1,6 +1,6 @@
--- Claims the one order of a plan before anything is sent: the client order id and the send window stand in Redis first,
--- so whatever happens to the sender, the exchange can be asked. Refusals end the attempt as NOT_PLACED, with result and
--- ack, in the same step. Invariants I1 (one order a plan), I3 (one result), I6 (nothing late, nothing under a halt).
+-- Claims the one order of a plan before anything is sent. The client order id and the send window are in Redis first, so the
+-- exchange can be queried whatever happens to the sender. A refusal ends the attempt as NOT_PLACED, with result and ack, in the
+-- same step. Invariants I1 (one order per plan), I3 (one result), I6 (nothing late, nothing under a halt).
 --
 -- KEYS
 --   order        HASH, the claim; no TTL until settled
@@ -27,17 +27,17 @@
 --   valid_until_ms after this nothing is claimed
 --   venue_ms     when the send window opens, by the exchange's clock
 --   window_ms    longest receive window of the exchange
---   position_amt the position that the permits speak of: what a position that has moved is compared with
+--   position_amt the position according to the permits, to detect later whether the position has moved
 --   refusal      why the caller cannot place it at all, or ''
---   may_be_sent  1 if Redis may have forgotten an earlier claim of this attempt: then this one is only a question to the
---                exchange, so neither a halt nor the clock nor the caller refuses it; else 0
+--   may_be_sent  1 if Redis may have lost an earlier claim of this attempt: then this claim is only for a query, so no
+--                halt, deadline or refusal by the caller applies; else 0
 --   settled_sec  TTL of a settled claim
 -- REPLY
 --   CLAIMED      now (ms), receive window (ms): send it, once
 --   REFUSED      reason: settled as NOT_PLACED
---   HELD         state: this attempt was or may have been claimed before; ask the exchange, send nothing
+--   HELD         state: this attempt was or may have been claimed before; query the exchange, send nothing
 --   SETTLED      outcome: this attempt has its result; the entry is acknowledged
---   UNSPENT      the attempt did not spend the plan's permits, or not for so much; nothing was changed
+--   UNSPENT      the attempt did not spend the plan's permits, or only for a smaller quantity; nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/expect.lua
@@ -51,8 +51,8 @@ local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = u
 local side, quantity, step, valid_until, venue_ms, window_ms, position_amt, refusal = unpack(ARGV, 8, 15)
 local may_be_sent, settled_sec = ARGV[16] == '1', ARGV[17]
 
--- A key of the wrong type fails here, before anything is written. But for `spent`, and an order key: it may have been
--- a claim, so it is replaced by a question to the exchange, as one that cannot be read is.
+-- A key of the wrong type fails here, before anything is written. Exceptions are `spent`, and the order key: it may have been
+-- a claim, so it is replaced by a claim for a query, like one that cannot be read.
 local now = now_ms()
 local is_hash, claim = pcall(hash, order)
 local is_own = claim.attempt == attempt
@@ -60,7 +60,7 @@ if not is_hash or is_damaged(claim, is_own and is_unsettled(claim)) then claim, 
 local state, claimed_attempt, claimed_id = claim.state, claim.attempt, claim.client_order_id
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty', 'state', 'client_order_id')
 local is_current = record[1] == attempt
--- What cannot be read proves no permit.
+-- An unreadable `spent` proves no permit.
 local proof = redis.pcall('GET', spent)
 local spent_attempt, spent_at, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) (%S+) (%d+%.?%d*)%f[\n%z]')
 redis.call('ZCARD', unsettled)
@@ -74,7 +74,7 @@ if state and claimed_attempt == attempt then
   redis.call('XACK', executes, group, entry_id)
   return { 'SETTLED', outcome_of(state) }
 end
--- Without its order key, the attempt's record still tells that it was claimed, and that it has its result (I1, I3).
+-- If the order key is lost, the attempt's record still shows that it was claimed, and that it has its result (I1, I3).
 if is_current and not state then
   if TERMINAL[record[4]] then
     redis.call('XACK', executes, group, entry_id)
@@ -82,12 +82,12 @@ if is_current and not state then
   end
   may_be_sent = may_be_sent or record[5] ~= false
 end
--- What an earlier attempt claimed was perhaps sent, whatever evidence has said since: no second order (I1).
+-- An order that an earlier attempt claimed may have been sent, whatever later evidence says: no second order (I1).
 local is_duplicate = state and (claimed_id or state ~= 'NOT_PLACED')
 
 local function refuse(reason)
-  -- Another attempt's order stays as it is, so only these tell whether this result was written. The entry may be lost, or
-  -- come after the handover was looked at.
+  -- Another attempt's order key is not changed, so only these keys show whether this result was written. The entry may be
+  -- lost, or arrive after the handover was checked.
   local is_written = is_duplicate and (is_current and record[4] == 'NOT_PLACED'
     or not handed and #redis.pcall('XPENDING', executes, group, entry_id, entry_id, 1) == 0)
   if not is_written then
@@ -125,22 +125,22 @@ local is_spent = spent_attempt == attempt and not above(quantity, spent_qty)
 spent_at = tonumber(spent_at or now)
 local left = tonumber(valid_until) - math.max(now, spent_at)
 
--- A question to the exchange: it sends nothing, and neither a halt nor the clock nor the caller says anything about an order
--- that may already be there. Where the mark is lost, too, the handover tells as well that the permits were spent.
+-- A claim for a query: nothing is sent, and halt, deadline and the caller's refusal are irrelevant to an order that may already
+-- exist. If `spent` is lost as well, the handover also proves that the permits were spent.
 if may_be_sent then
   local is_handed = not spent_attempt and handed and handed:find('"' .. attempt .. '"', 1, true)
   if not is_spent and not is_handed then return { 'UNSPENT' } end
   if is_duplicate then return refuse('duplicate_order') end
-  -- It had its own window, of which only the end is known: that of the entry. The exchange takes no longer one.
+  -- The order had its own window, of which only the end is known: that of the entry. The exchange accepts no longer one.
   local LONGEST_WINDOW_MS = 60000
   keep_claim(math.min(LONGEST_WINDOW_MS, math.max(left, 0)))
   return { 'HELD', 'SENT' }
 end
 
 if not is_spent then return { 'UNSPENT' } end
--- No order reaches an exchange in a shorter window: it would only be told that it came too late.
+-- An order cannot reach the exchange in a shorter window: it would be rejected as too late.
 local SHORTEST_WINDOW_MS = 50
--- Spent in the future: Redis's clock has stepped back since, and nobody knows how long ago that was.
+-- Spent in the future: Redis's clock has stepped back since, so the age of the handover is not known.
 local expired = left < SHORTEST_WINDOW_MS or spent_at > now
 local reason = is_duplicate and 'duplicate_order' or halted(kill_switch, disarm, disarm_today)
   or expired and 'execute_expired' or refusal ~= '' and refusal

@@ -1,13 +1,13 @@
--- Spends every required permit of a plan's attempt together, or none. Everything is read and judged first; then exactly
--- one of four things happens: the permits are gone, remembered as spent and handed over to the executor; the plan is
--- BLOCKED with its result; nothing changes because a permit may still come; or an earlier verdict is repeated.
--- The wait is over when Redis's clock or the caller's says so. A plan that was opened in the future is one whose opening
--- Redis's clock was ahead of now, or has stepped back since: it counts as opened now, once, and waits from there.
+-- Spends every required permit of a plan's attempt together, or none. Everything is read and checked first; then exactly
+-- one of four things happens: the permits are deleted, recorded as spent and the plan is handed over to the executor; the plan
+-- is BLOCKED with its result; nothing changes because a permit may still arrive; or an earlier verdict is repeated.
+-- The wait ends by Redis's clock or by the caller's, whichever is first. If a plan's opening is in the future, Redis's clock was
+-- ahead then or has stepped back since: it counts as opened now, once, and waits from there.
 -- Invariants I2 (spent once, for that plan, symbol and quantity), I3 and I4 (one handover, one result).
 --
 -- KEYS
 --   plan         HASH, the plan's record
---   spent        STRING, remembers the spending beyond the operators' reset
+--   spent        STRING, records the spending; survives the operators' reset
 --   waiting      ZSET of this symbol's waiting plans
 --   executes     STREAM apply.execute
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
@@ -22,13 +22,13 @@
 --   execute_ms   how long the executor may claim the order after this
 --   grace_ms     how late after the deadline the last attempt may come
 --   spent_sec    TTL of `spent`
---   overdue_ms   by how much the wait is over by the caller's monotonic clock, negative before that, '' if it does not know
+--   overdue_ms   how long ago the wait ended by the caller's monotonic clock, negative before its end, '' if not known
 --   quantity_issuer whose permit carries side and quantity
 --   ...issuer    name and verdict field (granted, allow; bare if its permit is the text 1) of each required issuer, in list order
 -- REPLY
 --   OK           replayed 0/1, symbol, wait_ms, safe_qty, mode
 --   BLOCKED      replayed 0/1, symbol, wait_ms, reason, detail or '', then each issuer's permit TTL (s, -2 absent, -1 none)
---   WAITING      ms until the deadline, names of the issuers that lack, joined by comma
+--   WAITING      ms until the deadline, names of the missing issuers, joined by comma
 --   GONE         no record that can be read: never opened, swept away by the operators' reset, or damaged while it waited
 --@include shared/now.lua
 --@include shared/halted.lua
@@ -50,7 +50,7 @@ local record = hash(plan)
 expect_stream(executes)
 expect_stream(results)
 expect_hash(handed_over)
--- What does not wait, or cannot be read, is nothing for a sweep to find again.
+-- A plan that does not wait, or cannot be read, must not be found by a sweep again.
 local is_damaged = record.state == 'WAITING' and not can_wait(record)
 if record.state ~= 'WAITING' or is_damaged then redis.call('ZREM', waiting, plan_id) end
 if not record.state or is_damaged then return { 'GONE' } end
@@ -76,7 +76,7 @@ for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   elseif verdict == 'denied' then
     if not denied then denied, detail = issuer .. '_permit_denied', what end
   elseif not malformed then malformed = what end
-  -- Issuers that only set keys leave no stamp of their own; the record tells the whole story all the same.
+  -- Issuers that only set keys do not write to the record; this completes it for them.
   if verdict ~= 'missing' and not record[issuer .. '_verdict'] then
     for _, word in ipairs({ issuer .. '_verdict', verdict, issuer .. '_seen_ms', int(now) }) do stamps[#stamps + 1] = word end
     if field == 'bare' then
@@ -123,7 +123,7 @@ end
 
 local dry_run = record.mode == 'dry_run'
 redis.call('ZREM', waiting, plan_id)
--- A stream that takes no entry fails here, with the permits unspent.
+-- A stream that cannot be written fails here, and the permits stay unspent.
 local copy = ''
 if dry_run then
   stamps[#stamps + 1] = 'ended_at_ms'
@@ -139,8 +139,8 @@ else
     'wait_ms', wait_ms }
   local entry_id = redis.call('XADD', executes, '*', unpack(entry))
   for _, text in ipairs({ 'entry_id', entry_id }) do entry[#entry + 1] = text end
-  -- The entry may be lost before anybody has read it; this stays until the order has an outcome. The record and the mark
-  -- keep it as well, as the index may be lost with one of them.
+  -- The entry may be lost before it is read; this copy stays until the order has an outcome. The record and `spent` hold
+  -- copies as well, in case the index is lost together with one of them.
   local text = cjson.encode(entry)
   redis.call('HSET', handed_over, plan_id, text)
   stamps[#stamps + 1] = 'hand_over'

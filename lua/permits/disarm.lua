@@ -1,5 +1,5 @@
--- Stops every permit, order and claim at once, until an operator deletes both keys. The undated key has no TTL; the dated
--- one is where operators of the Python governor look. A disarm that is in force stays as it was first explained.
+-- Halts all permits and orders at once, until an operator deletes both keys. The undated key has no TTL; the dated one is the
+-- one that operators of the Python governor know. A disarm that is already in force keeps its first reason.
 --
 -- KEYS
 --   disarm       STRING JSON
@@ -14,7 +14,7 @@
 --   ALREADY      a disarm is in force; nothing was changed
 --@include shared/now.lua
 --@include shared/json.lua
--- Nobody consumes this stream, so whoever writes it bounds it.
+-- No group reads this stream, so the writer trims it.
 local EVENTS_KEPT = 10000
 local disarm, disarm_today, events = KEYS[1], KEYS[2], KEYS[3]
 local reason, context_json, today_sec = ARGV[1], ARGV[2], ARGV[3]

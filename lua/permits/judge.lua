@@ -1,6 +1,6 @@
--- What one issuer says of a plan's attempt: 'granted' with its permit and the permit's text, 'denied' with the issuer's
--- reason, 'malformed' with ours, 'missing'. The field names of the wire stand here once; a permit of another attempt is
--- not ours and is missing. A bare permit is the text 1: it names no attempt, no symbol, no quantity and no cap.
+-- One issuer's answer to a plan's attempt: 'granted' with its permit and the permit's text, 'denied' with the issuer's reason,
+-- 'malformed' with our reason, or 'missing'. The wire's field names are used only here. A permit of another attempt counts as
+-- missing. A bare permit is the text 1: it has no attempt, symbol, quantity or cap.
 local function text(value) return type(value) == 'string' and value or '' end
 
 local function judge(issuer, field, permit_key, block_key, symbol, attempt)
@@ -23,7 +23,7 @@ local function judge(issuer, field, permit_key, block_key, symbol, attempt)
   if permit.symbol ~= symbol then return 'malformed', malformed end
   if permit[field] == false then return 'denied', text(permit.reason) end
   if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
-  -- cjson also reads numbers that JSON has not: 0x10 as 16, 010 as 10.
+  -- cjson accepts numbers that are not JSON: 0x10 as 16, 010 as 10.
   if value:find(':%s*-?0[%dxX]') then return 'malformed', malformed end
   return 'granted', permit, value
 end

@@ -1,6 +1,6 @@
--- Settles an attempt's reservation by its result: charged by what was really executed, released if no order came of
--- it. The ack of the result entry is part of the step and tells whether it was done before. A result that comes after
--- its reservation ran out is charged all the same, one of another day is not: its day's limits are over.
+-- Settles an attempt's reservation by its result: charges what was executed, or releases it if there was no order. The ack of
+-- the result entry is part of the step and shows whether it ran before. A result that arrives after its reservation expired is
+-- still charged; one of another day is not, because that day's limits no longer apply.
 --
 -- KEYS
 --   results      STREAM apply.result
@@ -9,21 +9,21 @@
 --   totals       ditto
 --   executions   ditto
 --   charges      ditto
---   booked       STRING, the plan's fate and when its result was written (ms): `executed` if an order came of it or may
---                have, and then no attempt is permitted any more; `ended` if a plan without a record ended without one,
---                for the issuing script, which may come after the result
+--   booked       STRING, the plan's fate and when its result was written (ms): `executed` if it led to an order or may have,
+--                and then every attempt is denied; `ended` if a plan without a record ended without an order, for the
+--                issuing script, which may run after the result
 -- ARGV
 --   group        consumer group of the result entry
 --   entry_id     of the result
 --   attempt      whose reservation; the plan's id if the result names no attempt
---   amounts      JSON {name: whole number as text} really executed, or '' if no order came of it; a name that it lacks is charged as
---                it was reserved
+--   amounts      JSON {name: whole number as text} that was executed, or '' if there was no order; the reserved amount is charged
+--                for names that are missing
 --   executed_ms  when it was executed
---   fate         executed, ended, or '' for nothing to be remembered
+--   fate         executed, ended, or '' to record nothing
 --   fate_sec     TTL of `booked`
 -- REPLY
 --   SETTLED      reserved amounts were there 1/0
---   REPLAYED     this result had been settled; nothing was changed but the ack and `booked`
+--   REPLAYED     this result was settled before; only the ack and `booked` were written
 --@include shared/now.lua
 --@include shared/record.lua
 --@include permits/reservations.lua
@@ -36,9 +36,9 @@ local sums = read_sums(totals, open, charges)
 redis.call('ZCARD', expiry)
 local executed = amounts ~= '' and cjson.decode(amounts)
 if executed then redis.call('HLEN', charges) end
--- A later attempt that came to nothing changes nothing of an execution. An execution replaces whatever stands there.
+-- A later attempt without an order does not change a booked execution. An execution replaces any value.
 local is_news = fate == 'executed' or fate == 'ended' and not (redis.call('GET', booked) or ''):find('^executed ')
--- Ids of two streams may be equal, so a result's is marked as one.
+-- Ids of two streams may be equal, so a result's id has a prefix.
 local execution = 'result:' .. entry_id
 local counted = executed and redis.call('ZMSCORE', executions, execution, 'attempt:' .. attempt) or {}
 local reserved = release(sums, open, attempt)
@@ -49,7 +49,7 @@ if is_news then redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'),
 if counted[1] or counted[2] then return { 'REPLAYED' } end
 
 if reserved then remove(open, expiry, executions, attempt) end
--- A writer's clock may be ahead, but nothing counts for longer than from now on.
+-- A writer's clock may be ahead, but an execution counts from now at the latest.
 local now = now_ms()
 executed_ms = math.min(executed_ms, now)
 if executed and executed_ms >= horizon(now) then

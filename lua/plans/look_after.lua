@@ -1,8 +1,7 @@
--- Looks after one attempt until it has ended, starting from its `apply.plan` entry, so that it ends whatever was lost of it.
--- An attempt that the index of waiting plans or of handovers has lost is put back; what was handed over is known from the
--- record and from `spent`. A plan whose record was deleted or damaged while it waited is BLOCKED with its result, since
--- nobody can consume it any more. The operators' reset deletes the dedupe mark as well: such a plan was abandoned and opens
--- afresh. Invariant I4.
+-- Makes sure that an attempt ends, whatever was lost, starting from its `apply.plan` entry. An attempt that is missing from the
+-- index of waiting plans or of handovers is put back; copies of the handover are in the record and in `spent`. A plan whose
+-- record was deleted or damaged while it waited is BLOCKED with its result, because it can no longer be consumed. The
+-- operators' reset also deletes the dedupe mark: such a plan was abandoned and may open again. Invariant I4.
 --
 -- KEYS
 --   plan         HASH, the plan's record
@@ -21,7 +20,7 @@
 --   WAITING      it waits, and the indexes say so
 --   HANDED_OVER  its permits are spent and its order has no outcome, and the index says so
 --   LOST         its record was gone, or could not be read: BLOCKED, with its result
---   ENDED        it has ended or waits in another attempt; if it is handed over no more, the index says so
+--   ENDED        it has ended or waits in another attempt; if it is no longer handed over, the index says so
 --@include shared/now.lua
 --@include shared/absent.lua
 --@include shared/record.lua
@@ -30,11 +29,11 @@
 local plan, dedupe, spent, order, waiting, symbols, handed_over, results = unpack(KEYS)
 local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
 local REASON = 'record_lost'
--- A result comes soon after its attempt, so it is among the first that are read.
+-- A result follows soon after its attempt, so it is among the first entries read.
 local RESULTS_MAX, RESULTS_AT_ONCE = 10000, 200
 local WITHOUT_OUTCOME, OUTCOME = { PERMITTED = true, SENT = true, UNKNOWN = true }, { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 
--- What cannot be read as a record or an index tells nothing, and is begun anew.
+-- A record or index that cannot be read holds no information, and is reset.
 local is_hash, record = pcall(hash, plan)
 local is_damaged = not is_hash or record.state == 'WAITING' and not can_wait(record) or record.state and not record.state:find('^[A-Z_]+$')
 if is_damaged then record = {} end
@@ -48,7 +47,7 @@ if state then
   if record.attempt ~= attempt then return { 'ENDED' } end
   if WITHOUT_OUTCOME[state] and record.hand_over then return hand_again(record.hand_over) end
   if state ~= 'WAITING' then
-    -- An executor of up to 14fd32e settles without striking it off; once the order key has run out, it would look unclaimed.
+    -- Executors up to 14fd32e settle without removing it from the index; once the order key expires, it would look unclaimed.
     if not WITHOUT_OUTCOME[state] then redis.pcall('HDEL', handed_over, plan_id) end
     return { 'ENDED' }
   end
@@ -61,7 +60,7 @@ if state then
 end
 
 if is_damaged then redis.call('DEL', plan) end
--- Whether it had its outcome before its record went.
+-- Whether it had its outcome before its record was lost.
 local paid = redis.pcall('GET', spent)
 local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt
 local copy = was_spent and paid:match('\n(.*)$')

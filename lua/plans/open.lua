@@ -1,5 +1,5 @@
 -- Opens one attempt of a plan: the dedupe mark, the record, the deadline and the `apply.plan` entry, or, for a plan that
--- may not even wait, the entry and its terminal result. A second run finds the first one's dedupe mark: DUPLICATE.
+-- may not wait at all, the entry and its terminal result. A second run finds the first one's dedupe mark: DUPLICATE.
 -- The kill switch is the first gate and the disarm follows the plan's own gates, so both are read here, in the same
 -- step that publishes. Invariants I4 (one result) and, through `spent` and `order`, I1 (one order).
 --
@@ -24,14 +24,14 @@
 --   reason       why not EXECUTE, or ''
 --   mode         dry_run paper testnet
 --   wait_ms      how long the plan may wait for permits
---   dedupe_sec   how long the plan id is taken
+--   dedupe_sec   how long the same proposal is a duplicate
 --   published_sec TTL of `published`
 --   record_sec   TTL of the record
 --   step         CLOSE_PARTIAL_75, or ''
 --   close_pct    75, or ''
---   proposed_ms  when the proposal was made, by its publisher's clock, or '' if it does not say
---   fresh_ms     the time by which its freshness is judged, or '' if it is not: SKIP proposal_stale
---   max_age_ms   how old it may be
+--   proposed_ms  when the proposal was made, by its publisher's clock, or '' if not known
+--   fresh_ms     the time from which its age is computed, or '' if there is no limit: SKIP proposal_stale
+--   max_age_ms   its maximum age
 --   ...entry     the entry's fields and values, in wire order up to `timestamp`
 -- REPLY
 --   OPENED       attempt, attempt number, deadline (ms), now (ms): the plan waits for its permits
@@ -48,7 +48,7 @@ local FIRST_LEFT_KEY = 13
 local plan_id, symbol, decision, reason, mode, wait_ms = unpack(ARGV, 1, 6)
 local dedupe_sec, published_sec, record_sec, step, close_pct, proposed_ms, fresh_ms, max_age_ms = unpack(ARGV, 7, 14)
 local FIRST_ENTRY_ARG = 15
--- A publisher whose clock is further ahead than this is not believed.
+-- A publisher's clock that is further ahead than this is not trusted.
 local PUBLISHER_AHEAD_MS = 5000
 
 -- A key of the wrong type fails here, before anything is written.
@@ -58,9 +58,9 @@ expect_stream(plans)
 expect_stream(results)
 local has_order, order_attempt_no = order_possible(spent, order)
 
--- An attempt that waits gets its result first, however short the dedupe mark lives.
+-- A waiting attempt gets its result first, even if the dedupe mark has expired.
 if record[1] == 'WAITING' or redis.call('EXISTS', dedupe) == 1 or has_order then
-  -- A deadline further away is in the future: nobody waits longer than a plan that is opened now.
+  -- A deadline further away was written by a clock that was ahead: no plan waits longer than one that opens now.
   local ends = record[3] and int(math.min(tonumber(record[3]), now + tonumber(wait_ms))) or ''
   return { 'DUPLICATE', record[1] or 'unknown', record[2] or '', ends, int(now) }
 end
@@ -82,7 +82,7 @@ end
 
 local waits = decision == 'EXECUTE'
 if waits then
-  -- Known to sweeps first. `waiting` is not read above: one of the wrong type fails here.
+  -- The sweeps' index first. `waiting` is not read above, so one of the wrong type fails here.
   redis.call('SADD', symbols, symbol)
   redis.call('ZADD', waiting, deadline, plan_id)
 end
@@ -91,7 +91,7 @@ local function append(...)
 end
 append('attempt_no', attempt_no, 'mode', mode)
 if waits then append('deadline_ms', deadline) end
--- A stream that takes no entry fails here, with the plan still to be opened.
+-- A stream that cannot be written fails here, and the plan is not opened.
 local attempt = redis.call('XADD', plans, '*', unpack(entry))
 if not waits then
   add_result(results, now, plan_id, symbol, decision, false, false, '[]', decision == 'SKIP' and '' or reason,

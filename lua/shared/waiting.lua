@@ -1,5 +1,5 @@
--- Whether the record of a plan that waits holds what its end needs, be it its result or its handover. Anybody may write to
--- it: a field that is gone or garbled makes it as good as lost (plans/look_after), and its permits are not spent by it.
+-- Whether a waiting plan's record has the fields that its result and its handover need. Other programs may have written to it:
+-- a record with a missing or malformed field counts as lost (plans/look_after), and no permits are spent by it.
 local MODES = { dry_run = true, paper = true, testnet = true }
 local NEEDED = { symbol = '^[A-Z0-9_]+$', attempt = '^%d+%-%d+$', attempt_no = '^[1-9]%d*$', step = '^', close_pct = '^%d+%.?%d*$',
   opened_at_ms = '^%d+$', deadline_ms = '^%d+$' }
