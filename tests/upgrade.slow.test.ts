@@ -4,7 +4,7 @@
  */
 import { flatFields, parseProposal, planId, resultEntry } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
-import { parseEntries } from "@quantum/streams";
+import { addedAtMs, parseEntries } from "@quantum/streams";
 import {
   checkInvariants,
   collectEvidence,
@@ -150,7 +150,7 @@ const DAY_MS = 86_400_000;
 async function wronglyCharged(): Promise<string[]> {
   const { client, keys } = rig;
   const entries = parseEntries(await client.xrange(keys.streams.result, "-", "+"));
-  const days = new Set(entries.map(({ id }) => Math.floor(Number(id.split("-")[0]) / DAY_MS)));
+  const days = new Set(entries.map(({ id }) => Math.floor(addedAtMs(id) / DAY_MS)));
   // Midnight has begun a new sum meanwhile.
   if (days.size > 1) return [];
   const executed = new Map<string, Big>(SYMBOLS.map((symbol) => [symbol, Big(0)]));
