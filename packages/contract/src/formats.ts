@@ -46,12 +46,12 @@ export const numberText = z.string().refine((value) => Number.isFinite(parsePyth
   error: "a number as Python's `float()` reads it",
   abort: true,
 });
-/** Where there may be nothing to tell. Its rule is shown with that of the schema, if that one aborts. */
+/** A value that may be empty. Errors show its rule with that of the schema. */
 export const orEmpty = <T extends z.ZodType>(schema: T) => z.union([schema, z.literal("")]);
 /** `1` or `0`. */
 export const bit = z.enum(["0", "1"]).transform((value) => value === "1");
 
-/** What a value had to be, in words. */
+/** The rule that a value broke, in words. */
 export function ruleOf(issue: z.core.$ZodIssue, shown: (value: string) => string = JSON.stringify): string {
   if (issue.code === "invalid_union") {
     const rules = issue.errors.flat().map((each) => ruleOf(each, shown));

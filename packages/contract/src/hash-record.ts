@@ -1,4 +1,4 @@
-/** Redis hashes with a schema: one table of fields that readers parse by and the wire's document is written from. */
+/** Redis hashes with a schema: readers parse by one table of fields, and the wire's document is generated from it. */
 import type { z } from "zod";
 import { ruleOf } from "./formats.ts";
 
@@ -11,12 +11,12 @@ export interface Field<Value = unknown> {
   meaning: string;
 }
 
-/** A name that begins with `{issuer}` stands for one field of each issuer. */
+/** A name that begins with `{issuer}` stands for one field per issuer. */
 export type Fields = Readonly<Record<string, Field>>;
 
 export interface HashRecord<Of extends Fields = Fields> {
   fields: Of;
-  /** Those that each hash has from its first write on. */
+  /** The fields that each hash has from its first write on. */
   always: readonly string[];
 }
 
@@ -38,13 +38,13 @@ export type Values<Of extends HashRecord, Needed extends string, Optional extend
 
 export type NameOf<Of extends HashRecord> = keyof Of["fields"] & string;
 
-/** A hash that is not what its schema says. Names key, field, value and rule. */
+/** A hash that does not match its schema. Names key, field, value and rule. */
 export class RecordError extends Error {
   override readonly name = "RecordError";
 }
 
 /**
- * Reads the named fields; all others are passed over, whatever they hold.
+ * Reads the named fields and ignores all others, whatever they hold.
  * @throws RecordError if one is malformed, or a needed one is missing
  */
 export function parseRecord<
@@ -70,7 +70,7 @@ export function parseRecord<
   return values as Values<Of, Needed, Optional>;
 }
 
-/** For a reader to whom a hash that is malformed is as good as none. */
+/** For a reader that treats a malformed hash as absent. */
 export function parseRecordOrNone<
   const Of extends HashRecord,
   Needed extends NameOf<Of>,
@@ -90,8 +90,8 @@ export function parseRecordOrNone<
 }
 
 /**
- * For a reader that takes what it can: the fields that obey their rules, and in words those that do not.
- * @param names of the hash's fields that are looked at; all of them if absent
+ * For a reader that takes what it can: the valid fields, and a problem in words for each invalid one.
+ * @param names fields to read; all if absent
  */
 export function readableFields<const Of extends HashRecord>(
   { fields }: Of,
@@ -104,7 +104,7 @@ export function readableFields<const Of extends HashRecord>(
     const text = hash[name];
     if (text === undefined) continue;
     const field = fieldOf(fields, name);
-    // Of a later version, or somebody else's.
+    // Written by a later version, or by another program.
     if (field === undefined) continue;
     const { success, error } = field.schema.safeParse(text);
     if (success) texts[name] = text;
@@ -113,7 +113,7 @@ export function readableFields<const Of extends HashRecord>(
   return { fields: texts, problems };
 }
 
-/** The field that a hash's name stands for: `governor_verdict` is `{issuer}_verdict`. */
+/** The schema's name of a hash's field: `governor_verdict` is `{issuer}_verdict`. */
 export function schemaNameOf(fields: Fields, name: string): string | undefined {
   return [name, name.replace(/^[a-z0-9]+(?=_)/, "{issuer}")].find((each) => Object.hasOwn(fields, each));
 }
@@ -122,7 +122,7 @@ function fieldOf(fields: Fields, name: string): Field | undefined {
   return fields[schemaNameOf(fields, name) ?? ""];
 }
 
-/** Of a longer value the beginning tells what it is. */
+/** The beginning of a longer value is enough to recognise it. */
 const VALUE_MAX_CHARS = 80;
 
 function problemOf(name: string, text: string | undefined, error: z.ZodError | undefined): string {

@@ -1,9 +1,9 @@
-/** The issuers as the wire knows them, from their rows in the topology; and how long they may be waited for. */
+/** The issuers on the wire, from their rows in the topology, and how long a plan may wait for them. */
 import { issuerOf } from "@quantum/topology";
 
 export { type IssuerName, ISSUERS, QUANTITY_ISSUER } from "@quantum/topology";
 
-/** The JSON field in which an issuer says yes (docs/wire.md, "Permits"): only JSON `true` there is a yes. */
+/** The JSON field in which an issuer grants (docs/wire.md, "Permits"): only JSON `true` counts. */
 export function verdictField(issuer: string): "granted" | "allow" {
   return issuerOf(issuer).verdictField;
 }
@@ -20,7 +20,7 @@ export function ttlLabel(issuer: string): string {
 export const EXECUTE_TTL_MAX_MS = 30_000;
 
 /**
- * The longest wait for permits (`APPLY_PERMIT_WAIT_MS`). It is shorter than a permit lives (60 s), by the second that a
- * handover takes at most: the first permit is still there when the last one comes.
+ * The longest wait for permits (`APPLY_PERMIT_WAIT_MS`). It is shorter than a permit's TTL (60 s), by the second that a
+ * handover takes at most, so the first permit still exists when the last one arrives.
  */
 export const WAIT_BUDGET_MAX_MS = 59_000;

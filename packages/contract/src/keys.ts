@@ -28,15 +28,15 @@ export function createKeys(prefix = "") {
     published: (planId: string) => key(`apply:stream_published:${planId}`),
     /** ZSET plan id → deadline (ms): the plans that wait for permits. */
     waiting: (symbol: string) => key(`apply:waiting:${symbol}`),
-    /** SET of symbols that ever had a waiting plan: where a sweep looks for `waiting`. */
+    /** SET of symbols that ever had a waiting plan; a sweep reads `waiting` of each. */
     waitingSymbols: key("apply:symbols"),
 
-    /** The governor's permits have no issuer in their name (docs/wire.md, "Keys"); everybody else's do. */
+    /** The governor's permits have no issuer in their name (docs/wire.md, "Keys"); all others do. */
     permit: (issuer: string, planId: string) => key(`${issuerOf(issuer).permitKey}:${planId}`),
     block: (issuer: string, planId: string) => key(`${issuer}:block:${planId}`),
     spent: (planId: string) => key(`permit:spent:${planId}`),
 
-    /** STRING: what an issuer knows of a plan that ended; see lua/permits/settle_reservation.lua. */
+    /** STRING: what an issuer has booked of a plan that ended; see lua/permits/settle_reservation.lua. */
     booked: (issuer: string, planId: string) => key(`${issuer}:booked:${planId}`),
 
     /** What an issuer has reserved and charged for a symbol; see lua/permits/reservations.lua. */
@@ -59,17 +59,17 @@ export function createKeys(prefix = "") {
     unsettled: (symbol: string) => key(`order:unsettled:${symbol}`),
     /** SET of plan ids whose order is UNKNOWN: while it is not empty, P3.3 denies the symbol. */
     unknown: (symbol: string) => key(`order:unknown:${symbol}`),
-    /** ZSET plan id → when it ended (ms): orders that ended by evidence of absence, asked about in case one shows up. */
+    /** ZSET plan id → when it ended (ms): orders that ended by evidence of absence, queried in case one shows up. */
     absent: (symbol: string) => key(`order:absent:${symbol}`),
-    /** HASH plan id → its claim: what makes the order key of such an order anew if it is lost. */
+    /** HASH plan id → its claim: a lost order key of such an order is rebuilt from it. */
     absentClaims: key("order:absent_claims"),
-    /** SET of symbols that ever had an order: where recovery looks for `unsettled`. */
+    /** SET of symbols that ever had an order; recovery reads `unsettled` of each. */
     orderSymbols: key("order:symbols"),
 
-    /** STRING made once: where it is gone, so may be claims. */
+    /** STRING written once: if it is missing, claims may be missing as well. */
     orderEpoch: key("order:epoch"),
 
-    /** STRING JSON whose TTL is the pause's end: what the exchange wants none of, `requests` or `orders`. */
+    /** STRING JSON whose TTL is the end of the pause: the exchange accepts no `requests`, or no `orders`. */
     exchangePause: (scope: "requests" | "orders") => key(`exchange:pause:${scope}`),
 
     snapshot: (symbol: string) => key(`position:snapshot:${symbol}`),
@@ -77,10 +77,10 @@ export function createKeys(prefix = "") {
     /** HASH: when the last refresh of all positions began, and when one last succeeded. */
     refreshTurn: key("position:refresh"),
 
-    /** Never there: a write to it that changes nothing shows whether Redis takes writes. */
+    /** Never exists: a write to it that changes nothing shows whether Redis accepts writes. */
     probe: key("probe"),
 
-    /** Prefix of the keys that versions with BullMQ have left: nothing reads them. */
+    /** Prefix of keys left over from versions with BullMQ; nothing reads them. */
     jobs: `${prefix}quantum:jobs`,
   };
 }
@@ -102,7 +102,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs">, string>> = {
   probe: "stream",
 };
 
-/** What each key and stream holds that is no symbol's or plan's: one of the wrong type stops everybody who reads it. */
+/** The types of the keys and streams that belong to no symbol or plan: one of the wrong type stops all its readers. */
 export function typesOfKeys(keys: Keys): [key: string, type: string][] {
   return [
     ...Object.values(keys.streams).map((stream): [string, string] => [stream, "stream"]),

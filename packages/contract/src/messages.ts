@@ -17,7 +17,7 @@ export const step = z.object({
 });
 export type Step = z.infer<typeof step>;
 
-/** Whether an order may come of a step. Python's UPDATE_SL is a step of an EXECUTE, and nothing comes of it. */
+/** Whether a step may lead to an order. Python's UPDATE_SL is a step of an EXECUTE and leads to none. */
 export function isClosing({ step: name }: Pick<Step, "step">): boolean {
   return name.startsWith("CLOSE_");
 }
@@ -36,7 +36,7 @@ export const planEntry = z.object({
 });
 export type PlanEntry = z.infer<typeof planEntry>;
 
-/** `apply.permit`, ours: one entry a permit decision. `attempt` is the entry id of the plan that was answered. */
+/** `apply.permit`, ours: one entry per permit decision. `attempt` is the entry id of the plan that was answered. */
 export const permitEntry = z.object({
   plan_id: planId,
   symbol,
@@ -86,12 +86,12 @@ export const resultEntry = z.object({
   executed_qty: z.string().default(""),
   avg_price: z.string().default(""),
   settled_at_ms: integer.optional(),
-  /** Id of the result that this one corrects: its order showed up after all. Empty in every other. */
+  /** Id of the result that this one corrects, because its order showed up after all; else empty. */
   corrects: z.string().default(""),
 });
 export type ResultEntry = z.infer<typeof resultEntry>;
 
-/** `operator.audit`, ours: one entry a change that an operator made. `who` is `user@host`. */
+/** `operator.audit`, ours: one entry per change by an operator. `who` is `user@host`. */
 export const auditEntry = z.object({
   action: z.string(),
   target: z.string(),
@@ -103,13 +103,13 @@ export const auditEntry = z.object({
 export type AuditEntry = z.infer<typeof auditEntry>;
 
 /**
- * The one audit entry that is also a command, to P3.3: take the exchange's position of `target` as right. `detail` names
- * the disagreement that was looked at (`disagrees_since_ms`): a later one is not accepted by it. Nor is a command obeyed
- * that is older than `validMs`, such as one found in the stream by a new group.
+ * The one audit entry that is also a command, to P3.3: accept the exchange's position of `target` as right. `detail`
+ * names the mismatch that the operator was shown (`disagrees_since_ms`); a later one is not accepted by it. A command older
+ * than `validMs`, such as one that a new group finds in the stream, is ignored.
  */
 export const HOLD_ACCEPT = { action: "hold.accept", validMs: 30_000 } as const;
 
-/** What is wrong with an entry, in one line, for the dead-letter stream. */
+/** The problems of an entry, in one line, for the dead-letter stream. */
 export function describeIssues(error: z.ZodError): string {
   return error.issues.map((issue) => `${issue.path.join(".") || "entry"}: ${issue.message}`).join("; ");
 }

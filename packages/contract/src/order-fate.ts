@@ -1,17 +1,17 @@
 /**
- * What a result says became of the plan's order, whoever wrote it. Source: docs/wire.md, "Beside the Python services".
+ * The fate of the plan's order according to a result, ours or Python's. Source: docs/wire.md, "Beside the Python services".
  *
- * Ours name the outcome. The Python apply-layer writes `executed=True` for whatever it let through, so only the status of
- * its steps tells, and it writes a result without a word for a plan that it had handled before.
+ * Our results have an outcome. The Python apply-layer writes `executed=True` for whatever it let through, so only the status of
+ * its steps counts, and it writes a result without a reason for a plan that it had handled before.
  */
 import type { ResultEntry } from "./messages.ts";
 
 export type OrderFate =
   | "executed"
-  /** A step failed, and the order may have been placed all the same. */
+  /** A step failed, but the order may have been placed. */
   | "ambiguous"
   | "none"
-  /** Says nothing of the plan's order, neither that there is one nor that there is none. */
+  /** The result does not show whether there is an order. */
   | "untold";
 
 export function orderFate({ outcome, decision, steps_results: steps, error }: ResultEntry): OrderFate {
@@ -19,13 +19,13 @@ export function orderFate({ outcome, decision, steps_results: steps, error }: Re
   const statuses = steps.map(({ status }) => status);
   if (statuses.includes("error")) return "ambiguous";
   if (statuses.includes("success")) return "executed";
-  // SKIP `duplicate_plan`: the reason stands in the plan's entry, not here.
+  // SKIP `duplicate_plan`: the reason is in the plan's entry, not here.
   const isRepetition =
     decision === "SKIP" && steps.length === 0 && (error === "" || error === "duplicate_plan");
   return isRepetition ? "untold" : "none";
 }
 
-/** The exchange's ids of the orders that a result tells of. */
+/** The exchange's ids of a result's orders. */
 export function orderIds({ order_id, steps_results }: ResultEntry): string[] {
   const steps = steps_results.filter(({ status }) => status === "success");
   const ids = order_id === "" ? steps.map((step) => step["order_id"]) : [order_id];

@@ -4,13 +4,13 @@ import { formatFixed6, formatPythonFloat } from "./python.ts";
 
 const PLAN_ID_DIGITS = 16;
 
-/** The part of a proposal that makes it the plan it is. */
+/** The part of a proposal that identifies its plan. */
 export type PlanIdentity = Pick<
   Proposal,
   "symbol" | "harvestAction" | "killScore" | "newSlProposed" | "computedAtUtc"
 >;
 
-/** The text a plan id is the hash of: the Python services build the same, byte for byte. */
+/** The text of which a plan id is the hash, byte for byte as in the Python services. */
 export function planFingerprint(proposal: PlanIdentity): string {
   const { symbol, harvestAction, killScore, newSlProposed, computedAtUtc } = proposal;
   const stopLoss = newSlProposed === undefined ? "None" : formatPythonFloat(newSlProposed);

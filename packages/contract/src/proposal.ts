@@ -6,9 +6,9 @@ import { parsePythonFloat } from "./python.ts";
  */
 export interface Proposal {
   symbol: string;
-  /** As published; an unknown action is for the gates to refuse. */
+  /** As published; the gates reject unknown actions. */
   harvestAction: string;
-  /** 0..1 by contract, but any double, NaN too: the gates refuse the rest, and the plan id is made of it. */
+  /** 0..1 by contract, but any double is possible, even NaN: the gates reject those. Part of the plan id. */
   killScore: number;
   newSlProposed: number | undefined;
   rNet: number | undefined;
@@ -24,9 +24,9 @@ export interface Proposal {
   pTrend: number | undefined;
   pMr: number | undefined;
   pChop: number | undefined;
-  /** As published, since the plan id is made of it; "" if absent. */
+  /** As published, because it is part of the plan id; "" if absent. */
   computedAtUtc: string;
-  /** The same in epoch milliseconds, microseconds cut off; undefined if it is no UTC time. */
+  /** The same in epoch milliseconds, microseconds cut off; undefined if it is not a UTC time. */
   computedAtMs: number | undefined;
   /** Always finite: a NaN would pass every age limit. */
   lastUpdateEpochSec: number | undefined;
@@ -35,7 +35,7 @@ export interface Proposal {
   positionCurrentPrice: number | undefined;
   positionEntryPrice: number | undefined;
   positionUnrealizedPnl: number | undefined;
-  /** Who made the proposal, where it says so. */
+  /** Who made the proposal, if stated. */
   source: string | undefined;
 }
 
@@ -53,7 +53,7 @@ export function parseProposal(symbol: string, fields: Readonly<Record<string, st
     const value = text(name);
     return value === undefined ? undefined : parsePythonFloat(value);
   };
-  /** A number that must not be lost: present but unreadable is a problem, not an absence. */
+  /** A number that must not be lost: an unreadable one is a problem, not absent. */
   const strictNumber = (name: string): number | undefined => {
     const value = number(name);
     if (value === undefined && text(name) !== undefined) {
@@ -112,6 +112,6 @@ function parseUtcMs(text: string): number | undefined {
   const [, seconds, fraction = ""] = match;
   const iso = `${seconds}.${fraction.slice(0, MILLISECOND_DIGITS).padEnd(MILLISECOND_DIGITS, "0")}Z`;
   const epochMs = Date.parse(iso);
-  // Date.parse takes 30 February for 2 March: a time that does not read back the same is none.
+  // Date.parse takes 30 February for 2 March: a time that does not format back to the same text is invalid.
   return !Number.isNaN(epochMs) && new Date(epochMs).toISOString() === iso ? epochMs : undefined;
 }

@@ -1,4 +1,4 @@
-/** How long keys live, in seconds, where no variable says so. */
+/** TTLs of keys, in seconds, where no variable sets them. */
 const HOUR_SEC = 3_600;
 const DAY_SEC = 24 * HOUR_SEC;
 /** Longer than an outage, and than the time between an attempt and the operators' reset. */
@@ -11,9 +11,9 @@ export const TTL_SEC = {
   spent: WEEK_SEC,
   /** An order key, once it is settled. As long as its spent permits. */
   order: WEEK_SEC,
-  /** What an issuer remembers of a plan whose order was or may have been executed. As long as the order. */
+  /** An issuer's mark of a plan whose order was or may have been executed. As long as the order. */
   booked: WEEK_SEC,
-  /** An issuer's answers, unless it has a variable for it. */
+  /** An issuer's answers, unless a variable sets it. */
   permit: 60,
   denial: HOUR_SEC,
   disarmOfDay: DAY_SEC,

@@ -18,11 +18,11 @@ export type WaitOutcome =
   | (Waited & { kind: "blocked"; reason: string; detail: string; permitTtls: ReadonlyMap<string, number> });
 
 /**
- * Begins as the operators' quick reference prints it; what is ours follows, because every extractor finds a field by its
- * name. No extracted value stands last, lest a log record's closing quote be extracted too.
+ * Begins as in the operators' quick reference; our own values follow, because extractors find a field by its name. No
+ * extracted value comes last: the log record's closing quote would be extracted as well.
  */
 export function waitLine(outcome: WaitOutcome): string {
-  // Each value may be somebody else's words.
+  // Each value may be text from another program.
   const field = (name: string, value: string) => `${name}=${fieldValue(value)}`;
   const plan = field("plan", outcome.planId);
   const symbol = field("symbol", outcome.symbol);
@@ -47,7 +47,7 @@ export function withoutWaitMark(text: string): string {
   return text.replaceAll(WAIT_MARK, "[PERMIT_WAIT\\u005d");
 }
 
-/** Padded, never rounded: the text is what was permitted. */
+/** Padded, never rounded: the text is the granted quantity. */
 function atLeastFourDecimals(quantity: string): string {
   const [whole = "", decimals = ""] = quantity.split(".");
   return `${whole}.${decimals.padEnd(SHOWN_DECIMALS, "0")}`;

@@ -1,4 +1,4 @@
-/** Sums made again from what they sum: `lua/permits/balance.lua`, typed. */
+/** Rebuilds sums from their parts: `lua/permits/balance.lua`, typed. */
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 
@@ -13,7 +13,7 @@ export interface Book {
 
 /**
  * @param counts whether the issuer's limits count executions
- * @returns what disagreed, in words; undefined if nothing did
+ * @returns what did not match, in words; undefined if everything did
  */
 export async function balance(
   { redis, keys, issuer, reserveTtlMs }: Book,

@@ -1,7 +1,7 @@
 /**
- * Keeps one issuer's reservations true to what they stand for: sums are made again from what they sum
- * (`lua/permits/balance.lua`), and a reservation whose plan has ended goes with it (`release_ended.lua`), whatever
- * became of the result that should have said so. Every replica may do it: doing it twice changes nothing.
+ * Keeps one issuer's reservations consistent: sums are rebuilt from their parts (`lua/permits/balance.lua`), and a reservation
+ * whose plan has ended is ended as well (`release_ended.lua`), even if the result entry was lost. Every replica may run it;
+ * running it twice changes nothing.
  */
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
@@ -10,13 +10,13 @@ import { beginAnew, type Index } from "./indexes.ts";
 
 const runRelease = bindScript("permits/release_ended");
 
-/** How often it is to be done. */
+/** The interval. */
 export const BOOKKEEPING_EVERY_MS = 10_000;
-/** A plan ends in less, and its result is read in less; what is older is looked at. */
+/** A plan ends sooner, and its result is read sooner; older reservations are checked. */
 const RESULT_MS = 10_000;
 /** P3.3 waits for 30 s until an order's fills show, and keeps the reservation until then: otherwise the quantity would be granted twice. */
 const FILLS_MS = 35_000;
-/** Reservations looked at in one turn and symbol; the rest are for the next one. */
+/** Reservations checked per run and symbol; the next run takes the rest. */
 const LOOKED_AT_MAX = 200;
 
 export interface BookkeepingOptions extends Book {
@@ -24,14 +24,14 @@ export interface BookkeepingOptions extends Book {
   charges: boolean;
   /** Symbols that are known without Redis. */
   symbols: Iterable<string>;
-  /** Something was put right, in words. */
+  /** Something was corrected; in words. */
   onCorrection: (correction: { symbol: string; what: string }) => void;
 }
 
-/** One turn. A symbol that fails does not keep the others from it; the first failure is thrown at the end. */
+/** One run. A symbol that fails does not stop the others; the first failure is thrown at the end. */
 export async function keepBooks(options: BookkeepingOptions): Promise<void> {
   const { redis, keys } = options;
-  // An index of the wrong type is its owner's to make anew; the other one and the configuration are enough meanwhile.
+  // The owner of an index of the wrong type rebuilds it; the other index and the configuration suffice meanwhile.
   const known = await Promise.allSettled([
     redis.smembers(keys.orderSymbols),
     redis.smembers(keys.waitingSymbols),
@@ -93,7 +93,7 @@ function typesOf({ open, expiry, totals, executions, charges }: ReturnType<Keys[
 
 /**
  * The plan that an attempt's entry names. Undefined where the entry is gone, or the plan is not ours and has no record:
- * nothing tells whether such a plan has ended, so its reservation runs out by itself.
+ * nothing shows whether such a plan has ended, so its reservation expires by itself.
  */
 async function planOf(redis: RedisClient, keys: Keys, attempt: string): Promise<string | undefined> {
   if (!/^\d+-\d+$/.test(attempt)) return undefined;

@@ -48,10 +48,10 @@ export interface ConsumeOptions {
   halted: boolean;
 }
 
-/** @param overdueMs by how much the wait is over by the caller's monotonic clock, if it knows; negative before that */
+/** @param overdueMs how long ago the wait ended by the caller's monotonic clock, if known; negative before its end */
 export type Consume = (planId: string, symbol: string, overdueMs?: number) => Promise<Consumed>;
 
-/** Spends all permits of a plan together, blocks it, or finds that it must wait. Safe to repeat. */
+/** Spends all permits of a plan together, blocks the plan, or reports that it must wait. Safe to repeat. */
 export function createConsume(options: ConsumeOptions): Consume {
   const { redis, keys, required, bare = [] } = options;
   const issuerArgs = required.flatMap((issuer) => [

@@ -1,4 +1,4 @@
-/** The governor's stop of everything: `lua/permits/disarm.lua`, typed. */
+/** The governor's disarm: `lua/permits/disarm.lua`, typed. */
 import { dumpPythonJson, type Keys, type PythonJson, TTL_SEC } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";

@@ -1,4 +1,4 @@
-/** What can be derived again: `lua/indexes/drop_mistyped.lua`, typed. */
+/** Keys that can be rebuilt: `lua/indexes/drop_mistyped.lua`, typed. */
 import { bindScript, type RedisClient } from "@quantum/redis";
 
 const run = bindScript("indexes/drop_mistyped");
@@ -9,7 +9,7 @@ export interface Index {
 }
 
 /**
- * Deletes those of the wrong type, which make every script fail that needs them. The caller derives them again.
+ * Deletes those of the wrong type, which make every script that needs them fail. The caller rebuilds them.
  * @returns the names of the deleted keys
  */
 export async function beginAnew(redis: RedisClient, indexes: readonly Index[]): Promise<string[]> {

@@ -29,7 +29,7 @@ export type Answer =
   | {
       verdict: "granted";
       reason: string;
-      /** The issuer's own fields of the permit; symbol and the yes are added here, created_at in Redis. */
+      /** The issuer's own fields of the permit; symbol and verdict field are added here, created_at in Redis. */
       permit: Readonly<Record<string, PythonJson>>;
       reservation?: { amounts: Amounts; limits: readonly Limit[] };
     }
@@ -76,7 +76,7 @@ export function createIssuer(options: IssuerOptions) {
         keys: {
           plan: keys.plan(planId),
           permit,
-          // The governor's no must not stand where its yes would: the Python apply-layer takes any permit for a yes.
+          // The governor must not write a denial to its permit key: the Python apply-layer takes any value there for a grant.
           denial: verdictField(issuer) === "granted" ? keys.block(issuer, planId) : permit,
           spent: keys.spent(planId),
           ...haltKeys(redis, keys),
@@ -108,7 +108,7 @@ export function createIssuer(options: IssuerOptions) {
       };
       let [status, detail, byOrders] = await runIssue(redis, call);
       if (status === "UNBALANCED") {
-        // Somebody else has written to the sums, or lost them: no limit is judged by such ones.
+        // Another program has written to the sums, or they were lost: no limit is checked by them.
         await balance(
           options,
           symbol,
@@ -143,7 +143,7 @@ export function createIssuer(options: IssuerOptions) {
       { planId, symbol, attempt, entryId, placed }: PlanAttempt & { entryId: string; placed: boolean },
       executed?: { amounts: Amounts; atMs: number },
     ): Promise<boolean> {
-      // Of a plan of ours the record says that it has ended.
+      // For a plan of ours the record shows that it has ended.
       const fate = placed ? "executed" : attempt === "" ? "ended" : "";
       const [status] = await runSettle(redis, {
         keys: {
@@ -158,7 +158,7 @@ export function createIssuer(options: IssuerOptions) {
           amounts: executed === undefined ? "" : asJson(executed.amounts),
           executed_ms: String(executed?.atMs ?? 0),
           fate,
-          // A plan without a record is not answered any more when it is older than a permit.
+          // A plan without a record is no longer answered when it is older than a permit.
           fate_sec: String(placed ? TTL_SEC.booked : options.permitTtlSec),
         },
       });
@@ -172,7 +172,7 @@ export function createIssuer(options: IssuerOptions) {
   };
 }
 
-/** Amounts travel as text: JSON's numbers are doubles to whoever reads them. */
+/** Amounts travel as text, because JSON's numbers are read as doubles. */
 function asJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? part.toString() : part));
 }

@@ -1,12 +1,12 @@
 /**
- * Finds the answers of issuers that only set keys and wake nobody (the Python ones): once a step it looks whether keys of
- * the waiting plans have appeared. With nothing waiting, or where every issuer has woken us lately, it asks nothing.
- * Counting keys reads no permit: only `consume` does.
+ * Finds the answers of issuers that only set keys and send no wake-up (the Python ones): once a step it checks whether keys
+ * of the waiting plans have appeared. If nothing waits, or every issuer has sent a wake-up lately, it sends no command.
+ * It only counts keys; only `consume` reads permits.
  */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
-/** One poll looks at this many of the longest-waiting plans: a bound on what a step may cost. */
+/** One poll checks this many of the longest-waiting plans, which limits the cost of a step. */
 const POLLED_PLANS_MAX = 1_000;
 /** An issuer whose last wake-up is older may have been replaced by one that only sets keys. */
 const WAKER_MEMORY_MS = 10_000;
@@ -16,7 +16,7 @@ export interface KeyPollOptions {
   keys: Keys;
   required: readonly string[];
   stepMs: number;
-  /** Keys of the plan have appeared, or gone. */
+  /** Keys of the plan have appeared or disappeared. */
   onChange: (planId: string) => void;
   /** A poll failed, that of this plan among others; the next one is a step later. */
   onFailure: (planId: string, error: Error) => void;
@@ -87,7 +87,7 @@ export class KeyPoll {
     });
     for (const [index, planId] of planIds.entries()) {
       const seen = replies?.[index]?.[1];
-      // Its wait may be over by now.
+      // Its wait may have ended by now.
       if (typeof seen !== "number" || (this.#keysSeen.get(planId) ?? seen) === seen) continue;
       this.#keysSeen.set(planId, seen);
       onChange(planId);

@@ -1,7 +1,7 @@
 /**
  * The wait for permits: wake-ups and deadlines of many plans at once.
  *
- * A plan is tried when a wake-up says that the last issuer answered, or one denied, half-way, and at its exact deadline.
+ * A plan is tried when a wake-up reports that the last issuer answered or that one denied, half-way, and at its exact deadline.
  * Wake-ups are hints: losing one costs time, never safety. Issuers that only set keys are found by {@link KeyPoll}. All
  * state that matters is in Redis, so a plan that is lost here is finished by the sweep of any replica.
  */
@@ -12,9 +12,9 @@ import type { RedisClient } from "@quantum/redis";
 import type { Consume, Consumed, Verdict } from "./consume.ts";
 import { KeyPoll } from "./key-poll.ts";
 
-/** A try that failed (Redis away) is repeated after this. */
+/** A failed try (Redis unreachable) is repeated after this. */
 const RETRY_MS = 250;
-/** Between two looks at what still waits while a process stops. */
+/** Interval of the check for waiting plans while a process stops. */
 const DRAIN_STEP_MS = 50;
 
 export interface WaitOptions {
@@ -38,7 +38,7 @@ interface Waiting {
 }
 
 export interface WaitEvents {
-  /** The verdict was reached here, exactly once for each verdict over all replicas. */
+  /** The verdict was reached here; exactly once per verdict over all replicas. */
   verdict: [Verdict];
   /** A try failed; it is repeated. */
   failed: [{ planId: string; error: Error }];
@@ -79,7 +79,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
 
   #watch(planId: string, symbol: string, remainingMs: number | undefined): void {
     if (this.#stopped || this.#waiting.has(planId)) return;
-    // Half-way first: a wake-up that was lost must not cost all the time.
+    // Half-way first: a lost wake-up must not cost the whole wait.
     const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, (remainingMs ?? 0) / 2));
     this.#waiting.set(planId, { symbol, endsAt: endOf(performance.now(), remainingMs), timer });
     this.#keyPoll.watch(planId);
@@ -151,7 +151,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     if (consumed.kind === "verdict" && !consumed.replayed) this.emit("verdict", consumed.verdict);
   }
 
-  /** @param remainingMs undefined after a try that failed: the next one is due, and how long the wait is is not known */
+  /** @param remainingMs undefined after a failed try: the next one is due, and the rest of the wait is not known */
   #rearm(planId: string, symbol: string, remainingMs: number | undefined): void {
     const waiting = this.#waiting.get(planId);
     if (waiting === undefined) {
