@@ -55,6 +55,11 @@ describe("the loader of scripts", () => {
     },
   );
 
+  it("refuses to check a type that no command tells", async () => {
+    await write("untold", SAMPLE.replaceAll("shared/", "").replace("STRING", "STRING!"));
+    expect(() => loadScript("untold", folder)).toThrow("no command tells whether number is a STRING");
+  });
+
   it("takes an empty section for no names", async () => {
     await write("empty", "-- KEYS\n-- ARGV\n-- REPLY\n--   OK\nreturn { 'OK' }\n");
     expect(loadScript("empty", folder)).toMatchObject({ keys: [], args: [], replies: ["OK"] });

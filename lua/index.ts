@@ -2,7 +2,8 @@
  * Loads the scripts. A script's header is its contract, and this loader holds callers to it:
  *
  *     -- KEYS
- *     --   plan      the plan's record
+ *     --   plan      HASH, the plan's record
+ *     --   results   STREAM! apply.result
  *     --   ...issuer permit and block key of each required issuer
  *     -- ARGV
  *     --   plan_id
@@ -12,6 +13,9 @@
  * Names become the order of KEYS and ARGV; a last name with `...` stands for any number. `--@include shared/now.lua`
  * makes another file's functions known. `pnpm run docs` writes the names to `signatures.ts`, which types the callers; the
  * loader writes the arity check, so that a call with a missing value fails and nothing is read or written.
+ *
+ * A key of another type must fail a call before it writes anything. A script that reads the key first sees to that by
+ * itself; for one that does not, the header says `STREAM!`, and the loader writes the check.
  *
  * A script is written for one plan, or one entry; the loader makes it take any number of calls at once, see
  * {@link packCalls}. Each has its own reply or error: one that fails does not keep the others from being made. What an
@@ -76,9 +80,11 @@ export function loadScript(name: string, folder = import.meta.dirname): Script {
   const args = headerNames(name, text, "ARGV");
   const source = [
     ...included(text, read),
+    EXPECT,
     "local function call(KEYS, ARGV)",
     arityCheck(name, "KEYS", keys),
     arityCheck(name, "ARGV", args),
+    ...typeChecks(text, keys),
     text.replaceAll(INCLUDE, ""),
     `end${EACH_CALL}`,
   ].join("\n");
@@ -99,6 +105,29 @@ function included(text: string, read: (path: string) => string): string[] {
   return [...text.matchAll(INCLUDE)].flatMap(([, path = ""]) => {
     const part = read(path);
     return [...included(part, read), part.replaceAll(INCLUDE, "")];
+  });
+}
+
+/** Commands that answer in constant time, and fail for a key of another type. */
+const PROBES: Record<string, string> = { STREAM: "XLEN", HASH: "HLEN", ZSET: "ZCARD", SET: "SCARD" };
+
+/** Nothing in a step makes a key another type, so each key is asked about once for all calls. */
+const EXPECT = `
+local expected = {}
+local function expect(probe, key)
+  if expected[key] then return end
+  redis.call(probe, key)
+  expected[key] = true
+end`;
+
+/** One for each key whose type in the header ends with `!`. */
+function typeChecks(text: string, keys: readonly string[]): string[] {
+  return keys.flatMap((name, index) => {
+    const type = new RegExp(`^-- {3}${name} +([A-Z]+)!`, "m").exec(text)?.[1];
+    if (type === undefined) return [];
+    const probe = PROBES[type];
+    if (probe === undefined) throw new Error(`no command tells whether ${name} is a ${type}`);
+    return [`expect('${probe}', KEYS[${index + 1}])`];
   });
 }
 

@@ -52,6 +52,21 @@ describe.each(scripts)("lua/%s.lua", (name) => {
     expect(await redis.dbsize()).toBe(0);
   });
 
+  const isChecked = (key: string) => new RegExp(`^-- {3}${key} +[A-Z]+!`, "m").test(textOf(`${name}.lua`));
+  it.each(script.keys.filter(isChecked))("writes nothing while %s is of another type", async (key) => {
+    const keys = script.keys.map((_, index) => `key:${index}`);
+    const args = script.args.map(() => "");
+    const wrong = keys[script.keys.indexOf(key)] ?? "";
+    await redis.set(wrong, "a string");
+    const packed = packCalls([{ keys, args }]);
+    const replies = await redis.eval(script.source, keys.length, ...packed.keys, ...packed.args);
+    expect(replies).toEqual([
+      expect.objectContaining({ message: expect.stringContaining("WRONGTYPE") as string }),
+    ]);
+    expect(await redis.dbsize()).toBe(1);
+    await redis.del(wrong);
+  });
+
   it("uses every name of its header (a number may have lost its unit)", () => {
     const unused = [...script.keys, ...script.args].filter((word) => {
       const local = word.replace(/_(ms|sec)$/, "(_$1)?");

@@ -3,7 +3,7 @@
 -- KEYS
 --   disarm       STRING JSON
 --   disarm_today STRING JSON
---   audit        STREAM operator.audit
+--   audit        STREAM! operator.audit
 -- ARGV
 --   shown        value of `disarm` that was shown, '' if there was none
 --   shown_today  ditto of `disarm_today`
@@ -18,7 +18,6 @@
 local disarm, disarm_today, audit = KEYS[1], KEYS[2], KEYS[3]
 local shown, shown_today, who, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-redis.call('XLEN', audit)
 if (redis.call('GET', disarm) or '') ~= shown or (redis.call('GET', disarm_today) or '') ~= shown_today then
   return { 'CHANGED' }
 end

@@ -3,7 +3,7 @@
 --
 -- KEYS
 --   order        HASH, the executor's claim
---   audit        STREAM operator.audit
+--   audit        STREAM! operator.audit
 -- ARGV
 --   plan_id      16 hex digits
 --   outcome      EXECUTED NOT_PLACED
@@ -22,10 +22,8 @@
 local order, audit = KEYS[1], KEYS[2]
 local plan_id, outcome, quantity, who, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
--- A key of the wrong type fails here, before anything is written.
 local claim = redis.call('HMGET', order, 'state', 'quantity', 'client_order_id', 'stated_outcome', 'stated_qty')
 local state, ordered, client_order_id, stated_outcome, stated_qty = unpack(claim)
-redis.call('XLEN', audit)
 if state ~= 'UNKNOWN' then return { 'NOT_IN_DOUBT', state or 'none' } end
 if quantity ~= '' and above(quantity, ordered) then return { 'TOO_MUCH', ordered } end
 if stated_outcome == outcome and stated_qty == quantity then return { 'REPLAYED' } end

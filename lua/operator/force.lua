@@ -8,7 +8,7 @@
 --   published    STRING
 --   spent        STRING
 --   order        HASH, the executor's claim
---   audit        STREAM operator.audit
+--   audit        STREAM! operator.audit
 -- ARGV
 --   plan_id      16 hex digits
 --   commit       1, or 0 to only report what would happen
@@ -27,7 +27,6 @@ local plan, dedupe, published, spent, order, audit = unpack(KEYS)
 local plan_id, commit, who, reason = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]
 
 local state = redis.call('HGET', plan, 'state')
-redis.call('XLEN', audit)
 if state == 'WAITING' then return { 'WAITING' } end
 if order_possible(spent, order) then return { 'ORDER' } end
 if redis.call('EXISTS', dedupe) == 0 then return { 'FREE' } end

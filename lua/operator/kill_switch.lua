@@ -2,7 +2,7 @@
 --
 -- KEYS
 --   kill_switch  STRING
---   audit        STREAM operator.audit
+--   audit        STREAM! operator.audit
 -- ARGV
 --   value        what it is set to, '' to delete it
 --   who          user@host
@@ -19,7 +19,6 @@ local value, who, reason = ARGV[1], ARGV[2], ARGV[3]
 -- A key that cannot be read halts as well, so it is replaced like any other value.
 local before = redis.pcall('GET', kill_switch)
 if type(before) == 'table' then before = 'not text' end
-redis.call('XLEN', audit)
 if (before or '') == value then return { 'UNCHANGED' } end
 
 local on = value ~= ''

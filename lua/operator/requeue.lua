@@ -5,7 +5,7 @@
 -- KEYS
 --   stream       the entry's stream
 --   dead         the dead-letter stream
---   audit        STREAM operator.audit
+--   audit        STREAM! operator.audit
 -- ARGV
 --   dead_id      of the dead letter
 --   who          user@host
@@ -22,7 +22,6 @@
 local stream, dead, audit = KEYS[1], KEYS[2], KEYS[3]
 local dead_id, who, reason, consumer, idle_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-redis.call('XLEN', audit)
 local found = redis.call('XRANGE', dead, dead_id, dead_id)[1]
 local letter = {}
 for i = 1, found and #found[2] or 0, 2 do letter[found[2][i]] = found[2][i + 1] end

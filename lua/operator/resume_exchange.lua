@@ -4,7 +4,7 @@
 -- KEYS
 --   requests     STRING JSON, the pause of all requests
 --   orders       STRING JSON, the pause of orders alone
---   audit        STREAM operator.audit
+--   audit        STREAM! operator.audit
 -- ARGV
 --   told_ms      how long the keys record that the pauses were ended
 --   who          user@host
@@ -18,7 +18,6 @@
 local requests, orders, audit = KEYS[1], KEYS[2], KEYS[3]
 local told_ms, who, reason = ARGV[1], ARGV[2], ARGV[3]
 
-redis.call('XLEN', audit)
 local ended, before = {}, { requests = '', orders = '' }
 for name, key in pairs({ requests = requests, orders = orders }) do
   local value = redis.pcall('GET', key)

@@ -4,10 +4,10 @@
 --
 -- KEYS
 --   order        HASH, the claim
---   absent       ZSET of this symbol's orders that ended by evidence of absence
---   absent_claims HASH plan id → its claim, of all such orders
+--   absent       ZSET! of this symbol's orders that ended by evidence of absence
+--   absent_claims HASH! plan id → its claim, of all such orders
 --   plan         HASH, the plan's record
---   results      STREAM apply.result
+--   results      STREAM! apply.result
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
@@ -27,14 +27,10 @@
 local order, absent, absent_claims, plan, results = unpack(KEYS)
 local plan_id, attempt, detail, order_id, executed_qty, avg_price, steps_results, settled_sec = unpack(ARGV)
 
--- A key of the wrong type fails here, before anything is written.
 local claim = redis.call('HMGET', order, 'state', 'attempt', 'reason', 'symbol', 'result_id', 'corrected_at_ms')
 local state, claimed_attempt, reason, symbol, result_id, corrected_at = unpack(claim)
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
-redis.call('ZCARD', absent)
-redis.call('HLEN', absent_claims)
-redis.call('XLEN', results)
 
 if claimed_attempt ~= attempt then return { 'NOT_ABSENT' } end
 if corrected_at then return { 'REPLAYED' } end

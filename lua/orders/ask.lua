@@ -4,8 +4,8 @@
 --
 -- KEYS
 --   order        HASH, the claim
---   absent       ZSET of this symbol's orders that ended by evidence of absence
---   absent_claims HASH plan id → its claim, of all such orders
+--   absent       ZSET! of this symbol's orders that ended by evidence of absence
+--   absent_claims HASH! plan id → its claim, of all such orders
 -- ARGV
 --   plan_id      16 hex digits
 --   lease_ms     how long the caller may take
@@ -22,13 +22,10 @@ local order, absent, absent_claims = KEYS[1], KEYS[2], KEYS[3]
 local plan_id, lease_ms, longest_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local late_longest_ms, late_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- A key of the wrong type fails here, before anything is written.
 local claim = redis.call('HMGET', order, 'state', 'reason', 'next_ask_at_ms', 'asked', 'claimed_at_ms', 'venue_ms',
   'window_end_ms', 'settled_at_ms')
 local state, reason, next_at, asked = unpack(claim, 1, 4)
 local claimed_at, venue_ms, window_end, settled_at = unpack(claim, 5, 8)
-redis.call('ZCARD', absent)
-redis.call('HLEN', absent_claims)
 
 local now = now_ms()
 local is_open = state == 'SENT' or state == 'UNKNOWN'

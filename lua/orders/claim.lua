@@ -4,14 +4,14 @@
 --
 -- KEYS
 --   order        HASH, the claim; no TTL until settled
---   unsettled    ZSET of this symbol's claimed orders
+--   unsettled    ZSET! of this symbol's claimed orders
 --   plan         HASH, the plan's record
 --   spent        STRING: which attempt spent permits, for what quantity
 --   kill_switch  STRING
 --   disarm       STRING
 --   disarm_today STRING
---   executes     STREAM apply.execute
---   results      STREAM apply.result
+--   executes     STREAM! apply.execute
+--   results      STREAM! apply.result
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
 -- ARGV
 --   plan_id      16 hex digits
@@ -40,7 +40,6 @@
 --   UNSPENT      the attempt did not spend the plan's permits, or only for a smaller quantity; nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
---@include shared/expect.lua
 --@include shared/result.lua
 --@include shared/decimal.lua
 --@include shared/absent.lua
@@ -51,8 +50,7 @@ local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = u
 local side, quantity, step, valid_until, venue_ms, window_ms, position_amt, refusal = unpack(ARGV, 8, 15)
 local may_be_sent, settled_sec = ARGV[16] == '1', ARGV[17]
 
--- A key of the wrong type fails here, before anything is written. Exceptions are `spent`, and the order key: it may have been
--- a claim, so it is replaced by a claim for a query, like one that cannot be read.
+-- A mistyped order key fails nothing: it may have been a claim, so it is replaced by a claim for a query, like one that cannot be read.
 local now = now_ms()
 local is_hash, claim = pcall(hash, order)
 local is_own = claim.attempt == attempt
@@ -63,9 +61,6 @@ local is_current = record[1] == attempt
 -- An unreadable `spent` proves no permit.
 local proof = redis.pcall('GET', spent)
 local spent_attempt, spent_at, spent_qty = (type(proof) == 'string' and proof or ''):match('^OK (%S+) (%S+) (%d+%.?%d*)%f[\n%z]')
-redis.call('ZCARD', unsettled)
-expect_stream(executes)
-expect_stream(results)
 local handed = redis.call('HGET', handed_over, plan_id)
 
 local TERMINAL = { EXECUTED = true, REJECTED = true, NOT_PLACED = true }

@@ -3,9 +3,9 @@
 --
 -- KEYS
 --   order        HASH, the claim
---   unknown      SET of this symbol's plans in doubt
+--   unknown      SET! of this symbol's plans in doubt
 --   plan         HASH, the plan's record
---   executes     STREAM apply.execute
+--   executes     STREAM! apply.execute
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
@@ -21,11 +21,8 @@
 local order, unknown, plan, executes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local plan_id, attempt, why, group, entry_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
--- A key of the wrong type fails here, before anything is written.
 local state, claimed_attempt = unpack(redis.call('HMGET', order, 'state', 'attempt'))
 local is_current = redis.call('HGET', plan, 'attempt') == attempt
-redis.call('SCARD', unknown)
-redis.call('XLEN', executes)
 
 if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
 if state ~= 'SENT' and state ~= 'UNKNOWN' then

@@ -6,8 +6,8 @@
 --   order        HASH, the claim
 --   unsettled    ZSET of this symbol's claimed orders
 --   plan         HASH, the plan's record
---   executes     STREAM apply.execute
---   results      STREAM apply.result
+--   executes     STREAM! apply.execute
+--   results      STREAM! apply.result
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
 -- ARGV
 --   plan_id      16 hex digits
@@ -27,13 +27,11 @@ local order, unsettled, plan, executes, results, handed_over = unpack(KEYS)
 local plan_id, group, margin_ms, settled_sec, run_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local REASON = 'handover_lost'
 
--- A key of the wrong type fails here, before anything is written: a mistyped order key may have been a claim.
+-- A mistyped order key fails nothing: it may have been a claim.
 local text = redis.call('HGET', handed_over, plan_id)
 local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
 local record = redis.call('HMGET', plan, 'attempt', 'client_order_id', 'wait_ms', 'safe_qty')
 local is_unsettled = redis.call('ZSCORE', unsettled, plan_id)
-redis.call('XLEN', executes)
-redis.call('XLEN', results)
 if not text then return { 'GONE' } end
 -- The client resends a call after a reconnect, perhaps to another Redis instance.
 if not redis.call('INFO', 'server'):find('run_id:' .. run_id, 1, true) then return { 'REPLACED' } end

@@ -3,8 +3,8 @@
 --
 -- KEYS
 --   order        HASH, the claim
---   unsettled    ZSET of this symbol's claimed orders
---   unknown      SET of this symbol's plans in doubt
+--   unsettled    ZSET! of this symbol's claimed orders
+--   unknown      SET! of this symbol's plans in doubt
 --   symbols      SET of the symbols whose orders recovery looks at
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
 -- ARGV
@@ -19,11 +19,9 @@
 local order, unsettled, unknown, symbols, handed_over = unpack(KEYS)
 local plan_id, symbol = ARGV[1], ARGV[2]
 
--- A key of the wrong type fails here, before anything is written; a mistyped order key is not a readable claim.
+-- A mistyped order key is not a readable claim.
 local is_hash, claim = pcall(hash, order)
 local entry = redis.call('HGET', handed_over, plan_id)
-redis.call('ZCARD', unsettled)
-redis.call('SCARD', unknown)
 
 if not is_hash or not claim.state or is_damaged(claim, is_unsettled(claim)) then return { 'ABSENT' } end
 if is_unsettled(claim) then

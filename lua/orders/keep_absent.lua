@@ -4,9 +4,9 @@
 --
 -- KEYS
 --   order        HASH, the claim
---   absent       ZSET of this symbol's orders that ended by evidence of absence
+--   absent       ZSET! of this symbol's orders that ended by evidence of absence
 --   absent_claims HASH plan id → its claim, of all such orders
---   symbols      SET of the symbols whose orders recovery looks at
+--   symbols      SET! of the symbols whose orders recovery looks at
 -- ARGV
 --   plan_id      16 hex digits
 --   symbol       BTCUSDT
@@ -22,11 +22,9 @@
 local order, absent, absent_claims, symbols = unpack(KEYS)
 local plan_id, symbol, settled_sec = ARGV[1], ARGV[2], ARGV[3]
 
--- A key of the wrong type fails here, before anything is written, except the order key, which has a copy.
+-- A mistyped order key fails nothing: it has a copy.
 local is_hash, claim = pcall(hash, order)
 local copy = redis.call('HGET', absent_claims, plan_id)
-redis.call('ZCARD', absent)
-redis.call('SCARD', symbols)
 local is_late = ended_absent(claim.state, claim.reason)
 -- A claim that is not settled is another attempt's: no copy takes its place.
 local is_lost = not is_hash or not claim.state or not is_unsettled(claim) and is_damaged(claim, is_late)

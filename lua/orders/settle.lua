@@ -3,14 +3,14 @@
 --
 -- KEYS
 --   order        HASH, the claim
---   unsettled    ZSET of this symbol's claimed orders
---   unknown      SET of this symbol's plans in doubt
+--   unsettled    ZSET! of this symbol's claimed orders
+--   unknown      SET! of this symbol's plans in doubt
 --   plan         HASH, the plan's record
---   executes     STREAM apply.execute
---   results      STREAM apply.result
---   handed_over  HASH plan id → its execute entry, until its order has an outcome
---   absent       ZSET of this symbol's orders that ended by evidence of absence; they are queried for a while longer
---   absent_claims HASH plan id → its claim, of all such orders
+--   executes     STREAM! apply.execute
+--   results      STREAM! apply.result
+--   handed_over  HASH! plan id → its execute entry, until its order has an outcome
+--   absent       ZSET! of this symbol's orders that ended by evidence of absence; they are queried for a while longer
+--   absent_claims HASH! plan id → its claim, of all such orders
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      the claimed attempt
@@ -34,18 +34,10 @@ local order, unsettled, unknown, plan, executes, results, handed_over, absent, a
 local plan_id, attempt, outcome, reason, detail, order_id, executed_qty = unpack(ARGV, 1, 7)
 local avg_price, steps_results, group, settled_sec = unpack(ARGV, 8, 11)
 
--- A key of the wrong type fails here, before anything is written.
 local claim = redis.call('HMGET', order, 'state', 'attempt', 'symbol', 'entry_id')
 local state, claimed_attempt, symbol, entry_id = unpack(claim)
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
-redis.call('ZCARD', unsettled)
-redis.call('SCARD', unknown)
-redis.call('XLEN', executes)
-redis.call('XLEN', results)
-redis.call('HLEN', handed_over)
-redis.call('ZCARD', absent)
-redis.call('HLEN', absent_claims)
 
 if not state or claimed_attempt ~= attempt then return { 'NOT_CLAIMED' } end
 if state ~= 'SENT' and state ~= 'UNKNOWN' then

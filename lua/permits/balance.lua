@@ -6,11 +6,11 @@
 -- would stay, or an execution count, until that time.
 --
 -- KEYS
---   open         reservations of this issuer and symbol, see permits/reservations.lua
---   expiry       ditto
---   totals       ditto
---   executions   ditto
---   charges      ditto
+--   open         HASH of the reservations of this issuer and symbol, see permits/reservations.lua
+--   expiry       ZSET
+--   totals       HASH
+--   executions   ZSET
+--   charges      HASH
 -- ARGV
 --   reserve_ms   when a reservation made now expires
 --   counts       1 if the issuer's limits count executions, else 0
@@ -25,7 +25,6 @@ local reserve_ms, counts = tonumber(ARGV[1]), ARGV[2] == '1'
 -- More keys are read only if something is wrong, because this runs every few seconds.
 local COUNTED_MAX = 5000
 
--- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
 local expires = now + reserve_ms
 local today = utc_day(now)

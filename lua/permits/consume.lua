@@ -9,9 +9,9 @@
 --   plan         HASH, the plan's record
 --   spent        STRING, records the spending; survives the operators' reset
 --   waiting      ZSET of this symbol's waiting plans
---   executes     STREAM apply.execute
---   handed_over  HASH plan id → its execute entry, until its order has an outcome
---   results      STREAM apply.result
+--   executes     STREAM! apply.execute
+--   handed_over  HASH! plan id → its execute entry, until its order has an outcome
+--   results      STREAM! apply.result
 --   kill_switch  STRING
 --   disarm       STRING
 --   disarm_today STRING
@@ -32,7 +32,6 @@
 --   GONE         no record that can be read: never opened, swept away by the operators' reset, or damaged while it waited
 --@include shared/now.lua
 --@include shared/halted.lua
---@include shared/expect.lua
 --@include shared/record.lua
 --@include shared/waiting.lua
 --@include shared/result.lua
@@ -45,11 +44,7 @@ local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumbe
 local overdue_ms, quantity_issuer = tonumber(ARGV[6]), ARGV[7]
 local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 8
 
--- A key of the wrong type fails here, before anything is written.
 local record = hash(plan)
-expect_stream(executes)
-expect_stream(results)
-expect_hash(handed_over)
 -- A plan that does not wait, or cannot be read, must not be found by a sweep again.
 local is_damaged = record.state == 'WAITING' and not can_wait(record)
 if record.state ~= 'WAITING' or is_damaged then redis.call('ZREM', waiting, plan_id) end

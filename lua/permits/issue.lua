@@ -13,13 +13,13 @@
 --   kill_switch  STRING
 --   disarm       STRING
 --   disarm_today STRING
---   permits      STREAM apply.permit
---   plans        STREAM apply.plan
---   open         reservations of this issuer and symbol, see permits/reservations.lua
---   expiry       ditto
---   totals       ditto
---   executions   ditto; only where a limit counts them
---   charges      ditto
+--   permits      STREAM! apply.permit
+--   plans        STREAM! apply.plan
+--   open         HASH of the reservations of this issuer and symbol, see permits/reservations.lua
+--   expiry       ZSET
+--   totals       HASH
+--   executions   ZSET; only where a limit counts them
+--   charges      HASH
 --   unsettled    ZSET of this symbol's claimed orders: while there is one, no reservation runs out
 --   booked       STRING, what this issuer knows of the plan's end, see permits/settle_reservation.lua
 -- ARGV
@@ -51,7 +51,6 @@
 --@include shared/halted.lua
 --@include shared/json.lua
 --@include shared/record.lua
---@include shared/expect.lua
 --@include permits/reservations.lua
 --@include permits/unrecorded.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
@@ -59,10 +58,7 @@ local permits, plans, open, expiry, totals, executions, charges, unsettled, book
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
--- A key of the wrong type fails before anything is written: here, or where it is read and written first below.
 local now = now_ms()
-expect_stream(permits)
-expect_stream(plans)
 local overdue = run_out(expiry, now)
 -- While an order is unsettled, it may belong to any of these attempts, so none of them expires.
 local gone = #overdue > 0 and redis.call('ZCARD', unsettled) > 0 and {} or overdue

@@ -6,11 +6,11 @@
 --   plan         HASH, the plan's record
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
 --   unsettled    ZSET of this symbol's claimed orders
---   open         reservations of this issuer and symbol, see permits/reservations.lua
---   expiry       ditto
---   totals       ditto
---   executions   ditto
---   charges      ditto
+--   open         HASH of the reservations of this issuer and symbol, see permits/reservations.lua
+--   expiry       ZSET!
+--   totals       HASH
+--   executions   ZSET!
+--   charges      HASH!
 -- ARGV
 --   plan_id      16 hex digits
 --   attempt      whose reservation
@@ -29,14 +29,10 @@ local plan, handed_over, unsettled, open, expiry, totals, executions, charges = 
 local plan_id, attempt, is_charging = ARGV[1], ARGV[2], ARGV[3] == '1'
 local result_ms, fills_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- A key of the wrong type fails here, before anything is written.
 local state, of_attempt, ended_at = unpack(redis.call('HMGET', plan, 'state', 'attempt', 'ended_at_ms'))
 local reserved = redis.call('HGET', open, attempt)
 local is_busy = redis.call('HEXISTS', handed_over, plan_id) == 1 or redis.call('ZCARD', unsettled) > 0
 local sums = read_sums(totals, open, charges)
-redis.call('HLEN', charges)
-redis.call('ZCARD', expiry)
-redis.call('ZCARD', executions)
 if not reserved then return { 'GONE' } end
 
 local now = now_ms()

@@ -4,11 +4,11 @@
 --
 -- KEYS
 --   results      STREAM apply.result
---   open         reservations of this issuer and symbol, see permits/reservations.lua
---   expiry       ditto
---   totals       ditto
---   executions   ditto
---   charges      ditto
+--   open         HASH of the reservations of this issuer and symbol, see permits/reservations.lua
+--   expiry       ZSET!
+--   totals       HASH
+--   executions   ZSET
+--   charges      HASH
 --   booked       STRING, the plan's fate and when its result was written (ms): `executed` if it led to an order or may have,
 --                and then every attempt is denied; `ended` if a plan without a record ended without an order, for the
 --                issuing script, which may run after the result
@@ -31,9 +31,7 @@ local results, open, expiry, totals, executions, charges, booked = unpack(KEYS)
 local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local fate, fate_sec = ARGV[6], ARGV[7]
 
--- A key of the wrong type fails here, before anything is written.
 local sums = read_sums(totals, open, charges)
-redis.call('ZCARD', expiry)
 local executed = amounts ~= '' and cjson.decode(amounts)
 if executed then redis.call('HLEN', charges) end
 -- A later attempt without an order does not change a booked execution. An execution replaces any value.

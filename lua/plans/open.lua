@@ -11,8 +11,8 @@
 --   order        HASH, the executor's claim
 --   waiting      ZSET of this symbol's waiting plans
 --   symbols      SET of the symbols whose waiting plans a sweep looks at
---   plans        STREAM apply.plan
---   results      STREAM apply.result
+--   plans        STREAM! apply.plan
+--   results      STREAM! apply.result
 --   kill_switch  STRING
 --   disarm       STRING
 --   disarm_today STRING
@@ -39,7 +39,6 @@
 --   DUPLICATE    state of the record or 'unknown', attempt, deadline, now: nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
---@include shared/expect.lua
 --@include shared/order_possible.lua
 --@include shared/result.lua
 local plan, dedupe, published, spent, order, waiting, symbols = unpack(KEYS, 1, 7)
@@ -51,11 +50,8 @@ local FIRST_ENTRY_ARG = 15
 -- A publisher's clock that is further ahead than this is not trusted.
 local PUBLISHER_AHEAD_MS = 5000
 
--- A key of the wrong type fails here, before anything is written.
 local now = now_ms()
 local record = redis.call('HMGET', plan, 'state', 'attempt', 'deadline_ms')
-expect_stream(plans)
-expect_stream(results)
 local has_order, order_attempt_no = order_possible(spent, order)
 
 -- A waiting attempt gets its result first, even if the dedupe mark has expired.
