@@ -15,7 +15,10 @@ export async function keyspaceOf(redis: RedisClient): Promise<Record<string, str
 
 /** As Redis dumps it; but reads change the order in which it dumps a large hash. */
 async function valueOf(redis: RedisClient, name: string): Promise<string> {
-  if ((await redis.type(name)) === "hash")
-    return JSON.stringify(Object.entries(await redis.hgetall(name)).toSorted());
-  return String((await redis.dumpBuffer(name))?.toString("base64"));
+  if ((await redis.type(name)) === "hash") {
+    const hash = await redis.hgetall(name);
+    return JSON.stringify(hash, Object.keys(hash).toSorted());
+  }
+  const dump = await redis.dumpBuffer(name);
+  return `${dump?.toString("base64")}`;
 }
