@@ -20,5 +20,5 @@ async function valueOf(redis: RedisClient, name: string): Promise<string> {
     return JSON.stringify(hash, Object.keys(hash).toSorted());
   }
   const dump = await redis.dumpBuffer(name);
-  return `${dump?.toString("base64")}`;
+  return dump.toString("base64");
 }
