@@ -169,7 +169,7 @@ describe("an idle pipeline", () => {
     await Promise.all(
       ["apply-layer", "governor", "position-brain", "executor"].map((name) => rig.start(name)),
     );
-    // Last: the executor asks about a plan that is older than its first start, for as long as an absence takes.
+    // Last: the executor queries a plan that is older than its first start, for as long as an absence takes.
     await rig.start("harvest-feed", { FEED_MAX: "1" });
     await eventually(
       async () => ((await results()).length > 0 ? true : undefined),

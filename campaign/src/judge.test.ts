@@ -147,7 +147,7 @@ describe("the judgement of a campaign", () => {
     expect(story.broken()).toContain("I1");
   });
 
-  it("excuses a handover that was forgotten and made again, not one that was made twice", () => {
+  it("excuses a handover that was lost and repeated, not one that was made twice", () => {
     const again = (story: Story) => story.handOver(200, 100).claim(100, 203).executed(210, 100, "1");
     const before = () => new Story().attempt(100).order("1", 104);
     expect(again(before().loss(101)).broken()).toEqual([]);

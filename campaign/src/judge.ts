@@ -45,7 +45,7 @@ export function judge(evidence: Evidence, history: Recorder, losses: Losses): Ju
 }
 
 /**
- * A handover that Redis forgot may be made again, for the same order: that is one spending. Of several, the one counts
+ * A handover that Redis lost may be repeated, for the same order: that is one spending. Of several, the one counts
  * that the order was sent on: the last before it.
  */
 function handOversOfOrders(

@@ -17,7 +17,7 @@ const BEFORE_ALL = "0-0";
 
 export class Losses {
   readonly #losses: Loss[] = [];
-  /** Plans whose claim a vandal took: at the end it can no longer be shown, unless it was made again. */
+  /** Plans whose claim a vandal took: at the end it can no longer be shown, unless it was rebuilt. */
   readonly struckClaims = new Set<string>();
   /** Keys of what was charged that a vandal took. */
   readonly struckCharges = new Set<string>();

@@ -47,7 +47,7 @@ export interface Member {
   process: ServiceProcess;
   /** False while a fault has it down, or frozen. */
   up: boolean;
-  /** Asked about every frame of its Redis connections and, in `exchange`, of its HTTP ones. */
+  /** Called for every frame of its Redis connections and, in `exchange`, of its HTTP ones. */
   onFrame: ((frame: ProxyFrame & { server: "redis" | "exchange" }) => FrameAction) | undefined;
   clock(shiftMs: number): Promise<void>;
   launch(): Promise<ServiceProcess>;

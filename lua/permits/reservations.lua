@@ -121,7 +121,7 @@ local function forget_executions(executions, charges, now)
   end
 end
 
--- Charged today: yesterday's sums are worth nothing, and the next charge deletes them. A day of the future counts as today.
+-- Charged today: yesterday's sums are worth nothing, and the next charge deletes them. A future day counts as today.
 local function charged(sums, now, name)
   return whole(tonumber(sums.day or '-1') >= utc_day(now) and sums['charged:' .. name])
 end

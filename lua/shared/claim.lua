@@ -1,5 +1,5 @@
 -- Whether an order key cannot be read: anybody may write to it. It may have been a claim, as one of the wrong type may, so
--- it is made again: as a question to the exchange, or from its copy. A state that is a word may be a later version's.
+-- it is rebuilt: as a claim for a query, or from its copy. A state that is a word may be a later version's.
 local FORMS = { plan_id = '^%x+$', symbol = '^[A-Z0-9_]+$', step = '^', attempt = '^%d+%-%d+$', entry_id = '^%d+%-%d+$',
   client_order_id = '.', side = '^%u+$', quantity = '^%d+%.?%d*$', claimed_at_ms = '^%d+$', venue_ms = '^%d+$',
   window_end_ms = '^%d+$' }
@@ -7,7 +7,7 @@ local SIDES = { BUY = true, SELL = true }
 
 local function has(claim, field) return claim[field] ~= nil and claim[field]:find(FORMS[field]) ~= nil end
 
--- One that is asked about needs all of a claim; of another it only matters whose it is.
+-- A claim that is queried needs all its fields; of any other only the owner matters.
 local function is_damaged(claim, is_asked_about)
   if not claim.state then return false end
   if not claim.state:find('^[A-Z_]+$') or not has(claim, 'attempt') then return true end

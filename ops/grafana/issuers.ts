@@ -122,7 +122,7 @@ export const issuers: DashboardSource = {
         },
         {
           kind: "lines",
-          title: "Disagreement of position and ledger",
+          title: "Mismatch of snapshot and ledger",
           description: "How long it has lasted; a minute is the runbook DriftHold.",
           unit: "s",
           queries: [{ expr: "max by (symbol) (p33_disagreement_seconds)", legend: "{{symbol}}" }],

@@ -48,7 +48,7 @@ export const pipeline: DashboardSource = {
         },
         {
           kind: "stat",
-          title: "Symbols that disagree",
+          title: "Symbols with a mismatch",
           description: "Position and ledger differ; beyond the tolerance the symbol is held.",
           unit: "short",
           badFrom: 1,

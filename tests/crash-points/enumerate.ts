@@ -36,7 +36,7 @@ const SCRIPTS = [
   ],
 ];
 const ENVIRONMENT: Partial<Record<PipelineName, Record<string, string>>> = {
-  // Permits are waited for until a killed issuer is back; an order that may have been sent is not asked about for long.
+  // Permits are waited for until a killed issuer is back; an order that may have been sent is not queried for long.
   "apply-layer": { APPLY_PERMIT_WAIT_MS: "10000", APPLY_EXECUTE_TTL_MS: "1000" },
   // Its regular refresh would be no step of any plan's path, and the governor takes no snapshot older than 30 s.
   "position-brain": { P33_POLL_SEC: "15", P33_STALE_THRESHOLD_SEC: "30" },
@@ -195,7 +195,7 @@ function stepOf({ direction, summary }: ProxyFrame): string | undefined {
   return writes || name.startsWith("XREADGROUP ") ? `after ${name}` : undefined;
 }
 
-/** A question about the order of an earlier plan, which is asked about for a day. */
+/** A question about the order of an earlier plan, which is queried for a day. */
 function isOfAnother({ summary }: ProxyFrame, planId: string | undefined): boolean {
   return / orders\/(ask|note|adopt) /.test(summary) && !summary.endsWith(`:${planId}`);
 }

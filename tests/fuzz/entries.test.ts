@@ -97,7 +97,9 @@ describe(`damaged input (seed ${SEED})`, () => {
         const logged = (symbol: string, words: string) =>
           applyLayer?.waitForLog(
             ({ msg, symbol: of, problem }) =>
-              msg.endsWith("is no proposal") && of === symbol && String(problem).startsWith(words),
+              msg.endsWith("does not hold a valid proposal") &&
+              of === symbol &&
+              String(problem).startsWith(words),
             POLLED_MS,
           );
         const plans = await Promise.all(
@@ -181,7 +183,7 @@ describe(`damaged input (seed ${SEED})`, () => {
           entries.map(({ fields }) => fields),
         );
         await fuzzRig.quiet();
-        // One whose plan seems to be older than Redis is asked about until its end, a minute away at most.
+        // One whose plan seems to be older than Redis is queried until its end, a minute away at most.
         await fuzzRig.settled(PATIENCE_MS);
         const books = await fuzzRig.books();
         const account = ({ id, fields }: (typeof fed)[0]) => {

@@ -11,7 +11,7 @@ import type { Field } from "./mutations.ts";
 const QUIET_MS = 9_000;
 /**
  * How long P3.3 holds a plan whose deadline is far, or looks for the fills of a result that says it is recent; and how
- * long the executor asks about an order that may have been sent.
+ * long the executor queries an order that may have been sent.
  */
 export const PATIENCE_MS = 75_000;
 

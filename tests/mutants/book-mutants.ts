@@ -102,7 +102,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     test: `${BRAIN}/refresh.test.ts`,
   },
   {
-    bug: "totals are not made again from what is open",
+    bug: "totals are not rebuilt from what is open",
     edits: [
       {
         file: "lua/permits/balance.lua",
@@ -113,7 +113,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     test: "packages/permits/src/bookkeeping.test.ts",
   },
   {
-    bug: "what was charged is not made again from the charges",
+    bug: "what was charged is not rebuilt from the charges",
     edits: [{ file: "lua/permits/balance.lua", find: "      add(sums, 'charged:', amounts)\n", replace: "" }],
     test: "packages/permits/src/sums.test.ts",
   },

@@ -16,7 +16,7 @@ export const CLOCK_MUTANTS: readonly Mutant[] = [
     test: PERMIT_CLOCKS,
   },
   {
-    bug: "a future mark is honoured: executions of the future count until then",
+    bug: "a future mark is honoured: future executions count until then",
     edits: [
       {
         file: "lua/permits/balance.lua",
@@ -27,7 +27,7 @@ export const CLOCK_MUTANTS: readonly Mutant[] = [
     test: PERMIT_CLOCKS,
   },
   {
-    bug: "a future mark is honoured: a reservation of the future stays until then",
+    bug: "a future mark is honoured: a future reservation stays until then",
     edits: [
       {
         file: "lua/permits/balance.lua",
@@ -38,7 +38,7 @@ export const CLOCK_MUTANTS: readonly Mutant[] = [
     test: PERMIT_CLOCKS,
   },
   {
-    bug: "executions of the future make room until the books are kept",
+    bug: "future executions make room until the books are kept",
     edits: [
       {
         file: "lua/permits/issue.lua",

@@ -212,7 +212,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     only: "an order in doubt",
   },
   {
-    bug: "an order that ended by absence is asked about no more once its order key is lost",
+    bug: "an order that ended by absence is no longer queried once its order key is lost",
     edits: [
       {
         file: "lua/orders/keep_absent.lua",

@@ -42,7 +42,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     only: "while entries fail",
   },
   {
-    bug: "each request renders the metrics anew",
+    bug: "each request renders the metrics again",
     edits: [
       {
         file: `${KIT}/http.ts`,

@@ -133,7 +133,7 @@ export async function listHolds({ access, terminal }: Session): Promise<void> {
   );
 }
 
-/** Resolves once position-brain has begun the ledger anew. */
+/** Resolves once position-brain has reset the ledger. */
 export async function acceptHoldCommand(
   session: Session,
   symbol: string,

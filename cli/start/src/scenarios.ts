@@ -1,4 +1,4 @@
-/** What the simulated issuers and operators do in a run: the services' own simulator knobs, put together. */
+/** What the simulated issuers and operators do in a run: the services' own simulation variables, combined. */
 import type { Environment, ServiceName } from "@quantum/topology";
 import type { MarketRow } from "./market.ts";
 

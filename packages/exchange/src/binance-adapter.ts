@@ -109,7 +109,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     }
   }
 
-  /** Reports what cannot be read. Whoever asks about one symbol is told of that one, whatever a row says. */
+  /** Reports what cannot be read. A caller that asks for one symbol gets that one reported, whatever a row says. */
   function reported<T>(
     endpoint: RowsEndpoint,
     asked: string | undefined,

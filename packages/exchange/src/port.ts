@@ -16,7 +16,7 @@ export interface Exchange {
   problems(): string[];
   /** The pause, asked for by the venue, that keeps any request, or orders, from being sent now. */
   pause(scope: PauseScope): Pause | undefined;
-  /** Asks the venue for its time and measures the clock offset anew. */
+  /** Asks the venue for its time and measures the clock offset again. */
   serverTime(): Promise<number>;
   /** Order rules by symbol. A symbol whose rules cannot be read is absent. */
   rules(): Promise<ReadonlyMap<string, SymbolRules>>;

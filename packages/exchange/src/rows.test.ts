@@ -93,7 +93,7 @@ describe("open orders", () => {
     expect(unreadable).toMatchObject([{ endpoint: "openOrders", symbol: "ETHUSDT" }]);
   });
 
-  it("that do not tell their symbol are nobody's, unless one symbol was asked about", async () => {
+  it("that do not tell their symbol are nobody's, unless one symbol was queried", async () => {
     body = [null, { ...ORDER, symbol: "" }];
     expect((await exchange().openOrders()).unreadable.map(({ symbol }) => symbol)).toEqual([
       undefined,

@@ -39,7 +39,7 @@ export class RuleBook {
     return this.#rules.get(symbol);
   }
 
-  /** Undefined if the venue does not trade it, or could not be asked about a symbol it did not trade before. */
+  /** Undefined if the venue does not trade it, or could not be queried for a symbol it did not trade before. */
   async of(symbol: string): Promise<SymbolRules | undefined> {
     if (!this.#rules.has(symbol) && performance.now() - this.#readAtMs > UNKNOWN_REFRESH_MS)
       await this.#tryRead();

@@ -1,4 +1,4 @@
-/** Symbols whose position and ledger disagree, and an operator's word that the position is right. */
+/** Symbols whose snapshot and ledger do not match, and an operator's statement that the position is right. */
 import { setTimeout as delay } from "node:timers/promises";
 import { HOLD_ACCEPT, ledgerRecord, readableFields, snapshotRecord } from "@quantum/contract";
 import type { Access } from "./access.ts";
@@ -7,7 +7,7 @@ import { symbolsUnder } from "./symbols-under.ts";
 
 const LOOK_MS = 100;
 
-/** Exchange and ledger disagree. Beyond the tolerance P3.3 denies the symbol. */
+/** Snapshot and ledger do not match. Beyond the tolerance P3.3 denies the symbol. */
 export interface Hold {
   symbol: string;
   sinceMs: number;
@@ -46,7 +46,7 @@ export interface LedgerStart {
 
 /**
  * Has position-brain take the exchange's position as right.
- * @returns the ledger once it has begun anew; undefined if it has not within `HOLD_ACCEPT.validMs`: the command has expired
+ * @returns the ledger once it has been reset; undefined if it has not within `HOLD_ACCEPT.validMs`: the command has expired
  */
 export async function acceptHold(access: Access, hold: Hold, by: Mandate): Promise<LedgerStart | undefined> {
   const { symbol, sinceMs, exchangeAmt, ledgerAmt } = hold;

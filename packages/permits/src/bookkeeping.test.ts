@@ -74,7 +74,7 @@ describe("sums", () => {
     expect(await total("reserved:qty")).toBe(3);
   });
 
-  it.each(["deleted", "mistyped"] as const)("that are %s are made again", async (how) => {
+  it.each(["deleted", "mistyped"] as const)("that are %s are rebuilt", async (how) => {
     await grant(PLAN, { qty: 5n });
     await grant(OTHER_PLAN, { qty: 2n });
     await damaged[how](totals);

@@ -61,13 +61,13 @@ describe("a wait that is over by its watcher's clock", () => {
     expect(await consume(GRACE_MS)).toMatchObject({ verdict: { kind: "ok" } });
   });
 
-  it("does not begin anew because Redis's clock stepped back meanwhile", async () => {
+  it("does not start again because Redis's clock stepped back meanwhile", async () => {
     await plans.givenPlan(WAIT_MS, { aheadMs: HOUR_MS });
     expect(await consume(0)).toMatchObject({ verdict: { kind: "blocked", reason: "missing_both" } });
   });
 });
 
-describe("reservations and executions of the future", () => {
+describe("future reservations and executions", () => {
   issuer.useRedis();
   const burst = { kind: "count", reason: "burst", window_ms: 300_000, max: 2 } satisfies Limit;
   const daily: Limit = { kind: "day", reason: "daily", amount: "qty", max: 10n };

@@ -188,7 +188,7 @@ describe("settle", () => {
     expect(Number(score)).toBeLessThanOrEqual(Date.now());
   });
 
-  it("starts the day's sums anew on the first charge of a day", async () => {
+  it("resets the day's sums on the first charge of a day", async () => {
     await redis.hset(reservations.totals, {
       day: "1",
       "charged:qty": "9",

@@ -1,4 +1,4 @@
-/** Every sum and count of an issuer's limits, lost or written by somebody else: fails closed at once, and is made again. */
+/** Every sum and count of an issuer's limits, lost or written by somebody else: fails closed at once, and is rebuilt. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { keepBooks } from "./bookkeeping.ts";
 import {
@@ -102,7 +102,7 @@ describe("limits that are used up", () => {
       ({ kind }) => kind,
       (error: unknown) => String(error).match(/WRONGTYPE/)?.[0],
     );
-    // Another type fails the script, and the plan's entry stays pending until the sums are made again.
+    // Another type fails the script, and the plan's entry stays pending until the sums are rebuilt.
     expect(asked).toBe(what.endsWith("wrong type") ? "WRONGTYPE" : "denied");
     expect(await redis.exists(keys.permit("governor", THIRD_PLAN))).toBe(0);
 
@@ -149,7 +149,7 @@ describe("limits that are used up", () => {
     expect(await keep()).toEqual([]);
   });
 
-  it("begin anew where the sums and the charges are lost: nothing is left that tells of them", async () => {
+  it("start from 0 where the sums and the charges are lost: nothing else records them", async () => {
     await redis.del(totals, charges);
     await keep();
     expect(await redis.hgetall(totals)).toMatchObject({ "reserved:qty": "4" });

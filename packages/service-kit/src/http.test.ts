@@ -128,7 +128,7 @@ describe("a connection", () => {
 });
 
 describe("/readyz", () => {
-  it("is told once for all who ask meanwhile, and anew for who asks afterwards", async () => {
+  it("is rendered once for all concurrent requests, and again for later ones", async () => {
     const gate = Promise.withResolvers<string[]>();
     let tellings = 0;
     problems = () => {

@@ -85,7 +85,7 @@ export function createLogOutput(events: LogEvents) {
 }
 
 /**
- * A terminal is opened anew, so that whoever shares it is not affected. A socket cannot be, and where a pipe is stderr,
+ * A terminal is opened again, so that other programs that share it are not affected. A socket cannot be, and where a pipe is stderr,
  * too, the words of an uncaught error must not wait either: libuv makes those non-blocking, and Node makes them what
  * they were when it exits. A write to a file waits for nobody.
  */

@@ -1,5 +1,5 @@
 /**
- * The issuers' simulator knobs: an answer may be late, refused or never given, to see what the pipeline makes of it.
+ * The issuers' simulation variables: an answer may be late, denied or missing, to test how the pipeline reacts.
  * They are refused at start anywhere but at a simulated exchange.
  */
 import { setTimeout as delay } from "node:timers/promises";

@@ -289,7 +289,7 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       ["the group", () => rig.redis.xgroup("DESTROY", STREAM, GROUP)],
       ["the stream", () => rig.redis.del(STREAM)],
       ["everything", () => rig.redis.flushall()],
-    ])("is made again at 0 when %s is deleted, and says so", async (_, destroy) => {
+    ])("is created again at 0 when %s is deleted, and says so", async (_, destroy) => {
       const { handle, ids } = recorder();
       const consumer = rig.consumer(make, { handle });
       const groups = recordEvents(consumer, "group");

@@ -1,7 +1,7 @@
 /**
  * A consumer of one stream: reads, dispatches in order per key, acknowledges, reclaims, dead-letters.
  *
- * - The group is created at 0, so nothing published before the first start is lost, and made again if it is lost.
+ * - The group is created at 0, so nothing published before the first start is lost, and created again if it is lost.
  * - The consumer's name is stable over restarts: it first finishes what it had been given before it stopped.
  * - An entry that a dead replica left pending is reclaimed after `reclaimIdleMs`. So is one whose handler asked for a
  *   retry; after `maxDeliveries` it goes to the dead-letter stream.

@@ -6,7 +6,7 @@ export interface ConsumerEvents {
   started: [];
   /** The group exists (it was made now: `created`). */
   group: [{ created: boolean }];
-  /** The group was there and is gone; it is made again at 0, and what was decided is met again. */
+  /** The group was there and is gone; it is created again at 0, and decided entries are delivered again. */
   groupLost: [];
   handled: [{ entry: Entry; disposition: Disposition; tookMs: number }];
   reclaimed: [{ count: number }];

@@ -226,7 +226,7 @@ describe("entries that Redis's clock has dated an hour ahead", () => {
     expect(lost).toEqual(["1123456789abcdef"]);
   });
 
-  it("do not hide those of a stream that has begun anew since", async () => {
+  it("do not hide those of a stream that has been created again since", async () => {
     await published(HOUR_MS, "0123456789abcdef");
     await look();
     await rig.redis.del(keys.streams.plan);

@@ -80,7 +80,7 @@ describe("a sweep", () => {
     await sweep({ all: false });
   });
 
-  it("begins an index of symbols of the wrong type anew", async () => {
+  it("resets an index of symbols of the wrong type", async () => {
     await rig.redis.set(keys.waitingSymbols, "not what it should be");
     await sweep({ all: false });
     expect(await rig.redis.exists(keys.waitingSymbols)).toBe(0);

@@ -70,7 +70,7 @@ describe("claim", () => {
     expect(kinds.toSorted()).toEqual(["claimed", "held"]);
   });
 
-  it("HELD: what may have been sent is recorded and asked about, even late and under a halt", async () => {
+  it("HELD: what may have been sent is recorded and queried, even late and under a halt", async () => {
     await redis.set(keys.killSwitch, "1");
     await redis.set(keys.disarm, "{}");
     const request = await requestOf({ mayBeSent: true, validForMs: -60_000 });
@@ -99,7 +99,7 @@ describe("claim", () => {
     expect(await orderHash()).toMatchObject({ state: "SENT", window_end_ms: String(VENUE_MS + 3_000) });
   });
 
-  it("is asked about no longer than the exchange's longest window, however far the entry's end is", async () => {
+  it("is queried no longer than the exchange's longest window, however far the entry's end is", async () => {
     await orders.claim(await requestOf({ mayBeSent: true, validForMs: 10 ** 12 }));
     expect(await orderHash()).toMatchObject({ window_end_ms: String(VENUE_MS + 60_000) });
   });

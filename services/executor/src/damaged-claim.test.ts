@@ -1,4 +1,4 @@
-/** An order key of which a field is gone or garbled counts as one that is lost: it is made again, and nothing is sent. */
+/** An order key of which a field is gone or garbled counts as one that is lost: it is rebuilt, and nothing is sent. */
 import { bindScript } from "@quantum/redis";
 import { expect, it } from "vitest";
 import { createEvents } from "./events.ts";
@@ -62,7 +62,7 @@ async function damage(how: "lacks" | "garbles", field: string): Promise<void> {
   else await redis.hset(keys.order(PLAN), field, "?!");
 }
 
-it.each(DAMAGES)("a claim that %s %s is made again as a question, and ends once", async (how, field) => {
+it.each(DAMAGES)("a claim that %s %s is rebuilt as a question, and ends once", async (how, field) => {
   const request = await requestOf();
   expect(await orders.claim(request)).toMatchObject({ kind: "claimed" });
   await orders.doubt(ORDER, "answer_ambiguous");
@@ -77,7 +77,7 @@ it.each(DAMAGES)("a claim that %s %s is made again as a question, and ends once"
 });
 
 it.each([...DAMAGES, ["garbles", "settled_at_ms"] as const])(
-  "one that ended as absent and %s %s is made again from its copy",
+  "one that ended as absent and %s %s is rebuilt from its copy",
   async (how, field) => {
     await orders.claim(await requestOf());
     await orders.doubt(ORDER, "answer_ambiguous");

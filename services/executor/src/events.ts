@@ -11,7 +11,7 @@ export interface Events {
   refused: [OrderRef & { reason: string }];
   settled: [OrderRef & Settlement];
   doubted: [OrderRef & { doubt: Doubt; detail: string }];
-  /** The exchange was asked about an order and could not settle it yet. */
+  /** The exchange was queried an order and could not settle it yet. */
   unresolved: [
     {
       planId: string;

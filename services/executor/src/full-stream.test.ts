@@ -51,7 +51,7 @@ async function failsTwice(step: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** The stream is made again, and the step that failed is tried again, and once more. */
+/** The stream is created again, and the failed step is retried, and once more. */
 async function endsOnce(step: () => Promise<unknown>): Promise<void> {
   await redis.del(results);
   await step();

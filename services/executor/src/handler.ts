@@ -4,7 +4,7 @@
  * 1. The symbol is announced, so that recovery finds the claim whatever happens next. The answer also proves that the
  *    connection leads to the Redis whose memory is judged in step 2.
  * 2. Redis's memory: an entry that was delivered before, or whose proposal is older than what Redis knows for certain,
- *    may have been sent by a claim that is gone. It is claimed only to be asked about.
+ *    may have been sent by a claim that is gone. It is claimed only to be queried.
  * 3. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
  *    one the venue sees.
  * 4. The order is sent, once, only by the caller whose claim was new.
@@ -25,7 +25,7 @@ export interface HandlerOptions {
   rules: RuleBook;
   memory: RedisMemory;
   events: ExecutorEvents;
-  /** Has what is in doubt asked about. */
+  /** Schedules the queries for orders in doubt. */
   resolve: () => void;
   recvWindowMs: number;
   simulatedVenue: boolean;

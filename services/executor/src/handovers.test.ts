@@ -144,7 +144,7 @@ describe("indexes", () => {
 });
 
 describe("a Redis that may have forgotten a claim", () => {
-  it("is asked about where Redis may have forgotten a claim of it: it was sent", async () => {
+  it("is queried where Redis may have forgotten a claim of it: it was sent", async () => {
     const entry = await spendLate({ opened_at_ms: "1", proposed_ms: "1" });
     await rig.redis.del(rig.keys.orderEpoch);
     await lose(entry);

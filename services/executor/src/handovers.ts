@@ -6,7 +6,7 @@
  * - It is not, in its time: it ends NOT_PLACED, and its entry, should it still come, finds that.
  * - It was, and the claim is gone, or Redis may have forgotten it: it is claimed again as a question to the exchange.
  *
- * And each order that ended by evidence of absence: whatever is lost of it, it stays one that is asked about.
+ * And each order that ended by evidence of absence: whatever is lost of it, it is still queried.
  *
  * Nothing here sends an order.
  */
@@ -51,7 +51,7 @@ export interface HandOverOptions {
   rules: RuleBook;
   memory: RedisMemory;
   events: ExecutorEvents;
-  /** Has what is in doubt asked about. */
+  /** Schedules the queries for orders in doubt. */
   resolve: () => void;
   recvWindowMs: number;
   simulatedVenue: boolean;
@@ -63,7 +63,7 @@ interface HandOver {
   entryId: string;
 }
 
-/** An order that is asked about. */
+/** An order that is queried. */
 interface Question {
   entry: ClaimRequest["entry"];
   entryId: string;
@@ -73,7 +73,7 @@ interface Question {
 export class Handovers {
   readonly #options: HandOverOptions;
   readonly #stopping = new AbortController();
-  /** Every symbol that was ever listed here: of orders that have ended, nothing else tells where they are asked about. */
+  /** Every symbol that was ever listed here: of orders that have ended, nothing else tells where they are queried. */
   readonly #symbols = new Set<string>();
   #running: Promise<void> = Promise.resolve();
 
@@ -129,7 +129,7 @@ export class Handovers {
     await this.#heal([
       { key: keys.handedOver, type: "hash" },
       { key: keys.orderSymbols, type: "set" },
-      // Without it Redis counts as one that has forgotten, which only makes orders be asked about.
+      // Without it Redis counts as one that has forgotten, which only leads to queries.
       { key: keys.orderEpoch, type: "string" },
     ]);
     const plans = new Map<string, HandOver>();
@@ -156,7 +156,7 @@ export class Handovers {
 
   async #heal(indexes: readonly Index[]): Promise<void> {
     for (const key of await beginAnew(this.#options.redis, indexes))
-      this.#failed(`read ${key}`, new Error("it was of the wrong type, and is derived again"));
+      this.#failed(`read ${key}`, new Error("it had the wrong type and is rebuilt"));
   }
 
   async #look(planId: string, symbol: string, handOver: HandOver | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Orders that ended by evidence of absence are asked about for a day, in case one shows up. Each stands in its order key, in
+ * Orders that ended by evidence of absence are queried for a day, in case one shows up. Each stands in its order key, in
  * the index of its symbol and in a copy of its claim, so that losing one of them loses no correction.
  */
 import { type Keys, TTL_SEC } from "@quantum/contract";
@@ -28,7 +28,7 @@ export async function keepLateOrders(
       redis,
       wanted.map((name) => ({ key: name, type })),
     ))
-      onError(`read ${key}`, new Error("it was of the wrong type, and is derived again"));
+      onError(`read ${key}`, new Error("it had the wrong type and is rebuilt"));
   };
   await heal([keys.absentClaims], "hash");
   const symbolOf = await readCopies(options);
@@ -75,7 +75,7 @@ async function keep({ redis, keys }: LateOrdersOptions, planId: string, symbol: 
     },
     args: { plan_id: planId, symbol, settled_sec: String(TTL_SEC.order) },
   });
-  if (status === "LOST") throw new Error("its claim and the copy of it are gone: it is asked about no more");
+  if (status === "LOST") throw new Error("its claim and the copy are lost: it is no longer queried");
 }
 
 /** A claim's fields as flat JSON text; of them the symbol. */

@@ -17,7 +17,7 @@ export interface ClaimedOrder extends OrderRef {
 
 /** A claimed order as Redis knows it. */
 export interface KnownOrder extends ClaimedOrder {
-  /** `NOT_PLACED`: by evidence of absence, and asked about in case it shows up. */
+  /** `NOT_PLACED`: by evidence of absence, and queried in case it shows up. */
   state: "SENT" | "UNKNOWN" | "NOT_PLACED";
   claimedAtMs: number;
   /** In venue time: when its send window began, and after which nothing of it can be executed. */

@@ -50,7 +50,7 @@ async function absent(): Promise<KnownOrder> {
   await inDoubt();
   await orders.settle(ORDER, NOT_PLACED);
   const order = await questions().read(PLAN);
-  if (order === undefined) throw new Error("it is asked about");
+  if (order === undefined) throw new Error("it is queried");
   return order;
 }
 
@@ -149,7 +149,7 @@ describe("note", () => {
     );
   });
 
-  it("OPEN: begins anew once the order was there, and is not moved by answers that tell nothing", async () => {
+  it("OPEN: starts again once the order was there, and is not changed by inconclusive answers", async () => {
     await inDoubt();
     await note("absent");
     await passed(59_000);
@@ -241,7 +241,7 @@ describe("keep_absent", () => {
     await unchanged(async () => expect(await keep()).toEqual([]));
   });
 
-  it("KEPT: index, copy and symbol are made again from one another", async () => {
+  it("KEPT: index, copy and symbol are rebuilt from one another", async () => {
     await absent();
     await redis.sadd(keys.orderSymbols, SYMBOL);
     for (const key of [keys.absent(SYMBOL), keys.absentClaims, keys.orderSymbols]) {
@@ -252,7 +252,7 @@ describe("keep_absent", () => {
     }
   });
 
-  it("RESTORED: the order key is made again, as it was, with a time to live", async () => {
+  it("RESTORED: the order key is rebuilt, as it was, with a time to live", async () => {
     await absent();
     await redis.sadd(keys.orderSymbols, SYMBOL);
     for (const damage of [() => redis.del(keys.order(PLAN)), () => wrongType(keys.order(PLAN))]) {
@@ -287,7 +287,7 @@ describe("keep_absent", () => {
   });
 });
 
-describe("the index of orders to ask about", () => {
+describe("the index of orders to query", () => {
   it("lists what was claimed and not settled, and what ended by evidence, as Redis knows it", async () => {
     expect(await questions().list()).toEqual([]);
     await redis.sadd(keys.orderSymbols, SYMBOL, "ETHUSDT");

@@ -1,5 +1,5 @@
 /**
- * Which orders the exchange is to be asked about, when, and what it has answered so far: all of it in Redis
+ * Which orders to query at the exchange, when, and what it has answered so far: all of it in Redis
  * (`lua/orders/ask`, `note` and `adopt`, typed), so that a restart, a replica or a lost timer changes nothing.
  */
 import {
@@ -25,13 +25,13 @@ const LEASE_MS = 3_000;
 /** The longest pauses: about orders in doubt, and about those that ended by evidence of absence. */
 export const LONGEST_PAUSE_MS = 5_000;
 export const LATE_LONGEST_PAUSE_MS = 3_600_000;
-/** For so long such an order is asked about. */
+/** For so long such an order is queried. */
 const LATE_MS = 24 * 3_600_000;
 
 export interface Listed {
   planId: string;
   symbol: string;
-  /** It ended by evidence of absence, and is asked about seldom. */
+  /** It ended by evidence of absence, and is queried seldom. */
   isLate: boolean;
 }
 
@@ -49,7 +49,7 @@ export type Questions = ReturnType<typeof createQuestions>;
 export function createQuestions(options: { redis: RedisClient; keys: Keys; events: ExecutorEvents }) {
   const { redis, keys, events } = options;
 
-  /** @returns the order if it is the caller's turn to ask about it now; else in how many ms it may be, if ever */
+  /** @returns the order if it is the caller's turn to query it now; else in how many ms it may be, if ever */
   async function take(
     planId: string,
     symbol: string,
@@ -126,7 +126,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
     return knownOrder(key, await redis.hgetall(key));
   }
 
-  /** Every order that may have to be asked about. With none it costs two commands, however many symbols there are. */
+  /** Every order that may need a query. With none it costs two commands, however many symbols there are. */
   async function list(): Promise<Listed[]> {
     return listOf((symbol) => [
       { key: keys.unsettled(symbol), isLate: false },

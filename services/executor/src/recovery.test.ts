@@ -89,7 +89,7 @@ describe.each([
     await rig.expectEnded(entry, entryId, outcome, reason);
   });
 
-  it("and whose Redis forgot it all: the entry that comes again is asked about, however late", async () => {
+  it("and whose Redis forgot it all: the entry that comes again is queried, however late", async () => {
     const executor = await start();
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     if (sent) await rig.send(entry);
@@ -123,7 +123,7 @@ describe("a plan older than Redis's last restart", () => {
   it.each([
     ["opened before it", "opened_at_ms"],
     ["opened again, but proposed before it", "proposed_ms"],
-  ])("is asked about and not sent: its claim may be forgotten (%s)", async (_, field) => {
+  ])("is queried and not sent: its claim may be forgotten (%s)", async (_, field) => {
     const executor = await start();
     const postedBefore = await rig.requests(POST);
     const longAgoMs = (await rig.redisMs()) - 60_000;
@@ -150,7 +150,7 @@ describe("a keyspace that is lost", () => {
     await rig.redis.flushall();
     await group;
 
-    // Opened anew: a first attempt again, with the same client order id.
+    // Opened again as a first attempt, with the same client order id.
     const again = await rig.spend({
       ...entry,
       opened_at_ms: String(await rig.redisMs()),

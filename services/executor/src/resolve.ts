@@ -20,7 +20,7 @@ import { LATE_LONGEST_PAUSE_MS, LONGEST_PAUSE_MS, type Questions } from "./quest
 
 /** With nothing due, so often the index is looked at. Also the pause after an error of Redis. */
 const LOOK_EVERY_MS = 1_000;
-/** Orders asked about at the same time. */
+/** Orders queried at the same time. */
 const CONCURRENCY = 16;
 const FIRST_PAUSE_MS = 250;
 const LATE_FIRST_PAUSE_MS = 2_000;
@@ -37,7 +37,7 @@ export interface ResolverOptions {
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #asking = new Map<string, Promise<void>>();
-  /** When an order was last asked about and denied, by the monotonic clock. */
+  /** When an order was last queried and denied, by the monotonic clock. */
   readonly #deniedAt = new Map<string, number>();
   /** Until when one that ended by evidence is not due, by the monotonic clock: there may be many, for a day. */
   readonly #lateUntil = new Map<string, number>();
@@ -100,13 +100,13 @@ export class Resolver {
     for (const { planId, symbol, isLate } of listed) {
       if (this.#asking.has(planId) || this.#asking.size >= CONCURRENCY) continue;
       if (isLate && (this.#lateUntil.get(planId) ?? 0) > performance.now()) continue;
-      // One order that cannot be read keeps no other from being asked about.
+      // One order that cannot be read does not stop the queries for others.
       const taken = await questions.take(planId, symbol).catch((error: unknown) => error as Error);
       if (taken instanceof Error) this.#cannotSettle(planId, taken);
       else if ("order" in taken) this.#asking.set(planId, this.#begin(taken.order, taken.asked));
       else {
         dueInMs = Math.min(dueInMs, taken.dueInMs);
-        // One that there is nothing to ask about leaves the list, unless its claim is made again.
+        // An order that needs no query leaves the list, unless its claim is rebuilt.
         if (isLate && Number.isFinite(taken.dueInMs))
           this.#lateUntil.set(planId, performance.now() + taken.dueInMs);
       }
@@ -127,7 +127,7 @@ export class Resolver {
 
   #cannotSettle(planId: string, error: Error): void {
     this.#settling?.failed(planId, error.message);
-    this.#failed(`ask about the order of plan ${planId}`, error);
+    this.#failed(`query the order of plan ${planId}`, error);
   }
 
   #ask(order: KnownOrder, asked: number): Promise<void> {

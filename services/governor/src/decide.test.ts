@@ -164,7 +164,7 @@ describe("the snapshot", () => {
     ["with text for an amount", snapshotOf("nan", "105000")],
     ["without a time", snapshotOf("0.002", "105000", "")],
     ["too old", snapshotOf("0.002", "105000", String(NOW_MS / 1000 - 30.5))],
-    ["of the future", snapshotOf("0.002", "105000", String(NOW_MS / 1000 + 30.5))],
+    ["in the future", snapshotOf("0.002", "105000", String(NOW_MS / 1000 + 30.5))],
     ["without a position", snapshotOf("0.000", "105000")],
   ])("%s is position_fetch_failed", (_, snapshot) => {
     expect(reasonOf(decide(closing(), snapshot, NOW_MS, RULES))).toBe("position_fetch_failed");

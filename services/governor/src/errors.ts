@@ -59,7 +59,7 @@ export class ErrorWindow {
     this.#symbols.clear();
   }
 
-  /** One of the future counts as now, once: Redis's clock was ahead, or has stepped back since. */
+  /** A future one counts as now, once: Redis's clock was ahead, or has stepped back since. */
   #recent(times: readonly number[], nowMs: number): number[] {
     return times.map((time) => Math.min(time, nowMs)).filter((time) => time > nowMs - this.#windowMs);
   }

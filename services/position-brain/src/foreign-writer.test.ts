@@ -42,7 +42,7 @@ function overwritten(refresh: PairRefresh): string[] {
 }
 
 describe("back to Python's P3.3 and forward again", () => {
-  it("begins the ledger anew from the exchange's position, and adds no trade twice", async () => {
+  it("resets the ledger to the exchange's position, and adds no trade twice", async () => {
     await rig.refresher().all();
     const { orderId } = await rig.order(SYMBOL, "SELL", "0.020");
     await pythonSnapshot("0.042");

@@ -43,28 +43,28 @@ const command = (fields: Record<string, string> = {}, detail: Record<string, Pyt
     },
   });
 
-async function disagreement(): Promise<Record<string, number>> {
+async function mismatch(): Promise<Record<string, number>> {
   const { ledger } = await rig.pairs.read(SYMBOL);
   return { disagrees_since_ms: ledger?.disagreesSinceMs ?? 0 };
 }
 
 describe("an operator's acceptance", () => {
-  it("begins the ledger anew, once for the disagreement that was looked at", async () => {
-    const seen = await disagreement();
+  it("resets the ledger, once, for the mismatch that was shown", async () => {
+    const seen = await mismatch();
     expect(await command({}, seen)).toEqual({ kind: "ack" });
     expect((await rig.pairs.read(SYMBOL)).ledger).toMatchObject({ amt: "0.030", origin: "accepted" });
 
-    // Delivered again, while a new disagreement has come that nobody has looked at.
+    // Delivered again, while there is a new mismatch that no operator has seen.
     await rig.move(SYMBOL, "0.020", false);
     await refresh.all();
     expect(await command({}, seen)).toEqual({ kind: "ack" });
     expect((await rig.pairs.read(SYMBOL)).ledger?.amt).toBe("0.030");
-    expect([accepted, ignored]).toEqual([1, ["not the disagreement it was given for"]]);
+    expect([accepted, ignored]).toEqual([1, ["not for the present mismatch"]]);
   });
 
   it("is not obeyed late, such as by a group that begins at the start of the stream", async () => {
     const late = { at_ms: String(Date.now() - HOLD_ACCEPT.validMs - 1) };
-    expect(await command(late, await disagreement())).toEqual({ kind: "ack" });
+    expect(await command(late, await mismatch())).toEqual({ kind: "ack" });
     expect((await rig.pairs.read(SYMBOL)).ledger?.amt).toBe("0.062");
     expect(ignored).toEqual(["too old"]);
   });

@@ -1,7 +1,7 @@
 /**
  * What an operator may tell P3.3: the exchange's position of a held symbol is right. The audit entry is the command.
  *
- * Obeyed once: the command names the disagreement that the operator looked at, and after it was obeyed there is none, or
+ * Obeyed once: the command names the mismatch that the operator was shown, and after it was obeyed there is none, or
  * another one. So a redelivered command, or one that another replica has obeyed, changes nothing.
  */
 import { EventEmitter } from "node:events";
@@ -13,7 +13,7 @@ import type { PairRefresh } from "./refresh.ts";
 export interface OperatorEvents {
   accepted: [AuditEntry];
   /** Not obeyed, and why. */
-  ignored: [{ command: AuditEntry; why: "too old" | "not the disagreement it was given for" }];
+  ignored: [{ command: AuditEntry; why: "too old" | "not for the present mismatch" }];
 }
 
 interface Options {
@@ -44,7 +44,7 @@ export class OperatorCommands extends EventEmitter<OperatorEvents> {
     const { ledger } = await pairs.read(command.target);
     const since = ledger?.disagreesSinceMs;
     if (since === undefined || since !== command.detail["disagrees_since_ms"])
-      return ignore("not the disagreement it was given for");
+      return ignore("not for the present mismatch");
     if ((await refresh.accept(command.target)) !== "stored")
       return { kind: "retry", reason: "the position moves while it is read" };
     this.emit("accepted", command);

@@ -47,7 +47,7 @@ export interface Ledger {
    */
   origin: (typeof ORIGINS)[number];
   lastExecution: Execution | undefined;
-  /** Since when the pair has disagreed: beyond the tolerance, this holds the symbol (`reconcile_required_*`). */
+  /** Since when the pair has not matched: beyond the tolerance, this holds the symbol (`reconcile_required_*`). */
   disagreesSinceMs?: number | undefined;
 }
 

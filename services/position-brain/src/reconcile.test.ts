@@ -114,7 +114,7 @@ describe("the ledger", () => {
     expect(withExecutions(ledger, [], 10).lastExecution?.atMs).toBe(7);
   });
 
-  it("takes an execution of the future for one of now, which ages from there", () => {
+  it("takes a future execution for one of now, which ages from there", () => {
     const lastExecution: Execution = { planId: "1", orderId: "1", side: "BUY", qty: "1", atMs: 3_600_000 };
     const ledger = withExecutions({ ...empty, lastExecution }, [], 10);
     expect(ledger.lastExecution).toEqual({ ...lastExecution, atMs: 10 });
@@ -160,7 +160,7 @@ describe("the hashes of a pair", () => {
 });
 
 describe("what a refresh asks for", () => {
-  it("asks for trades when the position moved or the pair disagrees", () => {
+  it("asks for trades when the position moved or the pair does not match", () => {
     const snapshot = snapshotOf(position(), "0", 1);
     const ledger = { ...empty, amt: "-1.85" };
     expect(needsTrades({ snapshot, ledger }, position())).toBe(false);

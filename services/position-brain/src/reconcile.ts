@@ -23,7 +23,7 @@ export function withTrades(ledger: Ledger, trades: readonly Trade[]): Ledger {
 }
 
 /**
- * The latest execution stays: a result that is handled late must not bring an older one back. One of the future counts as
+ * The latest execution stays: a result that is handled late must not bring an older one back. A future one counts as
  * now, once: Redis's clock was ahead, and the cooldown would last for as long as that future is away.
  */
 export function withExecutions(ledger: Ledger, executions: readonly Execution[], nowMs: number): Ledger {
@@ -37,7 +37,7 @@ export function withExecutions(ledger: Ledger, executions: readonly Execution[],
   return { ...ledger, lastExecution: latest };
 }
 
-/** Whether trades must be asked for: the position moved, or the last look left the pair in disagreement. */
+/** Whether trades must be asked for: the position moved, or the last refresh left a mismatch. */
 export function needsTrades(
   { snapshot, ledger }: { [Half in keyof Pair]: Pair[Half] | undefined },
   position: Position,

@@ -379,7 +379,7 @@ describe("a row that cannot be read", () => {
     refresher.stop();
   });
 
-  it("is nobody's where it does not tell its symbol: each symbol is asked about by itself", async () => {
+  it("is nobody's where it does not tell its symbol: each symbol is queried by itself", async () => {
     const through: Exchange = {
       ...rig.exchange,
       async openOrders(symbol) {

@@ -2,8 +2,8 @@
  * Keeps the pairs fresh: reads the exchange, reconciles, stores both halves under one version.
  *
  * - The stored version is read before the exchange is, so whoever stores an older view of it is told of the conflict.
- * - A pair that disagrees is read once more: between two requests the position can move. If it still disagrees while
- *   orders of ours are under way, nothing is concluded and the old pair stays. Else the disagreement is stored, and P3.3
+ * - A pair that does not match is read once more: between two requests the position can move. If it still does not match while
+ *   orders of ours are under way, nothing is concluded and the old pair stays. Otherwise the mismatch is stored, and P3.3
  *   says `reconcile_required_*` until the trades explain it or an operator accepts the exchange's position.
  * - An exchange that does not answer changes nothing: the old pair stays until it is stale. So it does of a symbol of
  *   which a row cannot be read, or that has none: unreadable is neither flat nor without orders.
@@ -127,7 +127,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   /**
    * An operator's word that the exchange's position is right, whatever our book makes of the trades: the ledger begins
-   * anew from it, which ends a hold.
+   * again from it, which ends a hold.
    */
   async accept(symbol: string): Promise<RefreshResult> {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
@@ -312,7 +312,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return tradesAfter(this.#options.exchange, symbol, ledger.lastTradeId);
   }
 
-  /** A row that does not even tell its symbol may be any symbol's: then each of ours is asked about by itself. */
+  /** A row that does not even tell its symbol may be any symbol's: then each of ours is queried by itself. */
   async #observeAll() {
     const observed = await this.#observations.all();
     if (!observed.isUnattributed) return observed;

@@ -123,7 +123,7 @@ function observeRefresh(
     );
   });
   const begun = new Map<string, string>();
-  const disagreeing = new Set<string>();
+  const mismatched = new Set<string>();
   refresh.on("stored", ({ symbol, pair }) => {
     const amounts = { symbol, exchangeAmt: pair.snapshot.positionAmt, ledgerAmt: pair.ledger.amt };
     const { origin } = pair.ledger;
@@ -134,9 +134,9 @@ function observeRefresh(
       log.warn({ ...amounts, origin }, `${symbol}: ledger begun from the exchange's position`);
     }
     if (agrees(pair)) {
-      if (disagreeing.delete(symbol)) log.info(amounts, `${symbol}: snapshot and ledger match again`);
-    } else if (!disagreeing.has(symbol)) {
-      disagreeing.add(symbol);
+      if (mismatched.delete(symbol)) log.info(amounts, `${symbol}: snapshot and ledger match again`);
+    } else if (!mismatched.has(symbol)) {
+      mismatched.add(symbol);
       log.error(amounts, `${symbol}: the account's trades do not explain its position, reconcile`);
     }
   });
