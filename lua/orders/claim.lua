@@ -50,7 +50,8 @@ local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = u
 local side, quantity, step, valid_until, venue_ms, window_ms, position_amt, refusal = unpack(ARGV, 8, 15)
 local may_be_sent, settled_sec = ARGV[16] == '1', ARGV[17]
 
--- A mistyped order key fails nothing: it may have been a claim, so it is replaced by a claim for a query, like one that cannot be read.
+-- A mistyped order key fails nothing: it may have been a claim, so it is replaced by a claim for a query, like one that
+-- cannot be read.
 local now = now_ms()
 local is_hash, claim = pcall(hash, order)
 local is_own = claim.attempt == attempt
