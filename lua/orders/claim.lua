@@ -43,7 +43,7 @@
 --@include shared/result.lua
 --@include shared/decimal.lua
 --@include shared/absent.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include shared/claim.lua
 local order, unsettled, plan, spent, kill_switch, disarm, disarm_today, executes, results, handed_over = unpack(KEYS)
 local plan_id, symbol, attempt, attempt_no, group, entry_id, client_order_id = unpack(ARGV, 1, 7)

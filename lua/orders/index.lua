@@ -14,7 +14,7 @@
 --   UNSETTLED    it is claimed, and the indexes say so
 --   ENDED        it has its outcome, and no index names it
 --   ABSENT       there is no claim that can be read, or only an earlier attempt's; nothing was changed
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include shared/claim.lua
 local order, unsettled, unknown, symbols, handed_over = unpack(KEYS)
 local plan_id, symbol = ARGV[1], ARGV[2]

@@ -17,7 +17,7 @@
 --   ENDED        it needs no further query, and neither index nor copy has it
 --   LOST         neither order key nor copy exists; no index has it any more
 --@include shared/absent.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include shared/claim.lua
 local order, absent, absent_claims, symbols = unpack(KEYS)
 local plan_id, symbol, settled_sec = ARGV[1], ARGV[2], ARGV[3]

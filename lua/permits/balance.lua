@@ -18,7 +18,7 @@
 --   BALANCED     nothing was changed
 --   CORRECTED    what did not match, in words
 --@include shared/now.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include permits/reservations.lua
 local open, expiry, totals, executions, charges = unpack(KEYS)
 local reserve_ms, counts = tonumber(ARGV[1]), ARGV[2] == '1'

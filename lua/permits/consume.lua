@@ -32,7 +32,7 @@
 --   GONE         no record that can be read: never opened, swept away by the operators' reset, or damaged while it waited
 --@include shared/now.lua
 --@include shared/halted.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include shared/waiting.lua
 --@include shared/result.lua
 --@include shared/json.lua

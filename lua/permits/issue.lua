@@ -50,7 +50,7 @@
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/json.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include permits/reservations.lua
 --@include permits/unrecorded.lua
 local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)

@@ -23,7 +23,7 @@
 --   KEPT         the plan has not ended, or not long enough ago; nothing was changed
 --   GONE         no such reservation
 --@include shared/now.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include permits/reservations.lua
 local plan, handed_over, unsettled, open, expiry, totals, executions, charges = unpack(KEYS)
 local plan_id, attempt, is_charging = ARGV[1], ARGV[2], ARGV[3] == '1'

@@ -25,7 +25,7 @@
 --   SETTLED      reserved amounts were there 1/0
 --   REPLAYED     this result was settled before; only the ack and `booked` were written
 --@include shared/now.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include permits/reservations.lua
 local results, open, expiry, totals, executions, charges, booked = unpack(KEYS)
 local group, entry_id, attempt, amounts, executed_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])

@@ -23,7 +23,7 @@
 --   ENDED        it has ended or waits in another attempt; if it is no longer handed over, the index says so
 --@include shared/now.lua
 --@include shared/absent.lua
---@include shared/record.lua
+--@include shared/hash_table.lua
 --@include shared/waiting.lua
 --@include shared/result.lua
 local plan, dedupe, spent, order, waiting, symbols, handed_over, results = unpack(KEYS)
