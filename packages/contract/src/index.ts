@@ -3,6 +3,7 @@ export { ruleOf } from "./formats.ts";
 export * from "./hash-record.ts";
 export * from "./issuers.ts";
 export * from "./keys.ts";
+export type { ReasonMeaning } from "./denial-meanings.ts";
 export * from "./meanings.ts";
 export * from "./messages.ts";
 export * from "./order-fate.ts";

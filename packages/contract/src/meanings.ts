@@ -2,6 +2,7 @@
  * What each reason means and what an operator should check: the source for the terminal, permitctl and
  * docs/reasons.md. A reason without a meaning fails the type check.
  */
+import { DENIAL_MEANINGS, type ReasonMeaning } from "./denial-meanings.ts";
 import type { GovernorReason, OrderReason, P33Reason, PLAN_REASONS } from "./reasons.ts";
 
 /** The issuers with meanings of their own; `meaningOf` covers others. */
@@ -19,11 +20,6 @@ export type WaitReason =
   | "deadline_passed"
   | "record_lost";
 export type Reason = PlanReason | P33Reason | GovernorReason | WaitReason | OrderReason;
-
-export interface ReasonMeaning {
-  meaning: string;
-  lookAt: string;
-}
 
 /** Why a plan that ended there is safe. */
 export const SAFE_BECAUSE = {
@@ -140,93 +136,7 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     lookAt: "the apply-layer: its last attempt came after the deadline; is the machine overloaded?",
   },
 
-  // P3.3's denials.
-  no_exchange_snapshot: {
-    meaning: "no reconciled position of the symbol is stored",
-    lookAt: "position-brain's log: does a refresh fail, does the exchange list the symbol?",
-  },
-  stale_exchange_state: {
-    meaning: "the stored position is older than P33_STALE_THRESHOLD_SEC",
-    lookAt: "p33_snapshot_age_seconds, p33_refresh_failures_total: does the exchange answer?",
-  },
-  no_position: { meaning: "there is nothing to close", lookAt: "nothing: this is normal" },
-  reconcile_required_side_mismatch: {
-    meaning: "the exchange's position and the ledger have opposite sides: the symbol is held",
-    lookAt: "compare p33_exchange_position_amt with p33_ledger_position_amt; who else trades on the account?",
-  },
-  reconcile_required_qty_mismatch: {
-    meaning:
-      "the exchange's position and the ledger differ by more than P33_QTY_TOLERANCE_PCT: the symbol is held",
-    lookAt: "compare p33_exchange_position_amt with p33_ledger_position_amt; who else trades on the account?",
-  },
-  cooldown_in_flight: {
-    meaning: "our last execution on the symbol is less than P33_COOLDOWN_SEC ago",
-    lookAt: "nothing: the next proposal after the pause is decided as usual",
-  },
-  order_unresolved: {
-    meaning: "an order of the symbol is in doubt, so the position is not known",
-    lookAt: "quantum_orders_in_doubt and the executor's log: does the exchange answer queries?",
-  },
-  symbol_not_trading: {
-    meaning:
-      "the exchange takes no order of the symbol, not even to close: it has not opened yet, is being settled, or is closed",
-    lookAt: "status of the symbol in exchangeInfo; at a settlement the exchange closes the position itself",
-  },
-  quantity_promised: {
-    meaning: "reservations of other plans that have not ended cover all that is left to close",
-    lookAt: "nothing, unless it persists: then look for plans of the symbol that do not end",
-  },
-  quantity_below_minimum: {
-    meaning: "the quantity that may be closed is below the exchange's minimum for an order",
-    lookAt: "the size of the position; a partial close of a small one cannot be placed",
-  },
-  already_executed: {
-    meaning: "an order of this plan id was booked, or may have been placed, within the last 7 days",
-    lookAt:
-      "the plan's first result in apply.result; a plan can be published again after the operators' reset, or when its dedupe mark has expired",
-  },
-  simulated_denial: {
-    meaning: "denied by a simulation setting",
-    lookAt: "GOV_SIM_DENY_RATE, P33_SIM_DENY_RATE: allowed at a simulated exchange only",
-  },
-
-  // The governor's denials.
-  kill_score_critical_non_close: {
-    meaning: "the kill score is at GOV_KILL_SCORE_CRITICAL or above, and the plan does not close",
-    lookAt: "kill_score and action of the plan",
-  },
-  hourly_limit_exceeded: {
-    meaning: "there were GOV_MAX_EXEC_PER_HOUR executions and open permits within the last hour",
-    lookAt: "quantum_govern_exec_count_hour",
-  },
-  burst_limit_exceeded: {
-    meaning:
-      "there were GOV_MAX_EXEC_PER_5MIN executions and open permits within 5 minutes; if executions alone reach the limit, the governor disarms by default",
-    lookAt:
-      "quantum:governor:block:<plan>: used, max, and orders (the part of used that was executed); why did so many plans come?",
-  },
-  position_fetch_failed: {
-    meaning: "the stored position is missing, malformed, flat, or more than 30 s old",
-    lookAt: "p33_snapshot_age_seconds: position-brain writes the position, the governor only reads it",
-  },
-  limit_computation_error: {
-    meaning: "the quantity is not above 0",
-    lookAt: "quantum:governor:block:<plan> has the figures",
-  },
-  daily_limit_exceeded: {
-    meaning: "the plan would exceed the UTC day's limit in dollars, or in coins where the price is unknown",
-    lookAt: "quantum:governor:block:<plan>: used, adding and max, in units of 1e-8",
-  },
-  evaluation_error: {
-    meaning: "the plan cannot be evaluated: a kill score outside 0..1, or a defect",
-    lookAt: "the governor's log; several of these within an hour disarm the pipeline",
-  },
-
-  orders_refused: {
-    meaning:
-      "this symbol had so many errors within an hour that it is held, and the last one was less than 30 s ago; after 30 s a plan may try again",
-    lookAt: "the symbol's last results: detail has the exchange's message; an executed order ends the hold",
-  },
+  ...DENIAL_MEANINGS,
 
   // The order.
   execute_expired: {

@@ -19,20 +19,13 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
-import { buildText, observeBuild } from "./build.ts";
+import { observeBuild } from "./build.ts";
 import { clocksAgree, observeClock } from "./clock.ts";
-import {
-  ConfigError,
-  type ConfigSource,
-  describeConfig,
-  readConfig,
-  type RedisConfig,
-  redisUrl,
-} from "./config.ts";
+import { configuredBy, type Program, REFUSED } from "./command-line.ts";
+import { ConfigError, type RedisConfig, redisUrl } from "./config.ts";
 import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
 import { createHttp } from "./http.ts";
 import { createLog } from "./log.ts";
-import { standardOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { redisProblems } from "./redis-readiness.ts";
 import { observeReadiness } from "./readiness-telemetry.ts";
@@ -47,9 +40,8 @@ const STOP_DEADLINE_MS = 10_000;
 /** A bare service is asked by all others at once: each request of an executor may have a connection of its own. */
 const VENUE_CONNECTIONS_MAX = 4_096;
 
-// Exit codes. Units are not restarted after a refusal: it would be the same again.
+/** Exit code of what may go better at the next start. */
 const FAILED = 1;
-const REFUSED = 2;
 
 /** What a started service hands back to its kit. Until `begin` it has changed nothing and taken up no work. */
 export interface Running {
@@ -85,10 +77,7 @@ export interface RedisContext<Config> extends BareContext<Config> {
   clocksAgree: () => Promise<void>;
 }
 
-interface Definition<Schema extends z.ZodObject> extends ConfigSource<Schema> {
-  name: string;
-  /** One line for `--help`. */
-  summary: string;
+interface Definition<Schema extends z.ZodObject> extends Program<Schema> {
   port: (config: z.output<Schema>) => number;
   level?: (config: z.output<Schema>) => string;
 }
@@ -212,27 +201,10 @@ async function run<Schema extends z.ZodObject>(
   connectionsMax?: number,
 ): Promise<void> {
   const { name } = definition;
-  if (process.argv.includes("--version")) {
-    standardOutput().line(`${name} ${buildText()}`);
-    return;
-  }
-  if (process.argv.includes("--help") || process.argv.includes("-h")) {
-    standardOutput().block(
-      `${name}: ${definition.summary}\n\nEnvironment (defaults in brackets):\n${describeConfig(definition)}`,
-    );
-    return;
-  }
-  let parsed: ReturnType<typeof readConfig<Schema>>;
-  try {
-    parsed = readConfig(definition, process.env);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    standardOutput("stderr").block(`${name}: ${error.message}`);
-    process.exitCode = REFUSED;
-    return;
-  }
+  const configured = configuredBy(definition);
+  if (configured === undefined) return;
 
-  const { config, warnings } = parsed;
+  const { config, warnings } = configured;
   const common = config as unknown as HttpConfig;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

@@ -28,3 +28,19 @@ export interface ConsumerOptions {
   /** Deliveries after which an entry that asks for a retry is given up. */
   maxDeliveries?: number;
 }
+
+export type ResolvedOptions = Required<Omit<ConsumerOptions, "orderBy">> & Pick<ConsumerOptions, "orderBy">;
+
+const CONCURRENCY = 256;
+const RECLAIM_IDLE_MS = 10_000;
+const MAX_DELIVERIES = 5;
+
+export function withDefaults(options: ConsumerOptions): ResolvedOptions {
+  return {
+    concurrency: CONCURRENCY,
+    reclaimIdleMs: RECLAIM_IDLE_MS,
+    maxDeliveries: MAX_DELIVERIES,
+    acknowledge: true,
+    ...options,
+  };
+}

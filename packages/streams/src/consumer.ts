@@ -11,27 +11,22 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { dispositionOf, isUnanswered } from "@quantum/redis";
-import type { ConsumerOptions } from "./consumer-options.ts";
+import { type ConsumerOptions, type ResolvedOptions, withDefaults } from "./consumer-options.ts";
 import { Disposal } from "./disposal.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
 import type { ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
+import { InFlight } from "./in-flight.ts";
 import { bringBackGroup } from "./moved-group.ts";
 import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
 import { Unbegun } from "./unbegun.ts";
 
-const CONCURRENCY = 256;
-const RECLAIM_IDLE_MS = 10_000;
-const MAX_DELIVERIES = 5;
 const BACKOFF_MS = 200;
 const BACKOFF_MAX_MS = 2_000;
 
 export class StreamConsumer extends EventEmitter<ConsumerEvents> {
-  readonly #options: Required<Omit<ConsumerOptions, "orderBy">> & Pick<ConsumerOptions, "orderBy">;
-  /** Ids of the entries that are being handled, or wait for one of their key, and since when: the oldest first. */
-  readonly #inFlight = new Map<string, number>();
-  readonly #tails = new Map<string, Promise<void>>();
+  readonly #options: ResolvedOptions;
   readonly #reader: GroupReader;
   readonly #disposal: Disposal;
   readonly #unbegun: Unbegun;
@@ -40,8 +35,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #reclaimCursor = "0-0";
   #broughtBackTo = "-";
   readonly #stopping = new AbortController();
+  readonly #inFlight = new InFlight(this.#stopping.signal);
   #stopped: Promise<void> | undefined;
-  #capacityFreed: (() => void) | undefined;
   /** Time of the last answer to a read, at first of the group's, by performance.now(). */
   lastProgressMs = 0;
   #reclaimedAt = performance.now();
@@ -53,13 +48,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   constructor(options: ConsumerOptions) {
     super();
-    this.#options = {
-      concurrency: CONCURRENCY,
-      reclaimIdleMs: RECLAIM_IDLE_MS,
-      maxDeliveries: MAX_DELIVERIES,
-      acknowledge: true,
-      ...options,
-    };
+    this.#options = withDefaults(options);
     this.#reader = new GroupReader(this.#options);
     this.#disposal = new Disposal(this.#options);
     this.#unbegun = new Unbegun(this.#options);
@@ -107,10 +96,10 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   async #stop(): Promise<void> {
     this.#stopping.abort();
     await this.#reader.close();
-    this.#capacityFreed?.();
+    this.#inFlight.wake();
     await this.#running;
     await this.#reclaiming;
-    while (this.#inFlight.size > 0) await this.#nextFreed();
+    await this.#inFlight.none();
     if (!this.#options.acknowledge) return;
     const giving = this.#unbegun.giveBack();
     await giving.catch((error: unknown) => this.#failed("give back what was not begun", error));
@@ -132,11 +121,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** How long this consumer has waited for what it should have had within milliseconds, in ms. */
   get silence(): { readMs: number; reclaimMs: number; oldest: { id: string; ms: number } | undefined } {
     const nowMs = performance.now();
-    const [oldest] = this.#inFlight;
+    const { oldest } = this.#inFlight;
     return {
       readMs: nowMs - this.lastProgressMs,
       reclaimMs: this.#reclaiming === undefined ? 0 : nowMs - this.#reclaimedAt,
-      oldest: oldest && { id: oldest[0], ms: nowMs - oldest[1] },
+      oldest: oldest && { id: oldest.id, ms: nowMs - oldest.sinceMs },
     };
   }
 
@@ -145,7 +134,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     let cursor = this.#options.acknowledge ? "0" : ">";
     while (!this.#stopping.signal.aborted) {
       await this.#untilStopped("read", async () => {
-        await this.#room();
+        await this.#inFlight.fewerThan(this.#options.concurrency);
         let raw: RawEntry[];
         try {
           raw = await this.#reader.read(cursor, this.#options.concurrency - this.#inFlight.size);
@@ -158,22 +147,12 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
           // Meanwhile reclaimed entries may have taken the room.
-          await this.#room();
+          await this.#inFlight.fewerThan(this.#options.concurrency);
           this.#dispatch(entry);
         }
         if (cursor !== ">") cursor = raw.at(-1)?.[0] ?? ">";
       });
     }
-  }
-
-  /** Waits until another entry may be handled, or the consumer stops. */
-  async #room(): Promise<void> {
-    while (this.#inFlight.size >= this.#options.concurrency && !this.#stopping.signal.aborted)
-      await this.#nextFreed();
-  }
-
-  #nextFreed(): Promise<void> {
-    return new Promise((resolve) => (this.#capacityFreed = resolve));
   }
 
   async #givenBefore(raw: readonly RawEntry[]): Promise<Entry[]> {
@@ -189,16 +168,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #dispatch(entry: Entry): void {
     if (this.#inFlight.has(entry.id)) return;
     this.#unbegun.came(entry.id);
-    const key = this.#options.orderBy?.(entry);
-    const before = key === undefined ? undefined : this.#tails.get(key);
-    const handled = before === undefined ? this.#handle(entry) : before.then(() => this.#handle(entry));
-    const settled = handled.finally(() => {
-      this.#inFlight.delete(entry.id);
-      if (key !== undefined && this.#tails.get(key) === settled) this.#tails.delete(key);
-      this.#capacityFreed?.();
-    });
-    this.#inFlight.set(entry.id, performance.now());
-    if (key !== undefined) this.#tails.set(key, settled);
+    this.#inFlight.run(entry.id, this.#options.orderBy?.(entry), () => this.#handle(entry));
   }
 
   /** Never rejects: whatever happens, the entry stays pending and comes again. */
@@ -263,7 +233,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     if (await bringBackGroup(redis, stream, group)) this.#lost();
     if (!acknowledge) return;
     // A slow handler's entry is not a dead replica's.
-    await keepClaimed(this.#options, [...this.#inFlight.keys()]);
+    await keepClaimed(this.#options, this.#inFlight.ids);
     this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
     const count = concurrency - this.#inFlight.size;
     if (count <= 0) return;

@@ -15,7 +15,8 @@ import { type Observation, type Observations, observing, pairOf, requireOne } fr
 import { agrees, type Execution, type Ledger, NO_TRADE, type Pair } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
 import { filledQty, needsTrades, unmoved, withExecutions, withTrades } from "./reconcile.ts";
-import { tradesAfter, tradesOf } from "./trades.ts";
+import { RefreshQueue } from "./refresh-queue.ts";
+import { hasCounted, tradesAfter } from "./trades.ts";
 
 /** Somebody else stored, or the position moved, this often in a row: leave it to them and to the next refresh. */
 const TRIES = 5;
@@ -42,11 +43,6 @@ export interface RefreshEvents {
   failed: [{ symbol: string | undefined; error: Error }];
 }
 
-interface Queued {
-  executions: Execution[];
-  outcome: Promise<RefreshResult>;
-}
-
 export interface RefreshOptions {
   exchange: Exchange;
   pairs: PairStore;
@@ -58,8 +54,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   /** Allowlisted, or with a position when last seen. */
   readonly #symbols: Set<string>;
   readonly #observations: Observations;
-  readonly #running = new Map<string, Promise<unknown>>();
-  readonly #queued = new Map<string, Queued>();
+  readonly #queue = new RefreshQueue((symbol, executions) => this.#refresh(symbol, executions));
   /** The symbols that have got their extra look since the last refresh of all. */
   readonly #again = new Map<string, NodeJS.Timeout>();
   /** Symbols whose pair this process has stored. */
@@ -96,7 +91,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       await Promise.all(
         seen.map(async ([symbol, observation]) => {
           // A result of its own has it read just now, and more thoroughly.
-          if (this.#running.has(symbol)) return;
+          if (this.#queue.isRunning(symbol)) return;
           const stored = before.get(symbol);
           const outcome =
             stored && (await this.#orFailed(symbol, () => this.#reconcile(stored, observation, [])));
@@ -120,9 +115,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
    * one is running share the next one. Rejects if the exchange or Redis gives no usable answer.
    */
   symbol(symbol: string, execution?: Execution): Promise<RefreshResult> {
-    const queued = this.#queued.get(symbol) ?? this.#enqueue(symbol);
-    if (execution !== undefined) queued.executions.push(execution);
-    return queued.outcome;
+    return this.#queue.request(symbol, execution);
   }
 
   /**
@@ -154,24 +147,6 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   #forgetAgain(): void {
     for (const timer of this.#again.values()) clearTimeout(timer);
     this.#again.clear();
-  }
-
-  #enqueue(symbol: string): Queued {
-    const executions: Execution[] = [];
-    const before = this.#running.get(symbol) ?? Promise.resolve();
-    const run = async () => {
-      this.#queued.delete(symbol);
-      return this.#refresh(symbol, executions);
-    };
-    const outcome = before.then(run, run);
-    this.#running.set(symbol, outcome);
-    const finished = () => {
-      if (this.#running.get(symbol) === outcome) this.#running.delete(symbol);
-    };
-    outcome.then(finished, finished);
-    const queued = { executions, outcome };
-    this.#queued.set(symbol, queued);
-    return queued;
   }
 
   async #refresh(symbol: string, executions: readonly Execution[]): Promise<RefreshResult> {
@@ -269,21 +244,15 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
         this.#isRecent(execution) &&
         filledQty(uncounted, execution.orderId).lt(execution.qty),
     );
-    if (missing.length === 0) return true;
-    // An earlier refresh may have counted them.
-    for (const { orderId, qty } of missing) {
-      const trades = await tradesOf(this.#options.exchange, symbol, orderId);
-      const counted = trades.filter((trade) => BigInt(trade.id) <= BigInt(ledger.lastTradeId));
-      if (filledQty(counted, orderId).lt(qty)) return false;
-    }
-    return true;
+    return hasCounted(this.#options.exchange, symbol, ledger, missing);
   }
 
   /** An order of ours is not settled, or its result waits here, or it was executed just now. */
   async #ordersUnderWay(symbol: string, latest: Execution | undefined): Promise<boolean> {
     if (latest !== undefined && this.#isRecent(latest)) return true;
-    const results = this.#queued.get(symbol)?.executions.length ?? 0;
-    return results > 0 || (await this.#options.pairs.unsettledOrders(symbol)) > 0;
+    return (
+      this.#queue.waitingExecutions(symbol) > 0 || (await this.#options.pairs.unsettledOrders(symbol)) > 0
+    );
   }
 
   #isRecent({ atMs }: Execution): boolean {

@@ -1,6 +1,7 @@
 /** The account's trades, page by page. */
 import { type Exchange, type Trade, TRADES_LOOK_BACK_MS, TRADES_PAGE } from "@quantum/exchange";
-import { NO_TRADE } from "./pair.ts";
+import { type Execution, type Ledger, NO_TRADE } from "./pair.ts";
+import { filledQty } from "./reconcile.ts";
 
 /**
  * All trades that a ledger has not counted yet, however many pages they are. Before the first one there is no id to begin
@@ -32,6 +33,21 @@ export async function tradesOf(
   const all =
     recent.length < pageSize ? recent : await pagesFrom(exchange, symbol, NO_TRADE, pageSize, { orderId });
   return all.filter((trade) => trade.orderId === orderId);
+}
+
+/** Whether an earlier refresh has counted the fills of these executions into the ledger. */
+export async function hasCounted(
+  exchange: Exchange,
+  symbol: string,
+  ledger: Ledger,
+  executions: readonly Execution[],
+): Promise<boolean> {
+  for (const { orderId, qty } of executions) {
+    const trades = await tradesOf(exchange, symbol, orderId);
+    const counted = trades.filter((trade) => BigInt(trade.id) <= BigInt(ledger.lastTradeId));
+    if (filledQty(counted, orderId).lt(qty)) return false;
+  }
+  return true;
 }
 
 /** Until a page is short of new trades. */
