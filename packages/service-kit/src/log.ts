@@ -11,7 +11,7 @@ export function createLog(options: LoggerOptions, registry: Registry): Logger {
     createLogOutput({
       dropped: () => dropped.inc(),
       resumed: (count) =>
-        log.warn({ dropped: count }, `${count} log lines dropped: this output was not read for a while`),
+        log.warn({ dropped: count }, `${count} log lines dropped: nobody read this output for a while`),
     }),
   );
   return log;
