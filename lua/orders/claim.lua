@@ -86,6 +86,8 @@ local function refuse(reason)
   -- lost, or arrive after the handover was checked.
   local is_written = is_duplicate and (is_current and record[4] == 'NOT_PLACED'
     or not handed and #redis.pcall('XPENDING', executes, group, entry_id, entry_id, 1) == 0)
+  -- Deletes nothing. But once a script has begun to write, Redis lets it finish even if it is out of memory.
+  redis.call('HDEL', handed_over, '')
   if not is_written then
     add_result(results, now, plan_id, symbol, 'EXECUTE', false, false, '[]', reason,
       with_wait({ 'attempt', attempt, 'outcome', 'NOT_PLACED', 'reason', reason }, is_current and record[2], record[3]))

@@ -290,6 +290,23 @@ describe("claim", () => {
     expect(await orderHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
   });
 
+  it.each([
+    ["by the caller", { refusal: "quantity_below_minimum" }],
+    ["as late", { validForMs: -1 }],
+  ] as const)("REFUSED %s: is finished wholly when Redis runs out of memory", async (_, over) => {
+    const request = await requestOf(over);
+    await orders.claim({ ...request, entry: { ...request.entry, plan_id: "f".repeat(16) } }); // Loads the script.
+    await redis.config("SET", "maxmemory", "1");
+    try {
+      expect(await orders.claim(request)).toEqual({ kind: "ended" });
+    } finally {
+      await redis.config("SET", "maxmemory", "0");
+    }
+    expect(await orderHash()).toMatchObject({ state: "NOT_PLACED" });
+    expect(await resultCount()).toBe(1);
+    expect(await pending()).toBe(0);
+  });
+
   it("UNSPENT by a `spent` of a wrong type: it proves nothing (I2)", async () => {
     await wrongType(keys.spent(PLAN));
     await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "unspent" }));
