@@ -204,12 +204,15 @@ describe("settle", () => {
     });
   });
 
-  it.each(["open", "executions", "totals"] as const)(
+  it.each(["open", "expiry", "executions", "totals", "charges"] as const)(
     "acknowledges nothing when %s has another type",
     async (name) => {
+      const attempt = await grant();
       const entryId = await publishResult();
       await redis.set(reservations[name], "text");
-      await expect(settle("1-1", entryId, executedNow({ qty: 4n }))).rejects.toThrow("WRONGTYPE");
+      await expect(settle(attempt, entryId, executedNow({ qty: 4n }))).rejects.toThrow("WRONGTYPE");
+      // A release has nothing to do with charges.
+      if (name !== "charges") await expect(settle(attempt, entryId)).rejects.toThrow("WRONGTYPE");
       expect(await pendingEntries(keys.streams.result)).toBe(1);
     },
   );
