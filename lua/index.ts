@@ -14,7 +14,7 @@
  * makes another file's functions known. `pnpm run docs` writes the names to `signatures.ts`, which types the callers; the
  * loader writes the arity check, so that a call with a missing value fails and nothing is read or written.
  *
- * A key of another type must fail a call before it writes anything. A script that reads the key first sees to that by
+ * A key of the wrong type must fail a call before it writes anything. A script that reads the key first sees to that by
  * itself; for one that does not, the header says `STREAM!`, and the loader writes the check.
  *
  * A script is written for one plan, or one entry; the loader makes it take any number of calls at once, see
@@ -108,10 +108,10 @@ function included(text: string, read: (path: string) => string): string[] {
   });
 }
 
-/** Commands that answer in constant time, and fail for a key of another type. */
+/** Commands that answer in constant time, and fail for a key of the wrong type. */
 const PROBES: Record<string, string> = { STREAM: "XLEN", HASH: "HLEN", ZSET: "ZCARD", SET: "SCARD" };
 
-/** Nothing in a step makes a key another type, so each key is asked about once for all calls. */
+/** Nothing in a step changes the type of a key, so each key is checked once for all calls. */
 const EXPECT = `
 local expected = {}
 local function expect(probe, key)

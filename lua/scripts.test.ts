@@ -53,7 +53,7 @@ describe.each(scripts)("lua/%s.lua", (name) => {
   });
 
   const isChecked = (key: string) => new RegExp(`^-- {3}${key} +[A-Z]+!`, "m").test(textOf(`${name}.lua`));
-  it.each(script.keys.filter(isChecked))("writes nothing while %s is of another type", async (key) => {
+  it.each(script.keys.filter(isChecked))("writes nothing while %s is of the wrong type", async (key) => {
     const keys = script.keys.map((_, index) => `key:${index}`);
     const args = script.args.map(() => "");
     const wrong = keys[script.keys.indexOf(key)] ?? "";

@@ -61,7 +61,7 @@ function serviceDownCases(services: readonly Row[]): string {
   const fires = (name: string) => `        exp_alerts:
           - exp_labels: { severity: critical, job: ${name} }
             exp_annotations:
-              summary: "No ${name} answers"
+              summary: "No instance of ${name} answers"
               runbook: docs/runbooks/ServiceDown.md`;
   const silent = "        exp_alerts: []";
   const at = (time: string, expected: string) => `      - eval_time: ${time}
