@@ -204,18 +204,19 @@ describe("settle", () => {
     });
   });
 
-  it.each(["open", "expiry", "executions", "totals", "charges"] as const)(
-    "acknowledges nothing when %s has another type",
-    async (name) => {
-      const attempt = await grant();
-      const entryId = await publishResult();
-      await redis.set(reservations[name], "text");
-      await expect(settle(attempt, entryId, executedNow({ qty: 4n }))).rejects.toThrow("WRONGTYPE");
-      // A release has nothing to do with charges.
-      if (name !== "charges") await expect(settle(attempt, entryId)).rejects.toThrow("WRONGTYPE");
-      expect(await pendingEntries(keys.streams.result)).toBe(1);
-    },
-  );
+  it.each([
+    ...(["open", "expiry", "executions", "totals"] as const).map((name) => [name, "release"] as const),
+    ...(["open", "expiry", "executions", "totals", "charges"] as const).map(
+      (name) => [name, "charge"] as const,
+    ),
+  ])("acknowledges nothing when %s has another type, to %s", async (name, what) => {
+    const attempt = await grant();
+    const entryId = await publishResult();
+    await redis.set(reservations[name], "text");
+    const executed = what === "charge" ? executedNow({ qty: 4n }) : undefined;
+    await expect(settle(attempt, entryId, executed)).rejects.toThrow("WRONGTYPE");
+    expect(await pendingEntries(keys.streams.result)).toBe(1);
+  });
 });
 
 describe("reservations", () => {
