@@ -50,7 +50,7 @@ const NO_SUCH_ORDER: ReadonlySet<number | undefined> = new Set([-2013, -1121]);
 const RECV_WINDOW_MAX_MS = 60_000;
 /** Binance's request limits run by the minute: without a Retry-After, this is how long one can last. */
 const RATE_LIMIT_WINDOW_MS = 60_000;
-/** For so long a failure tells of the venue's state, where no request follows it. */
+/** How long a failure counts as the venue's state if no request follows it. */
 const FAILURE_TELLS_MS = 10_000;
 
 /** Binance USDⓈ-M Futures behind the port, one-way mode only. Holds no timers and no sockets that keep a process alive. */
@@ -81,7 +81,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     } catch (error) {
       const failure = failureOf(error, client.now());
       const atMs = performance.now();
-      // A venue that asks for a pause has answered; the pause itself tells of it.
+      // A venue that asks for a pause has answered; the pause is reported by itself.
       lastFailure = asksForPause(failure) ? undefined : { message: failure.message, atMs };
       if (asksForPause(failure)) {
         pauses.ask("requests", {

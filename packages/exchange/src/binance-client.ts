@@ -102,7 +102,7 @@ const rawFailure = z.object({
 });
 
 const MS_PER_SECOND = 1000;
-/** Nobody listens there, or nobody knows where that is: raised only before there is a connection. */
+/** Nothing listens there, or the name cannot be resolved: raised only before there is a connection. */
 const NOT_CONNECTED: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 
 /**

@@ -117,7 +117,7 @@ const TOO_MANY_REQUESTS = 429;
 const BANNED = 418;
 const TOO_MUCH_WEIGHT = -1003;
 const BACKEND_TIMEOUT = 408;
-/** Without a code it is the firewall's before the venue: 403 tells of requests that it took for an attack. */
+/** Without a code it comes from the firewall in front of the venue: 403 means that it took requests for an attack. */
 const FORBIDDEN = 403;
 
 const UNAVAILABLE = 503;

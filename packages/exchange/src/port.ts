@@ -50,7 +50,7 @@ export interface Exchange {
 /** An answer's rows, read one by one. */
 export interface Rows<T> {
   readonly rows: readonly T[];
-  /** What these would say of their symbols nobody knows. `symbol` is undefined if not even that can be read. */
+  /** Rows whose content is unknown. `symbol` is undefined if it cannot be read either. */
   readonly unreadable: readonly { readonly symbol: string | undefined; readonly problem: string }[];
 }
 

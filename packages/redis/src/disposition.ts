@@ -3,11 +3,11 @@
  * Sources: the error replies of redis/redis 7.0 (src/server.c, src/acl.c, src/cluster.c), Node's error codes.
  */
 
-/** What somebody has to change. */
+/** What has to be changed. */
 export type RedisConcern = "database" | "credentials" | "rights" | "address" | "server";
 
 export type RedisDisposition =
-  /** It stays until somebody changes something: waiting is of no use. */
+  /** Permanent: it stays until something is changed, so waiting is useless. */
   | { kind: "refused"; concerns: RedisConcern; advice: string }
   /** Silence, or a state that Redis leaves by itself. */
   | { kind: "passes"; meaning: string }

@@ -15,13 +15,13 @@ const SHOWN_DIGITS = 12;
 export interface Build {
   /** That of the whole repository: its packages have no versions of their own. */
   version: string;
-  /** With `-dirty` if the checkout has changes of its own; `unknown` where nobody says it. */
+  /** With `-dirty` if the checkout has local changes; `unknown` if it cannot be found out. */
   commit: string;
 }
 
 let known: Build | undefined;
 
-/** Read when somebody asks first, since asking git takes longer than most starts may. */
+/** Read at the first request, because asking git takes longer than most starts may. */
 export function build(): Build {
   known ??= readBuild(ROOT);
   return known;

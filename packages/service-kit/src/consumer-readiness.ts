@@ -5,7 +5,7 @@ import type { Progress } from "./progress.ts";
 
 /** A consumer whose reads have not been answered for this long (several BLOCKs) is not ready. */
 const PROGRESS_BOUND_MS = 20_000;
-/** Long enough to be seen by whoever asks regularly. */
+/** Long enough to be seen by a regular check. */
 const LOSS_SHOWN_MS = 30_000;
 /** Several of the consumer's looks for entries that a dead replica left. */
 const RECLAIM_BOUND_MS = 20_000;

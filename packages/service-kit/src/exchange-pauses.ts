@@ -62,7 +62,7 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
   };
   const read = async () => {
     for (const scope of SCOPES) if (untold.has(scope)) await tell(scope);
-    // A key of the wrong type is none to MGET, and is replaced like a lost one.
+    // MGET treats a key of the wrong type as absent, and it is replaced like a lost one.
     const texts = await redis.mget(SCOPES.map(keys.exchangePause));
     for (const [index, scope] of SCOPES.entries()) {
       const key = keys.exchangePause(scope);

@@ -15,7 +15,7 @@ import { build } from "./build.ts";
 /** What is not ready, one sentence each; empty when all is well. */
 export type Readiness = () => Promise<string[]>;
 
-/** A rendering costs some milliseconds of the event loop; nobody scrapes more often than this. */
+/** A rendering costs some milliseconds of the event loop; no scraper is faster than this. */
 const RENDERED_EVERY_MS = 250;
 /**
  * A few scrapers and operators. Beyond it, the connection that was used least recently makes room. All that are open may

@@ -39,7 +39,7 @@ export class Output {
   readonly #closed = new AbortController();
   /** What stands below the last line, on a terminal. */
   #status = "";
-  /** Lines that were not even kept, because nobody reads. */
+  /** Lines that were dropped because the output is not read. */
   #dropped = 0;
 
   constructor(stream: Stream) {

@@ -1,5 +1,5 @@
 /**
- * Who stands still. A service is ready when its work moves or there is none: each loop and each kind of entry registers
+ * What is stuck. A service is ready when it makes progress or has no work: each loop and each kind of entry registers
  * here once, and who gets nowhere for longer than its interval is named in /readyz, with what stands in its way. All
  * times are monotonic.
  */
@@ -8,7 +8,7 @@
 const LATE_MS = 5_000;
 /** A piece of work that failed twice in this time is stuck, though others get on. */
 const STUCK_MS = 15_000;
-/** After this, somebody else has taken it over. */
+/** After this, another replica has reclaimed it. */
 const FORGOTTEN_MS = 30_000;
 /** Where everything fails, some names are enough. */
 const FAILING_MAX = 1_000;

@@ -1,4 +1,4 @@
-/** Readiness as a metric, so that an alert tells of who stands still. */
+/** Readiness as a metric, for the alert on stuck services. */
 import { Gauge, type Registry } from "prom-client";
 import type { Readiness } from "./http.ts";
 

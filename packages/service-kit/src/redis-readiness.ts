@@ -14,7 +14,7 @@ const ANSWER_DEADLINE_MS = 2_500;
 /** A connection that is only lost for a moment finds its way back before anybody has to know. */
 const RECONNECT_MS = 3_000;
 
-/** After an entry of this id, which somebody may write, a stream takes no more: XADD fails for ever. */
+/** After an entry with this id, which any program may write, a stream accepts no more: XADD fails forever. */
 const LAST_STREAM_ID = "18446744073709551615-18446744073709551615";
 
 /** @param clients every connection of the service */
@@ -89,7 +89,7 @@ function sentence(error: Error, config: RedisConfig): string {
   return `${meaning}: ${error.message}`;
 }
 
-/** Names the variable, says what to do and what Redis said. */
+/** Names the variable, what to do, and Redis's message. */
 export function refusal(
   { concerns, advice }: Extract<RedisDisposition, { kind: "refused" }>,
   { message }: Error,

@@ -160,7 +160,7 @@ export async function runService<Schema extends z.ZodObject>(
         await disconnect(redis);
       },
       readiness: async () => {
-        // Side by side: deadlines one after another would keep whoever asks waiting while Redis hangs.
+        // Concurrently: while Redis hangs, deadlines in sequence would delay the answer too long.
         const [silence, ...sharing] = await Promise.all([
           redisProblems(redis, keys, clients, config),
           ...consumers.map((consumer) => shared(redis, consumer)),

@@ -130,7 +130,7 @@ export function observeConsumers(
   }
 }
 
-/** A scrape during an outage shows the last values; /readyz tells of the outage. */
+/** A scrape during an outage shows the last values; /readyz reports the outage. */
 async function readHealth(consumers: readonly StreamConsumer[], redis: RedisClient) {
   const read = await Promise.allSettled(
     consumers.map(async ({ stream, group }) => ({ stream, ...(await groupHealth(redis, stream, group)) })),

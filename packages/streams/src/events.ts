@@ -11,7 +11,7 @@ export interface ConsumerEvents {
   handled: [{ entry: Entry; disposition: Disposition; tookMs: number }];
   reclaimed: [{ count: number }];
   deadLettered: [{ entry: Entry; reason: string }];
-  /** Deleted from the stream by somebody while pending: nothing is left to handle. */
+  /** Deleted from the stream while pending: nothing is left to handle. */
   deleted: [{ ids: readonly string[] }];
   /** Something failed and is tried again. */
   failed: [{ doing: string; error: Error }];

@@ -43,7 +43,7 @@ export async function trim(redis: RedisClient, stream: string, keep: number): Pr
     const needed = earlier(delivered, oldestPending ?? delivered);
     oldestNeeded = earlier(oldestNeeded ?? needed, needed);
   }
-  // No group yet, or it was lost: whoever creates it at 0 needs everything.
+  // No group yet, or it was lost: once it is created at 0, it needs everything.
   if (oldestNeeded === undefined) return 0;
   let trimmed = 0;
   for (;;) {

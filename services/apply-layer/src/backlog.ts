@@ -35,14 +35,14 @@ export function createBacklog({ redis, keys, required, max }: BacklogOptions): B
       look = Promise.all(groups.map(({ stream, group }) => behind(redis, stream, group, max))).then(
         (entries) => Math.max(...entries) > max,
       );
-      // Whoever asks gets the error; nobody else must be told.
+      // The caller gets the error; it need not be reported elsewhere.
       look.catch(() => undefined);
     }
     return look;
   };
 }
 
-/** A stream or group that is not there yet has nobody behind. */
+/** A stream or group that does not exist yet is not behind. */
 async function behind(redis: RedisClient, stream: string, group: string, max: number): Promise<number> {
   try {
     const { lag, pending, lastDeliveredId } = await groupHealth(redis, stream, group);

@@ -10,7 +10,7 @@ export interface HandlerOptions {
   gates: Gates;
   /** `APPLY_KILL_SWITCH`. */
   halted: boolean;
-  /** Whether whoever comes after is too far behind for one plan more. */
+  /** Whether an issuer or the executor is too far behind for another plan. */
   isFull: () => Promise<boolean>;
   open: Open;
   wait: PermitWait;
@@ -39,7 +39,7 @@ export function createHandler({ gates, halted, isFull, open, wait, events }: Han
     const opened = await open(proposal, decided, times.length === 0 ? undefined : Math.min(...times));
     events.emit("opened", { symbol: proposal.symbol, decided, opened });
     lastPlan.set(proposal.symbol, opened.planId);
-    // A duplicate that still waits may be a dead replica's: whoever finds it watches it.
+    // A duplicate that still waits may be a dead replica's, so this process watches it as well.
     const waits = opened.kind === "opened" || (opened.kind === "duplicate" && opened.state === "WAITING");
     if (waits) wait.watch(opened.planId, proposal.symbol, opened.remainingMs);
   };

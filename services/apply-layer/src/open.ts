@@ -21,7 +21,7 @@ export type Opened =
   | { kind: "opened"; planId: string; attempt: string; remainingMs: number }
   /** Published together with its terminal result. */
   | { kind: "ended"; planId: string; decision: Decision; reason: string }
-  /** The plan id is taken. A plan that waits may be watched by whoever finds it. */
+  /** The plan exists already. Any process that finds it waiting may watch it. */
   | { kind: "duplicate"; planId: string; state: string; remainingMs: number };
 
 export interface OpenOptions {

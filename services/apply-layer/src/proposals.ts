@@ -36,7 +36,7 @@ export interface HashPoll {
   /** The plan last accepted for each symbol, from the stream or by a poll. */
   lastPlan: ReadonlyMap<string, string>;
   accept: Accept;
-  /** The hash cannot be a proposal; said once for each content. */
+  /** The hash does not hold a valid proposal; reported once for each content. */
   onBad: (symbol: string, problem: string) => void;
 }
 

@@ -1,4 +1,4 @@
-/** Finds plans that wait and that nobody in this process watches: after a restart, or when another replica died. */
+/** Finds waiting plans that this process does not watch: after a restart, or when another replica died. */
 import { type Keys, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { beginAnew, type PermitWait } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";

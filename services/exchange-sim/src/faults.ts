@@ -123,7 +123,7 @@ export function executionOf(fault: Fault | undefined): Execution {
   return fault?.kind === "late_ack" ? { lateMs: fault.ms } : "at_once";
 }
 
-/** What a fault makes of an answer that is ready: the body to send in its place. */
+/** How a fault changes a finished answer: the body to send instead. */
 export async function after(
   fault: Fault,
   request: FastifyRequest,

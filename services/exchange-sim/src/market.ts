@@ -67,7 +67,7 @@ export function decimalsOf(step: string): number {
 }
 
 const STEP_MS = 100;
-/** However long nobody asked, the walk catches up at once. */
+/** The walk catches up at once, however long ago the last request was. */
 const STEPS_AT_ONCE_MAX = 100;
 /** The largest step, and the farthest from where it began, in ten thousandths of the price. */
 const STEP_BPS = 2n;

@@ -48,7 +48,7 @@ export function createExchangeSim(options: ExchangeSimOptions = {}): ExchangeSim
   };
 }
 
-/** The routes alone, for a server that somebody else runs. */
+/** Only the routes, for a server that the caller runs. */
 export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOptions): void {
   const now = options.now ?? Date.now;
   const key = { apiKey: options.apiKey ?? "sim-key", apiSecret: options.apiSecret ?? "sim-secret" };

@@ -66,7 +66,7 @@ export interface Settlement {
 
 /** Why an order is in doubt. */
 export const DOUBTS = [
-  /** The request ended without an answer that tells whether it was executed. */
+  /** The request ended without an answer that shows whether it was executed. */
   "answer_ambiguous",
   /** Accepted, but not closed when the answer was written. */
   "not_closed_yet",
@@ -74,7 +74,7 @@ export const DOUBTS = [
   "already_placed",
   /** Claimed before, by a delivery that did not come to its end or that Redis may have forgotten. */
   "claimed_before",
-  /** The send window passed and whoever claimed it has not settled it. */
+  /** The send window passed and the claiming process has not settled it. */
   "claimant_silent",
 ] as const;
 export type Doubt = (typeof DOUBTS)[number];
@@ -164,7 +164,7 @@ export type AccountFinding =
 
 type Doubted = Pick<KnownOrder, "clientOrderId" | "side" | "quantity" | "positionAmt">;
 
-/** The venue's parts lag on their own, so each of them has a say. */
+/** The exchange's parts lag independently, so each of them is checked. */
 export function judgeAccount({ positionAmt, trades, orders }: Account, order: Doubted): AccountFinding {
   const found = orders.find(({ clientOrderId }) => clientOrderId === order.clientOrderId);
   if (found !== undefined) return { kind: "found", orderId: found.orderId };

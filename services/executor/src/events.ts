@@ -17,7 +17,7 @@ export interface Events {
       planId: string;
       symbol: string;
       clientOrderId: string;
-      /** For so long the exchange has denied it. */
+      /** How long the exchange has reported no such order. */
       absentMs: number;
       asked: number;
       why: string;

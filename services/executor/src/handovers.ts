@@ -37,7 +37,7 @@ const lostScript = bindScript("orders/handover_lost");
 const SWEEP_EVERY_MS = 5_000;
 /** An entry that is this much too late has not just been delayed on its way through this process. */
 const LATE_MS = 2_000;
-/** Nobody may claim for longer; times further away are of a future that Redis's clock has stepped back from. */
+/** No claim is valid for longer; times further away were written before Redis's clock stepped back. */
 const LONGEST_MS = 60_000;
 /** No entry has this id: acknowledging it changes nothing. */
 const NO_ENTRY = "0-0";

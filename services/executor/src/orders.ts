@@ -13,7 +13,7 @@ const settleScript = bindScript("orders/settle");
 export interface ClaimRequest {
   entryId: string;
   entry: Pick<ExecuteEntry, "plan_id" | "symbol" | "step" | "attempt" | "attempt_no" | "valid_until_ms"> &
-    // Absent where only the record tells of the order.
+    // Absent where only the record has the order.
     Partial<Pick<ExecuteEntry, "position_amt">>;
   intent: OrderIntent;
   clientOrderId: string;

@@ -25,7 +25,7 @@ const LEASE_MS = 3_000;
 /** The longest pauses: about orders in doubt, and about those that ended by evidence of absence. */
 export const LONGEST_PAUSE_MS = 5_000;
 export const LATE_LONGEST_PAUSE_MS = 3_600_000;
-/** For so long such an order is queried. */
+/** How long such an order is queried. */
 const LATE_MS = 24 * 3_600_000;
 
 export interface Listed {

@@ -122,7 +122,7 @@ export class RedisMemory {
     this.#epoch = epoch.value;
   }
 
-  /** Whoever finds the key absent makes it, under a name that was never there before. */
+  /** The executor that finds the key absent writes it, with a value that was never used before. */
   async #readEpoch(): Promise<{ value: string; isNew: boolean }> {
     const made = randomUUID();
     const there = await this.#redis.set(this.#keys.orderEpoch, made, "NX", "GET");

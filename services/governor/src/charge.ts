@@ -11,7 +11,7 @@ import { chargedUnits, positiveDecimal } from "./units.ts";
  * @param markPrice the price for results that carry none
  */
 export function executedAmounts(result: ResultEntry, markPrice: Big | undefined): Amounts {
-  // How much of an order that failed was filled all the same, nobody knows.
+  // It is not known how much of a failed order was filled.
   if (orderFate(result) === "ambiguous") return {};
   const qty = positiveDecimal(result.executed_qty) ?? stepsQty(result);
   const price = positiveDecimal(result.avg_price) ?? markPrice;

@@ -93,7 +93,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
     await this.#countError(addedAtMs, concerned, { symbol, plan_id, error });
   }
 
-  /** Undefined if it cannot be read: a key of the wrong type, or Redis away, and then `issue` says so. */
+  /** Undefined if it cannot be read: a key of the wrong type, or Redis unreachable, which `issue` then reports. */
   async #snapshot(symbol: string): Promise<SnapshotFields | undefined> {
     const { redis, keys } = this.#options;
     return redis.hgetall(keys.snapshot(symbol)).catch(() => undefined);

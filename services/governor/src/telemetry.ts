@@ -78,7 +78,7 @@ function executionGauge(options: TelemetryOptions, name: string, window: string,
       const since = redisNow(redis) - windowMs;
       const set = async (symbol: string) => {
         const { executions } = keys.reservations(issuer, symbol);
-        // A scrape during an outage shows the last values; /readyz tells of the outage.
+        // A scrape during an outage shows the last values; /readyz reports the outage.
         const count = await redis.zcount(executions, since, "+inf").catch(() => undefined);
         if (count !== undefined) this.set({ symbol }, count);
       };

@@ -30,7 +30,7 @@ export function decimal(text: string | undefined): Big | undefined {
   }
 }
 
-/** A price or a quantity: what is not above 0 is none. */
+/** A price or a quantity; values not above 0 count as absent. */
 export function positiveDecimal(text: string | undefined): Big | undefined {
   const number = decimal(text);
   return number?.gt(0) === true ? number : undefined;

@@ -15,7 +15,7 @@ export interface GeneratorOptions {
 /** The cost of closing, in units of risk, and the distance of the proposed stop from the entry: the publisher's. */
 const COST_EST = 0.1;
 const STOP_DISTANCE = 0.002;
-/** A position in profit gets one of the three tranches, and now and then a turned regime all the same. */
+/** A position in profit gets one of the three tranches, and sometimes a turned regime as well. */
 const R_NET_RANGE = [2.1, 8] as const;
 const REGIME_FLIP_RATE = 0.15;
 /** The risk unit of a position without profit, as a share of its entry price. */

@@ -16,7 +16,7 @@ export interface InFlight {
 
 export class Pacing {
   readonly #options: PacingOptions;
-  /** Whoever was served goes to the end. */
+  /** The symbol that was served goes to the end. */
   #turns: string[];
   /** Plan id → plan, the oldest first. */
   readonly #inFlight = new Map<string, InFlight & { startedAtMs: number }>();

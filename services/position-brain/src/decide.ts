@@ -46,7 +46,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   if (pair === undefined) return deny("no_exchange_snapshot", {});
   const { snapshot, ledger } = pair;
 
-  // A snapshot from the future is a clock gone wrong, and nobody knows its age.
+  // A snapshot from the future means a wrong clock, so its age is unknown.
   const ageSec = nowMs / MS_PER_SEC - snapshot.tsEpochSec;
   if (ageSec > limits.staleThresholdSec || ageSec < -CLOCK_BOUND_MS / MS_PER_SEC) {
     return deny("stale_exchange_state", { age_sec: ageSec, threshold_sec: limits.staleThresholdSec });

@@ -22,7 +22,7 @@ export interface StoredPair {
   version: string;
   snapshot: Snapshot | undefined;
   ledger: Ledger | undefined;
-  /** There is a half that somebody else has written to since we did, or that we never wrote. */
+  /** One half was written to by another program since we did, or was never written by us. */
   isForeign: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface SymbolState {
   /** That moment, by Redis's clock. */
   nowMs: number;
   pair: Pair | undefined;
-  /** Our orders whose outcome nobody knows yet. */
+  /** Our orders in doubt. */
   unknownOrders: number;
   /** Reserved by permits whose plans have not ended, in 1e-8. */
   reservedUnits: bigint;
@@ -69,7 +69,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
       };
     },
 
-    /** @returns false if somebody stored in between: read again. */
+    /** @returns false if another refresh stored in between: read again. */
     async store(symbol: string, version: string, pair: Pair): Promise<boolean> {
       const snapshot = flatFields(snapshotFields(pair.snapshot, source));
       const [status] = await runStore(redis, {

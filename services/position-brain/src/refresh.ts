@@ -18,11 +18,11 @@ import { filledQty, needsTrades, unmoved, withExecutions, withTrades } from "./r
 import { RefreshQueue } from "./refresh-queue.ts";
 import { hasCounted, tradesAfter } from "./trades.ts";
 
-/** Somebody else stored, or the position moved, this often in a row: leave it to them and to the next refresh. */
+/** After this many conflicts or moves of the position in a row, leave it to the next refresh. */
 const TRIES = 5;
 /** An inconclusive symbol is read once more after this, and then with all the others: requests are limited. */
 const AGAIN_MS = 500;
-/** A writer that is gone for so long may be forgotten: the Python P3.3 writes every few seconds. */
+/** A writer that has been silent for this long is forgotten: the Python P3.3 writes every few seconds. */
 const FOREIGN_SHOWN_MS = 60_000;
 /** A fill younger than this may not show yet among the exchange's trades, or in its position; an older one never will. */
 const FILL_LATE_MS = 30_000;
@@ -38,7 +38,7 @@ export interface RefreshEvents {
   refreshed: [{ symbols: number; tookMs: number }];
   stored: [{ symbol: string; pair: Pair }];
   inconclusive: [{ symbol: string }];
-  /** Somebody else wrote to the pair after we did: another P3.3 is at work. */
+  /** Another program wrote to the pair after we did: a second P3.3 is running. */
   overwritten: [{ symbol: string }];
   failed: [{ symbol: string | undefined; error: Error }];
 }

@@ -127,7 +127,7 @@ function observeRefresh(
   refresh.on("stored", ({ symbol, pair }) => {
     const amounts = { symbol, exchangeAmt: pair.snapshot.positionAmt, ledgerAmt: pair.ledger.amt };
     const { origin } = pair.ledger;
-    // Until its first trade a ledger is what the exchange said, so this is said once each time one begins.
+    // Until its first trade a ledger is the exchange's position, so this is logged once per reset.
     if (origin === "trades") begun.delete(symbol);
     else if (begun.get(symbol) !== origin) {
       begun.set(symbol, origin);
