@@ -59,7 +59,8 @@ if state then
   return { 'WAITING' }
 end
 
-if is_damaged then redis.call('DEL', plan) end
+-- Absent or damaged. And once a script has begun to write, Redis lets it finish even if it is out of memory.
+redis.call('DEL', plan)
 -- Whether it had its outcome before its record was lost.
 local paid = redis.pcall('GET', spent)
 local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt

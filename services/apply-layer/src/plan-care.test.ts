@@ -162,6 +162,20 @@ describe("a plan whose record is gone", () => {
     expect(await results()).toHaveLength(others + 1);
   });
 
+  it("is blocked although Redis is out of memory", async () => {
+    const { planId } = await opened();
+    await look();
+    await rig.redis.del(keys.plan(planId));
+    await rig.redis.config("SET", "maxmemory", "1");
+    try {
+      await look();
+    } finally {
+      await rig.redis.config("SET", "maxmemory", "0");
+    }
+    expect(lost).toEqual([planId]);
+    expect(await results()).toHaveLength(1);
+  });
+
   it("and whose permits were spent is the executor's", async () => {
     const { planId, attempt } = await opened();
     await rig.givePermits(planId);
