@@ -62,9 +62,9 @@ export async function runCampaign(
   const startedAtMs = performance.now();
   const since = () => `${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`.padStart(8);
   const exits: string[] = [];
-  const onExit = (name: string, how: string) => {
-    exits.push(`${name} ${how}`);
-    say(`${since()}  ${name} ${how}`);
+  const onExit = (what: string) => {
+    exits.push(what);
+    say(`${since()}  ${what}`);
   };
   const system = await startSystem({ seed: options.seed, dir, onExit }, resources);
   const { redis, client, keys, exchangeUrl, symbols } = system;

@@ -60,7 +60,7 @@ export interface SystemOptions {
   /** Takes the data of this run. */
   dir: string;
   /** Something ended that nobody ended. */
-  onExit: (name: string, how: string) => void;
+  onExit: (what: string) => void;
 }
 
 export async function startSystem({ seed, dir, onExit }: SystemOptions, resources: AsyncDisposableStack) {
@@ -103,7 +103,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     const { process } = member;
     const { code, signal } = await process.exited;
     if (stopping.signal.aborted || !member.up || member.process !== process) return;
-    onExit(member.name, `ended by itself with ${code ?? signal}`);
+    onExit(process.error(`ended by itself with ${code ?? signal}`).message);
     await restart(member);
   };
   /** Starts a service that has ended, as often as it takes. */
@@ -117,7 +117,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
         void watch(member);
         return;
       } catch (error) {
-        onExit(member.name, `did not start: ${(error as Error).message.split("\n").at(-1)}`);
+        onExit(`${member.name} did not start: ${(error as Error).message.split("\n").at(-1)}`);
         if (attempt === RESTARTS) throw error;
       }
     }

@@ -23,6 +23,8 @@ export interface ServiceProcess {
   readonly logs: readonly LogRecord[];
   /** How it ended, when it has. */
   readonly exited: Promise<ServiceExit>;
+  /** Says what it did, with its last lines. */
+  error(what: string): Error;
   /** The first record that satisfies the predicate, past ones included. Rejects at the end, or when patience ends. */
   waitForLog(predicate: (record: LogRecord) => boolean, timeoutMs: number): Promise<LogRecord>;
   /** SIGTERM. Rejects if the service had to be killed because it did not end in time. */
@@ -71,6 +73,7 @@ function service(name: string, child: GuardedProcess, output: Output, url: strin
     pid: child.pid ?? 0,
     logs: output.records,
     exited: output.exited,
+    error: output.error,
     waitForLog: (predicate, timeoutMs) => output.waitFor(predicate, timeoutMs),
     async stop() {
       let late = false;
