@@ -95,8 +95,8 @@ describe("the refresh", () => {
     await createSchedule(refreshes).start();
     await damage();
     await refreshes.more();
-    const now = Date.now();
     const { begun_ms, done_ms } = await redis.hgetall(keys.refreshTurn);
+    const now = Date.now();
     expect(Number(begun_ms)).toBeLessThanOrEqual(now);
     expect(Number(done_ms)).toBeLessThanOrEqual(now);
   });

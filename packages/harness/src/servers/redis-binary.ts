@@ -16,7 +16,7 @@ const run = promisify(execFile);
  * `redis-check-rdb` is the server's own binary, which acts by the name it is called by, and unlike redis-server's
  * package this one starts no service.
  */
-const REDIS_PACKAGE: DistributionPackage = {
+export const REDIS_PACKAGE: DistributionPackage = {
   name: "redis-tools",
   commands: ["redis-server", "redis-cli"],
   links: { "redis-server": "redis-check-rdb" },
