@@ -6,7 +6,7 @@
 --   audit        STREAM! operator.audit
 -- ARGV
 --   shown        value of `disarm` that was shown, '' if there was none
---   shown_today  ditto of `disarm_today`
+--   shown_today  the same for `disarm_today`
 --   who          user@host
 --   reason       why
 -- REPLY

@@ -8,8 +8,8 @@
 --   who          user@host
 --   reason       why
 -- REPLY
---   CHANGED      it is now as asked
---   UNCHANGED    it was; nothing was written
+--   CHANGED      it now has that value
+--   UNCHANGED    it already had that value; nothing was written
 --@include shared/now.lua
 --@include shared/json.lua
 --@include shared/audit.lua

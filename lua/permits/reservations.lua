@@ -6,7 +6,7 @@
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
 --   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
 --               computed before such an end may be too high: an order filled, and the position shrank with the reservation.
---               seal: a copy of the other fields as JSON, which tells a sum that a script wrote from one that somebody else did
+--               seal: a copy of the other fields as JSON. If it does not match them, another program has written to the sums
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
 --               attempt, executed ones by `result:` and the result, or `attempt:` and the attempt
 --   charges     HASH executed one → when (ms) and, behind a space, what was charged as JSON; kept as long as `executions`
