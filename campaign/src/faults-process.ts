@@ -45,7 +45,7 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
     run: (context) => freeze(context, "stop", STOP_MS),
   },
   freeze: {
-    meaning: `SIGSTOP of a service for ${FREEZE_MS / 1000} s, longer than entries stay its own`,
+    meaning: `SIGSTOP of a service for ${FREEZE_MS / 1000} s: long enough for other replicas to reclaim its entries`,
     weight: 1,
     run: (context) => freeze(context, "freeze", FREEZE_MS),
   },

@@ -118,7 +118,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "half-open": {
-    meaning: "every connection of one service to Redis takes what is sent and answers nothing any more",
+    meaning: "every connection of one service to Redis accepts what is sent and never answers",
     weight: 2,
     run: async (context) => {
       const member = anyMember(context);

@@ -11,7 +11,7 @@ export interface Options {
   plans: number | undefined;
   /** Names of {@link FAULTS}. */
   faults: readonly string[];
-  /** Proposals a second, bursts apart. */
+  /** Proposals a second at most, except in bursts. */
   rate: number;
   summary: string | undefined;
   record: boolean;
@@ -23,15 +23,15 @@ const DEFAULT_RATE = 100;
 /** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command("chaos")
-    .version(buildText())
+    .version(buildText(), "-V, --version", "print the version and the commit")
     .description(
       "Attacks a whole pipeline of real processes with a seeded schedule of faults, and checks every invariant at the end.",
     )
     .option("--seed <n>", "repeats a schedule of faults [random, printed]", wholeNumber(0))
-    .option("--minutes <m>", "for how long faults are thrown", number, DEFAULT_MINUTES)
-    .option("--plans <n>", "end earlier, when so many plans have ended", wholeNumber(1))
+    .option("--minutes <m>", "how long to inject faults", number, DEFAULT_MINUTES)
+    .option("--plans <n>", "end early, once this many plans have ended", wholeNumber(1))
     .option("--faults <kinds>", "comma list of the kinds below [all]", faultNames)
-    .option("--rate <n>", "proposals a second at most, bursts apart", number, DEFAULT_RATE)
+    .option("--rate <n>", "proposals a second at most, except in bursts", number, DEFAULT_RATE)
     .option("--summary <file>", "write the summary as JSON too")
     .option("--record", "add the run to the table in docs/reliability.md", false)
     .addHelpText("after", helpText())

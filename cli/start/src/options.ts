@@ -24,7 +24,7 @@ const BOUNDED_RATE = 50;
 /** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command("start")
-    .version(buildText())
+    .version(buildText(), "-V, --version", "print the version and the commit")
     .description("Starts the whole pipeline on a Redis and an exchange of its own, and shows what it does.")
     .option(
       "--plans <n>",

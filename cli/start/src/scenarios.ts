@@ -13,7 +13,7 @@ export interface Scenario {
   readonly inFlightPerSymbol?: number;
   /** The governor's own limits instead of the profile's high ones. */
   readonly governorDefaults?: true;
-  /** The kill switch goes on in mid-run and off again. */
+  /** The kill switch is turned on during the run and off again. */
   readonly killSwitch?: true;
   /** Instead of exchange-sim's built-in symbols. */
   readonly market?: readonly MarketRow[];
@@ -74,13 +74,13 @@ export const SCENARIOS = {
     inFlightPerSymbol: WAITING_PER_SYMBOL,
   },
   deny: {
-    meaning: "P3.3 refuses: BLOCK p33_permit_denied at once, the governor's permit is not spent",
+    meaning: "P3.3 denies: BLOCK p33_permit_denied at once, the governor's permit is not spent",
     environment: { "position-brain": { P33_SIM_DENY_RATE: "1" } },
     ordersExpected: false,
     inFlightPerSymbol: WAITING_PER_SYMBOL,
   },
   "kill-switch": {
-    meaning: "the kill switch goes on in mid-run and off again: BLOCK kill_switch_active in between",
+    meaning: "the kill switch is turned on during the run and off again: BLOCK kill_switch_active in between",
     ordersExpected: true,
     killSwitch: true,
   },
