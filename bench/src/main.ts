@@ -18,6 +18,7 @@ import { renderTables } from "./tables.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DOCUMENT = join(ROOT, "docs/benchmarks.md");
+const LAST_FIGURES = ".cache/bench/last.json";
 
 const CASES: ReadonlyMap<string, Case> = new Map([
   ["wake", wake],
@@ -35,7 +36,7 @@ const SLOW = new Set(["growth", "durability"]);
 const BY_NAME = new Set(["soak"]);
 
 const program = new Command("bench")
-  .version(buildText())
+  .version(buildText(), "-V, --version", "print the version and the commit")
   .description("measures the pipeline and its peers, each system and Redis in processes of their own")
   .option("--quick", "under a minute: proves that everything works, the figures are rough")
   .option(
@@ -43,7 +44,9 @@ const program = new Command("bench")
     "about ten minutes: also 100,000 waiting plans, 1 to 566 symbols, two replicas, long streams",
   )
   .addOption(new Option("--only <name...>", "these cases alone").choices([...CASES.keys()]))
-  .option("--json <file>", "where the figures go", join(ROOT, ".cache/bench/last.json"))
+  .addOption(
+    new Option("--json <file>", "where the figures go").default(join(ROOT, LAST_FIGURES), LAST_FIGURES),
+  )
   .option("--record", "also write the tables into docs/benchmarks.md")
   .parse();
 const options = program.opts<{

@@ -9,10 +9,10 @@ local SIDES = { BUY = true, SELL = true }
 local function has(claim, field) return claim[field] ~= nil and claim[field]:find(FORMS[field]) ~= nil end
 
 -- A claim that is queried needs all its fields; of any other only the owner matters.
-local function is_damaged(claim, is_asked_about)
+local function is_damaged(claim, is_queried)
   if not claim.state then return false end
   if not claim.state:find('^[A-Z_]+$') or not has(claim, 'attempt') then return true end
-  if not is_asked_about then return false end
+  if not is_queried then return false end
   for field in pairs(FORMS) do
     if not has(claim, field) then return true end
   end

@@ -13,7 +13,7 @@ const RUNS = 10;
 const SEED_MAX = 2 ** 31 - 1;
 
 const command = new Command("pnpm run flaky")
-  .version(buildText())
+  .version(buildText(), "-V, --version", "print the version and the commit")
   .description("Repeats tests beside processes that use every core, and shows what failed.")
   .argument("[files...]", "test files, as vitest takes them [all of the quick suite]")
   .option("--runs <n>", "how often", wholeNumber(1), RUNS)

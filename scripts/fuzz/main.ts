@@ -10,7 +10,7 @@ const LONG_RUNS = 100_000;
 const SEED_MAX = 2 ** 31 - 1;
 
 const command = new Command("pnpm fuzz")
-  .version(buildText())
+  .version(buildText(), "-V, --version", "print the version and the commit")
   .description("Feeds damaged input to the services; every single one must be accounted for.")
   .option("--runs <n>", "inputs, shared out among the kinds", wholeNumber, LONG_RUNS)
   .option(

@@ -20,9 +20,23 @@ interface Tally {
 /** Vitest's configurations by the name of their step. */
 const CONFIGS = { tests: "vitest.config.ts", "slow tests": "vitest.slow.config.ts" };
 type Suite = keyof typeof CONFIGS;
+const USAGE = `Usage: pnpm test [options] [files...]
+
+Checks types, lint and format, then runs the tests.
+
+Options:
+  --slow      run the slow tests instead, without the checks
+  --all       run the checks, the tests and the slow tests
+  -h, --help  display help for command
+
+Other arguments go to vitest. The last line is \`N passed, N failed\`.`;
 
 // pnpm hands over the `--` that npm users write between its arguments and ours.
 const given = process.argv.slice(2).filter((argument) => argument !== "--");
+if (given.includes("--help") || given.includes("-h")) {
+  console.log(USAGE);
+  process.exit();
+}
 const filters = given.filter((argument) => argument !== "--slow" && argument !== "--all");
 const suites: Suite[] = given.includes("--all")
   ? ["tests", "slow tests"]

@@ -22,7 +22,7 @@ const RUN_BOUND_MS = 150_000;
 const TEST_BOUND_MS = 40_000;
 
 const command = new Command("pnpm run mutants")
-  .version(buildText())
+  .version(buildText(), "-V, --version", "print the version and the commit")
   .description("Plants known bugs, one at a time, in a copy of the repository; a test must catch each.")
   .option("--record", "write the table of docs/reliability.md")
   .option("--only <text>", "bugs whose words contain this", "")
