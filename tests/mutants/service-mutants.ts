@@ -35,7 +35,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       {
         file: `${KIT}/consumer-readiness.ts`,
         find: 'if (disposition.kind === "retry") attempts.failed(entry.id, disposition.reason);',
-        replace: "void disposition;",
+        replace: 'if (disposition.kind === "retry") void attempts;',
       },
     ],
     test: `${KIT}/readiness.test.ts`,
