@@ -18,9 +18,8 @@ it.each(MUTANTS)("can still be planted: $bug", async ({ edits, test }) => {
     expect(planted.get(edit.file)).not.toBe(text);
   }
   // A bug that no program can have proves nothing.
-  for (const [file, text] of planted) {
-    if (file.endsWith(".ts")) expect(() => stripTypeScriptTypes(text), file).not.toThrow();
-  }
+  const programs = [...planted].filter(([file]) => file.endsWith(".ts"));
+  for (const [, text] of programs) expect(() => stripTypeScriptTypes(text)).not.toThrow();
 });
 
 describe("a text to change", () => {
