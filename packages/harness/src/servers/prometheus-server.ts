@@ -2,15 +2,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { endProcess, type GuardedProcess, spawnGuarded } from "../processes/child-process.ts";
+import { endProcess, spawnGuarded } from "../processes/child-process.ts";
 import { freePort } from "../processes/free-port.ts";
-import { patienceMs } from "../processes/patience.ts";
+import { untilLogged } from "../processes/until-logged.ts";
 import { findPrometheus } from "./prometheus-binary.ts";
-
-const START_TIMEOUT_MS = 10_000;
-/** What an error shows of the server's log. */
-const LOG_LINES = 20;
 
 export interface TestPrometheus {
   /** As `http://127.0.0.1:20123`. */
@@ -37,7 +32,7 @@ export async function startPrometheus(config: string): Promise<TestPrometheus> {
       Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
       { env: {}, ending: "watched" },
     );
-    await untilReady(child);
+    await untilLogged(child, "prometheus", "Server is ready to receive web requests");
     return {
       url: `http://${address}`,
       async stop() {
@@ -48,29 +43,5 @@ export async function startPrometheus(config: string): Promise<TestPrometheus> {
   } catch (error) {
     await rm(dir, { recursive: true, force: true });
     throw error;
-  }
-}
-
-async function untilReady(child: GuardedProcess): Promise<void> {
-  const log: string[] = [];
-  const ready = Promise.withResolvers<void>();
-  const fail = (why: string) => ready.reject(new Error(`prometheus ${why}:\n${log.join("\n")}`));
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", (line) => {
-      log.push(line);
-      if (log.length > LOG_LINES) log.shift();
-      if (line.includes("Server is ready to receive web requests")) ready.resolve();
-    });
-  }
-  child.once("close", (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
-  const timeoutMs = patienceMs(START_TIMEOUT_MS);
-  const timer = setTimeout(() => fail(`was not ready within ${timeoutMs} ms`), timeoutMs);
-  try {
-    await ready.promise;
-  } catch (error) {
-    await endProcess(child, "SIGKILL");
-    throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }

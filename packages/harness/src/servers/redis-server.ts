@@ -3,19 +3,14 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { endProcess, spawnGuarded, type GuardedProcess } from "../processes/child-process.ts";
 import { freePort } from "../processes/free-port.ts";
-import { patienceMs } from "../processes/patience.ts";
+import { untilLogged } from "../processes/until-logged.ts";
 import { findRedisServer, type RedisBinary } from "./redis-binary.ts";
 import { createRedisClockShim } from "./redis-clock.ts";
 
-/** Loading an append-only file of a long test included. */
-const START_TIMEOUT_MS = 10_000;
 /** Between the check that a port is free and the server's bind, another process may take it. */
 const PORT_ATTEMPTS = 5;
-/** What an error shows of the server's log. */
-const LOG_LINES = 20;
 
 export interface RedisServerOptions {
   /** Keep an append-only file, so that data outlives kill() and restart(). Default false. */
@@ -136,27 +131,7 @@ async function spawnReady(
   env: Record<string, string>,
 ): Promise<GuardedProcess> {
   const child = await spawnGuarded(found.path, args, { env, ending: "watched" });
-  const log: string[] = [];
-  const ready = Promise.withResolvers<void>();
-  const fail = (why: string) => ready.reject(new Error(`redis-server ${why}:\n${log.join("\n")}`));
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", (line) => {
-      log.push(line);
-      if (log.length > LOG_LINES) log.shift();
-      if (line.includes("Ready to accept connections")) ready.resolve();
-    });
-  }
-  child.once("close", (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
-  const timeoutMs = patienceMs(START_TIMEOUT_MS);
-  const timer = setTimeout(() => fail(`was not ready within ${timeoutMs} ms`), timeoutMs);
-  try {
-    await ready.promise;
-  } catch (error) {
-    await endProcess(child, "SIGKILL");
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+  await untilLogged(child, "redis-server", "Ready to accept connections");
   return child;
 }
 
