@@ -6,9 +6,19 @@ import { executeEntry, parseProposal, planEntry, planId, resultEntry } from "@qu
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SYMBOLS } from "@quantum/harness/rig";
+import { endDoubt } from "@quantum/operator";
 import { type FuzzRig, type Books, PATIENCE_MS, startFuzzRig } from "./rig.ts";
 import { applyDamage, damage, type Damage } from "./mutations.ts";
-import { execute, LONG_AGO_SEC, nextId, nextProposal, plan, result, symbolOf } from "./inputs.ts";
+import {
+  execute,
+  LONG_AGO_SEC,
+  nextId,
+  nextProposal,
+  plan,
+  POSITION_OF,
+  result,
+  symbolOf,
+} from "./inputs.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
 
 /** Symbols of which nobody but the hash poll knows: as many hashes as can be damaged at once. */
@@ -16,6 +26,8 @@ const HASH_SYMBOLS = Array.from({ length: 250 }, (_, index) => `HASH${index}USDT
 const POLLED_MS = 5_000;
 /** The most of the results of a symbol that may tell of a recent execution: all others wait with them for the fills. */
 const RECENT_OF = 100;
+const NOT_PLACED = { outcome: "NOT_PLACED", quantity: "" } as const;
+const MANDATE = { who: "fuzz", reason: "the entry names another symbol's position" };
 /** Plans whose deadline is not farther are answered within the time in which everything is. */
 const ANSWERED_MS = 5_000;
 
@@ -166,6 +178,7 @@ describe(`damaged input (seed ${SEED})`, () => {
     { timeout: TIMEOUT_MS },
     async () => {
       const { client, keys } = fuzzRig;
+      const access = { redis: client, keys };
       for (const batch of batchesOf(build(execute))) {
         const entries = batch.map((input) => {
           const base = execute(input.index);
@@ -183,7 +196,12 @@ describe(`damaged input (seed ${SEED})`, () => {
           entries.map(({ fields }) => fields),
         );
         await fuzzRig.quiet();
-        // One whose plan seems to be older than Redis is queried until its end, a minute away at most.
+        // One whose plan seems to be older than Redis is queried until its end, a minute away at most. Its entry names a
+        // position of POSITION_OF: of another symbol's, only an operator can tell what has moved the position.
+        const elsewhere = entries.filter(({ base }) => base["symbol"] !== POSITION_OF);
+        await Promise.all(
+          elsewhere.map(({ base }) => endDoubt(access, base["plan_id"] ?? "", NOT_PLACED, MANDATE)),
+        );
         await fuzzRig.settled(PATIENCE_MS);
         const books = await fuzzRig.books();
         const account = ({ id, fields }: (typeof fed)[0]) => {

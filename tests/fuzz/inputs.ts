@@ -56,6 +56,9 @@ export function plan(index: number): Record<string, string> {
   };
 }
 
+/** Whose position at the start every execute entry names. */
+export const POSITION_OF = "BTCUSDT";
+
 export function execute(index: number): Record<string, string> {
   const nowMs = Date.now();
   return {
