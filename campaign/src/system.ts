@@ -27,7 +27,8 @@ import {
 } from "@quantum/topology";
 
 /** As a URL: NODE_OPTIONS is split at the blanks of a path. */
-const CLOCK = pathToFileURL(join(import.meta.dirname, "clock.preload.ts")).href;
+// An entry, as `node --import` loads it; programs outside the repository use it at that path, too.
+const CLOCK = pathToFileURL(join(import.meta.dirname, "../../scripts/chaos/clock.preload.ts")).href;
 /** As a supervisor that restarts what has died. */
 const RESTART_PAUSE_MS = 300;
 const RESTARTS = 10;
