@@ -26,8 +26,7 @@ import {
   serviceOf,
 } from "@quantum/topology";
 
-/** As a URL: NODE_OPTIONS is split at the blanks of a path. */
-// An entry, as `node --import` loads it; programs outside the repository use it at that path, too.
+/** As a URL: NODE_OPTIONS is split at the blanks of a path. An entry, which programs outside the repository load, too. */
 const CLOCK = pathToFileURL(join(import.meta.dirname, "../../scripts/chaos/clock.preload.ts")).href;
 /** As a supervisor that restarts what has died. */
 const RESTART_PAUSE_MS = 300;
