@@ -13,5 +13,6 @@ export * from "./python.ts";
 export * from "./reasons.ts";
 export * from "./records.ts";
 export * from "./shown-text.ts";
+export * from "./signed-permit.ts";
 export * from "./ttl.ts";
 export * from "./wait-line.ts";

@@ -33,6 +33,7 @@ export const planEntry = z.object({
   steps: json(z.array(step)),
   attempt_no: integer.optional(),
   deadline_ms: integer.optional(),
+  mode: z.string().default(""),
 });
 export type PlanEntry = z.infer<typeof planEntry>;
 
@@ -66,6 +67,8 @@ export const executeEntry = z.object({
   /** By the publisher's clock, but not after `opened_at_ms`. */
   proposed_ms: integer.optional(),
   mode: z.string(),
+  /** The spent permits' signed texts, one a line; empty from issuers that sign nothing. */
+  signed: z.string().default(""),
 });
 export type ExecuteEntry = z.infer<typeof executeEntry>;
 

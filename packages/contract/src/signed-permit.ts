@@ -1,0 +1,129 @@
+/**
+ * The text that an issuer signs when it grants: one ASCII line that says what is granted, to which attempt, where and until
+ * when. It travels as one field, `signed`, and is parsed, never rebuilt: a verifier checks the very bytes that were signed.
+ * Source: docs/wire.md, "Signed permits".
+ */
+/** What a signed permit says. All values are text; quantities are decimals without exponent. */
+export interface PermitClaims {
+  /** Key id: the first 16 hex digits of the SHA-256 of the raw public key. */
+  kid: string;
+  issuer: string;
+  /** Who may sign such a permit: `issuer`, one of the services that answer plans. */
+  class: string;
+  mode: string;
+  venue: string;
+  account: string;
+  /** Plan id. */
+  plan: string;
+  /** Id of the `apply.plan` entry. */
+  attempt: string;
+  symbol: string;
+  /** Of the order; only the quantity's issuer says it, others leave it empty, as the next two quantities. */
+  side: "BUY" | "SELL" | "";
+  step: string;
+  /** Share of the position to close, in percent. */
+  pct: string;
+  /** Coins that may be closed safely. */
+  safe_qty: string;
+  /** The position that it was computed from, signed, in coins. */
+  position: string;
+  /** The issuer's cap on the order, in coins; empty: none. */
+  computed_qty: string;
+  /** By Redis's clock, in ms. */
+  issued_ms: string;
+  /** By Redis's clock, in ms: after this the permit is worth nothing. */
+  until_ms: string;
+}
+
+export interface SignedPermit {
+  claims: PermitClaims;
+  /** The bytes that were signed. */
+  body: string;
+  /** base64url without padding. */
+  signature: string;
+}
+
+const VERSION = "v=1";
+/** No permit is longer; a longer text is not looked at. */
+const LENGTH_MAX = 1_024;
+const DECIMAL = /^\d{1,40}(\.\d{1,40})?$/;
+const MS = /^[1-9]\d{0,14}$/;
+/** A name, percent-encoded as encodeURIComponent does it. */
+const NAME = /^[\w.!~*'()%-]{1,200}$/;
+
+const orEmpty = (rule: RegExp) => new RegExp(`${rule.source}|^$`);
+
+/** In the order of the text. */
+const RULES: Readonly<Record<keyof PermitClaims, RegExp>> = {
+  kid: /^[0-9a-f]{16}$/,
+  issuer: /^[a-z][a-z0-9_]{0,31}$/,
+  class: /^[a-z]{1,16}$/,
+  mode: /^[a-z_]{1,16}$/,
+  venue: NAME,
+  account: NAME,
+  plan: /^[0-9a-f]{16}$/,
+  attempt: /^\d{1,20}-\d{1,20}$/,
+  symbol: NAME,
+  side: /^(BUY|SELL)?$/,
+  step: /^[A-Z0-9_]{1,32}$/,
+  pct: DECIMAL,
+  safe_qty: orEmpty(DECIMAL),
+  position: orEmpty(/^-?\d{1,40}(\.\d{1,40})?$/),
+  computed_qty: orEmpty(DECIMAL),
+  issued_ms: MS,
+  until_ms: MS,
+};
+const NAMES = Object.keys(RULES) as (keyof PermitClaims)[];
+const ENCODED: ReadonlySet<keyof PermitClaims> = new Set(["venue", "account", "symbol"]);
+/** 64 bytes. */
+const SIGNATURE = /^[A-Za-z0-9_-]{86}$/;
+
+/**
+ * The text to sign.
+ * @throws RangeError if a value cannot stand in it
+ */
+export function permitBody(claims: PermitClaims): string {
+  const fields = NAMES.map((name) => {
+    const value = ENCODED.has(name) ? encodeURIComponent(claims[name].toWellFormed()) : claims[name];
+    if (!RULES[name].test(value))
+      throw new RangeError(`a permit cannot say ${name}=${JSON.stringify(claims[name])}`);
+    return `${name}=${value}`;
+  });
+  return [VERSION, ...fields].join(";");
+}
+
+/** The field `signed`. */
+export function signedText(body: string, signature: string): string {
+  return `${body};sig=${signature}`;
+}
+
+/** What a field `signed` says, or why it cannot be read. Says nothing about whether the signature is right. */
+export function parseSignedPermit(text: string): SignedPermit | { flaw: string } {
+  if (text.length > LENGTH_MAX) return { flaw: `longer than ${LENGTH_MAX} characters` };
+  const parts = text.split(";");
+  if (parts[0] !== VERSION) return { flaw: `does not begin with ${VERSION}` };
+  if (parts.length !== NAMES.length + 2) return { flaw: `has ${parts.length} fields, not ${NAMES.length + 2}` };
+  const claims: Partial<Record<keyof PermitClaims, string>> = {};
+  for (const [index, name] of NAMES.entries()) {
+    const value = valueOf(name, parts[index + 1] ?? "");
+    if (value === undefined) return { flaw: `${name} is not as it should be` };
+    claims[name] = value;
+  }
+  const [, signature = ""] = /^sig=(.*)$/s.exec(parts.at(-1) ?? "") ?? [];
+  if (!SIGNATURE.test(signature)) return { flaw: "sig is not as it should be" };
+  return { claims: claims as unknown as PermitClaims, body: text.slice(0, text.lastIndexOf(";")), signature };
+}
+
+/** The name in front, the value by its rule, and, where it is encoded, in the one way in which it can be. */
+function valueOf(name: keyof PermitClaims, part: string): string | undefined {
+  if (!part.startsWith(`${name}=`)) return undefined;
+  const value = part.slice(name.length + 1);
+  if (!RULES[name].test(value)) return undefined;
+  if (!ENCODED.has(name)) return value;
+  try {
+    const decoded = decodeURIComponent(value);
+    return encodeURIComponent(decoded) === value ? decoded : undefined;
+  } catch {
+    return undefined;
+  }
+}
