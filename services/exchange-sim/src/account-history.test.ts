@@ -1,6 +1,6 @@
 /** What an account shows of its past, through the adapter: orders and trades since, lags, and a venue that is away. */
 import { createBinanceExchange } from "@quantum/exchange";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createExchangeSim, type ExchangeSim } from "./server.ts";
 
 const SYMBOL = "BTCUSDT";
@@ -52,7 +52,10 @@ describe("orders and trades since a time", () => {
     expect(new Set(trades.map(({ orderId }) => orderId))).toEqual(
       new Set(orders.map(({ orderId }) => orderId)),
     );
-    expect(await exchange().ordersSince(SYMBOL, Date.now() + 1)).toEqual([]);
+    const laterMs = Date.now() + 1;
+    // The venue refuses a span that has not begun.
+    await vi.waitUntil(() => Date.now() > laterMs, { interval: 1 });
+    expect(await exchange().ordersSince(SYMBOL, laterMs)).toEqual([]);
     const [first] = orders;
     expect(await exchange().clientOrderIdOf(SYMBOL, first?.orderId ?? "")).toBe(first?.clientOrderId);
     expect(await exchange().orderById(SYMBOL, "1")).toBeUndefined();
