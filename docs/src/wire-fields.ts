@@ -122,7 +122,9 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
       valid_until_ms: "after this the order is not claimed any more",
       opened_at_ms: "when the plan was opened",
       proposed_ms: "when its proposal was made, by the publisher's clock, not later than the opening",
-      mode: "`paper` plans are refused at a real venue",
+      mode: "`APPLY_MODE` at the opening; an executor in another `EXECUTOR_MODE` refuses it",
+      signed:
+        "the spent permits' [signed texts](#signed-permits), one a line, in the order of `APPLY_REQUIRED_PERMITS`; they are kept nowhere else",
       wait_ms: "how long the plan waited",
     } satisfies Explains<ExecuteEntry> & Record<string, string>,
   },

@@ -134,7 +134,7 @@ const NOTES: Readonly<
     ttlSec: TTL_SEC.spent,
     by: "consume → open, issue, claim",
     holds:
-      "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity: what the permits were spent for; on a second line a copy of the handover; survives the reset",
+      "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity, and after `OK` the id of the `apply.execute` entry and the symbol: what the permits were spent for; on a second line a copy of the handover; survives the reset",
   },
   order: {
     key: keys.order(PLAN),

@@ -58,14 +58,14 @@ const RULES: Readonly<Record<keyof PermitClaims, RegExp>> = {
   kid: /^[0-9a-f]{16}$/,
   issuer: /^[a-z][a-z0-9_]{0,31}$/,
   class: /^[a-z]{1,16}$/,
-  mode: /^[a-z_]{1,16}$/,
+  mode: NAME,
   venue: NAME,
   account: NAME,
   plan: /^[0-9a-f]{16}$/,
   attempt: /^\d{1,20}-\d{1,20}$/,
   symbol: NAME,
   side: /^(BUY|SELL)?$/,
-  step: /^[A-Z0-9_]{1,32}$/,
+  step: NAME,
   pct: DECIMAL,
   safe_qty: orEmpty(DECIMAL),
   position: orEmpty(/^-?\d{1,40}(\.\d{1,40})?$/),
@@ -74,7 +74,7 @@ const RULES: Readonly<Record<keyof PermitClaims, RegExp>> = {
   until_ms: MS,
 };
 const NAMES = Object.keys(RULES) as (keyof PermitClaims)[];
-const ENCODED: ReadonlySet<keyof PermitClaims> = new Set(["venue", "account", "symbol"]);
+const ENCODED: ReadonlySet<keyof PermitClaims> = new Set(["mode", "venue", "account", "symbol", "step"]);
 /** 64 bytes. */
 const SIGNATURE = /^[A-Za-z0-9_-]{86}$/;
 
@@ -102,7 +102,8 @@ export function parseSignedPermit(text: string): SignedPermit | { flaw: string }
   if (text.length > LENGTH_MAX) return { flaw: `longer than ${LENGTH_MAX} characters` };
   const parts = text.split(";");
   if (parts[0] !== VERSION) return { flaw: `does not begin with ${VERSION}` };
-  if (parts.length !== NAMES.length + 2) return { flaw: `has ${parts.length} fields, not ${NAMES.length + 2}` };
+  if (parts.length !== NAMES.length + 2)
+    return { flaw: `has ${parts.length} fields, not ${NAMES.length + 2}` };
   const claims: Partial<Record<keyof PermitClaims, string>> = {};
   for (const [index, name] of NAMES.entries()) {
     const value = valueOf(name, parts[index + 1] ?? "");
