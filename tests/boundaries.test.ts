@@ -23,6 +23,19 @@ const FORBIDDEN = {
   "services/executor/src/c.ts": 'import "binance";',
   "services/executor/src/c.test.ts": 'import "ioredis";',
   "packages/redis/src/b.ts": 'import "binance";',
+  "packages/issuer/src/a.ts": 'import { sign } from "node:crypto"; sign(null, "a", "b");',
+  "services/executor/src/e.ts": 'import { verify } from "node:crypto"; verify(null, "a", "b", "c");',
+  "services/executor/src/f.ts": 'import * as crypto from "node:crypto"; crypto.sign(null, "a", "b");',
+  "packages/redis/src/d.ts": 'import crypto from "crypto"; crypto.sign(null, "a", "b");',
+  "packages/exchange/src/c.ts": 'import { createPrivateKey } from "node:crypto"; createPrivateKey("a");',
+  "packages/operator/src/d.ts": 'import { createPublicKey } from "node:crypto"; createPublicKey("a");',
+  "packages/harness/src/a.ts":
+    'import { generateKeyPairSync } from "node:crypto"; generateKeyPairSync("ed25519");',
+  "packages/exchange/src/d.test.ts": 'import { sign } from "node:crypto"; sign(null, "a", "b");',
+  "packages/redis/src/d.test.ts": 'import { sign } from "node:crypto"; sign(null, "a", "b");',
+  "cli/permitctl/src/e.ts": 'import { generateKeyPair } from "node:crypto"; generateKeyPair;',
+  "tests/a.test.ts": 'import { createSign } from "node:crypto"; createSign("a");',
+  "packages/signing/src/c.ts": 'import "ioredis";',
 };
 const ALLOWED = {
   "services/executor/src/d.test.ts": 'import "@quantum/harness";',
@@ -34,6 +47,11 @@ const ALLOWED = {
   "packages/redis/src/c.ts": 'import "ioredis";',
   "packages/redis/src/c.test.ts": 'import "ioredis";',
   "packages/exchange/src/b.ts": 'import "binance";',
+  "packages/signing/src/a.ts":
+    'import { sign, verify } from "node:crypto"; sign(null, "a", "b"); verify(null, "a", "b", "c");',
+  "packages/signing/src/a.test.ts": 'import { createPrivateKey } from "node:crypto"; createPrivateKey("a");',
+  "services/executor/src/g.ts":
+    'import { createHash, randomUUID } from "node:crypto"; createHash(randomUUID());',
 };
 
 let folder = "";

@@ -1,0 +1,7 @@
+/** Keys of issuers, and what they sign: the one importer of node:crypto's functions for keys and signatures. */
+export { createKeyPair, keyIdOf, type KeyPair } from "./ed25519.ts";
+export { IssuerKeys } from "./issuer-keys.ts";
+export { KeyFileError, loadIssuerKeys, loadSigningKey } from "./key-files.ts";
+export { newKey, provideKey, replaceKey, retireKey } from "./key-folder.ts";
+export { Signer } from "./signer.ts";
+export { type Verified, verifyPermit } from "./verify-permit.ts";

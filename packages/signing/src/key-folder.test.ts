@@ -1,0 +1,134 @@
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createKeyPair } from "./ed25519.ts";
+import { KeyFileError, loadIssuerKeys, loadSigningKey } from "./key-files.ts";
+import { newKey, provideKey, replaceKey, retireKey } from "./key-folder.ts";
+
+let dir = "";
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "quantum-keys-"));
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+const place = (issuer: string) => ({
+  issuer,
+  privateFile: join(dir, `${issuer}.pem`),
+  publicFile: join(dir, "issuers.json"),
+});
+const modeOf = async (name: string) => ((await stat(join(dir, name))).mode & 0o777).toString(8);
+const listed = async () =>
+  JSON.parse(await readFile(join(dir, "issuers.json"), "utf8")) as Record<string, Record<string, string>>;
+
+describe("a new key", () => {
+  it("is in a file for its owner alone, its public half in one for everybody, whatever the umask", async () => {
+    const umask = process.umask(0o077);
+    try {
+      const signer = await newKey(place("governor"));
+      expect(await listed()).toEqual({ governor: { [signer.kid]: signer.publicKey } });
+    } finally {
+      process.umask(umask);
+    }
+    expect([await modeOf("governor.pem"), await modeOf("issuers.json")]).toEqual(["600", "644"]);
+    expect((await readdir(dir)).toSorted()).toEqual(["governor.pem", "issuers.json"]);
+  });
+
+  it("stands beside those of others", async () => {
+    const signers = [await newKey(place("governor")), await newKey(place("p33"))];
+    expect(Object.keys(await listed())).toEqual(["governor", "p33"]);
+    const keys = await loadIssuerKeys(place("p33").publicFile);
+    expect(keys.find("p33", signers[1]?.kid ?? "")).not.toHaveProperty("flaw");
+  });
+
+  it("never takes the place of another", async () => {
+    const { kid } = await newKey(place("governor"));
+    await expect(newKey(place("governor"))).rejects.toThrow(/governor\.pem exists, and is not overwritten$/);
+    expect((await loadSigningKey(place("governor").privateFile)).kid).toBe(kid);
+  });
+
+  it.each(["../p33", "P33", "", "p33.pem"])("has an issuer with a name, not %j", async (issuer) => {
+    await expect(newKey({ ...place("p33"), issuer })).rejects.toThrow(RangeError);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it("is not made where the list of public keys is wrong", async () => {
+    await writeFile(place("p33").publicFile, "{");
+    await expect(newKey(place("p33"))).rejects.toThrow(KeyFileError);
+    expect(await readFile(place("p33").publicFile, "utf8")).toBe("{");
+    expect(await readdir(dir)).not.toContain("issuers.json.new");
+  });
+});
+
+describe("a key that is provided", () => {
+  it("is the same one each time, and is listed again if the list was lost", async () => {
+    const { kid } = await provideKey(place("p33"));
+    await rm(place("p33").publicFile);
+    expect((await provideKey(place("p33"))).kid).toBe(kid);
+    expect(Object.keys((await listed())["p33"] ?? {})).toEqual([kid]);
+  });
+});
+
+describe("a key that is replaced", () => {
+  it("signs until the new one is listed, and stays on the list", async () => {
+    const { kid } = await newKey(place("p33"));
+    const { before, after } = await replaceKey(place("p33"), 0);
+    expect(before.kid).toBe(kid);
+    expect(after.kid).not.toBe(kid);
+    expect((await loadSigningKey(place("p33").privateFile)).kid).toBe(after.kid);
+    expect(Object.keys((await listed())["p33"] ?? {})).toEqual([kid, after.kid]);
+    expect(await modeOf("p33.pem")).toBe("600");
+    expect((await readdir(dir)).toSorted()).toEqual(["issuers.json", "p33.pem"]);
+  });
+
+  it("goes on where it was interrupted", async () => {
+    await newKey(place("p33"));
+    const next = createKeyPair();
+    await writeFile(join(dir, "p33.pem.next"), next.privateKey, { mode: 0o600 });
+    expect((await replaceKey(place("p33"), 0)).after.kid).toBe(next.kid);
+    expect(Object.keys((await listed())["p33"] ?? {})).toContain(next.kid);
+  });
+
+  it("must be there", async () => {
+    await expect(replaceKey(place("p33"), 0)).rejects.toThrow(/p33\.pem does not exist$/);
+  });
+});
+
+describe("a key that is retired", () => {
+  it("is on the list no more, and others are", async () => {
+    const { kid } = await newKey(place("p33"));
+    const { after } = await replaceKey(place("p33"), 0);
+    await retireKey(place("p33"), kid);
+    expect(Object.keys((await listed())["p33"] ?? {})).toEqual([after.kid]);
+  });
+
+  it("is not the one that signs", async () => {
+    const { kid } = await newKey(place("p33"));
+    await expect(retireKey(place("p33"), kid)).rejects.toThrow(/replace it first$/);
+    expect(Object.keys((await listed())["p33"] ?? {})).toEqual([kid]);
+  });
+
+  it("is one of the issuer's", async () => {
+    const { kid } = await newKey(place("governor"));
+    await newKey(place("p33"));
+    await expect(retireKey(place("p33"), kid)).rejects.toThrow(`lists no key ${kid} of p33`);
+  });
+
+  it("may be the last one of an issuer whose private key is elsewhere", async () => {
+    const { kid } = await newKey(place("p33"));
+    await rename(place("p33").privateFile, join(dir, "elsewhere"));
+    await retireKey(place("p33"), kid);
+    expect(await listed()).toEqual({ p33: {} });
+  });
+});
+
+it("lets one writer at a time change the list", async () => {
+  await newKey(place("p33"));
+  await writeFile(join(dir, "issuers.json.new"), "");
+  await expect(newKey(place("governor"))).rejects.toThrow(
+    /issuers\.json\.new exists: another change is under way/,
+  );
+  await rm(join(dir, "issuers.json.new"));
+  await provideKey(place("governor"));
+  expect(Object.keys(await listed())).toEqual(["p33", "governor"]);
+});

@@ -1,0 +1,120 @@
+/**
+ * Makes keys, and changes them. A public key is listed before its private half is in its place, so that at no moment an
+ * issuer signs with a key that verifiers have not been told of.
+ */
+import { open, rename, rm, stat } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { createKeyPair } from "./ed25519.ts";
+import { ISSUER_NAME, IssuerKeys } from "./issuer-keys.ts";
+import { KeyFileError, loadIssuerKeys, loadSigningKey } from "./key-files.ts";
+import type { Signer } from "./signer.ts";
+
+/** Where an issuer's key is. */
+export interface KeyPlace {
+  issuer: string;
+  privateFile: string;
+  /** Lists the public keys of all issuers; made if there is none. */
+  publicFile: string;
+}
+
+const PRIVATE_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+
+/** Makes an issuer's first key. @throws {@link KeyFileError} if it has one: nothing is overwritten */
+export async function newKey(place: KeyPlace): Promise<Signer> {
+  if (await exists(place.privateFile))
+    throw new KeyFileError(place.privateFile, "exists, and is not overwritten");
+  return provideKey(place);
+}
+
+/** The issuer's key, made unless it exists, and listed unless it is. Safe to repeat. */
+export async function provideKey({ issuer, privateFile, publicFile }: KeyPlace): Promise<Signer> {
+  if (!ISSUER_NAME.test(issuer))
+    throw new RangeError(`${JSON.stringify(issuer)} is no issuer's name: ${ISSUER_NAME.source}`);
+  if (!(await exists(privateFile))) await writeNew(privateFile, createKeyPair().privateKey, PRIVATE_MODE);
+  const signer = await loadSigningKey(privateFile);
+  await changeListing(publicFile, (listing) => {
+    const keys = listing.get(issuer) ?? new Map<string, string>();
+    listing.set(issuer, keys.set(signer.kid, signer.publicKey));
+  });
+  return signer;
+}
+
+/**
+ * Gives the issuer another key. Its public half is listed at once, and its private one takes the place of the old one
+ * `noticeMs` later, when verifiers have read the list. Old public keys stay. One that was interrupted goes on.
+ */
+export async function replaceKey(
+  place: KeyPlace,
+  noticeMs: number,
+): Promise<{ before: Signer; after: Signer }> {
+  const { privateFile } = place;
+  const before = await loadSigningKey(privateFile);
+  const next = `${privateFile}.next`;
+  const after = await provideKey({ ...place, privateFile: next });
+  await delay(noticeMs);
+  await rename(next, privateFile);
+  return { before, after };
+}
+
+/** Takes a public key off the list: what it signed counts as forged from then on. */
+export async function retireKey({ issuer, privateFile, publicFile }: KeyPlace, kid: string): Promise<void> {
+  if ((await exists(privateFile)) && (await loadSigningKey(privateFile)).kid === kid)
+    throw new KeyFileError(privateFile, `holds key ${kid}, with which ${issuer} signs: replace it first`);
+  await changeListing(publicFile, (listing) => {
+    if (listing.get(issuer)?.delete(kid) !== true)
+      throw new KeyFileError(publicFile, `lists no key ${kid} of ${issuer}`);
+  });
+}
+
+type Listing = Map<string, Map<string, string>>;
+
+/** In one step for readers, and for one writer at a time: the new file is also the lock. */
+async function changeListing(file: string, change: (listing: Listing) => void): Promise<void> {
+  const next = `${file}.new`;
+  const handle = await open(next, "wx", PUBLIC_MODE).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw new KeyFileError(next, `cannot be written: ${error.code}`);
+    throw new KeyFileError(next, "exists: another change is under way, or was interrupted; then delete it");
+  });
+  try {
+    const before = (await exists(file)) ? (await loadIssuerKeys(file)).listed : new Map<string, never>();
+    const listing: Listing = new Map([...before].map(([issuer, keys]) => [issuer, new Map(keys)]));
+    change(listing);
+    const keys = IssuerKeys.of(listing);
+    if ("flaws" in keys) throw new KeyFileError(file, keys.flaws.join("; "));
+    const json = Object.fromEntries([...listing].map(([issuer, keys]) => [issuer, Object.fromEntries(keys)]));
+    await handle.writeFile(`${JSON.stringify(json, null, 2)}\n`);
+    // Whatever the umask: services read it under other users.
+    await handle.chmod(PUBLIC_MODE);
+    await handle.sync();
+    await rename(next, file);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeNew(file: string, text: string, mode: number): Promise<void> {
+  const handle = await open(file, "wx", mode).catch((error: NodeJS.ErrnoException) => {
+    throw new KeyFileError(file, `cannot be written: ${error.code}`);
+  });
+  try {
+    await handle.chmod(mode);
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return false;
+      throw new KeyFileError(file, `cannot be read: ${error.code}`);
+    },
+  );
+}
