@@ -1,6 +1,6 @@
 import { atEndOfTurn, type RedisClient } from "@quantum/redis";
 
-/** A consumer's acknowledgements: those of one turn of the event loop are one XACK. */
+/** Acknowledges a consumer's entries: all of one turn of the event loop go in one XACK. */
 export class Acknowledgements {
   readonly #options: { redis: RedisClient; stream: string; group: string };
   #gathered: { ids: string[]; sent: Promise<void> } | undefined;
@@ -9,7 +9,7 @@ export class Acknowledgements {
     this.#options = options;
   }
 
-  /** Resolves once Redis knows it; rejects for all that travelled together. */
+  /** Resolves once Redis has acknowledged the entry. If the XACK fails, every entry in it rejects. */
   add(id: string): Promise<void> {
     this.#gathered ??= { ids: [], sent: this.#sendAtEndOfTurn() };
     this.#gathered.ids.push(id);

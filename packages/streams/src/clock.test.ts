@@ -1,4 +1,4 @@
-/** What becomes of a group's entries when Redis's clock was ahead for a while. */
+/** A group's entries after Redis's clock was ahead for a while. */
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { canShiftRedisClock, startRedisServer } from "@quantum/harness";

@@ -1,4 +1,4 @@
-/** What every consumer must do, whatever it is made of. */
+/** What every consumer must do, however it is built. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   type Rig,
@@ -15,7 +15,7 @@ import {
 } from "./rig.fixture.ts";
 import { ACK, DONE } from "./disposition.ts";
 
-/** Longer than any test: nothing is reclaimed in it. */
+/** Longer than any test, so nothing is reclaimed. */
 const NEVER_MS = 600_000;
 
 export function describeConformance(name: string, make: MakeConsumer): void {

@@ -1,11 +1,11 @@
-/** What a consumer is told when it is made. */
+/** The options of a consumer. */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Disposition } from "./disposition.ts";
 import type { Entry } from "./entry.ts";
 
 export interface ConsumerOptions {
-  /** For commands; the consumer makes its own connection for blocking reads. */
+  /** For commands. Blocking reads use a connection of their own. */
   redis: RedisClient;
   connectForBlocking: () => RedisClient;
   keys: Keys;
@@ -14,18 +14,18 @@ export interface ConsumerOptions {
   /** Unique for each replica, the same after a restart. */
   consumer: string;
   handle: (entry: Entry) => Promise<Disposition>;
-  /** Entries of one key are handled one after another; without it all run at the same time. */
+  /** Entries with the same key are handled one after another. Without it, all run concurrently. */
   orderBy?: (entry: Entry) => string;
-  /** Entries handled at the same time, and at most this many are read ahead. */
+  /** The most entries handled at the same time, and the most read ahead. */
   concurrency?: number;
   /**
-   * False for hints: delivered counts as acknowledged, so nothing is ever pending, reclaimed or dead-lettered, and what
-   * was under way when the process died is gone.
+   * False for hints: delivery counts as acknowledgement. Nothing is ever pending, reclaimed or dead-lettered, and
+   * entries in progress are lost if the process dies.
    */
   acknowledge?: boolean;
   /** Idle time after which a pending entry is taken over, in ms. An entry that is being handled is not idle. */
   reclaimIdleMs?: number;
-  /** Deliveries after which an entry that asks for a retry is given up. */
+  /** After this many deliveries, an entry whose handler asks for a retry becomes a dead letter. */
   maxDeliveries?: number;
 }
 

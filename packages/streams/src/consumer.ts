@@ -1,12 +1,13 @@
 /**
- * A consumer of one stream: reads, dispatches in order per key, acknowledges, reclaims, dead-letters.
+ * A consumer of one stream: reads entries, dispatches them in order per key, acknowledges, reclaims, dead-letters.
  *
- * - The group is created at 0, so nothing published before the first start is lost, and created again if it is lost.
- * - The consumer's name is stable over restarts: it first finishes what it had been given before it stopped.
+ * - The group is created at 0, so entries published before the first start are not lost. A lost group is created again.
+ * - The consumer's name survives a restart: it first handles the entries that were delivered to it before it stopped.
  * - An entry that a dead replica left pending is reclaimed after `reclaimIdleMs`. So is one whose handler asked for a
  *   retry; after `maxDeliveries` it goes to the dead-letter stream.
- * - What fails because Redis does not answer is repeated at once, as a second delivery, for `reclaimIdleMs`.
- * - Handlers must be safe to repeat for the same entry: a replica that was only frozen may still be at it.
+ * - A step that fails because Redis does not answer is repeated at once, for up to `reclaimIdleMs`. The handler sees it
+ *   as another delivery.
+ * - Handlers must be safe to repeat for the same entry: a frozen replica may resume and still be handling it.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -37,13 +38,13 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #stopping = new AbortController();
   readonly #inFlight = new InFlight(this.#stopping.signal);
   #stopped: Promise<void> | undefined;
-  /** Time of the last answer to a read, at first of the group's, by performance.now(). */
+  /** When a read was last answered, by performance.now(); initially, when the group was created or found. */
   lastProgressMs = 0;
   #reclaimedAt = performance.now();
   groupReady = false;
-  /** Why the group cannot be made or read, while it cannot. */
+  /** Why the group cannot be created or read, while it cannot. */
   problem: Error | undefined;
-  /** When the group was last found to be gone, by performance.now(). */
+  /** When the group was last found missing, by performance.now(). */
   groupLostAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConsumerOptions) {
@@ -66,7 +67,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     return this.#options.consumer;
   }
 
-  /** Starts reading; resolves once the group exists. Throws what Redis refuses for good, such as the right to make it. */
+  /** Starts reading. Resolves once the group exists. Throws if Redis refuses for good to create it. */
   async start(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#reader.open();
@@ -87,7 +88,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.emit("started");
   }
 
-  /** Reads no more and lets running handlers finish; what they leave stays pending, what was not begun is given back. */
+  /** Stops reading and lets running handlers finish. Their entries stay pending; unstarted ones are given back. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -118,7 +119,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.lastProgressMs = performance.now();
   }
 
-  /** How long this consumer has waited for what it should have had within milliseconds, in ms. */
+  /** How long this consumer has been waiting for things that normally take milliseconds, in ms. */
   get silence(): { readMs: number; reclaimMs: number; oldest: { id: string; ms: number } | undefined } {
     const nowMs = performance.now();
     const { oldest } = this.#inFlight;
@@ -130,7 +131,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   }
 
   async #read(): Promise<void> {
-    // First what this consumer had been given before it stopped, then what is new.
+    // First the entries delivered to this consumer before it stopped, then new ones.
     let cursor = this.#options.acknowledge ? "0" : ">";
     while (!this.#stopping.signal.aborted) {
       await this.#untilStopped("read", async () => {
@@ -139,14 +140,15 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         try {
           raw = await this.#reader.read(cursor, this.#options.concurrency - this.#inFlight.size);
         } catch (error) {
-          // What an answer held that was lost on its way is ours already, and would wait for long to be reclaimed.
+          // Entries in a lost answer are already pending for this consumer. Reading from 0 gets them sooner than a
+          // reclaim would.
           if (this.#options.acknowledge) cursor = "0";
           throw error;
         }
         this.lastProgressMs = performance.now();
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
-          // Meanwhile reclaimed entries may have taken the room.
+          // Reclaimed entries may have used up the capacity in the meantime.
           await this.#inFlight.fewerThan(this.#options.concurrency);
           this.#dispatch(entry);
         }
@@ -171,7 +173,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.#inFlight.run(entry.id, this.#options.orderBy?.(entry), () => this.#handle(entry));
   }
 
-  /** Never rejects: whatever happens, the entry stays pending and comes again. */
+  /** Never rejects: on any failure the entry stays pending and is delivered again. */
   async #handle(entry: Entry): Promise<void> {
     if (this.#stopping.signal.aborted) {
       this.#unbegun.add(entry.id);
@@ -198,7 +200,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.emit("handled", { entry, disposition, tookMs: performance.now() - startedAt });
   }
 
-  /** A service or a Redis that stood still for longer than a command's deadline has not lost the entry's time, too. */
+  /** If Redis or this service stalls past a command's deadline, the entry should not also wait for a reclaim. */
   async #repeatUnanswered<T>(doing: string, step: (again: boolean) => Promise<T>): Promise<T> {
     const { signal } = this.#stopping;
     const startedAt = performance.now();
@@ -206,7 +208,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
       try {
         return await step(attempt > 1);
       } catch (error) {
-        // Later it comes by a reclaim, perhaps to another replica.
+        // From here on a reclaim delivers it, perhaps to another replica.
         const isOver = signal.aborted || performance.now() - startedAt > this.#options.reclaimIdleMs;
         if (isOver || !isUnanswered(error)) throw error;
         this.#failed(doing, error);
@@ -227,12 +229,12 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     }
   }
 
-  /** Takes over what has been pending too long: a dead replica's entries, and our own that asked for a retry. */
+  /** Takes over entries that have been pending too long: a dead replica's, and our own that asked for a retry. */
   async #reclaim(): Promise<void> {
     const { redis, stream, group, reclaimIdleMs, concurrency, acknowledge } = this.#options;
     if (await bringBackGroup(redis, stream, group)) this.#lost();
     if (!acknowledge) return;
-    // A slow handler's entry is not a dead replica's.
+    // Entries in progress here do not count as idle, so no replica reclaims them.
     await keepClaimed(this.#options, this.#inFlight.ids);
     this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
     const count = concurrency - this.#inFlight.size;
@@ -248,12 +250,12 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     if (idle.length === 0) return;
     this.emit("reclaimed", { count: idle.length });
     for (const entry of await countDeliveries(this.#options, idle)) {
-      // Meanwhile the read may have taken the room: then it is claimed again when it is idle again.
+      // A read may have used up the capacity in the meantime. The entry is then reclaimed once it is idle again.
       if (this.#inFlight.size < concurrency) this.#dispatch(entry);
     }
   }
 
-  /** Runs a step until it works or the consumer stops, with growing pauses; makes the group again if it is gone. */
+  /** Repeats a step, with growing pauses, until it succeeds or the consumer stops. Creates a missing group. */
   async #untilStopped(doing: string, step: () => Promise<void>): Promise<void> {
     for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
       try {
@@ -279,7 +281,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.emit("groupLost");
   }
 
-  /** Grows with the attempts; a stop ends it. */
+  /** The pause grows with each attempt; a stop ends it. */
   async #pause(attempt: number): Promise<void> {
     const pauseMs = Math.min(BACKOFF_MS * attempt, BACKOFF_MAX_MS);
     await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
@@ -290,7 +292,6 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   }
 }
 
-/** Whatever a handler throws. */
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -153,7 +153,7 @@ describe("moving an entry to the dead letters", () => {
     await move(letter);
     const length = await rig.redis.xlen(keys.streams.deadLetter);
     expect(length).toBeGreaterThanOrEqual(10_000);
-    // Whole nodes of 100 entries go.
+    // Redis trims whole nodes of 100 entries.
     expect(length).toBeLessThanOrEqual(10_100);
   });
 });

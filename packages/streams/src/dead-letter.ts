@@ -1,15 +1,18 @@
-/** `lua/streams/dead_letter.lua`, typed. */
+/** The typed wrapper of `lua/streams/dead_letter.lua`. */
 import { flatFields, type Keys } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import type { Entry } from "./entry.ts";
 
 const run = bindScript("streams/dead_letter");
 
-/** A script can hand over some thousand values; an entry of more fields is kept whole, as one. */
+/** Lua can pass only a few thousand values to a command. An entry with more fields is stored as one JSON field. */
 const FIELDS_MAX = 1_000;
-/** Of a larger entry the beginning is kept, which tells what it was: 10,000 letters must not fill Redis's memory. */
+/**
+ * Of a larger entry only the beginning is kept, enough to recognise it: 10,000 dead letters must not fill Redis's
+ * memory.
+ */
 const BYTES_MAX = 64 * 1024;
-/** A reason may quote what it complains about. */
+/** A reason may quote the value it complains about. */
 const REASON_MAX_CHARS = 1_000;
 
 export interface DeadLetter {
@@ -19,7 +22,10 @@ export interface DeadLetter {
   reason: string;
 }
 
-/** Moves a pending entry with its reason and acknowledges it, in one step. @returns false if it was not pending */
+/**
+ * Moves a pending entry to the dead letters, with its reason, and acknowledges it in the same step.
+ * @returns false if the entry was not pending
+ */
 export async function moveToDeadLetter(redis: RedisClient, keys: Keys, letter: DeadLetter): Promise<boolean> {
   const { stream, group, entry, reason } = letter;
   const [status] = await run(redis, {
@@ -35,14 +41,14 @@ export async function moveToDeadLetter(redis: RedisClient, keys: Keys, letter: D
   return status === "MOVED";
 }
 
-/** The fields, or their JSON, or the JSON's beginning with the length of the whole. */
+/** The fields; or their JSON; or the beginning of the JSON and its full length. */
 function bounded(fields: Entry["fields"]): string[] {
   const flat = flatFields(fields);
   const bytes = flat.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (bytes <= BYTES_MAX && flat.length <= 2 * FIELDS_MAX) return flat;
   const json = Buffer.from(JSON.stringify(fields));
   if (json.length <= BYTES_MAX) return ["json", json.toString()];
-  // A character that is cut in two is left out.
+  // Drops a character that was cut in two.
   const beginning = json
     .subarray(0, BYTES_MAX)
     .toString()

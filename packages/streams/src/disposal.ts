@@ -1,4 +1,4 @@
-/** What becomes of an entry that a handler is done with. */
+/** What happens to an entry after its handler has finished. */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { Acknowledgements } from "./acknowledgements.ts";
@@ -24,7 +24,7 @@ export class Disposal {
     this.#acknowledgements = new Acknowledgements(options);
   }
 
-  /** @returns why it is a dead letter, if this made it one */
+  /** @returns the reason, if the entry became a dead letter */
   async of(entry: Entry, disposition: Disposition): Promise<string | undefined> {
     if (!this.#options.acknowledge) return undefined;
     const { kind } = disposition;

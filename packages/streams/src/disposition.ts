@@ -1,10 +1,10 @@
-/** How a handler leaves an entry. */
+/** A handler's decision about an entry. */
 export type Disposition =
-  /** The handler's own script acknowledged it. */
+  /** The handler's own script has acknowledged it. */
   | { kind: "done" }
-  /** Nothing more to do: acknowledge. */
+  /** Nothing left to do: acknowledge it. */
   | { kind: "ack" }
-  /** Leave it pending; it comes again after `reclaimIdleMs`. */
+  /** Leave it pending. It is delivered again after `reclaimIdleMs`. */
   | { kind: "retry"; reason: string }
   /** It can never be handled. */
   | { kind: "dead"; reason: string };

@@ -1,8 +1,8 @@
-/** One entry of a stream, as a consumer is given it. */
+/** One entry of a stream, as a consumer receives it. */
 export interface Entry {
   id: string;
   fields: Record<string, string>;
-  /** How often it has been delivered, this time included. */
+  /** How often it has been delivered, including this time. */
   deliveries: number;
 }
 
@@ -14,7 +14,7 @@ export function parseEntries(raw: readonly RawEntry[]): Entry[] {
 }
 
 export function fieldsOf(flat: readonly string[]): Record<string, string> {
-  // Without a prototype, a field named `__proto__` is one like any other.
+  // Without a prototype, `__proto__` is an ordinary field name.
   const fields = Object.create(null) as Record<string, string>;
   for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] ?? ""] = flat[i + 1] ?? "";
   return fields;

@@ -1,18 +1,18 @@
-/** What a consumer tells: logs, metrics and tests live on it. */
+/** The events of a consumer. Logs, metrics and tests rely on them. */
 import type { Disposition } from "./disposition.ts";
 import type { Entry } from "./entry.ts";
 
 export interface ConsumerEvents {
   started: [];
-  /** The group exists (it was made now: `created`). */
+  /** The group exists; `created` if it was created just now. */
   group: [{ created: boolean }];
-  /** The group was there and is gone; it is created again at 0, and decided entries are delivered again. */
+  /** The group was missing. It is created again at 0, so entries already decided are delivered again. */
   groupLost: [];
   handled: [{ entry: Entry; disposition: Disposition; tookMs: number }];
   reclaimed: [{ count: number }];
   deadLettered: [{ entry: Entry; reason: string }];
-  /** Deleted from the stream while pending: nothing is left to handle. */
+  /** The entries were deleted from the stream while pending, so they cannot be handled. */
   deleted: [{ ids: readonly string[] }];
-  /** Something failed and is tried again. */
+  /** Something failed and will be retried. */
   failed: [{ doing: string; error: Error }];
 }

@@ -1,7 +1,7 @@
 /**
- * Blocking reads of one consumer, on a connection of their own. A read that does not come back in time, or whose
- * connection died, fails, and the next one is made on a new connection: a reconnect would send the abandoned read again,
- * and it would take entries and the time of the reads that are awaited.
+ * Blocking reads of one consumer, on their own connection. A read fails if it times out or its connection is lost, and
+ * the next read uses a new connection. On the old one, a reconnect would resend the abandoned read, which would take
+ * entries that nobody awaits and delay later reads.
  */
 import { DeadlineError, disconnect, type RedisClient, withDeadline } from "@quantum/redis";
 import type { RawEntry } from "./entry.ts";
@@ -14,9 +14,9 @@ export interface GroupReaderOptions {
   acknowledge: boolean;
 }
 
-/** Long enough that an idle consumer costs nothing, short enough that a stop is not noticed. */
+/** Long enough that an idle consumer costs nothing, short enough that stopping is not delayed. */
 const BLOCK_MS = 5_000;
-/** A blocking read that answers later than this after its BLOCK is on a dead connection. */
+/** If a blocking read takes this much longer than its BLOCK, the connection is dead. */
 const BLOCK_GRACE_MS = 2_000;
 
 export class GroupReader {
@@ -31,20 +31,23 @@ export class GroupReader {
     this.#connection = this.#options.connectForBlocking();
   }
 
-  /** Ends a read under way. */
+  /** Also ends a read in progress. */
   async close(): Promise<void> {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection !== undefined) await disconnect(connection);
   }
 
-  /** @param cursor `>` for what is new; else what this consumer was given before and has not acknowledged, after it */
+  /**
+   * @param cursor `>` for new entries; otherwise an id: reads entries delivered to this consumer, not acknowledged, and
+   * later than it
+   */
   async read(cursor: string, count: number): Promise<RawEntry[]> {
     const connection = this.#connection;
     if (connection === undefined) return [];
     const lost = Promise.withResolvers<never>();
     const onClose = () => lost.reject(new ConnectionLostError("the connection was lost"));
-    // One that is only being made has lost nothing yet.
+    // A connection that is still being opened has nothing to lose.
     if (connection.status === "ready") connection.once("close", onClose);
     try {
       const answer = Promise.race([this.#send(connection, cursor, count), lost.promise]);
@@ -76,7 +79,7 @@ export class GroupReader {
   }
 
   async #replace(lost: RedisClient): Promise<void> {
-    // Closed meanwhile.
+    // It was closed in the meantime.
     if (this.#connection !== lost) return;
     this.open();
     await disconnect(lost);

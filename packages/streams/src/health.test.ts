@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Rig, GROUP, startRig, STREAM } from "./rig.fixture.ts";
 import { groupHealth, trim } from "./health.ts";
 
-/** Redis trims whole nodes: small ones, so that a few entries show what goes. */
+/** Redis trims whole nodes. Small ones make trimming visible with a few entries. */
 const NODE_ENTRIES = 3;
 
 let rig: Rig;

@@ -7,14 +7,14 @@ export interface GroupHealth {
   group: string;
   /** Entries not yet delivered; NaN where Redis cannot tell (after XDEL or trimming in the middle). */
   lag: number;
-  /** The last entry that was delivered. */
+  /** The last entry that was delivered to the group. */
   lastDeliveredId: string;
   pending: number;
   /** Idle time of the oldest pending entry, in ms. */
   oldestIdleMs: number;
 }
 
-/** A few milliseconds of Redis; a stream that was left alone for long has millions to trim. */
+/** Takes Redis a few milliseconds. A stream left untrimmed for a long time may have millions to trim. */
 const TRIMMED_AT_ONCE = 10_000;
 
 /** The state of one group, for metrics; read when scraped. */
@@ -31,8 +31,9 @@ export async function groupHealth(redis: RedisClient, stream: string, group: str
 }
 
 /**
- * Trims a stream to about `keep` entries, but never what some group has not been delivered or has not acknowledged:
- * a trimmed entry would be a lost plan. Replicas may trim at the same time. @returns how many entries went
+ * Trims a stream to about `keep` entries, but never an entry that some group has yet to receive or acknowledge: a
+ * trimmed entry would be a lost plan. Replicas may trim at the same time.
+ * @returns how many entries were removed
  */
 export async function trim(redis: RedisClient, stream: string, keep: number): Promise<number> {
   const excess = (await redis.xlen(stream)) - keep;
@@ -43,7 +44,7 @@ export async function trim(redis: RedisClient, stream: string, keep: number): Pr
     const needed = earlier(delivered, oldestPending ?? delivered);
     oldestNeeded = earlier(oldestNeeded ?? needed, needed);
   }
-  // No group yet, or it was lost: once it is created at 0, it needs everything.
+  // There is no group, or it was lost. Once it is created at 0, it needs every entry.
   if (oldestNeeded === undefined) return 0;
   let trimmed = 0;
   for (;;) {

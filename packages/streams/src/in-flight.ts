@@ -1,6 +1,8 @@
-/** The entries that a consumer is handling; those of one key one after another, in the order in which they came. */
+/** The entries that a consumer is handling. Those with the same key run one after another, in order of arrival. */
 export class InFlight {
-  /** Ids of the entries that are being handled, or wait for one of their key, and since when: the oldest first. */
+  /**
+   * Ids of the entries that are being handled or are queued behind one with the same key, and since when; oldest first.
+   */
   readonly #since = new Map<string, number>();
   /** The end of each key's chain. */
   readonly #tails = new Map<string, Promise<void>>();
@@ -19,7 +21,7 @@ export class InFlight {
     return [...this.#since.keys()];
   }
 
-  /** `sinceMs` by performance.now(). */
+  /** `sinceMs` is by performance.now(). */
   get oldest(): { id: string; sinceMs: number } | undefined {
     const [oldest] = this.#since;
     return oldest && { id: oldest[0], sinceMs: oldest[1] };
@@ -29,7 +31,7 @@ export class InFlight {
     return this.#since.has(id);
   }
 
-  /** Without a key at once. `handle` never rejects. */
+  /** Runs `handle` after earlier entries with the same key; without a key, at once. `handle` must not reject. */
   run(id: string, key: string | undefined, handle: () => Promise<void>): void {
     const before = key === undefined ? undefined : this.#tails.get(key);
     const handled = before === undefined ? handle() : before.then(handle);
@@ -42,17 +44,19 @@ export class InFlight {
     if (key !== undefined) this.#tails.set(key, settled);
   }
 
-  /** Resolves when another entry may be handled, or when the consumer stops and wakes it. One caller may wait. */
+  /**
+   * Resolves when fewer than `limit` entries are being handled, or when the consumer stops. Only one caller may wait.
+   */
   async fewerThan(limit: number): Promise<void> {
     while (this.#since.size >= limit && !this.#stopping.aborted) await this.#nextFreed();
   }
 
-  /** Resolves when every entry has been handled. */
+  /** Resolves when no entry is being handled. */
   async none(): Promise<void> {
     while (this.#since.size > 0) await this.#nextFreed();
   }
 
-  /** Has a caller that waits look again. */
+  /** Makes a waiting caller check again. */
   wake(): void {
     this.#freed?.();
   }

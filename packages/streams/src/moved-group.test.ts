@@ -1,9 +1,9 @@
-/** A group that somebody moves, and a stream that somebody deletes or makes something else. */
+/** A group that somebody moves, and a stream that somebody deletes or changes to another type. */
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { type Rig, GROUP, recorder, recordEvents, startRig, STREAM, until } from "./rig.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
 
-/** It is looked for every 100 ms; a mutant's run should not last for the patience of `until`. */
+/** The check runs every 100 ms. Shorter than the patience of `until`, so that a mutant fails quickly. */
 const FOUND_MS = 5_000;
 
 let rig: Rig;
@@ -29,7 +29,7 @@ it.each([true, false])(
     const after = await rig.add(2);
     await expect.poll(() => new Set(ids()), { timeout: FOUND_MS }).toEqual(new Set([...before, ...after]));
     expect(lost.length).toBeGreaterThan(0);
-    // Not a second time.
+    // Not handled a second time.
     const handled = ids().length;
     const last = await rig.add(1);
     await until(() => expect(ids().at(-1)).toBe(last[0]));

@@ -1,15 +1,15 @@
 /**
- * A group whose last entry lies beyond the stream's (XGROUP SETID by somebody) is given nothing any more, and says nothing:
- * reads come back empty. It is read again from the beginning, as one that was lost. Sources:
+ * If somebody moves a group past the end of its stream (XGROUP SETID), it receives nothing and reports no error: reads
+ * are just empty. Such a group is reset to the beginning, like a lost one. Sources:
  * https://redis.io/docs/latest/commands/xinfo-groups/, xinfo-stream, xgroup-setid.
  */
 import type { RedisClient } from "@quantum/redis";
 import { isLater } from "./stream-id.ts";
 import { groupsOf, lastGeneratedId } from "./stream-info.ts";
 
-/** @returns whether the group had been moved; doing it twice makes entries come again, no more */
+/** @returns whether the group had been moved; a second call only causes redeliveries */
 export async function bringBackGroup(redis: RedisClient, stream: string, group: string): Promise<boolean> {
-  // In this order: what is delivered in between is younger than the groups' answer, and older than the stream's.
+  // The order matters: an entry delivered between the two reads only makes the stream's id newer, never the group's.
   const found = (await groupsOf(redis, stream)).find(({ name }) => name === group);
   const newest = await lastGeneratedId(redis, stream);
   if (found === undefined || !isLater(found.lastDeliveredId, newest)) return false;

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { recordEvents, recorder, startRig, until } from "./rig.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
 
-/** Slow, since it outlasts the deadline of two blocking reads. */
+/** Slow, because it outlasts the deadlines of two blocking reads. */
 describe("a consumer whose Redis", () => {
   it("was away for long reads on at once when it is back: no abandoned read takes its entries or its time", async () => {
     const rig = await startRig({ appendonly: true, appendfsync: "always" });
@@ -16,7 +16,7 @@ describe("a consumer whose Redis", () => {
     await consumer.start();
     const before = await rig.add(1);
     await until(() => expect(ids()).toEqual(before));
-    // What was handled and not yet acknowledged would rightly be handled again.
+    // Otherwise entries handled but not yet acknowledged would rightly be handled again.
     await until(async () => expect(await rig.pendingCount()).toBe(0));
     await rig.server.kill();
     const deadlines = () => failed.filter(([{ error }]) => error.name === "DeadlineError");

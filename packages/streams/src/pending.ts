@@ -1,6 +1,6 @@
 /**
- * What one consumer of a group has been given and not acknowledged. Sources: https://redis.io/docs/latest/commands/
- * xautoclaim, xclaim, xpending (7.0).
+ * The entries that one consumer of a group has received and not acknowledged. Sources:
+ * https://redis.io/docs/latest/commands/ xautoclaim, xclaim, xpending (7.0).
  */
 import type { RedisClient } from "@quantum/redis";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
@@ -14,9 +14,9 @@ export interface Member {
 
 export interface Claimed {
   entries: Entry[];
-  /** Deleted from the stream while pending; Redis has dropped them from the group. */
+  /** Deleted from the stream while pending. Redis has already removed them from the group. */
   deletedIds: string[];
-  /** Where the next claim goes on; `0-0` when all has been seen. */
+  /** Where the next claim continues; `0-0` at the end. */
   cursor: string;
 }
 
@@ -37,13 +37,15 @@ export async function claimIdle(
   return { entries: parseEntries(raw), deletedIds, cursor: next };
 }
 
-/** Looked at in one page. */
+/** Pending entries read at once. */
 export const LOOKED_AT = 1_000;
 
 /**
- * Entries that were delivered while Redis's clock was ahead would be idle, and so be taken over, only once it has caught
- * up. They count as delivered now, to whom they were: Redis shows their idle time as 0, as that of entries just delivered.
- * @param after where the last page ended; `-` at first @returns where this one ended; `-` when all has been seen
+ * Entries delivered while Redis's clock was ahead would not become idle until the clock catches up. Redis shows their
+ * idle time as 0, like that of entries just delivered. This claims them for the consumers that have them, so their
+ * delivery time is now.
+ * @param after where the last page ended; `-` at first
+ * @returns where this page ended; `-` after the last one
  */
 export async function bringBackDeliveries({ redis, stream, group }: Member, after: string): Promise<string> {
   const start = after === "-" ? after : `(${after}`;
@@ -59,7 +61,7 @@ export async function bringBackDeliveries({ redis, stream, group }: Member, afte
   return page.length < LOOKED_AT ? "-" : (page.at(-1)?.[0] ?? "-");
 }
 
-/** Resets the idle time of entries under way, without counting a delivery. */
+/** Resets the idle time of entries in progress, without counting a delivery. */
 export async function keepClaimed(
   { redis, stream, group, consumer }: Member,
   ids: readonly string[],
@@ -67,7 +69,7 @@ export async function keepClaimed(
   if (ids.length > 0) await redis.xclaim(stream, group, consumer, 0, ...ids, "JUSTID");
 }
 
-/** Reads how often each has been delivered; the replies of reads and claims do not tell. */
+/** Looks up how often each entry has been delivered, because replies to reads and claims do not say. */
 export async function countDeliveries(member: Member, entries: readonly Entry[]): Promise<Entry[]> {
   const { redis, stream, group } = member;
   return await Promise.all(

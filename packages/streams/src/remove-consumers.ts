@@ -1,10 +1,10 @@
-/** `lua/streams/remove_consumers.lua`, typed. */
+/** The typed wrapper of `lua/streams/remove_consumers.lua`. */
 import { bindScript, type RedisClient } from "@quantum/redis";
 
 const run = bindScript("streams/remove_consumers");
 
 /**
- * Removes the group's consumers that have not read for `idleMs` and have nothing pending; `keep` stays.
+ * Removes the group's consumers that have been idle for `idleMs` and have nothing pending, except `keep`.
  * @returns their names
  */
 export async function removeIdleConsumers(

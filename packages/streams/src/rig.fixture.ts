@@ -1,4 +1,4 @@
-/** A stream on a Redis of its own, and consumers that are stopped when their test ends. */
+/** A stream on its own Redis, with consumers that stop when their test ends. */
 import type { EventEmitter } from "node:events";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
@@ -13,7 +13,7 @@ import { type Entry, fieldsOf, parseEntries, type RawEntry } from "./entry.ts";
 export const keys = createKeys();
 export const STREAM = keys.streams.plan;
 export const GROUP = "governor";
-/** Short, so that a test sees a reclaim; long enough that one under way is not taken for idle. */
+/** Short, so that tests see reclaims; long enough that an entry being handled does not look idle. */
 export const RECLAIM_IDLE_MS = 200;
 const WAIT_MS = 20_000;
 
@@ -33,7 +33,7 @@ export async function startRig(options: RedisServerOptions = {}) {
       await server.stop();
     },
 
-    /** Not started; stopped when the test ends. */
+    /** Returned unstarted; stopped when the test ends. */
     consumer(make: MakeConsumer, options: Partial<ConsumerOptions> & Pick<ConsumerOptions, "handle">) {
       const commands = connectForCommands(to("commands"));
       const consumer = make({
@@ -60,7 +60,7 @@ export async function startRig(options: RedisServerOptions = {}) {
       return ((await pipeline.exec()) ?? []).map(([, id]) => String(id));
     },
 
-    /** What a killed consumer leaves: entries delivered to it and not acknowledged. */
+    /** Simulates a killed consumer: delivers entries to it and does not acknowledge them. */
     async givenPending(consumer: string, count: number): Promise<string[]> {
       const reply = (await redis.xreadgroup(
         "GROUP",
@@ -87,7 +87,7 @@ export async function startRig(options: RedisServerOptions = {}) {
   };
 }
 
-/** A handler that remembers what it was given. */
+/** A handler that records its entries. */
 export function recorder(decide: (entry: Entry) => Disposition | Promise<Disposition> = () => ACK) {
   const entries: Entry[] = [];
   return {
@@ -100,7 +100,7 @@ export function recorder(decide: (entry: Entry) => Disposition | Promise<Disposi
   };
 }
 
-/** Remembers every event of one name. */
+/** Records every event with one name. */
 export function recordEvents<Name extends keyof ConsumerEvents>(consumer: StreamConsumer, name: Name) {
   const events: ConsumerEvents[Name][] = [];
   (consumer as EventEmitter).on(name, (...args: ConsumerEvents[Name]) => events.push(args));
@@ -112,7 +112,7 @@ export async function until(condition: () => void | Promise<void>): Promise<void
   await vi.waitFor(condition, { timeout: WAIT_MS, interval: 5 });
 }
 
-/** Something that a handler waits for and a test opens. */
+/** Something that a handler waits for until the test opens it. */
 export function gate() {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { passed: promise, open: () => resolve() };

@@ -1,4 +1,7 @@
-/** What a stream's ids tell: `<ms>-<sequence>`, given by Redis. Source: https://redis.io/docs/latest/develop/data-types/streams/#entry-ids */
+/**
+ * Reads stream ids: `<ms>-<sequence>`, assigned by Redis. Source:
+ * https://redis.io/docs/latest/develop/data-types/streams/#entry-ids
+ */
 
 /** When an entry was appended, in ms of Redis's clock. */
 export function addedAtMs(id: string): number {
@@ -7,7 +10,7 @@ export function addedAtMs(id: string): number {
 
 /** Whether the entry `id` was appended after `than`. */
 export function isLater(id: string, than: string): boolean {
-  // A sequence may be larger than any exact Number.
+  // A sequence number may exceed the exact range of Number.
   const [ms = 0n, sequence = 0n] = id.split("-").map(BigInt);
   const [otherMs = 0n, otherSequence = 0n] = than.split("-").map(BigInt);
   return ms > otherMs || (ms === otherMs && sequence > otherSequence);

@@ -1,5 +1,5 @@
 /**
- * What Redis tells of a stream, its groups and their consumers. All throw if there is no such stream or group.
+ * What Redis reports about a stream, its groups and their consumers. All throw if the stream or group does not exist.
  * Sources: https://redis.io/docs/latest/commands/xinfo-groups/, xinfo-consumers, xinfo-stream.
  */
 import type { RedisClient } from "@quantum/redis";
@@ -25,7 +25,7 @@ export async function groupsOf(redis: RedisClient, stream: string): Promise<Grou
 
 export interface ConsumerInfo {
   name: string;
-  /** Redis 7.0: since it was given an entry; later versions: since it asked for one. */
+  /** Redis 7.0: since it last received an entry; later versions: since its last read. */
   idleMs: number;
 }
 
@@ -40,13 +40,13 @@ export async function consumersOf(
   }));
 }
 
-/** Of the latest entry that the stream was ever given, even if it is gone. */
+/** The id of the newest entry ever added to the stream, even if that entry is gone. */
 export async function lastGeneratedId(redis: RedisClient, stream: string): Promise<string> {
   const [row] = rows([await redis.xinfo("STREAM", stream)]);
   return row?.["last-generated-id"] ?? "0-0";
 }
 
-/** Flat lists of names and values, of which some are nil. */
+/** Flat lists of names and values; some values are nil. */
 function rows(reply: unknown): Record<string, string>[] {
   return (reply as unknown[][]).map((flat) =>
     fieldsOf(flat.map((value) => String((value as string | number | null) ?? ""))),

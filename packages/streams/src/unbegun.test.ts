@@ -1,11 +1,11 @@
-/** A stop that was asked for: whoever is given an entry next must not take it for one that may have been handled. */
+/** A graceful stop: the next consumer of an entry must not assume that it may have been handled. */
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { type Rig, gate, recorder, startRig, until } from "./rig.fixture.ts";
 import { StreamConsumer } from "./consumer.ts";
 import { ACK } from "./disposition.ts";
 
 const NAME = "governor@a:8044";
-/** None is reclaimed while a test runs, unless it is given back. */
+/** Nothing is reclaimed during a test unless it was given back. */
 const LONG_MS = 30_000;
 
 let rig: Rig;
@@ -18,7 +18,7 @@ beforeEach(() => rig.redis.flushall());
 const make = (options: ConstructorParameters<typeof StreamConsumer>[0]) => new StreamConsumer(options);
 const orderBy = ({ fields }: { fields: Record<string, string> }) => fields["symbol"] ?? "";
 
-/** Reads three entries, and handles the first one until `open`; the others wait for it. */
+/** Reads three entries and handles the first until `open`; the others wait behind it. */
 async function busy() {
   const first = gate();
   const { ids, handle } = recorder(async () => {
@@ -98,7 +98,7 @@ it("so does one that another replica had given back", async () => {
   await another.start();
   const [own = ""] = await rig.add(1);
   await until(() => expect(begun.ids()).toEqual([own]));
-  // It has no room for these: they are given to the one that stops.
+  // It has no capacity for these entries, so they were delivered to the consumer that stops.
   const { consumer, added, open } = await busy();
   const stopped = consumer.stop();
   open();

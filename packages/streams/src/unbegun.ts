@@ -1,4 +1,4 @@
-/** What a consumer that stops was given and has not begun to handle. */
+/** The entries that a stopping consumer has received but not started to handle. */
 import { LOOKED_AT, type Member } from "./pending.ts";
 import { isLater } from "./stream-id.ts";
 
@@ -7,14 +7,14 @@ type Pending = [id: string, consumer: string, idleMs: number, deliveries: number
 export class Unbegun {
   readonly #member: Member & { reclaimIdleMs: number };
   readonly #ids = new Set<string>();
-  /** The latest entry that came here, as a new one, again, or from another consumer. */
+  /** The newest entry that this process has received: new, delivered again, or reclaimed. */
   #latest: string | undefined;
 
   constructor(member: Member & { reclaimIdleMs: number }) {
     this.#member = member;
   }
 
-  /** It came here, and is handled unless {@link add} says otherwise. */
+  /** Records a received entry. It counts as handled unless {@link add} is called for it. */
   came(id: string): void {
     if (this.#latest === undefined || isLater(id, this.#latest)) this.#latest = id;
   }
@@ -24,8 +24,8 @@ export class Unbegun {
   }
 
   /**
-   * These deliveries are not counted, and the entries are anybody's at once: else the next one who is given them takes them
-   * for entries that may have been handled. Among them is what an answer held that was lost as its connection closed.
+   * Uncounts these deliveries and makes the entries reclaimable at once. Otherwise their next consumer would assume
+   * that they may have been handled. Includes entries from an answer that was lost when its connection closed.
    */
   async giveBack(): Promise<void> {
     const { redis, stream, group, consumer, reclaimIdleMs } = this.#member;
