@@ -1,4 +1,4 @@
-/** A service without Redis, for the tests of the kit. */
+/** A service without Redis, for this package's tests. */
 import { z } from "zod";
 import { commonVariables } from "./config.ts";
 import { runBareService } from "./service.ts";

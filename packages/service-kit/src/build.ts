@@ -1,6 +1,6 @@
 /**
- * Which build of the code this process runs. A release on a host and an image say so in `build.json`, which the installer
- * and the Dockerfile write; in a checkout, git is asked.
+ * Which build of the code this process runs. A release on a host, or an image, has a `build.json`, which the installer
+ * or the Dockerfile wrote. In a checkout, git is asked.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -9,19 +9,19 @@ import { Gauge, type Registry } from "prom-client";
 import { z } from "zod";
 
 const ROOT = join(import.meta.dirname, "../../..");
-/** Of a commit's name; git lengthens it where it is not unique. */
+/** Digits of a commit id; git adds more if needed to be unique. */
 const SHOWN_DIGITS = 12;
 
 export interface Build {
-  /** That of the whole repository: its packages have no versions of their own. */
+  /** The whole repository's: its packages have no versions of their own. */
   version: string;
-  /** With `-dirty` if the checkout has local changes; `unknown` if it cannot be found out. */
+  /** Ends in `-dirty` if the checkout has local changes; `unknown` if it cannot be determined. */
   commit: string;
 }
 
 let known: Build | undefined;
 
-/** Read at the first request, because asking git takes longer than most starts may. */
+/** Read on the first call: git is too slow for most starts. */
 export function build(): Build {
   known ??= readBuild(ROOT);
   return known;
@@ -32,7 +32,7 @@ export function buildText({ version, commit }: Build = build()): string {
   return `${version} (commit ${commit})`;
 }
 
-/** @param root the folder of the repository, a release or an image */
+/** @param root the folder of the repository, the release or the image */
 export function readBuild(root: string): Build {
   const read = <T>(file: string, schema: z.ZodType<T>) =>
     schema.parse(JSON.parse(readFileSync(join(root, file), "utf8")));
@@ -56,7 +56,7 @@ export function observeBuild(registry: Registry): void {
 }
 
 function commitOfCheckout(root: string): string {
-  // Git would look for a repository in the folders above.
+  // Without this check, git would search the parent folders.
   if (!existsSync(join(root, ".git"))) return "unknown";
   const args = ["-C", root, "describe", "--always", "--dirty", `--abbrev=${SHOWN_DIGITS}`, "--exclude=*"];
   try {

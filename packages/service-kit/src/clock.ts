@@ -1,10 +1,13 @@
-/** How far this process's wall clock is off Redis's. A wrong one still misleads logs, their readers and libraries. */
+/**
+ * How far this process's wall clock is from Redis's. The pipeline uses Redis's, but a wrong local clock misleads logs,
+ * their readers and libraries.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import { CLOCK_BOUND_MS } from "@quantum/contract";
 import type { RedisClock } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
 
-/** @returns what is not ready about the clock */
+/** @returns a check that lists problems with the clock */
 export function observeClock(clock: RedisClock, registry: Registry): () => string[] {
   new Gauge({
     name: "quantum_clock_offset_seconds",
@@ -27,7 +30,10 @@ export function observeClock(clock: RedisClock, registry: Registry): () => strin
 
 const RETRY_MS = 1_000;
 
-/** Resolves when the clocks agree. @param waiting told what is waited for, and that it is over */
+/**
+ * Resolves when the clocks agree.
+ * @param waiting is called with what the start waits for, and with undefined at the end
+ */
 export async function clocksAgree(
   problems: () => string[],
   waiting: (what: string | undefined) => void,

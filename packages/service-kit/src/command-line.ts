@@ -1,10 +1,10 @@
-/** The command line of a service: `--help`, `--version`, else its environment, which must be right. */
+/** A service's command line: `--help`, `--version`, or else a run with a valid environment. */
 import type { z } from "zod";
 import { buildText } from "./build.ts";
 import { ConfigError, type ConfigSource, describeConfig, readConfig } from "./config.ts";
 import { standardOutput } from "./output.ts";
 
-/** Exit code of a refusal. Units are not restarted after it: it would be the same again. */
+/** Exit code of a refusal to start. Units do not restart after it, because the result would be the same. */
 export const REFUSED = 2;
 
 export interface Program<Schema extends z.ZodObject> extends ConfigSource<Schema> {
@@ -13,7 +13,10 @@ export interface Program<Schema extends z.ZodObject> extends ConfigSource<Schema
   summary: string;
 }
 
-/** What the environment configures. Undefined if the process has nothing more to do: it was asked, or refuses. */
+/**
+ * The configuration from the environment. Undefined if there is nothing to run: help or the version was printed, or the
+ * configuration was refused.
+ */
 export function configuredBy<Schema extends z.ZodObject>(
   program: Program<Schema>,
 ): ReturnType<typeof readConfig<Schema>> | undefined {

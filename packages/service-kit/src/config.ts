@@ -1,6 +1,6 @@
 /**
- * Configuration from the environment, through a schema whose keys are the variables' names. All violations are
- * reported at once, each with the variable, its value and the rule.
+ * Configuration from the environment, through a schema whose keys are the variables' names. Reports all violations at
+ * once, each with the variable, its value and the rule.
  */
 import type { RedisConcern } from "@quantum/redis";
 import { PYTHON_CONSUMER } from "@quantum/streams";
@@ -8,11 +8,11 @@ import { z } from "zod";
 
 export interface ConfigSource<Schema extends z.ZodObject> {
   schema: Schema;
-  /** Variables with these prefixes are ours: an unknown one is a misspelt one, and stops the start. */
+  /** Prefixes of our own variables: an unknown variable with one is a typo and stops the start. */
   ownPrefixes: readonly string[];
-  /** Names that only the Python service knew: they warn. */
+  /** Variables that only the Python service knew. They cause a warning. */
   retired?: readonly string[];
-  /** Rules between variables; each violation is one sentence. */
+  /** Rules between variables. Each violation is one sentence. */
   relations?: (config: z.output<Schema>) => string[];
 }
 
@@ -28,7 +28,10 @@ export class ConfigError extends Error {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** An empty variable counts as unset, as compose files write it. @throws {@link ConfigError} naming every violation */
+/**
+ * An empty variable counts as unset, because compose files write unset ones so.
+ * @throws {@link ConfigError} naming every violation
+ */
 export function readConfig<Schema extends z.ZodObject>(
   source: ConfigSource<Schema>,
   environment: Environment,
@@ -70,7 +73,7 @@ function shown(name: string, value: string): string {
   return /SECRET|KEY$|PASSWORD|URL/.test(name) ? "(hidden)" : JSON.stringify(value);
 }
 
-/** The known name that is one or two letters away. */
+/** The known name that differs by one or two letters. */
 function suggestion(name: string, known: ReadonlySet<string>): string {
   const near = [...known].find((candidate) => distance(name, candidate) <= 2);
   return near === undefined ? "" : `; did you mean ${near}?`;
@@ -89,7 +92,7 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-// The types of variables. Each ends its meaning with its default.
+// Types of variables. Each description ends in the default.
 
 export const text = (meaning: string, fallback?: string) =>
   fallback === undefined
@@ -126,7 +129,7 @@ export function number(meaning: string, fallback: number, { min = 0, max = Numbe
     .describe(`${meaning} [${fallback}]`);
 }
 
-// A Map: as a property, `constructor` would be known too.
+// A Map, because an object would also know `constructor`.
 const FLAGS: ReadonlyMap<string, boolean> = new Map([
   ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
   ...["false", "0", "no", "off"].map((word) => [word, false] as const),
@@ -177,7 +180,7 @@ export function choice<const Values extends readonly [string, ...string[]]>(
     .describe(`${meaning}: ${values.join(", ")} [${fallback}]`);
 }
 
-/** Pino's levels and Python's. */
+/** Maps pino's and Python's level names to pino's. */
 const LEVELS: Record<string, string> = {
   TRACE: "trace",
   DEBUG: "debug",
@@ -204,7 +207,10 @@ export const logLevel = () =>
 export const port = (meaning: string, fallback: number) =>
   integer(`${meaning}; 0 picks a free one`, fallback, { max: 65_535 });
 
-/** For a path that is no number, ioredis takes database 0; and what it does not know behind a `?`, for nothing. */
+/**
+ * Refuses what ioredis would silently ignore: a path that is not a number (it would use database 0) and unknown query
+ * parameters.
+ */
 function isRedisUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
   const { protocol, hostname, pathname, search } = new URL(value);
@@ -216,7 +222,7 @@ function isRedisUrl(value: string): boolean {
   );
 }
 
-/** What every service on Redis takes. */
+/** Variables of every service that uses Redis. */
 export const redisVariables = {
   REDIS_URL: z
     .string()
@@ -228,7 +234,7 @@ export const redisVariables = {
   REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
 };
 
-/** What every service takes. */
+/** Variables of every service. */
 export const commonVariables = {
   HTTP_HOST: text("address on which /healthz, /readyz and /metrics listen", "127.0.0.1"),
   INSTANCE: z
@@ -245,7 +251,7 @@ export interface RedisConfig {
   REDIS_DB: number;
 }
 
-/** The variable to change where Redis refuses what it names. */
+/** The variable to change when Redis refuses a connection for this reason. */
 export function redisVariable(
   { REDIS_URL: url, REDIS_HOST: host, REDIS_PORT: port, REDIS_DB: db }: RedisConfig,
   concern: RedisConcern,

@@ -1,18 +1,20 @@
-/** Whether consumers move: their groups, reads, entries, and who else takes entries out of them. */
+/**
+ * Whether consumers make progress: their groups, reads and entries, and whether somebody else takes entries from them.
+ */
 import { dispositionOf, type RedisClient } from "@quantum/redis";
 import { pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { Progress } from "./progress.ts";
 
-/** A consumer whose reads have not been answered for this long (several BLOCKs) is not ready. */
+/** A consumer is not ready after this long without an answered read (several BLOCKs). */
 const PROGRESS_BOUND_MS = 20_000;
-/** Long enough to be seen by a regular check. */
+/** Long enough for a regular check to see it. */
 const LOSS_SHOWN_MS = 30_000;
-/** Several of the consumer's looks for entries that a dead replica left. */
+/** Several intervals of the search for entries that a dead replica left. */
 const RECLAIM_BOUND_MS = 20_000;
-/** No handler takes this long: requests to Redis and exchange have shorter deadlines. */
+/** No handler takes this long: requests to Redis and to the exchange have shorter deadlines. */
 const HANDLER_BOUND_MS = 60_000;
 
-/** Entries that come again and again. */
+/** Tracks entries that keep being retried. */
 export function watchEntries(consumer: StreamConsumer, progress: Progress): void {
   const attempts = progress.attempts(`handle entries of ${consumer.stream}`);
   consumer.on("handled", ({ entry, disposition }) => {
@@ -21,7 +23,7 @@ export function watchEntries(consumer: StreamConsumer, progress: Progress): void
   });
 }
 
-/** What keeps a consumer from being ready. */
+/** Why a consumer is not ready. */
 export function notReady({
   stream,
   group,
@@ -39,7 +41,7 @@ export function notReady({
       `the group ${group} on ${stream} was lost ${seconds(lostMs)} s ago: it is read again from its beginning`,
     ];
   const { readMs, reclaimMs, oldest } = silence;
-  // What Redis refuses for good needs no patience.
+  // If Redis refuses for good, there is no point in waiting.
   if (readMs > PROGRESS_BOUND_MS || dispositionOf(problem).kind === "refused")
     return [`no read of ${stream} was answered for ${seconds(readMs)} s${why}`];
   if (reclaimMs > RECLAIM_BOUND_MS)
@@ -49,7 +51,7 @@ export function notReady({
   return [];
 }
 
-/** Whether a Python service takes entries out of our group. Redis's silence is told of above. */
+/** Whether a Python service takes entries from our group. If Redis does not answer, another check reports it. */
 export async function shared(redis: RedisClient, { stream, group }: StreamConsumer): Promise<string[]> {
   const names = await pythonConsumers(redis, stream, group).catch(() => []);
   if (names.length === 0) return [];

@@ -1,6 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Runs a task again and again, `ms` after its last end, until stopped; a failure is reported and does not end it. */
+/**
+ * Runs a task repeatedly, `ms` after the previous run ended, until stopped. A failure is reported and the task runs
+ * again.
+ */
 export function every(ms: number, task: () => Promise<void>, onError: (error: Error) => void) {
   const stopping = new AbortController();
   const running = (async () => {

@@ -1,4 +1,4 @@
-/** Pauses of the exchange between two processes, on a real Redis. */
+/** The exchange's pauses, shared by two processes through a real Redis. */
 import { createKeys } from "@quantum/contract";
 import { bindScript, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/harness";
@@ -29,7 +29,7 @@ afterEach(() => {
 
 type Pauses = Parameters<typeof shareExchangePauses>[0]["pauses"];
 
-/** As the exchange package's, without its client. */
+/** Like packages/exchange's, without its client. */
 class Local implements Pauses {
   onAsked: Pauses["onAsked"];
   readonly held = new Map<string, { endMs: number; reason: string }>();
@@ -132,7 +132,7 @@ describe("a pause that the exchange asked one process for", () => {
     await redis.pexpire(KEY, 3_000);
     const late = await processOf();
     expect(late.get("requests")?.leftMs).toBeLessThanOrEqual(3_000);
-    // It is written again when its key is gone, for as long as it lasts here.
+    // If its key is lost, the pause is written again while it lasts here.
     await expect.poll(() => redis.pttl(KEY), POLL).toBeGreaterThan(40_000);
     expect(first.get("requests")?.leftMs).toBeGreaterThan(40_000);
     await expect.poll(() => late.get("requests")?.leftMs ?? 0, POLL).toBeGreaterThan(40_000);

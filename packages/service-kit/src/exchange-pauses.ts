@@ -1,7 +1,8 @@
 /**
- * The exchange's pauses are state in Redis, with an end and a reason: every service that asks the exchange knows them,
- * also after a restart, and an operator can end them. Each process keeps a copy, which is read every second, so that no
- * order waits for Redis to tell; its own pauses it knows at once. A pause that Redis has lost is written again.
+ * The exchange's pauses are stored in Redis, with an end and a reason. Every service that calls the exchange sees them,
+ * also after a restart, and an operator can end them. Each process keeps a copy and refreshes it every second, so no
+ * order waits for a read from Redis. A pause that this process caused applies at once. A pause that Redis has lost is
+ * written again.
  */
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
@@ -12,10 +13,10 @@ import { z } from "zod";
 const runPause = bindScript("exchange/pause");
 
 const READ_EVERY_MS = 1_000;
-/** A pause that ends within this may be gone from Redis and not yet here. */
+/** A pause with less time left may already have expired in Redis but not here. */
 const ENDING_MS = 2 * READ_EVERY_MS;
 
-/** A key that outlives its pause by less is no sign of a stepped clock. */
+/** If a key outlives its pause by less than this, Redis's clock was not stepped. */
 const CLOCK_STEP_MS = 1_000;
 
 const SCOPES = ["requests", "orders"] as const;
@@ -25,7 +26,7 @@ interface Pause {
   readonly reason: string;
 }
 
-/** `Pauses` of the exchange package. */
+/** The `Pauses` of packages/exchange. */
 interface LocalPauses {
   onAsked: ((scope: Scope, pause: Pause) => void) | undefined;
   set: (scope: Scope, pause: Pause | undefined) => void;
@@ -45,9 +46,12 @@ interface Options {
   log: Pick<Logger, "warn" | "error">;
 }
 
-/** Resolves once the pauses in force are known. @returns stops it */
+/**
+ * Resolves once the pauses in force are known.
+ * @returns a function that stops the refresh
+ */
 export async function shareExchangePauses({ pauses, redis, keys, log }: Options): Promise<() => void> {
-  /** What Redis has not been told yet. */
+  /** Pauses not yet written to Redis. */
   const untold = new Map<Scope, Pause>();
 
   const tell = async (scope: Scope) => {
@@ -62,13 +66,13 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
   };
   const read = async () => {
     for (const scope of SCOPES) if (untold.has(scope)) await tell(scope);
-    // MGET treats a key of the wrong type as absent, and it is replaced like a lost one.
+    // MGET treats a key of the wrong type as absent. It is then replaced, like a lost one.
     const texts = await redis.mget(SCOPES.map(keys.exchangePause));
     for (const [index, scope] of SCOPES.entries()) {
       const key = keys.exchangePause(scope);
       const text = texts[index] ?? null;
       const leftMs = text === null ? 0 : await redis.pttl(key);
-      // Asked for since then.
+      // The exchange has asked for a new pause since the read.
       if (untold.has(scope)) continue;
       const here = pauses.get(scope);
       const pause = text === null ? null : parsed(text);
@@ -77,12 +81,12 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
         pauses.set(scope, undefined);
       } else if (pause !== null && leftMs > 0) {
         const { reason, pause_ms: longestMs } = pause;
-        // Redis's clock was ahead when it was written: it lasts from now on.
+        // Redis's clock was ahead when the key was written. Count the pause's full length from now.
         if (leftMs > longestMs + CLOCK_STEP_MS) await redis.pexpire(key, longestMs);
         const told = { leftMs: Math.min(leftMs, longestMs), reason };
         if (here === undefined)
           log.warn({ scope, ...told }, "a pause that the exchange asked for is in force");
-        // What is known here is by a clock that does not step.
+        // The local copy uses a monotonic clock, so it is not shortened.
         if (told.leftMs > (here?.leftMs ?? 0)) pauses.set(scope, told);
       } else if (here !== undefined && here.leftMs > ENDING_MS) {
         untold.set(scope, here);
@@ -94,7 +98,7 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
   pauses.onAsked = (scope, pause) => {
     log.warn({ scope, ...pause }, "the exchange asks for a pause");
     untold.set(scope, pause);
-    // Told again with the next read.
+    // If this fails, the next refresh writes it.
     tell(scope).catch((error: unknown) => log.error({ err: error }, "failed to write a pause to Redis"));
   };
   await read();
@@ -102,7 +106,7 @@ export async function shareExchangePauses({ pauses, redis, keys, log }: Options)
   const timer = setInterval(() => {
     if (reading) return;
     reading = true;
-    // An outage of Redis is told by others.
+    // Readiness reports an outage of Redis; no need to log it here.
     void read()
       .catch(() => undefined)
       .finally(() => (reading = false));
@@ -119,14 +123,14 @@ function parsed(text: string): { reason: string; pause_ms: number } | undefined 
 }
 
 interface Observed {
-  /** Whose rows are counted, from 0 on. */
+  /** The endpoints whose unreadable rows are counted, starting at 0. */
   endpoints: readonly string[];
   pauses: LocalPauses;
   registry: Registry;
   log: Pick<Logger, "warn">;
 }
 
-/** @returns to be told of each row of the exchange's answers that cannot be read */
+/** @returns a function to call for each row of the exchange's answers that cannot be read */
 export function observeExchange({ endpoints, pauses, registry, log }: Observed) {
   const registers = [registry];
   new Gauge({
@@ -148,7 +152,7 @@ export function observeExchange({ endpoints, pauses, registry, log }: Observed) 
   const told = new Set<string>();
   return (row: { endpoint: string; symbol: string | undefined; problem: string }) => {
     unreadable.inc({ endpoint: row.endpoint });
-    // Each is met every few seconds.
+    // The same row arrives every few seconds. Log it once.
     const which = `${row.endpoint} ${row.symbol} ${row.problem}`;
     if (told.has(which)) return;
     if (told.size < TOLD_MAX) told.add(which);

@@ -7,13 +7,13 @@ import { createHttp, type Http, sharedAnswer } from "./http.ts";
 
 const WAIT = { timeout: 10_000, interval: 10 };
 const LINE_OF_METRICS = 60;
-/** Some 600 kB: what 5,000 unread answers of it would take is noticed. */
+/** About 600 kB, so that 5,000 unread answers would be noticed. */
 const SERIES = 10_000;
 
 let http: Http;
 let url: string;
 let renderings: number;
-/** What renderings wait for. */
+/** Renderings wait for this. */
 let rendering: Promise<void>;
 let problems: () => Promise<string[]>;
 beforeEach(async () => {
@@ -88,7 +88,7 @@ describe("/metrics", () => {
       expect(await status("/healthz")).toBe(200);
       gate.resolve();
       await closed;
-      // Counts of what a turn of the event loop costs: they hold on a slow machine, too.
+      // These limits count work per turn of the event loop, so they hold on a slow machine too.
       expect(parsed).toBeLessThanOrEqual(6 * connections + 1);
       expect(received.match(/HTTP\/1\.1 200/g)?.length).toBeLessThanOrEqual(4 * connections);
       expect(received.match(/HTTP\/1\.1 503/g)?.length).toBeLessThanOrEqual(connections);
@@ -175,7 +175,7 @@ describe("a shared answer", () => {
     }, 50);
     for (value = 1; value <= 4; value++) expect(await ask()).toBe(value);
     const pauses = begun.slice(1).map((at, index) => at - (begun[index] ?? 0));
-    // A timer may come a millisecond early.
+    // A timer may fire a millisecond early.
     expect(Math.min(...pauses)).toBeGreaterThan(48);
   });
 

@@ -1,8 +1,9 @@
 /**
- * HTTP of a service: /healthz, /readyz and /metrics from its first moment on, its own routes once it has started.
+ * A service's HTTP server. /healthz, /readyz and /metrics answer from the beginning, the service's own routes once it
+ * has started.
  *
- * Whoever can reach the port must not be able to stop the service by asking: answers that are dear are made once for
- * everybody who asks meanwhile, and connections and the answers that they have not read yet are bounded.
+ * A client must not be able to overload the service. Concurrent requests share one expensive answer, and connections
+ * and unread answers are limited.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -12,34 +13,37 @@ import fastify, { type FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { build } from "./build.ts";
 
-/** What is not ready, one sentence each; empty when all is well. */
+/** Lists what is not ready, one sentence each; empty if everything is ready. */
 export type Readiness = () => Promise<string[]>;
 
-/** A rendering costs some milliseconds of the event loop; no scraper is faster than this. */
+/** Rendering blocks the event loop for some milliseconds. No scraper needs it more often. */
 const RENDERED_EVERY_MS = 250;
 /**
- * A few scrapers and operators. Beyond it, the connection that was used least recently makes room. All that are open may
+ * Enough for a few scrapers and operators. One more closes the least recently used connection. All open connections may
  * be read in one turn of the event loop.
  */
 const CONNECTIONS_MAX = 64;
-/** Requests on one connection without a whole answer yet. No client of ours sends a second one before it has one. */
+/** Unanswered requests on one connection. None of our clients sends a second request before it has the first answer. */
 const UNANSWERED_MAX = 4;
-/** What tells Node's parser that what follows is no HTTP. */
+/** Return value that tells Node's parser to stop: the rest is not HTTP. */
 const UPGRADE = 2;
-/** A connection on which nothing moves, such as one that does not read its answer. */
+/** Closes a connection without activity, such as one whose client does not read its answer. */
 const SILENCE_MS = 60_000;
 const HEADERS_MS = 10_000;
-/** A client that sends on a connection while it is closed would not know what became of its request. */
+/**
+ * Longer than clients keep idle connections. If a client sent a request while the server closed the connection, it
+ * would not know what happened to the request.
+ */
 const IDLE_MS = 72_000;
 
 const OWN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
 
 export interface Http {
-  /** Takes the service's own routes until `open`. */
+  /** Accepts the service's own routes until `open`. */
   app: FastifyInstance;
-  /** @returns the real URL, as a port of 0 takes a free one. */
+  /** @returns the actual URL; port 0 picks a free port. */
   listen(host: string, port: number): Promise<string>;
-  /** From now on the service's own routes answer. */
+  /** From now on the service's own routes are served. */
   open(): Promise<void>;
   close(): Promise<void>;
 }
@@ -47,11 +51,11 @@ export interface Http {
 export function createHttp(registry: Registry, readiness: Readiness, connectionsMax = CONNECTIONS_MAX): Http {
   const base = fastify({ logger: false });
   const app = fastify({ logger: false });
-  // Operators read answers in a terminal, and JSON escapes C0 controls only.
+  // Operators read answers in a terminal, and JSON only escapes C0 controls.
   for (const served of [base, app])
     served.setReplySerializer((payload) => escapeControls(JSON.stringify(payload)));
   const readyz = sharedAnswer(readiness, 0);
-  // One buffer, however many connections it is written to.
+  // All connections share one buffer.
   const metrics = sharedAnswer(async () => Buffer.from(await registry.metrics()), RENDERED_EVERY_MS);
   base.get("/healthz", async () => ({ status: "ok", ...build() }));
   base.get("/readyz", async (_, reply) => {
@@ -103,8 +107,8 @@ export function createHttp(registry: Registry, readiness: Readiness, connections
 }
 
 /**
- * One at a time, shared by who asks meanwhile, and begun no sooner than `pauseMs` after the last one's end: who asks in
- * between waits, so that nobody is shown what was true before.
+ * Runs `make` once at a time and shares its result with all concurrent callers. A run starts at least `pauseMs` after
+ * the last one ended. Callers in between wait for it, so none of them gets an outdated result.
  */
 export function sharedAnswer<T>(make: () => Promise<T>, pauseMs: number): () => Promise<T> {
   let current: Promise<T> | undefined;
@@ -122,13 +126,13 @@ export function sharedAnswer<T>(make: () => Promise<T>, pauseMs: number): () => 
   return () => (current ??= answer());
 }
 
-/** @returns whether a request is to be answered; the first one too many on its connection ends it. */
+/** @returns whether to handle the request. The first request over the limit ends its connection. */
 function createAdmission(): (request: IncomingMessage, response: ServerResponse) => boolean {
   const unanswered = new WeakMap<Socket, number>();
   return ({ socket }, response) => {
     const count = (unanswered.get(socket) ?? 0) + 1;
     unanswered.set(socket, count);
-    // It never counts down again: the connection ends behind this answer, and what came after it is dropped.
+    // This count never goes down again: the connection closes after this answer, and later requests on it are dropped.
     if (count > UNANSWERED_MAX) {
       if (count === UNANSWERED_MAX + 1) {
         response.writeHead(503, { connection: "close" }).end();
@@ -142,18 +146,19 @@ function createAdmission(): (request: IncomingMessage, response: ServerResponse)
 }
 
 /**
- * What a connection sends further is not read; what it has sent is not parsed, either: up to 64 kB are read at once, some
- * 2,000 requests, and all connections in one turn of the event loop.
+ * Neither reads more from the connection nor parses what was already received: one read is up to 64 kB, about 2,000
+ * requests, and all connections may be read in one turn of the event loop.
  */
 function stopReading(socket: Socket): void {
   socket.pause();
-  // Node has no public way to stop its parser. It does so behind an upgrade. Without the property, only time is lost.
+  // Node has no public way to stop its parser, but it stops after an upgrade. If this property is missing, only time is
+  // lost.
   const { parser } = socket as Socket & { parser?: { onIncoming?: () => number } };
   if (parser?.onIncoming !== undefined) parser.onIncoming = () => UPGRADE;
 }
 
 function boundConnections(server: ReturnType<typeof createServer>, max: number): void {
-  /** The least recently used first. */
+  /** Least recently used first. */
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
     sockets.add(socket);

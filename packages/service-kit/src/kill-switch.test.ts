@@ -20,7 +20,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** As every script decides it. */
+/** The scripts' decision. */
 const halted = () =>
   redis.eval(`${HALTED}\nreturn halted(KEYS[1], 'none', 'none') or 'runs'`, 1, keys.killSwitch);
 

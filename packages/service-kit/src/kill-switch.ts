@@ -1,17 +1,20 @@
-/** The operators' kill switch, read as the scripts read it (`lua/shared/halted.lua`); a test compares the two. */
+/** Reads the operators' kill switch the way the scripts do (`lua/shared/halted.lua`). A test compares the two. */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
-/** Everything else halts. Lua knows no letters and blanks but those of ASCII, so neither does this. */
+/** Any other value halts. Letters and blanks are ASCII only, as in Lua. */
 const OFF = /^[ \t\n\v\f\r]*(0|false|off|no)[ \t\n\v\f\r]*$/i;
 
 export interface KillSwitch {
   on: boolean;
-  /** Null if there is no such key. */
+  /** Null if the key does not exist. */
   value: string | null;
 }
 
-/** Throws if Redis does not answer. A key that Redis refuses to read halts, as one of the wrong type does. */
+/**
+ * Throws if Redis does not answer. If Redis refuses to read the key, as with one of the wrong type, the switch counts
+ * as on.
+ */
 export async function readKillSwitch(redis: RedisClient, keys: Keys): Promise<KillSwitch> {
   try {
     const value = await redis.get(keys.killSwitch);

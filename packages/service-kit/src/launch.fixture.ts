@@ -1,11 +1,11 @@
-/** Runs a program as a launcher does (with an IPC channel) and reads what it prints, from its first line on. */
+/** Runs a program the way a launcher does (with an IPC channel) and collects its output from the first line. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { onTestFinished, vi } from "vitest";
 
-/** Loading a program on a busy machine included. */
+/** Includes loading the program on a busy machine. */
 const WAIT_MS = 15_000;
 
 export interface Line {
@@ -14,7 +14,7 @@ export interface Line {
   [field: string]: unknown;
 }
 
-/** It is killed when the test ends. `env` is its whole environment. */
+/** Starts the program. It is killed when the test ends. `env` is its entire environment. */
 export function launch(program: string, env: Record<string, string> = {}, args: string[] = []) {
   const child = fork(join(import.meta.dirname, program), args, { env, silent: true, execArgv: [] });
   onTestFinished(() => void child.kill("SIGKILL"));
@@ -28,7 +28,7 @@ export function launch(program: string, env: Record<string, string> = {}, args: 
     stdout.push(line);
     if (line.startsWith("{")) records.push(JSON.parse(line) as Line);
   });
-  // Not "close": that does not come after a disconnect.
+  // Not "close", which is not emitted after a disconnect.
   const exited = Promise.all([once(child, "exit"), once(errLines, "close"), once(outLines, "close")]).then(
     ([[code, signal]]) => ({ code, signal }),
   );
@@ -51,9 +51,9 @@ export function launch(program: string, env: Record<string, string> = {}, args: 
     stderr,
     records,
     exited,
-    /** The first record with this message, when it comes. */
+    /** Resolves with the first record that has this message. */
     log,
-    /** The URL of its ready record. */
+    /** The URL in its ready record. */
     ready: async () => String((await log(/^ready/))["url"]),
   };
 }

@@ -1,4 +1,4 @@
-/** A service whose log nobody reads: a real process, whose output is read when the test says so. */
+/** A service whose log is not read: a real process whose output is read when the test says so. */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -10,9 +10,9 @@ import { get } from "./launch.fixture.ts";
 
 const PROGRAM = join(import.meta.dirname, "talkative.fixture.ts");
 const WAIT = { timeout: 15_000, interval: 10 };
-/** Lines of more than 250 bytes: more than a pipe and all that is kept take. */
+/** Lines of more than 250 bytes: more than fit into a pipe and the backlog. */
 const MANY = 10_000;
-/** More than a pipe takes, and less than what is kept. */
+/** More than fit into a pipe, fewer than fit into the backlog. */
 const SOME = 2_000;
 
 interface Said {
@@ -25,11 +25,11 @@ interface Unread {
   url: string;
   exited: Promise<unknown[]>;
   stderr: Promise<string>;
-  /** Reads from now on; resolves at the end. */
+  /** Starts reading; resolves at the end of the output. */
   read: () => Promise<Said[]>;
 }
 
-/** As a launcher starts it: its stdout is a socket. */
+/** Started as by a launcher: its stdout is a socket. */
 async function givenSocket(): Promise<Unread> {
   const child = fork(PROGRAM, { env: {}, silent: true, execArgv: [] });
   const { stdout, stderr } = child as ChildProcess & { stdout: Readable; stderr: Readable };
@@ -39,7 +39,7 @@ async function givenSocket(): Promise<Unread> {
   return { ...childOf(child, String(first), stderr), read: () => records(stdout) };
 }
 
-/** As a shell starts it: its stdout is a pipe. The reader waits for a line on fd 3 after the first record. */
+/** Started as by a shell: its stdout is a pipe. After the first record the reader waits for a line on fd 3. */
 async function givenPipe(): Promise<Unread> {
   const reader = `{ read -r first; echo "$first"; read -r go <&3; cat; }`;
   const child = spawn(
@@ -94,7 +94,7 @@ describe("a service whose log nobody reads", () => {
       expect(await get(`${url}/healthz`)).toMatchObject({ status: 200 });
       expect(await droppedOf(url)).toBeGreaterThan(0);
       const reading = read();
-      // Lines are dropped until all that was kept is read.
+      // Lines are dropped until the whole backlog has been read.
       await vi.waitFor(async () => {
         const dropped = await droppedOf(url);
         await get(`${url}/say/1`);

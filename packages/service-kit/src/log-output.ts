@@ -1,10 +1,10 @@
 /**
- * Where log lines go: to stdout, those of one turn of the event loop in one write. A line each would cost a service as
- * much as its work does.
+ * Writes log lines to stdout. Lines from one turn of the event loop go in one write, because a write per line would
+ * cost as much as the service's actual work.
  *
- * Whoever reads them, or does not, must not be able to stop the service: a write never waits. What a full pipe, a
- * stopped terminal or a full disk does not take is kept up to a bound and tried again; beyond it lines are dropped, and
- * counted. Only an exit waits for a moment, so that the last lines are there; and SIGKILL takes those of its turn along.
+ * A stalled reader must not stop the service, so writes never block. When a pipe, terminal or disk is full, lines are
+ * kept up to a limit and retried. Beyond the limit they are dropped and counted. An exit waits briefly, so that the
+ * last lines are written. SIGKILL loses the lines of the current turn.
  */
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
@@ -12,24 +12,24 @@ import { isatty } from "node:tty";
 import { escapeControls, isWaitLine, withoutWaitMark } from "@quantum/contract";
 
 const STDOUT = 1;
-/** Some thousand lines: a reader that pauses for a moment misses nothing. */
+/** About a thousand lines, so a reader that pauses briefly misses nothing. */
 const KEPT_MAX = 2 ** 20;
-/** After a write that took something; and the longest pause while nothing is taken. */
+/** The retry interval: the minimum, used after a successful write, and the maximum. */
 const RETRY_MIN_MS = 2;
 const RETRY_MAX_MS = 50;
-/** What an exit waits for a reader that is slow. */
+/** How long an exit waits for a slow reader. */
 const EXIT_WAIT_MS = 1_000;
 const EXIT_RETRY_MS = 5;
 
 export interface LogEvents {
   dropped: () => void;
-  /** All that was kept is written: what says so is a line of its own. */
+  /** Called when the backlog has been written, with the number of dropped lines. Its log line is written next. */
   resumed: (dropped: number) => void;
 }
 
 export function createLogOutput(events: LogEvents) {
   const fd = nonBlockingStdout();
-  /** What is being written, and the lines that came since. */
+  /** Bytes being written, and lines added since. */
   let rest = Buffer.alloc(0);
   let lines = "";
   let dropped = 0;
@@ -37,7 +37,7 @@ export function createLogOutput(events: LogEvents) {
   let retry: NodeJS.Timeout | undefined;
   let retryMs = RETRY_MIN_MS;
 
-  /** @returns the code of the error that keeps the rest from being written; it is tried again by itself */
+  /** @returns the code of the error that stopped the write, which is retried automatically */
   const flush = (): string | undefined => {
     clearImmediate(turn);
     clearTimeout(retry);
@@ -64,14 +64,14 @@ export function createLogOutput(events: LogEvents) {
     }
     return undefined;
   };
-  // An uncaught error ends in an exit, too.
+  // Also covers uncaught errors, which end in an exit.
   process.on("exit", () => {
     const untilMs = performance.now() + EXIT_WAIT_MS;
     while (flush() === "EAGAIN" && performance.now() < untilMs) sleepSync(EXIT_RETRY_MS);
   });
   return {
     write(line: string) {
-      // Once a line is missing, so are those after it: one gap, said where it is.
+      // After one dropped line, all following lines are dropped too. This gives one gap, reported where it occurs.
       if (dropped > 0 || rest.length + lines.length > KEPT_MAX) {
         dropped += 1;
         events.dropped();
@@ -85,9 +85,9 @@ export function createLogOutput(events: LogEvents) {
 }
 
 /**
- * A terminal is opened again, so that other programs that share it are not affected. A socket cannot be, and where a pipe is stderr,
- * too, the words of an uncaught error must not wait either: libuv makes those non-blocking, and Node makes them what
- * they were when it exits. A write to a file waits for nobody.
+ * Makes writes to stdout non-blocking. A terminal is opened a second time, so other programs that share it are not
+ * affected. Sockets and pipes cannot be reopened safely: if a pipe is also stderr, the message of an uncaught error
+ * must not block either. Libuv makes those non-blocking, and Node restores them on exit. Writes to a file do not wait.
  */
 function nonBlockingStdout(): number {
   const stdout = fstatSync(STDOUT);
@@ -96,7 +96,7 @@ function nonBlockingStdout(): number {
   try {
     return openSync("/dev/stdout", constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
-    // Another user's terminal, as after su.
+    // Another user's terminal, for example after su.
     return STDOUT;
   }
 }
@@ -105,12 +105,12 @@ function sleepSync(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-/** The message stands last in a record of pino's, so no field of a record can pass for it. */
+/** The message is last in pino's record, so no other field can be mistaken for it. */
 const MESSAGE = /,"msg":"([^"\\]*)"\}$/;
 
 /**
- * The same JSON, fit for a terminal and for grep: pino escapes C0 controls only, and the words of an issuer or of a
- * publisher in some field would be found as a `[PERMIT_WAIT]` line.
+ * The same JSON, made safe for a terminal and for grep. Pino only escapes C0 controls, and a field that contains text
+ * from an issuer or publisher could match a search for `[PERMIT_WAIT]` lines.
  */
 export function shownRecord(line: string): string {
   const record = escapeControls(line.trimEnd());

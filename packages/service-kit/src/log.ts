@@ -1,4 +1,4 @@
-/** The log of a service, and its report of dropped lines. */
+/** A service's logger. It also reports dropped lines. */
 import { type Logger, type LoggerOptions, pino } from "pino";
 import { Counter, type Registry } from "prom-client";
 import { createLogOutput } from "./log-output.ts";

@@ -67,7 +67,7 @@ describe("an output", () => {
 });
 
 describe("an output that nobody reads", () => {
-  /** Takes nothing until `read`. */
+  /** Accepts nothing until `read`. */
   function unread() {
     const written: string[] = [];
     let take: (() => void) | undefined;

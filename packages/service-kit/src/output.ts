@@ -1,7 +1,7 @@
 /**
- * The one way to stdout and stderr for everything that people read (tests/tidy.test.ts forbids others). Whatever a line
- * is made of, it is shown as one line of visible characters: text from Redis or the exchange cannot steer a terminal or
- * pass for a line of its own. Styles are the only control sequences, and only an Output writes them.
+ * The only way to stdout and stderr for text that people read (tests/tidy.test.ts forbids others). A line always
+ * appears as one line of visible characters, so text from Redis or the exchange can neither control the terminal nor
+ * fake a line of its own. Styles are the only control sequences, and only Output writes them.
  */
 import { createInterface } from "node:readline/promises";
 import type { Readable, Writable } from "node:stream";
@@ -28,7 +28,7 @@ export function spans(texts: readonly string[], ...values: readonly (string | St
 
 type Stream = Writable & { isTTY?: boolean };
 
-/** What a reader that stands still, such as a pager, may have before it. More than any one command prints. */
+/** How much may wait for a stalled reader, such as a pager. No command prints more. */
 const UNREAD_MAX_BYTES = 4 * 2 ** 20;
 
 const CLEAR_LINE = "\r\x1b[2K";
@@ -37,9 +37,9 @@ const CLEAR_SCREEN = "\x1b[2J\x1b[H";
 export class Output {
   readonly #stream: Stream;
   readonly #closed = new AbortController();
-  /** What stands below the last line, on a terminal. */
+  /** The status shown below the last line, on a terminal. */
   #status = "";
-  /** Lines that were dropped because the output is not read. */
+  /** Lines dropped because nobody reads the output. */
   #dropped = 0;
 
   constructor(stream: Stream) {
@@ -51,12 +51,15 @@ export class Output {
     return this.#stream.isTTY === true;
   }
 
-  /** Aborted once nothing can be written any more; the reason is the error of the stream. Lines are dropped from then on. */
+  /** Aborts when writing is no longer possible; the reason is the stream's error. Later lines are dropped. */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }
 
-  /** Resolves when everything is with its reader, or the output is closed. Before a `process.exit`, which drops the rest. */
+  /**
+   * Resolves when the reader has everything or the output is closed. Await it before `process.exit`, which drops the
+   * rest.
+   */
   async written(): Promise<void> {
     await new Promise<void>((resolve) => this.#stream.write("", () => resolve()));
   }
@@ -70,7 +73,7 @@ export class Output {
     this.#write(this.isTerminal && this.#status !== "" ? `${CLEAR_LINE}${text}${this.#status}` : text);
   }
 
-  /** Our own text of several lines, such as a help page. Nothing from elsewhere belongs into it. */
+  /** Prints our own text of several lines, such as a help page. It must not contain outside text. */
   block(text: string): void {
     this.lines(text.replace(/\n$/, "").split("\n"));
   }
@@ -79,13 +82,13 @@ export class Output {
     this.#write(`${escapeControls(JSON.stringify(value))}\n`);
   }
 
-  /** Replaces what stands below the last line of a terminal; "" takes it away. */
+  /** Replaces the status below the last line of a terminal; "" removes it. */
   status(line: Line): void {
     this.#status = this.#render(line);
     this.#write(`${CLEAR_LINE}${this.#status}`);
   }
 
-  /** Clears the screen of a terminal. */
+  /** Clears the terminal. */
   clear(): void {
     if (this.isTerminal) this.#write(CLEAR_SCREEN);
   }
@@ -127,7 +130,7 @@ export class Output {
   }
 }
 
-/** Made when first needed: a service logs to the same descriptor, in its own way. */
+/** Created on first use, because a service logs to the same descriptor in its own way. */
 const standard = new Map<"stdout" | "stderr", Output>();
 
 export function standardOutput(name: "stdout" | "stderr" = "stdout"): Output {
@@ -136,13 +139,16 @@ export function standardOutput(name: "stdout" | "stderr" = "stdout"): Output {
   return output;
 }
 
-/** Where commander's help and complaints go. */
+/** Receives commander's help and error messages. */
 export const commanderOutput = {
   writeOut: (text: string) => standardOutput().block(text),
   writeErr: (text: string) => standardOutput("stderr").block(text),
 };
 
-/** Whether the reader of a closed output has gone, as `head` does: no failure of ours. EIO: a terminal that is gone. */
+/**
+ * Whether the output closed because its reader exited, as `head` does; not a failure of ours. EIO: the terminal is
+ * gone.
+ */
 export function isReaderGone({ reason }: AbortSignal): boolean {
   const { code } = (reason ?? {}) as NodeJS.ErrnoException;
   return code === "EPIPE" || code === "EIO";

@@ -1,16 +1,16 @@
 /**
- * What is stuck. A service is ready when it makes progress or has no work: each loop and each kind of entry registers
- * here once, and who gets nowhere for longer than its interval is named in /readyz, with what stands in its way. All
+ * Detects what is stuck. A service is ready if it makes progress or has no work. Each loop and each kind of entry
+ * registers here once. /readyz names those that make no progress for longer than their interval, with the cause. All
  * times are monotonic.
  */
 
-/** What a round may be late: a command's whole deadline, on a busy machine. */
+/** How late a round may be: one full command deadline, on a busy machine. */
 const LATE_MS = 5_000;
-/** A piece of work that failed twice in this time is stuck, though others get on. */
+/** A piece of work that has failed at least twice over this time is stuck, even if others succeed. */
 const STUCK_MS = 15_000;
-/** After this, another replica has reclaimed it. */
+/** By then, another replica has reclaimed it. */
 const FORGOTTEN_MS = 30_000;
-/** Where everything fails, some names are enough. */
+/** If everything fails, some names are enough. */
 const FAILING_MAX = 1_000;
 
 interface Loop {
@@ -31,9 +31,9 @@ export class Progress {
   }
 
   /**
-   * What must succeed every `everyMs`.
+   * Watches a task that must succeed every `everyMs`.
    * @param doing as in "failed to sweep the waiting plans"
-   * @returns the task, watched
+   * @returns the watched task
    */
   loop<Args extends unknown[], T>(
     doing: string,
@@ -55,20 +55,20 @@ export class Progress {
     };
   }
 
-  /** What is tried when it is there, piece by piece. */
+  /** Watches pieces of work that arrive one by one, such as entries. */
   attempts(doing: string): Attempts {
     const attempts = new Attempts(doing, this.#now);
     this.#attempts.push(attempts);
     return attempts;
   }
 
-  /** Loops are due from now on. */
+  /** Starts the intervals of all loops now. */
   begin(): void {
     this.#isRunning = true;
     for (const loop of this.#loops) loop.succeededAtMs = this.#now();
   }
 
-  /** One sentence for each that stands still. */
+  /** One sentence for each loop or attempt that makes no progress. */
   problems(): string[] {
     const late = this.#loops.flatMap(({ doing, everyMs, succeededAtMs, error }) => {
       const silentMs = this.#now() - succeededAtMs;
@@ -91,7 +91,7 @@ interface Failing {
 export class Attempts {
   readonly #doing: string;
   readonly #now: () => number;
-  /** In the order in which they began to fail. */
+  /** In the order of their first failure. */
   readonly #failing = new Map<string, Failing>();
   #succeededAtMs = Number.NEGATIVE_INFINITY;
 
@@ -112,7 +112,7 @@ export class Attempts {
     });
   }
 
-  /** Whatever became of it, it is not tried again. */
+  /** Whatever the result, this piece is not tried again. */
   ended(piece: string): void {
     this.#succeededAtMs = this.#now();
     this.#failing.delete(piece);

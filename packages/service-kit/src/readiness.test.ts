@@ -1,4 +1,4 @@
-/** What /readyz says of a service whose Redis answers, and yet nothing moves. */
+/** /readyz of a service whose Redis answers but that makes no progress. */
 import { createKeys, typesOfKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/harness";
@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 beforeEach(() => redis.flushall());
 
-/** Its URL, once it is ready. */
+/** Returns its URL once it is ready. */
 async function givenService(): Promise<string> {
   const url = await launch("sample.fixture.ts", { REDIS_URL: server.url }).ready();
   await untilReady(url);
@@ -38,7 +38,7 @@ const untilProblem = (url: string, problem: string | RegExp) =>
 describe("a service is not ready", () => {
   it("while a key that everybody reads is of the wrong type, and names each", async () => {
     const url = await givenService();
-    // The sample's own stream is told of in other words.
+    // The sample's own stream has other messages.
     const types = typesOfKeys(keys).filter(([key]) => key !== keys.streams.plan);
     for (const [key, type] of types) {
       await (type === "list" ? redis.set(key, "not yours") : redis.lpush(key, "not yours"));

@@ -1,11 +1,12 @@
-/** What a service asks of Redis before it has a part in real orders. */
+/** What Redis must provide before a service takes part in real orders. */
 import { notDurable } from "@quantum/redis";
 import { ConfigError } from "./config.ts";
 import type { RedisContext } from "./service.ts";
 
 /**
- * With real orders, a Redis that may forget a claim or a spent permit is a reason not to start, and clocks that are apart
- * are waited for. With simulated ones, the former is only said. Throws {@link ConfigError}.
+ * For real orders, refuses a Redis that may forget a claim or a spent permit, and waits until the clocks agree. For
+ * simulated orders, only warns about the former.
+ * @throws {@link ConfigError}
  */
 export async function admitRealOrders(
   { facts, log, clocksAgree }: Pick<RedisContext<unknown>, "facts" | "log" | "clocksAgree">,

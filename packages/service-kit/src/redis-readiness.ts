@@ -1,4 +1,7 @@
-/** Whether Redis lets this service work, asked when /readyz is: it answers, it takes writes, and no key is in the way. */
+/**
+ * Whether this service can work with Redis, checked for each /readyz: it answers, accepts writes, and no key has the
+ * wrong type.
+ */
 import { type Keys, typesOfKeys } from "@quantum/contract";
 import {
   dispositionOf,
@@ -9,15 +12,15 @@ import {
 } from "@quantum/redis";
 import { type RedisConfig, redisVariable } from "./config.ts";
 
-/** As a command's own deadline; a connection that waits for its turn may take longer. */
+/** Same as a command's own deadline; a connection waiting in line may take longer. */
 const ANSWER_DEADLINE_MS = 2_500;
-/** A connection that is only lost for a moment finds its way back before anybody has to know. */
+/** A connection that is only briefly lost reconnects before anybody needs to know. */
 const RECONNECT_MS = 3_000;
 
-/** After an entry with this id, which any program may write, a stream accepts no more: XADD fails forever. */
+/** If any program adds an entry with this id, the stream accepts no more: every XADD fails. */
 const LAST_STREAM_ID = "18446744073709551615-18446744073709551615";
 
-/** @param clients every connection of the service */
+/** @param clients all connections of the service */
 export async function redisProblems(
   redis: RedisClient,
   keys: Keys,
@@ -25,10 +28,10 @@ export async function redisProblems(
   config: RedisConfig,
 ): Promise<string[]> {
   const pipeline = redis.pipeline();
-  // A write that changes nothing, since the stream is never there: it fails where any write would.
+  // Changes nothing, because this stream never exists, but fails wherever a write would fail.
   pipeline.xadd(keys.probe, "NOMKSTREAM", "*", "probe", "1");
   for (const [key] of typesOfKeys(keys)) pipeline.type(key);
-  // An error where there is none.
+  // Returns an error for a stream that does not exist.
   const streams = Object.values(keys.streams);
   for (const stream of streams) pipeline.xinfo("STREAM", stream);
   let replies: [Error | null, unknown][];
@@ -38,7 +41,7 @@ export async function redisProblems(
     return [sentence(redis.problem ?? (error as Error), config)];
   }
   const [[refused] = [null], ...found] = replies;
-  // A user without rights to this one stream may have them to all others; one of the wrong type is named below.
+  // A user may lack rights to this one stream but have them for all others. A key of the wrong type is reported below.
   const isHarmless = refused === null || isNotOffered(refused) || refused.message.startsWith("WRONGTYPE");
   const writeProblem = isHarmless ? [] : [sentence(refused, config)];
   const inTheWay = wrongTypes(
@@ -58,7 +61,10 @@ export async function redisProblems(
   ];
 }
 
-/** Keys of the wrong type stop everybody who reads them. @param actual as TYPE answers, in the order of `typesOfKeys` */
+/**
+ * Keys of the wrong type, which break everything that reads them.
+ * @param actual the replies to TYPE, in the order of `typesOfKeys`
+ */
 function wrongTypes(actual: readonly unknown[], keys: Keys): string[] {
   return typesOfKeys(keys).flatMap(([key, type], index) => {
     const found = actual[index];
@@ -67,7 +73,7 @@ function wrongTypes(actual: readonly unknown[], keys: Keys): string[] {
   });
 }
 
-/** Which fixed key made a command fail with WRONGTYPE: Redis does not say. */
+/** Finds the fixed key that made a command fail with WRONGTYPE, because Redis does not say which. */
 export async function keysInTheWay(redis: RedisClient, keys: Keys): Promise<string[]> {
   return wrongTypes(await Promise.all(typesOfKeys(keys).map(([key]) => redis.type(key))), keys);
 }
@@ -89,7 +95,7 @@ function sentence(error: Error, config: RedisConfig): string {
   return `${meaning}: ${error.message}`;
 }
 
-/** Names the variable, what to do, and Redis's message. */
+/** Names the variable and what to do, and quotes Redis's message. */
 export function refusal(
   { concerns, advice }: Extract<RedisDisposition, { kind: "refused" }>,
   { message }: Error,

@@ -1,4 +1,7 @@
-/** What every service reports of Redis and of what halts it: read when scraped, so that each alert has several witnesses. */
+/**
+ * Metrics that every service reports about Redis and about halts, read when scraped. Each alert thus has several
+ * sources.
+ */
 import { type Keys, utcDay } from "@quantum/contract";
 import { notDurable, readFacts, type RedisClient, redisNow } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
@@ -26,7 +29,7 @@ export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry)
     "quantum_redis_durable",
     "1 if Redis keeps everything that it has acknowledged, even over a crash",
     async () =>
-      // The clock is judged at the start of each service, by bounds of its own.
+      // The clock has its own limits, checked when each service starts.
       notDurable(await readFacts(redis)).length === 0 ? 1 : 0,
   );
   gauge("quantum_kill_switch_active", "1 if the operators' kill switch is on", async () =>

@@ -1,6 +1,6 @@
 /**
- * What a log may hold of an error. Libraries hang the failed request on theirs, with what it carried: ioredis the
- * arguments of the command, a password among them.
+ * The parts of an error that are safe to log. Libraries attach the failed request with its contents: ioredis attaches
+ * the command's arguments, which may include a password.
  */
 export function reportable(error: unknown): unknown {
   if (!(error instanceof Error)) return typeof error === "object" ? undefined : error;

@@ -1,4 +1,4 @@
-/** A service as small as they come, for the tests of the kit: it handles the plan stream as the entries ask it to. */
+/** A minimal service for this package's tests. Entries of the plan stream tell it what to do. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ACK, StreamConsumer } from "@quantum/streams";
 import { z } from "zod";
@@ -28,7 +28,7 @@ await runService({
   port: (config) => config.SAMPLE_PORT,
   level: (config) => config.SAMPLE_LOG_LEVEL,
   start: async ({ config, log, redis, keys, instance, connectForBlocking }) => {
-    // As services read what was there before they begin.
+    // Services read existing state before they begin.
     await redis.mget(keys.exchangePause("requests"));
     if (config.SAMPLE_FAILS !== undefined) throw new Error(config.SAMPLE_FAILS);
     return {

@@ -6,7 +6,7 @@ import { get, launch } from "./launch.fixture.ts";
 
 const SAMPLE = "sample.fixture.ts";
 const { plan: STREAM } = createKeys().streams;
-/** What a stop takes at most when there is nothing to wait for. */
+/** The longest stop with nothing to wait for. */
 const STOP_BOUND_MS = 2_000;
 const WAIT = { timeout: 10_000, interval: 20 };
 

@@ -1,8 +1,8 @@
 /**
- * The life of a service: configuration, Redis, HTTP, start, graceful stop.
+ * The life cycle of a service: configuration, Redis, HTTP, start, graceful stop.
  *
- * SIGTERM and SIGINT stop it: no new entries are read, running handlers finish, what is left stays pending. Under a
- * launcher (an IPC channel) it also ends when the launcher does.
+ * SIGTERM and SIGINT stop it: it reads no new entries and lets running handlers finish; the rest stays pending. Under a
+ * launcher (with an IPC channel) it also stops when the launcher exits.
  */
 import { hostname } from "node:os";
 import { createKeys, type Keys } from "@quantum/contract";
@@ -34,24 +34,24 @@ import { observeConsumers } from "./stream-telemetry.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { refusedBy, waitForRedis } from "./wait-for-redis.ts";
 
-/** Longer than any handler takes; compose's stop_grace_period and systemd's TimeoutStopSec exceed it. */
+/** Longer than any handler takes. Compose's stop_grace_period and systemd's TimeoutStopSec are longer still. */
 const STOP_DEADLINE_MS = 10_000;
 
-/** A bare service is asked by all others at once: each request of an executor may have a connection of its own. */
+/** All other services call a bare service at once, and each request of an executor may use its own connection. */
 const VENUE_CONNECTIONS_MAX = 4_096;
 
-/** Exit code of what may go better at the next start. */
+/** Exit code of a failure that may not occur at the next start. */
 const FAILED = 1;
 
-/** What a started service hands back to its kit. Until `begin` it has changed nothing and taken up no work. */
+/** What a service's start returns. Until `begin` the service has changed nothing and taken no work. */
 export interface Running {
-  /** Takes up what is not a consumer's work; the consumers are started after it. */
+  /** Starts work other than the consumers', which start after it. */
   begin?: () => Promise<void>;
-  /** Started, observed and stopped by the kit, in this order. */
+  /** The kit starts, observes and stops them, in this order. */
   consumers?: readonly StreamConsumer[];
-  /** After the consumers have stopped, and whether or not `begin` was reached. */
+  /** Runs after the consumers have stopped, even if `begin` was never called. */
   stop?: () => Promise<void>;
-  /** What is not ready beyond Redis and the consumers. */
+  /** Readiness problems other than those of Redis and the consumers. */
   readiness?: () => Promise<string[]>;
 }
 
@@ -59,12 +59,12 @@ export interface BareContext<Config> {
   config: Config;
   log: Logger;
   registry: Registry;
-  /** Takes routes until `start` ends. */
+  /** Accepts routes until `start` resolves. */
   http: FastifyInstance;
   instance: string;
-  /** What the start waits for now, in words or asked for whenever /readyz shows it; undefined: for nothing. */
+  /** Sets what the start is waiting for, as text or as a function that /readyz calls; undefined: nothing. */
   waiting: (what: string | (() => string) | undefined) => void;
-  /** Where loops and attempts of the service register, so that /readyz names the one that stands still. */
+  /** Loops and attempts register here, so that /readyz names any that make no progress. */
   progress: Progress;
 }
 
@@ -73,7 +73,7 @@ export interface RedisContext<Config> extends BareContext<Config> {
   redis: RedisClient;
   facts: RedisFacts;
   connectForBlocking: () => RedisClient;
-  /** Resolves when this process's clock and Redis's agree: what places real orders waits for it. */
+  /** Resolves when this process's clock agrees with Redis's. A service that places real orders waits for it. */
   clocksAgree: () => Promise<void>;
 }
 
@@ -106,7 +106,7 @@ export async function runBareService<Schema extends z.ZodObject>(
   );
 }
 
-/** Runs a service on Redis: it starts when Redis answers and is usable. */
+/** Runs a service on Redis. It starts once Redis answers and is usable. */
 export async function runService<Schema extends z.ZodObject>(
   definition: Definition<Schema> & { start: (context: RedisContext<z.output<Schema>>) => Promise<Running> },
 ): Promise<void> {
@@ -160,7 +160,7 @@ export async function runService<Schema extends z.ZodObject>(
         await disconnect(redis);
       },
       readiness: async () => {
-        // Concurrently: while Redis hangs, deadlines in sequence would delay the answer too long.
+        // In parallel: if Redis hangs, consecutive deadlines would delay the answer too long.
         const [silence, ...sharing] = await Promise.all([
           redisProblems(redis, keys, clients, config),
           ...consumers.map((consumer) => shared(redis, consumer)),
@@ -176,7 +176,10 @@ export async function runService<Schema extends z.ZodObject>(
   });
 }
 
-/** Throws {@link ConfigError} in place of what Redis refuses for good; the exchange's TLS errors read like Redis's. */
+/**
+ * Throws a {@link ConfigError} if Redis refuses for good. Only Redis's replies count, because the exchange's TLS errors
+ * look alike.
+ */
 async function orRefused<T>(config: RedisConfig, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
@@ -189,9 +192,9 @@ async function orRefused<T>(config: RedisConfig, step: () => Promise<T>): Promis
 interface Started {
   running: Running;
   readiness: () => Promise<string[]>;
-  /** Takes up work. */
+  /** Starts the work. */
   begin: () => Promise<void>;
-  /** Stops everything that was started besides HTTP. */
+  /** Stops everything that was started, except HTTP. */
   close: () => Promise<void>;
 }
 
@@ -228,7 +231,7 @@ async function run<Schema extends z.ZodObject>(
   observeReadiness(readiness, registry);
   const stopSignal = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
-    // Only under a launcher is there a channel, and its end is the launcher's end; it may have come already.
+    // The channel exists only under a launcher and ends with it. It may have ended already.
     process.once("disconnect", () => resolve("launcher gone"));
     if ("connected" in process && !process.connected) resolve("launcher gone");
   });
@@ -239,8 +242,8 @@ async function run<Schema extends z.ZodObject>(
   const log = createLog({ level, base: { service: name, instance } }, registry);
   for (const warning of warnings) log.warn(warning);
   const begin = async () => {
-    // First of all, so that a start that waits can be asked what for. Work is taken up after it: the port is part of the
-    // consumer's name, and where it is taken, another process is at work under that name.
+    // HTTP comes first, so that /readyz can say what the start waits for. Work comes after HTTP, because the port is
+    // part of the consumer's name: if it is taken, another process is working under that name.
     const url = await http.listen(common.HTTP_HOST, port);
     const waiting: BareContext<unknown>["waiting"] = (what) => void (life.waitsFor = what);
     life.started = await start({ config, log, registry, http: http.app, instance, waiting, progress });

@@ -1,9 +1,8 @@
 /**
- * What the gauges of one scrape share. Metrics are collected side by side: a gauge that is set while another one is
- * collected shows what the scrape before it found.
+ * One reading shared by the gauges of a scrape. Gauges are collected concurrently: if one gauge set another, the other
+ * would show the previous scrape's value.
  *
- * @returns the reading; without an answer the last one, from which ages go on growing; undefined before the first.
- * /readyz tells of the outage.
+ * @returns the reading; without an answer, the last one (undefined before the first). /readyz reports the outage.
  */
 export function sharedReading<T>(read: () => Promise<T>): () => Promise<T | undefined> {
   let current: Promise<T | undefined> | undefined;

@@ -1,6 +1,6 @@
 /**
- * The issuers' simulation variables: an answer may be late, denied or missing, to test how the pipeline reacts.
- * They are refused at start anywhere but at a simulated exchange.
+ * The issuers' simulation variables: an answer may be delayed, denied or dropped, to test how the pipeline reacts. They
+ * are refused at start unless the exchange is simulated.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { integer, number } from "./config.ts";
 
 const MAX_DELAY_MS = 60_000;
 
-/** The variables of one issuer: prefix `GOV_SIM` or `P33_SIM`. */
+/** The variables of one issuer, with prefix `GOV_SIM` or `P33_SIM`. */
 export function simulationVariables<Prefix extends string>(prefix: Prefix) {
   const delayRange = z
     .string()
@@ -41,7 +41,7 @@ export interface Simulation {
   seed: number;
 }
 
-/** What {@link simulationVariables} of the same prefix were set to. */
+/** The values of the {@link simulationVariables} with the same prefix. */
 export function simulationOf<Prefix extends string>(
   config: Readonly<
     Record<`${Prefix}_DELAY_MS`, Simulation["delayMs"]> &
@@ -50,7 +50,7 @@ export function simulationOf<Prefix extends string>(
   prefix: Prefix,
 ): Simulation {
   const value = (name: string) => (config as Readonly<Record<string, unknown>>)[`${prefix}_${name}`];
-  // TypeScript cannot look a name up that it composes itself; the parameter's type holds what is asserted here.
+  // TypeScript cannot look up a composed name. The parameter's type guarantees what is asserted here.
   return {
     delayMs: value("DELAY_MS"),
     denyRate: value("DENY_RATE"),
@@ -63,7 +63,7 @@ export function isActive({ delayMs, denyRate, dropRate }: Simulation): boolean {
   return delayMs.toMs > 0 || denyRate > 0 || dropRate > 0;
 }
 
-/** Before each answer: waits as long as simulated, then tells what becomes of the answer. */
+/** Call before each answer: waits for the simulated delay, then returns what to do with the answer. */
 export function createSimulation(simulation: Simulation): () => Promise<"answer" | "deny" | "drop"> {
   const chance = seededRandom(simulation.seed);
   const { fromMs, toMs } = simulation.delayMs;
@@ -75,7 +75,10 @@ export function createSimulation(simulation: Simulation): () => Promise<"answer"
   };
 }
 
-/** mulberry32: small, seeded, good enough to simulate with. Source: https://github.com/bryc/code/blob/master/jshash/PRNGs.md */
+/**
+ * mulberry32: small, seeded, good enough for simulation. Source:
+ * https://github.com/bryc/code/blob/master/jshash/PRNGs.md
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

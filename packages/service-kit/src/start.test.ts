@@ -1,4 +1,4 @@
-/** What a start makes of what Redis says: it ends where nothing would change by itself, and waits where it may. */
+/** A start against a Redis with problems: it exits if the problem is permanent, and waits if it may pass. */
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { freePort, type RedisServerOptions, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -18,7 +18,10 @@ async function givenRedis(options: RedisServerOptions = {}) {
   return { server, redis };
 }
 
-/** It ended with exit code 2. @returns its last words */
+/**
+ * Checks that it exits with code 2.
+ * @returns its last message
+ */
 async function refusalOf(env: Record<string, string>): Promise<string> {
   const service = launch(SAMPLE, env);
   expect(await service.exited).toEqual(REFUSED);

@@ -1,4 +1,7 @@
-/** What every consumer reports: logs once where the disposition is decided, metrics when scraped. */
+/**
+ * Logs and metrics of every consumer. Errors are logged once, where the disposition is decided; metrics are read when
+ * scraped.
+ */
 import { type GroupHealth, groupHealth, pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { RedisClient } from "@quantum/redis";
 import type { Logger } from "pino";
@@ -67,7 +70,7 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
     async collect() {
-      // Side by side: deadlines one after another would outlast the scrape.
+      // In parallel: consecutive deadlines would outlast the scrape.
       await Promise.all(
         consumers.map(async ({ stream, group }) => {
           const names = await pythonConsumers(redis, stream, group).catch(() => undefined);
@@ -89,7 +92,7 @@ export function observeConsumers(
   for (const consumer of consumers) {
     const labels = { stream: consumer.stream, group: consumer.group };
     const at = { ...labels };
-    // A counter that is born with its first event has no step that a rate could see.
+    // Starts counters at 0. A counter that first appears with its first event shows no increase to a rate.
     for (const counter of [dead, reclaimed, deleted, lost]) counter.inc(labels, 0);
     consumer.on("handled", ({ entry, disposition, tookMs }) => {
       handled.inc({ ...labels, disposition: disposition.kind });
@@ -130,7 +133,7 @@ export function observeConsumers(
   }
 }
 
-/** A scrape during an outage shows the last values; /readyz reports the outage. */
+/** During an outage a scrape shows the last values; /readyz reports the outage. */
 async function readHealth(consumers: readonly StreamConsumer[], redis: RedisClient) {
   const read = await Promise.allSettled(
     consumers.map(async ({ stream, group }) => ({ stream, ...(await groupHealth(redis, stream, group)) })),

@@ -1,4 +1,4 @@
-/** A service that logs many lines when it is asked to, for the tests of what its log does to it. */
+/** A service that logs many lines on request, to test how it copes with a stalled log output. */
 import { z } from "zod";
 import { commonVariables } from "./config.ts";
 import { runBareService } from "./service.ts";

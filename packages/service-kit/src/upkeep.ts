@@ -1,10 +1,10 @@
 /**
- * What a service owes the streams that it consumes, once a minute. Every replica does it on its own: doing it twice
- * changes nothing, and where there is nothing to do it costs two commands.
+ * Once a minute, each replica of a service maintains the streams that it consumes. Doing it twice changes nothing, and
+ * if there is nothing to do it costs two commands.
  *
- * - Their length: kept as the Python services kept it (docs/wire.md, "Streams"). Our scripts append without MAXLEN, which
- *   would trim what a group has not read yet.
- * - Their consumers: one whose replica is gone for good, with nothing pending, is removed.
+ * - Length: trimmed to the length the Python services kept (docs/wire.md, "Streams"). Our scripts append without
+ *   MAXLEN, which would also trim entries that a group has not read yet.
+ * - Consumers: one whose replica is gone for good and that has nothing pending is removed.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClient } from "@quantum/redis";
@@ -14,17 +14,18 @@ import type { Progress } from "./progress.ts";
 
 export const STREAM_LENGTH = 10_000;
 const UPKEEP_EVERY_MS = 60_000;
-/** After a start, and after a failure: a service or a Redis that often restarts must not keep it from being done. */
+/** Shorter after a start or a failure, so that upkeep happens even if the service or Redis restarts often. */
 const UPKEEP_AGAIN_MS = 5_000;
 /**
- * A replica that is down for less than this keeps its name. One that lives but reads nothing may lose it too (Redis 7.0
- * does not count an empty read as use): its next read makes it again, and it had nothing pending.
+ * A replica that is down for less than this keeps its consumer. A live replica that reads nothing may lose its consumer
+ * too (Redis 7.0 does not count an empty read as activity), but it had nothing pending and its next read creates it
+ * again.
  */
 export const CONSUMER_IDLE_MS = 3_600_000;
 
 export type Consumed = Pick<StreamConsumer, "stream" | "group" | "consumer">;
 
-/** Does it regularly until stopped. A failure is logged: the next turn tries again. */
+/** Runs upkeep regularly until stopped. A failure is logged, and the next turn tries again. */
 export function startUpkeep(
   redis: RedisClient,
   consumed: readonly Consumed[],
@@ -56,7 +57,10 @@ export function startUpkeep(
   };
 }
 
-/** One turn; a stream that fails does not keep the others from it. @returns whether none has failed */
+/**
+ * One turn. A failing stream does not prevent upkeep of the others.
+ * @returns whether all succeeded
+ */
 export async function upkeep(
   redis: RedisClient,
   consumed: readonly Consumed[],

@@ -1,4 +1,4 @@
-/** The start's wait for Redis: what passes is waited for, what does not ends the start. */
+/** Waits for Redis at the start. Temporary problems are waited for; permanent ones end the start. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
   dispositionOf,
@@ -14,7 +14,10 @@ import { ConfigError, type RedisConfig, redisVariable } from "./config.ts";
 import { refusal } from "./redis-readiness.ts";
 
 const REDIS_RETRY_MS = 1_000;
-/** Waits for what passes, and says it. Throws {@link ConfigError} for what does not, and names the variable. */
+/**
+ * Waits for Redis to become usable, and reports what it waits for.
+ * @throws {@link ConfigError} for a permanent problem, naming the variable
+ */
 export async function waitForRedis(
   redis: RedisClient,
   config: RedisConfig,
@@ -37,7 +40,7 @@ export async function waitForRedis(
       waiting(`Redis: ${state}`);
       log.warn({ state }, "waiting for Redis");
     } catch (error) {
-      // The command may only have heard that its connection failed.
+      // The command's own error may only say that the connection failed.
       const cause = redis.problem ?? error;
       const refused = error instanceof ConfigError ? error : refusedBy(cause, config);
       if (refused !== undefined) throw refused;
@@ -51,7 +54,7 @@ export async function waitForRedis(
   }
 }
 
-/** Everything that matters is a script. */
+/** Runs a script, because everything that matters is a script. */
 async function probeScripts(redis: RedisClient): Promise<void> {
   await redis.eval("return 1", 0);
 }
