@@ -8,13 +8,13 @@ import type { OrderState, Position, Rows, SymbolRules, Trade } from "./port.ts";
  * unreadable: it becomes "".
  */
 const id = z.string().regex(/^\d+$/);
-/** Plain decimal text. Some of the venue's services write an exponent: `0E-8` is a zero. */
+/** Plain decimal text. Some of the venue's services write an exponent, such as `0E-8` for zero. */
 const decimal = z
   .string()
   .regex(/^-?\d+(\.\d+)?(e[+-]?\d{1,2})?$/i)
   .transform((text) => (/e/i.test(text) ? Big(text).toFixed() : text));
 const neededByNobody = decimal.catch("");
-/** A price of 0 is no price, nor is one below it. */
+/** A price of 0 or below means that there is no price. */
 const price = decimal.refine((text) => Big(text).gt(0)).catch("");
 const timeMs = id.transform(Number);
 const side = z.enum(["BUY", "SELL"]);
@@ -33,12 +33,12 @@ export const errorAnswer = z.object({
 const orderFields = {
   symbol,
   orderId: id,
-  // Orders that the venue makes itself, such as a liquidation's, may have none.
+  // Orders that the venue creates itself, such as liquidations, may have none.
   clientOrderId: z.string().catch(""),
   side,
-  // More than the documented ones: NEW_INSURANCE, NEW_ADL, PENDING_CANCEL.
+  // There are more than the documented ones: NEW_INSURANCE, NEW_ADL, PENDING_CANCEL.
   status: z.string().min(1),
-  // One that may reduce the position is counted as if it did.
+  // If unreadable, assume true: an order that may reduce the position must be counted.
   reduceOnly: z.boolean().catch(true),
   executedQty: decimal,
   avgPrice: price,
@@ -53,14 +53,14 @@ export const orderAnswer = z.object({ ...orderFields, origQty: neededByNobody })
 
 export const openOrdersAnswer = rowsOf(z.object({ ...orderFields, origQty: decimal }).transform(toOrder));
 
-/** An order as lists name it. */
+/** An order as it appears in lists. */
 export const listedOrderAnswer = z.object({ orderId: id, clientOrderId: z.string().catch("") });
 
 export const positionsAnswer = rowsOf(
   z
     .object({
       symbol,
-      // A LONG or SHORT row is half a position; taking it for the whole would close the wrong amount.
+      // A LONG or SHORT row is half of a position. Taken for the whole, it would close the wrong amount.
       positionSide: z.literal("BOTH"),
       positionAmt: decimal,
       entryPrice: neededByNobody,
@@ -112,7 +112,7 @@ const symbolInfo = z
 
 export const rulesAnswer = z.object({ symbols: rowsOf(symbolInfo) });
 
-/** Rows are read one by one: the trouble of one is no trouble of another. */
+/** Reads rows one by one, so that one bad row does not hide the others. */
 function rowsOf<T>(row: z.ZodType<T>): z.ZodType<Rows<T>> {
   return z.array(z.unknown()).transform((list) => {
     const rows: T[] = [];
@@ -130,7 +130,7 @@ function rowsOf<T>(row: z.ZodType<T>): z.ZodType<Rows<T>> {
   });
 }
 
-/** Where an answer is not as it must be, and what is wrong there. */
+/** Where the answer is invalid, and how. */
 export function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0];
   return `unreadable answer at "${issue?.path.join(".") ?? ""}": ${issue?.message ?? ""}`;

@@ -20,17 +20,17 @@ import { everythingBetween, PAGE_ROWS } from "./pages.ts";
 import { parseVenue } from "./venue.ts";
 
 export interface BinanceOptions {
-  /** Checked by `parseVenue`. */
+  /** Must have passed `parseVenue`. */
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly apiSecret: string;
-  /** The whole of a request, answer included. Below `recvWindowMs`. */
+  /** For a whole request, including its answer. Must be below `recvWindowMs`. */
   readonly timeoutMs: number;
-  /** For reads; an order brings its own. At most 60000. */
+  /** For reads. Orders bring their own. At most 60000. */
   readonly recvWindowMs: number;
-  /** The pauses that the venue asks for, where others know of them too. */
+  /** The venue's pauses, if they are shared with other services. */
   readonly pauses?: Pauses;
-  /** Told of each row of an answer that cannot be read; `symbol` is undefined if not even that can be. */
+  /** Called for each row of an answer that cannot be read. `symbol` is undefined if it is unreadable too. */
   readonly onUnreadable?: (row: UnreadableRow) => void;
 }
 
@@ -40,20 +40,20 @@ export interface UnreadableRow {
   readonly problem: string;
 }
 
-/** The endpoints that answer with rows. */
+/** The endpoints that return rows. */
 export const ROWS_ENDPOINTS = ["exchangeInfo", "openOrders", "positionRisk", "userTrades"] as const;
 export type RowsEndpoint = (typeof ROWS_ENDPOINTS)[number];
 
 const OUTSIDE_RECV_WINDOW = -1021;
-/** The order does not exist; no order can, where the venue does not list the symbol. */
+/** The order does not exist, or cannot exist because the venue does not list the symbol. */
 const NO_SUCH_ORDER: ReadonlySet<number | undefined> = new Set([-2013, -1121]);
 const RECV_WINDOW_MAX_MS = 60_000;
-/** Binance's request limits run by the minute: without a Retry-After, this is how long one can last. */
+/** Binance's request limits are per minute. Without a Retry-After, a pause lasts this long. */
 const RATE_LIMIT_WINDOW_MS = 60_000;
-/** How long a failure counts as the venue's state if no request follows it. */
+/** How long a failed request counts as a problem if no further request is made. */
 const FAILURE_TELLS_MS = 10_000;
 
-/** Binance USDⓈ-M Futures behind the port, one-way mode only. Holds no timers and no sockets that keep a process alive. */
+/** Binance USDⓈ-M Futures, one-way mode only. Has no timers or sockets that keep a process alive. */
 export function createBinanceExchange(options: BinanceOptions): Exchange {
   const { timeoutMs, recvWindowMs } = options;
   if (!(recvWindowMs <= RECV_WINDOW_MAX_MS)) {
@@ -67,10 +67,10 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   const client = new BinanceClient(parseVenue(options.baseUrl), options, timeoutMs, recvWindowMs);
 
   const pauses = options.pauses ?? new Pauses();
-  /** Of the last request, if it had no usable answer. */
+  /** The last request, if it got no usable answer. */
   let lastFailure: { message: string; atMs: number } | undefined;
 
-  /** One request, and what failed of it; none while the venue wants none. */
+  /** Makes one request and records a failure. Throws without a request during a pause. */
   async function ask<T>(schema: z.ZodType<T>, path: string, request: () => Promise<unknown>): Promise<T> {
     const pause = pauses.get("requests");
     if (pause !== undefined) throw new PausedError(pause);
@@ -81,7 +81,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     } catch (error) {
       const failure = failureOf(error, client.now());
       const atMs = performance.now();
-      // A venue that asks for a pause has answered; the pause is reported by itself.
+      // A venue that asks for a pause has answered. The pause is reported separately.
       lastFailure = asksForPause(failure) ? undefined : { message: failure.message, atMs };
       if (asksForPause(failure)) {
         pauses.ask("requests", {
@@ -97,7 +97,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     return ask(schema, path, () => client.get(path));
   }
 
-  /** A read may be repeated: once, with the clock set right, if ours was the reason of its refusal. */
+  /** Reads are safe to repeat: if the venue rejects one because of our clock, set the clock and try once more. */
   async function readSigned<T>(schema: z.ZodType<T>, path: string, params: object = {}): Promise<T> {
     const request = () => client.getPrivate(path, params);
     try {
@@ -109,7 +109,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     }
   }
 
-  /** Reports what cannot be read. A caller that asks for one symbol gets that one reported, whatever a row says. */
+  /** Reports unreadable rows. If the caller asked for one symbol, they are reported under that symbol. */
   function reported<T>(
     endpoint: RowsEndpoint,
     asked: string | undefined,
@@ -123,7 +123,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   async function serverTime(): Promise<number> {
     const askedAtMs = performance.now();
     const answer = await read(serverTimeAnswer, "fapi/v1/time");
-    // The venue read its clock somewhere between our two readings; the middle is off by half of that at most.
+    // The venue read its clock between our two readings. The midpoint is wrong by half of that interval at most.
     client.setClock(answer.serverTime, (askedAtMs + performance.now()) / 2);
     return answer.serverTime;
   }
@@ -131,7 +131,8 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   async function placeReduceOnlyMarket(request: OrderRequest): Promise<Placement> {
     const path = "fapi/v1/order";
     try {
-      // The generic call: `submitNewOrder` prints a warning for every client order id without its vendor's prefix.
+      // Uses the generic call, because `submitNewOrder` prints a warning for every client order id without the vendor's
+      // prefix.
       const order = await ask(orderAnswer, path, () =>
         client.postStamped(path, request.timestampMs, {
           symbol: request.symbol,
@@ -149,7 +150,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
         : { outcome: "ambiguous", reason: "the answer speaks of another order" };
     } catch (error) {
       const failure = failureOf(error, client.now());
-      // Only the next order profits, so a failure to reach the clock changes nothing about this one.
+      // This only helps the next order, so a failure here does not affect this one.
       if (failure.code === OUTSIDE_RECV_WINDOW) await serverTime().catch(() => undefined);
       const placement = placementOf(failure);
       if (placement.outcome === "retry_after" && !asksForPause(failure) && !(failure instanceof PausedError))
@@ -228,7 +229,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   };
 }
 
-/** A request that was not made. */
+/** A request that was not made because of a pause. */
 class PausedError extends ExchangeError {
   constructor({ leftMs, reason }: Pause) {
     super(`not asked: the exchange wants no requests for ${Math.ceil(leftMs / 1_000)} s: ${reason}`, {
@@ -255,7 +256,7 @@ function checked<T>(schema: z.ZodType<T>, path: string, answer: unknown): T {
   throw new ExchangeError(`${path}: ${firstIssue(parsed.error)}`);
 }
 
-/** The client's own timeout starts again with every byte, so an answer that drips would never end. */
+/** The client's own timeout restarts with every byte, so an answer that trickles in would never time out. */
 async function deadline(timeoutMs: number): Promise<never> {
   await once(AbortSignal.timeout(timeoutMs), "abort");
   throw new ExchangeError(`no answer within ${timeoutMs} ms`);

@@ -14,11 +14,11 @@ export interface Credentials {
 }
 
 /**
- * The `binance` package's client with its surprises taken out: ids stay exact, request times are ours, nothing is
- * retried, redirected or printed, and errors come raw so that `failureOf` can reduce them.
+ * The client of the `binance` package, without its surprises: ids stay exact, request times are ours, nothing is
+ * retried, redirected or printed, and errors are raw so that `failureOf` can reduce them.
  */
 export class BinanceClient extends USDMClient {
-  /** Venue time when performance.now() was 0: a step of the wall clock must not shift a send window. */
+  /** The venue's time when performance.now() was 0. A step of the wall clock must not move a send window. */
   #originMs = performance.timeOrigin;
   #timestampMs: number | undefined;
 
@@ -30,7 +30,7 @@ export class BinanceClient extends USDMClient {
         api_secret: credentials.apiSecret,
         recvWindow: recvWindowMs,
         disableTimeSync: true,
-        // Its own form of an error drops the HTTP status, which decides between "refused" and "may have executed".
+        // The package's own errors lack the HTTP status, which decides between "refused" and "may have executed".
         parseExceptions: false,
         filterUndefinedParams: true,
         customSignMessageFn: async (message, secret) =>
@@ -41,7 +41,7 @@ export class BinanceClient extends USDMClient {
         maxRedirects: 0,
         httpAgent: new HttpAgent({ keepAlive: true }),
         httpsAgent: new HttpsAgent({ keepAlive: true }),
-        // The machine's HTTP proxy leads to the outside world, and a simulator is not there.
+        // The machine's HTTP proxy leads to the internet, where a simulator cannot be reached.
         ...(venue.simulated ? { proxy: false as const } : {}),
         transformResponse: parseLossless,
       },
@@ -52,12 +52,12 @@ export class BinanceClient extends USDMClient {
     return Math.floor(performance.now() + this.#originMs);
   }
 
-  /** @param atMs when the venue's clock showed it, by performance.now() */
+  /** @param atMs the performance.now() at which the venue's clock read `venueMs` */
   setClock(venueMs: number, atMs: number): void {
     this.#originMs = venueMs - atMs;
   }
 
-  /** Like `postPrivate`, stamped with `timestampMs` or an instant before it: never later. */
+  /** Like `postPrivate`, stamped with `timestampMs` or slightly earlier, never later. */
   postStamped(path: string, timestampMs: number, params: object): Promise<unknown> {
     this.#timestampMs = timestampMs;
     try {
@@ -68,16 +68,16 @@ export class BinanceClient extends USDMClient {
   }
 
   /**
-   * The client stamps a request with `Date.now() + getTimeOffset()`, synchronously on call and in this order. If the
-   * process stalls between the two readings of the clock, the stamp comes out earlier, so the send window can shrink
-   * but never outlive what the caller recorded.
+   * The client stamps a request with `Date.now() + getTimeOffset()`, evaluated synchronously in this order. If the
+   * process stalls between the two clock readings, the stamp is earlier. The send window can shrink but never outlasts
+   * what the caller recorded.
    */
   override getTimeOffset(): number {
     return (this.#timestampMs ?? this.now()) - Date.now();
   }
 }
 
-/** Every number becomes the text it was; a body that is not JSON stays text, which no schema accepts. */
+/** Keeps every number as its exact text. A body that is not JSON stays text, which no schema accepts. */
 function parseLossless(body: string): unknown {
   try {
     return parse(body, null, (digits) => digits);
@@ -102,14 +102,14 @@ const rawFailure = z.object({
 });
 
 const MS_PER_SECOND = 1000;
-/** Nothing listens there, or the name cannot be resolved: raised only before there is a connection. */
+/** Nothing listens there, or the name cannot be resolved. Only occurs before a connection exists. */
 const NOT_CONNECTED: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 
 /**
- * Reduces whatever the client threw to what may be logged. The original holds the API key, the signed URL and the
+ * Reduces an error of the client to what is safe to log. The original contains the API key, the signed URL and the
  * sockets, so it is not even kept as the cause.
  *
- * @param venueNowMs the venue's time as this process reckons it: the end of a ban is told by the venue's clock
+ * @param venueNowMs our estimate of the venue's time, because the end of a ban is given by the venue's clock
  */
 export function failureOf(error: unknown, venueNowMs: number): ExchangeError {
   if (error instanceof ExchangeError) return error;
@@ -135,11 +135,11 @@ export function failureOf(error: unknown, venueNowMs: number): ExchangeError {
   );
 }
 
-/** A clock that is off by less, and an end that is told in whole seconds, do not make us ask too early. */
+/** Covers a small clock error and end times in whole seconds, so that we do not ask too early. */
 const CLOCK_MARGIN_MS = 1_000;
 const SHORTEST_WAIT_MS = 1_000;
 
-/** A Retry-After in seconds, or as the time of its end by the clock of the answer's own date. */
+/** Parses a Retry-After: seconds, or the time at which it ends by the clock of the answer's date header. */
 function waitOf(
   retryAfter: string | undefined,
   date: string | undefined,

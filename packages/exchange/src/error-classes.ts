@@ -3,20 +3,23 @@ import type { ExchangeError, Placement } from "./port.ts";
 /** What an error answer means for the order that was sent. */
 export type ErrorClass = Exclude<Placement["outcome"], "answered">;
 
-/** Whom a refusal concerns: the symbol's rules or status, which may have changed; else the symbol; or the account. */
+/**
+ * What a refusal applies to: the symbol's rules or status, which may have changed; otherwise the symbol; or the
+ * account.
+ */
 export type Concern = "rules" | "symbol" | "account";
 
 interface ErrorCode {
   readonly name: string;
   readonly errorClass: ErrorClass;
   readonly why: string;
-  /** Of a refusal. */
+  /** For a refusal. */
   readonly concerns: Concern | undefined;
 }
 
 /**
- * The only place where an error code of the order endpoint is judged.
- * Names and meanings: Binance, "USDⓈ-M Futures: Error Codes".
+ * The only place where error codes of the order endpoint are judged. Names and meanings: Binance, "USDⓈ-M Futures:
+ * Error Codes".
  */
 export const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [-1000, errorCode("UNKNOWN", "ambiguous", "an unknown error while processing: it may have been processed")],
@@ -117,14 +120,14 @@ const TOO_MANY_REQUESTS = 429;
 const BANNED = 418;
 const TOO_MUCH_WEIGHT = -1003;
 const BACKEND_TIMEOUT = 408;
-/** Without a code it comes from the firewall in front of the venue: 403 means that it took requests for an attack. */
+/** A 403 without an error code comes from the venue's firewall, which took the requests for an attack. */
 const FORBIDDEN = 403;
 
 const UNAVAILABLE = 503;
 
 /**
- * What a 503 says when the request has certainly failed. Any other words, "Unknown error, please check your request or
- * try again later." among them, leave it open. Source: Binance, USDⓈ-M Futures, "HTTP Return Codes".
+ * Texts of a 503 that mean the request has certainly failed. Any other text, such as "Unknown error, please check your
+ * request or try again later.", leaves it open. Source: Binance, USDⓈ-M Futures, "HTTP Return Codes".
  */
 export const FAILURES: ReadonlySet<string> = new Set([
   "Service Unavailable.",
@@ -135,7 +138,7 @@ type Failure = Readonly<
   Pick<ExchangeError, "code" | "httpStatus"> & Partial<Pick<ExchangeError, "said" | "notSent">>
 >;
 
-/** No request at all is wanted for a while: who goes on asking is banned for longer. */
+/** The venue accepts no requests for a while. Further requests would make a ban longer. */
 export function asksForPause({ code, httpStatus }: Pick<Failure, "code" | "httpStatus">): boolean {
   return (
     httpStatus === TOO_MANY_REQUESTS ||
@@ -146,8 +149,8 @@ export function asksForPause({ code, httpStatus }: Pick<Failure, "code" | "httpS
 }
 
 /**
- * Doubt is the default: whatever is neither a documented failure nor a 4xx may have executed. In particular a 5xx
- * without a code, which Binance says must not be taken for a failure.
+ * The default is ambiguous: anything but a documented failure or a 4xx may have executed. This includes a 5xx without a
+ * code, which Binance says must not be treated as a failure.
  */
 export function classifyError(failure: Failure): ErrorClass {
   const { code, httpStatus, said = "", notSent = false } = failure;
@@ -159,7 +162,9 @@ export function classifyError(failure: Failure): ErrorClass {
   return httpStatus >= 400 && httpStatus < 500 ? "rejected" : "ambiguous";
 }
 
-/** Of a refusal; one whose code is not known is taken for the symbol's: if it is more, others are refused, too. */
+/**
+ * What a refusal applies to. An unknown code counts as the symbol's; if it affects more, other symbols are refused too.
+ */
 export function concernOf(code: number | undefined): Concern {
   return (code === undefined ? undefined : ERROR_CODES.get(code)?.concerns) ?? "symbol";
 }

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { everythingBetween, PAGE_ROWS } from "./pages.ts";
 
-/** As a venue that gives the first rows of the span, or the last ones. */
+/** A venue that returns the first rows of a time span, or the last ones. */
 const venue = (times: readonly number[], end: "first" | "last") => {
   const asked: [number, number][] = [];
   const page = async (startMs: number, endMs: number) => {

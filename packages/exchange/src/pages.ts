@@ -1,14 +1,14 @@
-/** Lists of the account that may be longer than one answer. */
+/** Reads account lists that may be longer than one answer. */
 import { ExchangeError } from "./port.ts";
 
-/** The most that the venue gives at once of orders and trades. */
+/** The venue's limit of orders or trades in one answer. */
 export const PAGE_ROWS = 1000;
 
 /**
- * All rows of a span of time, both ends included, in ms of venue time. An answer that is full is asked for again in
- * halves: so it does not matter which end the venue cuts off, which it documents for no list.
+ * All rows between two times, both inclusive, in ms of venue time. If an answer is full, its interval is split in half
+ * and read again. So it does not matter which end the venue cuts off; it documents neither.
  *
- * @throws ExchangeError if one millisecond fills an answer: the rest of it cannot be read
+ * @throws ExchangeError if the rows of a single millisecond fill an answer, because the rest cannot be read
  */
 export async function everythingBetween<Row>(
   startMs: number,

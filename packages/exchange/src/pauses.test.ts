@@ -1,4 +1,4 @@
-/** When the venue wants no requests, as its answers tell it, through the real client. */
+/** When the venue accepts no requests, according to its answers, through the real client. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,28 +1,28 @@
-/** The pauses that the venue has asked for, as this process knows them: by the monotonic clock, with their reasons. */
+/** The venue's pauses, as this process knows them: by the monotonic clock, with their reasons. */
 
 export const PAUSE_SCOPES = ["requests", "orders"] as const;
-/** `requests`: nothing at all is asked; `orders`: no order is sent, everything else goes on. */
+/** `requests`: no request is sent; `orders`: no order is sent, other requests are. */
 export type PauseScope = (typeof PAUSE_SCOPES)[number];
 
 export interface Pause {
   /** Above 0. */
   readonly leftMs: number;
-  /** The venue's own words. */
+  /** The venue's message. */
   readonly reason: string;
 }
 
 export class Pauses {
   readonly #pauses = new Map<PauseScope, { endMs: number; reason: string }>();
-  /** Told of each pause that the venue asks for. */
+  /** Called for each pause that the venue asks for. */
   onAsked: ((scope: PauseScope, pause: Pause) => void) | undefined;
 
-  /** The venue asks for one; the longest counts. */
+  /** The venue asks for a pause. The longest counts. */
   ask(scope: PauseScope, pause: Pause): void {
     if (pause.leftMs >= (this.get(scope)?.leftMs ?? 0)) this.set(scope, pause);
     this.onAsked?.(scope, pause);
   }
 
-  /** What the others know of it; undefined: it is over. */
+  /** Sets a pause that other services know of; undefined: it is over. */
   set(scope: PauseScope, pause: Pause | undefined): void {
     if (pause === undefined) this.#pauses.delete(scope);
     else this.#pauses.set(scope, { endMs: performance.now() + pause.leftMs, reason: pause.reason });
@@ -34,7 +34,7 @@ export class Pauses {
     return pause === undefined || leftMs <= 0 ? undefined : { leftMs, reason: pause.reason };
   }
 
-  /** What keeps a request, or an order, from being sent: an order is a request, too. */
+  /** The longest pause that applies. Orders are requests too. */
   keeping(scope: PauseScope): Pause | undefined {
     const pauses = [this.get("requests"), scope === "orders" ? this.get("orders") : undefined];
     return pauses.filter((pause) => pause !== undefined).toSorted((a, b) => b.leftMs - a.leftMs)[0];

@@ -1,56 +1,58 @@
 import type { Pause, PauseScope } from "./pauses.ts";
 
 /**
- * What the pipeline needs of a futures exchange, and nothing else.
+ * What the pipeline needs from a futures exchange, and nothing else.
  *
- * Lossless: ids, prices and quantities are strings exactly as the venue wrote them (order ids go beyond 2^53).
- * Times are venue time in ms. Quantities are in the base asset, prices and profits in the quote asset.
+ * Lossless: ids, prices and quantities are strings exactly as the venue wrote them (order ids exceed 2^53). Times are
+ * venue time in ms. Quantities are in the base asset, prices and profits in the quote asset.
  */
 export interface Exchange {
   /**
-   * Venue time in whole ms as this process reckons it, without a request: the last `serverTime()`, carried on by the
-   * monotonic clock (before the first one: this process's own time). A step of the wall clock does not change it.
+   * Our estimate of the venue's time in whole ms, without a request: the last `serverTime()`, advanced by the monotonic
+   * clock. Before the first one, this process's own time. A step of the wall clock does not affect it.
    */
   now(): number;
-  /** Why the venue cannot be used now, as the requests tell that were made anyway: one sentence each, empty if it can. */
+  /** Why the venue cannot be used now, judging by recent requests. One sentence each; empty if it can be used. */
   problems(): string[];
-  /** The pause, asked for by the venue, that keeps any request, or orders, from being sent now. */
+  /** The venue's pause that now keeps requests, or orders, from being sent. */
   pause(scope: PauseScope): Pause | undefined;
-  /** Asks the venue for its time and measures the clock offset again. */
+  /** Reads the venue's time and measures the clock offset again. */
   serverTime(): Promise<number>;
   /** Order rules by symbol. A symbol whose rules cannot be read is absent. */
   rules(): Promise<ReadonlyMap<string, SymbolRules>>;
-  /** True when the account holds long and short positions side by side; the pipeline refuses such accounts. */
+  /**
+   * True if the account is in hedge mode, with separate long and short positions. The pipeline refuses such accounts.
+   */
   hedgeMode(): Promise<boolean>;
-  /** One row a symbol, flat ones included: a symbol without a row is not flat, but unknown. */
+  /** One row per symbol, including flat ones. A symbol without a row is unknown, not flat. */
   positions(symbol?: string): Promise<Rows<Position>>;
   openOrders(symbol?: string): Promise<Rows<OrderState>>;
   /**
-   * The account's trades, ascending by id. Without `fromId` and `startTimeMs`: the most recent ones. Rejects if one of
-   * them cannot be read: a sum that lacks one is no sum.
+   * The account's trades, ascending by id. Without `fromId` and `startTimeMs`: the most recent ones. Rejects if any of
+   * them cannot be read, because a sum without it would be wrong.
    */
   trades(symbol: string, query?: TradeQuery): Promise<Trade[]>;
-  /** Never throws for anything the venue or the network does: the outcome is the answer. Never resends. */
+  /** Never throws for a failure of the venue or the network: those are outcomes. Never resends. */
   placeReduceOnlyMarket(request: OrderRequest): Promise<Placement>;
-  /** `undefined` only if the venue says that it knows no such order (-2013), or no such symbol (-1121). */
+  /** `undefined` only if the venue says that the order (-2013) or the symbol (-1121) does not exist. */
   order(symbol: string, clientOrderId: string): Promise<OrderState | undefined>;
-  /** The same by the venue's own id. */
+  /** Same as `order`, by the venue's id. */
   orderById(symbol: string, orderId: string): Promise<OrderState | undefined>;
-  /** Whose order it is, whatever else it is; `undefined` if the venue knows no such order. */
+  /** The order's client id, without reading its other fields; `undefined` if the order does not exist. */
   clientOrderIdOf(symbol: string, orderId: string): Promise<string | undefined>;
   /**
-   * Every order of the account that was made since, open or closed, whoever sent it. The venue looks back 7 days at most,
-   * and forgets after three days what was cancelled or expired without a fill.
+   * All orders of the account since a time, open or closed, from any sender. The venue looks back at most 7 days, and
+   * after three days it forgets orders that were cancelled or expired without a fill.
    */
   ordersSince(symbol: string, sinceMs: number): Promise<ListedOrder[]>;
-  /** All trades since, ascending by id, however many pages they are. The venue looks back 7 days at most. */
+  /** All trades since a time, ascending by id, over any number of pages. The venue looks back at most 7 days. */
   tradesSince(symbol: string, sinceMs: number): Promise<Trade[]>;
 }
 
-/** An answer's rows, read one by one. */
+/** The rows of an answer, read one by one. */
 export interface Rows<T> {
   readonly rows: readonly T[];
-  /** Rows whose content is unknown. `symbol` is undefined if it cannot be read either. */
+  /** Rows that could not be read. `symbol` is undefined if it is unreadable too. */
   readonly unreadable: readonly { readonly symbol: string | undefined; readonly problem: string }[];
 }
 
@@ -58,7 +60,7 @@ export type Side = "BUY" | "SELL";
 
 export interface SymbolRules {
   readonly symbol: string;
-  /** The venue's `status`, "" if it tells none. See {@link refusesAll}. */
+  /** The venue's `status`, "" if missing. See {@link refusesAll}. */
   readonly status: string;
   readonly stepSize: string;
   readonly minQty: string;
@@ -76,9 +78,9 @@ const REFUSE_ALL: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether the venue takes no order of the symbol, reduce-only ones included: -4108, "Symbol is on delivering or delivered
- * or settling or closed or pre-trading". In PRE_SETTLE and PRE_DELIVERING it refuses to open (-4140), not to close; and a
- * status that is not known here is the venue's to judge.
+ * Whether the venue accepts no orders for the symbol, not even reduce-only ones: -4108, "Symbol is on delivering or
+ * delivered or settling or closed or pre-trading". In PRE_SETTLE and PRE_DELIVERING it only refuses to open positions
+ * (-4140). For an unknown status we let the venue decide.
  */
 export function refusesAll({ status }: Pick<SymbolRules, "status">): boolean {
   return REFUSE_ALL.has(status);
@@ -86,11 +88,11 @@ export function refusesAll({ status }: Pick<SymbolRules, "status">): boolean {
 
 export interface Position {
   readonly symbol: string;
-  /** Signed: above 0 long, below 0 short. */
+  /** Signed: positive for long, negative for short. */
   readonly positionAmt: string;
-  /** This, profit and leverage are only passed on: "" where they cannot be read. */
+  /** Like profit and leverage, only passed on; "" if unreadable. */
   readonly entryPrice: string;
-  /** "" if the venue tells none: 0 is no price. */
+  /** "" if missing; 0 would not be a price. */
   readonly markPrice: string;
   readonly unrealizedProfit: string;
   readonly leverage: string;
@@ -119,19 +121,21 @@ export interface OrderState {
   readonly side: Side;
   readonly status: string;
   readonly reduceOnly: boolean;
-  /** "" if a query did not tell it; open orders always do. */
+  /** "" if a query's answer lacks it; open orders always have it. */
   readonly origQty: string;
-  /** What the matching engine had filled when it wrote this answer: final only once the order is closed. */
+  /** What was filled when the venue wrote this answer; final only if the order is closed. */
   readonly executedQty: string;
-  /** "" if the venue tells none: 0 is no price. */
+  /** "" if missing; 0 would not be a price. */
   readonly avgPrice: string;
   readonly updateTimeMs: number;
 }
 
-/** An order as lists name it; what else they say of it is not read, so no odd one hides the others. */
+/** An order as it appears in lists. Other fields are not read, so one odd order does not hide the rest. */
 export type ListedOrder = Pick<OrderState, "orderId" | "clientOrderId">;
 
-/** A closed order fills no further; its `executedQty` is final. One of a status that is not known here may fill. */
+/**
+ * A closed order has no further fills, so its `executedQty` is final. An order with an unknown status may still fill.
+ */
 export function isClosed({ status }: Pick<OrderState, "status">): boolean {
   return CLOSED.has(status);
 }
@@ -141,15 +145,15 @@ export interface Trade {
   readonly orderId: string;
   readonly symbol: string;
   readonly side: Side;
-  /** "" if the venue tells none. */
+  /** "" if missing. */
   readonly price: string;
   readonly qty: string;
   readonly timeMs: number;
 }
 
 /**
- * `fromId` is inclusive and excludes `startTimeMs`; the venue looks back {@link TRADES_LOOK_BACK_MS} at most unless
- * `fromId` is given.
+ * `fromId` is inclusive and cannot be combined with `startTimeMs`. Without `fromId` the venue looks back at most {@link
+ * TRADES_LOOK_BACK_MS}.
  */
 export interface TradeQuery {
   readonly orderId?: string;
@@ -159,7 +163,7 @@ export interface TradeQuery {
   readonly limit?: number;
 }
 
-/** The most that the venue gives at once. */
+/** The venue's limit for one answer. */
 export const TRADES_PAGE = 1000;
 export const TRADES_LOOK_BACK_MS = 7 * 24 * 3_600_000;
 
@@ -170,9 +174,9 @@ export interface OrderRequest {
   /** At most 36 of `[A-Za-z0-9._:/-]`; unique only among the account's open orders. */
   readonly clientOrderId: string;
   /**
-   * When the send window opens, in venue time (`now()`). The venue executes nothing that reaches it after
-   * `timestampMs + recvWindowMs`, so a caller that recorded both knows when the order can no longer come to be,
-   * even if this process sleeps between the record and the send.
+   * Start of the send window, in venue time (`now()`). The venue executes nothing that arrives after `timestampMs +
+   * recvWindowMs`. A caller that recorded both knows when the order can no longer be executed, even if this process
+   * sleeps between the record and the send.
    */
   readonly timestampMs: number;
   readonly recvWindowMs: number;
@@ -180,13 +184,13 @@ export interface OrderRequest {
 
 export type Placement =
   | { readonly outcome: "answered"; readonly order: OrderState }
-  /** Definitely not executed, and the same order would be refused again. */
+  /** Definitely not executed; the same order would be refused again. */
   | { readonly outcome: "rejected"; readonly code: number | undefined; readonly message: string }
-  /** Definitely not executed: it reached the venue outside its send window. */
+  /** Definitely not executed: it arrived outside its send window. */
   | { readonly outcome: "expired"; readonly message: string }
-  /** Definitely not executed: the venue wants us to wait. */
+  /** Definitely not executed: the venue asks us to wait. */
   | { readonly outcome: "retry_after"; readonly retryAfterMs: number; readonly message: string }
-  /** Definitely not executed: the venue was not reached, or says that it failed. */
+  /** Definitely not executed: the venue was not reached, or reported a failure. */
   | { readonly outcome: "unavailable"; readonly message: string }
   /** May have executed: never resend, query by client order id. */
   | { readonly outcome: "ambiguous"; readonly reason: string }
@@ -201,17 +205,17 @@ export interface ExchangeErrorDetails {
   notSent?: boolean;
 }
 
-/** A read that gave no usable answer. It carries nothing of the request, so no key or signature can leak. */
+/** A read without a usable answer. Contains nothing from the request, so no key or signature can leak. */
 export class ExchangeError extends Error {
   override readonly name = "ExchangeError";
-  /** The venue's error code, if its body had one. */
+  /** The venue's error code, if the body has one. */
   readonly code: number | undefined;
-  /** Absent if no answer came. */
+  /** Missing if there was no answer. */
   readonly httpStatus: number | undefined;
   readonly retryAfterMs: number | undefined;
-  /** The venue's own words, "" if there are none. */
+  /** The venue's message, "" if there is none. */
   readonly said: string;
-  /** No connection came to be, so the venue never saw the request. */
+  /** No connection was made, so the venue never saw the request. */
   readonly notSent: boolean;
 
   constructor(message: string, details: ExchangeErrorDetails = {}) {

@@ -1,16 +1,16 @@
 import { Big } from "big.js";
 import type { SymbolRules } from "./port.ts";
 
-/** The largest multiple of `step` that is not above `quantity`, as a plain decimal (never an exponent). */
+/** The largest multiple of `step` that does not exceed `quantity`, as a plain decimal (never an exponent). */
 export function floorToStep(quantity: string, step: string): string {
-  // By remainder, not by division: a quotient is rounded at 20 decimals and can come out one step too high.
+  // Uses the remainder, because a quotient is rounded to 20 decimals and could be one step too high.
   const amount = Big(quantity);
   return amount.minus(amount.mod(step)).toFixed();
 }
 
 /**
- * How much of a position closing `pct` percent (above 0, at most 100) of it means: floored to the step, and to the
- * most that one market order may carry.
+ * The quantity that closes `pct` percent (above 0, at most 100) of a position, rounded down to the step and limited to
+ * the maximum of one market order.
  */
 export function closeQuantity(pct: number, positionAmt: string, rules: SymbolRules): string {
   if (!(pct > 0 && pct <= 100)) throw new RangeError(`pct=${pct}: must be above 0 and at most 100`);
@@ -22,8 +22,8 @@ export function closeQuantity(pct: number, positionAmt: string, rules: SymbolRul
 export type BelowMinimum = "below_min_qty" | "below_min_notional";
 
 /**
- * `undefined` if the order is large enough. Binance exempts reduce-only orders from the notional; we do not, where there
- * is a price (not ""): what cannot be told is the venue's to judge.
+ * `undefined` if the order is large enough. Binance exempts reduce-only orders from the notional minimum. We do not,
+ * unless the price is unknown (""); then the venue decides.
  */
 export function belowMinimum(quantity: string, price: string, rules: SymbolRules): BelowMinimum | undefined {
   const amount = Big(quantity);
@@ -35,8 +35,8 @@ export function belowMinimum(quantity: string, price: string, rules: SymbolRules
 const PLAN_ID = /^[0-9a-f]{16}$/;
 
 /**
- * `qp-<plan id>-<attempt number>`: who sent an order, and for what, can be read off the exchange. The same attempt
- * has the same id after any crash, which is what makes an order findable; a new attempt has a new one.
+ * `qp-<plan id>-<attempt number>`, so the exchange shows who sent an order and for which plan. An attempt has the same
+ * id after any crash, so its order can be found. A new attempt has a new id.
  */
 export function clientOrderId(planId: string, attemptNo: number): string {
   if (!PLAN_ID.test(planId)) throw new RangeError(`planId="${planId}": must be 16 lower-case hex digits`);

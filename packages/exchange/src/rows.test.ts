@@ -1,4 +1,4 @@
-/** Rows as real accounts have them, from an HTTP server through the real client. */
+/** Rows as in real accounts, from an HTTP server through the real client. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

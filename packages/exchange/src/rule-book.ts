@@ -1,10 +1,13 @@
-/** The venue's order rules by symbol: read at start, hourly, and when a symbol is not among them or is refused by them. */
+/**
+ * The venue's order rules by symbol. Read at start, every hour, and when a symbol is unknown or its rules seem
+ * outdated.
+ */
 import type { Exchange, SymbolRules } from "./port.ts";
 
 const REFRESH_MS = 3_600_000;
-/** A symbol that stays unknown must not ask for the whole list at every order. */
+/** An unknown symbol must not cause a read of the whole list for every order. */
 const UNKNOWN_REFRESH_MS = 60_000;
-/** Refusals come in storms, and what the venue lists may lag behind what it enforces. */
+/** Refusals come in bursts, and the venue's list may lag behind what it enforces. */
 const AGAIN_MS = 5_000;
 
 export class RuleBook {
@@ -17,13 +20,13 @@ export class RuleBook {
   #again: NodeJS.Timeout | undefined;
   #askedAgain = false;
 
-  /** @param onFailure told of a read that failed; the rules stay as they were */
+  /** @param onFailure called when a read fails; the rules then stay as they were */
   constructor(exchange: Exchange, onFailure: (error: Error) => void) {
     this.#exchange = exchange;
     this.#onFailure = onFailure;
   }
 
-  /** @throws if the venue cannot be read now */
+  /** @throws if the venue cannot be read */
   async start(): Promise<void> {
     await this.#read();
     this.#timer = setInterval(() => void this.#tryRead(), REFRESH_MS).unref();
@@ -34,12 +37,12 @@ export class RuleBook {
     clearTimeout(this.#again);
   }
 
-  /** Undefined if the venue did not trade it when it was last asked. */
+  /** Undefined if the venue did not list the symbol at the last read. */
   get(symbol: string): SymbolRules | undefined {
     return this.#rules.get(symbol);
   }
 
-  /** Undefined if the venue does not trade it, or could not be queried for a symbol it did not trade before. */
+  /** Undefined if the venue does not list the symbol, or if reading the list again failed. */
   async of(symbol: string): Promise<SymbolRules | undefined> {
     if (!this.#rules.has(symbol) && performance.now() - this.#readAtMs > UNKNOWN_REFRESH_MS)
       await this.#tryRead();
@@ -47,8 +50,8 @@ export class RuleBook {
   }
 
   /**
-   * The venue refuses what these rules allow, or they forbid what it may allow by now. They are read at once, and once
-   * more after a pause if that is said again meanwhile.
+   * Call this when the venue refuses what these rules allow, or when they forbid what it may now allow. Reads the rules
+   * at once, and again after a pause if called again in the meantime.
    */
   readAgain(): void {
     this.#askedAgain = true;
@@ -72,7 +75,7 @@ export class RuleBook {
 
   async #read(): Promise<void> {
     this.#readAtMs = performance.now();
-    // The clock offset drifts as slowly as the rules change.
+    // The clock offset drifts about as slowly as the rules change.
     const [rules] = await Promise.all([this.#exchange.rules(), this.#exchange.serverTime()]);
     this.#rules = rules;
   }

@@ -1,17 +1,17 @@
-/** Where orders go. There is no live mode: only simulators and Binance's test venues pass. */
+/** Where orders go. There is no live mode: only simulators and Binance's test venues are accepted. */
 export interface Venue {
   /** Scheme, host and port, without a trailing slash. */
   readonly baseUrl: string;
-  /** No outside world behind it: invented positions and injected faults are allowed here, and only here. */
+  /** Not connected to the real world. Invented positions and injected faults are only allowed here. */
   readonly simulated: boolean;
 }
 
-// An allow-list, because production has more names than anyone lists: regional, market-maker, proxied ones.
+// An allow-list, because production has too many host names to list: regional, market-maker, proxies.
 const TEST_VENUES = new Set(["testnet.binancefuture.com", "demo-fapi.binance.com"]);
 const SIMULATOR_HOST = "exchange-sim";
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-/** Throws an Error that names BINANCE_BASE_URL, its value without what may be secret in it, and the rule. */
+/** Throws an Error with BINANCE_BASE_URL, its value without possible secrets, and the rule. */
 export function parseVenue(baseUrl: string): Venue {
   if (baseUrl.trim() === "")
     throw new Error("BINANCE_BASE_URL is empty: name the venue, there is no default");
@@ -41,7 +41,7 @@ export function parseVenue(baseUrl: string): Venue {
   return { baseUrl: url.origin, simulated };
 }
 
-/** An URL may carry a password before its host and a token behind it; whatever it was, it may be misspelt. */
+/** A URL may contain a password before its host and a token after it, and it may be misspelt. */
 function withoutSecrets(url: string): string {
   return url.replace(/^([a-z]+:\/\/)?.*@/is, "$1(hidden)@").replace(/[?#].*$/s, "?(hidden)");
 }

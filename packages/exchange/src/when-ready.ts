@@ -2,17 +2,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Exchange } from "./port.ts";
 import type { RuleBook } from "./rule-book.ts";
 
-/** The exchange may start beside us; one that is gone for longer is the supervisor's business. */
+/** The exchange may start at the same time as we do. If it stays down longer, the supervisor restarts us. */
 const ATTEMPTS = 20;
 const RETRY_MS = 500;
 
 /**
- * Waits until the exchange tells its clock, its rules and the account's position mode, and starts the rule book.
+ * Waits until the exchange has returned its time, its rules and the account's position mode, and starts the rule book.
+ * Waits out a pause that the venue asked for, however long.
  *
- * @param onWait told of each attempt that failed and is repeated
- * A pause that the venue asked for is waited for as long as it lasts.
- *
- * @throws what the exchange said last; or at once, if the account is in hedge mode
+ * @param onWait called after each failed attempt that will be repeated
+ * @throws the last error; at once if the account is in hedge mode
  */
 export async function whenReady(
   exchange: Exchange,
@@ -32,7 +31,7 @@ export async function whenReady(
       if (attempt >= ATTEMPTS && exchange.pause("requests") === undefined) throw error;
       onWait(error as Error);
       await delay(RETRY_MS);
-      // However long it is; it may also be ended by an operator.
+      // A pause may be long. An operator can also end it.
       while (exchange.pause("requests") !== undefined) await delay(RETRY_MS);
     }
   }
