@@ -1,4 +1,4 @@
-/** Rebuilds sums from their parts: `lua/permits/balance.lua`, typed. */
+/** Rebuilds sums from their parts; the typed wrapper of `lua/permits/balance.lua`. */
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 
@@ -13,7 +13,7 @@ export interface Book {
 
 /**
  * @param counts whether the issuer's limits count executions
- * @returns what did not match, in words; undefined if everything did
+ * @returns what did not match, as text; undefined if everything matched
  */
 export async function balance(
   { redis, keys, issuer, reserveTtlMs }: Book,

@@ -1,4 +1,7 @@
-/** A third issuer as a later Python commit has one (P2.6): the bare text `1`, written before the plan is published. */
+/**
+ * A third issuer like the one in a later Python commit (P2.6): it writes the bare text `1` before the plan is
+ * published.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { FAR_MS, GOVERNOR, keys, P33, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";
 

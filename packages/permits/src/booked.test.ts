@@ -1,4 +1,6 @@
-/** What an issuer keeps of plans that ended: their results may come before its answer, and their ids again. */
+/**
+ * What an issuer keeps about plans that have ended: a result may come before its answer, and a plan id may come again.
+ */
 import { describe, expect, it } from "vitest";
 import {
   keyspace,
@@ -26,7 +28,7 @@ useRedis();
 
 const BOOKED = keys.booked("governor", PLAN);
 const WEEK_SEC = 7 * 24 * 3600;
-/** An attempt is none where the Python apply-layer wrote the result. */
+/** The attempt is empty if the Python apply-layer wrote the result. */
 const settle = (entryId: string, { attempt = "", placed = false } = {}) =>
   issuerOn(redis).settle(
     { planId: PLAN, symbol: SYMBOL, attempt, entryId, placed },
@@ -77,14 +79,14 @@ describe("a plan whose order is booked", () => {
     expect(await redis.ttl(BOOKED)).toBeCloseTo(WEEK_SEC, -1);
     await redis.del(keys.permit("governor", PLAN));
 
-    // The operators' reset, and the plan again.
+    // After the operators' reset the plan comes again.
     const ahead = `${Date.now() + 1_000}-0`;
     const again = await publish(PLAN, { record, id: ahead });
     expect(await issue(granted(), again)).toEqual({ kind: "denied", reason: "already_executed" });
     expect(await permits()).toBe(0);
     expect(await redis.hlen(reservations.open)).toBe(0);
     expect(await pendingEntries(keys.streams.plan)).toBe(0);
-    // Run twice, it changes nothing.
+    // Repeating it changes nothing.
     const before = await keyspace();
     expect(await issue(granted(), again)).toEqual({ kind: "replayed" });
     expect(await keyspace()).toEqual(before);
@@ -96,7 +98,7 @@ describe("a plan whose order is booked", () => {
     const again = await withoutRecord(`${Date.now() + 1_000}-0`);
     expect(await issue(granted(), again)).toEqual({ kind: "denied", reason: "already_executed" });
     expect(await redis.hkeys(reservations.open)).toEqual([PLAN]);
-    // It came to nothing.
+    // It ended without an order.
     await settle(await publishResult());
     await redis.del(keys.block("governor", PLAN));
     const third = await withoutRecord(`${Date.now() + 2_000}-0`);

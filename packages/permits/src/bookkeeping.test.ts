@@ -1,4 +1,6 @@
-/** lua/permits/balance and release_ended through their façade: what is put right, and what must not be touched. */
+/**
+ * lua/permits/balance and release_ended through their typed wrappers: what they correct, and what they must not touch.
+ */
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type BookkeepingOptions, keepBooks } from "./bookkeeping.ts";
@@ -44,7 +46,7 @@ const damaged = {
   mistyped: async (key: string) => void (await redis.multi().del(key).lpush(key, "not yours").exec()),
 };
 
-/** A reservation so old that its plan must have ended; made `ageMs` ago. */
+/** A reservation made `ageMs` ago, so old that its plan must have ended. */
 async function grantOld(planId = PLAN, ageMs = 60_000): Promise<string> {
   const attempt = await grant(planId, { qty: 5n });
   await redis.zadd(expiry, Date.now() + RESERVE_TTL_MS - ageMs, attempt);
@@ -107,7 +109,7 @@ describe("sums", () => {
         const left = Object.values(await redis.hgetall(open)).map(
           (text) => JSON.parse(text) as { qty: string },
         );
-        // What is below 0 counts as 0, here as in every script.
+        // A negative number counts as 0, as in every script.
         const count = (text: string | null) => (text?.startsWith("-") ? 0n : BigInt(text ?? "0"));
         const wanted = left.reduce((total, { qty }) => total + count(qty), 0n);
         expect(count(await redis.hget(totals, "reserved:qty"))).toBe(wanted);

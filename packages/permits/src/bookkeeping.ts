@@ -12,9 +12,12 @@ const runRelease = bindScript("permits/release_ended");
 
 /** The interval. */
 export const BOOKKEEPING_EVERY_MS = 10_000;
-/** A plan ends sooner, and its result is read sooner; older reservations are checked. */
+/** Plans end, and their results are read, faster than this. Older reservations are checked. */
 const RESULT_MS = 10_000;
-/** P3.3 waits for 30 s until an order's fills show, and keeps the reservation until then: otherwise the quantity would be granted twice. */
+/**
+ * P3.3 waits 30 s for an order's fills to appear and keeps the reservation until then. Otherwise the quantity would be
+ * granted twice.
+ */
 const FILLS_MS = 35_000;
 /** Reservations checked per run and symbol; the next run takes the rest. */
 const LOOKED_AT_MAX = 200;
@@ -22,16 +25,16 @@ const LOOKED_AT_MAX = 200;
 export interface BookkeepingOptions extends Book {
   /** Whether executions are charged to limits of this issuer. */
   charges: boolean;
-  /** Symbols that are known without Redis. */
+  /** Symbols known without Redis. */
   symbols: Iterable<string>;
-  /** Something was corrected; in words. */
+  /** Called when something was corrected, with a description. */
   onCorrection: (correction: { symbol: string; what: string }) => void;
 }
 
 /** One run. A symbol that fails does not stop the others; the first failure is thrown at the end. */
 export async function keepBooks(options: BookkeepingOptions): Promise<void> {
   const { redis, keys } = options;
-  // The owner of an index of the wrong type rebuilds it; the other index and the configuration suffice meanwhile.
+  // The owner of an index rebuilds one of the wrong type. Meanwhile the other index and the configuration are enough.
   const known = await Promise.allSettled([
     redis.smembers(keys.orderSymbols),
     redis.smembers(keys.waitingSymbols),
@@ -92,8 +95,8 @@ function typesOf({ open, expiry, totals, executions, charges }: ReturnType<Keys[
 }
 
 /**
- * The plan that an attempt's entry names. Undefined where the entry is gone, or the plan is not ours and has no record:
- * nothing shows whether such a plan has ended, so its reservation expires by itself.
+ * The plan named by an attempt's entry. Undefined if the entry is gone, or if the plan has no record (it is not ours):
+ * nothing shows whether such a plan has ended, so its reservation expires on its own.
  */
 async function planOf(redis: RedisClient, keys: Keys, attempt: string): Promise<string | undefined> {
   if (!/^\d+-\d+$/.test(attempt)) return undefined;

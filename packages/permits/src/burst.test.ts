@@ -1,4 +1,4 @@
-/** What a denial says of the limit of executions: whether orders used it up, or reservations that may come to nothing. */
+/** Whether a denial by the limit of executions was caused by orders, or by reservations that may not lead to orders. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { keepBooks } from "./bookkeeping.ts";

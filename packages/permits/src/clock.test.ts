@@ -1,4 +1,7 @@
-/** What the permit scripts make of times in the future: Redis's clock was ahead when they were written, or stepped back. */
+/**
+ * How the permit scripts handle times in the future: Redis's clock was ahead when they were written, or has stepped
+ * back.
+ */
 import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { keepBooks } from "./bookkeeping.ts";

@@ -1,4 +1,4 @@
-/** The apply-layer's side of the permit protocol: `lua/permits/consume.lua`, typed. */
+/** The apply-layer's side of the permit protocol; the typed wrapper of `lua/permits/consume.lua`. */
 import { type Keys, QUANTITY_ISSUER, TTL_SEC, verdictField } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
@@ -36,9 +36,9 @@ export type Consumed =
 export interface ConsumeOptions {
   redis: RedisClient;
   keys: Keys;
-  /** Names of the required issuers; all of them or none are spent. */
+  /** Names of the required issuers. All of their permits are spent, or none. */
   required: readonly string[];
-  /** Those of them whose permit is the bare text `1`: it names no attempt, no quantity and no cap. */
+  /** Required issuers whose permit is the bare text `1`, without an attempt, quantity or cap. */
   bare?: readonly string[];
   /** How long an executor may claim the order after the permits are spent. */
   executeTtlMs: number;

@@ -1,4 +1,4 @@
-/** The governor's disarm: `lua/permits/disarm.lua`, typed. */
+/** The governor's disarm; the typed wrapper of `lua/permits/disarm.lua`. */
 import { dumpPythonJson, type Keys, type PythonJson, TTL_SEC } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { haltKeys } from "./keys.ts";
@@ -11,8 +11,8 @@ export interface Disarm {
 }
 
 /**
- * Disarms until an operator deletes both keys; issue, consume and claim honour them. Safe to repeat.
- * @returns false if a disarm was in force already
+ * Disarms the pipeline until an operator deletes both keys. Issue, consume and claim honour it. Safe to repeat.
+ * @returns false if it was already disarmed
  */
 export async function disarm(redis: RedisClient, keys: Keys, { reason, context }: Disarm): Promise<boolean> {
   const { disarm, disarm_today } = haltKeys(redis, keys);

@@ -1,4 +1,6 @@
-/** A stream whose ids are used up takes no entry: nothing is spent or ended then, and the next try ends the plan. */
+/**
+ * If a stream's ids are exhausted, it accepts no entry. Then nothing is spent or ended, and the next try ends the plan.
+ */
 import { useUpIds } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { ATTEMPT, FAR_MS, GOVERNOR, keys, P33, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";

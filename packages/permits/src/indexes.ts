@@ -1,4 +1,4 @@
-/** Keys that can be rebuilt: `lua/indexes/drop_mistyped.lua`, typed. */
+/** Keys that can be rebuilt; the typed wrapper of `lua/indexes/drop_mistyped.lua`. */
 import { bindScript, type RedisClient } from "@quantum/redis";
 
 const run = bindScript("indexes/drop_mistyped");
@@ -9,7 +9,7 @@ export interface Index {
 }
 
 /**
- * Deletes those of the wrong type, which make every script that needs them fail. The caller rebuilds them.
+ * Deletes indexes of the wrong type, which would make every script that uses them fail. The caller rebuilds them.
  * @returns the names of the deleted keys
  */
 export async function beginAnew(redis: RedisClient, indexes: readonly Index[]): Promise<string[]> {

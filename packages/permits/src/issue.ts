@@ -1,4 +1,6 @@
-/** An issuer's side of the permit protocol: `lua/permits/issue.lua` and `settle_reservation.lua`, typed. */
+/**
+ * An issuer's side of the permit protocol; the typed wrapper of `lua/permits/issue.lua` and `settle_reservation.lua`.
+ */
 import { dumpPythonJson, type Keys, type PythonJson, TTL_SEC, verdictField } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { balance } from "./balance.ts";
@@ -8,20 +10,23 @@ const runIssue = bindScript("permits/issue");
 
 const runSettle = bindScript("permits/settle_reservation");
 
-/** Whole numbers of 1e-8 of a unit, of any size. */
+/** Integers in units of 1e-8, of any size. */
 export type Amounts = Readonly<Record<string, bigint>>;
 
-/** One limit, checked in the step that reserves. */
+/** A limit, checked in the same step that reserves. */
 export type Limit =
   | { kind: "count"; reason: string; window_ms: number; max: number }
   | { kind: "day"; reason: string; amount: string; max: bigint }
-  /** `as_of`: totals' `releases` when `max` was computed; a reservation that ended since makes it a conflict. */
+  /**
+   * `as_of`: the `releases` field of the totals when `max` was computed. If a reservation has ended since, the result
+   * is a conflict.
+   */
   | { kind: "open"; amount: string; max: bigint; as_of?: string };
 
 export interface PlanAttempt {
   planId: string;
   symbol: string;
-  /** Id of the `apply.plan` entry that is answered. */
+  /** Id of the `apply.plan` entry being answered. */
   attempt: string;
 }
 
@@ -29,7 +34,7 @@ export type Answer =
   | {
       verdict: "granted";
       reason: string;
-      /** The issuer's own fields of the permit; symbol and verdict field are added here, created_at in Redis. */
+      /** The issuer's own fields of the permit. Symbol and verdict are added here, created_at in Redis. */
       permit: Readonly<Record<string, PythonJson>>;
       reservation?: { amounts: Amounts; limits: readonly Limit[] };
     }
@@ -37,11 +42,11 @@ export type Answer =
 
 export type Issued =
   | { kind: "granted" }
-  /** `byOrders`: the orders of a limit's window use it up, without counting any open reservation. */
+  /** `byOrders`: executed orders alone exhaust a limit, without any open reservation. */
   | { kind: "denied"; reason: string; byOrders?: true }
-  /** Others have reserved so much (1e-8) that the quantity is not free; nothing was written: decide again. */
+  /** Others have reserved so much (1e-8) that the quantity is not available. Nothing was written: decide again. */
   | { kind: "conflict"; reserved: bigint }
-  /** Answered before, or the plan ended without us; only acknowledged. */
+  /** Answered before, or ended without an answer from us. The entry was only acknowledged. */
   | { kind: "replayed" }
   | { kind: "ended" };
 
@@ -54,8 +59,8 @@ export interface IssuerOptions {
   permitTtlSec: number;
   denialTtlSec: number;
   /**
-   * When a reservation without a result runs out, in ms; while the symbol has an unsettled order none does. Must exceed
-   * permit TTL + execute TTL, or a reservation could expire while its order can still come.
+   * When a reservation without a result expires, in ms; none expires while the symbol has an unsettled order. Must
+   * exceed permit TTL + execute TTL, or a reservation could expire while its order can still be executed.
    */
   reserveTtlMs: number;
 }
@@ -76,7 +81,8 @@ export function createIssuer(options: IssuerOptions) {
         keys: {
           plan: keys.plan(planId),
           permit,
-          // The governor must not write a denial to its permit key: the Python apply-layer takes any value there for a grant.
+          // The governor must not write a denial to its permit key, because the Python apply-layer takes any value
+          // there as a grant.
           denial: verdictField(issuer) === "granted" ? keys.block(issuer, planId) : permit,
           spent: keys.spent(planId),
           ...haltKeys(redis, keys),
@@ -108,7 +114,8 @@ export function createIssuer(options: IssuerOptions) {
       };
       let [status, detail, byOrders] = await runIssue(redis, call);
       if (status === "UNBALANCED") {
-        // Another program has written to the sums, or they were lost: no limit is checked by them.
+        // Another program has changed the sums, or they were lost. Rebuild them before any limit is checked against
+        // them.
         await balance(
           options,
           symbol,
@@ -133,17 +140,18 @@ export function createIssuer(options: IssuerOptions) {
     },
 
     /**
-     * Settles the attempt's reservation by its result and acknowledges the result entry, in one step.
-     * `executed` is what was really executed, undefined if no order came of it; an amount that it lacks is charged as it
-     * was reserved. An `attempt` that is empty (a Python result names none) stands for the plan's. If an order came of the
-     * plan or may have (`placed`), its id is permitted no more.
+     * Settles the attempt's reservation with its result and acknowledges the result entry, in one step.
+     * @param attempt empty if the result names none (a Python one): then the plan's current attempt
+     * @param placed the plan has an order or may have one, so its id gets no further permit
+     * @param executed what was actually executed, undefined if there was no order; a missing amount is charged as
+     * reserved
      * @returns false if this result had been settled before
      */
     async settle(
       { planId, symbol, attempt, entryId, placed }: PlanAttempt & { entryId: string; placed: boolean },
       executed?: { amounts: Amounts; atMs: number },
     ): Promise<boolean> {
-      // For a plan of ours the record shows that it has ended.
+      // If the plan has a record, the record shows that it has ended.
       const fate = placed ? "executed" : attempt === "" ? "ended" : "";
       const [status] = await runSettle(redis, {
         keys: {
@@ -158,21 +166,21 @@ export function createIssuer(options: IssuerOptions) {
           amounts: executed === undefined ? "" : asJson(executed.amounts),
           executed_ms: String(executed?.atMs ?? 0),
           fate,
-          // A plan without a record is no longer answered when it is older than a permit.
+          // A plan without a record is not answered once it is older than a permit.
           fate_sec: String(placed ? TTL_SEC.booked : options.permitTtlSec),
         },
       });
       return status === "SETTLED";
     },
 
-    /** What is reserved for the symbol and not settled, in 1e-8. A hint for deciding: `issue` checks it again. */
+    /** The symbol's reserved amount that is not yet settled, in 1e-8. A hint for deciding: `issue` checks it again. */
     async reserved(symbol: string, amount: string): Promise<bigint> {
       return BigInt((await redis.hget(reservations(symbol).totals, `reserved:${amount}`)) ?? 0);
     },
   };
 }
 
-/** Amounts travel as text, because JSON's numbers are read as doubles. */
+/** Writes amounts as text, because JSON numbers are read as doubles. */
 function asJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? part.toString() : part));
 }

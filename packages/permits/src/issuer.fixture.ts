@@ -1,4 +1,4 @@
-/** A real Redis for tests of an issuer, empty before each test, with two connections and the governor's groups. */
+/** A real Redis for issuer tests, emptied before each test, with two connections and the governor's groups. */
 import { createKeys, PythonFloat } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/harness";
@@ -18,7 +18,7 @@ export const reservations = keys.reservations("governor", SYMBOL);
 
 let server: TestRedis;
 export let redis: RedisClient;
-/** Another process's connection. */
+/** Stands for another process. */
 export let second: RedisClient;
 
 export function useRedis(): void {
@@ -70,17 +70,23 @@ export const granted = (amounts: Amounts = { qty: 5n }, limits: readonly Limit[]
 });
 export const denied: Answer = { verdict: "denied", reason: "no_position", context: { amt: 0 } };
 
-/** An `apply.plan` entry that the group has been given. @returns its id, the attempt */
+/**
+ * Publishes an `apply.plan` entry and delivers it to the group.
+ * @returns its id, which is the attempt
+ */
 export async function publish(planId = PLAN, { record = true, id = "*" } = {}): Promise<string> {
   const attempt = await deliver(keys.streams.plan, planId, id);
-  // As our opening script does, and the Python apply-layer does not, an earlier attempt's traces are removed.
+  // Our opening script removes the traces of an earlier attempt; the Python apply-layer does not.
   if (record)
     await redis.del(keys.plan(planId), keys.permit("governor", planId), keys.block("governor", planId));
   if (record) await redis.hset(keys.plan(planId), { state: "WAITING", attempt, symbol: SYMBOL });
   return attempt;
 }
 
-/** An `apply.result` entry that the group has been given. @returns its id */
+/**
+ * Publishes an `apply.result` entry and delivers it to the group.
+ * @returns its id
+ */
 export const publishResult = (planId = PLAN) => deliver(keys.streams.result, planId);
 
 async function deliver(stream: string, planId: string, id = "*"): Promise<string> {
@@ -107,5 +113,5 @@ export async function pendingEntries(stream: string): Promise<number> {
 
 export const total = async (field: string) => Number(await redis.hget(reservations.totals, field));
 
-/** Everything in Redis, to compare. */
+/** Everything in Redis, for comparison. */
 export const keyspace = () => keyspaceOf(redis);

@@ -16,9 +16,9 @@ export interface KeyPollOptions {
   keys: Keys;
   required: readonly string[];
   stepMs: number;
-  /** Keys of the plan have appeared or disappeared. */
+  /** A plan's keys have appeared or disappeared. */
   onChange: (planId: string) => void;
-  /** A poll failed, that of this plan among others; the next one is a step later. */
+  /** A poll that included this plan failed. The next one follows after a step. */
   onFailure: (planId: string, error: Error) => void;
 }
 
@@ -87,7 +87,7 @@ export class KeyPoll {
     });
     for (const [index, planId] of planIds.entries()) {
       const seen = replies?.[index]?.[1];
-      // Its wait may have ended by now.
+      // The wait may have ended in the meantime.
       if (typeof seen !== "number" || (this.#keysSeen.get(planId) ?? seen) === seen) continue;
       this.#keysSeen.set(planId, seen);
       onChange(planId);

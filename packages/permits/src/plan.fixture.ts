@@ -1,4 +1,4 @@
-/** A plan that waits, on a Redis of its own, for the tests of consume and wait. */
+/** A waiting plan on its own Redis, for the tests of consume and wait. */
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { keyspaceOf, startRedisServer } from "@quantum/harness";
@@ -10,10 +10,10 @@ export const SYMBOL = "BTCUSDT";
 export const ATTEMPT = "1769301008977-0";
 export const EXECUTE_TTL_MS = 5_000;
 export const GRACE_MS = 100;
-/** Longer than any test: a plan that must not reach its deadline. */
+/** Longer than any test, for a plan that must not reach its deadline. */
 export const FAR_MS = 60_000;
 
-/** As the Python issuers write them. */
+/** In the form that the Python issuers write. */
 export const GOVERNOR = { granted: true, symbol: SYMBOL, decision: "EXECUTE", computed_qty: 0 };
 export const P33 = { allow: true, symbol: SYMBOL, safe_close_qty: 0.008, exchange_position_amt: 0.011 };
 
@@ -49,7 +49,7 @@ export async function startPlans() {
         ...options,
       }),
 
-    /** A plan as `open` leaves it, `remainingMs` before its deadline; `aheadMs`: opened so far in the future. */
+    /** A plan as `open` leaves it, `remainingMs` before its deadline. `aheadMs`: opened this far in the future. */
     async givenPlan(remainingMs: number, { planId = PLAN, mode = "paper", aheadMs = 0 } = {}): Promise<void> {
       const now = Date.now() + aheadMs;
       const deadline = now + remainingMs;
@@ -62,7 +62,7 @@ export async function startPlans() {
         .exec();
     },
 
-    /** Sets permits as an issuer does that knows only keys; text as it is, anything else as JSON. */
+    /** Writes permits like an issuer that only sets keys. Text is written as is, anything else as JSON. */
     async givenPermits(permits: Record<string, unknown> = { governor: GOVERNOR, p33: P33 }, planId = PLAN) {
       for (const [issuer, permit] of Object.entries(permits)) {
         const text = typeof permit === "string" ? permit : JSON.stringify(permit);

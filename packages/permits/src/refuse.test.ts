@@ -1,4 +1,4 @@
-/** What `consume` must refuse, and what a refusal must leave alone. */
+/** What `consume` must refuse, and what a refusal must not change. */
 import { utcDay } from "@quantum/contract";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ConsumeOptions } from "./consume.ts";
@@ -11,7 +11,7 @@ beforeEach(() => plans.redis.flushall());
 
 const consume = (options: Partial<ConsumeOptions> = {}) => plans.consumer(options)(PLAN, SYMBOL);
 
-/** Consumes, and if the plan is BLOCKED, sees that it cost the permits, one result, and nothing else. */
+/** Consumes. If the plan is BLOCKED, checks that this only removed the permits and added one result. */
 async function outcome(options: Partial<ConsumeOptions> = {}): Promise<string> {
   const consumed = await consume(options);
   if (consumed.kind !== "verdict") return consumed.kind;
@@ -111,7 +111,7 @@ describe("the shape of a permit", () => {
     expect(await outcome()).toBe(MALFORMED);
   });
 
-  /** JSON with what is no JSON, as Python's json.dumps prints it. */
+  /** JSON with an invalid value, as Python's json.dumps may write it. */
   function raw(field: string, value: string): string {
     const body = JSON.stringify({ ...P33, [field]: undefined });
     return `${body.slice(0, -1)}, "${field}": ${value}}`;

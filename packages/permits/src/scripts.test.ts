@@ -1,4 +1,6 @@
-/** Façades and scripts agree: each script has one caller, and `consume` gives every answer of its header. */
+/**
+ * Scripts and their typed wrappers agree: each script has one caller, and `consume` gives every reply of its header.
+ */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadScript, packCalls } from "@quantum/lua";
@@ -54,7 +56,7 @@ describe("permits/consume", () => {
     answers.push(await run());
 
     expect(new Set(answers.map(([status]) => status))).toEqual(new Set(replies));
-    // Lua would cut off an array at nil and make integers of floats: everything is text.
+    // Replies must be text, because Lua truncates an array at nil and floats to integers.
     expect(answers.flat().every((word) => typeof word === "string")).toBe(true);
     expect(answers.map((answer) => answer.length)).toEqual([1, 3, 7, 6]);
   });

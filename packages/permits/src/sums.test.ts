@@ -1,4 +1,7 @@
-/** Every sum and count of an issuer's limits, lost or written by somebody else: fails closed at once, and is rebuilt. */
+/**
+ * Every sum and count of an issuer's limits, lost or changed by another program: it fails closed at once and is
+ * rebuilt.
+ */
 import { beforeEach, describe, expect, it } from "vitest";
 import { keepBooks } from "./bookkeeping.ts";
 import {
@@ -51,7 +54,7 @@ async function execute(planId: string, qty: bigint): Promise<void> {
   await issuerOn(redis).settle({ planId, symbol: SYMBOL, attempt, entryId, placed: true }, executed);
 }
 
-/** Everything but the number of releases, and with it the seal: whoever decided by the old sums decides again. */
+/** Everything except the number of releases and so the seal, because a decision based on the old sums is repeated. */
 async function book() {
   const { releases: _, seal: __, ...sums } = await redis.hgetall(totals);
   const scores = await redis.zrange(executions, 0, -1, "WITHSCORES");
@@ -102,7 +105,7 @@ describe("limits that are used up", () => {
       ({ kind }) => kind,
       (error: unknown) => String(error).match(/WRONGTYPE/)?.[0],
     );
-    // Another type fails the script, and the plan's entry stays pending until the sums are rebuilt.
+    // The wrong type makes the script fail, and the plan's entry stays pending until the sums are rebuilt.
     expect(asked).toBe(what.endsWith("wrong type") ? "WRONGTYPE" : "denied");
     expect(await redis.exists(keys.permit("governor", THIRD_PLAN))).toBe(0);
 
@@ -117,7 +120,7 @@ describe("limits that are used up", () => {
     expect(await keyspace()).toEqual(healed);
   });
 
-  // P3.3 decides by a reserved quantity that it has read before.
+  // P3.3 decides with a reserved quantity that it read earlier.
   it.each(damages.filter(([what]) => /^(totals deleted|the seal|reserved)/.test(what)))(
     "reserve no quantity twice with %s: the caller decides again",
     async (_, damage) => {
@@ -154,7 +157,7 @@ describe("limits that are used up", () => {
     await keep();
     expect(await redis.hgetall(totals)).toMatchObject({ "reserved:qty": "4" });
     expect(await redis.hexists(totals, "charged:qty")).toBe(0);
-    // How many there were is still known.
+    // The number of executions is still known.
     expect(await redis.zcard(executions)).toBe(2);
   });
 });

@@ -11,7 +11,7 @@ import { PermitWait, type WaitOptions } from "./wait.ts";
 const STEP_MS = 20;
 /** How late a timer may be on a busy machine. */
 const BUSY_MS = 500;
-/** Nothing that depends on the poll may pass a test that is about wake-ups or deadlines. */
+/** Longer than any test, so that no test of wake-ups or deadlines can pass because of the poll. */
 const NO_POLL_MS = FAR_MS;
 
 let plans: Awaited<ReturnType<typeof startPlans>>;
@@ -45,7 +45,7 @@ const verdictOf = async (wait: PermitWait): Promise<Verdict> => {
   return verdict;
 };
 
-/** Collects verdicts and resolves when there are as many. */
+/** Collects verdicts and resolves when there are `count`. */
 function verdictsOf(waiting: PermitWait[], count: number) {
   const verdicts: Verdict[] = [];
   const all = Promise.withResolvers<Verdict[]>();
@@ -56,7 +56,7 @@ function verdictsOf(waiting: PermitWait[], count: number) {
   return { verdicts, all: all.promise };
 }
 
-/** Calls of every command since the server started, but for the ones that only tests use. */
+/** Calls of every command since the server started, except those that only tests use. */
 async function commandsServed(): Promise<Record<string, number>> {
   const stats = await plans.redis.info("commandstats");
   const calls = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map(([, name, n]) => [name, Number(n)]);
@@ -93,7 +93,7 @@ describe("a plan that waits", () => {
     await wait.stop();
     expect(verdicts).toHaveLength(1);
     const kinds = consume.mock.settledResults.map(({ value }) => value.kind);
-    // Half-way; and a timer may fire a millisecond early: then Redis's clock sends it back.
+    // One try is half-way. A timer may fire a millisecond early; then Redis's clock makes the plan wait again.
     expect(kinds.filter((kind) => kind === "verdict")).toHaveLength(1);
     expect(kinds.length).toBeLessThanOrEqual(3);
   });
@@ -103,7 +103,7 @@ describe("a plan that waits", () => {
     await plans.givenPlan(FAR_MS);
     const verdict = verdictOf(wait);
     const startedAt = performance.now();
-    // The plan was opened 100 ms ago, and then Redis's clock stepped back: by it, the deadline is far.
+    // The plan was opened 100 ms ago, and then Redis's clock stepped back, so by that clock the deadline is far away.
     wait.watch(PLAN, SYMBOL, 100);
     expect(await verdict).toMatchObject({ kind: "blocked", reason: "missing_both" });
     expect(performance.now() - startedAt).toBeLessThan(100 + patienceMs(BUSY_MS));
@@ -187,7 +187,7 @@ describe("an issuer's wake-up", () => {
     wait.watch(PLAN, SYMBOL, FAR_MS);
     await wait.answered(wakeUp("governor", 1));
     await wait.answered(wakeUp("p33", 2));
-    // P3.3 had never woken us before: it might have set a key without a word.
+    // P3.3 had never sent a wake-up, so it might have set a key without one.
     expect(consume).toHaveBeenCalledTimes(2);
     await wait.answered(wakeUp("p33", 1));
     await wait.answered(wakeUp("somebody else", 1));
@@ -254,7 +254,7 @@ describe("an issuer's wake-up", () => {
     await wait.answered(wakeUp("p33", 2));
     await vi.waitFor(async () => {
       const before = await polls();
-      // Far more polls than one would come while Redis answers these.
+      // While Redis answers these, far more than one poll would be due.
       for (let i = 0; i < 500; i++) await plans.redis.ping();
       expect(await polls()).toBe(before);
     });
@@ -271,7 +271,7 @@ describe("nothing that waits", () => {
     await verdictOf(wait);
     await vi.waitFor(async () => {
       const before = await commandsServed();
-      // Far more polls than one would come while Redis answers these.
+      // While Redis answers these, far more than one poll would be due.
       for (let i = 0; i < 500; i++) await plans.redis.ping();
       expect(await commandsServed()).toEqual(before);
     });
@@ -381,7 +381,7 @@ describe("many plans at once", () => {
 
   it("all end, each with one verdict over two replicas that both watch all of them", async () => {
     const stepMs = 100;
-    // However late a busy machine comes to a plan, its permits had been there in time.
+    // However late a busy machine handles a plan, its permits were there in time.
     const consume = plans.consumer({ graceMs: FAR_MS });
     const other = plans.connect();
     const replicas = [

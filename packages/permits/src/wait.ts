@@ -12,7 +12,7 @@ import type { RedisClient } from "@quantum/redis";
 import type { Consume, Consumed, Verdict } from "./consume.ts";
 import { KeyPoll } from "./key-poll.ts";
 
-/** A failed try (Redis unreachable) is repeated after this. */
+/** A failed try (Redis unreachable) is repeated after this long. */
 const RETRY_MS = 250;
 /** Interval of the check for waiting plans while a process stops. */
 const DRAIN_STEP_MS = 50;
@@ -29,20 +29,20 @@ export interface WaitOptions {
 interface Waiting {
   symbol: string;
   /**
-   * When its wait is over by performance.now(), once that is known. Redis's clock may step meanwhile: the plan ends by
-   * the earlier of both.
+   * When the wait ends by performance.now(), once known. Redis's clock may step in the meantime; the plan ends when the
+   * earlier of the two clocks says so.
    */
   endsAt: number | undefined;
-  /** Of the next try: half-way at first, then the deadline. */
+  /** For the next try: first half-way, then at the deadline. */
   timer: NodeJS.Timeout;
 }
 
 export interface WaitEvents {
-  /** The verdict was reached here; exactly once per verdict over all replicas. */
+  /** This process reached the verdict. Exactly once per verdict across all replicas. */
   verdict: [Verdict];
-  /** A try failed; it is repeated. */
+  /** A try failed and will be repeated. */
   failed: [{ planId: string; error: Error }];
-  /** A try worked after tries that failed. */
+  /** A try succeeded after failed ones. */
   recovered: [{ planId: string }];
 }
 
@@ -72,22 +72,22 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     return this.#waiting.size;
   }
 
-  /** Waits for a plan until its deadline, `remainingMs` from now. Watching it again changes nothing. */
+  /** Waits for a plan until its deadline, in `remainingMs`. Watching it again has no effect. */
   watch(planId: string, symbol: string, remainingMs: number): void {
     this.#watch(planId, symbol, remainingMs);
   }
 
   #watch(planId: string, symbol: string, remainingMs: number | undefined): void {
     if (this.#stopped || this.#waiting.has(planId)) return;
-    // Half-way first: a lost wake-up must not cost the whole wait.
+    // First half-way, so that a lost wake-up does not cost the whole wait.
     const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, (remainingMs ?? 0) / 2));
     this.#waiting.set(planId, { symbol, endsAt: endOf(performance.now(), remainingMs), timer });
     this.#keyPoll.watch(planId);
   }
 
   /**
-   * An issuer's wake-up. A plan that is watched here and that others have still to answer is not tried yet: the last of
-   * them will wake somebody, if they do such a thing. A try would only find that it must wait.
+   * Handles an issuer's wake-up. If other issuers have yet to answer and all send wake-ups, the plan is not tried yet:
+   * a try would only find that it must wait, and the last answer sends another wake-up.
    */
   async answered({ plan_id, symbol, issuer, verdict, answers }: PermitEntry): Promise<void> {
     const { required } = this.#options;
@@ -99,7 +99,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
 
   /** Tries a plan now: its issuers answered, its deadline came, or a sweep found it. Resolves when the try is over. */
   async wake(planId: string, symbol: string): Promise<void> {
-    // One try at a time for each plan; a wake-up during a try means that something may have changed since it read.
+    // One try per plan at a time. After a wake-up during a try, try again, because the first may have read old state.
     const before = this.#tries.get(planId);
     const current = (before ?? Promise.resolve()).then(() => this.#try(planId, symbol));
     this.#tries.set(planId, current);
@@ -108,8 +108,8 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   }
 
   /**
-   * Ends what waits here, without wake-ups, as far as that takes no longer than `longestMs`: after a stop, nobody may be
-   * there to do it before it is too late.
+   * Ends the plans waiting here, without wake-ups, for at most `longestMs`. After a stop, there may be no other process
+   * to end them in time.
    */
   async drain(longestMs: number): Promise<void> {
     const until = performance.now() + longestMs;
@@ -119,7 +119,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     }
   }
 
-  /** Lets running tries end. What still waits is finished by another replica, or by us after a restart. */
+  /** Lets running tries finish. Another replica, or this one after a restart, finishes the plans still waiting. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const { timer } of this.#waiting.values()) clearTimeout(timer);
@@ -151,7 +151,7 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     if (consumed.kind === "verdict" && !consumed.replayed) this.emit("verdict", consumed.verdict);
   }
 
-  /** @param remainingMs undefined after a failed try: the next one is due, and the rest of the wait is not known */
+  /** @param remainingMs undefined after a failed try: retry soon, because the remaining wait is unknown */
   #rearm(planId: string, symbol: string, remainingMs: number | undefined): void {
     const waiting = this.#waiting.get(planId);
     if (waiting === undefined) {
