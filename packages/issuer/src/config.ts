@@ -1,4 +1,4 @@
-/** The variables of an issuer that has none of its own. */
+/** The variables of an issuer without variables of its own. */
 import { parseVenue } from "@quantum/exchange";
 import {
   commonVariables,
@@ -15,7 +15,7 @@ import {
 import type { IssuerService } from "@quantum/topology";
 import { z } from "zod";
 
-/** Named after the row's first prefix: `TOY_LOG_LEVEL`, `TOY_SIM_DELAY_MS`. */
+/** Variables are named after the row's first prefix: `TOY_LOG_LEVEL`, `TOY_SIM_DELAY_MS`. */
 export function issuerConfig({
   port: fixed,
   portVariable,
@@ -40,7 +40,7 @@ export function issuerConfig({
   };
 }
 
-/** Answers are simulated only at a simulated exchange; without a venue, they are not. */
+/** Simulated answers require a simulated exchange to be configured. */
 export function simulationViolations(config: Readonly<Record<string, unknown>>, prefix: string): string[] {
   const baseUrl = config["BINANCE_BASE_URL"] as string | undefined;
   let simulated = false;

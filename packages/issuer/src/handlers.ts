@@ -1,9 +1,10 @@
 /**
- * An issuer's two handlers. A plan is answered once, by the script that also acknowledges it; a result settles the plan's
- * reservation, by a script that acknowledges the result.
+ * An issuer's two handlers. One answers each plan once, in a script that also acknowledges the entry. The other settles
+ * the plan's reservation with its result, in a script that acknowledges the result.
  *
- * Entries run at the same time: what must not be torn apart is decided in the issuing script. It refuses a quantity that
- * others have reserved since the decision, and one decided before a reservation ended; then the policy decides again.
+ * Entries are handled concurrently, so the issuing script makes the final decision. It refuses a quantity that others
+ * have reserved since the policy decided, and a decision made before a reservation ended. Then the policy decides
+ * again.
  */
 import { EventEmitter } from "node:events";
 import {
@@ -19,26 +20,26 @@ import type { Issued, Issuer } from "@quantum/permits";
 import { ACK, addedAtMs, type Disposition, DONE, type Entry } from "@quantum/streams";
 import { type Decision, deny, type Policy, type ReadResult } from "./policy.ts";
 
-/** How long a plan waits for permits if it does not say so: `APPLY_PERMIT_WAIT_MS`'s default. */
+/** How long a plan waits for permits if its entry does not say: the default of `APPLY_PERMIT_WAIT_MS`. */
 const WAIT_BUDGET_MS = 1_200;
-/** An answer is on its way this long before the plan's deadline. */
+/** An answer is sent at least this long before the plan's deadline. */
 const ANSWER_MARGIN_MS = 150;
 const SIMULATED_DENIAL = deny("simulated_denial");
-/** Other plans' reservations covered the quantity until no time was left. */
+/** Other plans' reservations covered the quantity until time ran out. */
 const PROMISED_TO_OTHERS = deny("quantity_promised");
 
 export interface IssuerEvents {
   answered: [{ plan: PlanEntry; decision: Decision; issued: Issued; tookMs: number }];
-  /** By the simulation: no answer. */
+  /** The simulation dropped the answer. */
   dropped: [{ plan: PlanEntry }];
-  /** The reservation has ended; `before`: this result had been settled before. */
+  /** The reservation has ended; `before`: an earlier delivery of this result ended it. */
   settled: [{ result: ResultEntry; before: boolean; tookMs: number }];
 }
 
 export interface HandlersOptions {
   issuer: Issuer;
   policy: Policy;
-  /** What becomes of an answer; waits as long as simulated: `createSimulation` of the service kit. */
+  /** The simulated fate of an answer, after its delay: `createSimulation` of packages/service-kit. */
   simulate: () => Promise<"answer" | "deny" | "drop">;
   /** Redis's clock. */
   now: () => number;
@@ -66,7 +67,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
       return ACK;
     }
 
-    /** @returns false if the permit would reserve what others have reserved */
+    /** @returns false if others have reserved what the permit would reserve */
     const answer = async (decision: Decision): Promise<boolean> => {
       const { plan_id: planId, symbol } = plan;
       const issued = await issuer.issue({ planId, symbol, attempt: entry.id }, decision);
@@ -116,7 +117,10 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     }
   }
 
-  /** How long the plan still waits. Whatever its deadline and Redis's clock say, no longer than anybody may wait. */
+  /**
+   * How long the plan still waits. Never longer than the longest possible wait, whatever its deadline and Redis's clock
+   * say.
+   */
   #leftMs({ deadline_ms: deadlineMs }: PlanEntry, addedMs: number): number {
     const budgetMs = deadlineMs === undefined ? WAIT_BUDGET_MS : WAIT_BUDGET_MAX_MS;
     const latestMs = addedMs + budgetMs;

@@ -1,28 +1,28 @@
-/** What an issuer has of its own: everything else of its work is {@link runIssuer}'s. */
+/** What differs between issuers. {@link runIssuer} does everything else. */
 import type { PlanEntry, PythonJson, ResultEntry } from "@quantum/contract";
 import type { Amounts, Answer, Issued } from "@quantum/permits";
 
-/** An answer, and what the log tells about it. */
+/** An answer, and fields for its log line. */
 export type Decision = Answer & { readonly told?: Readonly<Record<string, string>> };
 
 export interface Policy {
   /**
-   * The answer to a plan that asks for a permit. Asked again if others have meanwhile reserved what it grants.
-   * If it throws, the plan stays pending and comes again.
+   * Decides on a plan that asks for a permit. Called again if others have since reserved what it grants. If it throws,
+   * the plan stays pending and is delivered again.
    */
   decide(plan: PlanEntry, turn: Turn): Decision | Promise<Decision>;
-  /** The answer is written, and the plan acknowledged: a crash loses what is done here, and nothing else. */
+  /** Called when the answer is written and the plan acknowledged. A crash may skip this call. */
   answered?(plan: PlanEntry, issued: Issued): Promise<void>;
-  /** Before a result ends the plan's reservation. Nothing, unless it says otherwise. */
+  /** Called before a result ends the plan's reservation. By default the reservation is released. */
   settling?(read: ReadResult): Promise<Settlement>;
-  /** The reservation has ended; `before`: by an earlier delivery of the result. */
+  /** Called when the reservation has ended; `before`: an earlier delivery of the result ended it. */
   settled?(read: ReadResult, before: boolean): Promise<void>;
 }
 
 export interface Turn {
-  /** When the answer has to be on its way, by performance.now(). */
+  /** When the answer must be sent, by performance.now(). */
   answerBy: number;
-  /** False if an answer to this plan met a conflict. */
+  /** False if an earlier answer to this plan had a conflict. */
   isFirst: boolean;
 }
 
@@ -30,16 +30,16 @@ export interface ReadResult {
   result: ResultEntry;
   /** When the result was added to its stream, by Redis's clock. */
   addedAtMs: number;
-  /** An order came of the plan, or may have. */
+  /** The plan has an order, or may have one. */
   placed: boolean;
-  /** Resolves when the result is settled, or left pending. */
+  /** Resolves when the result has been settled or left pending. */
   handled: Promise<void>;
 }
 
 export type Settlement =
-  /** `executed`: what is charged; without it, the reservation is released. */
+  /** `executed`: what is charged. Without it the reservation is released. */
   | { kind: "settle"; executed?: { amounts: Amounts; atMs: number } }
-  /** The result stays pending and comes again. */
+  /** The result stays pending and is delivered again. */
   | { kind: "retry"; reason: string };
 
 /** A permit with the issuer's own fields. */

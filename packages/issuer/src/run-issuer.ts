@@ -1,6 +1,6 @@
 /**
- * Runs an issuer: it reads plans, has its policy decide, writes permits and denials, settles reservations by results,
- * keeps its sums, and tells of it all. What is left for the issuer is its policy.
+ * Runs an issuer: reads plans, lets the policy decide, writes permits and denials, settles reservations with results,
+ * keeps the sums, and reports logs and metrics. The issuer only adds its policy.
  */
 import { EXECUTE_TTL_MAX_MS, type Keys, TTL_SEC } from "@quantum/contract";
 import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
@@ -24,7 +24,7 @@ import { observeIssuer } from "./telemetry.ts";
 const PERMIT_TTL_SEC = TTL_SEC.permit;
 const DENIAL_TTL_SEC = TTL_SEC.denial;
 const MS_PER_SEC = 1_000;
-/** The way of a result to the issuer, beyond every moment at which the order can still come. */
+/** Time for a result to reach the issuer, after the last moment at which the order can be executed. */
 const RESULT_MARGIN_MS = 30_000;
 
 export interface IssuerDefinition<Schema extends z.ZodObject> extends ConfigSource<Schema> {
@@ -35,20 +35,20 @@ export interface IssuerDefinition<Schema extends z.ZodObject> extends ConfigSour
   start: (context: RedisContext<z.output<Schema>>) => IssuerWork | Promise<IssuerWork>;
 }
 
-/** What a started issuer hands back. Until `begin` it has changed nothing and taken up no work. */
+/** What a started issuer returns. Until `begin` it has changed nothing and taken no work. */
 export interface IssuerWork extends Pick<Running, "begin" | "stop" | "readiness"> {
   policy: Policy;
-  /** How long permits and denials live, and when a reservation without a result runs out. */
+  /** How long permits and denials live, and when a reservation without a result expires. */
   lifetimes?: { permitSec: number; denialSec: number; reserveMs: number };
   /** `limits` charges executions for a day; `quantities` end with their results. */
   reservations?: "limits" | "quantities";
-  /** Symbols that are known without Redis; they become labels. */
+  /** Symbols known without Redis; they become metric labels. */
   symbols?: Iterable<string>;
-  /** Its telemetry, in place of the one that every issuer has. */
+  /** Replaces the default telemetry. */
   observe?: (handlers: IssuerHandlers) => void;
-  /** The closed set of its reasons, for that telemetry. */
+  /** The closed set of its reasons, for the default telemetry. */
   reasons?: readonly string[];
-  /** What it reads besides plans and results. */
+  /** Streams it reads besides plans and results. */
   reads?: readonly { stream: keyof Keys["streams"]; handle: ConsumerOptions["handle"] }[];
 }
 
@@ -66,7 +66,7 @@ export async function runIssuer<Schema extends z.ZodObject>(
     level: (config) => String(value(config, `${prefix}LOG_LEVEL`)),
     start: async (context) => {
       const work = await start(context);
-      // TypeScript cannot look a name up that it composes itself.
+      // TypeScript cannot look up a composed name.
       const simulation = simulationOf(context.config as never, `${prefix}SIM`);
       return running(service, work, context, createSimulation(simulation));
     },
@@ -141,7 +141,7 @@ function running(
         ...consumer,
         stream: keys.streams.result,
         handle: (entry) => handlers.settleResult(entry),
-        // Giving up on a result would leave an order uncharged, or a reservation open.
+        // Giving up on a result would leave an order uncharged or a reservation open.
         maxDeliveries: Infinity,
       }),
       ...reads.map(

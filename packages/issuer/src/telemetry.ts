@@ -7,26 +7,26 @@ import type { Decision } from "./policy.ts";
 type Answered = IssuerEvents["answered"][0];
 type Granted = Extract<Decision, { verdict: "granted" }>;
 
-/** What the log says of an answer. */
+/** The log lines for an answer. */
 export interface AnswerLines {
   granted(answered: Answered): void;
-  /** `context`: the denial's; undefined where the script denied what was granted. */
+  /** `context` belongs to the denial; undefined if the script denied what the policy granted. */
   denied(answered: Answered, denial: { reason: string; context: unknown }): void;
-  /** Answered before, or the plan has ended. */
+  /** The plan was answered before, or has ended. */
   unneeded(answered: Answered): void;
 }
 
 export interface Observed {
   handlers: IssuerHandlers;
   registry: Registry;
-  /** The label of a symbol: itself, or `other`. */
+  /** The metric label of a symbol: its name, or `other`. */
   labelOf: (symbol: string) => string;
 }
 
 export interface ObservedAnswers extends Observed {
   /** Names of the two counters. */
   names: { granted: string; denied: string };
-  /** The closed set; a reason that is not in it is labelled `other`. */
+  /** The closed set of reasons; any other reason is labelled `other`. */
   reasons: readonly string[];
   lines: AnswerLines;
 }
@@ -63,7 +63,7 @@ export function observeAnswers(observed: ObservedAnswers): void {
   });
 }
 
-/** What an issuer without a telemetry of its own shows: metrics that begin with its name, and a line an answer. */
+/** The default telemetry: metrics prefixed with the issuer's name, and one log line per answer. */
 export function observeIssuer(
   observed: Observed & { issuer: string; reasons: readonly string[]; log: Logger },
 ): void {
