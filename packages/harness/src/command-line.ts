@@ -1,15 +1,15 @@
-/** What the command lines of runs and campaigns share: whole numbers and seeds. */
+/** Shared by the command lines of runs and campaigns: whole numbers and seeds. */
 import { InvalidArgumentError } from "commander";
 
 const SEED_MAX = 2 ** 31 - 1;
-/** Short enough to be typed again. */
+/** Short enough to retype. */
 const RANDOM_SEED_MAX = 1_000_000;
 
 export function randomSeed(): number {
   return Math.floor(Math.random() * RANDOM_SEED_MAX);
 }
 
-/** Commander's parser of a whole number from `min` to {@link SEED_MAX}. */
+/** A commander parser for a whole number from `min` to {@link SEED_MAX}. */
 export function wholeNumber(min: number) {
   return (text: string): number => {
     const value = Number(text);

@@ -1,20 +1,20 @@
 /**
- * The part of a document that a program writes, between two marks: `<!-- NAME: written by PROGRAM -->` and
- * `<!-- end of NAME -->`. Everything else in it is written by people.
+ * The part of a document that a program writes, between two marks: `<!-- NAME: written by PROGRAM -->` and `<!-- end of
+ * NAME -->`. People write the rest.
  */
 export interface Section {
-  /** For whoever has to put the marks back. */
+  /** Its path, for the error message. */
   document: string;
   name: string;
 }
 
-/** What stands between the marks. Throws if one of them is missing. */
+/** The text between the marks. Throws if a mark is missing. */
 export function sectionOf(text: string, section: Section): string {
   const { from, to } = placeOf(text, section);
   return text.slice(from, to);
 }
 
-/** The text with `content` between the marks. Throws if one of them is missing. */
+/** The text with `content` between the marks. Throws if a mark is missing. */
 export function withSection(text: string, section: Section, content: string): string {
   const { from, to } = placeOf(text, section);
   return `${text.slice(0, from)}\n\n${content.trim()}\n\n${text.slice(to)}`;

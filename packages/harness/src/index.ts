@@ -1,4 +1,7 @@
-/** Real processes and servers, faults between them, and the verifier: what a pipeline did, and whether it may. */
+/**
+ * Real processes and servers, faults between them, and the verifier, which checks what a pipeline did against the
+ * invariants.
+ */
 export { randomSeed, wholeNumber } from "./command-line.ts";
 export { sectionOf, withSection } from "./document-section.ts";
 export { startFaultProxy } from "./faults/fault-proxy.ts";

@@ -1,4 +1,6 @@
-/** A whole pipeline for one test: a Redis, the simulated exchange in this process, services as processes of their own. */
+/**
+ * A whole pipeline for one test: a Redis, the simulated exchange in this process, and services as separate processes.
+ */
 import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { createExchangeSim, DEFAULT_MARKET } from "@quantum/exchange-sim";
@@ -9,7 +11,7 @@ import { startRedisServer } from "./servers/redis-server.ts";
 
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
-/** The environment that makes a service part of a rig: any free port, no limits that would bite, no cooldown. */
+/** A service's environment in a rig: any free port, no effective limits, no cooldown. */
 function environment(name: string, redisUrl: string, venueUrl: string): Record<string, string> {
   const service = SERVICES.find((candidate) => candidate.name === name);
   if (service === undefined) throw new Error(`there is no service ${name}`);
@@ -20,7 +22,7 @@ function environment(name: string, redisUrl: string, venueUrl: string): Record<s
 }
 
 export interface EarlierRelease {
-  /** Of its tree. */
+  /** The root of its source tree. */
   folder: string;
   /** Variables of the rig that it does not know. */
   lacks: readonly string[];
@@ -44,7 +46,7 @@ export async function startRig() {
       services.push(service);
       return service;
     },
-    /** The same service of an earlier release, which refuses the variables that came after it. */
+    /** Starts this service of an earlier release, without the variables that it does not know. */
     async startEarlier(
       { folder, lacks }: EarlierRelease,
       name: string,
@@ -72,7 +74,7 @@ export interface SimState {
   orders: { clientOrderId: string; symbol: string; origin: string; executedQty: string; status: string }[];
 }
 
-/** Orders that the pipeline placed, by plan id. */
+/** How many orders the pipeline placed, by plan id. */
 export function ordersByPlan(state: SimState): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { origin, clientOrderId } of state.orders) {

@@ -1,17 +1,17 @@
 /**
- * Cuts a conversation into its requests and replies, and says in one line what each is about: Redis's protocol (RESP2,
- * https://redis.io/docs/latest/develop/reference/protocol-spec/) and HTTP/1.1 with keep-alive. Enough for our own
- * clients: commands as arrays, replies in the order of their requests, no SUBSCRIBE or MONITOR, no trailers.
+ * Splits a connection's bytes into requests and replies, with a one-line summary of each. Supports Redis's protocol
+ * (RESP2, https://redis.io/docs/latest/develop/reference/protocol-spec/) and HTTP/1.1 with keep-alive, as far as our
+ * clients use them: commands as arrays, replies in the order of their requests, no SUBSCRIBE or MONITOR, no trailers.
  */
 import { createHash } from "node:crypto";
 
 export interface Frame {
   bytes: Buffer;
-  /** `EVALSHA orders/claim quantum:order:67e6…`, `POST /fapi/v1/order`; a reply carries its request's. */
+  /** `EVALSHA orders/claim quantum:order:67e6…`, `POST /fapi/v1/order`. A reply has its request's summary. */
   summary: string;
 }
 
-/** One connection's two directions. What is incomplete is kept until the rest comes. */
+/** Both directions of one connection. Incomplete frames are kept until the rest arrives. */
 export interface Conversation {
   requests(chunk: Buffer): Frame[];
   replies(chunk: Buffer): Frame[];
@@ -40,7 +40,7 @@ export function httpConversation(): Conversation {
   return {
     requests: (chunk) =>
       requests(chunk).map((bytes) => {
-        // Without the query: it holds the signature.
+        // Without the query string, which contains the signature.
         const [method = "", target = ""] = firstLine(bytes).split(" ");
         const summary = `${method} ${target.split("?")[0]}`;
         asked.push(summary);
@@ -54,7 +54,7 @@ export function httpConversation(): Conversation {
   };
 }
 
-/** Where the frame ends that begins at `start`; undefined while it is incomplete. */
+/** The end of the frame that begins at `start`; undefined if it is incomplete. */
 type EndOf = (data: Buffer, start: number) => number | undefined;
 
 function cutter(endOf: EndOf): (chunk: Buffer) => Buffer[] {
@@ -81,7 +81,7 @@ function respEnd(data: Buffer, start: number): number | undefined {
   const type = String.fromCharCode(data[start] ?? 0);
   if (type !== "$" && type !== "*") return after;
   const length = Number(data.toString("latin1", start + 1, line));
-  // Null, as $-1 and *-1.
+  // Null, written as $-1 or *-1.
   if (length < 0) return after;
   if (type === "$") {
     const end = after + length + CRLF.length;
@@ -92,7 +92,7 @@ function respEnd(data: Buffer, start: number): number | undefined {
   return end;
 }
 
-/** The command, a script's name in the place of its code, and the first key. */
+/** The command and its first key, with a script's name instead of its code. */
 function commandSummary(frame: Buffer, scripts: ReadonlyMap<string, string>): string {
   const [name = "", first = "", second = "", third = ""] = commandWords(frame);
   const command = name.toUpperCase();
@@ -101,7 +101,7 @@ function commandSummary(frame: Buffer, scripts: ReadonlyMap<string, string>): st
   return `${command} ${scripts.get(sha) ?? sha} ${second === "0" ? "" : third}`.trim();
 }
 
-/** EVALSHA <sha> <number of keys> <first key>: no more is looked at. */
+/** EVALSHA <sha> <number of keys> <first key>; the rest is ignored. */
 const WORDS = 4;
 
 function commandWords(frame: Buffer): string[] {

@@ -56,7 +56,7 @@ describe("a fault proxy in front of Redis", () => {
     proxy.resetInReply();
     const answer = client.incr("count");
     await closed;
-    // The client asks again on its next connection: Redis has counted twice.
+    // The client repeats the command on its next connection, so Redis has counted twice.
     expect(await answer).toBe(2);
   });
 

@@ -1,7 +1,7 @@
 /**
- * A TCP proxy in front of one server (Redis, or the exchange) that does to a process what networks do: connections die,
- * hang, slow down or cannot be made. With a protocol it also knows frames, so that a test can end a process exactly
- * before or after its n-th command, reply or HTTP answer; nothing in the process knows of it.
+ * A TCP proxy in front of a server (Redis or the exchange) that injects network faults: it resets, stalls, slows down
+ * or refuses connections. With a protocol it also recognises frames, so a test can end a process exactly before or
+ * after its n-th command, reply or HTTP answer. The process needs no changes.
  */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -12,45 +12,45 @@ export type Direction = "request" | "reply";
 
 export interface ProxyFrame {
   direction: Direction;
-  /** Counts a direction's frames of all connections, from 1. */
+  /** Counts frames in this direction over all connections, from 1. */
   index: number;
-  /** `EVALSHA orders/claim quantum:order:…`, `POST /fapi/v1/order`; of a reply `200 POST /fapi/v1/order`. */
+  /** `EVALSHA orders/claim quantum:order:…`, `POST /fapi/v1/order`; for a reply `200 POST /fapi/v1/order`. */
   summary: string;
 }
 
-/** `drop`: the other side never gets this frame. `hold`: nor anything after it on this connection. */
+/** `drop`: this frame is not forwarded. `hold`: neither this frame nor any later one on this connection. */
 export type FrameAction = "pass" | "drop" | "hold";
 
 export interface FaultProxyOptions {
   upstream: { port: number; host?: string };
-  /** Needed for `onFrame`; without it bytes pass as they come. */
+  /** Required for `onFrame`. Without it, bytes are forwarded as they arrive. */
   protocol?: "resp" | "http";
   onFrame?: (frame: ProxyFrame) => FrameAction;
-  /** SHA-1 of a script's source → the name that summaries show. */
+  /** SHA-1 of a script's source → the name shown in summaries. */
   scripts?: ReadonlyMap<string, string>;
 }
 
 export interface FaultProxy {
   readonly port: number;
-  /** Connections open now. */
+  /** Number of open connections. */
   readonly connections: number;
-  /** Every connection dies at once (RST). */
+  /** Resets every connection now (RST). */
   reset(): void;
-  /** Every connection dies in the middle of its next reply. */
+  /** Resets every connection in the middle of its next reply. */
   resetInReply(): void;
-  /** Every connection open now stays open for ever: what is sent is taken, and nothing comes back. New ones work. */
+  /** Makes all current connections half-open: they stay open and accept data, but nothing comes back. New ones work. */
   halfOpen(): void;
-  /** Nothing passes in either direction; what is under way comes through after {@link heal}. */
+  /** Forwards nothing in either direction until {@link heal}, which delivers what was held. */
   stall(): void;
-  /** Every piece of data comes so much later, in ms; order is kept. */
+  /** Delays all data by `ms`, in order. */
   delay(ms: number): void;
-  /** New connections die at once. */
+  /** Resets new connections at once. */
   refuse(): void;
-  /** Old and new connections die at once. */
+  /** Resets old and new connections. */
   cutOff(): void;
-  /** Ends stall, delay and refuse. What died stays dead. */
+  /** Ends stall, delay and refuse. Closed connections stay closed. */
   heal(): void;
-  /** Drops every connection and listens no more. */
+  /** Drops every connection and stops listening. */
   close(): Promise<void>;
 }
 
@@ -122,14 +122,14 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   };
 }
 
-/** Of the whole proxy. */
+/** The state of the whole proxy. */
 interface State {
   stalled: PromiseWithResolvers<void> | undefined;
   delayMs: number;
   readonly counts: Record<Direction, number>;
 }
 
-/** One connection of the client and its counterpart to the server. */
+/** A client's connection and the matching one to the server. */
 class Pair {
   cutNextReply = false;
   dead = false;
@@ -175,12 +175,12 @@ class Pair {
       }
       to.end();
     } catch {
-      // One side died: so does the other.
+      // One side closed, so close the other.
       this.reset();
     }
   }
 
-  /** What of a chunk the other side gets. */
+  /** The part of a chunk that is forwarded. */
   #passing(direction: Direction, chunk: Buffer): Buffer {
     if (this.#conversation === undefined || this.#onFrame === undefined) return chunk;
     const frames =

@@ -1,4 +1,4 @@
-/** Makes `stream` one that takes no entry: its last id is the last there is. */
+/** Makes `stream` accept no more entries by giving it the highest possible last id. */
 import type { RedisClient } from "@quantum/redis";
 
 const LAST_ID = `${2n ** 64n - 1n}-${2n ** 64n - 1n}`;

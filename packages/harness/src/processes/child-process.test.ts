@@ -12,7 +12,7 @@ import { shellWord } from "./shell-word.ts";
 
 const MODULE = pathToFileURL(join(import.meta.dirname, "child-process.ts")).href;
 
-/** A named pipe that a child holds open for writing: it ends for its reader when the child is gone. */
+/** A named pipe that a child keeps open for writing. Its reader sees the end when the child is gone. */
 async function lifeline() {
   const dir = await mkdtemp(join(tmpdir(), "quantum-lifeline-"));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
@@ -21,7 +21,7 @@ async function lifeline() {
   return { path, ended: once(createReadStream(path).resume(), "end").then(() => true) };
 }
 
-/** A process that starts a shell as guarded child, does `next` once the child said ready, and lives on. */
+/** A process that starts a shell as a guarded child, does `next` when the child is ready, and keeps running. */
 function startParent(childScript: string, next: string, ending?: SpawnOptions["ending"]): ChildProcess {
   const script = `
     const { spawnGuarded } = await import(${JSON.stringify(MODULE)});

@@ -1,4 +1,4 @@
-/** Children that never outlive this process, however it dies. */
+/** Child processes that never outlive this process, however it ends. */
 import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
@@ -8,19 +8,20 @@ import type { Readable, Writable } from "node:stream";
 export type GuardedProcess = ChildProcessByStdio<null, Readable, Readable>;
 
 export interface SpawnOptions {
-  /** The whole environment of the child: nothing is inherited. */
+  /** The child's whole environment. It inherits nothing. */
   env: Record<string, string>;
   cwd?: string;
   /**
-   * How the child learns that this process is gone where the guard is gone, too. `channel`: an IPC channel, at whose end
-   * our services stop. `watched`: a shell waits beside a program that is not ours, and ends it.
+   * How the child notices that this process is gone, even if the guard is gone too. `channel`: an IPC channel; our
+   * services stop when it closes. `watched`: a shell process watches a program that is not ours, and ends it.
    */
   ending?: "channel" | "watched";
 }
 
 /**
- * The shell becomes the program; what it leaves beside it reads fd 3, which says a line when the program has ended and
- * ends without one when this process has. The services, which need a Redis to end well, get some seconds first.
+ * The shell starts a watcher and then becomes the program. The watcher reads fd 3: a line if the program ended, end of
+ * file if this process ended. It then waits some seconds before it ends the program, because the services need Redis
+ * for a graceful stop.
  */
 const WATCHED = `
   { read -r ended <&3 || { sleep 5; kill -TERM $$; kill -CONT $$; }; } >/dev/null 2>&1 &
@@ -30,17 +31,18 @@ const running = new Set<ChildProcess>();
 let guardInput: Writable | undefined;
 
 /**
- * Starts a child with stdout and stderr piped. A guard process ends it when this process is gone.
- * Throws (rejects) if the command cannot be started.
+ * Starts a child with piped stdout and stderr. A guard process ends it if this process ends. Rejects if the command
+ * cannot be started.
  */
 export async function spawnGuarded(
   command: string,
   args: readonly string[],
   { ending, ...options }: SpawnOptions,
 ): Promise<GuardedProcess> {
-  // The guard first, and its line right after the spawn: nothing is awaited between a child's start and its entry.
+  // Start the guard first and register the child right after the spawn: with no await between them, no child is
+  // unregistered.
   guardInput ??= startGuard();
-  // Detached: a Ctrl-C reaches only this process, which ends its children in the order it wants.
+  // Detached, so that Ctrl-C only reaches this process, which ends its children in order.
   const start = (program: string, words: readonly string[], ...more: ("pipe" | "ipc")[]) =>
     spawn(program, words, {
       ...options,
@@ -56,10 +58,10 @@ export async function spawnGuarded(
     guardInput.write(`+${pid}\n`);
     running.add(child);
     if (ending === "watched") {
-      // As with the guard's; and the watcher may be killed.
+      // Ignore errors: the watcher may have been killed. As with the guard, this pipe must not keep the process alive.
       const line = child.stdio[3] as unknown as Socket;
       line.on("error", () => undefined).unref();
-      // Whoever waits for the child to close waits for this, too.
+      // Waiting for the child to close includes waiting for this.
       child.once("exit", () => line.ref().end("ended\n"));
     }
     child.once("exit", () => {
@@ -71,7 +73,7 @@ export async function spawnGuarded(
   return child;
 }
 
-/** Ends the child with `signal` (a paused one too) and resolves once it is gone and its output is read. */
+/** Ends the child with `signal`, even if it is paused. Resolves once it has exited and its output is read. */
 export async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (!running.has(child)) return;
   const closed = once(child, "close");
@@ -80,26 +82,29 @@ export async function endProcess(child: ChildProcess, signal: NodeJS.Signals): P
   await closed;
 }
 
-/** The children that run now, as `pid command`. */
+/** The running children, as `pid command`. */
 export function runningProcesses(): string[] {
   return [...running].map((child) => `${child.pid} ${child.spawnargs.join(" ")}`);
 }
 
-/** Ends whatever still runs, without grace. */
+/** Kills all running children. */
 export async function killRunningProcesses(): Promise<void> {
   await Promise.all([...running].map((child) => endProcess(child, "SIGKILL")));
 }
 
-/** One for all children. Detached, so that a Ctrl-C or a kill of the terminal's group leaves it its work. */
+/**
+ * Starts the one guard for all children. Detached, so that Ctrl-C or a kill of the terminal's process group does not
+ * end it.
+ */
 function startGuard(): Writable {
   const guard = spawn(process.execPath, [join(import.meta.dirname, "guard.ts")], {
     stdio: ["pipe", "ignore", "inherit"],
     detached: true,
   });
   guard.unref();
-  // A pipe to a child is a socket; it alone would keep this process alive.
+  // A pipe to a child is a socket, which would keep this process alive.
   (guard.stdin as Socket).unref();
-  // A guard that was killed is missed only if this process is killed, too, and children end then without it.
+  // If the guard is killed, it is only missed if this process is killed too. Then the children's own `ending` applies.
   guard.stdin.on("error", () => undefined);
   return guard.stdin;
 }

@@ -3,7 +3,7 @@ import { patienceMs } from "./patience.ts";
 
 const PROBE_MS = 20;
 
-/** Waits until `probe` answers something, for states that nobody announces; longer than `timeoutMs` under load. */
+/** Waits until `probe` returns a value, for states that send no event. The timeout is extended under load. */
 export async function eventually<T>(
   probe: () => Promise<T | undefined>,
   timeoutMs: number,

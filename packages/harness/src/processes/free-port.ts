@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Below the ports that systems hand to outgoing connections: a client that reconnects cannot take it meanwhile. */
+/** Below the ports used for outgoing connections, so that a reconnecting client cannot take one in the meantime. */
 const LOWEST = 20_000;
 const HIGHEST = 32_767;
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. Another process may take it first: callers try again. */
+/** A TCP port of 127.0.0.1 that was free just now. Another process may still take it, so callers must retry. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST + 1));
@@ -13,7 +13,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Whether the port can be listened on at 127.0.0.1 now. */
+/** Whether a server can listen on this port of 127.0.0.1 now. */
 export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   try {

@@ -1,13 +1,12 @@
 /**
- * A process of its own that outlives the one that started it just long enough to end its children.
+ * A separate process that outlives its parent just long enough to end the parent's children.
  *
- * Reads lines `+<pid>` and `-<pid>` from stdin. Stdin ends when the starter is gone, however it died (SIGKILL
- * included, on Linux and macOS alike); every pid still listed then gets SIGTERM, one after another, and after a grace
- * SIGKILL.
+ * Reads lines `+<pid>` and `-<pid>` from stdin. Stdin ends when the parent is gone, however it died (SIGKILL included,
+ * on Linux and macOS). Every pid still listed then gets SIGTERM, one at a time, and SIGKILL after a grace period.
  */
 import { createInterface } from "node:readline";
 
-/** Longer than all of them take to stop gracefully. */
+/** Longer than all of them need for a graceful stop. */
 const GRACE_MS = 5_000;
 const POLL_MS = 20;
 
@@ -21,8 +20,7 @@ lines.on("line", (line) => {
 lines.on("close", () => {
   const deadline = Date.now() + GRACE_MS;
   let asked: number | undefined;
-  // The youngest first, and the next one when it is gone: what was started early serves what came later, and a service
-  // ends at once only while its Redis is there.
+  // Youngest first, one at a time: older processes serve younger ones, and a service needs its Redis to stop quickly.
   const timer = setInterval(() => {
     if (Date.now() >= deadline) {
       for (const pid of pids) send(pid, "SIGKILL");
@@ -33,13 +31,13 @@ lines.on("close", () => {
     else if (youngest !== asked) {
       asked = youngest;
       send(youngest, "SIGTERM");
-      // A paused process acts on SIGTERM only once it runs again.
+      // A paused process only handles SIGTERM after SIGCONT.
       send(youngest, "SIGCONT");
     } else if (!send(youngest, 0)) pids.delete(youngest);
   }, POLL_MS);
 });
 
-/** False once the process is gone. */
+/** False if the process is gone. */
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal);

@@ -1,15 +1,15 @@
-/** Starts a program that logs as our services do. Launcher, campaign, tests and benchmark start theirs by it. */
+/** Starts a program that logs like our services. Used by the launcher, the campaign, tests and benchmarks. */
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { endProcess, type GuardedProcess, spawnGuarded } from "./child-process.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../../..");
-/** Compiled code of earlier starts: halves the time that a service needs to be ready. */
+/** Caches compiled code, which halves a service's start time. */
 const COMPILE_CACHE = join(REPOSITORY, ".cache/node");
-/** What an error shows of the program's output. */
+/** How much of the program's output an error shows. */
 const SHOWN_LINES = 20;
 
-/** A line of a service's log: pino's JSON. */
+/** A line of a service's log, in pino's JSON. */
 export interface LogRecord {
   level: number;
   /** Epoch milliseconds. */
@@ -19,30 +19,30 @@ export interface LogRecord {
 }
 
 export interface Launch {
-  /** As errors call it. */
+  /** The name used in errors. */
   name: string;
   /** Path of the main file. */
   main: string;
-  /** The whole environment, so that nothing of the caller's shell counts. */
+  /** The whole environment, so that the caller's shell has no influence. */
   env: Readonly<Record<string, string>>;
   startTimeoutMs: number;
-  /** Once the process exists: from then on it can be ended. */
+  /** Called when the process exists, so that it can be ended from then on. */
   onSpawn?: (child: GuardedProcess) => void;
-  /** Of stdout and stderr; `record` is undefined for a line that is no log record, such as a stack trace. */
+  /** A line of stdout or stderr. `record` is undefined if the line is not a log record, such as in a stack trace. */
   onLine?: (line: string, record: LogRecord | undefined) => void;
 }
 
 export interface Launched {
   child: GuardedProcess;
-  /** Of its `ready` record; undefined if that names none. */
+  /** From its `ready` record; undefined if that has none. */
   url: string | undefined;
-  /** With its last lines. */
+  /** An error that includes the last lines of output. */
   error: (what: string) => Error;
-  /** Reads its output no more: parsing it would take time from this process. */
+  /** Stops reading the output, because parsing it takes this process's time. */
   ignoreOutput: () => void;
 }
 
-/** Resolves once the program logs `ready`. Throws with its last lines if it ends or stays silent before; it is ended then. */
+/** Resolves once the program logs `ready`. If it exits or times out before, ends it and throws with its last lines. */
 export async function launch({
   name,
   main,

@@ -6,7 +6,7 @@ import { startProgram } from "./process.ts";
 
 const WAIT_MS = 5_000;
 
-/** Logs as our services do; what it does after `ready` is the environment's BEHAVIOUR. */
+/** Logs like our services. The environment's BEHAVIOUR says what it does after `ready`. */
 const PROGRAM = `
   const log = (fields) => console.log(JSON.stringify({ level: 30, time: Date.now(), ...fields }));
   const behaviour = process.env.BEHAVIOUR;

@@ -1,4 +1,4 @@
-/** One of our services as a separate process, as production runs it. */
+/** Runs one of our services as a separate process, as in production. */
 import { join } from "node:path";
 import { endProcess, type GuardedProcess } from "./child-process.ts";
 import { launch, type LogRecord } from "./launch.ts";
@@ -6,7 +6,7 @@ import { patienceMs } from "./patience.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../../..");
 const START_TIMEOUT_MS = 15_000;
-/** A graceful stop finishes what is under way; one that takes longer is a defect. */
+/** A graceful stop finishes the work in progress. Taking longer is a defect. */
 const STOP_TIMEOUT_MS = 10_000;
 
 export interface ServiceExit {
@@ -16,18 +16,18 @@ export interface ServiceExit {
 
 export interface ServiceProcess {
   readonly name: string;
-  /** Where /healthz, /readyz and /metrics answer: the `url` of its `ready` record. */
+  /** The base URL of /healthz, /readyz and /metrics, from the `ready` record. */
   readonly url: string;
   readonly pid: number;
   /** Every record so far; grows. */
   readonly logs: readonly LogRecord[];
-  /** How it ended, when it has. */
+  /** Resolves when it has exited. */
   readonly exited: Promise<ServiceExit>;
-  /** Says what it did, with its last lines. */
+  /** An error that includes the last lines of output. */
   error(what: string): Error;
-  /** The first record that satisfies the predicate, past ones included. Rejects at the end, or when patience ends. */
+  /** The first matching record, including past ones. Rejects if the process exits or the timeout passes. */
   waitForLog(predicate: (record: LogRecord) => boolean, timeoutMs: number): Promise<LogRecord>;
-  /** SIGTERM. Rejects if the service had to be killed because it did not end in time. */
+  /** Sends SIGTERM. Rejects if the service did not stop in time and had to be killed. */
   stop(): Promise<ServiceExit>;
   /** SIGKILL. */
   kill(): Promise<ServiceExit>;
@@ -37,15 +37,14 @@ export interface ServiceProcess {
 }
 
 /**
- * Starts `services/<name>` and resolves once it logged `ready`.
- * `env` is the service's whole environment, so that nothing of the developer's shell leaks into a test.
- * Throws with the last lines of output if it ends or stays silent before.
+ * Starts `services/<name>` and resolves once it logs `ready`. `env` is the service's whole environment, so that the
+ * developer's shell has no influence. Throws with the last lines of output if the service exits or times out before.
  */
 export function startService(name: string, env: Record<string, string>): Promise<ServiceProcess> {
   return startProgram(name, join(REPOSITORY, "services", name, "src/main.ts"), env);
 }
 
-/** The same for any program that logs as our services do. */
+/** Like {@link startService}, for any program that logs like our services. */
 export async function startProgram(
   name: string,
   main: string,
@@ -96,7 +95,7 @@ function service(name: string, child: GuardedProcess, output: Output, url: strin
   };
 }
 
-/** What a service has logged, and who waits for which record. */
+/** A service's log records, and waits for them. */
 class Output {
   readonly records: LogRecord[] = [];
   readonly #exited = Promise.withResolvers<ServiceExit>();

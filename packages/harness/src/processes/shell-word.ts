@@ -1,4 +1,4 @@
-/** `text` as one word of a POSIX shell's line, whatever is in it: a path may have blanks. */
+/** Quotes `text` as one word for a POSIX shell, because a path may contain blanks. */
 export function shellWord(text: string): string {
   return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

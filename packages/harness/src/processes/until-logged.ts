@@ -2,12 +2,12 @@ import { createInterface } from "node:readline";
 import { endProcess, type GuardedProcess } from "./child-process.ts";
 import { patienceMs } from "./patience.ts";
 
-/** Loading an append-only file of a long test included. */
+/** Includes loading the append-only file of a long test. */
 const START_TIMEOUT_MS = 10_000;
-/** What an error shows of the server's output. */
+/** How much of the server's output an error shows. */
 const LOG_LINES = 20;
 
-/** Resolves once the server logs `text`. Ends it and throws with its last lines if it ends or stays silent before. */
+/** Resolves once the server logs `text`. If it exits or times out before, ends it and throws with its last lines. */
 export async function untilLogged(child: GuardedProcess, name: string, text: string): Promise<void> {
   const log: string[] = [];
   const ready = Promise.withResolvers<void>();

@@ -1,8 +1,8 @@
 /**
- * A package of the distribution, unpacked into a private folder: no root, and nothing of the system changes.
+ * Unpacks a package of the Linux distribution into a private folder. Needs no root and changes nothing in the system.
  *
- * apt works on package lists and a cache of its own below the folder, so that neither root nor a fresh
- * `apt-get update` is needed, and resolves what this machine lacks of the package's libraries.
+ * Apt uses its own package lists and cache below that folder, so neither root nor a fresh `apt-get update` is needed.
+ * It also resolves libraries that the machine lacks.
  */
 import { execFile } from "node:child_process";
 import {
@@ -23,21 +23,21 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** A network that answers nothing must not hang the start for ever. */
+/** A network that does not answer must not block the start for ever. */
 const APT_TIMEOUT_MS = 120_000;
 
 export interface DistributionPackage {
   name: string;
-  /** What is run from it. */
+  /** The commands to run from it. */
   commands: readonly string[];
-  /** Commands that the package has under another name: link → file, both in `usr/bin`. */
+  /** Commands that have another name in the package: link → file, both in `usr/bin`. */
   links?: Readonly<Record<string, string>>;
 }
 
 /**
- * The folder with the package's commands, fetched below `cacheDir` if it is not there yet.
- * Safe for callers in several processes: each unpacks into a folder of its own, the first to rename it wins.
- * Throws what apt or dpkg said.
+ * Returns the folder with the package's commands, after downloading it below `cacheDir` if needed. Processes may call
+ * it concurrently: each unpacks into its own folder, and the first to rename it wins. Throws with the error from apt or
+ * dpkg.
  */
 export async function unpackPackage(
   { name, commands, links = {} }: DistributionPackage,
@@ -52,10 +52,10 @@ export async function unpackPackage(
   const work = await mkdtemp(join(cacheDir, "unpack-"));
   try {
     const root = join(work, "root");
-    // A package without libraries has no such folder.
+    // A package without libraries lacks this folder.
     await mkdir(join(root, "usr/lib"), { recursive: true });
     for (const file of await download(name, work)) await run("dpkg-deb", ["-x", file, root]);
-    // Documentation, and in Prometheus's case 200 MB of web libraries.
+    // Documentation; Prometheus's includes 200 MB of web libraries.
     await rm(join(root, "usr/share"), { recursive: true, force: true });
     for (const [link, file] of Object.entries(links)) await symlink(file, join(root, "usr/bin", link));
     for (const command of commands) await writeWrapper(root, command);
@@ -82,13 +82,13 @@ export function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** The line that tells the cause comes last in what apt and dpkg print. */
+/** Apt and dpkg print the cause last. */
 export function lastLine(error: unknown): string {
   const text = error instanceof Error ? String(Reflect.get(error, "stderr") || error.message) : String(error);
   return text.trim().split("\n").at(-1) ?? text;
 }
 
-/** Distribution, release and processor: a checkout may be mounted into several systems. */
+/** Distribution, release and processor, because several systems may share a checkout. */
 async function systemName(): Promise<string> {
   const release = await readFile("/etc/os-release", "utf8");
   const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)`, "m").exec(release)?.[1] ?? "unknown";
@@ -106,7 +106,7 @@ async function download(name: string, work: string): Promise<string[]> {
       "Dir::Cache": cache,
       // As root, apt would download as the user _apt, who may not write here.
       "APT::Sandbox::User": "root",
-      // The locks are for the system's package state, which is only read.
+      // The locks protect the system's package state, which is only read here.
       "Debug::NoLocking": "1",
     };
     const flags = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
@@ -114,7 +114,7 @@ async function download(name: string, work: string): Promise<string[]> {
     return run("apt-get", ["-qq", "-y", ...flags, ...args], { env, timeout: APT_TIMEOUT_MS });
   };
   await apt("update");
-  // --reinstall: where the package is installed, its files are still needed in a folder of ours.
+  // --reinstall: if the system has the package, we still need its files in our folder.
   await apt("install", "--download-only", "--no-install-recommends", "--reinstall", name);
   const archives = join(cache, "archives");
   return (await readdir(archives))
@@ -122,7 +122,7 @@ async function download(name: string, work: string): Promise<string[]> {
     .map((name) => join(archives, name));
 }
 
-/** A command that finds its libraries beside itself, wherever the folder lies. `exec` keeps the pid. */
+/** Writes a wrapper that finds the libraries next to it, wherever the folder is. `exec` keeps the pid. */
 async function writeWrapper(root: string, command: string): Promise<void> {
   const libraries = (await readdir(join(root, "usr/lib"), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.name.includes(".so"))

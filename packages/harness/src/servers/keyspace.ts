@@ -1,7 +1,7 @@
-/** What a test compares to show that Redis was left as it was. */
+/** A copy of Redis's contents, for tests that show that nothing changed. */
 import type { RedisClient } from "@quantum/redis";
 
-/** Each key's value, and when it expires. */
+/** Each key's value and expiry time. */
 export async function keyspaceOf(redis: RedisClient): Promise<Record<string, string>> {
   const names = (await redis.keys("*")).toSorted();
   const values = await Promise.all(
@@ -13,7 +13,7 @@ export async function keyspaceOf(redis: RedisClient): Promise<Record<string, str
   return Object.fromEntries(names.map((name, index) => [name, values[index] ?? ""]));
 }
 
-/** As Redis dumps it; but reads change the order in which it dumps a large hash. */
+/** Redis's own dump, except for hashes: reads change the order in which a large hash is dumped. */
 async function valueOf(redis: RedisClient, name: string): Promise<string> {
   if ((await redis.type(name)) === "hash") {
     const hash = await redis.hgetall(name);

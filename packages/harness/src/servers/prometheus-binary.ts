@@ -1,4 +1,4 @@
-/** Finds a real Prometheus: the machine's own, or else the distribution's package unpacked below `.cache/prometheus`. */
+/** Finds a real Prometheus: on the PATH, or from the distribution's package, unpacked below `.cache/prometheus`. */
 import { join } from "node:path";
 import { type DistributionPackage, lastLine, onPath, unpackPackage } from "./distribution-package.ts";
 
@@ -11,8 +11,8 @@ export interface PrometheusBinaries {
 }
 
 /**
- * From the PATH, else on Debian and Ubuntu from the distribution's package.
- * Throws an error whose message is one line that says what to install.
+ * Uses the PATH; otherwise, on Debian and Ubuntu, the distribution's package. Throws an error with a one-line message
+ * that says what to install.
  */
 export async function findPrometheus(): Promise<PrometheusBinaries> {
   const [prometheus, promtool] = await Promise.all([onPath("prometheus"), onPath("promtool")]);

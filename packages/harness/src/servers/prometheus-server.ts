@@ -1,4 +1,4 @@
-/** A real Prometheus of one's own, on a free port, its data in a temporary folder. */
+/** A private, real Prometheus on a free port, with its data in a temporary folder. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,13 +8,13 @@ import { untilLogged } from "../processes/until-logged.ts";
 import { findPrometheus } from "./prometheus-binary.ts";
 
 export interface TestPrometheus {
-  /** As `http://127.0.0.1:20123`. */
+  /** For example `http://127.0.0.1:20123`. */
   readonly url: string;
-  /** SIGKILL: its data is thrown away, so nothing needs to be written down. */
+  /** Sends SIGKILL. Its data is discarded, so nothing needs to be flushed. */
   stop(): Promise<void>;
 }
 
-/** Resolves once the server answers. Throws with the server's last words if it ends before. */
+/** Resolves once the server answers. Throws with the server's last lines if it exits before. */
 export async function startPrometheus(config: string): Promise<TestPrometheus> {
   const { prometheus } = await findPrometheus();
   const dir = await mkdtemp(join(tmpdir(), "quantum-prometheus-"));

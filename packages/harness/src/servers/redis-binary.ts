@@ -1,4 +1,4 @@
-/** Finds a real redis-server: the machine's own, or else the distribution's package unpacked below `.cache/redis`. */
+/** Finds a real redis-server: on the PATH, or from the distribution's package, unpacked below `.cache/redis`. */
 import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -13,8 +13,8 @@ import {
 const run = promisify(execFile);
 
 /**
- * `redis-check-rdb` is the server's own binary, which acts by the name it is called by, and unlike redis-server's
- * package this one starts no service.
+ * `redis-check-rdb` is the same binary as redis-server; its name selects what it does. Unlike the redis-server package,
+ * this package starts no service.
  */
 export const REDIS_PACKAGE: DistributionPackage = {
   name: "redis-tools",
@@ -22,29 +22,29 @@ export const REDIS_PACKAGE: DistributionPackage = {
   links: { "redis-server": "redis-check-rdb" },
 };
 const CACHE_DIR = join(import.meta.dirname, "../../../../.cache/redis");
-/** The baseline of the Lua scripts; what Debian 12 ships. */
+/** The minimum for the Lua scripts; Debian 12 ships it. */
 const OLDEST_MAJOR = 7;
 
 export interface RedisBinary {
-  /** redis-server or valkey-server; needs no environment of its own. */
+  /** redis-server or valkey-server. Needs no special environment. */
   path: string;
-  /** The client beside it, if there is one. */
+  /** The client next to it, if there is one. */
   cli: string | undefined;
-  /** As `7.0.15`. */
+  /** For example `7.0.15`. */
   version: string;
   origin: "path" | "package";
 }
 
 export interface FindRedisOptions {
-  /** Where the package is unpacked. Default: `.cache/redis` of this checkout. */
+  /** Where the package is unpacked. Default: `.cache/redis` in this checkout. */
   cacheDir?: string;
-  /** Told, in a few words, about what takes seconds. */
+  /** Called with a short message before something that takes seconds. */
   onProgress?: (text: string) => void;
 }
 
 /**
- * A server of Redis 7 or later (or Valkey): from the PATH, else on Debian and Ubuntu from the distribution's package.
- * Throws an error whose message is one line that says what to install.
+ * Finds Redis 7 or later, or Valkey: on the PATH; otherwise, on Debian and Ubuntu, from the distribution's package.
+ * Throws an error with a one-line message that says what to install.
  */
 export async function findRedisServer(options: FindRedisOptions = {}): Promise<RedisBinary> {
   const rejected: string[] = [];

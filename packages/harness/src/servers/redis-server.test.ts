@@ -6,7 +6,7 @@ import { startRedisServer, type TestRedis } from "./redis-server.ts";
 
 const run = promisify(execFile);
 
-/** Through redis-cli: this package has no client of its own. */
+/** Uses redis-cli, because this package has no client of its own. */
 async function command(redis: TestRedis, ...args: string[]): Promise<string> {
   const { stdout } = await run(redis.binary.cli ?? "redis-cli", ["-p", `${redis.port}`, ...args]);
   return stdout.trim();

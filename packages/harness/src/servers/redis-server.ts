@@ -1,4 +1,4 @@
-/** A real redis-server of one's own, on a free port, that tests may kill, pause and restart. */
+/** A private, real redis-server on a free port, which tests may kill, pause and restart. */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,49 +9,49 @@ import { untilLogged } from "../processes/until-logged.ts";
 import { findRedisServer, type RedisBinary } from "./redis-binary.ts";
 import { createRedisClockShim } from "./redis-clock.ts";
 
-/** Between the check that a port is free and the server's bind, another process may take it. */
+/** Another process may take the port between the check that it is free and the server's bind. */
 const PORT_ATTEMPTS = 5;
 
 export interface RedisServerOptions {
-  /** Keep an append-only file, so that data outlives kill() and restart(). Default false. */
+  /** Keep an append-only file, so that data survives kill() and restart(). Default false. */
   appendonly?: boolean;
-  /** Default: the server's own, `everysec`. */
+  /** Default: the server's default, `everysec`. */
   appendfsync?: "always" | "everysec" | "no";
-  /** The data folder, kept on stop(). Default: a temporary one, removed on stop(). */
+  /** The data folder, kept by stop(). Default: a temporary one, removed by stop(). */
   dir?: string;
   port?: number;
-  /** Its wall clock can be stepped: `canShiftRedisClock`. Default false. */
+  /** Whether its wall clock can be stepped; see `canShiftRedisClock`. Default false. */
   clock?: boolean;
-  /** Any other setting of redis.conf, by its name. */
+  /** Other settings of redis.conf, by name. */
   config?: Record<string, string>;
 }
 
 export interface TestRedis {
   readonly port: number;
-  /** As `redis://127.0.0.1:20123`. */
+  /** For example `redis://127.0.0.1:20123`. */
   readonly url: string;
   readonly dir: string;
   readonly binary: RedisBinary;
-  /** Of the process that runs now. */
+  /** Of the current process. */
   readonly pid: number;
-  /** How it ended, when it has: of the process that runs now. */
+  /** How the current process ended, once it has. */
   readonly exited: Promise<string>;
-  /** SIGTERM; also removes a temporary data folder. */
+  /** Sends SIGTERM; also removes a temporary data folder. */
   stop(): Promise<void>;
-  /** SIGKILL: what was not yet written to disk is lost. restart() brings it back. */
+  /** Sends SIGKILL: data not yet on disk is lost. restart() starts it again. */
   kill(): Promise<void>;
-  /** Starts again on the same port and folder, after a graceful end if it still runs. */
+  /** Starts again on the same port and folder, after a graceful stop if it is still running. */
   restart(): Promise<void>;
-  /** SIGSTOP: connections stay open, nothing answers. */
+  /** Sends SIGSTOP: connections stay open and nothing answers. */
   pause(): void;
   resume(): void;
-  /** With the option `clock`: from now on its wall clock is so many ms ahead of the truth. */
+  /** Requires the option `clock`. Sets its wall clock this many ms ahead of the real time. */
   shiftClock(ms: number): Promise<void>;
 }
 
 let binary: Promise<RedisBinary> | undefined;
 
-/** Resolves once the server accepts connections. Throws with the server's last words if it ends before. */
+/** Resolves once the server accepts connections. Throws with the server's last lines if it exits before. */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<TestRedis> {
   const found = await (binary ??= findRedisServer());
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "quantum-redis-")));
@@ -117,7 +117,7 @@ function settings({ appendonly = false, appendfsync, config = {} }: RedisServerO
   const all: Record<string, string> = {
     bind: "127.0.0.1",
     appendonly: appendonly ? "yes" : "no",
-    // No point-in-time snapshots: the append-only file is the one way that data outlives the process.
+    // No snapshots: only the append-only file keeps data after the process.
     save: "",
     ...(appendfsync === undefined ? {} : { appendfsync }),
     ...config,

@@ -1,4 +1,4 @@
-/** Everything the invariants are judged by: what the streams told, and what exchange and Redis hold at the end. */
+/** All evidence for the invariants: the streams' contents, and the final state of the exchange and Redis. */
 import {
   type Keys,
   type ledgerRecord,
@@ -17,7 +17,7 @@ const order = z.object({
   clientOrderId: z.string(),
   side: z.enum(["BUY", "SELL"]),
   reduceOnly: z.boolean(),
-  /** `api`: ours. `strategy`: the simulated account's own. */
+  /** `api`: ours. `strategy`: the simulated account's. */
   origin: z.string(),
   origQty: z.string(),
   executedQty: z.string(),
@@ -41,19 +41,19 @@ const exchangeState = z.object({
 export type VenueOrder = z.infer<typeof order>;
 export type VenueTrade = z.infer<typeof trade>;
 
-/** The executor's claim of a plan's order, as the order hash has it. */
+/** The executor's claim of a plan's order, read from the order hash. */
 export interface Claim {
   attempt: string;
   state: string;
-  /** Undefined where the order was refused before it was claimed. */
+  /** Undefined if the order was refused before it was claimed. */
   claimedAtMs: number | undefined;
-  /** When the send window ends, by the exchange's clock. */
+  /** End of the send window, by the exchange's clock. */
   windowEndMs: number | undefined;
-  /** Made only to ask the exchange for an order that may have been sent before: nothing is sent on it, so it may be late. */
+  /** Claimed only to query an order that may have been sent before. Nothing is sent, so it may be late. */
   isQuestion: boolean;
 }
 
-/** The kill switch was set from `fromMs` to `toMs`, by Redis's clock. */
+/** The kill switch was on from `fromMs` to `toMs`, by Redis's clock. */
 export interface Halt {
   fromMs: number;
   toMs: number;
@@ -66,10 +66,10 @@ export interface Evidence {
   permits: readonly PermitRecord[];
   executes: readonly ExecuteRecord[];
   results: readonly ResultRecord[];
-  /** Every order and trade of the account, in the order in which they happened for each symbol. */
+  /** Every order and trade of the account, in chronological order per symbol. */
   orders: readonly VenueOrder[];
   trades: readonly VenueTrade[];
-  /** By symbol; signed decimals. */
+  /** By symbol, as signed decimals. */
   positions: ReadonlyMap<string, string>;
   ledgers: ReadonlyMap<string, string>;
   snapshots: ReadonlyMap<string, string>;
@@ -120,7 +120,9 @@ export async function collectEvidence(sources: Sources): Promise<Evidence> {
   };
 }
 
-/** The same of a run whose Redis or exchange is gone: what the streams told, and the orders if the exchange still tells. */
+/**
+ * Evidence of a run whose Redis or exchange is gone: the streams' contents, and orders if the exchange still answers.
+ */
 export async function collectWhatIsLeft({
   history,
   exchangeUrl,
@@ -142,7 +144,7 @@ export async function readSymbols(exchangeUrl: string): Promise<string[]> {
   return (await readExchange(exchangeUrl)).symbols.map(({ symbol }) => symbol);
 }
 
-/** Stops what reopens positions, so that they can come to rest. */
+/** Stops reopening positions, so that they stop changing. */
 export async function stopStrategy(exchangeUrl: string): Promise<void> {
   const response = await fetch(`${exchangeUrl}/sim/strategy`, {
     method: "POST",
@@ -152,7 +154,7 @@ export async function stopStrategy(exchangeUrl: string): Promise<void> {
   if (!response.ok) throw new Error(`exchange-sim answered ${response.status} to /sim/strategy`);
 }
 
-/** A state of some thousand orders included. */
+/** Enough for a state with thousands of orders. */
 const ANSWER_MS = 5_000;
 
 async function readExchange(exchangeUrl: string): Promise<z.infer<typeof exchangeState>> {
@@ -179,7 +181,7 @@ async function readClaims(
   const claims = new Map<string, Claim>();
   await Promise.all(
     planIds.map(async (planId) => {
-      // One that a vandal made another type shows no claim.
+      // If a fault changed the key's type, it shows no claim.
       const hash = await redis.hgetall(keys.order(planId)).catch((error: unknown) => {
         if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return {};
         throw error;

@@ -1,9 +1,9 @@
-/** What a check of an invariant looks at, and what it finds. */
+/** The input and result of an invariant's check. */
 import type { Evidence, VenueOrder } from "./evidence.ts";
 import type { ExecuteRecord } from "./history.ts";
 
 export interface Finding {
-  /** How many things were looked at. */
+  /** How many items were checked. */
   checked: number;
   /** One sentence each. */
   violations: readonly string[];
@@ -15,10 +15,10 @@ export function finding(checked: number, check: (violate: (sentence: string) => 
   return { checked, violations };
 }
 
-/** An order that came through the API, and the handover that explains it, if one does. */
+/** An order from the API, and the handover that explains it, if any. */
 export interface PlanOrder {
   order: VenueOrder;
-  /** From the client order id; undefined: it is not one of ours. */
+  /** From the client order id; undefined if it is not one of ours. */
   planId: string | undefined;
   execute: ExecuteRecord | undefined;
 }

@@ -1,4 +1,4 @@
-/** For tests: the evidence that a flawless pipeline leaves behind, for plans that end as told. */
+/** For tests: the evidence of a flawless pipeline, for plans with given outcomes. */
 import { Big } from "big.js";
 import type { Claim, VenueOrder, VenueTrade } from "./evidence.ts";
 import type { ExecuteRecord, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
@@ -11,7 +11,7 @@ export interface PlanOutline {
   split: boolean;
 }
 
-/** The same as {@link Evidence}, to be tampered with. */
+/** Like {@link Evidence}, but mutable, so that tests can tamper with it. */
 export interface MutableEvidence {
   requiredIssuers: string[];
   proposedPlanIds: Set<string>;
@@ -28,7 +28,7 @@ export interface MutableEvidence {
   halts: { fromMs: number; toMs: number }[];
 }
 
-/** Long for the first letters of the alphabet, short for the others, so that both sides occur. */
+/** Long for symbols in the first half of the alphabet, otherwise short, so that both sides occur. */
 const startOf = (symbol: string) => (symbol < "M" ? Big(100) : Big(-100));
 const STEP_MS = 1_000;
 const EXECUTE_TTL_MS = 5_000;
@@ -108,7 +108,7 @@ class Builder {
     if (end === "NOT_PLACED") return;
     result.orderId = this.#order(symbol, planId, attempt, quantity, split);
     result.executedQty = quantity.toFixed();
-    // As the simulated strategy does.
+    // The simulated strategy does the same.
     if (this.#amounts.get(symbol)?.abs().lt(50)) this.#tradeTo(symbol, startOf(symbol));
   }
 

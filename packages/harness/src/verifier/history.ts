@@ -1,6 +1,6 @@
 /**
- * What the streams told, kept compact: streams are trimmed, and the checks need all of it. Fed by the stream tail;
- * drives the display, the progress, the end of a bounded run and the invariants.
+ * A compact record of the streams' contents, because streams are trimmed and the checks need all of it. The stream tail
+ * feeds it. The display, progress output, the end of a bounded run and the invariants use it.
  */
 import { EventEmitter } from "node:events";
 import {
@@ -33,9 +33,9 @@ export interface PermitRecord {
   verdict: "granted" | "denied";
 }
 
-/** Permits spent and handed over to the executor. Quantities are decimal text. */
+/** Permits that were spent, and the plan's handover to the executor. Quantities are decimal text. */
 export interface ExecuteRecord {
-  /** When, by Redis's clock. The time in an entry's id is ahead of it after that clock has stepped back. */
+  /** By Redis's clock. After that clock has stepped back, the time in an entry's id may be ahead of it. */
   atMs: number;
   attempt: string;
   attemptNo: number;
@@ -44,14 +44,14 @@ export interface ExecuteRecord {
   closePct: string;
   positionAmt: string;
   safeQty: string;
-  /** Cap of another issuer's permit, if there is one. */
+  /** The cap of another issuer's permit, if there is one. */
   maxQty: string | undefined;
   validUntilMs: number;
   waitMs: number | undefined;
 }
 
 export interface ResultRecord {
-  /** Of the entry. */
+  /** The entry's id. */
   id: string;
   /** The entry that this one corrects. */
   corrects: string | undefined;
@@ -65,7 +65,7 @@ export interface ResultRecord {
   detail: string;
   orderId: string;
   executedQty: string;
-  /** What was done, in the words of the result. */
+  /** What was done, as the result describes it. */
   details: string;
   waitMs: number | undefined;
 }
@@ -73,19 +73,19 @@ export interface ResultRecord {
 export interface HistoryEvents {
   plan: [PlanRecord];
   result: [ResultRecord];
-  /** An entry that its schema refuses. */
+  /** An entry that its schema rejects. */
   malformed: [{ stream: string; id: string; problem: string }];
 }
 
 export type StreamName = "proposal" | "plan" | "permit" | "execute" | "result";
 
-// What our scripts write beside the fields that other readers take.
+// Fields that our scripts write in addition to those that other readers use.
 const wait = z.object({ wait_ms: z.coerce.number().optional() });
 const executeSchema = executeEntry.extend(wait.shape);
 const resultSchema = resultEntry.extend({ ...wait.shape, detail: z.string().default("") });
 
 export class History extends EventEmitter<HistoryEvents> {
-  /** Entries of the proposal stream, repeated ones included. */
+  /** Entries of the proposal stream, including repeated ones. */
   proposals = 0;
   readonly proposedPlanIds = new Set<string>();
   readonly plans: PlanRecord[] = [];

@@ -10,7 +10,7 @@ const outline: fc.Arbitrary<PlanOutline> = fc.record({
   end: fc.constantFrom("EXECUTED", "NOT_PLACED", "BLOCKED", "SKIP", "DRY_RUN"),
   split: fc.boolean(),
 });
-/** Histories with at least one order, at any place among the others. */
+/** Histories with at least one order, at any position. */
 const withOrder = fc
   .tuple(fc.array(outline, { maxLength: 8 }), outline, fc.array(outline, { maxLength: 8 }))
   .map(([before, one, after]) => [...before, { ...one, end: "EXECUTED" as const }, ...after]);
@@ -20,7 +20,7 @@ function broken(evidence: MutableEvidence): InvariantName[] {
   return (Object.keys(findings) as InvariantName[]).filter((name) => findings[name].violations.length > 0);
 }
 
-/** What a defect leaves behind, and the invariant that must notice. Every tampering is with the first order. */
+/** The evidence that a defect leaves, and the invariant that must detect it. Each changes the first order. */
 const DEFECTS: readonly [string, InvariantName, (evidence: MutableEvidence) => void][] = [
   [
     "a second order with the same client order id",
@@ -181,14 +181,14 @@ function plan(evidence: MutableEvidence) {
 function result(evidence: MutableEvidence) {
   return found(evidence.results.find(({ attempt }) => attempt === execute(evidence).attempt));
 }
-/** Makes the first order's result deny it; what it said goes into the correction. */
+/** Makes the first order's result deny the order, and moves its content to the correction. */
 function notPlaced(evidence: MutableEvidence) {
   const told = result(evidence);
   const denied = { ...told, outcome: "NOT_PLACED" as const, executed: false, orderId: "", executedQty: "" };
   evidence.results[evidence.results.indexOf(told)] = denied;
   return denied;
 }
-/** Adds a correction that says what the exchange says. */
+/** Adds a correction that agrees with the exchange. */
 function correct(evidence: MutableEvidence, corrected: MutableEvidence["results"][number]) {
   const { orderId, executedQty } = order(evidence);
   const told = { outcome: "EXECUTED" as const, executed: true, orderId, executedQty };

@@ -1,6 +1,6 @@
 /**
- * The invariants of the pipeline, judged after the fact by what streams, exchange and Redis say. Pure, and independent
- * of the services: nothing here uses their code.
+ * Checks the pipeline's invariants after a run, from the streams, the exchange and Redis. Pure, and independent of the
+ * services: it uses none of their code.
  *
  * I1 and I2 count per plan id, I3 and I4 per attempt (an `apply.plan` entry).
  */
@@ -26,7 +26,7 @@ export const INVARIANTS = {
 export type InvariantName = keyof typeof INVARIANTS;
 export type Findings = Readonly<Record<InvariantName, Finding>>;
 
-/** Nothing was there to check by. */
+/** There was no evidence to check. */
 export const UNCHECKED = Object.fromEntries(
   Object.keys(INVARIANTS).map((name) => [name, { checked: 0, violations: [] }]),
 ) as unknown as Findings;

@@ -1,11 +1,11 @@
-/** I5 to I7: orders stay within quantities and times, and the ledger follows their fills. */
+/** I5 to I7: orders stay within their quantities and times, and the ledger matches their fills. */
 import { Big } from "big.js";
 import type { Evidence } from "./evidence.ts";
 import { type Finding, finding, type PlanOrder } from "./finding.ts";
 import type { ExecuteRecord } from "./history.ts";
 
 export function quantitiesInBounds({ trades }: Evidence, orders: readonly PlanOrder[]): Finding {
-  // Order ids are unique within a symbol only.
+  // Order ids are only unique within a symbol.
   const key = ({ symbol, orderId }: { symbol: string; orderId: string }) => `${symbol} ${orderId}`;
   const ours = new Set(orders.map(({ order }) => key(order)));
   const executed = new Map<string, Big>();
@@ -41,7 +41,7 @@ export function quantitiesInBounds({ trades }: Evidence, orders: readonly PlanOr
 }
 
 export function claimsInTime({ executes, claims, halts }: Evidence, orders: readonly PlanOrder[]): Finding {
-  // Two events of one millisecond have no order here, so the edges are not inside.
+  // Two events in the same millisecond have no known order, so the interval excludes its ends.
   const halted = (atMs: number) => halts.some(({ fromMs, toMs }) => atMs > fromMs && atMs < toMs);
   const claimOf = ({ planId, attempt }: ExecuteRecord) => {
     const claim = claims.get(planId);

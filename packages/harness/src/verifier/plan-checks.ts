@@ -1,4 +1,4 @@
-/** I1 to I4: a plan has one order at most, every permit behind it, and one result. */
+/** I1 to I4: a plan has at most one order, all its permits, and one result. */
 import { Big } from "big.js";
 import type { Evidence, VenueOrder } from "./evidence.ts";
 import { type Finding, finding, type PlanOrder } from "./finding.ts";
@@ -58,7 +58,7 @@ export function permitsBehindOrders(
   });
 }
 
-/** The safe quantity, the asked share of the position, or another permit's cap: the least of them. */
+/** The smallest of the safe quantity, the requested share of the position, and another permit's cap. */
 function permittedQuantity({ safeQty, closePct, positionAmt, maxQty }: ExecuteRecord): Big {
   const share = Big(positionAmt).abs().times(closePct).div(100);
   const limits = [Big(safeQty), share, ...(maxQty === undefined ? [] : [Big(maxQty)])];
@@ -98,7 +98,7 @@ export function oneResultForSpentPermits(
   });
 }
 
-/** One correction at most, of the one result that denied the order. */
+/** Allows at most one correction, and only of the result that denied the order. */
 function violateUnlessCorrected(
   violate: (sentence: string) => void,
   name: string,
@@ -116,7 +116,7 @@ function violateUnlessCorrected(
   }
 }
 
-/** EXECUTED exactly when the exchange has filled, by the quantity that it says. */
+/** EXECUTED if and only if the exchange shows fills, with the same quantity. */
 function violateUnlessAgreed(
   violate: (sentence: string) => void,
   name: string,

@@ -1,4 +1,4 @@
-/** When a run is over: waits until plans have ended, and until nothing is under way in any consumer group. */
+/** Detects the end of a run: plans have ended, and no consumer group has work left. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
@@ -7,20 +7,20 @@ import type { History } from "./history.ts";
 import type { StreamTail } from "./stream-tail.ts";
 
 const LOOK_MS = 50;
-/** No plan ended for so long: it will not. */
+/** If no plan ends for this long, none will. */
 export const STUCK_MS = 30_000;
 
 export interface EndOptions {
   history: History;
   isDone: () => boolean;
-  /** Called at every look. */
+  /** Called at each check. */
   onLook: () => void;
-  /** How long no plan may end. */
+  /** How long to wait without any plan ending. */
   stuckMs: number;
   signal: AbortSignal;
 }
 
-/** Watches until the run is done, somebody ends it, or no plan ends any more. */
+/** Waits until the run is done, is interrupted, or no more plans end. */
 export async function waitForEnd(options: EndOptions): Promise<"done" | "interrupted" | "stuck"> {
   const { history, isDone, onLook, stuckMs, signal } = options;
   let endedBefore = -1;
@@ -47,7 +47,7 @@ export interface DrainOptions {
   deadlineMs: number;
 }
 
-/** @returns what is still under way at the deadline, one sentence each; empty when all has come to rest */
+/** @returns what is still in progress at the deadline, one sentence each; empty if nothing is */
 export async function drain(options: DrainOptions): Promise<string[]> {
   const deadline = performance.now() + options.deadlineMs;
   for (;;) {
@@ -63,20 +63,20 @@ async function lookUnderWay({ redis, keys, history, tail }: DrainOptions): Promi
   for (const stream of [proposal, plan, permit, execute, result])
     underWay.push(...(await busyGroups(redis, stream)));
   if (!(await tail.caughtUp(redis))) underWay.push("the streams are not read to their end");
-  // Judged last: only a tail that has caught up knows every plan.
+  // Checked last: only a tail that has caught up knows every plan.
   if (history.open.size > 0) underWay.push(`${history.open.size} plans have not ended`);
   const withoutResult = history.executes.filter(({ attempt }) => !history.ended.has(attempt)).length;
   if (withoutResult > 0) underWay.push(`${withoutResult} orders are not settled`);
   return underWay;
 }
 
-/** Groups that have entries to read or to acknowledge. */
+/** Groups with entries to read or to acknowledge. */
 async function busyGroups(redis: RedisClient, stream: string): Promise<string[]> {
   if ((await redis.exists(stream)) === 0) return [];
   const groups = await groupsOf(redis, stream);
   const [newest] = (await redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
   return groups.flatMap(({ name, pending, lastDeliveredId }) => {
-    // Redis cannot always tell the lag; the last delivered entry tells whether there is one.
+    // Redis does not always know the lag, but the last delivered id shows whether there is one.
     const behind = newest !== undefined && lastDeliveredId !== newest[0];
     if (pending === 0 && !behind) return [];
     return [`group ${name} of ${stream}: ${pending} pending${behind ? ", not read to its end" : ""}`];

@@ -1,4 +1,4 @@
-/** Reads the pipeline's streams from their beginning, beside their consumer groups: nothing is acknowledged. */
+/** Reads the pipeline's streams from the beginning, outside their consumer groups and without acknowledging. */
 import type { Keys } from "@quantum/contract";
 import { disconnect, type RedisClient } from "@quantum/redis";
 import { isLater, parseEntries, type RawEntry } from "@quantum/streams";
@@ -9,21 +9,21 @@ const BLOCK_MS = 1_000;
 const BATCH = 1_000;
 const RETRY_MS = 200;
 
-/** In the order in which a plan goes through them, so that one batch shows a plan before its result. */
+/** In the order in which a plan passes through them, so that a batch contains a plan before its result. */
 const TAILED: readonly StreamName[] = ["proposal", "plan", "permit", "execute", "result"];
 
 export class StreamTail {
   readonly #blocking: RedisClient;
   readonly #history: History;
-  /** Key of each stream → id of the last entry read. */
+  /** The key of each stream → the id of the last entry read. */
   readonly #last: Map<string, string>;
   readonly #names: ReadonlyMap<string, StreamName>;
   readonly #stopping = new AbortController();
-  /** Grows with each rewinding: what was asked for before one is read again from the new place. */
+  /** Incremented by each rewind. A reply to an earlier read is then ignored and read again. */
   #rewound = 0;
   readonly #running: Promise<void>;
 
-  /** `blocking` is this tail's own connection; stop() closes it. */
+  /** `blocking` is used by this tail alone; stop() closes it. */
   constructor(blocking: RedisClient, keys: Keys, history: History) {
     this.#blocking = blocking;
     this.#history = history;
@@ -32,7 +32,7 @@ export class StreamTail {
     this.#running = this.#read();
   }
 
-  /** Whether every entry that is in the streams now has been read. */
+  /** Whether every entry now in the streams has been read. */
   async caughtUp(redis: RedisClient): Promise<boolean> {
     for (const [stream, last] of this.#last) {
       const [newest] = (await redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
@@ -41,7 +41,7 @@ export class StreamTail {
     return true;
   }
 
-  /** Redis has forgotten everything after these entries: what it appends from now on may have earlier ids. */
+  /** Redis has lost everything after these entries, so new entries may have earlier ids. */
   rewind(survived: ReadonlyMap<StreamName, string>): void {
     this.#rewound += 1;
     for (const [stream, name] of this.#names) this.#last.set(stream, survived.get(name) ?? "0-0");
@@ -71,7 +71,7 @@ export class StreamTail {
         if (rewound === this.#rewound)
           for (const [stream, entries] of reply ?? []) this.#take(stream, entries);
       } catch {
-        // The connection reports by itself and reconnects; reading goes on where it was.
+        // The connection logs the error and reconnects. Reading continues where it was.
         await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }

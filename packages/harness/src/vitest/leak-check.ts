@@ -1,4 +1,4 @@
-/** Vitest setup: a test file that leaves a process running fails, and the process is ended. */
+/** Vitest setup: fails a test file that leaves a process running, and ends the process. */
 import { afterAll } from "vitest";
 import { killRunningProcesses, runningProcesses } from "../processes/child-process.ts";
 

@@ -1,8 +1,8 @@
-/** Vitest's setup: waits for a condition last as long as the machine's load asks for, and 10 s unless they say more. */
+/** Vitest setup: extends waits for a condition under load. The default is 10 s. */
 import { expect, vi } from "vitest";
 import { patienceMs } from "../processes/patience.ts";
 
-/** Vitest's own 1 s is exceeded by real processes on a loaded machine. */
+/** Real processes on a busy machine exceed Vitest's default of 1 s. */
 const PATIENCE_MS = 10_000;
 
 const { waitFor } = vi;

@@ -1,4 +1,4 @@
-/** Vitest's setup: `TEST_SEED` repeats the inputs of the property tests; without it each run has a seed of its own. */
+/** Vitest setup: `TEST_SEED` repeats the inputs of the property tests. Without it, each run has its own seed. */
 const seed = process.env["TEST_SEED"];
 if (seed !== undefined) {
   const { default: fc } = await import("fast-check");
