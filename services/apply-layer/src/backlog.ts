@@ -1,27 +1,30 @@
 /**
- * Whether those behind us keep up. A plan that waits in a queue longer than for its permits is worth nothing, and one
- * that is executed late is worse: so while a required group is too far behind, new plans are blocked, not queued.
+ * Whether issuers and executor keep up. A plan that queues longer than it may wait for permits is useless, and a late
+ * execution is worse. So while a required group is too far behind, new plans are blocked instead of queued.
  */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { groupHealth } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
 
-/** A look is this old at most; between two looks a burst may exceed the limit by what is opened meanwhile. */
+/** How long a check stays valid. In between, a burst may exceed the limit by the plans opened meanwhile. */
 const LOOK_MS = 100;
 
 interface BacklogOptions {
   redis: RedisClient;
   keys: Keys;
-  /** Issuers read `apply.plan` in groups of their names. */
+  /** Each issuer reads `apply.plan` in a group with its own name. */
   required: readonly string[];
-  /** Entries that a group may have undelivered or unacknowledged. */
+  /** The most entries that a group may have undelivered or unacknowledged. */
   max: number;
 }
 
 export type Backlog = () => Promise<boolean>;
 
-/** @returns whether a required group is behind by more than `max`; looks only when asked, so an idle system pays nothing. */
+/**
+ * @returns whether a required group has more than `max` entries outstanding. Checks only when called, so an idle system
+ * pays nothing.
+ */
 export function createBacklog({ redis, keys, required, max }: BacklogOptions): Backlog {
   const groups = [
     ...required.map((group) => ({ stream: keys.streams.plan, group })),
@@ -35,19 +38,19 @@ export function createBacklog({ redis, keys, required, max }: BacklogOptions): B
       look = Promise.all(groups.map(({ stream, group }) => behind(redis, stream, group, max))).then(
         (entries) => Math.max(...entries) > max,
       );
-      // The caller gets the error; it need not be reported elsewhere.
+      // The callers that await this promise get the error.
       look.catch(() => undefined);
     }
     return look;
   };
 }
 
-/** A stream or group that does not exist yet is not behind. */
+/** A stream or group that does not exist yet has no backlog. */
 async function behind(redis: RedisClient, stream: string, group: string, max: number): Promise<number> {
   try {
     const { lag, pending, lastDeliveredId } = await groupHealth(redis, stream, group);
     if (!Number.isNaN(lag)) return lag + pending;
-    // Redis lost count, after an operator's XDEL: count for ourselves, no further than matters.
+    // Redis has lost count, after an XDEL for example. Count the entries, but no further than the limit.
     const undelivered = await redis.xrange(stream, `(${lastDeliveredId}`, "+", "COUNT", max + 1);
     return undelivered.length + pending;
   } catch (error) {

@@ -1,4 +1,4 @@
-/** The apply-layer's variables. Source of the names: docs/wire.md, "Ports and environment". */
+/** The apply-layer's variables. Their names are from docs/wire.md, "Ports and environment". */
 import { EXECUTE_TTL_MAX_MS, ISSUERS, QUANTITY_ISSUER, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
 import {
@@ -27,7 +27,7 @@ const issuerNames = (meaning: string, fallback: string) =>
   list(
     meaning,
     fallback,
-    // quantum:permit:spent:* records spent permits; it is not an issuer's key.
+    // quantum:permit:spent:* records spent permits, so `spent` cannot be an issuer's name.
     /^(?!spent$)[a-z][a-z0-9]*$/,
     'lower-case issuer names other than "spent"',
   );
@@ -137,7 +137,7 @@ export const configSource: ConfigSource<typeof schema> = {
   },
 };
 
-/** Whether orders would reach an exchange that is not simulated: testnet mode, unless its venue is a simulated one. */
+/** Whether orders would reach a real exchange: in testnet mode, unless the venue is simulated. */
 export function isRealVenue(config: Config): boolean {
   if (config.APPLY_MODE !== "testnet") return false;
   return config.BINANCE_BASE_URL === undefined || !parseVenue(config.BINANCE_BASE_URL).simulated;

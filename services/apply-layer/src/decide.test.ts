@@ -89,7 +89,7 @@ describe("decide", () => {
     expect(decide(proposal(fields), GATES)).toMatchObject({ decision: "EXECUTE", fresh });
     const hold = { ...fields, harvest_action: "HOLD" };
     expect(decide(proposal(hold), GATES)).toEqual({ decision: "SKIP", reason: "action_hold", fresh });
-    // Gates before freshness have the first word.
+    // Earlier gates take precedence over freshness.
     expect(decide(proposal({ ...fields, symbol: "ETHUSDT" }), GATES)).not.toHaveProperty("fresh");
   });
 

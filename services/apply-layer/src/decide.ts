@@ -1,9 +1,9 @@
 /**
- * The gates a proposal passes before a plan may wait for permits, in order: allowlist, kill score, source, freshness,
- * action. (The kill switch before them, freshness and the duplicates behind them are judged in the script that opens the
- * plan: it knows Redis's time, and this process's clock may be wrong.)
+ * The gates that a proposal must pass before its plan may wait for permits, in order: allowlist, kill score, source,
+ * freshness, action. The script that opens the plan checks the kill switch first, and freshness and duplicates last,
+ * because it has Redis's time and this process's clock may be wrong.
  *
- * The kill-score gates are directional: the score that proposes a close must not forbid it.
+ * The kill-score gates depend on direction: a score that proposes a close must not block it.
  */
 import type { Decision, Proposal } from "@quantum/contract";
 
@@ -19,21 +19,24 @@ export interface Gates {
 
 export interface Decided {
   decision: Decision;
-  /** `reason_codes` of the entry; for EXECUTE it is empty or a remark. */
+  /** `reason_codes` of the entry; for EXECUTE, empty or a remark. */
   reason: string;
   /** What EXECUTE would do. */
   close?: Close;
-  /** Passed all gates up to freshness: if it is older than this when it opens, it is SKIP proposal_stale instead. */
+  /**
+   * Set if it passed all gates before freshness. If it is older than `maxAgeMs` when it opens, it becomes SKIP
+   * proposal_stale.
+   */
   fresh?: { proposedMs: number; maxAgeMs: number };
 }
 
 export interface Close {
   step: string;
-  /** Percent of the position. */
+  /** Percentage of the position. */
   pct: number;
 }
 
-// Maps, not objects: "constructor" is no action.
+// Maps, because an object would also contain "constructor".
 export const CLOSES: ReadonlyMap<string, Close> = new Map([
   ["FULL_CLOSE_PROPOSED", { step: "CLOSE_FULL", pct: 100 }],
   ["PARTIAL_75", { step: "CLOSE_PARTIAL_75", pct: 75 }],
@@ -55,7 +58,7 @@ export function decide(proposal: Proposal, gates: Gates): Decided {
   const refuse = (decision: Decision, reason: string): Decided => ({ decision, reason });
 
   if (!gates.allowlist.has(proposal.symbol)) return refuse("SKIP", "not_in_allowlist");
-  // Not `killScore < 0 || killScore > 1`: NaN would pass.
+  // Not `killScore < 0 || killScore > 1`, which NaN would pass.
   if (!(killScore >= 0 && killScore <= 1)) return refuse("ERROR", "kill_score_invalid");
   const critical = killScore >= gates.killScoreCritical;
   if (critical && (close === undefined || gates.criticalBlocksCloses))
@@ -82,8 +85,8 @@ export function decide(proposal: Proposal, gates: Gates): Decided {
 }
 
 /**
- * By the publisher's clock: `last_update_epoch`, else `computed_at_utc`. Publishers write whole seconds of the first;
- * the second, where it lies in that second, tells the rest.
+ * The publisher's time: `last_update_epoch`, else `computed_at_utc`. The former is in whole seconds. If the latter is
+ * within the same second, it is more precise and is used.
  */
 export function proposedAtMs({ lastUpdateEpochSec, computedAtMs }: Proposal): number | undefined {
   if (lastUpdateEpochSec === undefined) return computedAtMs;
@@ -94,7 +97,10 @@ export function proposedAtMs({ lastUpdateEpochSec, computedAtMs }: Proposal): nu
 
 const LEGIBLE_MAX = 32;
 
-/** A publisher may write anything for an action, and of any size; this goes into comma lists, records and terminals. */
+/**
+ * A publisher may write any text of any size as an action. This makes it safe for comma-separated lists, records and
+ * terminals.
+ */
 export function legible(action: string): string {
   return action.slice(0, LEGIBLE_MAX).replaceAll(/\W/g, "_");
 }

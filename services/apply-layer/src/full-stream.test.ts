@@ -1,4 +1,4 @@
-/** A stream whose ids are used up takes no entry: the plan is not opened then, and the next try opens it. */
+/** If a stream's ids are exhausted, it accepts no entry. Then the plan is not opened, and the next try opens it. */
 import { useUpIds } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Decided } from "./decide.ts";

@@ -1,4 +1,6 @@
-/** What becomes of a proposal: it is judged, opened as a plan or blocked, and watched until its permits are there. */
+/**
+ * Handles a proposal: decides on it, opens it as a plan or blocks it, and watches the plan until its permits are there.
+ */
 import type { Proposal } from "@quantum/contract";
 import type { PermitWait } from "@quantum/permits";
 import { decide, type Decided, type Gates, proposedAtMs } from "./decide.ts";
@@ -10,7 +12,7 @@ export interface HandlerOptions {
   gates: Gates;
   /** `APPLY_KILL_SWITCH`. */
   halted: boolean;
-  /** Whether an issuer or the executor is too far behind for another plan. */
+  /** Whether an issuer or the executor is too far behind to accept another plan. */
   isFull: () => Promise<boolean>;
   open: Open;
   wait: PermitWait;
@@ -32,18 +34,18 @@ export function createHandler({ gates, halted, isFull, open, wait, events }: Han
 
   const accept: Accept = async (proposal, publishedMs) => {
     const decided = await judge(proposal);
-    // Where old proposals are welcome, their own time says nothing of when they could first have been opened.
+    // If old proposals are allowed, a proposal's own time does not show when its plan could first have been opened.
     const statedMs = gates.proposalMaxAgeSec === 0 ? undefined : proposedAtMs(proposal);
-    // The earlier of both: a proposal may be published again.
+    // Use the earlier time, because a proposal may be published again.
     const times = [publishedMs, statedMs].filter((time) => time !== undefined);
     const opened = await open(proposal, decided, times.length === 0 ? undefined : Math.min(...times));
     events.emit("opened", { symbol: proposal.symbol, decided, opened });
     lastPlan.set(proposal.symbol, opened.planId);
-    // A duplicate that still waits may be a dead replica's, so this process watches it as well.
+    // A waiting duplicate may belong to a dead replica, so this process watches it too.
     const waits = opened.kind === "opened" || (opened.kind === "duplicate" && opened.state === "WAITING");
     if (waits) wait.watch(opened.planId, proposal.symbol, opened.remainingMs);
   };
 
-  /** `lastPlan`: the plan last accepted for each symbol, from wherever it came. */
+  /** `lastPlan`: the last accepted plan of each symbol, from the stream or the hash. */
   return { accept, lastPlan: lastPlan as ReadonlyMap<string, string> };
 }

@@ -1,4 +1,4 @@
-/** The service as a process, with a stand-in for the Python issuers: it only sets the two permit keys. */
+/** The service as a process, with a stand-in for the Python issuers that only sets the two permit keys. */
 import { createHash, randomBytes } from "node:crypto";
 import { createKeys, planId } from "@quantum/contract";
 import { connectForBlocking, disconnect, type RedisClient } from "@quantum/redis";
@@ -9,10 +9,10 @@ import { PERMITS, proposalFrom, REQUIRED, SYMBOL } from "./script-rig.fixture.ts
 
 const keys = createKeys();
 const WAIT_MS = 400;
-/** A plan that still waits when its replica is killed, however busy the machine is. */
+/** Long enough that a plan still waits when its replica is killed, however busy the machine is. */
 const LONG_WAIT_MS = 2_000;
 const LOG_MS = 10_000;
-/** A sweep later than the deadline, at most, and some time for a busy machine. */
+/** The deadline plus one sweep, and some time for a busy machine. */
 const SWEPT_MS = 15_000;
 
 let server: TestRedis;
@@ -43,7 +43,10 @@ async function start(environment: Record<string, string> = {}): Promise<ServiceP
   return service;
 }
 
-/** Publishes a fresh proposal to the stream. @returns the plan it becomes */
+/**
+ * Publishes a fresh proposal to the stream.
+ * @returns its plan's id
+ */
 async function propose(): Promise<string> {
   const kill_score = String(randomBytes(4).readUInt32BE() / 2 ** 33);
   const last_update_epoch = String(Math.floor(Date.now() / 1000));
@@ -52,14 +55,14 @@ async function propose(): Promise<string> {
   return planId(proposalFrom(fields));
 }
 
-/** Waits for the plan entry as an issuer does, and answers it by keys alone. */
+/** Waits for the plan entry like an issuer, and answers only by setting keys. */
 async function issueByKeys(plan: string, issuers = REQUIRED): Promise<void> {
   await entryOf(keys.streams.plan, plan);
   for (const issuer of issuers)
     await redis.setex(keys.permit(issuer, plan), 60, JSON.stringify(PERMITS[issuer]));
 }
 
-/** The first entry of a stream that is about the plan. */
+/** The stream's first entry for the plan. */
 async function entryOf(stream: string, plan: string): Promise<Record<string, string>> {
   for (let last = "0"; ;) {
     const reply = (await redis.xread("BLOCK", LOG_MS, "STREAMS", stream, last)) as

@@ -1,6 +1,6 @@
 /**
- * The apply-layer (P3): proposals become plans, plans wait for their permits, permits are spent together or the plan is
- * blocked. Only wiring here.
+ * The apply-layer (P3) turns proposals into plans. Each plan waits for its permits, which are spent together, or the
+ * plan is blocked. This file only does the wiring.
  */
 import { createConsume, PermitWait } from "@quantum/permits";
 import { admitRealOrders, every, runService } from "@quantum/service-kit";
@@ -18,9 +18,9 @@ import { ApplyTelemetry, observe } from "./telemetry.ts";
 import { reportTo, wakeBy } from "./wakes.ts";
 
 const { name: NAME, group: GROUP } = serviceOf("apply-layer");
-/** How late a dead replica's plans may end after their deadline. */
+/** A dead replica's plans end at most this long after their deadline. */
 const SWEEP_MS = 5_000;
-/** A stop that takes longer is ended by force. */
+/** A stop that takes longer is forced. */
 const DRAIN_MAX_MS = 3_000;
 
 await runService({
@@ -54,7 +54,7 @@ await runService({
       required,
       bare,
       executeTtlMs: config.APPLY_EXECUTE_TTL_MS,
-      // The Python loop's last look may come one step after the deadline; later, what is found there is too late.
+      // The Python loop's last check may come one step after the deadline. Permits found later are too late.
       graceMs: config.APPLY_PERMIT_STEP_MS,
       halted: config.APPLY_KILL_SWITCH,
     });
@@ -106,7 +106,7 @@ await runService({
     });
     const sweepWaiting = createSweep({ redis, keys, wait });
     const sweep = progress.loop("sweep the waiting plans", SWEEP_MS, async (which: { all: boolean }) => {
-      // First the index, then what it names; one that fails does not keep the other from being done.
+      // First look after plans, then sweep the index. A failure of the first does not prevent the second.
       const [lookedAfter] = await Promise.allSettled([lookAfterPlans()]);
       await sweepWaiting(which);
       if (lookedAfter.status === "rejected") throw lookedAfter.reason as Error;

@@ -1,6 +1,6 @@
 /**
- * Invariants, after every step of random lives of a plan: I2 (every permit present, valid and spent once), I3 and I4
- * (one handover, one result an attempt).
+ * Checks invariants after every step of a plan's random history: I2 (every permit present, valid and spent once), I3
+ * and I4 (one handover, one result per attempt).
  */
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -17,7 +17,7 @@ const of = <Fields extends object>(
   fields: { [Field in keyof Fields]: fc.Arbitrary<Fields[Field]> },
 ) => ({ weight, arbitrary: fc.record({ do: fc.constant(name), ...fields }) as fc.Arbitrary<Step> });
 
-/** Weighted so that most lives get as far as an order, and many open again. */
+/** Weighted so that most histories reach an order and many open the plan again. */
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
   of(8, "open", { mode: fc.constantFrom("paper", "paper", "dry_run") }),
   of(1, "skip", {}),
@@ -36,7 +36,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   of(4, "expire mark", {}),
   of(3, "settle", {
     state: fc.constantFrom("NOT_PLACED", "NOT_PLACED", "EXECUTED"),
-    // Mostly not: a plan that was claimed never opens again, and its life is soon over.
+    // Usually not: a claimed plan never opens again, and its history soon ends.
     claimed: fc.constantFrom(false, false, false, true),
   }),
 );

@@ -31,14 +31,14 @@ const plansPublished = () => rig.entries(keys.streams.plan);
 const results = () => rig.entries(keys.streams.result);
 const attemptOf = async () => (await rig.redis.hget(keys.plan(PLAN), "attempt")) ?? "";
 
-/** Spends the permits of the plan, or says what else became of it. */
+/** Spends the plan's permits, or returns what happened instead. */
 async function spend(): Promise<string> {
   await rig.givePermits();
   const consumed = await rig.consumer()(PLAN, SYMBOL);
   return consumed.kind === "verdict" ? consumed.verdict.kind : consumed.kind;
 }
 
-/** An order as the executor leaves it; NOT_PLACED as it does before the claim. */
+/** An order as the executor leaves it; NOT_PLACED as before a claim. */
 const orderIs = (state: string, attempt: string, attempt_no = "1") =>
   rig.redis.hset(keys.order(PLAN), { state, attempt, attempt_no });
 
@@ -139,7 +139,7 @@ describe("a plan that may wait", () => {
     const bare = { harvest_action: "FULL_CLOSE_PROPOSED", kill_score: "1" };
     const absent = { k_regime_flip: "0.0", k_sigma_spike: "0.0", k_ts_drop: "0.0", k_age_penalty: "0.0" };
     await rig.opener()(proposalFrom(bare), EXECUTE);
-    // It takes 0 for no stop loss, too.
+    // The Python apply-layer also takes 0 as "no stop loss".
     await rig.opener()(proposalFrom({ ...bare, new_sl_proposed: "0" }), EXECUTE);
     const shown = { kill_score: "1.0", new_sl_proposed: "", R_net: "", ...absent };
     expect(await plansPublished()).toMatchObject([shown, shown]);

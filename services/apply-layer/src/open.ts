@@ -1,4 +1,7 @@
-/** `lua/plans/open.lua`, typed: from a decided proposal to a waiting, ended or duplicate plan. */
+/**
+ * The typed wrapper of `lua/plans/open.lua`: opens a decided proposal as a plan that waits, has ended, or is a
+ * duplicate.
+ */
 import {
   type Decision,
   dumpPythonJson,
@@ -17,24 +20,27 @@ import { type Decided, legible } from "./decide.ts";
 const run = bindScript("plans/open");
 
 export type Opened =
-  /** The plan waits; `remainingMs` until its deadline. */
+  /** The plan waits; its deadline is in `remainingMs`. */
   | { kind: "opened"; planId: string; attempt: string; remainingMs: number }
   /** Published together with its terminal result. */
   | { kind: "ended"; planId: string; decision: Decision; reason: string }
-  /** The plan exists already. Any process that finds it waiting may watch it. */
+  /** The plan exists already. If it is waiting, any process may watch it. */
   | { kind: "duplicate"; planId: string; state: string; remainingMs: number };
 
 export interface OpenOptions {
   redis: RedisClient;
   keys: Keys;
-  /** Issuers whose permits and blocks of an earlier attempt are deleted: not those that write before the plan is there. */
+  /**
+   * Issuers whose permits and blocks from an earlier attempt are deleted. Excludes issuers that write before the plan
+   * is opened.
+   */
   required: readonly string[];
   mode: string;
   waitMs: number;
   dedupeTtlSec: number;
 }
 
-/** @param proposedMs since when the plan may have been opened before, if that is known */
+/** @param proposedMs the earliest time at which the plan may have been opened before, if known */
 export type Open = (proposal: Proposal, decided: Decided, proposedMs?: number) => Promise<Opened>;
 
 export function createOpen(options: OpenOptions): Open {
@@ -97,7 +103,10 @@ function parseReply(id: string, status: string | undefined, rest: readonly strin
   }
 }
 
-/** The `apply.plan` entry in the order of docs/wire.md, "Streams"; the script fills in decision, reason_codes and timestamp. */
+/**
+ * The fields of the `apply.plan` entry, in the order of docs/wire.md, "Streams". The script adds decision, reason_codes
+ * and timestamp.
+ */
 function planFields(id: string, proposal: Proposal, decided: Decided): Record<string, string> {
   const float = (value: number | undefined) => (value === undefined ? "" : formatPythonFloat(value));
   const steps = [decided.close ?? []].flat().map(({ step, pct }) => {
@@ -112,7 +121,7 @@ function planFields(id: string, proposal: Proposal, decided: Decided): Record<st
     k_sigma_spike: float(proposal.kSigmaSpike ?? 0),
     k_ts_drop: float(proposal.kTsDrop ?? 0),
     k_age_penalty: float(proposal.kAgePenalty ?? 0),
-    // As the Python apply-layer has it, which takes 0 for none.
+    // The Python apply-layer takes 0 as "none", so this does too.
     new_sl_proposed: float(proposal.newSlProposed === 0 ? undefined : proposal.newSlProposed),
     R_net: float(proposal.rNet),
     decision: "",

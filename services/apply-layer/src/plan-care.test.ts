@@ -1,4 +1,4 @@
-/** lua/plans/look_after through its façade: whichever key of a waiting plan is lost, it ends once. */
+/** lua/plans/look_after through its typed wrapper: whichever key of a waiting plan is lost, the plan ends once. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { FIELDS, keys, proposalFrom, startScriptRig } from "./script-rig.fixture.ts";
 import { createPlanCare } from "./plan-care.ts";
@@ -64,7 +64,7 @@ describe.each(["deleted", "mistyped"] as const)("a plan that waits and whose %s 
   });
 });
 
-/** Of its record, what its end needs. */
+/** The fields of its record that are needed to end it. */
 const NEEDED = [
   "symbol",
   "mode",
@@ -181,7 +181,7 @@ describe("a plan whose record is gone", () => {
     await rig.givePermits(planId);
     await rig.consumer()(planId, SYMBOL);
     const handedOver = await rig.redis.hgetall(keys.handedOver);
-    // With the index; its entry may be lost as well.
+    // The index is lost too; its entry may be lost as well.
     await rig.redis.del(keys.plan(planId), keys.handedOver);
     await look();
     expect(await rig.redis.hgetall(keys.handedOver)).toEqual(handedOver);
@@ -224,7 +224,7 @@ describe("entries that Redis's clock has dated an hour ahead", () => {
       ...["plan_id", planId, "symbol", SYMBOL, "decision", "EXECUTE", "attempt_no", "1"],
       ...["action", "FULL_CLOSE_PROPOSED", "kill_score", "0.5", "steps", "[]"],
     );
-  /** Found deleted while it waited, each time it is looked at. */
+  /** Found deleted while it waited, at every check. */
   const isFound = (planId: string) => rig.redis.set(keys.dedupe(planId), "1");
   const HOUR_MS = 3_600_000;
 

@@ -1,6 +1,6 @@
 /**
- * The second source of what has not ended: the `apply.plan` entries. Indexes and a plan's record can be lost; an attempt
- * that was published is looked after until it has ended (`lua/plans/look_after.lua`).
+ * A second way to find plans that have not ended: the `apply.plan` entries. Indexes and a plan's record can be lost, so
+ * every published attempt is checked until it has ended (`lua/plans/look_after.lua`).
  */
 import { type Keys, planEntry } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
@@ -8,7 +8,7 @@ import { addedAtMs, fieldsOf } from "@quantum/streams";
 
 const lookAfter = bindScript("plans/look_after");
 
-/** How far back a process looks when it starts: longer than it is down, in all likelihood. */
+/** How far back a process looks when it starts; longer than it is usually down. */
 const BACK_MS = 600_000;
 const READ_AT_ONCE = 500;
 
@@ -21,11 +21,11 @@ interface Attempt {
 export interface PlanCareOptions {
   redis: RedisClient;
   keys: Keys;
-  /** A waiting plan's record was gone: it has been blocked. */
+  /** A waiting plan's record was lost, and the plan has been blocked. */
   onLost: (attempt: Attempt) => void;
 }
 
-/** @returns one look at every attempt that is new since the last one, or had not ended then; to be taken every few seconds */
+/** @returns a function that checks every new attempt and every attempt that had not ended; call it every few seconds */
 export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => Promise<void> {
   let readUpTo: string | undefined;
   const open = new Map<string, Attempt>();
@@ -44,7 +44,7 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
       for (const [attempt, flat] of entries) {
         readUpTo = attempt;
         const fields = planEntry.safeParse(fieldsOf(flat));
-        // Others' plans keep no record.
+        // Only our own plans have a record.
         if (fields.data?.decision !== "EXECUTE" || fields.data.attempt_no === undefined) continue;
         open.set(attempt, { attempt, planId: fields.data.plan_id, symbol: fields.data.symbol });
       }
@@ -58,7 +58,10 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
     }
   };
 
-  /** An id from the future is of a Redis whose clock was ahead. A stream goes on above it, but a new one goes on below. */
+  /**
+   * The id was written while Redis's clock was ahead. The stream continues with higher ids, unless it was created
+   * again.
+   */
   async function isBegunAnew(id: string): Promise<boolean> {
     const [newest] = await redis.xrevrange(keys.streams.plan, "+", "-", "COUNT", 1);
     return newest === undefined || addedAtMs(newest[0]) < addedAtMs(id);

@@ -1,6 +1,6 @@
 /**
- * Random lives of one plan against the real scripts, beside a model that knows what must happen. Each step asserts its
- * answer, and that nothing changes while the plan waits, is a duplicate or is replayed.
+ * Runs random histories of one plan against the real scripts and a model. Each step checks the script's answer, and
+ * that nothing changes while the plan waits, is a duplicate or is replayed.
  */
 import assert from "node:assert/strict";
 import { createIssuer, type Issuer } from "@quantum/permits";
@@ -21,22 +21,22 @@ const CLOSE = { step: "CLOSE_PARTIAL_75", pct: 75 };
 
 type ScriptRig = Awaited<ReturnType<typeof startScriptRig>>;
 
-/** What lies at an issuer's keys, as far as a verdict depends on it. */
+/** The contents of an issuer's keys, as far as a verdict depends on them. */
 export type Said = "granted" | "denied" | "malformed";
 interface Attempt {
   id: string;
   mode: string;
-  /** Its deadline is far, has just passed, or is out of the grace. */
+  /** The deadline is far away, has just passed, or has passed by more than the grace. */
   time: "early" | "due" | "late";
 }
 
 export type Step =
   | { do: "open"; mode: string }
   | { do: "skip" }
-  /** An issuer that knows only keys says something, `foreign`: for another attempt. */
+  /** An issuer that only sets keys answers; `foreign`: for another attempt. */
   | { do: "set"; issuer: string; said: Said | "foreign" }
   | { do: "grant all" }
-  /** One of ours answers the current attempt, or one some attempts `ago`. */
+  /** One of our issuers answers the current attempt, or an earlier one, `ago` attempts back. */
   | { do: "issue"; issuer: string; granted: boolean; ago: number }
   | { do: "consume" }
   | { do: "halt"; by: "kill_switch_active" | "disarmed" }
@@ -56,7 +56,7 @@ export class PlanModel {
   readonly #attempts: Attempt[] = [];
   #halts = new Set<string>();
   #marked = false;
-  /** The record is there and the plan waits. */
+  /** The waiting attempt, if the plan has a record. */
   #waiting: Attempt | undefined;
   #recorded = false;
   #permits = new Map<string, { said: Said; attempt?: string }>();
@@ -64,7 +64,7 @@ export class PlanModel {
   /** The attempt that spent permits for an order, until the order has ended. */
   #ordering: Attempt | undefined;
   #claimed = false;
-  /** Attempts that wait no more, by how they must have ended. */
+  /** Attempts that no longer wait, and how they must have ended. */
   readonly #ends = new Map<string, "executed" | "result" | "abandoned">();
 
   constructor(rig: ScriptRig) {
@@ -122,7 +122,7 @@ export class PlanModel {
     }
   }
 
-  /** Attempts that were handed over, attempts with a result, and plans on the waiting list, as Redis has them. */
+  /** Redis's actual state: attempts handed over, attempts with a result, and waiting plans. */
   async observed() {
     const attempts = async (stream: string) =>
       (await this.#rig.entries(stream)).map(({ attempt }) => attempt);
@@ -133,7 +133,7 @@ export class PlanModel {
     };
   }
 
-  /** The same, as they must be. */
+  /** The state that {@link observed} must return. */
   expected() {
     const ended = (how: string) => [...this.#ends].filter(([, end]) => end === how).map(([id]) => id);
     return {
@@ -143,7 +143,7 @@ export class PlanModel {
     };
   }
 
-  /** Ends what still waits; then every attempt that was ever published has ended, or was abandoned by a reset. */
+  /** Ends a waiting plan. Then every published attempt has ended, or was abandoned by a reset. */
   async end(): Promise<void> {
     await this.#passTime("late");
     await this.#spend();
@@ -199,7 +199,7 @@ export class PlanModel {
     this.#ends.set((await this.#redis.hget(keys.plan(PLAN), "attempt")) ?? "", "result");
   }
 
-  /** As the Python issuers do: no attempt, no wake-up, no look at anything. The governor's no is a block key. */
+  /** Sets keys like the Python issuers: no attempt, no wake-up, no checks. The governor denies with a block key. */
   async #set(issuer: string, said: Said | "foreign"): Promise<void> {
     const isBlock = said === "denied" && issuer === "governor";
     const bodies = {
@@ -228,7 +228,7 @@ export class PlanModel {
     else this.#permits.set(name, { said: "denied", attempt });
   }
 
-  /** The verdict by the model: a reason, or `ok`, or `waiting`. */
+  /** The model's verdict: a reason, or `ok`, or `waiting`. */
   #verdict({ id, time }: Attempt): string {
     const ours = <T extends { attempt?: string }>(one: T | undefined) =>
       one !== undefined && (one.attempt ?? id) === id ? one : undefined;
@@ -265,7 +265,7 @@ export class PlanModel {
       assert.equal((await this.#unchanged(consume)).kind, "waiting");
       return;
     }
-    // Two callers at once: one of them reaches the verdict, the other replays it.
+    // Two concurrent callers: one reaches the verdict, the other replays it.
     const both = await Promise.all([consume(), consume()]);
     const verdict = expected === "ok" ? { kind: "ok" } : { kind: "blocked", reason: expected };
     assert.partialDeepStrictEqual(both, [
@@ -283,12 +283,12 @@ export class PlanModel {
   async #passTime(time: "due" | "late"): Promise<void> {
     if (this.#waiting === undefined || this.#waiting.time === "late") return;
     this.#waiting.time = time;
-    // The clock is Redis's own, so the deadline moves instead; the grace is longer than any test.
+    // Redis's clock cannot be moved here, so the deadline is. The grace is longer than any test.
     const deadline = Date.now() - (time === "due" ? 1 : GRACE_MS + 1);
     await this.#redis.hset(keys.plan(PLAN), "deadline_ms", deadline);
   }
 
-  /** The executor's part, for the order that the last spending may have led to. */
+  /** The executor's part, for an order that the last handover may have caused. */
   async #settle(state: string, claimed: boolean): Promise<void> {
     if (this.#ordering === undefined) return;
     const { id } = this.#ordering;

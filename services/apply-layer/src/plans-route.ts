@@ -1,12 +1,12 @@
-/** `GET /plans/:id`: a plan's record as JSON, of a size that is bounded whatever a proposal put into it. */
+/** `GET /plans/:id` returns a plan's record as JSON, limited in size whatever a proposal contained. */
 import { escapeControls, type Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { FastifyInstance } from "@quantum/service-kit";
 
 const ANSWER_MAX_BYTES = 256 * 1024;
-/** Redis's own estimate, overhead included; a record of ours takes 2 kB. */
+/** Redis's own estimate, including overhead. One of our records takes 2 kB. */
 const READ_MAX_BYTES = 1024 * 1024;
-/** A value of ours is shorter; of a longer one the beginning tells what it is. */
+/** Our values are shorter. Of a longer one the beginning is enough. */
 const VALUE_MAX_CHARS = 2_000;
 
 export function addPlansRoute(http: FastifyInstance, redis: RedisClient, keys: Keys): void {

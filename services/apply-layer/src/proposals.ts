@@ -1,6 +1,6 @@
 /**
- * Where proposals come from: the stream, and the hashes as a fallback. The same proposal gives the same plan id either
- * way, so whichever comes second is a duplicate.
+ * Reads proposals from the stream, and from the hashes as a fallback. A proposal gets the same plan id either way, so
+ * the second one is a duplicate.
  */
 import { type Keys, parseProposal, planId, type Proposal } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
@@ -8,7 +8,7 @@ import { ACK, addedAtMs, type Disposition, type Entry } from "@quantum/streams";
 
 const SYMBOL = /^[A-Z0-9_]{2,32}$/;
 
-/** A stream entry as a proposal, or why it goes to the dead-letter stream. */
+/** The proposal in a stream entry, or why the entry becomes a dead letter. */
 function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
   const symbol = entry.fields["symbol"] ?? "";
   if (!SYMBOL.test(symbol))
@@ -17,7 +17,7 @@ function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
   return parsed.ok ? { proposal: parsed.proposal } : { dead: parsed.problems.join("; ") };
 }
 
-/** @param publishedMs by Redis's clock; undefined where only the proposal itself tells its age */
+/** @param publishedMs by Redis's clock; undefined if only the proposal itself has a time */
 export type Accept = (proposal: Proposal, publishedMs: number | undefined) => Promise<void>;
 
 export function handleProposal(accept: Accept) {
@@ -33,16 +33,16 @@ export interface HashPoll {
   redis: RedisClient;
   keys: Keys;
   symbols: readonly string[];
-  /** The plan last accepted for each symbol, from the stream or by a poll. */
+  /** The last accepted plan of each symbol, from the stream or a poll. */
   lastPlan: ReadonlyMap<string, string>;
   accept: Accept;
-  /** The hash does not hold a valid proposal; reported once for each content. */
+  /** Called when a hash does not hold a valid proposal; once for each content. */
   onBad: (symbol: string, problem: string) => void;
 }
 
 /**
- * @returns one poll: reads all hashes in one round trip. A proposal whose plan is still marked as taken is passed over
- * in silence; after the operators' reset the mark is gone and the plan may open afresh.
+ * @returns a function that polls all hashes in one round trip. It silently skips a proposal whose plan is still marked
+ * as a duplicate. The operators' reset removes the mark, and the plan may open again.
  */
 export function createHashPoll(options: HashPoll): () => Promise<void> {
   const { redis, keys, symbols, lastPlan, accept, onBad } = options;
@@ -71,7 +71,7 @@ export function createHashPoll(options: HashPoll): () => Promise<void> {
       if (isTaken && known.get(symbol) === planId(parsed.proposal)) return;
       await accept(parsed.proposal, undefined);
     };
-    // One symbol that cannot be opened must not keep the others from it.
+    // A symbol that fails must not block the others.
     const outcomes = await Promise.allSettled(symbols.map(take));
     const failure = outcomes.find((outcome) => outcome.status === "rejected");
     if (failure !== undefined) throw failure.reason;

@@ -1,4 +1,4 @@
-/** A Redis of its own with the Lua scripts on it, for the tests of opening and spending. */
+/** A private Redis with the Lua scripts, for the tests of opening and spending. */
 import { createKeys, parseProposal, type Proposal } from "@quantum/contract";
 import { createConsume } from "@quantum/permits";
 import { connectForCommands, disconnect } from "@quantum/redis";
@@ -9,19 +9,19 @@ import { createOpen, type OpenOptions } from "./open.ts";
 export const keys = createKeys();
 export const SYMBOL = "BTCUSDT";
 export const REQUIRED = ["governor", "p33"];
-/** Longer than any test: plans do not reach their deadline unless a test moves it. */
+/** Longer than any test, so a plan only reaches its deadline if a test moves it. */
 export const WAIT_MS = 60_000;
 export const DEDUPE_TTL_SEC = 21_600;
-/** Longer than any test too. */
+/** Also longer than any test. */
 export const GRACE_MS = 60_000;
 
-/** As the Python issuers write them. */
+/** In the form that the Python issuers write. */
 export const PERMITS: Record<string, object> = {
   governor: { granted: true, symbol: SYMBOL, decision: "EXECUTE", computed_qty: 0 },
   p33: { allow: true, symbol: SYMBOL, safe_close_qty: 0.008, exchange_position_amt: 0.011 },
 };
 
-/** A proposal as the stream gives it, and the plan it becomes. */
+/** A proposal as it is in the stream, and its plan. */
 export const FIELDS = {
   harvest_action: "PARTIAL_75",
   kill_score: "0.5273976547718264",
@@ -85,7 +85,7 @@ export async function startScriptRig() {
     entries: async (stream: string): Promise<Record<string, string>[]> =>
       (await redis.xrange(stream, "-", "+")).map(([, flat]) => fieldsOf(flat)),
 
-    /** Without the sweep's index of symbols, which stands beside the scripts' keys and only ever grows. */
+    /** Excludes the sweep's index of symbols, which is separate from the scripts' keys and only grows. */
     keyspace: async (): Promise<Record<string, string>> => {
       const { [keys.waitingSymbols]: _, ...all } = await keyspaceOf(redis);
       return all;

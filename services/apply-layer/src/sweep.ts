@@ -1,9 +1,9 @@
-/** Finds waiting plans that this process does not watch: after a restart, or when another replica died. */
+/** Finds waiting plans that this process does not watch, after a restart or another replica's death. */
 import { type Keys, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
 import { beginAnew, type PermitWait } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
 
-/** Plans taken up in one sweep and symbol; the rest waits for the next one. */
+/** Plans swept per symbol and sweep. The rest waits for the next sweep. */
 const SWEPT_PLANS_MAX = 500;
 
 interface SweepOptions {
@@ -13,13 +13,13 @@ interface SweepOptions {
 }
 
 /**
- * @returns one sweep: plans past their deadline, and those whose deadline is further away than anybody may wait, since
- * Redis's clock has stepped back; or (`all`, at start) every waiting plan, since the wake-ups that a former process had
- * been given are gone. What is tried is decided by the script.
+ * @returns a sweep, which tries plans past their deadline, and plans whose deadline is impossibly far away because
+ * Redis's clock has stepped back. With `all`, used at start, it tries every waiting plan, because the wake-ups
+ * delivered to a previous process are lost. The script decides what happens to each plan.
  */
 export function createSweep({ redis, keys, wait }: SweepOptions) {
   return async ({ all }: { all: boolean }): Promise<void> => {
-    // Not this process's lists: a plan waits on although its symbol has been taken off them.
+    // Uses Redis's list of symbols, because a plan still waits after its symbol was removed from the configuration.
     await beginAnew(redis, [{ key: keys.waitingSymbols, type: "set" }]);
     const symbols = await redis.smembers(keys.waitingSymbols);
     const nowMs = redisNow(redis);
@@ -44,11 +44,11 @@ export function createSweep({ redis, keys, wait }: SweepOptions) {
     await Promise.all(
       found.flatMap(({ symbol, planIds }) => planIds.map((planId) => wait.wake(planId, symbol))),
     );
-    // One of the wrong type keeps its plans from ending; who was in it is known from their entries.
+    // An index of the wrong type keeps its plans from ending. It is deleted; the plans are found through their entries.
     const mistyped = found.filter(({ error }) => error?.message.startsWith("WRONGTYPE"));
     const indexes = mistyped.map(({ symbol }) => ({ key: keys.waiting(symbol), type: "zset" as const }));
     await beginAnew(redis, indexes);
-    // Only now: one symbol that cannot be read must not keep the others' plans waiting.
+    // Throw last: a symbol that cannot be read must not delay the plans of others.
     const failure = found.find(({ error }) => error !== null);
     if (failure?.error) throw failure.error;
   };

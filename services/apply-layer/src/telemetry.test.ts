@@ -29,11 +29,11 @@ const BLOCKED: Verdict = {
   ]),
 };
 
-/** Steps as the Python apply-layer writes them. */
+/** Steps in the form that the Python apply-layer writes. */
 const PYTHON_ORDER = '[{"step": "CLOSE_FULL", "status": "success", "order_id": "11934538190"}]';
 const NOT_IMPLEMENTED = '[{"step": "UPDATE_SL", "status": "not_implemented"}]';
 
-/** What operators' `grep -oP` takes out of a line: every match, as grep prints them. */
+/** What operators' `grep -oP` extracts from a line: every match, as grep prints them. */
 const EXTRACTORS = {
   plan: /(?<=plan=)[a-f0-9]+/g,
   wait_ms: /(?<=wait_ms=)[0-9]+/g,
@@ -83,10 +83,10 @@ describe("the wait line", () => {
   });
 
   it.each([
-    // The quick reference's two lines, as patterns.
+    // The two patterns of the quick reference.
     ["\\[PERMIT_WAIT\\] OK plan=[a-f0-9]+ wait_ms=[0-9]+ safe_qty=[0-9.]+", 1],
     ["\\[PERMIT_WAIT\\] BLOCK plan=[a-f0-9]+ reason=[a-z0-9_]+", 1],
-    // What the scripts of the live system look for.
+    // The patterns in the live system's scripts.
     ["\\[PERMIT_WAIT\\]", 2],
     ["\\[PERMIT_WAIT\\] OK", 1],
     ["\\[PERMIT_WAIT\\] BLOCK", 1],

@@ -1,4 +1,7 @@
-/** Logs and metrics of the apply-layer, from its events. Texts: docs/wire.md, "Log lines"; names: docs/wire.md, "Metrics to keep". */
+/**
+ * The apply-layer's logs and metrics, from its events. Texts and names are from docs/wire.md, "Log lines" and "Metrics
+ * to keep".
+ */
 import { EventEmitter } from "node:events";
 import {
   orderFate,
@@ -26,7 +29,7 @@ export class ApplyTelemetry extends EventEmitter<ApplyEvents> {}
 
 const WAIT_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 800, 1000, 1100, 1200, 1250, 1500, 2500];
 
-/** An exchange's own words are shorter. */
+/** Longer than any error message of an exchange. */
 const ERROR_MAX = 200;
 
 interface Options {
@@ -57,7 +60,7 @@ export function observe(options: Options): void {
     labelNames: ["decision", "reason"],
     registers,
   });
-  // An alert looks at its rate, which the first of a new series has none of.
+  // An alert uses the rate, which needs a value before the first event.
   refused.inc({ decision: "BLOCKED", reason: "backlog_full" }, 0);
   const duplicates = new Counter({
     name: "quantum_apply_dedupe_hits_total",
@@ -83,7 +86,7 @@ export function observe(options: Options): void {
     buckets: WAIT_BUCKETS_MS,
     registers,
   });
-  // A share of the blocked is wanted where none was blocked yet.
+  // A ratio of blocked plans needs the series before a plan is blocked.
   for (const outcome of ["ok", "blocked"]) waitMs.zero({ outcome });
   const blocks = new Counter({
     name: "quantum_permit_block_total",
@@ -129,7 +132,7 @@ export function observe(options: Options): void {
     const reason = opened.kind === "ended" ? opened.reason : decided.reason;
     plans.inc({ symbol: closed(symbols, symbol), decision });
     if (opened.kind === "ended") {
-      // `unknown_action_{action}` carries what the publisher wrote.
+      // `unknown_action_{action}` contains the publisher's text.
       const kind = reason.startsWith("unknown_action") ? "unknown_action" : reason;
       refused.inc({ decision, reason: closed(planReasons, kind) });
     }
@@ -142,10 +145,11 @@ export function observe(options: Options): void {
     log.warn({ symbol, problem }, `${symbol}: the proposal hash does not hold a valid proposal`),
   );
   events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
-  // The executor says so too; operators of the Python apply-layer, which placed the orders, count these lines here.
+  // The executor logs this too. Operators of the Python apply-layer, which placed the orders itself, count these lines
+  // here.
   events.on("result", (result) => {
     const { symbol, plan_id: plan } = result;
-    // Anybody may have written it: it must not pass for another line.
+    // Anyone may have written the result, so its text must not look like another log line.
     const error = result.error.slice(0, ERROR_MAX).replaceAll(/[^\w .:-]/g, "_") || "None";
     const executed = orderFate(result) === "executed";
     const at = { plan, symbol };

@@ -1,10 +1,10 @@
-/** The two streams the apply-layer only listens to: wake-ups by the issuers, and results for its metrics. */
+/** The two streams that the apply-layer only listens to: the issuers' wake-ups, and results for its metrics. */
 import { permitEntry, resultEntry } from "@quantum/contract";
 import type { PermitWait } from "@quantum/permits";
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
 import type { ApplyTelemetry } from "./telemetry.ts";
 
-/** Wake-ups are hints: one that cannot be read is passed over, the deadline decides the same way. */
+/** Wake-ups are hints. An unreadable one is ignored, because the deadline leads to the same verdict. */
 export function wakeBy(wait: PermitWait) {
   return async ({ fields }: Entry): Promise<Disposition> => {
     const permit = permitEntry.safeParse(fields);
