@@ -1,4 +1,7 @@
-/** What an account shows of its past, through the adapter: orders and trades since, lags, and a venue that is away. */
+/**
+ * What an account shows of its past, through the adapter: orders and trades since a time, lag, and an unreachable
+ * venue.
+ */
 import { createBinanceExchange } from "@quantum/exchange";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createExchangeSim, type ExchangeSim } from "./server.ts";

@@ -16,7 +16,7 @@ export interface SimOrder {
   readonly origin: Origin;
   readonly origQty: string;
   readonly timeMs: number;
-  /** The send window as it was signed; only orders from the API have one. */
+  /** The signed send window. Only orders from the API have one. */
   readonly timestampMs?: number;
   readonly recvWindowMs?: number;
   status: OrderStatus;
@@ -46,22 +46,22 @@ export interface SimPosition {
   readonly updateTimeMs: number;
 }
 
-/** What an order needs before it is accepted; the rules are checked by then. */
+/** The fields needed to accept an order whose rules have been checked. */
 export type Acceptance = Pick<
   SimOrder,
   "clientOrderId" | "side" | "reduceOnly" | "origin" | "origQty" | "timestampMs" | "recvWindowMs"
 >;
 
-/** Ids beyond 2^53 for this symbol, as the real venue has them: whoever parses them as doubles gets them wrong. */
+/** Ids above 2^53 for this symbol, as on the real venue. Parsing them as doubles gets them wrong. */
 const LONG_ID_SYMBOL = "ETHUSDT";
 const LONG_ID_START = 8_389_765_519_826_112_345n;
 const ORDER_ID_START = 11_934_538_190n;
 const TRADE_ID_START = 286_440_117n;
-/** The exchange is busy with other people's orders; ids have gaps. */
+/** Other accounts' orders take ids too, so ids have gaps. */
 const ID_GAP_MAX = 7;
 const SPLIT_SHARE = 0.25;
 
-/** One symbol's book-keeping: position, orders and trades. `positionAmt` is the sum of the trades' signed quantities. */
+/** One symbol's position, orders and trades. `positionAmt` is the sum of the trades' signed quantities. */
 export class SymbolAccount {
   readonly spec: SymbolSpec;
   readonly orders: SimOrder[] = [];
@@ -86,7 +86,7 @@ export class SymbolAccount {
     this.#lastOrderId = spec.symbol === LONG_ID_SYMBOL ? LONG_ID_START : ORDER_ID_START;
     this.#priceAt = createPriceWalk(spec, random, now());
 
-    // The position that the account starts with came from a trade too, so the trades explain it from the beginning.
+    // The initial position also comes from a trade, so the trades always explain the position.
     const start = Big(spec.positionAmt);
     if (!start.eq(0)) this.tradeTo(start, "strategy", Big(spec.entryPrice));
   }
@@ -103,7 +103,7 @@ export class SymbolAccount {
     return this.openOrders().some((order) => order.clientOrderId === clientOrderId);
   }
 
-  /** The latest order with this client order id, if ids were used again. */
+  /** The latest order with this client order id, if the id was reused. */
   byClientOrderId(clientOrderId: string): SimOrder | undefined {
     return this.#byClientId.get(clientOrderId);
   }
@@ -112,7 +112,7 @@ export class SymbolAccount {
     return this.#byOrderId.get(orderId);
   }
 
-  /** What a reduce-only order on `side` can still close: the position less what open ones will. */
+  /** What a reduce-only order on `side` can still close: the position minus what open orders will close. */
   reducible(side: Side): Big {
     const closable = Big(side === "SELL" ? this.amount : this.amount.times(-1));
     const committed = this.openOrders()
@@ -143,7 +143,7 @@ export class SymbolAccount {
     return order;
   }
 
-  /** Executes up to `quantity` of an open order and closes it: FILLED, or EXPIRED where something is left. */
+  /** Executes up to `quantity` of an open order and closes it: FILLED, or EXPIRED if some is left. */
   fill(order: SimOrder, quantity: Big, price = this.price()): void {
     this.#open.delete(order);
     const most = order.reduceOnly ? this.reducible(order.side) : quantity;
@@ -153,7 +153,7 @@ export class SymbolAccount {
     order.updateTimeMs = this.#now();
   }
 
-  /** An ordinary market order of the account that leaves the position at `target`. */
+  /** An ordinary market order of the account that changes the position to `target`. */
   tradeTo(target: Big, origin: Origin, price?: Big): void {
     const difference = target.minus(this.amount);
     if (difference.eq(0)) return;
@@ -168,7 +168,7 @@ export class SymbolAccount {
     this.fill(order, quantity, price);
   }
 
-  /** The position changes and no trade says why, as after a liquidation that the account was not told of. */
+  /** Changes the position without a trade, like a liquidation that was not reported. */
   setUntraded(target: Big): void {
     this.#moveTo(target, this.price());
   }
@@ -186,7 +186,7 @@ export class SymbolAccount {
     };
   }
 
-  /** Some orders fill in two trades, a tick apart, so that nobody relies on one trade an order. */
+  /** Some orders fill in two trades, one tick apart, so that nobody assumes one trade per order. */
   #parts(order: SimOrder, quantity: Big, price: Big): [Big, Big][] {
     if (quantity.eq(0)) return [];
     const first = Big(floorToStep(quantity.times("0.5").toFixed(), this.spec.stepSize));

@@ -1,4 +1,4 @@
-/** For tests of the adapter at the simulator: one venue and one client for each test. */
+/** For tests of the adapter against the simulator: each test gets its own venue and client. */
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type BinanceOptions, createBinanceExchange, type Exchange, type Placement } from "@quantum/exchange";
@@ -9,7 +9,7 @@ import { createExchangeSim, type ExchangeSim } from "./server.ts";
 
 const KEY = "sim-key";
 const SECRET = "sim-secret";
-/** For the tests in which no answer comes; the others have time, however busy the machine is. */
+/** For tests without an answer. Other tests may take longer on a busy machine. */
 export const IMPATIENT_MS = 150;
 export const POLL = { timeout: 5000 };
 
@@ -87,7 +87,7 @@ interface State {
 export const state = async () => (await control("GET", "/sim/state")) as State;
 export const apiOrders = async () => (await state()).orders.filter((order) => order.origin === "api");
 
-/** A server that answers as `listener` does, until `test` is over. */
+/** A server that answers with `listener` until `test` ends. */
 export async function withServer(
   listener: RequestListener,
   test: (baseUrl: string) => Promise<void>,

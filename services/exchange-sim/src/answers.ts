@@ -4,7 +4,7 @@ import type { SymbolSpec } from "./market.ts";
 import { decimalsOf } from "./market.ts";
 import { maxQtyOf } from "./venue.ts";
 
-/** JSON in which a long id is a number with all its digits, as Binance writes it. */
+/** JSON in which long ids are numbers with all digits, as Binance writes them. */
 export function toJson(answer: unknown): string {
   return stringify(answer) ?? "null";
 }

@@ -9,18 +9,18 @@ export interface Key {
 
 const RECV_WINDOW_DEFAULT_MS = 5000;
 const RECV_WINDOW_MAX_MS = 60_000;
-/** How far ahead of the venue a request's clock may be. */
+/** How far a request's timestamp may be ahead of the venue's clock. */
 const CLOCK_AHEAD_MAX_MS = 1000;
 const UNAUTHORIZED = 401;
 
 export interface SignedRequest {
   readonly apiKey: string | undefined;
-  /** As it stood in the URL: the signature covers these very bytes. */
+  /** Exactly as in the URL, because the signature covers these bytes. */
   readonly queryString: string;
   readonly query: Query;
 }
 
-/** Key, signature and time of a signed request, as Binance checks them. */
+/** Checks a signed request's key, signature and time the way Binance does. */
 export function authorize(request: SignedRequest, key: Key, nowMs: number): void {
   if (request.apiKey === undefined || request.apiKey === "") {
     throw new VenueError(-2014, "API-key format invalid.", UNAUTHORIZED);

@@ -7,28 +7,31 @@ import { VenueError } from "./venue-error.ts";
 export const FAULT_KINDS = [
   /** Answers after `ms`. */
   "latency",
-  /** Refused for the request rate; Retry-After is `ms`. */
+  /** Refused because of the request rate; Retry-After is `ms`. */
   "429",
-  /** Banned for going on after 429; Retry-After is `ms`. */
+  /** Banned for continuing after a 429; Retry-After is `ms`. */
   "418",
   "503_before",
-  /** 503 in the words that the venue documents as a failure. */
+  /** A 503 with the text that the venue documents as a failure. */
   "503_failed",
-  /** 503 although it was executed. */
+  /** A 503, although the order was executed. */
   "503_after",
-  /** Backend timeout although it was executed. */
+  /** A backend timeout, although the order was executed. */
   "-1007",
   "-1007_not_executed",
   /** Never answers. */
   "timeout_before",
   "timeout_after",
-  /** Answers NEW with nothing executed, fills after `ms`. */
+  /** Answers NEW with nothing executed; fills after `ms`. */
   "late_ack",
-  /** Executed, answered by 503, and for `ms` queries deny it; lists of orders for half as long. */
+  /**
+   * Executed and answered with 503. For `ms` queries do not find it, and for half as long lists of orders do not
+   * either.
+   */
   "lag",
-  /** Fills half and expires, as a MARKET order does when the book runs out. */
+  /** Fills half and expires, as a MARKET order does when the book is exhausted. */
   "partial_fill",
-  /** Executed; then the answer is empty, or none of ours, or the socket dies. */
+  /** Executed, but the answer is empty, or is not ours, or the socket is reset. */
   "empty_body",
   "wrong_body",
   "reset",
@@ -39,12 +42,12 @@ export const FAULT_KINDS = [
 export const faultSchema = z
   .strictObject({
     kind: z.enum(FAULT_KINDS),
-    /** How many requests it meets. */
+    /** How many requests it affects. */
     count: z.int().min(1).default(1),
     ms: z.int().min(0).default(1000),
     /** Any symbol if absent. */
     symbol: z.string().optional(),
-    /** Which requests it meets, as `METHOD /path`. */
+    /** Which requests it affects, as `METHOD /path`. */
     path: z
       .string()
       .regex(/^(GET|POST) \//)
@@ -63,7 +66,7 @@ const FAILED_TEXT = "Internal error; unable to process your request. Please try 
 const TIMEOUT_TEXT =
   "Timeout waiting for response from backend server. Send status unknown; execution status unknown.";
 
-/** Faults ordered by the tester; the first one that fits a request meets it. */
+/** The tester's faults. A request meets the first one that matches. */
 export class Faults {
   #pending: { fault: Fault; left: number }[] = [];
 
@@ -75,7 +78,7 @@ export class Faults {
     this.#pending = [];
   }
 
-  /** What has not met all its requests yet. */
+  /** Faults with requests left to affect. */
   pending(): Fault[] {
     return this.#pending.map(({ fault, left }) => ({ ...fault, count: left }));
   }
@@ -91,7 +94,7 @@ export class Faults {
   }
 }
 
-/** What a fault does before the request reaches the venue. Throws where it ends there. */
+/** A fault's effect before the request reaches the venue. Throws if the request ends there. */
 export async function before(fault: Fault, request: FastifyRequest): Promise<void> {
   const retryAfterSec = Math.ceil(fault.ms / MS_PER_SECOND);
   switch (fault.kind) {
@@ -123,7 +126,7 @@ export function executionOf(fault: Fault | undefined): Execution {
   return fault?.kind === "late_ack" ? { lateMs: fault.ms } : "at_once";
 }
 
-/** How a fault changes a finished answer: the body to send instead. */
+/** A fault's effect on a finished answer: returns the body to send instead. */
 export async function after(
   fault: Fault,
   request: FastifyRequest,
@@ -154,7 +157,7 @@ export async function after(
   }
 }
 
-/** Ends only with the connection. */
+/** Resolves only when the connection closes. */
 function silence(request: FastifyRequest): Promise<void> {
   return new Promise((resolve) => {
     if (request.raw.socket.destroyed) resolve();

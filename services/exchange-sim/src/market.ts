@@ -4,13 +4,13 @@ import { z } from "zod";
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "must be a plain decimal");
 const positive = decimal.refine((value) => Big(value).gt(0), "must be above 0");
 
-/** One symbol of the simulated market and the position that the account starts with. */
+/** A symbol of the simulated market, and the account's initial position. */
 export const marketSchema = z
   .array(
     z.strictObject({
       symbol: z.string().regex(/^[A-Z0-9]+$/),
       price: positive,
-      /** Signed; also the size to which the simulated strategy goes back. */
+      /** Signed; also the size that the simulated strategy restores. */
       positionAmt: decimal,
       entryPrice: positive,
       stepSize: positive,
@@ -28,7 +28,7 @@ export const marketSchema = z
 
 export type SymbolSpec = z.infer<typeof marketSchema>[number];
 
-/** Filters as USDⓈ-M Futures has them; long and short positions. */
+/** With USDⓈ-M Futures filters, and both long and short positions. */
 export const DEFAULT_MARKET: readonly SymbolSpec[] = [
   spec("BTCUSDT", "105000.00", "0.062", "103450.50", "0.001", "100", "0.10", "10"),
   spec("ETHUSDT", "3310.00", "-1.850", "3402.15", "0.001", "20", "0.01", "10"),
@@ -61,20 +61,20 @@ function spec(
   };
 }
 
-/** How many decimals `step` has; quantities and prices are printed with as many. */
+/** The decimals of `step`. Quantities and prices are printed with as many. */
 export function decimalsOf(step: string): number {
   return step.split(".")[1]?.length ?? 0;
 }
 
 const STEP_MS = 100;
-/** The walk catches up at once, however long ago the last request was. */
+/** The walk catches up at once after a long time without requests. */
 const STEPS_AT_ONCE_MAX = 100;
-/** The largest step, and the farthest from where it began, in ten thousandths of the price. */
+/** The maximum step, and the maximum distance from the start, in ten-thousandths of the price. */
 const STEP_BPS = 2n;
 const RANGE_BPS = 1000n;
 const BPS = 10_000n;
 
-/** A price that walks in whole ticks as time passes, within ±10 % of where it began. */
+/** A price that moves in whole ticks over time, within ±10 % of its start. */
 export function createPriceWalk(
   market: SymbolSpec,
   random: () => number,

@@ -75,7 +75,7 @@ describe("placement", () => {
     const clientOrderId = nextId();
     const impatient = kind.startsWith("timeout") || kind === "latency";
     const client = connect(impatient ? { timeoutMs: IMPATIENT_MS } : {});
-    // A slow answer is late enough to be missed; the order executes all the same.
+    // The answer comes too late for the client, but the order executes.
     await fault({ kind, ms: IMPATIENT_MS * 2 });
     expect(await place("BTCUSDT", { clientOrderId }, client)).toMatchObject({ outcome });
     await expect.poll(apiOrders, POLL).toHaveLength(orders);

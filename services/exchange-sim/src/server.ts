@@ -24,9 +24,9 @@ export interface ExchangeSimOptions {
 }
 
 export interface ExchangeSim {
-  /** Starts to listen and answers the base URL; port 0 takes a free one. */
+  /** Starts listening and returns the base URL. Port 0 picks a free port. */
   listen(address?: { port?: number; host?: string }): Promise<string>;
-  /** Drops every connection, held requests included. */
+  /** Drops every connection, including held requests. */
   close(): Promise<void>;
   /** Empty until `listen`. */
   readonly url: string;
@@ -34,7 +34,7 @@ export interface ExchangeSim {
 
 const LOOPBACK = "127.0.0.1";
 
-/** A futures venue to develop and test against, over real HTTP. */
+/** A futures venue for development and tests, over real HTTP. */
 export function createExchangeSim(options: ExchangeSimOptions = {}): ExchangeSim {
   const app = Fastify({ forceCloseConnections: true });
   registerExchangeSim(app, options);
@@ -48,7 +48,7 @@ export function createExchangeSim(options: ExchangeSimOptions = {}): ExchangeSim
   };
 }
 
-/** Only the routes, for a server that the caller runs. */
+/** Only registers the routes, on a server that the caller runs. */
 export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOptions): void {
   const now = options.now ?? Date.now;
   const key = { apiKey: options.apiKey ?? "sim-key", apiSecret: options.apiSecret ?? "sim-secret" };
@@ -65,7 +65,7 @@ export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOp
   app.register(async (scope) => {
     const faultOf = meetFaults(scope, faults, requests, options.latencyMs ?? 0);
     scope.setReplySerializer(toJson);
-    // Clients announce a form even where they send none; all parameters stand in the URL.
+    // Clients send the content type of a form even without a body. All parameters are in the URL.
     scope.addContentTypeParser("application/x-www-form-urlencoded", async () => null);
     scope.setErrorHandler((error, _request, reply) => {
       if (!(error instanceof VenueError)) throw error;
@@ -78,7 +78,7 @@ export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOp
   app.register(async (scope) => controlRoutes(scope, venue, faults, requests));
 }
 
-/** Counts every request, delays it, and lets the faults at it. */
+/** Counts every request, delays it and applies faults. */
 function meetFaults(
   scope: FastifyInstance,
   faults: Faults,
@@ -153,7 +153,7 @@ const positionCommand = z.strictObject({
   traded: z.boolean(),
 });
 
-/** The tester's side: what the account's owner never sees. Ids are strings here. */
+/** The tester's routes, which show what the account's owner never sees. Ids are strings here. */
 function controlRoutes(
   scope: FastifyInstance,
   venue: SimVenue,

@@ -7,7 +7,7 @@ import { VenueError } from "./venue-error.ts";
 
 const SYMBOLS = DEFAULT_MARKET.map((spec) => spec.symbol);
 
-/** One request of a random run. Quantities are in steps, so that every one is a legal quantity. */
+/** One request of a random run. Quantities are in steps, so that all are valid. */
 const action = fc.record({
   symbol: fc.constantFrom(...SYMBOLS),
   side: fc.constantFrom("BUY", "SELL"),

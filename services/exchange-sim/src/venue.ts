@@ -10,24 +10,24 @@ import { invalid, missing, unknownSymbol, VenueError } from "./venue-error.ts";
 export type Query = Readonly<Record<string, string | undefined>>;
 
 /**
- * How an accepted order executes; the last three are faults. `lagMs`: at once, but for so long no query finds it, and
- * for half as long no list of orders; trades and position show it.
+ * How an accepted order executes; the last three are faults. `lagMs`: it executes at once, but queries do not find it
+ * for this long, and lists of orders for half as long. Trades and the position show it.
  */
 export type Execution = "at_once" | "half" | { readonly lateMs: number } | { readonly lagMs: number };
 
-/** A market order may carry at most this many steps. */
+/** The most steps in one market order. */
 const MAX_STEPS = 10_000_000;
 const CLIENT_ORDER_ID = /^[.A-Z:/a-z0-9_-]{1,36}$/;
 const LIMIT_DEFAULT = 500;
 const LIMIT_MAX = 1000;
 /** Lists lag less than queries. */
 const LIST_LAG_SHARE = 0.5;
-/** No list reaches over more. */
+/** The longest span of a list. */
 const SPAN_MAX_MS = 7 * 24 * 3_600_000;
-/** The strategy goes back to its target when less than this share of it is left. */
+/** The strategy restores its target when less than this share of it is left. */
 const TOP_UP_BELOW = "0.5";
 
-/** The simulated venue and the one account on it: Binance's rules without HTTP. One-way mode. */
+/** The simulated venue and its single account: Binance's rules without HTTP, in one-way mode. */
 export class SimVenue {
   readonly #accounts: ReadonlyMap<string, SymbolAccount>;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -72,7 +72,7 @@ export class SimVenue {
     return order;
   }
 
-  /** Ascending by id: from `orderId`, or of a span of time, or the most recent ones. */
+  /** Ascending by id: from `orderId`, or within a time span, or the most recent ones. */
   orders(query: Query): SimOrder[] {
     const orders = this.account(query["symbol"]).orders.filter((order) => !this.#lags(order, LIST_LAG_SHARE));
     const fromId = wholeNumber(query, "orderId");
@@ -96,7 +96,7 @@ export class SimVenue {
     const { orderId } = query;
     const asked = orderId === undefined ? trades : trades.filter((trade) => trade.orderId === orderId);
     if (fromId === undefined && startTime === undefined) return asked.slice(-limit);
-    // Callers ask for what is new, so the search runs from the end.
+    // Callers usually ask for recent trades, so the search starts at the end.
     const before = asked.findLastIndex((trade) =>
       fromId === undefined ? trade.timeMs < Number(startTime) : BigInt(trade.id) < fromId,
     );
@@ -104,7 +104,7 @@ export class SimVenue {
     return page.filter(({ timeMs }) => timeMs <= endTime);
   }
 
-  /** Checks the order as Binance does, accepts it and executes it. Throws VenueError where it is refused. */
+  /** Checks the order as Binance does, accepts it and executes it. Throws VenueError if it is refused. */
   place(query: Query, execution: Execution): SimOrder {
     const account = this.account(query["symbol"]);
     const { side, quantity, reduceOnly } = checkedOrder(query, account.spec);
@@ -113,7 +113,7 @@ export class SimVenue {
     if (newClientOrderId !== undefined && !CLIENT_ORDER_ID.test(newClientOrderId)) {
       throw new VenueError(-4015, "Client order id is not valid.");
     }
-    // Among open orders only: once an order has filled, the same id places a second one.
+    // Only unique among open orders: after an order has filled, the same id can place a second one.
     if (newClientOrderId !== undefined && account.hasOpen(newClientOrderId)) {
       throw new VenueError(-4116, "ClientOrderId is duplicated.");
     }
@@ -126,7 +126,7 @@ export class SimVenue {
       );
     }
 
-    // Binance cuts a reduce-only order to what it can reduce, and answers with the smaller origQty.
+    // Binance reduces a reduce-only order to what it can close, and answers with the smaller origQty.
     const accepted = reduceOnly && quantity.gt(closable) ? closable : quantity;
     const order = account.accept({
       clientOrderId: newClientOrderId ?? `web_${account.orders.length + 1}`,
@@ -146,7 +146,7 @@ export class SimVenue {
     for (const account of this.accounts()) this.#topUp(account);
   }
 
-  /** Somebody else moves the position, with a trade that tells of it or without. */
+  /** Somebody else changes the position, with or without a trade that shows it. */
   setPosition(symbol: string, positionAmt: string, traded: boolean): void {
     const account = this.account(symbol);
     if (traded) account.tradeTo(Big(positionAmt), "other");
@@ -181,7 +181,7 @@ export class SimVenue {
     return lag !== undefined && this.#now() - lag.sinceMs < lag.lagMs * share;
   }
 
-  /** In the same tick as the order, so that no snapshot ever shows the account without its position. */
+  /** In the same tick as the order, so that no snapshot shows the account without its position. */
   #topUp(account: SymbolAccount): void {
     const target = Big(account.spec.positionAmt);
     const left = target.gte(0) ? account.amount : account.amount.times(-1);
@@ -193,7 +193,7 @@ export function maxQtyOf(spec: SymbolSpec): string {
   return Big(spec.stepSize).times(MAX_STEPS).toFixed();
 }
 
-/** The parameters of a MARKET order in the order in which Binance refuses them. */
+/** Checks a MARKET order's parameters in the order in which Binance does. */
 function checkedOrder(query: Query, spec: SymbolSpec): { side: Side; quantity: Big; reduceOnly: boolean } {
   const { side, type, quantity, positionSide, reduceOnly } = query;
   if (side === undefined) throw missing("side");
