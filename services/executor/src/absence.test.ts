@@ -1,4 +1,4 @@
-/** An order that queries deny is not absent before the account says so, too; and one that shows up later is adopted. */
+/** An order that queries deny is only absent if the account agrees. One that is found later is adopted. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
@@ -21,7 +21,7 @@ afterAll(async () => {
 const denied = (symbol: string, count = ENDLESS) =>
   rig.fault({ kind: "error", code: -2013, path: QUERY, symbol, count });
 
-/** Waits until it is still in doubt, although it has been denied for long enough, because of `why`. */
+/** Waits until it is still in doubt because of `why`, although it was denied for long enough. */
 async function staysInDoubt(planId: string, why: RegExp): Promise<void> {
   for (;;) {
     const question = await executor.next("unresolved", planId);
@@ -50,7 +50,7 @@ it.concurrent("an order that queries deny for less than that is EXECUTED", async
 it.concurrent("an order that every query denies is EXECUTED once the account lists it", async () => {
   const symbol = rig.freshSymbol();
   await rig.fault({ kind: "503_after", symbol });
-  // By its client order id; then the account's list names it, and it is asked for by its id.
+  // Queried by its client order id; then the account lists it, and it is queried by its id.
   await denied(symbol, 5);
   const entry = await rig.spend({ symbol });
   const ended = executor.ended(entry);
@@ -83,7 +83,7 @@ it.concurrent("a position that it could have moved keeps it in doubt, until it i
   expect(await rig.ordersOf(entry)).toEqual([]);
 });
 
-/** As permitctl's `doubt end` writes it. */
+/** The form that permitctl's `doubt end` writes. */
 const state = (planId: string, outcome: "EXECUTED" | "NOT_PLACED", quantity = "") =>
   rig.redis.hset(rig.keys.order(planId), {
     stated_outcome: outcome,
@@ -143,7 +143,7 @@ it.concurrent("what an operator states waits until the exchange can be asked", a
   await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_operator");
 });
 
-/** In doubt, and it stays so: only the order explains the position. */
+/** It stays in doubt, because only the order explains the position. */
 async function movedWithoutTrade() {
   const symbol = rig.freshSymbol();
   await rig.fault({ kind: "503_before", symbol });

@@ -1,4 +1,4 @@
-/** What an account shows of an order that queries deny: pure. */
+/** Traces in the account of an order that queries deny. Pure. */
 import type { Trade } from "@quantum/exchange";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,7 @@
-/** lua/orders/claim through its façade: every reply, what must not have changed, twice, at once, with keys of wrong types. */
+/**
+ * lua/orders/claim through its typed wrapper: every reply, what must not change, repeated, concurrent, and with keys of
+ * the wrong type.
+ */
 import { utcDay } from "@quantum/contract";
 import { describe, expect, it } from "vitest";
 import type { ClaimRequest } from "./orders.ts";
@@ -115,7 +118,7 @@ describe("claim", () => {
     expect(await refusal(await requestOf())).toBe(reason);
   });
   it("REFUSED: by a kill switch that comes before it, if only just (I6)", async () => {
-    // Redis answers reads meanwhile and lets what writes wait in line: the kill switch, then the claim.
+    // During the pause Redis answers reads and queues writes: the kill switch, then the claim.
     await redis.call("CLIENT", "PAUSE", "250", "WRITE");
     const halting = second.set(keys.killSwitch, "1");
     await redis.ping();
@@ -145,7 +148,10 @@ describe("claim", () => {
     expect(await refusal(await requestOf({ validForMs: 20 }))).toBe("execute_expired");
   });
 
-  /** Checks all that a refusal does. @returns its reason */
+  /**
+   * Checks everything that a refusal does.
+   * @returns its reason
+   */
   async function refusal(request: ClaimRequest): Promise<string> {
     expect(await orders.claim(request)).toEqual({ kind: "ended" });
     const { reason = "" } = await orderHash();

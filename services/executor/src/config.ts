@@ -4,10 +4,10 @@ import { z } from "zod";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("executor");
 
-/** Binance's own bound on a receive window. */
+/** Binance's limit of a receive window. */
 const RECV_WINDOW_MAX_MS = 60_000;
 
-/** One hour; the symbol is blocked for this long. */
+/** One hour. The symbol is blocked for this long. */
 const ABSENCE_MAX_SEC = 3_600;
 
 export const configSource = {

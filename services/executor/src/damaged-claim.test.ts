@@ -1,4 +1,4 @@
-/** An order key of which a field is gone or garbled counts as one that is lost: it is rebuilt, and nothing is sent. */
+/** An order key with a missing or garbled field counts as lost: it is rebuilt, and nothing is sent. */
 import { bindScript } from "@quantum/redis";
 import { expect, it } from "vitest";
 import { createEvents } from "./events.ts";
@@ -35,7 +35,7 @@ const place = async () =>
     args: { plan_id: PLAN, symbol: SYMBOL },
   });
 
-/** Of a claim, what asking about its order needs. */
+/** The fields of a claim that are needed to query its order. */
 const NEEDED = [
   "plan_id",
   "symbol",

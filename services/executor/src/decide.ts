@@ -1,4 +1,4 @@
-/** What an order is to be, what an answer of the exchange means, and what counts as evidence. Pure. */
+/** What an order should be, what an answer from the exchange means, and what counts as evidence. Pure. */
 import { dumpPythonJson, type ExecuteEntry, type OrderReason } from "@quantum/contract";
 import {
   type Concern,
@@ -17,16 +17,16 @@ import type { Answer, KnownOrder, Statement } from "./order.ts";
 
 export interface OrderIntent {
   side: Side;
-  /** Decimal text; "0" where there is nothing to order. */
+  /** Decimal text; "0" if there is nothing to order. */
   quantity: string;
-  /** Why it cannot be placed at all. */
+  /** Why it cannot be placed. */
   refusal?: OrderReason;
 }
 
 /**
  * The order that the spent permits allow: the smallest of the safe quantity, the cap and the share of the position,
- * floored to the symbol's step (I5: never above the position). Only minQty is checked: the venue exempts reduce-only
- * orders from minNotional, and P3.3 has refused those already.
+ * rounded down to the symbol's step (I5: never above the position). Only minQty is checked, because the venue exempts
+ * reduce-only orders from minNotional and P3.3 has already denied those below it.
  *
  * @param rules undefined if the venue does not trade the symbol
  */
@@ -56,9 +56,9 @@ export function orderIntent(
 export interface Settlement {
   outcome: "EXECUTED" | "REJECTED" | "NOT_PLACED";
   reason: OrderReason | "";
-  /** The exchange's own words, or empty. */
+  /** The exchange's message, or empty. */
   detail: string;
-  /** All three empty if the exchange has no such order. */
+  /** Empty, like the next two fields, if the exchange has no such order. */
   orderId: string;
   executedQty: string;
   avgPrice: string;
@@ -66,15 +66,15 @@ export interface Settlement {
 
 /** Why an order is in doubt. */
 export const DOUBTS = [
-  /** The request ended without an answer that shows whether it was executed. */
+  /** The request ended without an answer that shows whether the order was executed. */
   "answer_ambiguous",
   /** Accepted, but not closed when the answer was written. */
   "not_closed_yet",
   /** An open order has the client order id. */
   "already_placed",
-  /** Claimed before, by a delivery that did not come to its end or that Redis may have forgotten. */
+  /** A previous delivery claimed it and did not finish, or Redis may have forgotten that. */
   "claimed_before",
-  /** The send window passed and the claiming process has not settled it. */
+  /** The send window has passed, and the claiming process has not settled it. */
   "claimant_silent",
 ] as const;
 export type Doubt = (typeof DOUBTS)[number];
@@ -89,7 +89,7 @@ const REFUSALS = {
   account: "rejected_for_account",
 } as const satisfies Record<Concern, OrderReason>;
 
-/** What follows from the one answer to the one send. Never "send again". */
+/** The step after the only send. Never "send again". */
 export function afterPlacement(placement: Placement): NextStep {
   switch (placement.outcome) {
     case "answered":
@@ -118,18 +118,18 @@ export function afterPlacement(placement: Placement): NextStep {
   }
 }
 
-/** What the exchange answered to a query by client order id. */
+/** The exchange's answer to a query by client order id. */
 export interface QueryAnswer {
   order: OrderState | undefined;
-  /** Venue time before the query was sent, in ms. */
+  /** Venue time in ms, read before the query was sent. */
   venueMs: number;
 }
 
 export type QueryConclusion = { kind: "settle"; settlement: Settlement } | { kind: "open"; answer: Answer };
 
 /**
- * A closed order settles. "No such order" counts only when the send window had passed before the question was asked:
- * until then the order may still arrive.
+ * A closed order settles. "No such order" only counts if the send window had passed before the query: until then the
+ * order may still arrive.
  */
 export function weigh({ order, venueMs }: QueryAnswer, windowEndMs: number): QueryConclusion {
   if (order === undefined) return { kind: "open", answer: venueMs > windowEndMs ? "absent" : "none" };
@@ -137,34 +137,34 @@ export function weigh({ order, venueMs }: QueryAnswer, windowEndMs: number): Que
   return { kind: "settle", settlement: settlementOf(order) };
 }
 
-/** What follows once the exchange has denied the order for long enough, and its account shows nothing of it. */
+/** The settlement after the exchange has denied the order for long enough and the account shows no trace of it. */
 export const NOT_PLACED_BY_EVIDENCE: Settlement = withoutOrder("NOT_PLACED", "not_placed_by_evidence", "");
 
-/** What follows from an operator's statement, once the exchange has denied the order and its account does not list it. */
+/** The settlement that an operator stated, used once the exchange denies the order and the account does not list it. */
 export function settlementAsStated({ outcome, quantity }: Statement): Settlement {
   if (outcome === "NOT_PLACED") return withoutOrder(outcome, "not_placed_by_operator", "");
   return { outcome, reason: "", detail: STATED, orderId: "", executedQty: quantity, avgPrice: "" };
 }
 const STATED = "stated_by_operator";
 
-/** The account since the permits were given: what an order leaves behind, whatever a query for it says. */
+/** The account since the permits were given, with what an order would leave behind, whatever a query returns. */
 export interface Account {
   positionAmt: string;
-  /** Ascending by id. Each is of an order in `orders`, or else of unknown origin. */
+  /** Ascending by id. A trade's order is in `orders`, or its origin is unknown. */
   trades: readonly Trade[];
   orders: readonly ListedOrder[];
 }
 
 export type AccountFinding =
   | { kind: "found"; orderId: string }
-  /** Nothing of the order to be seen. */
+  /** No trace of the order. */
   | { kind: "silent" }
-  /** Something that the order could explain, and nothing else does. */
+  /** A change that the order could explain and nothing else does. */
   | { kind: "moved"; why: string };
 
 type Doubted = Pick<KnownOrder, "clientOrderId" | "side" | "quantity" | "positionAmt">;
 
-/** The exchange's parts lag independently, so each of them is checked. */
+/** The exchange's data lags independently in each part, so each part is checked. */
 export function judgeAccount({ positionAmt, trades, orders }: Account, order: Doubted): AccountFinding {
   const found = orders.find(({ clientOrderId }) => clientOrderId === order.clientOrderId);
   if (found !== undefined) return { kind: "found", orderId: found.orderId };
@@ -183,8 +183,9 @@ export function judgeAccount({ positionAmt, trades, orders }: Account, order: Do
 }
 
 /**
- * Whether the position moved in a way that the order explains and the trades alone do not. The permits' position is some
- * seconds older than the permits and the trades are read after the position, so any run of the trades may lie between.
+ * Whether the position changed in a way that the order explains and the trades alone do not. The permits' position is
+ * some seconds older than the permits, and the trades are read after the position. So any consecutive trades may lie
+ * between the two.
  */
 function isMovedBy(order: Doubted, before: string, now: string, trades: readonly Trade[]): boolean {
   const moved = units(now) - units(before);
@@ -204,7 +205,7 @@ function isMovedBy(order: Doubted, before: string, now: string, trades: readonly
   return isExplainedByOrder;
 }
 
-/** Whole numbers, because every run of the trades is summed. No venue counts in smaller units. */
+/** Integers, because every run of trades is summed. No venue uses smaller units. */
 const UNITS = 10 ** 8;
 
 function units(quantity: string): bigint {
@@ -215,7 +216,7 @@ function withoutOrder(outcome: "REJECTED" | "NOT_PLACED", reason: OrderReason, d
   return { outcome, reason, detail, orderId: "", executedQty: "", avgPrice: "" };
 }
 
-/** @param order a closed one: what it filled is final, even if that is less than was ordered */
+/** @param order a closed one: its filled quantity is final, even if less than ordered */
 export function settlementOf({ orderId, executedQty, avgPrice, status }: OrderState): Settlement {
   const detail = status === "FILLED" ? "" : status;
   return Big(executedQty).gt(0)

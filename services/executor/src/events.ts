@@ -1,4 +1,4 @@
-/** What happens in the executor; logs, metrics and tests follow it from here. */
+/** The executor's events. Logs, metrics and tests use them. */
 import { EventEmitter } from "node:events";
 import type { Placement } from "@quantum/exchange";
 import type { Doubt, Settlement } from "./decide.ts";
@@ -7,11 +7,11 @@ import type { OrderRef } from "./order.ts";
 export interface Events {
   /** Claimed and about to be sent. */
   claimed: [OrderRef & { clientOrderId: string; side: string; quantity: string }];
-  /** NOT_PLACED without ever having been claimed. */
+  /** NOT_PLACED without a claim. */
   refused: [OrderRef & { reason: string }];
   settled: [OrderRef & Settlement];
   doubted: [OrderRef & { doubt: Doubt; detail: string }];
-  /** The exchange was queried an order and could not settle it yet. */
+  /** The exchange was queried about an order and could not settle it yet. */
   unresolved: [
     {
       planId: string;
@@ -23,13 +23,13 @@ export interface Events {
       why: string;
     },
   ];
-  /** An order that had been settled as not placed showed up: result `corrects` is corrected. */
+  /** An order that had been settled as not placed was found. Result `corrects` is corrected. */
   corrected: [OrderRef & Settlement & { corrects: string }];
-  /** The exchange wants no orders for a while. */
+  /** The exchange accepts no orders for a while. */
   paused: [{ pauseMs: number; why: string }];
   /** A request to the exchange has ended. */
   called: [{ endpoint: string; outcome: Placement["outcome"] | "ok" | "error"; tookMs: number }];
-  /** Redis was restarted or replaced: of plans opened before `sinceMs` it may have forgotten claims. */
+  /** Redis was restarted or replaced. It may have forgotten claims of plans opened before `sinceMs`. */
   rewound: [{ sinceMs: number }];
   failed: [{ doing: string; error: Error }];
 }

@@ -1,16 +1,16 @@
-/** What the exchange says about an order: by its client order id, and by what an order leaves behind in the account. */
+/** What the exchange knows about an order: by its client order id, and by its traces in the account. */
 import { type Exchange, ExchangeError, type ListedOrder } from "@quantum/exchange";
 import { addedAtMs } from "@quantum/streams";
 import { type AccountFinding, type QueryAnswer, judgeAccount } from "./decide.ts";
 import type { KnownOrder } from "./order.ts";
 
 const NO_SUCH_SYMBOL = -1121;
-/** The permits' position is no older than this, and the clocks of Redis and venue are no further apart. */
+/** The permits' position is at most this old, and the clocks of Redis and the venue differ by less. */
 const BEFORE_MS = 60_000;
-/** The venue looks back for 7 days; less what the question takes. */
+/** The venue looks back 7 days; minus the time that the query needs. */
 const LOOK_BACK_MS = 7 * 24 * 3_600_000 - BEFORE_MS;
 
-/** Time first: then what is not there afterwards was not there when the window had passed. */
+/** Reads the time first, so that an order that is not found did not exist when the window had passed. */
 export async function askFor(
   exchange: Exchange,
   { symbol, clientOrderId }: Pick<KnownOrder, "symbol" | "clientOrderId">,
@@ -20,10 +20,10 @@ export async function askFor(
 }
 
 /**
- * Reads position, trades and orders in this order, so that every trade's order is among the orders. An order that is older
- * than the look-back may still trade: it is asked for by its id.
+ * Reads position, trades and orders in this order, so that every trade's order is among the orders. An order older than
+ * the look-back may still trade, so it is queried by its id.
  *
- * @throws ExchangeError if any of it cannot be read: unreadable is not empty
+ * @throws ExchangeError if anything cannot be read: unreadable does not mean empty
  */
 export async function askAccount(
   exchange: Exchange,
@@ -49,7 +49,7 @@ export async function askAccount(
     const { positionAmt } = position;
     return judgeAccount({ positionAmt, trades, orders: [...orders, ...older] }, order);
   } catch (error) {
-    // No order can be there, where the venue does not list the symbol.
+    // If the venue does not list the symbol, it cannot have the order.
     if (error instanceof ExchangeError && error.code === NO_SUCH_SYMBOL) return { kind: "silent" };
     throw error;
   }

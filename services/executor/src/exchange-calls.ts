@@ -1,7 +1,7 @@
 import type { Exchange, OrderRequest } from "@quantum/exchange";
 import type { Events, ExecutorEvents } from "./events.ts";
 
-/** The same exchange; each request that the executor makes is reported when it has ended. */
+/** Wraps an exchange so that each of the executor's requests is reported when it ends. */
 export function reportCalls(exchange: Exchange, events: ExecutorEvents): Exchange {
   type Outcome = Events["called"][0]["outcome"];
   const reported =

@@ -1,4 +1,4 @@
-/** The whole executor in this process, against a real Redis and the simulated exchange over HTTP. */
+/** The whole executor in this process, with a real Redis and the simulated exchange over HTTP. */
 import type { Fault } from "@quantum/exchange-sim";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
@@ -15,7 +15,7 @@ afterAll(async () => {
   await rig.stop();
 });
 
-/** Publishes the entry, waits until it has ended, and checks what must hold whatever happened on the way. */
+/** Publishes the entry, waits until it has ended, and checks what must always hold. */
 async function run(entry: Spent, outcome: string, reason: string) {
   const ended = executor.ended(entry);
   const entryId = await rig.publish(entry);
@@ -160,7 +160,7 @@ describe("the answer to an order", () => {
       await rig.fault({ kind, code: -1001, path: "GET /fapi/v1/order", symbol });
     }
     const entry = await rig.spend({ symbol });
-    // It ends before the request times out, so every question comes when an answer would count.
+    // The window ends before the request times out, so every query is made when its answer counts.
     entry.valid_until_ms = String((await rig.redisMs()) + 350);
     await run(entry, "EXECUTED", "");
     expect(await rig.ordersOf(entry)).toHaveLength(1);

@@ -1,4 +1,7 @@
-/** Results whose stream ids are used up take no entry: no order is ended or corrected then, the next try does it once. */
+/**
+ * If the result stream's ids are exhausted, it accepts no entry. Then no order is ended or corrected, and the next try
+ * does it once.
+ */
 import { TTL_SEC } from "@quantum/contract";
 import { bindScript } from "@quantum/redis";
 import { useUpIds } from "@quantum/harness";
@@ -51,7 +54,7 @@ async function failsTwice(step: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** The stream is created again, and the failed step is retried, and once more. */
+/** Creates the stream again, and runs the failed step again, and once more. */
 async function endsOnce(step: () => Promise<unknown>): Promise<void> {
   await redis.del(results);
   await step();

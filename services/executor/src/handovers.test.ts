@@ -1,4 +1,4 @@
-/** A plan whose permits are spent ends, whichever of its keys and entries is lost on the way. */
+/** A plan whose permits are spent ends, whichever of its keys and entries is lost. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
@@ -16,13 +16,13 @@ afterAll(async () => {
   await rig.stop();
 });
 
-/** Spent so long ago that nobody may claim it any more. */
+/** Spent so long ago that it can no longer be claimed. */
 async function spendLate(over: Partial<Spent> = {}): Promise<Spent> {
   const nowMs = await rig.redisMs();
   return rig.spend({ symbol: rig.freshSymbol(), valid_until_ms: String(nowMs - 60_000), ...over });
 }
 
-/** Handed over, and its entry lost before the executor was given it. */
+/** Handed over, but its entry was lost before the executor received it. */
 async function lose(entry: Spent): Promise<string> {
   const { redis, keys } = rig;
   const text = JSON.stringify(Object.entries({ ...entry, entry_id: "1-1" }).flat());
@@ -30,7 +30,7 @@ async function lose(entry: Spent): Promise<string> {
   return "1-1";
 }
 
-/** Ambiguous for as long as it is answered so: UNKNOWN. */
+/** UNKNOWN for as long as the exchange's answers are ambiguous. */
 async function doubted(): Promise<{ entry: Spent; entryId: string }> {
   const entry = await rig.spend({ symbol: rig.freshSymbol() });
   await rig.fault({ kind: "503_after", symbol: entry.symbol });
@@ -157,7 +157,7 @@ describe("a Redis that may have forgotten a claim", () => {
   });
 });
 
-/** Sweeps until it has happened: questions come after the window. */
+/** Sweeps until it has happened, because queries come after the window. */
 async function endWith(happened: Promise<unknown>): Promise<void> {
   let isOver = false;
   void happened.then(() => (isOver = true));

@@ -1,10 +1,10 @@
-/** The times of a deployment: a venue that lags for 45 s, and 60 s of denial before an order counts as not placed. */
+/** A deployment's times: the venue lags by 45 s, and an order counts as not placed after 60 s of denial. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Rig, startRig } from "./rig.fixture.ts";
 
 const LAG_MS = 45_000;
 const ABSENCE_MS = 60_000;
-/** Beyond the absence: the send window, and the longest pause. */
+/** The absence plus the send window and the longest pause. */
 const TIMEOUT_MS = 120_000;
 
 let rig: Rig;

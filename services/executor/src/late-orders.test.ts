@@ -1,4 +1,4 @@
-/** An order that ended by absence and shows up is corrected once, whichever of its keys is lost in between. */
+/** An order that ended by absence and is found later is corrected once, whichever of its keys is lost in between. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
@@ -62,7 +62,7 @@ describe("an order that ended by absence and shows up", () => {
     await executor.stop();
     await expectCorrectedOnce(entry);
 
-    // Also not once more, after a restart, with what told of the correction lost.
+    // Not corrected again, even after a restart without the keys that recorded the correction.
     await redis.del(keys.order(entry.plan_id), keys.plan(entry.plan_id));
     const restarted = await rig.executor({ consumer: "executor-3" });
     await restarted.handovers.sweep();

@@ -1,6 +1,6 @@
 /**
- * Orders that ended by evidence of absence are queried for a day, in case one shows up. Each stands in its order key, in
- * the index of its symbol and in a copy of its claim, so that losing one of them loses no correction.
+ * Orders that ended by evidence of absence are queried for a day, in case one appears. Each is recorded in its order
+ * key, in its symbol's index and in a copy of its claim, so that losing one of them loses no correction.
  */
 import { type Keys, TTL_SEC } from "@quantum/contract";
 import { beginAnew } from "@quantum/permits";
@@ -13,11 +13,11 @@ const keepScript = bindScript("orders/keep_absent");
 export interface LateOrdersOptions {
   redis: RedisClient;
   keys: Keys;
-  /** Told of what is lost for good, and of what cannot be read. */
+  /** Called for what is lost for good or cannot be read. */
   onError: (doing: string, error: Error) => void;
 }
 
-/** @param symbols whose index is looked at; the copies name theirs themselves */
+/** @param symbols the symbols whose index is checked, besides those named in the copies */
 export async function keepLateOrders(
   options: LateOrdersOptions,
   symbols: ReadonlySet<string>,
@@ -39,7 +39,7 @@ export async function keepLateOrders(
   );
   for (const symbol of indexed)
     for (const planId of await redis.zrange(keys.absent(symbol), 0, -1)) symbolOf.set(planId, symbol);
-  // A record of the wrong type would keep its order from being corrected; one that is gone does not.
+  // A record of the wrong type would block the order's correction; a missing one does not.
   await heal(
     [...symbolOf.keys()].map((planId) => keys.plan(planId)),
     "hash",
@@ -78,7 +78,7 @@ async function keep({ redis, keys }: LateOrdersOptions, planId: string, symbol: 
   if (status === "LOST") throw new Error("its claim and the copy are lost: it is no longer queried");
 }
 
-/** A claim's fields as flat JSON text; of them the symbol. */
+/** A claim's fields as flat JSON text, reduced to the symbol. */
 const copy = z
   .array(z.string())
   .transform((flat) => fieldsOf(flat)["symbol"])

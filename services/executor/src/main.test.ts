@@ -1,4 +1,4 @@
-/** The executor as a process of its own. */
+/** The executor as a separate process. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connectForCommands, disconnect } from "@quantum/redis";

@@ -1,4 +1,4 @@
-/** For tests of lua/orders through its façade: a Redis with a plan whose permits are spent. */
+/** For tests of the typed wrappers of lua/orders: a Redis with a plan whose permits are spent. */
 import { createKeys, executeEntry } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/harness";
@@ -12,7 +12,7 @@ export const SYMBOL = "BTCUSDT";
 export const ATTEMPT = "1700000000000-0";
 export const GROUP = "executor";
 export const WINDOW_MS = 5000;
-/** Far from any real clock, to tell venue time from Redis's. */
+/** Far from any real clock, to distinguish venue time from Redis's. */
 export const VENUE_MS = 1_000_000;
 
 export const keys = createKeys();
@@ -37,7 +37,7 @@ export function useRedis(): void {
     await server.stop();
   });
 
-  /** A plan whose permits are spent, its entry delivered and not acknowledged. */
+  /** A plan with spent permits and an entry that was delivered but not acknowledged. */
   beforeEach(async () => {
     await redis.flushall();
     await redis.script("FLUSH");

@@ -15,26 +15,26 @@ export interface ClaimedOrder extends OrderRef {
   quantity: string;
 }
 
-/** A claimed order as Redis knows it. */
+/** A claimed order as stored in Redis. */
 export interface KnownOrder extends ClaimedOrder {
-  /** `NOT_PLACED`: by evidence of absence, and queried in case it shows up. */
+  /** `NOT_PLACED`: by evidence of absence; still queried in case it appears. */
   state: "SENT" | "UNKNOWN" | "NOT_PLACED";
   claimedAtMs: number;
-  /** In venue time: when its send window began, and after which nothing of it can be executed. */
+  /** In venue time: when its send window began, and when it ends. */
   venueMs: number;
   windowEndMs: number;
-  /** The position that its permits spoke of; undefined where the claim did not say. */
+  /** The position in its permits; undefined if the claim has none. */
   positionAmt: string | undefined;
-  /** What an operator states of it. */
+  /** An operator's statement about it. */
   stated: Statement | undefined;
 }
 
-/** What an operator states of an order in doubt. */
+/** An operator's statement about an order in doubt. */
 export interface Statement {
   outcome: "EXECUTED" | "NOT_PLACED";
-  /** What was executed, as decimal text; "" of NOT_PLACED. */
+  /** The executed quantity as decimal text; "" for NOT_PLACED. */
   quantity: string;
 }
 
-/** What a question brought: `absent` and `there` are evidence, `none` is neither. */
+/** What a query showed: `absent` and `there` are evidence, `none` is not. */
 export type Answer = "absent" | "there" | "none";

@@ -1,4 +1,6 @@
-/** lua/orders after the claim: every reply, what must not have changed, twice, at once, with keys of wrong types. */
+/**
+ * lua/orders after the claim: every reply, what must not change, repeated, concurrent, and with keys of the wrong type.
+ */
 import { describe, expect, it } from "vitest";
 import {
   events,
@@ -81,7 +83,7 @@ describe("settle", () => {
         if (doubted) await orders.doubt(ORDER, "answer_ambiguous");
         await orders.settle(ORDER, settlement);
         const ended = { state: settlement.outcome, reason: settlement.reason, order_id: settlement.orderId };
-        // For a version that takes NOT_PLACED to mean that nothing was claimed.
+        // For versions in which NOT_PLACED means that there was no claim.
         const state = settlement.outcome === "NOT_PLACED" ? "UNPLACED" : settlement.outcome;
         expect(await orderHash()).toMatchObject({ ...ended, state, avg_price: settlement.avgPrice });
         expect(await redis.ttl(keys.order(PLAN))).toBeGreaterThan(0);

@@ -1,4 +1,7 @@
-/** lua/orders ask, note and adopt through their façade: every reply, what must not have changed, twice, stepped clocks. */
+/**
+ * lua/orders ask, note and adopt through their typed wrappers: every reply, what must not change, repeated, and with
+ * stepped clocks.
+ */
 import { describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
 import {
@@ -118,7 +121,7 @@ describe("ask", () => {
 });
 
 describe("note", () => {
-  /** Lets Redis's clock see this much pass since the last answer. */
+  /** Makes this much time pass since the last answer, by Redis's clock. */
   const passed = async (ms: number) => set({ absent_at_ms: (await nowMs()) - ms });
 
   it("OPEN, then ABSENT: once the answers are far enough apart by both clocks", async () => {
@@ -143,7 +146,7 @@ describe("note", () => {
     await passed(byRedisMs);
     const noted = await note("absent", elapsedMs);
     expect(noted?.isLongEnough).toBe(false);
-    // Whole seconds of Redis's clock were set above.
+    // Redis's clock was set to whole seconds above.
     expect(Math.abs((noted?.absentMs ?? -1) - countedMs)).toBeLessThanOrEqual(
       countedMs === 1_000 ? 1_000 : 0,
     );

@@ -1,6 +1,6 @@
 /**
- * Which orders to query at the exchange, when, and what it has answered so far: all of it in Redis
- * (`lua/orders/ask`, `note` and `adopt`, typed), so that a restart, a replica or a lost timer changes nothing.
+ * Which orders to query at the exchange, when, and its answers so far. Everything is in Redis (typed wrappers of
+ * `lua/orders/ask`, `note` and `adopt`), so a restart, a replica or a lost timer changes nothing.
  */
 import {
   type Keys,
@@ -20,24 +20,24 @@ const askScript = bindScript("orders/ask");
 const noteScript = bindScript("orders/note");
 const adoptScript = bindScript("orders/adopt");
 
-/** An asker that died is replaced after this; two that ask at once cost a request, and no more. */
+/** How long until another process takes over from one that died. Two concurrent queries only cost a request. */
 const LEASE_MS = 3_000;
-/** The longest pauses: about orders in doubt, and about those that ended by evidence of absence. */
+/** The longest pauses between queries: for orders in doubt, and for orders that ended by evidence of absence. */
 export const LONGEST_PAUSE_MS = 5_000;
 export const LATE_LONGEST_PAUSE_MS = 3_600_000;
-/** How long such an order is queried. */
+/** How long an order that ended by evidence of absence is queried. */
 const LATE_MS = 24 * 3_600_000;
 
 export interface Listed {
   planId: string;
   symbol: string;
-  /** It ended by evidence of absence, and is queried seldom. */
+  /** It ended by evidence of absence and is rarely queried. */
   isLate: boolean;
 }
 
 export interface Note {
   answer: Answer;
-  /** Since this process's previous `absent`, by its monotonic clock; 0 without one. */
+  /** Time since this process's previous `absent`, by its monotonic clock; 0 without one. */
   elapsedMs: number;
   /** How long the exchange must deny the order. */
   absenceMs: number;
@@ -49,7 +49,7 @@ export type Questions = ReturnType<typeof createQuestions>;
 export function createQuestions(options: { redis: RedisClient; keys: Keys; events: ExecutorEvents }) {
   const { redis, keys, events } = options;
 
-  /** @returns the order if it is the caller's turn to query it now; else in how many ms it may be, if ever */
+  /** @returns the order if the caller should query it now; else in how many ms it may be due, if ever */
   async function take(
     planId: string,
     symbol: string,
@@ -92,7 +92,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
     return { absentMs: Number(absentMs), isLongEnough: status === "ABSENT" };
   }
 
-  /** Corrects the result of an order that had been settled as not placed. The first correction counts. */
+  /** Corrects the result of an order that was settled as not placed. Only the first correction counts. */
   async function adopt(order: KnownOrder, settlement: Settlement): Promise<void> {
     const { planId, symbol, step, attempt } = order;
     const [status, corrects = ""] = await adoptScript(redis, {
@@ -118,7 +118,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
   }
 
   /**
-   * Undefined if there is no claim, or nothing about it is open.
+   * Undefined if there is no claim, or nothing left to resolve.
    * @throws RecordError if the claim cannot be read
    */
   async function read(planId: string): Promise<KnownOrder | undefined> {
@@ -126,7 +126,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
     return knownOrder(key, await redis.hgetall(key));
   }
 
-  /** Every order that may need a query. With none it costs two commands, however many symbols there are. */
+  /** Every order that may need a query. If there are none, this takes two commands for any number of symbols. */
   async function list(): Promise<Listed[]> {
     return listOf((symbol) => [
       { key: keys.unsettled(symbol), isLate: false },
@@ -135,8 +135,8 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
   }
 
   /**
-   * When each order in doubt was claimed. One whose claim cannot be read is in doubt, too, and hides no other; undefined
-   * where its claim does not say when.
+   * When each order in doubt was claimed; undefined if its claim does not say. An unreadable claim counts as in doubt
+   * and does not hide others.
    */
   async function listDoubts(): Promise<(number | undefined)[]> {
     const unsettled = await listOf((symbol) => [{ key: keys.unsettled(symbol), isLate: false }]);
@@ -165,7 +165,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
 
 function knownOrder(key: string, hash: Record<string, string>): KnownOrder | undefined {
   const { state, reason = "" } = hash;
-  // Versions before wrote NOT_PLACED.
+  // Earlier versions wrote NOT_PLACED.
   const isAbsent = (state === "UNPLACED" || state === "NOT_PLACED") && ABSENT.has(reason);
   if (state !== "SENT" && state !== "UNKNOWN" && !isAbsent) return undefined;
   const claim = parseRecord(
@@ -205,7 +205,7 @@ function knownOrder(key: string, hash: Record<string, string>): KnownOrder | und
   };
 }
 
-/** `ended_absent` of lua/shared/absent.lua. */
+/** The reasons of `ended_absent` in lua/shared/absent.lua. */
 const ABSENT: ReadonlySet<string> = new Set<OrderReason>([
   "not_placed_by_evidence",
   "not_placed_by_operator",

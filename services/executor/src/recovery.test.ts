@@ -1,4 +1,4 @@
-/** What is left behind by crashes, of executors and of Redis, ends as it must: nothing sent twice, nothing left open. */
+/** After crashes of executors and Redis, everything ends correctly: nothing is sent twice, nothing is left open. */
 import { executeEntry } from "@quantum/contract";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
@@ -26,7 +26,10 @@ async function start(consumer = "executor-1") {
 const clientOrderIdOf = ({ plan_id }: Spent) => `qp-${plan_id}-1`;
 const POST = "POST /fapi/v1/order";
 
-/** As an executor that dies after the claim, before or after the send. Its window is over when it is claimed. */
+/**
+ * Simulates an executor that dies after the claim, before or after the send. The window has passed when the entry is
+ * reclaimed.
+ */
 async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Promise<string> {
   const { redis, keys } = rig;
   await redis.xgroup("CREATE", keys.streams.execute, GROUP, "0", "MKSTREAM").catch(() => undefined);
@@ -57,7 +60,7 @@ describe.each([
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     const entryId = await dieAfterClaim(entry, "executor-1", sent);
     const before = await rig.requests(POST);
-    // The restarted one finds its pending entry while it starts, so the end is awaited where it shows.
+    // The restarted executor finds its pending entry during its start, so wait for the result in Redis.
     await start("executor-1");
     await expect.poll(() => rig.redis.xlen(rig.keys.streams.result), { timeout: 10_000 }).toBe(1);
     await rig.expectEnded(entry, entryId, outcome, reason);
@@ -99,7 +102,7 @@ describe.each([
     await rig.server.restart();
     await Promise.all([rewound, group]);
 
-    // What its log still had: the spent permits and the entry, by now expired; neither claim nor acknowledgement.
+    // Its log still had the spent permits and the entry, now expired, but no claim or acknowledgement.
     const again = { ...(await rig.spend(entry)), valid_until_ms: "1" };
     const doubted = executor.next("doubted", entry.plan_id);
     const ended = executor.ended(entry);
@@ -110,7 +113,7 @@ describe.each([
     expect(await rig.requests(POST)).toBe(before);
     expect(await rig.ordersOf(entry)).toHaveLength(sent ? 1 : 0);
 
-    // Later than any clock of a publisher could make of the time before.
+    // Later than a publisher's clock error could make a proposal from before the loss.
     const laterMs = (await rig.redisMs()) + 6_000;
     const later = await rig.spend({ symbol: rig.freshSymbol(), proposed_ms: String(laterMs) });
     const executed = executor.ended(later);

@@ -6,7 +6,7 @@ import { createEvents } from "./events.ts";
 import { RedisMemory } from "./redis-memory.ts";
 
 const HOUR_MS = 3_600_000;
-/** Plans proposed so much later than a loss are above suspicion. */
+/** Plans proposed this much later than a loss are not suspect. */
 const AHEAD_MS = 5_000;
 const keys = createKeys();
 let server: TestRedis;
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-/** The next `announce` reads this time. */
+/** Makes the next `announce` read this time. */
 function nextTimeIs(ms: number): void {
   const pipeline = redis.pipeline();
   vi.spyOn(redis, "pipeline").mockReturnValueOnce(pipeline);
@@ -36,13 +36,13 @@ function nextTimeIs(ms: number): void {
   });
 }
 
-/** The monotonic clock at the next reading, ms from now. */
+/** Sets the monotonic clock at its next reading, in ms from now. */
 function monotonicIs(aheadMs: number): void {
   const at = performance.now() + aheadMs;
   vi.spyOn(performance, "now").mockReturnValueOnce(at);
 }
 
-/** What INFO answers once, its time and uptime changed. */
+/** Changes the time and uptime in INFO's next answer. */
 async function nextInfoIs(timeMs: number, uptimeSec?: number): Promise<void> {
   const truth = await redis.info("server");
   const info = truth
@@ -72,7 +72,7 @@ it("a loss stays known when Redis's clock steps back behind it, and forward agai
     await memory.announce("BTCUSDT");
     expect(isSuspect()).toBe(true);
   }
-  // Nothing that was proposed long after it is suspected, once the clock is right.
+  // Once the clock is right, nothing proposed long after the loss is suspect.
   const later = lostMs + 39_000;
   expect(memory.mayHaveForgotten({ opened_at_ms: later, proposed_ms: later })).toBe(false);
 });

@@ -1,7 +1,7 @@
 /**
- * Resolves orders in doubt by asking the exchange, with growing pauses, until evidence settles them (I9); and asks for a
- * day about those that ended by evidence of absence, in case one shows up. What is to be asked and when stands in Redis
- * (`questions.ts`); the timer here only looks at it.
+ * Resolves orders in doubt by querying the exchange, with growing pauses, until there is evidence to settle them (I9).
+ * For a day it also queries orders that ended by evidence of absence, in case one appears. Redis stores which orders to
+ * query and when (`questions.ts`); the timer here only triggers a check.
  */
 import { type Exchange, ExchangeError, isClosed } from "@quantum/exchange";
 import type { Attempts, Progress } from "@quantum/service-kit";
@@ -18,7 +18,7 @@ import type { Answer, KnownOrder } from "./order.ts";
 import type { Orders } from "./orders.ts";
 import { LATE_LONGEST_PAUSE_MS, LONGEST_PAUSE_MS, type Questions } from "./questions.ts";
 
-/** With nothing due, so often the index is looked at. Also the pause after an error of Redis. */
+/** Interval of checks when nothing is due. Also the pause after an error from Redis. */
 const LOOK_EVERY_MS = 1_000;
 /** Orders queried at the same time. */
 const CONCURRENCY = 16;
@@ -37,14 +37,14 @@ export interface ResolverOptions {
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #asking = new Map<string, Promise<void>>();
-  /** When an order was last queried and denied, by the monotonic clock. */
+  /** When the exchange last denied each order, by the monotonic clock of the query. */
   readonly #deniedAt = new Map<string, number>();
-  /** Until when one that ended by evidence is not due, by the monotonic clock: there may be many, for a day. */
+  /** When orders that ended by evidence are due, by the monotonic clock. There may be many, each for a day. */
   readonly #lateUntil = new Map<string, number>();
   #settling: Attempts | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
-  /** Something may be due that was not when the index was looked at. */
+  /** Something may have become due since the last check. */
   #isWoken = false;
   #endRest: () => void = () => undefined;
 
@@ -64,7 +64,7 @@ export class Resolver {
     await Promise.all(this.#asking.values());
   }
 
-  /** Looks at once at what is due. */
+  /** Checks at once for due orders. */
   wake = (): void => {
     this.#isWoken = true;
     this.#endRest();
@@ -89,7 +89,10 @@ export class Resolver {
     clearTimeout(timer);
   }
 
-  /** Begins the questions that are due. @returns in how many ms the next one is */
+  /**
+   * Starts the queries that are due.
+   * @returns in how many ms the next one is due
+   */
   async #look(): Promise<number> {
     const { questions } = this.#options;
     const listed = await questions.list();
@@ -100,7 +103,7 @@ export class Resolver {
     for (const { planId, symbol, isLate } of listed) {
       if (this.#asking.has(planId) || this.#asking.size >= CONCURRENCY) continue;
       if (isLate && (this.#lateUntil.get(planId) ?? 0) > performance.now()) continue;
-      // One order that cannot be read does not stop the queries for others.
+      // One unreadable order must not stop the queries for others.
       const taken = await questions.take(planId, symbol).catch((error: unknown) => error as Error);
       if (taken instanceof Error) this.#cannotSettle(planId, taken);
       else if ("order" in taken) this.#asking.set(planId, this.#begin(taken.order, taken.asked));
@@ -146,7 +149,8 @@ export class Resolver {
     if (noted === undefined) return;
     const { planId, symbol, clientOrderId } = order;
     let why = evidence?.order?.status ?? "the exchange knows no such order";
-    // An operator's word stands in for what the account does not tell, not for what the exchange says of the order.
+    // An operator's statement replaces missing evidence from the account, but not what the exchange says about the
+    // order.
     const stated = finding?.answer === "absent" ? order.stated : undefined;
     if (evidence !== undefined && (noted.isLongEnough || stated !== undefined)) {
       const account = await this.#orFailed(order, () => askAccount(exchange, order, evidence.venueMs));
@@ -169,7 +173,7 @@ export class Resolver {
     });
   }
 
-  /** The result of one that shows up is corrected; one that was never filled needs no correction. */
+  /** If the order appears with a fill, its result is corrected. An order that never filled needs no correction. */
   async #askLate(order: KnownOrder, asked: number): Promise<void> {
     const { exchange, questions } = this.#options;
     const evidence = await this.#orFailed(order, () => askFor(exchange, order));
@@ -188,7 +192,7 @@ export class Resolver {
     return questions.note(order, { answer, elapsedMs, absenceMs, pauseMs: pauseMs(order, asked) });
   }
 
-  /** Unreadable is not empty: it counts neither way. */
+  /** An unreadable answer is not an empty one: it counts for neither side. */
   async #orFailed<T>(order: KnownOrder, question: () => Promise<T>): Promise<T | undefined> {
     try {
       return await question();

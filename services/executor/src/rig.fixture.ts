@@ -1,4 +1,4 @@
-/** For tests: an executor against a real Redis and the simulated exchange, and a hand that spends permits. */
+/** For tests: an executor with a real Redis and the simulated exchange. The rig spends the permits. */
 import { createKeys } from "@quantum/contract";
 import { type BinanceOptions, createBinanceExchange, RuleBook, whenReady } from "@quantum/exchange";
 import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
@@ -69,14 +69,14 @@ export async function startRig() {
     redis,
     sim,
     fault: (fault: Partial<Fault>) => control("POST", "/sim/faults", fault),
-    /** Without a trade that tells of it. */
+    /** Without a trade that explains it. */
     movePosition: (symbol: string, positionAmt: string) =>
       control("POST", "/sim/positions", { symbol, positionAmt, traded: false }),
     ordersOf: async ({ plan_id }: Spent): Promise<SimOrder[]> => {
       const state = (await control("GET", "/sim/state")) as { orders: SimOrder[] };
       return state.orders.filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
     },
-    /** As a request that was under way when its sender died. */
+    /** Like a request that was already sent when its sender died. */
     send: async ({ symbol, plan_id }: Spent): Promise<void> => {
       const exchange = createBinanceExchange({
         baseUrl: sim.url,
@@ -129,13 +129,13 @@ export async function startRig() {
       return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
     },
 
-    /** One that no other test trades: long 1.000, step 0.001, minimum 0.002. */
+    /** A symbol that no other test trades: long 1.000, step 0.001, minimum 0.002. */
     freshSymbol(): string {
       symbolNo += 1;
       return MARKET[symbolNo]?.symbol ?? "none left";
     },
 
-    /** What consume leaves behind: record, spent permits, and the fields of the execute entry. */
+    /** Writes what consume writes: record, spent permits, and the fields of the execute entry. */
     async spend(over: Partial<Spent> & { symbol: string }): Promise<Spent> {
       planNo += 1;
       const plan_id = over["plan_id"] ?? planNo.toString(16).padStart(16, "0");
@@ -169,7 +169,7 @@ export async function startRig() {
       return entryId;
     },
 
-    /** @param options a short window, and a short absence, make evidence come soon */
+    /** @param options a short window and a short absence, so that evidence is found quickly */
     async executor(options: Partial<BinanceOptions> & { consumer?: string; absenceMs?: number } = {}) {
       const { recvWindowMs = patienceMs(700), timeoutMs = patienceMs(400) } = options;
       const { absenceMs = 300, consumer: name = "executor-1" } = options;
@@ -220,11 +220,11 @@ export async function startRig() {
         handovers,
         consumer,
         redis: own,
-        /** Settled or refused; to be called before what causes it. */
+        /** Resolves when the plan is settled or refused. Call it before the cause. */
         ended({ plan_id }: Spent) {
           return Promise.race([this.next("settled", plan_id), this.next("refused", plan_id)]);
         },
-        /** The next such event of the plan; to be called before what causes it. */
+        /** The plan's next event of this kind. Call it before the cause. */
         next: <Name extends "settled" | "refused" | "doubted" | "claimed" | "corrected" | "unresolved">(
           event: Name,
           planId: string | undefined,

@@ -25,12 +25,12 @@ describe("the gauges of orders in doubt", () => {
     registry = new Registry();
     passedMs = 0;
     const now = () => Date.now() + passedMs;
-    // No event, no line.
+    // There are no events, so nothing is logged.
     const events = createEvents();
     const questions = createQuestions({ redis, keys, events });
     observe({ events, questions, registry, log: undefined as never, now });
   });
-  /** Of one scrape. */
+  /** Values of one scrape. */
   async function scraped() {
     const text = await registry.metrics();
     const value = (name: string) => Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1]);

@@ -7,7 +7,7 @@ import type { Questions } from "./questions.ts";
 
 const REASONS: ReadonlySet<string> = new Set(ORDER_REASONS);
 const MS_PER_SECOND = 1000;
-/** From a simulator's answer to one that a timeout cuts off, in seconds. */
+/** From a simulator's answer to a timeout, in seconds. */
 const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8];
 
 export interface TelemetryOptions {
@@ -28,7 +28,7 @@ export function observe(options: TelemetryOptions): void {
     labelNames: ["outcome", "reason"] as const,
     registers,
   });
-  // An alert looks at its increase, which the first of a new series is not.
+  // An alert uses the increase, which needs a value before the first event.
   outcomes.inc({ outcome: "NOT_PLACED", reason: "handover_lost" }, 0);
   const doubts = new Counter({
     name: "quantum_order_doubts_total",
@@ -103,7 +103,7 @@ function gaugeDoubts({ questions, registry, now }: TelemetryOptions): void {
   const registers = [registry];
   const claimTimes = sharedReading(async () => {
     const doubts = await questions.listDoubts();
-    // One that does not say when it was claimed counts, but is the oldest of none.
+    // An order in doubt without a claim time counts, but has no age.
     return doubts.map((claimedAtMs) => claimedAtMs ?? now());
   });
   new Gauge({
