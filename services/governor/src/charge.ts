@@ -1,17 +1,17 @@
-/** What a result has really executed, as the limits charge it: pure. */
+/** What a result actually executed, as the limits charge it. Pure. */
 import { orderFate, type ResultEntry } from "@quantum/contract";
 import type { Amounts } from "@quantum/permits";
 import type { Big } from "big.js";
 import { chargedUnits, positiveDecimal } from "./units.ts";
 
 /**
- * Quantity and notional in 1e-8. What cannot be told (a Python result without a quantity, no price) is left out and
- * then charged as it was reserved. What is not above 0 tells nothing: an execution has a quantity and a price.
+ * Quantity and notional in 1e-8. Unknown amounts (a Python result without a quantity, no price) are omitted and charged
+ * as reserved. Values of 0 or below count as unknown, because an execution has a quantity and a price.
  *
- * @param markPrice the price for results that carry none
+ * @param markPrice used if the result has no price
  */
 export function executedAmounts(result: ResultEntry, markPrice: Big | undefined): Amounts {
-  // It is not known how much of a failed order was filled.
+  // The filled amount of a failed order is unknown.
   if (orderFate(result) === "ambiguous") return {};
   const qty = positiveDecimal(result.executed_qty) ?? stepsQty(result);
   const price = positiveDecimal(result.avg_price) ?? markPrice;
@@ -24,7 +24,7 @@ export function executedAmounts(result: ResultEntry, markPrice: Big | undefined)
   );
 }
 
-/** Python's steps: their `executed_qty` is the order's acknowledgement, which may say 0 before the order fills. */
+/** Python's steps. Their `executed_qty` is from the order's acknowledgement, which may say 0 before the order fills. */
 function stepsQty({ steps_results }: ResultEntry): Big | undefined {
   const done = steps_results.filter(({ status }) => status === "success");
   const quantities = done.map(({ executed_qty, quantity }) => {

@@ -22,10 +22,10 @@ import { decimal, limitUnits } from "./units.ts";
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("governor");
 const { streams } = createKeys();
 
-/** All services use these names, so no service would read a stream with another one. */
+/** Fixed, because all services use these names: a stream with another name would have no reader. */
 const streamName = (meaning: string, name: string) => choice(meaning, [name], name);
 
-/** A day's limit in 1e-8, from a decimal. */
+/** A daily limit in 1e-8, from a decimal. */
 const dayLimit = (meaning: string, fallback: string) =>
   z
     .string()
@@ -89,7 +89,7 @@ export type Config = z.output<typeof schema>;
 export const configSource = {
   schema,
   ownPrefixes,
-  // The Python governor asked the exchange for positions; this one reads P3.3's snapshots.
+  // The Python governor read positions from the exchange; this one reads P3.3's snapshots.
   retired: ["BINANCE_TESTNET_API_KEY", "BINANCE_TESTNET_API_SECRET"],
   relations: (config: Config) => simulationViolations(config, "GOV_"),
 };

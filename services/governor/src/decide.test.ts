@@ -40,7 +40,7 @@ const permitOf = (answer: Answer): string =>
 const amountsOf = (answer: Answer) =>
   answer.verdict === "granted" ? answer.reservation?.amounts : undefined;
 
-/** Decimals as exchanges write them. */
+/** Decimals in the form that exchanges write. */
 const decimalText = (maxWhole: number) =>
   fc
     .record({

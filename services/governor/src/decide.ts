@@ -1,6 +1,6 @@
 /**
- * The governor's decision on one plan: pure, without clock and I/O. What it grants is still subject to the limits it
- * names, which are checked in the step that issues the permit.
+ * The governor's decision on one plan. Pure, without clock or I/O. A granted plan is still subject to the limits named
+ * in the decision, which are checked in the step that issues the permit.
  */
 import {
   CLOCK_BOUND_MS,
@@ -20,30 +20,30 @@ import { chargedUnits, decimal, positiveDecimal } from "./units.ts";
 
 export const HOUR_MS = 3_600_000;
 export const FIVE_MINUTES_MS = 300_000;
-/** P3.3 rewrites a snapshot every few seconds; one this old means that it stands still. */
+/** P3.3 rewrites a snapshot every few seconds; if it is this old, P3.3 has stopped. */
 const SNAPSHOT_MAX_AGE_MS = 30_000;
 const WHOLE_PCT = 100;
-/** Multiplied, because a division rounds. */
+/** Multiplied, because a division would round. */
 const PER_PCT = "0.01";
 const CLOSING_ACTION = /^(PARTIAL_\d+|FULL_CLOSE_PROPOSED)$/;
 
 const SNAPSHOT_FIELDS = ["position_amt", "mark_price", "ts_epoch"] satisfies NameOf<typeof snapshotRecord>[];
 
-/** Limits hold for each symbol. A limit of 0 refuses every plan. */
+/** Limits are per symbol. A limit of 0 refuses every plan. */
 export interface Rules {
-  /** From this kill score on (0..1), only plans that close are let through. */
+  /** From this kill score (0..1) only closing plans are granted. */
   killScoreCritical: number;
   executionsPerHour: number;
   executionsPer5Min: number;
   /** In 1e-8 of a dollar. */
   notionalPerDay: bigint;
-  /** In 1e-8 of a coin; in force only where the price is unknown. */
+  /** In 1e-8 of a coin; only used if the price is unknown. */
   qtyPerDay: bigint;
 }
 
 export type Plan = Pick<PlanEntry, "action" | "kill_score" | "steps">;
 
-/** The hash `quantum:position:snapshot:{SYM}`; empty if there is none, undefined if it cannot be read. */
+/** The hash `quantum:position:snapshot:{SYM}`; empty if missing, undefined if unreadable. */
 export type SnapshotFields = Readonly<Record<string, string>>;
 
 export function decide(
@@ -53,7 +53,7 @@ export function decide(
   rules: Rules,
 ): Answer {
   const score = plan.kill_score;
-  // Written so that NaN, which compares with nothing, does not pass.
+  // Written so that NaN fails the check.
   if (!(score >= 0 && score <= 1)) {
     return deny("evaluation_error", { what: "kill score outside 0..1", kill_score: String(score) });
   }
@@ -68,7 +68,7 @@ export function decide(
   const notional = markPrice && qty.times(markPrice);
   const qtyUnits = chargedUnits(qty);
   const notionalUnits = notional && chargedUnits(notional);
-  // A computed_qty of 0 would be read as "no cap" (docs/wire.md, "Permits").
+  // A computed_qty of 0 would mean "no cap" (docs/wire.md, "Permits").
   if (qtyUnits === undefined || qty.lte(0)) {
     return deny("limit_computation_error", {
       computed_qty: String(qty),
@@ -82,7 +82,7 @@ export function decide(
     consumed: false,
   };
   const granted = { verdict: "granted", reason: "within_limits", permit } as const;
-  // No order comes of it, so nothing is counted.
+  // The plan leads to no order, so nothing is counted.
   if (!plan.steps.some(isClosing)) return granted;
   const amounts = { qty: qtyUnits, ...(notionalUnits === undefined ? {} : { notional: notionalUnits }) };
   return { ...granted, reservation: { amounts, limits: limits(rules, notionalUnits !== undefined) } };
@@ -92,7 +92,7 @@ export function deny(reason: GovernorReason, context: Readonly<Record<string, Py
   return { verdict: "denied", reason, context };
 }
 
-/** A kill score proposes closes, so it may not forbid them. */
+/** A kill score proposes closes, so it must not block them. */
 function closes({ action, steps }: Plan): boolean {
   return CLOSING_ACTION.test(action) && steps.some(isClosing);
 }
@@ -105,7 +105,9 @@ function closePct(steps: readonly Step[]): Big {
   return sum.gt(WHOLE_PCT) ? Big(WHOLE_PCT) : sum;
 }
 
-/** Position and, if it is known, price; or what is wrong with the snapshot. Unreadable never means "no position". */
+/**
+ * The position and, if known, the price; or a problem with the snapshot. An unreadable one never means "no position".
+ */
 function readPosition(
   snapshot: SnapshotFields | undefined,
   nowMs: number,
@@ -118,14 +120,14 @@ function readPosition(
   const writtenAtSec = decimal(fields.ts_epoch);
   if (amount === undefined || writtenAtSec === undefined) return "snapshot is malformed";
   const ageMs = Big(nowMs).minus(writtenAtSec.times(1000)).toNumber();
-  // One from the future may be of any age.
+  // A snapshot from the future may be of any age.
   if (ageMs > SNAPSHOT_MAX_AGE_MS || ageMs < -CLOCK_BOUND_MS)
     return `snapshot is ${Math.round(ageMs)} ms old`;
   if (amount.eq(0)) return "no position";
   return { amount, markPrice };
 }
 
-/** In the order in which the Python governor checked them: coins are counted only where their price is unknown. */
+/** In the order in which the Python governor checked them. Coins are only counted if their price is unknown. */
 function limits(rules: Rules, isPriced: boolean): Limit[] {
   const count = (reason: GovernorReason, windowMs: number, max: number): Limit => {
     return { kind: "count", reason, window_ms: windowMs, max };

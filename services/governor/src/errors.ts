@@ -1,9 +1,9 @@
-/** Errors in a sliding window. Each replica counts its own, and a restart forgets them. */
+/** Counts errors in a sliding window. Each replica has its own count, and a restart resets it. */
 
-/** A symbol that is held is tried again after this: its trouble may be over, and one refusal more costs nothing. */
+/** How long a symbol is held after its last error. Its problem may be over, and one more refusal costs nothing. */
 const HOLD_MS = 30_000;
 
-/** Whom an error concerns: one symbol, or the account, and so all. */
+/** What an error affects: one symbol, or the account and so all symbols. */
 export type Concerned = { symbol: string } | "account";
 
 export class ErrorWindow {
@@ -12,24 +12,24 @@ export class ErrorWindow {
   #account: number[] = [];
   readonly #symbols = new Map<string, number[]>();
 
-  /** @param limit so many errors are too many */
+  /** @param limit this many errors are too many */
   constructor(windowMs: number, limit: number) {
     this.#windowMs = windowMs;
     this.#limit = limit;
   }
 
-  /** An error that is older than the window, as a history that is read again has them, does not count. */
+  /** Errors older than the window, from entries that are read again, do not count. */
   add(atMs: number, concerned: Concerned): void {
     if (concerned === "account") this.#account.push(atMs);
     else this.#symbols.set(concerned.symbol, [...(this.#symbols.get(concerned.symbol) ?? []), atMs]);
   }
 
-  /** An order of the symbol was executed: what was wrong with it is over. */
+  /** An order of the symbol was executed, so its problem is over. */
   forgive(symbol: string): void {
     this.#symbols.delete(symbol);
   }
 
-  /** How many there were of the symbol, if they are too many and the last one was just now; else undefined. */
+  /** The symbol's error count, if it reached the limit and the last error was recent; else undefined. */
   held(symbol: string, nowMs: number): number | undefined {
     const times = this.#recent(this.#symbols.get(symbol) ?? [], nowMs);
     if (times.length > 0) this.#symbols.set(symbol, times);
@@ -38,8 +38,8 @@ export class ErrorWindow {
   }
 
   /**
-   * How many there were in the window that ends now, if they are too many and concern all; else undefined. One symbol's
-   * errors count for half of what is too many, at most: alone they hold that symbol.
+   * The error count in the window, if it reached the limit and affects all symbols; else undefined. One symbol counts
+   * for at most half of the limit: alone it is only held.
    */
   concerningAll(nowMs: number): number | undefined {
     this.#account = this.#recent(this.#account, nowMs);
@@ -59,7 +59,7 @@ export class ErrorWindow {
     this.#symbols.clear();
   }
 
-  /** A future one counts as now, once: Redis's clock was ahead, or has stepped back since. */
+  /** A time in the future counts as now. Redis's clock was ahead, or has stepped back since. */
   #recent(times: readonly number[], nowMs: number): number[] {
     return times.map((time) => Math.min(time, nowMs)).filter((time) => time > nowMs - this.#windowMs);
   }

@@ -1,4 +1,4 @@
-/** A real Redis for tests of the governor, empty before each test but for its groups and a position of 0.004 at 100,000. */
+/** A real Redis for governor tests. Before each test it holds only the groups and a position of 0.004 at 100,000. */
 import { createKeys } from "@quantum/contract";
 import { type HandlersOptions, IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
@@ -14,7 +14,7 @@ const CLOSE = '[{"step": "CLOSE_PARTIAL_75", "type": "market_reduce_only", "side
 export const UPDATE_SL = '[{"step": "UPDATE_SL", "type": "stop_loss_order", "price": 101.5}]';
 export const keys = createKeys();
 export const reservations = keys.reservations("governor", SYMBOL);
-/** Limits that no test reaches, unless it sets its own. */
+/** Limits that no test reaches unless it sets its own. */
 export const RULES: Rules = {
   killScoreCritical: 0.8,
   executionsPerHour: 100,
@@ -61,7 +61,7 @@ export const issuerOn = (client: RedisClient) =>
     reserveTtlMs: 120_000,
   });
 
-/** The governor's policy at work. */
+/** Runs the governor's policy. */
 export function governorWith(
   options: Partial<GovernorOptions & Pick<HandlersOptions, "issuer" | "simulate">> = {},
 ) {
@@ -95,7 +95,7 @@ async function deliver(stream: string, fields: Record<string, string>, at = "*")
   return { id, fields: fieldsOf(flat), deliveries: 1 };
 }
 
-/** As the Python apply-layer publishes it: no fields of ours, no record. */
+/** In the form that the Python apply-layer publishes: without our fields or a record. */
 export const publishPlan = ({ steps = CLOSE, ...fields }: Record<string, string> = {}) =>
   deliver(keys.streams.plan, {
     plan_id: (plans += 1).toString(16).padStart(16, "0"),
@@ -109,7 +109,7 @@ export const publishPlan = ({ steps = CLOSE, ...fields }: Record<string, string>
     ...fields,
   });
 
-/** As the Python apply-layer publishes it. */
+/** In the form that the Python apply-layer publishes. */
 export const publishResult = (plan: Entry, fields: Record<string, string> = {}, id?: string) =>
   deliver(
     keys.streams.result,
@@ -126,7 +126,7 @@ export const publishResult = (plan: Entry, fields: Record<string, string> = {}, 
     },
     id,
   );
-/** Steps of a result, as Python writes those that name no order. */
+/** A result's steps, in Python's form for steps that name no order. */
 export const stepsOf = (...statuses: string[]) =>
   JSON.stringify(statuses.map((status) => ({ step: "CLOSE_PARTIAL_75", status, details: "…" })));
 export const ORDER = {

@@ -194,7 +194,7 @@ describe("the disarm", () => {
       reason: "burst_limit_exceeded",
       context: { used: 2, adding: 1, max: 2, orders: 0 },
     });
-    // One of the two becomes an order, and the other is still a reservation.
+    // One of the two becomes an order; the other is still a reservation.
     const [first, second] = reserved as [Entry, Entry];
     await governor.settleResult(await publishResult(first, ORDER));
     await governor.answerPlan(await publishPlan());
@@ -276,7 +276,7 @@ describe("the disarm", () => {
       { ...DRY_RUN, error: "no price" },
       { decision: "EXECUTE", error: "Binance testnet ping failed" },
     ]) {
-      // Of two symbols, so that none of them would only be held.
+      // With two symbols, because one alone would only be held.
       for (const symbol of [SYMBOL, "ETHUSDT"])
         await governor.settleResult(await publishResult(plan, { ...fields, symbol }));
     }

@@ -1,4 +1,4 @@
-/** What is the governor's own: its decision, what an execution is charged, and the disarm. */
+/** The governor's policy: its decision, what an execution is charged, and the disarm. */
 import { EventEmitter } from "node:events";
 import {
   type GovernorReason,
@@ -30,7 +30,9 @@ export interface GovernorOptions {
   rules: Rules;
   disarmOn: {
     burstBreach: boolean;
-    /** So many errors within an hour, of several symbols or the account; Infinity for never. One symbol's hold it. */
+    /**
+     * Errors within an hour, from several symbols or the account; Infinity: never. One symbol's errors only hold it.
+     */
     errors: number;
   };
 }
@@ -65,13 +67,14 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   }
 
   /**
-   * The answer has acknowledged the plan, so a disarm that it causes comes after it: a crash in between loses the disarm,
-   * but not the denial, and the next breach disarms.
+   * Runs after the answer has acknowledged the plan. A crash in between loses the disarm but not the denial, and the
+   * next breach disarms.
    */
   async answered({ plan_id, symbol }: PlanEntry, issued: Issued): Promise<void> {
     if (issued.kind !== "denied") return;
     const about = { symbol, plan_id };
-    // A reservation denies as well, but may not lead to an order: a dry run, or a plan that ends BLOCKED.
+    // A denial because of reservations alone does not count: they may not lead to an order (a dry run, or a BLOCKED
+    // plan).
     const isBurst = issued.reason === BURST_DENIAL && issued.byOrders === true;
     if (isBurst && this.#options.disarmOn.burstBreach) await this.#disarm(BURST_BREACH, about);
     if (issued.reason === EVALUATION_ERROR)
@@ -93,13 +96,15 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
     await this.#countError(addedAtMs, concerned, { symbol, plan_id, error });
   }
 
-  /** Undefined if it cannot be read: a key of the wrong type, or Redis unreachable, which `issue` then reports. */
+  /**
+   * Undefined if it cannot be read: the key has the wrong type, or Redis is unreachable, which `issue` then reports.
+   */
   async #snapshot(symbol: string): Promise<SnapshotFields | undefined> {
     const { redis, keys } = this.#options;
     return redis.hgetall(keys.snapshot(symbol)).catch(() => undefined);
   }
 
-  /** Of any age: for a result without a price, the last known one is the best there is. */
+  /** May be of any age: for a result without a price, the last known price is the best available. */
   async #markPrice({ symbol, avg_price }: ResultEntry) {
     if (positiveDecimal(avg_price) !== undefined) return undefined;
     const hash = (await this.#snapshot(symbol)) ?? {};
@@ -108,7 +113,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
 
   async #countError(atMs: number, concerned: Concerned, context: Context): Promise<void> {
     const nowMs = redisNow(this.#options.redis);
-    // An entry that was added while Redis's clock was ahead would count for as long as that future is away.
+    // Otherwise an entry added while Redis's clock was ahead would count until that time has passed.
     this.#errors.add(Math.min(atMs, nowMs), concerned);
     const errors = this.#errors.concerningAll(nowMs);
     if (errors === undefined) return;
@@ -122,7 +127,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   }
 }
 
-/** An order that was tried and failed: refused, or its step failed. Where no order was tried, there is no error. */
+/** Whether an order was tried and failed: refused, or its step failed. Without an order there is no error. */
 function orderFailed(result: ResultEntry): boolean {
   return result.outcome === "REJECTED" || orderFate(result) === "ambiguous";
 }

@@ -22,7 +22,7 @@ it("answers plans, disarms at a burst of orders and reports both, as a process",
       ...["plan_id", planId, "symbol", SYMBOL, "action", "FULL_CLOSE_PROPOSED", "kill_score", "0.9"],
       ...["decision", "EXECUTE", "steps", '[{"step": "CLOSE_FULL", "pct": 100.0}]'],
     );
-  // Published before the governor's first start: its group begins at 0.
+  // Published before the governor's first start, because its group begins at 0.
   await publish(PLAN);
 
   const governor = await startService("governor", {

@@ -1,4 +1,4 @@
-/** Beside the Python apply-layer: what its results do to the limits. Source: docs/wire.md, "Beside the Python services". */
+/** The effect of the Python apply-layer's results on the limits. Source: docs/wire.md, "Beside the Python services". */
 import { addedAtMs, type Entry } from "@quantum/streams";
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -29,7 +29,7 @@ const NOT_IMPLEMENTED = {
   steps_results: '[{"step": "UPDATE_SL", "status": "not_implemented"}]',
 };
 const FAILED = { executed: "True", steps_results: stepsOf("error") };
-/** How a plan ends without an order, by what Python says of it. */
+/** How a plan ends without an order, in Python's words. */
 const WITHOUT_ORDER: Readonly<Record<string, Record<string, string>>> = {
   "a dry run": DRY_RUN,
   "a block": { decision: "BLOCKED", error: "permit_timeout_or_missing:missing_p33" },
@@ -74,7 +74,7 @@ describe("results without an order", () => {
     const plans = [await publishPlan(), await publishPlan(), await publishPlan(), await publishPlan()];
     for (const plan of plans) await answer(plan);
     expect(await Promise.all(plans.map(async (plan) => (await blockOf(plan))?.reason))).toEqual(
-      // What is denied is no breach: no order has been placed.
+      // A denial is not a breach, because no order has been placed.
       [undefined, undefined, "burst_limit_exceeded", "burst_limit_exceeded"],
     );
     for (const plan of plans) await settle(await publishResult(plan, DRY_RUN));
@@ -86,7 +86,7 @@ describe("results without an order", () => {
 it("only orders disarm and only they stay counted, in whatever order answers and results come", async () => {
   const ends = [...Object.values(WITHOUT_ORDER), ORDER, ORDER, FAILED];
   const isOrder = (end: Record<string, string>) => end === ORDER || end === FAILED;
-  // Which end each plan comes to, and when it is answered and settled: the lower of all numbers comes first.
+  // How each plan ends, and when it is answered and settled: events run in the order of these numbers.
   const plan = fc.record({ end: fc.constantFrom(...ends), answered: fc.nat(), settled: fc.nat() });
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { maxLength: 7 }), async (plans) => {
@@ -178,7 +178,7 @@ it("an order books its plan id: after the operators' reset the same plan is deni
   await redis.del(keys.permit("governor", planIdOf(plan)));
   const executed = await publishResult(plan, ORDER);
   await settle(executed);
-  // The reset, some time later.
+  // The reset happens some time later.
   const resultMs = addedAtMs(executed.id);
   await redis.set(keys.booked("governor", planIdOf(plan)), `executed ${resultMs - 1}`, "KEEPTTL");
   const again = await publishPlan({ plan_id: planIdOf(plan) });

@@ -1,9 +1,9 @@
-/** Why the governor disarms everything: a closed set, a metric's label. */
+/** Why the governor disarms: a closed set, used as a metric label. */
 import type { GovernorReason } from "@quantum/contract";
 
-/** The denial that this disarm follows. */
+/** The denial that leads to this disarm. */
 export const BURST_DENIAL = "burst_limit_exceeded" satisfies GovernorReason;
-/** The Python governor's word for it. */
+/** The Python governor's name for it. */
 export const BURST_BREACH = "burst_limit_breach";
 export const REPEATED_ERRORS = "repeated_errors";
 

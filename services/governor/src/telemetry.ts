@@ -1,4 +1,4 @@
-/** The governor's logs and metrics, from its events. Names: docs/wire.md, "Metrics to keep". */
+/** The governor's logs and metrics, from its events. Names are from docs/wire.md, "Metrics to keep". */
 import { GOVERNOR_REASONS, type Keys, utcDay } from "@quantum/contract";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type RedisClient, redisNow } from "@quantum/redis";
@@ -10,7 +10,7 @@ import type { Governor } from "./handler.ts";
 export interface TelemetryOptions {
   handlers: IssuerHandlers;
   governor: Governor;
-  /** Symbols that become labels. */
+  /** Symbols with their own label. */
   symbols: readonly string[];
   issuer: string;
   redis: RedisClient;
@@ -66,7 +66,7 @@ export function observe(options: TelemetryOptions): void {
   });
 }
 
-/** Counted when scraped: the window slides while nothing happens. */
+/** Counted when scraped, because the window slides even if nothing happens. */
 function executionGauge(options: TelemetryOptions, name: string, window: string, windowMs: number): void {
   const { symbols, issuer, redis, keys, registry } = options;
   new Gauge({
@@ -78,11 +78,11 @@ function executionGauge(options: TelemetryOptions, name: string, window: string,
       const since = redisNow(redis) - windowMs;
       const set = async (symbol: string) => {
         const { executions } = keys.reservations(issuer, symbol);
-        // A scrape during an outage shows the last values; /readyz reports the outage.
+        // During an outage a scrape shows the last values; /readyz reports the outage.
         const count = await redis.zcount(executions, since, "+inf").catch(() => undefined);
         if (count !== undefined) this.set({ symbol }, count);
       };
-      // Side by side: deadlines one after another would outlast the scrape, and hide that Redis hangs.
+      // In parallel: consecutive deadlines would outlast the scrape and hide that Redis hangs.
       await Promise.all(symbols.map(set));
     },
   });

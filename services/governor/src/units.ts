@@ -1,16 +1,16 @@
-/** Amounts as the limits count them: whole numbers of 1e-8 of a coin or dollar, of any size. */
+/** Amounts as the limits count them: integers in 1e-8 of a coin or dollar, of any size. */
 import { Big, type RoundingMode } from "big.js";
 
 const UNITS_PER_ONE = "1e8";
-/** No float has a larger or smaller exponent, and digits for one could fill the memory. */
+/** The range of float exponents. Expanding the digits of a larger one could fill the memory. */
 const EXPONENT_MAX = 308;
 
-/** What is charged rounds up, so that dust still counts. Undefined below 0. */
+/** Charges are rounded up, so that dust still counts. Undefined below 0. */
 export function chargedUnits(amount: Big): bigint | undefined {
   return units(amount, Big.roundUp);
 }
 
-/** A limit rounds down: it never allows more than was asked for. Undefined below 0. */
+/** Limits are rounded down, so that they never allow too much. Undefined below 0. */
 export function limitUnits(amount: Big): bigint | undefined {
   return units(amount, Big.roundDown);
 }
@@ -20,7 +20,7 @@ function units(amount: Big, rounding: RoundingMode): bigint | undefined {
   return BigInt(amount.times(UNITS_PER_ONE).round(0, rounding).toFixed());
 }
 
-/** Decimal text, exponents included. Undefined for anything else, such as Python's `nan` or an absent field. */
+/** Parses decimal text, exponents included. Undefined for anything else, such as Python's `nan` or a missing field. */
 export function decimal(text: string | undefined): Big | undefined {
   try {
     const number = Big((text ?? "").trim());
@@ -30,7 +30,7 @@ export function decimal(text: string | undefined): Big | undefined {
   }
 }
 
-/** A price or a quantity; values not above 0 count as absent. */
+/** A price or a quantity; 0 and below count as missing. */
 export function positiveDecimal(text: string | undefined): Big | undefined {
   const number = decimal(text);
   return number?.gt(0) === true ? number : undefined;
