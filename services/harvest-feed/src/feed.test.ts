@@ -71,7 +71,7 @@ async function snapshot(symbol: string, version: number, amount = "0.062"): Prom
   });
 }
 
-/** Ends a plan and waits until the feed has seen it. */
+/** Ends a plan and waits until the feed has noticed. */
 async function end(of: Feed, plan: FeedProposal | undefined, executed: boolean): Promise<void> {
   const seen = once(of, "ended");
   await redis.xadd(
@@ -92,7 +92,10 @@ const nextPublished = async (of: Feed): Promise<FeedProposal> => {
   return proposal;
 };
 
-/** The feed looks at the snapshots of a symbol that may have another plan; this many looks mean that it waits. */
+/**
+ * The feed checks the snapshots of symbols that may have another plan. This many checks without a proposal mean that it
+ * waits.
+ */
 const LOOKS = 3;
 async function looksAtSnapshots(): Promise<void> {
   const calls = async () =>
@@ -214,7 +217,7 @@ describe("the feed", () => {
     const startedAt = performance.now();
     await running.start();
     await done;
-    // The first comes at once. A timer may be a millisecond early.
+    // The first comes at once. A timer may fire a millisecond early.
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(5 * 49);
   });
 

@@ -1,8 +1,8 @@
 /**
- * Publishes proposals at a pace: at most so many a second, and for each symbol only when {@link Pacing} allows it.
+ * Publishes proposals up to a maximum rate, and for each symbol only when {@link Pacing} allows it.
  *
- * A plan is counted as in flight before it is published, so that its result cannot come too early to be noticed; and
- * what Redis did not answer is published again, since the same proposal is the same plan.
+ * A plan is counted as in flight before it is published, so that its result cannot arrive unnoticed. If Redis does not
+ * answer, the proposal is published again, because the same proposal is the same plan.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -20,7 +20,7 @@ export interface FeedOptions {
   source: ProposalSource;
   ratePerSec: number;
   inFlightPerSymbol: number;
-  /** Proposals after which the feed is done; Infinity is endless. */
+  /** The feed is done after this many proposals; Infinity is endless. */
   max: number;
   resultTimeoutMs?: number;
 }
@@ -28,20 +28,20 @@ export interface FeedOptions {
 export interface FeedEvents {
   published: [FeedProposal];
   ended: [{ symbol: string; planId: string; executed: boolean }];
-  /** No result came in time: the plan is no longer waited for. */
+  /** The result did not arrive in time. The plan is no longer waited for. */
   overdue: [{ symbol: string; planId: string }];
-  /** Everything is published; results may still come. */
+  /** Everything is published; results may still arrive. */
   done: [{ published: number }];
-  /** Something failed and is tried again. */
+  /** Something failed and will be retried. */
   failed: [{ doing: string; error: Error }];
-  /** What had failed works again. */
+  /** Something that had failed works again. */
   recovered: [{ doing: string }];
 }
 
 const RESULT_TIMEOUT_MS = 30_000;
-/** As the Python services bound their streams. */
+/** The length to which the Python services limited their streams. */
 const STREAM_ENTRIES_MAX = 10_000;
-/** Between looks at snapshots that no proposal can be made from yet: soon at first, since a refresh follows a fill. */
+/** How often to check snapshots that allow no proposal yet: often at first, because a refresh follows a fill. */
 const RECHECK_MS = 50;
 const RECHECK_MAX_MS = 1_000;
 const RETRY_MS = 1_000;
@@ -50,7 +50,7 @@ export class Feed extends EventEmitter<FeedEvents> {
   readonly #options: FeedOptions;
   readonly #pacing: Pacing;
   readonly #stopping = new AbortController();
-  /** Aborted by what may give a symbol room. */
+  /** Aborted when a symbol may have room again. */
   #nudge = new AbortController();
   #blocking: RedisClient | undefined;
   #running: Promise<unknown> = Promise.resolve();
@@ -72,7 +72,7 @@ export class Feed extends EventEmitter<FeedEvents> {
 
   async start(): Promise<void> {
     const { redis, keys, connectForBlocking } = this.#options;
-    // Results are followed from before the first proposal.
+    // Follow results from before the first proposal.
     const after = await latestId(redis, keys.streams.result);
     this.#blocking = connectForBlocking();
     this.#running = Promise.all([this.#followResults(this.#blocking, after), this.#publishAll()]);
@@ -112,7 +112,7 @@ export class Feed extends EventEmitter<FeedEvents> {
     await this.#drain();
   }
 
-  /** Nothing more to publish: waits for the last results, and then for nothing. */
+  /** Nothing is left to publish: waits for the last results, then stops. */
   async #drain(): Promise<void> {
     while (!this.#stopped && this.#pacing.inFlight() > 0) {
       this.#nudge = new AbortController();
@@ -131,7 +131,7 @@ export class Feed extends EventEmitter<FeedEvents> {
     return this.#options.source.symbols.some((symbol) => this.#options.source.hasNext(symbol));
   }
 
-  /** The proposal of the first symbol that has one, counted as in flight. */
+  /** The next proposal of the first symbol that has one, counted as in flight. */
   async #nextOf(symbols: readonly string[]): Promise<FeedProposal | undefined> {
     const { redis, keys, source } = this.#options;
     for (const symbol of symbols) {
@@ -145,7 +145,7 @@ export class Feed extends EventEmitter<FeedEvents> {
     return undefined;
   }
 
-  /** The hash and the stream tell the same at any moment, and no field of an earlier proposal stays in the hash. */
+  /** The hash and the stream always show the same proposal, and no field of an earlier one stays in the hash. */
   async #publish({ symbol, fields }: FeedProposal): Promise<void> {
     const { redis, keys } = this.#options;
     const replies = await redis
@@ -186,7 +186,7 @@ export class Feed extends EventEmitter<FeedEvents> {
     for (const plan of this.#pacing.expire(performance.now())) this.emit("overdue", plan);
   }
 
-  /** Until a result comes or is overdue, at most `ms`. */
+  /** Waits for a result, or until one is overdue, at most `ms`. */
   async #idle(ms = Number.POSITIVE_INFINITY): Promise<void> {
     const untilExpiryMs = (this.#pacing.nextExpiryMs() ?? Number.POSITIVE_INFINITY) - performance.now();
     await this.#pause(
@@ -195,7 +195,7 @@ export class Feed extends EventEmitter<FeedEvents> {
     );
   }
 
-  /** Repeats a step until it works; undefined if the feed stops before. */
+  /** Repeats a step until it succeeds. Returns undefined if the feed stops before. */
   async #insist<T>(doing: string, step: () => Promise<T>): Promise<T | undefined> {
     for (let isFailing = false; !this.#stopped; isFailing = true) {
       try {

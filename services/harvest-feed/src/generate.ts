@@ -1,4 +1,4 @@
-/** Invents proposals for the positions that P3.3 sees. Each proposes to close something, so that each opens a plan. */
+/** Invents proposals for P3.3's positions. Each one proposes a close, so each opens a plan. */
 import { formatPythonFloat, planId } from "@quantum/contract";
 import { seededRandom } from "@quantum/service-kit";
 import { harvestAction, killScore, killTerms, netR, reasonCodes } from "./harvest-decision.ts";
@@ -12,15 +12,17 @@ export interface GeneratorOptions {
   now: () => number;
 }
 
-/** The cost of closing, in units of risk, and the distance of the proposed stop from the entry: the publisher's. */
+/**
+ * The publisher's values: the cost of closing, in units of risk, and the distance of the proposed stop from the entry.
+ */
 const COST_EST = 0.1;
 const STOP_DISTANCE = 0.002;
-/** A position in profit gets one of the three tranches, and sometimes a turned regime as well. */
+/** A profitable position gets one of the three tranches, and sometimes a regime change as well. */
 const R_NET_RANGE = [2.1, 8] as const;
 const REGIME_FLIP_RATE = 0.15;
 /** The risk unit of a position without profit, as a share of its entry price. */
 const RISK_SHARE = 0.0005;
-/** The market as the publisher saw it in production. */
+/** Market conditions that the publisher saw in production. */
 const SIGMA_RANGE = [0.009, 0.0125] as const;
 const TREND_STRENGTH_RANGE = [0, 0.6] as const;
 const AGE_SEC_RANGE = [60, 7_200] as const;
@@ -33,7 +35,7 @@ export function createGenerator({ symbols, seed, now }: GeneratorOptions): Propo
   const between = ([from, to]: readonly [number, number]) => from + random() * (to - from);
   let lastMicros = 0;
 
-  /** Never the same twice: a proposal's time is what makes its plan another one. */
+  /** Always a new value, because a proposal's time makes its plan unique. */
   const nextMicros = () => {
     lastMicros = Math.max(lastMicros + 1, now() * 1000 + Math.floor(random() * 1000));
     return lastMicros;
@@ -49,7 +51,7 @@ export function createGenerator({ symbols, seed, now }: GeneratorOptions): Propo
     const { side, entryPrice, markPrice } = position;
     const direction = side === "LONG" ? 1 : -1;
     const profit = direction * (markPrice - entryPrice);
-    // A snapshot does not tell where the position's stop was, which sizes its risk: one is made up that fits a tranche.
+    // A snapshot lacks the position's stop, which determines its risk. Invent a risk that fits a tranche.
     const riskUnit = profit > 0 ? profit / (between(R_NET_RANGE) + COST_EST) : entryPrice * RISK_SHARE;
     const rNet = netR(profit, riskUnit, COST_EST);
 
@@ -58,7 +60,7 @@ export function createGenerator({ symbols, seed, now }: GeneratorOptions): Propo
     const ageSec = between(AGE_SEC_RANGE);
     const pTrend = between(P_TREND_RANGE);
     const pMr = between(P_MR_RANGE);
-    // Without profit there is nothing to harvest, and only a turned regime closes the position.
+    // Without profit there is nothing to harvest. Only a regime change closes the position.
     const regimeFlipped = random() < REGIME_FLIP_RATE || profit <= 0;
     const terms = killTerms({ regimeFlipped, sigma, trendStrength, ageSec });
     const score = killScore(terms);
@@ -107,7 +109,7 @@ export function createGenerator({ symbols, seed, now }: GeneratorOptions): Propo
   }
 }
 
-/** As Python's `datetime.utcnow().isoformat()`: microseconds, no zone. */
+/** The format of Python's `datetime.utcnow().isoformat()`: microseconds, no time zone. */
 function isoMicros(micros: number): string {
   const toMilliseconds = new Date(Math.floor(micros / 1000)).toISOString().slice(0, -1);
   return `${toMilliseconds}${String(micros % 1000).padStart(3, "0")}`;

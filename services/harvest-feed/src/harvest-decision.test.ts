@@ -32,7 +32,7 @@ describe("the kill score", () => {
     expect(killScore(quiet)).toBeCloseTo(0.5273976547718264, 12);
     const flipped = { regimeFlip: 1, sigmaSpike: 0, tsDrop: 0.20759499999999997, agePenalty: 3_600 / 86_400 };
     expect(killScore(flipped)).toBeCloseTo(0.7533012950554003, 12);
-    // This row's terms were recorded rounded, or a moment after its score.
+    // This row's terms were rounded when recorded, or recorded slightly after its score.
     const recorded = { regimeFlip: 1, sigmaSpike: 0.1084, tsDrop: 0.1789, agePenalty: 3_600 / 86_400 };
     expect(killScore(recorded)).toBeCloseTo(0.758285465877316, 2);
   });

@@ -1,12 +1,12 @@
 /**
- * The harvest decision: what the profit and the state of the market propose to do with a position. Everything here is
- * a ratio or a score, in doubles as the Python publisher has them; no quantity is computed from it.
+ * The harvest decision: the action proposed for a position, given its profit and the market. All values are ratios or
+ * scores, in doubles as in the Python publisher. No quantity is computed from them.
  */
 import type { HarvestAction } from "@quantum/contract";
 
-/** The terms of the kill score, each 0 when nothing speaks against the position. */
+/** The terms of the kill score. Each is 0 if it gives no reason to close the position. */
 export interface KillTerms {
-  /** 1 when the market's regime turned against the position, else 0. */
+  /** 1 if the market's regime turned against the position, else 0. */
   regimeFlip: number;
   sigmaSpike: number;
   tsDrop: number;
@@ -15,23 +15,23 @@ export interface KillTerms {
 
 const WEIGHTS: KillTerms = { regimeFlip: 1, sigmaSpike: 0.5, tsDrop: 0.5, agePenalty: 0.3 };
 
-/** The score from which on the whole position should go. */
+/** From this score the whole position should be closed. */
 export const KILL_CLOSE = 0.6;
-/** Net profit, in units of risk, from which on a part of the position is harvested; the largest first. */
+/** From this net profit, in units of risk, part of the position is harvested; largest first. */
 const TRANCHES = [
   { fromR: 6, action: "PARTIAL_75" },
   { fromR: 4, action: "PARTIAL_50" },
   { fromR: 2, action: "PARTIAL_25" },
 ] as const;
-/** The drop of trend strength from which on the publisher names it as a reason. */
+/** From this drop of trend strength the publisher gives it as a reason. */
 const TS_DROP_NAMED = 0.2;
 
-/** What volatility and trend strength are compared with, and the age in seconds that costs a whole penalty. */
+/** Reference values for volatility and trend strength, and the age in seconds that adds a full penalty. */
 const SIGMA_USUAL = 0.01;
 const TREND_STRENGTH_USUAL = 0.3;
 const DAY_SEC = 86_400;
 
-/** The terms as the publisher measures them: excess of volatility, lack of trend, age in days. */
+/** The publisher's terms: excess volatility, lack of trend, age in days. */
 export function killTerms(market: {
   regimeFlipped: boolean;
   sigma: number;
@@ -46,7 +46,7 @@ export function killTerms(market: {
   };
 }
 
-/** 0..1: 0.5 when nothing speaks against the position. */
+/** 0..1: 0.5 if there is no reason to close the position. */
 export function killScore(terms: KillTerms): number {
   const sum =
     WEIGHTS.regimeFlip * terms.regimeFlip +
@@ -56,18 +56,18 @@ export function killScore(terms: KillTerms): number {
   return 1 / (1 + Math.exp(-sum));
 }
 
-/** Profit in units of risk, less the cost of closing in the same units. Profit and risk unit are for one coin. */
+/** Profit in units of risk, minus the cost of closing in the same units. `profit` and `riskUnit` are per coin. */
 export function netR(profit: number, riskUnit: number, cost: number): number {
   return profit / riskUnit - cost;
 }
 
-/** NONE when neither the profit nor the score asks for anything. */
+/** NONE if neither profit nor score calls for an action. */
 export function harvestAction(rNet: number, score: number): HarvestAction {
   if (score >= KILL_CLOSE) return "FULL_CLOSE_PROPOSED";
   return tranche(rNet)?.action ?? "NONE";
 }
 
-/** Comma list, in the publisher's order and words. */
+/** A comma-separated list, in the publisher's order and words. */
 export function reasonCodes(rNet: number, score: number, terms: KillTerms): string {
   const codes: string[] = [];
   const harvested = tranche(rNet);

@@ -1,11 +1,11 @@
 /**
- * Whose turn it is. A symbol has to wait while as many of its plans as allowed have no result, and after an execution
- * until its snapshot is another than the one that its last proposal was made from: the fill has changed that position.
+ * Decides which symbol may have the next plan. A symbol waits while its allowed number of plans has no result. After an
+ * execution it also waits for a new snapshot, because the fill has changed the position that its last proposal used.
  */
 export interface PacingOptions {
   symbols: readonly string[];
   inFlightPerSymbol: number;
-  /** A plan whose result did not come within this time is no longer waited for. */
+  /** A plan is no longer waited for if its result does not arrive within this time. */
   resultTimeoutMs: number;
 }
 
@@ -16,13 +16,13 @@ export interface InFlight {
 
 export class Pacing {
   readonly #options: PacingOptions;
-  /** The symbol that was served goes to the end. */
+  /** A symbol goes to the end after its turn. */
   #turns: string[];
-  /** Plan id → plan, the oldest first. */
+  /** Plan id → plan, oldest first. */
   readonly #inFlight = new Map<string, InFlight & { startedAtMs: number }>();
-  /** The snapshot of each symbol's latest proposal. */
+  /** The snapshot used by each symbol's latest proposal. */
   readonly #lastVersion = new Map<string, string | undefined>();
-  /** Snapshots that an execution has made old. */
+  /** Snapshots that an execution has made outdated. */
   readonly #oldVersion = new Map<string, string | undefined>();
 
   constructor(options: PacingOptions) {
@@ -35,7 +35,7 @@ export class Pacing {
     return this.#turns.filter((symbol) => this.inFlight(symbol) < this.#options.inFlightPerSymbol);
   }
 
-  /** Whether the snapshot already knows of the last execution. */
+  /** Whether the snapshot includes the last execution. */
   isFresh(symbol: string, version: string | undefined): boolean {
     return version === undefined || this.#oldVersion.get(symbol) !== version;
   }
@@ -46,7 +46,7 @@ export class Pacing {
     this.#lastVersion.set(symbol, version);
   }
 
-  /** @returns the plan that ended, if it was waited for. */
+  /** @returns the plan that ended, if it was waited for */
   ended(planId: string, executed: boolean): InFlight | undefined {
     const plan = this.#inFlight.get(planId);
     if (plan === undefined) return undefined;
@@ -55,7 +55,7 @@ export class Pacing {
     return plan;
   }
 
-  /** Gives up the plans whose result is overdue. */
+  /** Stops waiting for overdue plans. */
   expire(nowMs: number): InFlight[] {
     const overdue = [...this.#inFlight.values()].filter(
       ({ startedAtMs }) => startedAtMs + this.#options.resultTimeoutMs <= nowMs,
@@ -64,13 +64,13 @@ export class Pacing {
     return overdue;
   }
 
-  /** When the next result is overdue; undefined if none is waited for. */
+  /** When the next result is overdue; undefined if no plan is in flight. */
   nextExpiryMs(): number | undefined {
     const [oldest] = this.#inFlight.values();
     return oldest && oldest.startedAtMs + this.#options.resultTimeoutMs;
   }
 
-  /** Plans without a result: of a symbol, or of all. */
+  /** The number of plans without a result, of one symbol or of all. */
   inFlight(symbol?: string): number {
     if (symbol === undefined) return this.#inFlight.size;
     return [...this.#inFlight.values()].filter((plan) => plan.symbol === symbol).length;

@@ -1,24 +1,24 @@
 import type { FeedSnapshot } from "./snapshot.ts";
 
-/** Whoever acts on proposals must be able to tell these from real ones: a real venue is never traded on them. */
+/** Marks proposals as simulated, so that they are never traded at a real venue. */
 export const SOURCE = "harvest-feed simulated";
 
-/** One proposal as it is published. */
+/** A proposal as it is published. */
 export interface FeedProposal {
   symbol: string;
   action: string;
   planId: string;
-  /** The proposal hash's fields, all text; without the symbol. */
+  /** The fields of the proposal hash, all text, without the symbol. */
   fields: Readonly<Record<string, string>>;
-  /** An earlier proposal made the same plan, so no result of its own will come. */
+  /** An earlier proposal created the same plan, so this one gets no result. */
   repeats?: true;
 }
 
-/** Where proposals come from: generated, or a file. */
+/** A source of proposals: generated, or from a file. */
 export interface ProposalSource {
   readonly symbols: readonly string[];
-  /** Whether the symbol will have another proposal. */
+  /** Whether the symbol has another proposal. */
   hasNext(symbol: string): boolean;
-  /** The symbol's next proposal; undefined if there is none to make from this snapshot. */
+  /** The symbol's next proposal; undefined if this snapshot allows none. */
   next(symbol: string, snapshot: FeedSnapshot): FeedProposal | undefined;
 }

@@ -1,4 +1,4 @@
-/** Publishes the proposals of a JSONL file, each line once and as it is. */
+/** Publishes the proposals of a JSONL file, each line once and unchanged. */
 import { readFile } from "node:fs/promises";
 import { parseProposal, planId, resultEntry } from "@quantum/contract";
 import { z } from "zod";
@@ -7,10 +7,10 @@ import { type FeedProposal, type ProposalSource, SOURCE } from "./proposals.ts";
 const text = z.string({ error: ({ input }) => `${JSON.stringify(input)} is no text, as all values are` });
 const line = z.record(z.string(), text).and(resultEntry.pick({ symbol: true }));
 
-/** What a recorded line says about itself; no publisher writes it. */
+/** Fields that describe a recorded line; publishers do not write them. */
 const NOT_PUBLISHED = new Set(["symbol", "expected_plan_id", "origin"]);
 
-/** @throws an error that names the file, and every bad line of it */
+/** @throws an error that names the file and every bad line */
 export async function readReplay(file: string): Promise<FeedProposal[]> {
   const name = `FEED_FILE=${file}`;
   const lines = await readFile(file, "utf8").catch((error: unknown) => {
@@ -20,8 +20,8 @@ export async function readReplay(file: string): Promise<FeedProposal[]> {
 }
 
 /**
- * @param lines one JSON object a line, all values text; empty lines are left out
- * @param name how errors call the file
+ * @param lines one JSON object per line, all values text; empty lines are skipped
+ * @param name the file's name in errors
  * @throws an error that names every bad line
  */
 export function parseReplay(lines: string, name: string): FeedProposal[] {

@@ -3,26 +3,26 @@ import { type RedisClient, withDeadline } from "@quantum/redis";
 import { parseEntries, type RawEntry } from "@quantum/streams";
 
 const BLOCK_MS = 5_000;
-/** A blocking read that answers later than this after its BLOCK is on a dead connection. */
+/** If a blocking read takes this much longer than its BLOCK, the connection is dead. */
 const BLOCK_GRACE_MS = 2_000;
 const COUNT = 1_000;
 
-/** Only what is needed here is asked for, so that whatever else an entry holds cannot hide that a plan ended. */
+/** Parses only the fields needed here, so that no other field can hide that a plan ended. */
 const ending = resultEntry.pick({ plan_id: true, executed: true });
 
 export interface Results {
   results: { planId: string; executed: boolean }[];
-  /** The id to read on from. */
+  /** The id from which to continue. */
   last: string;
 }
 
-/** The id of the stream's newest entry: what `$` stands for, without a gap between two reads. */
+/** The id of the stream's newest entry. Unlike `$`, it leaves no gap between two reads. */
 export async function latestId(redis: RedisClient, stream: string): Promise<string> {
   const [newest] = await redis.xrevrange(stream, "+", "-", "COUNT", 1);
   return newest?.[0] ?? "0-0";
 }
 
-/** Waits a while for results after an id. No group: every reader sees all of them, and nothing is pending. */
+/** Waits for results after an id. Uses no group: every reader sees all results, and nothing is pending. */
 export async function readResults(blocking: RedisClient, stream: string, after: string): Promise<Results> {
   const read = blocking.xread("COUNT", COUNT, "BLOCK", BLOCK_MS, "STREAMS", stream, after) as Promise<
     [string, RawEntry[]][] | null

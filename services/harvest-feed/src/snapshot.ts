@@ -1,13 +1,13 @@
 import { parsePythonFloat, readableFields, snapshotRecord } from "@quantum/contract";
 
-/** What a proposal needs of `quantum:position:snapshot:{SYM}`. */
+/** The fields of `quantum:position:snapshot:{SYM}` that a proposal needs. */
 export interface FeedSnapshot {
   /**
-   * Changes with every refresh: ours counts them, the Python service writes only the time of the refresh.
-   * Undefined if there is no snapshot.
+   * Changes with every refresh. Ours counts refreshes; the Python service only writes the refresh's time. Undefined if
+   * there is no snapshot.
    */
   version: string | undefined;
-  /** Undefined if there is none, or it is unreadable. */
+  /** Undefined if it is missing or unreadable. */
   position: Position | undefined;
 }
 

@@ -5,7 +5,7 @@ import type { Feed } from "./feed.ts";
 
 const ACTIONS = new Set<string>(HARVEST_ACTIONS);
 
-/** @param symbols of the configuration or of the file: a closed set, and the labels */
+/** @param symbols the configuration's or the file's symbols: a closed set, used as labels */
 export interface Observed {
   feed: Feed;
   symbols: readonly string[];
