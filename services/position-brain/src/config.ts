@@ -19,11 +19,13 @@ import { z } from "zod";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("position-brain");
 
-/** A plan waits this long for its permits, and its handover takes a moment (`APPLY_PERMIT_WAIT_MS`'s default). */
+/**
+ * How long a plan waits for its permits (the default of `APPLY_PERMIT_WAIT_MS`); its handover takes a moment longer.
+ */
 const WAIT_BUDGET_SEC = 1.2;
 const HANDOVER_MARGIN_SEC = 1;
 const MS_PER_SEC = 1000;
-/** Beyond permit and execute TTL: a result that waits in a queue still finds its reservation. */
+/** Added to permit and execute TTL, so that a result that waits in a queue still finds its reservation. */
 const RESERVE_MARGIN_MS = 10_000;
 
 const symbolList = symbols("", "BTCUSDT");
@@ -88,7 +90,7 @@ export function allowlistOf(config: Config): ReadonlySet<string> {
   return new Set(config.P33_ALLOWLIST ?? config.APPLY_ALLOWLIST);
 }
 
-/** When a reservation without a result expires: later than any moment at which its order could still come. */
+/** When a reservation without a result expires: after its order can no longer be executed. */
 export function reserveTtlMs(config: Config): number {
   return config.P33_PERMIT_TTL * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESERVE_MARGIN_MS;
 }

@@ -85,7 +85,7 @@ function judge(over: Case = {}, facts: Partial<Facts> = {}): Allowed | Denied {
 const reasonOf = (decision: Allowed | Denied) =>
   decision.verdict === "deny" ? decision.reason : `allow ${decision.safeQty}`;
 
-/** What a decision lets close; a denial for its quantity lets close nothing. */
+/** How much a decision allows to close; a denial because of quantity allows nothing. */
 function allowance(decision: Allowed | Denied): Pick<Allowed, "safeQty" | "reservation"> {
   if (decision.verdict === "allow") return decision;
   if (!decision.reason.startsWith("quantity_")) throw new Error(decision.reason);
@@ -106,7 +106,7 @@ describe("the safe quantity", () => {
     expect(reasonOf(judge({}, { pct: 25, reservedUnits: 2_000_000n }))).toBe("allow 0.015");
     expect(reasonOf(judge({}, { reservedUnits: 6_200_000n }))).toBe("quantity_promised");
     expect(reasonOf(judge({ openReduceQty: "0.1" }))).toBe("quantity_promised");
-    // What is left would be too small an order, but only because of the reservation.
+    // The rest would be too small an order, but only because of the reservation.
     expect(reasonOf(judge({ markPrice: "20000" }, { reservedUnits: 5_900_000n }))).toBe("quantity_promised");
   });
 
@@ -208,7 +208,7 @@ describe("the order of checks", () => {
 
   it("takes a snapshot from the future for a stale one", () => {
     expect(reasonOf(judge({ ageSec: -0.6 }))).toBe("stale_exchange_state");
-    // Two replicas' readings of one clock differ a little.
+    // Two replicas' readings of one clock differ slightly.
     expect(reasonOf(judge({ ageSec: -0.4 }))).toBe("allow 0.062");
     expect(reasonOf(judge({ ageSec: 10 }))).toBe("allow 0.062");
   });
@@ -218,7 +218,7 @@ describe("the order of checks", () => {
     expect(reasonOf(judge({ ledgerAmt: "0.0609" }))).toBe("reconcile_required_qty_mismatch");
     expect(reasonOf(judge({ amt: "1.000", ledgerAmt: "0.990" }))).toBe("allow 1");
     expect(reasonOf(judge({ amt: "1.000", ledgerAmt: "0.9899" }))).toBe("reconcile_required_qty_mismatch");
-    // A ledger of 0 has no side to contradict.
+    // A ledger of 0 has no side that could contradict.
     expect(reasonOf(judge({ ledgerAmt: "0" }))).toBe("reconcile_required_qty_mismatch");
   });
 

@@ -1,4 +1,4 @@
-/** P3.3's judgement of one plan: pure, its order of checks is that of docs/wire.md, "Reasons". */
+/** P3.3's decision on one plan. Pure. The checks are in the order of docs/wire.md, "Reasons". */
 import { CLOCK_BOUND_MS, type P33Reason, PythonFloat, type PythonJson } from "@quantum/contract";
 import { belowMinimum, closeQuantity, floorToStep, refusesAll, type SymbolRules } from "@quantum/exchange";
 import { Big } from "big.js";
@@ -25,7 +25,7 @@ export interface Allowed {
   safeQty: string;
   exchangeAmt: string;
   ledgerAmt: string;
-  /** In 1e-8: what this permit reserves, and the maximum of all reservations together. */
+  /** In 1e-8: what this permit reserves, and the maximum for all reservations together. */
   reservation: { units: bigint; maxUnits: bigint };
 }
 
@@ -36,7 +36,7 @@ export interface Denied {
 }
 
 const UNITS_PER_ONE = "1e8";
-/** Multiplied by, because a division rounds. */
+/** Multiplied, because a division would round. */
 const ONE_UNIT = "1e-8";
 const MS_PER_SEC = 1000;
 
@@ -46,7 +46,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   if (pair === undefined) return deny("no_exchange_snapshot", {});
   const { snapshot, ledger } = pair;
 
-  // A snapshot from the future means a wrong clock, so its age is unknown.
+  // If a snapshot is from the future, a clock is wrong and the snapshot's age is unknown.
   const ageSec = nowMs / MS_PER_SEC - snapshot.tsEpochSec;
   if (ageSec > limits.staleThresholdSec || ageSec < -CLOCK_BOUND_MS / MS_PER_SEC) {
     return deny("stale_exchange_state", { age_sec: ageSec, threshold_sec: limits.staleThresholdSec });
@@ -86,7 +86,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   const tooSmall = belowMinimum(safeQty, snapshot.markPrice, rules);
   if (tooSmall !== undefined) {
     const rule = { min_qty: float(Big(rules.minQty)), min_notional: float(Big(rules.minNotional)) };
-    // Too small by itself, or only because of what others may still close.
+    // Distinguishes a quantity that is too small from one that other reservations have made too small.
     return belowMinimum(wanted, snapshot.markPrice, rules) === undefined
       ? deny("quantity_promised", { wanted: float(Big(wanted)), free: float(free), ...rule })
       : deny("quantity_below_minimum", { wanted: float(Big(wanted)), rule: tooSmall, ...rule });
@@ -100,7 +100,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   };
 }
 
-/** The permit's fields in the wire's order; symbol, the yes and the times are the protocol's. */
+/** The permit's fields, in the wire's order. The protocol adds the symbol, the verdict and the times. */
 export function permitOf({ safeQty, exchangeAmt, ledgerAmt }: Allowed): Readonly<Record<string, PythonJson>> {
   const quantity = float(Big(safeQty));
   return {
@@ -116,7 +116,7 @@ function deny(reason: P33Reason, context: Denied["context"]): Denied {
   return { verdict: "deny", reason, context };
 }
 
-/** The most that may be reserved in total, and what is left of it; never below 0. */
+/** The maximum of all reservations together, and what is left of it; never below 0. */
 function quantities(reservedUnits: bigint, position: Big, openReduce: Big): { free: Big; maxUnits: bigint } {
   const closable = position.gt(openReduce) ? position.minus(openReduce) : Big(0);
   const maxUnits = units(closable, Big.roundDown);
@@ -128,7 +128,7 @@ function units(quantity: Big, rounding: 0 | 3): bigint {
   return BigInt(quantity.times(UNITS_PER_ONE).round(0, rounding).toFixed());
 }
 
-/** The wire's permits hold quantities as Python floats. */
+/** Permits store quantities as Python floats. */
 function float(value: Big): PythonFloat {
   return new PythonFloat(value.toFixed());
 }

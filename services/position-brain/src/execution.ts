@@ -1,4 +1,4 @@
-/** What an executed result says of its order: in fields of ours, or in the steps that the Python executor writes. */
+/** Reads an executed order from a result: from our fields, or from the steps of the Python executor. */
 import type { ResultEntry } from "@quantum/contract";
 import { z } from "zod";
 import type { Execution } from "./pair.ts";
@@ -12,8 +12,8 @@ const orderStep = z.object({
 const decimal = /^\d+(\.\d+)?$/;
 
 /**
- * `arrivedMs` stands in for the time where the result has none, and bounds it where it is later: an execution from the
- * future would stay the latest, in its cooldown, and its fills recent, for as long as that future is away.
+ * `arrivedMs` is used if the result has no time, and as its upper limit. Otherwise an execution from the future would
+ * stay the latest one, and its cooldown and recent fills would last until that time has passed.
  */
 export function executionOf(result: ResultEntry, arrivedMs: number): Execution {
   const step = result.steps_results.map((step) => orderStep.safeParse(step).data).findLast(Boolean);
@@ -23,9 +23,9 @@ export function executionOf(result: ResultEntry, arrivedMs: number): Execution {
     planId: result.plan_id,
     orderId: result.order_id === "" ? (step?.order_id ?? "") : result.order_id,
     side: step?.side ?? "",
-    // Without a quantity there is no telling when its fills are complete, only that the order was executed.
+    // Without a quantity, nothing shows when its fills are complete, only that the order was executed.
     qty: qty ?? "0",
-    // Whole, as the ledger's hash holds it.
+    // Integers, as in the ledger's hash.
     atMs: toldMs <= arrivedMs ? Math.max(0, Math.floor(toldMs)) : arrivedMs,
   };
 }

@@ -1,4 +1,4 @@
-/** Beside the Python P3.3: what it writes into snapshots and ledgers of ours, and what we make of it. */
+/** With the Python P3.3: what it writes into our snapshots and ledgers, and how we treat it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPairStore } from "./pair-store.ts";
 import { keys, type Rig, startRig } from "./rig.fixture.ts";
@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-/** Its snapshot of a position: seven fields of the wire, everything else stays. */
+/** Its snapshot of a position: seven fields of the wire; the others stay. */
 const pythonSnapshot = (positionAmt: string) =>
   rig.redis.hset(keys.snapshot(SYMBOL), {
     position_amt: positionAmt,
@@ -23,7 +23,7 @@ const pythonSnapshot = (positionAmt: string) =>
     ts_epoch: String(Math.floor(Date.now() / 1000)),
     source: "binance_testnet",
   });
-/** Its ledger after a result: it applies the newest one with every poll, so the amount goes to 0. */
+/** Its ledger after a result: it applies the newest result at every poll, so the amount goes to 0. */
 const pythonLedger = (amount: string, orderId: string) =>
   rig.redis.hset(keys.ledger(SYMBOL), {
     last_order_id: orderId,
@@ -47,7 +47,7 @@ describe("back to Python's P3.3 and forward again", () => {
     const { orderId } = await rig.order(SYMBOL, "SELL", "0.020");
     await pythonSnapshot("0.042");
     for (const amount of ["0.042", "0.022", "0.0"]) await pythonLedger(amount, orderId);
-    // What we would read as ours: an amount of Python's, a trade id and a version of ours.
+    // The mix that we must not read as ours: Python's amount with our trade id and version.
     expect(await rig.redis.hgetall(keys.ledger(SYMBOL))).toMatchObject({
       last_known_amt: "0.0",
       last_trade_id: expect.stringMatching(/^\d+$/),
@@ -66,7 +66,7 @@ describe("back to Python's P3.3 and forward again", () => {
     await rig.move(SYMBOL, "0.030");
     await refresh.all();
     expect(await pair()).toMatchObject({ ledger: { amt: "0.03", origin: "trades" } });
-    // A swap is no second writer.
+    // Taking over is not a second writer.
     expect(alarms).toEqual([]);
     expect(refresh.problems()).toEqual([]);
   });

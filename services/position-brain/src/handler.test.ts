@@ -68,14 +68,14 @@ async function brainOf(
   return new IssuerHandlers({ issuer, policy, simulate: async () => simulate, now: pairs.now });
 }
 
-/** Publishes an entry and takes it as the group's consumer would. */
+/** Publishes an entry and receives it like the group's consumer. */
 async function deliver(stream: string, fields: string[], at = "*"): Promise<Entry> {
   const id = await rig.redis.xadd(stream, at, ...fields);
   await rig.redis.xreadgroup("GROUP", GROUP, "test", "COUNT", 1, "STREAMS", stream, ">");
   return { id: id ?? "", fields: fieldsOf(fields), deliveries: 1 };
 }
 
-/** A plan whose record says that it has little time, so that a denial for a reservation does not wait for long. */
+/** A plan whose record leaves little time, so that a denial because of a reservation comes quickly. */
 async function plan(planId: string, symbol: string, more: Record<string, string> = {}): Promise<Entry> {
   const deadline_ms = String(Date.now() + 400);
   const entry = await deliver(keys.streams.plan, planFields(planId, symbol, { deadline_ms, ...more }));
@@ -255,7 +255,7 @@ describe("two plans on one position", () => {
     await rig.redis.hset(keys.reservations(GROUP, "BTCUSDT").totals, "reserved:qty", "6200000");
     const brain = await brainOf();
     const fields = planFields(PLAN, "BTCUSDT", { deadline_ms: "179550921478787" });
-    // As if it had been here for a minute.
+    // As if it had been there for a minute.
     const entry = await deliver(keys.streams.plan, fields, `${Date.now() - 60_000}-0`);
     await rig.redis.hset(keys.plan(PLAN), "state", "WAITING", "attempt", entry.id);
     await brain.answerPlan(entry);
@@ -266,7 +266,7 @@ describe("two plans on one position", () => {
     const brain = await brainOf();
     const first = await plan(PLAN, "BTCUSDT");
     await brain.answerPlan(first);
-    // The second reads 0.062 less 0.046; then the first is executed, and the third takes what is left of the position.
+    // The second plan sees 0.062 minus 0.046. Then the first is executed, and the third takes the rest of the position.
     let interrupted = false;
     const pairs: PairStore = {
       ...rig.pairs,
@@ -323,7 +323,7 @@ describe("a result", () => {
     expect(pair?.snapshot.positionAmt).toBe("0.016");
     expect(await pending(keys.streams.result)).toBe(0);
 
-    // Once more, as after a crash before the ack.
+    // Again, as after a crash before the acknowledgement.
     expect(await brain.settleResult(executed)).toEqual({ kind: "done" });
     expect((await rig.pairs.state("BTCUSDT")).pair?.ledger.amt).toBe("0.016");
   });

@@ -1,6 +1,6 @@
 /**
- * What is P3.3's own: plans are answered from what is stored, without a request to the exchange; results move their fills
- * from the reservations to the pair.
+ * P3.3's policy. It answers plans from the stored pair, without a request to the exchange. For results, it moves their
+ * fills from the reservations to the pair.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type OrderReason, isClosing, type PlanEntry, type ResultEntry } from "@quantum/contract";
@@ -12,24 +12,27 @@ import { executionOf } from "./execution.ts";
 import { type PairStore, PROMISED } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 
-/** A reserved quantity may be released at any moment; a plan that has time tries again after this. */
+/** Reserved quantity may be released at any time, so a plan that has time left tries again after this. */
 const LOOK_AGAIN_MS = 50;
 const REFUSED_BY_RULES = "rejected_by_rules" satisfies OrderReason;
-/** A result whose fills do not show is tried in place after these pauses, then left pending: requests are limited. */
+/**
+ * If a result's fills are not visible yet, retry after these pauses, then leave it pending, because requests are
+ * limited.
+ */
 const RESULT_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 
 export interface BrainOptions {
   pairs: PairStore;
   refresh: PairRefresh;
   rules: (symbol: string) => SymbolRules | undefined;
-  /** The venue refuses what the rules allow, or they forbid what it may allow by now. */
+  /** Call when the venue refuses what the rules allow, or when they forbid what it may now allow. */
   readRulesAgain: () => void;
   limits: Limits;
 }
 
 export class PositionBrain implements Policy {
   readonly #options: BrainOptions;
-  /** The executed results that have arrived here and are not settled, with their symbols. */
+  /** Executed results that have arrived here and are not settled, with their symbols. */
   readonly #settling = new Map<Promise<void>, string>();
 
   constructor(options: BrainOptions) {
@@ -47,13 +50,13 @@ export class PositionBrain implements Policy {
   }
 
   /**
-   * First the fills go into the pair, then the reservation ends: the other way round, a plan in between would find a position
-   * that an order has already reduced and nothing that says so. A repetition of either step changes nothing.
+   * The pair must include the fills before the reservation ends. Otherwise a plan in between would see the old position
+   * without a reservation. Both steps are safe to repeat.
    */
   async settling({ result, addedAtMs, placed, handled }: ReadResult): Promise<Settlement> {
     const { symbol } = result;
     if (result.reason === REFUSED_BY_RULES) this.#options.readRulesAgain();
-    // Nothing was reserved for a symbol that is not ours, and its position is unknown.
+    // A symbol that is not allowed has no reservations, and its position is unknown.
     if (!placed || !this.#options.limits.allowlist.has(symbol)) return { kind: "settle" };
     this.#settling.set(handled, symbol);
     void handled.then(() => this.#settling.delete(handled));
@@ -67,12 +70,15 @@ export class PositionBrain implements Policy {
     const state = await pairs.state(symbol);
     const facts = { ...state, symbol, pct: steps.find(isClosing)?.pct ?? 100, rules: rules(symbol) };
     const decision = decide(facts, limits);
-    // It may trade again long before the rules are read again by themselves.
+    // The symbol may be tradable again long before the next regular read of the rules.
     if (decision.verdict === "deny" && decision.reason === "symbol_not_trading") readRulesAgain();
     return { decision, releases: state.releases };
   }
 
-  /** Refreshes until the result's fills are in the pair. @returns why they are not, once patience has run out */
+  /**
+   * Refreshes until the pair includes the result's fills.
+   * @returns why it does not, after the last attempt
+   */
   async #showFills(result: ResultEntry, arrivedMs: number): Promise<string | undefined> {
     const execution = executionOf(result, arrivedMs);
     const look = () =>
@@ -89,12 +95,12 @@ export class PositionBrain implements Policy {
     return trouble;
   }
 
-  /** Waits for the results of the symbol that have arrived, no longer than until `until`, by performance.now(). */
+  /** Waits for the symbol's results that have arrived, at most until `until`, by performance.now(). */
   async #settled(symbol: string, until: number): Promise<void> {
     const settling = [...this.#settling].filter(([, of]) => of === symbol).map(([result]) => result);
     const leftMs = until - performance.now();
     if (settling.length === 0 || leftMs <= 0) return;
-    // Late is fine: the old pair and its reservations still match.
+    // Giving up is fine: the old pair and its reservations still match.
     await withDeadline(Promise.allSettled(settling), leftMs, `results of ${symbol}`).catch(() => undefined);
   }
 }

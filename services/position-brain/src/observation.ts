@@ -1,6 +1,6 @@
 /**
- * What the exchange says of positions and open orders at one moment. A row that cannot be read makes its own symbol
- * unreadable, neither flat nor without orders, and no other.
+ * The exchange's positions and open orders at one moment. An unreadable row makes only its own symbol unreadable, which
+ * means neither flat nor without orders.
  */
 import type { Exchange, OrderState, Position, Rows } from "@quantum/exchange";
 import { type Ledger, type Pair, snapshotOf } from "./pair.ts";
@@ -15,16 +15,16 @@ export interface Observation {
 
 export interface Observed {
   observations: Map<string, Observation>;
-  /** Symbols with a row that cannot be read, and what is wrong with it. */
+  /** Symbols with an unreadable row, and what is wrong with it. */
   unreadable: Map<string, string>;
-  /** There is a row that does not tell its symbol. */
+  /** There is a row whose symbol is unknown. */
   isUnattributed: boolean;
 }
 
 export type Observations = ReturnType<typeof observing>;
 
 export function observing(exchange: Exchange, now: () => number) {
-  /** Open orders first: one that fills in between is subtracted from what it has already reduced, never missed. */
+  /** Reads open orders first. An order that fills in between is then subtracted twice, never missed. */
   const observe = async (symbol?: string): Promise<Observed> => {
     const tsMs = now();
     const orders = await exchange.openOrders(symbol);
@@ -34,7 +34,7 @@ export function observing(exchange: Exchange, now: () => number) {
   return {
     all: () => observe(),
 
-    /** Throws if the exchange tells nothing of it. */
+    /** Throws if the exchange returns nothing for this symbol. */
     async one(symbol: string): Promise<Observation> {
       const { observations, unreadable } = await observe(symbol);
       const observation = observations.get(symbol);
@@ -65,7 +65,10 @@ function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: n
   return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };
 }
 
-/** One symbol's row is that symbol's trouble. @throws where none of `symbols` can be read: then P3.3 stands still */
+/**
+ * A symbol's bad row affects only that symbol.
+ * @throws if none of `symbols` can be read, because P3.3 then makes no progress
+ */
 export function requireOne(
   symbols: ReadonlySet<string>,
   { observations, unreadable }: Pick<Observed, "observations" | "unreadable">,

@@ -54,7 +54,7 @@ describe("an operator's acceptance", () => {
     expect(await command({}, seen)).toEqual({ kind: "ack" });
     expect((await rig.pairs.read(SYMBOL)).ledger).toMatchObject({ amt: "0.030", origin: "accepted" });
 
-    // Delivered again, while there is a new mismatch that no operator has seen.
+    // Delivered again, during a new mismatch that no operator has seen.
     await rig.move(SYMBOL, "0.020", false);
     await refresh.all();
     expect(await command({}, seen)).toEqual({ kind: "ack" });

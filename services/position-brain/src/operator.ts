@@ -1,8 +1,8 @@
 /**
- * What an operator may tell P3.3: the exchange's position of a held symbol is right. The audit entry is the command.
+ * An operator's command to P3.3: accept the exchange's position of a held symbol. The audit entry is the command.
  *
- * Obeyed once: the command names the mismatch that the operator was shown, and after it was obeyed there is none, or
- * another one. So a redelivered command, or one that another replica has obeyed, changes nothing.
+ * It takes effect once. The command names the mismatch that the operator saw, and afterwards there is none, or another
+ * one. So a redelivered command, or one that another replica has executed, changes nothing.
  */
 import { EventEmitter } from "node:events";
 import { type AuditEntry, auditEntry, describeIssues, HOLD_ACCEPT } from "@quantum/contract";
@@ -12,7 +12,7 @@ import type { PairRefresh } from "./refresh.ts";
 
 export interface OperatorEvents {
   accepted: [AuditEntry];
-  /** Not obeyed, and why. */
+  /** The command was not executed, and why. */
   ignored: [{ command: AuditEntry; why: "too old" | "not for the present mismatch" }];
 }
 
@@ -39,7 +39,7 @@ export class OperatorCommands extends EventEmitter<OperatorEvents> {
       return ACK;
     };
     const { pairs, refresh } = this.#options;
-    // One from the future may be of any age.
+    // A command from the future may be of any age.
     if (Math.abs(pairs.now() - command.at_ms) > HOLD_ACCEPT.validMs) return ignore("too old");
     const { ledger } = await pairs.read(command.target);
     const since = ledger?.disagreesSinceMs;

@@ -43,7 +43,7 @@ async function contents() {
   return { snapshot: await redis.dump(SNAPSHOT), ledger: await redis.dump(LEDGER) };
 }
 
-/** Epoch milliseconds, mostly. */
+/** Usually epoch milliseconds. */
 const VERSION = /^\d{13}$/;
 
 describe("lua/ledger/store", () => {
@@ -161,7 +161,7 @@ describe("the state that a decision is made from", () => {
     expect(await amount()).toBe("-1.800");
     await redis.del(SNAPSHOT);
     expect(await amount()).toBeUndefined();
-    // Whatever number of stores there have been since, no version comes twice.
+    // No version is used twice, however many stores there were in the meantime.
     await redis.flushall();
     await pairs.store(SYMBOL, "", pair("-1.700"));
     await pairs.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair("-1.600"));
@@ -175,7 +175,7 @@ describe("the state that a decision is made from", () => {
     await pairs.store(SYMBOL, before.version, pair("-1.800"));
     expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-1.800");
     const lost = Number((await pairs.read(SYMBOL)).version);
-    // No Redis comes back within the millisecond.
+    // A real Redis would not come back within the same millisecond.
     await vi.waitFor(async () => {
       const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
       expect(seconds * 1000 + Math.floor(micros / 1000)).toBeGreaterThan(lost);

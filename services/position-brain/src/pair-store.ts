@@ -1,4 +1,4 @@
-/** Where the pairs are kept: `lua/ledger/store.lua`, and what decisions (`state.lua`) and refreshes begin with. */
+/** Stores the pairs (`lua/ledger/store.lua`), and reads what decisions (`state.lua`) and refreshes start from. */
 import { flatFields, type Keys, QUANTITY_ISSUER, TTL_SEC } from "@quantum/contract";
 import { beginAnew } from "@quantum/permits";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
@@ -17,16 +17,16 @@ const runStore = bindScript("ledger/store");
 
 const runState = bindScript("ledger/state");
 
-/** What is there of a pair, and the version that a store must name. */
+/** The stored pair, and the version that the next store must name. */
 export interface StoredPair {
   version: string;
   snapshot: Snapshot | undefined;
   ledger: Ledger | undefined;
-  /** One half was written to by another program since we did, or was never written by us. */
+  /** Another program has written to one half since we did, or we never wrote it. */
   isForeign: boolean;
 }
 
-/** What a decision is made from, as it was at one moment. */
+/** The input of a decision, as of one moment. */
 export interface SymbolState {
   /** That moment, by Redis's clock. */
   nowMs: number;
@@ -35,11 +35,11 @@ export interface SymbolState {
   unknownOrders: number;
   /** Reserved by permits whose plans have not ended, in 1e-8. */
   reservedUnits: bigint;
-  /** How many reservations had ended: one that ends later changes what `pair` must be read with. */
+  /** How many reservations have ended. If the count has changed, `pair` must be read again. */
   releases: string;
 }
 
-/** The amount that P3.3 reserves, as the permit scripts name it. */
+/** The permit scripts' name for the amount that P3.3 reserves. */
 export const PROMISED = "qty";
 
 export type PairStore = ReturnType<typeof createPairStore>;
@@ -47,10 +47,10 @@ export type PairStore = ReturnType<typeof createPairStore>;
 export function createPairStore({ redis, keys, source }: { redis: RedisClient; keys: Keys; source: string }) {
   const known = new Map<string, { version: string; pair: Pair }>();
   return {
-    /** The time that everything stored here is dated by and judged by, in whole ms: Redis's. */
+    /** Redis's time in whole ms, used to date and judge everything stored here. */
     now: (): number => redisNow(redis),
 
-    /** What a refresh begins with: a half of the wrong type counts as absent and is read from the exchange again. */
+    /** Where a refresh starts. A half of the wrong type counts as missing and is read from the exchange again. */
     async read(symbol: string): Promise<StoredPair> {
       await beginAnew(redis, [
         { key: keys.snapshot(symbol), type: "hash" },
@@ -69,7 +69,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
       };
     },
 
-    /** @returns false if another refresh stored in between: read again. */
+    /** @returns false if another refresh has stored in the meantime; read again */
     async store(symbol: string, version: string, pair: Pair): Promise<boolean> {
       const snapshot = flatFields(snapshotFields(pair.snapshot, source));
       const [status] = await runStore(redis, {
@@ -85,7 +85,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
       return status === "STORED";
     },
 
-    /** A pair changes with each refresh, a decision is asked for with each plan: so it is kept, parsed, by its version. */
+    /** Caches the parsed pair by its version, because plans are more frequent than refreshes. */
     async state(symbol: string): Promise<SymbolState> {
       const before = known.get(symbol);
       const [status, now, doubts, reserved, releases = "0", version = "", length, ...fields] = await runState(
@@ -105,7 +105,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         const snapshot = parseSnapshot(fieldsOf(fields.slice(0, Number(length))));
         const ledger = parseLedger(fieldsOf(fields.slice(Number(length))));
         pair = snapshot === undefined || ledger === undefined ? undefined : { snapshot, ledger };
-        // Plans may name any symbol; kept are those that there is a pair of.
+        // Plans may name any symbol. Only symbols with a pair are cached.
         if (pair === undefined) known.delete(symbol);
         else known.set(symbol, { version, pair });
       }
@@ -118,7 +118,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
       };
     },
 
-    /** Orders that are claimed and not settled: the exchange may show them in one answer and not yet in the next. */
+    /** Orders that are claimed and not settled. The exchange may show them in one answer but not in the next. */
     async unsettledOrders(symbol: string): Promise<number> {
       return redis.zcard(keys.unsettled(symbol));
     },

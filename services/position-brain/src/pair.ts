@@ -1,14 +1,14 @@
 /**
- * P3.3's pair of one symbol: the exchange's position (snapshot) and what our own book makes of the account's trades
- * (ledger), as their hashes hold them (`records.ts` of the contract). Amounts and ids are text, exactly as the exchange wrote
- * them; an amount above 0 is long, below 0 short.
+ * P3.3's pair for one symbol: the exchange's position (snapshot) and the position according to the account's trades
+ * (ledger), as stored in their hashes (`records.ts` in packages/contract). Amounts and ids are text, exactly as the
+ * exchange wrote them. Positive amounts are long, negative ones short.
  */
 import { createHash } from "node:crypto";
 import { type HashRecord, ledgerRecord, parseRecordOrNone, snapshotRecord } from "@quantum/contract";
 import type { Position } from "@quantum/exchange";
 import { Big } from "big.js";
 
-/** The last trade id of an account that has not traded within the exchange's look-back. */
+/** The last trade id of an account without a trade in the exchange's look-back. */
 export const NO_TRADE = "0";
 
 export interface Snapshot {
@@ -17,15 +17,15 @@ export interface Snapshot {
   markPrice: string;
   unrealizedPnl: string;
   leverage: string;
-  /** What open reduce-only orders may still close. */
+  /** The quantity that open reduce-only orders may still close. */
   openReduceQty: string;
-  /** The exchange's own time of the position's last change, in ms. */
+  /** The exchange's time of the position's last change, in ms. */
   updateTimeMs: number;
-  /** When reading began, by our clock: the snapshot is at least as old as it says. */
+  /** When reading began, by our clock, so the snapshot is never newer than it says. */
   tsEpochSec: number;
 }
 
-/** An order of ours that was executed, as its result tells it. */
+/** One of our executed orders, from its result. */
 export interface Execution {
   planId: string;
   /** "" if the result names none. */
@@ -38,16 +38,16 @@ export interface Execution {
 const ORIGINS = ["bootstrap", "accepted", "trades"] as const;
 
 export interface Ledger {
-  /** Signed sum of all trades up to `lastTradeId`. */
+  /** The signed sum of all trades up to `lastTradeId`. */
   amt: string;
   lastTradeId: string;
   /**
-   * `bootstrap`: the amount was taken from the exchange, as there was no ledger; `accepted`: the same on an operator's
-   * word; `trades`: trades have been added since.
+   * `bootstrap`: the amount was taken from the exchange, because there was no ledger; `accepted`: the same, because an
+   * operator said so; `trades`: trades have been added since.
    */
   origin: (typeof ORIGINS)[number];
   lastExecution: Execution | undefined;
-  /** Since when the pair has not matched: beyond the tolerance, this holds the symbol (`reconcile_required_*`). */
+  /** Since when the pair has not matched. Beyond the tolerance, P3.3 holds the symbol (`reconcile_required_*`). */
   disagreesSinceMs?: number | undefined;
 }
 
@@ -73,7 +73,7 @@ export function snapshotOf(position: Position, openReduceQty: string, tsMs: numb
   };
 }
 
-/** What the store is given; it adds the version. */
+/** The fields passed to the store, which adds the version. */
 type Stored<Of extends HashRecord> = Record<Exclude<keyof Of["fields"], "version">, string>;
 
 export function snapshotFields(snapshot: Snapshot, source: string): Stored<typeof snapshotRecord> {
@@ -112,7 +112,7 @@ export function ledgerFields(ledger: Ledger, updatedAtSec: number): Stored<typeo
 
 const FINGERPRINT_DIGITS = 16;
 
-/** In the order in which the fingerprint takes them. */
+/** In the order used by the fingerprint. */
 const SNAPSHOT_FIELDS = [
   "position_amt",
   "entry_price",
@@ -140,8 +140,8 @@ const LEDGER_FIELDS = [
 type Fields = Readonly<Record<string, string>>;
 
 /**
- * Undefined if it is absent, or not as we wrote it. The Python P3.3 overwrites its fields and leaves ours where they are:
- * an amount of its own would stand beside a trade id and a version of ours, and the trades would be added to it again.
+ * Undefined if it is missing or not as we wrote it. The Python P3.3 overwrites its own fields and keeps ours. Its
+ * amount would then stand next to our trade id and version, and the trades would be added a second time.
  */
 export function parseSnapshot(fields: Fields): Snapshot | undefined {
   if (fields["fingerprint"] !== fingerprintOf(fields, SNAPSHOT_FIELDS)) return undefined;
@@ -160,7 +160,7 @@ export function parseSnapshot(fields: Fields): Snapshot | undefined {
   );
 }
 
-/** The same of the ledger. */
+/** Like {@link parseSnapshot}, for the ledger. */
 export function parseLedger(fields: Fields): Ledger | undefined {
   if (fields["fingerprint"] !== fingerprintOf(fields, LEDGER_FIELDS)) return undefined;
   const hash = parseRecordOrNone(ledgerRecord, fields, LEDGER_FIELDS);
@@ -184,7 +184,7 @@ export function parseLedger(fields: Fields): Ledger | undefined {
   };
 }
 
-/** Of the fields that are read back; others may be added. */
+/** Covers the fields that are read back; others may be added. */
 function fingerprintOf(fields: Fields, names: readonly string[]): string {
   const values = names.map((name) => fields[name] ?? null);
   return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, FINGERPRINT_DIGITS);

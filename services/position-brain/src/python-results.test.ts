@@ -1,4 +1,4 @@
-/** Beside the Python apply-layer: what its plans and results do to reservations, cooldown and permits. */
+/** With the Python apply-layer: the effect of its plans and results on reservations, cooldown and permits. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
@@ -110,7 +110,7 @@ it("a plan whose order is booked is denied when the operators' reset has made it
   const { orderId } = await rig.order(SYMBOL, "SELL", "0.046");
   const step = { step: "CLOSE_PARTIAL_75", status: "success", order_id: orderId, side: "SELL" };
   await result({ steps_results: JSON.stringify([{ ...step, executed_qty: "0.046" }]) });
-  // Later, and after the cooldown.
+  // Later, after the cooldown.
   await rig.redis.set(keys.booked(GROUP, PLAN), "executed 1", "KEEPTTL");
   await rig.rewrite(SYMBOL, ({ snapshot, ledger }) => ({
     snapshot,

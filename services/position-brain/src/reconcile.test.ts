@@ -14,7 +14,7 @@ import {
 } from "./pair.ts";
 import { filledQty, needsTrades, openReduceQty, withExecutions, withTrades } from "./reconcile.ts";
 
-/** Beyond 2^53, so that whoever counts in doubles counts wrong. */
+/** Above 2^53, so that arithmetic in doubles would be wrong. */
 const FIRST_ID = 8_389_765_519_826_112_345n;
 
 const empty: Ledger = { amt: "0", lastTradeId: NO_TRADE, origin: "bootstrap", lastExecution: undefined };
@@ -69,7 +69,7 @@ describe("the ledger", () => {
         (all, cuts, start) => {
           let ledger: Ledger = { ...empty, amt: String(start), lastTradeId: FIRST_ID.toString() };
           for (const cut of [...cuts, all.length]) {
-            // Each look shows everything up to some trade, newest first and twice.
+            // Each read returns all trades up to some point, newest first and twice.
             const seen = all.slice(0, cut).toReversed();
             ledger = withTrades(ledger, [...seen, ...seen]);
           }

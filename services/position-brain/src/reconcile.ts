@@ -4,8 +4,8 @@ import { Big } from "big.js";
 import { agrees, type Execution, type Ledger, type Pair, type Snapshot } from "./pair.ts";
 
 /**
- * The ledger with the trades it has not counted yet. Trades may come in any order and more than once: one counts if
- * its id is above the last one counted. All trades between that one and the newest here must be among them.
+ * Adds trades to the ledger. Trades may come in any order and more than once: one counts if its id is above the last
+ * counted one. `trades` must include all trades between that one and the newest.
  */
 export function withTrades(ledger: Ledger, trades: readonly Trade[]): Ledger {
   const last = BigInt(ledger.lastTradeId);
@@ -23,8 +23,8 @@ export function withTrades(ledger: Ledger, trades: readonly Trade[]): Ledger {
 }
 
 /**
- * The latest execution stays: a result that is handled late must not bring an older one back. A future one counts as
- * now, once: Redis's clock was ahead, and the cooldown would last for as long as that future is away.
+ * Keeps the latest execution, so a result handled late cannot restore an older one. A time in the future counts as now:
+ * Redis's clock was ahead, and the cooldown would otherwise last until that time has passed.
  */
 export function withExecutions(ledger: Ledger, executions: readonly Execution[], nowMs: number): Ledger {
   const known = ledger.lastExecution === undefined ? [] : [ledger.lastExecution];
@@ -37,7 +37,7 @@ export function withExecutions(ledger: Ledger, executions: readonly Execution[],
   return { ...ledger, lastExecution: latest };
 }
 
-/** Whether trades must be asked for: the position moved, or the last refresh left a mismatch. */
+/** Whether trades must be read: the position moved, or the last refresh left a mismatch. */
 export function needsTrades(
   { snapshot, ledger }: { [Half in keyof Pair]: Pair[Half] | undefined },
   position: Position,
@@ -53,14 +53,14 @@ export function unmoved(
   return Big(before.positionAmt).eq(position.positionAmt) && before.updateTimeMs === position.updateTimeMs;
 }
 
-/** What the trades of one order come to. */
+/** The total of one order's trades. */
 export function filledQty(trades: readonly Trade[], orderId: string): Big {
   return trades
     .filter((trade) => trade.orderId === orderId)
     .reduce((sum, trade) => sum.plus(trade.qty), Big(0));
 }
 
-/** What open reduce-only orders may still close of the position. */
+/** The part of the position that open reduce-only orders may still close. */
 export function openReduceQty(position: Position, orders: readonly OrderState[]): string {
   const closingSide = Big(position.positionAmt).gt(0) ? "SELL" : "BUY";
   return orders

@@ -1,4 +1,4 @@
-/** One refresh of a symbol at a time, and one more that waits; callers that come meanwhile share the one that waits. */
+/** Runs one refresh per symbol at a time and queues at most one more, which all waiting callers share. */
 import type { Execution } from "./pair.ts";
 
 interface Queued<Result> {
@@ -15,19 +15,19 @@ export class RefreshQueue<Result> {
     this.#refresh = refresh;
   }
 
-  /** A refresh that begins after this call and gets `execution`. Rejects as the refresh does. */
+  /** A refresh that begins after this call and includes `execution`. Rejects if the refresh does. */
   request(symbol: string, execution?: Execution): Promise<Result> {
     const queued = this.#queued.get(symbol) ?? this.#enqueue(symbol);
     if (execution !== undefined) queued.executions.push(execution);
     return queued.outcome;
   }
 
-  /** Or about to. */
+  /** Running, or about to. */
   isRunning(symbol: string): boolean {
     return this.#running.has(symbol);
   }
 
-  /** Of the refresh that waits. */
+  /** The number of executions in the queued refresh. */
   waitingExecutions(symbol: string): number {
     return this.#queued.get(symbol)?.executions.length ?? 0;
   }

@@ -28,7 +28,7 @@ describe("a refresh of all symbols", () => {
     expect(snapshot).toMatchObject({ positionAmt: "-1.850", entryPrice: "3402.15", leverage: "10" });
     expect(ledger).toMatchObject({ amt: "-1.850", origin: "bootstrap", lastExecution: undefined });
     expect(BigInt(ledger?.lastTradeId ?? 0)).toBeGreaterThan(0n);
-    // Not allowlisted, but a position all the same.
+    // Not in the allowlist, but with a position.
     expect((await rig.pairs.read("SOLUSDT")).snapshot?.positionAmt).toBe("42.15");
   });
 
@@ -82,7 +82,7 @@ describe("a refresh of all symbols", () => {
     await refresher.all();
     expect((await failed)[0]).toMatchObject({ symbol: "BTCUSDT" });
     expect(await rig.pairs.read("BTCUSDT")).toEqual(before);
-    // The others went on, and so does this one afterwards.
+    // The other symbols were refreshed, and this one follows.
     expect((await rig.pairs.read("ETHUSDT")).version).not.toBe(others.version);
     await refresher.all();
     expect((await rig.pairs.read("BTCUSDT")).ledger?.amt).toBe("0.05");
@@ -161,7 +161,7 @@ describe("a position that the trades do not explain", () => {
     const accepted = await rig.pairs.read("BTCUSDT");
     expect(accepted.ledger).toMatchObject({ amt: "0.030", origin: "accepted" });
     expect(accepted.ledger?.disagreesSinceMs).toBeUndefined();
-    // What is traded afterwards counts from there.
+    // Later trades count from there.
     await rig.move("BTCUSDT", "0.040");
     await refresher.all();
     expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({ amt: "0.04", origin: "trades" });
@@ -235,7 +235,7 @@ describe("a refresh for a result", () => {
     const unseen = execution(String(BigInt(latest?.orderId ?? 0) + 1_000n), "0.010", "SELL");
     expect(await refresher.symbol("BTCUSDT", unseen)).toBe("inconclusive");
     expect(await rig.pairs.read("BTCUSDT")).toEqual(before);
-    // So old a fill would have shown long ago.
+    // A fill this old would have appeared long ago.
     expect(await refresher.symbol("BTCUSDT", { ...unseen, atMs: Date.now() - 60_000 })).toBe("stored");
     refresher.stop();
   });

@@ -1,12 +1,13 @@
 /**
- * Keeps the pairs fresh: reads the exchange, reconciles, stores both halves under one version.
+ * Keeps the pairs up to date: reads the exchange, reconciles, and stores both halves under one version.
  *
- * - The stored version is read before the exchange is, so whoever stores an older view of it is told of the conflict.
- * - A pair that does not match is read once more: between two requests the position can move. If it still does not match while
- *   orders of ours are under way, nothing is concluded and the old pair stays. Otherwise the mismatch is stored, and P3.3
- *   says `reconcile_required_*` until the trades explain it or an operator accepts the exchange's position.
- * - An exchange that does not answer changes nothing: the old pair stays until it is stale. So it does of a symbol of
- *   which a row cannot be read, or that has none: unreadable is neither flat nor without orders.
+ * - The stored version is read before the exchange, so a refresh with an older view gets a conflict when it stores.
+ * - If a pair does not match, it is read once more, because the position may move between two requests. If it still
+ *   does not match while our own orders are in progress, there is no conclusion and the old pair stays. Otherwise the
+ *   mismatch is stored, and P3.3 answers `reconcile_required_*` until the trades explain it or an operator accepts the
+ *   exchange's position.
+ * - If the exchange does not answer, the old pair stays until it is stale. The same applies to a symbol whose row is
+ *   unreadable or missing: this means neither flat nor without orders.
  */
 import { EventEmitter } from "node:events";
 import type { Exchange, Trade } from "@quantum/exchange";
@@ -18,19 +19,19 @@ import { filledQty, needsTrades, unmoved, withExecutions, withTrades } from "./r
 import { RefreshQueue } from "./refresh-queue.ts";
 import { hasCounted, tradesAfter } from "./trades.ts";
 
-/** After this many conflicts or moves of the position in a row, leave it to the next refresh. */
+/** After this many conflicts or moves of the position in a row, the next refresh tries again. */
 const TRIES = 5;
-/** An inconclusive symbol is read once more after this, and then with all the others: requests are limited. */
+/** An inconclusive symbol is read once more after this, then only with all others, because requests are limited. */
 const AGAIN_MS = 500;
-/** A writer that has been silent for this long is forgotten: the Python P3.3 writes every few seconds. */
+/** A foreign writer is forgotten after this much silence. The Python P3.3 writes every few seconds. */
 const FOREIGN_SHOWN_MS = 60_000;
-/** A fill younger than this may not show yet among the exchange's trades, or in its position; an older one never will. */
+/** A newer fill may not be visible yet in the exchange's trades or position. An older one will never appear. */
 const FILL_LATE_MS = 30_000;
 
 export type RefreshResult =
-  /** The pair is stored, with the fills of all executions it was asked for. */
+  /** The pair is stored and includes the fills of all given executions. */
   | "stored"
-  /** The exchange's answers do not fit together yet; the old pair stays. */
+  /** The exchange's answers are not consistent yet; the old pair stays. */
   | "inconclusive";
 
 export interface RefreshEvents {
@@ -51,11 +52,11 @@ export interface RefreshOptions {
 
 export class PairRefresh extends EventEmitter<RefreshEvents> {
   readonly #options: RefreshOptions;
-  /** Allowlisted, or with a position when last seen. */
+  /** In the allowlist, or with a position when last seen. */
   readonly #symbols: Set<string>;
   readonly #observations: Observations;
   readonly #queue = new RefreshQueue((symbol, executions) => this.#refresh(symbol, executions));
-  /** The symbols that have got their extra look since the last refresh of all. */
+  /** Symbols that were read an extra time since the last refresh of all. */
   readonly #again = new Map<string, NodeJS.Timeout>();
   /** Symbols whose pair this process has stored. */
   readonly #stored = new Set<string>();
@@ -70,7 +71,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     this.#symbols = new Set(options.allowlist);
   }
 
-  /** Reads all positions and open orders, one request each, and trades only where something moved. */
+  /** Reads all positions and open orders with one request each, and trades only where something moved. */
   async all(): Promise<void> {
     const startedAt = performance.now();
     const { pairs, allowlist } = this.#options;
@@ -90,14 +91,14 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       const seen = [...observations].filter(([symbol]) => this.#symbols.has(symbol));
       await Promise.all(
         seen.map(async ([symbol, observation]) => {
-          // A result of its own has it read just now, and more thoroughly.
+          // A refresh for a result is reading it now, more thoroughly.
           if (this.#queue.isRunning(symbol)) return;
           const stored = before.get(symbol);
           const outcome =
             stored && (await this.#orFailed(symbol, () => this.#reconcile(stored, observation, [])));
           if (stored === undefined || outcome === "conflict")
             await this.#orFailed(symbol, () => this.symbol(symbol));
-          // Its last snapshot says that it is flat.
+          // Its last snapshot already says that it is flat.
           if (!allowlist.has(symbol) && Big(observation.position.positionAmt).eq(0))
             this.#symbols.delete(symbol);
         }),
@@ -111,7 +112,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   }
 
   /**
-   * A refresh of one symbol that begins after this call, with the fills of `execution` in it. Callers that come while
+   * Refreshes one symbol, starting after this call, and includes the fills of `execution`. Callers that arrive while
    * one is running share the next one. Rejects if the exchange or Redis gives no usable answer.
    */
   symbol(symbol: string, execution?: Execution): Promise<RefreshResult> {
@@ -119,8 +120,8 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   }
 
   /**
-   * An operator's word that the exchange's position is right, whatever our book makes of the trades: the ledger begins
-   * again from it, which ends a hold.
+   * An operator says that the exchange's position is right, whatever the trades say. The ledger restarts from that
+   * position, which ends a hold.
    */
   async accept(symbol: string): Promise<RefreshResult> {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
@@ -131,7 +132,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return this.#inconclusive(symbol);
   }
 
-  /** Why two may be at work here, for /readyz. */
+  /** Whether a second P3.3 may be running, for /readyz. */
   problems(): string[] {
     const since = performance.now() - FOREIGN_SHOWN_MS;
     const symbols = [...this.#overwrittenAtMs].filter(([, atMs]) => atMs > since).map(([symbol]) => symbol);
@@ -165,7 +166,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   ): Promise<RefreshResult | "conflict"> {
     const { ledger } = stored;
     const { symbol } = observation.position;
-    // Before our first store it is what we found: a swap is no second writer.
+    // Before our first store, it is what we found: taking over from another service is not a second writer.
     if (stored.isForeign && this.#stored.has(symbol)) {
       this.#overwrittenAtMs.set(symbol, performance.now());
       this.emit("overwritten", { symbol });
@@ -188,7 +189,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return this.#store(stored.version, symbol, pair, executions);
   }
 
-  /** The position as it is becomes the ledger's amount, between two reads of it that show no trade in between. */
+  /** Starts the ledger from the current position, read twice to show that no trade happened in between. */
   async #beginLedger(
     { version, ledger }: StoredPair,
     first: Observation,
@@ -231,7 +232,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return "stored";
   }
 
-  /** Position and trades may both lag behind an order, and then agree without it. */
+  /** Position and trades may both lag behind an order and then match without it. */
   async #hasFills(
     symbol: string,
     executions: readonly Execution[],
@@ -247,7 +248,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return hasCounted(this.#options.exchange, symbol, ledger, missing);
   }
 
-  /** An order of ours is not settled, or its result waits here, or it was executed just now. */
+  /** Whether one of our orders is unsettled, has a queued result, or was executed just now. */
   async #ordersUnderWay(symbol: string, latest: Execution | undefined): Promise<boolean> {
     if (latest !== undefined && this.#isRecent(latest)) return true;
     return (
@@ -281,7 +282,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     return tradesAfter(this.#options.exchange, symbol, ledger.lastTradeId);
   }
 
-  /** A row that does not even tell its symbol may be any symbol's: then each of ours is queried by itself. */
+  /** A row without a symbol may belong to any symbol, so each of ours is then queried separately. */
   async #observeAll() {
     const observed = await this.#observations.all();
     if (!observed.isUnattributed) return observed;
@@ -290,7 +291,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       observations.delete(symbol);
       const one = await this.#orFailed(symbol, () => this.#observations.one(symbol));
       if (one !== undefined) observations.set(symbol, one);
-      // Its failure has been told.
+      // Its failure has already been reported.
       unreadable.delete(symbol);
     }
     return observed;

@@ -1,4 +1,4 @@
-/** What the tests run on: a real Redis, the simulated exchange over HTTP, and the real client between. */
+/** What the tests run on: a real Redis, the simulated exchange over HTTP, and the real client. */
 import { createKeys } from "@quantum/contract";
 import { createBinanceExchange, type Exchange } from "@quantum/exchange";
 import { createExchangeSim, type Fault } from "@quantum/exchange-sim";
@@ -48,18 +48,18 @@ export async function startRig() {
     pairs,
     refresher: (allowlist = ["BTCUSDT", "ETHUSDT"], through: Exchange = exchange) =>
       new PairRefresh({ exchange: through, pairs, allowlist: new Set(allowlist) }),
-    /** Another refresh of ours stores something else. */
+    /** Simulates another of our refreshes that stores something else. */
     async rewrite(symbol: string, change: (pair: Pair) => Pair): Promise<void> {
       const { version, snapshot, ledger } = await pairs.read(symbol);
       if (snapshot === undefined || ledger === undefined) throw new Error(`${symbol} has no pair`);
       await pairs.store(symbol, version, change({ snapshot, ledger }));
     },
-    /** Somebody else moves the position, with a trade that tells of it or without. */
+    /** Somebody else moves the position, with or without a trade that shows it. */
     move: (symbol: string, positionAmt: string, traded = true) =>
       control("/sim/positions", { symbol, positionAmt, traded }),
     fault: (fault: Partial<Fault>) => control("/sim/faults", fault),
     requests: async () => ((await control("/sim/state")) as { requests: Record<string, number> }).requests,
-    /** A reduce-only order of ours; answers what the exchange said of it. */
+    /** Places a reduce-only order of ours and returns the exchange's answer. */
     async order(symbol: string, side: "BUY" | "SELL", quantity: string) {
       orders += 1;
       const placement = await exchange.placeReduceOnlyMarket({
@@ -81,7 +81,7 @@ export async function startRig() {
   };
 }
 
-/** Fields of an `apply.plan` entry, flat. */
+/** The fields of an `apply.plan` entry, flat. */
 export function planFields(planId: string, symbol: string, more: Record<string, string> = {}): string[] {
   return Object.entries({
     plan_id: planId,
@@ -95,7 +95,7 @@ export function planFields(planId: string, symbol: string, more: Record<string, 
   }).flat();
 }
 
-/** Fields of an `apply.result` entry, flat. */
+/** The fields of an `apply.result` entry, flat. */
 export function resultFields(planId: string, symbol: string, more: Record<string, string> = {}): string[] {
   return Object.entries({
     plan_id: planId,

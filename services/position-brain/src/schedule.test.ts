@@ -71,7 +71,7 @@ describe("the refresh", () => {
     await Promise.all(replicas.map((replica) => replica.start()));
     expect(times).toHaveLength(3);
     await vi.waitFor(() => expect(times.length).toBeGreaterThanOrEqual(9), PATIENCE_MS);
-    // Six turns after each replica's own first one; the first turn may come early in its interval.
+    // Six turns after each replica's own first one. The first turn may come early in its interval.
     expect((times[8] ?? 0) - (times[2] ?? 0)).toBeGreaterThan(4 * EVERY_MS);
     await Promise.all(replicas.map((replica) => replica.stop()));
     expect(await redis.keys("*")).toEqual([keys.refreshTurn]);
@@ -145,7 +145,7 @@ describe("P3.3 that stands still", () => {
   });
 });
 
-/** As a dashboard does, the queue of former versions and the executor's. */
+/** Pauses the queues of earlier versions, as a dashboard may do. */
 async function pauseQueues(): Promise<void> {
   for (const name of ["position-brain-refresh", "executor-resolve"]) {
     const queue = new Queue(name, {

@@ -1,15 +1,15 @@
 /**
- * When the positions are refreshed: once an interval, however many replicas there are. Whose turn it is stands in Redis
- * (`lua/ledger/refresh_turn.lua`) and is judged by Redis's clock; pauses are measured by the monotonic one. So neither a
- * clock that is wrong for a while nor a lost key keeps the refresh from going on within an interval.
+ * When the positions are refreshed: once per interval, for any number of replicas. Redis stores whose turn it is
+ * (`lua/ledger/refresh_turn.lua`), by its own clock. Pauses use the monotonic clock. So neither a temporarily wrong
+ * clock nor a lost key stops the refresh for longer than an interval.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient } from "@quantum/redis";
 
-/** After an error of Redis. */
+/** After an error from Redis. */
 const RETRY_MS = 1_000;
-/** Without a refresh for so many intervals, and this time at least, P3.3 stands still. */
+/** P3.3 is not ready after this many intervals, and at least this time, without a refresh. */
 const LATE_INTERVALS = 3;
 const LATE_AFTER_MS = 5_000;
 const MS_PER_SEC = 1000;
@@ -22,9 +22,9 @@ export interface ScheduleOptions {
   everyMs: number;
   /** Reports its own failures; the next turn is its retry. */
   refresh: () => Promise<void>;
-  /** Whose turn it is cannot be told; it is asked again. */
+  /** Called if Redis cannot say whose turn it is; the question is repeated. */
   onError: (error: Error) => void;
-  /** No refresh has succeeded for long, and why; once, until one does. */
+  /** Called once when no refresh has succeeded for a long time, with the cause; again only after a success. */
   onLate: (problem: string) => void;
 }
 
@@ -32,7 +32,7 @@ export class RefreshSchedule {
   readonly #options: ScheduleOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
-  /** When a refresh last succeeded, of any replica as far as is known here, by performance.now(). */
+  /** When any replica's refresh last succeeded, as far as known here, by performance.now(). */
   #refreshedAt = performance.now();
   #isDone = false;
   #waitsFor = "it has not begun";
@@ -42,14 +42,14 @@ export class RefreshSchedule {
     this.#options = options;
   }
 
-  /** Resolves after a first refresh of its own, whoever's turn it is: then there are snapshots, if there can be. */
+  /** Resolves after one refresh by this replica, even if it is not its turn, so that snapshots exist from the start. */
   async start(): Promise<void> {
     await this.#ask();
     await this.#refresh();
     this.#running = this.#run();
   }
 
-  /** After a refresh under way. */
+  /** Lets a running refresh finish. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -73,7 +73,7 @@ export class RefreshSchedule {
     }
   }
 
-  /** @returns how long to wait before asking again; 0: it is this replica's turn */
+  /** @returns how long to wait before asking again; 0 if it is this replica's turn */
   async #ask(): Promise<number> {
     const { redis, keys, everyMs, onError } = this.#options;
     try {

@@ -1,4 +1,4 @@
-/** Logs and metrics, from the lifecycle events alone. Names: docs/wire.md, "Metrics to keep". */
+/** Logs and metrics, from the lifecycle events alone. Names are from docs/wire.md, "Metrics to keep". */
 import { P33_REASONS } from "@quantum/contract";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type Logger, sharedReading } from "@quantum/service-kit";
@@ -113,7 +113,7 @@ function observeRefresh(
     labelNames: ["symbol"],
     registers,
   });
-  // A counter that is born with its first event has no step that a rate could see.
+  // Starts counters at 0. A counter that first appears with its first event shows no increase to a rate.
   for (const symbol of allowlist) overwritten.inc({ symbol }, 0);
   refresh.on("overwritten", ({ symbol }) => {
     overwritten.inc({ symbol: labelOf(symbol) });
@@ -151,7 +151,10 @@ function observeOperator({ operator, log }: Observed): void {
   );
 }
 
-/** Read when scraped, whichever replica refreshed last: an age that only a refresh updates would hide its absence. */
+/**
+ * Read from Redis when scraped, so that all replicas show the same. An age updated by refreshes alone would hide that
+ * they stopped.
+ */
 function observePairs({ pairs, allowlist, registry }: Observed): void {
   const readings = [...allowlist].map((symbol) => ({
     symbol,

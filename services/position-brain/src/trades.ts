@@ -4,9 +4,9 @@ import { type Execution, type Ledger, NO_TRADE } from "./pair.ts";
 import { filledQty } from "./reconcile.ts";
 
 /**
- * All trades that a ledger has not counted yet, however many pages they are. Before the first one there is no id to begin
- * at: a ledger with {@link NO_TRADE} began when there was none to look back on, so it is the most recent ones; and if they
- * fill a page, all from the first id on, but none from before that look-back.
+ * All trades that a ledger has not counted yet, over any number of pages. A ledger with {@link NO_TRADE} has no id to
+ * start from: no trade existed within the look-back when it began. Then the most recent trades are used. If they fill a
+ * page, all trades are read from the first id, except those older than the look-back.
  */
 export async function tradesAfter(
   exchange: Exchange,
@@ -35,7 +35,7 @@ export async function tradesOf(
   return all.filter((trade) => trade.orderId === orderId);
 }
 
-/** Whether an earlier refresh has counted the fills of these executions into the ledger. */
+/** Whether the ledger already includes the fills of these executions. */
 export async function hasCounted(
   exchange: Exchange,
   symbol: string,
@@ -50,7 +50,7 @@ export async function hasCounted(
   return true;
 }
 
-/** Until a page is short of new trades. */
+/** Reads until a page is not full of new trades. */
 async function pagesFrom(
   exchange: Exchange,
   symbol: string,
