@@ -1,31 +1,31 @@
-/** Throws faults, one at a time, and times how long the pipeline needs after each until it works as before. */
+/** Injects faults one at a time, and measures how long the pipeline needs to recover from each. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { RandomChoices } from "./random-choices.ts";
 import type { FaultContext, Hit } from "./fault-kind.ts";
 import { FAULTS } from "./faults.ts";
 
 export interface ThrownFault extends Hit {
-  /** When it began, had ended and was recovered from, by performance.now(). */
+  /** When the fault began, when it ended, and when the pipeline had recovered, by performance.now(). */
   fromMs: number;
   toMs: number;
   recoveredMs: number;
-  /** What came last in the recovery. */
+  /** The last thing that the recovery waited for. */
   waitedFor: string;
 }
 
-/** A pipeline that needs longer than this has not recovered; what is still stuck then is shown. */
+/** A pipeline that needs longer has not recovered; the result says what is still missing. */
 const RECOVERY_BOUND_MS = 60_000;
-/** Between recovery and the next fault: plans that no fault touches. */
+/** Time between recovery and the next fault, so that some plans see no fault. */
 const CALM_MS = { low: 100, high: 1_000 } as const;
 const LOOK_MS = 20;
 
 export interface CampaignOptions {
   context: FaultContext;
-  /** Throws the schedule; what the load does is chosen by other random, so that it does not change the schedule. */
+  /** Chooses the schedule of faults. The load has its own random choices, so that it does not change the schedule. */
   random: RandomChoices;
   kinds: readonly string[];
   untilMs: number;
-  /** True ends it early. */
+  /** Ends the campaign early when it returns true. */
   isDone: () => boolean;
   onFault: (faults: readonly ThrownFault[]) => void;
 }
@@ -34,7 +34,7 @@ export interface CampaignOptions {
 export async function throwFaults(options: CampaignOptions): Promise<string | undefined> {
   const { context, random, kinds, untilMs, isDone, onFault } = options;
   const chosen = kinds.flatMap((name) => FAULTS[name] ?? []);
-  // Before the first fault, everything works.
+  // Start with a working pipeline.
   await recovery(context, performance.now());
   while (performance.now() < untilMs && !isDone()) {
     await delay(random.between(CALM_MS.low, CALM_MS.high));
@@ -53,8 +53,8 @@ export async function throwFaults(options: CampaignOptions): Promise<string | un
 }
 
 /**
- * Waits until every service is up, every plan proposed before `toMs` has ended, and of each symbol one that was proposed
- * later has been executed, or the bound is reached.
+ * Waits until every service is up, every plan proposed before `toMs` has ended, and each symbol has executed a plan
+ * proposed after it; at most {@link RECOVERY_BOUND_MS}.
  */
 async function recovery(
   { system, proposer }: FaultContext,

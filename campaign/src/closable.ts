@@ -1,21 +1,21 @@
 /**
- * For how long an open position could not be closed: from the first close of a symbol that was proposed in vain to the
- * end of the next one that was executed. While a fault lasts nothing is asked; what counts is the time after its end.
+ * Measures how long an open position could not be closed: from a symbol's first close that failed until the next one
+ * was executed. Time during a fault does not count; only the time after it does.
  */
 import type { Finding } from "@quantum/harness";
 import type { ThrownFault } from "./campaign.ts";
 import type { Proposed } from "./proposer.ts";
 
-/** A position that nobody can close costs money by the second. */
+/** While a position cannot be closed, it may lose money every second. */
 const CLOSABLE_BOUND_MS = 60_000;
-/** A close takes this long without any trouble; what takes longer is summed up. */
+/** A normal close takes at most this long. Longer times are added up. */
 const PROMPT_MS = 1_000;
 /** There was nothing to close. */
 const FLAT: ReadonlySet<string | undefined> = new Set(["no_position"]);
 
 export interface Closable {
   longestMs: number;
-  /** What had come before the longest, `none` if no fault. */
+  /** The fault before the longest time; `none` if there was no fault. */
   longestAfter: string;
   totalMs: number;
   finding: Finding;
@@ -49,7 +49,7 @@ export function closableOf(plans: Iterable<Proposed>, faults: readonly ThrownFau
   };
 }
 
-/** By symbol: from a proposal after the last close to the end of the next close. */
+/** For each symbol: from the first proposal after an executed close to the end of the next executed close. */
 function spansOf(plans: Iterable<Proposed>): Span[] {
   const spans: Span[] = [];
   const bySymbol = Map.groupBy(
@@ -67,7 +67,7 @@ function spansOf(plans: Iterable<Proposed>): Span[] {
       spans.push({ symbol, fromMs, toMs: endedAtMs });
       fromMs = undefined;
     }
-    // Never closed again, as far as was seen.
+    // Not closed again before the end of the run.
     if (fromMs !== undefined && seenMs > fromMs) spans.push({ symbol, fromMs, toMs: seenMs });
   }
   return spans;

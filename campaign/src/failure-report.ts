@@ -1,4 +1,6 @@
-/** The whole story of the plans that a broken check names: streams, faults, the exchange, and Redis at the end. */
+/**
+ * The complete history of the plans that a failed check names: streams, faults, the exchange, and Redis's final state.
+ */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Evidence, Finding } from "@quantum/harness";
@@ -6,9 +8,9 @@ import type { ThrownFault } from "./campaign.ts";
 import type { Line, Recorder } from "./record.ts";
 import type { CheckName } from "./summary.ts";
 
-/** The rest have failed for the same reason. */
+/** The others failed for the same reason. */
 const SHOWN_PLANS = 3;
-/** Faults this near to a plan may have to do with it. */
+/** Faults this close to a plan may be related to it. */
 const NEAR_MS = 10_000;
 
 export interface FailureReportSources {

@@ -1,4 +1,4 @@
-/** What a kind of fault is, and what it works on. */
+/** The definition of a fault, and what it can act on. */
 import type { Halt, StreamTail } from "@quantum/harness";
 import type { RandomChoices } from "./random-choices.ts";
 import type { Losses } from "./losses.ts";
@@ -6,7 +6,7 @@ import type { Proposer } from "./proposer.ts";
 import type { Recorder } from "./record.ts";
 import type { System } from "./system.ts";
 
-/** What a fault may reach for. */
+/** What a fault can act on. */
 export interface FaultContext {
   system: System;
   random: RandomChoices;
@@ -18,7 +18,7 @@ export interface FaultContext {
   halts: Halt[];
 }
 
-/** One fault that was done. */
+/** One fault that was injected. */
 export interface Hit {
   kind: string;
   target: string;
@@ -27,8 +27,8 @@ export interface Hit {
 export interface FaultKind {
   /** One line for `--help`. */
   readonly meaning: string;
-  /** How often it is thrown, compared with the others. */
+  /** How often it is chosen, relative to the others. */
   readonly weight: number;
-  /** Does it and undoes it: what follows is recovery. */
+  /** Injects and removes the fault. Recovery begins when it resolves. */
   readonly run: (context: FaultContext) => Promise<Hit[]>;
 }

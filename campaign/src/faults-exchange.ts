@@ -1,10 +1,10 @@
-/** Faults of the exchange: what it answers to an order, and what happens to the account behind our back. */
+/** Faults of the exchange: its answers to an order, and changes to the account that are not ours. */
 import { setTimeout as delay } from "node:timers/promises";
 import { Big } from "big.js";
 import { z } from "zod";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
 
-/** exchange-sim's faults of one order, and its errors by code. */
+/** The faults of exchange-sim that affect one order, and its errors by code. */
 const ORDER_FAULTS = [
   "503_before",
   "503_after",
@@ -31,7 +31,7 @@ const REFUSALS: ReadonlySet<string> = new Set(["-1021", "-2019", "-2022", "-4116
 const FAULT_MS = 1_000;
 /** Below the campaign's EXECUTOR_ABSENCE_SEC. */
 const LAG_MAX_MS = 2_000;
-/** Armed faults are met by the next orders; a symbol that has none by then is let off. */
+/** The next orders meet the prepared faults. Symbols without an order in this time are spared. */
 const MET_WITHIN_MS = 3_000;
 const LOOK_MS = 20;
 const OUTAGE_MS = 4_000;
@@ -121,7 +121,7 @@ async function changePosition({ system, random }: FaultContext) {
     .toFixed();
   await ask(system.exchangeUrl, "POST", "/sim/positions", { symbol, positionAmt: target, traded: true });
   await delay(CHANGED_MS);
-  // Its strategy takes the position back to where it was: one that is gone could not be closed any more.
+  // The simulated strategy restores the position; if it were gone, nothing could be closed any more.
   await ask(system.exchangeUrl, "POST", "/sim/strategy", { enabled: true });
   return [{ kind: "position-changed", target: `${symbol} ${held.positionAmt} to ${target}` }];
 }
@@ -136,7 +136,10 @@ async function arm(exchangeUrl: string, fault: Record<string, unknown>): Promise
   await ask(exchangeUrl, "POST", "/sim/faults", fault);
 }
 
-/** Waits until every fault has met its requests, and takes back what has not. @returns the symbols that were let off */
+/**
+ * Waits until every fault has been met, and removes the rest.
+ * @returns the symbols that were spared
+ */
 async function allMet(exchangeUrl: string): Promise<ReadonlySet<string | undefined>> {
   const deadline = performance.now() + MET_WITHIN_MS;
   for (;;) {

@@ -1,18 +1,18 @@
-/** Faults of processes: they die, at any moment or between two commands, they freeze; and load. */
+/** Faults of processes: they die at any moment or between two commands, they freeze, or they are overloaded. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
 import type { Member } from "./system.ts";
 
 const STOP_MS = 2_000;
-/** Longer than 10 s, after which what a replica has been given is taken from it. */
+/** Longer than 10 s, after which other replicas reclaim the frozen one's entries. */
 const FREEZE_MS = 12_000;
 const OUTAGE_MS = 30_000;
-/** Some 3,000 proposals an outage: the backlog limit of 1,000 entries is passed in its first half. */
+/** About 3,000 proposals per outage, which exceed the backlog limit of 1,000 entries in the first half. */
 const OUTAGE_RATE_PER_SEC = 100;
 const BURST_PLANS = { low: 100, high: 400 } as const;
-/** The frames ahead among which a process's last one is chosen: a few plans' worth. */
+/** The number of coming frames from which the last one is chosen; covers a few plans. */
 const FRAMES_AHEAD = 60;
-/** Without traffic no frame comes. */
+/** Without traffic there are no frames. */
 const FRAME_TIMEOUT_MS = 5_000;
 
 export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
@@ -72,7 +72,7 @@ async function freeze(context: FaultContext, kind: string, ms: number) {
   return [{ kind, target: member.name }];
 }
 
-/** The load comes whatever becomes of it: plans wait in vain, until the backlog is full and the rest are blocked. */
+/** The load continues regardless: plans wait in vain until the backlog is full and the rest are blocked. */
 async function issuerOutage({ system, random, proposer }: FaultContext) {
   const member = random.pick(system.members.filter(({ service }) => service.issuer !== undefined));
   member.up = false;
@@ -93,7 +93,7 @@ async function issuerOutage({ system, random, proposer }: FaultContext) {
   ];
 }
 
-/** @returns where it died, in words; "idle" if it had nothing to say for too long and was killed all the same */
+/** @returns where it died, in words; "idle" if no frame came in time and it was killed anyway */
 async function killAtFrame({ system, random }: FaultContext, member: Member): Promise<string> {
   const place = random.pick(["before request", "after request", "before reply"] as const);
   let left = random.between(1, FRAMES_AHEAD);

@@ -1,4 +1,4 @@
-/** Faults of Redis and of the ways to it. */
+/** Faults of Redis and of the connections to it. */
 import { readdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,11 +13,11 @@ const HELD_MS = 3_000;
 /** `everysec` may lose a second. */
 const POWER_LOSS_MS = { low: 100, high: 1_000 } as const;
 const SLOW_MS = 40;
-/** Nobody listens on it. */
+/** No server listens on this port. */
 const DEAD_PORT = "1";
 const TINY_MEMORY = "1mb";
 const LOOK_MS = 5;
-/** The log as it was is known this precisely. */
+/** How often the log's size is recorded. */
 const LOG_LOOK_MS = 50;
 const REDIS_BACK_MS = 10_000;
 
@@ -150,7 +150,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   },
 };
 
-/** The services' way to Redis stands still and everything that it ever told has been read here. */
+/** Stops all traffic between services and Redis, and waits until this process has read every stream entry. */
 export async function standStill({ system, proposer, tail }: FaultContext): Promise<void> {
   for (const { redisProxy } of system.members) redisProxy.stall();
   await proposer.pause();
@@ -193,12 +193,12 @@ async function loseKeyspace(context: FaultContext): Promise<void> {
   tail.rewind(new Map());
   proposer.forget();
   for (const { redisProxy } of system.members) redisProxy.heal();
-  // Whoever published them may publish again what has been executed already.
+  // Whoever published these proposals may publish them again, although they were already executed.
   await proposer.repeat();
   proposer.resume();
 }
 
-/** The file that Redis appends to. */
+/** The file to which Redis appends. */
 async function logOf(dir: string): Promise<{ path: string; bytes: number }> {
   const folder = join(dir, "appendonlydir");
   const name = (await readdir(folder)).findLast((file) => file.endsWith(".incr.aof"));
@@ -217,7 +217,7 @@ async function lastIds({ system }: FaultContext): Promise<Map<StreamName, string
   return found;
 }
 
-/** Our own connection has to come back, too. */
+/** Retries, because our own connection also has to reconnect. */
 async function insist<T>(ask: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + REDIS_BACK_MS;
   for (;;) {

@@ -1,14 +1,14 @@
 /**
- * A vandal who takes whole streams: deletes them, makes them another type for a while, destroys or moves their consumer
- * groups, and has his way with the kill switch. Every entry has been read here before, so what a stream told is judged by
- * it; what was deleted unread by those whom it was for ends as the table of states says.
+ * A vandal that attacks whole streams: deletes them, changes their type for a while, destroys or moves their consumer
+ * groups, and changes the kill switch. This process has read every entry before, so the checks use all of them. Entries
+ * that were deleted before their consumers read them end as the table of states says.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { groupsOf } from "@quantum/streams";
 import type { FaultKind, FaultContext, Hit } from "./fault-kind.ts";
 import { standStill } from "./faults-redis.ts";
 
-/** Long enough that plans wait in vain for it, and that `/readyz` is asked. */
+/** Long enough that plans wait in vain, and that `/readyz` is checked. */
 const MISTYPED_MS = { low: 300, high: 2_000 } as const;
 const HALTED_MS = { low: 100, high: 1_000 } as const;
 const HOUR_MS = 3_600_000;
@@ -49,7 +49,7 @@ async function deleteStream(context: FaultContext, name: string, stream: string)
   proceed(context);
 }
 
-/** Whoever writes to it or reads it fails, until the vandal's key is gone. */
+/** Reads and writes of the stream fail until the vandal's key is deleted. */
 async function mistype(context: FaultContext, name: string, stream: string): Promise<void> {
   const { client } = context.system;
   const heldMs = context.random.between(MISTYPED_MS.low, MISTYPED_MS.high);
@@ -61,7 +61,10 @@ async function mistype(context: FaultContext, name: string, stream: string): Pro
   await client.del(stream);
 }
 
-/** Its ids are smaller if Redis's clock was ahead. What waited in it was perhaps read by nobody. */
+/**
+ * The new stream's ids are smaller if Redis's clock was ahead. Entries that waited in the old one may never have been
+ * read.
+ */
 function beginAnew(context: FaultContext, name: string): void {
   context.tail.rewind(new Map([...context.history.lastIds].filter(([stream]) => stream !== name)));
   if (name === "proposal") abandonUnopened(context);

@@ -1,11 +1,11 @@
-/** Faults of wall clocks: one steps far, or by little, and is right again some seconds later. */
+/** Faults of wall clocks: one steps, by a lot or a little, and steps back some seconds later. */
 import { setTimeout as delay } from "node:timers/promises";
 import { anyMember } from "./faults-process.ts";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
 
 const SHIFTS_MS = [3_600_000, -3_600_000, 15_000, -15_000] as const;
 const HELD_MS = { low: 500, high: 5_000 } as const;
-/** Redis's clock is all services' clock, so it is stepped in so many of ten. */
+/** All services use Redis's clock, so it is chosen this often out of ten. */
 const REDIS_IN_TEN = 4;
 
 export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
@@ -17,7 +17,7 @@ export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
       const shiftMs = context.random.pick(SHIFTS_MS);
       const heldMs = context.random.between(HELD_MS.low, HELD_MS.high);
       const { name, shift } = anyClock(context);
-      // Times come again: a halt of before would be taken for one of then.
+      // Times repeat after a step, so an earlier halt could be mistaken for a later one.
       if (name === "redis") context.halts.length = 0;
       await shift(shiftMs);
       await delay(heldMs);
@@ -30,7 +30,7 @@ export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
 function anyClock(context: FaultContext): { name: string; shift: (ms: number) => Promise<void> } {
   const { system, random } = context;
   const member = anyMember(context);
-  // Thrown either way: without gcc the same seed throws the same faults, but for these.
+  // Draws the random number in any case: without gcc the same seed gives the same faults, apart from these.
   const isRedis = random.between(1, 10) <= REDIS_IN_TEN && system.canShiftRedis;
   return isRedis
     ? { name: "redis", shift: (ms) => system.redis.shiftClock(ms) }

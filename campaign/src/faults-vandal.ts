@@ -1,4 +1,4 @@
-/** A vandal in Redis: deletes keys and stream entries of the pipeline at random, or makes keys another type. */
+/** A vandal in Redis: deletes random keys and stream entries of the pipeline, or changes keys' types. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ISSUERS } from "@quantum/contract";
 import { isLater } from "@quantum/streams";
@@ -10,14 +10,14 @@ import { readUnique } from "./record.ts";
 
 const STRIKES = 20;
 const BETWEEN_STRIKES_MS = 20;
-/** In the middle a service is stopped for so long: what it has not read yet can be taken from it. */
+/** Half-way, a service is stopped for this long, so that entries it has not read yet can be deleted. */
 const STOP_MS = 400;
 const STOP_AT_STRIKE = 6;
-/** Plans that are under way now, or have just ended. */
+/** Plans that are in progress or have just ended. */
 const PLANS_OF_MS = 1_000;
 const TRIES = 20;
 const SEEDS = 2 ** 31;
-/** Too small, too large, and none. */
+/** Too small, too large, and not a number. */
 const WRONG_SUMS = ["0", "1", "-6", "9".repeat(40), "much", ""] as const;
 const STREAMS = ["proposal", "plan", "permit", "execute", "result"] as const;
 
@@ -31,7 +31,7 @@ export const VANDAL_FAULTS: Readonly<Record<string, FaultKind>> = {
 
 async function vandalise(context: FaultContext) {
   const member = anyMember(context);
-  // What there is to strike differs from run to run; the schedule must not.
+  // What can be struck differs from run to run, but the schedule must not.
   const random = new RandomChoices(context.random.between(0, SEEDS));
   const struckPlans = new Set<string>();
   const hits = [];
@@ -48,7 +48,7 @@ async function vandalise(context: FaultContext) {
   return hits;
 }
 
-/** @returns what was struck, undefined if nothing of the kind was there */
+/** @returns what was struck; undefined if there was nothing of that kind */
 async function strikeOnce(context: FaultContext, struckPlans: Set<string>): Promise<string | undefined> {
   const { system, random } = context;
   const family = random.pick(FAMILIES);
@@ -57,7 +57,7 @@ async function strikeOnce(context: FaultContext, struckPlans: Set<string>): Prom
     const found = family.key(context);
     if (found === undefined) return undefined;
     const { key, planId } = found;
-    // Each plan loses one thing: no two of its keys say the same.
+    // Each plan loses only one thing, because two of its keys may not be lost together.
     if (planId !== undefined && struckPlans.has(planId)) continue;
     const isDeleted = random.pick([true, false]);
     if ((await system.client.exists(key)) === 0) continue;
@@ -75,7 +75,7 @@ async function strikeOnce(context: FaultContext, struckPlans: Set<string>): Prom
   return undefined;
 }
 
-/** Of those that have been read here: what a stream told is judged by it. */
+/** Only strikes entries that this process has read, because the checks need them. */
 async function strikeEntry(
   context: FaultContext,
   stream: StreamName,
@@ -94,7 +94,7 @@ async function strikeEntry(
     const [planId] = proposed.findLast(([, proposal]) => readUnique(proposal).streamId === id) ?? [];
     if (planId !== undefined) {
       losses.struckProposals.add(planId);
-      // It may never have been read by the apply-layer: then nothing comes of it.
+      // The apply-layer may not have read it yet. Then it never becomes a plan.
       history.forgotten.add(planId);
       proposer.abandon(planId);
     }
@@ -105,7 +105,10 @@ async function strikeEntry(
 interface Family {
   name: string;
   stream?: StreamName;
-  /** Instead of being deleted. @returns whether there was anything to write over */
+  /**
+   * Overwrites the key instead of deleting it.
+   * @returns whether there was something to overwrite
+   */
   overwrite?: (context: FaultContext, key: string) => Promise<boolean>;
   key: (context: FaultContext) => { key: string; planId?: string } | undefined;
 }
@@ -128,7 +131,7 @@ const shared = (name: string, keyOf: (context: FaultContext) => string): Family 
   key: (context) => ({ key: keyOf(context) }),
 });
 
-/** Whether the charges that these totals sum were taken earlier in this run. */
+/** Whether this run has already deleted the charges that these totals add up. */
 function isStruckCharges({ system, losses }: FaultContext, totals: string): boolean {
   return ISSUERS.some((issuer) =>
     system.symbols.some((symbol) => {
@@ -165,7 +168,7 @@ const FAMILIES: readonly Family[] = [
     overwrite: async (context, key) => {
       const { system, random } = context;
       const fields: string[] = await system.client.hkeys(key).catch(() => []);
-      // Without its charges nothing tells what a charged sum was: a larger one stands until midnight.
+      // If the charges are gone, nothing shows the right sum; a larger one would stay until midnight.
       const sums = isStruckCharges(context, key)
         ? fields.filter((field) => !field.startsWith("charged:"))
         : fields;

@@ -1,4 +1,4 @@
-/** Every kind of fault that a campaign knows. */
+/** All kinds of faults. */
 import type { FaultKind } from "./fault-kind.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";

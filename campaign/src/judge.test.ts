@@ -8,7 +8,7 @@ const PLAN = "67e6da21fa9fe506";
 const SYMBOL = "BTCUSDT";
 const EXECUTE_TTL_MS = 5_000;
 
-/** A history told entry by entry; times are small numbers, which ids are made of. */
+/** Builds a history entry by entry. Times are small numbers, from which the ids are made. */
 class Story {
   readonly history = new Recorder();
   readonly losses = new Losses();
@@ -16,7 +16,7 @@ class Story {
   readonly proposed = new Set<string>();
   readonly #orders: VenueOrder[] = [];
 
-  /** One attempt from its plan entry to its handover, at `atMs` to `atMs + 3`. */
+  /** One attempt from its plan entry to its handover, from `atMs` to `atMs + 3`. */
   attempt(atMs: number): this {
     this.#tell("plan", atMs, {
       action: "FULL_CLOSE_PROPOSED",
@@ -84,14 +84,14 @@ class Story {
     return this;
   }
 
-  /** Redis forgets everything after `keptMs`. */
+  /** Redis loses everything after `keptMs`. */
   loss(keptMs: number): this {
     const survived = new Map([...this.history.lastIds.keys()].map((stream) => [stream, `${keptMs}-9`]));
     this.losses.add({ seen: new Map(this.history.lastIds), survived }, this.history);
     return this;
   }
 
-  /** The names of the invariants that do not hold; I5 and I7 need positions, which are not told here. */
+  /** The names of the violated invariants, except I5 and I7, which need positions. */
   broken(): string[] {
     const { history } = this;
     const evidence: Evidence = {
@@ -158,7 +158,7 @@ describe("the judgement of a campaign", () => {
     const story = executedOnce().loss(105);
     expect(story.broken()).toContain("I4");
     expect(story.executed(300, 100, "1").broken()).toEqual([]);
-    // Once everything is forgotten, too.
+    // Also if everything is lost.
     expect(story.loss(0).broken()).toEqual([]);
   });
 

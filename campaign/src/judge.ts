@@ -1,9 +1,9 @@
 /**
- * Judges a campaign's orders and results by the checks that `start` has too (I1-I7).
+ * Checks a campaign's orders and results with the invariants that `start` checks too (I1-I7).
  *
- * Where Redis was made to forget, they cannot expect what is gone. Each relaxation stands here in a function of its own,
- * with its reason; none touches a run in which nothing was forgotten, and orders (I1, I2, I5) are always judged by
- * everything that was ever seen.
+ * If Redis was made to lose data, the checks cannot expect what is gone. Each relaxation is a separate function that
+ * gives its reason. None affects a run without losses, and orders (I1, I2, I5) are always checked against everything
+ * that was ever seen.
  */
 import {
   checkInvariants,
@@ -16,12 +16,12 @@ import {
 import type { Losses } from "./losses.ts";
 import type { Recorder } from "./record.ts";
 
-/** The executor knows the exchange's clock from requests, the slowest of which took about this long. */
+/** The executor learns the exchange's clock from requests; the slowest ones took about this long. */
 const CLOCK_ESTIMATE_MS = 250;
 
 export interface Judgement {
   findings: Findings;
-  /** Attempts that a loss of Redis ended: nothing is left that could give them a result. */
+  /** Attempts that a loss of Redis ended: nothing is left from which to produce a result. */
   forgotten: number;
 }
 
@@ -45,8 +45,8 @@ export function judge(evidence: Evidence, history: Recorder, losses: Losses): Ju
 }
 
 /**
- * A handover that Redis lost may be repeated, for the same order: that is one spending. Of several, the one counts
- * that the order was sent on: the last before it.
+ * A handover that Redis lost may be repeated for the same order, and counts as one. Of several handovers, the last one
+ * before the order was sent counts.
  */
 function handOversOfOrders(
   executes: readonly ExecuteRecord[],
@@ -63,7 +63,7 @@ function handOversOfOrders(
   });
 }
 
-/** A permit that Redis forgot may be given again. */
+/** A permit that Redis lost may be issued again. */
 function permitsGivenOnce({ permits }: Evidence, history: Recorder, losses: Losses): Evidence["permits"] {
   const ofIssuer = Map.groupBy(permits, ({ attempt, issuer, verdict }) => `${attempt} ${issuer} ${verdict}`);
   return [...ofIssuer.values()].flatMap((same) => {
@@ -73,8 +73,8 @@ function permitsGivenOnce({ permits }: Evidence, history: Recorder, losses: Loss
 }
 
 /**
- * Two claims are judged by what the permits allowed instead, which is stricter or the same: one that Redis forgot, or a
- * vandal deleted, and one that was made late only to ask the exchange for an order that may have been sent before (`may_be_sent`).
+ * Two kinds of claims are replaced by what the permits allowed, which is at least as strict: claims that were lost or
+ * deleted, and late claims made only to query an order that may have been sent before (`may_be_sent`).
  */
 function claimsOfOrders(
   { claims, executes }: Evidence,
@@ -101,9 +101,10 @@ function claimsOfOrders(
 }
 
 /**
- * Whom a result can be asked of. An attempt whose plan entry was forgotten can end no more; if it had ended, its result
- * is judged, unless the plan was opened again: then the last attempt's is. One whose plan entry is still there is judged by
- * what came after the loss: a result or handover that was forgotten must have come again, or the plan ended otherwise.
+ * Which attempts must have a result. An attempt whose plan entry was lost can no longer end; if it had ended, its
+ * result is checked, unless the plan was opened again: then the last attempt's is. If the plan entry is still there,
+ * only what came after the loss counts: a lost result or handover must have been repeated, or the plan must have ended
+ * otherwise.
  */
 function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losses): Evidence {
   const isErased = (plan: { attempt: string }) => losses.isErased("plan", plan.attempt);
@@ -119,7 +120,7 @@ function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losse
   );
   const judged = new Set(plans.map(({ attempt }) => attempt));
   const published = new Set(plans.map(({ planId }) => planId));
-  // What belongs to no plan that was ever seen stays in view.
+  // Keeps records that belong to no known plan, so that the checks see them.
   const isDropped = ({ attempt }: { attempt: string }) => isErased({ attempt }) && !judged.has(attempt);
   const counts = (stream: "execute" | "result") => (record: { attempt: string }) =>
     !isDropped(record) && !losses.isUndone(stream, history.idOf(record), record.attempt);

@@ -51,7 +51,7 @@ describe("what Redis was made to forget", () => {
     expect([gone, came].map((plan) => losses.isErased("plan", plan?.attempt ?? ""))).toEqual([true, false]);
     expect(history.results.map(({ attempt }) => attempt)).toEqual([gone?.attempt, came?.attempt]);
     expect(gone?.attempt).not.toBe(came?.attempt);
-    // A later loss may take what has come.
+    // A later loss may remove what came after the first.
     losses.add({ seen: history.lastIds, survived: new Map() }, history);
     expect(losses.isErased("plan", came?.attempt ?? "")).toBe(true);
   });

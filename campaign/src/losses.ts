@@ -1,15 +1,15 @@
 /**
- * What Redis was made to forget, by a power loss (the end of its log) or a flush (everything). What the streams had told
- * of it is still known here, so it can be said exactly which entries went, and which plans can end no more.
+ * What Redis was made to lose, by a power loss (the end of its log) or a flush (everything). This process had read all
+ * streams before, so it knows exactly which entries are gone and which plans can no longer end.
  */
 import type { StreamName } from "@quantum/harness";
 import { isLater } from "@quantum/streams";
 import { type Recorder, readUnique } from "./record.ts";
 
 export interface Loss {
-  /** The last entry of each stream that was there before; every one of them had been read here. */
+  /** The last entry of each stream before the loss. All entries up to it had been read here. */
   seen: ReadonlyMap<StreamName, string>;
-  /** The last one that is still there; a stream without one has lost all. */
+  /** The last remaining entry of each stream. A stream without one lost everything. */
   survived: ReadonlyMap<StreamName, string>;
 }
 
@@ -17,11 +17,11 @@ const BEFORE_ALL = "0-0";
 
 export class Losses {
   readonly #losses: Loss[] = [];
-  /** Plans whose claim a vandal took: at the end it can no longer be shown, unless it was rebuilt. */
+  /** Plans whose claim a vandal deleted. Unless it was rebuilt, it cannot be shown at the end. */
   readonly struckClaims = new Set<string>();
-  /** Keys of what was charged that a vandal took. */
+  /** Keys of charges that a vandal deleted. */
   readonly struckCharges = new Set<string>();
-  /** Plans whose proposal a vandal took, perhaps before it was read. */
+  /** Plans whose proposal a vandal deleted, perhaps before it was read. */
   readonly struckProposals = new Set<string>();
 
   get count(): number {
@@ -32,14 +32,14 @@ export class Losses {
     return this.#losses.some((_, index) => this.#erases(index, stream, id));
   }
 
-  /** Whether a loss took the entry and left the plan's own: what the entry told had to come again. */
+  /** Whether a loss removed the entry but not its plan's entry, so that it must have been repeated. */
   isUndone(stream: StreamName, id: string, attempt: string): boolean {
     return this.#losses.some(
       (_, index) => this.#erases(index, stream, id) && !this.#erases(index, "plan", attempt),
     );
   }
 
-  /** Marks in the history what can end no more, so that nobody waits for it. */
+  /** Marks the plans that can no longer end, so that nobody waits for them. */
   add(loss: Loss, history: Recorder): void {
     this.#losses.push(loss);
     for (const plan of history.open) {
@@ -52,7 +52,7 @@ export class Losses {
     history.forget();
   }
 
-  /** Whether one of the losses took the entry. It takes only what was there before it. */
+  /** Whether this loss removed the entry. Only earlier entries can be lost. */
   #erases(index: number, stream: StreamName, id: string): boolean {
     const loss = this.#losses[index];
     const { streamId, losses } = readUnique(id);

@@ -1,4 +1,4 @@
-/** `pnpm chaos`: attacks a whole pipeline with faults and checks that nothing is lost and nothing doubled. */
+/** `pnpm chaos`: attacks a whole pipeline with faults and checks that nothing is lost or doubled. */
 import { standardOutput } from "@quantum/service-kit";
 import { parseOptions } from "./options.ts";
 import { runCampaign } from "./run.ts";

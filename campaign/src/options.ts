@@ -7,11 +7,11 @@ import { FAULTS } from "./faults.ts";
 export interface Options {
   seed: number;
   minutes: number;
-  /** End when so many plans have ended; undefined: when the time is over. */
+  /** End once this many plans have ended; undefined: when the time is over. */
   plans: number | undefined;
   /** Names of {@link FAULTS}. */
   faults: readonly string[];
-  /** Proposals a second at most, except in bursts. */
+  /** Maximum proposals per second, except in bursts. */
   rate: number;
   summary: string | undefined;
   record: boolean;
@@ -20,7 +20,7 @@ export interface Options {
 const DEFAULT_MINUTES = 2;
 const DEFAULT_RATE = 100;
 
-/** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
+/** Like commander, prints help or an error and exits if there is nothing to run. */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command("chaos")
     .version(buildText(), "-V, --version", "print the version and the commit")

@@ -1,6 +1,6 @@
 /**
- * The load: one plan a symbol at a time, at a pace, and bursts. Not harvest-feed: this one stays up whatever happens,
- * and knows when it proposed what.
+ * The load: one plan per symbol at a time, at a limited rate, plus bursts. This is not harvest-feed: it survives every
+ * fault and knows when it proposed what.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { flatFields, type Keys, parseProposal, planId } from "@quantum/contract";
@@ -13,16 +13,16 @@ export interface Proposed {
   symbol: string;
   /** By performance.now(). */
   atMs: number;
-  /** One of many at once, most of which must be refused. */
+  /** Part of a burst, most of which must be refused. */
   burst: boolean;
   endedAtMs?: number;
   outcome?: ResultRecord["outcome"];
   reason?: string;
 }
 
-/** A symbol whose last plan led to no order is left alone for so long. */
+/** How long to leave a symbol alone after a plan without an order. */
 const PAUSE_MS = 300;
-/** A plan that has not ended by then is waited for no more. */
+/** How long to wait for a plan to end. */
 const OVERDUE_MS = 30_000;
 const LOOK_MS = 5;
 const REPEATED = 20;
@@ -69,7 +69,7 @@ export class Proposer {
     await this.#running;
   }
 
-  /** So many proposals at once, over all symbols. */
+  /** Publishes this many proposals at once, over all symbols. */
   async burst(count: number): Promise<void> {
     const symbols = [...this.#freeAtMs.keys()];
     await Promise.all(
@@ -79,7 +79,7 @@ export class Proposer {
     );
   }
 
-  /** The plans proposed since then, the latest first. */
+  /** The plans proposed since then, latest first. */
   *since(atMs: number): Generator<[string, Proposed]> {
     for (let index = this.#order.length - 1; index >= 0; index -= 1) {
       const id = this.#order[index] ?? "";
@@ -90,7 +90,7 @@ export class Proposer {
     }
   }
 
-  /** Resolves when nothing is being published any more; until {@link resume}. */
+  /** Stops publishing until {@link resume}. Resolves when no publication is in progress. */
   async pause(): Promise<void> {
     this.#paused = true;
     await this.#publishing;
@@ -100,18 +100,18 @@ export class Proposer {
     this.#paused = false;
   }
 
-  /** The latest proposals once more, as a publisher does that is not sure of them: the same plans. */
+  /** Publishes the latest proposals again, like a publisher that is unsure of them. They give the same plans. */
   async repeat(): Promise<void> {
     for (const { symbol, fields } of this.#latest) await this.#publish(symbol, fields);
   }
 
-  /** Redis has forgotten: what has not ended may never end. */
+  /** Redis has lost data, so plans that have not ended may never end. */
   forget(): void {
     for (const [id, plan] of this.plans) if (plan.endedAtMs === undefined) this.plans.delete(id);
     this.#underWay.clear();
   }
 
-  /** Its proposal was taken away: nothing may come of it. */
+  /** Its proposal was deleted, so it may never become a plan. */
   abandon(id: string): void {
     const plan = this.plans.get(id);
     if (plan === undefined || plan.endedAtMs !== undefined) return;
@@ -128,7 +128,7 @@ export class Proposer {
         continue;
       }
       this.#publishing = this.#propose(symbol, false).catch(() => {
-        // Without an answer the proposal may be there or not; if it is, the streams tell.
+        // Without an answer, the proposal may or may not exist; the streams will show it.
         this.#freeAtMs.set(symbol, performance.now() + PAUSE_MS);
       });
       await this.#publishing;
@@ -156,7 +156,7 @@ export class Proposer {
     const parsed = parseProposal(symbol, fields);
     if (!parsed.ok) throw new Error(`no proposal: ${parsed.problems.join("; ")}`);
     const id = planId(parsed.proposal);
-    // Counted before it is published: its result cannot come too early to be noticed.
+    // Counted before it is published, so that its result cannot arrive unnoticed.
     this.#order.push(id);
     this.plans.set(id, { symbol, atMs: performance.now(), burst });
     if (!burst) this.#underWay.set(symbol, id);
@@ -175,7 +175,7 @@ export class Proposer {
 
   #fields(): Record<string, string> {
     const nowMs = Date.now();
-    // Never the same twice: a proposal's time is what makes its plan another one.
+    // Always a new value, because a proposal's time makes its plan unique.
     this.#micros = Math.max(this.#micros + 1, nowMs * 1000);
     const toMs = new Date(Math.floor(this.#micros / 1000)).toISOString().slice(0, -1);
     return {
@@ -191,7 +191,7 @@ export class Proposer {
 
   #ended({ planId, symbol, outcome, reason, detail }: ResultRecord): void {
     const plan = this.plans.get(planId);
-    // Proposed again after a loss of Redis, a plan may end again, within that fault: its first end is what counts.
+    // After a loss of Redis and a repeated proposal, a plan may end twice within a fault. The first end counts.
     if (plan === undefined || plan.endedAtMs !== undefined) return;
     const now = performance.now();
     plan.endedAtMs = now;

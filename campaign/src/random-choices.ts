@@ -1,4 +1,7 @@
-/** Chances of a campaign: the same seed throws the same schedule of faults. What the processes make of it may differ. */
+/**
+ * A campaign's random choices. The same seed gives the same schedule of faults, but the processes may react
+ * differently.
+ */
 import { seededRandom } from "@quantum/service-kit";
 
 export class RandomChoices {
@@ -8,7 +11,7 @@ export class RandomChoices {
     this.#random = seededRandom(seed);
   }
 
-  /** A whole number, both ends included. */
+  /** An integer, both ends included. */
   between(low: number, high: number): number {
     return low + Math.floor(this.#random() * (high - low + 1));
   }
@@ -19,7 +22,7 @@ export class RandomChoices {
     return item;
   }
 
-  /** Each with its own weight. */
+  /** Chooses an item by weight. */
   weighted<T>(items: readonly T[], weightOf: (item: T) => number): T {
     let left = this.#random() * items.reduce((sum, item) => sum + weightOf(item), 0);
     for (const item of items) {

@@ -1,6 +1,6 @@
 /**
- * The history of a campaign: what `start` keeps of the streams, and beside it each entry's id and words, for the
- * timeline of a plan that went wrong and for what Redis was made to forget.
+ * A campaign's history: the same as in `start`, plus each entry's id and text, for the timeline of a failed plan and
+ * for finding what Redis lost.
  */
 import { parseProposal, planId } from "@quantum/contract";
 import { addedAtMs } from "@quantum/streams";
@@ -23,8 +23,8 @@ const SHOWN_FIELDS: Readonly<Record<StreamName, readonly string[]>> = {
 const PER_LOSS = 10 ** 9;
 
 /**
- * A Redis that forgot its last entries, and whose clock is behind their ids, gives those ids again. So ids are unique here:
- * entries that were read after a loss are numbered by it.
+ * After Redis lost its last entries, it may assign the same ids again if its clock is behind them. Ids are unique here:
+ * the number of losses before an entry was read is part of its id.
  */
 export class Recorder extends History {
   #losses = 0;
@@ -32,12 +32,12 @@ export class Recorder extends History {
   readonly #attempts = new Map<string, string>();
   /** Plan id and id of a result → its unique id. */
   readonly #results = new Map<string, string>();
-  /** Of every entry that was understood: its record → its unique id. */
+  /** The record of each parsed entry → its unique id. */
   readonly #ids = new Map<object, string>();
   readonly #lines = new Map<string, Line[]>();
-  /** Plan id → id of the entry that proposed it last. */
+  /** Plan id → id of its latest proposal entry. */
   readonly proposalIds = new Map<string, string>();
-  /** Plan ids that can end no more, since Redis was made to forget them. */
+  /** Plan ids that can no longer end, because Redis was made to lose them. */
   readonly forgotten = new Set<string>();
   readonly #lastIds = new Map<StreamName, string>();
 
@@ -61,7 +61,7 @@ export class Recorder extends History {
     this.note(plan, { atMs: addedAtMs(id), text: `${stream} ${id} ${shown.join(" ")}` });
   }
 
-  /** Redis has been made to forget, and everything that it told before has been read. */
+  /** Call this after Redis was made to lose data, when everything before has been read. */
   forget(): void {
     this.#losses += 1;
   }
@@ -85,14 +85,14 @@ export class Recorder extends History {
     };
   }
 
-  /** Unique, of a record in plans, permits, executes or results. */
+  /** The unique id of a record in plans, permits, executes or results. */
   idOf(record: object): string {
     const id = this.#ids.get(record);
     if (id === undefined) throw new Error("a record that no stream told of");
     return id;
   }
 
-  /** The last entry read of each stream. */
+  /** The last entry read from each stream. */
   get lastIds(): ReadonlyMap<StreamName, string> {
     return this.#lastIds;
   }
@@ -112,7 +112,7 @@ export class Recorder extends History {
   }
 }
 
-/** The stream's own id, and how many losses came before it was read. */
+/** The stream's own id, and the number of losses before the entry was read. */
 export function readUnique(id: string): { streamId: string; losses: number } {
   const [ms, sequence] = id.split("-");
   return {

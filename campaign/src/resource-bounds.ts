@@ -1,12 +1,12 @@
-/** What must have come to rest when faults have stopped: I8, streams, pending lists and memory are within their bounds. */
+/** Limits that must hold after the faults: I8, the size of streams, pending lists and memory. */
 import { readFile } from "node:fs/promises";
 import { groupsOf } from "@quantum/streams";
 import type { Finding } from "@quantum/harness";
 import type { System } from "./system.ts";
 
-/** Streams are trimmed to 10,000 once a minute; meanwhile a minute's entries come. */
+/** Streams are trimmed to 10,000 once a minute, and grow for up to a minute in between. */
 const STREAM_ENTRIES_MAX = 25_000;
-/** Records, claims and marks of a plan live for hours: about 4 kB a plan, beside what an empty pipeline has. */
+/** A plan's records, claims and marks live for hours: about 4 kB per plan, plus an empty pipeline's memory. */
 const REDIS_BYTES = { base: 64 * 2 ** 20, plan: 10_000 } as const;
 const PROCESS_BYTES_MAX = 512 * 2 ** 20;
 const PAGE_BYTES = 4_096;
@@ -46,7 +46,7 @@ export async function checkResourceBounds(
   for (const { name, process } of members) {
     const pages = await readFile(`/proc/${process.pid}/statm`, "utf8").catch(() => "");
     const bytes = Number(pages.split(" ")[1]) * PAGE_BYTES;
-    // NaN: it has ended.
+    // NaN: the process has exited.
     expect(bytes <= PROCESS_BYTES_MAX, `${name} holds ${bytes} bytes, ${PROCESS_BYTES_MAX} are the bound`);
   }
   return { checked, violations };

@@ -1,4 +1,4 @@
-/** One campaign from the first process to the last: start, load, faults, rest, judgement. */
+/** Runs one campaign from start to finish: start, load, faults, rest, checks. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -29,15 +29,18 @@ import { failureReport } from "./failure-report.ts";
 import { startSystem } from "./system.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** I9: reclaiming what a dead replica had, a send window, EXECUTOR_ABSENCE_SEC (3 s here), each at most some seconds. */
+/**
+ * I9: the sum of reclaiming a dead replica's entries, a send window and EXECUTOR_ABSENCE_SEC (3 s here), each a few
+ * seconds.
+ */
 const END_BOUND_MS = 30_000;
-/** A ledger follows a fill with the next refresh. */
+/** The ledger includes a fill after the next refresh. */
 const LEDGER_BOUND_MS = 15_000;
 const LEDGER_LOOK_MS = 200;
 const MS_PER_MINUTE = 60_000;
-/** Beyond a send window and the absence after it, whoever reads the output asks why. */
+/** Longer than a send window plus the absence: the output then says what the recovery waited for. */
 const LONG_RECOVERY_MS = 10_000;
-/** So that the load's random differ from the schedule's. */
+/** Makes the load's random choices differ from the schedule's. */
 const LOAD_SALT = 0x10ad;
 
 export interface CampaignResult {
@@ -47,7 +50,7 @@ export interface CampaignResult {
   lines: string[];
 }
 
-/** Once `ended` is aborted no further fault is thrown, and what has been is judged. */
+/** After `ended` is aborted, no further fault is injected and the run so far is checked. */
 export async function runCampaign(
   options: Options,
   say: (line: string) => void,
@@ -158,7 +161,7 @@ export async function runCampaign(
   };
 }
 
-/** Ledgers follow their fills with the next refresh, so they are given time to; everything else is at rest. */
+/** Gives the ledgers time to include their fills with the next refresh; nothing else changes any more. */
 async function judgeAtRest(
   look: () => Promise<{ evidence: Evidence; judgement: Judgement }>,
 ): Promise<{ evidence: Evidence; judgement: Judgement }> {

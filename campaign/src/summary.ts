@@ -1,4 +1,4 @@
-/** A campaign in numbers, as JSON for `--summary` and as text. */
+/** A campaign's figures, as JSON for `--summary` and as text. */
 import { type Evidence, type Finding, INVARIANTS } from "@quantum/harness";
 import type { ThrownFault } from "./campaign.ts";
 import type { Closable } from "./closable.ts";
@@ -14,7 +14,7 @@ export const CHECKS = {
 } as const;
 export type CheckName = keyof typeof CHECKS;
 
-/** Below this the pipeline is blocked more than it works. */
+/** Below this, the pipeline is blocked too often. */
 const EXECUTED_SHARE_MIN = 0.9;
 
 export interface Summary {
@@ -30,18 +30,18 @@ export interface Summary {
   lost: number;
   unauthorised: number;
   in_doubt: number;
-  /** Attempts that Redis was made to forget before they ended. */
+  /** Attempts that Redis was made to lose before they ended. */
   forgotten: number;
   longest_recovery_ms: number;
   longest_recovery_after: string;
   executed_share: number | null;
-  /** For how long no close was executed of a position that was open, faults apart. */
+  /** How long no close of an open position was executed, not counting faults. */
   unclosable_longest_ms: number;
   unclosable_longest_after: string;
-  /** Of all such times beyond a second. */
+  /** The total of all such times above a second. */
   unclosable_total_ms: number;
   checks: Record<CheckName, boolean>;
-  /** Services that ended by themselves, or did not start at once, in words. */
+  /** Services that exited unexpectedly or failed to start at once, as text. */
   exits: readonly string[];
 }
 
@@ -100,7 +100,7 @@ export interface Progress {
   finding: Finding;
 }
 
-/** The share of plans that were executed, among those that began and ended while no fault was near. */
+/** The share of executed plans among those that began and ended without a fault nearby. */
 export function progressOf(plans: Iterable<Proposed>, faults: readonly ThrownFault[]): Progress {
   let checked = 0;
   let executed = 0;
@@ -131,7 +131,7 @@ export function isSound(summary: Summary): boolean {
   return Object.values(summary.checks).every(Boolean);
 }
 
-/** The last line is the one sentence. */
+/** The last line is the conclusion. */
 export function renderSummary(summary: Summary, findings: Record<CheckName, Finding>): string[] {
   const names = Object.keys(CHECKS) as CheckName[];
   return [
@@ -155,7 +155,7 @@ export function renderSummary(summary: Summary, findings: Record<CheckName, Find
 
 const seconds = (ms: number) => (ms / 1000).toFixed(1);
 
-/** The rest are more of the same. */
+/** The others are similar. */
 const SHOWN_VIOLATIONS = 10;
 
 function countBy(values: readonly string[]): Record<string, number> {

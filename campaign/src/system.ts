@@ -1,4 +1,4 @@
-/** What a campaign attacks: a Redis, an exchange, and every service as a process behind proxies of its own. */
+/** The system under attack: Redis, an exchange, and every service as a process behind its own proxies. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -28,12 +28,12 @@ import {
 
 /** As a URL: NODE_OPTIONS is split at the blanks of a path. An entry, which programs outside the repository load, too. */
 const CLOCK = pathToFileURL(join(import.meta.dirname, "../../scripts/chaos/clock.preload.ts")).href;
-/** As a supervisor that restarts what has died. */
+/** Restarts dead services like a supervisor. */
 const RESTART_PAUSE_MS = 300;
 const RESTARTS = 10;
-/** What differs from every other demonstration: shorter doubts, so that more fit into a campaign. */
+/** Differs from other demonstrations: orders stay in doubt for a shorter time, so that a campaign has more of them. */
 const PROFILE: Partial<Record<PipelineName, Environment>> = {
-  // Orders that an exchange refuses on purpose would disarm everything.
+  // Refusals injected at the exchange would otherwise disarm the pipeline.
   governor: { GOV_ENABLE_AUTO_DISARM: "false" },
   "position-brain": { P33_POLL_SEC: "1" },
   executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000" },
@@ -45,9 +45,9 @@ export interface Member {
   readonly redisProxy: FaultProxy;
   readonly exchangeProxy: FaultProxy | undefined;
   process: ServiceProcess;
-  /** False while a fault has it down, or frozen. */
+  /** False while a fault stops or freezes it. */
   up: boolean;
-  /** Called for every frame of its Redis connections and, in `exchange`, of its HTTP ones. */
+  /** Called for every frame of its connections to Redis and to the exchange. */
   onFrame: ((frame: ProxyFrame & { server: "redis" | "exchange" }) => FrameAction) | undefined;
   clock(shiftMs: number): Promise<void>;
   launch(): Promise<ServiceProcess>;
@@ -57,9 +57,9 @@ export type System = Awaited<ReturnType<typeof startSystem>>;
 
 export interface SystemOptions {
   seed: number;
-  /** Takes the data of this run. */
+  /** Where this run's data is stored. */
   dir: string;
-  /** Something ended that nobody ended. */
+  /** Called when a process exits unexpectedly. */
   onExit: (what: string) => void;
 }
 
@@ -69,7 +69,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     clock: canShiftRedis,
     appendonly: true,
     appendfsync: "everysec",
-    // A rewrite in the middle would take away the log that a power loss cuts.
+    // A rewrite would replace the log that a power loss truncates.
     config: { "auto-aof-rewrite-percentage": "0" },
   });
   resources.defer(() => redis.stop());
@@ -106,7 +106,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     onExit(process.error(`ended by itself with ${code ?? signal}`).message);
     await restart(member);
   };
-  /** Starts a service that has ended, as often as it takes. */
+  /** Starts a service that has exited, with retries. */
   const restart = async (member: Member): Promise<void> => {
     member.up = false;
     for (let attempt = 1; !stopping.signal.aborted; attempt += 1) {
@@ -126,16 +126,16 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
   await Promise.all(PIPELINE.map(enroll));
   return {
     redis,
-    /** Else the fault `time` steps services' clocks only. */
+    /** If false, the fault `time` only steps the services' clocks. */
     canShiftRedis,
     client,
     keys: createKeys(),
     exchangeUrl: exchange.url,
     exchange,
     symbols,
-    // Not in the order in which they were ready: the same seed is to throw at the same ones.
+    // In a fixed order, so that the same seed chooses the same targets.
     members: PIPELINE.flatMap(({ name }) => members.get(name) ?? []),
-    /** SIGKILL, and back as its supervisor would bring it. */
+    /** SIGKILL, then a restart as by a supervisor. */
     async killAndRestart(member: Member): Promise<void> {
       member.up = false;
       await member.process.kill();
@@ -183,7 +183,7 @@ async function createMember(
     }),
     ...PROFILE[name],
     [service.portVariable]: "0",
-    // Fixed, so that a restart resumes what its predecessor had been given.
+    // Fixed, so that a restarted service resumes its own pending entries.
     INSTANCE: `${name}@chaos`,
     NODE_OPTIONS: `--import ${CLOCK}`,
     CHAOS_CLOCK_FILE: clockFile,

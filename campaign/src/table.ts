@@ -10,7 +10,7 @@ const HEAD = [
   "| date | commit | seed | min | plans | faults | orders | doubled | lost | unauthorised | in doubt | forgotten | longest recovery | executed outside faults | not closable, longest and total |",
   "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---|",
 ];
-/** An empty cell each. */
+/** One empty cell per column. */
 const COLUMNS = (HEAD[0] ?? "")
   .split("|")
   .slice(1, -1)
@@ -21,7 +21,7 @@ export async function recordRun(summary: Summary): Promise<void> {
   await writeFile(DOCUMENT, withRun(await readFile(DOCUMENT, "utf8"), summary));
 }
 
-/** The document with the run's row, and its faults in the totals by kind. */
+/** Adds the run's row, and its faults to the totals by kind. */
 export function withRun(text: string, summary: Summary): string {
   const cells = (line: string) =>
     line
@@ -42,7 +42,7 @@ export function withRun(text: string, summary: Summary): string {
     kinds.set(kind, (kinds.get(kind) ?? 0) + count);
   const table = [
     ...HEAD,
-    // Runs of before there was a column do not fill it.
+    // Runs from before a column existed leave it empty.
     ...rows.map((row) => `| ${[...row, ...COLUMNS.slice(row.length)].join(" | ")} |`),
     totals(rows),
     "",
@@ -75,7 +75,7 @@ function rowOf(summary: Summary): string[] {
   ].map(String);
 }
 
-/** Columns that add up: minutes to forgotten. */
+/** Columns that are added up: minutes to forgotten. */
 const SUMMED = { from: 3, to: 11 } as const;
 
 function totals(rows: readonly string[][]): string {
