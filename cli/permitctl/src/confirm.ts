@@ -1,4 +1,4 @@
-/** Before a change: who makes it, why, and a yes. */
+/** Before a change: who makes it, why, and a confirmation. */
 import { hostname, userInfo } from "node:os";
 import type { Mandate } from "@quantum/operator";
 import { CommandError, EXIT } from "./exit.ts";
@@ -9,7 +9,7 @@ export interface ChangeOptions {
   reason?: string;
 }
 
-/** On a terminal a reason that was not given is asked for, then a yes; elsewhere both are needed as arguments. */
+/** On a terminal, asks for a missing reason and for confirmation. Elsewhere both must be given as arguments. */
 export async function confirm(
   { terminal }: Session,
   options: ChangeOptions,

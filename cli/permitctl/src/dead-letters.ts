@@ -1,4 +1,4 @@
-/** `dlq`: entries that a group gave up. */
+/** `dlq`: entries that a group could not handle. */
 import { type DeadLetter, drop, duration, readDeadLetter, readDeadLetters, requeue } from "@quantum/operator";
 import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -32,7 +32,7 @@ export async function showDeadLetter(session: Session, id: string): Promise<void
   session.terminal.print({ id, ...letter.fields }, table(Object.entries({ id, ...letter.fields })));
 }
 
-/** Gives the entry back to the group that gave it up. */
+/** Makes the entry pending again for its group. */
 export async function requeueDeadLetter(session: Session, id: string, options: ChangeOptions): Promise<void> {
   const letter = await letterOf(session, id);
   const mandate = await confirm(session, options, [

@@ -1,4 +1,4 @@
-/** `doubt end`: an operator says what became of an order that the exchange cannot or does not explain. */
+/** `doubt end`: an operator states the outcome of an order that the exchange does not resolve. */
 import {
   ACTS_WITHIN_MS,
   awaitEndOfDoubt,
@@ -13,11 +13,11 @@ import type { Session } from "./session.ts";
 
 export interface DoubtOptions extends ChangeOptions {
   as: "executed" | "not-placed";
-  /** Of `executed`: decimal text. */
+  /** For `executed`: decimal text. */
   quantity?: string;
 }
 
-/** Resolves once the executor has ended the order, by the exchange's word or else the operator's. */
+/** Resolves once the executor has settled the order, by the exchange's answer or the operator's statement. */
 export async function endDoubtCommand(
   session: Session,
   planId: string,

@@ -1,11 +1,11 @@
-/** How a command ends, for scripts that call it. */
+/** A command's exit codes, for scripts. */
 export const EXIT = {
   ok: 0,
   /** A check failed, nothing was found, or the change was refused. */
   no: 1,
-  /** Wrong arguments or configuration: nothing was asked of Redis. */
+  /** Wrong arguments or configuration. Nothing was sent to Redis. */
   usage: 2,
-  /** Redis does not answer, or cannot do it now: ask again later. */
+  /** Redis does not answer, or cannot do this now. Try again later. */
   unreachable: 3,
 } as const;
 export type Exit = (typeof EXIT)[keyof typeof EXIT];

@@ -1,4 +1,4 @@
-/** `explain`: a plan's whole timeline, and why it ended so. */
+/** `explain`: a plan's whole timeline, and the reason for its outcome. */
 import { conclude, readPlan, timelineOf } from "@quantum/operator";
 import { spans, styled } from "@quantum/service-kit";
 import { CommandError, EXIT } from "./exit.ts";

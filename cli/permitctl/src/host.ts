@@ -1,4 +1,4 @@
-/** What a call of the command line is given by its surroundings: the process, or a test. */
+/** The environment of a command-line call: the process, or a test. */
 import type { Readable } from "node:stream";
 import type { Output } from "@quantum/service-kit";
 
@@ -7,6 +7,6 @@ export interface Host {
   stdin: Readable & { isTTY?: boolean };
   stdout: Output;
   stderr: Output;
-  /** Ends commands that go on until then. */
+  /** Ends commands that would run until then. */
   stop: AbortSignal;
 }

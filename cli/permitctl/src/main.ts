@@ -7,7 +7,7 @@ const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
 const stdout = standardOutput();
 const stderr = standardOutput("stderr");
-// `permitctl watch | head` ends when its reader does; an answer that could not be written was not given.
+// `permitctl watch | head` ends when its reader does. Any other output error is a failure.
 stdout.closed.addEventListener("abort", () => {
   if (isReaderGone(stdout.closed)) process.exit(EXIT.ok);
   stderr.line(`permitctl: the answer cannot be written: ${(stdout.closed.reason as Error).message}`);

@@ -1,4 +1,7 @@
-/** `force`, `kill`, `disarm`, `exchange` and `hold`: what an operator changes. Each shows it, asks, and leaves an audit entry. */
+/**
+ * `force`, `kill`, `disarm`, `exchange` and `hold`: changes by an operator. Each is shown, confirmed and recorded in an
+ * audit entry.
+ */
 import { createKeys, HOLD_ACCEPT } from "@quantum/contract";
 import {
   acceptHold,
@@ -29,7 +32,7 @@ const FORCE_WORDS: Record<Forced["kind"], string> = {
   free: "unchanged: nothing prevents it from opening",
 };
 
-/** Frees the plan of each symbol's present proposal: the only one that the poll would open. */
+/** Frees the plan of each symbol's current proposal, the only plan that the poll would open. */
 export async function forcePlans(
   session: Session,
   symbol: string | undefined,
@@ -105,7 +108,7 @@ export async function clearDisarmCommand(session: Session, options: ChangeOption
   terminal.print({ cleared: true, reason: disarm.reason }, ["The disarm is cleared."]);
 }
 
-/** Ends the pauses that the exchange asked for: right where they no longer concern this host. */
+/** Ends the exchange's pauses. Correct if they no longer apply to this host. */
 export async function resumeExchangeCommand(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
   const pauses = await readPauses(access);

@@ -1,4 +1,4 @@
-/** A running pipeline, and a plan of every outcome in it: for the tests, and for the examples of docs/permitctl.md. */
+/** A running pipeline with a plan for every outcome, for the tests and for the examples in docs/permitctl.md. */
 import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
 import { Output } from "@quantum/service-kit";
@@ -8,10 +8,10 @@ import { run } from "./run.ts";
 import { type Rig, startRig } from "@quantum/harness/rig";
 
 const PATIENCE_MS = 10_000;
-/** Longer than any test: an order stays in doubt while the exchange does not answer for it. */
+/** Longer than any test. An order stays in doubt while the exchange does not answer queries for it. */
 const ENDLESS = 1_000;
 
-/** Long enough for a machine that is busy with other tests, short enough to wait for in vain once. */
+/** Long enough for a busy machine, short enough to wait for in vain once. */
 const WAIT_MS = 2_500;
 
 export interface Answer {
@@ -25,7 +25,7 @@ export type Pipeline = Awaited<ReturnType<typeof startPipeline>>;
 /** @param waitMs how long plans wait for permits */
 export async function startPipeline(waitMs = WAIT_MS) {
   const rig = await startRig();
-  // The rig's file is the fastest; `verify` asks for the safest.
+  // The rig uses the fastest setting; `verify` requires the safest.
   await rig.client.config("SET", "appendfsync", "always");
   const running = new Map<string, ServiceProcess>();
   const start = async (name: PipelineName, env: Record<string, string> = {}) => {
@@ -53,7 +53,7 @@ export async function startPipeline(waitMs = WAIT_MS) {
   return {
     rig,
     service,
-    /** In another mode. */
+    /** Restarts it in another mode. */
     restartApplyLayer: async (mode: string): Promise<void> => {
       await service("apply-layer").stop();
       await startApplyLayer(mode);
@@ -72,7 +72,7 @@ export async function startPipeline(waitMs = WAIT_MS) {
   };
 }
 
-/** One call; the program is the same, only the process is ours. */
+/** Runs one command in this process. */
 export async function permitctl(
   redisUrl: string,
   args: readonly string[],
@@ -96,7 +96,10 @@ export async function permitctl(
   return { code, ...answer };
 }
 
-/** By the stream, or as the hash that is polled. @returns the plan id */
+/**
+ * Publishes a proposal to the stream or to the polled hash.
+ * @returns the plan id
+ */
 export async function propose(
   { client, keys }: Rig,
   symbol: string,
@@ -123,7 +126,7 @@ export async function propose(
   });
 }
 
-/** Waits until the plan's record is in this state. */
+/** Waits until the plan's record has this state. */
 export async function reached({ client, keys }: Rig, id: string, state: string): Promise<string> {
   let record: Record<string, string> = {};
   const probe = async () => {
@@ -135,7 +138,7 @@ export async function reached({ client, keys }: Rig, id: string, state: string):
   });
 }
 
-/** Why a plan ended, and the plan. */
+/** A plan id for each outcome. */
 export type Outcomes = Record<(typeof OUTCOME_NAMES)[number], string>;
 
 export const OUTCOME_NAMES = [
@@ -151,7 +154,7 @@ export const OUTCOME_NAMES = [
   "DRY_RUN",
 ] as const;
 
-/** XRPUSDT stays held and 1000SHIBUSDT in doubt; the pipeline ends in dry-run mode. */
+/** Leaves XRPUSDT held, 1000SHIBUSDT in doubt and the pipeline in dry-run mode. */
 export async function bringAbout(pipeline: Pipeline): Promise<Outcomes> {
   const { rig, sim, service, restartApplyLayer } = pipeline;
   const { client, keys } = rig;
@@ -182,7 +185,7 @@ export async function bringAbout(pipeline: Pipeline): Promise<Outcomes> {
   await fault("503_before", { path: "GET /fapi/v1/order", count: ENDLESS });
   const unknown = await plan("1000SHIBUSDT", "FULL_CLOSE_PROPOSED", "UNKNOWN");
 
-  // Last of the orders: a pause follows.
+  // Must be the last order, because a pause follows.
   await fault("429", { ms: 100 });
   const notPlaced = await plan("BNBUSDT", "PARTIAL_50", "NOT_PLACED");
 

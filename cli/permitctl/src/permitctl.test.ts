@@ -1,4 +1,4 @@
-/** Each command on a running pipeline. */
+/** Each command with a running pipeline. */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
@@ -37,7 +37,7 @@ afterAll(async () => {
 
 const permitctl = (...args: string[]) => pipeline.permitctl(...args);
 
-/** The answer of a command that ends well. */
+/** The answer of a command that succeeds. */
 async function json(...args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await permitctl(...args, "--json");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -101,7 +101,7 @@ describe("explain", () => {
     expect(told.state).toBe(name.split(",")[0]);
     expect(told.conclusion).toMatch(conclusion);
     const [attempt] = told.attempts;
-    // Two issuers answer in any order; one that denies may do so before the other has answered.
+    // Two issuers answer in any order; a denial may come before the other answer.
     const found = attempt?.stages.map(({ stage }) => stage) ?? [];
     expect(found).toEqual(expect.arrayContaining(stages));
     expect([found[0], found.at(-1)]).toEqual([stages[0], stages.at(-1)]);
@@ -210,7 +210,7 @@ describe("doubt end", () => {
 
 describe("verify", () => {
   it("verifies what is deployed, one line a check, and fails if the file says otherwise", async () => {
-    // The exchange answers questions again; its last failure tells for a moment yet.
+    // The exchange answers queries again, but its last failure still counts briefly.
     await fetch(`${pipeline.rig.venueUrl}/sim/faults`, { method: "DELETE" });
     const { stdout } = await vi.waitFor(async () => {
       const verified = await permitctl("verify");
@@ -300,7 +300,7 @@ describe("what changes something", () => {
     expect(letter).toMatchObject({ group: "apply-layer", reason: expect.stringContaining("no symbol") });
     expect(await json("dlq", "show", letter.id)).toMatchObject({ "entry.symbol": "no symbol" });
     expect(await json("dlq", "requeue", letter.id, ...BY)).toEqual({ id: letter.id, requeued: true });
-    // It is as bad as before: taken over by the group, and given up once more.
+    // The entry is as bad as before: the group takes it over and gives up again.
     const again = await eventually(
       async () => (await letters()).find(({ id }) => id !== letter.id),
       PATIENCE_MS,
@@ -358,7 +358,7 @@ describe("the commands that operators know by heart", () => {
     const cli = `${shellWord(redis.binary.cli ?? "redis-cli")} -p ${redis.port}`;
     await sh(`${cli} --scan --pattern "quantum:apply:*" | xargs ${cli} DEL`);
     expect(await client.exists(pipeline.rig.keys.spent(plans.EXECUTED))).toBe(1);
-    // The record is gone, the streams and the order still tell.
+    // The record is gone, but the streams and the order still show the outcome.
     expect(await json("explain", plans.EXECUTED)).toMatchObject({ state: "EXECUTED" });
   });
 });

@@ -1,4 +1,4 @@
-/** The command line as a process: what goes on until it is interrupted, what asks, and how it ends. */
+/** The command line as a process: commands that run until interrupted, commands that ask, and exit codes. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -37,7 +37,7 @@ afterAll(async () => {
 
 const environment = () => ({ PATH: process.env["PATH"] ?? "", REDIS_URL: server.url });
 
-/** A command that goes on until it is interrupted. */
+/** A command that runs until it is interrupted. */
 async function start(...args: string[]) {
   const child = await spawnGuarded(process.execPath, ["scripts/permitctl.mjs", ...args], {
     cwd: ROOT,
@@ -57,7 +57,7 @@ async function start(...args: string[]) {
   };
 }
 
-/** How many permitctl wait for entries. */
+/** How many permitctl processes wait for entries. */
 async function readers(): Promise<number> {
   const clients = String(await redis.client("LIST")).split("\n");
   return clients.filter((line) => line.includes("name=permitctl ") && line.includes("cmd=xread ")).length;
@@ -101,7 +101,7 @@ describe("what goes on until it is interrupted", () => {
 
 const NO_TERMINAL = spawnSync("script", ["--version"]).status !== 0;
 
-/** script(1) makes the terminal, and takes a shell's line. */
+/** script(1) provides the terminal and takes a shell command. */
 function onTerminal(...args: string[]) {
   const words = [process.execPath, "scripts/permitctl.mjs", ...args];
   const line = words.map(shellWord).join(" ");
@@ -136,7 +136,8 @@ describe("text from elsewhere", () => {
       const shown = stripVTControlCharacters(String(Buffer.concat(chunks))).replaceAll("\r\n", "\n");
       expect(shown.replaceAll("\n", "")).toMatch(/^[ -~]*$/);
       expect(shown).not.toMatch(/^\[PERMIT_WAIT\]/m);
-      // Whole: had the terminal been sent any of it, it would have been taken away with permitctl's own colours.
+      // Shown completely: control sequences sent to the terminal would have been removed together with permitctl's own
+      // colours.
       expect(shown).toContain(ESCAPED);
     },
   );

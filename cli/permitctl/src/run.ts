@@ -4,13 +4,13 @@ import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
 import { createProgram } from "./program.ts";
 
-/** @returns the exit code; what went wrong has been said on stderr */
+/** @returns the exit code; errors have been printed on stderr */
 export async function run(args: readonly string[], host: Host): Promise<number> {
   try {
     await createProgram(host).parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {
-    // Commander has said what is wrong; its help ends with 0.
+    // Commander has printed the error. Its help exits with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (host.stop.aborted) return EXIT.ok;
     const { message } = error as Error;

@@ -1,4 +1,4 @@
-/** One call of the command line: a Redis that answers, and where the answer goes. */
+/** One command-line call: a working Redis connection, and the output. */
 import { readFile } from "node:fs/promises";
 import { AccessError, type AccessProblem, type OpenAccess, withAccess } from "@quantum/operator";
 import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
@@ -19,7 +19,10 @@ export interface Session {
   terminal: Terminal;
 }
 
-/** Runs one command on an open session. Throws {@link CommandError} with what the shell is told. */
+/**
+ * Runs one command in an open session.
+ * @throws {@link CommandError} for the shell
+ */
 export async function withSession<T>(
   host: Host,
   options: GlobalOptions,
@@ -29,7 +32,7 @@ export async function withSession<T>(
   const terminal = createTerminal(host, options.json === true);
   try {
     const answer = await withAccess({ url, name: "permitctl" }, (access) =>
-      // The command's own error is none of Redis's, whatever its words are.
+      // Keep the command's own errors, so that they are not taken for Redis's.
       command({ access, terminal }).catch((error: unknown) => {
         if (error instanceof CommandError) return error;
         throw error;
@@ -42,7 +45,7 @@ export async function withSession<T>(
   }
 }
 
-/** What the shell is told: what to change, or to ask again later. */
+/** The error for the shell: what to change, or to try again later. */
 function told({ url, message }: AccessError, problem: AccessProblem): CommandError {
   switch (problem.kind) {
     case "refused":

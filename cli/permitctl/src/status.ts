@@ -104,7 +104,7 @@ function symbolTable(symbols: readonly SymbolState[]): string[] {
   ]);
 }
 
-/** snake_case, as every other JSON of the wire. */
+/** In snake_case, like all other JSON of the wire. */
 export function statusData(status: Status) {
   return {
     at_ms: status.nowMs,

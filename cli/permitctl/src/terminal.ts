@@ -1,15 +1,15 @@
-/** Where a command's answer goes: text for people, or JSON. */
+/** A command's output: text for people, or JSON. */
 import { escapeControls } from "@quantum/contract";
 import type { Line } from "@quantum/service-kit";
 import type { Host } from "./host.ts";
 
 export interface Terminal {
   readonly json: boolean;
-  /** Somebody can be asked. */
+  /** Whether questions can be asked. */
   readonly interactive: boolean;
-  /** The same answer twice; one of them is printed. */
+  /** Prints one of two forms of the same answer. */
   print(data: unknown, lines: readonly Line[]): void;
-  /** Replaces what the screen shows, on a terminal. */
+  /** Clears the screen, on a terminal. */
   clear(): void;
   ask(question: string): Promise<string>;
 }
@@ -29,9 +29,9 @@ export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal
   };
 }
 
-/** Columns as wide as their widest cell; the first row is the heading. */
+/** Aligns columns to their widest cell. The first row is the heading. */
 export function table(cells: readonly (readonly string[])[]): string[] {
-  // Escaped before they are measured.
+  // Escape before measuring.
   const rows = cells.map((row) => row.map(escapeControls));
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length)),

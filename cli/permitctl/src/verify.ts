@@ -1,4 +1,4 @@
-/** `verify`: is what was deployed at work? One line a check. */
+/** `verify`: does the deployment work? One line per check. */
 import { readFile } from "node:fs/promises";
 import { parseEnv } from "node:util";
 import { checkDeployment } from "@quantum/operator";
@@ -8,11 +8,11 @@ import type { Host } from "./host.ts";
 import type { Session } from "./session.ts";
 
 export interface VerifyOptions {
-  /** The apply-layer's environment file; without one, its variables in this process's environment. */
+  /** The apply-layer's environment file. Without it, this process's environment is used. */
   envFile?: string;
 }
 
-/** @returns whether every check holds */
+/** @returns whether every check passes */
 export async function verify(
   { access, terminal }: Session,
   options: VerifyOptions,

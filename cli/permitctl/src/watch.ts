@@ -1,4 +1,4 @@
-/** `watch`: the `[PERMIT_WAIT]` lines, live from the streams. */
+/** `watch`: live `[PERMIT_WAIT]` lines from the streams. */
 import { type WaitOutcome, waitLine } from "@quantum/contract";
 import { tailWaits } from "@quantum/operator";
 import { styled } from "@quantum/service-kit";
@@ -11,7 +11,7 @@ export interface WatchOptions {
   reason?: string;
 }
 
-/** Until `stop` is aborted. What was appended before is not shown. */
+/** Runs until `stop` is aborted. Earlier entries are not shown. */
 export async function watch(
   { access, terminal }: Session,
   options: WatchOptions,
