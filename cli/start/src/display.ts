@@ -1,18 +1,18 @@
-/** What the terminal shows while the pipeline runs. Plain lines where the output is no terminal. */
+/** What the terminal shows while the pipeline runs. If the output is not a terminal, plain lines. */
 import { fieldValue, isWaitLine, withoutWaitMark } from "@quantum/contract";
 import { type Line, type Output, standardOutput, styled } from "@quantum/service-kit";
 import type { LogRecord, PlanRecord, ResultRecord } from "@quantum/harness";
 import type { ServiceName } from "@quantum/topology";
 import { explain } from "./explain.ts";
 
-/** Pino's number. */
+/** Pino's number for errors. */
 const LEVEL_ERROR = 50;
-/** Where lines cannot be overwritten, progress comes in lines of its own. */
+/** Where lines cannot be overwritten, how often a progress line is printed. */
 const PLAIN_PROGRESS_MS = 5_000;
-/** Until the end of a process is known here, which its neighbours feel at once. */
+/** How long an error waits. When a process exits, its neighbours log errors before this launcher notices the exit. */
 const HOLD_MS = 300;
 const REPEAT_MS = 10_000;
-/** Different errors; a run may go on for days. */
+/** The most different errors kept, because a run may last days. */
 const REMEMBERED = 1_000;
 
 export interface DisplayOptions {
@@ -27,9 +27,9 @@ export class Display {
   readonly #bounded: boolean;
   readonly #output: Output;
   readonly #explained = new Set<string>();
-  /** Errors of services wait a moment: the launcher may know their common cause. */
+  /** Errors of services are held briefly, because the launcher may know their common cause. */
   readonly #held: string[] = [];
-  /** Error → how often it came since it was shown, and when that was. */
+  /** Error → how often it occurred since it was last shown, and when that was. */
   readonly #repeated = new Map<string, { count: number; shownAt: number }>();
   #muted = false;
   #progress = "";
@@ -49,23 +49,23 @@ export class Display {
     this.line(styled("red", text));
   }
 
-  /** Why the run fails; a text of several lines may end with the last ones of a service. */
+  /** Shows why the run failed. The text may end with a service's last lines. */
   failure(text: string): void {
     for (const line of text.split("\n")) this.error(withoutWaitMark(line));
   }
 
-  /** Errors of services are not shown any more: what they follow from is said. */
+  /** Stops showing services' errors, because their cause has been shown. */
   muteErrors(): void {
     this.#muted = true;
     this.#held.length = 0;
   }
 
-  /** Shows what was held back. */
+  /** Shows errors that were held. */
   flush(): void {
     for (const text of this.#held.splice(0)) this.error(withoutWaitMark(text));
   }
 
-  /** Replaces the last progress; "" takes it away. */
+  /** Replaces the progress line; "" removes it. */
   progress(text: string): void {
     if (this.#output.isTerminal) {
       this.#output.status(text);
@@ -93,7 +93,7 @@ export class Display {
     }
   }
 
-  /** Output of a service that is no log record. */
+  /** A service's output that is not a log record. */
   text(service: ServiceName, line: string): void {
     this.#serviceError(`${service}: ${line}`);
   }
@@ -114,7 +114,7 @@ export class Display {
     }
   }
 
-  /** The same one again is counted, and shown with its number from time to time. */
+  /** Repeated errors are counted and shown occasionally, with their count. */
   #serviceError(text: string): void {
     if (this.#muted) return;
     const now = performance.now();

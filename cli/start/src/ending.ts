@@ -1,4 +1,4 @@
-/** How a run ends: everything comes to rest and is checked, or it is summed up without what has gone. */
+/** The end of a run: everything comes to rest and is checked, or the run is summed up without the lost parts. */
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -39,22 +39,22 @@ const SOUND = 0;
 export const BROKEN = 1;
 const STUCK = 2;
 
-/** After a Ctrl-C somebody waits at the terminal; a plan's whole wait is shorter than this. */
+/** After Ctrl-C somebody is waiting at the terminal. A plan's whole wait is shorter than this. */
 const INTERRUPTED_DRAIN_MS = 5_000;
-/** Nobody is there whom services could still tell something. */
+/** Services have nobody left to talk to. */
 const UNCHECKED_STOP_MS = 1_500;
-/** Between looks at ledgers that a refresh has yet to bring up to the last fills. */
+/** Interval of checks while ledgers wait for a refresh to include the last fills. */
 const LEDGER_LOOK_MS = 200;
 
 export interface Ending {
   code: number;
-  /** Shown when nothing runs any more. */
+  /** Shown when all processes have ended. */
   lines: string[];
 }
 
-/** What the run has to do without. */
+/** What the run has lost. */
 export interface Losses {
-  /** Without these it cannot go on; resolves with what has gone. */
+  /** Losses without which it cannot continue; resolves with a description. */
   readonly fatal: PromiseWithResolvers<string>;
   /** Services that stay down. */
   readonly services: string[];
@@ -75,7 +75,7 @@ export interface Run {
   readonly tail: StreamTail;
 }
 
-/** Until the run is over and everything has come to rest, or will not; then the invariants are checked. */
+/** Waits until the run is over and has come to rest, or is stuck. Then checks the invariants. */
 export async function watchToTheEnd(run: Run): Promise<Ending> {
   const { options, display, stopping, losses, processes, pipeline, keys, redis, history, tail, feed } = run;
   const killSwitch = pipeline.scenario.killSwitch
@@ -119,7 +119,7 @@ export async function watchToTheEnd(run: Run): Promise<Ending> {
   };
 }
 
-/** Without Redis or the exchange there is nothing to wait for: what the streams told is summed up. */
+/** Without Redis or the exchange there is nothing to wait for. Sums up the streams' contents. */
 export async function endUnchecked(run: Run, why: string): Promise<Ending> {
   const evidence = await collectWhatIsLeft({ ...sourcesOf(run), halts: [] });
   await run.processes.stopAll(UNCHECKED_STOP_MS);
@@ -149,7 +149,7 @@ async function writeSummary(options: Options, summary: Summary): Promise<void> {
   await writeFile(resolve(options.summary), `${JSON.stringify(summary, null, 2)}\n`);
 }
 
-/** The ledger follows a fill with the next refresh, so it is given time to; everything else is at rest. */
+/** Gives the ledgers time to include their fills with the next refresh; nothing else changes any more. */
 async function check(
   sources: Sources,
   deadlineMs: number,

@@ -1,4 +1,4 @@
-/** Under a BLOCK, in a few words: why nothing can go wrong, and what to look at. */
+/** Short text below a BLOCK: why it is safe, and where to look. */
 import { meaningOf, SAFE_BECAUSE } from "@quantum/contract";
 
 export function explain(reason: string): string {

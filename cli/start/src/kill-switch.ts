@@ -1,15 +1,15 @@
-/** The operator of the scenario `kill-switch`: sets it after a third of the plans, and deletes it after another third. */
+/** The operator in scenario `kill-switch`: turns it on after a third of the plans, and off after another third. */
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Halt, History } from "@quantum/harness";
 
-/** Without an end in sight, a third of this many. */
+/** For an endless run, a third of this many. */
 const LIVE_PLANS = 60;
 
 export interface KillSwitch {
-  /** When it was set, by Redis's clock; one still set ends at Infinity. */
+  /** When it was on, by Redis's clock; Infinity while it still is. */
   readonly halts: readonly Halt[];
-  /** Deletes it if it is set, and does nothing more. */
+  /** Turns it off if it is on, and stops. */
   stop(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export function operateKillSwitch(
   let moving: Promise<void> = Promise.resolve();
 
   const set = async () => {
-    // The time before and after, in one transaction with the change: nothing of Redis comes between.
+    // TIME is in the same transaction, so that no other command comes between.
     const replies = await redis.multi().set(keys.killSwitch, "1").time().exec();
     halts.push({ fromMs: timeOf(replies?.[1]), toMs: Number.POSITIVE_INFINITY });
     say(`kill switch: SET ${keys.killSwitch} 1`);

@@ -1,7 +1,7 @@
-/** exchange-sim's market, made from a file of proposals: its symbols, sides and prices. */
+/** A market for exchange-sim, made from a file of proposals: symbols, sides and prices. */
 import { Big } from "big.js";
 
-/** A row of `SIM_MARKET_FILE`; decimals as text, `positionAmt` signed. */
+/** A row of `SIM_MARKET_FILE`. Decimals are text; `positionAmt` is signed. */
 export interface MarketRow {
   readonly symbol: string;
   readonly price: string;
@@ -20,17 +20,17 @@ export interface ProposalLine {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Large enough that a quarter of what a quarter leaves is still above every filter. */
+/** Large enough that a quarter of the quarter that remains still passes every filter. */
 const POSITION_NOTIONAL_USD = 10_000;
 const MIN_NOTIONAL_USD = "5";
 const LEVERAGE = "5";
 /** A tick is this many decimal places below the price's first digit, as on the real venue. */
 const TICK_DIGITS = 4;
-/** The finest and the coarsest step of the real venue's quantities. */
+/** The finest and coarsest quantity steps of the real venue. */
 const FINEST_STEP_EXPONENT = -3;
 const COARSEST_STEP_EXPONENT = 0;
 
-/** Every line, read at once. Throws an error that names the first line which is no proposal. */
+/** Parses every line. Throws an error that names the first line that is not a proposal. */
 export function parseProposalLines(text: string, file: string): ProposalLine[] {
   const lines = text
     .split("\n")
@@ -56,7 +56,7 @@ function parseLine(line: string, where: string): ProposalLine {
   return { symbol, expectedPlanId, fields };
 }
 
-/** One row for each symbol, from its first line. */
+/** One row per symbol, from its first line. */
 export function marketOf(lines: readonly ProposalLine[]): MarketRow[] {
   const first = new Map<string, ProposalLine>();
   for (const line of lines) if (!first.has(line.symbol)) first.set(line.symbol, line);

@@ -6,11 +6,11 @@ import { describeProfile } from "./profile.ts";
 import { SCENARIO_NAMES, type ScenarioName, SCENARIOS } from "./scenarios.ts";
 
 export interface Options {
-  /** End by itself when so many plans have ended. */
+  /** End once this many plans have ended. */
   plans: number | undefined;
   summary: string | undefined;
   proposals: string | undefined;
-  /** Proposals a second. */
+  /** Proposals per second. */
   rate: number;
   seed: number;
   scenario: ScenarioName;
@@ -21,7 +21,7 @@ export interface Options {
 const LIVE_RATE = 2;
 const BOUNDED_RATE = 50;
 
-/** Prints help or what is wrong and ends the process where that is all there is to do, as commander does. */
+/** Like commander, prints help or an error and exits if there is nothing to run. */
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command("start")
     .version(buildText(), "-V, --version", "print the version and the commit")
@@ -86,7 +86,7 @@ function rate(text: string): number {
 }
 
 function redisUrl(text: string): string {
-  // Of a path that is no number, the client library would make database 0.
+  // The client library would use database 0 for a path that is not a number.
   if (/^rediss?:\/\/[^\s/?#]+(\/\d*)?$/.test(text)) return text;
   throw new InvalidArgumentError("Must be a URL such as redis://127.0.0.1:6379/5.");
 }

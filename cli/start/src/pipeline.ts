@@ -1,4 +1,4 @@
-/** Starts every process of a run, and stops them in the order in which nothing is torn. */
+/** Starts every process of a run, and stops them in a safe order. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { PIPELINE, type Service, type ServiceName, serviceOf } from "@quantum/topology";
@@ -15,13 +15,13 @@ export interface Pipeline {
   urls: ReadonlyMap<ServiceName, string>;
   exchangeUrl: string;
   scenario: Scenario;
-  /** Of `--proposals`. */
+  /** The lines of `--proposals`. */
   replay: readonly ProposalLine[] | undefined;
-  /** How many plans the run is to have; undefined: endless. */
+  /** How many plans the run should have; undefined: endless. */
   plans: number | undefined;
 }
 
-/** `dir` takes the data of this run. Whatever was started is among `processes`, also when this throws. */
+/** `dir` is for this run's data. Every started process is in `processes`, even if this throws. */
 export async function startPipeline(
   options: Options,
   dir: string,
@@ -51,11 +51,11 @@ export async function startPipeline(
   const start = async (service: Service) => {
     urls.set(service.name, await processes.start(service.name, environmentOf(service, run)));
   };
-  // All of them come to an end before an error is told: one that still starts could not be stopped.
+  // Wait for all starts before throwing, because a process that is still starting cannot be stopped.
   for (const started of await Promise.allSettled(PIPELINE.map(start))) {
     if (started.status === "rejected") throw started.reason;
   }
-  // The feed last: what it publishes finds everybody there.
+  // The feed starts last, so that every service is ready for its proposals.
   await start(serviceOf("harvest-feed"));
   return { redis, urls, exchangeUrl, scenario, replay, plans: options.plans ?? replay?.length };
 }

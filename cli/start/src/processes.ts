@@ -1,4 +1,4 @@
-/** The services as child processes: started on their fixed ports where free, heard, and ended with this process. */
+/** The services as child processes: started on their fixed ports if free, observed, and ended with this process. */
 import { EventEmitter } from "node:events";
 import { join } from "node:path";
 import { endProcess, type GuardedProcess, isFree, launch, type LogRecord } from "@quantum/harness";
@@ -7,19 +7,19 @@ import { type Environment, type Row, type ServiceName, serviceOf } from "@quantu
 const ROOT = join(import.meta.dirname, "../../..");
 /** Several processes start at once, perhaps on one core. */
 const START_TIMEOUT_MS = 60_000;
-/** Services stop within their own deadline; this is for one that hangs. */
+/** Services have their own stop deadline; this is for one that hangs. */
 const STOP_TIMEOUT_MS = 5_000;
-/** One that ends again has a reason that a further start does not take away. */
+/** If a service exits again, another restart would not help. */
 const RESTARTS_MAX = 1;
 
 export interface ProcessEvents {
   record: [ServiceName, LogRecord];
-  /** A line that is no log record, such as a stack trace of the runtime. */
+  /** A line that is not a log record, such as a stack trace. */
   text: [ServiceName, string];
-  /** One ended although nobody asked it to, and is started again, as a supervisor would. */
+  /** A service exited unexpectedly and is being restarted, as by a supervisor. */
   restarting: [ServiceName, string];
   restarted: [ServiceName];
-  /** One ended although nobody asked it to, and stays down. */
+  /** A service exited unexpectedly and stays down. */
   lost: [ServiceName, problem: string, why: string];
 }
 
@@ -34,7 +34,7 @@ export class Processes extends EventEmitter<ProcessEvents> {
   readonly #stopped = new Set<ServiceName>();
   #allStopped = false;
 
-  /** Resolves with the service's URL once it is ready. Throws with its last lines if it is not. */
+  /** Resolves with the service's URL once it is ready. Otherwise throws with its last lines. */
   async start(name: ServiceName, environment: Environment): Promise<string> {
     const { portVariable: variable, port: fixed } = serviceOf(name);
     const port = (await isFree(fixed)) ? fixed : 0;
@@ -42,18 +42,18 @@ export class Processes extends EventEmitter<ProcessEvents> {
     try {
       return await this.#launch(name, withPort(port));
     } catch (error) {
-      // Somebody took the port after the look at it.
+      // The port was taken after the check.
       if (port === 0 || !(error as Error).message.includes("EADDRINUSE")) throw error;
       return this.#launch(name, withPort(0));
     }
   }
 
-  /** How often each service was started again. */
+  /** How often each service was restarted. */
   get restarts(): ReadonlyMap<ServiceName, number> {
     return new Map([...this.#members].map(([name, { restarts }]) => [name, restarts]));
   }
 
-  /** SIGTERM, and SIGKILL after `graceMs`. It is not started again. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs`. The service is not restarted. */
   async stop(name: ServiceName, graceMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#stopped.add(name);
     const child = this.#members.get(name)?.child;
@@ -63,7 +63,7 @@ export class Processes extends EventEmitter<ProcessEvents> {
     clearTimeout(timer);
   }
 
-  /** None is started any more, either. */
+  /** Stops all services. None can be started afterwards. */
   async stopAll(graceMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#allStopped = true;
     await Promise.all([...this.#members.keys()].map((name) => this.stop(name, graceMs)));
@@ -88,7 +88,7 @@ export class Processes extends EventEmitter<ProcessEvents> {
         child.once("close", (code, signal) => {
           if (url !== undefined) this.#onEnd(name, member, url, String(code ?? signal));
         });
-        // It was stopped while its process was made.
+        // It was stopped while its process was being created.
         if (this.#isStopped(name)) void endProcess(child, "SIGKILL");
       },
       onLine: (line, record) => {
@@ -102,7 +102,7 @@ export class Processes extends EventEmitter<ProcessEvents> {
     throw launched.error("has a ready record without a url");
   }
 
-  /** A ready service has ended. The port is the one it had: it is part of the name under which it reads. */
+  /** A ready service has exited. It restarts on the same port, which is part of its consumer name. */
   #onEnd(name: ServiceName, { environment, restarts }: Member, url: string, how: string): void {
     if (this.#isStopped(name)) return;
     const { portVariable, standIn }: Row = serviceOf(name);

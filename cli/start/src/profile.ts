@@ -1,4 +1,4 @@
-/** The environment of every process of a run: built from scratch, so that nothing of the caller's shell counts. */
+/** The environment of every process in a run, built from scratch so that the caller's shell has no influence. */
 import {
   demonstrationOf,
   type Environment,
@@ -12,12 +12,12 @@ export interface Run {
   scenario: Scenario;
   redisUrl: string;
   exchangeUrl: string;
-  /** The symbols that the account holds: the feed's, and the allowlists. */
+  /** The account's symbols, used for the feed and the allowlists. */
   symbols: readonly string[];
   seed: number;
-  /** Proposals a second. */
+  /** Proposals per second. */
   rate: number;
-  /** After so many proposals the feed stops; undefined: endless. */
+  /** The feed stops after this many proposals; undefined: endless. */
   plans: number | undefined;
   proposalsFile: string | undefined;
 }
@@ -26,7 +26,7 @@ export function exchangeSimEnvironment(seed: number, marketFile: string | undefi
   return { SIM_SEED: String(seed), ...(marketFile === undefined ? {} : { SIM_MARKET_FILE: marketFile }) };
 }
 
-/** Of a service beside exchange-sim. Its port is added where the process is started. */
+/** The environment of any service but exchange-sim. The port is added when the process starts. */
 export function environmentOf(service: Service, run: Run): Environment {
   const { scenario, redisUrl, exchangeUrl: venueUrl, symbols } = run;
   const { name } = service;
@@ -41,7 +41,7 @@ export function environmentOf(service: Service, run: Run): Environment {
 }
 
 const OF_THIS_RUN: Partial<Record<ServiceName, (run: Run) => Environment>> = {
-  // A file's proposals are as old as the file.
+  // Proposals from a file are as old as the file.
   "apply-layer": ({ proposalsFile }): Environment =>
     proposalsFile === undefined ? {} : { APPLY_PROPOSAL_MAX_AGE_SEC: "0" },
   "harvest-feed": ({ rate, seed, plans, scenario, proposalsFile }) => ({
@@ -53,7 +53,7 @@ const OF_THIS_RUN: Partial<Record<ServiceName, (run: Run) => Environment>> = {
   }),
 };
 
-/** What differs from the services' defaults in every scenario, as `--help` prints it. */
+/** Differences from the services' defaults in every scenario, as printed by `--help`. */
 export function describeProfile(): string {
   return SERVICES.flatMap(({ name, demonstration }) => {
     const variables = Object.entries(demonstration).map(([variable, value]) => `${variable}=${value}`);

@@ -1,20 +1,20 @@
-/** Looks whether the run's Redis answers: says once that it does not, and gives it up when that lasts. */
+/** Watches the run's Redis: reports when it does not answer, and gives up after a while. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClient } from "@quantum/redis";
 
 const LOOK_MS = 500;
-/** A restart of a Redis that is the caller's takes seconds. */
+/** Restarting the caller's own Redis takes seconds. */
 const GIVEN_UP_MS = 10_000;
 
 export interface RedisWatch {
-  /** Resolves with what is wrong once it is given up. */
+  /** Resolves with the problem when it gives up. */
   readonly lost: Promise<string>;
-  /** Waits until it answers (true) or is given up (false). */
+  /** Resolves with true when Redis answers, or false when it gives up. */
   answers(): Promise<boolean>;
   stop(): void;
 }
 
-/** `say` is told when it goes and when it comes back. */
+/** `say` is called when Redis stops answering and when it answers again. */
 export function watchRedis(client: RedisClient, say: (text: string) => void): RedisWatch {
   const lost = Promise.withResolvers<string>();
   const stopping = new AbortController();

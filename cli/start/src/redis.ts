@@ -1,4 +1,4 @@
-/** The Redis of a run: one of its own, or the empty one that the caller names. */
+/** A run's Redis: its own, or the caller's empty one. */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -14,25 +14,25 @@ import { findRedisServer, shellWord, startRedisServer } from "@quantum/harness";
 export interface RunRedis {
   url: string;
   port: number;
-  /** Ready to be pasted into a shell. */
+  /** Can be pasted into a shell. */
   cli: string;
-  /** How the server that this run started has ended; never, if it is the caller's. */
+  /** Resolves with how the server of this run ended; never for the caller's server. */
   ended: Promise<string>;
-  /** Ends what this run started; a Redis of the caller's stays. */
+  /** Ends what this run started. The caller's Redis keeps running. */
   stop(): Promise<void>;
 }
 
 const DEFAULT_PORT = 6379;
 const SCAN_COUNT = 1_000;
 
-/** A server on a free port, its data in a fresh folder below `dir`. */
+/** Starts a server on a free port, with its data in a new folder below `dir`. */
 export async function startOwnRedis(dir: string, onProgress: (text: string) => void): Promise<RunRedis> {
   const binary = await findRedisServer({ onProgress });
   const data = join(dir, "redis");
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { recursive: true });
   const server = await startRedisServer({ dir: data });
-  // The package's client is not on the PATH.
+  // The client of the package is not on the PATH.
   const client = binary.origin === "path" ? "redis-cli" : (binary.cli ?? "redis-cli");
   return {
     url: server.url,
@@ -43,7 +43,7 @@ export async function startOwnRedis(dir: string, onProgress: (text: string) => v
   };
 }
 
-/** Throws if it cannot be reached, or if a pipeline has left its keys there: mixed histories prove nothing. */
+/** Throws if Redis is unreachable or contains a pipeline's keys: mixed histories prove nothing. */
 export async function useRedis(url: string): Promise<RunRedis> {
   let lastError = "it does not answer";
   const client = connectForCommands({

@@ -58,7 +58,7 @@ describe("the claim of a checkout", () => {
   });
 
   it("does not outlive a pipeline that was killed", async () => {
-    // A socket that nobody listens on, as SIGKILL leaves it: a close removes it by its first name only.
+    // A socket without a listener, as after SIGKILL: a close only removes it under its first name.
     const server = createServer();
     await once(server.listen(join(dir, "first-name")), "listening");
     await rename(join(dir, "first-name"), join(dir, "run.sock"));

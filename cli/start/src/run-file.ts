@@ -1,6 +1,6 @@
 /**
- * One pipeline a checkout: a socket says that one runs and takes the request to stop, `run.json` tells where it is.
- * A socket and not a pid, since it dies with its owner: a pid may be somebody else's by the time it is read.
+ * Ensures one pipeline per checkout. A socket shows that one is running and takes the request to stop; `run.json` says
+ * where it is. A socket is used because it disappears with its owner, while a pid may be reused.
  */
 import { once } from "node:events";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -19,18 +19,18 @@ export interface RunFacts {
 }
 
 export interface RunClaim {
-  /** Resolves when `stop` was asked for. */
+  /** Resolves when a stop was requested. */
   readonly stopRequested: Promise<void>;
   write(facts: RunFacts): Promise<void>;
-  /** Who asked to stop sees the connection end. */
+  /** The connection of whoever requested the stop closes then. */
   release(): Promise<void>;
 }
 
 const ROOT = join(import.meta.dirname, "../../..");
-/** `run.json` stands in it; tests that run pipelines side by side give each a folder of its own. */
+/** Where `run.json` is. Tests that run pipelines in parallel give each its own folder. */
 export const cacheDir = () => process.env["QUANTUM_CACHE_DIR"] ?? join(ROOT, ".cache");
 
-/** Takes the checkout for this process. Throws an error that names the pipeline which has it. */
+/** Reserves the checkout for this process. Throws an error that names the pipeline already running. */
 export async function claimRun(dir = cacheDir()): Promise<RunClaim> {
   await mkdir(dir, { recursive: true });
   const path = socketPath(dir);
@@ -54,7 +54,7 @@ export async function claimRun(dir = cacheDir()): Promise<RunClaim> {
   const file = join(dir, "run.json");
   return {
     stopRequested: stop.promise,
-    // Whoever reads it finds all of it, or what was there before.
+    // Written atomically: a reader sees the whole new file or the old one.
     write: async (facts) => {
       const unfinished = `${file}.tmp`;
       await writeFile(unfinished, `${JSON.stringify(facts, null, 2)}\n`);
@@ -70,7 +70,10 @@ export async function claimRun(dir = cacheDir()): Promise<RunClaim> {
   };
 }
 
-/** Asks the running pipeline to stop and resolves when it has. @returns what ran, undefined if nothing did */
+/**
+ * Asks the running pipeline to stop, and resolves when it has.
+ * @returns a description of it; undefined if none was running
+ */
 export async function stopRun(dir = cacheDir()): Promise<string | undefined> {
   const socket = await connectTo(socketPath(dir));
   if (socket === undefined) return undefined;
@@ -103,7 +106,7 @@ async function connectTo(path: string): Promise<Socket | undefined> {
   }
 }
 
-/** The shorter way to the socket: the system takes about a hundred characters. */
+/** The shorter path to the socket, because the system limits it to about a hundred characters. */
 function socketPath(dir: string): string {
   const path = join(dir, "run.sock");
   const fromHere = relative(process.cwd(), path);

@@ -1,4 +1,4 @@
-/** One run from the first process to the last: start, watch, let everything drain, check, stop. */
+/** Runs a pipeline from start to finish: start, watch, drain, check, stop. */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
@@ -34,7 +34,7 @@ export async function runPipeline(options: Options): Promise<number> {
       return BROKEN;
     },
   );
-  // A pager may take its time: nothing of the run waits for it any more.
+  // A pager may take its time; the run no longer needs anything else.
   await output.written();
   return output.closed.aborted && !isReaderGone(output.closed) ? sayUnwritten(output.closed) : code;
 }
@@ -52,7 +52,7 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   const losses: Losses = { fatal: Promise.withResolvers(), services: [] };
   const feed: Run["feed"] = { published: undefined };
   const processes = new Processes();
-  // The feed says when it has published all it was told to.
+  // The feed logs when it has published all its proposals.
   processes.on("record", (name, { msg, published }) => {
     if (name === "harvest-feed" && msg === "feed done") feed.published = Number(published);
   });
@@ -85,7 +85,7 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   await claim.write(factsOf(options, pipeline));
   showPipeline(display, options, pipeline);
 
-  // The watch tells what is wrong with it, once.
+  // The watch reports connection problems, once.
   const connection = { url: pipeline.redis.url, onError: () => undefined };
   const redis = connectForCommands({ ...connection, name: "start" });
   resources.defer(() => disconnect(redis));
@@ -125,7 +125,7 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
     try {
       return await watchToTheEnd(run);
     } catch (error) {
-      // A command failed for a reason of its own, or because Redis is gone: that is told by the losses.
+      // If Redis is gone, the losses report it. Otherwise the command failed for its own reason.
       if (await watch.answers()) throw error;
       return new Promise<never>(() => undefined);
     }
@@ -135,7 +135,7 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   return ending;
 }
 
-/** Shows what the services say, and what becomes of one that ends by itself. */
+/** Shows the services' output, and what happens when one exits. */
 function showProcesses(
   processes: Processes,
   display: Display,
@@ -157,8 +157,8 @@ function showProcesses(
 }
 
 /**
- * Ctrl-C, SIGTERM, a closed terminal, `pnpm stop`, or an output that nobody reads any more. A second Ctrl-C does not wait
- * for anything.
+ * Handles Ctrl-C, SIGTERM, a closed terminal, `pnpm stop`, and an output that nobody reads. A second Ctrl-C exits at
+ * once.
  */
 function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: Display): AbortController {
   const stopping = new AbortController();

@@ -1,28 +1,33 @@
-/** What the simulated issuers and operators do in a run: the services' own simulation variables, combined. */
+/** What simulated issuers and operators do in a run, as combinations of the services' simulation variables. */
 import type { Environment, ServiceName } from "@quantum/topology";
 import type { MarketRow } from "./market.ts";
 
 export interface Scenario {
-  /** One line for `--help`: what happens and what comes of it. */
+  /** One line for `--help`: what happens, and its result. */
   readonly meaning: string;
-  /** Over the profile; services that are not named keep it. */
+  /** Added to the profile, for the named services only. */
   readonly environment?: Partial<Record<ServiceName, Environment>>;
-  /** Whether a run without any order has shown nothing. */
+  /** Whether a run without any order has proved nothing. */
   readonly ordersExpected: boolean;
-  /** Proposals of one symbol under way at the same time; only where no order makes the next one wait for a new position. */
+  /**
+   * Proposals of one symbol in progress at once. Only where no order forces the next one to wait for a new position.
+   */
   readonly inFlightPerSymbol?: number;
-  /** The governor's own limits instead of the profile's high ones. */
+  /** Uses the governor's default limits instead of the profile's high ones. */
   readonly governorDefaults?: true;
   /** The kill switch is turned on during the run and off again. */
   readonly killSwitch?: true;
-  /** Instead of exchange-sim's built-in symbols. */
+  /** Replaces exchange-sim's built-in symbols. */
   readonly market?: readonly MarketRow[];
 }
 
-/** Enough that plans which wait out their whole budget do not slow the feed down. */
+/** Enough that plans waiting for their whole budget do not slow the feed down. */
 const WAITING_PER_SYMBOL = 20;
 
-/** BTCUSDT so small that the governor's default quantity a day allows two closes, and the third is a burst; SOLUSDT beyond it. */
+/**
+ * BTCUSDT is small enough that the governor's default daily quantity allows two closes, and the third is a burst.
+ * SOLUSDT exceeds it.
+ */
 const LIMITED_MARKET: readonly MarketRow[] = [
   {
     symbol: "BTCUSDT",
@@ -64,7 +69,7 @@ export const SCENARIOS = {
   "missing-governor": {
     meaning: "the governor gives no answer: BLOCK missing_governor at the deadline, 1200 ms",
     environment: { governor: { GOV_SIM_DROP_RATE: "1" } },
-    // One at a time: what P3.3 has promised to a plan that waits is refused to the next one.
+    // One at a time, because P3.3 denies what it has reserved for a waiting plan.
     ordersExpected: false,
   },
   "late-p33": {

@@ -1,4 +1,4 @@
-/** `pnpm stop`: ends the pipeline of this checkout and says so when nothing of it runs any more. */
+/** `pnpm stop`: stops this checkout's pipeline and reports when all its processes have ended. */
 import { standardOutput } from "@quantum/service-kit";
 import { stopRun } from "./run-file.ts";
 

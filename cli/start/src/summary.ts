@@ -1,28 +1,28 @@
-/** A run in numbers: for the terminal, and as JSON for `--summary`. */
+/** A run's figures: as text for the terminal, and as JSON for `--summary`. */
 import { Big } from "big.js";
 import { type Evidence, type Findings, type InvariantName, INVARIANTS } from "@quantum/harness";
 
 type Counts = Record<string, number>;
 
 export interface Summary {
-  /** Attempts that came to a verdict: ok + blocked + skipped + errors. */
+  /** Attempts that reached a verdict: ok + blocked + skipped + errors. */
   plans: number;
-  /** Permits spent, whatever became of the order. */
+  /** Plans whose permits were spent, whatever happened to the order. */
   ok: number;
   blocked: Counts;
   /** The denying issuers' own reasons. */
   blocked_detail: Counts;
   skipped: Counts;
   errors: Counts;
-  /** Proposals whose plan id had been proposed before. */
+  /** Proposals whose plan id had already been proposed. */
   duplicates: number;
   executed: number;
-  /** Permits spent and no order executed, by reason. */
+  /** Plans whose permits were spent without an executed order, by reason. */
   not_executed: Counts;
   in_doubt: number;
-  /** Results that said NOT_PLACED of an order that showed up later. */
+  /** NOT_PLACED results whose order was found later. */
   corrections: number;
-  /** From publication to verdict, in ms; null where no plan has waited. */
+  /** From publication to verdict, in ms; null if no plan has waited. */
   wait_ms: {
     min: number | null;
     p50: number | null;
@@ -30,24 +30,24 @@ export interface Summary {
     p99: number | null;
     max: number | null;
   };
-  /** At the exchange, sent by us. */
+  /** Our orders at the exchange. */
   orders: number;
   /** Plans with more than one order. */
   doubled: number;
-  /** Plans that were proposed or published and had not ended although nothing ended the run before. */
+  /** Plans that were proposed or published and did not end, although the run was not cut short. */
   lost: number;
-  /** The same in a run that was cut short: what they have come to is not known here. */
+  /** The same, if the run was cut short: their outcome is unknown. */
   unfinished: number;
   /** Why the run ended before everything had come to rest. */
   cut_short?: string;
-  /** Services that ended by themselves and were started again. */
+  /** Services that exited unexpectedly and were restarted. */
   restarts: Counts;
-  /** False also where there was nothing to check although the run must have orders. */
+  /** Also false if a run that must have orders had nothing to check. */
   invariants: Record<InvariantName, boolean>;
   checked: Record<InvariantName, number>;
   scenario: string;
   seed: number;
-  /** Of a replayed file. */
+  /** For a replayed file. */
   replayed?: Replayed;
 }
 
@@ -64,10 +64,10 @@ export interface RunFrame {
   ordersExpected: boolean;
   /** Entries of the proposal stream. */
   proposals: number;
-  /** Why the run ended before everything had come to rest; undefined where it did come to rest. */
+  /** Why the run ended before everything had come to rest; undefined if it did come to rest. */
   cutShort: string | undefined;
   restarts: Counts;
-  /** `expected_plan_id` of each replayed line, undefined where a line has none. */
+  /** `expected_plan_id` of each replayed line; undefined for a line without one. */
   expectedPlanIds: readonly (string | undefined)[] | undefined;
 }
 
@@ -87,7 +87,7 @@ export function summarize(evidence: Evidence, findings: Findings, frame: RunFram
 
   const ordersOfPlan = Map.groupBy(
     orders.filter((order) => order.origin === "api"),
-    // The client order id without the attempt's number.
+    // The client order id without the attempt number.
     (order) => order.clientOrderId.replace(/-\d+$/, ""),
   );
   const published = new Set(plans.map((plan) => plan.planId));
@@ -178,12 +178,12 @@ function total(counts: Counts): number {
 
 function waits(values: readonly number[]): Summary["wait_ms"] {
   const sorted = values.toSorted((a, b) => a - b);
-  // Nearest rank: a value that was measured.
+  // Nearest rank, so that the result is a measured value.
   const rank = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? null;
   return { min: rank(0), p50: rank(0.5), p95: rank(0.95), p99: rank(0.99), max: rank(1) };
 }
 
-/** The same for people; the last line is the one sentence. */
+/** The summary as text; the last line is the conclusion. */
 export function renderSummary(summary: Summary, evidence: Evidence, findings: Findings): string[] {
   const { wait_ms: wait } = summary;
   const reasons = (title: string, counts: Counts) =>
@@ -221,7 +221,7 @@ export function renderSummary(summary: Summary, evidence: Evidence, findings: Fi
   ];
 }
 
-/** What the streams told of a run whose Redis or exchange is gone: there is nothing left to check it against. */
+/** The streams' contents in a run whose Redis or exchange is gone. There is nothing to check them against. */
 export function renderUnchecked(summary: Summary): string[] {
   return [
     `Summary of scenario ${summary.scenario}, seed ${summary.seed}${cutShortText(summary)}:`,
@@ -236,7 +236,7 @@ function cutShortText({ cut_short: why }: Summary): string {
   return why === undefined ? "" : `, cut short (${why})`;
 }
 
-/** Of a run that came to rest. */
+/** Only checked if the run came to rest. */
 const AT_REST: ReadonlySet<InvariantName> = new Set(["I3", "I4", "I7"]);
 
 function verdictOn(name: InvariantName, summary: Summary): string {
@@ -245,7 +245,7 @@ function verdictOn(name: InvariantName, summary: Summary): string {
 }
 
 const SYMBOL_WIDTH = 12;
-/** The rest are more of the same. */
+/** The others are similar. */
 const SHOWN_VIOLATIONS = 5;
 
 function replayLines(replayed: Replayed | undefined): string[] {

@@ -1,8 +1,8 @@
-/** Where plans are that did not end: their records, one line each. */
+/** The records of plans that did not end, one line each. */
 import { type Keys, planRecord, readableFields } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
-/** The rest are stuck for the same reason. */
+/** The others are stuck for the same reason. */
 const SHOWN_PLANS = 10;
 
 export async function stuckTimelines(
@@ -17,7 +17,7 @@ export async function stuckTimelines(
   return all.length > lines.length ? [...lines, `  and ${all.length - lines.length} more`] : lines;
 }
 
-/** `opened, +3 ms governor granted, +5 ms verdict`: every `…_at_ms` of the record, counted from the opening. */
+/** `opened, +3 ms governor granted, +5 ms verdict`: every `…_at_ms` of the record, relative to the opening. */
 export function timeline(planId: string, hash: Readonly<Record<string, string>>): string {
   const { fields: record } = readableFields(planRecord, hash);
   const { state, symbol, opened_at_ms: openedAt } = record;
