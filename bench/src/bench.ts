@@ -1,9 +1,9 @@
-/** What every case is given. */
+/** The context of every case. */
 import type { Results } from "./results.ts";
 
 export interface Bench {
   results: Results;
-  /** `quick` proves that everything works; its figures are rough. `full` adds what takes minutes. */
+  /** `quick` proves that everything works, with rough figures. `full` adds cases that take minutes. */
   size: "quick" | "default" | "full";
   repeats: number;
   progress: (text: string) => void;

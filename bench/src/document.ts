@@ -1,4 +1,4 @@
-/** Puts the last tables into docs/benchmarks.md. */
+/** Writes the latest tables into docs/benchmarks.md. */
 import { readFile, writeFile } from "node:fs/promises";
 import { withSection } from "@quantum/harness";
 

@@ -1,4 +1,4 @@
-/** Where and with what the figures were taken. */
+/** The machine and software used for the figures. */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { build } from "@quantum/service-kit";
 import { Rig } from "./rig.ts";
@@ -12,7 +12,10 @@ export interface Environment {
   redis: string;
   redisSettings: string;
   machine: string;
-  /** Load averages of the last minute, before and after: above the number of cores before, others were at work. */
+  /**
+   * Load averages of the last minute, before and after. If it exceeds the number of cores before the run, other
+   * processes were busy.
+   */
   load: string;
 }
 

@@ -1,7 +1,7 @@
 /** Latencies in an HDR histogram. Source: Node's own HdrHistogram, https://nodejs.org/api/perf_hooks.html. */
 import { createHistogram } from "node:perf_hooks";
 
-/** All in ms. */
+/** In ms. */
 export interface Percentiles {
   count: number;
   p50: number;
@@ -12,7 +12,7 @@ export interface Percentiles {
 }
 
 const US_PER_MS = 1000;
-/** Errors of a value below 0.1 %. */
+/** Significant figures; gives an error below 0.1 %. */
 const FIGURES = 3;
 /** No case runs longer than ten minutes. */
 const HIGHEST_US = 600_000_000;
@@ -20,7 +20,7 @@ const HIGHEST_US = 600_000_000;
 export class Latency {
   readonly #histogram = createHistogram({ lowest: 1, highest: HIGHEST_US, figures: FIGURES });
 
-  /** Below 1 µs counts as 1 µs. */
+  /** Values below 1 µs count as 1 µs. */
   record(ms: number): void {
     this.#histogram.record(Math.max(1, Math.round(ms * US_PER_MS)));
   }

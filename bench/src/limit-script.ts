@@ -1,6 +1,6 @@
 /**
- * One recorded plan's commands, written down for many plans in the wire format of Redis. What the services gather under
- * load, calls of one script and acknowledgements, is gathered here too, as much as they ever do.
+ * The commands of one recorded plan, written for many plans in Redis's wire format. Under load the services combine
+ * calls of one script and acknowledgements; the same is done here, as much as they ever do.
  */
 import { createKeys, planId } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
@@ -11,17 +11,17 @@ export type Command = readonly string[];
 const keys = createKeys();
 /** The services' largest read. */
 const READ_COUNT = 256;
-/** The most calls that the services put into one EVALSHA. */
+/** The most calls that the services combine in one EVALSHA. */
 const GATHERED = 64;
-/** Reads come in batches, looks at the backlog ten times a second: neither is a plan's own. */
+/** Reads come in batches and backlog checks ten times a second, so neither belongs to a single plan. */
 const NOT_A_PLANS_OWN = /^(xread|xreadgroup|xinfo|xpending|ping|info|hello|client|monitor|auth|select)$/i;
-/** Sums of reservations would run into the position's limits: results come after all permits here. */
+/** All permits come before the results here, so the sum of reservations would exceed the position's limits. */
 const ANY_MAX = `"max":"${Number.MAX_SAFE_INTEGER}"`;
 
-/** What differs from plan to plan. Ids of two streams may be the same, so each stands in the commands as itself. */
+/** What differs between plans. Ids in two streams may be equal, so each has its own placeholder. */
 interface Ids {
   plan: string;
-  /** Entries of the proposal, of the plan and of the result. */
+  /** The entries of the proposal, the plan and the result. */
   proposal: string;
   attempt: string;
   result: string;
@@ -29,7 +29,7 @@ interface Ids {
 
 export class LimitScript {
   readonly plans: number;
-  /** Of the replay under way. */
+  /** The ids of the current replay. */
   #ids: Ids[] = [];
   readonly #opening: readonly Command[];
   readonly #permitting: readonly Command[];
@@ -44,7 +44,7 @@ export class LimitScript {
     const template = own.map((command) => templateOf(command, was));
     const has = (command: Command, id: keyof Ids) => command.some((arg) => arg.includes(PLACE[id]));
     this.#settling = template.filter((command) => has(command, "result"));
-    // The script that opens a plan names no attempt yet, but `apply.plan` among its keys.
+    // The script that opens a plan has no attempt yet, but has `apply.plan` among its keys.
     this.#opening = template.filter(
       (command) =>
         command[0]?.toLowerCase() === "xadd" ||
@@ -82,7 +82,7 @@ export class LimitScript {
     this.#learn("proposal", opened.proposals);
     this.#learn("attempt", opened.attempts);
     const symbol = symbolOf(this.#permitting);
-    // P3.3's permits name the state that they were decided from, which stays as it is until the results come.
+    // P3.3's permits name the state they were decided from. It stays the same until the results arrive.
     const releases = (await redis.hget(keys.reservations("p33", symbol).totals, "releases")) ?? "0";
     const commands = this.#permitting.map((command) =>
       command.map((arg) =>
@@ -140,7 +140,7 @@ const PLACE: Ids = { plan: "{plan}", proposal: "{proposal}", attempt: "{attempt}
 function templateOf(command: Command, was: Ids): Command {
   const isProposals = command.includes(keys.streams.proposal);
   const isSettlement = command[0]?.toLowerCase() === "evalsha" && command[3] === keys.streams.result;
-  // A settlement names its result first, and then the attempt.
+  // A settlement names the result first, then the attempt.
   const resultAt = isSettlement ? command.indexOf(was.result) : -1;
   return command.map((arg, index) => {
     if (index === resultAt) return PLACE.result;
@@ -177,7 +177,7 @@ function idsOf(commands: readonly Command[]): Ids {
   };
 }
 
-/** The same command of several plans as the services send it for all of them. */
+/** Combines the same command of several plans as the services do. */
 function gather(commands: readonly Command[]): readonly Command[] {
   const [name = "", what = "", third = ""] = commands[0] ?? [];
   if (name.toLowerCase() === "xack")

@@ -31,7 +31,7 @@ const CASES: ReadonlyMap<string, Case> = new Map([
   ["idle", idle],
   ["soak", soak],
 ]);
-/** What `--quick` leaves out, and what only `--only` runs. */
+/** Cases that `--quick` skips, and cases that only `--only` runs. */
 const SLOW = new Set(["growth", "durability"]);
 const BY_NAME = new Set(["soak"]);
 
@@ -78,5 +78,5 @@ await mkdir(dirname(options.json), { recursive: true });
 await writeFile(options.json, JSON.stringify({ environment, results: results.all }, null, 2));
 console.error(`figures: ${options.json}`);
 if (options.record) await writeDocument(DOCUMENT, tables);
-// BullMQ's connections to a server that is gone would keep this process alive.
+// BullMQ's connections to the stopped server would keep this process alive.
 process.exit(0);

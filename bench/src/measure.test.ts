@@ -5,11 +5,11 @@ import type { Contender } from "./contender.ts";
 import { measureLatency, measureThroughput } from "./measure.ts";
 
 const DELAY_MS = 30;
-/** What a busy machine may add. */
+/** How much a busy machine may add. */
 const SLACK_MS = 15;
 const RUN = { from: "wait", ratePerSec: 500, warmupMs: 50, durationMs: 500 } as const;
 
-/** Answers each work a known time after it was published or, if that is driven, after its release. */
+/** Answers each work a known time after its publication or, if it is driven, after its release. */
 function delaying(
   answer: (index: number, say: (ok: boolean) => void) => void,
 ): Contender & { cleared: number } {
@@ -40,7 +40,7 @@ describe("a latency run", () => {
   it("counts the time that a stalled system keeps those behind waiting", async () => {
     let free = 0;
     const contender = delaying((index, say) => {
-      // One after another, and one of them takes long.
+      // In sequence, with one that takes long.
       free = Math.max(free, monotonicMs()) + (index % 200 === 0 ? 200 : 0);
       setTimeout(() => say(true), Math.max(0, free - monotonicMs()));
     });

@@ -1,4 +1,4 @@
-/** Drives one contender through one run and says what came of it. */
+/** Runs one contender once and returns its figures. */
 import { setTimeout as delay } from "node:timers/promises";
 import { monotonicMs } from "./clock.ts";
 import type { Contender } from "./contender.ts";
@@ -17,17 +17,17 @@ export interface LatencyRun {
 }
 
 export interface ThroughputRun {
-  /** Plans under way at once: a new one comes for each that ends. */
+  /** Plans in progress at once: each one that ends is replaced. */
   window: number;
   warmupMs: number;
   durationMs: number;
-  /** The caller of the rig drives the issuers: each plan's last permit is written as soon as the plan is known. */
+  /** This process drives the issuers: each plan's last permit is written as soon as the plan is published. */
   releases?: boolean;
 }
 
-/** In `wake`, a work is published so long before its last permit: shorter than a step of the fallback poll. */
+/** In `wake`, work is published this long before its last permit; less than a step of the fallback poll. */
 const LEAD_MS = 50;
-/** How long what was sent may take to end after the last arrival; what has not ended then is counted as unfinished. */
+/** How long work may take to end after the last arrival. What has not ended by then counts as unfinished. */
 const DRAIN_MS = 2_500;
 const DRAIN_LOOK_MS = 10;
 
@@ -73,7 +73,7 @@ export async function measureLatency(contender: Contender, run: LatencyRun): Pro
   });
   await drained(() => pending === 0);
   if (pending > 0) {
-    // They count with what they have waited so far: percentiles are then too low, never too high.
+    // Unfinished work counts with its wait so far, so percentiles are too low, never too high.
     const nowMs = monotonicMs();
     for (let place = warmup; place < count; place++)
       if (ended[place] === 0) latency.record(nowMs - (due[place] ?? Number.NaN));
@@ -94,7 +94,7 @@ export async function measureLatency(contender: Contender, run: LatencyRun): Pro
   };
 }
 
-/** Closed loop: what is asked is how much gets through, not how long one takes. */
+/** Closed loop: measures how much gets through, not how long each plan takes. */
 export async function measureThroughput(contender: Contender, run: ThroughputRun): Promise<Figures> {
   const { window, warmupMs, durationMs, releases = false } = run;
   const first = lastIndex + 1;

@@ -16,7 +16,7 @@ describe("the generator", () => {
     });
     expect(monotonicMs() - startedAt).toBeGreaterThanOrEqual(499);
     expect(early).toEqual([]);
-    // Half of them: whoever shares the machine may stop this process at any moment.
+    // Only the median, because other programs may stop this process at any moment.
     expect(lag.p50).toBeLessThan(patienceMs(2));
   });
 

@@ -1,28 +1,28 @@
 /**
- * An open-loop generator: arrivals come at their intended times however late the answers are. Node's timers are too
- * coarse for this (1 ms, and late); spinning would take one of the machine's cores from what is measured. So it sleeps
- * in short pieces and lets the event loop turn in between.
+ * An open-loop generator: arrivals happen at their intended times, however late the answers are. Node's timers are too
+ * coarse for this (1 ms, and late), and spinning would take a core away from the system under test. So it sleeps in
+ * short pieces and lets the event loop run in between.
  */
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { monotonicMs } from "./clock.ts";
 import { Latency, type Percentiles } from "./latency.ts";
 
-/** Answers are seen this much late at most because the generator sleeps. */
+/** How late an answer may be seen because the generator sleeps. */
 const NAP_MS = 0.1;
-/** Nearer than this to the next arrival, timers are too coarse. */
+/** Timers are too coarse when the next arrival is closer than this. */
 const TIMER_MS = 3;
 const TIMER_SLACK_MS = 1.5;
-/** When late, so many are sent at most before the event loop turns. */
+/** If the generator is late, the most sends before the event loop runs. */
 const BURST = 32;
 
 export interface OpenLoop {
   ratePerSec: number;
   count: number;
-  /** `dueMs`: the intended time, {@link monotonicMs}. Must not throw. */
+  /** `dueMs`: the intended time, by {@link monotonicMs}. Must not throw. */
   send: (index: number, dueMs: number) => void;
 }
 
-/** @returns how late the sends were; a generator that cannot keep its rate shows here. */
+/** @returns how late the sends were, which shows whether the generator kept its rate */
 export async function openLoop({ ratePerSec, count, send }: OpenLoop): Promise<Percentiles> {
   const lag = new Latency();
   const startMs = monotonicMs() + TIMER_MS;

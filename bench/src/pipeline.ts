@@ -1,4 +1,4 @@
-/** Our pipeline as a contender: proposals go in at its stream, verdicts are what its result stream says. */
+/** Our pipeline as a contender: proposals enter through its stream, and verdicts are read from its result stream. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys, planId } from "@quantum/contract";
 import { createIssuer } from "@quantum/permits";
@@ -8,7 +8,7 @@ import type { Rig } from "./rig.ts";
 import { field, StreamReader } from "./stream-reader.ts";
 
 const keys = createKeys();
-/** Of the issuers' own defaults. */
+/** The issuers' defaults. */
 const PERMIT_TTL_SEC = 60;
 const RESERVE_TTL_MS = 120_000;
 /** Longer than a plan waits for its permits by default. */
@@ -16,7 +16,7 @@ const CLEAR_MS = 2_000;
 const KILL_SCORE = 0.5;
 const ACTION = "PARTIAL_25";
 
-/** What a driven issuer grants; quantities are never executed in dry_run. */
+/** What a driven issuer grants. In dry_run no quantity is executed. */
 const GOVERNOR_PERMIT = { decision: "EXECUTE", computed_qty: 0 };
 const P33_PERMIT = {
   safe_close_qty: 1,
@@ -29,9 +29,9 @@ const P33_PERMIT = {
 interface Options {
   rig: Rig;
   symbols: readonly string[];
-  /** No issuer runs: this process grants the governor's permit at once and P3.3's on `release`. */
+  /** No issuer runs. This process grants the governor's permit at once and P3.3's on `release`. */
   drivesIssuers: boolean;
-  /** Until which state a plan counts: its verdict, or the order's settlement. */
+  /** When a plan counts as done: at its verdict, or when its order is settled. */
   until: "verdict" | "settled";
 }
 
@@ -92,7 +92,7 @@ export async function startPipeline(options: Options): Promise<Contender> {
     name: "pipeline",
     publish(index) {
       const symbol = symbols[index % symbols.length] ?? "";
-      // A stop proposal of its own makes every proposal another plan.
+      // A different proposed stop makes each proposal a different plan.
       const stop = run + index;
       const computedAtUtc = new Date().toISOString();
       const identity = {
@@ -107,14 +107,14 @@ export async function startPipeline(options: Options): Promise<Contender> {
     },
     release: grant,
     onVerdict: () => undefined,
-    // Whatever waits ends at its deadline.
+    // Waiting plans end at their deadline.
     clear: () => delay(CLEAR_MS),
     stop: async () => void (await Promise.all(readers.map((reader) => reader.stop()))),
   };
   return contender;
 }
 
-/** Every field that the Python publisher writes. */
+/** All fields that the Python publisher writes. */
 function proposalFields(symbol: string, stop: number, computedAtUtc: string): string[] {
   const fields = {
     symbol,

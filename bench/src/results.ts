@@ -1,9 +1,9 @@
-/** What a bench has found out: figures by case, load and system, one set for each repeat. */
+/** A bench's results: figures by case, load and system, one set per repeat. */
 import type { Figures } from "./measure.ts";
 
 export interface Result {
   case: string;
-  /** As `1,000 plans/s`. */
+  /** For example `1,000 plans/s`. */
   load: string;
   system: string;
   runs: Figures[];

@@ -1,4 +1,4 @@
-/** Processes of one measurement: a Redis of its own and whatever runs on it, each a real process. */
+/** The processes of one measurement: a private Redis and the programs that use it. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
@@ -38,7 +38,10 @@ export class Rig {
     return new Rig(await startRedisServer({ appendonly: true, appendfsync }));
   }
 
-  /** One of the repository's services. @returns its URL */
+  /**
+   * Starts one of the repository's services.
+   * @returns its URL
+   */
   async startService(name: ServiceName, env: Environment, shownAs: string = name): Promise<string> {
     const port = await freePort();
     const { portVariable } = serviceOf(name);
@@ -49,7 +52,7 @@ export class Rig {
     return `http://127.0.0.1:${port}`;
   }
 
-  /** Resolves once it logs `ready`; what it prints then is read and thrown away. */
+  /** Resolves once it logs `ready`. Later output is discarded. */
   async startProgram(name: string, main: string, env: Record<string, string>): Promise<void> {
     const { ignoreOutput } = await launch({
       name,
@@ -58,7 +61,7 @@ export class Rig {
       startTimeoutMs: START_TIMEOUT_MS,
       onSpawn: (child) => this.#children.set(name, child),
     });
-    // What it logs from now on would cost this process what belongs to the generator.
+    // Reading its logs would take CPU time from the generator in this process.
     ignoreOutput();
   }
 
@@ -67,7 +70,7 @@ export class Rig {
     if (child !== undefined) await endProcess(child, "SIGKILL");
   }
 
-  /** All of them; Redis stays. */
+  /** Stops all programs, but not Redis. */
   async stopPrograms(): Promise<void> {
     await Promise.all([...this.#children.keys()].map((name) => this.stopProgram(name)));
     this.#children.clear();
@@ -84,7 +87,7 @@ export class Rig {
     return new Map(await Promise.all(entries));
   }
 
-  /** Calls of each Redis command so far, those inside scripts included. */
+  /** Calls of each Redis command so far, including those in scripts. */
   async commandCalls(): Promise<Map<string, number>> {
     const stats = await this.client.info("commandstats");
     const calls = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)];

@@ -1,4 +1,4 @@
-/** Our services on a rig, as the launcher runs them, at a market of many symbols. */
+/** Runs our services on a rig like the launcher does, with a market of many symbols. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { demonstrationOf, type Environment, PIPELINE, serviceOf } from "@quantum/topology";
@@ -16,7 +16,10 @@ export interface ServicesOptions {
   replicas?: number;
 }
 
-/** exchange-sim, both issuers, the apply-layer and, in paper mode, the executor. @returns the apply-layer's URL */
+/**
+ * Starts exchange-sim, both issuers, the apply-layer and, in paper mode, the executor.
+ * @returns the apply-layer's URL
+ */
 export async function startServices({ rig, symbols, mode, replicas = 1 }: ServicesOptions): Promise<string> {
   const market = join(rig.redis.dir, "market.json");
   await writeFile(market, JSON.stringify(symbols.map(marketRow)));
@@ -26,7 +29,7 @@ export async function startServices({ rig, symbols, mode, replicas = 1 }: Servic
     started.map(async (service) => {
       const { name } = service;
       const env = demonstrationOf(service, { redisUrl: rig.redis.url, venueUrl, symbols });
-      // Orders are no part of what replicas are measured for.
+      // Replicas are not measured with orders.
       const count = name === "executor" ? 1 : replicas;
       let url = "";
       for (let i = 1; i <= count; i++) {
@@ -45,14 +48,14 @@ export interface ApplyLayerOptions {
   env?: Environment;
 }
 
-/** Alone, in dry-run mode. */
+/** Starts only the apply-layer, in dry-run mode. */
 export async function startApplyLayer({ rig, symbols, env = {} }: ApplyLayerOptions): Promise<string> {
   const place = { redisUrl: rig.redis.url, venueUrl: undefined, symbols };
   const own = { ...demonstrationOf(serviceOf("apply-layer"), place), APPLY_MODE: "dry_run", ...env };
   return rig.startService("apply-layer", own);
 }
 
-/** A position that four plans at a quarter each may close at once, and that no case can use up. */
+/** A position that four plans may close at once, a quarter each, and that no case can use up. */
 function marketRow(symbol: string) {
   return {
     symbol,

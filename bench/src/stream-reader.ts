@@ -1,4 +1,4 @@
-/** Reads a stream from its end on, on a connection of its own. */
+/** Reads a stream from its end, on its own connection. */
 import { connectForBlocking, disconnect } from "@quantum/redis";
 
 export type Fields = ReadonlyMap<string, string>;
@@ -22,7 +22,7 @@ export class StreamReader {
     this.#running = this.#read(stream, lastId, take);
   }
 
-  /** Resolves once nothing that is added from now on can be missed. */
+  /** Resolves once every later entry is sure to be read. */
   static async open(
     url: string,
     stream: string,
@@ -58,7 +58,7 @@ export class StreamReader {
 }
 
 export function field(fields: RawFields, name: string): string {
-  // Values that read like the name would have to stand at an even place.
+  // Only even positions hold names; a value may look like one.
   for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1] ?? "";
   return "";
 }

@@ -1,10 +1,10 @@
-/** The results as Markdown tables: the median of the repeats, and their spread in brackets. */
+/** The results as Markdown tables: the median of the repeats, with their spread in brackets. */
 import type { Environment } from "./environment.ts";
 import { type Result, type Spread, spreadOf } from "./results.ts";
 
-/** Below this share of its rate, a system did not keep it. */
+/** Below this share of its rate, a system did not keep up. */
 const KEPT_SHARE = 0.95;
-/** Commands rarer than this (a plan, or a second) are left to the JSON. */
+/** Commands rarer than this (per plan, or per second) appear only in the JSON. */
 const SHOWN_CALLS = 0.5;
 const PIPELINE = "pipeline";
 
@@ -77,7 +77,7 @@ function throughputTable(results: readonly Result[]): string[] {
   return table(["load", "system", "plans/s", "refused", "ours ÷ this"], rows);
 }
 
-/** Whatever figures there are, one a line, for each load and system a column. */
+/** All figures, one per row, with a column for each load and system. */
 function figuresTable(results: readonly Result[]): string[] {
   const names = [...new Set(results.flatMap((result) => result.runs.flatMap((run) => Object.keys(run))))];
   const rows = names
@@ -93,7 +93,7 @@ function figuresTable(results: readonly Result[]): string[] {
   return table(["figure", ...results.map(({ load, system }) => `${system}, ${load}`)], rows);
 }
 
-/** The sum first, then what it is made of. */
+/** The total first, then its parts. */
 function order(name: string): number {
   return ["commands", "command ", "cpu "].findIndex((start) => name.startsWith(start));
 }
@@ -125,7 +125,7 @@ function share(spread: Spread | undefined): string {
   return spread === undefined ? "" : `${digits(spread.median * 100)} %`;
 }
 
-/** Three significant digits: more than the spread lets one believe. */
+/** Three significant digits, more than the spread justifies. */
 function digits(value: number): string {
   if (!Number.isFinite(value)) return "∞";
   return Math.abs(value) >= 1000

@@ -1,4 +1,4 @@
-/** Case 5: what many waiting plans, long streams, symbols and replicas do to the others. */
+/** Case 5: the effect of many waiting plans, long streams, symbols and replicas on other plans. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";
 import { GROUPS } from "@quantum/topology";
@@ -15,17 +15,17 @@ const keys = createKeys();
 const SYMBOLS = 64;
 const WINDOW = PER_SYMBOL * SYMBOLS;
 const RATE_PER_SEC = 500;
-/** The longest wait that the services take; parking and measuring must be over by then. */
+/** The services' longest wait. Parking and measuring must finish within it. */
 const WAIT_BUDGET_MS = 59_000;
 const PARKED_AT_ONCE = 250;
-/** Far from the numbers of the plans that are measured. */
+/** Far from the numbers of the measured plans. */
 const FIRST_PARKED = 1_000_000_000;
-/** What is left of the wait then is for measuring. */
+/** Parking takes at most this long; the rest of the wait is for measuring. */
 const PARK_TIMEOUT_MS = 40_000;
 const PARK_LOOK_MS = 20;
 const ENTRIES = 1_000_000;
 const ENTRIES_AT_ONCE = 10_000;
-/** How far an issuer may be behind while plans are parked that nobody answers. */
+/** Effectively no limit, because nobody answers the parked plans. */
 const BACKLOG_MAX = "10000000";
 
 export const growth: Case = async (bench) => {
@@ -37,7 +37,7 @@ export const growth: Case = async (bench) => {
   await scaled(bench, `${ENTRIES.toLocaleString("en")} entries behind`, { entries: ENTRIES });
 };
 
-/** `count` plans wait, with one of two permits, while others come and go. This process is their issuers. */
+/** `count` plans wait with one of two permits while other plans come and go. This process acts as their issuers. */
 async function waiting(bench: Bench, count: number): Promise<void> {
   const symbols = benchSymbols(SYMBOLS);
   const rig = await Rig.start({ appendfsync: "everysec" });
@@ -46,7 +46,7 @@ async function waiting(bench: Bench, count: number): Promise<void> {
     await startApplyLayer({ rig, symbols, env });
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: true, until: "verdict" });
     const load = `${count.toLocaleString("en")} waiting`;
-    // What the first plans cost (code, scripts, buffers) is not theirs.
+    // Excludes the cost of the first plans (code, scripts, buffers).
     await measureThroughput(pipeline, { window: WINDOW, releases: true, warmupMs: 0, durationMs: 500 });
     const memoryBefore = await rig.infoNumber("memory", "used_memory");
     const before = (await rig.usage()).get("apply-layer")?.rssBytes ?? Number.NaN;
@@ -82,7 +82,7 @@ async function waiting(bench: Bench, count: number): Promise<void> {
   }
 }
 
-/** @returns how many wait; fewer than `count` if opening them takes so long that the first ones reach their deadline */
+/** @returns how many plans wait; fewer than `count` if opening them takes until the first deadlines */
 async function park(rig: Rig, pipeline: Contender, count: number): Promise<number> {
   const answeredBefore = await permitsAdded(rig);
   const answered = async () => (await permitsAdded(rig)) - answeredBefore;
@@ -96,7 +96,7 @@ async function park(rig: Rig, pipeline: Contender, count: number): Promise<numbe
   return answered();
 }
 
-/** Not the stream's length: it is trimmed meanwhile. */
+/** Not the stream's length, because the stream is trimmed. */
 async function permitsAdded(rig: Rig): Promise<number> {
   const info = (await rig.client.xinfo("STREAM", keys.streams.permit)) as unknown[];
   return Number(info[info.indexOf("entries-added") + 1]);
@@ -105,7 +105,7 @@ async function permitsAdded(rig: Rig): Promise<number> {
 interface Scale {
   symbols?: number;
   replicas?: number;
-  /** In each stream, of former plans. */
+  /** Entries of earlier plans in each stream. */
   entries?: number;
 }
 
@@ -134,7 +134,7 @@ for i = 1, ARGV[1] do
   redis.call('XADD', KEYS[1], '*', 'plan_id', '0000000000000000', 'symbol', 'BENCH000USDT', 'decision', 'SKIP')
 end`;
 
-/** Entries that every group has long been given. */
+/** Adds entries that every group has already received. */
 async function fillStreams(rig: Rig, entries: number): Promise<void> {
   const { streams } = keys;
   for (const filled of ["plan", "permit", "result"] as const) {

@@ -1,4 +1,4 @@
-/** Case 7: what the pipeline costs while nothing happens. */
+/** Case 7: what the pipeline costs while it is idle. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Case } from "../bench.ts";
 import { Rig } from "../rig.ts";

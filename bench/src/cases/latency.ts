@@ -1,4 +1,4 @@
-/** Cases 1 and 2: how long a plan waits once its last permit is there (wake), and in all (wait), beside the peers. */
+/** Cases 1 and 2: how long a plan waits after its last permit (wake) and in total (wait), compared with the peers. */
 import type { Bench, Case } from "../bench.ts";
 import type { Contender } from "../contender.ts";
 import { type LatencyRun, measureLatency, measureThroughput } from "../measure.ts";
@@ -11,11 +11,11 @@ import { benchSymbols, startApplyLayer, startServices } from "../services.ts";
 const SYMBOLS = 64;
 const RATES_PER_SEC = [100, 1_000, 5_000];
 const QUICK_RATES_PER_SEC = [100, 1_000];
-/** The poll loop ends some ten plans a second: this it can keep. */
+/** The poll loop ends about ten plans a second, so it can keep this rate. */
 const LOW_RATE_PER_SEC = 5;
-/** Code that has not run yet is slow, and compiled only then. */
+/** Code is slow until it has run and been compiled. */
 const WARM_UP = { window: 32, warmupMs: 0, durationMs: 2_000 };
-/** A contender that ends less than this share of a rate is spared the higher ones. */
+/** A contender that ends less than this share of a rate skips the higher rates. */
 const KEPT_SHARE = 0.9;
 
 export const wake: Case = (bench) => latency(bench, { name: "wake", from: "wake", appendfsync: "everysec" });
@@ -30,7 +30,7 @@ interface Options extends RigOptions, Pick<LatencyRun, "from"> {
 
 export async function latency(bench: Bench, options: Options): Promise<void> {
   const { name, from, appendfsync } = options;
-  // The poll loop has its own: what P3.3 has reserved for one must not keep the other waiting.
+  // The poll loop uses its own symbols, because P3.3's reservations for one system must not delay the other.
   const all = benchSymbols(2 * SYMBOLS);
   const [symbols, pollSymbols] = [all.slice(0, SYMBOLS), all.slice(SYMBOLS)];
   const rig = await Rig.start({ appendfsync });

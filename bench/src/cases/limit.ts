@@ -1,9 +1,8 @@
 /**
- * Case 4: what a C client gets through on the same Redis with what the pipeline sends for a plan. One plan is recorded
- * from the running pipeline (MONITOR); its commands, scripts and arguments as they are, are written down for many plans
- * and sent by `redis-cli --pipe`, which pipelines without bound. Ids that Redis gives (of the plan's, proposal's and
- * result's entries) are only known after they were given, so it is sent in three parts. Reads of streams are sent in
- * batches as the services' largest ones.
+ * Case 4: how many plans a C client can send through the same Redis with the pipeline's commands. One plan is recorded
+ * from the running pipeline (MONITOR). Its commands, scripts and arguments are copied for many plans and sent by
+ * `redis-cli --pipe`, which pipelines without limit. Ids assigned by Redis (for plan, proposal and result entries) are
+ * only known afterwards, so there are three parts. Stream reads use batches as large as the services' largest ones.
  */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -22,9 +21,9 @@ const keys = createKeys();
 const SYMBOLS = 64;
 const PLANS = 10_000;
 const QUICK_PLANS = 2_000;
-/** Everything that a plan causes has been sent by then. */
+/** By then, all commands caused by a plan have been sent. */
 const SETTLE_MS = 300;
-/** Of an output that repeats the same error for every plan. */
+/** How much to show of an output that repeats the same error for every plan. */
 const SHOWN = 500;
 
 export const limit: Case = async (bench) => {
@@ -34,7 +33,7 @@ export const limit: Case = async (bench) => {
     await startServices({ rig, symbols, mode: "dry_run" });
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "verdict" });
     const publish = () => measureThroughput(pipeline, { window: 1, warmupMs: 0, durationMs: 1 });
-    // The scripts are loaded, and whatever is done once has been done.
+    // After these plans the scripts are loaded and one-time work is done.
     for (let i = 0; i < SYMBOLS; i++) await publish();
     const script = new LimitScript(
       await recorded(rig, publish),
@@ -62,7 +61,9 @@ export const limit: Case = async (bench) => {
   }
 };
 
-/** What the services and the publisher send for one plan; the shortest of three, since periodic work may fall into it. */
+/**
+ * What the services and the publisher send for one plan. The shortest of three, because periodic work may be included.
+ */
 async function recorded(rig: Rig, publish: () => Promise<unknown>): Promise<Command[]> {
   const monitor = await rig.client.monitor();
   const records: Command[][] = [];
@@ -103,9 +104,9 @@ async function replay(rig: Rig, script: LimitScript): Promise<number> {
       `the C client ended ${results.length} plans of ${script.plans}: it does not do what the services do`,
     );
   tookMs += await send(rig, script.settling(results));
-  // An error of one call is no error of the EVALSHA; but what was not settled was not acknowledged.
+  // A failed call does not make the EVALSHA fail, but an unsettled result stays unacknowledged.
   for (const group of ISSUERS) {
-    // Not what the services, killed under load, had been given before.
+    // Excludes entries that the services had received when they were killed.
     const left = await rig.client.xpending(result, group, `(${before.result}`, "+", script.plans);
     if (left.length > 0) throw new Error(`the C client left ${left.length} results of ${group} unsettled`);
   }
@@ -118,7 +119,7 @@ async function send(rig: Rig, text: string): Promise<number> {
   const child = execFile(binary.cli ?? "redis-cli", ["-p", String(port), "--pipe"]);
   let output = "";
   child.stdout?.on("data", (data: string) => (output += data));
-  // If it ends before it has taken everything, its output says why.
+  // If it exits early, its output says why.
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(text);
   await once(child, "close");

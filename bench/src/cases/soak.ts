@@ -1,4 +1,4 @@
-/** Case 8, by name only: a million plans, and whether anything grows with them. */
+/** Case 8, only by name: a million plans, and whether anything grows. */
 import type { Case } from "../bench.ts";
 import { monotonicMs } from "../clock.ts";
 import { measureLatency, measureThroughput } from "../measure.ts";

@@ -1,4 +1,4 @@
-/** Case 3: how many plans a second get through, to the verdict and to the settled order, and what each one costs. */
+/** Case 3: plans per second, to the verdict and to the settled order, and the cost of each. */
 import type { Bench, Case } from "../bench.ts";
 import type { Contender } from "../contender.ts";
 import { type Figures, measureThroughput } from "../measure.ts";
@@ -9,11 +9,11 @@ import { Rig, type RigOptions } from "../rig.ts";
 import { benchSymbols, startServices } from "../services.ts";
 
 const SYMBOLS = 64;
-/** A plan at a quarter of a position: three of four may be reserved at once. */
+/** A plan closes a quarter of a position, so three of four may be reserved at once. */
 export const PER_SYMBOL = 3;
-/** Code that has not run yet is slow, and compiled only then. */
+/** Code is slow until it has run and been compiled. */
 const WARM_UP = { warmupMs: 0, durationMs: 2_000 };
-/** The poll loop gains nothing from more: it takes one after another. */
+/** More would not help the poll loop, which handles one plan at a time. */
 const POLL_LOOP_WINDOW = 8;
 
 export const throughput: Case = (bench) =>
@@ -58,7 +58,7 @@ export async function toVerdict(
   }
 }
 
-/** One plan a symbol at a time: an order changes the position that the next one is decided from. */
+/** One plan per symbol at a time, because an order changes the position on which the next decision is based. */
 export const settled: Case = async (bench) => {
   const symbols = benchSymbols(SYMBOLS);
   const rig = await Rig.start({ appendfsync: "everysec" });
@@ -84,7 +84,7 @@ export function spansMs({ size }: Bench): { warmupMs: number; durationMs: number
   return size === "quick" ? { warmupMs: 500, durationMs: 1_500 } : { warmupMs: 800, durationMs: 2_000 };
 }
 
-/** @returns the run's figures, and what each plan took of Redis (commands) and of every process (CPU, in µs) */
+/** @returns the run's figures, and the cost per plan: Redis commands, and CPU of every process in µs */
 async function withCosts(
   rig: Rig,
   run: () => Promise<Figures>,

@@ -1,11 +1,11 @@
-/** One worker of the flow, by its role. The children are the issuers; the parent runs once both have answered. */
+/** One worker of the flow, by role. The children are the issuers; the parent runs once both have answered. */
 import { setTimeout as delay } from "node:timers/promises";
 import { connectForCommands, connectForBlocking } from "@quantum/redis";
 import { type Job, Worker } from "bullmq";
 import { monotonicMs } from "../clock.ts";
 import { FLOW_PARENT, FLOW_VERDICTS, type FlowData } from "./flow.ts";
 
-/** As many as any case has under way at once. */
+/** As many jobs as any case has in progress at once. */
 const CONCURRENCY = 1000;
 
 const url = process.env["REDIS_URL"] ?? "";

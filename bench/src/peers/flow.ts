@@ -11,7 +11,7 @@ const FLOW_ISSUERS = ["bench-governor", "bench-p33"] as const;
 
 export interface FlowData {
   index: number;
-  /** The child answers then, {@link monotonicMs}; absent: at once. */
+  /** When the child answers, by {@link monotonicMs}; undefined: at once. */
   answerAtMs?: number;
 }
 
@@ -48,7 +48,7 @@ export async function startFlow(rig: Rig): Promise<Contender> {
     release: () => undefined,
     onVerdict: () => undefined,
     async clear() {
-      // What the workers have under way fails then, which nobody waits for.
+      // Jobs in progress then fail, but nobody waits for them.
       await Promise.all(queues.map((queue) => queue.obliterate({ force: true })));
     },
     async stop() {

@@ -1,6 +1,6 @@
 /**
- * The poll loop that our wait replaces, our own implementation of the idea: take a plan, publish it, look every 100 ms
- * for up to 1200 ms whether both permits are there, take them in one script; then the next plan.
+ * The poll loop that our wait replaces, reimplemented: take a plan, publish it, check every 100 ms for up to 1200 ms
+ * whether both permits exist, take them in one script, then continue with the next plan.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";

@@ -12,7 +12,7 @@ const PERMIT_TTL_SEC = 60;
 export interface PollLoopOptions {
   rig: Rig;
   symbols: readonly string[];
-  /** No issuer runs: this process sets the governor's key at once and P3.3's on `release`. */
+  /** No issuer runs. This process sets the governor's key at once and P3.3's on `release`. */
   drivesIssuers: boolean;
 }
 
@@ -20,7 +20,7 @@ export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOpt
   const { client, redis } = rig;
   const start = () => rig.startProgram("poll-loop", "bench/src/peers/poll-loop-process.ts", {});
   await start();
-  // Plan ids have 16 hex digits; this leaves a million of them to a run.
+  // Plan ids have 16 hex digits; this leaves a million of them for a run.
   const run = BigInt(Date.now()) << 20n;
   const idOf = (index: number) => (run + BigInt(index)).toString(16).padStart(16, "0");
   const set = (issuer: string, index: number) => {
@@ -28,7 +28,7 @@ export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOpt
     void client.set(keys.permit(issuer, idOf(index)), permit, "EX", PERMIT_TTL_SEC);
   };
   const underWay = new Map<string, string>();
-  // Its result ends what P3.3 has reserved for the plan.
+  // Its result ends P3.3's reservation for the plan.
   const end = (id: string, ok: boolean) => {
     const symbol = underWay.get(id);
     underWay.delete(id);
