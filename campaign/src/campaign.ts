@@ -78,7 +78,7 @@ async function recovery(
       ...down.map((name) => `${name} is down`),
       ...(open.length > 0 ? [`plans have not ended: ${open.slice(0, SHOWN).join(" ")}`] : []),
       ...waiting.map(
-        (symbol) => `${symbol}: nothing is executed, the last one ${latest.get(symbol) ?? "open"}`,
+        (symbol) => `${symbol}: nothing is executed, its last plan: ${latest.get(symbol) ?? "open"}`,
       ),
     ];
     if (missing.length === 0) return { recovered: true, waitedFor };

@@ -45,7 +45,7 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
     run: spoilAnswers,
   },
   lag: {
-    meaning: `one order of each symbol is executed, answered by 503, and denied by queries for up to ${LAG_MAX_MS / 1000} s`,
+    meaning: `one order of each symbol is executed, answered with 503, and hidden from queries for up to ${LAG_MAX_MS / 1000} s`,
     weight: 3,
     run: async ({ system, random }) => {
       for (const symbol of system.symbols)
@@ -55,7 +55,7 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "exchange-outage": {
-    meaning: `nobody reaches the exchange for ${OUTAGE_MS / 1000} s`,
+    meaning: `the exchange is unreachable for ${OUTAGE_MS / 1000} s`,
     weight: 1,
     run: async ({ system }) => {
       for (const { exchangeProxy } of system.members) exchangeProxy?.cutOff();
@@ -65,7 +65,7 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "exchange-slow": {
-    meaning: `the exchange is ${SLOW_MS} ms away, each way, for ${OUTAGE_MS / 1000} s`,
+    meaning: `the network to the exchange is ${SLOW_MS} ms slower, each way, for ${OUTAGE_MS / 1000} s`,
     weight: 1,
     run: async ({ system }) => {
       for (const { exchangeProxy } of system.members) exchangeProxy?.delay(SLOW_MS);

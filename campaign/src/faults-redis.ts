@@ -72,7 +72,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "keyspace-loss": {
-    meaning: "FLUSHALL: every key, stream and group is gone, and the latest proposals are published again",
+    meaning: "FLUSHALL: every key, stream and group is lost, and the latest proposals are published again",
     weight: 1,
     run: async (context) => {
       await loseKeyspace(context);
@@ -80,7 +80,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "read-only": {
-    meaning: `Redis is a replica of nobody for ${HELD_MS / 1000} s: READONLY`,
+    meaning: `Redis is a read-only replica for ${HELD_MS / 1000} s`,
     weight: 1,
     run: async ({ system }) => {
       await system.client.call("REPLICAOF", "127.0.0.1", DEAD_PORT);
@@ -118,7 +118,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "half-open": {
-    meaning: "every connection of one service to Redis accepts what is sent and never answers",
+    meaning: "every connection of one service to Redis accepts data and never answers",
     weight: 2,
     run: async (context) => {
       const member = anyMember(context);
@@ -138,7 +138,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "slow-redis": {
-    meaning: `Redis is ${SLOW_MS} ms away from one service, each way, for ${HELD_MS / 1000} s`,
+    meaning: `the network between Redis and one service is ${SLOW_MS} ms slower, each way, for ${HELD_MS / 1000} s`,
     weight: 1,
     run: async (context) => {
       const member = anyMember(context);

@@ -17,7 +17,7 @@ const US_PER_MS = 1_000;
 
 export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
   "vandal-streams": {
-    meaning: "a whole stream is deleted or made another type, or its group destroyed or moved",
+    meaning: "a whole stream is deleted or changed to another type, or its group is destroyed or moved",
     weight: 2,
     run: async (context) => {
       const { system, random } = context;
@@ -31,7 +31,7 @@ export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "kill-switch": {
-    meaning: "the kill switch is set, to junk or another type, and deleted",
+    meaning: "the kill switch is set to junk or another type, and deleted",
     weight: 1,
     run: async (context) => {
       const { random } = context;

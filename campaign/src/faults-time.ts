@@ -11,7 +11,7 @@ const REDIS_IN_TEN = 4;
 export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
   time: {
     meaning:
-      "the wall clock of a service or, where gcc is there, of Redis steps by 15 s or 1 h for some seconds",
+      "the wall clock of a service or, if gcc is installed, of Redis steps by 15 s or 1 h for some seconds",
     weight: 3,
     run: async (context) => {
       const shiftMs = context.random.pick(SHIFTS_MS);

@@ -23,7 +23,7 @@ const STREAMS = ["proposal", "plan", "permit", "execute", "result"] as const;
 
 export const VANDAL_FAULTS: Readonly<Record<string, FaultKind>> = {
   vandal: {
-    meaning: `${STRIKES} random keys and stream entries of the pipeline are deleted, or keys made another type`,
+    meaning: `${STRIKES} random keys and stream entries of the pipeline are deleted, or keys changed to another type`,
     weight: 4,
     run: vandalise,
   },

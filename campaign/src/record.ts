@@ -88,7 +88,7 @@ export class Recorder extends History {
   /** The unique id of a record in plans, permits, executes or results. */
   idOf(record: object): string {
     const id = this.#ids.get(record);
-    if (id === undefined) throw new Error("a record that no stream told of");
+    if (id === undefined) throw new Error("this record came from no stream");
     return id;
   }
 

@@ -25,7 +25,7 @@ export async function checkResourceBounds(
     const length = await client.xlen(stream);
     expect(
       length <= STREAM_ENTRIES_MAX,
-      `${stream} has ${length} entries, ${STREAM_ENTRIES_MAX} are the bound`,
+      `${stream} has ${length} entries, the limit is ${STREAM_ENTRIES_MAX}`,
     );
     if (length === 0 && (await client.exists(stream)) === 0) continue;
     for (const { name, pending } of await groupsOf(client, stream)) {
@@ -42,12 +42,12 @@ export async function checkResourceBounds(
   }
   const memory = Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
   const bound = REDIS_BYTES.base + plans * REDIS_BYTES.plan;
-  expect(memory <= bound, `Redis holds ${memory} bytes, ${bound} are the bound for ${plans} plans`);
+  expect(memory <= bound, `Redis holds ${memory} bytes, the limit for ${plans} plans is ${bound}`);
   for (const { name, process } of members) {
     const pages = await readFile(`/proc/${process.pid}/statm`, "utf8").catch(() => "");
     const bytes = Number(pages.split(" ")[1]) * PAGE_BYTES;
     // NaN: the process has exited.
-    expect(bytes <= PROCESS_BYTES_MAX, `${name} holds ${bytes} bytes, ${PROCESS_BYTES_MAX} are the bound`);
+    expect(bytes <= PROCESS_BYTES_MAX, `${name} holds ${bytes} bytes, the limit is ${PROCESS_BYTES_MAX}`);
   }
   return { checked, violations };
 }

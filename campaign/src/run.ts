@@ -72,7 +72,7 @@ export async function runCampaign(
   const system = await startSystem({ seed: options.seed, dir, onExit }, resources);
   const { redis, client, keys, exchangeUrl, symbols } = system;
   if (options.faults.includes("time") && !system.canShiftRedis)
-    say("Redis's clock is not stepped, only the services': that needs Linux and gcc");
+    say("only the services' clocks are stepped: stepping Redis's needs Linux and gcc");
   const history = new Recorder();
   const blocking = connectForBlocking({ url: redis.url, name: "chaos:tail", onError: () => undefined });
   const tail = new StreamTail(blocking, keys, history);
@@ -183,6 +183,6 @@ function describe(thrown: readonly ThrownFault[]): string {
   if (first === undefined) return "no fault met its target";
   const what = thrown.map(({ kind, target }) => `${kind} (${target})`).join(", ");
   const tookMs = first.recoveredMs - first.toMs;
-  const why = tookMs > LONG_RECOVERY_MS ? ` (last of all: ${first.waitedFor})` : "";
+  const why = tookMs > LONG_RECOVERY_MS ? ` (waited last for: ${first.waitedFor})` : "";
   return `${what}: recovered in ${Math.round(tookMs)} ms${why}`;
 }

@@ -7,7 +7,7 @@ import type { Proposed } from "./proposer.ts";
 
 export const CHECKS = {
   ...INVARIANTS,
-  I8: "streams, pending lists and memory are within their bounds",
+  I8: "streams, pending lists and memory are within their limits",
   I9: "when faults stop, all plans end within seconds, orders in doubt after EXECUTOR_ABSENCE_SEC and seconds",
   progress: "plans that no fault touched are executed",
   closable: "an open position can be closed again within 60 s after a fault ends",
@@ -120,7 +120,7 @@ export function progressOf(plans: Iterable<Proposed>, faults: readonly ThrownFau
       violations: enough
         ? []
         : [
-            `${executed} of ${checked} plans outside of faults were executed, ${EXECUTED_SHARE_MIN} is the least; ` +
+            `${executed} of ${checked} plans outside faults were executed, the minimum is ${EXECUTED_SHARE_MIN}; ` +
               `the others: ${JSON.stringify(countBy(others))}`,
           ],
     },

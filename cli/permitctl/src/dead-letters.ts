@@ -36,7 +36,7 @@ export async function showDeadLetter(session: Session, id: string): Promise<void
 export async function requeueDeadLetter(session: Session, id: string, options: ChangeOptions): Promise<void> {
   const letter = await letterOf(session, id);
   const mandate = await confirm(session, options, [
-    `${letter.group} gets ${letter.fields["entry_id"]} of ${letter.stream} again. It gave it up because: ${letter.reason}`,
+    `${letter.group} gets ${letter.fields["entry_id"]} of ${letter.stream} again. It gave up the entry because: ${letter.reason}`,
   ]);
   const done = await requeue(session.access, letter, mandate);
   if (done === "trimmed")

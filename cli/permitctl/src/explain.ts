@@ -12,7 +12,7 @@ export async function explain({ access, terminal }: Session, planId: string): Pr
   if (history === undefined)
     throw new CommandError(
       EXIT.no,
-      `nothing is known of plan ${planId}: never published, or longer ago than the streams go back`,
+      `plan ${planId} is unknown: it was never published, or its entries are no longer in the streams`,
     );
   const attempts = timelineOf(history);
   const { state, reason, sentence, lookAt } = conclude(history, access.nowMs());

@@ -81,6 +81,6 @@ async function urlOfRun(file: string): Promise<string> {
   try {
     return runFile.parse(JSON.parse(await readFile(file, "utf8"))).redis.url;
   } catch {
-    throw new CommandError(EXIT.usage, `--run: ${file} tells of no running pipeline`);
+    throw new CommandError(EXIT.usage, `--run: ${file} describes no running pipeline`);
   }
 }

@@ -113,7 +113,7 @@ export async function watchToTheEnd(run: Run): Promise<Ending> {
   return {
     code: stuck ? STUCK : isSound(summary) && losses.services.length === 0 ? SOUND : BROKEN,
     lines: [
-      ...(stuck ? await describeStuck(run, underWay) : underWay.map((what) => `still under way: ${what}`)),
+      ...(stuck ? await describeStuck(run, underWay) : underWay.map((what) => `still in progress: ${what}`)),
       ...renderSummary(summary, evidence, findings),
     ],
   };

@@ -92,7 +92,7 @@ async function describeRun(dir: string): Promise<string> {
     const at = `pid ${facts.pid}, since ${facts.startedAt}, scenario ${facts.scenario}`;
     return facts.redis === undefined ? `${at}, starting` : `${at}, Redis ${facts.redis.url}`;
   } catch {
-    return "it has only just begun to start";
+    return "it is just starting";
   }
 }
 

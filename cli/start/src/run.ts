@@ -164,7 +164,7 @@ function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: 
   const stopping = new AbortController();
   const stop = (why: string) => {
     display.progress("");
-    display.line(`${why}: letting what is under way end`);
+    display.line(`${why}: finishing what is in progress`);
     stopping.abort();
   };
   process.once("SIGINT", () => {

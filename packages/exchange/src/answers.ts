@@ -3,9 +3,9 @@ import { z } from "zod";
 import type { OrderState, Position, Rows, SymbolRules, Trade } from "./port.ts";
 
 /*
- * The venue's answers, checked at the boundary. The client's JSON parser leaves every number as the text it was,
- * so an id here is a string of digits whether the venue quoted it or not. What nobody here needs may be absent or
- * unreadable: it becomes "".
+ * The venue's answers, checked at the boundary. The client's JSON parser keeps every number as text, so an id is a
+ * string of digits whether the venue quoted it or not. A field that we do not need may be missing or unreadable: it
+ * becomes "".
  */
 const id = z.string().regex(/^\d+$/);
 /** Plain decimal text. Some of the venue's services write an exponent, such as `0E-8` for zero. */

@@ -23,13 +23,13 @@ interface ErrorCode {
  */
 export const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [-1000, errorCode("UNKNOWN", "ambiguous", "an unknown error while processing: it may have been processed")],
-  [-1001, errorCode("DISCONNECTED", "ambiguous", "internal error: nothing says on which side of the engine")],
+  [-1001, errorCode("DISCONNECTED", "ambiguous", "internal error: it may have reached the engine")],
   [-1002, errorCode("UNAUTHORIZED", "rejected", "refused before the engine: no permission", "account")],
-  [-1003, errorCode("TOO_MANY_REQUESTS", "retry_after", "refused at the door for its weight")],
+  [-1003, errorCode("TOO_MANY_REQUESTS", "retry_after", "refused because of the request weight limit")],
   [-1006, errorCode("UNEXPECTED_RESP", "ambiguous", "documented: execution status unknown")],
   [-1007, errorCode("TIMEOUT", "ambiguous", "documented: send status unknown, execution status unknown")],
-  [-1008, errorCode("THROTTLED", "retry_after", "system protection turned it away before the engine")],
-  [-1015, errorCode("TOO_MANY_ORDERS", "retry_after", "refused for the account's order rate")],
+  [-1008, errorCode("THROTTLED", "retry_after", "system protection refused it before the engine")],
+  [-1015, errorCode("TOO_MANY_ORDERS", "retry_after", "refused because of the account's order rate")],
   [-1021, errorCode("INVALID_TIMESTAMP", "expired", "outside recvWindow: the venue executes nothing late")],
   [-1022, errorCode("INVALID_SIGNATURE", "rejected", "refused before the engine: wrong secret", "account")],
   [
@@ -41,19 +41,22 @@ export const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map<number, Error
   [-2010, errorCode("NEW_ORDER_REJECTED", "rejected", "the engine refused it", "symbol")],
   [
     -2011,
-    errorCode("CANCEL_REJECTED", "rejected", "speaks of a cancel; a placement was not accepted", "symbol"),
+    errorCode("CANCEL_REJECTED", "rejected", "about a cancellation; a placement was not accepted", "symbol"),
   ],
-  [
-    -2013,
-    errorCode("NO_SUCH_ORDER", "rejected", "speaks of a query; a placement was not accepted", "symbol"),
-  ],
+  [-2013, errorCode("NO_SUCH_ORDER", "rejected", "about a query; a placement was not accepted", "symbol")],
   [-2014, errorCode("BAD_API_KEY_FMT", "rejected", "refused before the engine: malformed key", "account")],
   [
     -2015,
     errorCode("REJECTED_MBX_KEY", "rejected", "refused before the engine: key, IP or permission", "account"),
   ],
-  [-2018, errorCode("BALANCE_NOT_SUFFICIENT", "rejected", "the account cannot carry it", "account")],
-  [-2019, errorCode("MARGIN_NOT_SUFFICIENT", "rejected", "the account cannot carry it", "account")],
+  [
+    -2018,
+    errorCode("BALANCE_NOT_SUFFICIENT", "rejected", "the balance or margin does not suffice", "account"),
+  ],
+  [
+    -2019,
+    errorCode("MARGIN_NOT_SUFFICIENT", "rejected", "the balance or margin does not suffice", "account"),
+  ],
   [-2020, errorCode("UNABLE_TO_FILL", "rejected", "the book cannot fill it; nothing was traded", "symbol")],
   [
     -2021,
@@ -64,13 +67,10 @@ export const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map<number, Error
       "symbol",
     ),
   ],
-  [
-    -2022,
-    errorCode("REDUCE_ONLY_REJECT", "rejected", "no position left that this order could reduce", "symbol"),
-  ],
+  [-2022, errorCode("REDUCE_ONLY_REJECT", "rejected", "there is no position left to reduce", "symbol")],
   [
     -2027,
-    errorCode("MAX_LEVERAGE_RATIO", "rejected", "beyond the position allowed at this leverage", "account"),
+    errorCode("MAX_LEVERAGE_RATIO", "rejected", "exceeds the position allowed at this leverage", "account"),
   ],
   [-4003, errorCode("QTY_LESS_THAN_ZERO", "rejected", "quantity not above 0", "rules")],
   [-4004, errorCode("QTY_LESS_THAN_MIN_QTY", "rejected", "quantity below the symbol's minimum", "rules")],
@@ -110,7 +110,7 @@ export const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map<number, Error
     errorCode(
       "TRADING_QUANTITATIVE_RULE",
       "rejected",
-      "the account may only reduce, and this would not",
+      "the account may only reduce, and this order would not",
       "account",
     ),
   ],

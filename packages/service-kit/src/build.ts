@@ -46,7 +46,7 @@ export function readBuild(root: string): Build {
 export function observeBuild(registry: Registry): void {
   new Gauge({
     name: "quantum_build_info",
-    help: "1: which version and commit of the code this service runs",
+    help: "always 1; its labels are the version and commit of this service",
     labelNames: ["version", "commit"],
     registers: [registry],
     collect() {

@@ -45,9 +45,9 @@ export function notReady({
   if (readMs > PROGRESS_BOUND_MS || dispositionOf(problem).kind === "refused")
     return [`no read of ${stream} was answered for ${seconds(readMs)} s${why}`];
   if (reclaimMs > RECLAIM_BOUND_MS)
-    return [`pending entries of ${stream} could not be looked for in ${seconds(reclaimMs)} s`];
+    return [`no search for pending entries of ${stream} has succeeded for ${seconds(reclaimMs)} s`];
   if (oldest !== undefined && oldest.ms > HANDLER_BOUND_MS)
-    return [`entry ${oldest.id} of ${stream} has been under way for ${seconds(oldest.ms)} s`];
+    return [`entry ${oldest.id} of ${stream} has been in progress for ${seconds(oldest.ms)} s`];
   return [];
 }
 

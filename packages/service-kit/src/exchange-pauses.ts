@@ -144,7 +144,7 @@ export function observeExchange({ endpoints, pauses, registry, log }: Observed) 
   });
   const unreadable = new Counter({
     name: "quantum_exchange_unreadable_rows_total",
-    help: "Rows of the exchange's answers that could not be read, so the state of their symbols is unknown",
+    help: "Rows of the exchange's answers that could not be read; the state of their symbols is unknown",
     labelNames: ["endpoint"],
     registers,
   });

@@ -36,7 +36,7 @@ export async function redisProblems(
   for (const stream of streams) pipeline.xinfo("STREAM", stream);
   let replies: [Error | null, unknown][];
   try {
-    replies = (await withDeadline(pipeline.exec(), ANSWER_DEADLINE_MS, "a look at Redis")) ?? [];
+    replies = (await withDeadline(pipeline.exec(), ANSWER_DEADLINE_MS, "the check of Redis")) ?? [];
   } catch (error) {
     return [sentence(redis.problem ?? (error as Error), config)];
   }

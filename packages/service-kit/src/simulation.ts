@@ -23,12 +23,12 @@ export function simulationVariables<Prefix extends string>(prefix: Prefix) {
       });
       return z.NEVER;
     })
-    .describe("simulation: each answer comes this much later, in ms or as a range 200-900 [0-0]");
+    .describe("simulation: delay of each answer, in ms, or a range such as 200-900 [0-0]");
   return {
     [`${prefix}_DELAY_MS`]: delayRange,
-    [`${prefix}_DENY_RATE`]: number("simulation: share of answers that are a denial", 0, { max: 1 }),
+    [`${prefix}_DENY_RATE`]: number("simulation: share of answers that are denials", 0, { max: 1 }),
     [`${prefix}_DROP_RATE`]: number("simulation: share of plans that get no answer", 0, { max: 1 }),
-    [`${prefix}_SEED`]: integer("simulation: seed of the chances above", 1),
+    [`${prefix}_SEED`]: integer("simulation: seed of the random choices above", 1),
   } as {
     [Name in `${Prefix}_DELAY_MS`]: typeof delayRange;
   } & { [Name in `${Prefix}_${"DENY_RATE" | "DROP_RATE" | "SEED"}`]: ReturnType<typeof number> };

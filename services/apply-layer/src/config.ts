@@ -36,7 +36,7 @@ const schema = z.object({
   ...commonVariables,
   ...redisVariables,
   APPLY_MODE: choice(
-    "what a granted plan leads to: nothing, an order at the testnet, an order at exchange-sim",
+    "what a granted plan leads to: no order, an order at the testnet, an order at exchange-sim",
     ["dry_run", "testnet", "paper"],
     "dry_run",
   ),

@@ -8,7 +8,7 @@ import { registerExchangeSim } from "./server.ts";
 
 await runBareService({
   name: serviceOf("exchange-sim").name,
-  summary: "a futures venue to develop and test against: positions, prices and faults are invented",
+  summary: "a simulated futures venue for development and tests: positions, prices and faults are invented",
   ...configSource,
   port: (config) => config.EXCHANGE_SIM_PORT,
   start: async ({ config, http }) => {

@@ -61,13 +61,13 @@ const schema = z.object({
   ),
   GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: dayLimit("limit of dollars closed per UTC day and symbol", "5000"),
   GOV_MAX_REDUCE_QTY_PER_DAY: dayLimit(
-    "limit of coins closed per UTC day and symbol, in force only where the price is unknown",
+    "limit of coins closed per UTC day and symbol, used only if the price is unknown",
     "0.02",
   ),
   GOV_KILL_SCORE_CRITICAL: number("kill score from which only plans that close are granted", 0.8, {
     max: 1,
   }),
-  GOV_ENABLE_AUTO_DISARM: flag("disarm the pipeline by the two rules below", true),
+  GOV_ENABLE_AUTO_DISARM: flag("disarm the pipeline according to the two rules below", true),
   GOV_DISARM_ON_ERROR_COUNT: integer(
     "disarm after this many errors (evaluation errors, failed orders) that one replica sees within an hour; errors of one symbol alone hold only that symbol",
     5,

@@ -8,7 +8,7 @@ const service = serviceOf("governor");
 
 await runIssuer({
   service,
-  summary: "permits a plan within the limits of its symbol, and disarms everything when they are stormed",
+  summary: "grants plans within the limits of their symbols, and disarms the pipeline if they are exceeded",
   ...configSource,
   start: ({ config, keys, redis, registry, log }) => {
     const governor = new Governor({ redis, keys, rules: rulesOf(config), disarmOn: disarmOn(config) });

@@ -8,7 +8,7 @@ import { observe } from "./telemetry.ts";
 
 await runService({
   name: serviceOf("harvest-feed").name,
-  summary: "stands in for the publisher of harvest proposals: invented ones, or those of a file",
+  summary: "stands in for the publisher of harvest proposals: generates them, or replays a file",
   ...configSource,
   port: (config) => config.FEED_METRICS_PORT,
   start: async ({ config, log, registry, keys, redis, connectForBlocking, progress }) => {

@@ -23,7 +23,7 @@ const MS_PER_SEC = 1000;
 
 await runIssuer({
   service: serviceOf("position-brain"),
-  summary: "P3.3: knows the positions, and how much of one may be closed",
+  summary: "P3.3: tracks positions, and how much of each may be closed",
   ...configSource,
   start: async ({ config, keys, redis, facts, log, registry, waiting, clocksAgree }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
@@ -65,7 +65,7 @@ await runIssuer({
       keys,
       everyMs: Math.round(config.P33_POLL_SEC * MS_PER_SEC),
       refresh: () => refresh.all(),
-      onError: (error) => log.error({ err: error }, "failed to ask whose turn the refresh is, trying again"),
+      onError: (error) => log.error({ err: error }, "failed to read whose turn the refresh is, trying again"),
       onLate: (problem) => log.error(problem),
     });
     return {

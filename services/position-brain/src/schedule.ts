@@ -98,7 +98,7 @@ export class RefreshSchedule {
       await this.#options.refresh();
       this.#isDone = true;
       this.#refreshedAt = performance.now();
-      this.#waitsFor = "another replica's turns do not succeed";
+      this.#waitsFor = "another replica's refreshes fail";
     } catch (error) {
       this.#waitsFor = `the last one failed: ${(error as Error).message}`;
     }

@@ -119,7 +119,7 @@ function observeRefresh(
     overwritten.inc({ symbol: labelOf(symbol) });
     log.error(
       { symbol },
-      `${symbol}: another program writes its snapshot or ledger; the ledger is reset to the exchange's position: do two P3.3s run?`,
+      `${symbol}: another program writes its snapshot or ledger; the ledger is reset to the exchange's position: are two P3.3s running?`,
     );
   });
   const begun = new Map<string, string>();

@@ -15,11 +15,11 @@ import {
 } from "./plan-checks.ts";
 
 export const INVARIANTS = {
-  I1: "at most one order a plan at the exchange",
+  I1: "at most one order per plan at the exchange",
   I2: "an order only with every permit, spent once, for that plan, symbol and quantity",
-  I3: "permits spent: one handover, one result and at most one correction of it, and the last says what the exchange says",
+  I3: "permits spent: one handover, one result and at most one correction of it, and the last one agrees with the exchange",
   I4: "every plan ends in exactly one result, and at most one correction of it",
-  I5: "executed <= safe <= position, and no order opened or flipped one",
+  I5: "executed <= safe <= position, and no order opened or flipped a position",
   I6: "nothing claimed too late or under the kill switch",
   I7: "the ledger equals the exchange's fills",
 } as const;

@@ -32,7 +32,7 @@ export function permitsBehindOrders(
     for (const { order, execute } of orders) {
       const name = `order ${order.orderId} (${order.clientOrderId})`;
       if (execute === undefined) {
-        violate(`${name}: no spent permits explain it`);
+        violate(`${name}: no spent permits for it`);
         continue;
       }
       const times = spent.get(execute.attempt)?.length ?? 0;

@@ -62,7 +62,7 @@ async function lookUnderWay({ redis, keys, history, tail }: DrainOptions): Promi
   const { proposal, plan, permit, execute, result } = keys.streams;
   for (const stream of [proposal, plan, permit, execute, result])
     underWay.push(...(await busyGroups(redis, stream)));
-  if (!(await tail.caughtUp(redis))) underWay.push("the streams are not read to their end");
+  if (!(await tail.caughtUp(redis))) underWay.push("the streams have not been read to the end");
   // Checked last: only a tail that has caught up knows every plan.
   if (history.open.size > 0) underWay.push(`${history.open.size} plans have not ended`);
   const withoutResult = history.executes.filter(({ attempt }) => !history.ended.has(attempt)).length;
