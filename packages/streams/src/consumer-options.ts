@@ -3,6 +3,7 @@ import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Disposition } from "./disposition.ts";
 import type { Entry } from "./entry.ts";
+import { Gate } from "./gate.ts";
 
 export interface ConsumerOptions {
   /** For commands. Blocking reads use a connection of their own. */
@@ -27,6 +28,8 @@ export interface ConsumerOptions {
   reclaimIdleMs?: number;
   /** After this many deliveries, an entry whose handler asks for a retry becomes a dead letter. */
   maxDeliveries?: number;
+  /** While it is shut, no entry is read or reclaimed. Default: always open. */
+  gate?: Gate;
 }
 
 export type ResolvedOptions = Required<Omit<ConsumerOptions, "orderBy">> & Pick<ConsumerOptions, "orderBy">;
@@ -41,6 +44,7 @@ export function withDefaults(options: ConsumerOptions): ResolvedOptions {
     reclaimIdleMs: RECLAIM_IDLE_MS,
     maxDeliveries: MAX_DELIVERIES,
     acknowledge: true,
+    gate: new Gate({ isOpen: true }),
     ...options,
   };
 }

@@ -16,7 +16,7 @@ import { type ConsumerOptions, type ResolvedOptions, withDefaults } from "./cons
 import { Disposal } from "./disposal.ts";
 import type { Disposition } from "./disposition.ts";
 import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
-import type { ConsumerEvents } from "./events.ts";
+import { asError, type ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
 import { InFlight } from "./in-flight.ts";
 import { bringBackGroup } from "./moved-group.ts";
@@ -37,6 +37,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #broughtBackTo = "-";
   readonly #stopping = new AbortController();
   readonly #inFlight = new InFlight(this.#stopping.signal);
+  readonly #onShut = () => this.#reader.interrupt();
   #stopped: Promise<void> | undefined;
   /** When a read was last answered, by performance.now(); initially, when the group was created or found. */
   lastProgressMs = 0;
@@ -53,6 +54,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.#reader = new GroupReader(this.#options);
     this.#disposal = new Disposal(this.#options);
     this.#unbegun = new Unbegun(this.#options);
+    this.#options.gate.on("shut", this.#onShut);
   }
 
   get stream(): string {
@@ -96,6 +98,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   async #stop(): Promise<void> {
     this.#stopping.abort();
+    this.#options.gate.off("shut", this.#onShut);
     await this.#reader.close();
     this.#inFlight.wake();
     await this.#running;
@@ -124,27 +127,31 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     const nowMs = performance.now();
     const { oldest } = this.#inFlight;
     return {
-      readMs: nowMs - this.lastProgressMs,
+      readMs: Math.min(nowMs - this.lastProgressMs, this.#options.gate.openForMs),
       reclaimMs: this.#reclaiming === undefined ? 0 : nowMs - this.#reclaimedAt,
       oldest: oldest && { id: oldest.id, ms: nowMs - oldest.sinceMs },
     };
   }
 
   async #read(): Promise<void> {
+    const { gate, acknowledge } = this.#options;
     // First the entries delivered to this consumer before it stopped, then new ones.
-    let cursor = this.#options.acknowledge ? "0" : ">";
+    const beginning = acknowledge ? "0" : ">";
+    let cursor = beginning;
     while (!this.#stopping.signal.aborted) {
       await this.#untilStopped("read", async () => {
+        await gate.passed(this.#stopping.signal);
         await this.#inFlight.fewerThan(this.#options.concurrency);
-        let raw: RawEntry[];
+        if (!gate.isOpen) return;
+        let raw: RawEntry[] | undefined;
         try {
           raw = await this.#reader.read(cursor, this.#options.concurrency - this.#inFlight.size);
-        } catch (error) {
+        } finally {
           // Entries in a lost answer are already pending for this consumer. Reading from 0 gets them sooner than a
           // reclaim would.
-          if (this.#options.acknowledge) cursor = "0";
-          throw error;
+          if (raw === undefined) cursor = beginning;
         }
+        if (raw === undefined) return;
         this.lastProgressMs = performance.now();
         const entries = cursor === ">" ? parseEntries(raw) : await this.#givenBefore(raw);
         for (const entry of entries) {
@@ -231,13 +238,13 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   /** Takes over entries that have been pending too long: a dead replica's, and our own that asked for a retry. */
   async #reclaim(): Promise<void> {
-    const { redis, stream, group, reclaimIdleMs, concurrency, acknowledge } = this.#options;
+    const { redis, stream, group, reclaimIdleMs, concurrency, acknowledge, gate } = this.#options;
     if (await bringBackGroup(redis, stream, group)) this.#lost();
     if (!acknowledge) return;
     // Entries in progress here do not count as idle, so no replica reclaims them.
     await keepClaimed(this.#options, this.#inFlight.ids);
     this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
-    const count = concurrency - this.#inFlight.size;
+    const count = gate.isOpen ? concurrency - this.#inFlight.size : 0;
     if (count <= 0) return;
     const claimed = await claimIdle(this.#options, {
       idleMs: reclaimIdleMs,
@@ -290,8 +297,4 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #failed(doing: string, error: unknown): void {
     this.emit("failed", { doing: `${doing} (${this.#options.stream})`, error: asError(error) });
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -16,3 +16,8 @@ export interface ConsumerEvents {
   /** Something failed and will be retried. */
   failed: [{ doing: string; error: Error }];
 }
+
+/** Handlers may throw anything. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -16,12 +16,14 @@ export interface GroupReaderOptions {
 
 /** Long enough that an idle consumer costs nothing, short enough that stopping is not delayed. */
 const BLOCK_MS = 5_000;
+const INTERRUPTED = Symbol("interrupted");
 /** If a blocking read takes this much longer than its BLOCK, the connection is dead. */
 const BLOCK_GRACE_MS = 2_000;
 
 export class GroupReader {
   readonly #options: GroupReaderOptions;
   #connection: RedisClient | undefined;
+  #breakOff: () => void = () => undefined;
 
   constructor(options: GroupReaderOptions) {
     this.#options = options;
@@ -38,25 +40,36 @@ export class GroupReader {
     if (connection !== undefined) await disconnect(connection);
   }
 
+  /** Ends the read in progress. Its answer may be lost with its connection; the next read opens a new one. */
+  interrupt(): void {
+    this.#breakOff();
+  }
+
   /**
    * @param cursor `>` for new entries; otherwise an id: reads entries delivered to this consumer, not acknowledged, and
    * later than it
+   * @returns undefined if it was interrupted
    */
-  async read(cursor: string, count: number): Promise<RawEntry[]> {
+  async read(cursor: string, count: number): Promise<RawEntry[] | undefined> {
     const connection = this.#connection;
     if (connection === undefined) return [];
+    const interrupted = new Promise<typeof INTERRUPTED>((resolve) => {
+      this.#breakOff = () => resolve(INTERRUPTED);
+    });
     const lost = Promise.withResolvers<never>();
     const onClose = () => lost.reject(new ConnectionLostError("the connection was lost"));
     // A connection that is still being opened has nothing to lose.
     if (connection.status === "ready") connection.once("close", onClose);
     try {
-      const answer = Promise.race([this.#send(connection, cursor, count), lost.promise]);
+      const answer = Promise.race([this.#send(connection, cursor, count), lost.promise, interrupted]);
       const reply = await withDeadline(
         answer,
         BLOCK_MS + BLOCK_GRACE_MS,
         `XREADGROUP ${this.#options.stream}`,
       );
-      return reply?.[0]?.[1] ?? [];
+      if (reply !== INTERRUPTED) return reply?.[0]?.[1] ?? [];
+      await this.#replace(connection);
+      return undefined;
     } catch (error) {
       if (error instanceof DeadlineError || error instanceof ConnectionLostError)
         await this.#replace(connection);

@@ -1,6 +1,7 @@
 export { StreamConsumer } from "./consumer.ts";
 export type { ConsumerOptions } from "./consumer-options.ts";
 export type { ConsumerEvents } from "./events.ts";
+export { Gate } from "./gate.ts";
 export { ACK, type Disposition, DONE } from "./disposition.ts";
 export { type Entry, fieldsOf, parseEntries, type RawEntry } from "./entry.ts";
 export { type GroupHealth, groupHealth, trim } from "./health.ts";
