@@ -1,0 +1,252 @@
+/**
+ * The attempts that this executor has sent, in a local file. An attempt is on disk before its order is sent, so a replayed
+ * entry is recognised even if its claim was deleted from Redis.
+ *
+ * The file also records since when it is complete. It knows nothing about permits issued earlier: before the file was
+ * created, before damage to it was found, or while another executor was sending.
+ *
+ * Lines are only appended, each with a checksum. A start rewrites the file and drops old attempts.
+ */
+import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { TTL_SEC } from "@quantum/contract";
+import { ConfigError } from "@quantum/service-kit";
+import { FolderLock } from "./folder-lock.ts";
+import { FORMAT_LINE, readJournal, sentLine, type Sent, sinceLine, INCOMPLETE } from "./journal-lines.ts";
+
+export const JOURNAL_FILE = "sent.journal";
+/** As long as the key of a settled order. */
+const KEEP_MS = TTL_SEC.order * 1000;
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+export interface JournalOptions {
+  /** EXECUTOR_STATE_DIR. */
+  folder: string;
+  /** Redis's time, in ms. */
+  redisNowMs: () => number;
+  /** The file was damaged; a copy of it is kept. */
+  onDamage?: (problem: string) => void;
+}
+
+interface Group {
+  lines: string[];
+  written: Promise<void>;
+}
+
+export class Journal {
+  readonly #folder: string;
+  readonly #redisNowMs: () => number;
+  readonly #lock: FolderLock;
+  /** By attempt, oldest first. */
+  readonly #sent: Map<string, Sent>;
+  /** {@link INCOMPLETE} while another executor sends. */
+  #sinceMs: number;
+  /** Undefined after a failed write: what reached the disk is unknown, so the file is rewritten. */
+  #file: FileHandle | undefined;
+  /** Lines that wait for the write in progress. */
+  #next: Group | undefined;
+  #writing: Promise<unknown> = Promise.resolve();
+  #problem: string | undefined;
+  #isClosed = false;
+
+  private constructor(options: JournalOptions, lock: FolderLock, found: { sent: Sent[]; sinceMs: number }) {
+    this.#folder = options.folder;
+    this.#redisNowMs = options.redisNowMs;
+    this.#lock = lock;
+    this.#sent = new Map(found.sent.map((sent) => [sent.attempt, sent]));
+    this.#sinceMs = found.sinceMs;
+  }
+
+  /** @throws ConfigError if the folder cannot be used, or another executor uses it */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const { folder } = options;
+    let lock: FolderLock | undefined;
+    try {
+      await mkdir(folder, { mode: FOLDER_MODE }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST") throw error;
+      });
+      lock = await FolderLock.take(folder);
+      if (lock === undefined)
+        throw refused(folder, "another executor uses it, and each needs a folder of its own");
+      const journal = new Journal(options, lock, await readFound(options));
+      await journal.#writeAnew();
+      return journal;
+    } catch (error) {
+      await lock?.release();
+      if (error instanceof ConfigError) throw error;
+      throw refused(
+        folder,
+        `must be a folder in which this user may create files (${(error as Error).message})`,
+      );
+    }
+  }
+
+  /** Whether the attempt may have been sent from here. */
+  has(attempt: string): boolean {
+    return this.#sent.has(attempt);
+  }
+
+  /**
+   * The journal has every sent attempt whose permits were issued after this time, in ms by Redis's clock. Infinity while
+   * another executor sends. A future time is replaced by now, once: Redis's clock has stepped back.
+   */
+  get sinceMs(): number {
+    if (this.#sinceMs === INCOMPLETE) return Number.POSITIVE_INFINITY;
+    const nowMs = this.#redisNowMs();
+    if (this.#sinceMs > nowMs) {
+      this.#sinceMs = nowMs;
+      // If this is lost, the next start finds the future time and replaces it by a later one.
+      this.#append(sinceLine(nowMs)).catch(() => undefined);
+    }
+    return Math.max(this.#sinceMs, nowMs - KEEP_MS);
+  }
+
+  /**
+   * Resolves once the attempt is on disk; only then may its order be sent.
+   * @returns false if the attempt was recorded before, so its order may have been sent
+   */
+  async record(sent: Sent): Promise<boolean> {
+    if (this.#sent.has(sent.attempt)) return false;
+    this.#sent.set(sent.attempt, sent);
+    this.#forgetOld();
+    await this.#append(sentLine(sent));
+    return true;
+  }
+
+  /** Another executor sends from now on, so the journal is incomplete until {@link onlyThisSends}. */
+  async othersSend(): Promise<void> {
+    if (this.#sinceMs === INCOMPLETE) return;
+    this.#sinceMs = INCOMPLETE;
+    await this.#append(sinceLine(INCOMPLETE));
+  }
+
+  /** From now on no other executor sends. */
+  async onlyThisSends(): Promise<void> {
+    if (this.#sinceMs !== INCOMPLETE) return;
+    const nowMs = this.#redisNowMs();
+    await this.#append(sinceLine(nowMs));
+    this.#sinceMs = nowMs;
+  }
+
+  /** Why nothing can be recorded, and therefore nothing sent. Each call while there is a problem retries the write. */
+  problems(): string[] {
+    if (this.#problem === undefined) return [];
+    this.#append("").catch(() => undefined);
+    return [`no order can be sent: ${this.#problem}`];
+  }
+
+  /** Waits for the writes in progress. */
+  async close(): Promise<void> {
+    await this.#next?.written.catch(() => undefined);
+    await this.#writing;
+    this.#isClosed = true;
+    await this.#file?.close();
+    this.#file = undefined;
+    await this.#lock.release();
+  }
+
+  /** Group commit: lines that arrive during a write and its sync share the next one. */
+  #append(line: string): Promise<void> {
+    this.#next ??= this.#begin();
+    this.#next.lines.push(line);
+    return this.#next.written;
+  }
+
+  #begin(): Group {
+    const lines: string[] = [];
+    const written = this.#writing.then(() => {
+      this.#next = undefined;
+      return this.#write(lines.join(""));
+    });
+    this.#writing = written.catch(() => undefined);
+    return { lines, written };
+  }
+
+  async #write(text: string): Promise<void> {
+    if (this.#isClosed) throw new Error("the journal is closed");
+    try {
+      if (this.#file === undefined) await this.#writeAnew();
+      else {
+        await this.#file.appendFile(text);
+        await this.#file.datasync();
+      }
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = `EXECUTOR_STATE_DIR=${JSON.stringify(this.#folder)}: ${(error as Error).message}`;
+      await this.#file?.close().catch(() => undefined);
+      this.#file = undefined;
+      throw error;
+    }
+  }
+
+  /** Replaces the file in one step. */
+  async #writeAnew(): Promise<void> {
+    this.#forgetOld();
+    const name = join(this.#folder, JOURNAL_FILE);
+    const fresh = `${name}.new`;
+    const file = await open(fresh, "w", FILE_MODE);
+    try {
+      const sent = [...this.#sent.values()].map((one) => sentLine(one));
+      await file.writeFile([FORMAT_LINE, sinceLine(this.#sinceMs), ...sent].join(""));
+      await file.sync();
+      await rename(fresh, name);
+      await this.#lock.syncFolder();
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    this.#file = file;
+  }
+
+  #forgetOld(): void {
+    const oldestMs = this.#redisNowMs() - KEEP_MS;
+    for (const [attempt, { atMs }] of this.#sent) {
+      if (atMs >= oldestMs) return;
+      this.#sent.delete(attempt);
+    }
+  }
+}
+
+/** Reads the file; a missing one counts as created now. */
+async function readFound(options: JournalOptions): Promise<{ sent: Sent[]; sinceMs: number }> {
+  const { folder, redisNowMs, onDamage } = options;
+  const nowMs = redisNowMs();
+  const name = join(folder, JOURNAL_FILE);
+  const bytes = await readFile(name).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return undefined;
+  });
+  if (bytes === undefined) return { sent: [], sinceMs: nowMs };
+  const { sent, sinceMs, damage } = readJournal(bytes);
+  // A future time counts as now; INCOMPLETE, of an executor that ended while it stood by, is one.
+  const past = sent.map((one) => ({ ...one, atMs: Math.min(one.atMs, nowMs) }));
+  const byAge = past.toSorted((one, other) => one.atMs - other.atMs);
+  if (damage === undefined) return { sent: byAge, sinceMs: Math.min(sinceMs, nowMs) };
+  const kept = await keep(folder, bytes);
+  onDamage?.(
+    `${name}: ${damage}; a copy is kept as ${kept}. Orders whose permits were issued before now are queried, not sent`,
+  );
+  return { sent: byAge, sinceMs: nowMs };
+}
+
+/** Copies rather than renames, so that the journal exists at every moment. @returns the copy's name */
+async function keep(folder: string, bytes: Buffer): Promise<string> {
+  const damaged = (await readdir(folder)).filter((name) => name.startsWith(`${JOURNAL_FILE}.damaged-`));
+  const name = `${JOURNAL_FILE}.damaged-${damaged.length + 1}`;
+  const file = await open(join(folder, name), "wx", FILE_MODE);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } catch (error) {
+    await unlink(join(folder, name));
+    throw error;
+  } finally {
+    await file.close();
+  }
+  return name;
+}
+
+function refused(folder: string, rule: string): ConfigError {
+  return new ConfigError([`EXECUTOR_STATE_DIR=${JSON.stringify(folder)}: ${rule}`]);
+}
