@@ -81,6 +81,10 @@ export interface Signatures {
     keys: "order";
     args: "attempt" | "answer" | "elapsed_ms" | "absence_ms" | "pause_ms";
   };
+  "orders/own": {
+    keys: "owner";
+    args: "instance" | "lease_ms" | "leaves";
+  };
   "orders/settle": {
     keys: "order" | "unsettled" | "unknown" | "plan" | "executes" | "results" | "handed_over" | "absent" | "absent_claims";
     args: "plan_id" | "attempt" | "outcome" | "reason" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "group" | "settled_sec";

@@ -1,7 +1,14 @@
 /** The tables of `records.ts` and the scripts that they name agree. What really stands in Redis: records.slow.test.ts. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type HashRecord, ledgerRecord, orderRecord, planRecord, snapshotRecord } from "@quantum/contract";
+import {
+  type HashRecord,
+  ledgerRecord,
+  orderRecord,
+  ownerRecord,
+  planRecord,
+  snapshotRecord,
+} from "@quantum/contract";
 import { describe, expect, it } from "vitest";
 
 const LUA = join(import.meta.dirname, "../lua");
@@ -10,6 +17,7 @@ const textOf = (script: string) => readFileSync(join(LUA, `${script}.lua`), "utf
 describe.each<[string, HashRecord]>([
   ["the plan's record", planRecord],
   ["the order's claim", orderRecord],
+  ["the owner of the orders", ownerRecord],
 ])("%s", (_, { fields }) => {
   const written = Object.entries(fields).flatMap(([name, field]) =>
     field.written.map(([script]) => ({ name, script })),

@@ -195,6 +195,13 @@ const NOTES: Readonly<
     by: "executor",
     holds: "*ours*: written once; if it is missing, the keyspace was lost, and claims with it",
   },
+  orderOwner: {
+    key: keys.orderOwner,
+    type: "HASH",
+    ttlSec: "none",
+    by: "executor",
+    holds: "*ours*: the executor that sends orders, below; the others stand by",
+  },
   snapshot: {
     key: keys.snapshot(SYMBOL),
     type: "HASH",

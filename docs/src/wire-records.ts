@@ -1,5 +1,12 @@
 /** The hashes whose fields the document tables, and examples of the values that are JSON. */
-import { type HashRecord, ledgerRecord, orderRecord, planRecord, snapshotRecord } from "@quantum/contract";
+import {
+  type HashRecord,
+  ledgerRecord,
+  orderRecord,
+  ownerRecord,
+  planRecord,
+  snapshotRecord,
+} from "@quantum/contract";
 
 /** In the order of a plan's life. */
 export const RECORDS: readonly { title: string; about: string; record: HashRecord }[] = [
@@ -14,6 +21,12 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
     about:
       "`quantum:order:{plan_id}` is written before the order is sent. An order that was refused before it was claimed has the first five fields, `reason` and `settled_at_ms`.",
     record: orderRecord,
+  },
+  {
+    title: "The owner of the orders",
+    about:
+      "`quantum:order:owner` names the one executor that claims and sends orders. Another one takes over when it was not seen for 6 s, or has given the ownership up. An owner that is back in time, under the same name, keeps `since_ms`.",
+    record: ownerRecord,
   },
   {
     title: "P3.3's snapshot",

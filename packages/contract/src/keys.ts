@@ -69,6 +69,9 @@ export function createKeys(prefix = "") {
     /** STRING written once: if it is missing, claims may be missing as well. */
     orderEpoch: key("order:epoch"),
 
+    /** HASH: which executor sends orders, since when, and when it was last seen. */
+    orderOwner: key("order:owner"),
+
     /** STRING JSON whose TTL is the end of the pause: the exchange accepts no `requests`, or no `orders`. */
     exchangePause: (scope: "requests" | "orders") => key(`exchange:pause:${scope}`),
 
@@ -98,6 +101,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs">, string>> = {
   absentClaims: "hash",
   orderSymbols: "set",
   orderEpoch: "string",
+  orderOwner: "hash",
   refreshTurn: "hash",
   probe: "stream",
 };

@@ -225,6 +225,17 @@ export function outcomeOfOrder(state: string): string {
   return state === "UNPLACED" ? "NOT_PLACED" : state;
 }
 
+const OWNED = [["orders/own", "an executor takes or renews the ownership"]] as const;
+
+const owner = {
+  instance: field(text, OWNED, "the executor's `INSTANCE`"),
+  since_ms: field(integer, OWNED, "since when it owns the orders", "ms"),
+  seen_ms: field(integer, OWNED, "when it last said so; `0` once it has given the ownership up", "ms"),
+} satisfies Fields;
+
+/** `quantum:order:owner`. */
+export const ownerRecord = record(owner, Object.keys(owner));
+
 const STORED = [["ledger/store", "a refresh"]] as const;
 
 /** `quantum:position:snapshot:{SYM}`. The Python P3.3 writes the first eight fields. */

@@ -31,6 +31,12 @@ export interface Events {
   called: [{ endpoint: string; outcome: Placement["outcome"] | "ok" | "error"; tookMs: number }];
   /** Redis was restarted or replaced. It may have forgotten claims of plans opened before `sinceMs`. */
   rewound: [{ sinceMs: number }];
+  /** This executor owns the orders, since `sinceMs` by Redis's clock. */
+  owned: [{ sinceMs: number }];
+  /** Another executor owns them, and this one stands by. */
+  stoodBy: [{ owner: string }];
+  /** This executor no longer owns the orders. */
+  disowned: [];
   failed: [{ doing: string; error: Error }];
 }
 

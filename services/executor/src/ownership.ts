@@ -1,0 +1,131 @@
+/**
+ * One executor at a time owns the orders of all symbols. It renews a lease in Redis (`lua/orders/own`); the others stand by
+ * and read nothing. An executor that takes over cannot know what its predecessor sent, so it only queries orders whose
+ * permits are older than the takeover (ask-first.ts).
+ *
+ * The scripts use Redis's clock, and each claim checks the owner. Intervals in this process are monotonic.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Keys } from "@quantum/contract";
+import { bindScript, type RedisClient } from "@quantum/redis";
+import type { Progress } from "@quantum/service-kit";
+import type { Gate } from "@quantum/streams";
+import type { ExecutorEvents } from "./events.ts";
+import type { Journal } from "./journal.ts";
+
+const ownScript = bindScript("orders/own");
+
+/** After this silence another executor takes over. Two renewals and a command's deadline fit in. */
+export const LEASE_MS = 6_000;
+const RENEW_EVERY_MS = 2_000;
+/** How often an executor that stands by asks: it takes over soon after the owner has left. */
+const LOOK_EVERY_MS = 1_000;
+
+export interface OwnershipOptions {
+  redis: RedisClient;
+  keys: Keys;
+  /** Stable across restarts. */
+  instance: string;
+  journal: Journal;
+  /** Open while this executor is the owner. */
+  gate: Gate;
+  events: ExecutorEvents;
+}
+
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  /** When the last successful renewal was sent, by performance.now(). */
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #sinceMs: number | undefined;
+  #owner: string | undefined;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+  }
+
+  /** Since when it has owned the orders, in ms by Redis's clock; undefined while it does not own them. */
+  get sinceMs(): number | undefined {
+    return this.#sinceMs;
+  }
+
+  /** For /readyz while it stands by. */
+  get note(): string | undefined {
+    return this.#owner === undefined ? undefined : `standing by for ${this.#owner}`;
+  }
+
+  /** Resolves after the first attempt. */
+  async start(progress: Progress): Promise<void> {
+    const ask = progress.loop("own the orders, or see who does", RENEW_EVERY_MS, () => this.#ask());
+    await ask().catch((error: unknown) => this.#failed(error));
+    this.#running = this.#renew(ask);
+  }
+
+  /** Gives up the ownership, so that another executor takes over at once. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.#call("1").catch((error: unknown) => this.#failed(error));
+  }
+
+  async #renew(ask: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      const pauseMs = this.#sinceMs === undefined ? LOOK_EVERY_MS : RENEW_EVERY_MS;
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await ask().catch((error: unknown) => this.#failed(error));
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const askedAt = performance.now();
+    const [status, detail = ""] = await this.#call("0");
+    if (status === "OWNED") await this.#own(Number(detail), askedAt);
+    else await this.#standBy(detail);
+  }
+
+  async #own(sinceMs: number, askedAt: number): Promise<void> {
+    const { journal, gate, events } = this.#options;
+    await journal.onlyThisSends();
+    const isNew = this.#sinceMs !== sinceMs;
+    this.#renewedAt = askedAt;
+    this.#sinceMs = sinceMs;
+    this.#owner = undefined;
+    if (isNew) events.emit("owned", { sinceMs });
+    gate.open();
+  }
+
+  async #standBy(owner: string): Promise<void> {
+    const { journal, events } = this.#options;
+    this.#leave();
+    const isNew = this.#owner !== owner;
+    this.#owner = owner;
+    if (isNew) events.emit("stoodBy", { owner });
+    await journal.othersSend();
+  }
+
+  /** Without an answer for a whole lease, another executor may own the orders by now. */
+  #failed(error: unknown): void {
+    const { events } = this.#options;
+    events.emit("failed", { doing: "own the orders, or see who does", error: error as Error });
+    if (performance.now() - this.#renewedAt > LEASE_MS) this.#leave();
+  }
+
+  #leave(): void {
+    const { gate, events } = this.#options;
+    gate.shut();
+    if (this.#sinceMs === undefined) return;
+    this.#sinceMs = undefined;
+    events.emit("disowned");
+  }
+
+  async #call(leaves: "0" | "1"): Promise<string[]> {
+    const { redis, keys, instance } = this.#options;
+    return ownScript(redis, {
+      keys: { owner: keys.orderOwner },
+      args: { instance, lease_ms: String(LEASE_MS), leaves },
+    });
+  }
+}
