@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_MARKET } from "@quantum/exchange-sim";
-import { demonstrationOf, PIPELINE, type Service, SERVICES } from "@quantum/topology";
+import { demonstrationOf, keyVariablesOf, PIPELINE, type Service, SERVICES } from "@quantum/topology";
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { prometheusFiles } from "../ops/prometheus/files.ts";
@@ -67,7 +67,25 @@ describe("docker-compose.yml", () => {
 
   it("runs every service of the table and no other of ours", () => {
     const ours = [...blocks].filter(([, text]) => text.includes("build:")).map(([name]) => name);
-    expect(ours.toSorted()).toEqual(SERVICES.map(({ name }) => name).toSorted());
+    expect(ours.toSorted()).toEqual([...SERVICES.map(({ name }) => name), "keys"].toSorted());
+  });
+
+  it("makes the keys first, and shows each to whom it concerns alone", () => {
+    const made = blocks.get("keys") ?? "";
+    for (const service of SERVICES) {
+      const own = blocks.get(service.name) ?? "";
+      const [file] = keyVariablesOf(service).map(([, name]) => name);
+      const [, volume = ""] = /volumes: \["([\w-]+):\/keys:ro"\]/.exec(own) ?? [];
+      expect([service.name, own.includes("*keys")]).toEqual([service.name, file !== undefined]);
+      expect([service.name, volume === ""]).toEqual([service.name, file === undefined]);
+      if (file === undefined) continue;
+      const [, folder = ""] = new RegExp(`- ${volume}:(\\S+)`).exec(made) ?? [];
+      const { issuer } = service;
+      const argument = issuer === undefined ? `${folder}/${file}` : `${issuer.name}=${folder}/${file}`;
+      expect(made.split(/\s+/)).toContain(argument);
+    }
+    const volumes = [...file.matchAll(/- ([\w-]+):\/keys\/|"([\w-]+):\/keys:ro"/g)].map(([, a, b]) => a ?? b);
+    expect(new Set(volumes).size * 2).toBe(volumes.length);
   });
 
   it.each(SERVICES)("runs $name as the table says", (service) => {
@@ -98,6 +116,7 @@ describe("docker-compose.yml", () => {
       redisUrl: "redis://redis:6379/0",
       venueUrl: "http://exchange-sim:8099",
       symbols: DEFAULT_MARKET.map(({ symbol }) => symbol),
+      keysFolder: "/keys",
     });
     expect(Object.fromEntries(given)).toEqual({
       ...expected,

@@ -1,7 +1,7 @@
 /** A third issuer by public seams alone: a row, a folder, and its name in APPLY_REQUIRED_PERMITS. */
 import { join } from "node:path";
 import { ISSUERS } from "@quantum/contract";
-import { type ServiceProcess, startProgram } from "@quantum/harness";
+import { addRunKey, type ServiceProcess, startProgram } from "@quantum/harness";
 import { demonstrationOf, groupsOf, PIPELINE } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { prometheusFiles } from "../ops/prometheus/files.ts";
@@ -17,7 +17,9 @@ let toy: ServiceProcess;
 let told: Awaited<ReturnType<typeof runFeed>>;
 beforeAll(async () => {
   rig = await startRig();
-  const place = { redisUrl: rig.redis.url, venueUrl: rig.venueUrl, symbols: SYMBOLS };
+  const { keysFolder, venueUrl } = rig;
+  await addRunKey(keysFolder, "toy");
+  const place = { redisUrl: rig.redis.url, venueUrl, symbols: SYMBOLS, keysFolder };
   const start = startProgram("toy", join(import.meta.dirname, "toy-issuer/main.ts"), {
     ...demonstrationOf(TOY, place),
     TOY_METRICS_PORT: "0",

@@ -23,7 +23,12 @@ import { earlierRelease, whyAbsent } from "./earlier-release.ts";
 import { type EarlierRelease, type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 
 const EARLIER = "14fd32e";
-const LACKS = ["EXECUTOR_ABSENCE_SEC"];
+const LACKS = [
+  "EXECUTOR_ABSENCE_SEC",
+  "EXECUTOR_ISSUER_KEYS_FILE",
+  "GOV_SIGNING_KEY_FILE",
+  "P33_SIGNING_KEY_FILE",
+];
 /** Until a send window has ended, no answer proves that there is no order. */
 const BRIEF_WINDOWS = { EXECUTOR_RECV_WINDOW_MS: "2000", EXECUTOR_TIMEOUT_MS: "1000" };
 

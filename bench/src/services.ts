@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { demonstrationOf, type Environment, PIPELINE, serviceOf } from "@quantum/topology";
+import { makeRunKeys } from "@quantum/harness";
 import type { Rig } from "./rig.ts";
 
 export function benchSymbols(count: number): string[] {
@@ -24,11 +25,12 @@ export async function startServices({ rig, symbols, mode, replicas = 1 }: Servic
   const market = join(rig.redis.dir, "market.json");
   await writeFile(market, JSON.stringify(symbols.map(marketRow)));
   const venueUrl = await rig.startService("exchange-sim", { SIM_MARKET_FILE: market });
+  const keysFolder = await makeRunKeys(join(rig.redis.dir, "keys"));
   const started = PIPELINE.filter(({ name }) => name !== "executor" || mode === "paper");
   const urls = await Promise.all(
     started.map(async (service) => {
       const { name } = service;
-      const env = demonstrationOf(service, { redisUrl: rig.redis.url, venueUrl, symbols });
+      const env = demonstrationOf(service, { redisUrl: rig.redis.url, venueUrl, symbols, keysFolder });
       // Replicas are not measured with orders.
       const count = name === "executor" ? 1 : replicas;
       let url = "";
@@ -50,7 +52,7 @@ export interface ApplyLayerOptions {
 
 /** Starts only the apply-layer, in dry-run mode. */
 export async function startApplyLayer({ rig, symbols, env = {} }: ApplyLayerOptions): Promise<string> {
-  const place = { redisUrl: rig.redis.url, venueUrl: undefined, symbols };
+  const place = { redisUrl: rig.redis.url, venueUrl: undefined, symbols, keysFolder: undefined };
   const own = { ...demonstrationOf(serviceOf("apply-layer"), place), APPLY_MODE: "dry_run", ...env };
   return rig.startService("apply-layer", own);
 }

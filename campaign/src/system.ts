@@ -9,6 +9,7 @@ import {
   canShiftRedisClock,
   type FaultProxy,
   type ProxyFrame,
+  makeRunKeys,
   readSymbols,
   type ServiceProcess,
   startFaultProxy,
@@ -81,6 +82,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
   });
   resources.defer(async () => void (await exchange.kill()));
   const symbols = await readSymbols(exchange.url);
+  const keysFolder = await makeRunKeys(join(dir, "keys"));
 
   const members = new Map<PipelineName, Member>();
   const stopping = new AbortController();
@@ -93,6 +95,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
       redis,
       exchangePort: portOf(exchange.url),
       symbols,
+      keysFolder,
       dir,
       resources,
     });
@@ -151,6 +154,7 @@ async function createMember(
     redis: TestRedis;
     exchangePort: number;
     symbols: readonly string[];
+    keysFolder: string;
     dir: string;
     resources: AsyncDisposableStack;
   },
@@ -180,6 +184,7 @@ async function createMember(
       redisUrl: `redis://127.0.0.1:${redisProxy.port}`,
       venueUrl: `http://127.0.0.1:${exchangeProxy?.port ?? place.exchangePort}`,
       symbols: place.symbols,
+      keysFolder: place.keysFolder,
     }),
     ...PROFILE[name],
     [service.portVariable]: "0",

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { PIPELINE, type Service, type ServiceName, serviceOf } from "@quantum/topology";
-import { readSymbols } from "@quantum/harness";
+import { makeRunKeys, readSymbols } from "@quantum/harness";
 import { marketOf, parseProposalLines, type ProposalLine } from "./market.ts";
 import type { Options } from "./options.ts";
 import type { Processes } from "./processes.ts";
@@ -40,6 +40,7 @@ export async function startPipeline(
     scenario,
     redisUrl: redis.url,
     exchangeUrl,
+    keysFolder: await makeRunKeys(join(dir, "keys")),
     symbols: await readSymbols(exchangeUrl),
     seed: options.seed,
     rate: options.rate,

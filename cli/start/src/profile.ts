@@ -12,6 +12,8 @@ export interface Run {
   scenario: Scenario;
   redisUrl: string;
   exchangeUrl: string;
+  /** The issuers' keys. */
+  keysFolder: string;
   /** The account's symbols, used for the feed and the allowlists. */
   symbols: readonly string[];
   seed: number;
@@ -28,12 +30,12 @@ export function exchangeSimEnvironment(seed: number, marketFile: string | undefi
 
 /** The environment of any service but exchange-sim. The port is added when the process starts. */
 export function environmentOf(service: Service, run: Run): Environment {
-  const { scenario, redisUrl, exchangeUrl: venueUrl, symbols } = run;
+  const { scenario, redisUrl, exchangeUrl: venueUrl, symbols, keysFolder } = run;
   const { name } = service;
   const row =
     name === "governor" && scenario.governorDefaults === true ? { ...service, demonstration: {} } : service;
   return {
-    ...demonstrationOf(row, { redisUrl, venueUrl, symbols }),
+    ...demonstrationOf(row, { redisUrl, venueUrl, symbols, keysFolder }),
     ...(service.issuer && { [`${service.envPrefixes[0]}SIM_SEED`]: String(run.seed) }),
     ...OF_THIS_RUN[name]?.(run),
     ...scenario.environment?.[name],

@@ -5,18 +5,19 @@ import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { createExchangeSim, DEFAULT_MARKET } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { demonstrationOf, SERVICES } from "@quantum/topology";
+import { demonstrationOf, type Place, SERVICES } from "@quantum/topology";
+import { makeRunKeys } from "./run-keys.ts";
 import { type ServiceProcess, startProgram, startService } from "./processes/process.ts";
 import { startRedisServer } from "./servers/redis-server.ts";
 
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
 /** A service's environment in a rig: any free port, no effective limits, no cooldown. */
-function environment(name: string, redisUrl: string, venueUrl: string): Record<string, string> {
+function environment(name: string, place: Omit<Place, "symbols">): Record<string, string> {
   const service = SERVICES.find((candidate) => candidate.name === name);
   if (service === undefined) throw new Error(`there is no service ${name}`);
   return {
-    ...demonstrationOf(service, { redisUrl, venueUrl, symbols: SYMBOLS }),
+    ...demonstrationOf(service, { ...place, symbols: SYMBOLS }),
     [service.portVariable]: "0",
   };
 }
@@ -35,14 +36,18 @@ export async function startRig() {
   const sim = createExchangeSim({ seed: 1 });
   const venueUrl = await sim.listen({ port: 0 });
   const client = connectForCommands({ url: redis.url, name: "rig", onError: () => undefined });
+  const keysFolder = await makeRunKeys(join(redis.dir, "keys"));
+  const place = { redisUrl: redis.url, venueUrl, keysFolder };
   const services: ServiceProcess[] = [];
   return {
     redis,
     client,
     keys: createKeys(),
     venueUrl,
+    /** The issuers' keys; they go with Redis's data. */
+    keysFolder,
     async start(name: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
-      const service = await startService(name, { ...environment(name, redis.url, venueUrl), ...env });
+      const service = await startService(name, { ...environment(name, place), ...env });
       services.push(service);
       return service;
     },
@@ -52,7 +57,7 @@ export async function startRig() {
       name: string,
       env: Record<string, string> = {},
     ): Promise<ServiceProcess> {
-      const known = { ...environment(name, redis.url, venueUrl), ...env };
+      const known = { ...environment(name, place), ...env };
       for (const variable of lacks) delete known[variable];
       const service = await startProgram(name, join(folder, "services", name, "src/main.ts"), known);
       services.push(service);

@@ -1,6 +1,7 @@
 /** The variables of an issuer without variables of its own. */
 import { parseVenue } from "@quantum/exchange";
 import {
+  account,
   commonVariables,
   type ConfigSource,
   isActive,
@@ -12,15 +13,12 @@ import {
   simulationVariables,
   symbols,
 } from "@quantum/service-kit";
-import type { IssuerService } from "@quantum/topology";
+import { type IssuerService, signingKeyVariable } from "@quantum/topology";
 import { z } from "zod";
 
 /** Variables are named after the row's first prefix: `TOY_LOG_LEVEL`, `TOY_SIM_DELAY_MS`. */
-export function issuerConfig({
-  port: fixed,
-  portVariable,
-  envPrefixes,
-}: IssuerService): ConfigSource<z.ZodObject> {
+export function issuerConfig(service: IssuerService): ConfigSource<z.ZodObject> {
+  const { port: fixed, portVariable, envPrefixes } = service;
   const [prefix = ""] = envPrefixes;
   return {
     schema: z.object({
@@ -32,11 +30,22 @@ export function issuerConfig({
         "symbols with a metric label of their own; all others are labelled `other`",
         "BTCUSDT",
       ),
+      ...signingVariables(signingKeyVariable(service)),
       BINANCE_BASE_URL: optionalText("the venue; needed only for the simulation variables below"),
       ...simulationVariables(`${prefix}SIM`),
     }),
     ownPrefixes: envPrefixes,
     relations: (config) => simulationViolations(config, prefix),
+  };
+}
+
+/** What an issuer needs to sign. @param variable of its private key's file: `signingKeyVariable` of its row */
+export function signingVariables<Variable extends string>(variable: Variable) {
+  const file = optionalText(
+    "file with the private key that signs permits: PEM, PKCS #8, Ed25519, no access for others; without it permits are unsigned",
+  );
+  return { [variable]: file, QUANTUM_ACCOUNT: account() } as { [Name in Variable]: typeof file } & {
+    QUANTUM_ACCOUNT: ReturnType<typeof account>;
   };
 }
 

@@ -1,4 +1,4 @@
-export { issuerConfig, simulationViolations } from "./config.ts";
+export { issuerConfig, signingVariables, simulationViolations } from "./config.ts";
 export { type HandlersOptions, IssuerHandlers } from "./handlers.ts";
 export {
   deny,

@@ -9,16 +9,19 @@ import {
   type ConfigSource,
   createSimulation,
   every,
+  type FollowedFile,
   type RedisContext,
   type Running,
   runService,
   simulationOf,
 } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
+import type { Signer } from "@quantum/signing";
 import type { IssuerService } from "@quantum/topology";
 import type { z } from "zod";
 import { IssuerHandlers } from "./handlers.ts";
 import type { Policy } from "./policy.ts";
+import { followSigningKey } from "./signing-key.ts";
 import { observeIssuer } from "./telemetry.ts";
 
 const PERMIT_TTL_SEC = TTL_SEC.permit;
@@ -65,10 +68,12 @@ export async function runIssuer<Schema extends z.ZodObject>(
     port: (config) => Number(value(config, portVariable)),
     level: (config) => String(value(config, `${prefix}LOG_LEVEL`)),
     start: async (context) => {
+      const { config, log } = context;
+      const signing = await followSigningKey(service, config, log);
       const work = await start(context);
       // TypeScript cannot look up a composed name.
       const simulation = simulationOf(context.config as never, `${prefix}SIM`);
-      return running(service, work, context, createSimulation(simulation));
+      return running(service, work, context, createSimulation(simulation), signing);
     },
   });
 }
@@ -84,6 +89,7 @@ function running(
   work: IssuerWork,
   context: RedisContext<unknown>,
   simulate: () => Promise<"answer" | "deny" | "drop">,
+  signing: FollowedFile<Signer> | undefined,
 ): Running {
   const { keys, redis, registry, log, instance, progress, connectForBlocking } = context;
   const { policy, lifetimes = DEFAULTS, reservations = "quantities", reads = [] } = work;
@@ -148,8 +154,9 @@ function running(
         ({ stream, handle }) => new StreamConsumer({ ...consumer, stream: keys.streams[stream], handle }),
       ),
     ],
-    ...(work.readiness && { readiness: work.readiness }),
+    readiness: async () => [...((await work.readiness?.()) ?? []), ...(signing?.problems() ?? [])],
     stop: async () => {
+      await signing?.stop();
       await work.stop?.();
       await stopBooks();
     },

@@ -207,6 +207,14 @@ export const logLevel = () =>
 export const port = (meaning: string, fallback: number) =>
   integer(`${meaning}; 0 picks a free one`, fallback, { max: 65_535 });
 
+/** What issuers sign and the executor compares; all services of a pipeline have the same. */
+export const account = () =>
+  z
+    .string()
+    .default("main")
+    .refine((name) => /^[\w.-]{1,64}$/.test(name), "must be a name of letters, digits, `.`, `_` and `-`")
+    .describe("name of the account at the venue, which permits name; the same for all services [main]");
+
 /**
  * Refuses what ioredis would silently ignore: a path that is not a number (it would use database 0) and unknown query
  * parameters.

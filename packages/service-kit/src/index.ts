@@ -1,4 +1,5 @@
 export {
+  account,
   choice,
   commonVariables,
   ConfigError,
@@ -29,6 +30,7 @@ export {
   styled,
 } from "./output.ts";
 export { every } from "./every.ts";
+export { followFile, type FollowedFile } from "./followed-file.ts";
 export { keysInTheWay } from "./redis-readiness.ts";
 export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
 export { type Attempts, Progress } from "./progress.ts";

@@ -40,6 +40,11 @@ export async function provideKey({ issuer, privateFile, publicFile }: KeyPlace):
   return signer;
 }
 
+/** The list of public keys, empty unless it exists: a verifier may be there before its issuers. */
+export async function providePublicKeys(file: string): Promise<void> {
+  if (!(await exists(file))) await changeListing(file, () => undefined);
+}
+
 /**
  * Gives the issuer another key. Its public half is listed at once, and its private one takes the place of the old one
  * `noticeMs` later, when verifiers have read the list. Old public keys stay. One that was interrupted goes on.

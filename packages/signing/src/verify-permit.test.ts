@@ -141,7 +141,7 @@ it("counts a permit without a text as unsigned, which is another matter", () => 
 });
 
 it("refuses to sign what would be read as something else", () => {
-  expect(() => signerOf(p33).sign({ ...CLAIMS, step: "CLOSE;pct=100" })).toThrow(RangeError);
+  expect(() => signerOf(p33).sign({ ...CLAIMS, pct: "75;pct=100" })).toThrow(RangeError);
 });
 
 it("shows nothing of the private key, however a signer is printed", () => {

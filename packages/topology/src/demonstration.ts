@@ -1,4 +1,5 @@
 /** The environment of a service at the simulated exchange. */
+import { keyVariablesOf } from "./keys.ts";
 import type { Row } from "./row.ts";
 
 export type Environment = Readonly<Record<string, string>>;
@@ -15,15 +16,19 @@ export interface Place {
   /** Of exchange-sim; undefined where nothing is to be traded. */
   venueUrl: string | undefined;
   symbols: readonly string[];
+  /** Has the issuers' keys: packages/harness makes them for a run. Undefined where nothing is to be signed. */
+  keysFolder: string | undefined;
 }
 
 /** Everything that the service needs to run there, but for its port; built from nothing, so no shell counts. */
-export function demonstrationOf(row: Row, { redisUrl, venueUrl, symbols }: Place): Environment {
+export function demonstrationOf(row: Row, { redisUrl, venueUrl, symbols, keysFolder }: Place): Environment {
   return {
     ...(row.redis !== "none" && { REDIS_URL: redisUrl }),
     ...(row.standIn === undefined && venueUrl !== undefined && { BINANCE_BASE_URL: venueUrl }),
     ...(row.needsVenue && SIMULATED_ACCOUNT),
     ...Object.fromEntries(row.symbolVariables.map((variable) => [variable, symbols.join()])),
+    ...(keysFolder !== undefined &&
+      Object.fromEntries(keyVariablesOf(row).map(([variable, file]) => [variable, `${keysFolder}/${file}`]))),
     ...row.demonstration,
   };
 }

@@ -1,5 +1,6 @@
 export { type Place, demonstrationOf, type Environment, SIMULATED_ACCOUNT } from "./demonstration.ts";
 export { GROUPS, groupsOf, ISSUERS, issuerOf, PIPELINE, QUANTITY_ISSUER } from "./derived.ts";
+export { keyVariablesOf, privateKeyFile, PUBLIC_KEYS_FILE, signingKeyVariable } from "./keys.ts";
 export type { IssuerRow, IssuerService, Row, StreamName } from "./row.ts";
 export {
   type IssuerName,

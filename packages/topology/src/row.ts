@@ -31,6 +31,8 @@ export interface Row {
   readonly reads: readonly StreamName[];
   /** Present if it answers plans with permits. */
   readonly issuer?: IssuerRow;
+  /** The variable that names the file of the issuers' public keys; present if it verifies what they sign. */
+  readonly publicKeysVariable?: string;
   /** Whether it speaks to the exchange, and so needs its URL and an account. */
   readonly needsVenue: boolean;
   /** `durable`: at a real venue it refuses a Redis that may forget. `any`: its state may be lost. `none`: it uses none. */

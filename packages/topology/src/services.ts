@@ -84,6 +84,7 @@ const ROWS = [
     symbolVariables: [],
     group: "executor",
     reads: ["execute"],
+    publicKeysVariable: "EXECUTOR_ISSUER_KEYS_FILE",
     needsVenue: true,
     redis: "durable",
     replicated: true,

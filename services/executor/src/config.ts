@@ -1,4 +1,12 @@
-import { commonVariables, integer, logLevel, port, redisVariables, text } from "@quantum/service-kit";
+import {
+  commonVariables,
+  integer,
+  logLevel,
+  optionalText,
+  port,
+  redisVariables,
+  text,
+} from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
 
@@ -29,6 +37,9 @@ export const configSource = {
       "how long the exchange must report an order in doubt as unknown before it counts as not placed, in s",
       60,
       { min: 1, max: ABSENCE_MAX_SEC },
+    ),
+    EXECUTOR_ISSUER_KEYS_FILE: optionalText(
+      "file with the issuers' public keys: JSON, by issuer and key id; others must not be able to write to it",
     ),
     BINANCE_BASE_URL: text("the venue: an exchange simulator or a Binance testnet, never production"),
     BINANCE_TESTNET_API_KEY: text("the account's key"),

@@ -10,10 +10,12 @@ import { redisNow } from "@quantum/redis";
 import {
   admitRealOrders,
   ConfigError,
+  followFile,
   observeExchange,
   runService,
   shareExchangePauses,
 } from "@quantum/service-kit";
+import { loadIssuerKeys } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
 import { configSource } from "./config.ts";
@@ -55,6 +57,18 @@ await runService({
         "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
       ]);
     await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
+    const keysFile = config.EXECUTOR_ISSUER_KEYS_FILE;
+    const issuerKeys =
+      keysFile === undefined
+        ? undefined
+        : await followFile({
+            variable: "EXECUTOR_ISSUER_KEYS_FILE",
+            file: keysFile,
+            load: loadIssuerKeys,
+            what: "the list of issuers' keys",
+            shown: (loaded) => ({ issuers: [...loaded.listed.keys()] }),
+            log,
+          });
     const events = createEvents();
     const pauses = new Pauses();
     const exchange = reportCalls(
@@ -105,7 +119,7 @@ await runService({
         resolver.start(progress);
         handovers.start(progress);
       },
-      readiness: async () => exchange.problems(),
+      readiness: async () => [...exchange.problems(), ...(issuerKeys?.problems() ?? [])],
       consumers: [
         new StreamConsumer({
           redis,
@@ -123,6 +137,7 @@ await runService({
       stop: async () => {
         stopPauses();
         rules.stop();
+        await issuerKeys?.stop();
         await handovers.stop();
         await resolver.stop();
       },

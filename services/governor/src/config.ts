@@ -1,5 +1,5 @@
 import { createKeys } from "@quantum/contract";
-import { simulationViolations } from "@quantum/issuer";
+import { signingVariables, simulationViolations } from "@quantum/issuer";
 import {
   choice,
   commonVariables,
@@ -51,6 +51,7 @@ const schema = z.object({
     "symbols with a metric label of their own; all others are labelled `other`",
     "BTCUSDT,ETHUSDT,SOLUSDT",
   ),
+  ...signingVariables("GOV_SIGNING_KEY_FILE"),
   GOV_MAX_EXEC_PER_HOUR: integer(
     "limit of executions and open permits per hour and symbol; 0 denies every plan",
     3,

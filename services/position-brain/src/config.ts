@@ -1,5 +1,6 @@
 import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
+import { signingVariables } from "@quantum/issuer";
 import {
   commonVariables,
   type ConfigSource,
@@ -48,6 +49,7 @@ const schema = z.object({
   P33_PERMIT_TTL: integer("TTL of a permit or denial, in s", 60, { min: 1 }),
   P33_METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   P33_LOG_LEVEL: logLevel(),
+  ...signingVariables("P33_SIGNING_KEY_FILE"),
   BINANCE_BASE_URL: text("the venue: an exchange simulator or a Binance testnet, never production"),
   BINANCE_TESTNET_API_KEY: text("the account's key"),
   BINANCE_TESTNET_API_SECRET: text("the account's secret"),
