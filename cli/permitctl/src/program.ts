@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { OUTCOMES } from "@quantum/contract";
 import { readStatus, type ResultFilter } from "@quantum/operator";
 import { buildText } from "@quantum/service-kit";
+import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import type { ChangeOptions } from "./confirm.ts";
 import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
 import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
@@ -11,6 +12,7 @@ import { CommandError, EXIT } from "./exit.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import { history } from "./history.ts";
+import { newKeyCommand, rotateKeys, type RotateOptions, showKeys } from "./keys.ts";
 import {
   acceptHoldCommand,
   clearDisarmCommand,
@@ -19,8 +21,10 @@ import {
   listHolds,
   resumeExchangeCommand,
 } from "./operate.ts";
+import { type PermitOptions, verifyPermits } from "./permit.ts";
 import { type GlobalOptions, type Session, withSession } from "./session.ts";
 import { renderStatus, statusData } from "./status.ts";
+import { createTerminal, type Terminal } from "./terminal.ts";
 import { verify, type VerifyOptions } from "./verify.ts";
 import { watch, type WatchOptions } from "./watch.ts";
 
@@ -51,6 +55,9 @@ export function createProgram(host: Host): Command {
 
   const run = (work: (session: Session) => Promise<void>) =>
     withSession(host, program.opts<GlobalOptions>(), work);
+  /** Files alone are asked. */
+  const offline = (work: (terminal: Terminal) => Promise<void>) =>
+    work(createTerminal(host, program.opts<GlobalOptions>().json === true));
 
   program
     .command("watch")
@@ -175,6 +182,48 @@ export function createProgram(host: Host): Command {
       run(async (session) => {
         if (!(await verify(session, options, host.env))) throw new CommandError(EXIT.no, "");
       }),
+    );
+
+  const permit = program.command("permit").description("what an issuer signed, from a file, without Redis");
+  permit
+    .command("verify")
+    .description("check the signatures: exit code 1 if any is not valid")
+    .argument("<file>", "a permit's JSON, signed texts one a line, or an apply.execute entry's JSON")
+    .option("--keys <file>", "the issuers' public keys [EXECUTOR_ISSUER_KEYS_FILE]")
+    .action((file: string, options: PermitOptions) =>
+      offline(async (terminal) => {
+        if (!(await verifyPermits(terminal, file, options, host.env))) throw new CommandError(EXIT.no, "");
+      }),
+    );
+
+  const keys = program
+    .command("keys")
+    .description("the keys with which issuers sign, in files, without Redis");
+  keys
+    .command("new")
+    .description("make an issuer's first key: ISSUER.pem, and its public half in issuers.json")
+    .argument("<issuer>", "such as governor or p33")
+    .option("--folder <dir>", "where the two files are", ".")
+    .action((issuer: string, { folder }: { folder: string }) =>
+      offline((terminal) => newKeyCommand(terminal, issuer, folder)),
+    );
+  keys
+    .command("show")
+    .description("list public keys; of a private key (.pem), show its id and its public half")
+    .argument("[file]", "[EXECUTOR_ISSUER_KEYS_FILE, or issuers.json here]")
+    .action((file: string | undefined) =>
+      offline((terminal) =>
+        showKeys(terminal, file ?? host.env["EXECUTOR_ISSUER_KEYS_FILE"] ?? PUBLIC_KEYS_FILE),
+      ),
+    );
+  keys
+    .command("rotate")
+    .description("give an issuer another key; the old public key stays until it is retired")
+    .argument("<issuer>", "such as governor or p33")
+    .requiredOption("--folder <dir>", "where its two files are")
+    .option("--retire <kid>", "instead, take this old public key off the list")
+    .action((issuer: string, options: RotateOptions) =>
+      offline((terminal) => rotateKeys(terminal, issuer, options)),
     );
   return program;
 }

@@ -1,0 +1,88 @@
+/** `keys`: the issuers' keys in a folder. What is private is never shown. */
+import { join } from "node:path";
+import {
+  KeyFileError,
+  loadIssuerKeys,
+  loadSigningKey,
+  newKey,
+  replaceKey,
+  retireKey,
+} from "@quantum/signing";
+import { privateKeyFile, PUBLIC_KEYS_FILE } from "@quantum/topology";
+import { CommandError, EXIT } from "./exit.ts";
+import { table, type Terminal } from "./terminal.ts";
+
+export interface RotateOptions {
+  folder: string;
+  /** A key id. */
+  retire?: string;
+}
+
+/** Services look at their files once a second: this is for a look, and for a busy machine. */
+const NOTICE_MS = 3_000;
+
+const placeOf = (issuer: string, folder: string) => ({
+  issuer,
+  privateFile: join(folder, privateKeyFile(issuer)),
+  publicFile: join(folder, PUBLIC_KEYS_FILE),
+});
+
+export async function newKeyCommand(terminal: Terminal, issuer: string, folder: string): Promise<void> {
+  const place = placeOf(issuer, folder);
+  const { kid } = await orTold(() => newKey(place));
+  terminal.print({ issuer, kid, private_key: place.privateFile, public_keys: place.publicFile }, [
+    `${issuer} has key ${kid}.`,
+    `${place.privateFile} is its private half: for ${issuer} alone.`,
+    `${place.publicFile} lists its public half: for the executor.`,
+  ]);
+}
+
+export async function showKeys(terminal: Terminal, file: string): Promise<void> {
+  if (file.endsWith(".pem")) {
+    const { kid, publicKey } = await orTold(() => loadSigningKey(file));
+    terminal.print({ kid, public_key: publicKey }, [`key ${kid}, public half ${publicKey}`]);
+    return;
+  }
+  const { listed } = await orTold(() => loadIssuerKeys(file));
+  const rows = [...listed].flatMap(([issuer, keys]) =>
+    [...keys].map(([kid, publicKey]) => ({ issuer, kid, public_key: publicKey })),
+  );
+  terminal.print(
+    rows,
+    table([
+      ["issuer", "key id", "public key"],
+      ...rows.map(({ issuer, kid, public_key: key }) => [issuer, kid, key]),
+    ]),
+  );
+}
+
+export async function rotateKeys(
+  terminal: Terminal,
+  issuer: string,
+  { folder, retire }: RotateOptions,
+): Promise<void> {
+  const place = placeOf(issuer, folder);
+  if (retire !== undefined) {
+    await orTold(() => retireKey(place, retire));
+    terminal.print({ issuer, retired: retire }, [
+      `${place.publicFile} lists key ${retire} of ${issuer} no more: what it signed counts as forged.`,
+    ]);
+    return;
+  }
+  const { before, after } = await orTold(() => replaceKey(place, NOTICE_MS));
+  terminal.print({ issuer, kid: after.kid, before: before.kid }, [
+    `${issuer} has key ${after.kid}; permits signed with ${before.kid} still count.`,
+    "Under systemd, restart the executor now, then the issuer: each has a copy of its file.",
+    `When no permit of the old key is under way any more: permitctl keys rotate ${issuer} --folder ${folder} --retire ${before.kid}`,
+  ]);
+}
+
+async function orTold<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof KeyFileError) throw new CommandError(EXIT.no, error.message);
+    if (error instanceof RangeError) throw new CommandError(EXIT.usage, error.message);
+    throw error;
+  }
+}
