@@ -69,7 +69,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: "answer == 'absent'",
       },
     ],
-    test: `${EXECUTOR}/questions.test.ts`,
+    test: `${EXECUTOR}/queries.test.ts`,
   },
   {
     bug: "absence is measured by Redis's clock alone",
@@ -80,7 +80,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: "now - tonumber(absent_at)",
       },
     ],
-    test: `${EXECUTOR}/questions.test.ts`,
+    test: `${EXECUTOR}/queries.test.ts`,
   },
   {
     bug: "absence by one source: the account is not looked at",
@@ -119,8 +119,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
       },
       {
         file: `${EXECUTOR}/resolve.ts`,
-        find: "askAccount(exchange, order, evidence.venueMs)",
-        replace: "askAccount(exchange, order, exchange.now())",
+        find: "queryAccount(exchange, order, evidence.venueMs)",
+        replace: "queryAccount(exchange, order, exchange.now())",
       },
     ],
     test: `${EXECUTOR}/absence.test.ts`,

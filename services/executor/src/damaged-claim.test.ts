@@ -17,12 +17,12 @@ import {
   unchanged,
   useRedis,
 } from "./order-scripts.fixture.ts";
-import { createQuestions } from "./questions.ts";
+import { createQueries } from "./queries.ts";
 
 useRedis();
 
 const index = bindScript("orders/index");
-const questions = () => createQuestions({ redis, keys, events: createEvents() });
+const queries = () => createQueries({ redis, keys, events: createEvents() });
 const place = async () =>
   index(redis, {
     keys: {
@@ -70,7 +70,7 @@ it.each(DAMAGES)("a claim that %s %s is rebuilt as a question, and ends once", a
   await unchanged(async () => expect(await place()).toEqual(["ABSENT"]));
   expect(await orders.claim(request)).toEqual({ kind: "held" });
   expect(await orders.doubt(ORDER, "claimed_before")).toBe(true);
-  expect(await questions().read(PLAN)).toMatchObject({ ...ORDER, state: "UNKNOWN" });
+  expect(await queries().read(PLAN)).toMatchObject({ ...ORDER, state: "UNKNOWN" });
   await orders.settle(ORDER, EXECUTED);
   expect(await orders.claim(request)).toEqual({ kind: "ended" });
   expect(await resultCount()).toBe(1);

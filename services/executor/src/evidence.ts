@@ -11,7 +11,7 @@ const BEFORE_MS = 60_000;
 const LOOK_BACK_MS = 7 * 24 * 3_600_000 - BEFORE_MS;
 
 /** Reads the time first, so that an order that is not found did not exist when the window had passed. */
-export async function askFor(
+export async function queryOrder(
   exchange: Exchange,
   { symbol, clientOrderId }: Pick<KnownOrder, "symbol" | "clientOrderId">,
 ): Promise<QueryAnswer> {
@@ -25,7 +25,7 @@ export async function askFor(
  *
  * @throws ExchangeError if anything cannot be read: unreadable does not mean empty
  */
-export async function askAccount(
+export async function queryAccount(
   exchange: Exchange,
   order: KnownOrder,
   venueMs: number,

@@ -28,7 +28,7 @@ import {
   useRedis,
 } from "./order-scripts.fixture.ts";
 import type { KnownOrder } from "./order.ts";
-import { createQuestions } from "./questions.ts";
+import { createQueries } from "./queries.ts";
 
 const LATE: KnownOrder = {
   ...ORDER,
@@ -98,8 +98,8 @@ describe("while results take no entry", () => {
   it("an order that shows up late stays to be corrected", async () => {
     await givenClaimed();
     await orders.settle(ORDER, NOT_PLACED);
-    const questions = createQuestions({ redis, keys, events: createEvents() });
-    const adopt = () => questions.adopt(LATE, EXECUTED);
+    const queries = createQueries({ redis, keys, events: createEvents() });
+    const adopt = () => queries.adopt(LATE, EXECUTED);
     await failsTwice(adopt);
     expect(await redis.zscore(keys.absent(SYMBOL), PLAN)).not.toBeNull();
     expect(await redis.hexists(keys.absentClaims, PLAN)).toBe(1);

@@ -66,7 +66,7 @@ describe("an order that ended by absence and shows up", () => {
     await redis.del(keys.order(entry.plan_id), keys.plan(entry.plan_id));
     const restarted = await rig.executor({ consumer: "executor-3" });
     await restarted.handovers.sweep();
-    expect(await restarted.questions.list()).not.toContainEqual(
+    expect(await restarted.queries.list()).not.toContainEqual(
       expect.objectContaining({ planId: entry.plan_id }),
     );
     await restarted.stop();

@@ -24,7 +24,7 @@ import { reportCalls } from "./exchange-calls.ts";
 import { Handovers } from "./handovers.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
-import { createQuestions } from "./questions.ts";
+import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 import { observe } from "./telemetry.ts";
@@ -87,8 +87,8 @@ await runService({
       events.emit("failed", { doing: "read the order rules", error }),
     );
     const orders = createOrders({ redis, keys, group: GROUP, events });
-    const questions = createQuestions({ redis, keys, events });
-    observe({ events, questions, registry, log, now: () => redisNow(redis) });
+    const queries = createQueries({ redis, keys, events });
+    observe({ events, queries, registry, log, now: () => redisNow(redis) });
 
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
     await whenReady(exchange, rules, (error) => {
@@ -97,7 +97,7 @@ await runService({
     });
     const resolver = new Resolver({
       orders,
-      questions,
+      queries,
       exchange,
       events,
       absenceMs: config.EXECUTOR_ABSENCE_SEC * MS_PER_SECOND,

@@ -83,7 +83,7 @@ describe.each([
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     const entryId = await dieAfterClaim(entry, "executor-dead", sent);
     const executor = await start("executor-2");
-    const order = await executor.questions.read(entry.plan_id);
+    const order = await executor.queries.read(entry.plan_id);
     if (order === undefined) throw new Error("it is claimed");
     expect(await executor.orders.doubt(order, "answer_ambiguous")).toBe(true);
     const ended = executor.ended(entry);

@@ -1,7 +1,7 @@
 /**
  * Resolves orders in doubt by querying the exchange, with growing pauses, until there is evidence to settle them (I9).
  * For a day it also queries orders that ended by evidence of absence, in case one appears. Redis stores which orders to
- * query and when (`questions.ts`); the timer here only triggers a check.
+ * query and when (`queries.ts`); the timer here only triggers a check.
  */
 import { type Exchange, ExchangeError, isClosed } from "@quantum/exchange";
 import type { Attempts, Progress } from "@quantum/service-kit";
@@ -13,10 +13,10 @@ import {
   weigh,
 } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import { askAccount, askFor } from "./evidence.ts";
+import { queryAccount, queryOrder } from "./evidence.ts";
 import type { Answer, KnownOrder } from "./order.ts";
 import type { Orders } from "./orders.ts";
-import { LATE_LONGEST_PAUSE_MS, LONGEST_PAUSE_MS, type Questions } from "./questions.ts";
+import { LATE_LONGEST_PAUSE_MS, LONGEST_PAUSE_MS, type Queries } from "./queries.ts";
 
 /** Interval of checks when nothing is due. Also the pause after an error from Redis. */
 const LOOK_EVERY_MS = 1_000;
@@ -27,7 +27,7 @@ const LATE_FIRST_PAUSE_MS = 2_000;
 
 export interface ResolverOptions {
   orders: Orders;
-  questions: Questions;
+  queries: Queries;
   exchange: Exchange;
   events: ExecutorEvents;
   /** How long the exchange must deny an order. */
@@ -36,7 +36,7 @@ export interface ResolverOptions {
 
 export class Resolver {
   readonly #options: ResolverOptions;
-  readonly #asking = new Map<string, Promise<void>>();
+  readonly #querying = new Map<string, Promise<void>>();
   /** When the exchange last denied each order, by the monotonic clock of the query. */
   readonly #deniedAt = new Map<string, number>();
   /** When orders that ended by evidence are due, by the monotonic clock. There may be many, each for a day. */
@@ -61,7 +61,7 @@ export class Resolver {
     this.#stopped = true;
     this.wake();
     await this.#running;
-    await Promise.all(this.#asking.values());
+    await Promise.all(this.#querying.values());
   }
 
   /** Checks at once for due orders. */
@@ -94,19 +94,19 @@ export class Resolver {
    * @returns in how many ms the next one is due
    */
   async #look(): Promise<number> {
-    const { questions } = this.#options;
-    const listed = await questions.list();
+    const { queries } = this.#options;
+    const listed = await queries.list();
     const listedIds = new Set(listed.map(({ planId }) => planId));
     for (const times of [this.#deniedAt, this.#lateUntil])
       for (const planId of times.keys()) if (!listedIds.has(planId)) times.delete(planId);
     let dueInMs = LOOK_EVERY_MS;
     for (const { planId, symbol, isLate } of listed) {
-      if (this.#asking.has(planId) || this.#asking.size >= CONCURRENCY) continue;
+      if (this.#querying.has(planId) || this.#querying.size >= CONCURRENCY) continue;
       if (isLate && (this.#lateUntil.get(planId) ?? 0) > performance.now()) continue;
       // One unreadable order must not stop the queries for others.
-      const taken = await questions.take(planId, symbol).catch((error: unknown) => error as Error);
+      const taken = await queries.take(planId, symbol).catch((error: unknown) => error as Error);
       if (taken instanceof Error) this.#cannotSettle(planId, taken);
-      else if ("order" in taken) this.#asking.set(planId, this.#begin(taken.order, taken.asked));
+      else if ("order" in taken) this.#querying.set(planId, this.#begin(taken.order, taken.queriedBefore));
       else {
         dueInMs = Math.min(dueInMs, taken.dueInMs);
         // An order that needs no query leaves the list, unless its claim is rebuilt.
@@ -117,14 +117,14 @@ export class Resolver {
     return dueInMs;
   }
 
-  async #begin(order: KnownOrder, asked: number): Promise<void> {
+  async #begin(order: KnownOrder, queriedBefore: number): Promise<void> {
     try {
-      await this.#ask(order, asked);
+      await this.#query(order, queriedBefore);
       this.#settling?.ended(order.planId);
     } catch (error) {
       this.#cannotSettle(order.planId, error as Error);
     }
-    this.#asking.delete(order.planId);
+    this.#querying.delete(order.planId);
     this.wake();
   }
 
@@ -133,19 +133,21 @@ export class Resolver {
     this.#failed(`query the order of plan ${planId}`, error);
   }
 
-  #ask(order: KnownOrder, asked: number): Promise<void> {
-    return order.state === "NOT_PLACED" ? this.#askLate(order, asked) : this.#askOpen(order, asked);
+  #query(order: KnownOrder, queriedBefore: number): Promise<void> {
+    return order.state === "NOT_PLACED"
+      ? this.#queryLate(order, queriedBefore)
+      : this.#queryOpen(order, queriedBefore);
   }
 
-  async #askOpen(order: KnownOrder, asked: number): Promise<void> {
+  async #queryOpen(order: KnownOrder, queriedBefore: number): Promise<void> {
     const { orders, exchange, events } = this.#options;
     if (order.state === "SENT" && !(await orders.doubt(order, "claimant_silent"))) return;
-    const askedAt = performance.now();
-    const evidence = await this.#orFailed(order, () => askFor(exchange, order));
+    const queriedAt = performance.now();
+    const evidence = await this.#orFailed(order, () => queryOrder(exchange, order));
     const finding = evidence && weigh(evidence, order.windowEndMs);
     if (finding?.kind === "settle") return orders.settle(order, finding.settlement);
 
-    const noted = await this.#note(order, finding?.answer ?? "none", askedAt, asked);
+    const noted = await this.#note(order, finding?.answer ?? "none", queriedAt, queriedBefore);
     if (noted === undefined) return;
     const { planId, symbol, clientOrderId } = order;
     let why = evidence?.order?.status ?? "the exchange knows no such order";
@@ -153,7 +155,7 @@ export class Resolver {
     // order.
     const stated = finding?.answer === "absent" ? order.stated : undefined;
     if (evidence !== undefined && (noted.isLongEnough || stated !== undefined)) {
-      const account = await this.#orFailed(order, () => askAccount(exchange, order, evidence.venueMs));
+      const account = await this.#orFailed(order, () => queryAccount(exchange, order, evidence.venueMs));
       if (account !== undefined && account.kind !== "found" && stated !== undefined)
         return orders.settle(order, settlementAsStated(stated));
       if (account?.kind === "silent") return orders.settle(order, NOT_PLACED_BY_EVIDENCE);
@@ -168,37 +170,37 @@ export class Resolver {
       symbol,
       clientOrderId,
       absentMs: noted.absentMs,
-      asked: asked + 1,
+      asked: queriedBefore + 1,
       why,
     });
   }
 
   /** If the order appears with a fill, its result is corrected. An order that never filled needs no correction. */
-  async #askLate(order: KnownOrder, asked: number): Promise<void> {
-    const { exchange, questions } = this.#options;
-    const evidence = await this.#orFailed(order, () => askFor(exchange, order));
+  async #queryLate(order: KnownOrder, queriedBefore: number): Promise<void> {
+    const { exchange, queries } = this.#options;
+    const evidence = await this.#orFailed(order, () => queryOrder(exchange, order));
     const settlement =
       evidence?.order !== undefined && isClosed(evidence.order) ? settlementOf(evidence.order) : undefined;
-    if (settlement?.outcome === "EXECUTED") await questions.adopt(order, settlement);
-    else await this.#note(order, "none", performance.now(), asked);
+    if (settlement?.outcome === "EXECUTED") await queries.adopt(order, settlement);
+    else await this.#note(order, "none", performance.now(), queriedBefore);
   }
 
-  async #note(order: KnownOrder, answer: Answer, askedAt: number, asked: number) {
+  async #note(order: KnownOrder, answer: Answer, queriedAt: number, queriedBefore: number) {
     const { planId } = order;
-    const { questions, absenceMs } = this.#options;
+    const { queries, absenceMs } = this.#options;
     const deniedAt = this.#deniedAt.get(planId);
-    if (answer === "absent") this.#deniedAt.set(planId, askedAt);
-    const elapsedMs = deniedAt === undefined ? 0 : askedAt - deniedAt;
-    return questions.note(order, { answer, elapsedMs, absenceMs, pauseMs: pauseMs(order, asked) });
+    if (answer === "absent") this.#deniedAt.set(planId, queriedAt);
+    const elapsedMs = deniedAt === undefined ? 0 : queriedAt - deniedAt;
+    return queries.note(order, { answer, elapsedMs, absenceMs, pauseMs: pauseMs(order, queriedBefore) });
   }
 
   /** An unreadable answer is not an empty one: it counts for neither side. */
-  async #orFailed<T>(order: KnownOrder, question: () => Promise<T>): Promise<T | undefined> {
+  async #orFailed<T>(order: KnownOrder, query: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await question();
+      return await query();
     } catch (error) {
       if (!(error instanceof ExchangeError)) throw error;
-      this.#failed(`ask for ${order.clientOrderId}`, error);
+      this.#failed(`query ${order.clientOrderId}`, error);
       return undefined;
     }
   }
@@ -219,10 +221,10 @@ function whyOpen(account: AccountFinding | undefined): string {
   }
 }
 
-function pauseMs({ state }: KnownOrder, asked: number): number {
+function pauseMs({ state }: KnownOrder, queriedBefore: number): number {
   const [first, longest] =
     state === "NOT_PLACED"
       ? [LATE_FIRST_PAUSE_MS, LATE_LONGEST_PAUSE_MS]
       : [FIRST_PAUSE_MS, LONGEST_PAUSE_MS];
-  return Math.min(first * 2 ** asked, longest);
+  return Math.min(first * 2 ** queriedBefore, longest);
 }

@@ -12,7 +12,7 @@ import { reportCalls } from "./exchange-calls.ts";
 import { Handovers } from "./handovers.ts";
 import { createHandler } from "./handler.ts";
 import { createOrders } from "./orders.ts";
-import { createQuestions } from "./questions.ts";
+import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 
@@ -184,8 +184,8 @@ export async function startRig() {
       );
       await whenReady(exchange, rules, () => undefined);
       const orders = createOrders({ redis: own, keys, group: GROUP, events });
-      const questions = createQuestions({ redis: own, keys, events });
-      const resolver = new Resolver({ orders, questions, exchange, events, absenceMs });
+      const queries = createQueries({ redis: own, keys, events });
+      const resolver = new Resolver({ orders, queries, exchange, events, absenceMs });
       resolver.start(new Progress());
       const memory = new RedisMemory(own, keys, events);
       const common = {
@@ -215,7 +215,7 @@ export async function startRig() {
       return {
         events,
         orders,
-        questions,
+        queries,
         resolver,
         handovers,
         consumer,

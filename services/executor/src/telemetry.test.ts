@@ -12,7 +12,7 @@ import {
   SYMBOL,
   useRedis,
 } from "./order-scripts.fixture.ts";
-import { createQuestions } from "./questions.ts";
+import { createQueries } from "./queries.ts";
 import { observe } from "./telemetry.ts";
 
 useRedis();
@@ -27,8 +27,8 @@ describe("the gauges of orders in doubt", () => {
     const now = () => Date.now() + passedMs;
     // There are no events, so nothing is logged.
     const events = createEvents();
-    const questions = createQuestions({ redis, keys, events });
-    observe({ events, questions, registry, log: undefined as never, now });
+    const queries = createQueries({ redis, keys, events });
+    observe({ events, queries, registry, log: undefined as never, now });
   });
   /** Values of one scrape. */
   async function scraped() {

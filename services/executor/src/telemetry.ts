@@ -3,7 +3,7 @@ import { ORDER_REASONS } from "@quantum/contract";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { ExecutorEvents } from "./events.ts";
-import type { Questions } from "./questions.ts";
+import type { Queries } from "./queries.ts";
 
 const REASONS: ReadonlySet<string> = new Set(ORDER_REASONS);
 const MS_PER_SECOND = 1000;
@@ -12,7 +12,7 @@ const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4
 
 export interface TelemetryOptions {
   events: ExecutorEvents;
-  questions: Questions;
+  queries: Queries;
   registry: Registry;
   log: Logger;
   /** By Redis's clock, in ms. */
@@ -75,9 +75,7 @@ export function observe(options: TelemetryOptions): void {
     doubts.inc({ doubt: order.doubt });
     log.warn(order, `${order.symbol}: Order in doubt (${order.doubt}), asking the exchange`);
   });
-  events.on("unresolved", (question) =>
-    log.info(question, `${question.symbol}: Order still in doubt: ${question.why}`),
-  );
+  events.on("unresolved", (order) => log.info(order, `${order.symbol}: Order still in doubt: ${order.why}`));
   events.on("corrected", (order) => {
     const { symbol, orderId } = order;
     corrections.inc();
@@ -99,10 +97,10 @@ export function observe(options: TelemetryOptions): void {
   events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
 }
 
-function gaugeDoubts({ questions, registry, now }: TelemetryOptions): void {
+function gaugeDoubts({ queries, registry, now }: TelemetryOptions): void {
   const registers = [registry];
   const claimTimes = sharedReading(async () => {
-    const doubts = await questions.listDoubts();
+    const doubts = await queries.listDoubts();
     // An order in doubt without a claim time counts, but has no age.
     return doubts.map((claimedAtMs) => claimedAtMs ?? now());
   });

@@ -44,16 +44,16 @@ export interface Note {
   pauseMs: number;
 }
 
-export type Questions = ReturnType<typeof createQuestions>;
+export type Queries = ReturnType<typeof createQueries>;
 
-export function createQuestions(options: { redis: RedisClient; keys: Keys; events: ExecutorEvents }) {
+export function createQueries(options: { redis: RedisClient; keys: Keys; events: ExecutorEvents }) {
   const { redis, keys, events } = options;
 
   /** @returns the order if the caller should query it now; else in how many ms it may be due, if ever */
   async function take(
     planId: string,
     symbol: string,
-  ): Promise<{ order: KnownOrder; asked: number } | { dueInMs: number }> {
+  ): Promise<{ order: KnownOrder; queriedBefore: number } | { dueInMs: number }> {
     const [status, detail] = await askScript(redis, {
       keys: {
         order: keys.order(planId),
@@ -71,7 +71,7 @@ export function createQuestions(options: { redis: RedisClient; keys: Keys; event
     if (status === "LATER") return { dueInMs: Number(detail) };
     if (status === "NOTHING") return { dueInMs: Infinity };
     const order = await read(planId);
-    return order === undefined ? { dueInMs: Infinity } : { order, asked: Number(detail) };
+    return order === undefined ? { dueInMs: Infinity } : { order, queriedBefore: Number(detail) };
   }
 
   async function note(

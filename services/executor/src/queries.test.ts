@@ -26,22 +26,22 @@ import {
 } from "./order-scripts.fixture.ts";
 import { keepLateOrders } from "./late-orders.ts";
 import type { KnownOrder } from "./order.ts";
-import { createQuestions, type Note } from "./questions.ts";
+import { createQueries, type Note } from "./queries.ts";
 
 useRedis();
 
 const ABSENCE_MS = 60_000;
 const DAY_MS = 24 * 3_600_000;
 const corrected: string[] = [];
-const questions = () => {
+const queries = () => {
   const events = createEvents();
   corrected.length = 0;
   events.on("corrected", ({ corrects }) => void corrected.push(corrects));
-  return createQuestions({ redis, keys, events });
+  return createQueries({ redis, keys, events });
 };
 const note = (answer: Note["answer"], elapsedMs = 0) =>
-  questions().note(ORDER, { answer, elapsedMs, absenceMs: ABSENCE_MS, pauseMs: 5_000 });
-const take = () => questions().take(PLAN, SYMBOL);
+  queries().note(ORDER, { answer, elapsedMs, absenceMs: ABSENCE_MS, pauseMs: 5_000 });
+const take = () => queries().take(PLAN, SYMBOL);
 const set = (fields: Record<string, string | number>) => redis.hset(keys.order(PLAN), fields);
 const nowMs = async () => Number((await redis.time())[0]) * 1000;
 
@@ -52,7 +52,7 @@ async function inDoubt(): Promise<void> {
 async function absent(): Promise<KnownOrder> {
   await inDoubt();
   await orders.settle(ORDER, NOT_PLACED);
-  const order = await questions().read(PLAN);
+  const order = await queries().read(PLAN);
   if (order === undefined) throw new Error("it is queried");
   return order;
 }
@@ -62,11 +62,14 @@ describe("ask", () => {
     await inDoubt();
     const both = await Promise.all([take(), take()]);
     expect(both).toEqual([
-      { order: expect.objectContaining({ ...ORDER, state: "UNKNOWN", positionAmt: "0.01" }), asked: 0 },
+      {
+        order: expect.objectContaining({ ...ORDER, state: "UNKNOWN", positionAmt: "0.01" }),
+        queriedBefore: 0,
+      },
       { dueInMs: expect.closeTo(3_000, -2) },
     ]);
     await set({ next_ask_at_ms: 1 });
-    expect(await take()).toMatchObject({ asked: 1 });
+    expect(await take()).toMatchObject({ queriedBefore: 1 });
   });
 
   it("LATER: leaves a claim to whoever made it until its window has ended, by Redis's clock", async () => {
@@ -89,7 +92,7 @@ describe("ask", () => {
   it("ASK: asks for a day about an order that ended by evidence, and then never again", async () => {
     await absent();
     expect(await redis.zrange(keys.absent(SYMBOL), 0, -1)).toEqual([PLAN]);
-    expect(await take()).toMatchObject({ order: { state: "NOT_PLACED" }, asked: 0 });
+    expect(await take()).toMatchObject({ order: { state: "NOT_PLACED" }, queriedBefore: 0 });
     await set({ settled_at_ms: (await nowMs()) - DAY_MS - 1_000 });
     expect(await take()).toEqual({ dueInMs: Infinity });
     expect(await redis.exists(keys.absent(SYMBOL), keys.absentClaims)).toBe(0);
@@ -189,7 +192,7 @@ describe("adopt", () => {
   it("ADOPTED: a second result corrects the first, once, with record, order and index (I3)", async () => {
     const order = await absent();
     const [first] = await redis.xrange(results, "-", "+");
-    await questions().adopt(order, EXECUTED);
+    await queries().adopt(order, EXECUTED);
     expect(corrected).toEqual([first?.[0]]);
     const [, second] = await redis.xrange(results, "-", "+");
     expect(Object.fromEntries(pairs(second?.[1] ?? []))).toMatchObject({
@@ -207,15 +210,15 @@ describe("adopt", () => {
     expect(await planHash()).toMatchObject({ state: "EXECUTED", executed_qty: "0.010" });
     expect(await redis.exists(keys.absent(SYMBOL), keys.absentClaims)).toBe(0);
     await redis.script("FLUSH");
-    await unchanged(() => questions().adopt(order, EXECUTED));
+    await unchanged(() => queries().adopt(order, EXECUTED));
     expect([await resultCount(), corrected]).toEqual([2, []]);
   });
 
   it("NOT_ABSENT: corrects no other result", async () => {
     const order = await absent();
-    await unchanged(() => questions().adopt({ ...order, attempt: "1-0" }, EXECUTED));
+    await unchanged(() => queries().adopt({ ...order, attempt: "1-0" }, EXECUTED));
     await set({ reason: "rate_limited" });
-    await unchanged(() => questions().adopt(order, EXECUTED));
+    await unchanged(() => queries().adopt(order, EXECUTED));
     expect(corrected).toEqual([]);
   });
 
@@ -224,7 +227,7 @@ describe("adopt", () => {
     async (key) => {
       const order = await absent();
       await wrongType(key);
-      await unchanged(() => expect(questions().adopt(order, EXECUTED)).rejects.toThrow("WRONGTYPE"));
+      await unchanged(() => expect(queries().adopt(order, EXECUTED)).rejects.toThrow("WRONGTYPE"));
     },
   );
 });
@@ -273,7 +276,7 @@ describe("keep_absent", () => {
   it("ENDED: strikes off what has been corrected, and touches no order key", async () => {
     const order = await absent();
     const copy = await redis.hgetall(keys.absentClaims);
-    await questions().adopt(order, EXECUTED);
+    await queries().adopt(order, EXECUTED);
     await unchanged(async () => {
       await redis.hset(keys.absentClaims, copy);
       await redis.zadd(keys.absent(SYMBOL), 1, PLAN);
@@ -292,19 +295,19 @@ describe("keep_absent", () => {
 
 describe("the index of orders to query", () => {
   it("lists what was claimed and not settled, and what ended by evidence, as Redis knows it", async () => {
-    expect(await questions().list()).toEqual([]);
+    expect(await queries().list()).toEqual([]);
     await redis.sadd(keys.orderSymbols, SYMBOL, "ETHUSDT");
-    expect(await questions().list()).toEqual([]);
+    expect(await queries().list()).toEqual([]);
     await orders.claim(await requestOf());
     const windowEndMs = VENUE_MS + WINDOW_MS;
-    expect(await questions().read(PLAN)).toMatchObject({ ...ORDER, state: "SENT", windowEndMs });
-    expect(await questions().listDoubts()).toEqual([]);
+    expect(await queries().read(PLAN)).toMatchObject({ ...ORDER, state: "SENT", windowEndMs });
+    expect(await queries().listDoubts()).toEqual([]);
     await orders.doubt(ORDER, "answer_ambiguous");
-    expect(await questions().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: false }]);
-    expect(await questions().listDoubts()).toEqual([Number((await orderHash())["claimed_at_ms"])]);
+    expect(await queries().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: false }]);
+    expect(await queries().listDoubts()).toEqual([Number((await orderHash())["claimed_at_ms"])]);
     await orders.settle(ORDER, NOT_PLACED);
-    expect(await questions().listDoubts()).toEqual([]);
-    expect(await questions().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: true }]);
+    expect(await queries().listDoubts()).toEqual([]);
+    expect(await queries().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: true }]);
   });
 });
 
