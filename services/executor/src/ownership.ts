@@ -57,7 +57,7 @@ export class Ownership {
 
   /** Resolves after the first attempt. */
   async start(progress: Progress): Promise<void> {
-    const ask = progress.loop("own the orders, or see who does", RENEW_EVERY_MS, () => this.#ask());
+    const ask = progress.loop("ask who owns the orders", RENEW_EVERY_MS, () => this.#ask());
     await ask().catch((error: unknown) => this.#failed(error));
     this.#running = this.#renew(ask);
   }
@@ -109,7 +109,7 @@ export class Ownership {
   /** Without an answer for a whole lease, another executor may own the orders by now. */
   #failed(error: unknown): void {
     const { events } = this.#options;
-    events.emit("failed", { doing: "own the orders, or see who does", error: error as Error });
+    events.emit("failed", { doing: "ask who owns the orders", error: error as Error });
     if (performance.now() - this.#renewedAt > LEASE_MS) this.#leave();
   }
 

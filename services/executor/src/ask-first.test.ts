@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { mustAskFirst, type Sender } from "./ask-first.ts";
+
+const ATTEMPT = "1769301008975-0";
+const ISSUED_MS = 1_769_301_009_000;
+
+interface Told {
+  has?: (attempt: string) => boolean;
+  sinceMs?: number;
+  ownerSinceMs?: number | undefined;
+}
+/** Unless told otherwise, one that has sent everything there was. */
+const sender = (told: Told = {}): Sender => {
+  const { has, sinceMs, ownerSinceMs } = {
+    has: () => false,
+    sinceMs: ISSUED_MS - 1,
+    ownerSinceMs: ISSUED_MS - 1,
+    ...told,
+  };
+  return { journal: { has, sinceMs }, ownerSinceMs };
+};
+
+describe("an attempt", () => {
+  it("may be sent if it is not in the journal, and its permits are newer than journal and ownership", () => {
+    expect(mustAskFirst({ attempt: ATTEMPT, issuedMs: ISSUED_MS }, sender())).toBe(false);
+  });
+
+  it.each<[string, Sender]>([
+    ["it is in the journal", sender({ has: (attempt) => attempt === ATTEMPT })],
+    ["its permits are older than the journal", sender({ sinceMs: ISSUED_MS + 1 })],
+    ["its permits are as old as the journal", sender({ sinceMs: ISSUED_MS })],
+    ["another executor sends", sender({ sinceMs: Number.POSITIVE_INFINITY })],
+    ["its permits are older than the takeover", sender({ ownerSinceMs: ISSUED_MS + 1 })],
+    ["its permits are as old as the takeover", sender({ ownerSinceMs: ISSUED_MS })],
+    ["this executor does not own the orders", sender({ ownerSinceMs: undefined })],
+  ])("is only queried if %s", (_, told) => {
+    expect(mustAskFirst({ attempt: ATTEMPT, issuedMs: ISSUED_MS }, told)).toBe(true);
+  });
+});
