@@ -1,6 +1,15 @@
 /** What containers and hosts are given: checked by their own tools where the machine has them, and by one installation. */
 import { execFile, execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -37,6 +46,24 @@ describe("units and env files", () => {
 
   it.each([...files.keys()])("%s is what write.ts writes", (path) => {
     expect(readFileSync(join(ROOT, "ops/systemd", path), "utf8")).toBe(files.get(path));
+  });
+
+  it("hand each service its own key, and the executor the public ones", () => {
+    const handed = [...files].flatMap(([path, content]) =>
+      [...content.matchAll(/^LoadCredential=(\S+?):(\S+)\nEnvironment=(\w+)=%d\/(\S+)$/gm)].map(
+        ([, id, from, variable, file]) => [path, id, from, variable, file],
+      ),
+    );
+    expect(handed).toEqual(
+      [
+        ["quantum-governor.service", "governor.pem", "GOV_SIGNING_KEY_FILE"],
+        ["quantum-position-state-brain.service", "p33.pem", "P33_SIGNING_KEY_FILE"],
+        ["quantum-executor.service", "issuers.json", "EXECUTOR_ISSUER_KEYS_FILE"],
+      ].map(([unit, file, variable]) => [unit, file, `/etc/quantum/keys/${file}`, variable, file]),
+    );
+    // An empty one in the env file would replace the unit's.
+    const envFiles = [...files].filter(([path]) => path.endsWith(".env")).map(([, content]) => content);
+    expect(envFiles.join("\n")).not.toMatch(/^\w+_(SIGNING_KEY|ISSUER_KEYS)_FILE=/m);
   });
 
   it("name both variables of the wait for one grep", async () => {
@@ -89,9 +116,17 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
     manifest("", { name: "fixture", optionalDependencies });
     manifest("packages/needed", { name: "@quantum/needed" });
     manifest("packages/for-tests", { name: "@quantum/for-tests" });
+    manifest("packages/signing", { name: "@quantum/signing" });
+    // In place of keys, what it was asked for.
+    write(
+      join(repository, "packages/signing/src/provide-keys.ts"),
+      `import { writeFileSync } from "node:fs";
+      const [publicFile, ...places] = process.argv.slice(2) as [string, ...string[]];
+      writeFileSync(publicFile, JSON.stringify(places));`,
+    );
     manifest("services/executor", {
       name: "@quantum/executor",
-      dependencies: { "@quantum/needed": "workspace:*" },
+      dependencies: { "@quantum/needed": "workspace:*", "@quantum/signing": "workspace:*" },
       devDependencies: { "@quantum/for-tests": "workspace:*" },
     });
     write(join(repository, "services/executor/src/some.test.ts"), "");
@@ -183,8 +218,15 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
 
   it("puts into a release what the service needs to run, and nothing else of the workspace", () => {
     const release = join(root, "opt/quantum/executor/releases/v1");
-    expect(readdirSync(join(release, "packages"))).toEqual(["needed"]);
+    expect(readdirSync(join(release, "packages"))).toEqual(["needed", "signing"]);
     expect(readdirSync(join(release, "services/executor/src"))).toEqual(["main.ts"]);
+  });
+
+  it("has the release provide the keys, in a folder for root alone", () => {
+    const folder = join(root, "etc/quantum/keys");
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    // The executor has no private key.
+    expect(readFileSync(join(folder, "issuers.json"), "utf8")).toBe("[]");
   });
 
   it("never changes an env file that is there", () => {

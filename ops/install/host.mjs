@@ -1,9 +1,10 @@
 // One service on a host:
 //   /opt/quantum/SERVICE/releases/VERSION   built once, never changed
 //   /opt/quantum/SERVICE/current, previous  symlinks to releases; the unit runs what is below `current`
+//   /etc/quantum/keys/                      the issuers' keys: made if they are missing, never changed
 //   /etc/quantum/NAME.env                   the operators' own: written if there is none, never changed
 //   /etc/systemd/system/quantum-NAME.service   always that of the current release
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -31,11 +32,11 @@ const FOREIGN = "before-quantum";
 /**
  * @typedef {ReturnType<typeof openHost>} InstalledHost
  *
- * @param {{ name: string, portVariable: string, port: number }} definition
+ * @param {{ name: string, portVariable: string, port: number, issuer?: string }} definition
  * @param {string} service
  * @param {{ root: string, systemctl: string }} options
  */
-export function openHost({ name, portVariable, port }, service, { root, systemctl }) {
+export function openHost({ name, portVariable, port, issuer }, service, { root, systemctl }) {
   const home = join(root, "opt/quantum", service);
   const folders = { releases: join(home, "releases"), etc: join(root, "etc/quantum") };
   const unit = { file: `quantum-${name}.service`, envFile: `env/${name}.env` };
@@ -179,6 +180,30 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
     console.log(`${envPath} is new: look it through, variables that are required are empty`);
   }
 
+  /**
+   * What the unit hands over: an issuer's private key, and the list of public keys. Made by the release's own program,
+   * which one without signatures does not have.
+   * @param {string} version
+   */
+  function provideKeys(version) {
+    const release = join(folders.releases, version);
+    const program = join(release, "packages/signing/src/provide-keys.ts");
+    if (!existsSync(program)) return;
+    const keys = join(folders.etc, "keys");
+    mkdirSync(keys, { recursive: true, mode: 0o700 });
+    const privateFile = join(keys, `${issuer}.pem`);
+    const isNew = issuer !== undefined && !existsSync(privateFile);
+    const places = issuer === undefined ? [] : [`${issuer}=${privateFile}`];
+    const node = join(release, "node_modules/.bin/node");
+    execFileSync(node, [program, join(keys, "issuers.json"), ...places], {
+      stdio: ["ignore", "inherit", "pipe"],
+    });
+    if (isNew)
+      console.log(
+        `${privateFile} is new: the executor accepts it once it has read ${join(keys, "issuers.json")}`,
+      );
+  }
+
   return {
     folders,
     unit,
@@ -192,6 +217,7 @@ export function openHost({ name, portVariable, port }, service, { root, systemct
     remove,
     adoptForeignUnit,
     provideEnvFile,
+    provideKeys,
   };
 }
 

@@ -50,6 +50,7 @@ async function install(host, name) {
   else buildRelease({ service, version, commit, releases: host.folders.releases, unit: host.unit });
   host.adoptForeignUnit();
   host.provideEnvFile(version);
+  host.provideKeys(version);
   await change(host, version);
 }
 

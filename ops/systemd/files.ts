@@ -3,8 +3,11 @@
  * `write.ts` writes. The units differ in names only; a drop-in for `quantum-.service.d` would change the Python services'
  * units too.
  */
-import { PIPELINE, type Service } from "@quantum/topology";
+import { keyVariablesOf, PIPELINE, type Service } from "@quantum/topology";
 import { z } from "zod";
+
+/** Root's alone: systemd gives each service a copy of its file. */
+const KEYS_FOLDER = "/etc/quantum/keys";
 
 const SCHEMAS = new Map<string, z.ZodObject>();
 for (const { name } of PIPELINE) {
@@ -27,14 +30,16 @@ export function systemdFiles(): Map<string, string> {
 
 /** The installer runs before there is a Node that reads TypeScript. */
 function servicesFile(): string {
-  const rows = PIPELINE.map(({ name, unit, portVariable, port }) => {
-    const row = JSON.stringify({ name: unit, portVariable, port }, null, 1).replaceAll(/\n\s*/g, " ");
+  const rows = PIPELINE.map(({ name, unit, portVariable, port, issuer }) => {
+    const definition = { name: unit, portVariable, port, issuer: issuer?.name };
+    const row = JSON.stringify(definition, null, 1).replaceAll(/\n\s*/g, " ");
     return `  ${JSON.stringify(name)}: ${row}`;
   });
   return `{\n${rows.join(",\n")}\n}\n`;
 }
 
-function unit({ name: service, unit: name, title }: Service): string {
+function unit(row: Service): string {
+  const { name: service, unit: name, title } = row;
   return `# Written by ops/systemd/write.ts.
 [Unit]
 Description=Quantum ${title}
@@ -51,7 +56,7 @@ WorkingDirectory=/opt/quantum/${service}/current/services/${service}
 ExecStart=/opt/quantum/${service}/current/node_modules/.bin/node src/main.ts
 Environment=NODE_ENV=production
 EnvironmentFile=/etc/quantum/${name}.env
-SyslogIdentifier=%N
+${credentials(row)}SyslogIdentifier=%N
 Restart=always
 RestartSec=2
 # A refused configuration does not get better by another start.
@@ -93,13 +98,30 @@ WantedBy=multi-user.target
 `;
 }
 
-function envFile({ name: service, unit: name }: Service): string {
+/** The service's keys, and the variables that name them. */
+function credentials(row: Service): string {
+  const keys = keyVariablesOf(row);
+  if (keys.length === 0) return "";
+  return [
+    "# Copied at each start, for this service alone: after a change of the file, restart the service.",
+    ...keys.flatMap(([variable, file]) => [
+      `LoadCredential=${file}:${KEYS_FOLDER}/${file}`,
+      `Environment=${variable}=%d/${file}`,
+    ]),
+    "",
+  ].join("\n");
+}
+
+function envFile(row: Service): string {
+  const { name: service, unit: name } = row;
+  const byUnit = new Set(keyVariablesOf(row).map(([variable]) => variable));
   const schema = SCHEMAS.get(service) ?? z.object({});
   const { properties = {}, required = [] } = z.toJSONSchema(schema, {
     io: "input",
     unrepresentable: "any",
   });
-  const variables = Object.entries(properties).map(([variable, type]) => {
+  const configurable = Object.entries(properties).filter(([variable]) => !byUnit.has(variable));
+  const variables = configurable.map(([variable, type]) => {
     const { description = "", default: fallback } = type as { description?: string; default?: string };
     const meaning = fallback === undefined ? description : description.replace(` [${fallback}]`, "");
     return { variable, meaning, value: required.includes(variable) ? "" : (fallback ?? "") };
@@ -107,6 +129,9 @@ function envFile({ name: service, unit: name }: Service): string {
   return [
     `# /etc/quantum/${name}.env: configuration of quantum-${name}.service, read at each start.`,
     "# Every variable is here with its default; an empty one is unset. A comment has a line of its own.",
+    ...[...byUnit].map(
+      (variable) => `# Except ${variable}: the unit sets it, and a value here would replace that one.`,
+    ),
     ...permitWait(variables),
     ...variables.flatMap(({ variable, meaning, value }) => ["", `# ${meaning}`, `${variable}=${value}`]),
     "",
