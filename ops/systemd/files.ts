@@ -31,11 +31,9 @@ export function systemdFiles(): Map<string, string> {
 /** The installer runs before there is a Node that reads TypeScript. */
 function servicesFile(): string {
   const rows = PIPELINE.map(({ name, unit, portVariable, port, issuer }) => {
-    const definition = { name: unit, portVariable, port, issuer: issuer?.name };
-    const row = JSON.stringify(definition, null, 1).replaceAll(/\n\s*/g, " ");
-    return `  ${JSON.stringify(name)}: ${row}`;
+    return [name, { name: unit, portVariable, port, issuer: issuer?.name }];
   });
-  return `{\n${rows.join(",\n")}\n}\n`;
+  return `${JSON.stringify(Object.fromEntries(rows), null, 2)}\n`;
 }
 
 function unit(row: Service): string {
