@@ -3,7 +3,7 @@
  * for finding what Redis lost.
  */
 import { parseProposal, planId } from "@quantum/contract";
-import { addedAtMs } from "@quantum/streams";
+import { addedAtMs, partsOf } from "@quantum/streams";
 import { History, type StreamName } from "@quantum/harness";
 
 export interface Line {
@@ -72,7 +72,7 @@ export class Recorder extends History {
   }
 
   #unique(streamId: string): string {
-    const [ms, sequence] = streamId.split("-");
+    const [ms, sequence] = partsOf(streamId);
     return `${ms}-${this.#losses * PER_LOSS + Number(sequence)}`;
   }
 
@@ -114,7 +114,7 @@ export class Recorder extends History {
 
 /** The stream's own id, and the number of losses before the entry was read. */
 export function readUnique(id: string): { streamId: string; losses: number } {
-  const [ms, sequence] = id.split("-");
+  const [ms, sequence] = partsOf(id);
   return {
     streamId: `${ms}-${Number(sequence) % PER_LOSS}`,
     losses: Math.floor(Number(sequence) / PER_LOSS),

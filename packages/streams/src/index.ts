@@ -7,5 +7,5 @@ export { type Entry, fieldsOf, parseEntries, type RawEntry } from "./entry.ts";
 export { type GroupHealth, groupHealth, trim } from "./health.ts";
 export { PYTHON_CONSUMER, pythonConsumers } from "./python-consumers.ts";
 export { removeIdleConsumers } from "./remove-consumers.ts";
-export { addedAtMs, isLater } from "./stream-id.ts";
+export { addedAtMs, isLater, partsOf } from "./stream-id.ts";
 export { consumersOf, type GroupInfo, groupsOf, lastGeneratedId } from "./stream-info.ts";
