@@ -72,7 +72,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
         replace: '{ kind: "settle" }',
       },
     ],
-    test: `${BRAIN}/handler.test.ts`,
+    test: `${BRAIN}/results.test.ts`,
   },
   {
     bug: "the pairs' versions are counted from 1, so that one comes again after a loss of the keyspace",
