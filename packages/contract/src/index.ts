@@ -1,4 +1,5 @@
 export * from "./clocks.ts";
+export * from "./decimal.ts";
 export { ruleOf } from "./formats.ts";
 export * from "./hash-record.ts";
 export * from "./issuers.ts";
@@ -8,6 +9,7 @@ export * from "./meanings.ts";
 export * from "./messages.ts";
 export * from "./order-fate.ts";
 export * from "./plan-id.ts";
+export * from "./position.ts";
 export * from "./proposal.ts";
 export * from "./python.ts";
 export * from "./reasons.ts";

@@ -1,8 +1,8 @@
 /** What a result actually executed, as the limits charge it. Pure. */
-import { orderFate, type ResultEntry } from "@quantum/contract";
+import { orderFate, positiveDecimalOf, type ResultEntry } from "@quantum/contract";
 import type { Amounts } from "@quantum/permits";
 import type { Big } from "big.js";
-import { chargedUnits, positiveDecimal } from "./units.ts";
+import { chargedUnits } from "./units.ts";
 
 /**
  * Quantity and notional in 1e-8. Unknown amounts (a Python result without a quantity, no price) are omitted and charged
@@ -13,8 +13,8 @@ import { chargedUnits, positiveDecimal } from "./units.ts";
 export function executedAmounts(result: ResultEntry, markPrice: Big | undefined): Amounts {
   // The filled amount of a failed order is unknown.
   if (orderFate(result) === "ambiguous") return {};
-  const qty = positiveDecimal(result.executed_qty) ?? stepsQty(result);
-  const price = positiveDecimal(result.avg_price) ?? markPrice;
+  const qty = positiveDecimalOf(result.executed_qty) ?? stepsQty(result);
+  const price = positiveDecimalOf(result.avg_price) ?? markPrice;
   const units = {
     qty: qty && chargedUnits(qty),
     notional: qty && price && chargedUnits(qty.times(price)),
@@ -38,5 +38,7 @@ function stepsQty({ steps_results }: ResultEntry): Big | undefined {
 }
 
 function positive(value: unknown): Big | undefined {
-  return typeof value === "string" || typeof value === "number" ? positiveDecimal(String(value)) : undefined;
+  return typeof value === "string" || typeof value === "number"
+    ? positiveDecimalOf(String(value))
+    : undefined;
 }

@@ -1,4 +1,4 @@
-import { createKeys } from "@quantum/contract";
+import { createKeys, decimalOf } from "@quantum/contract";
 import { signingVariables, simulationViolations } from "@quantum/issuer";
 import {
   choice,
@@ -17,7 +17,7 @@ import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
 import type { Rules } from "./decide.ts";
 import type { GovernorOptions } from "./handler.ts";
-import { decimal, limitUnits } from "./units.ts";
+import { limitUnits } from "./units.ts";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("governor");
 const { streams } = createKeys();
@@ -31,7 +31,7 @@ const dayLimit = (meaning: string, fallback: string) =>
     .string()
     .default(fallback)
     .transform((value, context) => {
-      const amount = decimal(value);
+      const amount = decimalOf(value);
       const units = amount && limitUnits(amount);
       if (units !== undefined) return units;
       context.addIssue({

@@ -3,31 +3,24 @@
  * in the decision, which are checked in the step that issues the permit.
  */
 import {
-  CLOCK_BOUND_MS,
   type GovernorReason,
   isClosing,
-  type NameOf,
   type PlanEntry,
   PythonFloat,
   type PythonJson,
-  readableFields,
-  snapshotRecord,
+  readPosition,
   type Step,
 } from "@quantum/contract";
 import type { Answer, Limit } from "@quantum/permits";
 import { Big } from "big.js";
-import { chargedUnits, decimal, positiveDecimal } from "./units.ts";
+import { chargedUnits } from "./units.ts";
 
 export const HOUR_MS = 3_600_000;
 export const FIVE_MINUTES_MS = 300_000;
-/** P3.3 rewrites a snapshot every few seconds; if it is this old, P3.3 has stopped. */
-const SNAPSHOT_MAX_AGE_MS = 30_000;
 const WHOLE_PCT = 100;
 /** Multiplied, because a division would round. */
 const PER_PCT = "0.01";
 const CLOSING_ACTION = /^(PARTIAL_\d+|FULL_CLOSE_PROPOSED)$/;
-
-const SNAPSHOT_FIELDS = ["position_amt", "mark_price", "ts_epoch"] satisfies NameOf<typeof snapshotRecord>[];
 
 /** Limits are per symbol. A limit of 0 refuses every plan. */
 export interface Rules {
@@ -61,7 +54,8 @@ export function decide(
     return deny("kill_score_critical_non_close", { kill_score: score, critical: rules.killScoreCritical });
   }
   const position = readPosition(snapshot, nowMs);
-  if (typeof position === "string") return deny("position_fetch_failed", { what: position });
+  if ("flaw" in position) return deny("position_fetch_failed", { what: position.what });
+  if (position.amount.eq(0)) return deny("position_fetch_failed", { what: "no position" });
 
   const { amount, markPrice } = position;
   const qty = amount.abs().times(closePct(plan.steps)).times(PER_PCT);
@@ -103,28 +97,6 @@ function closePct(steps: readonly Step[]): Big {
   if (closing.length === 0) return Big(WHOLE_PCT);
   const sum = closing.reduce((total, { pct }) => total.plus(pct ?? WHOLE_PCT), Big(0));
   return sum.gt(WHOLE_PCT) ? Big(WHOLE_PCT) : sum;
-}
-
-/**
- * The position and, if known, the price; or a problem with the snapshot. An unreadable one never means "no position".
- */
-function readPosition(
-  snapshot: SnapshotFields | undefined,
-  nowMs: number,
-): { amount: Big; markPrice: Big | undefined } | string {
-  if (snapshot === undefined) return "snapshot cannot be read";
-  if (Object.keys(snapshot).length === 0) return "no snapshot";
-  const { fields } = readableFields(snapshotRecord, snapshot, SNAPSHOT_FIELDS);
-  const amount = decimal(fields.position_amt);
-  const markPrice = positiveDecimal(fields.mark_price);
-  const writtenAtSec = decimal(fields.ts_epoch);
-  if (amount === undefined || writtenAtSec === undefined) return "snapshot is malformed";
-  const ageMs = Big(nowMs).minus(writtenAtSec.times(1000)).toNumber();
-  // A snapshot from the future may be of any age.
-  if (ageMs > SNAPSHOT_MAX_AGE_MS || ageMs < -CLOCK_BOUND_MS)
-    return `snapshot is ${Math.round(ageMs)} ms old`;
-  if (amount.eq(0)) return "no position";
-  return { amount, markPrice };
 }
 
 /** In the order in which the Python governor checked them. Coins are only counted if their price is unknown. */

@@ -6,6 +6,7 @@ import {
   type Keys,
   type OrderReason,
   type PlanEntry,
+  positiveDecimalOf,
   type PythonJson,
   readableFields,
   type ResultEntry,
@@ -18,7 +19,6 @@ import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type SnapshotFields } from "./decide.ts";
 import { type Concerned, ErrorWindow } from "./errors.ts";
 import { BURST_BREACH, BURST_DENIAL, type DisarmReason, REPEATED_ERRORS } from "./reasons.ts";
-import { positiveDecimal } from "./units.ts";
 
 const ERROR_WINDOW_MS = 3_600_000;
 const REFUSED_FOR_ACCOUNT = "rejected_for_account" satisfies OrderReason;
@@ -106,9 +106,9 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
 
   /** May be of any age: for a result without a price, the last known price is the best available. */
   async #markPrice({ symbol, avg_price }: ResultEntry) {
-    if (positiveDecimal(avg_price) !== undefined) return undefined;
+    if (positiveDecimalOf(avg_price) !== undefined) return undefined;
     const hash = (await this.#snapshot(symbol)) ?? {};
-    return positiveDecimal(readableFields(snapshotRecord, hash).fields.mark_price);
+    return positiveDecimalOf(readableFields(snapshotRecord, hash).fields.mark_price);
   }
 
   async #countError(atMs: number, concerned: Concerned, context: Context): Promise<void> {
