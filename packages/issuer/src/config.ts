@@ -49,6 +49,19 @@ export function signingVariables<Variable extends string>(variable: Variable) {
   };
 }
 
+/** How long a plan waits for its permits (the default of `APPLY_PERMIT_WAIT_MS`); its handover takes a moment longer. */
+const WAIT_BUDGET_SEC = 1.2;
+const HANDOVER_MARGIN_SEC = 1;
+
+/** A permit must outlive the wait for the others. */
+export function permitTtlViolations(variable: string, sec: number): string[] {
+  const min = WAIT_BUDGET_SEC + HANDOVER_MARGIN_SEC;
+  if (sec > min) return [];
+  return [
+    `${variable}=${sec} must exceed ${min} s: a permit could expire while its plan still waits for the other issuer`,
+  ];
+}
+
 /** Simulated answers require a simulated exchange to be configured. */
 export function simulationViolations(config: Readonly<Record<string, unknown>>, prefix: string): string[] {
   const baseUrl = config["BINANCE_BASE_URL"] as string | undefined;

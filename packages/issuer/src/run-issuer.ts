@@ -24,8 +24,6 @@ import type { Policy } from "./policy.ts";
 import { followSigningKey } from "./signing-key.ts";
 import { observeIssuer } from "./telemetry.ts";
 
-const PERMIT_TTL_SEC = TTL_SEC.permit;
-const DENIAL_TTL_SEC = TTL_SEC.denial;
 const MS_PER_SEC = 1_000;
 /** Time for a result to reach the issuer, after the last moment at which the order can be executed. */
 const RESULT_MARGIN_MS = 30_000;
@@ -41,8 +39,8 @@ export interface IssuerDefinition<Schema extends z.ZodObject> extends ConfigSour
 /** What a started issuer returns. Until `begin` it has changed nothing and taken no work. */
 export interface IssuerWork extends Pick<Running, "begin" | "stop" | "readiness"> {
   policy: Policy;
-  /** How long permits and denials live, and when a reservation without a result expires. */
-  lifetimes?: { permitSec: number; denialSec: number; reserveMs: number };
+  /** How long permits and denials live, and when a reservation without a result expires (default: safely late). */
+  lifetimes?: { permitSec: number; denialSec: number; reserveMs?: number };
   /** `limits` charges executions for a day; `quantities` end with their results. */
   reservations?: "limits" | "quantities";
   /** Symbols known without Redis; they become metric labels. */
@@ -78,11 +76,10 @@ export async function runIssuer<Schema extends z.ZodObject>(
   });
 }
 
-const DEFAULTS = {
-  permitSec: PERMIT_TTL_SEC,
-  denialSec: DENIAL_TTL_SEC,
-  reserveMs: PERMIT_TTL_SEC * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESULT_MARGIN_MS,
-} as const;
+const LIFETIMES: NonNullable<IssuerWork["lifetimes"]> = {
+  permitSec: TTL_SEC.permit,
+  denialSec: TTL_SEC.denial,
+};
 
 function running(
   { group, issuer: { name: issuer } }: IssuerService,
@@ -92,7 +89,12 @@ function running(
   signing: FollowedFile<Signer> | undefined,
 ): Running {
   const { keys, redis, registry, log, instance, progress, connectForBlocking } = context;
-  const { policy, lifetimes = DEFAULTS, reservations = "quantities", reads = [] } = work;
+  const { policy, lifetimes = LIFETIMES, reservations = "quantities", reads = [] } = work;
+  const {
+    permitSec: permitTtlSec,
+    denialSec: denialTtlSec,
+    reserveMs: reserveTtlMs = permitTtlSec * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESULT_MARGIN_MS,
+  } = lifetimes;
   const symbols = new Set(work.symbols);
   const handlers = new IssuerHandlers({
     issuer: createIssuer({
@@ -100,9 +102,9 @@ function running(
       keys,
       issuer,
       group,
-      permitTtlSec: lifetimes.permitSec,
-      denialTtlSec: lifetimes.denialSec,
-      reserveTtlMs: lifetimes.reserveMs,
+      permitTtlSec,
+      denialTtlSec,
+      reserveTtlMs,
     }),
     policy,
     simulate,
@@ -119,7 +121,7 @@ function running(
       redis,
       keys,
       issuer,
-      reserveTtlMs: lifetimes.reserveMs,
+      reserveTtlMs,
       charges: reservations === "limits",
       symbols,
       onCorrection: (correction) => log.warn(correction, `${reservations} put right`),

@@ -1,6 +1,6 @@
 import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
-import { signingVariables } from "@quantum/issuer";
+import { permitTtlViolations, signingVariables } from "@quantum/issuer";
 import {
   commonVariables,
   type ConfigSource,
@@ -20,11 +20,6 @@ import { z } from "zod";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("position-brain");
 
-/**
- * How long a plan waits for its permits (the default of `APPLY_PERMIT_WAIT_MS`); its handover takes a moment longer.
- */
-const WAIT_BUDGET_SEC = 1.2;
-const HANDOVER_MARGIN_SEC = 1;
 const MS_PER_SEC = 1000;
 /** Added to permit and execute TTL, so that a result that waits in a queue still finds its reservation. */
 const RESERVE_MARGIN_MS = 10_000;
@@ -68,12 +63,7 @@ export const configSource = {
           `P33_STALE_THRESHOLD_SEC=${config.P33_STALE_THRESHOLD_SEC} must exceed P33_POLL_SEC=${config.P33_POLL_SEC}: ` +
             "every snapshot would be stale before the next one",
         ]),
-    ...(config.P33_PERMIT_TTL > WAIT_BUDGET_SEC + HANDOVER_MARGIN_SEC
-      ? []
-      : [
-          `P33_PERMIT_TTL=${config.P33_PERMIT_TTL} must exceed ${WAIT_BUDGET_SEC + HANDOVER_MARGIN_SEC} s: ` +
-            "a permit could expire while its plan still waits for the other issuer",
-        ]),
+    ...permitTtlViolations("P33_PERMIT_TTL", config.P33_PERMIT_TTL),
     ...venueViolations(config),
   ],
 } satisfies ConfigSource<typeof schema>;
