@@ -82,7 +82,7 @@ for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
 end
 local issuers = #permit_keys
 
-local safe_qty, position_amt, max_qty, flaw = quantities(permits, texts, quantity_issuer)
+local safe_qty, position_amt, max_qty, flaw, caps = quantities(permits, texts, quantity_issuer)
 malformed = malformed or flaw
 
 local left_ms = deadline - now
@@ -116,6 +116,12 @@ if reason then
   return { 'BLOCKED', '0', symbol, wait_ms, reason, detail, unpack(ttls) }
 end
 
+for issuer, cap in pairs(caps) do
+  if above(safe_qty, cap) then
+    stamps[#stamps + 1] = issuer .. '_cap'
+    stamps[#stamps + 1] = cap
+  end
+end
 local dry_run = record.mode == 'dry_run'
 redis.call('ZREM', waiting, plan_id)
 -- A stream that cannot be written fails here, and the permits stay unspent.

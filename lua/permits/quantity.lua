@@ -7,11 +7,12 @@ local function positive(permit, text, name)
   return type(number) == 'number' and number > 0 and written(text, name, number) or nil
 end
 
--- The quantity, the position that it was computed from and the lowest cap, nil where there is none; and why a permit is
--- not valid, if one is not. The quantity is one issuer's, capped by every permit that names a positive computed_qty
--- (0 or absent: no cap).
+-- The quantity, the position that it was computed from and the lowest cap, nil where there is none; why a permit is
+-- not valid, if one is not; and each issuer's cap. The quantity is one issuer's, capped by every permit that names a
+-- positive computed_qty (0 or absent: no cap).
 local function quantities(permits, texts, quantity_issuer)
   local safe_qty, position_amt, max_qty, flaw
+  local caps = {}
   local quantity, text = permits[quantity_issuer], texts[quantity_issuer]
   if quantity then
     safe_qty = positive(quantity, text, quantity.safe_close_qty and 'safe_close_qty' or 'safe_qty')
@@ -25,7 +26,8 @@ local function quantities(permits, texts, quantity_issuer)
       local decimal = positive(permit, texts[issuer], 'computed_qty')
       if not decimal then flaw = flaw or ('invalid_' .. issuer .. '_permit_format')
       elseif not max_qty or above(max_qty, decimal) then max_qty = decimal end
+      caps[issuer] = decimal
     end
   end
-  return safe_qty, position_amt, max_qty, flaw
+  return safe_qty, position_amt, max_qty, flaw, caps
 end

@@ -86,6 +86,12 @@ const plan = {
     "when the key of an issuer that does not write to the record was read",
     "ms",
   ),
+  "{issuer}_cap": field(
+    quantity,
+    CONSUMED,
+    "the issuer's `computed_qty`, if it is below the safe quantity: the order is not for more",
+    "coins",
+  ),
   verdict_at_ms: field(integer, JUDGED, "when the permits were spent, or the plan was blocked", "ms"),
   wait_ms: field(integer, JUDGED, "how long the plan waited", "ms"),
   safe_qty: field(quantity, CONSUMED, "the quantity that P3.3 granted", "coins"),

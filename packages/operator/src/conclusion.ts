@@ -1,6 +1,6 @@
 /** In one sentence, why a plan ended as it did, or what it waits for. Pure. */
 import { ISSUERS, meaningOf, outcomeOfOrder } from "@quantum/contract";
-import type { Fields, OrderTexts, PlanHistory, PlanTexts } from "./plan-history.ts";
+import { capsOf, type Fields, type OrderTexts, type PlanHistory, type PlanTexts } from "./plan-history.ts";
 
 export interface Conclusion {
   /** A state of the record, an outcome, or `unknown`. */
@@ -31,7 +31,7 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
   const why = meaning === undefined ? reason : `${meaning.meaning} (${reason})`;
   const waitMs = record.wait_ms ?? result["wait_ms"] ?? history.executes.at(-1)?.fields["wait_ms"];
   const waited = waitMs === undefined ? "" : ` after ${waitMs} ms`;
-  const permitted = `every permit had arrived${waited}`;
+  const permitted = `every permit had arrived${waited}${cappedText(record)}`;
   const sentences: Record<string, string> = {
     SKIP: `Skipped: ${why}; ${SAFE}.`,
     ERROR: `Ended as an error: ${why}; ${SAFE}.`,
@@ -61,6 +61,15 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     sentence: sentences[state] ?? `Its state is ${state}.`,
     lookAt: lookAt.startsWith(NOTHING) ? "" : lookAt,
   };
+}
+
+/** Whose permit was for less than P3.3's, and why. */
+function cappedText(record: PlanTexts): string {
+  const caps = capsOf(record).map(({ issuer, cap, reason }) => {
+    const meaning = meaningOf(reason)?.meaning;
+    return `${issuer}'s for no more than ${cap} (${meaning === undefined ? reason : `${reason}: ${meaning}`})`;
+  });
+  return caps.length === 0 ? "" : `, ${caps.join(" and ")}`;
 }
 
 function statedText({ stated_outcome: outcome, stated_qty: quantity }: OrderTexts): string {

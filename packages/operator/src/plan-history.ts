@@ -24,6 +24,23 @@ export interface PlanHistory {
   results: Entry[];
 }
 
+export interface Cap {
+  issuer: string;
+  /** In coins, below P3.3's safe quantity. */
+  cap: string;
+  /** The issuer's own reason for its permit. */
+  reason: string;
+}
+
+/** Who granted less than P3.3, in the order in which the record was written. */
+export function capsOf(record: PlanTexts): Cap[] {
+  return Object.entries(record).flatMap(([field, cap]) => {
+    const issuer = /^(.+)_cap$/.exec(field)?.[1];
+    if (issuer === undefined || cap === undefined) return [];
+    return [{ issuer, cap, reason: record[`${issuer}_reason`] ?? "" }];
+  });
+}
+
 /** Undefined if nothing is known of it. */
 export async function readPlan({ redis, keys }: Access, planId: string): Promise<PlanHistory | undefined> {
   const { plan, permit, execute, result } = keys.streams;

@@ -2,7 +2,7 @@
 import { ISSUERS } from "@quantum/contract";
 import { addedAtMs, type Entry } from "@quantum/streams";
 import { correctsText, outcomeText } from "./results.ts";
-import type { OrderTexts, PlanHistory, PlanTexts } from "./plan-history.ts";
+import { capsOf, type OrderTexts, type PlanHistory, type PlanTexts } from "./plan-history.ts";
 
 export interface Stage {
   atMs: number;
@@ -45,7 +45,7 @@ function stagesOf(history: PlanHistory, attempt: string, belongs: (entry: Entry)
   const stages: Bare[] = [
     ...plans.filter(({ id }) => id === attempt).map(opened),
     ...permits.filter(belongs).map(answered),
-    ...executes.filter(belongs).map(spent),
+    ...executes.filter(belongs).map((entry) => spent(entry, mine)),
     ...claimStages(claim),
     ...results.filter(belongs).map((entry) => ended(entry, results)),
   ];
@@ -73,11 +73,16 @@ function answered(entry: Entry): Bare {
   return { atMs: addedAtMs(entry.id), stage: issuer, text: `${verdict}: ${reason}` };
 }
 
-function spent(entry: Entry): Bare {
+function spent(entry: Entry, record: PlanTexts): Bare {
   const { safe_qty: safeQty, wait_ms: waitMs, valid_until_ms: validUntil } = entry.fields;
   const atMs = addedAtMs(entry.id);
-  const text = `all permits spent after ${waitMs} ms, safe_qty ${safeQty}; the order may be claimed for ${Number(validUntil) - atMs} ms`;
+  const text = `${spentText(waitMs, safeQty, record)}; the order may be claimed for ${Number(validUntil) - atMs} ms`;
   return { atMs, stage: "verdict", text };
+}
+
+function spentText(waitMs: string | undefined, safeQty: string | undefined, record: PlanTexts): string {
+  const caps = capsOf(record).map(({ issuer, cap }) => `, capped by ${issuer} to ${cap}`);
+  return `all permits spent after ${waitMs} ms, safe_qty ${safeQty}${caps.join("")}`;
 }
 
 function claimStages(claim: OrderTexts): Bare[] {
@@ -141,11 +146,7 @@ function recordStages(record: PlanTexts): Bare[] {
     }),
     ...(record.safe_qty === undefined
       ? []
-      : at(
-          "verdict_at_ms",
-          "verdict",
-          `all permits spent after ${record.wait_ms} ms, safe_qty ${record.safe_qty}`,
-        )),
+      : at("verdict_at_ms", "verdict", spentText(record.wait_ms, record.safe_qty, record))),
     ...at("ended_at_ms", "result", [record.state, record.reason, record.detail].filter(Boolean).join(", ")),
   ];
 }
