@@ -9,6 +9,15 @@ describeScenarios([
   ],
   ["missing-governor", { orders: 0, blocked: { missing_governor: PLANS }, wait_ms: WAITED_OUT }],
   ["late-p33", { orders: 0, blocked: { missing_p33: PLANS }, wait_ms: WAITED_OUT }],
+  [
+    "portfolio",
+    {
+      ok: SOME,
+      orders: SOME,
+      blocked: { p26_permit_denied: SOME },
+      blocked_detail: { portfolio_state_unknown: SOME },
+    },
+  ],
   ["dry-run", { ok: PLANS, executed: 0, orders: 0 }],
   [
     "limits",

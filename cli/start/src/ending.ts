@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ISSUERS, type Keys } from "@quantum/contract";
+import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Display } from "./display.ts";
 import {
@@ -24,6 +24,7 @@ import { operateKillSwitch } from "./kill-switch.ts";
 import type { Options } from "./options.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Processes } from "./processes.ts";
+import { issuersOf } from "./profile.ts";
 import {
   isSound,
   renderSummary,
@@ -129,7 +130,7 @@ export async function endUnchecked(run: Run, why: string): Promise<Ending> {
 }
 
 function sourcesOf({ pipeline, history }: Run) {
-  return { exchangeUrl: pipeline.exchangeUrl, history, requiredIssuers: ISSUERS };
+  return { exchangeUrl: pipeline.exchangeUrl, history, requiredIssuers: issuersOf(pipeline.scenario) };
 }
 
 function frameOf({ options, pipeline, history, processes }: Run, cutShort: string | undefined): RunFrame {

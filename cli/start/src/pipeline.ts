@@ -1,12 +1,12 @@
 /** Starts every process of a run, and stops them in a safe order. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { PIPELINE, type Service, type ServiceName, serviceOf } from "@quantum/topology";
+import { pipelineOf, type Service, type ServiceName, serviceOf } from "@quantum/topology";
 import { makeRunKeys, readSymbols } from "@quantum/harness";
 import { marketOf, parseProposalLines, type ProposalLine } from "./market.ts";
 import type { Options } from "./options.ts";
 import type { Processes } from "./processes.ts";
-import { environmentOf, exchangeSimEnvironment, type Run } from "./profile.ts";
+import { environmentOf, exchangeSimEnvironment, issuersOf, type Run } from "./profile.ts";
 import type { RunRedis } from "./redis.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
 
@@ -53,7 +53,7 @@ export async function startPipeline(
     urls.set(service.name, await processes.start(service.name, environmentOf(service, run)));
   };
   // Wait for all starts before throwing, because a process that is still starting cannot be stopped.
-  for (const started of await Promise.allSettled(PIPELINE.map(start))) {
+  for (const started of await Promise.allSettled(pipelineOf(issuersOf(scenario)).map(start))) {
     if (started.status === "rejected") throw started.reason;
   }
   // The feed starts last, so that every service is ready for its proposals.

@@ -2,6 +2,7 @@
 import {
   demonstrationOf,
   type Environment,
+  ISSUERS,
   type Service,
   type ServiceName,
   SERVICES,
@@ -24,6 +25,11 @@ export interface Run {
   proposalsFile: string | undefined;
 }
 
+/** The issuers whose permits every plan of the run needs. */
+export function issuersOf({ issuers = ISSUERS }: Scenario): readonly string[] {
+  return issuers;
+}
+
 export function exchangeSimEnvironment(seed: number, marketFile: string | undefined): Environment {
   return { SIM_SEED: String(seed), ...(marketFile === undefined ? {} : { SIM_MARKET_FILE: marketFile }) };
 }
@@ -43,9 +49,11 @@ export function environmentOf(service: Service, run: Run): Environment {
 }
 
 const OF_THIS_RUN: Partial<Record<ServiceName, (run: Run) => Environment>> = {
-  // Proposals from a file are as old as the file.
-  "apply-layer": ({ proposalsFile }): Environment =>
-    proposalsFile === undefined ? {} : { APPLY_PROPOSAL_MAX_AGE_SEC: "0" },
+  "apply-layer": ({ proposalsFile, scenario }): Environment => ({
+    APPLY_REQUIRED_PERMITS: issuersOf(scenario).join(),
+    // Proposals from a file are as old as the file.
+    ...(proposalsFile !== undefined && { APPLY_PROPOSAL_MAX_AGE_SEC: "0" }),
+  }),
   "harvest-feed": ({ rate, seed, plans, scenario, proposalsFile }) => ({
     FEED_RATE: String(rate),
     FEED_SEED: String(seed),

@@ -179,9 +179,10 @@ function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: 
 }
 
 function showPipeline(display: Display, options: Options, { redis, urls }: Pipeline): void {
-  const width = Math.max(...SERVICES.map(({ name }) => name.length));
+  const started = SERVICES.filter(({ name }) => urls.has(name));
+  const width = Math.max(...started.map(({ name }) => name.length));
   display.line(`${"redis".padEnd(width)}  ${withoutPassword(redis.url)}`);
-  for (const { name } of SERVICES) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
+  for (const { name } of started) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
   display.line(`Look inside with: ${redis.cli}`);
   display.line(`Scenario ${options.scenario}, seed ${options.seed}. Ctrl-C ends it.`);
 }

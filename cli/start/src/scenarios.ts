@@ -1,5 +1,5 @@
 /** What simulated issuers and operators do in a run, as combinations of the services' simulation variables. */
-import type { Environment, ServiceName } from "@quantum/topology";
+import { type Environment, ISSUERS, type ServiceName } from "@quantum/topology";
 import type { MarketRow } from "./market.ts";
 
 export interface Scenario {
@@ -7,6 +7,8 @@ export interface Scenario {
   readonly meaning: string;
   /** Added to the profile, for the named services only. */
   readonly environment?: Partial<Record<ServiceName, Environment>>;
+  /** Issuers whose permits every plan needs; by default those of `APPLY_REQUIRED_PERMITS`. */
+  readonly issuers?: readonly string[];
   /** Whether a run without any order has proved nothing. */
   readonly ordersExpected: boolean;
   /**
@@ -93,6 +95,12 @@ export const SCENARIOS = {
     meaning: "mode dry_run: permits are spent, nothing is sent",
     environment: { "apply-layer": { APPLY_MODE: "dry_run" } },
     ordersExpected: false,
+  },
+  portfolio: {
+    meaning:
+      "a third issuer, P2.6: full closes of a calm portfolio are capped, and closes in quick succession are made smaller or denied",
+    issuers: [...ISSUERS, "p26"],
+    ordersExpected: true,
   },
   limits: {
     meaning: "the governor's default limits: BLOCK governor_permit_denied once they are used up",
