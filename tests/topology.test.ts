@@ -104,6 +104,14 @@ describe("docker-compose.yml", () => {
     expect(waitsFor.toSorted()).toEqual(needed(service, { redis, needsVenue }).toSorted());
   });
 
+  it.each(SERVICES)(
+    "starts $name by default, unless plans do not need its permit by default",
+    ({ name, issuer }) => {
+      const isOptional = /^ {4}profiles: /m.test(blocks.get(name) ?? "");
+      expect(isOptional).toBe(issuer?.required === false);
+    },
+  );
+
   it.each(SERVICES)("gives $name the environment of a demonstration", (service) => {
     const text = whole(/environment:(.*\n(?: {6}.*\n)*)/.exec(blocks.get(service.name) ?? "")?.[1] ?? "");
     const given = [...text.matchAll(/^ *([A-Z][A-Z0-9_]+): "?([^"\n]+)"?$/gm)].map(
@@ -112,13 +120,15 @@ describe("docker-compose.yml", () => {
         value.startsWith("*") ? (anchors.get(value.slice(1)) ?? "") : value,
       ],
     );
+    // What comes from the caller's shell is unset by default.
+    const own = given.filter(([variable, value]) => value !== `\${${variable}:-}`);
     const { BINANCE_BASE_URL, ...expected } = demonstrationOf(service, {
       redisUrl: "redis://redis:6379/0",
       venueUrl: "http://exchange-sim:8099",
       symbols: DEFAULT_MARKET.map(({ symbol }) => symbol),
       keysFolder: "/keys",
     });
-    expect(Object.fromEntries(given)).toEqual({
+    expect(Object.fromEntries(own)).toEqual({
       ...expected,
       // Who does not speak to the venue needs its name for simulations only.
       ...(service.needsVenue && { BINANCE_BASE_URL }),

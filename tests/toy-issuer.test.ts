@@ -90,9 +90,18 @@ describe("a row more in the topology", () => {
     ]);
   });
 
-  it("adds Prometheus's target and the alert that misses it", () => {
-    const files = prometheusFiles([...PIPELINE, TOY]);
-    expect(files.get("prometheus.hosts.yml")).toContain('targets: ["127.0.0.1:8097"]');
+  it("adds Prometheus's target, the alert that misses it, and the share of plans that miss its permit", () => {
+    const required = { ...TOY, issuer: { ...TOY.issuer, required: true } };
+    const files = prometheusFiles([...PIPELINE, required]);
+    expect(files.get("prometheus.hosts.yml")).toMatch(/^ {4}.*targets: \["127\.0\.0\.1:8097"\]/m);
     expect(files.get("rules/alerts.yml")).toContain('or absent(up{job="toy"})');
+    expect(files.get("rules/recording.yml")).toContain("labels: { issuer: toy }");
+  });
+
+  it("that plans do not need by default is missed only where it is scraped", () => {
+    const files = prometheusFiles([...PIPELINE, TOY]);
+    expect(files.get("prometheus.hosts.yml")).toMatch(/^#.*targets: \["127\.0\.0\.1:8097"\]/m);
+    expect(files.get("rules/alerts.yml")).toMatch(/up\{job=~"[^"]*\|toy"\}/);
+    expect(files.get("rules/alerts.yml")).not.toContain('absent(up{job="toy"})');
   });
 });

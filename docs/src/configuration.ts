@@ -44,6 +44,11 @@ const BREAKING: Partial<Record<ServiceName, readonly Readonly<Record<string, str
     { BINANCE_BASE_URL: "https://fapi.binance.com" },
     { P33_SIM_DELAY_MS: "300", BINANCE_BASE_URL: "https://testnet.binancefuture.com" },
   ],
+  "portfolio-gate": [
+    { P26_STRESS_FULLCLOSE_MIN: "0.9" },
+    { P26_PERMIT_TTL: "2" },
+    { P26_SIM_DENY_RATE: "0.5", BINANCE_BASE_URL: "" },
+  ],
   executor: [{ EXECUTOR_TIMEOUT_MS: "5000" }],
 };
 

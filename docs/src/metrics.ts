@@ -64,7 +64,7 @@ async function ownMetrics({ name, port, issuer }: Service): Promise<Registration
   if (!existsSync(file)) return issuer === undefined ? [] : [{ title, register: anyIssuers(issuer.name) }];
   const { observe } = (await import(file.href)) as { observe: (observed: object) => void };
   const register = (registry: Registry) => {
-    const told = { ...NOTHING, registry };
+    const told = { ...NOTHING, registry, ...(issuer && { issuer: issuer.name }) };
     const anything = {
       get: (_: object, key: string) => (key in told ? told[key as keyof typeof told] : idle()),
     };

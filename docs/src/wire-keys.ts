@@ -43,7 +43,7 @@ const NOTES: Readonly<
     key: keys.proposal(SYMBOL),
     type: "HASH",
     ttlSec: "the publisher's",
-    by: "publisher → apply-layer",
+    by: "publisher → apply-layer, portfolio-gate",
     holds: "the last proposal, below",
   },
   exchangePause: {
@@ -106,10 +106,11 @@ const NOTES: Readonly<
     },
     {
       key: keys.permit("p26", PLAN),
-      type: "STRING",
-      ttlSec: "60 s",
-      by: "a third issuer that `APPLY_BARE_PERMITS` names → consume",
-      holds: "`1`, written before the plan is published: a permit without attempt, quantity and cap",
+      type: "STRING JSON",
+      ttlSec: "`P26_PERMIT_TTL`",
+      by: "portfolio-gate → consume, where `APPLY_REQUIRED_PERMITS` names it",
+      holds:
+        "P2.6's permit or denial, below. Of an issuer that `APPLY_BARE_PERMITS` names (the Python P2.6): `1`, written before the plan is published, a permit without attempt, quantity and cap",
     },
   ],
   block: {
@@ -206,7 +207,7 @@ const NOTES: Readonly<
     key: keys.snapshot(SYMBOL),
     type: "HASH",
     ttlSec: TTL_SEC.snapshot,
-    by: "position-brain → governor, operators",
+    by: "position-brain → governor, portfolio-gate, operators",
     holds: "P3.3's snapshot, below",
   },
   ledger: {

@@ -1,4 +1,4 @@
-import { PIPELINE } from "@quantum/topology";
+import { HOSTED } from "@quantum/topology";
 import type { DashboardSource } from "./dashboard-source.ts";
 
 const PER_SECOND = "suffix:/s";
@@ -35,7 +35,7 @@ export const pipeline: DashboardSource = {
           description: "Replicas that answer Prometheus, by service.",
           unit: "short",
           queries: [
-            { expr: `sum(up{job=~"${PIPELINE.map(({ name }) => name).join("|")}"})`, legend: "replicas" },
+            { expr: `sum(up{job=~"${HOSTED.map(({ name }) => name).join("|")}"})`, legend: "replicas" },
           ],
         },
         {

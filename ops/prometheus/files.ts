@@ -6,12 +6,19 @@ import { type Row, SERVICES } from "@quantum/topology";
 /** File names below ops/prometheus with their contents. */
 export function prometheusFiles(services: readonly Row[] = SERVICES): Map<string, string> {
   const onHosts = services.filter(({ standIn }) => standIn === undefined);
+  const needed = onHosts.filter((service) => !isOptional(service));
   return new Map([
     ["prometheus.hosts.yml", hosts(onHosts)],
     ["prometheus.yml", compose(services)],
-    ["rules/alerts.yml", alerts(onHosts)],
-    ["tests/service-down.test.yml", serviceDownCases(onHosts)],
+    ["rules/alerts.yml", alerts(onHosts, needed)],
+    ["rules/recording.yml", recording(onHosts)],
+    ["tests/service-down.test.yml", serviceDownCases(needed, onHosts.filter(isOptional))],
   ]);
+}
+
+/** An issuer that plans do not need by default: it need not run. */
+function isOptional({ issuer }: Row): boolean {
+  return issuer?.required === false;
 }
 
 const HEAD = `global:
@@ -28,8 +35,25 @@ function hosts(services: readonly Row[]): string {
 # is a second target of its job. The Python governor and position brain answer at the same ports with the same names.
 # Written by ops/prometheus/write.ts.
 ${HEAD}
-${jobs(services, ({ port }) => `static_configs: [{ targets: ["127.0.0.1:${port}"] }]`)}
+${jobs(
+  services.filter((service) => !isOptional(service)),
+  hostTargets,
+)}
+${services
+  .filter(isOptional)
+  .map((service) =>
+    commented(`Where APPLY_REQUIRED_PERMITS names ${service.issuer?.name}:\n${jobs([service], hostTargets)}`),
+  )
+  .join("\n")}
 `;
+}
+
+function hostTargets({ port }: Row): string {
+  return `static_configs: [{ targets: ["127.0.0.1:${port}"] }]`;
+}
+
+function commented(text: string): string {
+  return text.replaceAll(/^/gm, "# ");
 }
 
 function compose(services: readonly Row[]): string {
@@ -46,16 +70,34 @@ function jobs(services: readonly Row[], targets: (service: Row) => string): stri
 }
 
 /** The rules, with the one expression that names every job: a target that is gone has no series to be found by. */
-function alerts(services: readonly Row[]): string {
+function alerts(services: readonly Row[], needed: readonly Row[]): string {
   const names = services.map(({ name }) => name);
   const expression = `max by (job) (up{job=~"${names.join("|")}"}) == 0
-${names.map((name) => `          or absent(up{job="${name}"})`).join("\n")}`;
+${needed.map(({ name }) => `          or absent(up{job="${name}"})`).join("\n")}`;
   const rules = readFileSync(join(import.meta.dirname, "rules/alerts.yml"), "utf8");
   return rules.replace(/(- alert: ServiceDown\n +expr: >-\n +)[\s\S]*?(?=\n +for:)/, `$1${expression}`);
 }
 
+/** The recorded series, with one of each issuer at the end. */
+function recording(services: readonly Row[]): string {
+  const text = readFileSync(join(import.meta.dirname, "rules/recording.yml"), "utf8");
+  const [others] = text.split(/(?<=# The share of waits that ended .*\n)/);
+  const shares = services.flatMap(({ issuer }) => {
+    if (issuer === undefined) return [];
+    // `missing_both` names the two issuers of the default.
+    const both = issuer.required ? `both|(.+_)?${issuer.name}(_.+)?` : `(.+_)?${issuer.name}(_.+)?`;
+    return `      - record: quantum:permit_missing:ratio5m
+        labels: { issuer: ${issuer.name} }
+        expr: >-
+          (sum(quantum:permit_blocks:rate5m{reason=~"missing_(${both})"}) or vector(0))
+          / sum(quantum:permit_waits:rate5m)
+`;
+  });
+  return [others, ...shares].join("");
+}
+
 /** What the rule that names every job says of them. */
-function serviceDownCases(services: readonly Row[]): string {
+function serviceDownCases(services: readonly Row[], optional: readonly Row[]): string {
   const series = ({ name }: Row, values: string) => `      - series: 'up{job="${name}", instance="a"}'
         values: "${values}"`;
   const fires = (name: string) => `        exp_alerts:
@@ -87,6 +129,14 @@ ${looks.join("\n")}
       test(`${service.name} is not to be found any more`, others, at("1m", fires(service.name))),
     ];
   });
+  const optionalDown = optional.map((service) =>
+    test(
+      `${service.name}, which need not run, is scraped and does not answer`,
+      [...up(services), series(service, "1 0x7")],
+      at("30s", silent),
+      at("1m", fires(service.name)),
+    ),
+  );
   return `# Services: down, gone. Written by ops/prometheus/write.ts.
 rule_files:
   - ../rules/recording.yml
@@ -104,5 +154,6 @@ ${[
     at("2m", silent),
   ),
   ...down.flat(),
+  ...optionalDown,
 ].join("\n")}`;
 }

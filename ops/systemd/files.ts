@@ -3,14 +3,14 @@
  * `write.ts` writes. The units differ in names only; a drop-in for `quantum-.service.d` would change the Python services'
  * units too.
  */
-import { keyVariablesOf, PIPELINE, type Service } from "@quantum/topology";
+import { HOSTED, keyVariablesOf, type Service } from "@quantum/topology";
 import { z } from "zod";
 
 /** Root's alone: systemd gives each service a copy of its file. */
 const KEYS_FOLDER = "/etc/quantum/keys";
 
 const SCHEMAS = new Map<string, z.ZodObject>();
-for (const { name } of PIPELINE) {
+for (const { name } of HOSTED) {
   const { configSource } = (await import(`../../services/${name}/src/config.ts`)) as {
     configSource: { schema: z.ZodObject };
   };
@@ -21,7 +21,7 @@ for (const { name } of PIPELINE) {
 export function systemdFiles(): Map<string, string> {
   return new Map([
     ["services.json", servicesFile()],
-    ...PIPELINE.flatMap((service): [string, string][] => [
+    ...HOSTED.flatMap((service): [string, string][] => [
       [`quantum-${service.unit}.service`, unit(service)],
       [`env/${service.unit}.env`, envFile(service)],
     ]),
@@ -30,7 +30,7 @@ export function systemdFiles(): Map<string, string> {
 
 /** The installer runs before there is a Node that reads TypeScript. */
 function servicesFile(): string {
-  const rows = PIPELINE.map(({ name, unit, portVariable, port, issuer }) => {
+  const rows = HOSTED.map(({ name, unit, portVariable, port, issuer }) => {
     return [name, { name: unit, portVariable, port, issuer: issuer?.name }];
   });
   return `${JSON.stringify(Object.fromEntries(rows), null, 2)}\n`;

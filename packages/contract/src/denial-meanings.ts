@@ -1,5 +1,5 @@
-/** What the issuers' reasons for a denial mean; `meanings.ts` has the others. */
-import type { GovernorReason, P33Reason } from "./reasons.ts";
+/** What the issuers' reasons mean, for a denial or (P2.6's) a grant; `meanings.ts` has the others. */
+import type { GovernorReason, P26Grant, P26Reason, P33Reason } from "./reasons.ts";
 
 export interface ReasonMeaning {
   meaning: string;
@@ -54,7 +54,7 @@ export const DENIAL_MEANINGS = {
   },
   simulated_denial: {
     meaning: "denied by a simulation setting",
-    lookAt: "GOV_SIM_DENY_RATE, P33_SIM_DENY_RATE: allowed at a simulated exchange only",
+    lookAt: "GOV_SIM_DENY_RATE, P33_SIM_DENY_RATE, P26_SIM_DENY_RATE: allowed at a simulated exchange only",
   },
 
   // The governor's denials.
@@ -94,4 +94,35 @@ export const DENIAL_MEANINGS = {
       "this symbol had so many errors within an hour that it is held, and the last one was less than 30 s ago; after 30 s a plan may try again",
     lookAt: "the symbol's last results: detail has the exchange's message; an executed order ends the hold",
   },
-} as const satisfies Readonly<Partial<Record<P33Reason | GovernorReason, ReasonMeaning>>>;
+
+  // P2.6's denials.
+  portfolio_state_unknown: {
+    meaning:
+      "the position or the volatility of a symbol of the portfolio is missing, stale or unreadable, so its stress cannot be told",
+    lookAt:
+      "the permit's context names the symbol and what is wrong; p26_fail_closed_total{reason}. Every symbol of P26_ALLOWLIST needs a snapshot of P3.3 (not older than 30 s), and one with a position a proposal with sigma (not older than 300 s)",
+  },
+  portfolio_cooldown: {
+    meaning:
+      "the symbol was closed less than P26_COOLDOWN_SEC ago, and the plan closes a quarter or less: there is no smaller step",
+    lookAt: "nothing: the next proposal after the pause is decided as usual",
+  },
+
+  // P2.6's grants.
+  portfolio_no_cap: { meaning: "the portfolio sets no cap on this close", lookAt: "nothing: this is normal" },
+  portfolio_cap_cold: {
+    meaning:
+      "the portfolio's stress is below P26_STRESS_FULLCLOSE_MIN, so a full close is capped: to 75 % from a kill score of P26_KS_HARD on, else to 50 %",
+    lookAt: "nothing: this is normal; p26_stress has the stress",
+  },
+  portfolio_cap_cooldown: {
+    meaning: "the symbol was closed less than P26_COOLDOWN_SEC ago, so this close is one step smaller",
+    lookAt: "nothing: this is normal",
+  },
+  portfolio_risk_off: {
+    meaning: "the portfolio's stress is at P26_STRESS_RISKOFF or above, which lifts every cap",
+    lookAt: "nothing: this is normal; p26_stress has the stress",
+  },
+} as const satisfies Readonly<
+  Partial<Record<P33Reason | GovernorReason | P26Reason | P26Grant, ReasonMeaning>>
+>;

@@ -3,7 +3,7 @@
  * docs/reasons.md. A reason without a meaning fails the type check.
  */
 import { DENIAL_MEANINGS, type ReasonMeaning } from "./denial-meanings.ts";
-import type { GovernorReason, OrderReason, P33Reason, PLAN_REASONS } from "./reasons.ts";
+import type { GovernorReason, OrderReason, P26Grant, P26Reason, P33Reason, PLAN_REASONS } from "./reasons.ts";
 
 /** The issuers with meanings of their own; `meaningOf` covers others. */
 type Issuer = "governor" | "p33";
@@ -19,7 +19,14 @@ export type WaitReason =
   | "disarmed"
   | "deadline_passed"
   | "record_lost";
-export type Reason = PlanReason | P33Reason | GovernorReason | WaitReason | OrderReason;
+export type Reason =
+  | PlanReason
+  | P33Reason
+  | GovernorReason
+  | P26Reason
+  | P26Grant
+  | WaitReason
+  | OrderReason;
 
 /** Why a plan that ended there is safe. */
 export const SAFE_BECAUSE = {
@@ -34,7 +41,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   // The plan's own gates.
   not_in_allowlist: {
     meaning: "the symbol may not be traded here",
-    lookAt: "APPLY_ALLOWLIST of the apply-layer, P33_ALLOWLIST of position-brain: both must name the symbol",
+    lookAt:
+      "APPLY_ALLOWLIST of the apply-layer, P33_ALLOWLIST of position-brain and, if its permit is needed, P26_ALLOWLIST of portfolio-gate: each must name the symbol",
   },
   duplicate_plan: {
     meaning:

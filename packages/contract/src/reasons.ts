@@ -74,6 +74,28 @@ export const GOVERNOR_REASONS = [
 ] as const;
 export type GovernorReason = (typeof GOVERNOR_REASONS)[number];
 
+/** Why P2.6 refuses, in the order in which it checks; the last four are the issuing script's and the simulation's. */
+export const P26_REASONS = [
+  "not_in_allowlist",
+  "portfolio_state_unknown",
+  "no_position",
+  "portfolio_cooldown",
+  "already_executed",
+  "kill_switch_active",
+  "disarmed",
+  "simulated_denial",
+] as const;
+export type P26Reason = (typeof P26_REASONS)[number];
+
+/** Why P2.6 grants as it does: without a cap, with one, or without one that it would set in a calmer portfolio. */
+export const P26_GRANTS = [
+  "portfolio_no_cap",
+  "portfolio_cap_cold",
+  "portfolio_cap_cooldown",
+  "portfolio_risk_off",
+] as const;
+export type P26Grant = (typeof P26_GRANTS)[number];
+
 /** Why the wait for permits ended in BLOCKED, for a list of required issuers. */
 export function waitReasons(issuers: readonly string[]): string[] {
   const missing: string[] = [];

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { CLOCK_BOUND_MS, parseRecordOrNone, planRecord } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
 import { buildText, ConfigError, integer, readBuild, readConfig } from "@quantum/service-kit";
-import { GROUPS, PIPELINE } from "@quantum/topology";
+import { groupsOf, HOSTED } from "@quantum/topology";
 import { z } from "zod";
 import type { Access } from "./access.ts";
 import { duration } from "./duration.ts";
@@ -36,15 +36,21 @@ const permitWait = z.object({
 export async function checkDeployment(access: Access, environment: Environment): Promise<Check[]> {
   const groups = await readGroups(access);
   const services = await readServices(access, groups);
+  const deployed = HOSTED.filter((service) => isDeployed(service, groups));
   return [
     await checkConfiguration(access, environment),
-    ...PIPELINE.map(({ name }) => checkService(name, services)),
-    ...GROUPS.map(({ stream, group }) => checkGroup(access.keys.streams[stream], group, groups)),
+    ...deployed.map(({ name }) => checkService(name, services)),
+    ...groupsOf(deployed).map(({ stream, group }) => checkGroup(access.keys.streams[stream], group, groups)),
     await checkDurability(access),
     await checkLastOk(access),
     await checkResults(access),
-    ...(await Promise.all(PIPELINE.map(({ name }) => checkVersion(name, services)))),
+    ...(await Promise.all(deployed.map(({ name }) => checkVersion(name, services)))),
   ];
+}
+
+/** An issuer that plans do not need by default is looked for where it has run: it makes its groups at its first start. */
+function isDeployed({ issuer, group }: (typeof HOSTED)[number], groups: readonly Group[]): boolean {
+  return issuer?.required !== false || groups.some((existing) => existing.group === group);
 }
 
 /** The variables are sound, and the running apply-layer lets plans wait as long as they say. */

@@ -1,6 +1,7 @@
 export { BOOKKEEPING_EVERY_MS, type BookkeepingOptions, keepBooks } from "./bookkeeping.ts";
 export { type Consume, createConsume, type ConsumeOptions, type Consumed, type Verdict } from "./consume.ts";
 export { type Disarm, disarm } from "./disarm.ts";
+export { executedSince } from "./executions.ts";
 export { beginAnew, type Index } from "./indexes.ts";
 export {
   type Amounts,

@@ -2,8 +2,8 @@
 import type { IssuerRow, Row, StreamName } from "./row.ts";
 import { type IssuerName, type PipelineName, type Service, SERVICES } from "./services.ts";
 
-/** What hosts run: every service that stands in for nothing. */
-export const PIPELINE = SERVICES.filter(({ standIn }) => standIn === undefined) as readonly (Service & {
+/** What hosts may run: every service that stands in for nothing. */
+export const HOSTED = SERVICES.filter(({ standIn }) => standIn === undefined) as readonly (Service & {
   name: PipelineName;
 })[];
 
@@ -14,6 +14,14 @@ export const ISSUERS = ISSUER_ROWS.filter(({ required }) => required).map(
   ({ name }) => name,
 ) as readonly IssuerName[];
 
+/** The services of a pipeline whose plans need the permits of these issuers. */
+export function pipelineOf(issuers: readonly string[]): typeof HOSTED {
+  return HOSTED.filter(({ issuer }) => issuer === undefined || issuers.includes(issuer.name));
+}
+
+/** The services of a pipeline by default. */
+export const PIPELINE = pipelineOf(ISSUERS);
+
 /** The issuer whose permit carries side and quantity; without it there is no order to place. */
 export const QUANTITY_ISSUER = onlyOne(ISSUER_ROWS.filter(({ carriesQuantity }) => carriesQuantity)).name;
 
@@ -23,8 +31,8 @@ export interface Group {
   readonly group: string;
 }
 
-/** Every consumer group, in the order in which a plan passes them. */
-export const GROUPS: readonly Group[] = groupsOf(SERVICES);
+/** Every consumer group of a pipeline by default, in the order in which a plan passes them. */
+export const GROUPS: readonly Group[] = groupsOf(PIPELINE);
 
 export function groupsOf(rows: readonly Row[]): Group[] {
   const order: readonly StreamName[] = ["proposal", "plan", "permit", "execute", "result", "operatorAudit"];

@@ -1,5 +1,14 @@
 export { type Place, demonstrationOf, type Environment, SIMULATED_ACCOUNT } from "./demonstration.ts";
-export { GROUPS, groupsOf, ISSUERS, issuerOf, PIPELINE, QUANTITY_ISSUER } from "./derived.ts";
+export {
+  GROUPS,
+  groupsOf,
+  HOSTED,
+  ISSUERS,
+  issuerOf,
+  PIPELINE,
+  pipelineOf,
+  QUANTITY_ISSUER,
+} from "./derived.ts";
 export { keyVariablesOf, privateKeyFile, PUBLIC_KEYS_FILE, signingKeyVariable } from "./keys.ts";
 export type { IssuerRow, IssuerService, Row, StreamName } from "./row.ts";
 export {

@@ -65,6 +65,9 @@ export interface IssuerRow {
   readonly ttlLabel: string;
   /** Whether its permit carries the order's side and quantity. */
   readonly carriesQuantity: boolean;
-  /** Whether every plan needs it, unless `APPLY_REQUIRED_PERMITS` says otherwise: its default is the Python service's. */
+  /**
+   * Whether every plan needs it, unless `APPLY_REQUIRED_PERMITS` says otherwise: its default is the Python service's. A
+   * pipeline starts the others only where that variable names them.
+   */
   readonly required: boolean;
 }

@@ -75,6 +75,30 @@ const ROWS = [
     demonstration: { P33_COOLDOWN_SEC: "0" },
   },
   {
+    name: "portfolio-gate",
+    unit: "portfolio-gate",
+    title: "P2.6 portfolio gate: caps closes while the portfolio is calm",
+    port: 8047,
+    portVariable: "P26_METRICS_PORT",
+    envPrefixes: ["P26_"],
+    symbolVariables: ["P26_ALLOWLIST"],
+    group: "p26",
+    reads: ["plan", "result"],
+    issuer: {
+      name: "p26",
+      verdictField: "allow",
+      permitKey: "permit:p26",
+      ttlLabel: "p26_ttl",
+      carriesQuantity: false,
+      required: false,
+    },
+    needsVenue: false,
+    redis: "any",
+    replicated: true,
+    // So that a short run shows closes within the cooldown and after it.
+    demonstration: { P26_COOLDOWN_SEC: "2" },
+  },
+  {
     name: "executor",
     unit: "executor",
     title: "executor: one reduce-only order a plan",
@@ -125,7 +149,7 @@ const ROWS = [
 
 type AnyRow = (typeof ROWS)[number];
 export type ServiceName = AnyRow["name"];
-/** The services that stand in for nothing. */
+/** The services that stand in for nothing, issuers that no plan needs by default included. */
 export type PipelineName = Exclude<AnyRow, { standIn: object }>["name"];
 export type IssuerName = Extract<AnyRow, { issuer: object }>["issuer"]["name"];
 

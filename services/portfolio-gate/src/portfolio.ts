@@ -1,0 +1,102 @@
+/** The portfolio of P3.3's snapshots and the proposals' hashes, or why it is not known. Pure. */
+import {
+  CLOCK_BOUND_MS,
+  parsePythonFloat,
+  POSITION_FIELDS,
+  type PositionFlaw,
+  readPosition,
+} from "@quantum/contract";
+import type { Big } from "big.js";
+import { grossOf, type Holding, type Stress, stressOf } from "./stress.ts";
+
+type Hash = Readonly<Record<string, string>>;
+
+/** Of a symbol, as Redis has them: empty where there is none, undefined where one cannot be read. */
+export interface SymbolHashes {
+  symbol: string;
+  snapshot: Hash | undefined;
+  proposal: Hash | undefined;
+}
+
+export const SNAPSHOT_FIELDS = POSITION_FIELDS;
+export const PROPOSAL_FIELDS = ["sigma", "last_update_epoch"] as const;
+
+export const FLAWS = [
+  "snapshot_missing",
+  "snapshot_stale",
+  "snapshot_unreadable",
+  "sigma_missing",
+  "sigma_stale",
+  "sigma_unreadable",
+  "executions_unreadable",
+] as const;
+export type Flaw = (typeof FLAWS)[number];
+
+export interface Unknown {
+  flaw: Flaw;
+  symbol: string;
+  /** In words. */
+  what: string;
+}
+
+export interface Portfolio extends Stress {
+  /** Signed, in coins; of every symbol. */
+  positions: ReadonlyMap<string, Big>;
+  /** In dollars. */
+  grossNotional: number;
+}
+
+/** The default of APPLY_PROPOSAL_MAX_AGE_SEC: an older proposal opens no plan, and tells nothing of today's volatility. */
+const SIGMA_MAX_AGE_MS = 300_000;
+const MS_PER_SEC = 1_000;
+/** No account holds more dollars of a symbol; sums stay far from what a double cannot hold. */
+const NOTIONAL_MAX = 1e15;
+
+export function isUnknown(found: Portfolio | Unknown): found is Unknown {
+  return "flaw" in found;
+}
+
+/** One symbol that is not known makes the whole portfolio unknown. */
+export function portfolioOf(
+  hashes: readonly SymbolHashes[],
+  nowMs: number,
+  sigmaRef: number,
+): Portfolio | Unknown {
+  const positions = new Map<string, Big>();
+  const holdings: Holding[] = [];
+  for (const { symbol, snapshot, proposal } of hashes) {
+    const unknown = ({ flaw, what }: PositionFlaw, of: "snapshot" | "sigma"): Unknown => {
+      return { flaw: `${of}_${flaw}`, symbol, what };
+    };
+    const position = readPosition(snapshot, nowMs);
+    if ("flaw" in position) return unknown(position, "snapshot");
+    const { amount, markPrice } = position;
+    positions.set(symbol, amount);
+    // A flat symbol weighs nothing.
+    if (amount.eq(0)) continue;
+    const notional = markPrice === undefined ? Number.NaN : amount.times(markPrice).toNumber();
+    // Written so that NaN does not pass.
+    if (!(Math.abs(notional) <= NOTIONAL_MAX))
+      return unknown({ flaw: "unreadable", what: "snapshot has no usable price" }, "snapshot");
+    const sigma = readSigma(proposal, nowMs);
+    if (typeof sigma !== "number") return unknown(sigma, "sigma");
+    holdings.push({ notional, sigma });
+  }
+  return { ...stressOf(holdings, sigmaRef), positions, grossNotional: grossOf(holdings) };
+}
+
+function readSigma(hash: Hash | undefined, nowMs: number): number | PositionFlaw {
+  if (hash === undefined) return { flaw: "unreadable", what: "proposal cannot be read" };
+  if (Object.keys(hash).length === 0) return { flaw: "missing", what: "no proposal" };
+  const [sigma, updatedAtSec] = PROPOSAL_FIELDS.map((name) => parsePythonFloat(hash[name] ?? ""));
+  if (!(sigma !== undefined && sigma > 0 && sigma < Infinity))
+    return { flaw: "unreadable", what: "sigma is not a number above 0" };
+  const ageMs = nowMs - (updatedAtSec ?? Number.NaN) * MS_PER_SEC;
+  // Written so that NaN does not pass. One from the future may be of any age.
+  if (!(ageMs <= SIGMA_MAX_AGE_MS && ageMs >= -CLOCK_BOUND_MS))
+    return {
+      flaw: "stale",
+      what: Number.isNaN(ageMs) ? "sigma has no time" : `sigma is ${Math.round(ageMs)} ms old`,
+    };
+  return sigma;
+}

@@ -1,0 +1,61 @@
+/**
+ * How stressed a portfolio is: 0, calm, to 1. Pure. Everything here is a ratio or a score, in doubles; no quantity is
+ * computed from it. The weights and the range of the heat are the Python P2.6's; it takes σ for 1, so that its heat is
+ * always 1.
+ */
+
+/** What one symbol adds. */
+export interface Holding {
+  /** In dollars; below 0 for a short position. */
+  notional: number;
+  /** Volatility, as the publisher measures it: about 0.01 on a usual day. */
+  sigma: number;
+}
+
+/** Each from 0 to 1. */
+export interface Stress {
+  stress: number;
+  /** Volatility, weighted by notional. */
+  heat: number;
+  /** How one-sided the portfolio is: |net| / gross. */
+  concentration: number;
+  /** The share of the notional that lies on the net side, for the positions that fall together. */
+  correlation: number;
+}
+
+/** Of σ / P26_SIGMA_REF: below, the heat is 0. */
+const COLD = 0.05;
+/** Above that, by so much, it is 1. */
+const HEAT_RANGE = 0.3;
+const WEIGHTS = { heat: 0.6, concentration: 0.25, correlation: 0.15 } as const;
+const CALM: Stress = { stress: 0, heat: 0, concentration: 0, correlation: 0 };
+
+/** @param sigmaRef the volatility that counts as 1 */
+export function stressOf(holdings: readonly Holding[], sigmaRef: number): Stress {
+  const gross = grossOf(holdings);
+  if (gross === 0) return CALM;
+  const share = ({ notional }: Holding) => Math.abs(notional) / gross;
+  const net = sumOf(holdings, ({ notional }) => notional);
+  const sigma = sumOf(holdings, (holding) => share(holding) * holding.sigma);
+  const onNetSide = holdings.filter(({ notional }) => net !== 0 && Math.sign(notional) === Math.sign(net));
+  const heat = clamp((sigma / sigmaRef - COLD) / HEAT_RANGE);
+  const concentration = clamp(Math.abs(net) / gross);
+  const correlation = clamp(sumOf(onNetSide, share));
+  const stress = clamp(
+    WEIGHTS.heat * heat + WEIGHTS.concentration * concentration + WEIGHTS.correlation * correlation,
+  );
+  return { stress, heat, concentration, correlation };
+}
+
+/** In dollars. */
+export function grossOf(holdings: readonly Holding[]): number {
+  return sumOf(holdings, ({ notional }) => Math.abs(notional));
+}
+
+function sumOf(holdings: readonly Holding[], term: (holding: Holding) => number): number {
+  return holdings.reduce((sum, holding) => sum + term(holding), 0);
+}
+
+function clamp(value: number): number {
+  return Math.min(1, Math.max(0, value));
+}
