@@ -1,5 +1,5 @@
 /** The documents against a pipeline that runs: what it shows and writes must stand in them. */
-import { PIPELINE } from "@quantum/topology";
+import { HOSTED } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "@quantum/harness";
 import { type Rig, startRig } from "@quantum/harness/rig";
@@ -19,7 +19,7 @@ const urls: string[] = [];
 beforeAll(async () => {
   rig = await startRig();
   const start = async (name: string, env = {}) => urls.push((await rig.start(name, env)).url);
-  await Promise.all(PIPELINE.map(({ name }) => start(name)));
+  await Promise.all(HOSTED.map(({ name }) => start(name)));
   await start("harvest-feed", { FEED_MAX: String(RESULTS), FEED_RATE: "100" });
   const { client, keys } = rig;
   const ended = async () => (await client.xlen(keys.streams.result)) >= RESULTS || undefined;
