@@ -39,6 +39,8 @@ export const json = <T extends z.ZodType>(schema: T) =>
     })
     .pipe(schema);
 
+/** Of an order. */
+export const side = z.enum(["BUY", "SELL"]);
 export const entryId = z.string().regex(/^\d+-\d+$/, "a stream entry id");
 export const text = z.string();
 /** A number as Python's services may have written it, kept as text: it may be more exact than a double. */

@@ -10,6 +10,7 @@ export * from "./messages.ts";
 export * from "./order-fate.ts";
 export * from "./plan-id.ts";
 export * from "./position.ts";
+export * from "./position-records.ts";
 export * from "./proposal.ts";
 export * from "./python.ts";
 export * from "./reasons.ts";

@@ -3,7 +3,7 @@ import { Big } from "big.js";
 import { CLOCK_BOUND_MS } from "./clocks.ts";
 import { decimalOf, positiveDecimalOf } from "./decimal.ts";
 import { type NameOf, readableFields } from "./hash-record.ts";
-import { snapshotRecord } from "./records.ts";
+import { snapshotRecord } from "./position-records.ts";
 
 /** P3.3 rewrites a snapshot every few seconds; if it is this old, P3.3 has stopped. */
 const SNAPSHOT_MAX_AGE_MS = 30_000;

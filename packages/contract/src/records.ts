@@ -1,27 +1,13 @@
 /**
- * The hashes that scripts write and TypeScript reads: the plan's record, the order's claim, P3.3's snapshot and ledger.
+ * The hashes that scripts write and TypeScript reads: the plan's record, the order's claim; `position-records.ts` has P3.3's.
  * A test compares them with what a pipeline really writes, and `docs/wire.md` shows these tables.
  */
 import { z } from "zod";
-import { bit, decimal, entryId, integer, json, numberText, orEmpty, planId } from "./formats.ts";
-import { quantity, symbol, text } from "./formats.ts";
-import type { Field, Fields, HashRecord } from "./hash-record.ts";
+import { bit, decimal, entryId, integer, json, orEmpty, planId } from "./formats.ts";
+import { quantity, side, symbol, text } from "./formats.ts";
+import type { Fields } from "./hash-record.ts";
+import { field, record } from "./record-fields.ts";
 import { OUTCOMES } from "./reasons.ts";
-
-type Written = Field["written"];
-
-function field<Value>(
-  schema: z.ZodType<Value>,
-  written: Written,
-  meaning: string,
-  unit: Field["unit"] = "",
-): Field<Value> {
-  return { schema, written, meaning, unit };
-}
-
-function record<const Of extends Fields>(fields: Of, always: readonly string[]): HashRecord<Of> {
-  return { fields, always };
-}
 
 const OPENED = [["plans/open", "the attempt opens"]] as const;
 const CONSUMED = [["permits/consume", "the permits are spent"]] as const;
@@ -37,8 +23,6 @@ const SETTLED = [["orders/settle", "the order ends"]] as const;
 const ADOPTED = [["orders/adopt", "an order that counted as absent shows up"]] as const;
 
 const STATED = [["operator/end_doubt", "an operator states its outcome"]] as const;
-
-const side = z.enum(["BUY", "SELL"]);
 
 const plan = {
   state: field(
@@ -241,63 +225,3 @@ const owner = {
 
 /** `quantum:order:owner`. */
 export const ownerRecord = record(owner, Object.keys(owner));
-
-const STORED = [["ledger/store", "a refresh"]] as const;
-
-/** `quantum:position:snapshot:{SYM}`. The Python P3.3 writes the first eight fields. */
-const snapshot = {
-  position_amt: field(numberText, STORED, "the exchange's position, signed", "coins"),
-  side: field(z.enum(["LONG", "SHORT", "NONE"]), STORED, "of the position"),
-  entry_price: field(
-    orEmpty(numberText),
-    STORED,
-    "of the position; empty if the exchange does not report it",
-    "dollars",
-  ),
-  mark_price: field(orEmpty(numberText), STORED, "as the entry price", "dollars"),
-  unrealized_pnl: field(orEmpty(numberText), STORED, "as the entry price", "dollars"),
-  leverage: field(orEmpty(numberText), STORED, "as the entry price"),
-  ts_epoch: field(numberText, STORED, "when reading began, by Redis's clock", "s"),
-  source: field(text, STORED, "`binance_testnet` or `exchange-sim`"),
-  open_reduce_qty: field(
-    decimal,
-    STORED,
-    "*ours*: quantity that open reduce-only orders may still close",
-    "coins",
-  ),
-  update_time_ms: field(
-    integer,
-    STORED,
-    "*ours*: when the position last changed, by the exchange's clock",
-    "ms",
-  ),
-  fingerprint: field(text, STORED, "*ours*: of the values; shows whether another program has written since"),
-  version: field(integer, STORED, "*ours*: the same in snapshot and ledger, higher with each refresh"),
-} satisfies Fields;
-export const snapshotRecord = record(snapshot, Object.keys(snapshot));
-
-/** `quantum:position:ledger:{SYM}`. The Python P3.3 writes the first six fields. */
-const ledger = {
-  last_known_amt: field(numberText, STORED, "the position according to our own books, signed", "coins"),
-  last_order_id: field(text, STORED, "of our last execution; it and the next three are empty without one"),
-  last_result_plan_id: field(text, STORED, "of our last execution"),
-  last_executed_qty: field(orEmpty(numberText), STORED, "of our last execution", "coins"),
-  last_side: field(orEmpty(side), STORED, "of our last execution; empty if the result does not have it"),
-  updated_at: field(numberText, STORED, "the snapshot's `ts_epoch`", "s"),
-  last_trade_id: field(text, STORED, "*ours*: the last trade of the account that is included; `0`: none"),
-  last_executed_at_ms: field(orEmpty(integer), STORED, "*ours*: of our last execution, or empty", "ms"),
-  origin: field(
-    z.enum(["bootstrap", "accepted", "trades"]),
-    STORED,
-    "*ours*: `bootstrap`: taken from the exchange; `accepted`: the same, by an operator; `trades`: trades were added since",
-  ),
-  disagrees_since_ms: field(
-    orEmpty(integer),
-    STORED,
-    "*ours*: since when snapshot and ledger have not matched, or empty; beyond the tolerance this holds the symbol",
-    "ms",
-  ),
-  fingerprint: field(text, STORED, "*ours*: as in the snapshot"),
-  version: field(integer, STORED, "*ours*: as in the snapshot"),
-} satisfies Fields;
-export const ledgerRecord = record(ledger, Object.keys(ledger));
