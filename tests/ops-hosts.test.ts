@@ -58,6 +58,7 @@ describe("units and env files", () => {
       [
         ["quantum-governor.service", "governor.pem", "GOV_SIGNING_KEY_FILE"],
         ["quantum-position-state-brain.service", "p33.pem", "P33_SIGNING_KEY_FILE"],
+        ["quantum-portfolio-gate.service", "p26.pem", "P26_SIGNING_KEY_FILE"],
         ["quantum-executor.service", "issuers.json", "EXECUTOR_ISSUER_KEYS_FILE"],
       ].map(([unit, file, variable]) => [unit, file, `/etc/quantum/keys/${file}`, variable, file]),
     );
