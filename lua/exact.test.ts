@@ -1,27 +1,17 @@
 /** The arithmetic that scripts decide by, on a real Redis, against BigInt and Big. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { useRedis } from "@quantum/harness/vitest";
 import { Big } from "big.js";
 import * as fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 const part = (name: string) =>
   readFileSync(join(import.meta.dirname, "shared", `${name}.lua`), "utf8").replaceAll(/^--@include.*$/gm, "");
 const EXACT = part("exact");
 const DECIMAL = EXACT + part("decimal");
 
-let server: TestRedis;
-let redis: RedisClient;
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
+const { redis } = await useRedis();
 
 const run = (source: string, ...args: string[]) => redis.eval(source, 0, ...args);
 

@@ -1,9 +1,8 @@
 /** What every script keeps to, checked on its text and by a real Redis. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { useRedis } from "@quantum/harness/vitest";
+import { describe, expect, it } from "vitest";
 import { loadScript, packCalls } from "./index.ts";
 
 const files = globSync("**/*.lua", { cwd: import.meta.dirname }).toSorted();
@@ -16,16 +15,7 @@ const parts = files.filter((file) => !scripts.includes(file.slice(0, -4)));
 /** Without comments, so that what they say is not taken for code. */
 const codeOf = (text: string) => text.replaceAll(/--.*$/gm, "");
 
-let server: TestRedis;
-let redis: RedisClient;
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
+const { redis } = await useRedis();
 
 describe.each(scripts)("lua/%s.lua", (name) => {
   const script = loadScript(name);

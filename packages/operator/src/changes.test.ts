@@ -1,8 +1,7 @@
 /** What each change leaves alone, on a Redis without a pipeline. */
 import { createKeys } from "@quantum/contract";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { useRedis } from "@quantum/harness/vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { clearDisarm, drop, endDoubt, force, requeue, resumeExchange } from "./changes.ts";
 import { readPauses } from "./pauses.ts";
 
@@ -11,16 +10,7 @@ const PLAN = "67e6da21fa9fe506";
 const ATTEMPT = "1769301008977-0";
 const BY = { who: "ann@desk", reason: "a drill" };
 
-let server: TestRedis;
-let redis: RedisClient;
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
+const { redis } = await useRedis();
 beforeEach(async () => {
   await redis.flushall();
 });

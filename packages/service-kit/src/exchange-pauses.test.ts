@@ -1,9 +1,9 @@
 /** The exchange's pauses, shared by two processes through a real Redis. */
 import { createKeys } from "@quantum/contract";
-import { bindScript, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { bindScript } from "@quantum/redis";
+import { useRedis } from "@quantum/harness/vitest";
 import { Registry } from "prom-client";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";
 
 const keys = createKeys();
@@ -11,17 +11,8 @@ const KEY = keys.exchangePause("requests");
 const POLL = { timeout: 10_000 };
 const log = { warn: () => undefined, error: () => undefined };
 
-let server: TestRedis;
-let redis: RedisClient;
+const { redis } = await useRedis();
 const stops: (() => void)[] = [];
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 beforeEach(() => redis.flushall());
 afterEach(() => {
   for (const stop of stops.splice(0)) stop();

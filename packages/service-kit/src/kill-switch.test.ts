@@ -1,24 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { useRedis } from "@quantum/harness/vitest";
 import * as fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { readKillSwitch } from "./kill-switch.ts";
 
 const keys = createKeys();
 const HALTED = readFileSync(join(import.meta.dirname, "../../../lua/shared/halted.lua"), "utf8");
-let server: TestRedis;
-let redis: RedisClient;
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
+const { redis } = await useRedis();
 
 /** The scripts' decision. */
 const halted = () =>

@@ -1,23 +1,13 @@
 /** /readyz of a service whose Redis answers but that makes no progress. */
 import { createKeys, typesOfKeys } from "@quantum/contract";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { useRedis } from "@quantum/harness/vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
 
 const WAIT = { timeout: 15_000, interval: 50 };
 const keys = createKeys();
 
-let server: TestRedis;
-let redis: RedisClient;
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
+const { redis, server } = await useRedis();
 beforeEach(() => redis.flushall());
 
 /** Returns its URL once it is ready. */

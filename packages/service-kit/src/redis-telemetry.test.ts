@@ -1,22 +1,12 @@
 import { createKeys, utcDay } from "@quantum/contract";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { useRedis } from "@quantum/harness/vitest";
 import { Registry } from "prom-client";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { observeRedis } from "./redis-telemetry.ts";
 
 const keys = createKeys();
-let server: TestRedis;
-let redis: RedisClient;
+const { redis, server } = await useRedis({ appendonly: true, appendfsync: "always" });
 let registry: Registry;
-beforeAll(async () => {
-  server = await startRedisServer({ appendonly: true, appendfsync: "always" });
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 beforeEach(async () => {
   await redis.flushall();
   registry = new Registry();

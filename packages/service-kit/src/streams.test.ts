@@ -1,11 +1,12 @@
 import { Progress } from "./progress.ts";
 import { createKeys } from "@quantum/contract";
-import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { connectForBlocking } from "@quantum/redis";
 import { ACK, StreamConsumer } from "@quantum/streams";
-import { patienceMs, startRedisServer, type TestRedis } from "@quantum/harness";
+import { patienceMs } from "@quantum/harness";
+import { useRedis } from "@quantum/harness/vitest";
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { observeConsumers } from "./stream-telemetry.ts";
 import { CONSUMER_IDLE_MS, STREAM_LENGTH, startUpkeep, upkeep } from "./upkeep.ts";
 
@@ -14,17 +15,8 @@ const STREAM = keys.streams.plan;
 const GROUP = "governor";
 const LABELS = `stream="${STREAM}",group="${GROUP}"`;
 
-let server: TestRedis;
-let redis: RedisClient;
+const { redis, server } = await useRedis();
 const to = (name: string) => ({ url: server.url, name, onError: () => undefined });
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands(to("test"));
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 beforeEach(() => redis.flushall());
 
 function logger() {

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createKeys } from "@quantum/contract";
-import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { connectForBlocking } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { useRedis } from "@quantum/harness/vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Feed, type FeedOptions } from "./feed.ts";
 import { createGenerator } from "./generate.ts";
 import type { FeedProposal } from "./proposals.ts";
@@ -12,19 +12,10 @@ import { createReplay, parseReplay } from "./replay.ts";
 const keys = createKeys();
 const FAST = 1_000;
 
-let server: TestRedis;
-let redis: RedisClient;
+const { redis, server } = await useRedis();
 let feed: Feed | undefined;
 let published: FeedProposal[];
 
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 beforeEach(async () => {
   await redis.flushall();
   published = [];

@@ -1,29 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { connectForCommands, disconnect } from "@quantum/redis";
+import { useRedis } from "@quantum/harness/vitest";
 import { createKeys } from "@quantum/contract";
 import type { Pair } from "./pair.ts";
-import { createPairStore, type PairStore } from "./pair-store.ts";
+import { createPairStore } from "./pair-store.ts";
 
 const keys = createKeys();
 const SYMBOL = "ETHUSDT";
 const SNAPSHOT = keys.snapshot(SYMBOL);
 const LEDGER = keys.ledger(SYMBOL);
 
-let server: TestRedis;
-let redis: RedisClient;
-let pairs: PairStore;
+const { redis, server } = await useRedis();
 
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-  pairs = createPairStore({ redis, keys, source: "test" });
-});
+const pairs = createPairStore({ redis, keys, source: "test" });
 beforeEach(() => redis.flushall());
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 
 const pair = (amt = "-1.850"): Pair => ({
   snapshot: {

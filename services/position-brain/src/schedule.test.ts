@@ -1,8 +1,8 @@
 import { createKeys } from "@quantum/contract";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { patienceMs, startRedisServer, type TestRedis } from "@quantum/harness";
+import { patienceMs } from "@quantum/harness";
+import { useRedis } from "@quantum/harness/vitest";
 import { Queue } from "bullmq";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RefreshSchedule, type ScheduleOptions } from "./schedule.ts";
 
 const EVERY_MS = 100;
@@ -10,18 +10,9 @@ const HOUR_MS = 3_600_000;
 /** For a refresh that is due, on a busy machine. */
 const PATIENCE_MS = patienceMs(5_000);
 const keys = createKeys();
-let server: TestRedis;
-let redis: RedisClient;
+const { redis, server } = await useRedis();
 let schedules: RefreshSchedule[];
 
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 beforeEach(async () => {
   await redis.flushall();
   schedules = [];

@@ -1,13 +1,15 @@
-import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { useRedis } from "../vitest/use-redis.ts";
 import { createKeys } from "@quantum/contract";
-import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectForBlocking } from "@quantum/redis";
+import { describe, expect, it } from "vitest";
 import { drain, waitForEnd } from "./quiescence.ts";
 import { History } from "./history.ts";
 import { StreamTail } from "./stream-tail.ts";
 
 const STUCK_MS = 120;
 const idle = { onLook: () => undefined, stuckMs: STUCK_MS, signal: new AbortController().signal };
+
+const { redis, server } = await useRedis();
 
 describe("the end of a run", () => {
   it("is stuck when no plan ends any more", async () => {
@@ -32,16 +34,6 @@ describe("the end of a run", () => {
 
 describe("draining", () => {
   const keys = createKeys();
-  let server: TestRedis;
-  let redis: RedisClient;
-  beforeAll(async () => {
-    server = await startRedisServer();
-    redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-  });
-  afterAll(async () => {
-    await disconnect(redis);
-    await server.stop();
-  });
 
   it("waits for what groups have not read or not acknowledged", async () => {
     const history = new History();
