@@ -2,6 +2,7 @@
 import { BOOK_MUTANTS } from "./book-mutants.ts";
 import { CLOCK_MUTANTS } from "./clock-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
+import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
@@ -12,6 +13,7 @@ import { SERVICE_MUTANTS } from "./service-mutants.ts";
 export const MUTANTS: readonly Mutant[] = [
   ...ORDER_MUTANTS,
   ...PERMIT_MUTANTS,
+  ...KEY_MUTANTS,
   ...BOOK_MUTANTS,
   ...EXCHANGE_MUTANTS,
   ...PLAN_MUTANTS,

@@ -1,5 +1,6 @@
 /** `keys`: the issuers' keys in a folder. What is private is never shown. */
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   KeyFileError,
   loadIssuerKeys,
@@ -69,7 +70,7 @@ export async function rotateKeys(
     ]);
     return;
   }
-  const { before, after } = await orTold(() => replaceKey(place, NOTICE_MS));
+  const { before, after } = await orTold(() => replaceKey(place, () => delay(NOTICE_MS)));
   terminal.print({ issuer, kid: after.kid, before: before.kid }, [
     `${issuer} has key ${after.kid}; permits signed with ${before.kid} still count.`,
     "Under systemd, restart the executor now, then the issuer: each has a copy of its file.",

@@ -21,6 +21,8 @@ const modeOf = async (name: string) => ((await stat(join(dir, name))).mode & 0o7
 const listed = async () =>
   JSON.parse(await readFile(join(dir, "issuers.json"), "utf8")) as Record<string, Record<string, string>>;
 
+const atOnce = () => Promise.resolve();
+
 describe("a new key", () => {
   it("is in a file for its owner alone, its public half in one for everybody, whatever the umask", async () => {
     const umask = process.umask(0o077);
@@ -72,7 +74,7 @@ describe("a key that is provided", () => {
 describe("a key that is replaced", () => {
   it("signs until the new one is listed, and stays on the list", async () => {
     const { kid } = await newKey(place("p33"));
-    const { before, after } = await replaceKey(place("p33"), 0);
+    const { before, after } = await replaceKey(place("p33"), atOnce);
     expect(before.kid).toBe(kid);
     expect(after.kid).not.toBe(kid);
     expect((await loadSigningKey(place("p33").privateFile)).kid).toBe(after.kid);
@@ -81,23 +83,33 @@ describe("a key that is replaced", () => {
     expect((await readdir(dir)).toSorted()).toEqual(["issuers.json", "p33.pem"]);
   });
 
+  it("is listed while the old one still signs", async () => {
+    const { kid } = await newKey(place("p33"));
+    let meanwhile: unknown;
+    const { after } = await replaceKey(place("p33"), async () => {
+      const signing = (await loadSigningKey(place("p33").privateFile)).kid;
+      meanwhile = { signing, listed: Object.keys((await listed())["p33"] ?? {}) };
+    });
+    expect(meanwhile).toEqual({ signing: kid, listed: [kid, after.kid] });
+  });
+
   it("goes on where it was interrupted", async () => {
     await newKey(place("p33"));
     const next = createKeyPair();
     await writeFile(join(dir, "p33.pem.next"), next.privateKey, { mode: 0o600 });
-    expect((await replaceKey(place("p33"), 0)).after.kid).toBe(next.kid);
+    expect((await replaceKey(place("p33"), atOnce)).after.kid).toBe(next.kid);
     expect(Object.keys((await listed())["p33"] ?? {})).toContain(next.kid);
   });
 
   it("must be there", async () => {
-    await expect(replaceKey(place("p33"), 0)).rejects.toThrow(/p33\.pem does not exist$/);
+    await expect(replaceKey(place("p33"), atOnce)).rejects.toThrow(/p33\.pem does not exist$/);
   });
 });
 
 describe("a key that is retired", () => {
   it("is on the list no more, and others are", async () => {
     const { kid } = await newKey(place("p33"));
-    const { after } = await replaceKey(place("p33"), 0);
+    const { after } = await replaceKey(place("p33"), atOnce);
     await retireKey(place("p33"), kid);
     expect(Object.keys((await listed())["p33"] ?? {})).toEqual([after.kid]);
   });

@@ -3,7 +3,6 @@
  * issuer signs with a key that verifiers have not been told of.
  */
 import { open, rename, rm, stat } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import { createKeyPair } from "./ed25519.ts";
 import { ISSUER_NAME, IssuerKeys } from "./issuer-keys.ts";
 import { KeyFileError, loadIssuerKeys, loadSigningKey } from "./key-files.ts";
@@ -46,18 +45,18 @@ export async function providePublicKeys(file: string): Promise<void> {
 }
 
 /**
- * Gives the issuer another key. Its public half is listed at once, and its private one takes the place of the old one
- * `noticeMs` later, when verifiers have read the list. Old public keys stay. One that was interrupted goes on.
+ * Gives the issuer another key. Its public half is listed at once, and its private one takes the place of the old one when
+ * `noticed` resolves: when verifiers have read the list. Old public keys stay. An interrupted replacement is continued.
  */
 export async function replaceKey(
   place: KeyPlace,
-  noticeMs: number,
+  noticed: () => Promise<void>,
 ): Promise<{ before: Signer; after: Signer }> {
   const { privateFile } = place;
   const before = await loadSigningKey(privateFile);
   const next = `${privateFile}.next`;
   const after = await provideKey({ ...place, privateFile: next });
-  await delay(noticeMs);
+  await noticed();
   await rename(next, privateFile);
   return { before, after };
 }
