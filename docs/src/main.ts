@@ -1,5 +1,7 @@
-/** Writes what follows from the code: the reference documents, and the types of the scripts' headers. */
+/** Writes what follows from the code: the reference documents, the types of the scripts' headers, and Redis's users. */
 import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { renderUsers } from "@quantum/contract";
 import { DOCUMENTS, fileOf } from "./documents.ts";
 import { renderSignatures, SIGNATURES_FILE } from "./signatures.ts";
 
@@ -10,5 +12,8 @@ for (const [name, render] of Object.entries(DOCUMENTS)) {
 }
 await writeFile(SIGNATURES_FILE, renderSignatures());
 console.log(SIGNATURES_FILE);
+const users = join(import.meta.dirname, "../../ops/redis/users.acl");
+await writeFile(users, renderUsers());
+console.log(users);
 await import("../../ops/systemd/write.ts");
 await import("../../ops/prometheus/write.ts");

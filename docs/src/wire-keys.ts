@@ -37,7 +37,10 @@ const reservations: Readonly<Record<keyof typeof RESERVATIONS, Omit<KeyNote, "ke
 };
 
 const NOTES: Readonly<
-  Record<Exclude<keyof Keys, "streams" | "jobs" | "reservations" | "probe">, KeyNote | readonly KeyNote[]>
+  Record<
+    Exclude<keyof Keys, "streams" | "jobs" | "reservations" | "probe" | "all">,
+    KeyNote | readonly KeyNote[]
+  >
 > = {
   proposal: {
     key: keys.proposal(SYMBOL),

@@ -1,3 +1,4 @@
+export * from "./access.ts";
 export * from "./clocks.ts";
 export * from "./decimal.ts";
 export { ruleOf } from "./formats.ts";
@@ -15,7 +16,9 @@ export * from "./proposal.ts";
 export * from "./python.ts";
 export * from "./reasons.ts";
 export * from "./records.ts";
+export * from "./rights.ts";
 export * from "./shown-text.ts";
 export * from "./signed-permit.ts";
 export * from "./ttl.ts";
+export * from "./users-acl.ts";
 export * from "./wait-line.ts";

@@ -83,6 +83,9 @@ export function createKeys(prefix = "") {
     /** Never exists: a write to it that changes nothing shows whether Redis accepts writes. */
     probe: key("probe"),
 
+    /** Glob of every key of ours. */
+    all: key("*"),
+
     /** Prefix of keys left over from versions with BullMQ; nothing reads them. */
     jobs: `${prefix}quantum:jobs`,
   };
@@ -93,7 +96,7 @@ type FixedName = {
 }[keyof Keys];
 
 /** As Redis's TYPE names them. A fixed key without one fails the type check. */
-const TYPES: Readonly<Record<Exclude<FixedName, "jobs">, string>> = {
+const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
   waitingSymbols: "set",
   killSwitch: "string",
   disarm: "string",

@@ -28,6 +28,7 @@ export type { FindRedisOptions, RedisBinary } from "./servers/redis-binary.ts";
 export { canShiftRedisClock } from "./servers/redis-clock.ts";
 export { startRedisServer } from "./servers/redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
+export { underOwnUser, urlOfUser } from "./servers/redis-users.ts";
 export { collectEvidence, collectWhatIsLeft, readSymbols, stopStrategy } from "./verifier/evidence.ts";
 export type { Claim, Evidence, Halt, Sources, VenueOrder, VenueTrade } from "./verifier/evidence.ts";
 export { evidenceOf } from "./verifier/flawless-evidence.ts";

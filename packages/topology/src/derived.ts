@@ -43,6 +43,11 @@ export function groupsOf(rows: readonly Row[]): Group[] {
   );
 }
 
+/** The Redis user under which a service works. */
+export function userOf({ user, issuer, name }: Row): string {
+  return user ?? issuer?.name ?? name;
+}
+
 /** The row of an issuer. One that is not ours (`APPLY_REQUIRED_PERMITS` may name any) is taken for what a new one is. */
 export function issuerOf(name: string): IssuerRow {
   return ISSUER_ROWS.find((row) => row.name === name) ?? newIssuer(name);

@@ -8,6 +8,7 @@ export {
   PIPELINE,
   pipelineOf,
   QUANTITY_ISSUER,
+  userOf,
 } from "./derived.ts";
 export { keyVariablesOf, privateKeyFile, PUBLIC_KEYS_FILE, signingKeyVariable } from "./keys.ts";
 export type { IssuerRow, IssuerService, Row, StreamName } from "./row.ts";

@@ -25,6 +25,8 @@ export interface Row {
   readonly envPrefixes: readonly string[];
   /** The variables that take the list of symbols. */
   readonly symbolVariables: readonly string[];
+  /** The Redis user under which it works, where it is not the issuer's name or its own. */
+  readonly user?: string;
   /** The consumer group under which it reads; undefined: it reads without one, or not at all. */
   readonly group?: string;
   /** The streams that the group reads. */

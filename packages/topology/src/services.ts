@@ -123,6 +123,7 @@ const ROWS = [
     portVariable: "FEED_METRICS_PORT",
     envPrefixes: ["FEED_"],
     symbolVariables: ["FEED_SYMBOLS"],
+    user: "feed",
     reads: [],
     needsVenue: false,
     redis: "any",

@@ -1,6 +1,6 @@
-/** A private, real redis-server on a free port, which tests may kill, pause and restart. */
+/** A private, real redis-server on a free port, which tests may kill, pause and restart; it has the pipeline's users. */
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endProcess, spawnGuarded, type GuardedProcess } from "../processes/child-process.ts";
@@ -8,6 +8,7 @@ import { freePort } from "../processes/free-port.ts";
 import { untilLogged } from "../processes/until-logged.ts";
 import { findRedisServer, type RedisBinary } from "./redis-binary.ts";
 import { createRedisClockShim } from "./redis-clock.ts";
+import { testUsers } from "./redis-users.ts";
 
 /** Another process may take the port between the check that it is free and the server's bind. */
 const PORT_ATTEMPTS = 5;
@@ -57,9 +58,15 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "quantum-redis-")));
   const removeDir = () => (options.dir === undefined ? rm(dir, { recursive: true, force: true }) : undefined);
 
+  const users = join(dir, "users.acl");
+  await writeFile(users, testUsers(options.config?.["requirepass"]), { mode: 0o600 });
   const shim = options.clock === true ? await createRedisClockShim(dir) : undefined;
   const launch = (port: number) =>
-    spawnReady(found, ["--port", `${port}`, "--dir", dir, ...settings(options)], shim?.env ?? {});
+    spawnReady(
+      found,
+      ["--port", `${port}`, "--dir", dir, "--aclfile", users, ...settings(options)],
+      shim?.env ?? {},
+    );
   let server: { port: number; process: GuardedProcess };
   try {
     server = await launchOnFreePort(launch, options.port);

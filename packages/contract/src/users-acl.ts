@@ -1,0 +1,48 @@
+/** `ops/redis/users.acl`, from the table of access.ts. Source: Redis's ACL rules, 7.0 (selectors, `%R~`). */
+import { accessOf, REDIS_USERS } from "./access.ts";
+import { commandsOf, READS_ONLY } from "./rights.ts";
+
+/** Of every connection. CONFIG GET and INFO tell a service whether Redis forgets. */
+const CONNECTION = ["ping", "time", "info", "hello", "select", "client|setname", "config|get"];
+/** A script's commands are checked one by one against the user, so running one opens no key. */
+const SCRIPTS = "(+eval +evalsha ~*)";
+const EXTRA: Readonly<Record<string, readonly string[]>> = {
+  feed: ["multi", "exec", "discard"],
+  operator: ["multi", "exec", "discard", "scan", "client|list", "slowlog|get", "latency|latest"],
+  viewer: ["scan", "client|list", "slowlog|get", "latency|latest"],
+  exporter: ["client|list", "slowlog|get", "slowlog|len", "latency|latest"],
+};
+
+/** What stands for a password in the file of the repository: Redis refuses to load it. */
+export function placeholderOf(user: string): string {
+  return `#SHA256_OF_PASSWORD_OF_${user}`;
+}
+
+/**
+ * @param passwordOf `>password`, `#sha256` or `nopass`
+ * @param others whole lines, such as that of the default user
+ */
+export function renderUsers(
+  passwordOf: (user: string) => string = placeholderOf,
+  others: readonly string[] = ["user default off"],
+): string {
+  return [...others, ...REDIS_USERS.map((user) => userLine(user, passwordOf(user))), ""].join("\n");
+}
+
+function userLine(user: string, password: string): string {
+  const begin = `user ${user} on ${password}`;
+  if (user === "admin") return `${begin} ~* &* +@all`;
+  if (user === "halt") return [begin, "-@all +ping +hello", ...selectors(user)].join(" ");
+  const commands = [...CONNECTION, ...(EXTRA[user] ?? [])].map((command) => `+${command}`);
+  const scripts = user === "viewer" || user === "exporter" ? [] : [SCRIPTS];
+  return [begin, "-@all", ...commands, ...scripts, ...selectors(user)].join(" ");
+}
+
+/** One a right: its commands, on its keys alone. */
+function selectors(user: string): string[] {
+  return [...accessOf(user)].map(([right, patterns]) => {
+    const allowed = commandsOf(right).map((command) => `+${command}`);
+    const on = patterns.map((pattern) => `${READS_ONLY.has(right) ? "%R~" : "~"}${pattern}`);
+    return `(${[...allowed, ...on].join(" ")})`;
+  });
+}

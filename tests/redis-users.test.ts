@@ -1,0 +1,231 @@
+/** Each Redis user can do what the table of access.ts says, and nothing else: on a real Redis, command by command. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  accessOf,
+  commandLine,
+  commandsOf,
+  createKeys,
+  exampleOf,
+  FAMILIES,
+  REDIS_USERS,
+  renderUsers,
+  type Right,
+  RIGHT_NAMES,
+} from "@quantum/contract";
+import { startRedisServer, type TestRedis, urlOfUser } from "@quantum/harness";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { SERVICES, userOf } from "@quantum/topology";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const keys = createKeys();
+const ISSUERS = SERVICES.flatMap(({ issuer }) => (issuer === undefined ? [] : [issuer.name]));
+const PLAN = "00000000000000aa";
+const SYMBOL = "BTCUSDT";
+const USERS = REDIS_USERS.filter((user) => user !== "admin");
+
+let redis: TestRedis;
+const clients = new Map<string, RedisClient>();
+beforeAll(async () => {
+  redis = await startRedisServer();
+  for (const user of REDIS_USERS) {
+    const client = connectForCommands({
+      url: urlOfUser(redis.url, user),
+      name: user,
+      onError: () => undefined,
+    });
+    clients.set(user, client);
+  }
+});
+afterAll(async () => {
+  await Promise.all([...clients.values()].map(disconnect));
+  await redis.stop();
+});
+
+function as(user: string): RedisClient {
+  const client = clients.get(user);
+  if (client === undefined) throw new Error(`no user ${user}`);
+  return client;
+}
+
+/** Real keys of every family: each issuer's own where a key names one. */
+const INSTANCES: readonly string[] = [
+  ...new Set(
+    FAMILIES.flatMap(({ patterns }) => [
+      ...patterns().map(exampleOf),
+      ...ISSUERS.flatMap((issuer) => patterns(issuer)),
+    ]),
+  ),
+].map((pattern) =>
+  pattern.endsWith(":*") ? pattern.replace(/\*$/, SYMBOL) : pattern.replaceAll("[0-9a-f]", "a"),
+);
+
+/** By a glob as Redis matches it. */
+function fits(key: string, pattern: string): boolean {
+  return new RegExp(`^${pattern.replaceAll("*", ".*")}$`).test(key);
+}
+
+/** What Redis answers when the commands are queued: it checks rights then, and DISCARD runs none of them. */
+async function refusals(user: string, lines: readonly string[][]): Promise<Map<string, string>> {
+  const client = as(user);
+  const ask = (line: readonly string[]) => client.call(line[0] ?? "", ...line.slice(1));
+  const answers = await Promise.allSettled([ask(["multi"]), ...lines.map(ask), ask(["discard"])]);
+  const refused = new Map<string, string>();
+  for (const [index, line] of lines.entries()) {
+    const answer = answers[index + 1];
+    if (answer?.status === "rejected") refused.set(line.join(" "), (answer.reason as Error).message);
+  }
+  return refused;
+}
+
+interface Case {
+  line: string[];
+  allowed: boolean;
+}
+
+function casesOf(user: string): Case[] {
+  const access = accessOf(user);
+  const may = (command: string, key: string) =>
+    [...access].some(
+      ([right, patterns]) =>
+        commandsOf(right).includes(command) && patterns.some((pattern) => fits(key, pattern)),
+    );
+  const commands = new Map<string, Right>(
+    RIGHT_NAMES.flatMap((right) => commandsOf(right).map((command): [string, Right] => [command, right])),
+  );
+  return INSTANCES.flatMap((key) =>
+    [...commands].map(([command, right]) => ({
+      line: commandLine(right, command, key),
+      allowed: may(command, key),
+    })),
+  );
+}
+
+describe("ops/redis/users.acl", () => {
+  it("is fresh", () => {
+    const found = readFileSync(join(import.meta.dirname, "../ops/redis/users.acl"), "utf8");
+    expect(found, "run `pnpm run docs`").toBe(renderUsers());
+  });
+
+  it("has a user for each service on Redis", () => {
+    for (const row of SERVICES.filter(({ redis: uses }) => uses !== "none"))
+      expect(REDIS_USERS).toContain(userOf(row));
+  });
+});
+
+describe("the matrix of users, keys and commands", () => {
+  // MULTI is needed to ask without changing anything; who lacks it gets it for this test alone.
+  beforeAll(async () => {
+    for (const user of USERS) {
+      const admin = as("admin");
+      await admin.acl("SETUSER", user, "+multi", "+discard");
+    }
+  });
+
+  it.each(USERS)("%s may do what its rows say, and for all else Redis says NOPERM", async (user) => {
+    const cases = casesOf(user);
+    const refused = await refusals(
+      user,
+      cases.map(({ line }) => line),
+    );
+    const odd = cases.filter(({ line, allowed }) => {
+      const why = refused.get(line.join(" "));
+      return allowed ? why !== undefined : !why?.startsWith("NOPERM");
+    });
+    expect(odd.map(({ line, allowed }) => `${line.join(" ")}: ${allowed ? "refused" : "allowed"}`)).toEqual(
+      [],
+    );
+    expect(cases.some(({ allowed }) => !allowed)).toBe(true);
+  });
+
+  it.each(USERS)("%s may do nothing to Redis itself, and to no key that is not ours", async (user) => {
+    const lines = [
+      ["acl", "setuser", user, "allcommands"],
+      ["acl", "list"],
+      ["config", "set", "appendonly", "no"],
+      ["flushall"],
+      ["flushdb"],
+      ["keys", "*"],
+      ["script", "flush"],
+      ["script", "load", "return 1"],
+      ["function", "list"],
+      ["replicaof", "no", "one"],
+      ["swapdb", "0", "1"],
+      ["publish", "channel", "text"],
+      ["rename", keys.killSwitch, "away"],
+      ["copy", keys.killSwitch, "away"],
+      ["restore", keys.permit("governor", PLAN), "0", "x"],
+      ["get", "foreign"],
+      ["set", "foreign", "1"],
+      ["setex", keys.killSwitch, "1", "0"],
+      ["getdel", keys.killSwitch],
+      ["getex", keys.killSwitch, "PX", "1"],
+      ["unlink", keys.order(PLAN)],
+      ["xsetid", keys.streams.execute, "1-1"],
+    ];
+    const refused = await refusals(user, lines);
+    expect([...refused].filter(([, why]) => !why.startsWith("NOPERM"))).toEqual([]);
+    expect(refused.size).toBe(lines.length);
+    // MULTI does not take these.
+    await expect(as(user).call("shutdown")).rejects.toThrow(/^NOPERM/);
+    await expect(as(user).call("monitor")).rejects.toThrow(/^NOPERM/);
+    await expect(as(user).call("save")).rejects.toThrow(/^NOPERM/);
+  });
+});
+
+describe("what no rows of the table may ever say", () => {
+  /** The users who may. */
+  const able = async (line: string[]) => {
+    const refused = await Promise.all(USERS.map((user) => refusals(user, [line])));
+    return USERS.filter((_, index) => refused[index]?.size === 0);
+  };
+
+  it.each(ISSUERS)("a permit of %s is written by nobody else", async (issuer) => {
+    expect(await able(["set", keys.permit(issuer, PLAN), "{}"])).toEqual([issuer]);
+    expect(await able(["hset", keys.reservations(issuer, SYMBOL).totals, "f", "1"])).toEqual([issuer]);
+  });
+
+  it("apply.execute is appended by the apply-layer and the operator alone", async () => {
+    expect(await able(["xadd", keys.streams.execute, "*", "f", "v"])).toEqual(["apply-layer", "operator"]);
+  });
+
+  it("`spent` is written by the apply-layer alone", async () => {
+    expect(await able(["set", keys.spent(PLAN), "OK"])).toEqual(["apply-layer"]);
+  });
+
+  it("a claim is made and deleted by the executor alone", async () => {
+    expect(await able(["del", keys.order(PLAN)])).toEqual(["executor"]);
+    expect(await able(["expire", keys.order(PLAN), "1"])).toEqual(["executor"]);
+    expect(await able(["hdel", keys.order(PLAN), "state"])).toEqual(["executor"]);
+    // It states what became of an order in doubt.
+    expect(await able(["hset", keys.order(PLAN), "f", "v"])).toEqual(["executor", "operator"]);
+    expect(await able(["hset", keys.orderOwner, "f", "v"])).toEqual(["executor"]);
+  });
+
+  it("the kill switch is set by the operator alone, and appended to by `halt`", async () => {
+    expect(await able(["set", keys.killSwitch, "1"])).toEqual(["operator"]);
+    expect(await able(["del", keys.killSwitch])).toEqual(["operator"]);
+    expect(await able(["expire", keys.killSwitch, "1"])).toEqual(["operator"]);
+    expect(await able(["append", keys.killSwitch, "1"])).toEqual(["halt"]);
+  });
+});
+
+describe("a script", () => {
+  const lift = "return redis.call('SET', KEYS[1], '0')";
+
+  it.each(USERS.filter((user) => user !== "operator"))("of %s can do no more than its user", async (user) => {
+    await expect(as(user).eval(lift, 1, keys.killSwitch)).rejects.toThrow(/can't|NOPERM/);
+  });
+});
+
+describe("the user `halt`", () => {
+  it("halts whatever the kill switch holds, and lifts nothing", async () => {
+    for (const held of [undefined, "0", "false", "1"]) {
+      await as("admin").del(keys.killSwitch);
+      if (held !== undefined) await as("operator").set(keys.killSwitch, held);
+      await as("halt").append(keys.killSwitch, "1");
+      expect(await as("halt").get(keys.killSwitch)).toBe(`${held ?? ""}1`);
+    }
+    await as("admin").del(keys.killSwitch);
+  });
+});
