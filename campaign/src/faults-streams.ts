@@ -45,7 +45,7 @@ export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
 async function deleteStream(context: FaultContext, name: string, stream: string): Promise<void> {
   await standStill(context);
   await context.system.client.del(stream);
-  beginAnew(context, name);
+  readFromStart(context, name);
   proceed(context);
 }
 
@@ -55,7 +55,7 @@ async function mistype(context: FaultContext, name: string, stream: string): Pro
   const heldMs = context.random.between(MISTYPED_MS.low, MISTYPED_MS.high);
   await standStill(context);
   await client.multi().del(stream).lpush(stream, "vandal").exec();
-  beginAnew(context, name);
+  readFromStart(context, name);
   proceed(context);
   await delay(heldMs);
   await client.del(stream);
@@ -65,7 +65,7 @@ async function mistype(context: FaultContext, name: string, stream: string): Pro
  * The new stream's ids are smaller if Redis's clock was ahead. Entries that waited in the old one may never have been
  * read.
  */
-function beginAnew(context: FaultContext, name: string): void {
+function readFromStart(context: FaultContext, name: string): void {
   context.tail.rewind(new Map([...context.history.lastIds].filter(([stream]) => stream !== name)));
   if (name === "proposal") abandonUnopened(context);
 }

@@ -57,7 +57,7 @@ async function strikeOnce(context: FaultContext, struckPlans: Set<string>): Prom
     const found = family.key(context);
     if (found === undefined) return undefined;
     const { key, planId } = found;
-    // Each plan loses only one thing, because two of its keys may not be lost together.
+    // Each plan loses only one thing, because its keys are each other's second source.
     if (planId !== undefined && struckPlans.has(planId)) continue;
     const isDeleted = random.pick([true, false]);
     if ((await system.client.exists(key)) === 0) continue;

@@ -3,13 +3,13 @@ import { code, page, table } from "./markdown.ts";
 
 const ERROR_CLASSES: Readonly<Record<ErrorClass, string>> = {
   rejected:
-    "the exchange refused it: REJECTED, never sent again; its reason says whom that concerns: `rejected_by_rules` the symbol's rules or status, which are read again at once, `rejected_for_account` the account, `rejected_by_exchange` the order or its symbol",
+    "the exchange refused it: REJECTED, never sent again; its reason says what that applies to: `rejected_by_rules` to the symbol's rules or status, which are read again at once; `rejected_for_account` to the account; `rejected_by_exchange` to the order or its symbol",
   expired: "it reached the exchange outside its send window: NOT_PLACED `execute_expired`",
   retry_after:
-    "turned away before the engine: NOT_PLACED `rate_limited`, and no orders until the pause that was asked for is over",
+    "refused before the engine: NOT_PLACED `rate_limited`, and no orders until the requested pause is over",
   unavailable: "the exchange failed, or was not reached: NOT_PLACED `exchange_unavailable`",
-  already_placed: "an open order has our client order id: it is asked for and adopted",
-  ambiguous: "it may have been executed: UNKNOWN, asked for by its client order id, never sent again",
+  already_placed: "an open order has our client order id: it is queried and adopted",
+  ambiguous: "it may have been executed: UNKNOWN, queried by its client order id, never sent again",
 };
 
 /** One status of each kind that is judged without a code; undefined: no answer at all. */

@@ -6,7 +6,7 @@ export const PAGE_ROWS = 1000;
 
 /**
  * All rows between two times, both inclusive, in ms of venue time. If an answer is full, its interval is split in half
- * and read again. So it does not matter which end the venue cuts off; it documents neither.
+ * and read again. So it does not matter which end the venue cuts off, which it does not document.
  *
  * @throws ExchangeError if the rows of a single millisecond fill an answer, because the rest cannot be read
  */

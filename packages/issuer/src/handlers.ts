@@ -26,7 +26,7 @@ const WAIT_BUDGET_MS = 1_200;
 const ANSWER_MARGIN_MS = 150;
 const SIMULATED_DENIAL = deny("simulated_denial");
 /** Other plans' reservations covered the quantity until time ran out. */
-const PROMISED_TO_OTHERS = deny("quantity_promised");
+const RESERVED_BY_OTHERS = deny("quantity_promised");
 
 export interface IssuerEvents {
   answered: [{ plan: PlanEntry; decision: Decision; issued: Issued; tookMs: number }];
@@ -85,7 +85,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
       const decision = await policy.decide(plan, { answerBy, isFirst });
       const hasTime = performance.now() < answerBy;
       if (await answer(decision)) return DONE;
-      if (!hasTime && (await answer(PROMISED_TO_OTHERS))) return DONE;
+      if (!hasTime && (await answer(RESERVED_BY_OTHERS))) return DONE;
     }
   }
 

@@ -6,7 +6,7 @@
 import type { Keys } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { balance, type Book } from "./balance.ts";
-import { beginAnew, type Index } from "./indexes.ts";
+import { dropMistyped, type Index } from "./indexes.ts";
 
 const runRelease = bindScript("permits/release_ended");
 
@@ -53,7 +53,7 @@ async function keepSymbol(options: BookkeepingOptions, symbol: string, nowMs: nu
   const putRight = () => balance(options, symbol, charges);
   const what = await putRight().catch(async (error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith("WRONGTYPE"))) throw error;
-    for (const key of await beginAnew(redis, typesOf(book)))
+    for (const key of await dropMistyped(redis, typesOf(book)))
       onCorrection({ symbol, what: `${key} was of the wrong type` });
     return putRight();
   });

@@ -2,7 +2,7 @@ export { BOOKKEEPING_EVERY_MS, type BookkeepingOptions, keepBooks } from "./book
 export { type Consume, createConsume, type ConsumeOptions, type Consumed, type Verdict } from "./consume.ts";
 export { type Disarm, disarm } from "./disarm.ts";
 export { executedSince } from "./executions.ts";
-export { beginAnew, type Index } from "./indexes.ts";
+export { dropMistyped, type Index } from "./indexes.ts";
 export {
   type Amounts,
   type Answer,

@@ -12,7 +12,7 @@ export interface Index {
  * Deletes indexes of the wrong type, which would make every script that uses them fail. The caller rebuilds them.
  * @returns the names of the deleted keys
  */
-export async function beginAnew(redis: RedisClient, indexes: readonly Index[]): Promise<string[]> {
+export async function dropMistyped(redis: RedisClient, indexes: readonly Index[]): Promise<string[]> {
   const replies = await Promise.all(
     indexes.map(({ key, type }) => run(redis, { keys: { index: key }, args: { type } })),
   );

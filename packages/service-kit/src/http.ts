@@ -30,10 +30,7 @@ const UPGRADE = 2;
 /** Closes a connection without activity, such as one whose client does not read its answer. */
 const SILENCE_MS = 60_000;
 const HEADERS_MS = 10_000;
-/**
- * Longer than clients keep idle connections. If a client sent a request while the server closed the connection, it
- * would not know what happened to the request.
- */
+/** Long: a client that sends a request while the server closes the connection cannot know what became of it. */
 const IDLE_MS = 72_000;
 
 const OWN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);

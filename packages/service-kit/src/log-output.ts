@@ -86,8 +86,8 @@ export function createLogOutput(events: LogEvents) {
 
 /**
  * Makes writes to stdout non-blocking. A terminal is opened a second time, so other programs that share it are not
- * affected. Sockets and pipes cannot be reopened safely: if a pipe is also stderr, the message of an uncaught error
- * must not block either. Libuv makes those non-blocking, and Node restores them on exit. Writes to a file do not wait.
+ * affected. A socket cannot be opened again. A pipe may also be stderr, where the message of an uncaught error must not
+ * block either. Libuv makes both non-blocking, and Node restores them on exit. Writes to a file do not wait.
  */
 function nonBlockingStdout(): number {
   const stdout = fstatSync(STDOUT);

@@ -31,7 +31,7 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
   const open = new Map<string, Attempt>();
   return async () => {
     const nowMs = redisNow(redis);
-    if (readUpTo === undefined || (addedAtMs(readUpTo) > nowMs && (await isBegunAnew(readUpTo))))
+    if (readUpTo === undefined || (addedAtMs(readUpTo) > nowMs && (await isRecreated(readUpTo))))
       readUpTo = `${nowMs - BACK_MS}-0`;
     for (;;) {
       const entries: [string, string[]][] = await redis.xrange(
@@ -62,7 +62,7 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
    * The id was written while Redis's clock was ahead. The stream continues with higher ids, unless it was created
    * again.
    */
-  async function isBegunAnew(id: string): Promise<boolean> {
+  async function isRecreated(id: string): Promise<boolean> {
     const [newest] = await redis.xrevrange(keys.streams.plan, "+", "-", "COUNT", 1);
     return newest === undefined || addedAtMs(newest[0]) < addedAtMs(id);
   }

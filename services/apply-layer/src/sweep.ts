@@ -1,6 +1,6 @@
 /** Finds waiting plans that this process does not watch, after a restart or another replica's death. */
 import { type Keys, WAIT_BUDGET_MAX_MS } from "@quantum/contract";
-import { beginAnew, type PermitWait } from "@quantum/permits";
+import { dropMistyped, type PermitWait } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
 
 /** Plans swept per symbol and sweep. The rest waits for the next sweep. */
@@ -20,7 +20,7 @@ interface SweepOptions {
 export function createSweep({ redis, keys, wait }: SweepOptions) {
   return async ({ all }: { all: boolean }): Promise<void> => {
     // Uses Redis's list of symbols, because a plan still waits after its symbol was removed from the configuration.
-    await beginAnew(redis, [{ key: keys.waitingSymbols, type: "set" }]);
+    await dropMistyped(redis, [{ key: keys.waitingSymbols, type: "set" }]);
     const symbols = await redis.smembers(keys.waitingSymbols);
     const nowMs = redisNow(redis);
     const ranges: [min: string | number, max: string | number][] = all
@@ -47,7 +47,7 @@ export function createSweep({ redis, keys, wait }: SweepOptions) {
     // An index of the wrong type keeps its plans from ending. It is deleted; the plans are found through their entries.
     const mistyped = found.filter(({ error }) => error?.message.startsWith("WRONGTYPE"));
     const indexes = mistyped.map(({ symbol }) => ({ key: keys.waiting(symbol), type: "zset" as const }));
-    await beginAnew(redis, indexes);
+    await dropMistyped(redis, indexes);
     // Throw last: a symbol that cannot be read must not delay the plans of others.
     const failure = found.find(({ error }) => error !== null);
     if (failure?.error) throw failure.error;

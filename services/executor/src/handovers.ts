@@ -20,7 +20,7 @@ import {
   TTL_SEC,
 } from "@quantum/contract";
 import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
-import { beginAnew, type Index } from "@quantum/permits";
+import { dropMistyped, type Index } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import type { Progress } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
@@ -155,7 +155,7 @@ export class Handovers {
   }
 
   async #heal(indexes: readonly Index[]): Promise<void> {
-    for (const key of await beginAnew(this.#options.redis, indexes))
+    for (const key of await dropMistyped(this.#options.redis, indexes))
       this.#failed(`read ${key}`, new Error("it had the wrong type and is rebuilt"));
   }
 

@@ -3,7 +3,7 @@
  * key, in its symbol's index and in a copy of its claim, so that losing one of them loses no correction.
  */
 import { type Keys, TTL_SEC } from "@quantum/contract";
-import { beginAnew } from "@quantum/permits";
+import { dropMistyped } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
@@ -24,7 +24,7 @@ export async function keepLateOrders(
 ): Promise<void> {
   const { redis, keys, onError } = options;
   const heal = async (wanted: readonly string[], type: "hash" | "zset") => {
-    for (const key of await beginAnew(
+    for (const key of await dropMistyped(
       redis,
       wanted.map((name) => ({ key: name, type })),
     ))

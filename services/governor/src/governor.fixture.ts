@@ -39,10 +39,10 @@ export function useRedis(): void {
     await disconnect(redis);
     await server.stop();
   });
-  beforeEach(startAnew);
+  beforeEach(reset);
 }
 
-export async function startAnew(): Promise<void> {
+export async function reset(): Promise<void> {
   await redis.flushall();
   for (const stream of [keys.streams.plan, keys.streams.result])
     await redis.xgroup("CREATE", stream, "governor", "0", "MKSTREAM");

@@ -16,7 +16,7 @@ import {
   publishPlan,
   publishResult,
   redis,
-  startAnew,
+  reset,
   stepsOf,
   sums,
   UPDATE_SL,
@@ -90,7 +90,7 @@ it("only orders disarm and only they stay counted, in whatever order answers and
   const plan = fc.record({ end: fc.constantFrom(...ends), answered: fc.nat(), settled: fc.nat() });
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { maxLength: 7 }), async (plans) => {
-      await startAnew();
+      await reset();
       const { governor, disarms } = governorWith({
         ...burstOf(BURST),
         disarmOn: { burstBreach: true, errors: Infinity },

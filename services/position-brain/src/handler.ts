@@ -9,7 +9,7 @@ import type { Decision, Policy, ReadResult, Settlement, Turn } from "@quantum/is
 import { withDeadline } from "@quantum/redis";
 import { type Allowed, decide, type Denied, type Limits, permitOf } from "./decide.ts";
 import { executionOf } from "./execution.ts";
-import { type PairStore, PROMISED } from "./pair-store.ts";
+import { type PairStore, RESERVED_AMOUNT } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 
 /** Reserved quantity may be released at any time, so a plan that has time left tries again after this. */
@@ -124,8 +124,8 @@ function answerOf(decision: Allowed | Denied, releases: string, { steps }: PlanE
   return {
     ...granted,
     reservation: {
-      amounts: { [PROMISED]: units },
-      limits: [{ kind: "open", amount: PROMISED, max: maxUnits, as_of: releases }],
+      amounts: { [RESERVED_AMOUNT]: units },
+      limits: [{ kind: "open", amount: RESERVED_AMOUNT, max: maxUnits, as_of: releases }],
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Stores the pairs (`lua/ledger/store.lua`), and reads what decisions (`state.lua`) and refreshes start from. */
 import { flatFields, type Keys, QUANTITY_ISSUER, TTL_SEC } from "@quantum/contract";
-import { beginAnew } from "@quantum/permits";
+import { dropMistyped } from "@quantum/permits";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
 import {
@@ -40,7 +40,7 @@ export interface SymbolState {
 }
 
 /** The permit scripts' name for the amount that P3.3 reserves. */
-export const PROMISED = "qty";
+export const RESERVED_AMOUNT = "qty";
 
 export type PairStore = ReturnType<typeof createPairStore>;
 
@@ -52,7 +52,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
 
     /** Where a refresh starts. A half of the wrong type counts as missing and is read from the exchange again. */
     async read(symbol: string): Promise<StoredPair> {
-      await beginAnew(redis, [
+      await dropMistyped(redis, [
         { key: keys.snapshot(symbol), type: "hash" },
         { key: keys.ledger(symbol), type: "hash" },
       ]);
@@ -97,7 +97,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
             unknown: keys.unknown(symbol),
             totals: keys.reservations(QUANTITY_ISSUER, symbol).totals,
           },
-          args: { version: before?.version ?? "", amount: PROMISED },
+          args: { version: before?.version ?? "", amount: RESERVED_AMOUNT },
         },
       );
       let pair: Pair | undefined = before?.pair;

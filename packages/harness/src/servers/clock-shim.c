@@ -1,7 +1,6 @@
 /*
- * Preloaded into redis-server: its wall clock is off by the milliseconds that stand, as a 64-bit integer, in the file that
- * CLOCK_SHIM_FILE names. The file may change at any time. The monotonic clock stays true, as it does when a real clock
- * steps.
+ * Preloaded into redis-server to shift its wall clock. The file named by CLOCK_SHIM_FILE holds the shift in milliseconds
+ * as a 64-bit integer, and may change at any time. The monotonic clock is not shifted, as when a real clock steps.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
