@@ -59,7 +59,8 @@ export interface Signatures {
   };
   "orders/claim": {
     keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over";
-    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "refusal" | "may_be_sent" | "settled_sec";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "refusal" | "detail" | "is_verified" | "settled_sec";
+    restArgs: "signature";
   };
   "orders/doubt": {
     keys: "order" | "unknown" | "plan" | "executes";
@@ -68,6 +69,10 @@ export interface Signatures {
   "orders/handover_lost": {
     keys: "order" | "unsettled" | "plan" | "executes" | "results" | "handed_over";
     args: "plan_id" | "group" | "margin_ms" | "settled_sec" | "run_id";
+  };
+  "orders/hold": {
+    keys: "order" | "unsettled" | "plan" | "spent" | "executes" | "results" | "handed_over";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "position_amt" | "is_verified" | "settled_sec";
   };
   "orders/index": {
     keys: "order" | "unsettled" | "unknown" | "symbols" | "handed_over";

@@ -59,14 +59,20 @@ local now = now_ms()
 local ahead_ms = math.max(tonumber(record.opened_at_ms) - now, 0)
 local opened_at, deadline = tonumber(record.opened_at_ms) - ahead_ms, tonumber(record.deadline_ms) - ahead_ms
 local wait_ms = int(now - opened_at)
-local lacking, permit_keys, permits, texts, stamps = {}, {}, {}, {}, {}
+local lacking, permit_keys, permits, texts, signed, stamps = {}, {}, {}, {}, {}, {}
 local denied, malformed, detail
 for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   local issuer, field = ARGV[FIRST_ISSUER_ARG + 2 * i], ARGV[FIRST_ISSUER_ARG + 2 * i + 1]
   local permit_key, block_key = KEYS[FIRST_ISSUER_KEY + 2 * i], KEYS[FIRST_ISSUER_KEY + 2 * i + 1]
   local verdict, what, json = judge(issuer, field, permit_key, block_key, symbol, record.attempt)
   permit_keys[#permit_keys + 1] = permit_key
-  if verdict == 'granted' then permits[issuer], texts[issuer] = what, json
+  if verdict == 'granted' then
+    permits[issuer], texts[issuer] = what, json
+    if type(what.signed) == 'string' then
+      signed[#signed + 1] = what.signed
+      stamps[#stamps + 1] = issuer .. '_key'
+      stamps[#stamps + 1] = what.signed:match(';kid=(%x+);') or ''
+    end
   elseif verdict == 'missing' then lacking[#lacking + 1] = issuer
   elseif verdict == 'denied' then
     if not denied then denied, detail = issuer .. '_permit_denied', what end
@@ -125,7 +131,7 @@ end
 local dry_run = record.mode == 'dry_run'
 redis.call('ZREM', waiting, plan_id)
 -- A stream that cannot be written fails here, and the permits stay unspent.
-local copy = ''
+local copy, entry_id = '', ''
 if dry_run then
   stamps[#stamps + 1] = 'ended_at_ms'
   stamps[#stamps + 1] = int(now)
@@ -138,8 +144,11 @@ else
     'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
     'opened_at_ms', int(opened_at), 'proposed_ms', record.proposed_ms or int(opened_at), 'mode', record.mode,
     'wait_ms', wait_ms }
-  local entry_id = redis.call('XADD', executes, '*', unpack(entry))
-  for _, text in ipairs({ 'entry_id', entry_id }) do entry[#entry + 1] = text end
+  local fields = #entry
+  entry[fields + 1], entry[fields + 2] = 'signed', table.concat(signed, '\n')
+  entry_id = redis.call('XADD', executes, '*', unpack(entry))
+  -- The signed texts are in the entry alone: no copy of a handover leads to an order.
+  entry[fields + 1], entry[fields + 2] = 'entry_id', entry_id
   -- The entry may be lost before it is read; this copy stays until the order has an outcome. The record and `spent` hold
   -- copies as well, in case the index is lost together with one of them.
   local text = cjson.encode(entry)
@@ -149,8 +158,8 @@ else
   copy = '\n' .. text
 end
 redis.call('DEL', unpack(permit_keys))
-redis.call('SET', spent, table.concat({ dry_run and 'DRY_RUN' or 'OK', record.attempt, int(now), safe_qty }, ' ') .. copy,
-  'EX', spent_sec)
+redis.call('SET', spent, table.concat(dry_run and { 'DRY_RUN', record.attempt, int(now), safe_qty }
+  or { 'OK', record.attempt, int(now), safe_qty, entry_id, symbol }, ' ') .. copy, 'EX', spent_sec)
 redis.call('HSET', plan, 'state', dry_run and 'DRY_RUN' or 'PERMITTED', 'wait_ms', wait_ms, 'safe_qty', safe_qty,
   'verdict_at_ms', int(now), unpack(stamps))
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

@@ -1,6 +1,8 @@
 -- One issuer's answer to a plan's attempt: 'granted' with its permit and the permit's text, 'denied' with the issuer's reason,
 -- 'malformed' with our reason, or 'missing'. The wire's field names are used only here. A permit of another attempt counts as
 -- missing. A bare permit is the text 1: it has no attempt, symbol, quantity or cap.
+local SIGNED_LENGTH_MAX = 1024
+
 local function text(value) return type(value) == 'string' and value or '' end
 
 local function judge(issuer, field, permit_key, block_key, symbol, attempt)
@@ -25,5 +27,10 @@ local function judge(issuer, field, permit_key, block_key, symbol, attempt)
   if permit[field] ~= true or (permit.consumed ~= nil and permit.consumed ~= false) then return 'malformed', malformed end
   -- cjson accepts numbers that are not JSON: 0x10 as 16, 010 as 10.
   if value:find(':%s*-?0[%dxX]') then return 'malformed', malformed end
+  -- A text longer than any permit, or of several lines, is none.
+  local signed = permit.signed
+  if signed ~= nil and (type(signed) ~= 'string' or #signed > SIGNED_LENGTH_MAX or signed:find('%s')) then
+    return 'malformed', malformed
+  end
   return 'granted', permit, value
 end

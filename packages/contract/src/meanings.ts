@@ -161,6 +161,27 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     meaning: "an execute entry whose permits were never spent; it is now a dead letter",
     lookAt: "what else writes to apply.execute? Only the consume script may",
   },
+  permit_unsigned: {
+    meaning:
+      "a required issuer's permit is not signed, and EXECUTOR_UNSIGNED_ISSUERS does not name the issuer; nothing was sent",
+    lookAt: "has the issuer a signing key (<PREFIX>_SIGNING_KEY_FILE)? If it has: who wrote this permit?",
+  },
+  permit_forged: {
+    meaning:
+      "a permit's signature is not that of a key in EXECUTOR_ISSUER_KEYS_FILE, or its text cannot be read; nothing was sent",
+    lookAt:
+      "was a key replaced without adding its public key (permitctl keys show)? If not, somebody else writes to Redis: runbook PermitsDistrusted",
+  },
+  permit_expired: {
+    meaning: "a permit was signed too long ago, or in the future, by Redis's clock; nothing was sent",
+    lookAt: "has Redis's clock been stepped? If not, an old permit was used again: runbook PermitsDistrusted",
+  },
+  permit_of_another_plan: {
+    meaning:
+      "a permit was signed for another plan, attempt, symbol, share, mode, venue or account; nothing was sent",
+    lookAt:
+      "detail of the result names the field. Compare EXECUTOR_MODE, BINANCE_BASE_URL and QUANTUM_ACCOUNT of executor and issuers with APPLY_MODE",
+  },
   duplicate_order: {
     meaning: "another attempt of the plan has an order, so this attempt did not place one",
     lookAt: "quantum:order:<plan>",
@@ -168,10 +189,6 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   symbol_unknown: {
     meaning: "the exchange does not list the symbol",
     lookAt: "do executor and position-brain use the same venue?",
-  },
-  paper_plan: {
-    meaning: "a plan of paper mode, but the executor uses a real venue",
-    lookAt: "compare APPLY_MODE of the apply-layer with BINANCE_BASE_URL of the executor",
   },
   rate_limited: {
     meaning: "the exchange asked for a pause, so the order was rejected or not sent",

@@ -13,7 +13,11 @@ const OPENED = [["plans/open", "the attempt opens"]] as const;
 const CONSUMED = [["permits/consume", "the permits are spent"]] as const;
 const JUDGED = [["permits/consume", "the permits are spent, or the plan is blocked"]] as const;
 const ANSWERED = [["permits/issue", "an issuer answers"]] as const;
-const CLAIMED = [["orders/claim", "the order is claimed"]] as const;
+const CLAIMED = [
+  ["orders/claim", "the order is claimed"],
+  ["orders/hold", "it may have been sent, and is claimed to query it"],
+] as const;
+const VERIFIED = [["orders/claim", "the order is claimed or refused"]] as const;
 const REFUSED = [
   ["orders/claim", "the order is refused"],
   ["orders/handover_lost", "the order was not claimed in time"],
@@ -64,6 +68,23 @@ const plan = {
     "the issuer's own reason; `bare_permit` for a permit that is the text `1`",
   ),
   "{issuer}_at_ms": field(integer, ANSWERED, "when it answered", "ms"),
+  "{issuer}_key": field(
+    text,
+    JUDGED,
+    "id of the key that signed its permit; empty if the signed text cannot be read",
+  ),
+  "{issuer}_signature": field(
+    z.enum([
+      "valid",
+      "unsigned",
+      "permit_unsigned",
+      "permit_forged",
+      "permit_expired",
+      "permit_of_another_plan",
+    ]),
+    VERIFIED,
+    "what the executor has found: `unsigned` from an issuer that need not sign, else what is wrong",
+  ),
   "{issuer}_seen_ms": field(
     integer,
     JUDGED,
@@ -102,7 +123,12 @@ const plan = {
   ),
   detail: field(
     text,
-    [["permits/consume", "the plan is blocked"], ...SETTLED, ...ADOPTED],
+    [
+      ["permits/consume", "the plan is blocked"],
+      ["orders/claim", "the order is refused"],
+      ...SETTLED,
+      ...ADOPTED,
+    ],
     "the issuer's reason or the exchange's message, or empty",
   ),
   order_id: field(text, [...SETTLED, ...ADOPTED], "the exchange's id, or empty"),

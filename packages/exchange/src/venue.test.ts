@@ -3,14 +3,14 @@ import { parseVenue } from "./venue.ts";
 
 describe("parseVenue", () => {
   it.each([
-    ["http://127.0.0.1:8099", true],
-    ["http://localhost:8099/", true],
-    ["http://[::1]:8099", true],
-    ["http://exchange-sim:8099", true],
-    ["https://testnet.binancefuture.com", false],
-    ["https://demo-fapi.binance.com", false],
-  ])("takes %s, simulated: %s", (url, simulated) => {
-    expect(parseVenue(url)).toEqual({ baseUrl: url.replace(/\/$/, ""), simulated });
+    ["http://127.0.0.1:8099", true, "simulated"],
+    ["http://localhost:8099/", true, "simulated"],
+    ["http://[::1]:8099", true, "simulated"],
+    ["http://exchange-sim:8099", true, "simulated"],
+    ["https://testnet.binancefuture.com", false, "testnet.binancefuture.com"],
+    ["https://demo-fapi.binance.com", false, "demo-fapi.binance.com"],
+  ])("takes %s, simulated: %s, named %s", (url, simulated, name) => {
+    expect(parseVenue(url)).toEqual({ baseUrl: url.replace(/\/$/, ""), name, simulated });
   });
 
   it.each([

@@ -2,6 +2,8 @@
 export interface Venue {
   /** Scheme, host and port, without a trailing slash. */
   readonly baseUrl: string;
+  /** What signed permits call it: its host, or `simulated` for every simulated exchange, whose address differs by run. */
+  readonly name: string;
   /** Not connected to the real world. Invented positions and injected faults are only allowed here. */
   readonly simulated: boolean;
 }
@@ -9,6 +11,7 @@ export interface Venue {
 // An allow-list, because production has too many host names to list: regional, market-maker, proxies.
 const TEST_VENUES = new Set(["testnet.binancefuture.com", "demo-fapi.binance.com"]);
 const SIMULATOR_HOST = "exchange-sim";
+const SIMULATED = "simulated";
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** Throws an Error with BINANCE_BASE_URL, its value without possible secrets, and the rule. */
@@ -38,7 +41,7 @@ export function parseVenue(baseUrl: string): Venue {
     );
   }
   if (!simulated && url.protocol !== "https:") throw refuse("must be https outside this machine");
-  return { baseUrl: url.origin, simulated };
+  return { baseUrl: url.origin, name: simulated ? SIMULATED : url.hostname, simulated };
 }
 
 /** A URL may contain a password before its host and a token after it, and it may be misspelt. */

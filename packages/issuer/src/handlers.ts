@@ -19,6 +19,7 @@ import {
 import type { Issued, Issuer } from "@quantum/permits";
 import { ACK, addedAtMs, type Disposition, DONE, type Entry } from "@quantum/streams";
 import { type Decision, deny, type Policy, type ReadResult } from "./policy.ts";
+import type { SignPermit } from "./sign.ts";
 
 /** How long a plan waits for permits if its entry does not say: the default of `APPLY_PERMIT_WAIT_MS`. */
 const WAIT_BUDGET_MS = 1_200;
@@ -43,6 +44,8 @@ export interface HandlersOptions {
   simulate: () => Promise<"answer" | "deny" | "drop">;
   /** Redis's clock. */
   now: () => number;
+  /** Without it, permits are not signed. */
+  sign?: SignPermit;
 }
 
 export class IssuerHandlers extends EventEmitter<IssuerEvents> {
@@ -60,7 +63,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const plan = parsed.data;
     if (plan.decision !== "EXECUTE") return ACK;
-    const { issuer, policy, simulate } = this.#options;
+    const { issuer, policy, simulate, sign } = this.#options;
     const fate = await simulate();
     if (fate === "drop") {
       this.emit("dropped", { plan });
@@ -70,7 +73,8 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     /** @returns false if others have reserved what the permit would reserve */
     const answer = async (decision: Decision): Promise<boolean> => {
       const { plan_id: planId, symbol } = plan;
-      const issued = await issuer.issue({ planId, symbol, attempt: entry.id }, decision);
+      const signed = sign?.(decision, plan, entry.id) ?? decision;
+      const issued = await issuer.issue({ planId, symbol, attempt: entry.id }, signed);
       if (issued.kind === "conflict") return false;
       this.emit("answered", { plan, decision, issued, tookMs: performance.now() - startedAt });
       await policy.answered?.(plan, issued);

@@ -10,4 +10,5 @@ export {
   type Turn,
 } from "./policy.ts";
 export { runIssuer } from "./run-issuer.ts";
+export { createPermitSigner, type PermitSignerOptions, type SignPermit } from "./sign.ts";
 export { observeAnswers, observeIssuer } from "./telemetry.ts";

@@ -3,6 +3,7 @@
  * keeps the sums, and reports logs and metrics. The issuer only adds its policy.
  */
 import { EXECUTE_TTL_MAX_MS, type Keys, TTL_SEC } from "@quantum/contract";
+import { parseVenue } from "@quantum/exchange";
 import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
 import { redisNow } from "@quantum/redis";
 import {
@@ -19,8 +20,9 @@ import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import type { Signer } from "@quantum/signing";
 import type { IssuerService } from "@quantum/topology";
 import type { z } from "zod";
-import { IssuerHandlers } from "./handlers.ts";
+import { type HandlersOptions, IssuerHandlers } from "./handlers.ts";
 import type { Policy } from "./policy.ts";
+import { createPermitSigner } from "./sign.ts";
 import { followSigningKey } from "./signing-key.ts";
 import { observeIssuer } from "./telemetry.ts";
 
@@ -71,7 +73,7 @@ export async function runIssuer<Schema extends z.ZodObject>(
       const work = await start(context);
       // TypeScript cannot look up a composed name.
       const simulation = simulationOf(context.config as never, `${prefix}SIM`);
-      return running(service, work, context, createSimulation(simulation), signing);
+      return running(service, work, context, { simulate: createSimulation(simulation), signing });
     },
   });
 }
@@ -81,14 +83,23 @@ const LIFETIMES: NonNullable<IssuerWork["lifetimes"]> = {
   denialSec: TTL_SEC.denial,
 };
 
+interface Parts {
+  simulate: HandlersOptions["simulate"];
+  /** Undefined if the issuer has no key. */
+  signing: FollowedFile<Signer> | undefined;
+}
+
 function running(
-  { group, issuer: { name: issuer } }: IssuerService,
+  service: IssuerService,
   work: IssuerWork,
-  context: RedisContext<unknown>,
-  simulate: () => Promise<"answer" | "deny" | "drop">,
-  signing: FollowedFile<Signer> | undefined,
+  context: RedisContext<Readonly<Record<string, unknown>>>,
+  { simulate, signing }: Parts,
 ): Running {
-  const { keys, redis, registry, log, instance, progress, connectForBlocking } = context;
+  const {
+    group,
+    issuer: { name: issuer },
+  } = service;
+  const { config, keys, redis, registry, log, instance, progress, connectForBlocking } = context;
   const { policy, lifetimes = LIFETIMES, reservations = "quantities", reads = [] } = work;
   const {
     permitSec: permitTtlSec,
@@ -109,6 +120,16 @@ function running(
     policy,
     simulate,
     now: () => redisNow(redis),
+    ...(signing && {
+      sign: createPermitSigner({
+        issuer: service.issuer,
+        key: () => signing.current,
+        venue: parseVenue(String(config["BINANCE_BASE_URL"])).name,
+        account: String(config["QUANTUM_ACCOUNT"]),
+        permitSec: permitTtlSec,
+        now: () => redisNow(redis),
+      }),
+    }),
   });
   if (work.observe !== undefined) work.observe(handlers);
   else {

@@ -44,7 +44,7 @@ function stagesOf(history: PlanHistory, attempt: string, belongs: (entry: Entry)
   const claim = order.attempt === attempt ? order : {};
   const stages: Bare[] = [
     ...plans.filter(({ id }) => id === attempt).map(opened),
-    ...permits.filter(belongs).map(answered),
+    ...permits.filter(belongs).map((entry) => answered(entry, mine)),
     ...executes.filter(belongs).map((entry) => spent(entry, mine)),
     ...claimStages(claim),
     ...results.filter(belongs).map((entry) => ended(entry, results)),
@@ -68,9 +68,19 @@ function opened(entry: Entry): Bare {
   return { atMs, stage: "open", text: text.join(", ") };
 }
 
-function answered(entry: Entry): Bare {
+function answered(entry: Entry, record: PlanTexts): Bare {
   const { issuer = "", verdict = "", reason = "" } = entry.fields;
-  return { atMs: addedAtMs(entry.id), stage: issuer, text: `${verdict}: ${reason}` };
+  const text = `${verdict}: ${reason}${signatureText(record, issuer)}`;
+  return { atMs: addedAtMs(entry.id), stage: issuer, text };
+}
+
+/** What consume found of the key, and the executor of the signature. */
+function signatureText(record: PlanTexts, issuer: string): string {
+  const key = record[`${issuer}_key`];
+  const signature = record[`${issuer}_signature`];
+  const found = signature === undefined ? "not verified yet" : signature;
+  if (key === undefined) return signature === undefined ? "" : `, not signed: ${found}`;
+  return `, signed with key ${key || "(unreadable)"}: ${found}`;
 }
 
 function spent(entry: Entry, record: PlanTexts): Bare {
@@ -134,7 +144,11 @@ function recordStages(record: PlanTexts): Bare[] {
     ...[...issuers].flatMap((issuer) => {
       const verdict = record[`${issuer}_verdict`];
       return [
-        ...at(`${issuer}_at_ms`, issuer, `${verdict}: ${record[`${issuer}_reason`] ?? ""}`),
+        ...at(
+          `${issuer}_at_ms`,
+          issuer,
+          `${verdict}: ${record[`${issuer}_reason`] ?? ""}${signatureText(record, issuer)}`,
+        ),
         ...at(
           `${issuer}_seen_ms`,
           issuer,

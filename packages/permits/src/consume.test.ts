@@ -43,7 +43,7 @@ describe("a plan whose permits are all there", () => {
     expect(await plans.permitsLeft()).toBe(0);
     expect(await redis.zcard(keys.waiting(SYMBOL))).toBe(0);
     expect(await redis.get(keys.spent(PLAN))).toMatch(
-      new RegExp(`^OK ${ATTEMPT} \\d+ 0\\.008\n\\["plan_id",`),
+      new RegExp(`^OK ${ATTEMPT} \\d+ 0\\.008 \\d+-\\d+ ${SYMBOL}\n\\["plan_id",`),
     );
     expect(await redis.ttl(keys.spent(PLAN))).toBeGreaterThan(6 * 24 * 3600);
     const record = await redis.hgetall(keys.plan(PLAN));
@@ -51,6 +51,38 @@ describe("a plan whose permits are all there", () => {
     expect(record).toMatchObject({ governor_verdict: "granted", p33_verdict: "granted" });
     expect(record).toHaveProperty("p33_seen_ms");
   });
+
+  it("hands over what the issuers signed, in the entry alone, and records the keys and the entry", async () => {
+    const { redis } = plans;
+    await plans.givenPlan(FAR_MS);
+    const signed = { governor: "v=1;kid=0123456789abcdef;a", p33: "v=1;kid=fedcba9876543210;b" };
+    await plans.givenPermits({
+      governor: { ...GOVERNOR, signed: signed.governor },
+      p33: { ...P33, signed: signed.p33 },
+    });
+    await consume();
+    const [entry] = await redis.xrange(keys.streams.execute, "-", "+");
+    const [execute] = await plans.executes();
+    expect(execute).toMatchObject({ signed: `${signed.governor}\n${signed.p33}` });
+    expect(await redis.hgetall(keys.plan(PLAN))).toMatchObject({
+      governor_key: "0123456789abcdef",
+      p33_key: "fedcba9876543210",
+    });
+    expect((await redis.get(keys.spent(PLAN)))?.split("\n")[0]).toMatch(
+      new RegExp(` ${entry?.[0]} ${SYMBOL}$`),
+    );
+    await redis.del(keys.streams.execute);
+    expect(JSON.stringify(await plans.keyspace())).not.toContain("v=1;kid=");
+  });
+
+  it.each(["two\nlines", "x".repeat(1_025), 7, null])(
+    "is blocked if a permit's signed text is none: %j",
+    async (signed) => {
+      await plans.givenPlan(FAR_MS);
+      await plans.givenPermits({ governor: { ...GOVERNOR, signed }, p33: P33 });
+      expect(await consume()).toMatchObject({ verdict: { reason: "invalid_governor_permit_format" } });
+    },
+  );
 
   it("gets the same verdict again, and nothing changes the second time", async () => {
     await plans.givenPlan(FAR_MS);

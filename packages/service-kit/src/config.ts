@@ -169,6 +169,15 @@ export function list(meaning: string, fallback: string, item = /^\S+$/, itemRule
 export const symbols = (meaning: string, fallback: string) =>
   list(meaning, fallback, /^[A-Z0-9_]{2,32}$/, "upper-case symbols");
 
+export const issuerNames = (meaning: string, fallback: string) =>
+  list(
+    meaning,
+    fallback,
+    // quantum:permit:spent:* records spent permits, so `spent` cannot be an issuer's name.
+    /^(?!spent$)[a-z][a-z0-9]*$/,
+    'lower-case issuer names other than "spent"',
+  );
+
 export function choice<const Values extends readonly [string, ...string[]]>(
   meaning: string,
   values: Values,

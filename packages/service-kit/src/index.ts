@@ -6,6 +6,7 @@ export {
   type ConfigSource,
   flag,
   integer,
+  issuerNames,
   list,
   logLevel,
   number,

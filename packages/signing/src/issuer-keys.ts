@@ -9,6 +9,7 @@ const KEY_ID = /^[0-9a-f]{16}$/;
 const listing = z.record(z.string(), z.record(z.string(), z.string()));
 
 export class IssuerKeys {
+  static readonly NONE = new IssuerKeys(new Map(), new Map());
   /** By issuer and key id; as text, for a file. */
   readonly listed: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly #keys: ReadonlyMap<string, ReadonlyMap<string, KeyObject>>;

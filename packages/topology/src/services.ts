@@ -113,7 +113,10 @@ const ROWS = [
     redis: "durable",
     replicated: true,
     // Evidence is to come within a run; the simulated exchange does not lag.
-    demonstration: { EXECUTOR_ABSENCE_SEC: "3" },
+    demonstration: {
+      EXECUTOR_MODE: "paper",
+      EXECUTOR_ABSENCE_SEC: "3",
+    },
   },
   {
     name: "harvest-feed",

@@ -7,7 +7,7 @@ import {
   type ConfigSource,
   flag,
   integer,
-  list,
+  issuerNames,
   logLevel,
   number,
   optionalText,
@@ -22,15 +22,6 @@ import type { Gates } from "./decide.ts";
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("apply-layer");
 
 const MAX_SEC = 30 * 24 * 3600;
-
-const issuerNames = (meaning: string, fallback: string) =>
-  list(
-    meaning,
-    fallback,
-    // quantum:permit:spent:* records spent permits, so `spent` cannot be an issuer's name.
-    /^(?!spent$)[a-z][a-z0-9]*$/,
-    'lower-case issuer names other than "spent"',
-  );
 
 const schema = z.object({
   ...commonVariables,

@@ -22,6 +22,7 @@ import {
   resultCount,
   results,
   second,
+  spentFor,
   SYMBOL,
   unchanged,
   useRedis,
@@ -73,40 +74,6 @@ describe("claim", () => {
     expect(kinds.toSorted()).toEqual(["claimed", "held"]);
   });
 
-  it("HELD: what may have been sent is recorded and queried, even late and under a halt", async () => {
-    await redis.set(keys.killSwitch, "1");
-    await redis.set(keys.disarm, "{}");
-    const request = await requestOf({ mayBeSent: true, validForMs: -60_000 });
-    expect(await orders.claim(request)).toEqual({ kind: "held" });
-    expect(await orderHash()).toMatchObject({
-      state: "SENT",
-      window_end_ms: String(VENUE_MS),
-      question: "1",
-    });
-    expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
-    expect([await resultCount(), await pending()]).toEqual([0, 1]);
-    await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "held" }));
-  });
-
-  it("HELD: an earlier send of unknown time may arrive until valid_until", async () => {
-    await orders.claim(await requestOf({ mayBeSent: true, validForMs: 60_000 }));
-    expect(Number((await orderHash())["window_end_ms"])).toBeGreaterThan(VENUE_MS + WINDOW_MS);
-  });
-
-  it("HELD: after Redis's clock stepped back it may arrive for as long as it could when its permits were spent", async () => {
-    const spentMs = Date.now() + 3_600_000;
-    await redis.set(keys.spent(PLAN), `OK ${ATTEMPT} ${spentMs} 0.01`);
-    const request = await requestOf({ mayBeSent: true });
-    request.entry.valid_until_ms = spentMs + 3_000;
-    await orders.claim(request);
-    expect(await orderHash()).toMatchObject({ state: "SENT", window_end_ms: String(VENUE_MS + 3_000) });
-  });
-
-  it("is queried no longer than the exchange's longest window, however far the entry's end is", async () => {
-    await orders.claim(await requestOf({ mayBeSent: true, validForMs: 10 ** 12 }));
-    expect(await orderHash()).toMatchObject({ window_end_ms: String(VENUE_MS + 60_000) });
-  });
-
   it.each<[string, string, string[]]>([
     ["kill_switch_active", "a set kill switch", ["SET", keys.killSwitch, "1"]],
     ["kill_switch_active", "an unknown kill switch", ["SET", keys.killSwitch, "maybe"]],
@@ -136,12 +103,6 @@ describe("claim", () => {
     expect(await refusal(await requestOf({ refusal: "quantity_below_minimum" }))).toBe(
       "quantity_below_minimum",
     );
-  });
-
-  it("HELD: what the caller cannot place but may have sent, since only the exchange can tell", async () => {
-    const request = await requestOf({ refusal: "quantity_below_minimum", mayBeSent: true });
-    expect(await orders.claim(request)).toEqual({ kind: "held" });
-    expect(await orderHash()).toMatchObject({ state: "SENT" });
   });
 
   it("REFUSED: too late for any order to reach the exchange in time", async () => {
@@ -214,13 +175,10 @@ describe("claim", () => {
     await redis.hset(keys.handedOver, PLAN, JSON.stringify(["attempt", ATTEMPT]));
     await redis.xgroup("SETID", keys.streams.execute, "executor", "0");
     await redis.xack(keys.streams.execute, "executor", entryId);
-    const question = { mayBeSent: true };
-    expect(await orders.claim(await requestOf(question))).toEqual({ kind: "ended" });
+    expect(await orders.hold(await requestOf())).toEqual({ kind: "ended" });
     expect(await planHash()).toMatchObject({ state: "NOT_PLACED", reason: "duplicate_order" });
     expect(await resultCount()).toBe(1);
-    await unchanged(async () =>
-      expect(await orders.claim(await requestOf(question))).toEqual({ kind: "ended" }),
-    );
+    await unchanged(async () => expect(await orders.hold(await requestOf())).toEqual({ kind: "ended" }));
     // It was not lost, only late.
     await redis.xreadgroup("GROUP", "executor", "c", "STREAMS", keys.streams.execute, ">");
     expect(await orders.claim(await requestOf())).toEqual({ kind: "ended" });
@@ -285,17 +243,6 @@ describe("claim", () => {
     },
   );
 
-  it("HELD: a question needs no mark of what was handed over, a send does", async () => {
-    await redis.del(keys.spent(PLAN));
-    await unchanged(async () =>
-      expect(await orders.claim(await requestOf({ mayBeSent: true }))).toEqual({ kind: "unspent" }),
-    );
-    await redis.hset(keys.handedOver, PLAN, JSON.stringify(["attempt", ATTEMPT]));
-    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "unspent" }));
-    expect(await orders.claim(await requestOf({ mayBeSent: true }))).toEqual({ kind: "held" });
-    expect(await orderHash()).toMatchObject({ state: "SENT", client_order_id: `qp-${PLAN}-1` });
-  });
-
   it.each([
     ["by the caller", { refusal: "quantity_below_minimum" }],
     ["as late", { validForMs: -1 }],
@@ -326,10 +273,69 @@ describe("claim", () => {
     ["executes", executes],
   ])("fails whole on a wrong type of %s", async (_, key) => {
     await wrongType(key);
-    for (const refusal of ["", "quantity_below_minimum"]) {
+    for (const refusal of ["", "quantity_below_minimum"] as const) {
       await unchanged(async () =>
         expect(orders.claim(await requestOf({ refusal }))).rejects.toThrow("WRONGTYPE"),
       );
     }
+  });
+
+  it("REFUSED: permits that are not believed end the plan that they were spent for, with the reason and why", async () => {
+    await spentFor(entryId);
+    const request = await requestOf({
+      refusal: "permit_forged",
+      detail: "p33: no key of p33 is known",
+      isVerified: false,
+      signatures: { governor: "valid", p33: "permit_forged" },
+    });
+    expect(await refusal(request)).toBe("permit_forged");
+    const detail = "p33: no key of p33 is known";
+    expect(await planHash()).toMatchObject({
+      detail,
+      governor_signature: "valid",
+      p33_signature: "permit_forged",
+    });
+    const [result] = await redis.xrange(results, "-", "+");
+    expect(result?.[1].join()).toContain(`detail,${detail}`);
+  });
+
+  it("CLAIMED: the record keeps what is known of each signature", async () => {
+    await spentFor(entryId);
+    await orders.claim(await requestOf({ signatures: { governor: "unsigned", p33: "valid" } }));
+    expect(await planHash()).toMatchObject({ governor_signature: "unsigned", p33_signature: "valid" });
+  });
+
+  it.each<[string, boolean, (() => Promise<unknown>) | undefined]>([
+    ["of an open plan", true, undefined],
+    ["of an open plan, not believed", false, undefined],
+    ["of a claimed plan", true, async () => orders.claim(await requestOf())],
+    ["of a claimed plan, not believed", false, async () => orders.claim(await requestOf())],
+    ["of a plan that has ended", true, () => redis.hset(keys.plan(PLAN), { state: "EXECUTED" })],
+  ])(
+    "UNSPENT: an entry %s that the permits were not spent for changes nothing",
+    async (_, isVerified, before) => {
+      await spentFor(entryId);
+      await before?.();
+      const stray = (await redis.xadd(executes, "*", "plan_id", PLAN)) ?? "";
+      for (const ask of [orders.claim, orders.hold]) {
+        const request = await requestOf({ entryId: stray, isVerified });
+        await unchanged(async () => expect(await ask(request)).toEqual({ kind: "unspent" }));
+      }
+    },
+  );
+
+  it("UNSPENT: what is not believed changes nothing either where `spent` does not say for which entry", async () => {
+    for (const ask of [orders.claim, orders.hold]) {
+      const request = await requestOf({ isVerified: false, refusal: "permit_forged" });
+      await unchanged(async () => expect(await ask(request)).toEqual({ kind: "unspent" }));
+    }
+  });
+
+  it("HELD: a claimed order whose permits have expired meanwhile is queried", async () => {
+    await spentFor(entryId);
+    await orders.claim(await requestOf());
+    const again = await requestOf({ isVerified: false, refusal: "permit_expired" });
+    for (const ask of [orders.claim, orders.hold])
+      await unchanged(async () => expect(await ask(again)).toEqual({ kind: "held" }));
   });
 });

@@ -49,7 +49,7 @@ describe("the order of an execute entry", () => {
     ["at most the whole position", { close_pct: "250", position_amt: "0.01" }, "SELL", "0.010"],
     ["at most what one order may carry", { position_amt: "100", safe_qty: "100" }, "SELL", "50"],
   ])("is %s", (_, over, side, quantity) => {
-    const intent = orderIntent(entryOf(over), RULES, true);
+    const intent = orderIntent(entryOf(over), RULES);
     expect(intent).toEqual({ side, quantity: Big(quantity).toFixed() });
   });
 
@@ -60,13 +60,11 @@ describe("the order of an execute entry", () => {
     ["quantity_below_minimum", { close_pct: "-75" }],
     ["quantity_below_minimum", { max_qty: "0" }],
   ])("is refused: %s %o", (refusal, over) => {
-    expect(orderIntent(entryOf(over), RULES, true)).toMatchObject({ refusal });
+    expect(orderIntent(entryOf(over), RULES)).toMatchObject({ refusal });
   });
 
-  it("is refused for a symbol the venue does not trade, and for a paper plan at a real venue", () => {
-    expect(orderIntent(entryOf(), undefined, true)).toMatchObject({ refusal: "symbol_unknown" });
-    expect(orderIntent(entryOf(), RULES, false)).toMatchObject({ refusal: "paper_plan" });
-    expect(orderIntent(entryOf({ mode: "testnet" }), RULES, false).refusal).toBeUndefined();
+  it("is refused for a symbol the venue does not trade", () => {
+    expect(orderIntent(entryOf(), undefined)).toMatchObject({ refusal: "symbol_unknown" });
   });
 
   it("never exceeds any limit, is a multiple of the step and the largest such quantity (I5)", () => {
@@ -86,7 +84,7 @@ describe("the order of an execute entry", () => {
             max_qty: maxQty ?? "",
             close_pct: pct,
           });
-          const intent = orderIntent(entry, rules, true);
+          const intent = orderIntent(entry, rules);
           const share = Big(amount).times(pct).div(100);
           const limits = [Big(amount), Big(safeQty), share, Big(rules.maxQty)];
           if (maxQty !== null) limits.push(Big(maxQty));

@@ -28,16 +28,15 @@ export interface OrderIntent {
  * rounded down to the symbol's step (I5: never above the position). Only minQty is checked, because the venue exempts
  * reduce-only orders from minNotional and P3.3 has already denied those below it.
  *
+ * @param entry with the amounts of its verified permits
  * @param rules undefined if the venue does not trade the symbol
  */
 export function orderIntent(
-  entry: ExecuteEntry,
+  entry: Pick<ExecuteEntry, "position_amt" | "safe_qty" | "max_qty" | "close_pct">,
   rules: SymbolRules | undefined,
-  simulatedVenue: boolean,
 ): OrderIntent {
   const position = Big(entry.position_amt);
   const side = position.gt(0) ? "SELL" : "BUY";
-  if (entry.mode === "paper" && !simulatedVenue) return { side, quantity: "0", refusal: "paper_plan" };
   if (rules === undefined) return { side, quantity: "0", refusal: "symbol_unknown" };
   const limits = [
     Big(entry.safe_qty),

@@ -3,12 +3,15 @@ import { EventEmitter } from "node:events";
 import type { Placement } from "@quantum/exchange";
 import type { Doubt, Settlement } from "./decide.ts";
 import type { OrderRef } from "./order.ts";
+import type { PermitFlaw } from "./verify.ts";
 
 export interface Events {
   /** Claimed and about to be sent. */
   claimed: [OrderRef & { clientOrderId: string; side: string; quantity: string }];
   /** NOT_PLACED without a claim. */
   refused: [OrderRef & { reason: string }];
+  /** The permits of an entry are not what the issuers signed; it is not sent. */
+  distrusted: [OrderRef & { reason: PermitFlaw; why: string; entryId: string }];
   settled: [OrderRef & Settlement];
   doubted: [OrderRef & { doubt: Doubt; detail: string }];
   /** The exchange was queried about an order and could not settle it yet. */

@@ -66,7 +66,7 @@ describe("an execute entry", () => {
 
   it.concurrent.each<[string, Record<string, string>, RegExp]>([
     ["cannot be read", { plan_id: "nonsense" }, /plan_id: 16 lower-case hex digits/],
-    ["belongs to an attempt that spent nothing", { attempt: "1-1" }, /permits_not_spent/],
+    ["belongs to another attempt than its permits", { attempt: "1-1" }, /^permit_of_another_plan: /],
   ])("that %s goes to the dead-letter stream", async (_, over, why) => {
     const entry: Spent = { ...(await rig.spend({ symbol: rig.freshSymbol() })), ...over };
     const dead = new Promise<string>((resolve) =>
@@ -77,6 +77,42 @@ describe("an execute entry", () => {
     await rig.publish(entry);
     expect(await dead).toMatch(why);
     expect(await rig.results(entry.plan_id)).toEqual([]);
+  });
+
+  const flaws: [string, string, Record<string, string>][] = [
+    ["permit_of_another_plan", "says another share than was signed", { close_pct: "100.0" }],
+    ["permit_of_another_plan", "says another step", { step: "CLOSE_FULL" }],
+    ["permit_of_another_plan", "is of another mode", { mode: "testnet" }],
+    ["permit_unsigned", "is not signed", { signed: "" }],
+    ["permit_forged", "is signed by nobody", { signed: "v=1" }],
+  ];
+  it.concurrent.each(flaws)("ends as %s without an order if it %s", async (reason, _, over) => {
+    const entry: Spent = { ...(await rig.spend({ symbol: rig.freshSymbol() })), ...over };
+    await run(entry, "NOT_PLACED", reason);
+    expect(await rig.ordersOf(entry)).toEqual([]);
+  });
+
+  it.concurrent.each([...flaws, ["permits_not_spent", "is a copy", {}] as const])(
+    "that the permits were not spent for changes nothing: %s, if it %s",
+    async (reason, _, over) => {
+      const entry = await rig.spend({ symbol: rig.freshSymbol() });
+      const entryId = await run(entry, "EXECUTED", "").then(() => rig.entryIdOf(entry));
+      const letters = Promise.withResolvers<string>();
+      executor.consumer.on("deadLettered", ({ entry: letter, reason: why }) => {
+        if (letter.fields["plan_id"] === entry.plan_id) letters.resolve(why);
+      });
+      await rig.redis.xadd(rig.keys.streams.execute, "*", ...Object.entries({ ...entry, ...over }).flat());
+      expect(await letters.promise).toMatch(new RegExp(`^${reason}`));
+      await rig.expectEnded(entry, entryId, "EXECUTED", "");
+      expect(await rig.ordersOf(entry)).toHaveLength(1);
+    },
+  );
+
+  it.concurrent("is ordered as it was signed, whatever else it says", async () => {
+    const signed = await rig.spend({ symbol: rig.freshSymbol(), safe_qty: "0.01" });
+    const entry = { ...signed, safe_qty: "0.9", position_amt: "-1.0" };
+    await run(entry, "EXECUTED", "");
+    expect(await rig.ordersOf(entry)).toMatchObject([{ side: "SELL", origQty: "0.010" }]);
   });
 });
 

@@ -1,23 +1,26 @@
 /**
  * One `apply.execute` entry becomes at most one order (I1), in this order of I/O:
  *
- * 1. The symbol is announced, so that recovery finds the claim whatever happens next. The answer also proves that the
- *    connection leads to the Redis whose memory is judged in step 2.
- * 2. Redis's memory: an entry that was delivered before, or whose proposal is older than what Redis knows for certain,
- *    may have been sent by a claim that is gone. It is claimed only to be queried.
- * 3. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
+ * 1. Its permits are verified. What is not signed by the issuers, for this plan, place and time, is never sent, and
+ *    touches nothing, unless it is the very entry that the permits were spent for: then it ends the plan.
+ * 2. The symbol is announced, so that recovery finds the claim whatever happens next. The answer also proves that the
+ *    connection leads to the Redis whose memory is judged in step 3.
+ * 3. Redis's memory: an entry that was delivered before, or whose proposal is older than what Redis knows for certain,
+ *    may have been sent by a claim that is gone. It is held, which means: queried, never sent.
+ * 4. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
  *    one the venue sees.
- * 4. The order is sent, once, only by the caller whose claim was new.
- * 5. Its answer settles it. Whatever leaves doubt is resolved by questions, never by sending again.
+ * 5. The order is sent, once, only by the caller whose claim was new.
+ * 6. Its answer settles it. If the answer is ambiguous, the exchange is queried; the order is never sent again.
  */
 import { describeIssues, executeEntry, type ExecuteEntry } from "@quantum/contract";
 import { clientOrderId, concernOf, type Exchange, type RuleBook } from "@quantum/exchange";
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
 import { afterPlacement, type Doubt, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import type { ClaimedOrder } from "./order.ts";
+import type { ClaimedOrder, OrderRef } from "./order.ts";
 import type { Orders } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
+import { type Trust, verifyPermits } from "./verify.ts";
 
 export interface HandlerOptions {
   orders: Orders;
@@ -28,38 +31,54 @@ export interface HandlerOptions {
   /** Schedules the queries for orders in doubt. */
   resolve: () => void;
   recvWindowMs: number;
-  simulatedVenue: boolean;
+  trust: Trust;
+  /** Redis's clock, in ms. */
+  now: () => number;
 }
 
 export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
-  const { orders, exchange, rules, memory, events, resolve, recvWindowMs, simulatedVenue } = options;
+  const { orders, exchange, rules, memory, events, resolve, recvWindowMs, trust, now } = options;
 
   return async ({ id: entryId, fields, deliveries }) => {
     const parsed = executeEntry.safeParse(fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const entry = parsed.data;
+    const verified = verifyPermits(entry, trust, now());
+    const flaw = verified.kind === "flawed" ? verified : undefined;
 
     await memory.announce(entry.symbol);
-    const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);
-    const intent = orderIntent(entry, await rules.of(entry.symbol), simulatedVenue);
+    const amounts = verified.kind === "verified" ? verified.amounts : entry;
+    const intent = orderIntent({ ...entry, ...amounts }, await rules.of(entry.symbol));
     const order = orderOf(entryId, entry, intent);
-    const isPaused = exchange.pause("orders") !== undefined;
     const venueMs = exchange.now();
-    const claimed = await orders.claim({
+    const request = {
       entryId,
-      entry,
+      entry: { ...entry, ...amounts },
       intent,
       clientOrderId: order.clientOrderId,
       venueMs,
-      windowMs: recvWindowMs,
-      refusal: intent.refusal ?? (isPaused && !mayBeSent ? "rate_limited" : ""),
-      mayBeSent,
-    });
+      isVerified: flaw === undefined,
+    };
+    const isPaused = exchange.pause("orders") !== undefined;
+    const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);
+    const claimed = mayBeSent
+      ? await orders.hold(request)
+      : await orders.claim({
+          ...request,
+          windowMs: recvWindowMs,
+          refusal: flaw?.reason ?? intent.refusal ?? (isPaused ? "rate_limited" : ""),
+          detail: flaw?.why ?? "",
+          signatures: verified.signatures,
+        });
+    if (flaw !== undefined) events.emit("distrusted", { ...refOf(entry), ...flaw, entryId });
     switch (claimed.kind) {
       case "ended":
         return DONE;
       case "unspent":
-        return { kind: "dead", reason: "permits_not_spent" };
+        return {
+          kind: "dead",
+          reason: flaw === undefined ? "permits_not_spent" : `${flaw.reason}: ${flaw.why}`,
+        };
       case "held":
         return inDoubt(order, "claimed_before");
       case "claimed":
@@ -93,15 +112,17 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
   }
 }
 
+function refOf({ plan_id: planId, symbol, step }: ExecuteEntry): OrderRef {
+  return { planId, symbol, step };
+}
+
 function orderOf(
   entryId: string,
   entry: ExecuteEntry,
   { side, quantity }: { side: string; quantity: string },
 ): ClaimedOrder {
   return {
-    planId: entry.plan_id,
-    symbol: entry.symbol,
-    step: entry.step,
+    ...refOf(entry),
     attempt: entry.attempt,
     entryId,
     clientOrderId: clientOrderId(entry.plan_id, entry.attempt_no),

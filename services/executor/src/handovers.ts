@@ -25,10 +25,10 @@ import { bindScript, type RedisClient } from "@quantum/redis";
 import type { Progress } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
-import { type OrderIntent, orderIntent } from "./decide.ts";
+import { orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { keepLateOrders } from "./late-orders.ts";
-import type { ClaimRequest, Orders } from "./orders.ts";
+import type { HoldRequest, Orders } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 
 const indexScript = bindScript("orders/index");
@@ -54,7 +54,6 @@ export interface HandOverOptions {
   /** Schedules the queries for orders in doubt. */
   resolve: () => void;
   recvWindowMs: number;
-  simulatedVenue: boolean;
 }
 
 interface HandOver {
@@ -65,9 +64,9 @@ interface HandOver {
 
 /** An order that is queried. */
 interface Question {
-  entry: ClaimRequest["entry"];
+  entry: HoldRequest["entry"];
   entryId: string;
-  intent: OrderIntent;
+  intent: HoldRequest["intent"];
 }
 
 export class Handovers {
@@ -178,8 +177,7 @@ export class Handovers {
     if (memory.mayHaveForgotten(entry)) {
       if (!isOver(entry.valid_until_ms, await redisMs(redis))) return;
     } else if (!(await this.#endUnclaimed(handOver))) return;
-    const { rules, simulatedVenue } = this.#options;
-    await this.#ask({ ...handOver, intent: orderIntent(entry, await rules.of(symbol), simulatedVenue) });
+    await this.#ask({ ...handOver, intent: orderIntent(entry, await this.#options.rules.of(symbol)) });
   }
 
   /** @returns whether it was claimed, so that only the exchange can tell */
@@ -225,7 +223,7 @@ export class Handovers {
   }
 
   async #ask({ entry, entryId, intent }: Question): Promise<void> {
-    const { orders, exchange, resolve, recvWindowMs } = this.#options;
+    const { orders, exchange, resolve } = this.#options;
     const { plan_id: planId, symbol, step, attempt } = entry;
     const order = {
       planId,
@@ -237,18 +235,16 @@ export class Handovers {
       side: intent.side,
       quantity: intent.quantity,
     };
-    const claimed = await orders.claim({
+    const held = await orders.hold({
       entryId,
       entry,
       intent,
       clientOrderId: order.clientOrderId,
       venueMs: exchange.now(),
-      windowMs: recvWindowMs,
-      refusal: "",
-      mayBeSent: true,
+      isVerified: true,
     });
-    if (claimed.kind === "unspent") throw new Error("nothing proves that its permits were spent");
-    if (claimed.kind === "held" && (await orders.doubt(order, "claimed_before"))) resolve();
+    if (held.kind === "unspent") throw new Error("nothing proves that its permits were spent");
+    if (held.kind === "held" && (await orders.doubt(order, "claimed_before"))) resolve();
   }
 
   #failed(doing: string, error: unknown): void {

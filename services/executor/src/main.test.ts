@@ -22,6 +22,8 @@ const start = (over: Record<string, string> = {}) =>
     BINANCE_TESTNET_API_KEY: KEY,
     BINANCE_TESTNET_API_SECRET: SECRET,
     EXECUTOR_METRICS_PORT: "0",
+    EXECUTOR_MODE: "paper",
+    EXECUTOR_ISSUER_KEYS_FILE: rig.publicKeysFile,
     ...over,
   });
 
@@ -63,6 +65,34 @@ describe("the service", () => {
     await service.stop();
   });
 
+  it("sends nothing in the mode that it has by default, and ends the plan", async () => {
+    const service = await start({ EXECUTOR_MODE: "", EXECUTOR_ISSUER_KEYS_FILE: "" });
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    const entryId = await rig.publish(entry);
+    await service.waitForLog(({ msg }) => msg?.includes("are not believed") ?? false, LOG_TIMEOUT_MS);
+    await service.stop();
+    const result = await rig.expectEnded(entry, entryId, "NOT_PLACED", "permit_forged");
+    expect(result).toMatchObject({
+      detail: expect.stringContaining("no key of governor is known") as string,
+    });
+    expect(await rig.ordersOf(entry)).toEqual([]);
+  });
+
+  it("believes no signature of the issuers that are named as unable to sign, says so, and shows how many", async () => {
+    const service = await start({ EXECUTOR_ISSUER_KEYS_FILE: "", EXECUTOR_UNSIGNED_ISSUERS: "governor,p33" });
+    const symbol = rig.freshSymbol();
+    const entry = await rig.spend({ symbol, signed: "" });
+    await rig.publish(entry);
+    const line = `${symbol}: Result published (executed=True, error=None)`;
+    await service.waitForLog(({ msg }) => msg === line, LOG_TIMEOUT_MS);
+    expect(service.logs.map(({ msg }) => msg)).toContainEqual(
+      expect.stringContaining("permits of governor, p33 are believed without a signature"),
+    );
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    expect(metrics).toContain("quantum_executor_unsigned_issuers 2");
+    await service.stop();
+  });
+
   it("does not start where Redis does not tell whether it has forgotten orders", async () => {
     const redis = connectForCommands({ url: rig.server.url, name: "test", onError: () => undefined });
     await redis.acl("SETUSER", "blind", "on", ">secret", "~*", "+@all", "-info");
@@ -91,8 +121,33 @@ describe("the service", () => {
     ],
     [
       "for real orders on a Redis that forgets",
-      { BINANCE_BASE_URL: "https://testnet.binancefuture.com" },
+      { BINANCE_BASE_URL: "https://testnet.binancefuture.com", EXECUTOR_MODE: "testnet" },
       /REDIS_URL is refused for real orders: appendonly is no/,
+    ],
+    [
+      "for paper plans at a real venue",
+      { BINANCE_BASE_URL: "https://testnet.binancefuture.com" },
+      /EXECUTOR_MODE=paper, but BINANCE_BASE_URL=\S+ is not a simulated exchange/,
+    ],
+    [
+      "for orders without the issuers' keys",
+      { EXECUTOR_ISSUER_KEYS_FILE: "", EXECUTOR_UNSIGNED_ISSUERS: "governor" },
+      /EXECUTOR_ISSUER_KEYS_FILE is required in EXECUTOR_MODE=paper, to verify the permits of p33;/,
+    ],
+    [
+      "with a list of keys that lacks an issuer",
+      { EXECUTOR_REQUIRED_ISSUERS: "governor,p33,p26" },
+      /EXECUTOR_ISSUER_KEYS_FILE: \S+ lists no key of p26/,
+    ],
+    [
+      "without the issuer of the quantity",
+      { EXECUTOR_REQUIRED_ISSUERS: "governor" },
+      /EXECUTOR_REQUIRED_ISSUERS=governor lacks p33/,
+    ],
+    [
+      "with an unsigned issuer that is not required",
+      { EXECUTOR_UNSIGNED_ISSUERS: "p26" },
+      /EXECUTOR_UNSIGNED_ISSUERS=p26 names p26, which EXECUTOR_REQUIRED_ISSUERS=governor,p33 does not/,
     ],
   ])("refuses to start %s", async (_, over, why) => {
     await expect(start(over)).rejects.toThrow(why);

@@ -10,12 +10,10 @@ import { redisNow } from "@quantum/redis";
 import {
   admitRealOrders,
   ConfigError,
-  followFile,
   observeExchange,
   runService,
   shareExchangePauses,
 } from "@quantum/service-kit";
-import { loadIssuerKeys } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
 import { configSource } from "./config.ts";
@@ -28,6 +26,7 @@ import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 import { observe } from "./telemetry.ts";
+import { followTrust } from "./trust.ts";
 
 const { name: NAME, group: GROUP } = serviceOf("executor");
 const MS_PER_SECOND = 1000;
@@ -57,18 +56,7 @@ await runService({
         "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
       ]);
     await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
-    const keysFile = config.EXECUTOR_ISSUER_KEYS_FILE;
-    const issuerKeys =
-      keysFile === undefined
-        ? undefined
-        : await followFile({
-            variable: "EXECUTOR_ISSUER_KEYS_FILE",
-            file: keysFile,
-            load: loadIssuerKeys,
-            what: "the list of issuers' keys",
-            shown: (loaded) => ({ issuers: [...loaded.listed.keys()] }),
-            log,
-          });
+    const followed = await followTrust(config, venue, log);
     const events = createEvents();
     const pauses = new Pauses();
     const exchange = reportCalls(
@@ -88,7 +76,14 @@ await runService({
     );
     const orders = createOrders({ redis, keys, group: GROUP, events });
     const queries = createQueries({ redis, keys, events });
-    observe({ events, queries, registry, log, now: () => redisNow(redis) });
+    observe({
+      events,
+      queries,
+      unsigned: followed.trust.unsigned,
+      registry,
+      log,
+      now: () => redisNow(redis),
+    });
 
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
     await whenReady(exchange, rules, (error) => {
@@ -110,16 +105,15 @@ await runService({
       events,
       resolve: resolver.wake,
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
-      simulatedVenue: venue.simulated,
     };
-    const handle = createHandler(common);
+    const handle = createHandler({ ...common, trust: followed.trust, now: () => redisNow(redis) });
     const handovers = new Handovers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {
         resolver.start(progress);
         handovers.start(progress);
       },
-      readiness: async () => [...exchange.problems(), ...(issuerKeys?.problems() ?? [])],
+      readiness: async () => [...exchange.problems(), ...followed.problems()],
       consumers: [
         new StreamConsumer({
           redis,
@@ -137,7 +131,7 @@ await runService({
       stop: async () => {
         stopPauses();
         rules.stop();
-        await issuerKeys?.stop();
+        await followed.stop();
         await handovers.stop();
         await resolver.stop();
       },

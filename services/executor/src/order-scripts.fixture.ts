@@ -50,6 +50,14 @@ export function useRedis(): void {
   });
 }
 
+/** The permits were spent for this entry; without it, `spent` is as earlier versions wrote it. */
+export async function spentFor(entryId: string): Promise<void> {
+  await redis.set(
+    keys.spent(PLAN),
+    `OK ${ATTEMPT} 1700000000000 0.01 ${entryId} ${SYMBOL}\n["attempt","${ATTEMPT}"]`,
+  );
+}
+
 export function ordersOn(client: RedisClient): Orders {
   const emitter = createEvents();
   events = [];
@@ -84,7 +92,9 @@ export async function requestOf(
     venueMs: VENUE_MS,
     windowMs: WINDOW_MS,
     refusal: "",
-    mayBeSent: false,
+    detail: "",
+    isVerified: true,
+    signatures: {},
     ...over,
   };
 }

@@ -1,30 +1,39 @@
 /** What a claim, a doubt and a settlement write: `lua/orders/*`, typed. */
-import { type ExecuteEntry, type Keys, TTL_SEC } from "@quantum/contract";
+import { type ExecuteEntry, type Keys, type OrderReason, TTL_SEC } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Doubt, type OrderIntent, type Settlement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import type { ClaimedOrder } from "./order.ts";
+import type { Signatures } from "./verify.ts";
 
 const claimScript = bindScript("orders/claim");
+const holdScript = bindScript("orders/hold");
 const doubtScript = bindScript("orders/doubt");
 const settleScript = bindScript("orders/settle");
 
-export interface ClaimRequest {
+/** An order, as a claim needs to know it. */
+export interface HoldRequest {
   entryId: string;
   entry: Pick<ExecuteEntry, "plan_id" | "symbol" | "step" | "attempt" | "attempt_no" | "valid_until_ms"> &
     // Absent where only the record has the order.
     Partial<Pick<ExecuteEntry, "position_amt">>;
-  intent: OrderIntent;
+  intent: Pick<OrderIntent, "side" | "quantity">;
   clientOrderId: string;
-  /** When the send window opens, in venue time, read before this call. */
+  /** In venue time, read before this call: when the send window opens. */
   venueMs: number;
+  /** Its permits are what the issuers signed, or it is read from the handover. */
+  isVerified: boolean;
+}
+
+export interface ClaimRequest extends HoldRequest {
   /** The longest send window. */
   windowMs: number;
   /** Why it is not placed at all, or empty. */
-  refusal: string;
-  /** An earlier claim may have been forgotten. */
-  mayBeSent: boolean;
+  refusal: OrderReason | "";
+  /** Of the refusal, or empty. */
+  detail: string;
+  signatures: Signatures;
 }
 
 export type Claimed =
@@ -45,40 +54,68 @@ export function createOrders(options: {
 }) {
   const { redis, keys, group, events } = options;
 
+  /** Claims the plan's order for this caller to send, once. */
   async function claim(request: ClaimRequest): Promise<Claimed> {
-    const { entryId, entry, intent, clientOrderId, refusal } = request;
-    const { plan_id: planId, symbol, step } = entry;
-    const [status, detail = "", windowMs = ""] = await claimScript(redis, {
-      keys: {
-        order: keys.order(planId),
-        unsettled: keys.unsettled(symbol),
-        plan: keys.plan(planId),
-        spent: keys.spent(planId),
-        ...haltKeys(redis, keys),
-        executes: keys.streams.execute,
-        results: keys.streams.result,
-        handed_over: keys.handedOver,
-      },
+    const { entry, refusal, detail, isVerified, signatures } = request;
+    const reply = await claimScript(redis, {
+      keys: { ...keysOf(entry), ...haltKeys(redis, keys) },
       args: {
-        plan_id: planId,
-        symbol,
-        attempt: entry.attempt,
-        attempt_no: String(entry.attempt_no),
-        group,
-        entry_id: entryId,
-        client_order_id: clientOrderId,
-        side: intent.side,
-        quantity: intent.quantity,
-        step,
-        valid_until_ms: String(entry.valid_until_ms),
-        venue_ms: String(request.venueMs),
+        ...argsOf(request),
         window_ms: String(request.windowMs),
-        position_amt: entry.position_amt ?? "",
         refusal,
-        may_be_sent: request.mayBeSent ? "1" : "0",
-        settled_sec: String(TTL_SEC.order),
+        detail,
+        is_verified: isVerified ? "1" : "0",
       },
+      restArgs: Object.entries(signatures).flat(),
     });
+    return claimedOf(entry, reply);
+  }
+
+  /** Claims an order that may have been sent, to query it: nothing is sent by it. */
+  async function hold(request: HoldRequest): Promise<Exclude<Claimed, { kind: "claimed" }>> {
+    const { entry, isVerified } = request;
+    const reply = await holdScript(redis, {
+      keys: keysOf(entry),
+      args: { ...argsOf(request), is_verified: isVerified ? "1" : "0" },
+    });
+    const held = claimedOf(entry, reply);
+    if (held.kind === "claimed") throw new Error("orders/hold answered CLAIMED");
+    return held;
+  }
+
+  function keysOf({ plan_id: planId, symbol }: HoldRequest["entry"]) {
+    return {
+      order: keys.order(planId),
+      unsettled: keys.unsettled(symbol),
+      plan: keys.plan(planId),
+      spent: keys.spent(planId),
+      executes: keys.streams.execute,
+      results: keys.streams.result,
+      handed_over: keys.handedOver,
+    };
+  }
+
+  function argsOf({ entryId, entry, intent, clientOrderId, venueMs }: HoldRequest) {
+    return {
+      plan_id: entry.plan_id,
+      symbol: entry.symbol,
+      attempt: entry.attempt,
+      attempt_no: String(entry.attempt_no),
+      group,
+      entry_id: entryId,
+      client_order_id: clientOrderId,
+      side: intent.side,
+      quantity: intent.quantity,
+      step: entry.step,
+      valid_until_ms: String(entry.valid_until_ms),
+      venue_ms: String(venueMs),
+      position_amt: entry.position_amt ?? "",
+      settled_sec: String(TTL_SEC.order),
+    };
+  }
+
+  function claimedOf(entry: HoldRequest["entry"], [status, detail = "", windowMs = ""]: string[]): Claimed {
+    const { plan_id: planId, symbol, step } = entry;
     switch (status) {
       case "CLAIMED":
         return { kind: "claimed", windowMs: Number(windowMs) };
@@ -92,7 +129,7 @@ export function createOrders(options: {
         events.emit("refused", { planId, symbol, step, reason: detail });
         return { kind: "ended" };
       default:
-        throw new Error(`orders/claim answered ${String(status)}`);
+        throw new Error(`a claim was answered ${String(status)}`);
     }
   }
 
@@ -146,5 +183,5 @@ export function createOrders(options: {
       throw new Error(`orders/settle: ${planId} has no claim of ${order.attempt}`);
   }
 
-  return { claim, doubt, settle };
+  return { claim, hold, doubt, settle };
 }

@@ -45,7 +45,9 @@ async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Pro
     venueMs: Date.now() - 1000,
     windowMs: 100,
     refusal: "",
-    mayBeSent: false,
+    detail: "",
+    isVerified: true,
+    signatures: {},
   });
   expect(claimed.kind).toBe("claimed");
   if (sent) await rig.send(entry);

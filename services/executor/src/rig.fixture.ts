@@ -1,10 +1,15 @@
 /** For tests: an executor with a real Redis and the simulated exchange. The rig spends the permits. */
-import { createKeys } from "@quantum/contract";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createKeys, QUANTITY_ISSUER } from "@quantum/contract";
 import { type BinanceOptions, createBinanceExchange, RuleBook, whenReady } from "@quantum/exchange";
 import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
-import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
+import { connectForBlocking, connectForCommands, disconnect, redisNow } from "@quantum/redis";
+import { loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
 import { patienceMs, startRedisServer } from "@quantum/harness";
+import { Big } from "big.js";
 import { expect } from "vitest";
 import { Progress } from "@quantum/service-kit";
 import { createEvents, type Events } from "./events.ts";
@@ -33,6 +38,18 @@ const MARKET: SymbolSpec[] = Array.from({ length: SYMBOLS }, (_, i) => ({
   leverage: "5",
 }));
 
+const ISSUERS = ["governor", "p33"];
+
+/** In one step, as consume does it: the executor may read the entry at once. */
+const PUBLISH = `
+local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
+local kept = cjson.decode(ARGV[3])
+kept[#kept + 1], kept[#kept + 2] = 'entry_id', id
+redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(kept))
+local spent = redis.call('GET', KEYS[3])
+if spent and spent:find('^%S+ %S+ %S+ %S+$') then redis.call('SET', KEYS[3], spent .. ' ' .. id .. ' ' .. ARGV[2]) end
+return id`;
+
 /** The fields of an execute entry. */
 export interface Spent extends Record<string, string> {
   plan_id: string;
@@ -50,8 +67,41 @@ export async function startRig() {
   const redis = connectForCommands(connection("test"));
   const sim = createExchangeSim({ market: MARKET, strategy: false, apiKey: KEY, apiSecret: SECRET });
   await sim.listen();
+  const folder = await mkdtemp(join(tmpdir(), "quantum-keys-"));
+  const publicFile = join(folder, "issuers.json");
+  const signers = new Map<string, Signer>();
+  for (const issuer of ISSUERS)
+    signers.set(issuer, await newKey({ issuer, privateFile: join(folder, `${issuer}.pem`), publicFile }));
+  const issuerKeys = await loadIssuerKeys(publicFile);
   let planNo = 0;
   let symbolNo = -1;
+
+  /** What the issuers sign of the entry. */
+  function signedBy(entry: Spent, issuedMs: number): string {
+    const isShort = entry["position_amt"]?.startsWith("-") ?? false;
+    const texts = [...signers].map(([issuer, signer]) => {
+      const carriesQuantity = issuer === QUANTITY_ISSUER;
+      return signer.sign({
+        issuer,
+        class: "issuer",
+        mode: entry["mode"] ?? "",
+        venue: "simulated",
+        account: "main",
+        plan: entry.plan_id,
+        attempt: entry.attempt,
+        symbol: entry.symbol,
+        side: carriesQuantity ? (isShort ? "BUY" : "SELL") : "",
+        step: entry["step"] ?? "",
+        pct: Big(entry["close_pct"] ?? "").toFixed(),
+        safe_qty: carriesQuantity ? (entry["safe_qty"] ?? "") : "",
+        position: carriesQuantity ? (entry["position_amt"] ?? "") : "",
+        computed_qty: "",
+        issued_ms: String(issuedMs),
+        until_ms: String(issuedMs + 90_000),
+      });
+    });
+    return texts.join("\n");
+  }
 
   async function control(method: string, path: string, body?: object): Promise<unknown> {
     const headers = { "content-type": "application/json" };
@@ -76,6 +126,7 @@ export async function startRig() {
       const state = (await control("GET", "/sim/state")) as { orders: SimOrder[] };
       return state.orders.filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
     },
+    publicKeysFile: publicFile,
     /** Like a request that was already sent when its sender died. */
     send: async ({ symbol, plan_id }: Spent): Promise<void> => {
       const exchange = createBinanceExchange({
@@ -154,19 +205,32 @@ export async function startRig() {
         mode: "paper",
         ...over,
       };
+      const signed = over["signed"] ?? signedBy(entry, nowMs);
       await redis.set(keys.spent(plan_id), `OK ${entry.attempt} ${nowMs} ${entry.safe_qty}`);
       await redis.hset(keys.plan(plan_id), {
         state: "PERMITTED",
         symbol: entry.symbol,
         attempt: entry.attempt,
       });
-      return entry;
+      return { ...entry, signed };
     },
+    /** The entry that its permits were spent for. */
+    async entryIdOf({ plan_id }: Spent): Promise<string> {
+      return (await redis.get(keys.spent(plan_id)))?.split(" ")[4] ?? "";
+    },
+    /** The first entry of a plan is the one that its permits were spent for. */
     async publish(entry: Record<string, string>): Promise<string> {
-      const entryId = (await redis.xadd(keys.streams.execute, "*", ...Object.entries(entry).flat())) ?? "";
-      const handOver = JSON.stringify(Object.entries({ ...entry, entry_id: entryId }).flat());
-      await redis.hset(keys.handedOver, entry["plan_id"] ?? "", handOver);
-      return entryId;
+      const { signed: _, ...handedOver } = entry;
+      const streamed = Object.entries(entry).flat();
+      const kept = JSON.stringify(Object.entries(handedOver).flat());
+      const { plan_id: planId = "", symbol = "" } = entry;
+      const entryId = await redis.eval(
+        PUBLISH,
+        3,
+        ...[keys.streams.execute, keys.handedOver, keys.spent(planId)],
+        ...[planId, symbol, kept, ...streamed],
+      );
+      return String(entryId);
     },
 
     /** @param options a short window and a short absence, so that evidence is found quickly */
@@ -196,9 +260,16 @@ export async function startRig() {
         events,
         resolve: resolver.wake,
         recvWindowMs,
-        simulatedVenue: true,
       };
-      const handle = createHandler(common);
+      const trust = {
+        mode: "paper",
+        venue: "simulated",
+        account: "main",
+        required: ISSUERS,
+        unsigned: new Set<string>(),
+        keys: () => issuerKeys,
+      };
+      const handle = createHandler({ ...common, trust, now: () => redisNow(own) });
       const handovers = new Handovers({ ...common, redis: own, keys, group: GROUP });
       const consumer = new StreamConsumer({
         redis: own,
@@ -249,6 +320,7 @@ export async function startRig() {
       await sim.close();
       await disconnect(redis);
       await server.stop();
+      await rm(folder, { recursive: true });
     },
   };
 }

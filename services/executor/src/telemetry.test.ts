@@ -28,7 +28,7 @@ describe("the gauges of orders in doubt", () => {
     // There are no events, so nothing is logged.
     const events = createEvents();
     const queries = createQueries({ redis, keys, events });
-    observe({ events, queries, registry, log: undefined as never, now });
+    observe({ events, queries, unsigned: new Set(), registry, log: undefined as never, now });
   });
   /** Values of one scrape. */
   async function scraped() {

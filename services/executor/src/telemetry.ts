@@ -4,6 +4,7 @@ import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { ExecutorEvents } from "./events.ts";
 import type { Queries } from "./queries.ts";
+import { PERMIT_FLAWS } from "./verify.ts";
 
 const REASONS: ReadonlySet<string> = new Set(ORDER_REASONS);
 const MS_PER_SECOND = 1000;
@@ -13,6 +14,8 @@ const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4
 export interface TelemetryOptions {
   events: ExecutorEvents;
   queries: Queries;
+  /** Issuers whose permits are believed without a signature. */
+  unsigned: ReadonlySet<string>;
   registry: Registry;
   log: Logger;
   /** By Redis's clock, in ms. */
@@ -48,6 +51,21 @@ export function observe(options: TelemetryOptions): void {
     help: "Orders that showed up at the exchange after they had been settled as not placed",
     registers,
   });
+  const distrusted = new Counter({
+    name: "quantum_permits_distrusted_total",
+    help: "Execute entries whose permits are not what the issuers signed; nothing was sent",
+    labelNames: ["reason"] as const,
+    registers,
+  });
+  for (const reason of PERMIT_FLAWS) distrusted.inc({ reason }, 0);
+  new Gauge({
+    name: "quantum_executor_unsigned_issuers",
+    help: "Issuers whose permits are believed without a signature",
+    registers,
+    collect() {
+      this.set(options.unsigned.size);
+    },
+  });
   gaugeDoubts(options);
 
   const ended = (outcome: string, reason: string) =>
@@ -70,6 +88,13 @@ export function observe(options: TelemetryOptions): void {
   events.on("refused", (order) => {
     ended("NOT_PLACED", order.reason);
     log.warn(order, `${order.symbol}: Result published (executed=False, error=${order.reason})`);
+  });
+  events.on("distrusted", (entry) => {
+    distrusted.inc({ reason: entry.reason });
+    log.error(
+      entry,
+      `${entry.symbol}: Permits of plan ${entry.planId} are not believed (${entry.reason}): ${entry.why}`,
+    );
   });
   events.on("doubted", (order) => {
     doubts.inc({ doubt: order.doubt });

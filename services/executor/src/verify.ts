@@ -1,0 +1,167 @@
+/**
+ * Whether an entry's permits are what this executor's issuers signed for it. The entry comes from Redis, so it is not believed:
+ * mode, venue, account and the issuers whose permits are needed are the executor's own configuration, and side and quantity
+ * come from the signed values. Pure, but for the keys.
+ */
+import {
+  type ExecuteEntry,
+  type OrderReason,
+  parseSignedPermit,
+  type PermitClaims,
+  QUANTITY_ISSUER,
+} from "@quantum/contract";
+import { type IssuerKeys, verifyPermit } from "@quantum/signing";
+import { Big } from "big.js";
+
+export interface Trust {
+  mode: string;
+  venue: string;
+  account: string;
+  /** Names of the issuers without whose permits nothing is sent. */
+  required: readonly string[];
+  /** Those of them that cannot sign. */
+  unsigned: ReadonlySet<string>;
+  /** They may change while the service runs. */
+  keys: () => IssuerKeys;
+}
+
+export const PERMIT_FLAWS = [
+  "permit_unsigned",
+  "permit_forged",
+  "permit_expired",
+  "permit_of_another_plan",
+] as const satisfies readonly OrderReason[];
+export type PermitFlaw = (typeof PERMIT_FLAWS)[number];
+
+/** Of each required issuer: what is known about its signature. */
+export type Signatures = Readonly<Record<string, "valid" | "unsigned" | PermitFlaw>>;
+
+export type Verified = { signatures: Signatures } & (
+  | {
+      kind: "verified";
+      /** What an order may take, in place of what the entry says. */
+      amounts: Pick<ExecuteEntry, "position_amt" | "safe_qty" | "max_qty">;
+      /** When the first permit was issued; undefined if none is signed. By Redis's clock, in ms. */
+      issuedMs: number | undefined;
+    }
+  | { kind: "flawed"; reason: PermitFlaw; why: string }
+);
+
+/** By how much two processes may disagree about Redis's clock. */
+const CLOCK_MARGIN_MS = 1_000;
+const ISSUER_CLASS = "issuer";
+
+interface Flaw {
+  reason: PermitFlaw;
+  why: string;
+}
+
+export function verifyPermits(entry: ExecuteEntry, trust: Trust, nowMs: number): Verified {
+  const keys = trust.keys();
+  const permits = new Map<string, PermitClaims>();
+  const flaws = new Map<string, Flaw>();
+  for (const text of entry.signed.split("\n")) {
+    if (text === "") continue;
+    const read = verifyPermit(text, keys);
+    if ("flaw" in read) flaws.set(issuerNamedIn(text), { reason: "permit_forged", why: read.why });
+    else {
+      const { claims } = read;
+      const flaw = permits.has(claims.issuer) ? TWICE : flawOf(claims, entry, trust, nowMs);
+      if (flaw !== undefined) flaws.set(claims.issuer, flaw);
+      permits.set(claims.issuer, claims);
+    }
+  }
+  for (const issuer of trust.required) {
+    if (!permits.has(issuer) && !flaws.has(issuer) && !trust.unsigned.has(issuer))
+      flaws.set(issuer, { reason: "permit_unsigned", why: "no signed permit" });
+  }
+  if (entry.mode !== trust.mode && !flaws.has(""))
+    flaws.set("", another("the entry's mode", entry.mode, trust.mode));
+
+  const signatures: Signatures = Object.fromEntries(
+    trust.required.map((issuer) => [
+      issuer,
+      flaws.get(issuer)?.reason ?? (permits.has(issuer) ? ("valid" as const) : ("unsigned" as const)),
+    ]),
+  );
+  const [first] = flaws;
+  if (first !== undefined) {
+    const [issuer, { reason, why }] = first;
+    return { kind: "flawed", reason, why: issuer === "" ? why : `${issuer}: ${why}`, signatures };
+  }
+  const issued = [...permits.values()].map(({ issued_ms: ms }) => Number(ms));
+  const issuedMs = issued.length === 0 ? undefined : Math.min(...issued);
+  return { kind: "verified", amounts: amountsOf(entry, permits, trust), issuedMs, signatures };
+}
+
+/** For the message alone: whoever signed the text, it names itself. */
+function issuerNamedIn(text: string): string {
+  const parsed = parseSignedPermit(text);
+  return "claims" in parsed ? parsed.claims.issuer : "";
+}
+
+const TWICE: Flaw = { reason: "permit_forged", why: "two permits of one issuer" };
+
+function flawOf(
+  claims: PermitClaims,
+  entry: ExecuteEntry,
+  { mode, venue, account }: Trust,
+  nowMs: number,
+): Flaw | undefined {
+  const expected: [keyof PermitClaims, string][] = [
+    ["class", ISSUER_CLASS],
+    ["mode", mode],
+    ["venue", venue],
+    ["account", account],
+    ["plan", entry.plan_id],
+    ["attempt", entry.attempt],
+    ["symbol", entry.symbol],
+    ["step", entry.step],
+  ];
+  for (const [name, value] of expected) {
+    if (claims[name] !== value) return another(name, claims[name], value);
+  }
+  if (!Big(claims.pct).eq(entry.close_pct)) return another("pct", claims.pct, entry.close_pct);
+  const { issued_ms: issuedMs, until_ms: untilMs } = claims;
+  if (nowMs > Number(untilMs))
+    return { reason: "permit_expired", why: `valid until ${untilMs}, it is ${nowMs}` };
+  if (Number(issuedMs) > nowMs + CLOCK_MARGIN_MS)
+    return { reason: "permit_expired", why: `issued at ${issuedMs}, it is only ${nowMs}` };
+  return claims.issuer === QUANTITY_ISSUER ? quantityFlaw(claims) : undefined;
+}
+
+/** The permit that carries the quantity has to say all of it, and its side must be the one that closes the position. */
+function quantityFlaw({ side, safe_qty: safeQty, position }: PermitClaims): Flaw | undefined {
+  if (safeQty === "" || position === "" || side === "")
+    return { reason: "permit_forged", why: "it does not say side, quantity and position" };
+  const closing = Big(position).gt(0) ? "SELL" : "BUY";
+  return side === closing
+    ? undefined
+    : { reason: "permit_forged", why: `${side} does not close ${position}` };
+}
+
+function another(name: string, said: string, expected: string): Flaw {
+  return {
+    reason: "permit_of_another_plan",
+    why: `${name} is ${said || "empty"}, not ${expected || "empty"}`,
+  };
+}
+
+/** The entry's own values count only as far as issuers do not sign: then they are all that there is. */
+function amountsOf(
+  entry: ExecuteEntry,
+  permits: ReadonlyMap<string, PermitClaims>,
+  { required }: Trust,
+): Pick<ExecuteEntry, "position_amt" | "safe_qty" | "max_qty"> {
+  const quantity = permits.get(QUANTITY_ISSUER);
+  const caps = [...permits.values()].map(({ computed_qty: cap }) => cap);
+  if (required.some((issuer) => !permits.has(issuer))) caps.push(entry.max_qty);
+  const lowest = caps
+    .filter((cap) => cap !== "")
+    .reduce<string>((least, cap) => (least === "" || Big(cap).lt(least) ? cap : least), "");
+  return {
+    position_amt: quantity?.position ?? entry.position_amt,
+    safe_qty: quantity?.safe_qty ?? entry.safe_qty,
+    max_qty: lowest,
+  };
+}
