@@ -1,21 +1,21 @@
 /**
- * Who may do what to which key: one Redis user a service, besides those of operators. `ops/redis/users.acl` is written from
- * this table, the harness uses it, and services compare it with what their user may do (docs/adr/0020).
+ * Which Redis user may do what to which key: one user per service, and those of operators. `ops/redis/users.acl` is
+ * written from this table, the harness uses it, and services compare their user's rights with it (docs/adr/0020).
  *
- * A key or stream that is missing here fails the type check.
+ * If a key or stream is missing here, the type check fails.
  */
 import { SERVICES, type Service, type StreamName, userOf } from "@quantum/topology";
 import { createKeys, type Keys, typesOfKeys } from "./keys.ts";
 import { type Right, RIGHT_NAMES } from "./rights.ts";
 
-/** Users that are no services. */
+/** Users that are not services. */
 const OPERATORS = ["operator", "viewer", "exporter", "halt", "admin"] as const;
 
 const PROGRAMS = SERVICES.filter(({ redis }) => redis !== "none");
 
 export const REDIS_USERS: readonly string[] = [...PROGRAMS.map(userOf), ...OPERATORS];
 
-/** A user by its name, or users by what they are. */
+/** A user by name, or a group of users. */
 type Who =
   | "apply-layer"
   | "governor"
@@ -24,25 +24,25 @@ type Who =
   | "feed"
   | "operator"
   | "halt"
-  /** Each service on Redis, the feed too. */
+  /** Every service on Redis, including the feed. */
   | "services"
-  /** What has a consumer group. */
+  /** Services with a consumer group. */
   | "consumers"
-  /** What answers plans. */
+  /** Services that answer plans. */
   | "issuers"
-  /** The issuer that the key names. */
+  /** The issuer named in the key. */
   | "owner"
-  /** What speaks to the exchange. */
+  /** Services that call the exchange. */
   | "traders";
 
 type Grants = Readonly<Partial<Record<Who, Right | readonly Right[]>>>;
 
-/** Whoever may write a key may also read it. Groups consume the streams that the table of services names. */
+/** Write access includes read access. Groups consume the streams listed in the table of services. */
 const STREAMS: Readonly<Record<StreamName, Grants>> = {
   proposal: { feed: "append", operator: "requeue" },
   plan: { "apply-layer": ["append", "read"], operator: "requeue" },
   permit: { issuers: "append", operator: "requeue" },
-  // The entry is the order: its one other author is the operator's own exit.
+  // This entry is the order. Its only other author is the operators' exit.
   execute: { "apply-layer": ["append", "read"], operator: ["append", "requeue"] },
   result: { "apply-layer": "append", executor: ["append", "read"], feed: "read", operator: "requeue" },
   governorEvents: { governor: "append" },
@@ -65,7 +65,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   killSwitch: { services: "read", operator: "write", halt: "halt" },
   disarm: { services: "read", governor: "write", operator: "remove" },
   disarmOf: { services: "read", governor: "write", operator: "remove" },
-  // An operator states what became of an order in doubt; the executor settles it.
+  // An operator states the outcome of an order in doubt; the executor settles it.
   order: { executor: "write", "apply-layer": "read", operator: "stamp" },
   handedOver: { "apply-layer": "write", executor: "write", issuers: "read" },
   unsettled: { executor: "write", issuers: "read" },
@@ -82,25 +82,25 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   probe: { services: "append" },
 };
 
-/** A key or stream of the table, as a user's own patterns name it. */
+/** A key or stream of the table, with the patterns that match it. */
 export interface Family {
   readonly name: string;
-  /** Globs as ACLs know them, for `issuer`'s keys or, without one, for those of any. */
+  /** ACL globs, for the keys of `issuer` or, without one, of any issuer. */
   readonly patterns: (issuer?: string) => readonly string[];
 }
 
-/** Exactly a plan id, so that no other family of the same prefix fits. */
+/** Matches only a plan id, so that no other family with the same prefix matches. */
 const PLAN = "[0-9a-f]".repeat(16);
 const ANY = "*";
 const keys = createKeys();
 
-/** What takes the place of plan ids and symbols is a glob; fixed names are what they are. */
+/** Globs replace plan ids and symbols; fixed names stay as they are. */
 function patternsOf(name: keyof typeof KEYS, issuer: string): readonly string[] {
   switch (name) {
     case "permit":
     case "block":
     case "booked":
-      // The governor's permits have no issuer in their name; any issuer's fit one of both.
+      // The governor's permits have no issuer in their name. For any issuer, both forms are needed.
       return issuer === ANY && name === "permit"
         ? [keys.permit("governor", PLAN), keys.permit(ANY, PLAN)]
         : [keys[name](issuer, PLAN)];
@@ -143,7 +143,7 @@ export const FAMILIES: readonly Family[] = TABLE.map(({ family }) => family);
 
 export type Access = ReadonlyMap<Right, readonly string[]>;
 
-/** The patterns on which a user has each right. Throws for a user that does not exist. */
+/** The patterns for each of a user's rights. Throws if the user does not exist. */
 export function accessOf(user: string): Access {
   if (!REDIS_USERS.includes(user)) throw new Error(`there is no Redis user ${user}`);
   if (user === "admin") return new Map();
@@ -194,14 +194,17 @@ function isOne(who: Who, service: Service | undefined): boolean {
   }
 }
 
-/** What a service's user must be able to do: its rights on an example of each pattern. Undefined: no service of ours. */
+/**
+ * The rights that a service's user must have, on an example key per pattern. Undefined if it is not one of our
+ * services.
+ */
 export function accessOfService(name: string): Access | undefined {
   const service = PROGRAMS.find((row) => row.name === name);
   if (service === undefined) return undefined;
   return new Map([...accessOf(userOf(service))].map(([right, patterns]) => [right, patterns.map(exampleOf)]));
 }
 
-/** A key that fits the pattern. */
+/** A key that matches the pattern. */
 export function exampleOf(pattern: string): string {
   return pattern.replaceAll("[0-9a-f]", "0").replaceAll("*", "X");
 }

@@ -14,23 +14,23 @@ export const POSITION_FIELDS = ["position_amt", "mark_price", "ts_epoch"] as con
   typeof snapshotRecord
 >[];
 
-/** In dollars and coins; a position above 0 is long, below 0 short. */
+/** In dollars and coins. Positive positions are long, negative ones short. */
 export interface ReadPosition {
   amount: Big;
-  /** Undefined if it is not known. */
+  /** Undefined if unknown. */
   markPrice: Big | undefined;
 }
 
-/** Why a position is not known. */
+/** Why a position is unknown. */
 export interface PositionFlaw {
   flaw: "missing" | "stale" | "unreadable";
-  /** In words. */
+  /** As text. */
   what: string;
 }
 
 /**
- * The position of a snapshot, or why it is not known: what cannot be read never counts as flat.
- * @param hash empty if there is none, undefined if it cannot be read
+ * Reads the position in a snapshot, or why it is unknown. An unreadable snapshot never counts as flat.
+ * @param hash empty if there is none, undefined if unreadable
  * @param nowMs by Redis's clock
  */
 export function readPosition(

@@ -1,4 +1,4 @@
-/** How the tables of records are written. */
+/** Helpers for the tables of records. */
 import type { z } from "zod";
 import type { Field, Fields, HashRecord } from "./hash-record.ts";
 

@@ -43,10 +43,10 @@ const read = {
 } as const satisfies Commands;
 
 const RIGHTS = {
-  /** Whether it exists, of which type; of a stream, its state. */
+  /** Whether the key exists, and its type; for a stream, its state. */
   look,
   read,
-  /** New fields in a hash, which is neither deleted nor given an end. */
+  /** Adds fields to a hash, but cannot delete it or let it expire. */
   stamp: { hset: "KEY f v" },
   write: {
     set: "KEY v",
@@ -63,7 +63,7 @@ const RIGHTS = {
     srem: "KEY m",
   },
   remove: { del: "KEY" },
-  /** The length and size are what scripts bound a stream by. */
+  /** Scripts need the length and size to limit a stream. */
   append: { xadd: "KEY * f v", xlen: "KEY", "memory|usage": "KEY" },
   consume: {
     xreadgroup: "GROUP g c STREAMS KEY >",
@@ -79,7 +79,7 @@ const RIGHTS = {
   requeue: { xclaim: "KEY g c 0 1-1" },
   /** Deletes an entry. */
   drop: { xdel: "KEY 1-1" },
-  /** APPEND can only turn the kill switch on: SET could turn it off, by a value or by an end. */
+  /** APPEND can only turn the kill switch on. SET could turn it off, with a value or an expiry. */
   halt: { get: "KEY", append: "KEY 1" },
 } as const satisfies Readonly<Record<string, Commands>>;
 
@@ -87,15 +87,15 @@ export type Right = keyof typeof RIGHTS;
 
 export const RIGHT_NAMES = Object.keys(RIGHTS) as readonly Right[];
 
-/** Whether a right changes nothing. */
+/** Rights that change nothing. */
 export const READS_ONLY: ReadonlySet<Right> = new Set(["look", "read"]);
 
-/** Commands by the names that ACLs use: `xinfo|stream`. */
+/** Commands by their ACL names, such as `xinfo|stream`. */
 export function commandsOf(right: Right): string[] {
   return Object.keys(RIGHTS[right]);
 }
 
-/** A command of a right as it is sent: its words, with the key in its place. */
+/** A right's command as it is sent, with the key in its place. */
 export function commandLine(right: Right, command: string, key: string): string[] {
   const words = (RIGHTS[right] as Commands)[command]?.split(" ") ?? [];
   return [...command.split("|"), ...words.map((word) => (word === "KEY" ? key : word))];

@@ -1,14 +1,14 @@
 /**
- * The text that an issuer signs when it grants: one ASCII line that says what is granted, to which attempt, where and until
- * when. It travels as one field, `signed`, and is parsed, never rebuilt: a verifier checks the very bytes that were signed.
- * Source: docs/wire.md, "Signed permits".
+ * The text that an issuer signs when it grants: one ASCII line that says what is granted, to which attempt, where and
+ * until when. It is stored as one field, `signed`, and is parsed but never rebuilt, so a verifier checks exactly the
+ * signed bytes. Source: docs/wire.md, "Signed permits".
  */
-/** What a signed permit says. All values are text; quantities are decimals without exponent. */
+/** The content of a signed permit. All values are text; quantities are decimals without an exponent. */
 export interface PermitClaims {
   /** Key id: the first 16 hex digits of the SHA-256 of the raw public key. */
   kid: string;
   issuer: string;
-  /** Who may sign such a permit: `issuer`, one of the services that answer plans. */
+  /** Who may sign such a permit: `issuer`, a service that answers plans. */
   class: string;
   mode: string;
   venue: string;
@@ -18,37 +18,37 @@ export interface PermitClaims {
   /** Id of the `apply.plan` entry. */
   attempt: string;
   symbol: string;
-  /** Of the order; only the quantity's issuer says it, others leave it empty, as the next two quantities. */
+  /** The order's side. Like the next two quantities, only set by the quantity's issuer. */
   side: "BUY" | "SELL" | "";
   step: string;
   /** Share of the position to close, in percent. */
   pct: string;
-  /** Coins that may be closed safely. */
+  /** The quantity that may be closed safely, in coins. */
   safe_qty: string;
-  /** The position that it was computed from, signed, in coins. */
+  /** The position from which it was computed, signed, in coins. */
   position: string;
-  /** The issuer's cap on the order, in coins; empty: none. */
+  /** The issuer's cap on the order, in coins; empty if none. */
   computed_qty: string;
   /** By Redis's clock, in ms. */
   issued_ms: string;
-  /** By Redis's clock, in ms: after this the permit is worth nothing. */
+  /** By Redis's clock, in ms. The permit is worthless after this time. */
   until_ms: string;
 }
 
 export interface SignedPermit {
   claims: PermitClaims;
-  /** The bytes that were signed. */
+  /** The signed bytes. */
   body: string;
   /** base64url without padding. */
   signature: string;
 }
 
 const VERSION = "v=1";
-/** No permit is longer; a longer text is not looked at. */
+/** No permit is longer. A longer text is rejected unread. */
 const LENGTH_MAX = 1_024;
 const DECIMAL = /^\d{1,40}(\.\d{1,40})?$/;
 const MS = /^[1-9]\d{0,14}$/;
-/** A name, percent-encoded as encodeURIComponent does it. */
+/** A name, percent-encoded like encodeURIComponent does. */
 const NAME = /^[\w.!~*'()%-]{1,200}$/;
 
 const orEmpty = (rule: RegExp) => new RegExp(`${rule.source}|^$`);
@@ -80,7 +80,7 @@ const SIGNATURE = /^[A-Za-z0-9_-]{86}$/;
 
 /**
  * The text to sign.
- * @throws RangeError if a value cannot stand in it
+ * @throws RangeError if a value is not allowed in it
  */
 export function permitBody(claims: PermitClaims): string {
   const fields = NAMES.map((name) => {
@@ -97,7 +97,7 @@ export function signedText(body: string, signature: string): string {
   return `${body};sig=${signature}`;
 }
 
-/** What a field `signed` says, or why it cannot be read. Says nothing about whether the signature is right. */
+/** Parses a field `signed`, or says why it cannot be read. Does not verify the signature. */
 export function parseSignedPermit(text: string): SignedPermit | { flaw: string } {
   if (text.length > LENGTH_MAX) return { flaw: `longer than ${LENGTH_MAX} characters` };
   const parts = text.split(";");
@@ -115,7 +115,7 @@ export function parseSignedPermit(text: string): SignedPermit | { flaw: string }
   return { claims: claims as unknown as PermitClaims, body: text.slice(0, text.lastIndexOf(";")), signature };
 }
 
-/** The name in front, the value by its rule, and, where it is encoded, in the one way in which it can be. */
+/** A value that has its name in front, matches its rule and, if it is encoded, has the one valid encoding. */
 function valueOf(name: keyof PermitClaims, part: string): string | undefined {
   if (!part.startsWith(`${name}=`)) return undefined;
   const value = part.slice(name.length + 1);

@@ -1,10 +1,10 @@
-/** `ops/redis/users.acl`, from the table of access.ts. Source: Redis's ACL rules, 7.0 (selectors, `%R~`). */
+/** Writes `ops/redis/users.acl` from the table in access.ts. Source: Redis's ACL rules, 7.0 (selectors, `%R~`). */
 import { accessOf, REDIS_USERS } from "./access.ts";
 import { commandsOf, READS_ONLY } from "./rights.ts";
 
-/** Of every connection. CONFIG GET and INFO tell a service whether Redis forgets. */
+/** Allowed on every connection. CONFIG GET and INFO show a service whether Redis may lose data. */
 const CONNECTION = ["ping", "time", "info", "hello", "select", "client|setname", "config|get"];
-/** A script's commands are checked one by one against the user, so running one opens no key. */
+/** Redis checks each command of a script against the user, so running scripts gives no access to keys. */
 const SCRIPTS = "(+eval +evalsha ~*)";
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
   feed: ["multi", "exec", "discard"],
@@ -13,7 +13,7 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
   exporter: ["client|list", "slowlog|get", "slowlog|len", "latency|latest"],
 };
 
-/** What stands for a password in the file of the repository: Redis refuses to load it. */
+/** A placeholder for a password in the repository's file. Redis refuses to load it. */
 export function placeholderOf(user: string): string {
   return `#SHA256_OF_PASSWORD_OF_${user}`;
 }
@@ -38,7 +38,7 @@ function userLine(user: string, password: string): string {
   return [begin, "-@all", ...commands, ...scripts, ...selectors(user)].join(" ");
 }
 
-/** One a right: its commands, on its keys alone. */
+/** One selector per right: its commands, only on its keys. */
 function selectors(user: string): string[] {
   return [...accessOf(user)].map(([right, patterns]) => {
     const allowed = commandsOf(right).map((command) => `+${command}`);

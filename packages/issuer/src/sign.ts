@@ -1,4 +1,4 @@
-/** Adds to a granted permit what the issuer signs of it (docs/wire.md, "Signed permits"). */
+/** Adds the signed text to a granted permit (docs/wire.md, "Signed permits"). */
 import {
   EXECUTE_TTL_MAX_MS,
   isClosing,
@@ -15,7 +15,7 @@ const MS_PER_SEC = 1_000;
 
 export interface PermitSignerOptions {
   issuer: IssuerRow;
-  /** The key that signs now; it may be replaced while the service runs. */
+  /** The current key, which may be replaced while the service runs. */
   key: () => Signer;
   venue: string;
   account: string;
@@ -29,8 +29,8 @@ export interface PermitSignerOptions {
 export type SignPermit = (decision: Decision, plan: PlanEntry, attempt: string) => Decision;
 
 /**
- * What is signed is what the permit says, so the two cannot differ. A permit that leads to no order of ours is not signed: one
- * of a plan that closes nothing, or without a mode, as the Python apply-layer's.
+ * The signed values come from the permit itself, so the two cannot differ. A permit that cannot lead to one of our
+ * orders is not signed: its plan closes nothing, or has no mode (the Python apply-layer's).
  */
 export function createPermitSigner(options: PermitSignerOptions): SignPermit {
   const { issuer, key, venue, account, permitSec, now } = options;
@@ -62,14 +62,14 @@ export function createPermitSigner(options: PermitSignerOptions): SignPermit {
       });
       return { ...decision, permit: { ...permit, signed } };
     } catch (error) {
-      // The plan says what no plan of ours says. The executor refuses its permit.
+      // The plan has values that none of our plans have. The executor refuses its permit.
       if (error instanceof RangeError) return decision;
       throw error;
     }
   };
 }
 
-/** "" where there is none, and for 0, which means the same (docs/wire.md, "Permits"). */
+/** "" if missing or 0, which mean the same (docs/wire.md, "Permits"). */
 function positive(value: PythonJson | undefined): string {
   const text = decimal(value);
   return text !== "" && Big(text).gt(0) ? text : "";

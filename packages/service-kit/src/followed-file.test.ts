@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-/** Holds a number. */
+/** Loads a number. */
 async function load(from: string): Promise<number> {
   const text = await readFile(from, "utf8").catch(() => "nothing");
   if (!/^\d+$/.test(text)) throw new Error(`${from} holds no number`);

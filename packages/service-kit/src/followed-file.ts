@@ -1,42 +1,42 @@
 /**
- * A file that a variable names and that may be replaced while the service runs, such as a key. It is looked at by a timer,
- * so that its user never waits for a disk. A bad new file changes nothing but the readiness: the old content stays in use.
+ * A file, such as a key, that a variable names and that may be replaced while the service runs. A timer checks it, so
+ * no caller waits for the disk. If the new file is bad, the old content stays in use and the service is not ready.
  */
 import { stat } from "node:fs/promises";
 import type { Logger } from "pino";
 import { ConfigError } from "./config.ts";
 import { every } from "./every.ts";
 
-/** How often it is looked at; who replaces a file gives its readers a few of these. */
+/** The interval of checks. Whoever replaces a file should allow a few of these. */
 const LOOK_EVERY_MS = 1_000;
 
 export interface FollowedFile<T> {
-  /** What the last good file held. */
+  /** The content of the last good file. */
   readonly current: T;
-  /** Why the file as it is now is not in use. */
+  /** Why the current file is not in use. */
   problems(): string[];
   stop(): Promise<void>;
 }
 
 export interface FollowOptions<T> {
-  /** The variable that names the file; errors begin with both. */
+  /** The variable that names the file. Errors begin with it. */
   variable: string;
   file: string;
-  /** Throws what is wrong in words that may be logged. */
+  /** Throws an error whose message is safe to log. */
   load: (file: string) => Promise<T>;
   /** As in "the signing key is replaced". */
   what: string;
-  /** What the log shows of it. */
+  /** What the log shows about it. */
   shown: (loaded: T) => object;
   log: Pick<Logger, "info" | "error">;
   everyMs?: number;
 }
 
-/** @throws {@link ConfigError} if the file that is there now is bad */
+/** @throws {@link ConfigError} if the file is bad at the start */
 export async function followFile<T>(options: FollowOptions<T>): Promise<FollowedFile<T>> {
   const { variable, file, load, what, shown, log, everyMs = LOOK_EVERY_MS } = options;
   const told = (error: unknown) => `${variable}: ${(error as Error).message}`;
-  // Taken before the file is read: a change in between is seen at the next look.
+  // Taken before the file is read, so that the next check notices a change in between.
   let seen = await fingerprint(file);
   let current: T;
   try {
@@ -48,7 +48,7 @@ export async function followFile<T>(options: FollowOptions<T>): Promise<Followed
 
   const look = async () => {
     const now = await fingerprint(file);
-    // What is bad is tried again: it may have been unreadable for a moment.
+    // A bad file is tried again, because it may have been unreadable only briefly.
     if (now === seen && problem === undefined) return;
     try {
       current = await load(file);
@@ -71,7 +71,7 @@ export async function followFile<T>(options: FollowOptions<T>): Promise<Followed
   };
 }
 
-/** Changes with the file's content, its permissions, and whenever another file takes its place. */
+/** Changes with the file's content or permissions, or when another file replaces it. */
 async function fingerprint(file: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });

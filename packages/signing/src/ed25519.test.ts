@@ -42,9 +42,9 @@ const VECTORS = [
       "dc2a4459e7369633a52b1bf277839a00201009a3efbf3ecb69bea2186c26b58909351fc9ac90b3ecfdfbc7c66431e0303dca179c138ac17ad9bef1177331a704",
   },
 ];
-/** What stands before the 32 bytes of the secret in PKCS #8 (RFC 8410). */
+/** What precedes the secret's 32 bytes in PKCS #8 (RFC 8410). */
 const PKCS8 = "302e020100300506032b657004220420";
-/** Of the field. */
+/** The prime of the field. */
 const P = 2n ** 255n - 19n;
 /** The order of the group: S and S + L would be signatures of the same message. */
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
@@ -105,7 +105,7 @@ describe("a signature", () => {
   it("cannot be written in another way", () => {
     const last = signature.at(-1) ?? "";
     const raw = Buffer.from(signature, "base64url");
-    // Of the last digit's six bits four are padding, and decoders take any.
+    // Four of the last digit's six bits are padding, and decoders accept any.
     const others = ["A", "B", "C", "Q", "R", "g", "h", "w", "x", "_"]
       .filter((digit) => digit !== last)
       .map((digit) => signature.slice(0, -1) + digit);
@@ -209,7 +209,7 @@ describe("a public key under which anybody can sign", () => {
   });
 });
 
-/** Of the double of a point with this y, on -x² + y² = 1 + dx²y²; its x does not matter. */
+/** The y of the point's double, on -x² + y² = 1 + dx²y²; its x does not matter. */
 function doubled(y: bigint): bigint {
   const d = -121_665n * inverse(121_666n);
   const yy = (y * y) % P;

@@ -1,6 +1,6 @@
 /**
- * Ed25519 (RFC 8032): keys as text, signatures as base64url without padding. One call a signature, synchronous: it takes
- * less time than a turn of the event loop would.
+ * Ed25519 (RFC 8032), with keys as text and signatures as base64url without padding. Signing is synchronous, because it
+ * takes less time than a turn of the event loop.
  */
 import {
   createPrivateKey,
@@ -27,8 +27,9 @@ const KEY_ID_DIGITS = 16;
 const PEM = /^-----BEGIN PRIVATE KEY-----\r?\n[A-Za-z0-9+/=\r\n]+-----END PRIVATE KEY-----\s*$/;
 
 /**
- * The points of small order, without their sign bit: 0 and p, 1 and p + 1, -1, and the two of order 8. Under such a "key"
- * anybody can make signatures that OpenSSL 3.0 takes, and 3.5 does not; 32 zero bytes, a placeholder, are one of them.
+ * The points of small order, without their sign bit: 0 and p, 1 and p + 1, -1, and the two of order 8. With such a
+ * "key" anybody can make signatures that OpenSSL 3.0 accepts and 3.5 rejects. A placeholder of 32 zero bytes is one of
+ * them.
  */
 const SMALL_ORDER: ReadonlySet<string> = new Set([
   "0000000000000000000000000000000000000000000000000000000000000000",
@@ -48,24 +49,27 @@ export function createKeyPair(): KeyPair {
   return { kid: keyIdOf(publicKey), publicKey, privateKey: pem };
 }
 
-/** The first 16 hex digits of the SHA-256 of the raw bytes. @param publicKey base64url of them */
+/**
+ * The first 16 hex digits of the SHA-256 of the raw key.
+ * @param publicKey base64url of the raw key
+ */
 export function keyIdOf(publicKey: string): string {
   return hash("sha256", Buffer.from(publicKey, "base64url"), "hex").slice(0, KEY_ID_DIGITS);
 }
 
-/** base64url of the 32 raw bytes of its public half. */
+/** The public half, as base64url of the 32 raw bytes. */
 export function publicKeyOf(privateKey: KeyObject): string {
   return createPublicKey(privateKey).export({ format: "jwk" }).x ?? "";
 }
 
-/** @returns the key, or what is wrong; never a part of the text */
+/** @returns the key, or what is wrong, without any part of the text */
 export function readPrivateKey(pem: string): KeyObject | { flaw: string } {
   if (!PEM.test(pem)) return { flaw: "is no PEM file with one unencrypted private key in PKCS #8" };
   let key: KeyObject;
   try {
     key = createPrivateKey(pem);
   } catch {
-    // OpenSSL's words would not help.
+    // OpenSSL's message would not help.
     return { flaw: "holds a damaged private key" };
   }
   const { asymmetricKeyType: type } = key;
@@ -86,13 +90,13 @@ export function signBytes(bytes: Uint8Array, privateKey: KeyObject): string {
   return sign(null, bytes, privateKey).toString("base64url");
 }
 
-/** Whether this is the key's signature of the bytes, written in the one way in which it can be. */
+/** Whether this is the key's signature of the bytes, in its one valid encoding. */
 export function isSignature(signature: string, bytes: Uint8Array, publicKey: KeyObject): boolean {
   const raw = bytesOf(signature, SIGNATURE_BYTES);
   return raw !== undefined && verify(null, bytes, publicKey, raw);
 }
 
-/** Undefined unless the text is the canonical base64url of so many bytes: others decode to the same bytes, too. */
+/** Undefined unless the text is the canonical base64url of this many bytes; other texts decode to the same bytes. */
 function bytesOf(text: string, count: number): Buffer | undefined {
   const bytes = Buffer.from(text, "base64url");
   return bytes.length === count && bytes.toString("base64url") === text ? bytes : undefined;

@@ -1,4 +1,4 @@
-/** Keys of issuers, and what they sign: the one importer of node:crypto's functions for keys and signatures. */
+/** The issuers' keys and signatures. Only this package imports node:crypto's functions for keys and signatures. */
 export { createKeyPair, keyIdOf, type KeyPair } from "./ed25519.ts";
 export { IssuerKeys } from "./issuer-keys.ts";
 export { KeyFileError, loadIssuerKeys, loadSigningKey } from "./key-files.ts";

@@ -1,4 +1,4 @@
-/** The public keys of issuers, as a file lists them: `{"governor": {"<key id>": "<base64url of the raw key>"}}`. */
+/** The issuers' public keys, as listed in a file: `{"governor": {"<key id>": "<base64url of the raw key>"}}`. */
 import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import { keyIdOf, readPublicKey } from "./ed25519.ts";
@@ -10,7 +10,7 @@ const listing = z.record(z.string(), z.record(z.string(), z.string()));
 
 export class IssuerKeys {
   static readonly NONE = new IssuerKeys(new Map(), new Map());
-  /** By issuer and key id; as text, for a file. */
+  /** By issuer and key id, as text for a file. */
   readonly listed: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly #keys: ReadonlyMap<string, ReadonlyMap<string, KeyObject>>;
 
@@ -54,7 +54,7 @@ export class IssuerKeys {
         else if ("flaw" in key) flaws.push(`${issuer}.${kid}: ${key.flaw}`);
         else if (keyIdOf(text) !== kid)
           flaws.push(`${issuer}.${kid}: the id of this key is ${keyIdOf(text)}`);
-        // Else one of them could say yes for both.
+        // Otherwise one issuer could grant for both.
         else if (owner !== undefined) flaws.push(`${issuer}.${kid}: is a key of ${owner}, too`);
         else own.set(kid, key);
         owners.set(kid, issuer);
@@ -63,7 +63,7 @@ export class IssuerKeys {
     return flaws.length > 0 ? { flaws } : new IssuerKeys(listed, keys);
   }
 
-  /** Whether it has any key. */
+  /** Whether the issuer has any key. */
   has(issuer: string): boolean {
     return (this.#keys.get(issuer)?.size ?? 0) > 0;
   }

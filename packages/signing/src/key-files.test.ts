@@ -20,7 +20,7 @@ async function given(name: string, content: string, mode: number): Promise<strin
   return file;
 }
 
-/** What the file's reader says, without the file's name. */
+/** The reader's error, without the file's name. */
 async function refusal(load: (file: string) => Promise<unknown>, file: string): Promise<string> {
   const error = await load(file).then(
     () => undefined,

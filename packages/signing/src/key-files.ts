@@ -1,11 +1,11 @@
-/** Files with keys, read with suspicion. An error names the file and the rule, and never what is in it. */
+/** Reads key files with suspicion. An error names the file and the rule, but never shows the content. */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { readPrivateKey } from "./ed25519.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
 import { Signer } from "./signer.ts";
 
-/** Begins with the file's name. */
+/** The message begins with the file's name. */
 export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
 
@@ -14,7 +14,7 @@ export class KeyFileError extends Error {
   }
 }
 
-/** A PEM of an Ed25519 key has 119 bytes. */
+/** The PEM of an Ed25519 key has 119 bytes. */
 const PRIVATE_MAX_BYTES = 4_096;
 /** About a thousand keys. */
 const PUBLIC_MAX_BYTES = 65_536;
@@ -50,7 +50,7 @@ async function read(
   file: string,
   { maxBytes, forbidden, rule }: { maxBytes: number; forbidden: number; rule: string },
 ): Promise<string> {
-  // A named pipe would let the open wait for its other end.
+  // Opening a named pipe would otherwise block until its other end is opened.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw new KeyFileError(file, unreadable(error as NodeJS.ErrnoException));
   });

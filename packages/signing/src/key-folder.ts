@@ -1,6 +1,6 @@
 /**
- * Makes keys, and changes them. A public key is listed before its private half is in its place, so that at no moment an
- * issuer signs with a key that verifiers have not been told of.
+ * Creates and replaces keys. A public key is listed before its private key is in use, so an issuer never signs with a
+ * key that verifiers do not know.
  */
 import { open, rename, rm, stat } from "node:fs/promises";
 import { createKeyPair } from "./ed25519.ts";
@@ -12,21 +12,24 @@ import type { Signer } from "./signer.ts";
 export interface KeyPlace {
   issuer: string;
   privateFile: string;
-  /** Lists the public keys of all issuers; made if there is none. */
+  /** Lists the public keys of all issuers; created if missing. */
   publicFile: string;
 }
 
 const PRIVATE_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
 
-/** Makes an issuer's first key. @throws {@link KeyFileError} if it has one: nothing is overwritten */
+/**
+ * Creates an issuer's first key.
+ * @throws {@link KeyFileError} if it has one, because nothing is overwritten
+ */
 export async function newKey(place: KeyPlace): Promise<Signer> {
   if (await exists(place.privateFile))
     throw new KeyFileError(place.privateFile, "exists, and is not overwritten");
   return provideKey(place);
 }
 
-/** The issuer's key, made unless it exists, and listed unless it is. Safe to repeat. */
+/** Creates the issuer's key if it is missing, and lists it if it is not listed. Safe to repeat. */
 export async function provideKey({ issuer, privateFile, publicFile }: KeyPlace): Promise<Signer> {
   if (!ISSUER_NAME.test(issuer))
     throw new RangeError(`${JSON.stringify(issuer)} is no issuer's name: ${ISSUER_NAME.source}`);
@@ -39,14 +42,15 @@ export async function provideKey({ issuer, privateFile, publicFile }: KeyPlace):
   return signer;
 }
 
-/** The list of public keys, empty unless it exists: a verifier may be there before its issuers. */
+/** Creates an empty list of public keys if it is missing, because a verifier may exist before its issuers. */
 export async function providePublicKeys(file: string): Promise<void> {
   if (!(await exists(file))) await changeListing(file, () => undefined);
 }
 
 /**
- * Gives the issuer another key. Its public half is listed at once, and its private one takes the place of the old one when
- * `noticed` resolves: when verifiers have read the list. Old public keys stay. An interrupted replacement is continued.
+ * Replaces an issuer's key. The new public key is listed at once. The new private key replaces the old one when
+ * `noticed` resolves, after verifiers have read the list. Old public keys stay listed. Continues an interrupted
+ * replacement.
  */
 export async function replaceKey(
   place: KeyPlace,
@@ -61,7 +65,7 @@ export async function replaceKey(
   return { before, after };
 }
 
-/** Takes a public key off the list: what it signed counts as forged from then on. */
+/** Removes a public key from the list. From then on, permits signed with it count as forged. */
 export async function retireKey({ issuer, privateFile, publicFile }: KeyPlace, kid: string): Promise<void> {
   if ((await exists(privateFile)) && (await loadSigningKey(privateFile)).kid === kid)
     throw new KeyFileError(privateFile, `holds key ${kid}, with which ${issuer} signs: replace it first`);
@@ -73,7 +77,7 @@ export async function retireKey({ issuer, privateFile, publicFile }: KeyPlace, k
 
 type Listing = Map<string, Map<string, string>>;
 
-/** In one step for readers, and for one writer at a time: the new file is also the lock. */
+/** Atomic for readers, and allows one writer at a time, because the new file is also the lock. */
 async function changeListing(file: string, change: (listing: Listing) => void): Promise<void> {
   const next = `${file}.new`;
   const handle = await open(next, "wx", PUBLIC_MODE).catch((error: NodeJS.ErrnoException) => {
@@ -88,7 +92,7 @@ async function changeListing(file: string, change: (listing: Listing) => void): 
     if ("flaws" in keys) throw new KeyFileError(file, keys.flaws.join("; "));
     const json = Object.fromEntries([...listing].map(([issuer, keys]) => [issuer, Object.fromEntries(keys)]));
     await handle.writeFile(`${JSON.stringify(json, null, 2)}\n`);
-    // Whatever the umask: services read it under other users.
+    // Independent of the umask, because services read it as other users.
     await handle.chmod(PUBLIC_MODE);
     await handle.sync();
     await rename(next, file);

@@ -1,9 +1,10 @@
 /**
- * Makes the keys that are missing, where neither permitctl nor a checkout is: the installer and docker-compose.yml run it.
+ * Creates missing keys where neither permitctl nor a checkout is available. The installer and docker-compose.yml run
+ * it.
  *
  *   node provide-keys.ts PUBLIC_FILE [ISSUER=PRIVATE_FILE …]
  *
- * Prints nothing; exit code 1 and the reason on stderr if a key cannot be made.
+ * Prints nothing. If a key cannot be created, it exits with code 1 and the reason on stderr.
  */
 import { provideKey, providePublicKeys } from "./key-folder.ts";
 

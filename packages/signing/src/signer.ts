@@ -1,4 +1,4 @@
-/** A private key at work. It shows its name and its public half, and nothing else: it may stand in a log. */
+/** A private key in use. Only shows its id and its public half, so it is safe to log. */
 import type { KeyObject } from "node:crypto";
 import { permitBody, type PermitClaims, signedText } from "@quantum/contract";
 import { keyIdOf, publicKeyOf, signBytes } from "./ed25519.ts";
@@ -16,8 +16,8 @@ export class Signer {
   }
 
   /**
-   * The field `signed` of a permit. Takes the time of one signature, and no turn of the event loop.
-   * @throws RangeError if a value cannot stand in a permit
+   * Returns a permit's field `signed`. Synchronous; takes the time of one signature.
+   * @throws RangeError if a value is not allowed in a permit
    */
   sign(claims: Omit<PermitClaims, "kid">): string {
     const body = permitBody({ ...claims, kid: this.kid });

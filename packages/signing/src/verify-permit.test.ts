@@ -157,7 +157,7 @@ function parseSignature(text: string): string {
   return text.slice(text.lastIndexOf("=") + 1);
 }
 
-/** Other padding bits in the last digit: decoders take both for the same bytes. */
+/** Changes the padding bits of the last digit. Decoders read the same bytes. */
 function alike(signature: string): string {
   const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const last = digits.indexOf(signature.at(-1) ?? "");

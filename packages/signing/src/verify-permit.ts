@@ -1,14 +1,14 @@
-/** Whether an issuer said what a permit's text says. Whether it may say so, and of which plan, is for others to judge. */
+/** Verifies that an issuer signed a permit's text. Others decide whether the issuer may, and for which plan. */
 import { parseSignedPermit, type PermitClaims } from "@quantum/contract";
 import { isSignature } from "./ed25519.ts";
 import type { IssuerKeys } from "./issuer-keys.ts";
 
 export type Verified =
   | { claims: PermitClaims }
-  /** `why`: a part of a sentence, for people. */
+  /** `why`: part of a sentence, for people. */
   | { flaw: "unsigned" | "forged"; why: string };
 
-/** @param text a permit's field `signed`; empty where there is none */
+/** @param text a permit's field `signed`; empty if missing */
 export function verifyPermit(text: string, keys: IssuerKeys): Verified {
   if (text === "") return { flaw: "unsigned", why: "it has no signed text" };
   const forged = (why: string): Verified => ({ flaw: "forged", why });

@@ -1,4 +1,4 @@
-/** A consumer that leaves the work to another one of its group while its gate is shut. */
+/** A consumer that leaves the work to another consumer of its group while its gate is shut. */
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import {
   gate as heldUntil,
@@ -34,7 +34,7 @@ async function callsOf(command: string): Promise<number> {
   const stats = await rig.redis.info("commandstats");
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
 }
-/** Resolves after several turns of the reclaim loops. */
+/** Resolves after several runs of the reclaim loops. */
 const severalLooks = async () => {
   const before = await callsOf("xpending");
   await until(async () => expect(await callsOf("xpending")).toBeGreaterThan(before + 4));

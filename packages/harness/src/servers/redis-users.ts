@@ -1,20 +1,20 @@
 /**
- * The Redis users of docs/adr/0020 on a test's server: every service works under its own, so that the suite shows that
- * its rights suffice. The default user may do everything; it is the tester's.
+ * The Redis users of docs/adr/0020 on a test server. Every service uses its own user, so the tests show that its rights
+ * suffice. The default user belongs to the tester and may do everything.
  */
 import { renderUsers } from "@quantum/contract";
 import { SERVICES, userOf } from "@quantum/topology";
 
-/** The same on every server of a test, which only this machine reaches. */
+/** The same on every test server, because only this machine can reach them. */
 const passwordOf = (user: string) => `${user}-of-test`;
 
-/** The server's ACL file, which counts in place of `requirepass`. */
+/** The server's ACL file, which replaces `requirepass`. */
 export function testUsers(requirepass: string | undefined): string {
   const tester = requirepass === undefined ? "nopass" : `>${requirepass}`;
   return renderUsers((user) => `>${passwordOf(user)}`, [`user default on ${tester} ~* &* +@all`]);
 }
 
-/** The same Redis for another user. */
+/** The same Redis, for another user. */
 export function urlOfUser(url: string, user: string): string {
   const named = new URL(url);
   named.username = user;
@@ -22,7 +22,7 @@ export function urlOfUser(url: string, user: string): string {
   return named.href;
 }
 
-/** A service's environment with its own user; a URL that names one stays. */
+/** A service's environment with its own user. A URL with a user stays as it is. */
 export function underOwnUser(service: string, env: Record<string, string>): Record<string, string> {
   const row = SERVICES.find(({ name }) => name === service);
   const url = env["REDIS_URL"];
