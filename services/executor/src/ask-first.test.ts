@@ -9,7 +9,7 @@ interface Told {
   sinceMs?: number;
   ownerSinceMs?: number | undefined;
 }
-/** Unless told otherwise, one that has sent everything there was. */
+/** By default, an executor that has sent everything. */
 const sender = (told: Told = {}): Sender => {
   const { has, sinceMs, ownerSinceMs } = {
     has: () => false,

@@ -1,4 +1,4 @@
-/** lua/orders/hold through its façade. Replies that it shares with lua/orders/claim are tested there. */
+/** lua/orders/hold through its typed wrapper. Replies that it shares with lua/orders/claim are tested there. */
 import { describe, expect, it } from "vitest";
 import {
   ATTEMPT,

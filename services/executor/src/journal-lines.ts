@@ -10,7 +10,9 @@ export interface Sent {
   atMs: number;
 }
 
-/** The time in a journal that is incomplete: in the future of every clock, so a start replaces it by now. */
+/**
+ * The time of an incomplete journal. It is in the future of every clock, so a start replaces it with the current time.
+ */
 export const INCOMPLETE = 9_999_999_999_999;
 
 const CRC_DIGITS = 8;

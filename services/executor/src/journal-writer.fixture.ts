@@ -1,8 +1,8 @@
-/** For tests: a process that records attempts without end, and prints each once it is told that it is on the disk. */
+/** For tests: a process that records attempts endlessly, and prints each one when it is on disk. */
 import { Journal } from "./journal.ts";
 
 const [, , folder = ""] = process.argv;
-/** So many wait for each write. */
+/** How many attempts wait for each write. */
 const AT_ONCE = 8;
 
 const journal = await Journal.open({ folder, redisNowMs: () => Date.now() });

@@ -48,7 +48,7 @@ async function open(over: Partial<JournalOptions> = {}): Promise<Journal> {
   onTestFinished(() => journal.close());
   return journal;
 }
-/** What the next start reads. */
+/** The journal as the next start reads it. */
 async function again(journal: Journal): Promise<Journal> {
   await journal.close();
   return open();
@@ -98,7 +98,7 @@ describe("what was sent", () => {
     const next = await again(journal);
     expect([1, 2, 3].map((no) => next.has(sent(no).attempt))).toEqual([false, true, true]);
     expect(await readFile(file(), "utf8")).not.toContain(sent(1).attempt);
-    // Of what it has forgotten it does not claim to know anything.
+    // It does not claim to know what it has forgotten.
     expect(next.sinceMs).toBe(nowMs - KEEP_MS);
   });
 });
@@ -169,7 +169,7 @@ describe("a crash", () => {
           expect(known(next, all.slice(0, before))).toBe(before);
           expect(next.sinceMs).toBe(NOW_MS);
           expect(damage).toEqual([]);
-          // What was cut does not spoil what comes after it.
+          // The cut line does not affect later lines.
           await next.record(sent(100));
           const third = await again(next);
           expect(third.has(sent(100).attempt)).toBe(true);
@@ -203,7 +203,7 @@ describe("damage", () => {
         for (const one of all) await journal.record(one);
         await journal.close();
         const bytes = await readFile(file());
-        // The last byte is where a crash may cut.
+        // A crash may cut the last byte.
         const at = place % (bytes.length - 1);
         bytes[at] = (bytes[at] ?? 0) ^ change;
         await writeFile(file(), bytes);
@@ -215,7 +215,7 @@ describe("damage", () => {
         expect(next.sinceMs).toBe(nowMs);
         expect(known(next, all)).toBeGreaterThanOrEqual(3);
         expect(await readFile(`${file()}.damaged-1`)).toEqual(bytes);
-        // It is told once.
+        // It is reported once.
         const third = await again(next);
         expect(damage).toHaveLength(1);
         expect(third.sinceMs).toBe(nowMs);
@@ -312,7 +312,7 @@ describe("a disk that fails", () => {
     sync.mockRestore();
     const [problem] = journal.problems();
     expect(problem).toBe(`no order can be sent: EXECUTOR_STATE_DIR="${folder}": EIO: i/o error, fdatasync`);
-    // Nobody knows whether it is on the disk.
+    // It is unknown whether it is on disk.
     expect(await journal.record(sent(1))).toBe(false);
     expect(await journal.record(sent(2))).toBe(true);
     expect(journal.problems()).toEqual([]);

@@ -1,4 +1,4 @@
-/** lua/orders/own: every reply, and what stands in the key afterwards. */
+/** lua/orders/own: every reply, and the key's content afterwards. */
 import { createKeys, ownerRecord, parseRecord } from "@quantum/contract";
 import { bindScript, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/harness";
@@ -36,7 +36,7 @@ const nowMs = async () => {
   const [seconds, micros] = await redis.time();
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 };
-/** As `instance` would have left it, so long ago. */
+/** Writes the key as `instance` would have, this long ago. */
 const write = async (instance: string, agoMs: { since: number; seen: number }) => {
   const now = await nowMs();
   const fields = { instance, since_ms: now - agoMs.since, seen_ms: now - agoMs.seen };

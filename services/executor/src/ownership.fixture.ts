@@ -13,7 +13,7 @@ import { Journal } from "./journal.ts";
 import { LEASE_MS, Ownership } from "./ownership.ts";
 
 export const keys = createKeys();
-/** A takeover takes a lease at most, and a look. */
+/** A takeover needs at most a lease and one check. */
 export const WAIT_MS = patienceMs(LEASE_MS + 4_000);
 let server: TestRedis;
 export let redis: RedisClient;
@@ -37,7 +37,7 @@ export const until = (condition: () => void | Promise<void>) =>
   vi.waitFor(condition, { timeout: WAIT_MS, interval: 10 });
 
 let folders = 0;
-/** One executor's share in it, started. */
+/** One executor's part, started. */
 export async function executor(instance: string, folder = join(dir, String((folders += 1)))) {
   const own = connect();
   const journal = await Journal.open({ folder, redisNowMs: () => Date.now() });

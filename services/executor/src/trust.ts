@@ -1,4 +1,4 @@
-/** What the executor believes: by its own configuration alone, and by public keys that may be replaced while it runs. */
+/** What the executor trusts: its own configuration, and public keys that may be replaced while it runs. */
 import type { Venue } from "@quantum/exchange";
 import { type FollowedFile, followFile, type Logger } from "@quantum/service-kit";
 import { IssuerKeys, loadIssuerKeys } from "@quantum/signing";
@@ -7,12 +7,12 @@ import type { Trust } from "./verify.ts";
 
 export interface FollowedTrust {
   trust: Trust;
-  /** Why the public keys as they are now are not in use. */
+  /** Why the current public keys are not in use. */
   problems: () => string[];
   stop: () => Promise<void>;
 }
 
-/** @throws ConfigError if the file of public keys is bad, or lacks an issuer */
+/** @throws ConfigError if the file of public keys is bad or lacks an issuer */
 export async function followTrust(config: Config, venue: Venue, log: Logger): Promise<FollowedTrust> {
   const unsigned = new Set(config.EXECUTOR_UNSIGNED_ISSUERS);
   const signing = config.EXECUTOR_REQUIRED_ISSUERS.filter((issuer) => !unsigned.has(issuer));
@@ -37,7 +37,7 @@ export async function followTrust(config: Config, venue: Venue, log: Logger): Pr
   };
 }
 
-/** Undefined without a file: then nothing is sent that has to be signed. */
+/** Undefined without a file. Then no order that needs a signature is sent. */
 async function followKeys(
   { EXECUTOR_ISSUER_KEYS_FILE: file }: Config,
   signing: readonly string[],

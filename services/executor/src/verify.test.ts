@@ -1,4 +1,4 @@
-/** The executor believes what its issuers signed for this very entry, and nothing else. */
+/** The executor trusts what its issuers signed for this entry, and nothing else. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

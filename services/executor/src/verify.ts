@@ -1,7 +1,7 @@
 /**
- * Whether an entry's permits are what this executor's issuers signed for it. The entry comes from Redis, so it is not believed:
- * mode, venue, account and the issuers whose permits are needed are the executor's own configuration, and side and quantity
- * come from the signed values. Pure, but for the keys.
+ * Whether an entry's permits are what this executor's issuers signed for it. The entry comes from Redis, so it is not
+ * trusted: mode, venue, account and the required issuers come from the executor's own configuration, and side and
+ * quantity from the signed values. Pure, except for the keys.
  */
 import {
   type ExecuteEntry,
@@ -17,11 +17,11 @@ export interface Trust {
   mode: string;
   venue: string;
   account: string;
-  /** Names of the issuers without whose permits nothing is sent. */
+  /** The issuers whose permits every order needs. */
   required: readonly string[];
-  /** Those of them that cannot sign. */
+  /** Required issuers that cannot sign. */
   unsigned: ReadonlySet<string>;
-  /** They may change while the service runs. */
+  /** The keys may change while the service runs. */
   keys: () => IssuerKeys;
 }
 
@@ -33,21 +33,21 @@ export const PERMIT_FLAWS = [
 ] as const satisfies readonly OrderReason[];
 export type PermitFlaw = (typeof PERMIT_FLAWS)[number];
 
-/** Of each required issuer: what is known about its signature. */
+/** For each required issuer: what is known about its signature. */
 export type Signatures = Readonly<Record<string, "valid" | "unsigned" | PermitFlaw>>;
 
 export type Verified = { signatures: Signatures } & (
   | {
       kind: "verified";
-      /** What an order may take, in place of what the entry says. */
+      /** What an order may use, instead of the entry's values. */
       amounts: Pick<ExecuteEntry, "position_amt" | "safe_qty" | "max_qty">;
-      /** When the first permit was issued; undefined if none is signed. By Redis's clock, in ms. */
+      /** When the first permit was issued, by Redis's clock, in ms; undefined if none is signed. */
       issuedMs: number | undefined;
     }
   | { kind: "flawed"; reason: PermitFlaw; why: string }
 );
 
-/** By how much two processes may disagree about Redis's clock. */
+/** How much two processes may disagree about Redis's clock. */
 const CLOCK_MARGIN_MS = 1_000;
 const ISSUER_CLASS = "issuer";
 
@@ -94,7 +94,7 @@ export function verifyPermits(entry: ExecuteEntry, trust: Trust, nowMs: number):
   return { kind: "verified", amounts: amountsOf(entry, permits, trust), issuedMs, signatures };
 }
 
-/** For the message alone: whoever signed the text, it names itself. */
+/** Only for the message: the issuer that the text names, whoever signed it. */
 function issuerNamedIn(text: string): string {
   const parsed = parseSignedPermit(text);
   return "claims" in parsed ? parsed.claims.issuer : "";
@@ -130,7 +130,7 @@ function flawOf(
   return claims.issuer === QUANTITY_ISSUER ? quantityFlaw(claims) : undefined;
 }
 
-/** The permit that carries the quantity has to say all of it, and its side must be the one that closes the position. */
+/** The permit with the quantity must be complete, and its side must close the position. */
 function quantityFlaw({ side, safe_qty: safeQty, position }: PermitClaims): Flaw | undefined {
   if (safeQty === "" || position === "" || side === "")
     return { reason: "permit_forged", why: "it does not say side, quantity and position" };
@@ -147,7 +147,7 @@ function another(name: string, said: string, expected: string): Flaw {
   };
 }
 
-/** The entry's own values count only as far as issuers do not sign: then they are all that there is. */
+/** The entry's own values only count where issuers do not sign, because there are no others. */
 function amountsOf(
   entry: ExecuteEntry,
   permits: ReadonlyMap<string, PermitClaims>,

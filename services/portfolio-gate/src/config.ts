@@ -17,7 +17,7 @@ import type { Rules } from "./decide.ts";
 
 const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("portfolio-gate");
 
-/** The books remember executions for an hour at least. */
+/** The books remember executions for at least an hour. */
 const COOLDOWN_MAX_SEC = 3_600;
 
 const schema = z.object({
@@ -59,7 +59,8 @@ export type Config = z.output<typeof schema>;
 export const configSource = {
   schema,
   ownPrefixes,
-  // Fixed here: the range of the heat and the weights of the stress; plans wake this service, it does not poll.
+  // These are fixed here: the range of the heat and the weights of the stress. Plans wake this service, so it does not
+  // poll.
   retired: ["P26_H_MIN", "P26_H_MAX", "P26_A", "P26_B", "P26_C", "P26_POLL_INTERVAL"],
   relations: (config) => [
     ...(config.P26_STRESS_FULLCLOSE_MIN <= config.P26_STRESS_RISKOFF

@@ -33,7 +33,7 @@ const facts = (changed: Partial<Facts> = {}): Facts => ({
   isCooling: false,
   ...changed,
 });
-/** What is left of a plan, in percent of the position. */
+/** What remains of a plan, in percent of the position. */
 const leftOf = (judgement: Judgement, pct: number): number => {
   if (judgement.verdict === "denied") return 0;
   return judgement.verdict === "capped" ? judgement.pct : pct;

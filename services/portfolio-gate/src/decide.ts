@@ -1,7 +1,7 @@
 /**
- * P2.6's judgement of one plan: pure. It grants what is asked, or less of it, or denies; it never makes a close larger.
- * In this order: an unknown portfolio denies; a cooldown makes a close one step smaller; a cold portfolio caps full closes;
- * high stress lifts what the two would take away.
+ * P2.6's decision on one plan. Pure. It grants the whole close, grants less, or denies; it never enlarges a close. In
+ * this order: an unknown portfolio denies; a cooldown reduces a close by one step; a cold portfolio caps full closes;
+ * high stress lifts both reductions.
  */
 import type { P26Grant, P26Reason, PythonJson } from "@quantum/contract";
 import { isUnknown, type Portfolio, type Unknown } from "./portfolio.ts";
@@ -11,9 +11,9 @@ export interface Rules {
   allowlist: ReadonlySet<string>;
   /** Below this stress the portfolio is cold. */
   coldBelow: number;
-  /** From this stress on nothing is capped. */
+  /** At or above this stress nothing is capped. */
   riskOffFrom: number;
-  /** From this kill score on, a cold portfolio caps a full close less. */
+  /** From this kill score, a cold portfolio caps a full close less. */
   hardKillScore: number;
 }
 
@@ -23,7 +23,7 @@ export interface Facts {
   /** Share of the position that the plan closes, in percent; 0 if it closes nothing. */
   pct: number;
   portfolio: Portfolio | Unknown;
-  /** The symbol was closed just now. */
+  /** An order of the symbol was executed recently. */
   isCooling: boolean;
 }
 
@@ -34,9 +34,9 @@ export type Judgement =
   | { verdict: "denied"; reason: P26Reason; context: Readonly<Record<string, PythonJson>> };
 
 const WHOLE_PCT = 100;
-/** Multiplied, because a division rounds. */
+/** Multiplied, because a division would round. */
 const PER_PCT = "0.01";
-/** The steps in which positions are closed, in percent; below the smallest there is nothing. */
+/** The steps in which positions are closed, in percent. */
 const STEPS = [75, 50, 25, 0] as const;
 const COLD_PCT = 50;
 const COLD_HARD_PCT = 75;
@@ -45,10 +45,10 @@ export function decide(facts: Facts, rules: Rules): Judgement {
   const { symbol, pct, portfolio } = facts;
   if (!rules.allowlist.has(symbol)) return deny("not_in_allowlist");
   if (isUnknown(portfolio)) return deny("portfolio_state_unknown", { ...portfolio });
-  // No order comes of it.
+  // The plan leads to no order.
   if (pct === 0) return { verdict: "whole", reason: "portfolio_no_cap" };
   const position = portfolio.positions.get(symbol);
-  // A cap of 0 would be read as "no cap" (docs/wire.md, "Permits").
+  // A cap of 0 would mean "no cap" (docs/wire.md, "Permits").
   if (position === undefined || position.eq(0)) return deny("no_position");
   const cap = lowestCap(facts, portfolio.stress, rules);
   if (cap === undefined) return { verdict: "whole", reason: "portfolio_no_cap" };
@@ -66,7 +66,7 @@ function lowestCap(
   const step = isCooling ? STEPS.find((smaller) => smaller < pct) : undefined;
   if (pct >= WHOLE_PCT && stress < rules.coldBelow) {
     const cold = killScore >= rules.hardKillScore ? COLD_HARD_PCT : COLD_PCT;
-    // Both count: with a cooldown, a cold portfolio does not let more through than without.
+    // The smaller cap counts, so during a cooldown a cold portfolio never allows more.
     if (step === undefined || cold < step) return { pct: cold, reason: "portfolio_cap_cold" };
   }
   return step === undefined ? undefined : { pct: step, reason: "portfolio_cap_cooldown" };

@@ -44,10 +44,10 @@ async function hold(symbol: string, position_amt: string, mark_price: string, si
   await redis.hset(keys.snapshot(symbol), { position_amt, mark_price, ts_epoch: String(nowSec) });
   await redis.hset(keys.proposal(symbol), { sigma, last_update_epoch: String(Math.floor(nowSec)) });
 }
-/** As long as it is short: stress 0.3. */
+/** As much long as short: stress 0.3. */
 const calm = () => hold(ETH, "-1.967", "3310");
 
-/** As a process has it from its start on: nothing of an earlier one but what is in Redis. */
+/** Like a new process: it only knows what is in Redis. */
 function startGate(): IssuerHandlers {
   const reader = new PortfolioReader({
     redis,
@@ -166,7 +166,7 @@ describe("a permit of P2.6", () => {
     const one = await reads();
     await Promise.all(some.map((plan) => gate.answerPlan(plan)));
     const both = await reads();
-    // The issuing script reads the record of each plan.
+    // The issuing script reads each plan's record.
     expect(both - one).toBe(2 * SYMBOLS.length + some.length);
     expect(await redis.xlen(keys.streams.permit)).toBe(5);
   });

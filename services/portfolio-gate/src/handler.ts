@@ -1,4 +1,4 @@
-/** What is P2.6's own: its judgement of a plan, and the executions that its cooldown counts from. */
+/** P2.6's policy: its decision on a plan, and the executions from which its cooldown counts. */
 import { EventEmitter } from "node:events";
 import { isClosing, type PlanEntry, PythonFloat } from "@quantum/contract";
 import type { Decision, Policy, ReadResult, Settlement } from "@quantum/issuer";
@@ -33,9 +33,9 @@ export class PortfolioGate extends EventEmitter<GateEvents> implements Policy {
     return answerOf(judgement, portfolio);
   }
 
-  /** The script that acknowledges the result books the execution, so a restart forgets none. */
+  /** The script that acknowledges the result records the execution, so a restart loses none. */
   async settling({ addedAtMs, placed }: ReadResult): Promise<Settlement> {
-    // Nothing is reserved, so no amount is charged: only the time counts.
+    // Nothing is reserved, so no amount is charged. Only the time counts.
     return placed ? { kind: "settle", executed: { amounts: {}, atMs: addedAtMs } } : { kind: "settle" };
   }
 }

@@ -33,7 +33,7 @@ it("caps closes of a calm portfolio and in a cooldown that outlives a restart, a
       P26_METRICS_PORT: "0",
       P26_ALLOWLIST: `${LONG},${SHORT}`,
     });
-  // Published before the first start: the group begins at 0.
+  // Published before the first start, because the group begins at 0.
   const full = await publish("FULL_CLOSE_PROPOSED", "CLOSE_FULL", 100);
 
   const first = await start();

@@ -1,4 +1,4 @@
-/** The portfolio of P3.3's snapshots and the proposals' hashes, or why it is not known. Pure. */
+/** The portfolio, from P3.3's snapshots and the proposals' hashes, or why it is unknown. Pure. */
 import {
   CLOCK_BOUND_MS,
   parsePythonFloat,
@@ -11,7 +11,7 @@ import { grossOf, type Holding, type Stress, stressOf } from "./stress.ts";
 
 type Hash = Readonly<Record<string, string>>;
 
-/** Of a symbol, as Redis has them: empty where there is none, undefined where one cannot be read. */
+/** A symbol's hashes in Redis: empty if missing, undefined if unreadable. */
 export interface SymbolHashes {
   symbol: string;
   snapshot: Hash | undefined;
@@ -35,28 +35,31 @@ export type Flaw = (typeof FLAWS)[number];
 export interface Unknown {
   flaw: Flaw;
   symbol: string;
-  /** In words. */
+  /** As text. */
   what: string;
 }
 
 export interface Portfolio extends Stress {
-  /** Signed, in coins; of every symbol. */
+  /** Signed, in coins, for every symbol. */
   positions: ReadonlyMap<string, Big>;
   /** In dollars. */
   grossNotional: number;
 }
 
-/** The default of APPLY_PROPOSAL_MAX_AGE_SEC: an older proposal opens no plan, and tells nothing of today's volatility. */
+/**
+ * The default of APPLY_PROPOSAL_MAX_AGE_SEC. An older proposal opens no plan and says nothing about the current
+ * volatility.
+ */
 const SIGMA_MAX_AGE_MS = 300_000;
 const MS_PER_SEC = 1_000;
-/** No account holds more dollars of a symbol; sums stay far from what a double cannot hold. */
+/** No account holds more dollars in a symbol. Keeps sums far below what a double cannot represent. */
 const NOTIONAL_MAX = 1e15;
 
 export function isUnknown(found: Portfolio | Unknown): found is Unknown {
   return "flaw" in found;
 }
 
-/** One symbol that is not known makes the whole portfolio unknown. */
+/** One unknown symbol makes the whole portfolio unknown. */
 export function portfolioOf(
   hashes: readonly SymbolHashes[],
   nowMs: number,
@@ -72,10 +75,10 @@ export function portfolioOf(
     if ("flaw" in position) return unknown(position, "snapshot");
     const { amount, markPrice } = position;
     positions.set(symbol, amount);
-    // A flat symbol weighs nothing.
+    // A flat symbol has no weight.
     if (amount.eq(0)) continue;
     const notional = markPrice === undefined ? Number.NaN : amount.times(markPrice).toNumber();
-    // Written so that NaN does not pass.
+    // Written so that NaN fails the check.
     if (!(Math.abs(notional) <= NOTIONAL_MAX))
       return unknown({ flaw: "unreadable", what: "snapshot has no usable price" }, "snapshot");
     const sigma = readSigma(proposal, nowMs);
@@ -92,7 +95,7 @@ function readSigma(hash: Hash | undefined, nowMs: number): number | PositionFlaw
   if (!(sigma !== undefined && sigma > 0 && sigma < Infinity))
     return { flaw: "unreadable", what: "sigma is not a number above 0" };
   const ageMs = nowMs - (updatedAtSec ?? Number.NaN) * MS_PER_SEC;
-  // Written so that NaN does not pass. One from the future may be of any age.
+  // Written so that NaN fails the check. A proposal from the future may be of any age.
   if (!(ageMs <= SIGMA_MAX_AGE_MS && ageMs >= -CLOCK_BOUND_MS))
     return {
       flaw: "stale",

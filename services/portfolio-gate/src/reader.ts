@@ -1,4 +1,4 @@
-/** Reads from Redis what a plan is judged by. */
+/** Reads from Redis what a decision needs. */
 import type { Keys } from "@quantum/contract";
 import { executedSince } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";
@@ -31,13 +31,13 @@ export class PortfolioReader {
     this.#options = options;
   }
 
-  /** Whoever asks while it is being read gets the same answer: many plans at once cost one read. */
+  /** Concurrent calls share one read, so many plans at once cost one read. */
   portfolio(): Promise<Portfolio | Unknown> {
     this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
     return this.#reading;
   }
 
-  /** Whether an order of the symbol was executed within the cooldown, or why it is not known. */
+  /** Whether an order of the symbol was executed within the cooldown, or why this is unknown. */
   async isCooling(symbol: string): Promise<boolean | Unknown> {
     const { redis, cooldownSec } = this.#options;
     if (cooldownSec === 0) return false;
@@ -47,7 +47,7 @@ export class PortfolioReader {
     });
   }
 
-  /** One round trip, whatever the number of symbols. */
+  /** One round trip for any number of symbols. */
   async #read(): Promise<Portfolio | Unknown> {
     const { redis, keys, symbols, sigmaRef } = this.#options;
     const pipeline = redis.pipeline();
@@ -55,7 +55,7 @@ export class PortfolioReader {
       pipeline.hmget(keys.snapshot(symbol), ...SNAPSHOT_FIELDS);
       pipeline.hmget(keys.proposal(symbol), ...PROPOSAL_FIELDS);
     }
-    // What it does not answer, or not in time, is not known.
+    // Anything that Redis does not answer in time is unknown.
     const replies = (await pipeline.exec().catch(() => undefined)) ?? [];
     const hashOf = (index: number, names: readonly string[]) => {
       const [error, values] = replies[index] ?? [new Error("no answer"), []];

@@ -1,14 +1,14 @@
 /**
- * How stressed a portfolio is: 0, calm, to 1. Pure. Everything here is a ratio or a score, in doubles; no quantity is
- * computed from it. The weights and the range of the heat are the Python P2.6's; it takes σ for 1, so that its heat is
+ * A portfolio's stress, from 0 (calm) to 1. Pure. All values are ratios or scores, in doubles; no quantity is computed
+ * from them. The weights and the range of the heat are the Python P2.6's, which always uses σ = 1, so that its heat is
  * always 1.
  */
 
-/** What one symbol adds. */
+/** One symbol's part. */
 export interface Holding {
-  /** In dollars; below 0 for a short position. */
+  /** In dollars; negative for a short position. */
   notional: number;
-  /** Volatility, as the publisher measures it: about 0.01 on a usual day. */
+  /** Volatility as measured by the publisher; about 0.01 on a usual day. */
   sigma: number;
 }
 
@@ -19,13 +19,13 @@ export interface Stress {
   heat: number;
   /** How one-sided the portfolio is: |net| / gross. */
   concentration: number;
-  /** The share of the notional that lies on the net side, for the positions that fall together. */
+  /** The share of the notional on the net side, for positions that fall together. */
   correlation: number;
 }
 
-/** Of σ / P26_SIGMA_REF: below, the heat is 0. */
+/** Up to this value of σ / P26_SIGMA_REF the heat is 0. */
 const COLD = 0.05;
-/** Above that, by so much, it is 1. */
+/** From {@link COLD} plus this range the heat is 1. */
 const HEAT_RANGE = 0.3;
 const WEIGHTS = { heat: 0.6, concentration: 0.25, correlation: 0.15 } as const;
 const CALM: Stress = { stress: 0, heat: 0, concentration: 0, correlation: 0 };

@@ -1,4 +1,4 @@
-/** P2.6's logs and metrics. Names: docs/wire.md, "Metrics to keep". */
+/** P2.6's logs and metrics. Names are from docs/wire.md, "Metrics to keep". */
 import { HARVEST_ACTIONS, P26_REASONS } from "@quantum/contract";
 import { type IssuerHandlers, observeIssuer } from "@quantum/issuer";
 import type { Logger } from "@quantum/service-kit";
@@ -11,7 +11,7 @@ export interface TelemetryOptions {
   handlers: IssuerHandlers;
   gate: PortfolioGate;
   reader: PortfolioReader;
-  /** Symbols that become labels. */
+  /** Symbols with their own label. */
   symbols: readonly string[];
   issuer: string;
   registry: Registry;
@@ -60,7 +60,7 @@ function loweredTo(judgement: GateEvents["judged"][0]["judgement"]): string | un
   return judgement.reason === "portfolio_cooldown" ? "HOLD" : undefined;
 }
 
-/** Read when scraped: the portfolio changes while no plan comes. */
+/** Read when scraped, because the portfolio changes without plans. */
 function gauges({ reader, registry }: TelemetryOptions): void {
   const gauge = (name: string, help: string, value: (portfolio: Portfolio) => number) =>
     new Gauge({
@@ -69,7 +69,7 @@ function gauges({ reader, registry }: TelemetryOptions): void {
       registers: [registry],
       async collect() {
         const portfolio = await reader.portfolio();
-        // What is not known must not stand there as it was.
+        // An unknown value must not be shown as the last known one.
         this.set(isUnknown(portfolio) ? Number.NaN : value(portfolio));
       },
     });
