@@ -9,7 +9,7 @@ import { createProgram } from "./program.ts";
 
 const nowhere = new Output(new Writable({ write: (_chunk, _encoding, done) => done() }));
 
-/** `hold accept`, of all that can be run. */
+/** All commands that can be run, such as `hold accept`. */
 function pathsOf(command: Command, above: readonly string[] = []): string[] {
   return command.commands.flatMap((each) => {
     const path = [...above, each.name()];

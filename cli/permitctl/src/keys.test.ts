@@ -1,4 +1,4 @@
-/** The commands that need files and no Redis: none answers at the URL they are given. */
+/** The commands that need files but no Redis; nothing answers at the URL that they get. */
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,10 @@ afterEach(() => rm(dir, { recursive: true }));
 
 const inDir = (name: string) => join(dir, name);
 
-/** A key made by the command. @returns its id */
+/**
+ * Creates a key with the command.
+ * @returns its id
+ */
 async function made(issuer: string): Promise<string> {
   const { code, stdout } = await run("keys", "new", issuer, "--folder", dir, "--json");
   expect(code).toBe(0);

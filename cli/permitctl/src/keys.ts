@@ -1,4 +1,4 @@
-/** `keys`: the issuers' keys in a folder. What is private is never shown. */
+/** `keys`: the issuers' keys in a folder. Private keys are never shown. */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -19,7 +19,7 @@ export interface RotateOptions {
   retire?: string;
 }
 
-/** Services look at their files once a second: this is for a look, and for a busy machine. */
+/** Services check their files once a second; this allows for that and a busy machine. */
 const NOTICE_MS = 3_000;
 
 const placeOf = (issuer: string, folder: string) => ({

@@ -1,4 +1,4 @@
-/** `permit verify`: whether an issuer signed what a permit says. It needs a file and the public keys, and no Redis. */
+/** `permit verify`: whether an issuer signed a permit. Needs a file and the public keys, but no Redis. */
 import { readFile } from "node:fs/promises";
 import { parseSignedPermit, type PermitClaims } from "@quantum/contract";
 import { type Line, spans, styled } from "@quantum/service-kit";
@@ -8,14 +8,14 @@ import { CommandError, EXIT } from "./exit.ts";
 import { table, type Terminal } from "./terminal.ts";
 
 export interface PermitOptions {
-  /** File of the issuers' public keys. */
+  /** The file of the issuers' public keys. */
   keys?: string;
 }
 
 interface Judged {
   valid: boolean;
   why: string;
-  /** What the text says, whoever wrote it; undefined if it cannot be read. */
+  /** The text's content, whoever wrote it; undefined if it is unreadable. */
   claims: PermitClaims | undefined;
 }
 
@@ -60,7 +60,7 @@ function withTime(name: string, value: string): string {
 
 const withTexts = z.object({ signed: z.string().default("") });
 
-/** A permit's or entry's JSON with the field `signed`, or signed texts alone, one a line. */
+/** A permit's or entry's JSON with the field `signed`, or signed texts, one per line. */
 async function textsOf(file: string): Promise<string[]> {
   const content = await readFile(file, "utf8").catch((error: unknown) => {
     throw new CommandError(EXIT.usage, (error as Error).message);
