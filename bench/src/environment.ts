@@ -12,10 +12,7 @@ export interface Environment {
   redis: string;
   redisSettings: string;
   machine: string;
-  /**
-   * Load averages of the last minute, before and after. If it exceeds the number of cores before the run, other
-   * processes were busy.
-   */
+  /** Load averages of the last minute, before and after. If the first exceeds the number of cores, others were busy. */
   load: string;
 }
 

@@ -152,8 +152,8 @@ export interface Trade {
 }
 
 /**
- * `fromId` is inclusive and cannot be combined with `startTimeMs`. Without `fromId` the venue looks back at most {@link
- * TRADES_LOOK_BACK_MS}.
+ * `fromId` is inclusive and cannot be combined with `startTimeMs`. Without `fromId` the venue looks back at most
+ * {@link TRADES_LOOK_BACK_MS}.
  */
 export interface TradeQuery {
   readonly orderId?: string;

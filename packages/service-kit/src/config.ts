@@ -29,7 +29,7 @@ export class ConfigError extends Error {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * An empty variable counts as unset, because compose files write unset ones so.
+ * An empty variable counts as unset, because compose files pass unset variables that way.
  * @throws {@link ConfigError} naming every violation
  */
 export function readConfig<Schema extends z.ZodObject>(
