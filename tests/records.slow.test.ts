@@ -76,20 +76,22 @@ async function correct(): Promise<void> {
   await eventually(() => field("corrected_at_ms"), PATIENCE_MS, "the order is adopted");
 }
 
-/** A third issuer, which sets a key and stamps no record. */
-async function barePermit(): Promise<void> {
+/** Two issuers more, which set keys and stamp no record; the second one's cap is below the safe quantity. */
+async function permitsByKey(): Promise<void> {
   const { rig, service } = pipeline;
   await service("apply-layer").stop();
   await rig.start("apply-layer", {
     APPLY_MODE: "dry_run",
     APPLY_POLL_SEC: "0.2",
     APPLY_PERMIT_WAIT_MS: "5000",
-    APPLY_REQUIRED_PERMITS: "governor,p33,p26",
+    APPLY_REQUIRED_PERMITS: "governor,p33,p26,desk",
     APPLY_BARE_PERMITS: "p26",
   });
   const planId = await propose(rig, "BTCUSDT", "PARTIAL_50");
   await reached(rig, planId, "WAITING");
   await rig.client.set(rig.keys.permit("p26", planId), "1", "EX", 60);
+  const permit = { allow: true, symbol: "BTCUSDT", computed_qty: 0.001 };
+  await rig.client.set(rig.keys.permit("desk", planId), JSON.stringify(permit), "EX", 60);
   await reached(rig, planId, "DRY_RUN");
 }
 
@@ -105,7 +107,7 @@ beforeAll(async () => {
     { who: "me", reason: "a drill" },
   );
   await look();
-  await barePermit();
+  await permitsByKey();
   await look();
 }, SETUP_MS);
 afterAll(() => pipeline.stop());

@@ -107,6 +107,39 @@ describe("a plan of which little is known", () => {
     );
   });
 
+  it("tells who capped it, to what and why, in its timeline and in its conclusion", () => {
+    const at = (ms: number) => String(OPENED_MS + ms);
+    const record = {
+      state: "PERMITTED",
+      attempt: opened.id,
+      wait_ms: "4",
+      safe_qty: "0.062",
+      verdict_at_ms: at(4),
+      governor_reason: "within_limits",
+      p26_reason: "portfolio_cap_cold",
+      p26_cap: "0.031",
+    };
+    const spent = { safe_qty: "0.062", max_qty: "0.031", wait_ms: "4", valid_until_ms: at(5_004) };
+    const execute = entry(4, { attempt: opened.id, ...spent });
+    const capped = history({ plans: [opened], executes: [execute], record });
+    const text = "all permits spent after 4 ms, safe_qty 0.062, capped by p26 to 0.031";
+    expect(timelineOf(capped)[0]?.stages.at(-1)).toMatchObject({
+      stage: "verdict",
+      text: `${text}; the order may be claimed for 5000 ms`,
+    });
+    // Where the stream has been trimmed.
+    expect(timelineOf(history({ record }))[0]?.stages).toContainEqual(
+      expect.objectContaining({ stage: "verdict", text }),
+    );
+    expect(conclude(capped, OPENED_MS).sentence).toMatch(
+      /^Permitted: every permit had arrived after 4 ms, p26's for no more than 0\.031 \(portfolio_cap_cold: the portfolio's stress is below /,
+    );
+    const order = { state: "EXECUTED", attempt: opened.id, order_id: "7", executed_qty: "0.031" };
+    expect(conclude(history({ ...capped, order }), OPENED_MS).sentence).toMatch(
+      /^Executed: .*, p26's for no more than 0\.031 \(.*\), and order 7 closed 0\.031\.$/,
+    );
+  });
+
   it("was executed after all, where a correction says so", () => {
     const order = {
       state: "EXECUTED",
