@@ -54,6 +54,7 @@ const OF_THIS_RUN: Partial<Record<ServiceName, (run: Run) => Environment>> = {
     // Proposals from a file are as old as the file.
     ...(proposalsFile !== undefined && { APPLY_PROPOSAL_MAX_AGE_SEC: "0" }),
   }),
+  executor: ({ scenario }) => ({ EXECUTOR_REQUIRED_ISSUERS: issuersOf(scenario).join() }),
   "harvest-feed": ({ rate, seed, plans, scenario, proposalsFile }) => ({
     FEED_RATE: String(rate),
     FEED_SEED: String(seed),
