@@ -130,8 +130,8 @@ describe("docker-compose.yml", () => {
     });
     expect(Object.fromEntries(own)).toEqual({
       ...expected,
-      // Who does not speak to the venue needs its name for simulations only.
-      ...(service.needsVenue && { BINANCE_BASE_URL }),
+      // Who neither speaks to the venue nor signs needs its name for simulations only.
+      ...((service.needsVenue || service.issuer !== undefined) && { BINANCE_BASE_URL }),
     });
   });
 });

@@ -37,7 +37,10 @@ const BREAKING: Partial<Record<ServiceName, readonly Readonly<Record<string, str
     { APPLY_BARE_PERMITS: "p33" },
     { BINANCE_BASE_URL: "https://fapi.binance.com" },
   ],
-  governor: [{ GOV_SIM_DENY_RATE: "0.5", BINANCE_BASE_URL: "" }],
+  governor: [
+    { GOV_SIM_DENY_RATE: "0.5", BINANCE_BASE_URL: "" },
+    { GOV_SIGNING_KEY_FILE: "governor.pem", BINANCE_BASE_URL: "" },
+  ],
   "position-brain": [
     { P33_STALE_THRESHOLD_SEC: "5" },
     { P33_PERMIT_TTL: "2" },

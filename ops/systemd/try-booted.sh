@@ -50,6 +50,7 @@ cp ops/systemd/env/*.env /etc/quantum/
 chmod 600 /etc/quantum/*.env
 sed -i -e 's|^BINANCE_BASE_URL=.*|BINANCE_BASE_URL=http://127.0.0.1:8099|' -e 's/^BINANCE_TESTNET_API_KEY=.*/BINANCE_TESTNET_API_KEY=sim-key/' \
   -e 's/^BINANCE_TESTNET_API_SECRET=.*/BINANCE_TESTNET_API_SECRET=sim-secret/' -e 's/^APPLY_MODE=.*/APPLY_MODE=paper/' \
+  -e 's/^EXECUTOR_MODE=.*/EXECUTOR_MODE=paper/' \
   -e 's/^P33_COOLDOWN_SEC=.*/P33_COOLDOWN_SEC=0/' -e 's/^\(GOV_MAX_.*\)=.*/\1=100000/' /etc/quantum/*.env
 systemd-run --quiet --unit exchange-sim --working-directory "$PWD" node services/exchange-sim/src/main.ts
 END
@@ -61,6 +62,14 @@ for service in governor position-brain executor apply-layer; do quantum install 
 inside systemd-run --quiet --unit harvest-feed --working-directory /srv/quantum --setenv FEED_SYMBOLS=BTCUSDT \
   node services/harvest-feed/src/main.ts
 quantum status
+
+step "each issuer signs with its own key"
+inside sh -eu <<'END'
+stat --format '%a %n' /etc/quantum/keys /etc/quantum/keys/*
+for unit in quantum-governor quantum-position-state-brain; do
+  journalctl --unit $unit --output cat | grep --max-count 1 "permits are signed with key"
+done
+END
 
 step "what an operator greps"
 inside timeout 20 sh -c 'journalctl --follow --unit quantum-apply-layer --output cat | grep --max-count 3 "\[PERMIT_WAIT\] OK"'

@@ -31,11 +31,10 @@ export function issuerConfig(service: IssuerService): ConfigSource<z.ZodObject> 
         "BTCUSDT",
       ),
       ...signingVariables(signingKeyVariable(service)),
-      BINANCE_BASE_URL: optionalText("the venue; needed only for the simulation variables below"),
       ...simulationVariables(`${prefix}SIM`),
     }),
     ownPrefixes: envPrefixes,
-    relations: (config) => simulationViolations(config, prefix),
+    relations: (config) => venueViolations(config, service),
   };
 }
 
@@ -44,7 +43,13 @@ export function signingVariables<Variable extends string>(variable: Variable) {
   const file = optionalText(
     "file with the private key that signs permits: PEM, PKCS #8, Ed25519, no access for others; without it permits are unsigned",
   );
-  return { [variable]: file, QUANTUM_ACCOUNT: account() } as { [Name in Variable]: typeof file } & {
+  return {
+    [variable]: file,
+    QUANTUM_ACCOUNT: account(),
+    BINANCE_BASE_URL: optionalText(
+      "the venue, which signed permits name: required with a private key, and for simulations",
+    ),
+  } as { [Name in Variable | "BINANCE_BASE_URL"]: typeof file } & {
     QUANTUM_ACCOUNT: ReturnType<typeof account>;
   };
 }
@@ -62,18 +67,30 @@ export function permitTtlViolations(variable: string, sec: number): string[] {
   ];
 }
 
-/** Simulated answers require a simulated exchange to be configured. */
-export function simulationViolations(config: Readonly<Record<string, unknown>>, prefix: string): string[] {
+/** A signed permit names the venue, and simulated answers require a simulated one. */
+export function venueViolations(config: Readonly<Record<string, unknown>>, service: IssuerService): string[] {
+  const [prefix = ""] = service.envPrefixes;
+  const key = signingKeyVariable(service);
   const baseUrl = config["BINANCE_BASE_URL"] as string | undefined;
-  let simulated = false;
+  const isSimulation = isActive(simulationOf(config as never, `${prefix}SIM`));
+  if (baseUrl === undefined) {
+    return [
+      ...(config[key] === undefined
+        ? []
+        : [`${key} is set, but BINANCE_BASE_URL is not: a signed permit names the venue`]),
+      ...(isSimulation
+        ? [
+            `${prefix}SIM_* is set, but BINANCE_BASE_URL is not: answers are simulated only at a simulated exchange`,
+          ]
+        : []),
+    ];
+  }
   try {
-    simulated = baseUrl !== undefined && parseVenue(baseUrl).simulated;
+    if (parseVenue(baseUrl).simulated || !isSimulation) return [];
   } catch (error) {
     return [(error as Error).message];
   }
-  if (simulated || !isActive(simulationOf(config as never, `${prefix}SIM`))) return [];
   return [
-    `${prefix}SIM_* is set, but BINANCE_BASE_URL${baseUrl === undefined ? " is not" : `="${baseUrl}" is not simulated`}: ` +
-      "answers are simulated only at a simulated exchange",
+    `${prefix}SIM_* is set, but BINANCE_BASE_URL="${baseUrl}" is not simulated: answers are simulated only at a simulated exchange`,
   ];
 }

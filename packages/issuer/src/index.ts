@@ -1,4 +1,4 @@
-export { issuerConfig, permitTtlViolations, signingVariables, simulationViolations } from "./config.ts";
+export { issuerConfig, permitTtlViolations, signingVariables, venueViolations } from "./config.ts";
 export { type HandlersOptions, IssuerHandlers } from "./handlers.ts";
 export {
   deny,

@@ -1,5 +1,5 @@
 import { createKeys, decimalOf } from "@quantum/contract";
-import { signingVariables, simulationViolations } from "@quantum/issuer";
+import { signingVariables, venueViolations } from "@quantum/issuer";
 import {
   choice,
   commonVariables,
@@ -7,7 +7,6 @@ import {
   integer,
   logLevel,
   number,
-  optionalText,
   port,
   redisVariables,
   simulationVariables,
@@ -19,7 +18,8 @@ import type { Rules } from "./decide.ts";
 import type { GovernorOptions } from "./handler.ts";
 import { limitUnits } from "./units.ts";
 
-const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("governor");
+const service = serviceOf("governor");
+const { port: PORT, envPrefixes: ownPrefixes } = service;
 const { streams } = createKeys();
 
 /** Fixed, because all services use these names: a stream with another name would have no reader. */
@@ -81,7 +81,6 @@ const schema = z.object({
   STREAM_PLANS: streamName("stream of plans", streams.plan),
   STREAM_RESULTS: streamName("stream of results", streams.result),
   STREAM_EVENTS: streamName("stream of disarms", streams.governorEvents),
-  BINANCE_BASE_URL: optionalText("the venue; needed only for the simulation variables below"),
   ...simulationVariables("GOV_SIM"),
 });
 
@@ -92,7 +91,7 @@ export const configSource = {
   ownPrefixes,
   // The Python governor read positions from the exchange; this one reads P3.3's snapshots.
   retired: ["BINANCE_TESTNET_API_KEY", "BINANCE_TESTNET_API_SECRET"],
-  relations: (config: Config) => simulationViolations(config, "GOV_"),
+  relations: (config: Config) => venueViolations(config, service),
 };
 
 export function rulesOf(config: Config): Rules {

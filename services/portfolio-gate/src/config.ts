@@ -1,11 +1,10 @@
-import { permitTtlViolations, signingVariables, simulationViolations } from "@quantum/issuer";
+import { permitTtlViolations, signingVariables, venueViolations } from "@quantum/issuer";
 import {
   commonVariables,
   type ConfigSource,
   integer,
   logLevel,
   number,
-  optionalText,
   port,
   redisVariables,
   simulationVariables,
@@ -15,7 +14,8 @@ import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
 import type { Rules } from "./decide.ts";
 
-const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("portfolio-gate");
+const service = serviceOf("portfolio-gate");
+const { port: PORT, envPrefixes: ownPrefixes } = service;
 
 /** The books remember executions for at least an hour. */
 const COOLDOWN_MAX_SEC = 3_600;
@@ -50,7 +50,6 @@ const schema = z.object({
   P26_PERMIT_TTL: integer("TTL of a permit or denial, in s", 60, { min: 1 }),
   P26_METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   P26_LOG_LEVEL: logLevel(),
-  BINANCE_BASE_URL: optionalText("the venue; needed only for the simulation variables below"),
   ...simulationVariables("P26_SIM"),
 });
 
@@ -70,7 +69,7 @@ export const configSource = {
             "a portfolio would be cold and under high stress at once",
         ]),
     ...permitTtlViolations("P26_PERMIT_TTL", config.P26_PERMIT_TTL),
-    ...simulationViolations(config, "P26_"),
+    ...venueViolations(config, service),
   ],
 } satisfies ConfigSource<typeof schema>;
 
