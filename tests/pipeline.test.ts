@@ -47,7 +47,8 @@ async function propose(symbol: string, action: string): Promise<string> {
 
 describe("issuers that only set keys, as the Python ones do", () => {
   it("gets a plan executed at the exchange by two SETEX and nothing else", async () => {
-    await Promise.all([rig.start("apply-layer"), rig.start("executor")]);
+    const unsigned = { EXECUTOR_UNSIGNED_ISSUERS: "governor,p33" };
+    await Promise.all([rig.start("apply-layer"), rig.start("executor", unsigned)]);
     const id = await propose("BTCUSDT", "PARTIAL_75");
     await eventually(
       async () => (await entriesOf(rig.keys.streams.plan)).find(({ fields }) => fields["plan_id"] === id),

@@ -1,6 +1,4 @@
 /** The tables of `records.ts` and the scripts that they name agree. What really stands in Redis: records.slow.test.ts. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import {
   type HashRecord,
   ledgerRecord,
@@ -9,10 +7,8 @@ import {
   planRecord,
   snapshotRecord,
 } from "@quantum/contract";
+import { loadScript } from "@quantum/lua";
 import { describe, expect, it } from "vitest";
-
-const LUA = join(import.meta.dirname, "../lua");
-const textOf = (script: string) => readFileSync(join(LUA, `${script}.lua`), "utf8");
 
 describe.each<[string, HashRecord]>([
   ["the plan's record", planRecord],
@@ -25,7 +21,7 @@ describe.each<[string, HashRecord]>([
 
   it.each(written)("$name is written by $script", ({ name, script }) => {
     const literal = name.startsWith("{issuer}") ? `'${name.slice("{issuer}".length)}'` : `'${name}'`;
-    expect(textOf(script)).toContain(literal);
+    expect(loadScript(script).source).toContain(literal);
   });
 });
 

@@ -146,7 +146,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "\nif not is_spent then return { 'UNSPENT' } end",
+        find: "\nif not proof.is_enough and is_verified then return { 'UNSPENT' } end",
         replace: "",
       },
     ],
@@ -162,8 +162,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
       },
       {
         file: `${EXECUTOR}/orders.ts`,
-        find: "const { entryId, entry, intent, clientOrderId, refusal } = request;",
-        replace: `const { entryId, entry, intent, clientOrderId } = request;
+        find: "const { entry, refusal, detail, isVerified, signatures } = request;",
+        replace: `const { entry, detail, isVerified, signatures } = request;
         const off = [null, "0", "false", "off", "no"];
         const [killSwitch, ...disarms] = await Promise.all(
           Object.values(haltKeys(redis, keys)).map((key) => redis.get(key).catch(() => "unreadable")),

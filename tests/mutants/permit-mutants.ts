@@ -44,9 +44,8 @@ export const PERMIT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CONSUME,
-        find: "if verdict == 'granted' then permits[issuer], texts[issuer] = what, json",
-        replace:
-          "if verdict == 'granted' then permits[issuer], texts[issuer] = what, json; redis.call('DEL', permit_key)",
+        find: "permits[issuer], texts[issuer] = what, json",
+        replace: "permits[issuer], texts[issuer] = what, json; redis.call('DEL', permit_key)",
       },
     ],
     test: "packages/permits/src/consume.test.ts",
