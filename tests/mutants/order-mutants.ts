@@ -146,8 +146,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "\nif not proof.is_enough and is_verified then return { 'UNSPENT' } end",
-        replace: "",
+        find: "if not proof.is_enough and is_verified then return { 'UNSPENT' } end",
+        replace: "proof.at = proof.at or now",
       },
     ],
     test: `${EXECUTOR}/claim.test.ts`,
