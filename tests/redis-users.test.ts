@@ -8,13 +8,14 @@ import {
   createKeys,
   exampleOf,
   FAMILIES,
+  neededCommands,
   REDIS_USERS,
   renderUsers,
   type Right,
   RIGHT_NAMES,
 } from "@quantum/contract";
-import { startRedisServer, type TestRedis, urlOfUser } from "@quantum/harness";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { startRedisServer, startService, type TestRedis, urlOfUser } from "@quantum/harness";
+import { connectForCommands, disconnect, missingRights, type RedisClient } from "@quantum/redis";
 import { SERVICES, userOf } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -207,6 +208,30 @@ describe("what no rows of the table may ever say", () => {
     expect(await able(["del", keys.killSwitch])).toEqual(["operator"]);
     expect(await able(["expire", keys.killSwitch, "1"])).toEqual(["operator"]);
     expect(await able(["append", keys.killSwitch, "1"])).toEqual(["halt"]);
+  });
+});
+
+describe("a service", () => {
+  it.each(SERVICES.filter(({ redis: uses }) => uses !== "none"))(
+    "finds all rights that $name needs, and misses those of another user",
+    async (row) => {
+      const needed = neededCommands(row.name);
+      expect(needed.length).toBeGreaterThan(10);
+      expect(await missingRights(as(userOf(row)), needed)).toEqual([]);
+      expect(await missingRights(as("admin"), needed)).toEqual([]);
+      const [other] = USERS.filter((user) => user !== userOf(row));
+      expect((await missingRights(as(other ?? ""), needed)).length).toBeGreaterThan(0);
+    },
+  );
+
+  it("does not start without one of its rights, and says which", async () => {
+    const acl = as("admin");
+    await acl.acl("SETUSER", "lesser", "on", ">secret", "~*", "&*", "+@all", "-xgroup|setid");
+    const start = startService("governor", {
+      REDIS_URL: `redis://lesser:secret@127.0.0.1:${redis.port}`,
+      METRICS_PORT: "0",
+    });
+    await expect(start).rejects.toThrow(/ended with 2 before it was ready[^]*xgroup setid quantum:stream:/);
   });
 });
 

@@ -9,6 +9,7 @@ import {
   launch,
   startRedisServer,
   type TestRedis,
+  underOwnUser,
 } from "@quantum/harness";
 import { type Environment, type ServiceName, serviceOf } from "@quantum/topology";
 
@@ -46,7 +47,7 @@ export class Rig {
     const port = await freePort();
     const { portVariable } = serviceOf(name);
     await this.startProgram(shownAs, `services/${name}/src/main.ts`, {
-      ...env,
+      ...underOwnUser(name, env),
       [portVariable]: String(port),
     });
     return `http://127.0.0.1:${port}`;

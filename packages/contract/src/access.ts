@@ -6,7 +6,7 @@
  */
 import { SERVICES, type Service, type StreamName, userOf } from "@quantum/topology";
 import { createKeys, type Keys, typesOfKeys } from "./keys.ts";
-import { type Right, RIGHT_NAMES } from "./rights.ts";
+import { commandLine, commandsOf, type Right, RIGHT_NAMES } from "./rights.ts";
 
 /** Users that are not services. */
 const OPERATORS = ["operator", "viewer", "exporter", "halt", "admin"] as const;
@@ -37,7 +37,7 @@ type Who =
 
 type Grants = Readonly<Partial<Record<Who, Right | readonly Right[]>>>;
 
-/** Write access includes read access. Groups consume the streams listed in the table of services. */
+/** Write access includes read access and deletion. Groups consume the streams listed in the table of services. */
 const STREAMS: Readonly<Record<StreamName, Grants>> = {
   proposal: { feed: "append", operator: "requeue" },
   plan: { "apply-layer": ["append", "read"], operator: "requeue" },
@@ -106,9 +106,6 @@ function patternsOf(name: keyof typeof KEYS, issuer: string): readonly string[] 
         : [keys[name](issuer, PLAN)];
     case "reservations":
       return Object.values(keys.reservations(issuer, ANY));
-    case "plan":
-    case "dedupe":
-    case "published":
     case "spent":
     case "order":
       return [keys[name](PLAN)];
@@ -170,7 +167,9 @@ export function accessOf(user: string): Access {
       const patterns = family.patterns(who === "owner" ? user : undefined);
       for (const right of typeof given === "string" ? [given] : given) {
         grant(right, patterns);
-        if (right === "write") grant("read", patterns);
+        // One DEL may take keys of both rights, and one selector must allow all of a command's keys.
+        for (const implied of right === "write" ? (["read", "remove"] as const) : [])
+          grant(implied, patterns);
       }
     }
   }
@@ -195,13 +194,17 @@ function isOne(who: Who, service: Service | undefined): boolean {
 }
 
 /**
- * The rights that a service's user must have, on an example key per pattern. Undefined if it is not one of our
- * services.
+ * The commands that a service's user must be allowed to run, on an example key per pattern. None if it is not one of
+ * our services.
  */
-export function accessOfService(name: string): Access | undefined {
-  const service = PROGRAMS.find((row) => row.name === name);
-  if (service === undefined) return undefined;
-  return new Map([...accessOf(userOf(service))].map(([right, patterns]) => [right, patterns.map(exampleOf)]));
+export function neededCommands(service: string): string[][] {
+  const row = PROGRAMS.find(({ name }) => name === service);
+  if (row === undefined) return [];
+  return [...accessOf(userOf(row))].flatMap(([right, patterns]) =>
+    commandsOf(right).flatMap((command) =>
+      patterns.map((pattern) => commandLine(right, command, exampleOf(pattern))),
+    ),
+  );
 }
 
 /** A key that matches the pattern. */

@@ -31,6 +31,7 @@ const read = {
   zmscore: "KEY m",
   zrange: "KEY 0 1",
   zrangebyscore: "KEY 0 1",
+  zrevrangebyscore: "KEY 1 0",
   smembers: "KEY",
   scard: "KEY",
   xrange: "KEY - +",
@@ -50,7 +51,6 @@ const RIGHTS = {
   stamp: { hset: "KEY f v" },
   write: {
     set: "KEY v",
-    del: "KEY",
     expire: "KEY 1",
     pexpire: "KEY 1",
     hset: "KEY f v",

@@ -62,6 +62,16 @@ describe("a refusal that stays", () => {
     expect(await dispositionAt(url)).toMatchObject({ kind: "refused", concerns: "rights" });
   });
 
+  it("is a right that is missing to a script's command", async () => {
+    const { url } = await givenServer();
+    const client = connect(url);
+    await client.acl("SETUSER", "default", "-get");
+    const error: unknown = await client
+      .eval("return redis.call('GET', 'k')", 0)
+      .catch((thrown: unknown) => thrown);
+    expect(dispositionOf(error)).toMatchObject({ kind: "refused", concerns: "rights" });
+  });
+
   it("is a cluster's node, whichever way it says so", async () => {
     const { url } = await givenServer({ "cluster-enabled": "yes" });
     expect(await dispositionAt(`${url}/1`)).toMatchObject({ kind: "refused", concerns: "server" });

@@ -48,6 +48,8 @@ const BY_CODE: ReadonlyMap<string, RedisDisposition> = new Map([
 
 /** Replies without a code of their own, the client library's errors, and those of network and TLS. */
 const BY_TEXT: readonly (readonly [RegExp, RedisDisposition])[] = [
+  // In a script; from Redis 7.2 on, NOPERM there too.
+  [/^ERR The user executing the script can't/, refused("rights", "this Redis user lacks a required right")],
   [/DB index is out of range|invalid DB index/i, refused("database", "this Redis has no such database")],
   [/SELECT is not allowed in cluster mode/i, CLUSTER],
   [/cluster support disabled/i, { kind: "command" }],

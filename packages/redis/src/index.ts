@@ -12,6 +12,7 @@ export {
 export { dispositionOf, isNotOffered, type RedisConcern, type RedisDisposition } from "./disposition.ts";
 export {
   clocksApart,
+  missingRights,
   notDurable,
   notReadable,
   readFacts,

@@ -66,6 +66,25 @@ async function greet(client: RedisClient): Promise<ServerFacts> {
   };
 }
 
+/** Redis checks its rules and runs nothing. Source: https://redis.io/docs/latest/develop/programmability/lua-api/ */
+const MISSING_RIGHTS = `
+local missing = {}
+for _, line in ipairs(cjson.decode(ARGV[1])) do
+  if not redis.acl_check_cmd(unpack(line)) then missing[#missing + 1] = table.concat(line, ' ') end
+end
+return missing`;
+
+/**
+ * Runs a script, because everything that matters is a script.
+ * @returns those of the commands that this user may not send, each as text
+ */
+export async function missingRights(
+  client: RedisClient,
+  commands: readonly (readonly string[])[],
+): Promise<string[]> {
+  return (await client.eval(MISSING_RIGHTS, 0, JSON.stringify(commands))) as string[];
+}
+
 async function ifOffered<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
     return await reply;

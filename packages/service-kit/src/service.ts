@@ -128,7 +128,7 @@ export async function runService<Schema extends z.ZodObject>(
     const redis = connect(connectForCommands, "commands");
     const keys = createKeys();
     observeRedis(redis, keys, registry);
-    const facts = await waitForRedis(redis, config, context);
+    const facts = await waitForRedis(redis, config, { ...context, name: definition.name });
     const clock = new RedisClock(redis);
     await clock.start();
     const clockProblems = observeClock(clock, registry);

@@ -1,7 +1,9 @@
 /** Waits for Redis at the start. Temporary problems are waited for; permanent ones end the start. */
 import { setTimeout as delay } from "node:timers/promises";
+import { neededCommands } from "@quantum/contract";
 import {
   dispositionOf,
+  missingRights,
   notReadable,
   readFacts,
   type RedisClient,
@@ -21,7 +23,7 @@ const REDIS_RETRY_MS = 1_000;
 export async function waitForRedis(
   redis: RedisClient,
   config: RedisConfig,
-  { log, waiting }: { log: Logger; waiting: (what: string | undefined) => void },
+  { name, log, waiting }: { name: string; log: Logger; waiting: (what: string | undefined) => void },
 ): Promise<RedisFacts> {
   for (;;) {
     try {
@@ -31,7 +33,7 @@ export async function waitForRedis(
         throw new ConfigError(problems.map((problem) => `${redisVariable(config, "server")}: ${problem}`));
       const state = waitsFor(facts);
       if (state === undefined) {
-        await probeScripts(redis);
+        await refuseMissingRights(redis, config, name);
         const missing = notReadable(facts);
         if (missing.length > 0) log.warn({ missing }, "Redis does not tell everything about itself");
         waiting(undefined);
@@ -54,9 +56,18 @@ export async function waitForRedis(
   }
 }
 
-/** Runs a script, because everything that matters is a script. */
-async function probeScripts(redis: RedisClient): Promise<void> {
-  await redis.eval("return 1", 0);
+/** Far fewer than may be missing show which user this is. */
+const SHOWN_RIGHTS = 3;
+
+/** Before any work: a right that is missing later would stop a plan half-way. */
+async function refuseMissingRights(redis: RedisClient, config: RedisConfig, service: string): Promise<void> {
+  const missing = await missingRights(redis, neededCommands(service));
+  if (missing.length === 0) return;
+  const more = missing.length - SHOWN_RIGHTS;
+  const shown = `${missing.slice(0, SHOWN_RIGHTS).join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
+  throw new ConfigError([
+    `${redisVariable(config, "rights")}: this Redis user may not do what ${service} does: ${shown}`,
+  ]);
 }
 
 export function refusedBy(error: unknown, config: RedisConfig): ConfigError | undefined {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { endProcess, type GuardedProcess } from "./child-process.ts";
 import { launch, type LogRecord } from "./launch.ts";
 import { patienceMs } from "./patience.ts";
+import { underOwnUser } from "../servers/redis-users.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../../..");
 const START_TIMEOUT_MS = 15_000;
@@ -38,10 +39,11 @@ export interface ServiceProcess {
 
 /**
  * Starts `services/<name>` and resolves once it logs `ready`. `env` is the service's whole environment, so that the
- * developer's shell has no influence. Throws with the last lines of output if the service exits or times out before.
+ * developer's shell has no influence; unless REDIS_URL names a user, it works under the service's own. Throws with the last lines of output if the service exits or times out before.
  */
 export function startService(name: string, env: Record<string, string>): Promise<ServiceProcess> {
-  return startProgram(name, join(REPOSITORY, "services", name, "src/main.ts"), env);
+  const main = join(REPOSITORY, "services", name, "src/main.ts");
+  return startProgram(name, main, underOwnUser(name, env));
 }
 
 /** Like {@link startService}, for any program that logs like our services. */
