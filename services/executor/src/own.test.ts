@@ -1,24 +1,16 @@
 /** lua/orders/own: every reply, and the key's content afterwards. */
 import { createKeys, ownerRecord, parseRecord } from "@quantum/contract";
-import { bindScript, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { keyspaceOf, startRedisServer, type TestRedis } from "@quantum/harness";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { bindScript } from "@quantum/redis";
+import { keyspaceOf } from "@quantum/harness";
+import { useRedis } from "@quantum/harness/vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 
 const LEASE_MS = 6_000;
 const HOUR_MS = 3_600_000;
 const keys = createKeys();
 const ownScript = bindScript("orders/own");
-let server: TestRedis;
-let redis: RedisClient;
+const { redis } = await useRedis();
 
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 beforeEach(() => redis.flushall());
 
 const call = (instance: string, leaves: "0" | "1" = "0") =>

@@ -1,7 +1,6 @@
 import { createKeys } from "@quantum/contract";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
-import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import { useRedis } from "@quantum/harness/vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { createEvents } from "./events.ts";
 import { RedisMemory } from "./redis-memory.ts";
 
@@ -9,17 +8,8 @@ const HOUR_MS = 3_600_000;
 /** Plans proposed this much later than a loss are not suspect. */
 const AHEAD_MS = 5_000;
 const keys = createKeys();
-let server: TestRedis;
-let redis: RedisClient;
+const { redis } = await useRedis();
 
-beforeAll(async () => {
-  server = await startRedisServer();
-  redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-});
-afterAll(async () => {
-  await disconnect(redis);
-  await server.stop();
-});
 afterEach(() => vi.restoreAllMocks());
 
 /** Makes the next `announce` read this time. */

@@ -1,6 +1,6 @@
 /**
  * P3.3's pair for one symbol: the exchange's position (snapshot) and the position according to the account's trades
- * (ledger), as stored in their hashes (`records.ts` in packages/contract). Amounts and ids are text, exactly as the
+ * (ledger), as stored in their hashes (`position-records.ts` in packages/contract). Amounts and ids are text, exactly as the
  * exchange wrote them. Positive amounts are long, negative ones short.
  */
 import { createHash } from "node:crypto";
