@@ -24,6 +24,8 @@ ARG PORT
 ENV NODE_ENV=production HTTP_HOST=0.0.0.0 HEALTH_PORT=${PORT}
 COPY --from=build /app /app
 WORKDIR /app/services/${SERVICE}
+# A new volume takes its owner from here.
+RUN install --directory --owner=node --group=node --mode=0700 /state
 # The files are root's: a service cannot change its own code.
 USER node
 EXPOSE ${PORT}

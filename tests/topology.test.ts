@@ -75,7 +75,7 @@ describe("docker-compose.yml", () => {
     for (const service of SERVICES) {
       const own = blocks.get(service.name) ?? "";
       const [file] = keyVariablesOf(service).map(([, name]) => name);
-      const [, volume = ""] = /volumes: \["([\w-]+):\/keys:ro"\]/.exec(own) ?? [];
+      const [, volume = ""] = /volumes: \["([\w-]+):\/keys:ro"/.exec(own) ?? [];
       expect([service.name, own.includes("*keys")]).toEqual([service.name, file !== undefined]);
       expect([service.name, volume === ""]).toEqual([service.name, file === undefined]);
       if (file === undefined) continue;
@@ -112,6 +112,14 @@ describe("docker-compose.yml", () => {
     },
   );
 
+  it("gives each container of a service that keeps state a volume of its own", () => {
+    for (const { name, stateVariable } of SERVICES)
+      expect([name, /volumes: \[.*"\/state"\]/.test(blocks.get(name) ?? "")]).toEqual([
+        name,
+        stateVariable !== undefined,
+      ]);
+  });
+
   it.each(SERVICES)("gives $name the environment of a demonstration", (service) => {
     const text = whole(/environment:(.*\n(?: {6}.*\n)*)/.exec(blocks.get(service.name) ?? "")?.[1] ?? "");
     const given = [...text.matchAll(/^ *([A-Z][A-Z0-9_]+): "?([^"\n]+)"?$/gm)].map(
@@ -127,6 +135,7 @@ describe("docker-compose.yml", () => {
       venueUrl: "http://exchange-sim:8099",
       symbols: DEFAULT_MARKET.map(({ symbol }) => symbol),
       keysFolder: "/keys",
+      stateFolder: "/state",
     });
     expect(Object.fromEntries(own)).toEqual({
       ...expected,

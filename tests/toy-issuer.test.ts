@@ -19,7 +19,7 @@ beforeAll(async () => {
   rig = await startRig();
   const { keysFolder, venueUrl } = rig;
   await addRunKey(keysFolder, "toy");
-  const place = { redisUrl: rig.redis.url, venueUrl, symbols: SYMBOLS, keysFolder };
+  const place = { redisUrl: rig.redis.url, venueUrl, symbols: SYMBOLS, keysFolder, stateFolder: "" };
   const start = startProgram("toy", join(import.meta.dirname, "toy-issuer/main.ts"), {
     ...demonstrationOf(TOY, place),
     TOY_METRICS_PORT: "0",

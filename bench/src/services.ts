@@ -30,7 +30,9 @@ export async function startServices({ rig, symbols, mode, replicas = 1 }: Servic
   const urls = await Promise.all(
     started.map(async (service) => {
       const { name } = service;
-      const env = demonstrationOf(service, { redisUrl: rig.redis.url, venueUrl, symbols, keysFolder });
+      const stateFolder = join(rig.redis.dir, `${name}.state`);
+      const place = { redisUrl: rig.redis.url, venueUrl, symbols, keysFolder, stateFolder };
+      const env = demonstrationOf(service, place);
       // Replicas are not measured with orders.
       const count = name === "executor" ? 1 : replicas;
       let url = "";
@@ -52,7 +54,8 @@ export interface ApplyLayerOptions {
 
 /** Starts only the apply-layer, in dry-run mode. */
 export async function startApplyLayer({ rig, symbols, env = {} }: ApplyLayerOptions): Promise<string> {
-  const place = { redisUrl: rig.redis.url, venueUrl: undefined, symbols, keysFolder: undefined };
+  const stateFolder = join(rig.redis.dir, "state");
+  const place = { redisUrl: rig.redis.url, venueUrl: undefined, symbols, keysFolder: undefined, stateFolder };
   const own = { ...demonstrationOf(serviceOf("apply-layer"), place), APPLY_MODE: "dry_run", ...env };
   return rig.startService("apply-layer", own);
 }

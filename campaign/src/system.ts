@@ -185,6 +185,7 @@ async function createMember(
       venueUrl: `http://127.0.0.1:${exchangeProxy?.port ?? place.exchangePort}`,
       symbols: place.symbols,
       keysFolder: place.keysFolder,
+      stateFolder: join(place.dir, `${name}.state`),
     }),
     ...PROFILE[name],
     [service.portVariable]: "0",

@@ -23,6 +23,7 @@ const SOURCES = await Promise.all(
 /** What has no default, at a simulated venue. */
 const REQUIRED = {
   BINANCE_BASE_URL: `http://127.0.0.1:${serviceOf("exchange-sim").port}`,
+  EXECUTOR_STATE_DIR: "/var/lib/quantum-executor",
   ...SIMULATED_ACCOUNT,
 };
 

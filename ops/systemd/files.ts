@@ -65,8 +65,7 @@ TimeoutStopSec=15
 MemoryMax=512M
 TasksMax=64
 
-# It keeps nothing on disk and owns nothing: all state is in Redis.
-DynamicUser=yes
+${state(row)}DynamicUser=yes
 UMask=0077
 CapabilityBoundingSet=
 ProtectSystem=strict
@@ -110,9 +109,22 @@ function credentials(row: Service): string {
   ].join("\n");
 }
 
+/** The one folder that the service may write to, if it keeps state, and the variable that names it. */
+function state({ unit: name, stateVariable }: Service): string {
+  if (stateVariable === undefined)
+    return "# It keeps nothing on disk and owns nothing: all state is in Redis.\n";
+  return [
+    "# It may write to this folder alone; systemd gives it to the temporary user at each start.",
+    `StateDirectory=quantum-${name}`,
+    "StateDirectoryMode=0700",
+    `Environment=${stateVariable}=%S/quantum-${name}`,
+    "",
+  ].join("\n");
+}
+
 function envFile(row: Service): string {
-  const { name: service, unit: name } = row;
-  const byUnit = new Set(keyVariablesOf(row).map(([variable]) => variable));
+  const { name: service, unit: name, stateVariable } = row;
+  const byUnit = new Set([...keyVariablesOf(row).map(([variable]) => variable), stateVariable]);
   const schema = SCHEMAS.get(service) ?? z.object({});
   const { properties = {}, required = [] } = z.toJSONSchema(schema, {
     io: "input",

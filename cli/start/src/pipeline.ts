@@ -41,6 +41,7 @@ export async function startPipeline(
     redisUrl: redis.url,
     exchangeUrl,
     keysFolder: await makeRunKeys(join(dir, "keys")),
+    dir,
     symbols: await readSymbols(exchangeUrl),
     seed: options.seed,
     rate: options.rate,

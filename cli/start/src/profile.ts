@@ -1,4 +1,5 @@
 /** The environment of every process in a run, built from scratch so that the caller's shell has no influence. */
+import { join } from "node:path";
 import {
   demonstrationOf,
   type Environment,
@@ -15,6 +16,8 @@ export interface Run {
   exchangeUrl: string;
   /** The issuers' keys. */
   keysFolder: string;
+  /** Takes the services' own state. */
+  dir: string;
   /** The account's symbols, used for the feed and the allowlists. */
   symbols: readonly string[];
   seed: number;
@@ -38,10 +41,11 @@ export function exchangeSimEnvironment(seed: number, marketFile: string | undefi
 export function environmentOf(service: Service, run: Run): Environment {
   const { scenario, redisUrl, exchangeUrl: venueUrl, symbols, keysFolder } = run;
   const { name } = service;
+  const stateFolder = join(run.dir, `${name}.state`);
   const row =
     name === "governor" && scenario.governorDefaults === true ? { ...service, demonstration: {} } : service;
   return {
-    ...demonstrationOf(row, { redisUrl, venueUrl, symbols, keysFolder }),
+    ...demonstrationOf(row, { redisUrl, venueUrl, symbols, keysFolder, stateFolder }),
     ...(service.issuer && { [`${service.envPrefixes[0]}SIM_SEED`]: String(run.seed) }),
     ...OF_THIS_RUN[name]?.(run),
     ...scenario.environment?.[name],

@@ -37,8 +37,34 @@ export async function startRig() {
   const venueUrl = await sim.listen({ port: 0 });
   const client = connectForCommands({ url: redis.url, name: "rig", onError: () => undefined });
   const keysFolder = await makeRunKeys(join(redis.dir, "keys"));
-  const place = { redisUrl: redis.url, venueUrl, keysFolder };
   const services: ServiceProcess[] = [];
+  /** Names in use. A service that keeps state and is started after its end has its name and folder again. */
+  const names = new Set<string>();
+  const freeName = (name: string) => {
+    let no = 1;
+    while (names.has(`${name}-${no}`)) no += 1;
+    return `${name}-${no}`;
+  };
+  const launch = async (
+    name: string,
+    env: Record<string, string>,
+    start: (env: Record<string, string>) => Promise<ServiceProcess>,
+  ): Promise<ServiceProcess> => {
+    const instance = env["INSTANCE"] ?? freeName(name);
+    names.add(instance);
+    const stateFolder = join(redis.dir, `${instance}.state`);
+    const own = environment(name, { redisUrl: redis.url, venueUrl, keysFolder, stateFolder });
+    const keepsState = Object.values(own).includes(stateFolder);
+    try {
+      const service = await start({ ...own, ...(keepsState && { INSTANCE: instance }), ...env });
+      services.push(service);
+      void service.exited.then(() => names.delete(instance));
+      return service;
+    } catch (error) {
+      names.delete(instance);
+      throw error;
+    }
+  };
   return {
     redis,
     client,
@@ -46,23 +72,14 @@ export async function startRig() {
     venueUrl,
     /** The issuers' keys; they go with Redis's data. */
     keysFolder,
-    async start(name: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
-      const service = await startService(name, { ...environment(name, place), ...env });
-      services.push(service);
-      return service;
-    },
+    start: (name: string, env: Record<string, string> = {}) =>
+      launch(name, env, (known) => startService(name, known)),
     /** Starts this service of an earlier release, without the variables that it does not know. */
-    async startEarlier(
-      { folder, lacks }: EarlierRelease,
-      name: string,
-      env: Record<string, string> = {},
-    ): Promise<ServiceProcess> {
-      const known = { ...environment(name, place), ...env };
-      for (const variable of lacks) delete known[variable];
-      const service = await startProgram(name, join(folder, "services", name, "src/main.ts"), known);
-      services.push(service);
-      return service;
-    },
+    startEarlier: ({ folder, lacks }: EarlierRelease, name: string, env: Record<string, string> = {}) =>
+      launch(name, env, (known) => {
+        for (const variable of lacks) delete known[variable];
+        return startProgram(name, join(folder, "services", name, "src/main.ts"), known);
+      }),
     async simState(): Promise<SimState> {
       return (await (await fetch(`${venueUrl}/sim/state`)).json()) as SimState;
     },

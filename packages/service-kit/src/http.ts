@@ -45,7 +45,17 @@ export interface Http {
   close(): Promise<void>;
 }
 
-export function createHttp(registry: Registry, readiness: Readiness, connectionsMax = CONNECTIONS_MAX): Http {
+export interface HttpOptions {
+  connectionsMax?: number | undefined;
+  /** What /readyz says besides, if anything. */
+  note?: () => string | undefined;
+}
+
+export function createHttp(
+  registry: Registry,
+  readiness: Readiness,
+  { connectionsMax = CONNECTIONS_MAX, note = () => undefined }: HttpOptions = {},
+): Http {
   const base = fastify({ logger: false });
   const app = fastify({ logger: false });
   // Operators read answers in a terminal, and JSON only escapes C0 controls.
@@ -59,7 +69,7 @@ export function createHttp(registry: Registry, readiness: Readiness, connections
     const problems = await readyz();
     return reply
       .code(problems.length === 0 ? 200 : 503)
-      .send({ status: problems.length === 0 ? "ready" : "not ready", problems });
+      .send({ status: problems.length === 0 ? "ready" : "not ready", problems, note: note() });
   });
   base.get("/metrics", async (_, reply) => reply.type(registry.contentType).send(await metrics()));
   base.setNotFoundHandler((_, reply) => reply.code(503).send({ error: "the service is starting" }));

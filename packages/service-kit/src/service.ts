@@ -53,6 +53,8 @@ export interface Running {
   stop?: () => Promise<void>;
   /** Readiness problems other than those of Redis and the consumers. */
   readiness?: () => Promise<string[]>;
+  /** What /readyz says besides, such as for whom a ready service stands by. */
+  note?: () => string | undefined;
 }
 
 export interface BareContext<Config> {
@@ -227,7 +229,10 @@ async function run<Schema extends z.ZodObject>(
       return [`readiness cannot be told: ${(error as Error).message}`];
     }
   };
-  const http = createHttp(registry, readiness, connectionsMax);
+  const http = createHttp(registry, readiness, {
+    connectionsMax,
+    note: () => life.started?.running.note?.(),
+  });
   observeReadiness(readiness, registry);
   const stopSignal = new Promise<string>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));

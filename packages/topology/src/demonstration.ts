@@ -18,10 +18,15 @@ export interface Place {
   symbols: readonly string[];
   /** Has the issuers' keys: packages/harness makes them for a run. Undefined where nothing is to be signed. */
   keysFolder: string | undefined;
+  /** For the local state of this process: the same after a restart, and no other's. Its parent exists. */
+  stateFolder: string;
 }
 
 /** Everything that the service needs to run there, but for its port; built from nothing, so no shell counts. */
-export function demonstrationOf(row: Row, { redisUrl, venueUrl, symbols, keysFolder }: Place): Environment {
+export function demonstrationOf(
+  row: Row,
+  { redisUrl, venueUrl, symbols, keysFolder, stateFolder }: Place,
+): Environment {
   return {
     ...(row.redis !== "none" && { REDIS_URL: redisUrl }),
     ...(row.standIn === undefined && venueUrl !== undefined && { BINANCE_BASE_URL: venueUrl }),
@@ -29,6 +34,7 @@ export function demonstrationOf(row: Row, { redisUrl, venueUrl, symbols, keysFol
     ...Object.fromEntries(row.symbolVariables.map((variable) => [variable, symbols.join()])),
     ...(keysFolder !== undefined &&
       Object.fromEntries(keyVariablesOf(row).map(([variable, file]) => [variable, `${keysFolder}/${file}`]))),
+    ...(row.stateVariable !== undefined && { [row.stateVariable]: stateFolder }),
     ...row.demonstration,
   };
 }

@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { ISSUERS, QUANTITY_ISSUER } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
 import {
@@ -59,6 +60,12 @@ const schema = z.object({
     60,
     { min: 1, max: ABSENCE_MAX_SEC },
   ),
+  EXECUTOR_STATE_DIR: z
+    .string("is required")
+    .refine(isAbsolute, "must be an absolute path")
+    .describe(
+      "folder of the journal of sent orders: local, kept over restarts and releases, and no other executor's (required)",
+    ),
   BINANCE_BASE_URL: text("the venue: an exchange simulator or a Binance testnet, never production"),
   BINANCE_TESTNET_API_KEY: text("the account's key"),
   BINANCE_TESTNET_API_SECRET: text("the account's secret"),

@@ -1,6 +1,9 @@
 /** The executor as a separate process. */
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { startService } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,11 +12,16 @@ import { KEY, type Rig, SECRET, startRig } from "./rig.fixture.ts";
 const LOG_TIMEOUT_MS = 10_000;
 
 let rig: Rig;
+let dir: string;
 
 beforeAll(async () => {
   rig = await startRig();
+  dir = await mkdtemp(join(tmpdir(), "quantum-executor-"));
 });
-afterAll(() => rig.stop());
+afterAll(async () => {
+  await rig.stop();
+  await rm(dir, { recursive: true });
+});
 
 const start = (over: Record<string, string> = {}) =>
   startService("executor", {
@@ -24,6 +32,8 @@ const start = (over: Record<string, string> = {}) =>
     EXECUTOR_METRICS_PORT: "0",
     EXECUTOR_MODE: "paper",
     EXECUTOR_ISSUER_KEYS_FILE: rig.publicKeysFile,
+    EXECUTOR_STATE_DIR: join(dir, "state"),
+    INSTANCE: "executor-1",
     ...over,
   });
 
@@ -102,6 +112,32 @@ describe("the service", () => {
     await disconnect(redis);
   });
 
+  it("stands by for the one that owns the orders, ready, and takes over when that one stops", async () => {
+    const first = await start();
+    await expect(start({ INSTANCE: "executor-2" })).rejects.toThrow(
+      /EXECUTOR_STATE_DIR=.*: another executor uses it/,
+    );
+    const second = await start({ INSTANCE: "executor-2", EXECUTOR_STATE_DIR: join(dir, "second") });
+    const get = async (path: string) => fetch(`${second.url}${path}`);
+    const ready = await get("/readyz");
+    expect([ready.status, await ready.json()]).toEqual([
+      200,
+      { status: "ready", problems: [], note: "standing by for executor-1" },
+    ]);
+    expect(await (await get("/metrics")).text()).toContain("quantum_executor_owner 0");
+    await first.stop();
+    await second.waitForLog(({ msg }) => msg.startsWith("owns the orders"), LOG_TIMEOUT_MS);
+    const symbol = rig.freshSymbol();
+    await rig.publish(await rig.spend({ symbol }));
+    await second.waitForLog(
+      ({ msg }) => msg === `${symbol}: Result published (executed=True, error=None)`,
+      LOG_TIMEOUT_MS,
+    );
+    expect(await (await get("/readyz")).json()).toEqual({ status: "ready", problems: [] });
+    expect(await (await get("/metrics")).text()).toContain("quantum_executor_owner 1");
+    await second.stop();
+  });
+
   it("takes up nothing where its port is taken", async () => {
     const over = { EXECUTOR_METRICS_PORT: String(rig.server.port), REDIS_URL: `${rig.server.url}/1` };
     await expect(start(over)).rejects.toThrow("address already in use");
@@ -111,6 +147,13 @@ describe("the service", () => {
   });
 
   it.each([
+    ["without a folder for its journal", { EXECUTOR_STATE_DIR: "" }, /EXECUTOR_STATE_DIR: is required/],
+    ["with a folder that depends on where it is started", { EXECUTOR_STATE_DIR: "state" }, /absolute path/],
+    [
+      "with a folder that cannot be made",
+      { EXECUTOR_STATE_DIR: "/proc/state" },
+      /EXECUTOR_STATE_DIR=.*: must be a folder/,
+    ],
     ["without a venue", { BINANCE_BASE_URL: "" }, /BINANCE_BASE_URL: is required/],
     ["at a production host", { BINANCE_BASE_URL: "https://fapi.binance.com" }, /production is refused/],
     ["with a misspelt variable", { EXECUTOR_LOGLEVEL: "INFO" }, /did you mean EXECUTOR_LOG_LEVEL/],

@@ -14,7 +14,7 @@ import {
   runService,
   shareExchangePauses,
 } from "@quantum/service-kit";
-import { StreamConsumer } from "@quantum/streams";
+import { Gate, StreamConsumer } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
 import { configSource } from "./config.ts";
 import { createEvents } from "./events.ts";
@@ -25,6 +25,8 @@ import { createOrders } from "./orders.ts";
 import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
+import { Journal } from "./journal.ts";
+import { Ownership } from "./ownership.ts";
 import { observe } from "./telemetry.ts";
 import { followTrust } from "./trust.ts";
 
@@ -86,6 +88,13 @@ await runService({
     });
 
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
+    const journal = await Journal.open({
+      folder: config.EXECUTOR_STATE_DIR,
+      redisNowMs: () => redisNow(redis),
+      onDamage: (problem) => log.error(problem),
+    });
+    const gate = new Gate({ isOpen: false });
+    const ownership = new Ownership({ redis, keys, instance, journal, gate, events });
     await whenReady(exchange, rules, (error) => {
       waiting(() => `the exchange: ${exchange.problems()[0] ?? error.message}`);
       log.warn({ err: error }, "waiting for the exchange");
@@ -112,8 +121,10 @@ await runService({
       begin: async () => {
         resolver.start(progress);
         handovers.start(progress);
+        await ownership.start(progress);
       },
-      readiness: async () => [...exchange.problems(), ...followed.problems()],
+      readiness: async () => [...exchange.problems(), ...followed.problems(), ...journal.problems()],
+      note: () => ownership.note,
       consumers: [
         new StreamConsumer({
           redis,
@@ -123,15 +134,18 @@ await runService({
           group: GROUP,
           consumer: instance,
           handle,
+          gate,
           // Its permits are spent: however long it takes, the plan needs its result.
           maxDeliveries: Infinity,
           orderBy: (entry) => entry.fields["symbol"] ?? "",
         }),
       ],
       stop: async () => {
+        await ownership.stop();
         stopPauses();
         rules.stop();
         await followed.stop();
+        await journal.close();
         await handovers.stop();
         await resolver.stop();
       },

@@ -66,6 +66,11 @@ export function observe(options: TelemetryOptions): void {
       this.set(options.unsigned.size);
     },
   });
+  const owner = new Gauge({
+    name: "quantum_executor_owner",
+    help: "1 if this executor owns the orders, 0 if it stands by",
+    registers,
+  });
   gaugeDoubts(options);
 
   const ended = (outcome: string, reason: string) =>
@@ -116,6 +121,15 @@ export function observe(options: TelemetryOptions): void {
   events.on("rewound", (rewound) =>
     log.warn(rewound, "Redis was restarted or replaced: orders of plans opened before are queried, not sent"),
   );
+  events.on("owned", (ownership) => {
+    owner.set(1);
+    log.info(ownership, "owns the orders: those with older permits are queried, not sent");
+  });
+  events.on("stoodBy", (ownership) => log.info(ownership, `standing by for ${ownership.owner}`));
+  events.on("disowned", () => {
+    owner.set(0);
+    log.warn("no longer owns the orders: reads no entries until it does again");
+  });
   events.on("called", ({ endpoint, outcome, tookMs }) =>
     calls.observe({ endpoint, outcome }, tookMs / MS_PER_SECOND),
   );
