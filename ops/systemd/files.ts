@@ -124,7 +124,8 @@ function state({ unit: name, stateVariable }: Service): string {
 
 function envFile(row: Service): string {
   const { name: service, unit: name, stateVariable } = row;
-  const byUnit = new Set([...keyVariablesOf(row).map(([variable]) => variable), stateVariable]);
+  const byUnit = new Set(keyVariablesOf(row).map(([variable]) => variable));
+  if (stateVariable !== undefined) byUnit.add(stateVariable);
   const schema = SCHEMAS.get(service) ?? z.object({});
   const { properties = {}, required = [] } = z.toJSONSchema(schema, {
     io: "input",
