@@ -183,5 +183,6 @@ const FAMILIES: readonly Family[] = [
   shared("claims of absent orders", ({ system }) => system.keys.absentClaims),
   shared("refresh turn", ({ system }) => system.keys.refreshTurn),
   shared("order epoch", ({ system }) => system.keys.orderEpoch),
+  shared("owner of the orders", ({ system }) => system.keys.orderOwner),
   ...STREAMS.map((stream): Family => ({ name: stream, stream, key: () => undefined })),
 ];
