@@ -26,12 +26,16 @@ const EARLIER = "14fd32e";
 const LACKS = [
   "EXECUTOR_ABSENCE_SEC",
   "EXECUTOR_ISSUER_KEYS_FILE",
+  "EXECUTOR_MODE",
   "EXECUTOR_STATE_DIR",
+  "EXECUTOR_UNSIGNED_ISSUERS",
   "GOV_SIGNING_KEY_FILE",
   "P33_SIGNING_KEY_FILE",
 ];
 /** Until a send window has ended, no answer proves that there is no order. */
 const BRIEF_WINDOWS = { EXECUTOR_RECV_WINDOW_MS: "2000", EXECUTOR_TIMEOUT_MS: "1000" };
+/** Of today's executor until the last service of the earlier release is gone: those sign nothing. */
+const UNSIGNED = { EXECUTOR_UNSIGNED_ISSUERS: "governor,p33" };
 
 /** In which they are upgraded; they are rolled back in the opposite order. */
 const SERVICES = ["executor", "position-brain", "governor", "apply-layer"] as const;
@@ -70,7 +74,7 @@ async function startFlow() {
     history,
   );
   const start = (service: Service, version: Version, instance: string = service) => {
-    const env = { INSTANCE: instance, ...(service === "executor" ? BRIEF_WINDOWS : {}) };
+    const env = { INSTANCE: instance, ...(service === "executor" ? { ...BRIEF_WINDOWS, ...UNSIGNED } : {}) };
     return version === "today" ? rig.start(service, env) : rig.startEarlier(release, service, env);
   };
   await Promise.all(SERVICES.map(async (service) => running.set(service, [await start(service, "earlier")])));
