@@ -37,15 +37,15 @@ const BY_NAME = new Set(["soak"]);
 
 const program = new Command("bench")
   .version(buildText(), "-V, --version", "print the version and the commit")
-  .description("measures the pipeline and its peers, each system and Redis in processes of their own")
+  .description("measures the pipeline and its peers, with each system and Redis in separate processes")
   .option("--quick", "under a minute: proves that everything works, the figures are rough")
   .option(
     "--full",
     "about ten minutes: also 100,000 waiting plans, 1 to 566 symbols, two replicas, long streams",
   )
-  .addOption(new Option("--only <name...>", "these cases alone").choices([...CASES.keys()]))
+  .addOption(new Option("--only <name...>", "only these cases").choices([...CASES.keys()]))
   .addOption(
-    new Option("--json <file>", "where the figures go").default(join(ROOT, LAST_FIGURES), LAST_FIGURES),
+    new Option("--json <file>", "file for the figures").default(join(ROOT, LAST_FIGURES), LAST_FIGURES),
   )
   .option("--record", "also write the tables into docs/benchmarks.md")
   .parse();

@@ -35,7 +35,7 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "issuer-outage": {
-    meaning: `an issuer is down for ${OUTAGE_MS / 1000} s while ${OUTAGE_RATE_PER_SEC} proposals a second arrive`,
+    meaning: `an issuer is down for ${OUTAGE_MS / 1000} s while ${OUTAGE_RATE_PER_SEC} proposals per second arrive`,
     weight: 1,
     run: issuerOutage,
   },

@@ -30,8 +30,8 @@ export function parseOptions(args: readonly string[]): Options {
     .option("--seed <n>", "repeats a schedule of faults [random, printed]", wholeNumber(0))
     .option("--minutes <m>", "how long to inject faults", number, DEFAULT_MINUTES)
     .option("--plans <n>", "end early, once this many plans have ended", wholeNumber(1))
-    .option("--faults <kinds>", "comma list of the kinds below [all]", faultNames)
-    .option("--rate <n>", "proposals a second at most, except in bursts", number, DEFAULT_RATE)
+    .option("--faults <kinds>", "comma-separated list of the kinds below [all]", faultNames)
+    .option("--rate <n>", "maximum proposals per second, except in bursts", number, DEFAULT_RATE)
     .option("--summary <file>", "write the summary as JSON too")
     .option("--record", "add the run to the table in docs/reliability.md", false)
     .addHelpText("after", helpText())
@@ -56,10 +56,10 @@ function helpText(): string {
   const width = Math.max(...names.map((name) => name.length));
   const kinds = Object.entries(FAULTS).map(([name, { meaning }]) => `  ${name.padEnd(width)}  ${meaning}`);
   return `
-Faults, one at a time, the next when the pipeline has recovered:
+Faults, injected one at a time; the next follows when the pipeline has recovered:
 ${kinds.join("\n")}
 
-Exit code: 0 everything holds, 1 something does not; seed, commit and the timelines of the plans concerned are printed.`;
+Exit codes: 0 if everything holds, 1 if not; then seed, commit and the timelines of the affected plans are printed.`;
 }
 
 function faultNames(text: string): string[] {

@@ -106,7 +106,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     const { process } = member;
     const { code, signal } = await process.exited;
     if (stopping.signal.aborted || !member.up || member.process !== process) return;
-    onExit(process.error(`ended by itself with ${code ?? signal}`).message);
+    onExit(process.error(`exited unexpectedly with ${code ?? signal}`).message);
     await restart(member);
   };
   /** Starts a service that has exited, with retries. */

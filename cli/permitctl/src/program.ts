@@ -98,7 +98,7 @@ export function createProgram(host: Host): Command {
     .option("--symbol <symbol>", "only this symbol")
     .addOption(new Option("--outcome <outcome>", "only this outcome").choices([...OUTCOMES]))
     .option("--reason <reason>", "only this reason or detail")
-    .option("--limit <n>", "how many plans at most", positive, SHOWN_PLANS)
+    .option("--limit <n>", "maximum number of plans", positive, SHOWN_PLANS)
     .action((options: ResultFilter) => run((session) => history(session, options)));
 
   changes(program.command("force"))

@@ -60,7 +60,7 @@ export function operateKillSwitch(
 
 function timeOf(reply: [Error | null, unknown] | undefined): number {
   const [error, time] = reply ?? [];
-  if (error || !Array.isArray(time)) throw new Error("Redis did not tell its time", { cause: error });
+  if (error || !Array.isArray(time)) throw new Error("Redis did not return its time", { cause: error });
   const [seconds, micros] = time as [string, string];
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 }

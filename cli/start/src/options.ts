@@ -25,7 +25,7 @@ const BOUNDED_RATE = 50;
 export function parseOptions(args: readonly string[]): Options {
   const command = new Command("start")
     .version(buildText(), "-V, --version", "print the version and the commit")
-    .description("Starts the whole pipeline on a Redis and an exchange of its own, and shows what it does.")
+    .description("Starts the whole pipeline with its own Redis and exchange, and shows what it does.")
     .option(
       "--plans <n>",
       "end when N plans have ended; exit code 0 only if every invariant holds",
@@ -38,7 +38,7 @@ export function parseOptions(args: readonly string[]): Options {
         "replay a JSONL file of proposals, and end when every line has ended",
       ).conflicts("plans"),
     )
-    .option("--rate <n>", `proposals a second [${LIVE_RATE} live, ${BOUNDED_RATE} in runs that end]`, rate)
+    .option("--rate <n>", `proposals per second [${LIVE_RATE} live, ${BOUNDED_RATE} in runs that end]`, rate)
     .option("--seed <n>", "repeats a run's proposals, prices and chances [random, printed]", wholeNumber(0))
     .addOption(
       new Option("--scenario <name>", "what the simulated issuers do")

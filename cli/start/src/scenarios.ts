@@ -110,7 +110,7 @@ export const SCENARIOS = {
     market: LIMITED_MARKET,
   },
   disarm: {
-    meaning: "the same with auto-disarm: a burst beyond the limit stops everything, BLOCK disarmed",
+    meaning: "the same, with auto-disarm: a burst beyond the limit stops everything, BLOCK disarmed",
     ordersExpected: false,
     governorDefaults: true,
     market: LIMITED_MARKET,

@@ -17,7 +17,7 @@ export const configSource = {
     ...redisVariables,
     ...commonVariables,
     FEED_SYMBOLS: symbols("symbols of generated proposals; a file brings its own", "BTCUSDT,ETHUSDT,SOLUSDT"),
-    FEED_RATE: number("proposals a second at most", 2, { min: 0.01, max: 1000 }),
+    FEED_RATE: number("maximum proposals per second", 2, { min: 0.01, max: 1000 }),
     FEED_IN_FLIGHT_PER_SYMBOL: integer("plans of one symbol that may wait for their result", 1, {
       min: 1,
       max: 1000,
