@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "@quantum/harness";
+import { HOSTED, keyVariablesOf } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemdFiles } from "../ops/systemd/files.ts";
 import services from "../ops/systemd/services.json" with { type: "json" };
@@ -55,12 +56,15 @@ describe("units and env files", () => {
       ),
     );
     expect(handed).toEqual(
-      [
-        ["quantum-governor.service", "governor.pem", "GOV_SIGNING_KEY_FILE"],
-        ["quantum-position-state-brain.service", "p33.pem", "P33_SIGNING_KEY_FILE"],
-        ["quantum-portfolio-gate.service", "p26.pem", "P26_SIGNING_KEY_FILE"],
-        ["quantum-executor.service", "issuers.json", "EXECUTOR_ISSUER_KEYS_FILE"],
-      ].map(([unit, file, variable]) => [unit, file, `/etc/quantum/keys/${file}`, variable, file]),
+      HOSTED.flatMap((service) =>
+        keyVariablesOf(service).map(([variable, file]) => [
+          `quantum-${service.unit}.service`,
+          file,
+          `/etc/quantum/keys/${file}`,
+          variable,
+          file,
+        ]),
+      ),
     );
     // An empty one in the env file would replace the unit's.
     const envFiles = [...files].filter(([path]) => path.endsWith(".env")).map(([, content]) => content);

@@ -1,15 +1,14 @@
 import {
-  GOVERNOR_REASONS,
+  DENIAL_REASONS,
   ISSUERS,
   ORDER_REASONS,
   P26_GRANTS,
-  P26_REASONS,
-  P33_REASONS,
   PLAN_REASONS,
   meaningOf,
   SAFE_BECAUSE,
   waitReasons,
 } from "@quantum/contract";
+import { issuerOf } from "@quantum/topology";
 import { type Doubt, DOUBTS } from "../../services/executor/src/decide.ts";
 import { DISARM_REASONS, type DisarmReason } from "../../services/governor/src/reasons.ts";
 import { code, page, table } from "./markdown.ts";
@@ -43,15 +42,11 @@ export function renderReasons(): string {
     "## Why the wait ended in BLOCKED",
     `\`reason=\` of the \`[PERMIT_WAIT] BLOCK\` lines and of \`quantum_permit_block_total\`. Safe: ${SAFE_BECAUSE.wait}. The permits that were there are deleted. Shown for the required issuers ${code(ISSUERS.join())}; other lists of them follow the same pattern.`,
     reasonTable(waitReasons(ISSUERS)),
-    "## Why the governor denied",
-    `\`detail=\` after \`governor_permit_denied\`, and \`quantum_govern_block_total{reason}\`. Safe: ${SAFE_BECAUSE.denial}.`,
-    reasonTable(GOVERNOR_REASONS),
-    "## Why P3.3 denied",
-    `\`detail=\` after \`p33_permit_denied\`, and \`p33_permit_deny_total{reason}\`; checked in this order. Safe: ${SAFE_BECAUSE.denial}.`,
-    reasonTable(P33_REASONS),
-    "## Why P2.6 denied",
-    `If \`APPLY_REQUIRED_PERMITS\` names ${code("p26")}: \`detail=\` after \`p26_permit_denied\`, and \`p26_permit_deny_total{reason}\`; checked in this order. Safe: ${SAFE_BECAUSE.denial}.`,
-    reasonTable(P26_REASONS),
+    ...Object.entries(DENIAL_REASONS).flatMap(([issuer, reasons]) => [
+      `## Why ${issuer} denied`,
+      `\`detail=\` after \`${issuer}_permit_denied\`, and \`reason\` of the metric that counts its denials${issuerOf(issuer).required ? "" : ", where `APPLY_REQUIRED_PERMITS` names it"}; checked in this order. Safe: ${SAFE_BECAUSE.denial}.`,
+      reasonTable(reasons),
+    ]),
     "## Why P2.6 capped a close, or did not",
     "`p26_reason` of the plan's record; `permitctl explain` shows it, and `p26_cap` where the cap is below P3.3's safe quantity. A cap is never above the position.",
     reasonTable(P26_GRANTS),

@@ -65,7 +65,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
     meanings: { symbol: "upper-case symbol" },
   },
   plan: {
-    about: "Written by the apply-layer when a plan opens. Groups `governor`, `p33`.",
+    about: "Written by the apply-layer when a plan opens. Groups: one an issuer, with its name.",
     schema: planEntry,
     meanings: {
       plan_id: PLAN_ID,
@@ -97,7 +97,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
     meanings: {
       plan_id: PLAN_ID,
       symbol: "upper-case symbol",
-      issuer: "`governor`, `p33`",
+      issuer: "`governor`, `p33`, or another one",
       verdict: "yes or no",
       reason: "the issuer's own [reason](reasons.md)",
       issued_at_ms: "when",
@@ -130,7 +130,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
   },
   result: {
     about:
-      "One terminal entry an attempt, and at most one correction of it. Written by the scripts that end a plan: open (SKIP, BLOCKED, ERROR), consume (BLOCKED, dry run), claim, settle and, for a correction, adopt (orders). Groups `governor`, `p33`; the apply-layer reads it for its metrics, without acknowledgement.",
+      "One terminal entry an attempt, and at most one correction of it. Written by the scripts that end a plan: open (SKIP, BLOCKED, ERROR), consume (BLOCKED, dry run), claim, settle and, for a correction, adopt (orders). Groups: one an issuer, with its name; the apply-layer reads it for its metrics, without acknowledgement.",
     schema: resultEntry,
     meanings: {
       plan_id: PLAN_ID,

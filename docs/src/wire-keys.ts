@@ -1,5 +1,6 @@
 /** What each key holds and who uses it. A key builder that is not explained fails the type check. */
 import { createKeys, type Keys, TTL_SEC } from "@quantum/contract";
+import { type IssuerRow, SERVICES } from "@quantum/topology";
 
 export interface KeyNote {
   key: string;
@@ -92,30 +93,7 @@ const NOTES: Readonly<
     by: "apply-layer",
     holds: "*ours*: symbols that ever had a waiting plan; the sweep goes through them",
   },
-  permit: [
-    {
-      key: keys.permit("governor", PLAN),
-      type: "STRING JSON",
-      ttlSec: TTL_SEC.permit,
-      by: "governor → consume",
-      holds: "the governor's permit, below; its denial is never written here",
-    },
-    {
-      key: keys.permit("p33", PLAN),
-      type: "STRING JSON",
-      ttlSec: "`P33_PERMIT_TTL`",
-      by: "position-brain → consume",
-      holds: "P3.3's permit or denial, below",
-    },
-    {
-      key: keys.permit("p26", PLAN),
-      type: "STRING JSON",
-      ttlSec: "`P26_PERMIT_TTL`",
-      by: "portfolio-gate → consume, where `APPLY_REQUIRED_PERMITS` names it",
-      holds:
-        "P2.6's permit or denial, below. Of an issuer that `APPLY_BARE_PERMITS` names (the Python P2.6): `1`, written before the plan is published, a permit without attempt, quantity and cap",
-    },
-  ],
+  permit: SERVICES.flatMap(({ name, issuer }) => (issuer === undefined ? [] : [permitNote(name, issuer)])),
   block: {
     key: keys.block("governor", PLAN),
     type: "STRING JSON",
@@ -260,3 +238,18 @@ export const KEY_NOTES: readonly KeyNote[] = [
     by: LIMITS,
   })),
 ];
+
+function permitNote(service: string, { name, verdictField, required }: IssuerRow): KeyNote {
+  const needed = required ? "" : ", where `APPLY_REQUIRED_PERMITS` names it";
+  return {
+    key: keys.permit(name, PLAN),
+    type: "STRING JSON",
+    ttlSec: TTL_SEC.permit,
+    orElse: "unless a variable says otherwise",
+    by: `${service} → consume${needed}`,
+    holds:
+      verdictField === "granted"
+        ? "its permit, below; its denial is never written here"
+        : `its permit or denial, below${required ? "" : "; the text `1` of one that `APPLY_BARE_PERMITS` names"}`,
+  };
+}

@@ -63,4 +63,11 @@ export const VALUES: readonly { title: string; about: string; example: string }[
     example:
       '{"allow": false, "symbol": "BTCUSDT", "reason": "reconcile_required_qty_mismatch", "context": {"exchange_amt": 0.062, "ledger_amt": 0.002, "diff": 0.06, "tolerance": 0.001}, "created_at": 1769301008.978, "attempt": "1769301008975-0"}',
   },
+  {
+    title: "P2.6's permit",
+    about:
+      "As any further issuer's: the verdict is `allow`, at the same key a denial has the form of P3.3's. `computed_qty` is there only if P2.6 caps the close: `cap_pct` percent of the position, exact; the executor floors it to the symbol's step.",
+    example:
+      '{"allow": true, "symbol": "BTCUSDT", "reason": "portfolio_cap_cold", "computed_qty": 0.031, "cap_pct": 50, "stress": 0.412, "created_at": 1769301008.978, "attempt": "1769301008975-0"}',
+  },
 ];

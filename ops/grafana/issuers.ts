@@ -1,14 +1,18 @@
+import { HOSTED } from "@quantum/topology";
 import type { DashboardSource } from "./dashboard-source.ts";
 
 const PER_SECOND = "suffix:/s";
+/** Issuers that plans do not need by default. Their metrics begin with their names. */
+const OPTIONAL = HOSTED.flatMap(({ issuer }) => (issuer?.required === false ? [issuer.name] : []));
+const NOT_NEEDED = "plans need its permit only where APPLY_REQUIRED_PERMITS names it";
 
 export const issuers: DashboardSource = {
   uid: "quantum-issuers",
   title: "Quantum: issuers",
-  description: "The governor's limits and what P3.3 knows of the exchange.",
+  description: "The governor's limits, what P3.3 knows of the exchange, and the portfolio's stress.",
   rows: [
     {
-      title: "Both",
+      title: "All",
       panels: [
         {
           kind: "lines",
@@ -26,6 +30,18 @@ export const issuers: DashboardSource = {
             },
             { expr: "sum(rate(p33_permit_allow_total[$__rate_interval]))", legend: "p33 permits" },
             { expr: "sum(rate(p33_permit_deny_total[$__rate_interval]))", legend: "p33 denies" },
+            ...OPTIONAL.flatMap((issuer) => [
+              {
+                expr: `sum(rate(${issuer}_permit_allow_total[$__rate_interval]))`,
+                legend: `${issuer} permits`,
+                mayBeEmpty: NOT_NEEDED,
+              },
+              {
+                expr: `sum(rate(${issuer}_permit_deny_total[$__rate_interval]))`,
+                legend: `${issuer} denies`,
+                mayBeEmpty: NOT_NEEDED,
+              },
+            ]),
           ],
         },
         {
@@ -165,6 +181,50 @@ export const issuers: DashboardSource = {
               expr: "sum by (symbol) (rate(p33_refresh_inconclusive_total[$__rate_interval]))",
               legend: "{{symbol}} inconclusive",
               mayBeEmpty: "position and trades of the simulated exchange change together",
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: "P2.6, the portfolio gate",
+      panels: [
+        {
+          kind: "lines",
+          title: "Stress of the portfolio",
+          description:
+            "Full closes are capped below P26_STRESS_FULLCLOSE_MIN (0.55); nothing is from P26_STRESS_RISKOFF (0.8) on. Gaps: not known.",
+          unit: "short",
+          queries: [
+            { expr: "max(p26_stress)", legend: "stress", mayBeEmpty: NOT_NEEDED },
+            { expr: "max(p26_heat)", legend: "heat", mayBeEmpty: NOT_NEEDED },
+            { expr: "max(p26_concentration)", legend: "concentration", mayBeEmpty: NOT_NEEDED },
+            { expr: "max(p26_corr_proxy)", legend: "correlation", mayBeEmpty: NOT_NEEDED },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Closes made smaller",
+          description: "To HOLD: denied by the cooldown. docs/reasons.md explains each reason.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (to_action, reason) (rate(p26_actions_downgraded_total[$__rate_interval]))",
+              legend: "{{to_action}} {{reason}}",
+              mayBeEmpty: NOT_NEEDED,
+            },
+          ],
+        },
+        {
+          kind: "lines",
+          title: "Plans denied because the portfolio is not known",
+          description: "What is missing, stale or unreadable; the denial's context names the symbol.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (reason) (rate(p26_fail_closed_total[$__rate_interval]))",
+              legend: "{{reason}}",
+              mayBeEmpty: NOT_NEEDED,
             },
           ],
         },

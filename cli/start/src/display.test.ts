@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { GOVERNOR_REASONS, ISSUERS, P33_REASONS, PLAN_REASONS, waitReasons } from "@quantum/contract";
+import { DENIAL_REASONS, ISSUERS, PLAN_REASONS, waitReasons } from "@quantum/contract";
 import { Output } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
 import { Display } from "./display.ts";
@@ -97,7 +97,7 @@ describe("the display", () => {
 
 describe("explain", () => {
   const generic = explain("none of these");
-  const issuersOwn = new Set<string>([...P33_REASONS, ...GOVERNOR_REASONS]);
+  const issuersOwn = new Set(Object.values(DENIAL_REASONS).flat());
   const beforeTheWait = PLAN_REASONS.BLOCKED.filter((reason) => issuersOwn.has(reason));
 
   it.each([...waitReasons(ISSUERS), ...beforeTheWait])("says what to look at after %s", (reason) => {

@@ -1,21 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { meaningOf, REASON_MEANINGS } from "./meanings.ts";
-import {
-  GOVERNOR_REASONS,
-  ORDER_REASONS,
-  P26_GRANTS,
-  P26_REASONS,
-  P33_REASONS,
-  PLAN_REASONS,
-  waitReasons,
-} from "./reasons.ts";
+import { DENIAL_REASONS, ORDER_REASONS, P26_GRANTS, PLAN_REASONS, waitReasons } from "./reasons.ts";
 
 const REASONS = [
   ...Object.values(PLAN_REASONS).flat(),
   ...waitReasons(["governor", "p33"]),
-  ...P33_REASONS,
-  ...GOVERNOR_REASONS,
-  ...P26_REASONS,
+  ...Object.values(DENIAL_REASONS).flat(),
   ...P26_GRANTS,
   ...ORDER_REASONS,
 ];

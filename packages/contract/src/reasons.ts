@@ -2,6 +2,8 @@
  * The closed sets of reasons. They are metric labels, so nothing outside these sets may become one.
  * Source: docs/wire.md, "Reasons"; the ones marked "ours" extend the Python services' sets.
  */
+import type { IssuerName } from "@quantum/topology";
+
 export const DECISIONS = ["EXECUTE", "SKIP", "BLOCKED", "ERROR"] as const;
 export type Decision = (typeof DECISIONS)[number];
 
@@ -86,6 +88,13 @@ export const P26_REASONS = [
   "simulated_denial",
 ] as const;
 export type P26Reason = (typeof P26_REASONS)[number];
+
+/** Why each issuer of the topology denies. */
+export const DENIAL_REASONS: Readonly<Record<IssuerName, readonly string[]>> = {
+  governor: GOVERNOR_REASONS,
+  p33: P33_REASONS,
+  p26: P26_REASONS,
+};
 
 /** Why P2.6 grants as it does: without a cap, with one, or without one that it would set in a calmer portfolio. */
 export const P26_GRANTS = [
