@@ -19,7 +19,7 @@ const DRAIN_MS = 10_000;
 
 /** Expects that every plan ends and every invariant holds. @returns what the streams told, and what was checked */
 export async function runFeed(rig: Rig, plans: number, requiredIssuers: readonly string[]) {
-  const { keys, client: redis, venueUrl } = rig;
+  const { keys, client: redis, venueUrl, keysFolder } = rig;
   const history = new History();
   const tail = new StreamTail(
     connectForBlocking({ url: rig.redis.url, name: "tail", onError: () => undefined }),
@@ -38,7 +38,7 @@ export async function runFeed(rig: Rig, plans: number, requiredIssuers: readonly
     expect([end, history.ended.size]).toEqual(["done", plans]);
     await stopStrategy(venueUrl);
     expect(await drain({ redis, keys, history, tail, deadlineMs: patienceMs(DRAIN_MS) })).toEqual([]);
-    const sources = { redis, keys, exchangeUrl: venueUrl, history, requiredIssuers, halts: [] };
+    const sources = { redis, keys, exchangeUrl: venueUrl, history, requiredIssuers, keysFolder, halts: [] };
     // The ledger follows the last fill with the next refresh.
     const findings = await eventually(
       async () => {

@@ -130,6 +130,8 @@ async function startFlow() {
         exchangeUrl: venueUrl,
         history,
         requiredIssuers: ["governor", "p33"],
+        // The earlier release's issuers sign nothing.
+        keysFolder: undefined,
         halts: [],
       };
       // The ledger follows the last fill with the next refresh.

@@ -96,6 +96,8 @@ class Story {
     const { history } = this;
     const evidence: Evidence = {
       requiredIssuers: ["governor", "p33"],
+      issuerKeys: undefined,
+      attemptOf: (_plan, attempt) => attempt,
       proposedPlanIds: this.proposed,
       plans: history.plans,
       permits: history.permits,

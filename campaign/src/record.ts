@@ -67,7 +67,7 @@ export class Recorder extends History {
   }
 
   /** The unique id of a plan's attempt. */
-  attemptOf(plan: string, attempt: string): string {
+  override attemptOf(plan: string, attempt: string): string {
     return this.#attempts.get(`${plan} ${attempt}`) ?? this.#unique(attempt);
   }
 

@@ -114,6 +114,7 @@ export async function runCampaign(
     exchangeUrl,
     history,
     requiredIssuers: ISSUERS,
+    keysFolder: system.keysFolder,
     halts: context.halts,
   };
   const { evidence, judgement } = await judgeAtRest(async () => {

@@ -136,6 +136,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     exchangeUrl: exchange.url,
     exchange,
     symbols,
+    keysFolder,
     // In a fixed order, so that the same seed chooses the same targets.
     members: PIPELINE.flatMap(({ name }) => members.get(name) ?? []),
     /** SIGKILL, then a restart as by a supervisor. */

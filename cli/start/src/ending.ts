@@ -130,7 +130,8 @@ export async function endUnchecked(run: Run, why: string): Promise<Ending> {
 }
 
 function sourcesOf({ pipeline, history }: Run) {
-  return { exchangeUrl: pipeline.exchangeUrl, history, requiredIssuers: issuersOf(pipeline.scenario) };
+  const { exchangeUrl, scenario, keysFolder } = pipeline;
+  return { exchangeUrl, history, keysFolder, requiredIssuers: issuersOf(scenario) };
 }
 
 function frameOf({ options, pipeline, history, processes }: Run, cutShort: string | undefined): RunFrame {

@@ -15,6 +15,8 @@ export interface Pipeline {
   urls: ReadonlyMap<ServiceName, string>;
   exchangeUrl: string;
   scenario: Scenario;
+  /** The issuers' keys. */
+  keysFolder: string;
   /** The lines of `--proposals`. */
   replay: readonly ProposalLine[] | undefined;
   /** How many plans the run should have; undefined: endless. */
@@ -59,7 +61,8 @@ export async function startPipeline(
   }
   // The feed starts last, so that every service is ready for its proposals.
   await start(serviceOf("harvest-feed"));
-  return { redis, urls, exchangeUrl, scenario, replay, plans: options.plans ?? replay?.length };
+  const { keysFolder } = run;
+  return { redis, urls, exchangeUrl, scenario, keysFolder, replay, plans: options.plans ?? replay?.length };
 }
 
 async function readProposals(file: string): Promise<ProposalLine[]> {

@@ -1,4 +1,5 @@
 /** All evidence for the invariants: the streams' contents, and the final state of the exchange and Redis. */
+import { join } from "node:path";
 import {
   type Keys,
   type ledgerRecord,
@@ -8,6 +9,8 @@ import {
   type snapshotRecord,
 } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
+import { type IssuerKeys, loadIssuerKeys } from "@quantum/signing";
+import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import { z } from "zod";
 import type { ExecuteRecord, History, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
 
@@ -61,6 +64,10 @@ export interface Halt {
 
 export interface Evidence {
   requiredIssuers: readonly string[];
+  /** The issuers' public keys; undefined if they sign nothing. */
+  issuerKeys: IssuerKeys | undefined;
+  /** `History.attemptOf`, for the attempts that signatures name. */
+  attemptOf: (planId: string, attempt: string) => string;
   proposedPlanIds: ReadonlySet<string>;
   plans: readonly PlanRecord[];
   permits: readonly PermitRecord[];
@@ -84,6 +91,8 @@ export interface Sources {
   exchangeUrl: string;
   history: History;
   requiredIssuers: readonly string[];
+  /** Has the issuers' keys; undefined if they sign nothing. */
+  keysFolder: string | undefined;
   halts: readonly Halt[];
 }
 
@@ -95,6 +104,8 @@ export async function collectEvidence(sources: Sources): Promise<Evidence> {
   const planIds = [...new Set(history.executes.map((execute) => execute.planId))];
   return {
     requiredIssuers: sources.requiredIssuers,
+    issuerKeys: await issuerKeysOf(sources),
+    attemptOf: (planId, attempt) => history.attemptOf(planId, attempt),
     proposedPlanIds: history.proposedPlanIds,
     plans: history.plans,
     permits: history.permits,
@@ -127,16 +138,23 @@ export async function collectWhatIsLeft({
   history,
   exchangeUrl,
   requiredIssuers,
+  keysFolder,
   halts,
 }: Omit<Sources, "redis" | "keys">): Promise<Evidence> {
   const exchange = await readExchange(exchangeUrl).catch(() => undefined);
   const { proposedPlanIds, plans, permits, executes, results } = history;
   return {
+    issuerKeys: await issuerKeysOf({ keysFolder }),
+    attemptOf: (planId, attempt) => history.attemptOf(planId, attempt),
     ...{ requiredIssuers, proposedPlanIds, plans, permits, executes, results, halts },
     orders: exchange?.orders ?? [],
     trades: exchange?.trades ?? [],
     ...{ positions: new Map(), ledgers: new Map(), snapshots: new Map(), claims: new Map() },
   };
+}
+
+async function issuerKeysOf({ keysFolder }: Pick<Sources, "keysFolder">): Promise<IssuerKeys | undefined> {
+  return keysFolder === undefined ? undefined : loadIssuerKeys(join(keysFolder, PUBLIC_KEYS_FILE));
 }
 
 /** The symbols that exchange-sim trades. */

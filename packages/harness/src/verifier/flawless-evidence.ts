@@ -1,4 +1,5 @@
 /** For tests: the evidence of a flawless pipeline, for plans with given outcomes. */
+import type { IssuerKeys } from "@quantum/signing";
 import { Big } from "big.js";
 import type { Claim, VenueOrder, VenueTrade } from "./evidence.ts";
 import type { ExecuteRecord, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
@@ -14,6 +15,8 @@ export interface PlanOutline {
 /** Like {@link Evidence}, but mutable, so that tests can tamper with it. */
 export interface MutableEvidence {
   requiredIssuers: string[];
+  issuerKeys: IssuerKeys | undefined;
+  attemptOf: (planId: string, attempt: string) => string;
   proposedPlanIds: Set<string>;
   plans: PlanRecord[];
   permits: PermitRecord[];
@@ -42,6 +45,8 @@ export function evidenceOf(outlines: readonly PlanOutline[]): MutableEvidence {
 class Builder {
   readonly #evidence: MutableEvidence = {
     requiredIssuers: ["governor", "p33"],
+    issuerKeys: undefined,
+    attemptOf: (_planId, attempt) => attempt,
     proposedPlanIds: new Set(),
     plans: [],
     permits: [],
@@ -104,6 +109,7 @@ class Builder {
       maxQty: undefined,
       validUntilMs: nowMs + 5 + EXECUTE_TTL_MS,
       waitMs: 5,
+      signed: "",
     });
     if (end === "NOT_PLACED") return;
     result.orderId = this.#order(symbol, planId, attempt, quantity, split);

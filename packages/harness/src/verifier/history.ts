@@ -48,6 +48,8 @@ export interface ExecuteRecord {
   maxQty: string | undefined;
   validUntilMs: number;
   waitMs: number | undefined;
+  /** The spent permits' signed texts, one a line. */
+  signed: string;
 }
 
 export interface ResultRecord {
@@ -100,6 +102,11 @@ export class History extends EventEmitter<HistoryEvents> {
   /** Plan ids that were proposed or published and have not ended. */
   get open(): ReadonlySet<string> {
     return this.#open;
+  }
+
+  /** The id under which an attempt stands here: a history may have to tell equal ids apart. */
+  attemptOf(_plan: string, attempt: string): string {
+    return attempt;
   }
 
   take(stream: StreamName, id: string, fields: Record<string, string>): void {
@@ -170,6 +177,7 @@ export class History extends EventEmitter<HistoryEvents> {
       maxQty: entry.max_qty === "" ? undefined : entry.max_qty,
       validUntilMs: entry.valid_until_ms,
       waitMs: entry.wait_ms,
+      signed: entry.signed,
     });
   }
 

@@ -3,6 +3,7 @@ import { Big } from "big.js";
 import type { Evidence, VenueOrder } from "./evidence.ts";
 import { type Finding, finding, type PlanOrder } from "./finding.ts";
 import type { ExecuteRecord, ResultRecord } from "./history.ts";
+import { signatureFlaws } from "./signature-checks.ts";
 
 const ORDER_OUTCOMES: ReadonlySet<string | undefined> = new Set(["EXECUTED", "REJECTED", "NOT_PLACED"]);
 
@@ -19,10 +20,8 @@ export function oneOrderAPlan(orders: readonly PlanOrder[]): Finding {
   });
 }
 
-export function permitsBehindOrders(
-  { permits, executes, requiredIssuers }: Evidence,
-  orders: readonly PlanOrder[],
-): Finding {
+export function permitsBehindOrders(evidence: Evidence, orders: readonly PlanOrder[]): Finding {
+  const { permits, executes, requiredIssuers } = evidence;
   const granted = Map.groupBy(
     permits.filter((permit) => permit.verdict === "granted"),
     (permit) => permit.attempt,
@@ -54,6 +53,7 @@ export function permitsBehindOrders(
       const most = permittedQuantity(execute);
       if (Big(order.origQty).gt(most))
         violate(`${name}: quantity ${order.origQty}, permitted are ${most.toFixed()}`);
+      for (const flaw of signatureFlaws(order, execute, evidence)) violate(`${name}: ${flaw}`);
     }
   });
 }

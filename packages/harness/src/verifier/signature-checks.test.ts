@@ -1,0 +1,87 @@
+/** The verifier finds an order that the issuers did not sign. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { PermitClaims } from "@quantum/contract";
+import { IssuerKeys, loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { evidenceOf, type MutableEvidence } from "./flawless-evidence.ts";
+import { checkInvariants } from "./invariants.ts";
+
+let folder: string;
+let issuerKeys = IssuerKeys.NONE;
+const signers = new Map<string, Signer>();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "quantum-keys-"));
+  const publicFile = join(folder, "issuers.json");
+  for (const issuer of ["governor", "p33"])
+    signers.set(issuer, await newKey({ issuer, privateFile: join(folder, `${issuer}.pem`), publicFile }));
+  issuerKeys = await loadIssuerKeys(publicFile);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** One executed plan, whose issuers signed what the entry says, but for `over`. */
+function signedRun(over: Partial<PermitClaims> = {}): MutableEvidence {
+  const evidence = evidenceOf([{ symbol: "BTCUSDT", closePct: 50, end: "EXECUTED", split: false }]);
+  const [execute] = evidence.executes;
+  if (execute === undefined) throw new Error("an executed plan has an execute entry");
+  execute.signed = [...signers]
+    .map(([issuer, signer]) => {
+      const quantity = { side: "SELL", safe_qty: execute.safeQty, position: execute.positionAmt } as const;
+      return signer.sign({
+        issuer,
+        class: "issuer",
+        mode: "paper",
+        venue: "simulated",
+        account: "main",
+        plan: execute.planId,
+        attempt: execute.attempt,
+        symbol: execute.symbol,
+        step: "CLOSE_PARTIAL_50",
+        pct: execute.closePct,
+        computed_qty: "",
+        issued_ms: "1",
+        until_ms: "2",
+        ...(issuer === "p33" ? quantity : { side: "", safe_qty: "", position: "" }),
+        ...(issuer === "p33" && over),
+      });
+    })
+    .join("\n");
+  return { ...evidence, issuerKeys };
+}
+
+const violations = (evidence: MutableEvidence) => checkInvariants(evidence).I2.violations;
+
+describe("I2 by signatures", () => {
+  it("holds where every issuer signed what was ordered", () => {
+    expect(violations(signedRun())).toEqual([]);
+  });
+
+  it("is not judged in a run whose issuers sign nothing", () => {
+    expect(violations({ ...signedRun(), issuerKeys: undefined })).toEqual([]);
+  });
+
+  it.each<[string, Partial<PermitClaims>, string]>([
+    ["another plan", { plan: "f".repeat(16) }, "p33 signed plan ffffffffffffffff"],
+    ["another attempt", { attempt: "9-9" }, "attempt 9-9"],
+    ["another symbol", { symbol: "ETHUSDT" }, "ETHUSDT"],
+    ["another side", { side: "BUY" }, "SELL, signed is BUY"],
+    ["a smaller quantity", { safe_qty: "0.1" }, "signed are 0.1"],
+    ["a smaller share", { pct: "0.01" }, "signed are 0.01"],
+    ["a lower cap", { computed_qty: "0.2" }, "signed are 0.2"],
+  ])("is broken where what was signed is %s", (_, over, sentence) => {
+    expect(violations(signedRun(over)).join()).toContain(sentence);
+  });
+
+  it.each<[string, (texts: string[]) => string[], string]>([
+    ["missing", ([governor = ""]) => [governor], "p33 signed nothing"],
+    ["changed", ([a = "", b = ""]) => [a, b.replace("SELL", "BUY")], "a permit is forged"],
+    ["garbled", ([a = ""]) => [a, "v=1"], "a permit is forged"],
+  ])("is broken where a permit is %s", (_, change, sentence) => {
+    const evidence = signedRun();
+    const [execute] = evidence.executes;
+    if (execute !== undefined) execute.signed = change(execute.signed.split("\n")).join("\n");
+    expect(violations(evidence).join()).toContain(sentence);
+  });
+});
