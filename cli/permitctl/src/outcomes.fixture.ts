@@ -1,4 +1,5 @@
 /** A running pipeline with a plan for every outcome, for the tests and for the examples in docs/permitctl.md. */
+import { hostname } from "node:os";
 import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
 import { Output } from "@quantum/service-kit";
@@ -29,8 +30,10 @@ export async function startPipeline(waitMs = WAIT_MS) {
   await rig.client.config("SET", "appendfsync", "always");
   const running = new Map<string, ServiceProcess>();
   const start = async (name: PipelineName, env: Record<string, string> = {}) => {
-    const { portVariable } = serviceOf(name);
-    running.set(name, await rig.start(name, { [portVariable]: String(await freePort()), ...env }));
+    const port = String(await freePort());
+    // As a service names itself: permitctl asks the one at this port.
+    const known = { [serviceOf(name).portVariable]: port, INSTANCE: `${name}@${hostname()}:${port}` };
+    running.set(name, await rig.start(name, { ...known, ...env }));
   };
   const startApplyLayer = (mode: string) =>
     start("apply-layer", {

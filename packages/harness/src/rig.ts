@@ -42,8 +42,8 @@ export async function startRig() {
   const names = new Set<string>();
   const freeName = (name: string) => {
     let no = 1;
-    while (names.has(`${name}-${no}`)) no += 1;
-    return `${name}-${no}`;
+    while (names.has(`${name}@rig-${no}`)) no += 1;
+    return `${name}@rig-${no}`;
   };
   const launch = async (
     name: string,
