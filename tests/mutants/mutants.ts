@@ -7,12 +7,14 @@ import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
 import { PLAN_MUTANTS } from "./plan-mutants.ts";
+import { PORTFOLIO_MUTANTS } from "./portfolio-mutants.ts";
 import { TEXT_MUTANTS } from "./text-mutants.ts";
 import { SERVICE_MUTANTS } from "./service-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...ORDER_MUTANTS,
   ...PERMIT_MUTANTS,
+  ...PORTFOLIO_MUTANTS,
   ...KEY_MUTANTS,
   ...BOOK_MUTANTS,
   ...EXCHANGE_MUTANTS,
