@@ -75,7 +75,7 @@ export const PORTFOLIO_MUTANTS: readonly Mutant[] = [
         replace: "elseif not max_qty then max_qty = decimal end",
       },
     ],
-    test: "packages/permits/src/consume.test.ts",
+    test: "packages/permits/src/many-issuers.test.ts",
   },
   {
     bug: "of three issuers, the last one's denial is not looked at once two have granted",

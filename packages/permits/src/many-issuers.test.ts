@@ -223,4 +223,35 @@ describe("for any number of issuers", () => {
       { numRuns: 150 },
     );
   });
+
+  it("hands over the smallest cap, whoever set it, and records each that is below the safe quantity", async () => {
+    const safeThousandths = 8;
+    const cap = fc.integer({ min: 1, max: 12 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.option(cap), { minLength: NAMES.length, maxLength: NAMES.length }),
+        async (caps) => {
+          await plans.redis.flushall();
+          await plans.givenPlan(FAR_MS);
+          const permits = NAMES.map((issuer, index) => {
+            const permit = { ...(PERMITS[issuer] ?? { allow: true, symbol: SYMBOL }), computed_qty: 0 };
+            const thousandths = caps[index] ?? null;
+            return [issuer, thousandths === null ? permit : { ...permit, computed_qty: thousandths / 1_000 }];
+          });
+          await plans.givenPermits(Object.fromEntries(permits) as Record<string, object>);
+          await plans.consumer({ required: NAMES })(PLAN, SYMBOL);
+          const set = caps.filter((thousandths) => thousandths !== null);
+          const smallest = set.length === 0 ? "" : String(Math.min(...set) / 1_000);
+          expect(await plans.executes()).toMatchObject([{ safe_qty: "0.008", max_qty: smallest }]);
+          const record = await plans.redis.hgetall(keys.plan(PLAN));
+          const recorded = Object.entries(record).filter(([field]) => field.endsWith("_cap"));
+          const below = NAMES.flatMap((issuer, index) => {
+            const thousandths = caps[index] ?? safeThousandths;
+            return thousandths < safeThousandths ? [[`${issuer}_cap`, String(thousandths / 1_000)]] : [];
+          });
+          expect(Object.fromEntries(recorded)).toEqual(Object.fromEntries(below));
+        },
+      ),
+    );
+  });
 });
