@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { disarm } from "@quantum/permits";
 import { fieldsOf } from "@quantum/streams";
 import { eventually, shellWord } from "@quantum/harness";
+import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   bringAbout,
@@ -130,6 +131,20 @@ it("explain names what it cannot read of a plan, and tells the rest", async () =
   const { stdout } = await permitctl("explain", plans.SKIP);
   expect(stdout).toContain(`\nNot shown, because it cannot be read: ${problem}\n`);
   await client.hdel(key, "deadline_ms");
+});
+
+it("permit verify checks what an order stood on, each issuer's permit", async () => {
+  const { client, keys, keysFolder } = pipeline.rig;
+  const entries = (await client.xrange(keys.streams.execute, "-", "+")).map(([, flat]) => fieldsOf(flat));
+  const entry = entries.find(({ plan_id: id }) => id === plans.EXECUTED);
+  const file = join(dir, "entry.json");
+  await writeFile(file, JSON.stringify(entry));
+  const told = await json("permit", "verify", file, "--keys", join(keysFolder, PUBLIC_KEYS_FILE));
+  const common = { valid: true, plan: plans.EXECUTED, symbol: "BTCUSDT", mode: "paper", venue: "simulated" };
+  expect(told).toMatchObject([
+    { ...common, issuer: "governor" },
+    { ...common, issuer: "p33", safe_qty: entry?.["safe_qty"] },
+  ]);
 });
 
 describe("status and history", () => {
