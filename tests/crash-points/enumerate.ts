@@ -18,7 +18,7 @@ import {
   startFaultProxy,
   type FrameAction,
 } from "@quantum/harness";
-import { PIPELINE, type PipelineName } from "@quantum/topology";
+import { ISSUERS, pipelineOf, type PipelineName, type Row, serviceOf } from "@quantum/topology";
 import { nextProposal, planIdOf } from "../fuzz/inputs.ts";
 import { unfinished } from "../groups.ts";
 import { ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "@quantum/harness/rig";
@@ -40,6 +40,8 @@ const ENVIRONMENT: Partial<Record<PipelineName, Record<string, string>>> = {
   "apply-layer": { APPLY_PERMIT_WAIT_MS: "10000", APPLY_EXECUTE_TTL_MS: "1000" },
   // Its regular refresh would be no step of any plan's path, and the governor takes no snapshot older than 30 s.
   "position-brain": { P33_POLL_SEC: "15", P33_STALE_THRESHOLD_SEC: "30" },
+  // Each symbol has several plans, one soon after the other.
+  "portfolio-gate": { P26_COOLDOWN_SEC: "0" },
   executor: { EXECUTOR_RECV_WINDOW_MS: "400", EXECUTOR_TIMEOUT_MS: "300", EXECUTOR_ABSENCE_SEC: "1" },
 };
 /** Once a service is back, everything ends within seconds (I9). */
@@ -125,16 +127,24 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
     startFaultProxy({ upstream: { port: rig.redis.port }, protocol: "resp", scripts, onFrame }),
     startFaultProxy({ upstream: { port: venuePort }, protocol: "http", onFrame }),
   ]);
+  const { issuer }: Row = serviceOf(victimName);
+  const issuers = [...new Set([...ISSUERS, ...(issuer === undefined ? [] : [issuer.name])])];
+  const permits: Partial<Record<PipelineName, Record<string, string>>> = {
+    "apply-layer": { APPLY_REQUIRED_PERMITS: issuers.join() },
+    executor: { EXECUTOR_REQUIRED_ISSUERS: issuers.join() },
+  };
   const start = (name: PipelineName) => {
     const proxied = {
       REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
       BINANCE_BASE_URL: `http://127.0.0.1:${venueProxy.port}`,
     };
-    const own = { INSTANCE: `${name}-1`, ...ENVIRONMENT[name] };
+    const own = { INSTANCE: `${name}-1`, ...ENVIRONMENT[name], ...permits[name] };
     return rig.start(name, name === victimName ? { ...own, ...proxied } : own);
   };
+  await publishHashes(rig);
   await Promise.all(
-    PIPELINE.map(({ name }) => name)
+    pipelineOf(issuers)
+      .map(({ name }) => name)
       .filter((name) => name !== victimName)
       .map(start),
   );
@@ -198,6 +208,12 @@ function stepOf({ direction, summary }: ProxyFrame): string | undefined {
 /** A question about the order of an earlier plan, which is queried for a day. */
 function isOfAnother({ summary }: ProxyFrame, planId: string | undefined): boolean {
   return / orders\/(ask|note|adopt) /.test(summary) && !summary.endsWith(`:${planId}`);
+}
+
+/** As the publisher keeps them: P2.6 reads the volatility of every symbol there. They propose nothing. */
+async function publishHashes({ client, keys }: Rig): Promise<void> {
+  for (const symbol of SYMBOLS)
+    await client.hset(keys.proposal(symbol), { ...nextProposal(symbol), harvest_action: "NONE" });
 }
 
 async function orderFault(venueUrl: string, kind: string): Promise<void> {

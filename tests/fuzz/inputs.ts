@@ -24,6 +24,7 @@ export function nextProposal(symbol: string): Record<string, string> & { symbol:
     R_net: "7.013614233516237",
     k_regime_flip: "0.0",
     k_ts_drop: "1e-05",
+    sigma: "0.0113984",
     // To the millisecond: what seems to be older than the executor's knowledge of Redis would only be queried.
     computed_at_utc: now.toISOString().replace("Z", String(made % MICROSECONDS).padStart(3, "0")),
     last_update_epoch: String(Math.floor(now.getTime() / 1000)),
