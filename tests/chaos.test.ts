@@ -1,3 +1,4 @@
+import { ISSUERS } from "@quantum/topology";
 import { expect, it } from "vitest";
 import { runCampaign } from "../campaign/src/run.ts";
 
@@ -16,9 +17,10 @@ it.each([
   "a short campaign against %s finds nothing lost and nothing doubled",
   async (_, seed, faults) => {
     const said: string[] = [];
-    const options = { seed, minutes: MINUTES, plans: undefined, faults, rate: 100, summary: undefined };
-    const { sound, lines, summary } = await runCampaign({ ...options, record: false }, (line) =>
-      said.push(line),
+    const options = { seed, minutes: MINUTES, plans: undefined, faults, issuers: ISSUERS, rate: 100 };
+    const { sound, lines, summary } = await runCampaign(
+      { ...options, summary: undefined, record: false },
+      (line) => said.push(line),
     );
     if (!sound) throw new Error([...said, ...lines].join("\n"));
     expect(summary).toMatchObject({ doubled: 0, lost: 0, unauthorised: 0, in_doubt: 0 });

@@ -1,6 +1,5 @@
 /** A vandal in Redis: deletes random keys and stream entries of the pipeline, or changes keys' types. */
 import { setTimeout as delay } from "node:timers/promises";
-import { ISSUERS } from "@quantum/contract";
 import { isLater } from "@quantum/streams";
 import type { StreamName } from "@quantum/harness";
 import { RandomChoices } from "./random-choices.ts";
@@ -133,7 +132,7 @@ const shared = (name: string, keyOf: (context: FaultContext) => string): Family 
 
 /** Whether this run has already deleted the charges that these totals add up. */
 function isStruckCharges({ system, losses }: FaultContext, totals: string): boolean {
-  return ISSUERS.some((issuer) =>
+  return system.issuers.some((issuer) =>
     system.symbols.some((symbol) => {
       const reservations = system.keys.reservations(issuer, symbol);
       return reservations.totals === totals && losses.struckCharges.has(reservations.charges);
@@ -145,7 +144,7 @@ const CHARGES = "reservations (charges)";
 const FAMILIES: readonly Family[] = [
   ofPlan("record", ({ system }, planId) => system.keys.plan(planId)),
   ofPlan("dedupe mark", ({ system }, planId) => system.keys.dedupe(planId)),
-  ofPlan("permit", ({ system, random }, planId) => system.keys.permit(random.pick(ISSUERS), planId)),
+  ofPlan("permit", ({ system, random }, planId) => system.keys.permit(random.pick(system.issuers), planId)),
   ofPlan("denial", ({ system }, planId) => system.keys.block("governor", planId)),
   ofPlan("spent mark", ({ system }, planId) => system.keys.spent(planId)),
   ofPlan("claim", ({ system }, planId) => system.keys.order(planId)),
@@ -157,13 +156,13 @@ const FAMILIES: readonly Family[] = [
   ofSymbol("ledger", ({ system }, symbol) => system.keys.ledger(symbol)),
   ...(["open", "expiry", "totals", "executions", "charges"] as const).map((part) =>
     ofSymbol(`reservations (${part})`, ({ system, random }, symbol) => {
-      const { [part]: key } = system.keys.reservations(random.pick(ISSUERS), symbol);
+      const { [part]: key } = system.keys.reservations(random.pick(system.issuers), symbol);
       return key;
     }),
   ),
   {
     ...ofSymbol("a sum", ({ system, random }, symbol) => {
-      return system.keys.reservations(random.pick(ISSUERS), symbol).totals;
+      return system.keys.reservations(random.pick(system.issuers), symbol).totals;
     }),
     overwrite: async (context, key) => {
       const { system, random } = context;

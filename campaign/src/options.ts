@@ -1,6 +1,7 @@
 /** The command line of `chaos`. */
 import { randomSeed, wholeNumber } from "@quantum/harness";
 import { buildText, commanderOutput } from "@quantum/service-kit";
+import { ISSUERS, QUANTITY_ISSUER, SERVICES } from "@quantum/topology";
 import { Command, InvalidArgumentError } from "commander";
 import { FAULTS } from "./faults.ts";
 
@@ -11,6 +12,8 @@ export interface Options {
   plans: number | undefined;
   /** Names of {@link FAULTS}. */
   faults: readonly string[];
+  /** Whose permits every plan needs. */
+  issuers: readonly string[];
   /** Maximum proposals per second, except in bursts. */
   rate: number;
   summary: string | undefined;
@@ -31,6 +34,11 @@ export function parseOptions(args: readonly string[]): Options {
     .option("--minutes <m>", "how long to inject faults", number, DEFAULT_MINUTES)
     .option("--plans <n>", "end early, once this many plans have ended", wholeNumber(1))
     .option("--faults <kinds>", "comma-separated list of the kinds below [all]", faultNames)
+    .option(
+      "--issuers <names>",
+      `comma-separated list of the issuers whose permits plans need [${ISSUERS.join()}]`,
+      issuerNames,
+    )
     .option("--rate <n>", "maximum proposals per second, except in bursts", number, DEFAULT_RATE)
     .option("--summary <file>", "write the summary as JSON too")
     .option("--record", "add the run to the table in docs/reliability.md", false)
@@ -45,6 +53,7 @@ export function parseOptions(args: readonly string[]): Options {
     minutes: given.minutes,
     plans: given.plans,
     faults: given.faults ?? Object.keys(FAULTS),
+    issuers: given.issuers ?? ISSUERS,
     rate: given.rate,
     summary: given.summary,
     record: given.record,
@@ -69,6 +78,14 @@ function faultNames(text: string): string[] {
   throw new InvalidArgumentError(
     `Unknown: ${unknown.join(", ")}. Known are ${Object.keys(FAULTS).join(", ")}.`,
   );
+}
+
+function issuerNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.filter((name) => !SERVICES.some(({ issuer }) => issuer?.name === name));
+  if (unknown.length > 0) throw new InvalidArgumentError(`Unknown: ${unknown.join(", ")}.`);
+  if (names.includes(QUANTITY_ISSUER)) return names;
+  throw new InvalidArgumentError(`${QUANTITY_ISSUER} is missing: its permit carries the order's quantity.`);
 }
 
 function number(text: string): number {

@@ -22,6 +22,9 @@ export interface Proposed {
 
 /** How long to leave a symbol alone after a plan without an order. */
 const PAUSE_MS = 300;
+/** As the publisher measures it for a calm market. */
+const SIGMA = "0.011";
+
 /** How long to wait for a plan to end. */
 const OVERDUE_MS = 30_000;
 const LOOK_MS = 5;
@@ -34,6 +37,7 @@ export class Proposer {
   readonly #keys: Keys;
   readonly #random: RandomChoices;
   readonly #ratePerSec: number;
+  readonly #writesSigma: boolean;
   readonly #freeAtMs: Map<string, number>;
   readonly #order: string[] = [];
   readonly #latest: { symbol: string; fields: Record<string, string> }[] = [];
@@ -51,11 +55,14 @@ export class Proposer {
     history: Recorder;
     symbols: readonly string[];
     ratePerSec: number;
+    /** An issuer reads the symbols' volatility from the proposals' hashes. */
+    writesSigma: boolean;
   }) {
     this.#redis = options.redis;
     this.#keys = options.keys;
     this.#random = options.random;
     this.#ratePerSec = options.ratePerSec;
+    this.#writesSigma = options.writesSigma;
     this.#freeAtMs = new Map(options.symbols.map((symbol) => [symbol, 0]));
     options.history.on("result", (result) => this.#ended(result));
   }
@@ -170,7 +177,14 @@ export class Proposer {
   }
 
   async #publish(symbol: string, fields: Record<string, string>): Promise<void> {
-    await this.#redis.xadd(this.#keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
+    const publishing = this.#redis.pipeline();
+    if (this.#writesSigma) {
+      const { last_update_epoch = "" } = fields;
+      // Not a whole proposal, so the apply-layer does not take it for one.
+      publishing.hset(this.#keys.proposal(symbol), { sigma: SIGMA, last_update_epoch });
+    }
+    publishing.xadd(this.#keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
+    for (const [error] of (await publishing.exec()) ?? []) if (error !== null) throw error;
   }
 
   #fields(): Record<string, string> {

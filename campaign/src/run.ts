@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { build } from "@quantum/service-kit";
-import { ISSUERS } from "@quantum/contract";
 import { connectForBlocking } from "@quantum/redis";
 import {
   collectEvidence,
@@ -13,6 +12,7 @@ import {
   stopStrategy,
   StreamTail,
 } from "@quantum/harness";
+import { serviceOf } from "@quantum/topology";
 import { type ThrownFault, throwFaults } from "./campaign.ts";
 import { closableOf } from "./closable.ts";
 import { RandomChoices } from "./random-choices.ts";
@@ -69,7 +69,7 @@ export async function runCampaign(
     exits.push(what);
     say(`${since()}  ${what}`);
   };
-  const system = await startSystem({ seed: options.seed, dir, onExit }, resources);
+  const system = await startSystem({ seed: options.seed, issuers: options.issuers, dir, onExit }, resources);
   const { redis, client, keys, exchangeUrl, symbols } = system;
   if (options.faults.includes("time") && !system.canShiftRedis)
     say("only the services' clocks are stepped: stepping Redis's needs Linux and gcc");
@@ -84,6 +84,7 @@ export async function runCampaign(
     history,
     symbols,
     ratePerSec: options.rate,
+    writesSigma: options.issuers.includes(serviceOf("portfolio-gate").issuer.name),
   });
   proposer.start();
   resources.defer(() => proposer.stop());
@@ -113,7 +114,7 @@ export async function runCampaign(
     keys,
     exchangeUrl,
     history,
-    requiredIssuers: ISSUERS,
+    requiredIssuers: options.issuers,
     keysFolder: system.keysFolder,
     halts: context.halts,
   };

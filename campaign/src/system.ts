@@ -21,7 +21,7 @@ import {
 import {
   demonstrationOf,
   type Environment,
-  PIPELINE,
+  pipelineOf,
   type PipelineName,
   type Service,
   serviceOf,
@@ -39,6 +39,14 @@ const PROFILE: Partial<Record<PipelineName, Environment>> = {
   "position-brain": { P33_POLL_SEC: "1" },
   executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000" },
 };
+
+/** Who has to grant, by the two services that ask for it. */
+const REQUIRED: Partial<Record<PipelineName, (issuers: string) => Environment>> = {
+  "apply-layer": (issuers) => ({ APPLY_REQUIRED_PERMITS: issuers }),
+  executor: (issuers) => ({ EXECUTOR_REQUIRED_ISSUERS: issuers }),
+};
+
+type HostedService = ReturnType<typeof pipelineOf>[number];
 
 export interface Member {
   readonly name: PipelineName;
@@ -58,13 +66,19 @@ export type System = Awaited<ReturnType<typeof startSystem>>;
 
 export interface SystemOptions {
   seed: number;
+  /** Whose permits every plan needs. */
+  issuers: readonly string[];
   /** Where this run's data is stored. */
   dir: string;
   /** Called when a process exits unexpectedly. */
   onExit: (what: string) => void;
 }
 
-export async function startSystem({ seed, dir, onExit }: SystemOptions, resources: AsyncDisposableStack) {
+export async function startSystem(
+  { seed, issuers, dir, onExit }: SystemOptions,
+  resources: AsyncDisposableStack,
+) {
+  const services = pipelineOf(issuers);
   const canShiftRedis = await canShiftRedisClock();
   const redis = await startRedisServer({
     clock: canShiftRedis,
@@ -90,12 +104,13 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     stopping.abort();
     await Promise.all([...members.values()].map(({ process }) => process.kill()));
   });
-  const enroll = async (service: (typeof PIPELINE)[number]) => {
+  const enroll = async (service: HostedService) => {
     const member = await createMember(service, {
       redis,
       exchangePort: portOf(exchange.url),
       symbols,
       keysFolder,
+      issuers,
       dir,
       resources,
     });
@@ -126,7 +141,7 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     }
   };
 
-  await Promise.all(PIPELINE.map(enroll));
+  await Promise.all(services.map(enroll));
   return {
     redis,
     /** If false, the fault `time` only steps the services' clocks. */
@@ -137,8 +152,9 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
     exchange,
     symbols,
     keysFolder,
+    issuers,
     // In a fixed order, so that the same seed chooses the same targets.
-    members: PIPELINE.flatMap(({ name }) => members.get(name) ?? []),
+    members: services.flatMap(({ name }) => members.get(name) ?? []),
     /** SIGKILL, then a restart as by a supervisor. */
     async killAndRestart(member: Member): Promise<void> {
       member.up = false;
@@ -150,12 +166,13 @@ export async function startSystem({ seed, dir, onExit }: SystemOptions, resource
 }
 
 async function createMember(
-  service: (typeof PIPELINE)[number],
+  service: HostedService,
   place: {
     redis: TestRedis;
     exchangePort: number;
     symbols: readonly string[];
     keysFolder: string;
+    issuers: readonly string[];
     dir: string;
     resources: AsyncDisposableStack;
   },
@@ -189,6 +206,7 @@ async function createMember(
       stateFolder: join(place.dir, `${name}.state`),
     }),
     ...PROFILE[name],
+    ...REQUIRED[name]?.(place.issuers.join()),
     [service.portVariable]: "0",
     // Fixed, so that a restarted service resumes its own pending entries.
     INSTANCE: `${name}@chaos`,

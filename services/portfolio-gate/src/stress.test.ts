@@ -26,6 +26,15 @@ describe("the stress of a portfolio", () => {
       { heat: 0.5, concentration: 0, correlation: 0, stress: 0.3 },
     ],
     [
+      "has no side where only rounding is left of long and short",
+      [
+        { notional: 1e9, sigma: 0.01 },
+        { notional: -1e9, sigma: 0.01 },
+        { notional: -5e-324, sigma: 0.01 },
+      ],
+      { concentration: 0, correlation: 0 },
+    ],
+    [
       "weighs volatility by notional, whichever side it is on",
       [
         { notional: 300, sigma: 0.01 },

@@ -27,6 +27,8 @@ export interface Stress {
 const COLD = 0.05;
 /** From {@link COLD} plus this range the heat is 1. */
 const HEAT_RANGE = 0.3;
+/** Sums of doubles are exact to about 1e-16 of the gross, for each of them. */
+const ROUNDING = 1e-12;
 const WEIGHTS = { heat: 0.6, concentration: 0.25, correlation: 0.15 } as const;
 const CALM: Stress = { stress: 0, heat: 0, concentration: 0, correlation: 0 };
 
@@ -37,7 +39,9 @@ export function stressOf(holdings: readonly Holding[], sigmaRef: number): Stress
   const share = ({ notional }: Holding) => Math.abs(notional) / gross;
   const net = sumOf(holdings, ({ notional }) => notional);
   const sigma = sumOf(holdings, (holding) => share(holding) * holding.sigma);
-  const onNetSide = holdings.filter(({ notional }) => net !== 0 && Math.sign(notional) === Math.sign(net));
+  // What is left by rounding has no side.
+  const side = Math.abs(net) > gross * ROUNDING ? Math.sign(net) : 0;
+  const onNetSide = holdings.filter(({ notional }) => side !== 0 && Math.sign(notional) === side);
   const heat = clamp((sigma / sigmaRef - COLD) / HEAT_RANGE);
   const concentration = clamp(Math.abs(net) / gross);
   const correlation = clamp(sumOf(onNetSide, share));
