@@ -37,6 +37,8 @@ const PROFILE: Partial<Record<PipelineName, Environment>> = {
   // Refusals injected at the exchange would otherwise disarm the pipeline.
   governor: { GOV_ENABLE_AUTO_DISARM: "false" },
   "position-brain": { P33_POLL_SEC: "1" },
+  // The load closes each symbol again and again.
+  "portfolio-gate": { P26_COOLDOWN_SEC: "0" },
   executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000" },
 };
 
