@@ -40,7 +40,7 @@ export async function startPipeline(
   const exchangeUrl = await processes.start("exchange-sim", exchangeSimEnvironment(options.seed, marketFile));
   const run: Run = {
     scenario,
-    redisUrl: redis.url,
+    redis,
     exchangeUrl,
     keysFolder: await makeRunKeys(join(dir, "keys")),
     dir,

@@ -8,11 +8,12 @@ import {
   type ServiceName,
   SERVICES,
 } from "@quantum/topology";
+import type { RunRedis } from "./redis.ts";
 import type { Scenario } from "./scenarios.ts";
 
 export interface Run {
   scenario: Scenario;
-  redisUrl: string;
+  redis: RunRedis;
   exchangeUrl: string;
   /** The issuers' keys. */
   keysFolder: string;
@@ -39,13 +40,13 @@ export function exchangeSimEnvironment(seed: number, marketFile: string | undefi
 
 /** The environment of any service but exchange-sim. The port is added when the process starts. */
 export function environmentOf(service: Service, run: Run): Environment {
-  const { scenario, redisUrl, exchangeUrl: venueUrl, symbols, keysFolder } = run;
+  const { scenario, redis, exchangeUrl: venueUrl, symbols, keysFolder } = run;
   const { name } = service;
   const stateFolder = join(run.dir, `${name}.state`);
   const row =
     name === "governor" && scenario.governorDefaults === true ? { ...service, demonstration: {} } : service;
   return {
-    ...demonstrationOf(row, { redisUrl, venueUrl, symbols, keysFolder, stateFolder }),
+    ...demonstrationOf(row, { redisUrl: redis.urlFor(row), venueUrl, symbols, keysFolder, stateFolder }),
     ...(service.issuer && { [`${service.envPrefixes[0]}SIM_SEED`]: String(run.seed) }),
     ...OF_THIS_RUN[name]?.(run),
     ...scenario.environment?.[name],

@@ -9,11 +9,14 @@ import {
   unusable,
   waitsFor,
 } from "@quantum/redis";
-import { findRedisServer, shellWord, startRedisServer } from "@quantum/harness";
+import { findRedisServer, shellWord, startRedisServer, urlOfUser } from "@quantum/harness";
+import { type Row, userOf } from "@quantum/topology";
 
 export interface RunRedis {
   url: string;
   port: number;
+  /** For a service: the run's own server has a user for each, the caller's only the one that its URL names. */
+  urlFor: (service: Row) => string;
   /** Can be pasted into a shell. */
   cli: string;
   /** Resolves with how the server of this run ended; never for the caller's server. */
@@ -37,7 +40,9 @@ export async function startOwnRedis(dir: string, onProgress: (text: string) => v
   return {
     url: server.url,
     port: server.port,
-    cli: `${shellWord(client)} -p ${server.port}`,
+    urlFor: (service) => urlOfUser(server.url, userOf(service)),
+    // Who looks inside changes nothing by mistake.
+    cli: `${shellWord(client)} -u ${urlOfUser(server.url, "viewer")} --no-auth-warning`,
     ended: server.exited,
     stop: () => server.stop(),
   };
@@ -74,6 +79,7 @@ export async function useRedis(url: string): Promise<RunRedis> {
   return {
     url,
     port,
+    urlFor: () => url,
     cli: `redis-cli -u ${shellWord(withoutPassword(url))}`,
     ended: new Promise(() => undefined),
     stop: async () => undefined,

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { assert, constantFrom, integer as anyInteger, property, string } from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import {
   choice,
@@ -15,11 +18,10 @@ import {
   optionalText,
   port,
   readConfig,
-  redisUrl,
-  redisVariables,
   symbols,
   text,
 } from "./config.ts";
+import { redisUrl, redisVariables } from "./redis-config.ts";
 
 const source = {
   schema: z.object({
@@ -199,6 +201,21 @@ describe("the types of variables", () => {
     expect(url({ REDIS_URL: "rediss://u:p@h:1/3", REDIS_PORT: "7000" })).toBe("rediss://u:p@h:1/3");
     for (const refused of ["localhost:6379", "http://h", "redis://", "/tmp/redis.sock"])
       expect(violations({ REDIS_URL: refused }, redis)).toHaveLength(1);
+  });
+
+  it("take the password of the URL's user from a file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "quantum-password-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "password");
+    const url = (REDIS_URL?: string, path = file) =>
+      redisUrl({ REDIS_URL, REDIS_PASSWORD_FILE: path, REDIS_HOST: "h", REDIS_PORT: 1, REDIS_DB: 0 });
+    writeFileSync(file, "p/a s%\n");
+    expect(url("redis://governor@r:7000/2")).toBe("redis://governor:p%2Fa%20s%25@r:7000/2");
+    for (const incomplete of [undefined, "redis://r", "redis://governor:other@r"])
+      expect(() => url(incomplete)).toThrow("REDIS_URL must name the user, without a password");
+    expect(() => url("redis://governor@r", join(folder, "none"))).toThrow("ENOENT");
+    writeFileSync(file, "\n");
+    expect(() => url("redis://governor@r")).toThrow("the file is empty");
   });
 });
 

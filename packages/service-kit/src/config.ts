@@ -2,7 +2,6 @@
  * Configuration from the environment, through a schema whose keys are the variables' names. Reports all violations at
  * once, each with the variable, its value and the rule.
  */
-import type { RedisConcern } from "@quantum/redis";
 import { PYTHON_CONSUMER } from "@quantum/streams";
 import { z } from "zod";
 
@@ -224,33 +223,6 @@ export const account = () =>
     .refine((name) => /^[\w.-]{1,64}$/.test(name), "must be a name of letters, digits, `.`, `_` and `-`")
     .describe("name of the account at the venue, which permits name; the same for all services [main]");
 
-/**
- * Refuses what ioredis would silently ignore: a path that is not a number (it would use database 0) and unknown query
- * parameters.
- */
-function isRedisUrl(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const { protocol, hostname, pathname, search } = new URL(value);
-  return (
-    /^rediss?:$/.test(protocol) &&
-    hostname !== "" &&
-    /^\/?\d*$/.test(pathname) &&
-    /^(\?family=[46])?$/.test(search)
-  );
-}
-
-/** Variables of every service that uses Redis. */
-export const redisVariables = {
-  REDIS_URL: z
-    .string()
-    .refine(isRedisUrl, "must be a URL such as redis://host:port/db")
-    .optional()
-    .describe("redis://host:port/db; takes precedence over the three below"),
-  REDIS_HOST: text("Redis host", "localhost"),
-  REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
-  REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
-};
-
 /** Variables of every service. */
 export const commonVariables = {
   HTTP_HOST: text("address on which /healthz, /readyz and /metrics listen", "127.0.0.1"),
@@ -260,29 +232,3 @@ export const commonVariables = {
     .optional()
     .describe("consumer name, unique per replica and stable across restarts [<service>@<host>:<port>]"),
 };
-
-export interface RedisConfig {
-  REDIS_URL?: string | undefined;
-  REDIS_HOST: string;
-  REDIS_PORT: number;
-  REDIS_DB: number;
-}
-
-/** The variable to change when Redis refuses a connection for this reason. */
-export function redisVariable(
-  { REDIS_URL: url, REDIS_HOST: host, REDIS_PORT: port, REDIS_DB: db }: RedisConfig,
-  concern: RedisConcern,
-): string {
-  if (url !== undefined) {
-    const { pathname } = new URL(url);
-    return concern === "database" ? `REDIS_URL (its database ${pathname.slice(1)})` : "REDIS_URL";
-  }
-  if (concern === "database") return `REDIS_DB=${db}`;
-  // Only the URL can hold a user and a password.
-  if (concern === "credentials" || concern === "rights") return "REDIS_URL";
-  return `REDIS_HOST=${host} REDIS_PORT=${port}`;
-}
-
-export function redisUrl(config: RedisConfig): string {
-  return config.REDIS_URL ?? `redis://${config.REDIS_HOST}:${config.REDIS_PORT}/${config.REDIS_DB}`;
-}

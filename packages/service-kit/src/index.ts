@@ -13,11 +13,10 @@ export {
   optionalText,
   port,
   readConfig,
-  redisUrl,
-  redisVariables,
   symbols,
   text,
 } from "./config.ts";
+export { redisUrl, redisVariables } from "./redis-config.ts";
 export { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";
 export {
   commanderOutput,

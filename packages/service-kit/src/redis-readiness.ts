@@ -10,7 +10,7 @@ import {
   type RedisDisposition,
   withDeadline,
 } from "@quantum/redis";
-import { type RedisConfig, redisVariable } from "./config.ts";
+import { type RedisConfig, redisVariable } from "./redis-config.ts";
 
 /** Same as a command's own deadline; a connection waiting in line may take longer. */
 const ANSWER_DEADLINE_MS = 2_500;

@@ -12,7 +12,8 @@ import {
   waitsFor,
 } from "@quantum/redis";
 import type { Logger } from "pino";
-import { ConfigError, type RedisConfig, redisVariable } from "./config.ts";
+import { ConfigError } from "./config.ts";
+import { type RedisConfig, redisVariable } from "./redis-config.ts";
 import { refusal } from "./redis-readiness.ts";
 
 const REDIS_RETRY_MS = 1_000;

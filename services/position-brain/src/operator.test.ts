@@ -11,12 +11,15 @@ let refresh: PairRefresh;
 let operator: OperatorCommands;
 let ignored: OperatorEvents["ignored"][0]["why"][];
 let accepted: number;
+let seen: OperatorEvents["seen"][0][];
 beforeEach(async () => {
   rig = await startRig();
   refresh = rig.refresher();
   operator = new OperatorCommands({ pairs: rig.pairs, refresh });
   ignored = [];
   accepted = 0;
+  seen = [];
+  operator.on("seen", (change) => seen.push(change));
   operator.on("ignored", ({ why }) => ignored.push(why));
   operator.on("accepted", () => (accepted += 1));
   await refresh.all();
@@ -73,5 +76,21 @@ describe("an operator's acceptance", () => {
     expect(await command({ action: "kill.on", target: "kill_switch" })).toEqual({ kind: "ack" });
     expect(await command({ at_ms: "soon" })).toMatchObject({ kind: "dead" });
     expect([accepted, ignored]).toEqual([0, []]);
+  });
+
+  it("is reported like every other change by an operator", async () => {
+    await command({ action: "kill.on", target: "kill_switch" }, { before: "" });
+    await command();
+    expect(seen).toMatchObject([
+      {
+        id: "1-0",
+        action: "kill.on",
+        target: "kill_switch",
+        who: "ann@desk",
+        reason: "moved by hand",
+        detail: { before: "" },
+      },
+      { action: HOLD_ACCEPT.action },
+    ]);
   });
 });

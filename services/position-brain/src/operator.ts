@@ -11,6 +11,8 @@ import type { PairStore } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 
 export interface OperatorEvents {
+  /** Any change by an operator, so that the stream is not its only record. */
+  seen: [AuditEntry & { id: string }];
   accepted: [AuditEntry];
   /** The command was not executed, and why. */
   ignored: [{ command: AuditEntry; why: "too old" | "not for the present mismatch" }];
@@ -33,6 +35,7 @@ export class OperatorCommands extends EventEmitter<OperatorEvents> {
     const parsed = auditEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const command = parsed.data;
+    this.emit("seen", { id: entry.id, ...command });
     if (command.action !== HOLD_ACCEPT.action) return ACK;
     const ignore = (why: OperatorEvents["ignored"][0]["why"]) => {
       this.emit("ignored", { command, why });

@@ -143,6 +143,9 @@ function observeRefresh(
 }
 
 function observeOperator({ operator, log }: Observed): void {
+  operator.on("seen", (change) =>
+    log.info({ audit: change }, `an operator's change: ${change.action} ${change.target}, by ${change.who}`),
+  );
   operator.on("accepted", ({ target: symbol, who, reason }) =>
     log.warn({ symbol, who, reason }, `${symbol}: an operator accepted the exchange's position`),
   );

@@ -1,0 +1,78 @@
+/** The variables that lead to Redis, and what they mean together. */
+import { readFileSync } from "node:fs";
+import type { RedisConcern } from "@quantum/redis";
+import { z } from "zod";
+import { ConfigError, integer, optionalText, text } from "./config.ts";
+
+/**
+ * Refuses what ioredis would silently ignore: a path that is not a number (it would use database 0) and unknown query
+ * parameters.
+ */
+function isRedisUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, pathname, search } = new URL(value);
+  return (
+    /^rediss?:$/.test(protocol) &&
+    hostname !== "" &&
+    /^\/?\d*$/.test(pathname) &&
+    /^(\?family=[46])?$/.test(search)
+  );
+}
+
+/** Variables of every service that uses Redis. */
+export const redisVariables = {
+  REDIS_URL: z
+    .string()
+    .refine(isRedisUrl, "must be a URL such as redis://host:port/db")
+    .optional()
+    .describe("redis://user@host:port/db; takes precedence over REDIS_HOST, REDIS_PORT and REDIS_DB"),
+  REDIS_PASSWORD_FILE: optionalText("file with the password of the user in REDIS_URL"),
+  REDIS_HOST: text("Redis host", "localhost"),
+  REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
+  REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
+};
+
+export interface RedisConfig {
+  REDIS_URL?: string | undefined;
+  REDIS_PASSWORD_FILE?: string | undefined;
+  REDIS_HOST: string;
+  REDIS_PORT: number;
+  REDIS_DB: number;
+}
+
+/** The variable to change when Redis refuses a connection for this reason. */
+export function redisVariable(
+  { REDIS_URL: url, REDIS_HOST: host, REDIS_PORT: port, REDIS_DB: db }: RedisConfig,
+  concern: RedisConcern,
+): string {
+  if (url !== undefined) {
+    const { pathname } = new URL(url);
+    return concern === "database" ? `REDIS_URL (its database ${pathname.slice(1)})` : "REDIS_URL";
+  }
+  if (concern === "database") return `REDIS_DB=${db}`;
+  // Only the URL can hold a user and a password.
+  if (concern === "credentials" || concern === "rights") return "REDIS_URL";
+  return `REDIS_HOST=${host} REDIS_PORT=${port}`;
+}
+
+/** @throws {@link ConfigError} if the password's file cannot be read, or has no URL to belong to */
+export function redisUrl(config: RedisConfig): string {
+  const { REDIS_URL: url, REDIS_PASSWORD_FILE: file } = config;
+  if (file === undefined)
+    return url ?? `redis://${config.REDIS_HOST}:${config.REDIS_PORT}/${config.REDIS_DB}`;
+  if (url === undefined || new URL(url).username === "" || new URL(url).password !== "")
+    throw new ConfigError(["REDIS_PASSWORD_FILE: REDIS_URL must name the user, without a password"]);
+  const complete = new URL(url);
+  complete.password = encodeURIComponent(passwordIn(file));
+  return complete.href;
+}
+
+function passwordIn(file: string): string {
+  try {
+    const password = readFileSync(file, "utf8").trim();
+    if (password !== "") return password;
+  } catch (error) {
+    throw new ConfigError([`REDIS_PASSWORD_FILE=${file}: ${(error as Error).message}`]);
+  }
+  throw new ConfigError([`REDIS_PASSWORD_FILE=${file}: the file is empty`]);
+}
