@@ -58,8 +58,8 @@ export interface Signatures {
     args: "plan_id" | "lease_ms" | "longest_ms" | "late_longest_ms" | "late_ms";
   };
   "orders/claim": {
-    keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over";
-    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "refusal" | "detail" | "is_verified" | "settled_sec";
+    keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over" | "owner";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "refusal" | "detail" | "is_verified" | "settled_sec" | "instance";
     restArgs: "signature";
   };
   "orders/doubt": {

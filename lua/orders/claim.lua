@@ -13,6 +13,7 @@
 --   executes     STREAM! apply.execute
 --   results      STREAM! apply.result
 --   handed_over  HASH plan id → its execute entry, until its order has an outcome
+--   owner        HASH: which executor owns the orders
 -- ARGV
 --   plan_id      16 hex digits
 --   symbol       BTCUSDT
@@ -32,25 +33,29 @@
 --   detail       of the refusal, or ''
 --   is_verified  1 if the entry's signed permits were verified, else 0: then only the entry that `spent` names ends the plan
 --   settled_sec  TTL of a settled claim
+--   instance     the caller's name
 --   ...signature issuer, and `valid`, `unsigned` or what is wrong with its signature, for each required issuer
 -- REPLY
 --   CLAIMED      now (ms), receive window (ms): send it, once
 --   REFUSED      reason: settled as NOT_PLACED
 --   HELD         state: this attempt was or may have been claimed before; query the exchange, send nothing
 --   SETTLED      outcome: this attempt has its result; the entry is acknowledged
+--   NOT_OWNER    another executor owns the orders, or nobody does; nothing was changed
 --   UNSPENT      the attempt did not spend the plan's permits, or only for a smaller quantity, or handed over another entry;
 --                nothing was changed
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include orders/claiming.lua
-local of, kill_switch, disarm, disarm_today = {}, unpack(KEYS, 5, 7)
+local of, kill_switch, disarm, disarm_today, owner = {}, KEYS[5], KEYS[6], KEYS[7], KEYS[11]
 of.order, of.unsettled, of.plan, of.spent = unpack(KEYS, 1, 4)
 of.executes, of.results, of.handed_over = unpack(KEYS, 8, 10)
 of.plan_id, of.symbol, of.attempt, of.attempt_no, of.group, of.entry_id, of.client_order_id = unpack(ARGV, 1, 7)
 of.side, of.quantity, of.step, of.valid_until, of.venue_ms = unpack(ARGV, 8, 12)
 local window_ms, refusal, detail, is_verified = tonumber(ARGV[13]), ARGV[15], ARGV[16], ARGV[17] == '1'
 of.position_amt, of.settled_sec = ARGV[14], ARGV[18]
-local FIRST_SIGNATURE = 19
+local instance, FIRST_SIGNATURE = ARGV[19], 20
+
+if redis.pcall('HGET', owner, 'instance') ~= instance then return { 'NOT_OWNER' } end
 
 local now = now_ms()
 local known, proof = known_claim(of), spent_proof(of)

@@ -199,6 +199,10 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
       "the exchange reported an internal failure, or could not be reached: the order was never created",
     lookAt: "the exchange's status page; /readyz of the executor shows the last error",
   },
+  journal_failed: {
+    meaning: "the executor could not record the order in its journal on disk, so it did not send it",
+    lookAt: "detail of the result, and the disk of EXECUTOR_STATE_DIR: is it full, or read-only?",
+  },
   not_placed_by_evidence: {
     meaning:
       "for EXECUTOR_ABSENCE_SEC after the send window the exchange reported no such order, and the account's orders, trades and position showed no trace of it",

@@ -146,6 +146,7 @@ export const ORDER_REASONS = [
   "symbol_unknown",
   "rate_limited",
   "exchange_unavailable",
+  "journal_failed",
   "not_placed_by_evidence",
   "not_placed_by_operator",
   "rejected_by_exchange",

@@ -1,8 +1,8 @@
-/** Whether an attempt may have been sent already, judged without Redis. Pure. */
+/** Whether a plan's order may have been sent already, judged without Redis. Pure. */
 
 export interface Sender {
-  /** `sinceMs`: the journal has every sent attempt whose permits were issued later; in ms by Redis's clock. */
-  journal: { has: (attempt: string) => boolean; sinceMs: number };
+  /** `sinceMs`: the journal has every sent plan whose permits were issued later; in ms by Redis's clock. */
+  journal: { has: (planId: string) => boolean; sinceMs: number };
   /** Since when this executor has owned the orders, in ms by Redis's clock; undefined if it does not own them. */
   ownerSinceMs: number | undefined;
 }
@@ -15,9 +15,9 @@ export interface Sender {
  * was opened
  */
 export function mustAskFirst(
-  { attempt, issuedMs }: { attempt: string; issuedMs: number },
+  { planId, issuedMs }: { planId: string; issuedMs: number },
   { journal, ownerSinceMs }: Sender,
 ): boolean {
-  if (journal.has(attempt) || ownerSinceMs === undefined) return true;
+  if (journal.has(planId) || ownerSinceMs === undefined) return true;
   return issuedMs <= journal.sinceMs || issuedMs <= ownerSinceMs;
 }

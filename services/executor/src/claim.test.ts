@@ -52,6 +52,21 @@ describe("claim", () => {
     expect([await resultCount(), await pending()]).toEqual([0, 1]);
   });
 
+  it.each<[string, () => Promise<unknown>]>([
+    ["another executor owns the orders", () => redis.hset(keys.orderOwner, "instance", "executor-2")],
+    ["nobody owns the orders", () => redis.del(keys.orderOwner)],
+    ["the owner's key has the wrong type", () => wrongType(keys.orderOwner)],
+  ])("NOT_OWNER: nothing changes where %s, not even by a refusal", async (_, change) => {
+    await change();
+    for (const over of [{}, { refusal: "rate_limited" as const }, { validForMs: -1 }]) {
+      const request = await requestOf(over);
+      await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "not_owner" }));
+    }
+    // A question sends nothing, so any executor may ask it.
+    expect(await orders.hold(await requestOf())).toEqual({ kind: "held" });
+    await unchanged(async () => expect(await orders.claim(await requestOf())).toEqual({ kind: "not_owner" }));
+  });
+
   it("CLAIMED: the window ends by valid_until (I6)", async () => {
     const claimed = await orders.claim(await requestOf({ validForMs: 2000 }));
     if (claimed.kind !== "claimed") throw new Error(claimed.kind);

@@ -211,6 +211,11 @@ function units(quantity: string): bigint {
   return BigInt(Big(quantity).times(UNITS).toFixed(0));
 }
 
+/** An order that was claimed and, for certain, not sent. */
+export function notJournaled(detail: string): Settlement {
+  return withoutOrder("NOT_PLACED", "journal_failed", detail);
+}
+
 function withoutOrder(outcome: "REJECTED" | "NOT_PLACED", reason: OrderReason, detail: string): Settlement {
   return { outcome, reason, detail, orderId: "", executedQty: "", avgPrice: "" };
 }

@@ -5,22 +5,29 @@
  *    touches nothing, unless it is the very entry that the permits were spent for: then it ends the plan.
  * 2. The symbol is announced, so that recovery finds the claim whatever happens next. The answer also proves that the
  *    connection leads to the Redis whose memory is judged in step 3.
- * 3. Redis's memory: an entry that was delivered before, or whose proposal is older than what Redis knows for certain,
- *    may have been sent by a claim that is gone. It is held, which means: queried, never sent.
+ * 3. Whether it may have been sent already: it was delivered before, Redis may have lost its claim, it is in the journal, or
+ *    its permits are older than the journal or the ownership (ask-first.ts). If so it is held: queried, never sent.
  * 4. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
- *    one the venue sees.
- * 5. The order is sent, once, only by the caller whose claim was new.
- * 6. Its answer settles it. If the answer is ambiguous, the exchange is queried; the order is never sent again.
+ *    one the venue sees. Only the owner of the orders claims.
+ * 5. The plan is written to the journal, on disk.
+ * 6. The order is sent, once, only by the caller whose claim was new.
+ * 7. Its answer settles it. If the answer is ambiguous, the exchange is queried; the order is never sent again.
  */
-import { describeIssues, executeEntry, type ExecuteEntry } from "@quantum/contract";
+import { describeIssues, executeEntry, type ExecuteEntry, type OrderReason } from "@quantum/contract";
 import { clientOrderId, concernOf, type Exchange, type RuleBook } from "@quantum/exchange";
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
-import { afterPlacement, type Doubt, orderIntent } from "./decide.ts";
+import { mustAskFirst } from "./ask-first.ts";
+import { afterPlacement, type Doubt, notJournaled, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
+import type { Journal } from "./journal.ts";
 import type { ClaimedOrder, OrderRef } from "./order.ts";
 import type { Orders } from "./orders.ts";
+import type { Ownership } from "./ownership.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 import { type Trust, verifyPermits } from "./verify.ts";
+
+/** The entry stays pending; the owner reclaims it. */
+const NOT_OWNER: Disposition = { kind: "retry", reason: "this executor does not own the orders" };
 
 export interface HandlerOptions {
   orders: Orders;
@@ -32,17 +39,22 @@ export interface HandlerOptions {
   resolve: () => void;
   recvWindowMs: number;
   trust: Trust;
+  journal: Journal;
+  ownership: Pick<Ownership, "sinceMs">;
   /** Redis's clock, in ms. */
   now: () => number;
 }
 
 export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
   const { orders, exchange, rules, memory, events, resolve, recvWindowMs, trust, now } = options;
+  const { journal, ownership } = options;
 
   return async ({ id: entryId, fields, deliveries }) => {
     const parsed = executeEntry.safeParse(fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const entry = parsed.data;
+    const { sinceMs: ownerSinceMs } = ownership;
+    if (ownerSinceMs === undefined) return NOT_OWNER;
     const verified = verifyPermits(entry, trust, now());
     const flaw = verified.kind === "flawed" ? verified : undefined;
 
@@ -59,17 +71,19 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
       venueMs,
       isVerified: flaw === undefined,
     };
-    const isPaused = exchange.pause("orders") !== undefined;
-    const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry);
+    const issuedMs = (verified.kind === "verified" ? verified.issuedMs : undefined) ?? entry.opened_at_ms;
+    const asksFirst = mustAskFirst({ planId: entry.plan_id, issuedMs }, { journal, ownerSinceMs });
+    const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry) || asksFirst;
     const claimed = mayBeSent
       ? await orders.hold(request)
       : await orders.claim({
           ...request,
           windowMs: recvWindowMs,
-          refusal: flaw?.reason ?? intent.refusal ?? (isPaused ? "rate_limited" : ""),
+          refusal: flaw?.reason ?? intent.refusal ?? hindrance(),
           detail: flaw?.why ?? "",
           signatures: verified.signatures,
         });
+    if (claimed.kind === "not_owner") return NOT_OWNER;
     if (flaw !== undefined) events.emit("distrusted", { ...refOf(entry), ...flaw, entryId });
     switch (claimed.kind) {
       case "ended":
@@ -86,13 +100,20 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
     if (memory.mayHaveForgotten(entry)) return inDoubt(order, "claimed_before");
 
-    const { planId, symbol, step, side, quantity } = order;
-    events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId: order.clientOrderId });
+    const { planId, symbol, step, attempt, side, quantity, clientOrderId } = order;
+    const recorded = journal.record({ planId, attempt, clientOrderId, atMs: now() });
+    const isFirst = await recorded.catch((error: Error) => error);
+    if (isFirst instanceof Error) {
+      await orders.settle(order, notJournaled(isFirst.message));
+      return DONE;
+    }
+    if (!isFirst) return inDoubt(order, "claimed_before");
+    events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId });
     const placement = await exchange.placeReduceOnlyMarket({
       symbol,
       side: intent.side,
       quantity,
-      clientOrderId: order.clientOrderId,
+      clientOrderId,
       timestampMs: venueMs,
       recvWindowMs: claimed.windowMs,
     });
@@ -105,6 +126,12 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     await orders.settle(order, next.settlement);
     return DONE;
   };
+
+  /** What keeps any order from being sent now, or empty. */
+  function hindrance(): OrderReason | "" {
+    if (exchange.pause("orders") !== undefined) return "rate_limited";
+    return journal.problems().length > 0 ? "journal_failed" : "";
+  }
 
   async function inDoubt(order: ClaimedOrder, doubt: Doubt, detail = ""): Promise<Disposition> {
     if (await orders.doubt(order, doubt, detail)) resolve();

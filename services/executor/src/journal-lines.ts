@@ -1,7 +1,7 @@
 /** The format of the journal. Pure. Each line ends with the CRC-32 of its text. */
 import { crc32 } from "node:zlib";
 
-/** An attempt whose order is about to be sent. */
+/** An order that is about to be sent. */
 export interface Sent {
   planId: string;
   attempt: string;

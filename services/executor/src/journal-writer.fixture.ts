@@ -13,7 +13,7 @@ async function recordOn(lane: number): Promise<never> {
     const planId = (lane * 1_000_000 + no).toString(16).padStart(16, "0");
     const attempt = `${Date.now()}-${lane * 1_000_000 + no}`;
     await journal.record({ planId, attempt, clientOrderId: `qp-${planId}-1`, atMs: Date.now() });
-    console.log(attempt);
+    console.log(planId);
   }
 }
 

@@ -40,7 +40,7 @@ const sent = (no: number, atMs = nowMs) => ({
   clientOrderId: `qp-${no.toString(16).padStart(16, "0")}-1`,
   atMs,
 });
-const attempts = (count: number) => Array.from({ length: count }, (_, no) => sent(no));
+const plans = (count: number) => Array.from({ length: count }, (_, no) => sent(no));
 
 async function open(over: Partial<JournalOptions> = {}): Promise<Journal> {
   const onDamage = (problem: string) => damage.push(problem);
@@ -53,22 +53,22 @@ async function again(journal: Journal): Promise<Journal> {
   await journal.close();
   return open();
 }
-const known = (journal: Journal, of: readonly { attempt: string }[]) =>
-  of.filter(({ attempt }) => journal.has(attempt)).length;
+const known = (journal: Journal, of: readonly { planId: string }[]) =>
+  of.filter(({ planId }) => journal.has(planId)).length;
 
 describe("what was sent", () => {
   it("is known at once, on the disk when its call resolves, and known after a restart", async () => {
     const journal = await open();
     const [one, two] = [sent(1), sent(2)];
-    expect(journal.has(one.attempt)).toBe(false);
+    expect(journal.has(one.planId)).toBe(false);
     const recorded = journal.record(one);
-    expect(journal.has(one.attempt)).toBe(true);
+    expect(journal.has(one.planId)).toBe(true);
     expect(await recorded).toBe(true);
     expect(await readFile(file(), "utf8")).toContain(
       `sent ${NOW_MS} ${one.attempt} ${one.planId} ${one.clientOrderId} `,
     );
     const next = await again(journal);
-    expect([next.has(one.attempt), next.has(two.attempt)]).toEqual([true, false]);
+    expect([next.has(one.planId), next.has(two.planId)]).toEqual([true, false]);
   });
 
   it("is not recorded twice: the second caller must not send", async () => {
@@ -80,7 +80,7 @@ describe("what was sent", () => {
 
   it("shares writes: who comes while one is under way waits for the next one", async () => {
     const journal = await open();
-    const all = attempts(500);
+    const all = plans(500);
     const order: number[] = [];
     await Promise.all(all.map(async (one, no) => (await journal.record(one), order.push(no))));
     expect(order).toEqual(all.map((_, no) => no));
@@ -94,9 +94,9 @@ describe("what was sent", () => {
     await journal.record(sent(2));
     nowMs += KEEP_MS - HOUR_MS / 2;
     await journal.record(sent(3));
-    expect([1, 2, 3].map((no) => journal.has(sent(no).attempt))).toEqual([false, true, true]);
+    expect([1, 2, 3].map((no) => journal.has(sent(no).planId))).toEqual([false, true, true]);
     const next = await again(journal);
-    expect([1, 2, 3].map((no) => next.has(sent(no).attempt))).toEqual([false, true, true]);
+    expect([1, 2, 3].map((no) => next.has(sent(no).planId))).toEqual([false, true, true]);
     expect(await readFile(file(), "utf8")).not.toContain(sent(1).attempt);
     // It does not claim to know what it has forgotten.
     expect(next.sinceMs).toBe(nowMs - KEEP_MS);
@@ -157,7 +157,7 @@ describe("a crash", () => {
           await rm(folder, { recursive: true });
           nowMs = NOW_MS;
           const journal = await open();
-          const all = attempts(before + after);
+          const all = plans(before + after);
           await Promise.all(all.slice(0, before).map((one) => journal.record(one)));
           const { size: acknowledged } = await stat(file());
           await Promise.all(all.slice(before).map((one) => journal.record(one)));
@@ -172,7 +172,7 @@ describe("a crash", () => {
           // The cut line does not affect later lines.
           await next.record(sent(100));
           const third = await again(next);
-          expect(third.has(sent(100).attempt)).toBe(true);
+          expect(third.has(sent(100).planId)).toBe(true);
           expect(damage).toEqual([]);
           await third.close();
         },
@@ -186,7 +186,7 @@ describe("a crash", () => {
     await journal.record(sent(1));
     await journal.close();
     await writeFile(`${file()}.new`, "half a li");
-    expect((await open()).has(sent(1).attempt)).toBe(true);
+    expect((await open()).has(sent(1).planId)).toBe(true);
     expect(await readdir(folder)).not.toContain(`${JOURNAL_FILE}.new`);
   });
 });
@@ -199,7 +199,7 @@ describe("damage", () => {
         damage.length = 0;
         nowMs = NOW_MS;
         const journal = await open();
-        const all = attempts(5);
+        const all = plans(5);
         for (const one of all) await journal.record(one);
         await journal.close();
         const bytes = await readFile(file());
@@ -284,7 +284,7 @@ describe("the folder", () => {
       violations: [expect.stringContaining("another executor uses it, and each needs a folder of its own")],
     });
     await journal.record(sent(1));
-    expect((await again(journal)).has(sent(1).attempt)).toBe(true);
+    expect((await again(journal)).has(sent(1).planId)).toBe(true);
     expect((await readdir(folder)).filter((name) => name.startsWith("lock."))).toHaveLength(1);
   });
 
@@ -350,7 +350,7 @@ describe("a process that is killed", () => {
         told.push(line.value);
       await ended;
       const journal = await open({ redisNowMs: () => Date.now() });
-      expect(told.filter((attempt) => !journal.has(attempt))).toEqual([]);
+      expect(told.filter((planId) => !journal.has(planId))).toEqual([]);
       expect(damage).toEqual([]);
       await journal.close();
     }

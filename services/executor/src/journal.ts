@@ -1,11 +1,11 @@
 /**
- * The attempts that this executor has sent, in a local file. An attempt is on disk before its order is sent, so a replayed
- * entry is recognised even if its claim was deleted from Redis.
+ * The plans whose order this executor has sent, in a local file. A plan is on disk before its order is sent, so a replayed
+ * entry is recognised even if its claim was deleted from Redis, and so is another attempt of the plan (I1).
  *
  * The file also records since when it is complete. It knows nothing about permits issued earlier: before the file was
  * created, before damage to it was found, or while another executor was sending.
  *
- * Lines are only appended, each with a checksum. A start rewrites the file and drops old attempts.
+ * Lines are only appended, each with a checksum. A start rewrites the file and drops old plans.
  */
 import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -38,7 +38,7 @@ export class Journal {
   readonly #folder: string;
   readonly #redisNowMs: () => number;
   readonly #lock: FolderLock;
-  /** By attempt, oldest first. */
+  /** By plan id, oldest first. */
   readonly #sent: Map<string, Sent>;
   /** {@link INCOMPLETE} while another executor sends. */
   #sinceMs: number;
@@ -54,7 +54,7 @@ export class Journal {
     this.#folder = options.folder;
     this.#redisNowMs = options.redisNowMs;
     this.#lock = lock;
-    this.#sent = new Map(found.sent.map((sent) => [sent.attempt, sent]));
+    this.#sent = new Map(found.sent.map((sent) => [sent.planId, sent]));
     this.#sinceMs = found.sinceMs;
   }
 
@@ -82,13 +82,13 @@ export class Journal {
     }
   }
 
-  /** Whether the attempt may have been sent from here. */
-  has(attempt: string): boolean {
-    return this.#sent.has(attempt);
+  /** Whether an order of the plan may have been sent from here. */
+  has(planId: string): boolean {
+    return this.#sent.has(planId);
   }
 
   /**
-   * The journal has every sent attempt whose permits were issued after this time, in ms by Redis's clock. Infinity while
+   * The journal has every sent plan whose permits were issued after this time, in ms by Redis's clock. Infinity while
    * another executor sends. A future time is replaced by now, once: Redis's clock has stepped back.
    */
   get sinceMs(): number {
@@ -103,12 +103,12 @@ export class Journal {
   }
 
   /**
-   * Resolves once the attempt is on disk; only then may its order be sent.
-   * @returns false if the attempt was recorded before, so its order may have been sent
+   * Resolves once the plan is on disk; only then may its order be sent.
+   * @returns false if the plan was recorded before, so its order may have been sent
    */
   async record(sent: Sent): Promise<boolean> {
-    if (this.#sent.has(sent.attempt)) return false;
-    this.#sent.set(sent.attempt, sent);
+    if (this.#sent.has(sent.planId)) return false;
+    this.#sent.set(sent.planId, sent);
     this.#forgetOld();
     await this.#append(sentLine(sent));
     return true;
@@ -201,9 +201,9 @@ export class Journal {
 
   #forgetOld(): void {
     const oldestMs = this.#redisNowMs() - KEEP_MS;
-    for (const [attempt, { atMs }] of this.#sent) {
+    for (const [planId, { atMs }] of this.#sent) {
       if (atMs >= oldestMs) return;
-      this.#sent.delete(attempt);
+      this.#sent.delete(planId);
     }
   }
 }

@@ -76,7 +76,7 @@ await runService({
     const rules = new RuleBook(exchange, (error) =>
       events.emit("failed", { doing: "read the order rules", error }),
     );
-    const orders = createOrders({ redis, keys, group: GROUP, events });
+    const orders = createOrders({ redis, keys, group: GROUP, instance, events });
     const queries = createQueries({ redis, keys, events });
     observe({
       events,
@@ -115,7 +115,13 @@ await runService({
       resolve: resolver.wake,
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
     };
-    const handle = createHandler({ ...common, trust: followed.trust, now: () => redisNow(redis) });
+    const handle = createHandler({
+      ...common,
+      trust: followed.trust,
+      journal,
+      ownership,
+      now: () => redisNow(redis),
+    });
     const handovers = new Handovers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {

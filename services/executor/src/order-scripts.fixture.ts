@@ -11,6 +11,7 @@ export const PLAN = "0123456789abcdef";
 export const SYMBOL = "BTCUSDT";
 export const ATTEMPT = "1700000000000-0";
 export const GROUP = "executor";
+export const OWNER = "executor-1";
 export const WINDOW_MS = 5000;
 /** Far from any real clock, to distinguish venue time from Redis's. */
 export const VENUE_MS = 1_000_000;
@@ -42,6 +43,7 @@ export function useRedis(): void {
     await redis.flushall();
     await redis.script("FLUSH");
     orders = ordersOn(redis);
+    await redis.hset(keys.orderOwner, { instance: OWNER, since_ms: "1", seen_ms: "1" });
     await redis.set(keys.spent(PLAN), `OK ${ATTEMPT} 1700000000000 0.01`);
     await redis.hset(keys.plan(PLAN), { state: "PERMITTED", symbol: SYMBOL, attempt: ATTEMPT });
     await redis.xgroup("CREATE", executes, GROUP, "0", "MKSTREAM");
@@ -63,7 +65,7 @@ export function ordersOn(client: RedisClient): Orders {
   events = [];
   for (const name of ["refused", "settled", "doubted"] as const)
     emitter.on(name, () => void events.push(name));
-  return createOrders({ redis: client, keys, group: GROUP, events: emitter });
+  return createOrders({ redis: client, keys, group: GROUP, instance: OWNER, events: emitter });
 }
 
 export async function requestOf(

@@ -42,7 +42,9 @@ export type Claimed =
   | { kind: "held" }
   /** The attempt has its result. */
   | { kind: "ended" }
-  | { kind: "unspent" };
+  | { kind: "unspent" }
+  /** Another executor owns the orders; nothing was changed. */
+  | { kind: "not_owner" };
 
 export type Orders = ReturnType<typeof createOrders>;
 
@@ -50,21 +52,24 @@ export function createOrders(options: {
   redis: RedisClient;
   keys: Keys;
   group: string;
+  /** This executor's name, as the owner's key has it. */
+  instance: string;
   events: ExecutorEvents;
 }) {
-  const { redis, keys, group, events } = options;
+  const { redis, keys, group, instance, events } = options;
 
   /** Claims the plan's order for this caller to send, once. */
   async function claim(request: ClaimRequest): Promise<Claimed> {
     const { entry, refusal, detail, isVerified, signatures } = request;
     const reply = await claimScript(redis, {
-      keys: { ...keysOf(entry), ...haltKeys(redis, keys) },
+      keys: { ...keysOf(entry), ...haltKeys(redis, keys), owner: keys.orderOwner },
       args: {
         ...argsOf(request),
         window_ms: String(request.windowMs),
         refusal,
         detail,
         is_verified: isVerified ? "1" : "0",
+        instance,
       },
       restArgs: Object.entries(signatures).flat(),
     });
@@ -72,14 +77,15 @@ export function createOrders(options: {
   }
 
   /** Claims an order that may have been sent, to query it: nothing is sent by it. */
-  async function hold(request: HoldRequest): Promise<Exclude<Claimed, { kind: "claimed" }>> {
+  async function hold(request: HoldRequest): Promise<Exclude<Claimed, { kind: "claimed" | "not_owner" }>> {
     const { entry, isVerified } = request;
     const reply = await holdScript(redis, {
       keys: keysOf(entry),
       args: { ...argsOf(request), is_verified: isVerified ? "1" : "0" },
     });
     const held = claimedOf(entry, reply);
-    if (held.kind === "claimed") throw new Error("orders/hold answered CLAIMED");
+    if (held.kind === "claimed" || held.kind === "not_owner")
+      throw new Error(`orders/hold answered ${held.kind}`);
     return held;
   }
 
@@ -125,6 +131,8 @@ export function createOrders(options: {
         return { kind: "ended" };
       case "UNSPENT":
         return { kind: "unspent" };
+      case "NOT_OWNER":
+        return { kind: "not_owner" };
       case "REFUSED":
         events.emit("refused", { planId, symbol, step, reason: detail });
         return { kind: "ended" };

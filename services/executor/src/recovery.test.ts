@@ -3,7 +3,7 @@ import { executeEntry } from "@quantum/contract";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
 import { createOrders } from "./orders.ts";
-import { GROUP, type Rig, type Spent, startRig } from "./rig.fixture.ts";
+import { GROUP, OWNER, type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
 let rig: Rig;
 let running: Awaited<ReturnType<Rig["executor"]>>[];
@@ -35,8 +35,9 @@ async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Pro
   await redis.xgroup("CREATE", keys.streams.execute, GROUP, "0", "MKSTREAM").catch(() => undefined);
   const entryId = await rig.publish(entry);
   await redis.xreadgroup("GROUP", GROUP, consumer, "COUNT", 1, "STREAMS", keys.streams.execute, ">");
-  const orders = createOrders({ redis, keys, group: GROUP, events: createEvents() });
+  const orders = createOrders({ redis, keys, group: GROUP, instance: OWNER, events: createEvents() });
   await redis.sadd(keys.orderSymbols, entry.symbol);
+  await rig.owned();
   const claimed = await orders.claim({
     entryId,
     entry: executeEntry.parse(entry),

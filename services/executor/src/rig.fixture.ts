@@ -1,4 +1,5 @@
 /** For tests: an executor with a real Redis and the simulated exchange. The rig spends the permits. */
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,12 +17,15 @@ import { createEvents, type Events } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
 import { Handovers } from "./handovers.ts";
 import { createHandler } from "./handler.ts";
+import { Journal } from "./journal.ts";
 import { createOrders } from "./orders.ts";
 import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 
 export const GROUP = "executor";
+/** Under this name every executor of the rig owns the orders, and has for long; ownership.test.ts covers the rest. */
+export const OWNER = "executor";
 export const KEY = "sim-key";
 export const SECRET = "sim-secret";
 
@@ -103,6 +107,16 @@ export async function startRig() {
     return texts.join("\n");
   }
 
+  const stateFolder = (consumer: string) => join(folder, `${consumer}.state`);
+  let isOwned = false;
+  /** As the owner's renewals do, whatever Redis has lost. */
+  const renew = async () =>
+    isOwned && redis.hset(keys.orderOwner, { instance: OWNER, since_ms: "1", seen_ms: "1" });
+  const owned = async () => {
+    isOwned = true;
+    await renew();
+  };
+
   async function control(method: string, path: string, body?: object): Promise<unknown> {
     const headers = { "content-type": "application/json" };
     const answer = await fetch(
@@ -127,6 +141,8 @@ export async function startRig() {
       return state.orders.filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
     },
     publicKeysFile: publicFile,
+    owned,
+    stateFolder,
     /** Like a request that was already sent when its sender died. */
     send: async ({ symbol, plan_id }: Spent): Promise<void> => {
       const exchange = createBinanceExchange({
@@ -222,6 +238,7 @@ export async function startRig() {
     async publish(entry: Record<string, string>): Promise<string> {
       const { signed: _, ...handedOver } = entry;
       const streamed = Object.entries(entry).flat();
+      await renew();
       const kept = JSON.stringify(Object.entries(handedOver).flat());
       const { plan_id: planId = "", symbol = "" } = entry;
       const entryId = await redis.eval(
@@ -234,9 +251,16 @@ export async function startRig() {
     },
 
     /** @param options a short window and a short absence, so that evidence is found quickly */
-    async executor(options: Partial<BinanceOptions> & { consumer?: string; absenceMs?: number } = {}) {
+    async executor(
+      options: Partial<BinanceOptions> & {
+        consumer?: string;
+        absenceMs?: number;
+        ownerSinceMs?: number | undefined;
+      } = {},
+    ) {
       const { recvWindowMs = patienceMs(700), timeoutMs = patienceMs(400) } = options;
       const { absenceMs = 300, consumer: name = "executor-1" } = options;
+      const ownership = { sinceMs: "ownerSinceMs" in options ? options.ownerSinceMs : 1 };
       const own = connectForCommands(connection(name));
       const events = createEvents().setMaxListeners(0);
       const exchange = reportCalls(
@@ -247,7 +271,9 @@ export async function startRig() {
         events.emit("failed", { doing: "read the order rules", error }),
       );
       await whenReady(exchange, rules, () => undefined);
-      const orders = createOrders({ redis: own, keys, group: GROUP, events });
+      const orders = createOrders({ redis: own, keys, group: GROUP, instance: OWNER, events });
+      const journal = await oldJournal(stateFolder(name));
+      await owned();
       const queries = createQueries({ redis: own, keys, events });
       const resolver = new Resolver({ orders, queries, exchange, events, absenceMs });
       resolver.start(new Progress());
@@ -269,7 +295,8 @@ export async function startRig() {
         unsigned: new Set<string>(),
         keys: () => issuerKeys,
       };
-      const handle = createHandler({ ...common, trust, now: () => redisNow(own) });
+      const now = () => redisNow(own);
+      const handle = createHandler({ ...common, trust, journal, ownership, now });
       const handovers = new Handovers({ ...common, redis: own, keys, group: GROUP });
       const consumer = new StreamConsumer({
         redis: own,
@@ -287,6 +314,7 @@ export async function startRig() {
         events,
         orders,
         queries,
+        journal,
         resolver,
         handovers,
         consumer,
@@ -312,6 +340,7 @@ export async function startRig() {
           await consumer.stop();
           rules.stop();
           await resolver.stop();
+          await journal.close();
           await disconnect(own);
         },
       };
@@ -323,6 +352,12 @@ export async function startRig() {
       await rm(folder, { recursive: true });
     },
   };
+}
+
+/** An executor's journal, which it has kept for long. */
+async function oldJournal(folder: string): Promise<Journal> {
+  if (!existsSync(folder)) await (await Journal.open({ folder, redisNowMs: () => 1 })).close();
+  return Journal.open({ folder, redisNowMs: () => Date.now() });
 }
 
 function chunk(flat: readonly string[]): [string, string][] {
