@@ -1,0 +1,50 @@
+/** Plans that need the permit of an example as well, each verified by the executor. */
+import { ISSUERS } from "@quantum/contract";
+import { addRunKey } from "@quantum/harness";
+import { type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
+import { PIPELINE, type Place } from "@quantum/topology";
+import { expect } from "vitest";
+import { runFeed } from "./feed-run.ts";
+
+interface Example {
+  issuer: string;
+  plans: number;
+  /** Starts it. @returns how to end it */
+  start: (place: Place, rig: Rig) => Promise<() => Promise<unknown>>;
+}
+
+/** @returns what the streams told, and how each order's signatures were found, by plan */
+export async function runWithExample({ issuer, plans, start }: Example) {
+  const required = [...ISSUERS, issuer];
+  const rig = await startRig();
+  let stop: () => Promise<unknown> = async () => undefined;
+  try {
+    const { keysFolder, venueUrl } = rig;
+    await addRunKey(keysFolder, issuer);
+    stop = await start(
+      { redisUrl: rig.redis.url, venueUrl, symbols: SYMBOLS, keysFolder, stateFolder: "" },
+      rig,
+    );
+    const env: Record<string, Record<string, string>> = {
+      // Long enough for a machine that is busy with other tests.
+      "apply-layer": { APPLY_REQUIRED_PERMITS: required.join(), APPLY_PERMIT_WAIT_MS: "10000" },
+      executor: { EXECUTOR_REQUIRED_ISSUERS: required.join() },
+    };
+    await Promise.all(PIPELINE.map(({ name }) => rig.start(name, env[name] ?? {})));
+    const { history } = await runFeed(rig, plans, required);
+    const signatures = await Promise.all(
+      history.plans.map(async ({ planId }) => {
+        const record = await rig.client.hgetall(rig.keys.plan(planId));
+        return [record["state"], ...required.map((name) => record[`${name}_signature`] ?? "none")].join();
+      }),
+    );
+    expect(await rig.client.xpending(rig.keys.streams.plan, issuer)).toEqual([0, null, null, null]);
+    return { history, signatures };
+  } finally {
+    await stop();
+    await rig.stop();
+  }
+}
+
+/** Of a plan's record, when the executor has verified all three. */
+export const ALL_VALID = "EXECUTED,valid,valid,valid";
