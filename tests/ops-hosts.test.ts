@@ -16,6 +16,7 @@ import { promisify } from "node:util";
 import { freePort } from "@quantum/harness";
 import { HOSTED, keyVariablesOf } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openHost } from "../ops/install/host.mjs";
 import { systemdFiles } from "../ops/systemd/files.ts";
 import services from "../ops/systemd/services.json" with { type: "json" };
 
@@ -107,7 +108,7 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
     root = join(dir, "root");
     port = await freePort();
     mkdirSync(root);
-    for (const path of ["ops/install", "ops/systemd"]) {
+    for (const path of ["ops/install", "ops/redis", "ops/systemd"]) {
       cpSync(join(ROOT, path), join(repository, path), { recursive: true });
     }
     const manifest = (path: string, content: object) =>
@@ -238,6 +239,20 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
     expect(readFileSync(join(root, "etc/quantum/executor.env"), "utf8")).toBe(
       `EXECUTOR_METRICS_PORT=${port}\n`,
     );
+  });
+
+  it("writes the service's Redis user into a new env file, and makes the users' passwords", () => {
+    const fresh = join(dir, "fresh");
+    const env = "opt/quantum/governor/releases/v1/ops/systemd/env/governor.env";
+    write(join(fresh, env), "HTTP_HOST=\nREDIS_URL=\n");
+    openHost(services.governor, "governor", { root: fresh, systemctl }).provideEnvFile("v1");
+    const file = join(fresh, "etc/quantum/governor.env");
+    const password = readFileSync(join(fresh, "etc/quantum/redis/governor/password"), "utf8");
+    expect(readFileSync(file, "utf8")).toBe(
+      `HTTP_HOST=\nREDIS_URL=redis://governor:${password}@localhost:6379/0\n`,
+    );
+    for (const secret of [file, join(fresh, "etc/quantum/redis/users.acl")])
+      expect(statSync(secret).mode & 0o777).toBe(0o600);
   });
 
   it.each([

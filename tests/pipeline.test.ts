@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { planId, resultEntry } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
-import { eventually, shellWord } from "@quantum/harness";
+import { eventually, shellWord, urlOfUser } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ordersByPlan, type Rig, startRig } from "@quantum/harness/rig";
 
@@ -133,8 +133,9 @@ describe("the operators' reset in mid-run", () => {
       // Plans that a reset abandons have no result, and hold their place for long.
       FEED_IN_FLIGHT_PER_SYMBOL: "100",
     });
-    const cli = shellWord(rig.redis.binary.cli ?? "redis-cli");
-    const reset = `${cli} -p ${rig.redis.port} --scan --pattern "quantum:apply:*" | xargs ${cli} -p ${rig.redis.port} DEL`;
+    const url = urlOfUser(rig.redis.url, "operator");
+    const cli = `${shellWord(rig.redis.binary.cli ?? "redis-cli")} -u ${url} --no-auth-warning`;
+    const reset = `${cli} --scan --pattern "quantum:apply:*" | xargs ${cli} DEL`;
     const feeding = feed.waitForLog(({ msg }) => msg === "feed done", 25_000).then(() => "done" as const);
     let resets = 0;
     while ((await Promise.race([feeding, Promise.resolve("under way")])) !== "done") {

@@ -1,6 +1,9 @@
 /** Each Redis user can do what the table of access.ts says, and nothing else: on a real Redis, command by command. */
-import { readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import {
   accessOf,
   commandLine,
@@ -14,10 +17,10 @@ import {
   type Right,
   RIGHT_NAMES,
 } from "@quantum/contract";
-import { startRedisServer, startService, type TestRedis, urlOfUser } from "@quantum/harness";
+import { shellWord, startRedisServer, startService, type TestRedis, urlOfUser } from "@quantum/harness";
 import { connectForCommands, disconnect, missingRights, type RedisClient } from "@quantum/redis";
 import { SERVICES, userOf } from "@quantum/topology";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 const keys = createKeys();
 const ISSUERS = SERVICES.flatMap(({ issuer }) => (issuer === undefined ? [] : [issuer.name]));
@@ -232,6 +235,89 @@ describe("a service", () => {
       METRICS_PORT: "0",
     });
     await expect(start).rejects.toThrow(/ended with 2 before it was ready[^]*xgroup setid quantum:stream:/);
+  });
+});
+
+describe("the documents", () => {
+  const read = (path: string) => readFileSync(join(import.meta.dirname, "..", path), "utf8");
+  const lines = (path: string, begin: string) =>
+    read(path)
+      .split("\n")
+      .filter((line) => line.startsWith(begin));
+
+  /** Runs a line as it stands in a document, on this test's Redis. */
+  async function run(line: string, user: string): Promise<string> {
+    const folder = mkdtempSync(join(tmpdir(), "quantum-cli-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const cli = join(folder, "redis-cli");
+    const real = shellWord(redis.binary.cli ?? "redis-cli");
+    writeFileSync(cli, `#!/bin/sh\nexec ${real} -p ${redis.port} "$@"\n`, { mode: 0o755 });
+    const password = new URL(urlOfUser(redis.url, user)).password;
+    const env = { PATH: `${folder}:${process.env["PATH"]}`, REDISCLI_AUTH: password };
+    return (await promisify(execFile)("sh", ["-c", line], { env })).stdout.trim();
+  }
+
+  it("print the line that halts, and it halts", async () => {
+    const [line = ""] = lines("docs/operations.md", "redis-cli --user halt");
+    expect(line).toBe("redis-cli --user halt APPEND quantum:global:kill_switch 1");
+    await as("operator").set(keys.killSwitch, "0");
+    expect(await run(line, "halt")).toBe("2");
+    expect(await as("viewer").get(keys.killSwitch)).toBe("01");
+    await as("operator").del(keys.killSwitch);
+  });
+
+  it("print the operators' reset, and it works under their user", async () => {
+    const [line = ""] = lines("docs/operations.md", "redis-cli --user operator --scan");
+    const reset = [
+      keys.plan(PLAN),
+      keys.dedupe(PLAN),
+      keys.published(PLAN),
+      keys.waiting(SYMBOL),
+      keys.waitingSymbols,
+    ];
+    for (const key of [...reset, keys.spent(PLAN)]) await as("admin").set(key, "x");
+    expect(await run(line, "operator")).toBe(String(reset.length));
+    expect(await as("admin").exists(keys.spent(PLAN))).toBe(1);
+    await as("admin").del(keys.spent(PLAN));
+  });
+
+  it("print lines for the default user that Redis takes", async () => {
+    const found = lines("docs/migration.md", "user default on");
+    expect(found).toHaveLength(2);
+    for (const line of found) {
+      const rules = line.replace("user default ", "").match(/\([^)]*\)|\S+/g) ?? [];
+      expect(await as("admin").acl("SETUSER", "likeDefault", "reset", ...rules)).toBe("OK");
+    }
+  });
+});
+
+describe.skipIf(process.platform !== "linux")("ops/redis/make-users.sh", () => {
+  it("makes passwords once, and a file that Redis loads", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "quantum-users-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const ops = join(import.meta.dirname, "../ops/redis");
+    const acl = join(folder, "users.acl");
+    const make = () =>
+      promisify(execFile)("sh", [join(ops, "make-users.sh"), join(ops, "users.acl"), acl, folder]);
+    await make();
+    const made = readFileSync(acl, "utf8");
+    await make();
+    expect(readFileSync(acl, "utf8")).toBe(made);
+    expect(statSync(acl).mode & 0o777).toBe(0o600);
+    const passwords = REDIS_USERS.map((user) => readFileSync(join(folder, user, "password"), "utf8"));
+    expect(new Set(passwords).size).toBe(REDIS_USERS.length);
+    for (const password of passwords) {
+      expect(password).toMatch(/^[0-9a-f]{48}$/);
+      expect(made).not.toContain(password);
+    }
+    const server = await startRedisServer({ config: { aclfile: acl } });
+    onTestFinished(() => server.stop());
+    const url = `redis://viewer:${passwords[REDIS_USERS.indexOf("viewer")]}@127.0.0.1:${server.port}`;
+    const viewer = connectForCommands({ url, name: "viewer", onError: () => undefined });
+    onTestFinished(() => disconnect(viewer));
+    expect(await viewer.ping()).toBe("PONG");
+    // The file of the repository has no passwords, so Redis refuses it.
+    await expect(startRedisServer({ config: { aclfile: join(ops, "users.acl") } })).rejects.toThrow(/ACL/);
   });
 });
 

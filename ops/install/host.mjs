@@ -1,12 +1,12 @@
 // One service on a host:
 //   /opt/quantum/SERVICE/releases/VERSION   built once, never changed
 //   /opt/quantum/SERVICE/current, previous  symlinks to releases; the unit runs what is below `current`
+//   /etc/quantum/redis/                     the Redis users' passwords and the ACL file: passwords are made once
 //   /etc/quantum/keys/                      the issuers' keys: made if they are missing, never changed
 //   /etc/quantum/NAME.env                   the operators' own: written if there is none, never changed
 //   /etc/systemd/system/quantum-NAME.service   always that of the current release
 import { execFileSync, spawnSync } from "node:child_process";
 import {
-  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -16,9 +16,11 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 /** A service that starts with everyone else waits for Redis and for the exchange. */
 const READY_DEADLINE_MS = 60_000;
@@ -32,11 +34,11 @@ const FOREIGN = "before-quantum";
 /**
  * @typedef {ReturnType<typeof openHost>} InstalledHost
  *
- * @param {{ name: string, portVariable: string, port: number, issuer?: string }} definition
+ * @param {{ name: string, portVariable: string, port: number, issuer?: string, user: string }} definition
  * @param {string} service
  * @param {{ root: string, systemctl: string }} options
  */
-export function openHost({ name, portVariable, port, issuer }, service, { root, systemctl }) {
+export function openHost({ name, portVariable, port, issuer, user }, service, { root, systemctl }) {
   const home = join(root, "opt/quantum", service);
   const folders = { releases: join(home, "releases"), etc: join(root, "etc/quantum") };
   const unit = { file: `quantum-${name}.service`, envFile: `env/${name}.env` };
@@ -175,9 +177,26 @@ export function openHost({ name, portVariable, port, issuer }, service, { root, 
     if (existsSync(envPath)) return;
     mkdirSync(folders.etc, { recursive: true });
     // Keys will be in it: for root, who reads it for the service, and nobody else.
-    copyFileSync(fileOf(version, unit.envFile), envPath);
-    chmodSync(envPath, 0o600);
+    const password = readFileSync(join(provideRedisUsers(), user, "password"), "utf8").trim();
+    const text = readFileSync(fileOf(version, unit.envFile), "utf8");
+    const url = `REDIS_URL=redis://${user}:${password}@localhost:6379/0`;
+    writeFileSync(envPath, text.replace(/^REDIS_URL=$/m, url), { mode: 0o600 });
     console.log(`${envPath} is new: look it through, variables that are required are empty`);
+  }
+
+  /**
+   * Passwords for all users, and the ACL file that makes Redis know them.
+   * @returns the folder of both
+   */
+  function provideRedisUsers() {
+    const folder = join(folders.etc, "redis");
+    const acl = join(folder, "users.acl");
+    const isNew = !existsSync(acl);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const ours = fileURLToPath(new URL("../redis/", import.meta.url));
+    execFileSync("sh", [join(ours, "make-users.sh"), join(ours, "users.acl"), acl, folder]);
+    if (isNew) console.log(`${acl} is new: give it to Redis (docs/deployment.md, "Redis users")`);
+    return folder;
   }
 
   /**

@@ -3,7 +3,7 @@
  * `write.ts` writes. The units differ in names only; a drop-in for `quantum-.service.d` would change the Python services'
  * units too.
  */
-import { HOSTED, keyVariablesOf, type Service } from "@quantum/topology";
+import { HOSTED, keyVariablesOf, type Service, userOf } from "@quantum/topology";
 import { z } from "zod";
 
 /** Root's alone: systemd gives each service a copy of its file. */
@@ -30,8 +30,9 @@ export function systemdFiles(): Map<string, string> {
 
 /** The installer runs before there is a Node that reads TypeScript. */
 function servicesFile(): string {
-  const rows = HOSTED.map(({ name, unit, portVariable, port, issuer }) => {
-    return [name, { name: unit, portVariable, port, issuer: issuer?.name }];
+  const rows = HOSTED.map((row) => {
+    const { name, unit: file, portVariable, port, issuer } = row;
+    return [name, { name: file, portVariable, port, issuer: issuer?.name, user: userOf(row) }];
   });
   return `${JSON.stringify(Object.fromEntries(rows), null, 2)}\n`;
 }

@@ -52,11 +52,17 @@ const STREAMS: Readonly<Record<StreamName, Grants>> = {
 
 const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Grants>> = {
   proposal: { feed: "write", "apply-layer": "read", issuers: "read" },
-  plan: { "apply-layer": "write", issuers: ["read", "stamp"], executor: ["read", "stamp"] },
+  // The operators' reset deletes `quantum:apply:*`.
+  plan: {
+    "apply-layer": "write",
+    issuers: ["read", "stamp"],
+    executor: ["read", "stamp"],
+    operator: "remove",
+  },
   dedupe: { "apply-layer": "write", operator: "remove" },
   published: { "apply-layer": "write", operator: "remove" },
-  waiting: { "apply-layer": "write" },
-  waitingSymbols: { "apply-layer": "write", issuers: "read" },
+  waiting: { "apply-layer": "write", operator: "remove" },
+  waitingSymbols: { "apply-layer": "write", issuers: "read", operator: "remove" },
   permit: { owner: "write", "apply-layer": ["read", "remove"] },
   block: { owner: "write", "apply-layer": ["read", "remove"] },
   spent: { "apply-layer": "write", issuers: "read", executor: "read" },
