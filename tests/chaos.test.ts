@@ -11,13 +11,19 @@ it.each([
     "processes and connections",
     1,
     ["kill", "kill-at-frame", "reset", "script-flush", "group-destroy", "burst"],
+    [...ISSUERS, "p26"],
   ],
-  ["a Redis that forgets, and wrong answers of the exchange", 2, ["redis-power-loss", "order-answers"]],
+  [
+    "a Redis that forgets, and wrong answers of the exchange",
+    2,
+    ["redis-power-loss", "order-answers"],
+    ISSUERS,
+  ],
 ])(
   "a short campaign against %s finds nothing lost and nothing doubled",
-  async (_, seed, faults) => {
+  async (_, seed, faults, issuers) => {
     const said: string[] = [];
-    const options = { seed, minutes: MINUTES, plans: undefined, faults, issuers: ISSUERS, rate: 100 };
+    const options = { seed, minutes: MINUTES, plans: undefined, faults, issuers, rate: 100 };
     const { sound, lines, summary } = await runCampaign(
       { ...options, summary: undefined, record: false },
       (line) => said.push(line),
