@@ -180,8 +180,9 @@ export class Proposer {
     const publishing = this.#redis.pipeline();
     if (this.#writesSigma) {
       const { last_update_epoch = "" } = fields;
-      // Not a whole proposal, so the apply-layer does not take it for one.
-      publishing.hset(this.#keys.proposal(symbol), { sigma: SIGMA, last_update_epoch });
+      // Of all symbols, as the publisher does. Not a whole proposal, so the apply-layer does not take it for one.
+      for (const each of this.#freeAtMs.keys())
+        publishing.hset(this.#keys.proposal(each), { sigma: SIGMA, last_update_epoch });
     }
     publishing.xadd(this.#keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
     for (const [error] of (await publishing.exec()) ?? []) if (error !== null) throw error;
