@@ -223,4 +223,69 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     test: `${EXECUTOR}/late-orders.test.ts`,
     only: "order deleted",
   },
+  {
+    bug: "an order is sent before it is in the journal",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: "const isFirst = await recorded.catch((error: Error) => error);",
+        replace: `void recorded.catch(() => undefined);
+    const isFirst = true as boolean | Error;`,
+      },
+    ],
+    test: `${EXECUTOR}/replayed.test.ts`,
+    only: "cannot be recorded",
+  },
+  {
+    bug: "a plan in the journal is sent again once its claim is deleted",
+    edits: [
+      {
+        file: `${EXECUTOR}/journal.ts`,
+        find: "return this.#sent.has(planId);",
+        replace: 'return planId === "";',
+      },
+      {
+        file: `${EXECUTOR}/journal.ts`,
+        find: "if (this.#sent.has(sent.planId)) return false;",
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/replayed.test.ts`,
+    only: "another attempt",
+  },
+  {
+    bug: "the journal resolves before its line is on disk",
+    edits: [
+      {
+        file: `${EXECUTOR}/journal.ts`,
+        find: "await this.#append(sentLine(sent));",
+        replace: "void this.#append(sentLine(sent)).catch(() => undefined);",
+      },
+    ],
+    test: `${EXECUTOR}/journal.test.ts`,
+    only: "a disk that fails",
+  },
+  {
+    bug: "permits from before a takeover are trusted",
+    edits: [
+      {
+        file: `${EXECUTOR}/ask-first.ts`,
+        find: " || issuedMs <= ownerSinceMs",
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/ask-first.test.ts`,
+  },
+  {
+    bug: "an executor that has lost the ownership still claims",
+    edits: [
+      {
+        file: "lua/orders/claim.lua",
+        find: "if redis.pcall('HGET', owner, 'instance') ~= instance then return { 'NOT_OWNER' } end",
+        replace: "if owner == instance then return { 'NOT_OWNER' } end",
+      },
+    ],
+    test: `${EXECUTOR}/claim.test.ts`,
+    only: "NOT_OWNER",
+  },
 ];
