@@ -241,6 +241,19 @@ describe("verify", () => {
     expect(other.code).toBe(1);
     expect(other.stdout).toMatch(/^FAIL configuration: .*the newest plan had 2500 ms$/m);
   });
+
+  it("looks for an issuer that plans do not need by default where it has run", async () => {
+    const { client, keys } = pipeline.rig;
+    expect((await permitctl("verify")).stdout).not.toContain("portfolio-gate");
+    for (const stream of [keys.streams.plan, keys.streams.result])
+      await client.xgroup("CREATE", stream, "p26", "$");
+    const { code, stdout } = await permitctl("verify");
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^FAIL portfolio-gate ready: no instance/m);
+    expect(stdout).toMatch(/^ok +group p26 on quantum:stream:apply\.plan: lag 0/m);
+    for (const stream of [keys.streams.plan, keys.streams.result])
+      await client.xgroup("DESTROY", stream, "p26");
+  });
 });
 
 describe("what changes something", () => {
