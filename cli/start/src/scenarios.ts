@@ -98,7 +98,7 @@ export const SCENARIOS = {
   },
   portfolio: {
     meaning:
-      "a third issuer, P2.6: full closes of a calm portfolio are capped, and closes in quick succession are made smaller or denied",
+      "a third issuer, P2.6: denies until every symbol has had a proposal, then caps full closes while the portfolio is calm, and makes closes in quick succession smaller or denies them",
     issuers: [...ISSUERS, "p26"],
     ordersExpected: true,
   },
