@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_MARKET } from "@quantum/exchange-sim";
-import { demonstrationOf, keyVariablesOf, PIPELINE, type Service, SERVICES } from "@quantum/topology";
+import { demonstrationOf, keyVariablesOf, PIPELINE, type Service, SERVICES, userOf } from "@quantum/topology";
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { prometheusFiles } from "../ops/prometheus/files.ts";
@@ -88,6 +88,20 @@ describe("docker-compose.yml", () => {
     expect(new Set(volumes).size * 2).toBe(volumes.length);
   });
 
+  it("makes the Redis users first, and shows each password to its service alone", () => {
+    const made = blocks.get("redis-users") ?? "";
+    expect(blocks.get("redis")).toContain("redis-users: { condition: service_completed_successfully }");
+    for (const service of SERVICES) {
+      const own = blocks.get(service.name) ?? "";
+      const user = userOf(service);
+      const usesRedis = service.redis !== "none";
+      const mounted = [...own.matchAll(/"([\w-]+):\/redis:ro"/g)].map(([, volume]) => volume);
+      expect([service.name, mounted]).toEqual([service.name, usesRedis ? [`${user}-redis`] : []]);
+      expect(made.includes(`- ${user}-redis:/passwords/${user}\n`)).toBe(usesRedis);
+      expect(/chown -R 1000 (.*)/.exec(made)?.[1]?.split(" ").includes(`/passwords/${user}`)).toBe(usesRedis);
+    }
+  });
+
   it.each(SERVICES)("runs $name as the table says", (service) => {
     const { name, port, redis, needsVenue, replicated } = service;
     const own = blocks.get(name) ?? "";
@@ -131,7 +145,7 @@ describe("docker-compose.yml", () => {
     // What comes from the caller's shell is unset by default.
     const own = given.filter(([, value]) => !/^\$\{\w+:-\}$/.test(value));
     const { BINANCE_BASE_URL, ...expected } = demonstrationOf(service, {
-      redisUrl: "redis://redis:6379/0",
+      redisUrl: `redis://${userOf(service)}@redis:6379/0`,
       venueUrl: "http://exchange-sim:8099",
       symbols: DEFAULT_MARKET.map(({ symbol }) => symbol),
       keysFolder: "/keys",
@@ -139,6 +153,7 @@ describe("docker-compose.yml", () => {
     });
     expect(Object.fromEntries(own)).toEqual({
       ...expected,
+      ...(service.redis !== "none" && { REDIS_PASSWORD_FILE: "/redis/password" }),
       // Who neither speaks to the venue nor signs needs its name for simulations only.
       ...((service.needsVenue || service.issuer !== undefined) && { BINANCE_BASE_URL }),
     });
