@@ -17,11 +17,16 @@ export const integer = z
   .string()
   .regex(/^\d{1,15}$/, "a whole number")
   .transform(Number);
-export const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, {
+
+/** No double has more digits on either side of its point. Exact arithmetic on a million digits would never end. */
+const DIGITS_MAX = 400;
+const UNSIGNED = `\\d{1,${DIGITS_MAX}}(\\.\\d{1,${DIGITS_MAX}})?`;
+
+export const decimal = z.string().regex(new RegExp(`^-?${UNSIGNED}$`), {
   error: "a decimal without exponent",
   abort: true,
 });
-export const quantity = z.string().regex(/^\d+(\.\d+)?$/, {
+export const quantity = z.string().regex(new RegExp(`^${UNSIGNED}$`), {
   error: "a quantity without sign and exponent",
   abort: true,
 });

@@ -51,13 +51,16 @@ export const permitEntry = z.object({
 });
 export type PermitEntry = z.infer<typeof permitEntry>;
 
+/** As in a signed permit. A longer name would stand in every log line and result of its plan. */
+const NAME_MAX = 200;
+
 /** `apply.execute`, ours: a plan whose permits have been spent. Only the consume script writes it. */
 export const executeEntry = z.object({
   plan_id: planId,
   symbol,
   attempt: entryId,
   attempt_no: integer.refine((attemptNo) => attemptNo > 0, "a whole number from 1"),
-  step: z.string(),
+  step: z.string().max(NAME_MAX),
   close_pct: decimal,
   position_amt: decimal,
   safe_qty: quantity,
@@ -66,7 +69,7 @@ export const executeEntry = z.object({
   opened_at_ms: integer,
   /** By the publisher's clock, but not after `opened_at_ms`. */
   proposed_ms: integer.optional(),
-  mode: z.string(),
+  mode: z.string().max(NAME_MAX),
   /** The spent permits' signed texts, one a line; empty from issuers that sign nothing. */
   signed: z.string().default(""),
 });

@@ -194,6 +194,29 @@ describe("permits are not believed", () => {
       });
   });
 
+  it("in a dry run, in which nothing is sent, signed or not", () => {
+    const mode = "dry_run";
+    const unsigned = new Set(["governor", "p33"]);
+    const texts = [signed("governor", { mode }), signed("p33", { mode })];
+    for (const signedTexts of [texts, []])
+      expect(verify(entryOf(signedTexts, { mode }), { mode, unsigned })).toMatchObject({
+        reason: "permit_of_another_plan",
+      });
+  });
+
+  it("if there are more texts than issuers, which are then not looked at", () => {
+    const flood = Array<string>(20_000).fill(signed("p33").replace("75", "76"));
+    expect(verify(entryOf([signed("governor"), ...flood]))).toMatchObject({
+      why: "more than 16 signed permits",
+    });
+  });
+
+  it("and says why in few words, whatever the entry says", () => {
+    const long = "x".repeat(200);
+    const { why } = verify(entryOf([], { mode: long })) as { why: string };
+    expect(why.length).toBeLessThan(long.length);
+  });
+
   it("of fewer issuers than the executor requires, whichever the apply-layer did", () => {
     const texts = [signed("governor"), signed("p33")];
     expect(verify(entryOf(texts), { required: ["governor", "p33", "p26"] })).toMatchObject({

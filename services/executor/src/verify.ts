@@ -47,9 +47,14 @@ export type Verified = { signatures: Signatures } & (
   | { kind: "flawed"; reason: PermitFlaw; why: string }
 );
 
+const DRY_RUN = "dry_run";
 /** How much two processes may disagree about Redis's clock. */
 const CLOCK_MARGIN_MS = 1_000;
 const ISSUER_CLASS = "issuer";
+/** More texts than any plan has issuers are not looked at: each costs the time of a signature. */
+const TEXTS_MAX = 16;
+/** Of a value that stands in a message. */
+const SHOWN_CHARS = 64;
 
 interface Flaw {
   reason: PermitFlaw;
@@ -60,7 +65,10 @@ export function verifyPermits(entry: ExecuteEntry, trust: Trust, nowMs: number):
   const keys = trust.keys();
   const permits = new Map<string, PermitClaims>();
   const flaws = new Map<string, Flaw>();
-  for (const text of entry.signed.split("\n")) {
+  const texts = entry.signed.split("\n", TEXTS_MAX + 1);
+  if (texts.length > TEXTS_MAX)
+    flaws.set("", { reason: "permit_forged", why: `more than ${TEXTS_MAX} signed permits` });
+  for (const text of texts.slice(0, TEXTS_MAX)) {
     if (text === "") continue;
     const read = verifyPermit(text, keys);
     if ("flaw" in read) flaws.set(issuerNamedIn(text), { reason: "permit_forged", why: read.why });
@@ -77,6 +85,9 @@ export function verifyPermits(entry: ExecuteEntry, trust: Trust, nowMs: number):
   }
   if (entry.mode !== trust.mode && !flaws.has(""))
     flaws.set("", another("the entry's mode", entry.mode, trust.mode));
+  // No entry is handed over in a dry run. Whoever wrote this one has permits of dry runs, which sign real quantities.
+  if (trust.mode === DRY_RUN && !flaws.has(""))
+    flaws.set("", another("the entry's mode", entry.mode, "one in which this executor sends orders"));
 
   const signatures: Signatures = Object.fromEntries(
     trust.required.map((issuer) => [
@@ -143,8 +154,14 @@ function quantityFlaw({ side, safe_qty: safeQty, position }: PermitClaims): Flaw
 function another(name: string, said: string, expected: string): Flaw {
   return {
     reason: "permit_of_another_plan",
-    why: `${name} is ${said || "empty"}, not ${expected || "empty"}`,
+    why: `${name} is ${shown(said)}, not ${shown(expected)}`,
   };
+}
+
+/** Whatever its length, it fits into a log line, a record and a result. */
+function shown(value: string): string {
+  if (value.length > SHOWN_CHARS) return `${value.slice(0, SHOWN_CHARS)}…`;
+  return value || "empty";
 }
 
 /** The entry's own values only count where issuers do not sign, because there are no others. */
