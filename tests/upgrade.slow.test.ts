@@ -55,6 +55,8 @@ const COSTS = [
   /^BLOCKED deadline_passed$/,
   /^BLOCKED p33_permit_denied (no_exchange_snapshot|stale_exchange_state|order_unresolved|quantity_promised|no_position)$/,
   /^NOT_PLACED (not_placed_by_evidence|execute_expired)$/,
+  // It reached the exchange too late, on a busy machine.
+  /^NOT_PLACED execute_expired .*\(-1021\)$/,
 ];
 
 let rig: Rig;
