@@ -16,6 +16,7 @@ import {
   spawnGuarded,
   startRedisServer,
   type TestRedis,
+  urlOfUser,
 } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { permitctl } from "./outcomes.fixture.ts";
@@ -246,5 +247,38 @@ describe("exit codes", () => {
     expect(await holds("--redis-url", server.url)).toBe(0);
     expect(await holds("--run", join(dir, "none.json"))).toBe(2);
     await rm(dir, { recursive: true });
+  });
+});
+
+describe("under the Redis users of operators", () => {
+  const under = (user: string | undefined, ...args: string[]) => {
+    const url = user === undefined ? server.url : urlOfUser(server.url, user);
+    const { status, stderr } = spawnSync(process.execPath, ["scripts/permitctl.mjs", ...args], {
+      cwd: ROOT,
+      env: { ...environment(), REDIS_URL: url },
+      encoding: "utf8",
+    });
+    return { status, stderr };
+  };
+
+  it.each([["status"], ["history", "BTCUSDT"], ["explain", "00000000000000aa"], ["dlq", "show"]])(
+    "%s is for `viewer`, too",
+    (...args) => {
+      const asViewer = under("viewer", ...args);
+      expect(asViewer).toEqual(under(undefined, ...args));
+      expect(asViewer.stderr).not.toContain("NOPERM");
+    },
+  );
+
+  it("changes are for `operator` alone", async () => {
+    expect(under("viewer", "kill", "on", "--yes", "--reason", "test")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("this Redis user lacks a required right"),
+    });
+    expect(await redis.exists(keys.killSwitch)).toBe(0);
+    expect(under("operator", "kill", "on", "--yes", "--reason", "test").status).toBe(0);
+    expect(await redis.get(keys.killSwitch)).toBe("1");
+    expect(under("operator", "kill", "off", "--yes", "--reason", "test").status).toBe(0);
+    expect(await redis.exists(keys.killSwitch)).toBe(0);
   });
 });
