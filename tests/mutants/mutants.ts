@@ -8,6 +8,7 @@ import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
 import { PLAN_MUTANTS } from "./plan-mutants.ts";
 import { PORTFOLIO_MUTANTS } from "./portfolio-mutants.ts";
+import { TRUST_MUTANTS } from "./trust-mutants.ts";
 import { TEXT_MUTANTS } from "./text-mutants.ts";
 import { SERVICE_MUTANTS } from "./service-mutants.ts";
 
@@ -16,6 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PERMIT_MUTANTS,
   ...PORTFOLIO_MUTANTS,
   ...KEY_MUTANTS,
+  ...TRUST_MUTANTS,
   ...BOOK_MUTANTS,
   ...EXCHANGE_MUTANTS,
   ...PLAN_MUTANTS,

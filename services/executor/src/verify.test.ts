@@ -217,6 +217,14 @@ describe("permits are not believed", () => {
     expect(why.length).toBeLessThan(long.length);
   });
 
+  it.each(["governor", "p33"])("without the permit of %s", (missing) => {
+    const texts = ["governor", "p33"].filter((issuer) => issuer !== missing).map((issuer) => signed(issuer));
+    expect(verify(entryOf(texts))).toMatchObject({
+      reason: "permit_unsigned",
+      why: `${missing}: no signed permit`,
+    });
+  });
+
   it("of fewer issuers than the executor requires, whichever the apply-layer did", () => {
     const texts = [signed("governor"), signed("p33")];
     expect(verify(entryOf(texts), { required: ["governor", "p33", "p26"] })).toMatchObject({

@@ -1,0 +1,87 @@
+/** Bugs of what the executor believes. */
+import type { Mutant } from "./mutant.ts";
+
+const VERIFY = "services/executor/src/verify.ts";
+const CASES = "services/executor/src/verify.test.ts";
+
+export const TRUST_MUTANTS: readonly Mutant[] = [
+  {
+    bug: "the executor does not miss the permit of one required issuer",
+    edits: [
+      {
+        file: VERIFY,
+        find: "for (const issuer of trust.required) {",
+        replace: "for (const issuer of trust.required.slice(1)) {",
+      },
+    ],
+    test: CASES,
+  },
+  {
+    bug: "the executor does not compare the signed share",
+    edits: [
+      { file: VERIFY, find: "if (!Big(claims.pct).eq(entry.close_pct))", replace: "if (claims.pct === '')" },
+    ],
+    test: CASES,
+  },
+  {
+    bug: "the executor does not compare the signed mode",
+    edits: [{ file: VERIFY, find: '["mode", mode],', replace: '["mode", claims.mode || mode],' }],
+    test: CASES,
+  },
+  {
+    bug: "the executor does not compare the signed plan",
+    edits: [{ file: VERIFY, find: '["plan", entry.plan_id],', replace: "" }],
+    test: CASES,
+  },
+  {
+    bug: "a signed permit is believed for ever",
+    edits: [
+      { file: VERIFY, find: "if (nowMs > Number(untilMs))", replace: "if (nowMs > Number(untilMs) * 2)" },
+    ],
+    test: CASES,
+  },
+  {
+    bug: "the quantity is the entry's, not the signed one",
+    edits: [{ file: VERIFY, find: "quantity?.safe_qty ?? entry.safe_qty", replace: "entry.safe_qty" }],
+    test: CASES,
+  },
+  {
+    bug: "the side is the entry's, not the signed one",
+    edits: [
+      { file: VERIFY, find: "quantity?.position ?? entry.position_amt", replace: "entry.position_amt" },
+    ],
+    test: CASES,
+  },
+  {
+    bug: "an executor in a dry run sends what the permits of dry runs say",
+    edits: [{ file: VERIFY, find: "if (trust.mode === DRY_RUN && ", replace: "if (trust.mode === '' && " }],
+    test: CASES,
+  },
+  {
+    bug: "every text of an entry is verified, however many there are",
+    edits: [{ file: VERIFY, find: "const TEXTS_MAX = 16;", replace: "const TEXTS_MAX = 2 ** 20;" }],
+    test: CASES,
+  },
+  {
+    bug: "an entry that `spent` does not name is claimed, too",
+    edits: [
+      {
+        file: "lua/orders/claim.lua",
+        find: "if proof.is_foreign or not is_verified and not proof.is_named then",
+        replace: "if not is_verified and not proof.is_named then",
+      },
+    ],
+    test: "services/executor/src/claim.test.ts",
+  },
+  {
+    bug: "an entry whose permits are forged ends the plan that it names",
+    edits: [
+      {
+        file: "lua/orders/claim.lua",
+        find: "if proof.is_foreign or not is_verified and not proof.is_named then",
+        replace: "if proof.is_foreign then",
+      },
+    ],
+    test: "services/executor/src/claim.test.ts",
+  },
+];
