@@ -146,6 +146,68 @@ describe("the claim deleted, the entry replayed", () => {
   });
 });
 
+describe("the owner of the orders forged, too", () => {
+  it(
+    "an executor that was away believes that it was the only one, and sends again",
+    { timeout: TIMEOUT_MS },
+    async () => {
+      stage = await openStage({ "apply-layer": {}, executor: {} });
+      const { client, keys, rig } = stage;
+      const first = stage.started.get("executor");
+      const owner = await client.hgetall(keys.orderOwner);
+      await first?.stop();
+      const second = await rig.start("executor", { INSTANCE: "executor@rig-2" });
+      const { plan, entry } = await stage.executedPlan("SOLUSDT");
+      await second.stop();
+      await stage.forgetOrder(plan);
+      await client.hset(keys.orderOwner, { ...owner, seen_ms: String(await stage.redisMs()) });
+      await stage.appendNamed({ ...entry, valid_until_ms: String((await stage.redisMs()) + 20_000) });
+      // Under its own name, with its own journal.
+      await rig.start("executor");
+      await eventually(async () => (await stage.results(plan))[1], 40_000, "a second result");
+      expect(await stage.orders(plan)).toBe(2);
+    },
+  );
+});
+
+describe("configurations that would let more through", () => {
+  const ending = async (plan: Plan) => {
+    const result = await stage.result(plan, 20_000);
+    expect(await stage.orders(plan)).toBe(0);
+    return result;
+  };
+
+  it(
+    "permits of a dry run in paper mode: the record of a waiting plan edited",
+    { timeout: TIMEOUT_MS },
+    async () => {
+      stage = await openStage({
+        "apply-layer": { APPLY_MODE: "dry_run", APPLY_PERMIT_WAIT_MS: "8000" },
+        executor: {},
+      });
+      const plan = await stage.propose("BTCUSDT");
+      await stage.client.hset(stage.keys.plan(plan.id), "mode", "paper");
+      await stage.grant(plan, await stage.texts(plan, { mode: "dry_run" }));
+      expect(await ending(plan)).toMatchObject({ outcome: "NOT_PLACED", reason: "permit_of_another_plan" });
+    },
+  );
+
+  it("permits of a dry run in a dry run, handed over all the same", { timeout: TIMEOUT_MS }, async () => {
+    stage = await openStage({ executor: { EXECUTOR_MODE: "dry_run" } });
+    const plan = await stage.invent();
+    const mode = { mode: "dry_run" };
+    await stage.appendNamed(await stage.entry(plan, await stage.texts(plan, mode), mode));
+    expect(await ending(plan)).toMatchObject({ outcome: "NOT_PLACED", reason: "permit_of_another_plan" });
+  });
+
+  it("fewer issuers: an apply-layer that requires only one", { timeout: TIMEOUT_MS }, async () => {
+    stage = await openStage({ "apply-layer": { APPLY_REQUIRED_PERMITS: "p33" }, executor: {} });
+    const plan = await stage.propose("BTCUSDT");
+    await stage.grant(plan, await stage.texts(plan));
+    expect(await ending(plan)).toMatchObject({ outcome: "NOT_PLACED", reason: "permit_unsigned" });
+  });
+});
+
 describe("what P3.3 decides from", () => {
   beforeEach(async () => {
     stage = await openStage({ ...SERVICES, "position-brain": RARELY });

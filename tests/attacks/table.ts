@@ -88,6 +88,10 @@ export const ATTACKS = {
   "the claim deleted, the entry replayed": replay,
   "the same, with the executor restarted": replay,
   "the same, with a second executor": replay,
+  "the same, and the owner of the orders forged": {
+    ...replay,
+    writes: [...replay.writes, ["hset", keys.orderOwner, "instance", "executor@host"]],
+  },
   "the kill switch deleted": {
     writes: [["del", keys.killSwitch]],
     by: ["operator"],
