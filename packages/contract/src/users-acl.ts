@@ -29,6 +29,11 @@ export function renderUsers(
   return [...others, ...REDIS_USERS.map((user) => userLine(user, passwordOf(user))), ""].join("\n");
 }
 
+/** The user of an issuer that has no row here: what P2.6 may do, on keys of its own. @param password as for renderUsers */
+export function issuerUserLine(issuer: string, password: string): string {
+  return userLine("p26", password).replaceAll("p26", issuer);
+}
+
 function userLine(user: string, password: string): string {
   const begin = `user ${user} on ${password}`;
   if (user === "admin") return `${begin} ~* &* +@all`;

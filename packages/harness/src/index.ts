@@ -7,6 +7,7 @@ export { sectionOf, withSection } from "./document-section.ts";
 export { startFaultProxy } from "./faults/fault-proxy.ts";
 export type { FaultProxy, FaultProxyOptions, ProxyFrame, FrameAction } from "./faults/fault-proxy.ts";
 export { useUpIds } from "./faults/stream-ids.ts";
+export { type Checked, checkIssuer, ISSUER_CASES, type IssuerCheck } from "./issuer-check/run.ts";
 export { endProcess, spawnGuarded } from "./processes/child-process.ts";
 export type { GuardedProcess, SpawnOptions } from "./processes/child-process.ts";
 export { eventually } from "./processes/eventually.ts";

@@ -2,7 +2,8 @@
  * The Redis users of docs/adr/0020 on a test server. Every service uses its own user, so the tests show that its rights
  * suffice. The default user belongs to the tester and may do everything.
  */
-import { renderUsers } from "@quantum/contract";
+import { issuerUserLine, renderUsers } from "@quantum/contract";
+import type { RedisClient } from "@quantum/redis";
 import { SERVICES, userOf } from "@quantum/topology";
 
 /** The same on every test server, because only this machine can reach them. */
@@ -29,4 +30,10 @@ export function underOwnUser(service: string, env: Record<string, string>): Reco
   if (row === undefined || url === undefined || new URL(url).username !== "" || new URL(url).password !== "")
     return env;
   return { ...env, REDIS_URL: urlOfUser(url, userOf(row)) };
+}
+
+/** Adds the user of an issuer that has no row in the topology. */
+export async function addIssuerUser(redis: RedisClient, issuer: string): Promise<void> {
+  const [, name = "", ...rules] = issuerUserLine(issuer, `>${passwordOf(issuer)}`).split(" ");
+  await redis.acl("SETUSER", name, ...rules);
 }

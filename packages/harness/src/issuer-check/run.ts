@@ -1,0 +1,41 @@
+/** Runs an issuer through the cases, on a Redis of its own. */
+import { Bench } from "./bench.ts";
+import { type Case, CASES } from "./cases.ts";
+import type { SubjectOptions } from "./subject.ts";
+
+export interface Checked extends Pick<Case, "name" | "breaks" | "read"> {
+  /** Empty: passed. */
+  flaws: string[];
+}
+
+export interface IssuerCheck extends SubjectOptions {
+  /** Names of cases; all by default. */
+  only?: readonly string[];
+  onCase?: (checked: Checked) => void;
+}
+
+export const ISSUER_CASES: readonly string[] = CASES.map(({ name }) => name);
+
+/** @returns every case that was run, and the issuer's last lines of output */
+export async function checkIssuer({
+  only = ISSUER_CASES,
+  onCase,
+  ...options
+}: IssuerCheck): Promise<{ cases: Checked[]; output: string }> {
+  const bench = await Bench.open(options);
+  const cases: Checked[] = [];
+  try {
+    for (const { name, breaks, read, run } of CASES) {
+      if (!only.includes(name)) continue;
+      const flaws = await run(bench).catch((error: unknown) => [
+        error instanceof Error ? error.message : String(error),
+      ]);
+      const checked = { name, breaks, read, flaws: [...new Set(flaws)] };
+      cases.push(checked);
+      onCase?.(checked);
+    }
+    return { cases, output: bench.subject.lastLines };
+  } finally {
+    await bench.close();
+  }
+}

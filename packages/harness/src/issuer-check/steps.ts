@@ -1,0 +1,61 @@
+/** What the cases have in common. */
+import type { Bench, Plan } from "./bench.ts";
+
+/** Every last digit of a plan id once: some issuers decide by it. */
+export const PLANS = 16;
+/** Longer than the idle time after which entries are reclaimed. */
+export const RECLAIM_MS = 20_000;
+
+/** It runs and has answered what came before. */
+export async function ready(bench: Bench): Promise<void> {
+  await bench.subject.start();
+  await bench.untilAnswered(await bench.publish(1));
+}
+
+/** The greatest id before these plans: after a SETID to it the group reads them again. */
+export function before([first]: readonly Plan[]): string {
+  const [ms = "0", sequence = "0"] = (first?.attempt ?? "0-0").split("-");
+  return BigInt(sequence) > 0n ? `${ms}-${BigInt(sequence) - 1n}` : `${BigInt(ms) - 1n}-${2n ** 64n - 1n}`;
+}
+
+export async function giveAgain(bench: Bench, plans: readonly Plan[]): Promise<void> {
+  await bench.redis.xgroup("SETID", bench.keys.streams.plan, bench.group, before(plans));
+  // A blocked read notices a new entry, not the SETID.
+  await bench.untilAnswered(await bench.publish(1));
+  await bench.untilIdle();
+}
+
+export async function answeredOnce(bench: Bench, plans: readonly Plan[]): Promise<string[]> {
+  const answers = await bench.answers(plans);
+  return plans.flatMap(({ planId, attempt }) => {
+    const count = answers.get(attempt)?.length ?? 0;
+    return count === 1 ? [] : [`plan ${planId}: ${count} answers`];
+  });
+}
+
+/** These plans were read, and got neither permit nor wake-up. */
+export async function unanswered(bench: Bench, plans: readonly Plan[]): Promise<string[]> {
+  await bench.untilAnswered(await bench.publish(1));
+  await bench.untilIdle();
+  const answers = await bench.answers(plans);
+  const found: string[] = [];
+  for (const plan of plans) {
+    if ((answers.get(plan.attempt) ?? []).length > 0) found.push(`plan ${plan.planId}: an answer`);
+    if (await bench.isGranted(plan)) found.push(`plan ${plan.planId}: a permit`);
+  }
+  return found;
+}
+
+export async function halted(bench: Bench, key: string, value: string): Promise<string[]> {
+  await ready(bench);
+  await bench.redis.set(key, value);
+  try {
+    const plans = await bench.publish(PLANS);
+    await bench.untilIdle();
+    const granted: string[] = [];
+    for (const plan of plans) if (await bench.isGranted(plan)) granted.push(`plan ${plan.planId}: a permit`);
+    return granted;
+  } finally {
+    await bench.redis.del(key);
+  }
+}

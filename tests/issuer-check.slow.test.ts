@@ -1,0 +1,110 @@
+/** The conformance check passes issuers that work, and each of its cases fails for an issuer that is broken in that way. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkIssuer, ISSUER_CASES } from "@quantum/harness";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PYTHON, WITHOUT_PYTHON } from "./python-with-redis.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const EXAMPLE = join(ROOT, "examples/issuer.py");
+const NODE = process.execPath;
+
+const flawsOf = async (check: Parameters<typeof checkIssuer>[0]) => {
+  const { cases, output } = await checkIssuer(check);
+  const broken = cases.filter(({ flaws }) => flaws.length > 0);
+  const sentences = broken.map(({ name, flaws }) => `${name}: ${flaws[0]}; its last lines:\n${output}`);
+  return { ran: cases.length, broken: sentences };
+};
+
+describe("the issuer check passes", () => {
+  it.each([
+    ["hours", "examples/trading-hours/main.ts", { HOURS_FROM: "0", HOURS_TO: "24" }],
+    ["toy", "tests/toy-issuer/main.ts", {}],
+    ["governor", "services/governor/src/main.ts", {}],
+    ["p26", "services/portfolio-gate/src/main.ts", {}],
+  ])("%s (%s)", async (issuer, main, env) => {
+    const { ran, broken } = await flawsOf({ issuer, command: [NODE, join(ROOT, main)], env });
+    expect(broken).toEqual([]);
+    expect(ran).toBe(ISSUER_CASES.length);
+  });
+
+  it.skipIf(PYTHON === undefined)(`example (examples/issuer.py)${WITHOUT_PYTHON}`, async () => {
+    const { broken } = await flawsOf({
+      issuer: "example",
+      command: [PYTHON ?? "", EXAMPLE],
+      env: {},
+    });
+    expect(broken).toEqual([]);
+  });
+});
+
+/** The case that must fail, and what is changed in examples/issuer.py. */
+const BROKEN: [name: string, from: string, to: string][] = [
+  ["first start", 'id="0", mkstream', 'id="$", mkstream'],
+  [
+    "in time",
+    "        reason = self.decide(plan)\n",
+    "        time.sleep(1)\n        reason = self.decide(plan)\n",
+  ],
+  ["in time", "'issuer', issuer, 'verdict'", "'issuer', 'another', 'verdict'"],
+  ["permit", '"allow": denial is None, "symbol": symbol', '"allow": denial is None, "symbol": "ETHUSDT"'],
+  ["permit", "attempt=attempt)", "attempt=plan_id)"],
+  ["permit TTL", "PERMIT_TTL_SEC = 60", "PERMIT_TTL_SEC = 2"],
+  ["permit TTL", "'SET', permit, body, 'EX', ttl", "'SET', permit, body"],
+  ["signature", 'self.key.sign(text.encode("ascii"))', 'self.key.sign(text.encode("utf-16"))'],
+  ["signature", '"attempt": attempt,\n', '"attempt": "1-1",\n'],
+  ["signature", '"pct": format', '"pct": 100 or format'],
+  ["signature", "+ WAY_TO_EXECUTOR_MS", ""],
+  ["signature", "self.signer and step", "False and step"],
+  [
+    "no answer asked",
+    'plan["decision"] != "EXECUTE"',
+    `plan["decision"] != "EXECUTE" and not self.redis.set(f"quantum:permit:example:{plan['plan_id']}", '{"allow": true}')`,
+  ],
+  ["ended plan", "state ~= 'WAITING' or of ~= attempt or stamp", "stamp"],
+  ["redelivery", "or of ~= attempt or stamp", "or of ~= attempt"],
+  [
+    "restart",
+    'cursor, reclaim_at = "0", time.monotonic()',
+    'cursor, reclaim_at = ">", time.monotonic() + 1e6',
+  ],
+  ["two at once", "or of ~= attempt or stamp", "or of ~= attempt"],
+  ["kill switch", "return 'kill_switch_active'", "return redis.call('SET', permit, body)"],
+  ["disarm", "return 'disarmed'", "return redis.call('SET', permit, body)"],
+  ["denial", '"reason": denial or "not_frozen"}', '"why": denial, "reason": ""}'],
+  [
+    "denial",
+    "answers or '0') or 0) + 1)",
+    "answers or '0') or 0) + 1)\nif verdict == 'denied' then body = 'no' end",
+  ],
+  ["malformed plan", "except (ValueError, KeyError, TypeError)", "except ZeroDivisionError"],
+  ["stop", "issuer.stopping = True", "pass"],
+];
+
+describe.skipIf(PYTHON === undefined)(`the issuer check fails${WITHOUT_PYTHON}`, () => {
+  let folder = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "quantum-issuer-"));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("in each of its cases for one broken issuer at least", () => {
+    expect([...new Set(BROKEN.map(([name]) => name))].toSorted()).toEqual(ISSUER_CASES.toSorted());
+  });
+
+  it.each(BROKEN)("%s, with %j as %j", async (name, from, to) => {
+    const text = await readFile(EXAMPLE, "utf8");
+    const changed = text.replace(from, () => to);
+    expect(changed).not.toBe(text);
+    const file = join(folder, "issuer.py");
+    await writeFile(file, changed);
+    const { broken } = await flawsOf({
+      issuer: "example",
+      command: [PYTHON ?? "", file],
+      env: {},
+      only: [name],
+    });
+    expect(broken).toEqual([expect.stringContaining(`${name}: `)]);
+  });
+});
