@@ -83,6 +83,7 @@ describe("an execute entry", () => {
     ["permit_of_another_plan", "says another share than was signed", { close_pct: "100.0" }],
     ["permit_of_another_plan", "says another step", { step: "CLOSE_FULL" }],
     ["permit_of_another_plan", "is of another mode", { mode: "testnet" }],
+    ["permit_of_another_plan", "names another symbol", { symbol: "STRAYUSDT" }],
     ["permit_unsigned", "is not signed", { signed: "" }],
     ["permit_forged", "is signed by nobody", { signed: "v=1" }],
   ];
@@ -103,6 +104,7 @@ describe("an execute entry", () => {
       });
       await rig.redis.xadd(rig.keys.streams.execute, "*", ...Object.entries({ ...entry, ...over }).flat());
       expect(await letters.promise).toMatch(new RegExp(`^${reason}`));
+      expect(await rig.redis.smembers(rig.keys.orderSymbols)).not.toContain("STRAYUSDT");
       await rig.expectEnded(entry, entryId, "EXECUTED", "");
       expect(await rig.ordersOf(entry)).toHaveLength(1);
     },

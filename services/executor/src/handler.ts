@@ -58,7 +58,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     const verified = verifyPermits(entry, trust, now());
     const flaw = verified.kind === "flawed" ? verified : undefined;
 
-    await memory.announce(entry.symbol);
+    await memory.announce(flaw === undefined ? entry.symbol : undefined);
     const amounts = verified.kind === "verified" ? verified.amounts : entry;
     const intent = orderIntent({ ...entry, ...amounts }, await rules.of(entry.symbol));
     const order = orderOf(entryId, entry, intent);

@@ -19,9 +19,9 @@ function nextTimeIs(ms: number): void {
   vi.spyOn(pipeline, "exec").mockImplementationOnce(async () => {
     const epoch = await redis.get(keys.orderEpoch);
     return [
-      [null, 1],
       [null, epoch],
       [null, [String(Math.floor(ms / 1000)), "0"]],
+      [null, 1],
     ];
   });
 }

@@ -52,15 +52,15 @@ export class RedisMemory {
   /**
    * Announces the symbol of an entry, so that recovery finds its claim, and asks whether the keyspace that it is written
    * into is the one that is known here. In one pipeline: it is answered by one connection, or not at all.
+   * Without a symbol it only asks: nobody may lengthen the list of symbols by an entry that is not believed.
    */
-  async announce(symbol: string): Promise<void> {
+  async announce(symbol: string | undefined): Promise<void> {
     const askedAt = performance.now();
-    const [replies] = await Promise.all([
-      this.#redis.pipeline().sadd(this.#keys.orderSymbols, symbol).get(this.#keys.orderEpoch).time().exec(),
-      this.#checked.catch(() => this.#startCheck()),
-    ]);
-    const [announced, epoch, time] = replies ?? [];
-    const error = announced?.[0] ?? epoch?.[0] ?? time?.[0];
+    const asking = this.#redis.pipeline().get(this.#keys.orderEpoch).time();
+    if (symbol !== undefined) asking.sadd(this.#keys.orderSymbols, symbol);
+    const [replies] = await Promise.all([asking.exec(), this.#checked.catch(() => this.#startCheck())]);
+    const [epoch, time] = replies ?? [];
+    const error = replies?.find(([failure]) => failure !== null)?.[0];
     if (error) throw error;
     if (epoch?.[1] !== this.#epoch) await this.#startCheck();
     const [seconds, micros] = (time?.[1] ?? []) as string[];
