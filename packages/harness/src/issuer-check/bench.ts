@@ -160,6 +160,19 @@ export class Bench {
     );
   }
 
+  /** Waits until an instance reads in the group, under its own name. */
+  async untilReadBy(instance: string): Promise<void> {
+    await eventually(
+      async () => {
+        const found = await this.redis.xinfo("CONSUMERS", this.keys.streams.plan, this.group);
+        const consumers = (found as (string | number)[][]).map(fieldsOf);
+        return consumers.some(({ name }) => name === instance) ? true : undefined;
+      },
+      ANSWER_MS,
+      `INSTANCE=${instance} reads in group ${this.group} under that name`,
+    );
+  }
+
   /** The permit's or denial's JSON; undefined if there is none that is JSON. */
   async read(key: string): Promise<Record<string, unknown> | undefined> {
     try {

@@ -13,7 +13,7 @@ export async function ready(bench: Bench): Promise<void> {
 }
 
 /** The greatest id before these plans: after a SETID to it the group reads them again. */
-export function before([first]: readonly Plan[]): string {
+function before([first]: readonly Plan[]): string {
   const [ms = "0", sequence = "0"] = (first?.attempt ?? "0-0").split("-");
   return BigInt(sequence) > 0n ? `${ms}-${BigInt(sequence) - 1n}` : `${BigInt(ms) - 1n}-${2n ** 64n - 1n}`;
 }
@@ -58,4 +58,16 @@ export async function halted(bench: Bench, key: string, value: string): Promise<
   } finally {
     await bench.redis.del(key);
   }
+}
+
+/** Two plans, the first of which both instances have read before either could answer: one was taken for dead. */
+export async function bothHold(bench: Bench): Promise<Plan[]> {
+  const { subject, redis, keys, group } = bench;
+  // Redis answers the blocked read of a paused process: one instance gets the first plan, the other one both.
+  subject.signal("SIGSTOP");
+  const first = await bench.publish(1);
+  await redis.xgroup("SETID", keys.streams.plan, group, before(first));
+  const second = await bench.publish(1);
+  subject.signal("SIGCONT");
+  return [...first, ...second];
 }

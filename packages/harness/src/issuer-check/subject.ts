@@ -71,6 +71,11 @@ export class Subject {
     return !late;
   }
 
+  /** To all instances. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    for (const child of this.#running.values()) child.kill(signal);
+  }
+
   async end(): Promise<void> {
     await Promise.all([...this.#running.keys()].map((instance) => this.kill(instance)));
   }
