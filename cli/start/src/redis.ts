@@ -34,11 +34,11 @@ export async function startOwnRedis(dir: string, onProgress: (text: string) => v
   const data = join(dir, "redis");
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { recursive: true });
-  const server = await startRedisServer({ dir: data });
+  const server = await startRedisServer({ dir: data, defaultUser: false });
   // The client of the package is not on the PATH.
   const client = binary.origin === "path" ? "redis-cli" : (binary.cli ?? "redis-cli");
   return {
-    url: server.url,
+    url: urlOfUser(server.url, "admin"),
     port: server.port,
     urlFor: (service) => urlOfUser(server.url, userOf(service)),
     // Who looks inside changes nothing by mistake.

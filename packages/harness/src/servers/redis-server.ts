@@ -21,6 +21,8 @@ export interface RedisServerOptions {
   /** The data folder, kept by stop(). Default: a temporary one, removed by stop(). */
   dir?: string;
   port?: number;
+  /** Whether somebody without a name may do everything. Default true; `admin` always may. */
+  defaultUser?: boolean;
   /** Whether its wall clock can be stepped; see `canShiftRedisClock`. Default false. */
   clock?: boolean;
   /** Other settings of redis.conf, by name. */
@@ -59,7 +61,9 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const removeDir = () => (options.dir === undefined ? rm(dir, { recursive: true, force: true }) : undefined);
 
   const users = join(dir, "users.acl");
-  await writeFile(users, testUsers(options.config?.["requirepass"]), { mode: 0o600 });
+  await writeFile(users, testUsers(options.config?.["requirepass"], options.defaultUser ?? true), {
+    mode: 0o600,
+  });
   const shim = options.clock === true ? await createRedisClockShim(dir) : undefined;
   const launch = (port: number) =>
     spawnReady(

@@ -9,10 +9,11 @@ import { SERVICES, userOf } from "@quantum/topology";
 /** The same on every test server, because only this machine can reach them. */
 const passwordOf = (user: string) => `${user}-of-test`;
 
-/** The server's ACL file, which replaces `requirepass`. */
-export function testUsers(requirepass: string | undefined): string {
+/** The server's ACL file, which replaces `requirepass`. @param hasDefault false: only the named users may log in */
+export function testUsers(requirepass: string | undefined, hasDefault: boolean): string {
   const tester = requirepass === undefined ? "nopass" : `>${requirepass}`;
-  return renderUsers((user) => `>${passwordOf(user)}`, [`user default on ${tester} ~* &* +@all`]);
+  const byDefault = hasDefault ? `user default on ${tester} ~* &* +@all` : "user default off";
+  return renderUsers((user) => `>${passwordOf(user)}`, [byDefault]);
 }
 
 /** The same Redis, for another user. */
