@@ -39,6 +39,13 @@ describe("the issuer check passes", () => {
   });
 });
 
+it("says that an issuer which permits nothing cannot be checked: trading hours that are over", async () => {
+  const command = [NODE, join(ROOT, "examples/trading-hours/main.ts")];
+  const env = { HOURS_FROM: "0", HOURS_TO: "0" };
+  const { cases } = await checkIssuer({ issuer: "hours", command, env, only: ["permit"] });
+  expect(cases.map(({ flaws }) => flaws.join("\n"))).toEqual([expect.stringContaining("none of 16 plans")]);
+});
+
 /** The case that must fail, with what it says, and what is changed in examples/issuer.py. */
 const BROKEN: [name: string, flaw: string, from: string, to: string][] = [
   ["first start", "an answer with its wake-up", 'id="0", mkstream', 'id="$", mkstream'],
