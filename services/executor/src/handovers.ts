@@ -1,12 +1,12 @@
 /**
- * What becomes of a plan whose permits are spent when something of it is lost: its execute entry, its claim, an index, or
- * its record. Every few seconds each plan that has been handed over and has no outcome is looked at:
+ * Finishes plans whose permits are spent and which have lost something: the execute entry, the claim, an index, or the
+ * record. Every few seconds it looks at each plan that was handed over and has no outcome:
  *
- * - It is claimed: the indexes that drive the resolver are made to say so.
- * - It is not, in its time: it ends NOT_PLACED, and its entry, should it still come, finds that.
- * - It was, and the claim is gone, or Redis may have forgotten it: it is claimed again as a question to the exchange.
+ * - If it is claimed, the indexes that drive the resolver are corrected.
+ * - If it was not claimed in time, it ends NOT_PLACED. Its entry finds that outcome if it still arrives.
+ * - If its claim is lost, or Redis may have lost it, it is claimed again, only to query the exchange.
  *
- * And each order that ended by evidence of absence: whatever is lost of it, it is still queried.
+ * It also keeps each order that ended by evidence of absence findable, so that it is still queried.
  *
  * Nothing here sends an order.
  */
@@ -35,11 +35,11 @@ const indexScript = bindScript("orders/index");
 const lostScript = bindScript("orders/handover_lost");
 
 const SWEEP_EVERY_MS = 5_000;
-/** An entry that is this much too late has not just been delayed on its way through this process. */
+/** An entry that is this late is lost, and not just delayed within this process. */
 const LATE_MS = 2_000;
-/** No claim is valid for longer; times further away were written before Redis's clock stepped back. */
+/** No claim is valid for longer. A time further away was written before Redis's clock stepped back. */
 const LONGEST_MS = 60_000;
-/** No entry has this id: acknowledging it changes nothing. */
+/** No entry has this id, so acknowledging it changes nothing. */
 const NO_ENTRY = "0-0";
 
 export interface HandOverOptions {
@@ -72,7 +72,7 @@ interface Question {
 export class Handovers {
   readonly #options: HandOverOptions;
   readonly #stopping = new AbortController();
-  /** Every symbol that was ever listed here: of orders that have ended, nothing else tells where they are queried. */
+  /** Every symbol that was ever listed here. Nothing else remembers the symbols of orders that have ended. */
   readonly #symbols = new Set<string>();
   #running: Promise<void> = Promise.resolve();
 
@@ -80,7 +80,7 @@ export class Handovers {
     this.#options = options;
   }
 
-  /** The first sweep comes a moment later: the entries that wait are read first. */
+  /** The first sweep comes after a pause, so that waiting entries are read first. */
   start(progress: Progress): void {
     const { signal } = this.#stopping;
     const sweep = progress.loop("look after handed-over plans", SWEEP_EVERY_MS, () => this.sweep());
@@ -98,7 +98,7 @@ export class Handovers {
     await this.#running;
   }
 
-  /** One plan that fails does not keep the others from being looked at. */
+  /** A plan that fails does not stop the sweep of the others. */
   async sweep(): Promise<void> {
     const { redis, keys } = this.#options;
     const plans = await this.#handedOver();
@@ -111,7 +111,7 @@ export class Handovers {
       const doubted = redis.smembers(keys.unknown(symbol));
       for (const planId of [...(await claimed), ...(await doubted)]) symbolOf.set(planId, symbol);
     }
-    // A record of the wrong type would keep its order from being settled; one that is gone does not.
+    // A record of the wrong type would block the settlement of its order. A missing one does not.
     const records = [...symbolOf.keys()].map((planId) => keys.plan(planId));
     await this.#heal(records.map((key) => ({ key, type: "hash" })));
     for (const [planId, symbol] of symbolOf) {
@@ -128,7 +128,7 @@ export class Handovers {
     await this.#heal([
       { key: keys.handedOver, type: "hash" },
       { key: keys.orderSymbols, type: "set" },
-      // Without it Redis counts as one that has forgotten, which only leads to queries.
+      // Without this key, Redis counts as having lost data, which only leads to queries.
       { key: keys.orderEpoch, type: "string" },
     ]);
     const plans = new Map<string, HandOver>();
@@ -143,7 +143,7 @@ export class Handovers {
     return plans;
   }
 
-  /** The symbols whose orders are looked at. An index that has lost one is given it again. */
+  /** The symbols whose orders are checked. A symbol that the index has lost is added again. */
   async #listed(): Promise<ReadonlySet<string>> {
     const { redis, keys } = this.#options;
     const listed = new Set(await redis.smembers(keys.orderSymbols));
@@ -180,7 +180,7 @@ export class Handovers {
     await this.#ask({ ...handOver, intent: orderIntent(entry, await this.#options.rules.of(symbol)) });
   }
 
-  /** @returns whether it was claimed, so that only the exchange can tell */
+  /** @returns whether it was claimed, so that only the exchange knows its outcome */
   async #endUnclaimed({ entry }: HandOver): Promise<boolean> {
     const { redis, keys, group, events, memory } = this.#options;
     const { plan_id: planId, symbol, step } = entry;
@@ -205,7 +205,7 @@ export class Handovers {
     return status === "CLAIMED";
   }
 
-  /** The claim is gone and so is the handover: its record has the client order id, too. */
+  /** Claim and handover are lost, but the record has the client order id as well. */
   async #askByRecord(planId: string, symbol: string): Promise<void> {
     const { redis, keys, recvWindowMs } = this.#options;
     const record = claimedPart(await redis.hgetall(keys.plan(planId)));
@@ -261,7 +261,7 @@ function indexesOf(keys: Keys, symbol: string): Index[] {
 
 const flatText = z.array(z.string());
 
-/** What a claim has written into the plan's record; undefined where it has not, or the record cannot be read. */
+/** What a claim wrote to the plan's record; undefined without a claim, or if the record cannot be read. */
 function claimedPart(hash: Record<string, string>) {
   if (hash["state"] !== "SENT" && hash["state"] !== "UNKNOWN") return undefined;
   return parseRecordOrNone(planRecord, hash, [

@@ -1,10 +1,10 @@
 /**
- * Since when Redis has forgotten nothing. A restart loses what its log had not yet written (up to a second with
- * `appendfsync everysec`), a failover what the replica had not got, a FLUSHALL everything: so an order may have been
- * sent whose claim is gone. Of plans proposed before that, nobody knows, also if they are opened after it: that they had
- * been opened may be forgotten too. Of later ones, Redis knows everything.
+ * Knows since when Redis has lost no data. A restart loses what was not yet in the log (up to a second with
+ * `appendfsync everysec`), a failover what the replica had not received, a FLUSHALL everything. The claim of an order that
+ * was sent may be among it. So a plan that was proposed before a loss is suspect, even if it opened later: an earlier
+ * opening may have been lost too. Of later plans, Redis knows everything.
  *
- * Two marks tell of a loss: Redis's run id, which a restart changes, and a key of ours, which goes with the keyspace.
+ * Two marks show a loss: Redis's run id, which changes with a restart, and a key of ours, which is lost with the keyspace.
  */
 import { randomUUID } from "node:crypto";
 import type { ExecuteEntry, Keys } from "@quantum/contract";
@@ -13,9 +13,9 @@ import type { ExecutorEvents } from "./events.ts";
 
 const MS_PER_SECOND = 1000;
 const US_PER_MS = 1000;
-/** A publisher's clock is no further ahead of Redis's: the apply-layer refuses what comes from the future. */
+/** How far a publisher's clock may be ahead of Redis's: the apply-layer refuses proposals from further in the future. */
 const PUBLISHER_AHEAD_MS = 5_000;
-/** Readings differ by what answers take; by more, and Redis's clock has stepped. */
+/** Readings differ by the time that answers take. If they differ by more, Redis's clock has stepped. */
 const STEP_MS = 1_000;
 
 type Proposed = Pick<ExecuteEntry, "opened_at_ms" | "proposed_ms">;
@@ -26,17 +26,17 @@ export class RedisMemory {
   readonly #events: ExecutorEvents;
   #runId: string | undefined;
   #epoch: string | undefined;
-  /** Plans proposed before this are suspect, by Redis's clock; brought back when that has stepped back behind it. */
+  /** Plans proposed before this are suspect, by Redis's clock. Lowered when the clock has stepped back behind it. */
   #sinceMs = 0;
-  /** The same, as it was found: the clock may step forward again, over plans from before the loss. */
+  /** The same, never lowered: the clock may step forward again, past plans from before the loss. */
   #foundSinceMs = 0;
-  /** The same by the monotonic clock: the loss may have been found while Redis's was behind. */
+  /** The same by the monotonic clock, in case Redis's clock was behind when the loss was found. */
   #sinceAt = 0;
-  /** The latest of these that is not away, at the last `announce`. */
+  /** The latest of these three that does not lie in the future, at the last `announce`. */
   #suspectUntilMs = 0;
   /** By Redis's clock, at the last `announce`. */
   #nowMs = 0;
-  /** Redis's clock has stepped back behind a loss: what was proposed before it may lie in the future now. */
+  /** Redis's clock has stepped back behind a loss, so a plan from before it may now lie in the future. */
   #isSteppedBack = false;
   #checked: Promise<void>;
 
