@@ -101,6 +101,17 @@ describe("what was sent", () => {
     // It does not claim to know what it has forgotten.
     expect(next.sinceMs).toBe(nowMs - KEEP_MS);
   });
+
+  it("is not claimed to be known if it was forgotten while Redis's clock was ahead", async () => {
+    const journal = await open();
+    nowMs += HOUR_MS;
+    await journal.record(sent(1));
+    nowMs += 2 * KEEP_MS;
+    await journal.record(sent(2));
+    nowMs -= 2 * KEEP_MS;
+    expect(journal.has(sent(1).planId)).toBe(false);
+    expect(journal.sinceMs).toBe(nowMs);
+  });
 });
 
 describe("since when it is complete", () => {
@@ -242,6 +253,14 @@ describe("damage", () => {
       await (await open()).close();
       expect(await readFile(`${file()}.damaged-${no}`, "utf8")).toBe(`damage ${no}\n`);
     }
+  });
+
+  it("is kept under a new number where an earlier copy was deleted", async () => {
+    await writeFile(`${file()}.damaged-2`, "earlier\n");
+    await writeFile(file(), "damage\n");
+    await open();
+    expect(await readFile(`${file()}.damaged-2`, "utf8")).toBe("earlier\n");
+    expect(await readFile(`${file()}.damaged-3`, "utf8")).toBe("damage\n");
   });
 });
 

@@ -199,11 +199,13 @@ export class Journal {
     this.#file = file;
   }
 
+  /** If Redis's clock was ahead for a moment, what is forgotten is not old: the journal is complete only after it. */
   #forgetOld(): void {
     const oldestMs = this.#redisNowMs() - KEEP_MS;
     for (const [planId, { atMs }] of this.#sent) {
       if (atMs >= oldestMs) return;
       this.#sent.delete(planId);
+      this.#sinceMs = Math.max(this.#sinceMs, atMs);
     }
   }
 }
@@ -232,8 +234,12 @@ async function readFound(options: JournalOptions): Promise<{ sent: Sent[]; since
 
 /** Copies rather than renames, so that the journal exists at every moment. @returns the copy's name */
 async function keep(folder: string, bytes: Buffer): Promise<string> {
-  const damaged = (await readdir(folder)).filter((name) => name.startsWith(`${JOURNAL_FILE}.damaged-`));
-  const name = `${JOURNAL_FILE}.damaged-${damaged.length + 1}`;
+  const prefix = `${JOURNAL_FILE}.damaged-`;
+  // Not their count: earlier copies may have been deleted.
+  const numbers = (await readdir(folder))
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => Number(name.slice(prefix.length)) || 0);
+  const name = `${prefix}${Math.max(0, ...numbers) + 1}`;
   const file = await open(join(folder, name), "wx", FILE_MODE);
   try {
     await file.writeFile(bytes);
