@@ -54,6 +54,14 @@ describe("an execute entry", () => {
     expect(Number(claim["window_end_ms"])).toBe(Number(claim["venue_ms"]) + (order?.recvWindowMs ?? 0));
   });
 
+  it.concurrent("is sent inside what the issuers signed, however long the entry says", async () => {
+    const entry = await rig.spend({ symbol: rig.freshSymbol() }, 600);
+    entry.valid_until_ms = String((await rig.redisMs()) + 25_000);
+    await run(entry, "EXECUTED", "");
+    const [order] = await rig.ordersOf(entry);
+    expect(order?.recvWindowMs).toBeLessThanOrEqual(600);
+  });
+
   it.concurrent.each<[string, Partial<Spent>]>([
     ["execute_expired", { valid_until_ms: "1" }],
     ["quantity_below_minimum", { safe_qty: "0.0019" }],

@@ -60,12 +60,15 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
 
     await memory.announce(flaw === undefined ? entry.symbol : undefined);
     const amounts = verified.kind === "verified" ? verified.amounts : entry;
+    // Whoever wrote the entry may shorten what the issuers signed, and not lengthen it.
+    const untilMs = verified.kind === "verified" ? verified.untilMs : entry.valid_until_ms;
+    const valid_until_ms = Math.min(entry.valid_until_ms, untilMs);
     const intent = orderIntent({ ...entry, ...amounts }, await rules.of(entry.symbol));
     const order = orderOf(entryId, entry, intent);
     const venueMs = exchange.now();
     const request = {
       entryId,
-      entry: { ...entry, ...amounts },
+      entry: { ...entry, ...amounts, valid_until_ms },
       intent,
       clientOrderId: order.clientOrderId,
       venueMs,

@@ -81,7 +81,7 @@ export async function startRig() {
   let symbolNo = -1;
 
   /** What the issuers sign of the entry. */
-  function signedBy(entry: Spent, issuedMs: number): string {
+  function signedBy(entry: Spent, issuedMs: number, permitMs: number): string {
     const isShort = entry["position_amt"]?.startsWith("-") ?? false;
     const texts = [...signers].map(([issuer, signer]) => {
       const carriesQuantity = issuer === QUANTITY_ISSUER;
@@ -101,7 +101,7 @@ export async function startRig() {
         position: carriesQuantity ? (entry["position_amt"] ?? "") : "",
         computed_qty: "",
         issued_ms: String(issuedMs),
-        until_ms: String(issuedMs + 90_000),
+        until_ms: String(issuedMs + permitMs),
       });
     });
     return texts.join("\n");
@@ -203,7 +203,7 @@ export async function startRig() {
     },
 
     /** Writes what consume writes: record, spent permits, and the fields of the execute entry. */
-    async spend(over: Partial<Spent> & { symbol: string }): Promise<Spent> {
+    async spend(over: Partial<Spent> & { symbol: string }, permitMs = 90_000): Promise<Spent> {
       planNo += 1;
       const plan_id = over["plan_id"] ?? planNo.toString(16).padStart(16, "0");
       const nowMs = await this.redisMs();
@@ -221,7 +221,7 @@ export async function startRig() {
         mode: "paper",
         ...over,
       };
-      const signed = over["signed"] ?? signedBy(entry, nowMs);
+      const signed = over["signed"] ?? signedBy(entry, nowMs, permitMs);
       await redis.set(keys.spent(plan_id), `OK ${entry.attempt} ${nowMs} ${entry.safe_qty}`);
       await redis.hset(keys.plan(plan_id), {
         state: "PERMITTED",

@@ -95,6 +95,7 @@ describe("permits are believed", () => {
       kind: "verified",
       amounts: { position_amt: "1", safe_qty: "0.75", max_qty: "" },
       issuedMs: 1_700_000_000_001,
+      untilMs: 1_700_000_090_001,
       signatures: { governor: "valid", p33: "valid" },
     });
   });
@@ -113,6 +114,7 @@ describe("permits are believed", () => {
       kind: "verified",
       amounts: { position_amt: "1.0", safe_qty: "0.75", max_qty: "0.4" },
       issuedMs: undefined,
+      untilMs: Number.POSITIVE_INFINITY,
       signatures: { governor: "unsigned", p33: "unsigned" },
     });
   });

@@ -43,6 +43,8 @@ export type Verified = { signatures: Signatures } & (
       amounts: Pick<ExecuteEntry, "position_amt" | "safe_qty" | "max_qty">;
       /** When the first permit was issued, by Redis's clock, in ms; undefined if none is signed. */
       issuedMs: number | undefined;
+      /** Until when all of them are valid, by Redis's clock, in ms; Infinity if none is signed. */
+      untilMs: number;
     }
   | { kind: "flawed"; reason: PermitFlaw; why: string }
 );
@@ -102,7 +104,8 @@ export function verifyPermits(entry: ExecuteEntry, trust: Trust, nowMs: number):
   }
   const issued = [...permits.values()].map(({ issued_ms: ms }) => Number(ms));
   const issuedMs = issued.length === 0 ? undefined : Math.min(...issued);
-  return { kind: "verified", amounts: amountsOf(entry, permits, trust), issuedMs, signatures };
+  const untilMs = Math.min(...[...permits.values()].map(({ until_ms: ms }) => Number(ms)));
+  return { kind: "verified", amounts: amountsOf(entry, permits, trust), issuedMs, untilMs, signatures };
 }
 
 /** Only for the message: the issuer that the text names, whoever signed it. */
