@@ -50,7 +50,7 @@ local is_damaged = record.state == 'WAITING' and not can_wait(record)
 if record.state ~= 'WAITING' or is_damaged then redis.call('ZREM', waiting, plan_id) end
 if not record.state or is_damaged then return { 'GONE' } end
 local symbol = record.symbol
-if record.safe_qty then return { 'OK', '1', symbol, record.wait_ms, record.safe_qty, record.mode } end
+if record.safe_qty and record.state ~= 'WAITING' then return { 'OK', '1', symbol, record.wait_ms, record.safe_qty, record.mode } end
 if record.state ~= 'WAITING' then
   return { 'BLOCKED', '1', symbol, record.wait_ms or '0', record.reason or '', record.detail or '' }
 end

@@ -52,6 +52,15 @@ describe("a plan whose permits are all there", () => {
     expect(record).toHaveProperty("p33_seen_ms");
   });
 
+  it("is handed over although somebody has written a quantity to its record", async () => {
+    await plans.givenPlan(FAR_MS);
+    await plans.givenPermits({ governor: GOVERNOR, p33: P33 });
+    await plans.redis.hset(keys.plan(PLAN), "safe_qty", "9");
+    expect(await consume()).toMatchObject({ replayed: false, verdict: { kind: "ok", safeQty: "0.008" } });
+    expect(await plans.executes()).toHaveLength(1);
+    expect(await plans.redis.hget(keys.plan(PLAN), "safe_qty")).toBe("0.008");
+  });
+
   it("hands over what the issuers signed, in the entry alone, and records the keys and the entry", async () => {
     const { redis } = plans;
     await plans.givenPlan(FAR_MS);
