@@ -148,7 +148,7 @@ describe("the claim deleted, the entry replayed", () => {
 
 describe("the owner of the orders forged, too", () => {
   it(
-    "an executor that was away believes that it was the only one, and sends again",
+    "an executor that was away may send a second time, and each time no more than was signed",
     { timeout: TIMEOUT_MS },
     async () => {
       stage = await openStage({ "apply-layer": {}, executor: {} });
@@ -165,7 +165,9 @@ describe("the owner of the orders forged, too", () => {
       // Under its own name, with its own journal.
       await rig.start("executor");
       await eventually(async () => (await stage.results(plan))[1], 40_000, "a second result");
-      expect(await stage.orders(plan)).toBe(2);
+      // It depends on what it has read of Redis by then. Nothing but the permits' end stops it.
+      expect(await stage.orders(plan)).toBeLessThanOrEqual(2);
+      expect(await stage.executedQty(plan)).toBeLessThanOrEqual(2 * Number(entry["safe_qty"]));
     },
   );
 });
