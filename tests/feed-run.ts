@@ -17,8 +17,16 @@ import type { Rig } from "@quantum/harness/rig";
 
 const DRAIN_MS = 10_000;
 
+/** More than the pipeline settles. */
+const RATE_PER_SEC = 500;
+
 /** Expects that every plan ends and every invariant holds. @returns what the streams told, and what was checked */
-export async function runFeed(rig: Rig, plans: number, requiredIssuers: readonly string[]) {
+export async function runFeed(
+  rig: Rig,
+  plans: number,
+  requiredIssuers: readonly string[],
+  ratePerSec = RATE_PER_SEC,
+) {
   const { keys, client: redis, venueUrl, keysFolder } = rig;
   const history = new History();
   const tail = new StreamTail(
@@ -27,7 +35,11 @@ export async function runFeed(rig: Rig, plans: number, requiredIssuers: readonly
     history,
   );
   try {
-    await rig.start("harvest-feed", { FEED_RATE: "500", FEED_MAX: String(plans), FEED_SEED: "7" });
+    await rig.start("harvest-feed", {
+      FEED_RATE: String(ratePerSec),
+      FEED_MAX: String(plans),
+      FEED_SEED: "7",
+    });
     const end = await waitForEnd({
       history,
       isDone: () => history.ended.size >= plans,
