@@ -239,8 +239,12 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Takes over entries that have been pending too long: a dead replica's, and our own that asked for a retry. */
   async #reclaim(): Promise<void> {
     const { redis, stream, group, reclaimIdleMs, concurrency, acknowledge, gate } = this.#options;
-    if (await bringBackGroup(redis, stream, group)) this.#lost();
+    const broughtBack = await bringBackGroup(redis, stream, group);
+    if (broughtBack) this.#lost();
     if (!acknowledge) return;
+    // Redis wakes no blocked read when a group is moved. A read without acknowledgement is left to its BLOCK: what it
+    // is given while it is broken off would be lost.
+    if (broughtBack) this.#reader.interrupt();
     // Entries in progress here do not count as idle, so no replica reclaims them.
     await keepClaimed(this.#options, this.#inFlight.ids);
     this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
