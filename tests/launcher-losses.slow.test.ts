@@ -3,13 +3,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { endProcess, eventually, startRedisServer } from "@quantum/harness";
 import { describe, expect, it } from "vitest";
-import { givenLauncher, pidOf } from "./launch.ts";
+import { allFree, expectSound, givenLauncher, pidOf } from "./launch.ts";
 
 const PATIENCE_MS = 20_000;
 /** More than any run here sees. */
 const MANY = ["--plans", "5000", "--rate", "20"];
 
-const { launch, inFolder, summary } = givenLauncher();
+const { launch, inFolder, summary, facts } = givenLauncher();
 
 describe("a running pipeline", () => {
   it("says the same of a Redis of the caller's that does not come back", async () => {
@@ -36,6 +36,34 @@ describe("a running pipeline", () => {
     expect(code).toBe(1);
     expect(lines.at(-1)).toMatch(/ 0 doubled, 0 lost(, \d+ unfinished)?$/);
     expect(await summary()).toMatchObject({ lost: 0, cut_short: "without executor" });
+  });
+
+  it("starts a service again that was killed, once, and loses nothing", async () => {
+    const live = await launch(
+      "start",
+      "--plans",
+      "60",
+      "--rate",
+      "20",
+      "--summary",
+      inFolder("summary.json"),
+    );
+    await live.line("[PERMIT_WAIT] OK");
+    process.kill(pidOf(live, "services/executor"), "SIGKILL");
+    await live.line("executor ended with SIGKILL: starting it again");
+    const { code, lines } = await live.ended;
+    expectSound(code, lines.join("\n"));
+    expect(lines.at(-1)).toMatch(/^60 plans, \d+ orders, 0 doubled, 0 lost$/);
+    expect(await summary()).toMatchObject({ restarts: { executor: 1 }, lost: 0, unfinished: 0 });
+  });
+
+  it("leaves nothing running when its guard and then the launcher is killed", async () => {
+    const live = await launch("start", ...MANY);
+    await live.line("[PERMIT_WAIT] OK");
+    const { redis, ports } = await facts();
+    process.kill(pidOf(live, "guard.ts"), "SIGKILL");
+    await endProcess(live.child, "SIGKILL");
+    await expect.poll(() => allFree([redis, ...ports]), { timeout: PATIENCE_MS }).toBe(true);
   });
 
   it("leaves nothing running when both are killed while services start", async () => {

@@ -3,15 +3,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { endProcess, patienceMs, startRedisServer } from "@quantum/harness";
+import { patienceMs, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { allFree, expectSound, givenLauncher, pidOf } from "./launch.ts";
+import { allFree, givenLauncher, pidOf } from "./launch.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** From the end of Redis to the launcher's: services that hang included. */
 const SOON_MS = 15_000;
-/** Services have seconds to stop, and Redis outlives them. */
-const GONE_MS = 20_000;
 /** More than any run here sees. */
 const MANY = ["--plans", "5000", "--rate", "20"];
 
@@ -40,34 +38,6 @@ describe("a running pipeline", () => {
       checked: { I1: 0 },
     });
     expect(await allFree(ports)).toBe(true);
-  });
-
-  it("starts a service again that was killed, once, and loses nothing", async () => {
-    const live = await launch(
-      "start",
-      "--plans",
-      "60",
-      "--rate",
-      "20",
-      "--summary",
-      inFolder("summary.json"),
-    );
-    await live.line("[PERMIT_WAIT] OK");
-    process.kill(pidOf(live, "services/executor"), "SIGKILL");
-    await live.line("executor ended with SIGKILL: starting it again");
-    const { code, lines } = await live.ended;
-    expectSound(code, lines.join("\n"));
-    expect(lines.at(-1)).toMatch(/^60 plans, \d+ orders, 0 doubled, 0 lost$/);
-    expect(await summary()).toMatchObject({ restarts: { executor: 1 }, lost: 0, unfinished: 0 });
-  });
-
-  it("leaves nothing running when its guard and then the launcher is killed", async () => {
-    const live = await launch("start", ...MANY);
-    await live.line("[PERMIT_WAIT] OK");
-    const { redis, ports } = await facts();
-    process.kill(pidOf(live, "guard.ts"), "SIGKILL");
-    await endProcess(live.child, "SIGKILL");
-    await expect.poll(() => allFree([redis, ...ports]), { timeout: GONE_MS }).toBe(true);
   });
 });
 
