@@ -56,8 +56,8 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "packages/streams/src/consumer.ts",
-        find: "await bringBackGroup(redis, stream, group)",
-        replace: "false",
+        find: "    if (await bringBackGroup(redis, stream, group)) this.#lost();\n",
+        replace: "",
       },
     ],
     test: "packages/streams/src/moved-group.test.ts",

@@ -105,8 +105,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     await this.#reclaiming;
     await this.#inFlight.none();
     if (!this.#options.acknowledge) return;
-    const giving = this.#unbegun.giveBack();
-    await giving.catch((error: unknown) => this.#failed("give back what was not begun", error));
+    await this.#unbegun.giveBack().catch((error: unknown) => this.#failed("give back the rest", error));
   }
 
   async #createGroup(): Promise<void> {
@@ -239,12 +238,8 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   /** Takes over entries that have been pending too long: a dead replica's, and our own that asked for a retry. */
   async #reclaim(): Promise<void> {
     const { redis, stream, group, reclaimIdleMs, concurrency, acknowledge, gate } = this.#options;
-    const broughtBack = await bringBackGroup(redis, stream, group);
-    if (broughtBack) this.#lost();
+    if (await bringBackGroup(redis, stream, group)) this.#lost();
     if (!acknowledge) return;
-    // Redis wakes no blocked read when a group is moved. A read without acknowledgement is left to its BLOCK: what it
-    // is given while it is broken off would be lost.
-    if (broughtBack) this.#reader.interrupt();
     // Entries in progress here do not count as idle, so no replica reclaims them.
     await keepClaimed(this.#options, this.#inFlight.ids);
     this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
@@ -289,10 +284,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   #lost(): void {
     this.groupLostAtMs = performance.now();
+    // Redis does not wake a blocked read. Without acknowledgement, an interrupted read would lose what it is given.
+    if (this.#options.acknowledge) this.#reader.interrupt();
     this.emit("groupLost");
   }
 
-  /** The pause grows with each attempt; a stop ends it. */
   async #pause(attempt: number): Promise<void> {
     const pauseMs = Math.min(BACKOFF_MS * attempt, BACKOFF_MAX_MS);
     await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
