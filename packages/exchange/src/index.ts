@@ -1,4 +1,5 @@
 export * from "./port.ts";
+export * from "./account-stream-port.ts";
 export {
   createBinanceExchange,
   type BinanceOptions,
