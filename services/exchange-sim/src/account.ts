@@ -1,56 +1,28 @@
+import { EventEmitter } from "node:events";
 import { Big } from "big.js";
-import type { OrderStatus, Side } from "@quantum/exchange";
+import type { Side } from "@quantum/exchange";
 import { floorToStep } from "@quantum/exchange";
 import type { SymbolSpec } from "./market.ts";
 import { createPriceWalk, decimalsOf } from "./market.ts";
-
-/** Who sent an order: the API, the account's simulated strategy, or somebody else with the account's keys. */
-export type Origin = "api" | "strategy" | "other";
-
-export interface SimOrder {
-  readonly symbol: string;
-  readonly orderId: string;
-  readonly clientOrderId: string;
-  readonly side: Side;
-  readonly reduceOnly: boolean;
-  readonly origin: Origin;
-  readonly origQty: string;
-  readonly timeMs: number;
-  /** The signed send window. Only orders from the API have one. */
-  readonly timestampMs?: number;
-  readonly recvWindowMs?: number;
-  status: OrderStatus;
-  executedQty: string;
-  cumQuote: string;
-  avgPrice: string;
-  updateTimeMs: number;
-}
-
-export interface SimTrade {
-  readonly id: string;
-  readonly orderId: string;
-  readonly symbol: string;
-  readonly side: Side;
-  readonly price: string;
-  readonly qty: string;
-  readonly timeMs: number;
-}
-
-export interface SimPosition {
-  readonly symbol: string;
-  readonly positionAmt: string;
-  readonly entryPrice: string;
-  readonly markPrice: string;
-  readonly unrealizedProfit: string;
-  readonly leverage: string;
-  readonly updateTimeMs: number;
-}
+import type { Origin, SimOrder, SimPosition, SimTrade } from "./records.ts";
 
 /** The fields needed to accept an order whose rules have been checked. */
 export type Acceptance = Pick<
   SimOrder,
   "clientOrderId" | "side" | "reduceOnly" | "origin" | "origQty" | "timestampMs" | "recvWindowMs"
 >;
+
+/**
+ * What happens to the account, as it happens. The objects go on changing, so a listener reads them at once.
+ */
+export class AccountEvents extends EventEmitter<{
+  /** Accepted (NEW), or closed with a part unfilled. */
+  order: [order: SimOrder];
+  /** The order and the account include the trade. */
+  trade: [trade: SimTrade, order: SimOrder, account: SymbolAccount];
+  /** The position changed without a trade. */
+  moved: [account: SymbolAccount];
+}> {}
 
 /** Ids above 2^53 for this symbol, as on the real venue. Parsing them as doubles gets them wrong. */
 const LONG_ID_SYMBOL = "ETHUSDT";
@@ -77,11 +49,13 @@ export class SymbolAccount {
   readonly #priceAt: (nowMs: number) => Big;
   readonly #random: () => number;
   readonly #now: () => number;
+  readonly #events: AccountEvents;
 
-  constructor(spec: SymbolSpec, random: () => number, now: () => number) {
+  constructor(spec: SymbolSpec, random: () => number, now: () => number, events: AccountEvents) {
     this.spec = spec;
     this.#random = random;
     this.#now = now;
+    this.#events = events;
     this.#updateTimeMs = now();
     this.#lastOrderId = spec.symbol === LONG_ID_SYMBOL ? LONG_ID_START : ORDER_ID_START;
     this.#priceAt = createPriceWalk(spec, random, now());
@@ -140,6 +114,7 @@ export class SymbolAccount {
     this.#byClientId.set(order.clientOrderId, order);
     this.#byOrderId.set(order.orderId, order);
     this.#open.add(order);
+    this.#events.emit("order", order);
     return order;
   }
 
@@ -149,8 +124,10 @@ export class SymbolAccount {
     const most = order.reduceOnly ? this.reducible(order.side) : quantity;
     const filled = quantity.gt(most) ? most : quantity;
     for (const [part, partPrice] of this.#parts(order, filled, price)) this.#trade(order, part, partPrice);
-    order.status = filled.eq(order.origQty) ? "FILLED" : "EXPIRED";
+    if (order.status === "FILLED") return;
+    order.status = "EXPIRED";
     order.updateTimeMs = this.#now();
+    this.#events.emit("order", order);
   }
 
   /** An ordinary market order of the account that changes the position to `target`. */
@@ -171,6 +148,7 @@ export class SymbolAccount {
   /** Changes the position without a trade, like a liquidation that was not reported. */
   setUntraded(target: Big): void {
     this.#moveTo(target, this.price());
+    this.#events.emit("moved", this);
   }
 
   position(): SimPosition {
@@ -201,7 +179,7 @@ export class SymbolAccount {
   #trade(order: SimOrder, quantity: Big, price: Big): void {
     this.#lastTradeId += this.#gap();
     const timeMs = this.#now();
-    this.trades.push({
+    const trade: SimTrade = {
       id: this.#lastTradeId.toString(),
       orderId: order.orderId,
       symbol: order.symbol,
@@ -209,12 +187,16 @@ export class SymbolAccount {
       price: this.#price(price),
       qty: this.#quantity(quantity),
       timeMs,
-    });
+    };
+    this.trades.push(trade);
     this.#moveTo(this.amount.plus(order.side === "BUY" ? quantity : quantity.times(-1)), price);
     const executed = Big(order.executedQty).plus(quantity);
     order.executedQty = this.#quantity(executed);
     order.cumQuote = Big(order.cumQuote).plus(quantity.times(price)).toFixed();
     order.avgPrice = this.#price(Big(order.cumQuote).div(executed));
+    order.status = executed.eq(order.origQty) ? "FILLED" : "PARTIALLY_FILLED";
+    order.updateTimeMs = timeMs;
+    this.#events.emit("trade", trade, order, this);
   }
 
   #moveTo(target: Big, price: Big): void {

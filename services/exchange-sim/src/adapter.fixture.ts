@@ -3,8 +3,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type BinanceOptions, createBinanceExchange, type Exchange, type Placement } from "@quantum/exchange";
 import { afterEach, beforeEach } from "vitest";
-import type { SimOrder, SimTrade } from "./account.ts";
 import type { Fault } from "./faults.ts";
+import type { SimOrder, SimTrade } from "./records.ts";
 import { createExchangeSim, type ExchangeSim } from "./server.ts";
 
 const KEY = "sim-key";

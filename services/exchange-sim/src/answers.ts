@@ -1,7 +1,7 @@
 import { LosslessNumber, stringify } from "lossless-json";
-import type { SimOrder, SimPosition, SimTrade } from "./account.ts";
 import type { SymbolSpec } from "./market.ts";
 import { decimalsOf } from "./market.ts";
+import type { SimOrder, SimPosition, SimTrade } from "./records.ts";
 import { maxQtyOf } from "./venue.ts";
 
 /** JSON in which long ids are numbers with all digits, as Binance writes them. */

@@ -1,9 +1,9 @@
 import { Big } from "big.js";
 import { floorToStep, type Side } from "@quantum/exchange";
-import type { SimOrder, SimPosition, SimTrade } from "./account.ts";
-import { SymbolAccount } from "./account.ts";
+import { AccountEvents, SymbolAccount } from "./account.ts";
 import type { SymbolSpec } from "./market.ts";
 import { decimalsOf } from "./market.ts";
+import type { SimOrder, SimPosition, SimTrade } from "./records.ts";
 import { seededRandom } from "@quantum/service-kit";
 import { invalid, missing, unknownSymbol, VenueError } from "./venue-error.ts";
 
@@ -29,6 +29,7 @@ const TOP_UP_BELOW = "0.5";
 
 /** The simulated venue and its single account: Binance's rules without HTTP, in one-way mode. */
 export class SimVenue {
+  readonly events = new AccountEvents();
   readonly #accounts: ReadonlyMap<string, SymbolAccount>;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #now: () => number;
@@ -39,7 +40,9 @@ export class SimVenue {
   constructor(market: readonly SymbolSpec[], seed: number, strategy: boolean, now: () => number) {
     const random = seededRandom(seed);
     this.#now = now;
-    this.#accounts = new Map(market.map((spec) => [spec.symbol, new SymbolAccount(spec, random, now)]));
+    this.#accounts = new Map(
+      market.map((spec) => [spec.symbol, new SymbolAccount(spec, random, now, this.events)]),
+    );
     this.#strategy = strategy;
   }
 
