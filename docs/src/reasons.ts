@@ -22,7 +22,7 @@ const DISARMS: Readonly<Record<DisarmReason, string>> = {
 
 const IN_DOUBT: Readonly<Record<Doubt, string>> = {
   answer_ambiguous: "the request ended without an answer that tells whether it was executed",
-  not_closed_yet: "accepted, but not closed when the answer was written",
+  not_closed_yet: "accepted, but not closed when it was queried at once",
   already_placed: "an open order has the client order id",
   claimed_before: "claimed by a delivery that did not come to its end, or that Redis may have forgotten",
   claimant_silent: "the send window passed, and whoever claimed it has not settled it",

@@ -51,6 +51,16 @@ const toOrder = ({ updateTime, ...order }: Omit<OrderState, "updateTimeMs"> & { 
 
 export const orderAnswer = z.object({ ...orderFields, origQty: neededByNobody }).transform(toOrder);
 
+const optionalText = z.string().catch("");
+
+/**
+ * The answer to a placement. The venue may answer before the order is filled, without its price, or with its ids alone.
+ * `order` is undefined if the answer does not hold a whole order.
+ */
+export const placementAnswer = z
+  .looseObject({ orderId: id, symbol: optionalText, clientOrderId: optionalText, status: optionalText })
+  .transform((answer) => ({ ...answer, order: orderAnswer.safeParse(answer).data }));
+
 export const openOrdersAnswer = rowsOf(z.object({ ...orderFields, origQty: decimal }).transform(toOrder));
 
 /** An order as it appears in lists. */

@@ -6,6 +6,7 @@ import {
   listedOrderAnswer,
   openOrdersAnswer,
   orderAnswer,
+  placementAnswer,
   positionsAnswer,
   rulesAnswer,
   serverTimeAnswer,
@@ -15,7 +16,7 @@ import { BinanceClient, failureOf } from "./binance-client.ts";
 import { asksForPause, classifyError } from "./error-classes.ts";
 import type { Exchange, OrderRequest, Placement, Rows, Trade, TradeQuery } from "./port.ts";
 import { PAUSE_SCOPES, type Pause, Pauses } from "./pauses.ts";
-import { ExchangeError } from "./port.ts";
+import { ExchangeError, isClosed } from "./port.ts";
 import { everythingBetween, PAGE_ROWS } from "./pages.ts";
 import { parseVenue } from "./venue.ts";
 
@@ -133,7 +134,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     try {
       // Uses the generic call, because `submitNewOrder` prints a warning for every client order id without the vendor's
       // prefix.
-      const order = await ask(orderAnswer, path, () =>
+      const answer = await ask(placementAnswer, path, () =>
         client.postStamped(path, request.timestampMs, {
           symbol: request.symbol,
           side: request.side,
@@ -145,9 +146,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
           recvWindow: request.recvWindowMs,
         }),
       );
-      return order.clientOrderId === request.clientOrderId && order.symbol === request.symbol
-        ? { outcome: "answered", order }
-        : { outcome: "ambiguous", reason: "the answer speaks of another order" };
+      return acceptanceOf(answer, request);
     } catch (error) {
       const failure = failureOf(error, client.now());
       // This only helps the next order, so a failure here does not affect this one.
@@ -248,6 +247,18 @@ function placementOf(failure: ExchangeError): Placement {
     return { outcome, retryAfterMs: failure.retryAfterMs ?? RATE_LIMIT_WINDOW_MS, message };
   }
   return { outcome, reason: message };
+}
+
+/** An answer that does not name the order belongs to it all the same: it answers its request. */
+function acceptanceOf(
+  { order, orderId, status, ...named }: z.output<typeof placementAnswer>,
+  { symbol, clientOrderId }: OrderRequest,
+): Placement {
+  const isOther = (said: string, sent: string) => said !== "" && said !== sent;
+  if (isOther(named.symbol, symbol) || isOther(named.clientOrderId, clientOrderId))
+    return { outcome: "ambiguous", reason: "the answer speaks of another order" };
+  if (order === undefined || !isClosed(order)) return { outcome: "acknowledged", orderId, status };
+  return { outcome: "answered", order };
 }
 
 function checked<T>(schema: z.ZodType<T>, path: string, answer: unknown): T {

@@ -1,7 +1,7 @@
 import type { ExchangeError, Placement } from "./port.ts";
 
 /** What an error answer means for the order that was sent. */
-export type ErrorClass = Exclude<Placement["outcome"], "answered">;
+export type ErrorClass = Exclude<Placement["outcome"], "answered" | "acknowledged">;
 
 /**
  * What a refusal applies to: the symbol's rules or status, which may have changed; otherwise the symbol; or the

@@ -110,6 +110,7 @@ export const ORDER_STATUSES = [
   "EXPIRED_IN_MATCH",
 ] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
+const FILLED = "FILLED" satisfies OrderStatus;
 const OPEN = new Set<string>(["NEW", "PARTIALLY_FILLED"] satisfies OrderStatus[]);
 const CLOSED = new Set<string>(ORDER_STATUSES.filter((status) => !OPEN.has(status)));
 
@@ -134,10 +135,11 @@ export interface OrderState {
 export type ListedOrder = Pick<OrderState, "orderId" | "clientOrderId">;
 
 /**
- * A closed order has no further fills, so its `executedQty` is final. An order with an unknown status may still fill.
+ * A closed order has no further fills, so its `executedQty` is final. An order with an unknown status may still fill, and
+ * FILLED with nothing executed contradicts itself: its fill is not written yet.
  */
-export function isClosed({ status }: Pick<OrderState, "status">): boolean {
-  return CLOSED.has(status);
+export function isClosed({ status, executedQty }: Pick<OrderState, "status" | "executedQty">): boolean {
+  return CLOSED.has(status) && (status !== FILLED || Number(executedQty) > 0);
 }
 
 export interface Trade {
@@ -183,7 +185,13 @@ export interface OrderRequest {
 }
 
 export type Placement =
+  /** Closed (`isClosed`): what was filled is final. Its average price may be missing. */
   | { readonly outcome: "answered"; readonly order: OrderState }
+  /**
+   * Accepted. What was filled is not known yet, because the venue wrote the answer before the order was closed, or wrote
+   * only the order's ids: query it. `status` is "" if missing.
+   */
+  | { readonly outcome: "acknowledged"; readonly orderId: string; readonly status: string }
   /** Definitely not executed; the same order would be refused again. */
   | { readonly outcome: "rejected"; readonly code: number | undefined; readonly message: string }
   /** Definitely not executed: it arrived outside its send window. */

@@ -1,10 +1,17 @@
 import { type ExecuteEntry, executeEntry } from "@quantum/contract";
-import type { OrderState, SymbolRules } from "@quantum/exchange";
+import type { OrderState, SymbolRules, Trade } from "@quantum/exchange";
 import { ORDER_STATUSES } from "@quantum/exchange";
 import { Big } from "big.js";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { afterPlacement, orderIntent, stepsResults, weigh } from "./decide.ts";
+import {
+  afterAcknowledgement,
+  afterPlacement,
+  averagePrice,
+  orderIntent,
+  stepsResults,
+  weigh,
+} from "./decide.ts";
 
 const RULES: SymbolRules = {
   symbol: "BTCUSDT",
@@ -117,9 +124,22 @@ const orderOf = (over: Partial<OrderState> = {}): OrderState => ({
 const OPEN = new Set(["NEW", "PARTIALLY_FILLED"]);
 
 describe("the answer to the one send", () => {
-  it.each(ORDER_STATUSES)("%s settles only what is closed", (status) => {
-    const next = afterPlacement({ outcome: "answered", order: orderOf({ status }) });
+  it("settles what is closed, and has an acknowledged order queried by its id", () => {
+    expect(afterPlacement({ outcome: "answered", order: orderOf() }).kind).toBe("settle");
+    const acknowledged = afterPlacement({ outcome: "acknowledged", orderId: "7", status: "" });
+    expect(acknowledged).toEqual({ kind: "query", orderId: "7", status: "" });
+  });
+
+  it.each(ORDER_STATUSES)("acknowledged, and then queried as %s, settles only if it is closed", (status) => {
+    const next = afterAcknowledgement(orderOf({ status }), "NEW");
     expect(next.kind).toBe(OPEN.has(status) ? "doubt" : "settle");
+  });
+
+  it("acknowledged is in doubt while the query does not show how it ended", () => {
+    const doubt = { kind: "doubt", doubt: "not_closed_yet" };
+    expect(afterAcknowledgement(undefined, "NEW")).toEqual({ ...doubt, detail: "NEW" });
+    const unwritten = orderOf({ status: "FILLED", executedQty: "0.000" });
+    expect(afterAcknowledgement(unwritten, "NEW")).toEqual({ ...doubt, detail: "FILLED" });
   });
 
   it.each([
@@ -181,10 +201,22 @@ describe("evidence", () => {
     const absent = (venueMs: number) => weigh({ order: undefined, venueMs }, WINDOW_END_MS);
     expect(absent(WINDOW_END_MS)).toEqual({ kind: "open", answer: "none" });
     expect(absent(WINDOW_END_MS + 1)).toEqual({ kind: "open", answer: "absent" });
-    expect(weigh({ order: orderOf({ status: "NEW" }), venueMs: 2000 }, WINDOW_END_MS)).toEqual({
-      kind: "open",
-      answer: "there",
+    for (const order of [orderOf({ status: "NEW" }), orderOf({ executedQty: "0" })])
+      expect(weigh({ order, venueMs: 2000 }, WINDOW_END_MS)).toEqual({ kind: "open", answer: "there" });
+  });
+
+  it("of all of an order's trades gives its price, and of some of them gives none", () => {
+    const trade = (qty: string, price: string, orderId = "7"): Trade => ({
+      ...{ id: "1", orderId, symbol: "BTCUSDT", side: "SELL", timeMs: 1 },
+      ...{ qty, price },
     });
+    const ended = { orderId: "7", executedQty: "0.03" };
+    const all = [trade("0.01", "100"), trade("0.02", "103"), trade("9", "1", "8")];
+    expect(averagePrice(all, ended)).toBe("102");
+    expect(averagePrice([trade("0.01", "100"), trade("0.02", "101")], ended)).toBe("100.66666667");
+    expect(averagePrice(all.slice(1), ended)).toBe("");
+    expect(averagePrice([trade("0.03", "")], ended)).toBe("");
+    expect(averagePrice([], ended)).toBe("");
   });
 });
 

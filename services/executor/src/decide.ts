@@ -67,7 +67,7 @@ export interface Settlement {
 export const DOUBTS = [
   /** The request ended without an answer that shows whether the order was executed. */
   "answer_ambiguous",
-  /** Accepted, but not closed when the answer was written. */
+  /** Accepted, but not closed when it was queried at once. */
   "not_closed_yet",
   /** An open order has the client order id. */
   "already_placed",
@@ -80,6 +80,8 @@ export type Doubt = (typeof DOUBTS)[number];
 
 export type NextStep =
   | { kind: "settle"; settlement: Settlement }
+  /** The venue has it and has not said how it ended: query it by its id, which proves more than any wait. */
+  | { kind: "query"; orderId: string; status: string }
   | { kind: "doubt"; doubt: Doubt; detail: string };
 
 const REFUSALS = {
@@ -92,9 +94,9 @@ const REFUSALS = {
 export function afterPlacement(placement: Placement): NextStep {
   switch (placement.outcome) {
     case "answered":
-      return isClosed(placement.order)
-        ? { kind: "settle", settlement: settlementOf(placement.order) }
-        : { kind: "doubt", doubt: "not_closed_yet", detail: placement.order.status };
+      return { kind: "settle", settlement: settlementOf(placement.order) };
+    case "acknowledged":
+      return { kind: "query", orderId: placement.orderId, status: placement.status };
     case "rejected":
       return {
         kind: "settle",
@@ -115,6 +117,19 @@ export function afterPlacement(placement: Placement): NextStep {
     default:
       return { kind: "doubt", doubt: "answer_ambiguous", detail: placement.reason };
   }
+}
+
+/**
+ * The step after querying an acknowledged order by its id.
+ * @param order undefined if the query gave no answer, or did not find the order yet
+ * @param status of the acknowledgement
+ */
+export function afterAcknowledgement(
+  order: OrderState | undefined,
+  status: string,
+): Exclude<NextStep, { kind: "query" }> {
+  if (order !== undefined && isClosed(order)) return { kind: "settle", settlement: settlementOf(order) };
+  return { kind: "doubt", doubt: "not_closed_yet", detail: order?.status ?? status };
 }
 
 /** The exchange's answer to a query by client order id. */
@@ -227,6 +242,21 @@ export function settlementOf({ orderId, executedQty, avgPrice, status }: OrderSt
     ? { outcome: "EXECUTED", reason: "", detail, orderId, executedQty, avgPrice }
     : { outcome: "REJECTED", reason: "not_filled", detail, orderId, executedQty: "", avgPrice: "" };
 }
+
+/** Of an order's trades, to 8 decimals; "" unless they are all of them, each with a price. */
+export function averagePrice(
+  trades: readonly Trade[],
+  { orderId, executedQty }: Pick<Settlement, "orderId" | "executedQty">,
+): string {
+  const own = trades.filter((trade) => trade.orderId === orderId);
+  const filled = own.reduce((sum, { qty }) => sum.plus(qty), Big(0));
+  if (own.some(({ price }) => price === "") || filled.eq(0) || !filled.eq(executedQty)) return "";
+  const paid = own.reduce((sum, { price, qty }) => sum.plus(Big(price).times(qty)), Big(0));
+  return paid.div(filled).round(PRICE_DECIMALS).toFixed();
+}
+
+/** As many as the venue writes at most. */
+const PRICE_DECIMALS = 8;
 
 /** The result entry's `steps_results` (docs/wire.md, "Streams"). */
 export function stepsResults(

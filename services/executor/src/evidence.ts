@@ -1,7 +1,13 @@
 /** What the exchange knows about an order: by its client order id, and by its traces in the account. */
-import { type Exchange, ExchangeError, type ListedOrder } from "@quantum/exchange";
+import { type Exchange, ExchangeError, type ListedOrder, type OrderState } from "@quantum/exchange";
 import { addedAtMs } from "@quantum/streams";
-import { type AccountFinding, type QueryAnswer, judgeAccount } from "./decide.ts";
+import {
+  type AccountFinding,
+  averagePrice,
+  type QueryAnswer,
+  judgeAccount,
+  type Settlement,
+} from "./decide.ts";
 import type { KnownOrder } from "./order.ts";
 
 const NO_SUCH_SYMBOL = -1121;
@@ -17,6 +23,41 @@ export async function queryOrder(
 ): Promise<QueryAnswer> {
   const venueMs = await exchange.serverTime();
   return { venueMs, order: await exchange.order(symbol, clientOrderId) };
+}
+
+/** Undefined if the exchange does not find it, or gives no usable answer: neither says anything about the order. */
+export function queryById(
+  exchange: Exchange,
+  symbol: string,
+  orderId: string,
+): Promise<OrderState | undefined> {
+  return orNothing(exchange.orderById(symbol, orderId));
+}
+
+/**
+ * The settlement with the price at which the order was executed, if the venue left it out: from the order, or else from
+ * its trades. Without a price it is the same settlement, since the executed quantity is known.
+ */
+export async function priced(
+  exchange: Exchange,
+  symbol: string,
+  settlement: Settlement,
+): Promise<Settlement> {
+  const { orderId, executedQty, avgPrice } = settlement;
+  if (orderId === "" || executedQty === "" || avgPrice !== "") return settlement;
+  const told = (await queryById(exchange, symbol, orderId))?.avgPrice ?? "";
+  if (told !== "") return { ...settlement, avgPrice: told };
+  const trades = await orNothing(exchange.trades(symbol, { orderId }));
+  return { ...settlement, avgPrice: averagePrice(trades ?? [], settlement) };
+}
+
+async function orNothing<T>(query: Promise<T>): Promise<T | undefined> {
+  try {
+    return await query;
+  } catch (error) {
+    if (!(error instanceof ExchangeError)) throw error;
+    return undefined;
+  }
 }
 
 /**

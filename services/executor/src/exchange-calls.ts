@@ -1,4 +1,4 @@
-import type { Exchange, OrderRequest } from "@quantum/exchange";
+import type { Exchange, OrderRequest, TradeQuery } from "@quantum/exchange";
 import type { Events, ExecutorEvents } from "./events.ts";
 
 /** Wraps an exchange so that each of the executor's requests is reported when it ends. */
@@ -32,6 +32,7 @@ export function reportCalls(exchange: Exchange, events: ExecutorEvents): Exchang
     clientOrderIdOf: reported("order_query", (symbol: string, id: string) =>
       exchange.clientOrderIdOf(symbol, id),
     ),
+    trades: reported("userTrades", (symbol: string, query?: TradeQuery) => exchange.trades(symbol, query)),
     ordersSince: reported("allOrders", (symbol: string, ms: number) => exchange.ordersSince(symbol, ms)),
     tradesSince: reported("userTrades", (symbol: string, ms: number) => exchange.tradesSince(symbol, ms)),
     placeReduceOnlyMarket: reported(

@@ -11,14 +11,17 @@
  *    one the venue sees. Only the owner of the orders claims.
  * 5. The plan is written to the journal, on disk.
  * 6. The order is sent, once, only by the caller whose claim was new.
- * 7. Its answer settles it. If the answer is ambiguous, the exchange is queried; the order is never sent again.
+ * 7. Its answer settles it. If the answer only acknowledges the order, the order is queried at once, and settled if it is
+ *    closed. Whatever is still open, and every ambiguous answer, is in doubt: the resolver queries it. The order is never
+ *    sent again.
  */
 import { describeIssues, executeEntry, type ExecuteEntry, type OrderReason } from "@quantum/contract";
 import { clientOrderId, concernOf, type Exchange, type RuleBook } from "@quantum/exchange";
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
 import { mustAskFirst } from "./ask-first.ts";
-import { afterPlacement, type Doubt, notJournaled, orderIntent } from "./decide.ts";
+import { afterAcknowledgement, afterPlacement, type Doubt, notJournaled, orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
+import { priced, queryById } from "./evidence.ts";
 import type { Journal } from "./journal.ts";
 import type { ClaimedOrder, OrderRef } from "./order.ts";
 import type { Orders } from "./orders.ts";
@@ -124,9 +127,13 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
       events.emit("paused", { pauseMs: placement.retryAfterMs, why: placement.message });
     }
     if (placement.outcome === "rejected" && concernOf(placement.code) === "rules") rules.readAgain();
-    const next = afterPlacement(placement);
+    const first = afterPlacement(placement);
+    const next =
+      first.kind === "query"
+        ? afterAcknowledgement(await queryById(exchange, symbol, first.orderId), first.status)
+        : first;
     if (next.kind === "doubt") return inDoubt(order, next.doubt, next.detail);
-    await orders.settle(order, next.settlement);
+    await orders.settle(order, await priced(exchange, symbol, next.settlement));
     return DONE;
   };
 

@@ -8,12 +8,13 @@ import type { Attempts, Progress } from "@quantum/service-kit";
 import {
   type AccountFinding,
   NOT_PLACED_BY_EVIDENCE,
+  type Settlement,
   settlementAsStated,
   settlementOf,
   weigh,
 } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import { queryAccount, queryOrder } from "./evidence.ts";
+import { priced, queryAccount, queryOrder } from "./evidence.ts";
 import type { Answer, KnownOrder } from "./order.ts";
 import type { Orders } from "./orders.ts";
 import { LATE_LONGEST_PAUSE_MS, LONGEST_PAUSE_MS, type Queries } from "./queries.ts";
@@ -145,7 +146,7 @@ export class Resolver {
     const queriedAt = performance.now();
     const evidence = await this.#orFailed(order, () => queryOrder(exchange, order));
     const finding = evidence && weigh(evidence, order.windowEndMs);
-    if (finding?.kind === "settle") return orders.settle(order, finding.settlement);
+    if (finding?.kind === "settle") return this.#settle(order, finding.settlement);
 
     const noted = await this.#note(order, finding?.answer ?? "none", queriedAt, queriedBefore);
     if (noted === undefined) return;
@@ -161,7 +162,7 @@ export class Resolver {
       if (account?.kind === "silent") return orders.settle(order, NOT_PLACED_BY_EVIDENCE);
       if (account?.kind === "found") {
         const found = await this.#orFailed(order, () => exchange.orderById(symbol, account.orderId));
-        if (found !== undefined && isClosed(found)) return orders.settle(order, settlementOf(found));
+        if (found !== undefined && isClosed(found)) return this.#settle(order, settlementOf(found));
       }
       why = whyOpen(account);
     }
@@ -175,13 +176,19 @@ export class Resolver {
     });
   }
 
+  async #settle(order: KnownOrder, settlement: Settlement): Promise<void> {
+    const { orders, exchange } = this.#options;
+    await orders.settle(order, await priced(exchange, order.symbol, settlement));
+  }
+
   /** If the order appears with a fill, its result is corrected. An order that never filled needs no correction. */
   async #queryLate(order: KnownOrder, queriedBefore: number): Promise<void> {
     const { exchange, queries } = this.#options;
     const evidence = await this.#orFailed(order, () => queryOrder(exchange, order));
     const settlement =
       evidence?.order !== undefined && isClosed(evidence.order) ? settlementOf(evidence.order) : undefined;
-    if (settlement?.outcome === "EXECUTED") await queries.adopt(order, settlement);
+    if (settlement?.outcome === "EXECUTED")
+      await queries.adopt(order, await priced(exchange, order.symbol, settlement));
     else await this.#note(order, "none", performance.now(), queriedBefore);
   }
 

@@ -4,7 +4,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKeys, QUANTITY_ISSUER } from "@quantum/contract";
-import { type BinanceOptions, createBinanceExchange, RuleBook, whenReady } from "@quantum/exchange";
+import {
+  type BinanceOptions,
+  createBinanceExchange,
+  type Exchange,
+  RuleBook,
+  whenReady,
+} from "@quantum/exchange";
 import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, disconnect, redisNow } from "@quantum/redis";
 import { loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
@@ -256,17 +262,17 @@ export async function startRig() {
         consumer?: string;
         absenceMs?: number;
         ownerSinceMs?: number | undefined;
+        /** What the executor sees of the exchange. */
+        through?: (exchange: Exchange) => Exchange;
       } = {},
     ) {
       const { recvWindowMs = patienceMs(700), timeoutMs = patienceMs(400) } = options;
-      const { absenceMs = 300, consumer: name = "executor-1" } = options;
+      const { absenceMs = 300, consumer: name = "executor-1", through = (same) => same } = options;
       const ownership = { sinceMs: "ownerSinceMs" in options ? options.ownerSinceMs : 1 };
       const own = connectForCommands(connection(name));
       const events = createEvents().setMaxListeners(0);
-      const exchange = reportCalls(
-        createBinanceExchange({ baseUrl: sim.url, apiKey: KEY, apiSecret: SECRET, timeoutMs, recvWindowMs }),
-        events,
-      );
+      const client = { baseUrl: sim.url, apiKey: KEY, apiSecret: SECRET, timeoutMs, recvWindowMs };
+      const exchange = reportCalls(through(createBinanceExchange(client)), events);
       const rules = new RuleBook(exchange, (error) =>
         events.emit("failed", { doing: "read the order rules", error }),
       );
