@@ -20,14 +20,18 @@ const timeMs = id.transform(Number);
 const side = z.enum(["BUY", "SELL"]);
 const symbol = z.string().min(1);
 
+/** Some of the venue's services write `"true"`. */
+const bool = z.union([z.boolean(), z.enum(["true", "false"]).transform((word) => word === "true")]);
+
 export const serverTimeAnswer = z.object({ serverTime: timeMs });
-export const hedgeModeAnswer = z.object({ dualSidePosition: z.boolean() });
+export const hedgeModeAnswer = z.object({ dualSidePosition: bool });
 export const errorAnswer = z.object({
   code: z
     .string()
     .regex(/^-?\d+$/)
     .transform(Number),
-  msg: z.string(),
+  // The code decides.
+  msg: z.string().catch(""),
 });
 
 const orderFields = {
@@ -39,7 +43,7 @@ const orderFields = {
   // There are more than the documented ones: NEW_INSURANCE, NEW_ADL, PENDING_CANCEL.
   status: z.string().min(1),
   // If unreadable, assume true: an order that may reduce the position must be counted.
-  reduceOnly: z.boolean().catch(true),
+  reduceOnly: bool.catch(true),
   executedQty: decimal,
   avgPrice: price,
   updateTime: timeMs.catch(0),
@@ -93,11 +97,15 @@ export const tradesAnswer = rowsOf(
 );
 
 const stepSize = decimal.refine((step) => Number(step) > 0, "must be above 0");
-const lot = z.object({ stepSize, minQty: decimal, maxQty: decimal });
+const maybe = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined);
 const filters = z.object({
-  LOT_SIZE: lot,
-  MARKET_LOT_SIZE: lot.optional(),
-  MIN_NOTIONAL: z.object({ notional: decimal }),
+  LOT_SIZE: z.object({ stepSize, minQty: decimal, maxQty: decimal }),
+  // Where it says nothing, the lot size holds for market orders too.
+  MARKET_LOT_SIZE: z
+    .object({ stepSize: maybe(stepSize), minQty: maybe(decimal), maxQty: maybe(decimal) })
+    .catch({}),
+  // The venue exempts reduce-only orders, so a symbol without a minimum can still be closed.
+  MIN_NOTIONAL: z.object({ notional: decimal }).catch({ notional: "0" }),
   PRICE_FILTER: z.object({ tickSize: neededByNobody }).catch({ tickSize: "" }),
 });
 const symbolInfo = z
@@ -114,7 +122,9 @@ const symbolInfo = z
     return {
       symbol,
       status,
-      ...(MARKET_LOT_SIZE ?? LOT_SIZE),
+      stepSize: MARKET_LOT_SIZE.stepSize ?? LOT_SIZE.stepSize,
+      minQty: MARKET_LOT_SIZE.minQty ?? LOT_SIZE.minQty,
+      maxQty: MARKET_LOT_SIZE.maxQty ?? LOT_SIZE.maxQty,
       minNotional: MIN_NOTIONAL.notional,
       tickSize: PRICE_FILTER.tickSize,
     };

@@ -78,7 +78,7 @@ export class BinanceClient extends USDMClient {
 }
 
 /** Keeps every number as its exact text. A body that is not JSON stays text, which no schema accepts. */
-function parseLossless(body: string): unknown {
+export function parseLossless(body: string): unknown {
   try {
     return parse(body, null, (digits) => digits);
   } catch {

@@ -105,6 +105,15 @@ describe("open orders", () => {
     ]);
   });
 
+  it.each([
+    ["true", true],
+    ["false", false],
+    [null, true],
+  ])("with reduceOnly %o are counted as reduce-only: %s", async (reduceOnly, counted) => {
+    body = [{ ...ORDER, reduceOnly }];
+    expect((await exchange().openOrders()).rows).toMatchObject([{ reduceOnly: counted }]);
+  });
+
   it("are no list where the answer is none", async () => {
     body = { rows: [] };
     await expect(exchange().openOrders()).rejects.toThrow("unreadable answer");
@@ -155,13 +164,33 @@ describe("rules", () => {
       symbols: [
         { symbol: "ETHUSDT", status: "PRE_SETTLE", filters: [LOT, MIN_NOTIONAL] },
         { symbol: "ODDUSDT", status: "TRADING" },
-        { symbol: "OLDUSDT", status: "CLOSE", filters: [LOT] },
+        { symbol: "OLDUSDT", status: "CLOSE", filters: [MIN_NOTIONAL] },
       ],
     };
     const rules = await exchange().rules();
     expect([...rules.keys()]).toEqual(["ETHUSDT"]);
     expect(rules.get("ETHUSDT")).toMatchObject({ status: "PRE_SETTLE", minNotional: "5", tickSize: "" });
     expect(unreadable.map(({ symbol }) => symbol)).toEqual(["ODDUSDT", "OLDUSDT"]);
+  });
+
+  it.each([
+    [{ maxQty: "120" }, { stepSize: "0.001", minQty: "0.001", maxQty: "120" }],
+    [
+      { stepSize: "0", minQty: null, maxQty: "" },
+      { stepSize: "0.001", minQty: "0.001", maxQty: "1000" },
+    ],
+    [
+      { stepSize: 1, minQty: 2, maxQty: 3 },
+      { stepSize: "1", minQty: "2", maxQty: "3" },
+    ],
+  ])("for market orders are those of the lot size, except for what %o says", async (market, merged) => {
+    const filters = [
+      { filterType: "MARKET_LOT_SIZE", ...market },
+      LOT,
+      { filterType: "POSITION_RISK_CONTROL" },
+    ];
+    body = { symbols: [{ symbol: "ETHUSDT", filters }] };
+    expect((await exchange().rules()).get("ETHUSDT")).toMatchObject({ ...merged, minNotional: "0" });
   });
 
   it.each([
