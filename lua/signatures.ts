@@ -59,7 +59,7 @@ export interface Signatures {
   };
   "orders/claim": {
     keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over" | "owner";
-    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "refusal" | "detail" | "is_verified" | "settled_sec" | "instance";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "capped_by_venue" | "refusal" | "detail" | "is_verified" | "settled_sec" | "instance";
     restArgs: "signature";
   };
   "orders/doubt": {
@@ -72,7 +72,7 @@ export interface Signatures {
   };
   "orders/hold": {
     keys: "order" | "unsettled" | "plan" | "spent" | "executes" | "results" | "handed_over";
-    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "position_amt" | "is_verified" | "settled_sec";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "position_amt" | "capped_by_venue" | "is_verified" | "settled_sec";
   };
   "orders/index": {
     keys: "order" | "unsettled" | "unknown" | "symbols" | "handed_over";

@@ -152,6 +152,8 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
       order_id: "*ours*: the exchange's",
       executed_qty: "*ours*: decimal",
       avg_price: "*ours*: decimal",
+      capped_by_venue:
+        "*ours*: only `True`, for an execution: the plan would have closed more, but the exchange takes no larger order; the next proposal closes more",
       corrects:
         "*ours*: only in a correction: the id of the result that said `NOT_PLACED` of an order that showed up later",
     } satisfies Explains<ResultEntry> & Record<string, string>,

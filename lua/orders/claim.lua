@@ -29,6 +29,7 @@
 --   venue_ms     when the send window opens, by the exchange's clock
 --   window_ms    longest receive window of the exchange
 --   position_amt the position according to the permits, to detect later whether the position has moved
+--   capped_by_venue 1 if the plan would close more, but the exchange takes no larger order, else 0
 --   refusal      why the caller cannot place it at all, or ''
 --   detail       of the refusal, or ''
 --   is_verified  1 if the entry's signed permits were verified, else 0: then only the entry that `spent` names ends the plan
@@ -51,9 +52,9 @@ of.order, of.unsettled, of.plan, of.spent = unpack(KEYS, 1, 4)
 of.executes, of.results, of.handed_over = unpack(KEYS, 8, 10)
 of.plan_id, of.symbol, of.attempt, of.attempt_no, of.group, of.entry_id, of.client_order_id = unpack(ARGV, 1, 7)
 of.side, of.quantity, of.step, of.valid_until, of.venue_ms = unpack(ARGV, 8, 12)
-local window_ms, refusal, detail, is_verified = tonumber(ARGV[13]), ARGV[15], ARGV[16], ARGV[17] == '1'
-of.position_amt, of.settled_sec = ARGV[14], ARGV[18]
-local instance, FIRST_SIGNATURE = ARGV[19], 20
+local window_ms, refusal, detail, is_verified = tonumber(ARGV[13]), ARGV[16], ARGV[17], ARGV[18] == '1'
+of.position_amt, of.capped_by_venue, of.settled_sec = ARGV[14], ARGV[15], ARGV[19]
+local instance, FIRST_SIGNATURE = ARGV[20], 21
 
 if redis.pcall('HGET', owner, 'instance') ~= instance then return { 'NOT_OWNER' } end
 

@@ -72,7 +72,7 @@ local function keep_claim(of, known, now, window, question)
     'attempt_no', of.attempt_no, 'client_order_id', of.client_order_id, 'side', of.side, 'quantity', of.quantity,
     'step', of.step, 'claimed_at_ms', int(now), 'venue_ms', of.venue_ms,
     'window_end_ms', int(tonumber(of.venue_ms) + window), 'position_amt', of.position_amt, 'entry_id', of.entry_id,
-    'question', question)
+    'question', question, 'capped_by_venue', of.capped_by_venue)
   redis.call('ZADD', of.unsettled, int(now), of.plan_id)
   if known.is_current then
     redis.call('HSET', of.plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', of.client_order_id,

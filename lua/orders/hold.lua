@@ -24,6 +24,7 @@
 --   valid_until_ms after this nothing is claimed
 --   venue_ms     now, by the exchange's clock
 --   position_amt the position according to the permits, to detect later whether the position has moved
+--   capped_by_venue 1 if the plan would close more, but the exchange takes no larger order, else 0
 --   is_verified  1 if the entry's signed permits were verified, or it is read from the handover; else 0: then it must be the
 --                entry that `spent` names
 --   settled_sec  TTL of a settled claim
@@ -37,9 +38,9 @@
 local of, NO_ENTRY = {}, '0-0'
 of.order, of.unsettled, of.plan, of.spent, of.executes, of.results, of.handed_over = unpack(KEYS)
 of.plan_id, of.symbol, of.attempt, of.attempt_no, of.group, of.entry_id, of.client_order_id = unpack(ARGV, 1, 7)
-of.side, of.quantity, of.step, of.valid_until, of.venue_ms, of.position_amt = unpack(ARGV, 8, 13)
+of.side, of.quantity, of.step, of.valid_until, of.venue_ms, of.position_amt, of.capped_by_venue = unpack(ARGV, 8, 14)
 local is_verified
-is_verified, of.settled_sec = ARGV[14] == '1', ARGV[15]
+is_verified, of.settled_sec = ARGV[15] == '1', ARGV[16]
 
 local now = now_ms()
 local known, proof = known_claim(of), spent_proof(of)

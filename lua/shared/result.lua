@@ -5,6 +5,11 @@ local function add_result(stream, now, plan_id, symbol, decision, executed, woul
     'steps_results', steps_results, 'error', reason, 'timestamp', int(math.floor(now / 1000)),
     'settled_at_ms', int(now), unpack(extra))
 end
+-- An order that the exchange's limit made smaller than its plan says so: the rest is left to the next proposal.
+local function with_cap(extra, capped_by_venue)
+  for _, text in ipairs(capped_by_venue == '1' and { 'capped_by_venue', 'True' } or {}) do extra[#extra + 1] = text end
+  return extra
+end
 -- What the plan's record, if it still exists, says about the wait: the operators' reset may have deleted it.
 local function with_wait(extra, wait_ms, safe_qty)
   for _, text in ipairs(wait_ms and safe_qty and { 'wait_ms', wait_ms, 'safe_qty', safe_qty } or {}) do extra[#extra + 1] = text end

@@ -92,6 +92,8 @@ export const resultEntry = z.object({
   executed_qty: z.string().default(""),
   avg_price: z.string().default(""),
   settled_at_ms: integer.optional(),
+  /** The plan would have closed more, but the exchange takes no larger order; absent if not. */
+  capped_by_venue: flag.default(false),
   /** Id of the result that this one corrects, because its order showed up after all; else empty. */
   corrects: z.string().default(""),
 });

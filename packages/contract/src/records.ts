@@ -180,6 +180,11 @@ const order = {
   quantity: field(quantity, CLAIMED, "of the order", "coins"),
   step: field(text, CLAIMED, "the plan's step"),
   position_amt: field(orEmpty(decimal), CLAIMED, "the position according to the permits, signed", "coins"),
+  capped_by_venue: field(
+    bit,
+    CLAIMED,
+    "1: the plan would close more, but the exchange takes no larger order",
+  ),
   entry_id: field(entryId, CLAIMED, "of the `apply.execute` entry"),
   claimed_at_ms: field(integer, CLAIMED, "when it was claimed", "ms"),
   venue_ms: field(integer, CLAIMED, "when the send window opened, by the exchange's clock", "ms"),

@@ -96,14 +96,14 @@ export const tradesAnswer = rowsOf(
     .transform(({ time, ...trade }): Trade => ({ ...trade, timeMs: time })),
 );
 
-const stepSize = decimal.refine((step) => Number(step) > 0, "must be above 0");
-const maybe = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined);
+const aboveZero = decimal.refine((amount) => Number(amount) > 0, "must be above 0");
+/** A 0 sets no limit: the venue's other markets disable a rule that way. */
+const limitOrNone = decimal.catch("0");
 const filters = z.object({
-  LOT_SIZE: z.object({ stepSize, minQty: decimal, maxQty: decimal }),
-  // Where it says nothing, the lot size holds for market orders too.
+  LOT_SIZE: z.object({ stepSize: aboveZero, minQty: decimal, maxQty: aboveZero }),
   MARKET_LOT_SIZE: z
-    .object({ stepSize: maybe(stepSize), minQty: maybe(decimal), maxQty: maybe(decimal) })
-    .catch({}),
+    .object({ stepSize: limitOrNone, minQty: limitOrNone, maxQty: limitOrNone })
+    .catch({ stepSize: "0", minQty: "0", maxQty: "0" }),
   // The venue exempts reduce-only orders, so a symbol without a minimum can still be closed.
   MIN_NOTIONAL: z.object({ notional: decimal }).catch({ notional: "0" }),
   PRICE_FILTER: z.object({ tickSize: neededByNobody }).catch({ tickSize: "" }),
@@ -122,13 +122,23 @@ const symbolInfo = z
     return {
       symbol,
       status,
-      stepSize: MARKET_LOT_SIZE.stepSize ?? LOT_SIZE.stepSize,
-      minQty: MARKET_LOT_SIZE.minQty ?? LOT_SIZE.minQty,
-      maxQty: MARKET_LOT_SIZE.maxQty ?? LOT_SIZE.maxQty,
+      ...bothLots(LOT_SIZE, MARKET_LOT_SIZE),
       minNotional: MIN_NOTIONAL.notional,
       tickSize: PRICE_FILTER.tickSize,
     };
   });
+
+/** A market order must keep to both filters, so the narrower limit counts. */
+function bothLots(lot: Lot, market: Lot): Lot {
+  const larger = (one: string, other: string) => (Big(one).gt(other) ? one : other);
+  const isNarrower = Big(market.maxQty).gt(0) && Big(market.maxQty).lt(lot.maxQty);
+  return {
+    stepSize: larger(lot.stepSize, market.stepSize),
+    minQty: larger(lot.minQty, market.minQty),
+    maxQty: isNarrower ? market.maxQty : lot.maxQty,
+  };
+}
+type Lot = Pick<SymbolRules, "stepSize" | "minQty" | "maxQty">;
 
 export const rulesAnswer = z.object({ symbols: rowsOf(symbolInfo) });
 

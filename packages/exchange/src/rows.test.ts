@@ -183,15 +183,22 @@ describe("rules", () => {
       { stepSize: 1, minQty: 2, maxQty: 3 },
       { stepSize: "1", minQty: "2", maxQty: "3" },
     ],
-  ])("for market orders are those of the lot size, except for what %o says", async (market, merged) => {
-    const filters = [
-      { filterType: "MARKET_LOT_SIZE", ...market },
-      LOT,
-      { filterType: "POSITION_RISK_CONTROL" },
-    ];
-    body = { symbols: [{ symbol: "ETHUSDT", filters }] };
-    expect((await exchange().rules()).get("ETHUSDT")).toMatchObject({ ...merged, minNotional: "0" });
-  });
+    [
+      { stepSize: "0.0001", minQty: "0.0001", maxQty: "9000" },
+      { stepSize: "0.001", minQty: "0.001", maxQty: "1000" },
+    ],
+  ])(
+    "for market orders are those of the lot size, except for what is narrower in %o",
+    async (market, merged) => {
+      const filters = [
+        { filterType: "MARKET_LOT_SIZE", ...market },
+        LOT,
+        { filterType: "POSITION_RISK_CONTROL" },
+      ];
+      body = { symbols: [{ symbol: "ETHUSDT", filters }] };
+      expect((await exchange().rules()).get("ETHUSDT")).toMatchObject({ ...merged, minNotional: "0" });
+    },
+  );
 
   it.each([
     ["TRADING", false],

@@ -41,7 +41,7 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     PERMITTED: `Permitted: ${permitted} and was spent; the executor has not claimed the order yet.`,
     SENT: `In progress: order ${order.client_order_id} is claimed, and its answer is not recorded yet.`,
     UNKNOWN: `In doubt: the exchange's answer to order ${order.client_order_id} was ambiguous (${reason}). The symbol is blocked until the exchange's records settle the order${statedText(order)}; nothing is sent again.`,
-    EXECUTED: `Executed: ${permitted}, and order ${word("order_id") || word("client_order_id")} closed ${word("executed_qty")}${order.detail === "stated_by_operator" ? ", as an operator stated" : ""}${correctedText(order)}.`,
+    EXECUTED: `Executed: ${permitted}, and order ${word("order_id") || word("client_order_id")} closed ${word("executed_qty")}${order.detail === "stated_by_operator" ? ", as an operator stated" : ""}${venueCapText(order, result)}${correctedText(order)}.`,
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
     NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order, record)}.`,
     unknown: unknownText(opened, result),
@@ -70,6 +70,12 @@ function cappedText(record: PlanTexts): string {
     return `${issuer}'s for no more than ${cap} (${meaning === undefined ? reason : `${reason}: ${meaning}`})`;
   });
   return caps.length === 0 ? "" : `, ${caps.join(" and ")}`;
+}
+
+/** The order key is kept for a week; the result's entry may be trimmed earlier, or outlive it. */
+function venueCapText(order: OrderTexts, result: Fields): string {
+  if (order.capped_by_venue !== "1" && result["capped_by_venue"] !== "True") return "";
+  return ". The exchange takes no larger order of the symbol (capped_by_venue): the next proposal closes more";
 }
 
 function statedText({ stated_outcome: outcome, stated_qty: quantity }: OrderTexts): string {

@@ -140,6 +140,41 @@ describe("a plan of which little is known", () => {
     );
   });
 
+  it("tells that the exchange's limit for one order made it smaller", () => {
+    const order = {
+      state: "EXECUTED",
+      attempt: opened.id,
+      client_order_id: "qp-1",
+      order_id: "7",
+      side: "SELL",
+      quantity: "120",
+      executed_qty: "120",
+      claimed_at_ms: String(OPENED_MS + 5),
+      capped_by_venue: "1",
+    };
+    const result = entry(9, {
+      outcome: "EXECUTED",
+      order_id: "7",
+      executed_qty: "120",
+      avg_price: "9",
+      capped_by_venue: "True",
+    });
+    const capped = history({ plans: [opened], order, results: [result] });
+    expect(
+      timelineOf(capped)[0]
+        ?.stages.slice(1)
+        .map(({ text }) => text),
+    ).toEqual([
+      "qp-1: SELL 120, capped_by_venue: the exchange takes no larger order",
+      "EXECUTED, capped_by_venue, order 7: 120 at 9",
+    ]);
+    const told = /order 7 closed 120\. The exchange takes no larger order of the symbol \(capped_by_venue\)/;
+    expect(conclude(capped, OPENED_MS).sentence).toMatch(told);
+    // The order key is gone.
+    expect(conclude({ ...capped, order: {} }, OPENED_MS).sentence).toMatch(told);
+    expect(conclude({ ...capped, results: [] }, OPENED_MS).sentence).toMatch(told);
+  });
+
   it("was executed after all, where a correction says so", () => {
     const order = {
       state: "EXECUTED",

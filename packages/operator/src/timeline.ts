@@ -99,7 +99,8 @@ function claimStages(claim: OrderTexts): Bare[] {
   const { claimed_at_ms: claimedAt, unknown_at_ms: unknownAt } = claim;
   const stages: Bare[] = [];
   if (claimedAt !== undefined) {
-    const text = `${claim.client_order_id}: ${claim.side} ${claim.quantity}`;
+    const cap = claim.capped_by_venue === "1" ? ", capped_by_venue: the exchange takes no larger order" : "";
+    const text = `${claim.client_order_id}: ${claim.side} ${claim.quantity}${cap}`;
     stages.push({ atMs: Number(claimedAt), stage: "claim", text });
   }
   if (unknownAt !== undefined)
@@ -125,6 +126,7 @@ function ended(entry: Entry, results: readonly Entry[]): Bare {
     fields["outcome"] ?? `${fields["decision"]} executed=${fields["executed"]}`,
     (fields["reason"] ?? "") || (fields["error"] ?? ""),
     fields["detail"] ?? "",
+    fields["capped_by_venue"] === "True" ? "capped_by_venue" : "",
     corrects === "" ? "" : correctsText(corrects, corrected && outcomeText(corrected.fields)),
     qty === "" ? "" : `order ${fields["order_id"]}: ${qty} at ${fields["avg_price"]}`,
   ];

@@ -75,6 +75,16 @@ describe("claim", () => {
     expect((await orderHash())["window_end_ms"]).toBe(String(VENUE_MS + claimed.windowMs));
   });
 
+  it.each([
+    ["claim", true],
+    ["claim", undefined],
+    ["hold", true],
+  ] as const)("%s keeps whether the venue capped the order (%s)", async (ask, cappedByVenue) => {
+    const intent = { side: "SELL", quantity: "0.010", ...(cappedByVenue && { cappedByVenue }) } as const;
+    await orders[ask](await requestOf({ intent }));
+    expect(await orderHash()).toMatchObject({ capped_by_venue: cappedByVenue ? "1" : "0" });
+  });
+
   it("HELD: the second run changes nothing, also after SCRIPT FLUSH", async () => {
     await orders.claim(await requestOf());
     await redis.script("FLUSH");

@@ -54,10 +54,31 @@ describe("the order of an execute entry", () => {
     ["a short position, bought back", { position_amt: "-0.062" }, "BUY", "0.046"],
     ["75 % of 0.003, never rounded up", { position_amt: "0.003", safe_qty: "0.003" }, "SELL", "0.002"],
     ["at most the whole position", { close_pct: "250", position_amt: "0.01" }, "SELL", "0.010"],
-    ["at most what one order may carry", { position_amt: "100", safe_qty: "100" }, "SELL", "50"],
+    ["all that one order may carry", { position_amt: "50", safe_qty: "50", close_pct: "100" }, "SELL", "50"],
+    [
+      "the cap, though P3.3 grants what one order may carry",
+      { position_amt: "100", safe_qty: "50", max_qty: "50" },
+      "SELL",
+      "50",
+    ],
+    [
+      "less than one order may carry, if no more is safe",
+      { position_amt: "100", safe_qty: "49" },
+      "SELL",
+      "49",
+    ],
   ])("is %s", (_, over, side, quantity) => {
     const intent = orderIntent(entryOf(over), RULES);
     expect(intent).toEqual({ side, quantity: Big(quantity).toFixed() });
+  });
+
+  it.each([
+    ["P3.3 grants the whole position", "100", RULES.maxQty, "50"],
+    ["P3.3 grants what one order may carry", "50", RULES.maxQty, "50"],
+    ["the limit is no multiple of the step", "50", "50.0009", "50"],
+  ])("is capped by the venue where the plan would close more and %s", (_, safe_qty, maxQty, quantity) => {
+    const intent = orderIntent(entryOf({ position_amt: "-100", safe_qty }), { ...RULES, maxQty });
+    expect(intent).toEqual({ side: "BUY", quantity, cappedByVenue: true });
   });
 
   it.each([

@@ -19,6 +19,8 @@ export interface OrderIntent {
   side: Side;
   /** Decimal text; "0" if there is nothing to order. */
   quantity: string;
+  /** The plan would close more, but the venue takes no larger order. The next proposal closes more. */
+  cappedByVenue?: true;
   /** Why it cannot be placed. */
   refusal?: OrderReason;
 }
@@ -38,17 +40,26 @@ export function orderIntent(
   const position = Big(entry.position_amt);
   const side = position.gt(0) ? "SELL" : "BUY";
   if (rules === undefined) return { side, quantity: "0", refusal: "symbol_unknown" };
-  const limits = [
-    Big(entry.safe_qty),
-    ...(entry.max_qty === "" ? [] : [Big(entry.max_qty)]),
-    position.abs().times(entry.close_pct).times("0.01"),
-    position.abs(),
-    Big(rules.maxQty),
-  ];
-  const smallest = limits.reduce((least, limit) => (limit.lt(least) ? limit : least));
-  const quantity = floorToStep(smallest.toFixed(), rules.stepSize);
-  const tooSmall = Big(quantity).lte(0) || Big(quantity).lt(rules.minQty);
-  return tooSmall ? { side, quantity, refusal: "quantity_below_minimum" } : { side, quantity };
+  const floored = (limit: Big) => Big(floorToStep(limit.toFixed(), rules.stepSize));
+  const planned = floored(
+    least(
+      position.abs(),
+      position.abs().times(entry.close_pct).times("0.01"),
+      ...(entry.max_qty === "" ? [] : [Big(entry.max_qty)]),
+    ),
+  );
+  const largest = floored(Big(rules.maxQty));
+  const amount = floored(least(planned, largest, Big(entry.safe_qty)));
+  const quantity = amount.toFixed();
+  if (amount.lte(0) || amount.lt(rules.minQty)) return { side, quantity, refusal: "quantity_below_minimum" };
+  // P3.3 may have applied the venue's limit already, so the safe quantity does not tell.
+  return amount.eq(largest) && planned.gt(largest)
+    ? { side, quantity, cappedByVenue: true }
+    : { side, quantity };
+}
+
+function least(first: Big, ...others: readonly Big[]): Big {
+  return others.reduce((smallest, other) => (other.lt(smallest) ? other : smallest), first);
 }
 
 /** How an order ended. */

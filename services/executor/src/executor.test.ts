@@ -42,6 +42,13 @@ describe("an execute entry", () => {
     );
   });
 
+  it.concurrent("closes what one order may carry, and says so", async () => {
+    const amounts = { position_amt: "100000000.0", safe_qty: "100000000.0", close_pct: "100.0" };
+    const entry = await rig.spend({ symbol: rig.freshSymbol(), step: "CLOSE_FULL", ...amounts });
+    const result = await run(entry, "EXECUTED", "");
+    expect(result).toMatchObject({ executed_qty: "1.000", capped_by_venue: "True" });
+  });
+
   it.concurrent("is sent inside the window that was recorded, which ends by valid_until (I6)", async () => {
     const symbol = rig.freshSymbol();
     const entry = await rig.spend({ symbol });

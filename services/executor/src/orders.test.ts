@@ -1,6 +1,7 @@
 /**
  * lua/orders after the claim: every reply, what must not change, repeated, concurrent, and with keys of the wrong type.
  */
+import { parseEntries } from "@quantum/streams";
 import { describe, expect, it } from "vitest";
 import {
   events,
@@ -93,6 +94,23 @@ describe("settle", () => {
       }
     },
   );
+
+  it("says that the venue capped the order, if it was executed", async () => {
+    const capped = { intent: { side: "SELL", quantity: "0.010", cappedByVenue: true } } as const;
+    for (const [over, settlement, told] of [
+      [capped, EXECUTED, "True"],
+      [capped, NOT_PLACED, undefined],
+      [{}, EXECUTED, undefined],
+    ] as const) {
+      await redis.del(keys.order(PLAN), results);
+      await redis.hset(keys.plan(PLAN), { state: "PERMITTED" });
+      await redis.hdel(keys.plan(PLAN), "client_order_id");
+      await orders.claim(await requestOf(over));
+      await orders.settle(ORDER, settlement);
+      const [entry] = parseEntries(await redis.xrange(results, "-", "+"));
+      expect(entry?.fields["capped_by_venue"]).toBe(told);
+    }
+  });
 
   it("REPLAYED: the first settlement stands, whatever the second says", async () => {
     await orders.claim(await requestOf());

@@ -18,7 +18,7 @@ export interface HoldRequest {
   entry: Pick<ExecuteEntry, "plan_id" | "symbol" | "step" | "attempt" | "attempt_no" | "valid_until_ms"> &
     // Absent where only the record has the order.
     Partial<Pick<ExecuteEntry, "position_amt">>;
-  intent: Pick<OrderIntent, "side" | "quantity">;
+  intent: Pick<OrderIntent, "side" | "quantity" | "cappedByVenue">;
   clientOrderId: string;
   /** In venue time, read before this call: when the send window opens. */
   venueMs: number;
@@ -116,6 +116,7 @@ export function createOrders(options: {
       valid_until_ms: String(entry.valid_until_ms),
       venue_ms: String(venueMs),
       position_amt: entry.position_amt ?? "",
+      capped_by_venue: intent.cappedByVenue === true ? "1" : "0",
       settled_sec: String(TTL_SEC.order),
     };
   }

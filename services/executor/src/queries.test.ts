@@ -232,6 +232,20 @@ describe("adopt", () => {
   );
 });
 
+it("ADOPTED: says that the venue capped the order", async () => {
+  await orders.claim(await requestOf({ intent: { side: "SELL", quantity: "0.010", cappedByVenue: true } }));
+  await orders.settle(ORDER, NOT_PLACED);
+  await set({ next_ask_at_ms: 1 });
+  const order = await queries().read(PLAN);
+  if (order === undefined) throw new Error("the claim is gone");
+  await queries().adopt(order, EXECUTED);
+  const [, correction] = await redis.xrange(results, "-", "+");
+  expect(Object.fromEntries(pairs(correction?.[1] ?? []))).toMatchObject({
+    corrects: expect.any(String),
+    capped_by_venue: "True",
+  });
+});
+
 describe("keep_absent", () => {
   /** @returns what it could not do */
   const keep = async () => {
