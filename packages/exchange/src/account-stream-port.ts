@@ -87,9 +87,9 @@ export type StreamEventType = (typeof STREAM_EVENT_TYPES)[number];
 /**
  * Why the connection was lost, or could not be made. `no_key`: the venue gave no listen key; `refused`: no connection;
  * `closed`: the venue or the network closed it, which is routine after 24 hours; `silent`: open, but our pings were not
- * answered; `key_expired`: closed by us, for a new key.
+ * answered; `key_expired`: we left it for a new key; `distrusted`: we left it because its holder said so.
  */
-export const DOWN_REASONS = ["no_key", "refused", "closed", "silent", "key_expired"] as const;
+export const DOWN_REASONS = ["no_key", "refused", "closed", "silent", "key_expired", "distrusted"] as const;
 export type DownReason = (typeof DOWN_REASONS)[number];
 
 /**
@@ -110,6 +110,8 @@ export interface AccountStreamEvents {
   /** Events may be missing although it is up: read the symbol by REST, or all symbols if it is undefined. */
   gap: [{ reason: GapReason; symbol: string | undefined }];
   unreadable: [UnreadableEvent];
+  /** Our own ping was answered: all events that the venue had sent until `atMs` have arrived. See `aliveAtMs`. */
+  alive: [{ atMs: number }];
   /** A listener threw. */
   failed: [{ error: Error }];
 }
@@ -123,11 +125,19 @@ export interface AccountStream extends EventEmitter<AccountStreamEvents> {
   start(): void;
   /** Closes the connection, but leaves the listen key alone: other processes of the account use it. */
   stop(): Promise<void>;
-  /** Connected, and the last pong to our own ping is younger than the silence limit. */
+  /**
+   * Connects anew. For a holder who learns otherwise of what this stream should have told long ago: the venue can accept
+   * a connection, answer pings, and send no events.
+   */
+  distrust(): void;
+  /** Connected, and `aliveAtMs` is younger than the silence limit (10 s). */
   readonly isUp: boolean;
-  /** When the last pong to our own ping arrived; -Infinity before the first. */
+  /**
+   * When we sent the last of our own pings that was answered; -Infinity before the first. The venue answers in order, so
+   * whatever it had sent before has arrived. The pong's arrival would say less: it may have been on its way for long.
+   */
   readonly aliveAtMs: number;
-  /** When the connection was made; undefined while there is none. */
+  /** When the venue answered the first ping of this connection; undefined while there is none. */
   readonly upSinceMs: number | undefined;
   /** When the last event arrived; undefined before the first. */
   readonly lastEventAtMs: number | undefined;

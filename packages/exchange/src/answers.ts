@@ -7,24 +7,27 @@ import type { OrderState, Position, Rows, SymbolRules, Trade } from "./port.ts";
  * string of digits whether the venue quoted it or not. A field that we do not need may be missing or unreadable: it
  * becomes "".
  */
-const id = z.string().regex(/^\d+$/);
+export const id = z.string().regex(/^\d+$/);
 /** Plain decimal text. Some of the venue's services write an exponent, such as `0E-8` for zero. */
-const decimal = z
+export const decimal = z
   .string()
   .regex(/^-?\d+(\.\d+)?(e[+-]?\d{1,2})?$/i)
   .transform((text) => (/e/i.test(text) ? Big(text).toFixed() : text));
-const neededByNobody = decimal.catch("");
+export const neededByNobody = decimal.catch("");
 /** A price of 0 or below means that there is no price. */
-const price = decimal.refine((text) => Big(text).gt(0)).catch("");
-const timeMs = id.transform(Number);
-const side = z.enum(["BUY", "SELL"]);
-const symbol = z.string().min(1);
+export const price = decimal.refine((text) => Big(text).gt(0)).catch("");
+export const timeMs = id.transform(Number);
+export const side = z.enum(["BUY", "SELL"]);
+export const symbol = z.string().min(1);
 
 /** Some of the venue's services write `"true"`. */
-const bool = z.union([z.boolean(), z.enum(["true", "false"]).transform((word) => word === "true")]);
+export const bool = z.union([z.boolean(), z.enum(["true", "false"]).transform((word) => word === "true")]);
 
 export const serverTimeAnswer = z.object({ serverTime: timeMs });
 export const hedgeModeAnswer = z.object({ dualSidePosition: bool });
+/** Some of the venue's services answer an extension with `{}`. */
+export const listenKeyAnswer = z.object({ listenKey: z.string().min(1) });
+export const extendedKeyAnswer = listenKeyAnswer.partial();
 export const errorAnswer = z.object({
   code: z
     .string()

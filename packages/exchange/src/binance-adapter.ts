@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import type { z } from "zod";
 import {
+  extendedKeyAnswer,
   firstIssue,
   hedgeModeAnswer,
   listedOrderAnswer,
+  listenKeyAnswer,
   openOrdersAnswer,
   orderAnswer,
   placementAnswer,
@@ -45,9 +47,11 @@ export interface UnreadableRow {
 export const ROWS_ENDPOINTS = ["exchangeInfo", "openOrders", "positionRisk", "userTrades"] as const;
 export type RowsEndpoint = (typeof ROWS_ENDPOINTS)[number];
 
+const LISTEN_KEY = "fapi/v1/listenKey";
 const OUTSIDE_RECV_WINDOW = -1021;
 /** The order does not exist, or cannot exist because the venue does not list the symbol. */
 const NO_SUCH_ORDER: ReadonlySet<number | undefined> = new Set([-2013, -1121]);
+const NO_SUCH_LISTEN_KEY = -1125;
 const RECV_WINDOW_MAX_MS = 60_000;
 /** Binance's request limits are per minute. Without a Retry-After, a pause lasts this long. */
 const RATE_LIMIT_WINDOW_MS = 60_000;
@@ -177,6 +181,17 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     }
   }
 
+  async function extendListenKey(key: string): Promise<boolean> {
+    try {
+      const active = await ask(extendedKeyAnswer, LISTEN_KEY, () => client.put(LISTEN_KEY));
+      return active.listenKey === undefined || active.listenKey === key;
+    } catch (error) {
+      if (!(error instanceof ExchangeError && error.code === NO_SUCH_LISTEN_KEY)) throw error;
+      lastFailure = undefined;
+      return false;
+    }
+  }
+
   return {
     now: () => client.now(),
     pause: (scope) => pauses.keeping(scope),
@@ -207,6 +222,8 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
         startTime: query.startTimeMs,
         limit: query.limit,
       }),
+    listenKey: async () => (await ask(listenKeyAnswer, LISTEN_KEY, () => client.post(LISTEN_KEY))).listenKey,
+    extendListenKey,
     placeReduceOnlyMarket,
     order: (symbol, clientOrderId) => findOrder(orderAnswer, { symbol, origClientOrderId: clientOrderId }),
     orderById: (symbol, orderId) => findOrder(orderAnswer, { symbol, orderId }),

@@ -15,6 +15,7 @@ export {
   ERROR_CODES,
   type ErrorClass,
 } from "./error-classes.ts";
+export { type AccountStreamOptions, createAccountStream } from "./account-stream.ts";
 export { type Pause, type PauseScope, Pauses } from "./pauses.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";

@@ -6,7 +6,7 @@ import type { Pause, PauseScope } from "./pauses.ts";
  * Lossless: ids, prices and quantities are strings exactly as the venue wrote them (order ids exceed 2^53). Times are
  * venue time in ms. Quantities are in the base asset, prices and profits in the quote asset.
  */
-export interface Exchange {
+export interface Exchange extends ListenKeys {
   /**
    * Our estimate of the venue's time in whole ms, without a request: the last `serverTime()`, advanced by the monotonic
    * clock. Before the first one, this process's own time. A step of the wall clock does not affect it.
@@ -48,6 +48,19 @@ export interface Exchange {
   /** All trades since a time, ascending by id, over any number of pages. The venue looks back at most 7 days. */
   tradesSince(symbol: string, sinceMs: number): Promise<Trade[]>;
 }
+
+/**
+ * The key to the account's user data stream. Whoever has it can read the stream, so it is a secret. The account has one
+ * at a time, which all its processes share; nobody deletes it, because that would cut the others off.
+ */
+export interface ListenKeys {
+  /** The active key, made if there is none. Valid for {@link LISTEN_KEY_VALID_MS} from now. */
+  listenKey(): Promise<string>;
+  /** Makes the active key valid for as long again. False if `key` is not the active one any more. */
+  extendListenKey(key: string): Promise<boolean>;
+}
+
+export const LISTEN_KEY_VALID_MS = 60 * 60_000;
 
 /** The rows of an answer, read one by one. */
 export interface Rows<T> {

@@ -33,6 +33,7 @@ export function belowMinimum(quantity: string, price: string, rules: SymbolRules
 }
 
 const PLAN_ID = /^[0-9a-f]{16}$/;
+const CLIENT_ORDER_ID = /^qp-[0-9a-f]{16}-[1-9]\d*$/;
 
 /**
  * `qp-<plan id>-<attempt number>`, so the exchange shows who sent an order and for which plan. An attempt has the same
@@ -44,4 +45,9 @@ export function clientOrderId(planId: string, attemptNo: number): string {
     throw new RangeError(`attemptNo=${attemptNo}: must be a whole number from 1`);
   }
   return `qp-${planId}-${attemptNo}`;
+}
+
+/** Whether an order's client id has the form that this pipeline gives. */
+export function isClientOrderId(text: string): boolean {
+  return CLIENT_ORDER_ID.test(text);
 }

@@ -3,14 +3,20 @@ import { parseVenue } from "./venue.ts";
 
 describe("parseVenue", () => {
   it.each([
-    ["http://127.0.0.1:8099", true, "simulated"],
-    ["http://localhost:8099/", true, "simulated"],
-    ["http://[::1]:8099", true, "simulated"],
-    ["http://exchange-sim:8099", true, "simulated"],
-    ["https://testnet.binancefuture.com", false, "testnet.binancefuture.com"],
-    ["https://demo-fapi.binance.com", false, "demo-fapi.binance.com"],
-  ])("takes %s, simulated: %s, named %s", (url, simulated, name) => {
-    expect(parseVenue(url)).toEqual({ baseUrl: url.replace(/\/$/, ""), name, simulated });
+    ["http://127.0.0.1:8099", true, "simulated", "ws://127.0.0.1:8099"],
+    ["http://localhost:8099/", true, "simulated", "ws://localhost:8099"],
+    ["http://[::1]:8099", true, "simulated", "ws://[::1]:8099"],
+    ["https://127.0.0.1:8099", true, "simulated", "wss://127.0.0.1:8099"],
+    ["http://exchange-sim:8099", true, "simulated", "ws://exchange-sim:8099"],
+    [
+      "https://testnet.binancefuture.com",
+      false,
+      "testnet.binancefuture.com",
+      "wss://fstream.binancefuture.com",
+    ],
+    ["https://demo-fapi.binance.com", false, "demo-fapi.binance.com", "wss://demo-fstream.binance.com"],
+  ])("takes %s, simulated: %s, named %s, streaming from %s", (url, simulated, name, streamUrl) => {
+    expect(parseVenue(url)).toEqual({ baseUrl: url.replace(/\/$/, ""), streamUrl, name, simulated });
   });
 
   it.each([

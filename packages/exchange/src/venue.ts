@@ -2,14 +2,22 @@
 export interface Venue {
   /** Scheme, host and port, without a trailing slash. */
   readonly baseUrl: string;
+  /** The same of its user data stream. */
+  readonly streamUrl: string;
   /** What signed permits call it: its host, or `simulated` for every simulated exchange, whose address differs by run. */
   readonly name: string;
   /** Not connected to the real world. Invented positions and injected faults are only allowed here. */
   readonly simulated: boolean;
 }
 
-// An allow-list, because production has too many host names to list: regional, market-maker, proxies.
-const TEST_VENUES = new Set(["testnet.binancefuture.com", "demo-fapi.binance.com"]);
+/**
+ * An allow-list, because production has too many host names to list: regional, market-maker, proxies. Each has the
+ * host of its streams. Source: Binance, "General Info" of the derivatives APIs, test environment.
+ */
+const TEST_VENUES: ReadonlyMap<string, string> = new Map([
+  ["testnet.binancefuture.com", "fstream.binancefuture.com"],
+  ["demo-fapi.binance.com", "demo-fstream.binance.com"],
+]);
 const SIMULATOR_HOST = "exchange-sim";
 const SIMULATED = "simulated";
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
@@ -37,11 +45,18 @@ export function parseVenue(baseUrl: string): Venue {
   const simulated = url.hostname === SIMULATOR_HOST || LOOPBACK.test(url.hostname);
   if (!simulated && !TEST_VENUES.has(url.hostname)) {
     throw refuse(
-      `must be a loopback host, ${SIMULATOR_HOST}, ${[...TEST_VENUES].join(" or ")}; production is refused`,
+      `must be a loopback host, ${SIMULATOR_HOST}, ${[...TEST_VENUES.keys()].join(" or ")}; production is refused`,
     );
   }
   if (!simulated && url.protocol !== "https:") throw refuse("must be https outside this machine");
-  return { baseUrl: url.origin, name: simulated ? SIMULATED : url.hostname, simulated };
+  const streamHost = TEST_VENUES.get(url.hostname);
+  return {
+    baseUrl: url.origin,
+    // exchange-sim serves its stream on the port of its REST.
+    streamUrl: streamHost === undefined ? url.origin.replace(/^http/, "ws") : `wss://${streamHost}`,
+    name: simulated ? SIMULATED : url.hostname,
+    simulated,
+  };
 }
 
 /** A URL may contain a password before its host and a token after it, and it may be misspelt. */
