@@ -17,6 +17,7 @@ export {
   text,
 } from "./config.ts";
 export { redisUrl, redisVariables } from "./redis-config.ts";
+export { observeAccountStream } from "./account-stream-telemetry.ts";
 export { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";
 export {
   commanderOutput,
