@@ -131,7 +131,8 @@ local function charge(sums, totals, executions, charges, now, execution, at, amo
   redis.call('HSET', charges, execution, int(at) .. ' ' .. cjson.encode(amounts))
   redis.call('ZADD', executions, int(at), execution)
   local today = utc_day(now)
-  if utc_day(at) ~= today then return end
+  -- Yesterday's adds to no sum, but where charges are, the totals need a seal.
+  if utc_day(at) ~= today then return set(sums, 'releases', sums.values.releases or '0') end
   local day = tonumber(sums.values.day or '-1')
   if day ~= today then
     if day <= today then
