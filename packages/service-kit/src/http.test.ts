@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { Gauge, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createHttp, type Http, sharedAnswer } from "./http.ts";
@@ -162,6 +163,38 @@ describe("the service's own routes", () => {
     expect(await status("/plans")).toBe(200);
     expect(await status("/other")).toBe(404);
     expect(await status("/healthz?probe=1")).toBe(200);
+  });
+});
+
+describe("an upgrade", () => {
+  async function upgraded(): Promise<{ socket: Socket; answer: string }> {
+    const socket = await connected();
+    const answered = once(socket, "data");
+    socket.write("GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+    const [answer] = (await answered) as [Buffer];
+    return { socket, answer: answer.toString() };
+  }
+
+  it("is an ordinary request where the service takes none", async () => {
+    await http.open();
+    expect((await upgraded()).answer).toContain("HTTP/1.1 200");
+  });
+
+  it("is the service's to take, and its connection makes room for no other", async () => {
+    let taken: Duplex | undefined;
+    http.app.addHook("preClose", async () => void taken?.destroy());
+    http.app.server.on("upgrade", (_, socket) => {
+      taken = socket;
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+    });
+    await http.open();
+    const { socket, answer } = await upgraded();
+    expect(answer).toContain("HTTP/1.1 101");
+    const next = await connected();
+    const closed = once(next, "close");
+    await Promise.all(Array.from({ length: 64 }, connected));
+    await closed;
+    expect(socket.destroyed).toBe(false);
   });
 });
 

@@ -85,7 +85,7 @@ export function createHttp(
     },
   );
   server.setTimeout(SILENCE_MS);
-  boundConnections(server, connectionsMax);
+  const exempt = boundConnections(server, connectionsMax);
   return {
     app,
     async listen(host, port) {
@@ -104,6 +104,12 @@ export function createHttp(
     async open() {
       await app.ready();
       isOpen = true;
+      // Node answers an upgrade like any other request as long as nobody listens for it.
+      if (app.server.listenerCount("upgrade") === 0) return;
+      server.on("upgrade", (request, socket: Socket, head) => {
+        exempt(socket);
+        app.server.emit("upgrade", request, socket, head);
+      });
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -164,7 +170,8 @@ function stopReading(socket: Socket): void {
   if (parser?.onIncoming !== undefined) parser.onIncoming = () => UPGRADE;
 }
 
-function boundConnections(server: ReturnType<typeof createServer>, max: number): void {
+/** @returns what takes a connection out of the limit: an upgraded one makes no more requests. */
+function boundConnections(server: ReturnType<typeof createServer>, max: number): (socket: Socket) => void {
   /** Least recently used first. */
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
@@ -175,4 +182,5 @@ function boundConnections(server: ReturnType<typeof createServer>, max: number):
   server.on("request", ({ socket }: IncomingMessage) => {
     if (sockets.delete(socket)) sockets.add(socket);
   });
+  return (socket) => void sockets.delete(socket);
 }

@@ -136,7 +136,7 @@ export class SymbolAccount {
     if (difference.eq(0)) return;
     const quantity = difference.abs();
     const order = this.accept({
-      clientOrderId: `${origin}-${this.spec.symbol}-${this.orders.length + 1}`,
+      clientOrderId: this.#clientOrderIdOf(origin),
       side: difference.gt(0) ? "BUY" : "SELL",
       reduceOnly: false,
       origin,
@@ -179,6 +179,7 @@ export class SymbolAccount {
   #trade(order: SimOrder, quantity: Big, price: Big): void {
     this.#lastTradeId += this.#gap();
     const timeMs = this.#now();
+    const target = this.amount.plus(order.side === "BUY" ? quantity : quantity.times(-1));
     const trade: SimTrade = {
       id: this.#lastTradeId.toString(),
       orderId: order.orderId,
@@ -186,10 +187,11 @@ export class SymbolAccount {
       side: order.side,
       price: this.#price(price),
       qty: this.#quantity(quantity),
+      realizedProfit: this.#profitOf(target, price).toFixed(),
       timeMs,
     };
     this.trades.push(trade);
-    this.#moveTo(this.amount.plus(order.side === "BUY" ? quantity : quantity.times(-1)), price);
+    this.#moveTo(target, price);
     const executed = Big(order.executedQty).plus(quantity);
     order.executedQty = this.#quantity(executed);
     order.cumQuote = Big(order.cumQuote).plus(quantity.times(price)).toFixed();
@@ -197,6 +199,14 @@ export class SymbolAccount {
     order.status = executed.eq(order.origQty) ? "FILLED" : "PARTIALLY_FILLED";
     order.updateTimeMs = timeMs;
     this.#events.emit("trade", trade, order, this);
+  }
+
+  /** What a trade at `price` that moves the position to `target` realizes. */
+  #profitOf(target: Big, price: Big): Big {
+    const flips = target.times(this.amount).lt(0);
+    const closed = flips ? this.amount : this.amount.minus(target);
+    const closes = closed.times(this.amount).gt(0);
+    return closes ? price.minus(this.#entry).times(closed) : Big(0);
   }
 
   #moveTo(target: Big, price: Big): void {
@@ -210,6 +220,14 @@ export class SymbolAccount {
     }
     this.amount = target;
     this.#updateTimeMs = this.#now();
+  }
+
+  /** The venue names its own orders so; all those of an ADL have the same id. */
+  #clientOrderIdOf(origin: Origin): string {
+    if (origin === "liquidation") return `autoclose-${this.#now()}`;
+    if (origin === "adl") return "adl_autoclose";
+    if (origin === "settlement") return `settlement_autoclose-${this.#now()}`;
+    return `${origin}-${this.spec.symbol}-${this.orders.length + 1}`;
   }
 
   #gap(): bigint {

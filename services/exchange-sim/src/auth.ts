@@ -20,14 +20,19 @@ export interface SignedRequest {
   readonly query: Query;
 }
 
-/** Checks a signed request's key, signature and time the way Binance does. */
-export function authorize(request: SignedRequest, key: Key, nowMs: number): void {
-  if (request.apiKey === undefined || request.apiKey === "") {
+/** Listen keys need only the API key. */
+export function checkApiKey(apiKey: string | undefined, key: Key): void {
+  if (apiKey === undefined || apiKey === "") {
     throw new VenueError(-2014, "API-key format invalid.", UNAUTHORIZED);
   }
-  if (request.apiKey !== key.apiKey) {
+  if (apiKey !== key.apiKey) {
     throw new VenueError(-2015, "Invalid API-key, IP, or permissions for action.", UNAUTHORIZED);
   }
+}
+
+/** Checks a signed request's key, signature and time the way Binance does. */
+export function authorize(request: SignedRequest, key: Key, nowMs: number): void {
+  checkApiKey(request.apiKey, key);
   const { timestamp, signature, recvWindow = String(RECV_WINDOW_DEFAULT_MS) } = request.query;
   if (timestamp === undefined || !/^\d+$/.test(timestamp)) throw missing("timestamp");
   if (signature === undefined) throw missing("signature");

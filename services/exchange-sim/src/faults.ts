@@ -50,7 +50,7 @@ export const faultSchema = z
     /** Which requests it affects, as `METHOD /path`. */
     path: z
       .string()
-      .regex(/^(GET|POST) \//)
+      .regex(/^(GET|POST|PUT|DELETE) \//)
       .default("POST /fapi/v1/order"),
     code: z.int().optional(),
   })

@@ -2,7 +2,11 @@
 import type { OrderStatus, Side } from "@quantum/exchange";
 
 /** Who sent an order: the API, the account's simulated strategy, or somebody else with the account's keys. */
-export type Origin = "api" | "strategy" | "other";
+export type Origin = "api" | "strategy" | "other" | ForcedBy;
+
+/** The venue sends orders of its own when it liquidates the account, reduces it by ADL or settles a symbol. */
+export const FORCED_BY = ["liquidation", "adl", "settlement"] as const;
+export type ForcedBy = (typeof FORCED_BY)[number];
 
 export interface SimOrder {
   readonly symbol: string;
@@ -30,6 +34,8 @@ export interface SimTrade {
   readonly side: Side;
   readonly price: string;
   readonly qty: string;
+  /** In the quote asset, before fees. */
+  readonly realizedProfit: string;
   readonly timeMs: number;
 }
 

@@ -3,9 +3,12 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import Fastify from "fastify";
 import { z } from "zod";
 import { orderAnswer, positionAnswer, symbolAnswer, toJson, tradeAnswer } from "./answers.ts";
-import { authorize, type Key } from "./auth.ts";
+import { authorize, checkApiKey, type Key } from "./auth.ts";
 import { after, before, executionOf, type Fault, Faults, faultSchema } from "./faults.ts";
 import { DEFAULT_MARKET, type SymbolSpec } from "./market.ts";
+import { FORCED_BY } from "./records.ts";
+import { streamControlRoutes } from "./stream-control.ts";
+import { UserStream, type UserStreamTimes } from "./user-stream.ts";
 import { type Query, SimVenue } from "./venue.ts";
 import { VenueError } from "./venue-error.ts";
 
@@ -21,6 +24,7 @@ export interface ExchangeSimOptions {
   readonly apiSecret?: string;
   /** The venue's clock, ms. */
   readonly now?: () => number;
+  readonly streamTimes?: UserStreamTimes;
 }
 
 export interface ExchangeSim {
@@ -58,9 +62,13 @@ export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOp
     options.strategy ?? true,
     now,
   );
+  const stream = new UserStream(venue, options.seed ?? 1, options.streamTimes ?? {}, now);
   const faults = new Faults();
   const requests: Record<string, number> = {};
 
+  app.server.on("upgrade", (request, socket, head) => stream.accept(request, socket, head));
+  // Before the server waits for its connections to end.
+  app.addHook("preClose", async () => stream.close());
   app.addHook("onClose", async () => venue.close());
   app.register(async (scope) => {
     const faultOf = meetFaults(scope, faults, requests, options.latencyMs ?? 0);
@@ -74,8 +82,12 @@ export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOp
     });
     marketRoutes(scope, venue, now);
     scope.register(async (signed) => accountRoutes(signed, venue, key, now, faultOf));
+    scope.register(async (keyed) => listenKeyRoutes(keyed, stream, key));
   });
-  app.register(async (scope) => controlRoutes(scope, venue, faults, requests));
+  app.register(async (scope) => {
+    controlRoutes(scope, venue, stream, faults, requests);
+    streamControlRoutes(scope, stream);
+  });
 }
 
 /** Counts every request, delays it and applies faults. */
@@ -120,10 +132,9 @@ function accountRoutes(
   faultOf: (request: FastifyRequest) => Fault | undefined,
 ): void {
   scope.addHook("preHandler", async (request) => {
-    const apiKey = request.headers["x-mbx-apikey"];
     authorize(
       {
-        apiKey: typeof apiKey === "string" ? apiKey : undefined,
+        apiKey: apiKeyOf(request),
         queryString: request.url.split("?")[1] ?? "",
         query: queryOf(request),
       },
@@ -146,17 +157,37 @@ function accountRoutes(
   );
 }
 
+function listenKeyRoutes(scope: FastifyInstance, stream: UserStream, key: Key): void {
+  scope.addHook("preHandler", async (request) => checkApiKey(apiKeyOf(request), key));
+  scope.post("/fapi/v1/listenKey", async () => ({ listenKey: stream.listenKeys.start() }));
+  scope.put("/fapi/v1/listenKey", async () => ({ listenKey: stream.listenKeys.extend() }));
+  scope.delete("/fapi/v1/listenKey", async () => {
+    stream.expireKey();
+    return {};
+  });
+}
+
+function apiKeyOf(request: FastifyRequest): string | undefined {
+  const apiKey = request.headers["x-mbx-apikey"];
+  return typeof apiKey === "string" ? apiKey : undefined;
+}
+
 const strategyCommand = z.strictObject({ enabled: z.boolean() });
-const positionCommand = z.strictObject({
-  symbol: z.string(),
-  positionAmt: z.string().regex(/^-?\d+(\.\d+)?$/),
-  traded: z.boolean(),
-});
+const positionCommand = z
+  .strictObject({
+    symbol: z.string(),
+    positionAmt: z.string().regex(/^-?\d+(\.\d+)?$/),
+    traded: z.boolean(),
+    /** Who trades it: somebody else with the account's keys, or the venue itself. */
+    by: z.enum(["other", ...FORCED_BY]).optional(),
+  })
+  .refine(({ traded, by }) => traded || by === undefined, "nobody makes a change that is not traded");
 
 /** The tester's routes, which show what the account's owner never sees. Ids are strings here. */
 function controlRoutes(
   scope: FastifyInstance,
   venue: SimVenue,
+  stream: UserStream,
   faults: Faults,
   requests: Record<string, number>,
 ): void {
@@ -181,8 +212,9 @@ function controlRoutes(
     return { enabled };
   });
   scope.post("/sim/positions", async (request) => {
-    const { symbol, positionAmt, traded } = positionCommand.parse(request.body);
-    venue.setPosition(symbol, positionAmt, traded);
+    const { symbol, positionAmt, traded, by = "other" } = positionCommand.parse(request.body);
+    if (traded) venue.setPosition(symbol, positionAmt, by);
+    else venue.setPositionUntraded(symbol, positionAmt);
     return venue.positions(symbol);
   });
   scope.get("/sim/state", async () => ({
@@ -191,6 +223,7 @@ function controlRoutes(
     orders: venue.accounts().flatMap((account) => account.orders),
     trades: venue.accounts().flatMap((account) => account.trades),
     requests,
+    streamSockets: stream.sockets,
   }));
 }
 

@@ -129,9 +129,9 @@ describe("the simulated account", () => {
 
   it("moves without a trade only when told so", () => {
     const venue = started(true);
-    venue.setPosition("BTCUSDT", "0.100", true);
+    venue.setPosition("BTCUSDT", "0.100", "other");
     expect(tradedSum(venue, "BTCUSDT").toFixed()).toBe("0.1");
-    venue.setPosition("BTCUSDT", "0.050", false);
+    venue.setPositionUntraded("BTCUSDT", "0.050");
     expect(venue.positions("BTCUSDT")[0]?.positionAmt).toBe("0.050");
     expect(tradedSum(venue, "BTCUSDT").toFixed()).toBe("0.1");
   });

@@ -3,7 +3,7 @@ import { floorToStep, type Side } from "@quantum/exchange";
 import { AccountEvents, SymbolAccount } from "./account.ts";
 import type { SymbolSpec } from "./market.ts";
 import { decimalsOf } from "./market.ts";
-import type { SimOrder, SimPosition, SimTrade } from "./records.ts";
+import type { ForcedBy, SimOrder, SimPosition, SimTrade } from "./records.ts";
 import { seededRandom } from "@quantum/service-kit";
 import { invalid, missing, unknownSymbol, VenueError } from "./venue-error.ts";
 
@@ -149,11 +149,14 @@ export class SimVenue {
     for (const account of this.accounts()) this.#topUp(account);
   }
 
-  /** Somebody else changes the position, with or without a trade that shows it. */
-  setPosition(symbol: string, positionAmt: string, traded: boolean): void {
-    const account = this.account(symbol);
-    if (traded) account.tradeTo(Big(positionAmt), "other");
-    else account.setUntraded(Big(positionAmt));
+  /** Somebody else, or the venue itself, trades the position. */
+  setPosition(symbol: string, positionAmt: string, by: "other" | ForcedBy): void {
+    this.account(symbol).tradeTo(Big(positionAmt), by);
+  }
+
+  /** The position changes without a trade that shows it. */
+  setPositionUntraded(symbol: string, positionAmt: string): void {
+    this.account(symbol).setUntraded(Big(positionAmt));
   }
 
   close(): void {
