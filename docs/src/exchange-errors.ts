@@ -1,4 +1,12 @@
-import { type ErrorClass, classifyError, FAILURES, ERROR_CODES } from "@quantum/exchange";
+import {
+  classifyError,
+  ERROR_CODES,
+  type ErrorClass,
+  FAILURES,
+  NO_SUCH_LISTEN_KEY,
+  NO_SUCH_ORDER,
+  OUTSIDE_RECV_WINDOW,
+} from "@quantum/exchange";
 import { code, page, table } from "./markdown.ts";
 
 const ERROR_CLASSES: Readonly<Record<ErrorClass, string>> = {
@@ -18,7 +26,7 @@ const STATUSES = [undefined, 302, 400, 403, 408, 418, 429, 500, 503] as const;
 export function renderExchangeErrors(): string {
   return page(
     "What an error of the exchange means for an order",
-    "Judged in one place, `packages/exchange/src/error-classes.ts`. Names: Binance, USDⓈ-M Futures error codes.",
+    "Judged in one place, `error-codes.ts` and `error-classes.ts` of `packages/exchange/src`. Names: Binance, USDⓈ-M Futures error codes.",
     table(
       ["errorClass", "what becomes of the order"],
       Object.entries(ERROR_CLASSES).map(([errorClass, what]) => [code(errorClass), what]),
@@ -47,5 +55,31 @@ export function renderExchangeErrors(): string {
     "A 503 that says one of these, with any code, is a failure (`unavailable`); one that says anything else, as `Unknown error, please check your request or try again later.` does, is `ambiguous`:",
     [...FAILURES].map((said) => `- \`${said}\``).join("\n"),
     "Where no connection came to be (`ECONNREFUSED`, `ENOTFOUND`, `EAI_AGAIN`), the order was not sent (`unavailable`); one that breaks later is `ambiguous`.",
+    "## In answers to other requests",
+    table(
+      ["code", "request", "what follows"],
+      [
+        [
+          String(OUTSIDE_RECV_WINDOW),
+          "any signed read",
+          "the clock is set by the exchange's, and the read is repeated once",
+        ],
+        [
+          [...NO_SUCH_ORDER].join(", "),
+          "a query of an order",
+          "there is no such order, as far as this query shows",
+        ],
+        [
+          String(NO_SUCH_LISTEN_KEY),
+          "extending a listen key",
+          "the key has ended, and the stream asks for a new one",
+        ],
+        [
+          "-1003, 429, 418",
+          "any",
+          "no request until the pause is over: by `Retry-After`, or the end of the ban in the text, the later of the two; a minute if neither is given",
+        ],
+      ],
+    ),
   );
 }

@@ -16,6 +16,7 @@ import {
 } from "./answers.ts";
 import { BinanceClient, failureOf } from "./binance-client.ts";
 import { asksForPause, classifyError } from "./error-classes.ts";
+import { NO_SUCH_LISTEN_KEY, NO_SUCH_ORDER, OUTSIDE_RECV_WINDOW } from "./error-codes.ts";
 import type { Exchange, OrderRequest, Placement, Rows, Trade, TradeQuery } from "./port.ts";
 import { PAUSE_SCOPES, type Pause, Pauses } from "./pauses.ts";
 import { ExchangeError, isClosed } from "./port.ts";
@@ -48,10 +49,6 @@ export const ROWS_ENDPOINTS = ["exchangeInfo", "openOrders", "positionRisk", "us
 export type RowsEndpoint = (typeof ROWS_ENDPOINTS)[number];
 
 const LISTEN_KEY = "fapi/v1/listenKey";
-const OUTSIDE_RECV_WINDOW = -1021;
-/** The order does not exist, or cannot exist because the venue does not list the symbol. */
-const NO_SUCH_ORDER: ReadonlySet<number | undefined> = new Set([-2013, -1121]);
-const NO_SUCH_LISTEN_KEY = -1125;
 const RECV_WINDOW_MAX_MS = 60_000;
 /** Binance's request limits are per minute. Without a Retry-After, a pause lasts this long. */
 const RATE_LIMIT_WINDOW_MS = 60_000;
@@ -153,9 +150,9 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       return acceptanceOf(answer, request);
     } catch (error) {
       const failure = failureOf(error, client.now());
-      // This only helps the next order, so a failure here does not affect this one.
-      if (failure.code === OUTSIDE_RECV_WINDOW) await serverTime().catch(() => undefined);
       const placement = placementOf(failure);
+      // This only helps the next order, so a failure here does not affect this one.
+      if (placement.outcome === "expired") await serverTime().catch(() => undefined);
       if (placement.outcome === "retry_after" && !asksForPause(failure) && !(failure instanceof PausedError))
         pauses.ask("orders", { leftMs: placement.retryAfterMs, reason: placement.message });
       if (placement.outcome === "rejected" || placement.outcome === "already_placed") lastFailure = undefined;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { classifyError, FAILURES, ERROR_CODES } from "./error-classes.ts";
+import { classifyError, concernOf, FAILURES } from "./error-classes.ts";
+import { ERROR_CODES } from "./error-codes.ts";
 
 describe("classifyError", () => {
   it("lets the rate limits' statuses win over any code", () => {
@@ -51,7 +52,47 @@ describe("classifyError", () => {
     expect(classifyError({ code: undefined, httpStatus: undefined, notSent: true })).toBe("unavailable");
   });
 
-  it.each([-1000, -1001, -1006, -1007])("holds %i for unknown, as it is documented", (code) => {
-    expect(ERROR_CODES.get(code)?.errorClass).toBe("ambiguous");
+  it.each([-1000, -1001, -1006, -1007, -1010, -1016])(
+    "holds %i for unknown, as it is documented, or not documented to be certain",
+    (code) => {
+      expect(ERROR_CODES.get(code)?.errorClass).toBe("ambiguous");
+    },
+  );
+
+  it.each([-1021, -5028])("knows that %i was too late, at the venue's door or its engine's", (code) => {
+    expect(classifyError({ code, httpStatus: 400 })).toBe("expired");
+  });
+
+  it.each([
+    [-4131, "symbol"],
+    [-2022, "symbol"],
+    [-2024, "symbol"],
+    [-4118, "symbol"],
+    [-5021, "symbol"],
+    [-5022, "symbol"],
+    [-1100, "symbol"],
+    [-9999, "symbol"],
+    [undefined, "symbol"],
+    [-1122, "rules"],
+    [-4005, "rules"],
+    [-4108, "rules"],
+    [-4140, "rules"],
+    [-4141, "rules"],
+    [-5025, "rules"],
+    [-2015, "account"],
+    [-2017, "account"],
+    [-2019, "account"],
+    [-2023, "account"],
+    [-4061, "account"],
+    [-4088, "account"],
+    [-4109, "account"],
+  ] as const)("takes the refusal %o for one of the %s", (code, concern) => {
+    expect(classifyError({ code, httpStatus: 400 })).toBe("rejected");
+    expect(concernOf(code)).toBe(concern);
+  });
+
+  it("says of every refusal what it concerns, and of nothing else", () => {
+    for (const { errorClass, concerns } of ERROR_CODES.values())
+      expect(concerns !== undefined).toBe(errorClass === "rejected");
   });
 });

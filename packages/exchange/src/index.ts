@@ -7,14 +7,15 @@ export {
   type RowsEndpoint,
   type UnreadableRow,
 } from "./binance-adapter.ts";
+export { concernOf, classifyError, FAILURES } from "./error-classes.ts";
 export {
   type Concern,
-  concernOf,
-  classifyError,
-  FAILURES,
   ERROR_CODES,
   type ErrorClass,
-} from "./error-classes.ts";
+  NO_SUCH_LISTEN_KEY,
+  NO_SUCH_ORDER,
+  OUTSIDE_RECV_WINDOW,
+} from "./error-codes.ts";
 export { type AccountStreamOptions, createAccountStream } from "./account-stream.ts";
 export { type Pause, type PauseScope, Pauses } from "./pauses.ts";
 export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";

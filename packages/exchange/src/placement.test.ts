@@ -2,24 +2,29 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createBinanceExchange } from "./binance-adapter.ts";
+import { ERROR_CODES } from "./error-codes.ts";
 import type { Exchange } from "./port.ts";
 
 let body: string;
-const server = createServer((_, reply) => void reply.end(body));
-let exchange: Exchange;
-beforeAll(async () => {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  exchange = createBinanceExchange({
+let status = 200;
+const server = createServer((_, reply) => void reply.writeHead(status).end(body));
+const connect = () =>
+  createBinanceExchange({
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     apiKey: "key",
     apiSecret: "secret",
     timeoutMs: 3_000,
     recvWindowMs: 5_000,
   });
+let exchange: Exchange;
+beforeAll(async () => {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  exchange = connect();
 });
+beforeEach(() => void (status = 200));
 afterAll(() => {
   server.closeAllConnections();
   server.close();
@@ -29,13 +34,13 @@ const ID = "8389765519826112345";
 const SENT = { symbol: "SOLUSDT", clientOrderId: "qp-00000000000000aa-1" };
 const NAMED = `"symbol":"${SENT.symbol}","clientOrderId":"${SENT.clientOrderId}"`;
 
-function answered(json: string) {
+function answered(json: string, through = exchange) {
   body = json;
-  return exchange.placeReduceOnlyMarket({
+  return through.placeReduceOnlyMarket({
     ...SENT,
     side: "SELL",
     quantity: "1.5",
-    timestampMs: exchange.now(),
+    timestampMs: through.now(),
     recvWindowMs: 5_000,
   });
 }
@@ -102,5 +107,27 @@ describe("an order is in doubt", () => {
     ["that is empty", ""],
   ])("after an answer %s", async (_, json) => {
     expect(await answered(json)).toMatchObject({ outcome: "ambiguous" });
+  });
+});
+
+describe("a refused order", () => {
+  it("ends as the table says, for each code in it", async () => {
+    status = 400;
+    for (const [code, { errorClass }] of ERROR_CODES) {
+      // A pause after one code would keep the next order from being sent.
+      const placement = await answered(`{"code":${code},"msg":"said"}`, connect());
+      const said = "code" in placement ? placement.code : code;
+      expect([said, placement.outcome]).toEqual([code, errorClass]);
+    }
+  });
+
+  it("by a ban waits until the ban's end, which only the text tells", async () => {
+    status = 418;
+    const through = connect();
+    const msg = `Way too many requests; IP banned until ${Date.now() + 90_000}.`;
+    const placement = await answered(JSON.stringify({ code: -1003, msg }), through);
+    expect(placement).toMatchObject({ outcome: "retry_after" });
+    expect(Math.round((through.pause("orders")?.leftMs ?? 0) / 1_000)).toBe(91);
+    expect(await answered("{}", through)).toMatchObject({ outcome: "retry_after" });
   });
 });

@@ -178,13 +178,16 @@ describe("the answer to an order", () => {
     expect(Number(claim["settled_at_ms"])).toBeGreaterThan(Number(claim["window_end_ms"]));
   });
 
-  it.concurrent("error -1021: NOT_PLACED, as it reached the exchange too late to be executed", async () => {
-    const symbol = rig.freshSymbol();
-    await rig.fault({ kind: "error", code: -1021, symbol });
-    const entry = await rig.spend({ symbol });
-    expect((await run(entry, "NOT_PLACED", "execute_expired"))?.["detail"]).toContain("-1021");
-    expect(await rig.ordersOf(entry)).toEqual([]);
-  });
+  it.concurrent.each([-1021, -5028])(
+    "error %i: NOT_PLACED, as it came too late to be executed",
+    async (code) => {
+      const symbol = rig.freshSymbol();
+      await rig.fault({ kind: "error", code, symbol });
+      const entry = await rig.spend({ symbol });
+      expect((await run(entry, "NOT_PLACED", "execute_expired"))?.["detail"]).toContain(String(code));
+      expect(await rig.ordersOf(entry)).toEqual([]);
+    },
+  );
 
   it.concurrent("503_failed: NOT_PLACED at once, as the venue says that it failed", async () => {
     const symbol = rig.freshSymbol();
@@ -196,6 +199,7 @@ describe("the answer to an order", () => {
 
   it.concurrent.each([
     [-2022, "rejected_by_exchange"],
+    [-4131, "rejected_by_exchange"],
     [-2019, "rejected_for_account"],
     [-1111, "rejected_by_rules"],
   ])("error %i: REJECTED in the exchange's words, %s", async (code, reason) => {
