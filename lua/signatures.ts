@@ -8,13 +8,21 @@ export interface Signatures {
     keys: "index";
     args: "type";
   };
+  "leases/own": {
+    keys: "owner";
+    args: "instance" | "lease_ms" | "leaves";
+  };
+  "ledger/keep": {
+    keys: "snapshot" | "ledger";
+    args: "version" | "ts_epoch" | "alive_epoch" | "snapshot_fingerprint" | "ledger_fingerprint" | "snapshot_sec" | "ledger_sec";
+  };
   "ledger/refresh_turn": {
     keys: "turn";
     args: "every_ms" | "done";
   };
   "ledger/state": {
     keys: "snapshot" | "ledger" | "unknown" | "totals";
-    args: "version" | "amount";
+    args: "version" | "fingerprint" | "amount";
   };
   "ledger/store": {
     keys: "snapshot" | "ledger";
@@ -85,10 +93,6 @@ export interface Signatures {
   "orders/note": {
     keys: "order";
     args: "attempt" | "answer" | "elapsed_ms" | "absence_ms" | "pause_ms";
-  };
-  "orders/own": {
-    keys: "owner";
-    args: "instance" | "lease_ms" | "leaves";
   };
   "orders/settle": {
     keys: "order" | "unsettled" | "unknown" | "plan" | "executes" | "results" | "handed_over" | "absent" | "absent_claims";

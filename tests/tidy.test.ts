@@ -56,6 +56,7 @@ describe("imports", () => {
     ["ledger", "services/position-brain/"],
     ["streams", "packages/streams/"],
     ["exchange", "packages/service-kit/"],
+    ["leases", "packages/service-kit/"],
     ["operator", "packages/operator/"],
   ];
 

@@ -8,21 +8,23 @@
 --   totals       HASH of P3.3's reservations, see permits/reservations.lua
 -- ARGV
 --   version      of the pair that the caller has, or ''
+--   fingerprint  of its snapshot, whose time may have moved under the same version
 --   amount       name of the reserved amount
 -- REPLY
---   KNOWN        now (ms), orders in doubt, reserved amount, releases: the pair still has that version
+--   KNOWN        now (ms), orders in doubt, reserved amount, releases: the pair is still that one
 --   STATE        now (ms), orders in doubt, reserved amount, releases, version or '', number of the snapshot's fields and
 --                values, these, then the ledger's
 --@include shared/now.lua
 local snapshot, ledger, unknown, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local version, amount = ARGV[1], ARGV[2]
+local version, fingerprint, amount = ARGV[1], ARGV[2], ARGV[3]
 
 local now = int(now_ms())
 local doubts = tostring(redis.call('SCARD', unknown))
 local reserved, releases = unpack(redis.call('HMGET', totals, 'reserved:' .. amount, 'releases'))
 reserved, releases = reserved or '0', releases or '0'
 local there = redis.call('HGET', ledger, 'version')
-if there == version and redis.call('HGET', snapshot, 'version') == version then
+local here = redis.call('HMGET', snapshot, 'version', 'fingerprint')
+if there == version and here[1] == version and here[2] == fingerprint then
   return { 'KNOWN', now, doubts, reserved, releases }
 end
 

@@ -90,12 +90,12 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${BRAIN}/refresh.ts`,
-        find: "pair = pairOf(observation, withTrades(ledger, trades));\n      if (!agrees(pair)) {",
+        find: "pair = pairOf(found, withTrades(ledger, trades));\n      if (!agrees(pair)) {",
         replace: `const sum = executions.reduce(
           (amount, { side, qty }) => (side === "BUY" ? amount.plus(qty) : amount.minus(qty)),
           Big(ledger.amt),
         );
-        pair = pairOf(observation, { ...ledger, amt: sum.toFixed() });
+        pair = pairOf(found, { ...ledger, amt: sum.toFixed() });
         if (executions.length < 0) {`,
       },
     ],
@@ -155,7 +155,7 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${BRAIN}/pair.ts`,
-        find: 'if (fields["fingerprint"] !== fingerprintOf(fields, LEDGER_FIELDS)) return undefined;',
+        find: 'if (fields["fingerprint"] !== fingerprintOf(fields, ledgerNames(fields))) return undefined;',
         replace: "",
       },
     ],

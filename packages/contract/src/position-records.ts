@@ -4,7 +4,8 @@ import { decimal, integer, numberText, orEmpty, side, text } from "./formats.ts"
 import type { Fields } from "./hash-record.ts";
 import { field, record } from "./record-fields.ts";
 
-const STORED = [["ledger/store", "a refresh"]] as const;
+const STORED = [["ledger/store", "a refresh, or events"]] as const;
+const KEPT = [...STORED, ["ledger/keep", "the exchange's stream is alive and has told nothing new"]] as const;
 
 /** `quantum:position:snapshot:{SYM}`. The Python P3.3 writes the first eight fields. */
 const snapshot = {
@@ -19,7 +20,12 @@ const snapshot = {
   mark_price: field(orEmpty(numberText), STORED, "as the entry price", "dollars"),
   unrealized_pnl: field(orEmpty(numberText), STORED, "as the entry price", "dollars"),
   leverage: field(orEmpty(numberText), STORED, "as the entry price"),
-  ts_epoch: field(numberText, STORED, "when reading began, by Redis's clock", "s"),
+  ts_epoch: field(
+    numberText,
+    KEPT,
+    "up to when it is known to be true, by Redis's clock: when reading began, or the stream's last sign of life",
+    "s",
+  ),
   source: field(text, STORED, "`binance_testnet` or `exchange-sim`"),
   open_reduce_qty: field(
     decimal,
@@ -33,10 +39,12 @@ const snapshot = {
     "*ours*: when the position last changed, by the exchange's clock",
     "ms",
   ),
-  fingerprint: field(text, STORED, "*ours*: of the values; shows whether another program has written since"),
+  fingerprint: field(text, KEPT, "*ours*: of the values; shows whether another program has written since"),
   version: field(integer, STORED, "*ours*: the same in snapshot and ledger, higher with each refresh"),
 } satisfies Fields;
 export const snapshotRecord = record(snapshot, Object.keys(snapshot));
+
+const BOOKED = /^(\d+:\d+(\.\d+)?( (?=\d)|$))*$/;
 
 /** `quantum:position:ledger:{SYM}`. The Python P3.3 writes the first six fields. */
 const ledger = {
@@ -45,7 +53,7 @@ const ledger = {
   last_result_plan_id: field(text, STORED, "of our last execution"),
   last_executed_qty: field(orEmpty(numberText), STORED, "of our last execution", "coins"),
   last_side: field(orEmpty(side), STORED, "of our last execution; empty if the result does not have it"),
-  updated_at: field(numberText, STORED, "the snapshot's `ts_epoch`", "s"),
+  updated_at: field(numberText, KEPT, "the snapshot's `ts_epoch`", "s"),
   last_trade_id: field(text, STORED, "*ours*: the last trade of the account that is included; `0`: none"),
   last_executed_at_ms: field(orEmpty(integer), STORED, "*ours*: of our last execution, or empty", "ms"),
   origin: field(
@@ -59,7 +67,19 @@ const ledger = {
     "*ours*: since when snapshot and ledger have not matched, or empty; beyond the tolerance this holds the symbol",
     "ms",
   ),
-  fingerprint: field(text, STORED, "*ours*: as in the snapshot"),
+  anchor_amt: field(
+    orEmpty(decimal),
+    STORED,
+    "*ours*: the position as REST last counted it, if fills were added from events since, or empty; the next refresh counts from there",
+    "coins",
+  ),
+  anchor_trade_id: field(text, STORED, "*ours*: the last trade that `anchor_amt` includes, or empty"),
+  booked_orders: field(
+    z.string().regex(BOOKED, "`order id:executed quantity`, separated by spaces"),
+    STORED,
+    "*ours*: our last orders whose fills are included, as far as events told them: `order id:executed quantity`, separated by spaces",
+  ),
+  fingerprint: field(text, KEPT, "*ours*: as in the snapshot"),
   version: field(integer, STORED, "*ours*: as in the snapshot"),
 } satisfies Fields;
 export const ledgerRecord = record(ledger, Object.keys(ledger));

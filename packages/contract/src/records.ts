@@ -246,13 +246,13 @@ export function outcomeOfOrder(state: string): string {
   return state === "UNPLACED" ? "NOT_PLACED" : state;
 }
 
-const OWNED = [["orders/own", "an executor takes or renews the ownership"]] as const;
+const OWNED = [["leases/own", "the owner takes or renews the ownership"]] as const;
 
 const owner = {
-  instance: field(text, OWNED, "the executor's `INSTANCE`"),
-  since_ms: field(integer, OWNED, "since when it owns the orders", "ms"),
+  instance: field(text, OWNED, "its `INSTANCE`"),
+  since_ms: field(integer, OWNED, "since when it is the owner", "ms"),
   seen_ms: field(integer, OWNED, "when it last said so; `0` once it has given the ownership up", "ms"),
 } satisfies Fields;
 
-/** `quantum:order:owner`. */
+/** `quantum:order:owner` and `quantum:position:booker`. */
 export const ownerRecord = record(owner, Object.keys(owner));

@@ -18,7 +18,14 @@ export {
 } from "./error-codes.ts";
 export { type AccountStreamOptions, createAccountStream } from "./account-stream.ts";
 export { type Pause, type PauseScope, Pauses } from "./pauses.ts";
-export { belowMinimum, clientOrderId, closeQuantity, floorToStep, type BelowMinimum } from "./quantity.ts";
+export {
+  belowMinimum,
+  type BelowMinimum,
+  clientOrderId,
+  closeQuantity,
+  floorToStep,
+  planIdOf,
+} from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";
 export { parseVenue, type Venue } from "./venue.ts";
 export { whenReady } from "./when-ready.ts";

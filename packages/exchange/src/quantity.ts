@@ -33,7 +33,7 @@ export function belowMinimum(quantity: string, price: string, rules: SymbolRules
 }
 
 const PLAN_ID = /^[0-9a-f]{16}$/;
-const CLIENT_ORDER_ID = /^qp-[0-9a-f]{16}-[1-9]\d*$/;
+const CLIENT_ORDER_ID = /^qp-([0-9a-f]{16})-[1-9]\d*$/;
 
 /**
  * `qp-<plan id>-<attempt number>`, so the exchange shows who sent an order and for which plan. An attempt has the same
@@ -50,4 +50,9 @@ export function clientOrderId(planId: string, attemptNo: number): string {
 /** Whether an order's client id has the form that this pipeline gives. */
 export function isClientOrderId(text: string): boolean {
   return CLIENT_ORDER_ID.test(text);
+}
+
+/** The plan of an order of ours; undefined if the order is not ours. */
+export function planIdOf(text: string): string | undefined {
+  return CLIENT_ORDER_ID.exec(text)?.[1];
 }

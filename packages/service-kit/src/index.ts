@@ -39,6 +39,7 @@ export { admitRealOrders } from "./real-orders.ts";
 export { sharedReading } from "./shared-reading.ts";
 export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 export { build, type Build, buildText, readBuild } from "./build.ts";
+export { askForLease, type LeaseRequest, leaveLease } from "./lease.ts";
 export { type KillSwitch, readKillSwitch } from "./kill-switch.ts";
 export type { Logger } from "pino";
 export type { FastifyInstance } from "fastify";

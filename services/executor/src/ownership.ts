@@ -1,5 +1,5 @@
 /**
- * One executor at a time owns the orders of all symbols. It renews a lease in Redis (`lua/orders/own`); the others stand by
+ * One executor at a time owns the orders of all symbols. It renews a lease in Redis (`lua/leases/own`); the others stand by
  * and read nothing. An executor that takes over cannot know what its predecessor sent, so it only queries orders whose
  * permits are older than the takeover (ask-first.ts).
  *
@@ -7,13 +7,11 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
-import { bindScript, type RedisClient } from "@quantum/redis";
-import type { Progress } from "@quantum/service-kit";
+import type { RedisClient } from "@quantum/redis";
+import { askForLease, leaveLease, type LeaseRequest, type Progress } from "@quantum/service-kit";
 import type { Gate } from "@quantum/streams";
 import type { ExecutorEvents } from "./events.ts";
 import type { Journal } from "./journal.ts";
-
-const ownScript = bindScript("orders/own");
 
 /** After this silence another executor takes over. Two renewals and a command's deadline fit in. */
 export const LEASE_MS = 6_000;
@@ -66,7 +64,8 @@ export class Ownership {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    await this.#call("1").catch((error: unknown) => this.#failed(error));
+    const { redis } = this.#options;
+    await leaveLease(redis, this.#lease).catch((error: unknown) => this.#failed(error));
   }
 
   async #renew(ask: () => Promise<void>): Promise<void> {
@@ -81,9 +80,9 @@ export class Ownership {
 
   async #ask(): Promise<void> {
     const askedAt = performance.now();
-    const [status, detail = ""] = await this.#call("0");
-    if (status === "OWNED") await this.#own(Number(detail), askedAt);
-    else await this.#standBy(detail);
+    const answer = await askForLease(this.#options.redis, this.#lease);
+    if (answer.kind === "owned") await this.#own(answer.sinceMs, askedAt);
+    else await this.#standBy(answer.owner);
   }
 
   async #own(sinceMs: number, askedAt: number): Promise<void> {
@@ -121,11 +120,8 @@ export class Ownership {
     events.emit("disowned");
   }
 
-  async #call(leaves: "0" | "1"): Promise<string[]> {
-    const { redis, keys, instance } = this.#options;
-    return ownScript(redis, {
-      keys: { owner: keys.orderOwner },
-      args: { instance, lease_ms: String(LEASE_MS), leaves },
-    });
+  get #lease(): LeaseRequest {
+    const { keys, instance } = this.#options;
+    return { key: keys.orderOwner, instance, leaseMs: LEASE_MS };
   }
 }

@@ -115,7 +115,7 @@ describe("a Python P3.3 that still runs", () => {
     await rig.refresher().all();
     const { version, snapshot, ledger } = await pair();
     await pythonLedger("0.0", "1");
-    expect(snapshot && ledger && (await rig.pairs.store(SYMBOL, version, { snapshot, ledger }))).toBe(true);
+    expect(snapshot && ledger && (await rig.pairs.store(SYMBOL, version, { snapshot, ledger }))).toBeTruthy();
     expect(await pair()).toMatchObject({ ledger: { amt: "0.062" }, isForeign: false });
   });
 });

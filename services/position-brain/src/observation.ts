@@ -9,8 +9,12 @@ import { openReduceQty } from "./reconcile.ts";
 export interface Observation {
   position: Position;
   openReduceQty: string;
-  /** When reading began. */
+  /** The symbol's open orders. */
+  orders: readonly OrderState[];
+  /** When reading began, by Redis's clock. */
   tsMs: number;
+  /** The same by performance.now(). */
+  readAtMs: number;
 }
 
 export interface Observed {
@@ -26,10 +30,10 @@ export type Observations = ReturnType<typeof observing>;
 export function observing(exchange: Exchange, now: () => number) {
   /** Reads open orders first. An order that fills in between is then subtracted twice, never missed. */
   const observe = async (symbol?: string): Promise<Observed> => {
-    const tsMs = now();
+    const began = { tsMs: now(), readAtMs: performance.now() };
     const orders = await exchange.openOrders(symbol);
     const positions = await exchange.positions(symbol);
-    return observedOf(positions, orders, tsMs);
+    return observedOf(positions, orders, began);
   };
   return {
     all: () => observe(),
@@ -50,7 +54,11 @@ export function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: L
   return { snapshot: snapshotOf(position, openReduceQty, tsMs), ledger };
 }
 
-function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: number): Observed {
+function observedOf(
+  positions: Rows<Position>,
+  orders: Rows<OrderState>,
+  began: Pick<Observation, "tsMs" | "readAtMs">,
+): Observed {
   const rows = [...orders.unreadable, ...positions.unreadable];
   const unreadable = new Map<string, string>();
   for (const { symbol, problem } of rows) {
@@ -59,7 +67,8 @@ function observedOf(positions: Rows<Position>, orders: Rows<OrderState>, tsMs: n
   const observations = new Map<string, Observation>();
   for (const position of positions.rows) {
     if (unreadable.has(position.symbol)) continue;
-    const observation = { position, openReduceQty: openReduceQty(position, orders.rows), tsMs };
+    const own = orders.rows.filter(({ symbol }) => symbol === position.symbol);
+    const observation = { position, openReduceQty: openReduceQty(position, own), orders: own, ...began };
     observations.set(position.symbol, observation);
   }
   return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };

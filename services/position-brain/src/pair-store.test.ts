@@ -38,7 +38,7 @@ const VERSION = /^\d{13}$/;
 
 describe("lua/ledger/store", () => {
   it("stores both halves under one version, with their lifetimes", async () => {
-    expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
+    expect(await pairs.store(SYMBOL, "", pair())).toMatch(VERSION);
     const first = await pairs.read(SYMBOL);
     expect(first).toEqual({ version: expect.stringMatching(VERSION), isForeign: false, ...pair() });
     expect(await redis.hget(SNAPSHOT, "version")).toBe(first.version);
@@ -46,26 +46,26 @@ describe("lua/ledger/store", () => {
     expect(await redis.ttl(SNAPSHOT)).toBeCloseTo(3_600, -1);
     expect(await redis.ttl(LEDGER)).toBeCloseTo(86_400, -1);
 
-    expect(await pairs.store(SYMBOL, first.version, pair("-1.800"))).toBe(true);
+    expect(await pairs.store(SYMBOL, first.version, pair("-1.800"))).toMatch(VERSION);
     const second = await pairs.read(SYMBOL);
     expect(second).toEqual({ version: second.version, isForeign: false, ...pair("-1.800") });
     expect(Number(second.version)).toBeGreaterThan(Number(first.version));
   });
 
   it("changes nothing on a conflict: another version, none where one was read, one where none was", async () => {
-    expect(await pairs.store(SYMBOL, "1", pair())).toBe(false);
+    expect(await pairs.store(SYMBOL, "1", pair())).toBeUndefined();
     expect(await redis.exists(SNAPSHOT, LEDGER)).toBe(0);
     await pairs.store(SYMBOL, "", pair());
     const before = await contents();
-    expect(await pairs.store(SYMBOL, "", pair("0"))).toBe(false);
-    expect(await pairs.store(SYMBOL, "2", pair("0"))).toBe(false);
+    expect(await pairs.store(SYMBOL, "", pair("0"))).toBeUndefined();
+    expect(await pairs.store(SYMBOL, "2", pair("0"))).toBeUndefined();
     expect(await contents()).toEqual(before);
   });
 
   it("run twice, as a client does after a lost answer, stores once", async () => {
     await pairs.store(SYMBOL, "", pair());
     const before = await contents();
-    expect(await pairs.store(SYMBOL, "", pair())).toBe(false);
+    expect(await pairs.store(SYMBOL, "", pair())).toBeUndefined();
     expect(await contents()).toEqual(before);
   });
 
@@ -87,7 +87,7 @@ describe("lua/ledger/store", () => {
   it("works after SCRIPT FLUSH", async () => {
     await pairs.store(SYMBOL, "", pair());
     await redis.script("FLUSH");
-    expect(await pairs.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair())).toBe(true);
+    expect(await pairs.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair())).toMatch(VERSION);
   });
 
   it("refuses a ledger of the wrong type before it writes, and replaces a snapshot of one", async () => {
@@ -98,17 +98,86 @@ describe("lua/ledger/store", () => {
 
     await redis.del(LEDGER);
     await redis.set(SNAPSHOT, "0.011");
-    expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
+    expect(await pairs.store(SYMBOL, "", pair())).toMatch(VERSION);
     expect((await pairs.read(SYMBOL)).snapshot).toEqual(pair().snapshot);
   });
 
   it("leaves no field of an older snapshot, and keeps foreign fields of a ledger", async () => {
     await redis.hset(SNAPSHOT, "left_over", "1");
     await redis.hset(LEDGER, "last_known_amt", "0.011", "note", "an operator's");
-    expect(await pairs.store(SYMBOL, "", pair())).toBe(true);
+    expect(await pairs.store(SYMBOL, "", pair())).toMatch(VERSION);
     expect(await redis.hget(SNAPSHOT, "left_over")).toBeNull();
     expect(await redis.hget(LEDGER, "note")).toBe("an operator's");
     expect(await redis.hget(LEDGER, "last_known_amt")).toBe("-1.850");
+  });
+});
+
+describe("lua/ledger/keep", () => {
+  const SEC = pair().snapshot.tsEpochSec;
+  const events = {
+    anchor: { amt: "-1.9", tradeId: "7" },
+    booked: [{ orderId: "8389765519826112399", qty: "0.05" }],
+  };
+
+  it("writes the pair's time forward under its version, and nothing else", async () => {
+    const booked = { ...pair(), ledger: { ...pair().ledger, ...events } };
+    const version = (await pairs.store(SYMBOL, "", booked)) ?? "";
+    const expected = { ...booked, snapshot: { ...booked.snapshot, tsEpochSec: SEC + 3 } };
+    expect(await pairs.keep(SYMBOL, version, booked, SEC + 3)).toEqual(expected);
+    expect(await pairs.read(SYMBOL)).toEqual({ version, isForeign: false, ...expected });
+    expect(await redis.ttl(SNAPSHOT)).toBeCloseTo(3_600, -1);
+    // Twice, as after a lost answer: it has that time already.
+    const before = await contents();
+    expect(await pairs.keep(SYMBOL, version, booked, SEC + 3)).toBeUndefined();
+    expect(await contents()).toEqual(before);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ["is gone", () => redis.del(SNAPSHOT, LEDGER)],
+    ["has lost its snapshot", () => redis.del(SNAPSHOT)],
+    ["has another version", () => redis.hset(LEDGER, "version", "1")],
+    [
+      "was written to by another program",
+      () => redis.hset(SNAPSHOT, "position_amt", "9", "ts_epoch", SEC + 1),
+    ],
+    ["has a ledger that was", () => redis.hset(LEDGER, "last_known_amt", "9", "updated_at", SEC + 1)],
+    ["has become another type", () => redis.multi().del(SNAPSHOT).set(SNAPSHOT, "x").exec()],
+  ])("changes nothing of a pair that %s", async (_, damage) => {
+    const version = (await pairs.store(SYMBOL, "", pair())) ?? "";
+    await damage();
+    const before = await contents();
+    for (const _again of [1, 2]) expect(await pairs.keep(SYMBOL, version, pair(), SEC + 3)).toBeUndefined();
+    expect(await contents()).toEqual(before);
+  });
+
+  it("shows decisions the new time, though the version is the same", async () => {
+    const version = (await pairs.store(SYMBOL, "", pair())) ?? "";
+    await pairs.state(SYMBOL);
+    await pairs.keep(SYMBOL, version, pair(), SEC + 3);
+    expect((await pairs.state(SYMBOL)).pair?.snapshot.tsEpochSec).toBe(SEC + 3);
+  });
+});
+
+describe("a ledger with fills from events", () => {
+  it("comes back as it was stored", async () => {
+    const ledger = {
+      ...pair().ledger,
+      anchor: { amt: "-2", tradeId: "8389765519826112000" },
+      booked: [
+        { orderId: "8389765519826112345", qty: "0.15" },
+        { orderId: "8389765519826112346", qty: "1" },
+      ],
+    };
+    await pairs.store(SYMBOL, "", { ...pair(), ledger });
+    expect((await pairs.read(SYMBOL)).ledger).toEqual(ledger);
+    await redis.hset(LEDGER, "anchor_amt", "0");
+    expect((await pairs.read(SYMBOL)).ledger).toBeUndefined();
+  });
+
+  it("of a release that did not know them is read as before", async () => {
+    await pairs.store(SYMBOL, "", pair());
+    await redis.hdel(LEDGER, "anchor_amt", "anchor_trade_id", "booked_orders");
+    expect((await pairs.read(SYMBOL)).ledger).toEqual(pair().ledger);
   });
 });
 
@@ -181,7 +250,7 @@ describe("the state that a decision is made from", () => {
     await redis.set(LEDGER, "0.011");
     await expect(pairs.state(SYMBOL)).rejects.toThrow("WRONGTYPE");
     expect(await pairs.read(SYMBOL)).toMatchObject({ version: "", snapshot: undefined, ledger: undefined });
-    expect(await pairs.store(SYMBOL, "", pair("-1.850"))).toBe(true);
+    expect(await pairs.store(SYMBOL, "", pair("-1.850"))).toMatch(VERSION);
     expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-1.850");
   });
 

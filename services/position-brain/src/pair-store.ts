@@ -1,4 +1,7 @@
-/** Stores the pairs (`lua/ledger/store.lua`), and reads what decisions (`state.lua`) and refreshes start from. */
+/**
+ * Stores the pairs (`lua/ledger/store.lua`), keeps them current (`keep.lua`), and reads what decisions (`state.lua`) and
+ * refreshes start from.
+ */
 import { flatFields, type Keys, QUANTITY_ISSUER, TTL_SEC } from "@quantum/contract";
 import { dropMistyped } from "@quantum/permits";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
@@ -14,6 +17,8 @@ import {
 } from "./pair.ts";
 
 const runStore = bindScript("ledger/store");
+
+const runKeep = bindScript("ledger/keep");
 
 const runState = bindScript("ledger/state");
 
@@ -45,7 +50,7 @@ export const RESERVED_AMOUNT = "qty";
 export type PairStore = ReturnType<typeof createPairStore>;
 
 export function createPairStore({ redis, keys, source }: { redis: RedisClient; keys: Keys; source: string }) {
-  const known = new Map<string, { version: string; pair: Pair }>();
+  const known = new Map<string, { version: string; fingerprint: string; pair: Pair }>();
   return {
     /** Redis's time in whole ms, used to date and judge everything stored here. */
     now: (): number => redisNow(redis),
@@ -69,10 +74,10 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
       };
     },
 
-    /** @returns false if another refresh has stored in the meantime; read again */
-    async store(symbol: string, version: string, pair: Pair): Promise<boolean> {
+    /** @returns the new version; undefined if another refresh has stored in the meantime: read again */
+    async store(symbol: string, version: string, pair: Pair): Promise<string | undefined> {
       const snapshot = flatFields(snapshotFields(pair.snapshot, source));
-      const [status] = await runStore(redis, {
+      const [status, stored] = await runStore(redis, {
         keys: { snapshot: keys.snapshot(symbol), ledger: keys.ledger(symbol) },
         args: {
           version,
@@ -82,7 +87,28 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         },
         restArgs: [...snapshot, ...flatFields(ledgerFields(pair.ledger, pair.snapshot.tsEpochSec))],
       });
-      return status === "STORED";
+      return status === "STORED" ? stored : undefined;
+    },
+
+    /**
+     * The exchange has told nothing new up to `aliveSec`, by Redis's clock.
+     * @returns the pair with that time; undefined if another process has written to it: read again
+     */
+    async keep(symbol: string, version: string, pair: Pair, aliveSec: number): Promise<Pair | undefined> {
+      const kept = { ...pair, snapshot: { ...pair.snapshot, tsEpochSec: aliveSec } };
+      const [status] = await runKeep(redis, {
+        keys: { snapshot: keys.snapshot(symbol), ledger: keys.ledger(symbol) },
+        args: {
+          version,
+          ts_epoch: String(pair.snapshot.tsEpochSec),
+          alive_epoch: String(aliveSec),
+          snapshot_fingerprint: snapshotFields(kept.snapshot, source).fingerprint,
+          ledger_fingerprint: ledgerFields(kept.ledger, aliveSec).fingerprint,
+          snapshot_sec: String(TTL_SEC.snapshot),
+          ledger_sec: String(TTL_SEC.ledger),
+        },
+      });
+      return status === "KEPT" ? kept : undefined;
     },
 
     /** Caches the parsed pair by its version, because plans are more frequent than refreshes. */
@@ -97,17 +123,22 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
             unknown: keys.unknown(symbol),
             totals: keys.reservations(QUANTITY_ISSUER, symbol).totals,
           },
-          args: { version: before?.version ?? "", amount: RESERVED_AMOUNT },
+          args: {
+            version: before?.version ?? "",
+            fingerprint: before?.fingerprint ?? "",
+            amount: RESERVED_AMOUNT,
+          },
         },
       );
       let pair: Pair | undefined = before?.pair;
       if (status === "STATE") {
-        const snapshot = parseSnapshot(fieldsOf(fields.slice(0, Number(length))));
+        const hash = fieldsOf(fields.slice(0, Number(length)));
+        const snapshot = parseSnapshot(hash);
         const ledger = parseLedger(fieldsOf(fields.slice(Number(length))));
         pair = snapshot === undefined || ledger === undefined ? undefined : { snapshot, ledger };
         // Plans may name any symbol. Only symbols with a pair are cached.
         if (pair === undefined) known.delete(symbol);
-        else known.set(symbol, { version, pair });
+        else known.set(symbol, { version, fingerprint: hash["fingerprint"] ?? "", pair });
       }
       return {
         nowMs: Number(now),

@@ -37,6 +37,12 @@ export interface Execution {
 
 const ORIGINS = ["bootstrap", "accepted", "trades"] as const;
 
+/** What one of our orders has executed. */
+export interface BookedOrder {
+  orderId: string;
+  qty: string;
+}
+
 export interface Ledger {
   /** The signed sum of all trades up to `lastTradeId`. */
   amt: string;
@@ -49,6 +55,13 @@ export interface Ledger {
   lastExecution: Execution | undefined;
   /** Since when the pair has not matched. Beyond the tolerance, P3.3 holds the symbol (`reconcile_required_*`). */
   disagreesSinceMs?: number | undefined;
+  /**
+   * The ledger as REST last counted it, if fills were added from events since. The next reading counts from there, so an
+   * event can mislead the ledger only until then.
+   */
+  anchor?: { amt: string; tradeId: string } | undefined;
+  /** Our last orders whose fills are included, the newest last, as far as events told them. */
+  booked?: readonly BookedOrder[] | undefined;
 }
 
 export interface Pair {
@@ -106,8 +119,11 @@ export function ledgerFields(ledger: Ledger, updatedAtSec: number): Stored<typeo
     last_executed_at_ms: execution === undefined ? "" : String(execution.atMs),
     origin: ledger.origin,
     disagrees_since_ms: String(ledger.disagreesSinceMs ?? ""),
+    anchor_amt: ledger.anchor?.amt ?? "",
+    anchor_trade_id: ledger.anchor?.tradeId ?? "",
+    booked_orders: (ledger.booked ?? []).map(({ orderId, qty }) => `${orderId}:${qty}`).join(" "),
   };
-  return { ...fields, fingerprint: fingerprintOf(fields, LEDGER_FIELDS) };
+  return { ...fields, fingerprint: fingerprintOf(fields, ledgerNames(fields)) };
 }
 
 const FINGERPRINT_DIGITS = 16;
@@ -137,7 +153,15 @@ const LEDGER_FIELDS = [
   "disagrees_since_ms",
 ] as const;
 
+/** Added from events. Without one, the fingerprint is that of releases that did not have them. */
+const EVENT_FIELDS = ["anchor_amt", "anchor_trade_id", "booked_orders"] as const;
+
 type Fields = Readonly<Record<string, string>>;
+
+function ledgerNames(fields: Fields): readonly string[] {
+  const hasEvents = EVENT_FIELDS.some((name) => (fields[name] ?? "") !== "");
+  return hasEvents ? [...LEDGER_FIELDS, ...EVENT_FIELDS] : LEDGER_FIELDS;
+}
 
 /**
  * Undefined if it is missing or not as we wrote it. The Python P3.3 overwrites its own fields and keeps ours. Its
@@ -162,8 +186,8 @@ export function parseSnapshot(fields: Fields): Snapshot | undefined {
 
 /** Like {@link parseSnapshot}, for the ledger. */
 export function parseLedger(fields: Fields): Ledger | undefined {
-  if (fields["fingerprint"] !== fingerprintOf(fields, LEDGER_FIELDS)) return undefined;
-  const hash = parseRecordOrNone(ledgerRecord, fields, LEDGER_FIELDS);
+  if (fields["fingerprint"] !== fingerprintOf(fields, ledgerNames(fields))) return undefined;
+  const hash = parseRecordOrNone(ledgerRecord, fields, LEDGER_FIELDS, EVENT_FIELDS);
   if (hash === undefined) return undefined;
   const { last_executed_at_ms: executedAtMs, disagrees_since_ms: disagreesSinceMs } = hash;
   return {
@@ -181,7 +205,18 @@ export function parseLedger(fields: Fields): Ledger | undefined {
             atMs: executedAtMs,
           },
     ...(disagreesSinceMs === "" ? {} : { disagreesSinceMs }),
+    ...(hash.anchor_trade_id && hash.anchor_amt
+      ? { anchor: { amt: hash.anchor_amt, tradeId: hash.anchor_trade_id } }
+      : {}),
+    ...(hash.booked_orders ? { booked: bookedOf(hash.booked_orders) } : {}),
   };
+}
+
+function bookedOf(text: string): BookedOrder[] {
+  return text.split(" ").map((each) => {
+    const [orderId = "", qty = ""] = each.split(":");
+    return { orderId, qty };
+  });
 }
 
 /** Covers the fields that are read back; others may be added. */

@@ -12,7 +12,15 @@ import {
   snapshotFields,
   snapshotOf,
 } from "./pair.ts";
-import { filledQty, needsTrades, openReduceQty, withExecutions, withTrades } from "./reconcile.ts";
+import {
+  filledQty,
+  isMisbooked,
+  needsTrades,
+  openReduceQty,
+  recounted,
+  withExecutions,
+  withTrades,
+} from "./reconcile.ts";
 
 /** Above 2^53, so that arithmetic in doubles would be wrong. */
 const FIRST_ID = 8_389_765_519_826_112_345n;
@@ -202,5 +210,43 @@ describe("what a refresh asks for", () => {
         expect(filledQty(all, first?.orderId ?? "none").eq(first?.qty ?? 0)).toBe(true);
       }),
     );
+  });
+});
+
+describe("a ledger with fills from events", () => {
+  const trade = (id: string, side: "BUY" | "SELL", qty: string): Trade => ({
+    ...{ id, orderId: "1", symbol: "ETHUSDT", side, price: "3310", qty, timeMs: 1 },
+  });
+  const counted = [trade("101", "BUY", "1"), trade("102", "SELL", "3")];
+  const booked: Ledger = {
+    ...empty,
+    amt: "8",
+    lastTradeId: "102",
+    origin: "trades",
+    anchor: { amt: "10", tradeId: "100" },
+  };
+
+  it("is counted again from what REST has counted", () => {
+    expect(recounted(booked)).toMatchObject({ amt: "10", lastTradeId: "100" });
+    expect(recounted(booked).anchor).toBeUndefined();
+    expect(withTrades(recounted(booked), counted)).toMatchObject({ amt: "8", lastTradeId: "102" });
+    // As events may tell it: a trade below the last one was missing, and is not lost.
+    const wrong = { ...booked, amt: "7" };
+    expect(withTrades(recounted(wrong), counted).amt).toBe("8");
+    expect(recounted(empty)).toEqual(empty);
+  });
+
+  it("is misbooked if it differs from the trades that it claims to include", () => {
+    const later = trade("103", "SELL", "1");
+    expect(isMisbooked(booked, [...counted, later])).toBe(false);
+    expect(isMisbooked({ ...booked, amt: "7" }, [...counted, later])).toBe(true);
+    expect(isMisbooked({ ...empty, amt: "7" }, counted)).toBe(false);
+  });
+
+  it("needs its trades, though its position has not moved", () => {
+    const still = position({ positionAmt: "8" });
+    const snapshot = snapshotOf(still, "0", 1);
+    expect(needsTrades({ snapshot, ledger: booked }, still)).toBe(true);
+    expect(needsTrades({ snapshot, ledger: { ...booked, anchor: undefined } }, still)).toBe(false);
   });
 });

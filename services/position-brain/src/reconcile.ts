@@ -22,6 +22,19 @@ export function withTrades(ledger: Ledger, trades: readonly Trade[]): Ledger {
   return { ...ledger, amt: amount.toFixed(), lastTradeId: newest.toString(), origin: "trades" };
 }
 
+/** The ledger as REST last counted it. Fills that were added from events since are counted again. */
+export function recounted({ anchor, ...ledger }: Ledger): Ledger {
+  return anchor === undefined ? ledger : { ...ledger, amt: anchor.amt, lastTradeId: anchor.tradeId };
+}
+
+/** Whether the fills that were added from events are the account's trades. `trades`: all since the anchor. */
+export function isMisbooked(ledger: Ledger, trades: readonly Trade[]): boolean {
+  if (ledger.anchor === undefined) return false;
+  const last = BigInt(ledger.lastTradeId);
+  const booked = trades.filter(({ id }) => BigInt(id) <= last);
+  return !Big(withTrades(recounted(ledger), booked).amt).eq(ledger.amt);
+}
+
 /**
  * Keeps the latest execution, so a result handled late cannot restore an older one. A time in the future counts as now:
  * Redis's clock was ahead, and the cooldown would otherwise last until that time has passed.
@@ -37,12 +50,12 @@ export function withExecutions(ledger: Ledger, executions: readonly Execution[],
   return { ...ledger, lastExecution: latest };
 }
 
-/** Whether trades must be read: the position moved, or the last refresh left a mismatch. */
+/** Whether trades must be read: the position moved, events have told some, or the last refresh left a mismatch. */
 export function needsTrades(
   { snapshot, ledger }: { [Half in keyof Pair]: Pair[Half] | undefined },
   position: Position,
 ): boolean {
-  if (snapshot === undefined || ledger === undefined) return true;
+  if (snapshot === undefined || ledger === undefined || ledger.anchor !== undefined) return true;
   return !unmoved(snapshot, position) || !agrees({ snapshot, ledger });
 }
 
@@ -51,6 +64,10 @@ export function unmoved(
   position: Pick<Position, "positionAmt" | "updateTimeMs">,
 ): boolean {
   return Big(before.positionAmt).eq(position.positionAmt) && before.updateTimeMs === position.updateTimeMs;
+}
+
+export function hasTrade(trades: readonly Trade[], tradeId: string): boolean {
+  return trades.some(({ id }) => id === tradeId);
 }
 
 /** The total of one order's trades. */

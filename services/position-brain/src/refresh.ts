@@ -10,23 +10,21 @@
  *   unreadable or missing: this means neither flat nor without orders.
  */
 import { EventEmitter } from "node:events";
-import type { Exchange, Trade } from "@quantum/exchange";
+import type { Exchange, OrderState, Trade } from "@quantum/exchange";
 import { Big } from "big.js";
+import { ForeignWriters } from "./foreign-writers.ts";
+import { Lag } from "./lag.ts";
 import { type Observation, type Observations, observing, pairOf, requireOne } from "./observation.ts";
 import { agrees, type Execution, type Ledger, NO_TRADE, type Pair } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
-import { filledQty, needsTrades, unmoved, withExecutions, withTrades } from "./reconcile.ts";
+import { isMisbooked, needsTrades, recounted, unmoved, withExecutions, withTrades } from "./reconcile.ts";
 import { RefreshQueue } from "./refresh-queue.ts";
-import { hasCounted, tradesAfter } from "./trades.ts";
+import { tradesAfter } from "./trades.ts";
 
 /** After this many conflicts or moves of the position in a row, the next refresh tries again. */
 const TRIES = 5;
 /** An inconclusive symbol is read once more after this, then only with all others, because requests are limited. */
 const AGAIN_MS = 500;
-/** A foreign writer is forgotten after this much silence. The Python P3.3 writes every few seconds. */
-const FOREIGN_SHOWN_MS = 60_000;
-/** A newer fill may not be visible yet in the exchange's trades or position. An older one will never appear. */
-const FILL_LATE_MS = 30_000;
 
 export type RefreshResult =
   /** The pair is stored and includes the fills of all given executions. */
@@ -34,11 +32,24 @@ export type RefreshResult =
   /** The exchange's answers are not consistent yet; the old pair stays. */
   | "inconclusive";
 
+/** A pair that was read from the exchange and stored. */
+export interface StoredReading {
+  symbol: string;
+  pair: Pair;
+  version: string;
+  /** The symbol's open orders. */
+  orders: readonly OrderState[];
+  /** When reading began, by performance.now(). */
+  readAtMs: number;
+}
+
 export interface RefreshEvents {
   /** All symbols have been read once. */
   refreshed: [{ symbols: number; tookMs: number }];
-  stored: [{ symbol: string; pair: Pair }];
+  stored: [StoredReading];
   inconclusive: [{ symbol: string }];
+  /** The fills that were added from events are not the account's trades. The ledger follows the trades. */
+  misbooked: [{ symbol: string; booked: string; counted: string }];
   /** Another program wrote to the pair after we did: a second P3.3 is running. */
   overwritten: [{ symbol: string }];
   failed: [{ symbol: string | undefined; error: Error }];
@@ -55,19 +66,20 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   /** In the allowlist, or with a position when last seen. */
   readonly #symbols: Set<string>;
   readonly #observations: Observations;
+  readonly #lag: Lag;
   readonly #queue = new RefreshQueue((symbol, executions) => this.#refresh(symbol, executions));
   /** Symbols that were read an extra time since the last refresh of all. */
   readonly #again = new Map<string, NodeJS.Timeout>();
   /** Symbols whose pair this process has stored. */
   readonly #stored = new Set<string>();
-  /** When a pair was last found overwritten, by performance.now(). */
-  readonly #overwrittenAtMs = new Map<string, number>();
+  readonly #foreignWriters = new ForeignWriters();
   #stopped = false;
 
   constructor(options: RefreshOptions) {
     super();
     this.#options = options;
     this.#observations = observing(options.exchange, () => options.pairs.now());
+    this.#lag = new Lag(options.exchange, options.pairs);
     this.#symbols = new Set(options.allowlist);
   }
 
@@ -134,10 +146,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   /** Whether a second P3.3 may be running, for /readyz. */
   problems(): string[] {
-    const since = performance.now() - FOREIGN_SHOWN_MS;
-    const symbols = [...this.#overwrittenAtMs].filter(([, atMs]) => atMs > since).map(([symbol]) => symbol);
-    if (symbols.length === 0) return [];
-    return [`another P3.3 writes the snapshots or ledgers of ${symbols.join(", ")}: stop one of the two`];
+    return this.#foreignWriters.problems();
   }
 
   stop(): void {
@@ -164,29 +173,34 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     observation: Observation,
     executions: readonly Execution[],
   ): Promise<RefreshResult | "conflict"> {
-    const { ledger } = stored;
     const { symbol } = observation.position;
     // Before our first store, it is what we found: taking over from another service is not a second writer.
     if (stored.isForeign && this.#stored.has(symbol)) {
-      this.#overwrittenAtMs.set(symbol, performance.now());
+      this.#foreignWriters.found(symbol);
       this.emit("overwritten", { symbol });
     }
-    if (ledger === undefined) return this.#beginLedger(stored, observation, executions, "bootstrap");
+    if (stored.ledger === undefined) return this.#beginLedger(stored, observation, executions, "bootstrap");
 
-    let pair = pairOf(observation, ledger);
+    const ledger = recounted(stored.ledger);
+    let found = observation;
+    let pair = pairOf(found, ledger);
     if (needsTrades(stored, observation.position) || executions.length > 0) {
       let trades = await this.#tradesAfter(symbol, ledger);
-      pair = pairOf(observation, withTrades(ledger, trades));
+      pair = pairOf(found, withTrades(ledger, trades));
       if (!agrees(pair)) {
-        const again = await this.#observations.one(symbol);
+        found = await this.#observations.one(symbol);
         trades = await this.#tradesAfter(symbol, ledger);
-        pair = pairOf(again, withTrades(ledger, trades));
+        pair = pairOf(found, withTrades(ledger, trades));
       }
-      if (!(await this.#hasFills(symbol, executions, trades, pair.ledger))) return this.#inconclusive(symbol);
+      if (!(await this.#lag.hasFills(symbol, executions, trades, pair.ledger)))
+        return this.#inconclusive(symbol);
       const latest = withExecutions(ledger, executions, this.#options.pairs.now()).lastExecution;
       if (!agrees(pair) && (await this.#ordersUnderWay(symbol, latest))) return this.#inconclusive(symbol);
+      if (this.#lag.isBehindEvents(stored, pair, trades)) return this.#inconclusive(symbol);
+      if (isMisbooked(stored.ledger, trades))
+        this.emit("misbooked", { symbol, booked: stored.ledger.amt, counted: pair.ledger.amt });
     }
-    return this.#store(stored.version, symbol, pair, executions);
+    return this.#store(stored.version, found, pair, executions);
   }
 
   /** Starts the ledger from the current position, read twice to show that no trade happened in between. */
@@ -207,8 +221,9 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
           lastTradeId: newest?.id ?? NO_TRADE,
           origin,
           lastExecution: ledger?.lastExecution,
+          booked: ledger?.booked,
         });
-        return this.#store(version, symbol, pair, executions);
+        return this.#store(version, after, pair, executions);
       }
       before = after;
     }
@@ -217,7 +232,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   async #store(
     version: string,
-    symbol: string,
+    { position: { symbol }, orders, readAtMs }: Observation,
     { snapshot, ledger }: Pair,
     executions: readonly Execution[],
   ): Promise<"stored" | "conflict"> {
@@ -226,38 +241,19 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       ? undefined
       : Math.min(ledger.disagreesSinceMs ?? nowMs, nowMs);
     const pair = { snapshot, ledger: { ...withExecutions(ledger, executions, nowMs), disagreesSinceMs } };
-    if (!(await this.#options.pairs.store(symbol, version, pair))) return "conflict";
+    const stored = await this.#options.pairs.store(symbol, version, pair);
+    if (stored === undefined) return "conflict";
     this.#stored.add(symbol);
-    this.emit("stored", { symbol, pair });
+    this.emit("stored", { symbol, pair, version: stored, orders, readAtMs });
     return "stored";
-  }
-
-  /** Position and trades may both lag behind an order and then match without it. */
-  async #hasFills(
-    symbol: string,
-    executions: readonly Execution[],
-    uncounted: readonly Trade[],
-    ledger: Ledger,
-  ): Promise<boolean> {
-    const missing = executions.filter(
-      (execution) =>
-        execution.orderId !== "" &&
-        this.#isRecent(execution) &&
-        filledQty(uncounted, execution.orderId).lt(execution.qty),
-    );
-    return hasCounted(this.#options.exchange, symbol, ledger, missing);
   }
 
   /** Whether one of our orders is unsettled, has a queued result, or was executed just now. */
   async #ordersUnderWay(symbol: string, latest: Execution | undefined): Promise<boolean> {
-    if (latest !== undefined && this.#isRecent(latest)) return true;
+    if (latest !== undefined && this.#lag.isRecent(latest)) return true;
     return (
       this.#queue.waitingExecutions(symbol) > 0 || (await this.#options.pairs.unsettledOrders(symbol)) > 0
     );
-  }
-
-  #isRecent({ atMs }: Execution): boolean {
-    return atMs > this.#options.pairs.now() - FILL_LATE_MS;
   }
 
   #inconclusive(symbol: string): RefreshResult {

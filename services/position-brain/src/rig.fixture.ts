@@ -58,6 +58,7 @@ export async function startRig() {
     move: (symbol: string, positionAmt: string, traded = true) =>
       control("/sim/positions", { symbol, positionAmt, traded }),
     fault: (fault: Partial<Fault>) => control("/sim/faults", fault),
+    streamFault: (fault: object) => control("/sim/stream-faults", fault),
     requests: async () => ((await control("/sim/state")) as { requests: Record<string, number> }).requests,
     /** Places a reduce-only order of ours and returns the exchange's answer. */
     async order(symbol: string, side: "BUY" | "SELL", quantity: string) {

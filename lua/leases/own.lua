@@ -1,6 +1,7 @@
--- Decides which executor owns the orders. Only the owner claims; the others stand by and take over when it has been silent
--- for a lease. The reply says since when the caller has owned them: a predecessor may have sent orders whose permits are
--- older. An instance that restarts in time keeps its time.
+-- Decides which instance of a service owns what only one may have: the orders (executor), or the booking of the account's
+-- events (position-brain). The others stand by and take over when the owner has been silent for a lease. The reply says since
+-- when the caller is the owner: it does not know what its predecessor did before. An instance that restarts in time keeps its
+-- time.
 --
 -- KEYS
 --   owner        HASH: instance, since_ms, seen_ms of the owner
@@ -28,7 +29,7 @@ local seen = time('seen_ms')
 local left = seen and seen <= now and seen + lease_ms - now or 0
 
 if leaves then
-  -- The rest stays: if it is back before another executor asks, it keeps the ownership.
+  -- The rest stays: if it is back before another one asks, it keeps the ownership.
   if is_own then redis.call('HSET', owner, 'seen_ms', '0') end
   return { 'LEFT' }
 end

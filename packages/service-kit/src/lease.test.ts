@@ -1,4 +1,4 @@
-/** lua/orders/own: every reply, and the key's content afterwards. */
+/** lua/leases/own: every reply, and the key's content afterwards. */
 import { createKeys, ownerRecord, parseRecord } from "@quantum/contract";
 import { bindScript } from "@quantum/redis";
 import { keyspaceOf } from "@quantum/harness";
@@ -8,7 +8,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 const LEASE_MS = 6_000;
 const HOUR_MS = 3_600_000;
 const keys = createKeys();
-const ownScript = bindScript("orders/own");
+const ownScript = bindScript("leases/own");
 const { redis } = await useRedis();
 
 beforeEach(() => redis.flushall());
@@ -36,7 +36,7 @@ const write = async (instance: string, agoMs: { since: number; seen: number }) =
   return fields;
 };
 
-describe("orders/own: who asks first", () => {
+describe("leases/own: who asks first", () => {
   it("owns the orders from now on, and nothing else is written", async () => {
     const before = await nowMs();
     const [status, since] = await call("a");
@@ -55,7 +55,7 @@ describe("orders/own: who asks first", () => {
   });
 });
 
-describe("orders/own: another one", () => {
+describe("leases/own: another one", () => {
   it("stands by while the owner is heard of, and changes nothing", async () => {
     await write("a", { since: HOUR_MS, seen: LEASE_MS / 2 });
     const before = await keyspaceOf(redis);
@@ -83,7 +83,7 @@ describe("orders/own: another one", () => {
   });
 });
 
-describe("orders/own: who leaves", () => {
+describe("leases/own: who leaves", () => {
   it("is not waited for, and goes on where it was if no other has asked", async () => {
     const [, since] = await call("a");
     for (const _ of [1, 2]) expect(await call("a", "1")).toEqual(["LEFT"]);
@@ -104,7 +104,7 @@ describe("orders/own: who leaves", () => {
   });
 });
 
-describe("orders/own: a key that others have written", () => {
+describe("leases/own: a key that others have written", () => {
   it.each<[string, () => Promise<unknown>]>([
     ["is of the wrong type", () => redis.lpush(keys.orderOwner, "a")],
     ["names nobody", () => redis.hset(keys.orderOwner, "since_ms", "1", "seen_ms", "1")],
