@@ -17,6 +17,8 @@ export let exchange: Exchange;
 let sim: ExchangeSim;
 let skewMs = 0;
 
+export const simUrl = () => sim.url;
+
 export function useExchangeSim(): void {
   beforeEach(async () => {
     skewMs = 0;
