@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import type { ExchangeSim } from "./server.ts";
+import { DeliveryFaults } from "./stream-faults.ts";
 import {
   control,
   kindOf,
@@ -64,6 +65,14 @@ describe("a fault of single events", () => {
     expect((await listener.take(5)).map(kindOf)).toEqual([NEW, ACCOUNT, TRADE, NEW, TRADE]);
     const pending = await fetch(`${sim.url}/sim/stream-faults`);
     expect(await pending.json()).toEqual([expect.objectContaining({ ...named, count: 1 })]);
+  });
+
+  it("leaves an event that it spares by chance to the next fault", () => {
+    const draws = [0.9, 0.2, 0.1];
+    const faults = new DeliveryFaults(() => draws.shift() ?? 0);
+    for (const kind of ["drop", "double"] as const) faults.add({ kind, count: 9, ms: 0, chance: 0.5 });
+    const event = { type: "ORDER_TRADE_UPDATE", json: "{}" } as const;
+    expect([faults.take(event)?.kind, faults.take(event)?.kind]).toEqual(["double", "drop"]);
   });
 
   it("meets them by chance, in the same way for the same seed", async () => {

@@ -44,7 +44,7 @@ export const streamFaultSchema = z.discriminatedUnion("kind", [deliverySchema, o
 export type StreamFault = z.infer<typeof streamFaultSchema>;
 export type DeliveryFault = z.infer<typeof deliverySchema>;
 
-/** A delivery meets the first fault that matches, if chance has it. */
+/** A delivery meets the first fault that matches and whose chance it draws. */
 export class DeliveryFaults {
   readonly #random: () => number;
   #pending: { fault: DeliveryFault; left: number }[] = [];
@@ -70,9 +70,10 @@ export class DeliveryFaults {
     const entry = this.#pending.find(
       ({ fault }) =>
         (fault.event === undefined || fault.event === type) &&
-        (fault.symbol === undefined || fault.symbol === symbol),
+        (fault.symbol === undefined || fault.symbol === symbol) &&
+        this.#random() < fault.chance,
     );
-    if (!entry || this.#random() >= entry.fault.chance) return undefined;
+    if (!entry) return undefined;
     entry.left -= 1;
     if (entry.left === 0) this.#pending = this.#pending.filter((other) => other !== entry);
     return entry.fault;
