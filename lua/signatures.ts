@@ -1,5 +1,9 @@
 /** Written by `pnpm run docs` from the headers of the scripts: change those, not this file. */
 export interface Signatures {
+  "exchange/budget": {
+    keys: "budget";
+    args: "process" | "window_ms" | "told_window" | "limit" | "ceiling" | "spent" | "holds" | "reported";
+  };
   "exchange/pause": {
     keys: "pause";
     args: "pause_ms" | "reason";

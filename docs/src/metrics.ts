@@ -9,6 +9,7 @@ import { RedisClock } from "../../packages/redis/src/index.ts";
 import { observeBuild } from "../../packages/service-kit/src/build.ts";
 import { observeClock } from "../../packages/service-kit/src/clock.ts";
 import { observeExchange } from "../../packages/service-kit/src/exchange-pauses.ts";
+import { observeExchangeBudget } from "../../packages/service-kit/src/exchange-budget.ts";
 import { countDropped } from "../../packages/service-kit/src/log.ts";
 import { observeReadiness } from "../../packages/service-kit/src/readiness-telemetry.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
@@ -52,7 +53,10 @@ const REGISTRATIONS: readonly Registration[] = [
   },
   {
     title: `${VENUE_SERVICES.join(" and ")}: the exchange`,
-    register: (registry) => observeExchange({ endpoints: [], pauses: idle(), registry, log: idle() }),
+    register: (registry) => {
+      observeExchange({ endpoints: [], pauses: idle(), registry, log: idle() });
+      observeExchangeBudget({ budget: idle(), registry });
+    },
   },
   ...(await Promise.all(SERVICES.map(ownMetrics))).flat(),
 ];

@@ -58,6 +58,14 @@ const NOTES: Readonly<
     holds:
       "*ours*: `reason`, `since_ms` and `pause_ms` of the pause that the exchange asked for; or `resumed_ms`, ended by an operator",
   },
+  exchangeBudget: {
+    key: `${keys.exchangeBudget("weight_1m", "{egress}")}, ${keys.exchangeBudget("orders_1m", "{account}")}, ${keys.exchangeBudget("orders_10s", "{account}")}`,
+    type: "HASH",
+    ttlSec: "two windows",
+    by: "executor, position-brain → operators",
+    holds:
+      "*ours*: the use of one limit of the exchange in the current `window`: `limit`, the count that the exchange `reported`, and for each process what it has `spent:` and holds as a block (`held:`)",
+  },
   dedupe: {
     key: keys.dedupe(PLAN),
     type: "STRING",

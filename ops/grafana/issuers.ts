@@ -138,6 +138,14 @@ export const issuers: DashboardSource = {
         },
         {
           kind: "lines",
+          title: "Use of the exchange's limits",
+          description:
+            "The highest of the last one to two minutes. Audits stop at 50 %, refreshes at 75 %, orders at 90 %; the runbook is ExchangeLimitNear.",
+          unit: "percentunit",
+          queries: [{ expr: "max by (kind) (quantum_exchange_budget_used)", legend: "{{kind}}" }],
+        },
+        {
+          kind: "lines",
           title: "Mismatch of snapshot and ledger",
           description: "How long it has lasted; a minute is the runbook DriftHold.",
           unit: "s",

@@ -64,6 +64,80 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     test: `${EXCHANGE}/pauses.test.ts`,
   },
   {
+    bug: "a ban is forgotten on restart",
+    edits: [
+      {
+        file: "packages/service-kit/src/exchange-pauses.ts",
+        find: "if (told.leftMs > (here?.leftMs ?? 0)) pauses.set(scope, told);",
+        replace: "if (here !== undefined) pauses.set(scope, told);",
+      },
+    ],
+    test: "packages/service-kit/src/exchange-pauses.test.ts",
+    only: "is known to the others",
+  },
+  {
+    bug: "a plan is promised although the exchange takes no orders",
+    edits: [
+      { file: `${BRAIN}/decide.ts`, find: "facts.pause !== undefined", replace: "facts.pause === null" },
+    ],
+    test: `${BRAIN}/decide.test.ts`,
+  },
+  {
+    bug: "each process spends the exchange's limits as if it were alone",
+    edits: [
+      {
+        file: "lua/exchange/budget.lua",
+        find: "local others = math.max(others_spent, reported - spent)",
+        replace: "local others = math.min(others_spent, 0)",
+      },
+    ],
+    test: "packages/service-kit/src/exchange-budget.test.ts",
+  },
+  {
+    bug: "a block is given again to a process that asks again",
+    edits: [
+      {
+        file: "lua/exchange/budget.lua",
+        find: "if name == 'held' and whose ~= process then",
+        replace: "if name == 'held' then",
+      },
+    ],
+    test: "packages/service-kit/src/exchange-budget.test.ts",
+  },
+  {
+    bug: "what others use of the exchange's limits is not read from its answers",
+    edits: [
+      {
+        file: `${EXCHANGE}/limits.ts`,
+        find: "counts[kind] = Number(text);",
+        replace: "counts[kind] = 0;",
+      },
+    ],
+    test: `${EXCHANGE}/requests.test.ts`,
+  },
+  {
+    bug: "the exchange's count of a minute that has ended holds requests back",
+    edits: [
+      {
+        file: `${EXCHANGE}/budget.ts`,
+        find: "untilMs: nowMs + this.#windowMs - intoMs,",
+        replace: "untilMs: nowMs + this.#windowMs + intoMs,",
+      },
+    ],
+    test: `${EXCHANGE}/budget.test.ts`,
+  },
+  {
+    bug: "an order beyond the account's limit is claimed",
+    edits: [
+      {
+        file: "services/executor/src/handler.ts",
+        find: 'return exchange.reserveOrder() ? "" : "venue_budget";',
+        replace: 'return exchange.reserveOrder() ? "" : "";',
+      },
+    ],
+    test: "services/executor/src/budget.test.ts",
+  },
+  {
     bug: "one symbol's errors disarm everything",
     edits: [
       {

@@ -82,6 +82,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   orderEpoch: { executor: "write" },
   orderOwner: { executor: "write" },
   exchangePause: { traders: "write", operator: "write" },
+  exchangeBudget: { traders: "write" },
   snapshot: { p33: "write", issuers: "read", feed: "read" },
   ledger: { p33: "write" },
   refreshTurn: { p33: "write" },
@@ -117,6 +118,10 @@ function patternsOf(name: keyof typeof KEYS, issuer: string): readonly string[] 
       return [keys[name](PLAN)];
     case "exchangePause":
       return [keys.exchangePause("requests"), keys.exchangePause("orders")];
+    case "exchangeBudget":
+      return (["weight_1m", "orders_1m", "orders_10s"] as const).map((kind) =>
+        keys.exchangeBudget(kind, ANY),
+      );
     default: {
       const key: string | ((part: string) => string) = keys[name];
       return [typeof key === "string" ? key : key(ANY)];

@@ -8,6 +8,16 @@ export interface ReasonMeaning {
 
 export const DENIAL_MEANINGS = {
   // P3.3's denials.
+  exchange_paused: {
+    meaning: "the exchange accepts no requests, or no orders, for a while, so nothing is promised",
+    lookAt:
+      "runbook ExchangePaused; `permitctl status` shows the end of the pause and the exchange's message",
+  },
+  venue_budget: {
+    meaning:
+      "90 % of the orders that the exchange accepts from the account in 10 s, or in a minute, are used; nothing was promised, or the permits are spent and no order was claimed",
+    lookAt: "runbook ExchangeLimitNear; quantum_exchange_budget_used{kind}: who else trades on the account?",
+  },
   no_exchange_snapshot: {
     meaning: "no reconciled position of the symbol is stored",
     lookAt: "position-brain's log: does a refresh fail, does the exchange list the symbol?",

@@ -75,6 +75,10 @@ export function createKeys(prefix = "") {
     /** STRING JSON whose TTL is the end of the pause: the exchange accepts no `requests`, or no `orders`. */
     exchangePause: (scope: "requests" | "orders") => key(`exchange:pause:${scope}`),
 
+    /** HASH: what each process has spent and holds of a limit of the exchange; `whose` is an egress or an account. */
+    exchangeBudget: (kind: "weight_1m" | "orders_1m" | "orders_10s", whose: string) =>
+      key(`exchange:budget:${kind}:${whose}`),
+
     snapshot: (symbol: string) => key(`position:snapshot:${symbol}`),
     ledger: (symbol: string) => key(`position:ledger:${symbol}`),
     /** HASH: when the last refresh of all positions began, and when one last succeeded. */

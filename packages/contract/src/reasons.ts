@@ -39,9 +39,10 @@ export const PLAN_REASONS = {
   ERROR: ["unknown_action", "kill_score_invalid"],
 } as const;
 
-/** Why P3.3 refuses, in the order in which it checks; the first and those after `cooldown_in_flight` are ours. */
+/** Why P3.3 refuses, in the order in which it checks; the first two and those after `cooldown_in_flight` are ours. */
 export const P33_REASONS = [
   "not_in_allowlist",
+  "exchange_paused",
   "no_exchange_snapshot",
   "stale_exchange_state",
   "no_position",
@@ -50,6 +51,7 @@ export const P33_REASONS = [
   "cooldown_in_flight",
   "order_unresolved",
   "symbol_not_trading",
+  "venue_budget",
   "quantity_promised",
   "quantity_below_minimum",
   "already_executed",
@@ -145,6 +147,7 @@ export const ORDER_REASONS = [
   "quantity_below_minimum",
   "symbol_unknown",
   "rate_limited",
+  "venue_budget",
   "exchange_unavailable",
   "journal_failed",
   "not_placed_by_evidence",

@@ -143,7 +143,10 @@ function bothLots(lot: Lot, market: Lot): Lot {
 }
 type Lot = Pick<SymbolRules, "stepSize" | "minQty" | "maxQty">;
 
-export const rulesAnswer = z.object({ symbols: rowsOf(symbolInfo) });
+export const rulesAnswer = z.object({
+  symbols: rowsOf(symbolInfo),
+  rateLimits: z.array(z.unknown()).catch([]),
+});
 
 /** Reads rows one by one, so that one bad row does not hide the others. */
 function rowsOf<T>(row: z.ZodType<T>): z.ZodType<Rows<T>> {

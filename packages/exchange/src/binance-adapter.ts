@@ -1,8 +1,6 @@
-import { once } from "node:events";
 import type { z } from "zod";
 import {
   extendedKeyAnswer,
-  firstIssue,
   hedgeModeAnswer,
   listedOrderAnswer,
   listenKeyAnswer,
@@ -14,14 +12,17 @@ import {
   serverTimeAnswer,
   tradesAnswer,
 } from "./answers.ts";
-import { BinanceClient, failureOf } from "./binance-client.ts";
+import { BinanceClient, failureOf, type RawAnswer } from "./binance-client.ts";
+import { Budget, type RequestClass } from "./budget.ts";
 import { asksForPause, classifyError } from "./error-classes.ts";
 import { NO_SUCH_LISTEN_KEY, NO_SUCH_ORDER, OUTSIDE_RECV_WINDOW } from "./error-codes.ts";
+import { costOf, DOCUMENTED_LIMITS, type Endpoint, limitsOf, NOTHING, ORDER } from "./limits.ts";
 import type { Exchange, OrderRequest, Placement, Rows, Trade, TradeQuery } from "./port.ts";
-import { PAUSE_SCOPES, type Pause, Pauses } from "./pauses.ts";
+import { Pauses } from "./pauses.ts";
 import { ExchangeError, isClosed } from "./port.ts";
 import { everythingBetween, PAGE_ROWS } from "./pages.ts";
-import { parseVenue } from "./venue.ts";
+import { PausedError, RATE_LIMIT_WINDOW_MS, Requests } from "./requests.ts";
+import { parseVenue, type Venue } from "./venue.ts";
 
 export interface BinanceOptions {
   /** Must have passed `parseVenue`. */
@@ -34,6 +35,8 @@ export interface BinanceOptions {
   readonly recvWindowMs: number;
   /** The venue's pauses, if they are shared with other services. */
   readonly pauses?: Pauses;
+  /** The use of the venue's limits, if it is shared with other services. */
+  readonly budget?: Budget;
   /** Called for each row of an answer that cannot be read. `symbol` is undefined if it is unreadable too. */
   readonly onUnreadable?: (row: UnreadableRow) => void;
 }
@@ -50,10 +53,6 @@ export type RowsEndpoint = (typeof ROWS_ENDPOINTS)[number];
 
 const LISTEN_KEY = "fapi/v1/listenKey";
 const RECV_WINDOW_MAX_MS = 60_000;
-/** Binance's request limits are per minute. Without a Retry-After, a pause lasts this long. */
-const RATE_LIMIT_WINDOW_MS = 60_000;
-/** How long a failed request counts as a problem if no further request is made. */
-const FAILURE_TELLS_MS = 10_000;
 
 /** Binance USDⓈ-M Futures, one-way mode only. Has no timers or sockets that keep a process alive. */
 export function createBinanceExchange(options: BinanceOptions): Exchange {
@@ -66,48 +65,48 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       `timeoutMs=${timeoutMs}: must be below recvWindowMs=${recvWindowMs}, or answers that arrive in time would be missed`,
     );
   }
-  const client = new BinanceClient(parseVenue(options.baseUrl), options, timeoutMs, recvWindowMs);
+  const venue = parseVenue(options.baseUrl);
+  const client = new BinanceClient(venue, options, timeoutMs, recvWindowMs);
+  const { pauses = new Pauses(), budget = new Budget() } = options;
+  const requests = new Requests(client, pauses, budget, timeoutMs);
+  return exchangeFor("vital", { ...options, venue, client, pauses, budget, requests });
+}
 
-  const pauses = options.pauses ?? new Pauses();
-  /** The last request, if it got no usable answer. */
-  let lastFailure: { message: string; atMs: number } | undefined;
+interface Params {
+  readonly symbol?: string | undefined;
+  readonly [name: string]: string | number | undefined;
+}
 
-  /** Makes one request and records a failure. Throws without a request during a pause. */
-  async function ask<T>(schema: z.ZodType<T>, path: string, request: () => Promise<unknown>): Promise<T> {
-    const pause = pauses.get("requests");
-    if (pause !== undefined) throw new PausedError(pause);
-    try {
-      const answer = checked(schema, path, await Promise.race([request(), deadline(timeoutMs)]));
-      lastFailure = undefined;
-      return answer;
-    } catch (error) {
-      const failure = failureOf(error, client.now());
-      const atMs = performance.now();
-      // A venue that asks for a pause has answered. The pause is reported separately.
-      lastFailure = asksForPause(failure) ? undefined : { message: failure.message, atMs };
-      if (asksForPause(failure)) {
-        pauses.ask("requests", {
-          leftMs: failure.retryAfterMs ?? RATE_LIMIT_WINDOW_MS,
-          reason: failure.message,
-        });
-      }
-      throw failure;
-    }
+interface Connection extends Pick<BinanceOptions, "onUnreadable"> {
+  readonly venue: Venue;
+  readonly client: BinanceClient;
+  readonly pauses: Pauses;
+  readonly budget: Budget;
+  readonly requests: Requests;
+}
+
+function exchangeFor(requestClass: RequestClass, connection: Connection): Exchange {
+  const { venue, client, pauses, budget, requests, onUnreadable } = connection;
+
+  /** The clock, the rules and the listen key: without them nothing works, so they are never held back. */
+  function askVital<T>(schema: z.ZodType<T>, path: Endpoint, request: () => Promise<RawAnswer>): Promise<T> {
+    return requests.ask({ requestClass: "vital", cost: costOf(path), schema, path, request });
   }
 
-  function read<T>(schema: z.ZodType<T>, path: string): Promise<T> {
-    return ask(schema, path, () => client.get(path));
+  function read<T>(schema: z.ZodType<T>, path: Endpoint): Promise<T> {
+    return askVital(schema, path, () => client.get(path));
   }
 
   /** Reads are safe to repeat: if the venue rejects one because of our clock, set the clock and try once more. */
-  async function readSigned<T>(schema: z.ZodType<T>, path: string, params: object = {}): Promise<T> {
-    const request = () => client.getPrivate(path, params);
+  async function readSigned<T>(schema: z.ZodType<T>, path: Endpoint, params: Params = {}): Promise<T> {
+    const cost = costOf(path, params);
+    const query = { requestClass, cost, schema, path, request: () => client.getPrivate(path, params) };
     try {
-      return await ask(schema, path, request);
+      return await requests.ask(query);
     } catch (error) {
       if (!(error instanceof ExchangeError && error.code === OUTSIDE_RECV_WINDOW)) throw error;
       await serverTime();
-      return ask(schema, path, request);
+      return requests.ask(query);
     }
   }
 
@@ -118,7 +117,7 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     { rows, unreadable }: Rows<T>,
   ): Rows<T> {
     const attributed = unreadable.map(({ symbol, problem }) => ({ symbol: asked ?? symbol, problem }));
-    for (const row of attributed) options.onUnreadable?.({ endpoint, ...row });
+    for (const row of attributed) onUnreadable?.({ endpoint, ...row });
     return { rows, unreadable: attributed };
   }
 
@@ -135,18 +134,24 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     try {
       // Uses the generic call, because `submitNewOrder` prints a warning for every client order id without the vendor's
       // prefix.
-      const answer = await ask(placementAnswer, path, () =>
-        client.postStamped(path, request.timestampMs, {
-          symbol: request.symbol,
-          side: request.side,
-          type: "MARKET",
-          quantity: request.quantity,
-          reduceOnly: "true",
-          newClientOrderId: request.clientOrderId,
-          newOrderRespType: "RESULT",
-          recvWindow: request.recvWindowMs,
-        }),
-      );
+      const answer = await requests.ask({
+        requestClass: "vital",
+        // It was counted by `reserveOrder`, and weighs nothing.
+        cost: NOTHING,
+        schema: placementAnswer,
+        path,
+        request: () =>
+          client.postStamped(path, request.timestampMs, {
+            symbol: request.symbol,
+            side: request.side,
+            type: "MARKET",
+            quantity: request.quantity,
+            reduceOnly: "true",
+            newClientOrderId: request.clientOrderId,
+            newOrderRespType: "RESULT",
+            recvWindow: request.recvWindowMs,
+          }),
+      });
       return acceptanceOf(answer, request);
     } catch (error) {
       const failure = failureOf(error, client.now());
@@ -155,7 +160,8 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
       if (placement.outcome === "expired") await serverTime().catch(() => undefined);
       if (placement.outcome === "retry_after" && !asksForPause(failure) && !(failure instanceof PausedError))
         pauses.ask("orders", { leftMs: placement.retryAfterMs, reason: placement.message });
-      if (placement.outcome === "rejected" || placement.outcome === "already_placed") lastFailure = undefined;
+      if (placement.outcome === "rejected" || placement.outcome === "already_placed")
+        requests.forgetFailure();
       return placement;
     }
   }
@@ -168,23 +174,23 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
     return [...rows];
   }
 
-  async function findOrder<T>(schema: z.ZodType<T>, query: object): Promise<T | undefined> {
+  async function findOrder<T>(schema: z.ZodType<T>, query: Params): Promise<T | undefined> {
     try {
       return await readSigned(schema, "fapi/v1/order", query);
     } catch (error) {
       if (!(error instanceof ExchangeError && NO_SUCH_ORDER.has(error.code))) throw error;
-      lastFailure = undefined;
+      requests.forgetFailure();
       return undefined;
     }
   }
 
   async function extendListenKey(key: string): Promise<boolean> {
     try {
-      const active = await ask(extendedKeyAnswer, LISTEN_KEY, () => client.put(LISTEN_KEY));
+      const active = await askVital(extendedKeyAnswer, LISTEN_KEY, () => client.put(LISTEN_KEY));
       return active.listenKey === undefined || active.listenKey === key;
     } catch (error) {
       if (!(error instanceof ExchangeError && error.code === NO_SUCH_LISTEN_KEY)) throw error;
-      lastFailure = undefined;
+      requests.forgetFailure();
       return false;
     }
   }
@@ -192,18 +198,19 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
   return {
     now: () => client.now(),
     pause: (scope) => pauses.keeping(scope),
-    problems: () => {
-      for (const scope of PAUSE_SCOPES) {
-        const pause = pauses.get(scope);
-        if (pause !== undefined)
-          return [`the exchange wants no ${scope} for ${Math.ceil(pause.leftMs / 1_000)} s: ${pause.reason}`];
-      }
-      if (lastFailure === undefined || performance.now() - lastFailure.atMs > FAILURE_TELLS_MS) return [];
-      return [`the exchange gave no usable answer: ${lastFailure.message}`];
+    problems: () => requests.problems(),
+    as: (other) => exchangeFor(other, connection),
+    hasRoomForOrder: () => budget.shortage("order", ORDER) === undefined,
+    reserveOrder: () => {
+      if (budget.shortage("order", ORDER) !== undefined) return false;
+      budget.spend(ORDER);
+      return true;
     },
     serverTime,
     rules: async () => {
-      const { symbols } = await read(rulesAnswer, "fapi/v1/exchangeInfo");
+      const { symbols, rateLimits } = await read(rulesAnswer, "fapi/v1/exchangeInfo");
+      // A simulator has the limits that it lists.
+      budget.setLimits({ ...(venue.simulated ? {} : DOCUMENTED_LIMITS), ...limitsOf(rateLimits) });
       const { rows } = reported("exchangeInfo", undefined, symbols);
       return new Map(rows.map((rules) => [rules.symbol, rules]));
     },
@@ -219,7 +226,8 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
         startTime: query.startTimeMs,
         limit: query.limit,
       }),
-    listenKey: async () => (await ask(listenKeyAnswer, LISTEN_KEY, () => client.post(LISTEN_KEY))).listenKey,
+    listenKey: async () =>
+      (await askVital(listenKeyAnswer, LISTEN_KEY, () => client.post(LISTEN_KEY))).listenKey,
     extendListenKey,
     placeReduceOnlyMarket,
     order: (symbol, clientOrderId) => findOrder(orderAnswer, { symbol, origClientOrderId: clientOrderId }),
@@ -240,15 +248,6 @@ export function createBinanceExchange(options: BinanceOptions): Exchange {
         readTrades(symbol, { startTime, endTime, limit: PAGE_ROWS }),
       ),
   };
-}
-
-/** A request that was not made because of a pause. */
-class PausedError extends ExchangeError {
-  constructor({ leftMs, reason }: Pause) {
-    super(`not asked: the exchange wants no requests for ${Math.ceil(leftMs / 1_000)} s: ${reason}`, {
-      retryAfterMs: leftMs,
-    });
-  }
 }
 
 function placementOf(failure: ExchangeError): Placement {
@@ -273,16 +272,4 @@ function acceptanceOf(
     return { outcome: "ambiguous", reason: "the answer speaks of another order" };
   if (order === undefined || !isClosed(order)) return { outcome: "acknowledged", orderId, status };
   return { outcome: "answered", order };
-}
-
-function checked<T>(schema: z.ZodType<T>, path: string, answer: unknown): T {
-  const parsed = schema.safeParse(answer);
-  if (parsed.success) return parsed.data;
-  throw new ExchangeError(`${path}: ${firstIssue(parsed.error)}`);
-}
-
-/** The client's own timeout restarts with every byte, so an answer that trickles in would never time out. */
-async function deadline(timeoutMs: number): Promise<never> {
-  await once(AbortSignal.timeout(timeoutMs), "abort");
-  throw new ExchangeError(`no answer within ${timeoutMs} ms`);
 }

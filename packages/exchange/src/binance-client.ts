@@ -5,6 +5,7 @@ import { parse } from "lossless-json";
 import { USDMClient } from "binance";
 import { z } from "zod";
 import { errorAnswer } from "./answers.ts";
+import { countsOf, type Limits } from "./limits.ts";
 import { ExchangeError } from "./port.ts";
 import type { Venue } from "./venue.ts";
 
@@ -43,7 +44,7 @@ export class BinanceClient extends USDMClient {
         httpsAgent: new HttpsAgent({ keepAlive: true }),
         // The machine's HTTP proxy leads to the internet, where a simulator cannot be reached.
         ...(venue.simulated ? { proxy: false as const } : {}),
-        transformResponse: parseLossless,
+        transformResponse: readAnswer,
       },
     );
   }
@@ -58,7 +59,7 @@ export class BinanceClient extends USDMClient {
   }
 
   /** Like `postPrivate`, stamped with `timestampMs` or slightly earlier, never later. */
-  postStamped(path: string, timestampMs: number, params: object): Promise<unknown> {
+  postStamped(path: string, timestampMs: number, params: object): Promise<RawAnswer> {
     this.#timestampMs = timestampMs;
     try {
       return this.postPrivate(path, params);
@@ -77,6 +78,25 @@ export class BinanceClient extends USDMClient {
   }
 }
 
+/** What the client answers, instead of the body alone: it does not pass headers on. */
+export class RawAnswer {
+  readonly body: unknown;
+  /** What the venue says that it has counted. */
+  readonly counts: Limits;
+
+  constructor(body: unknown, counts: Limits) {
+    this.body = body;
+    this.counts = counts;
+  }
+}
+
+function readAnswer(body: string, headers: { get(name: string): unknown }): RawAnswer {
+  return new RawAnswer(
+    parseLossless(body),
+    countsOf((name) => headers.get(name)),
+  );
+}
+
 /** Keeps every number as its exact text. A body that is not JSON stays text, which no schema accepts. */
 export function parseLossless(body: string): unknown {
   try {
@@ -91,7 +111,7 @@ const rawFailure = z.object({
   response: z
     .object({
       status: z.number(),
-      data: z.unknown(),
+      data: z.instanceof(RawAnswer),
       headers: z.object({
         "retry-after": z.string().optional().catch(undefined),
         date: z.string().optional().catch(undefined),
@@ -100,6 +120,11 @@ const rawFailure = z.object({
     .optional()
     .catch(undefined),
 });
+
+/** The answer inside an error of the client, if the venue gave one. */
+export function rawAnswerOf(error: unknown): RawAnswer | undefined {
+  return rawFailure.safeParse(error).data?.response?.data;
+}
 
 const MS_PER_SECOND = 1000;
 /** Nothing listens there, or the name cannot be resolved. Only occurs before a connection exists. */
@@ -119,7 +144,8 @@ export function failureOf(error: unknown, venueNowMs: number): ExchangeError {
     return new ExchangeError(`no answer (${why})`, { notSent: NOT_CONNECTED.has(why) });
   }
 
-  const { status, data, headers } = raw.response;
+  const { status, headers } = raw.response;
+  const data = raw.response.data.body;
   const body = errorAnswer.safeParse(data).data;
   const text = typeof data === "string" ? data : (body?.msg ?? "");
   const waits = [waitOf(headers["retry-after"], headers.date, venueNowMs), banLeftMs(text, venueNowMs)];

@@ -8,6 +8,8 @@ export {
   type UnreadableRow,
 } from "./binance-adapter.ts";
 export { concernOf, classifyError, FAILURES } from "./error-classes.ts";
+export { Budget, type RequestClass } from "./budget.ts";
+export { LIMIT_KINDS, type LimitKind } from "./limits.ts";
 export {
   type Concern,
   ERROR_CODES,

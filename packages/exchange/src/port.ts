@@ -1,3 +1,4 @@
+import type { RequestClass } from "./budget.ts";
 import type { Pause, PauseScope } from "./pauses.ts";
 
 /**
@@ -16,6 +17,15 @@ export interface Exchange extends ListenKeys {
   problems(): string[];
   /** The venue's pause that now keeps requests, or orders, from being sent. */
   pause(scope: PauseScope): Pause | undefined;
+  /**
+   * The same exchange, for requests of a class: if they would use more of the venue's limits than their class may, they
+   * fail without being sent. As it is created, its requests are `vital`, which are always sent.
+   */
+  as(requestClass: RequestClass): Exchange;
+  /** Whether the limits leave room for one more order. Changes nothing. */
+  hasRoomForOrder(): boolean;
+  /** Counts an order that is about to be placed. False, and not counted, if there is no room for it. */
+  reserveOrder(): boolean;
   /** Reads the venue's time and measures the clock offset again. */
   serverTime(): Promise<number>;
   /** Order rules by symbol. A symbol whose rules cannot be read is absent. */
@@ -32,7 +42,10 @@ export interface Exchange extends ListenKeys {
    * them cannot be read, because a sum without it would be wrong.
    */
   trades(symbol: string, query?: TradeQuery): Promise<Trade[]>;
-  /** Never throws for a failure of the venue or the network: those are outcomes. Never resends. */
+  /**
+   * Never throws for a failure of the venue or the network: those are outcomes. Never resends. Counts for the limits only
+   * by `reserveOrder`.
+   */
   placeReduceOnlyMarket(request: OrderRequest): Promise<Placement>;
   /** `undefined` only if the venue says that the order (-2013) or the symbol (-1121) does not exist. */
   order(symbol: string, clientOrderId: string): Promise<OrderState | undefined>;

@@ -223,6 +223,16 @@ export const account = () =>
     .refine((name) => /^[\w.-]{1,64}$/.test(name), "must be a name of letters, digits, `.`, `_` and `-`")
     .describe("name of the account at the venue, which permits name; the same for all services [main]");
 
+/** The exchange counts request weight for an IP address; processes behind the same one share its limit. */
+export const egress = () =>
+  z
+    .string()
+    .default("default")
+    .refine((name) => /^[\w.-]{1,64}$/.test(name), "must be a name of letters, digits, `.`, `_` and `-`")
+    .describe(
+      "name of the IP address from which the exchange sees this host; the same for all services behind it [default]",
+    );
+
 /** Variables of every service. */
 export const commonVariables = {
   HTTP_HOST: text("address on which /healthz, /readyz and /metrics listen", "127.0.0.1"),

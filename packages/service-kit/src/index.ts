@@ -4,6 +4,7 @@ export {
   commonVariables,
   ConfigError,
   type ConfigSource,
+  egress,
   flag,
   integer,
   issuerNames,
@@ -18,6 +19,7 @@ export {
 } from "./config.ts";
 export { redisUrl, redisVariables } from "./redis-config.ts";
 export { observeAccountStream } from "./account-stream-telemetry.ts";
+export { observeExchangeBudget, shareExchangeBudget } from "./exchange-budget.ts";
 export { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";
 export {
   commanderOutput,

@@ -5,6 +5,7 @@ import {
   account,
   choice,
   commonVariables,
+  egress,
   integer,
   issuerNames,
   logLevel,
@@ -44,6 +45,7 @@ const schema = z.object({
     "file of the issuers' public keys, as permitctl keys writes it; needed unless EXECUTOR_UNSIGNED_ISSUERS names all issuers",
   ),
   QUANTUM_ACCOUNT: account(),
+  EXCHANGE_EGRESS: egress(),
   EXECUTOR_METRICS_PORT: port("port of /metrics, /healthz and /readyz", PORT),
   EXECUTOR_LOG_LEVEL: logLevel(),
   EXECUTOR_RECV_WINDOW_MS: integer(

@@ -23,6 +23,7 @@ export function reportCalls(exchange: Exchange, events: ExecutorEvents): Exchang
     };
   return {
     ...exchange,
+    as: (requestClass) => reportCalls(exchange.as(requestClass), events),
     serverTime: reported("time", () => exchange.serverTime()),
     rules: reported("exchangeInfo", () => exchange.rules()),
     hedgeMode: reported("positionSide", () => exchange.hedgeMode()),

@@ -137,10 +137,11 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     return DONE;
   };
 
-  /** What keeps any order from being sent now, or empty. */
+  /** What keeps any order from being sent now, or empty. Then the order counts for the exchange's limits. */
   function hindrance(): OrderReason | "" {
     if (exchange.pause("orders") !== undefined) return "rate_limited";
-    return journal.problems().length > 0 ? "journal_failed" : "";
+    if (journal.problems().length > 0) return "journal_failed";
+    return exchange.reserveOrder() ? "" : "venue_budget";
   }
 
   async function inDoubt(order: ClaimedOrder, doubt: Doubt, detail = ""): Promise<Disposition> {

@@ -1,4 +1,5 @@
 import {
+  Budget,
   createBinanceExchange,
   parseVenue,
   Pauses,
@@ -11,7 +12,9 @@ import {
   admitRealOrders,
   ConfigError,
   observeExchange,
+  observeExchangeBudget,
   runService,
+  shareExchangeBudget,
   shareExchangePauses,
 } from "@quantum/service-kit";
 import { Gate, StreamConsumer } from "@quantum/streams";
@@ -61,6 +64,8 @@ await runService({
     const followed = await followTrust(config, venue, log);
     const events = createEvents();
     const pauses = new Pauses();
+    const budget = new Budget();
+    observeExchangeBudget({ budget, registry });
     const exchange = reportCalls(
       createBinanceExchange({
         baseUrl: venue.baseUrl,
@@ -69,6 +74,7 @@ await runService({
         timeoutMs: config.EXECUTOR_TIMEOUT_MS,
         recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
         pauses,
+        budget,
         onUnreadable: observeExchange({ endpoints: ROWS_ENDPOINTS, pauses, registry, log }),
       }),
       events,
@@ -88,6 +94,15 @@ await runService({
     });
 
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
+    const stopBudget = await shareExchangeBudget({
+      budget,
+      redis,
+      keys,
+      egress: config.EXCHANGE_EGRESS,
+      account: config.QUANTUM_ACCOUNT,
+      instance,
+      log,
+    });
     const journal = await Journal.open({
       folder: config.EXECUTOR_STATE_DIR,
       redisNowMs: () => redisNow(redis),
@@ -149,6 +164,7 @@ await runService({
       stop: async () => {
         await ownership.stop();
         stopPauses();
+        stopBudget();
         rules.stop();
         await followed.stop();
         await journal.close();

@@ -271,7 +271,14 @@ export async function startRig() {
       const ownership = { sinceMs: "ownerSinceMs" in options ? options.ownerSinceMs : 1 };
       const own = connectForCommands(connection(name));
       const events = createEvents().setMaxListeners(0);
-      const client = { baseUrl: sim.url, apiKey: KEY, apiSecret: SECRET, timeoutMs, recvWindowMs };
+      const client = {
+        baseUrl: sim.url,
+        apiKey: KEY,
+        apiSecret: SECRET,
+        timeoutMs,
+        recvWindowMs,
+        ...(options.budget && { budget: options.budget }),
+      };
       const exchange = reportCalls(through(createBinanceExchange(client)), events);
       const rules = new RuleBook(exchange, (error) =>
         events.emit("failed", { doing: "read the order rules", error }),

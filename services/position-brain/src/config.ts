@@ -4,6 +4,7 @@ import { permitTtlViolations, signingVariables } from "@quantum/issuer";
 import {
   commonVariables,
   type ConfigSource,
+  egress,
   integer,
   isActive,
   logLevel,
@@ -45,6 +46,7 @@ const schema = z.object({
   P33_METRICS_PORT: port("port of /healthz, /readyz and /metrics", PORT),
   P33_LOG_LEVEL: logLevel(),
   ...signingVariables("P33_SIGNING_KEY_FILE"),
+  EXCHANGE_EGRESS: egress(),
   BINANCE_BASE_URL: text("the venue: an exchange simulator or a Binance testnet, never production"),
   BINANCE_TESTNET_API_KEY: text("the account's key"),
   BINANCE_TESTNET_API_SECRET: text("the account's secret"),

@@ -76,6 +76,8 @@ function judge(over: Case = {}, facts: Partial<Facts> = {}): Allowed | Denied {
       reservedUnits: 0n,
       releases: "0",
       rules,
+      pause: undefined,
+      hasRoomForOrder: true,
       ...facts,
     },
     limits,
@@ -163,6 +165,7 @@ describe("the safe quantity", () => {
 describe("the order of checks", () => {
   const CHECKS = [
     "not_in_allowlist",
+    "exchange_paused",
     "no_exchange_snapshot",
     "stale_exchange_state",
     "no_position",
@@ -171,6 +174,7 @@ describe("the order of checks", () => {
     "cooldown_in_flight",
     "order_unresolved",
     "symbol_not_trading",
+    "venue_budget",
     "quantity_promised",
   ] as const;
 
@@ -196,9 +200,11 @@ describe("the order of checks", () => {
         };
         const decision = judge(over, {
           ...(is("not_in_allowlist") && { symbol: "DOGEUSDT" }),
+          ...(is("exchange_paused") && { pause: { leftMs: 1_500, reason: "banned" } }),
           ...(is("no_exchange_snapshot") && { pair: undefined }),
           ...(is("order_unresolved") && { unknownOrders: 1 }),
           ...(is("symbol_not_trading") && { rules: { ...rules, status: "SETTLING" } }),
+          ...(is("venue_budget") && { hasRoomForOrder: false }),
           ...(is("quantity_promised") && { reservedUnits: 6_200_000n }),
         });
         expect(reasonOf(decision)).toBe(wrong[0] ?? "allow 0.062");

@@ -1,6 +1,13 @@
 /** P3.3's decision on one plan. Pure. The checks are in the order of docs/wire.md, "Reasons". */
 import { CLOCK_BOUND_MS, type P33Reason, PythonFloat, type PythonJson } from "@quantum/contract";
-import { belowMinimum, closeQuantity, floorToStep, refusesAll, type SymbolRules } from "@quantum/exchange";
+import {
+  belowMinimum,
+  closeQuantity,
+  floorToStep,
+  type Pause,
+  refusesAll,
+  type SymbolRules,
+} from "@quantum/exchange";
 import { Big } from "big.js";
 import type { SymbolState } from "./pair-store.ts";
 
@@ -17,6 +24,10 @@ export interface Facts extends SymbolState {
   pct: number;
   /** Undefined if the exchange does not list the symbol. */
   rules: SymbolRules | undefined;
+  /** In which the exchange accepts no order. */
+  pause: Pause | undefined;
+  /** The exchange's limits leave room for one more order. */
+  hasRoomForOrder: boolean;
 }
 
 export interface Allowed {
@@ -43,6 +54,13 @@ const MS_PER_SEC = 1000;
 export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   const { nowMs, symbol, pct, pair, rules } = facts;
   if (!limits.allowlist.has(symbol)) return deny("not_in_allowlist", {});
+  // Without requests the snapshot soon is stale, which would hide why.
+  if (facts.pause !== undefined) {
+    return deny("exchange_paused", {
+      left_sec: facts.pause.leftMs / MS_PER_SEC,
+      said: facts.pause.reason,
+    });
+  }
   if (pair === undefined) return deny("no_exchange_snapshot", {});
   const { snapshot, ledger } = pair;
 
@@ -80,6 +98,7 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   if (rules !== undefined && refusesAll(rules)) return deny("symbol_not_trading", { status: rules.status });
   if (rules === undefined)
     return deny("quantity_below_minimum", { rule: "the exchange lists no such symbol" });
+  if (!facts.hasRoomForOrder) return deny("venue_budget", {});
   const { free, maxUnits } = quantities(facts.reservedUnits, position, Big(snapshot.openReduceQty));
   const wanted = pct === 0 ? "0" : closeQuantity(pct, snapshot.positionAmt, rules);
   const safeQty = Big(wanted).lt(free) ? wanted : floorToStep(free.toFixed(), rules.stepSize);

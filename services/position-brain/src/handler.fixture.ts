@@ -52,6 +52,7 @@ export async function brainOf(
   const policy = new PositionBrain({
     pairs,
     refresh,
+    exchange: rig.exchange,
     rules: (symbol) => {
       const listed = rules.get(symbol);
       return listed && { ...listed, status: venue.status };

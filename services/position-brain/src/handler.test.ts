@@ -148,6 +148,23 @@ describe("a denial", () => {
   });
 });
 
+describe("while the exchange takes no orders", () => {
+  it.each([
+    ["exchange_paused", () => rig.pauses.set("orders", { leftMs: 60_000, reason: "Too many new orders." })],
+    ["venue_budget", () => rig.budget.setLimits({ orders_10s: 1 })],
+  ] as const)("says %s and promises nothing", async (reason, arrange) => {
+    const brain = await brainOf();
+    arrange();
+    await brain.answerPlan(await plan(PLAN, "BTCUSDT"));
+    expect(await permit(PLAN)).toMatchObject({ allow: false, reason });
+    expect(await reserved()).toBe(0n);
+    rig.pauses.set("orders", undefined);
+    rig.budget.setLimits({});
+    await brain.answerPlan(await plan(SECOND, "BTCUSDT"));
+    expect(await permit(SECOND)).toMatchObject({ allow: true });
+  });
+});
+
 describe("two plans on one position", () => {
   it("never get more than it together, even when both decide before either is issued", async () => {
     const [one, other] = [await brainOf(), await brainOf()];

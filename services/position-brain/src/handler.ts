@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type OrderReason, isClosing, type PlanEntry, type ResultEntry } from "@quantum/contract";
-import type { SymbolRules } from "@quantum/exchange";
+import type { Exchange, SymbolRules } from "@quantum/exchange";
 import type { Decision, Policy, ReadResult, Settlement, Turn } from "@quantum/issuer";
 import { withDeadline } from "@quantum/redis";
 import { type Allowed, decide, type Denied, type Limits, permitOf } from "./decide.ts";
@@ -24,6 +24,8 @@ const RESULT_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 export interface BrainOptions {
   pairs: PairStore;
   refresh: PairRefresh;
+  /** Whether it accepts orders now, without a request. */
+  exchange: Pick<Exchange, "pause" | "hasRoomForOrder">;
   rules: (symbol: string) => SymbolRules | undefined;
   /** Call when the venue refuses what the rules allow, or when they forbid what it may now allow. */
   readRulesAgain: () => void;
@@ -65,10 +67,17 @@ export class PositionBrain implements Policy {
   }
 
   async #judge(plan: PlanEntry): Promise<{ decision: Allowed | Denied; releases: string }> {
-    const { pairs, rules, limits, readRulesAgain } = this.#options;
+    const { pairs, exchange, rules, limits, readRulesAgain } = this.#options;
     const { symbol, steps } = plan;
     const state = await pairs.state(symbol);
-    const facts = { ...state, symbol, pct: steps.find(isClosing)?.pct ?? 100, rules: rules(symbol) };
+    const facts = {
+      ...state,
+      symbol,
+      pct: steps.find(isClosing)?.pct ?? 100,
+      rules: rules(symbol),
+      pause: exchange.pause("orders"),
+      hasRoomForOrder: exchange.hasRoomForOrder(),
+    };
     const decision = decide(facts, limits);
     // The symbol may be tradable again long before the next regular read of the rules.
     if (decision.verdict === "deny" && decision.reason === "symbol_not_trading") readRulesAgain();

@@ -1,4 +1,5 @@
 import {
+  Budget,
   createBinanceExchange,
   parseVenue,
   Pauses,
@@ -7,7 +8,13 @@ import {
   whenReady,
 } from "@quantum/exchange";
 import { runIssuer } from "@quantum/issuer";
-import { admitRealOrders, observeExchange, shareExchangePauses } from "@quantum/service-kit";
+import {
+  admitRealOrders,
+  observeExchange,
+  observeExchangeBudget,
+  shareExchangeBudget,
+  shareExchangePauses,
+} from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
@@ -25,11 +32,14 @@ await runIssuer({
   service: serviceOf("position-brain"),
   summary: "P3.3: tracks positions, and how much of each may be closed",
   ...configSource,
-  start: async ({ config, keys, redis, facts, log, registry, waiting, clocksAgree }) => {
+  start: async ({ config, keys, redis, facts, log, registry, instance, waiting, clocksAgree }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
 
     const pauses = new Pauses();
+    // It places no orders, so it holds no block of them.
+    const budget = new Budget(["weight_1m"]);
+    observeExchangeBudget({ budget, registry });
     const exchange = createBinanceExchange({
       baseUrl: venue.baseUrl,
       apiKey: config.BINANCE_TESTNET_API_KEY,
@@ -37,12 +47,22 @@ await runIssuer({
       timeoutMs: REQUEST_TIMEOUT_MS,
       recvWindowMs: RECV_WINDOW_MS,
       pauses,
+      budget,
       onUnreadable: observeExchange({ endpoints: ROWS_ENDPOINTS, pauses, registry, log }),
     });
     const rules = new RuleBook(exchange, (error) =>
       log.error({ err: error }, "failed to read the order rules, trying again"),
     );
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
+    const stopBudget = await shareExchangeBudget({
+      budget,
+      redis,
+      keys,
+      egress: config.EXCHANGE_EGRESS,
+      account: config.QUANTUM_ACCOUNT,
+      instance,
+      log,
+    });
     await whenReady(exchange, rules, (error) => {
       waiting(() => `the exchange: ${exchange.problems()[0] ?? error.message}`);
       log.warn({ err: error }, "waiting for the exchange");
@@ -58,7 +78,12 @@ await runIssuer({
       keys,
       source: venue.simulated ? "exchange-sim" : "binance_testnet",
     });
-    const refresh = new PairRefresh({ exchange, pairs, allowlist });
+    const refresh = new PairRefresh({
+      exchange: exchange.as("refresh"),
+      audits: exchange.as("audit"),
+      pairs,
+      allowlist,
+    });
     const operator = new OperatorCommands({ pairs, refresh });
     const schedule = new RefreshSchedule({
       redis,
@@ -72,6 +97,7 @@ await runIssuer({
       policy: new PositionBrain({
         pairs,
         refresh,
+        exchange,
         rules: (symbol) => rules.get(symbol),
         readRulesAgain: () => rules.readAgain(),
         limits: {
@@ -93,6 +119,7 @@ await runIssuer({
       readiness: async () => [...exchange.problems(), ...refresh.problems(), ...schedule.problems()],
       stop: async () => {
         stopPauses();
+        stopBudget();
         rules.stop();
         refresh.stop();
         await schedule.stop();

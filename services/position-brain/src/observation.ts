@@ -27,20 +27,21 @@ export interface Observed {
 
 export type Observations = ReturnType<typeof observing>;
 
-export function observing(exchange: Exchange, now: () => number) {
+/** @param audits the same exchange, for reads of all symbols: they give way to those of one symbol */
+export function observing(exchange: Exchange, audits: Exchange, now: () => number) {
   /** Reads open orders first. An order that fills in between is then subtracted twice, never missed. */
-  const observe = async (symbol?: string): Promise<Observed> => {
+  const observe = async (through: Exchange, symbol?: string): Promise<Observed> => {
     const began = { tsMs: now(), readAtMs: performance.now() };
-    const orders = await exchange.openOrders(symbol);
-    const positions = await exchange.positions(symbol);
+    const orders = await through.openOrders(symbol);
+    const positions = await through.positions(symbol);
     return observedOf(positions, orders, began);
   };
   return {
-    all: () => observe(),
+    all: () => observe(audits),
 
     /** Throws if the exchange returns nothing for this symbol. */
     async one(symbol: string): Promise<Observation> {
-      const { observations, unreadable } = await observe(symbol);
+      const { observations, unreadable } = await observe(exchange, symbol);
       const observation = observations.get(symbol);
       if (observation !== undefined) return observation;
       throw new Error(

@@ -24,6 +24,7 @@ beforeEach(async () => {
   const policy = new PositionBrain({
     pairs: rig.pairs,
     refresh,
+    exchange: rig.exchange,
     rules: (symbol) => rules.get(symbol),
     readRulesAgain: () => undefined,
     limits: {

@@ -57,6 +57,7 @@ export interface RefreshEvents {
 
 export interface RefreshOptions {
   exchange: Exchange;
+  audits: Exchange;
   pairs: PairStore;
   allowlist: ReadonlySet<string>;
 }
@@ -78,7 +79,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   constructor(options: RefreshOptions) {
     super();
     this.#options = options;
-    this.#observations = observing(options.exchange, () => options.pairs.now());
+    this.#observations = observing(options.exchange, options.audits, () => options.pairs.now());
     this.#lag = new Lag(options.exchange, options.pairs);
     this.#symbols = new Set(options.allowlist);
   }

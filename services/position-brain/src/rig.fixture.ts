@@ -1,6 +1,6 @@
 /** What the tests run on: a real Redis, the simulated exchange over HTTP, and the real client. */
 import { createKeys } from "@quantum/contract";
-import { createBinanceExchange, type Exchange } from "@quantum/exchange";
+import { Budget, createBinanceExchange, type Exchange, Pauses } from "@quantum/exchange";
 import { createExchangeSim, type Fault } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { startRedisServer } from "@quantum/harness";
@@ -18,12 +18,15 @@ export async function startRig() {
   const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
   const sim = createExchangeSim({ strategy: false });
   await sim.listen();
+  const [pauses, budget] = [new Pauses(), new Budget()];
   const exchange = createBinanceExchange({
     baseUrl: sim.url,
     apiKey: "sim-key",
     apiSecret: "sim-secret",
     timeoutMs: 3_000,
     recvWindowMs: RECV_WINDOW_MS,
+    pauses,
+    budget,
   });
   const pairs = createPairStore({ redis, keys, source: "exchange-sim" });
   let orders = 0;
@@ -45,9 +48,11 @@ export async function startRig() {
     redis,
     sim,
     exchange,
+    pauses,
+    budget,
     pairs,
     refresher: (allowlist = ["BTCUSDT", "ETHUSDT"], through: Exchange = exchange) =>
-      new PairRefresh({ exchange: through, pairs, allowlist: new Set(allowlist) }),
+      new PairRefresh({ exchange: through, audits: through, pairs, allowlist: new Set(allowlist) }),
     /** Simulates another of our refreshes that stores something else. */
     async rewrite(symbol: string, change: (pair: Pair) => Pair): Promise<void> {
       const { version, snapshot, ledger } = await pairs.read(symbol);

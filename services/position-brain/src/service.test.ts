@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, type ServiceProcess, startService } from "@quantum/harness";
 import { keys, planFields, resultFields, type Rig, startRig } from "./rig.fixture.ts";
 
-const [PLAN, SECOND] = ["0123456789abcdef", "fedcba9876543210"];
+const [PLAN, SECOND, THIRD] = ["0123456789abcdef", "fedcba9876543210", "00000000000000ff"];
 const PATIENCE_MS = 5_000;
 
 let rig: Rig;
@@ -109,7 +109,7 @@ describe("position-brain as a process", () => {
     await early.stop();
   });
 
-  it("honours a pause from its start on, asks nothing and says why, until an operator ends it", async () => {
+  it("honours a pause from its start on, asks and promises nothing and says why, until an operator ends it", async () => {
     const pause = keys.exchangePause("requests");
     await rig.redis.set(pause, '{"reason": "banned", "since_ms": 1}', "PX", 600_000);
     const url = `http://127.0.0.1:${await freePort()}`;
@@ -125,6 +125,9 @@ describe("position-brain as a process", () => {
       await expect
         .poll(problems(of), { timeout: 2 * PATIENCE_MS })
         .toMatch(/wants no requests for \d+ s: banned/);
+    await rig.redis.xadd(keys.streams.plan, "*", ...planFields(THIRD, "ETHUSDT"));
+    const answer = await service.waitForLog((record) => record["plan"] === THIRD, PATIENCE_MS);
+    expect(answer["reason"]).toBe("exchange_paused");
     const leftSec = async () => Number(/for (\d+) s: banned/.exec(await problems(url)())?.[1]);
     const firstSec = await leftSec();
     await expect.poll(leftSec, { timeout: PATIENCE_MS }).toBeLessThan(firstSec);
