@@ -134,6 +134,11 @@ describe("docker-compose.yml", () => {
       ]);
   });
 
+  it("keeps the simulated account as long as Redis's data", () => {
+    expect(blocks.get("exchange-sim")).toContain('volumes: ["exchange-sim-account:/state"]');
+    expect(file).toMatch(/^volumes:\n {2}redis-data:\n {2}exchange-sim-account:\n/m);
+  });
+
   it.each(SERVICES)("gives $name the environment of a demonstration", (service) => {
     const text = whole(/environment:(.*\n(?: {6}.*\n)*)/.exec(blocks.get(service.name) ?? "")?.[1] ?? "");
     const given = [...text.matchAll(/^ *([A-Z][A-Z0-9_]+): "?([^"\n]+)"?$/gm)].map(
@@ -153,6 +158,7 @@ describe("docker-compose.yml", () => {
     });
     expect(Object.fromEntries(own)).toEqual({
       ...expected,
+      ...(service.name === "exchange-sim" && { EXCHANGE_SIM_STATE: "/state/account.jsonl" }),
       ...(service.redis !== "none" && { REDIS_PASSWORD_FILE: "/redis/password" }),
       // Who neither speaks to the venue nor signs needs its name for simulations only.
       ...((service.needsVenue || service.issuer !== undefined) && { BINANCE_BASE_URL }),

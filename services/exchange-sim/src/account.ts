@@ -2,19 +2,20 @@ import { EventEmitter } from "node:events";
 import { Big } from "big.js";
 import type { Side } from "@quantum/exchange";
 import { floorToStep } from "@quantum/exchange";
-import type { SymbolSpec } from "./market.ts";
-import { createPriceWalk, decimalsOf } from "./market.ts";
-import type { Origin, SimOrder, SimPosition, SimTrade } from "./records.ts";
+import { clientOrderIdOf, Ids } from "./ids.ts";
+import { createPriceWalk, decimalsOf, type SymbolChanges, type SymbolSpec } from "./market.ts";
+import type { Origin, SavedAccount, SavedPosition, SimOrder, SimPosition, SimTrade } from "./records.ts";
 
 /** The fields needed to accept an order whose rules have been checked. */
 export type Acceptance = Pick<
   SimOrder,
-  "clientOrderId" | "side" | "reduceOnly" | "origin" | "origQty" | "timestampMs" | "recvWindowMs"
->;
+  "side" | "reduceOnly" | "origin" | "origQty" | "timestampMs" | "recvWindowMs"
+> & {
+  /** Undefined: the sender did not name it. */
+  readonly clientOrderId: string | undefined;
+};
 
-/**
- * What happens to the account, as it happens. The objects go on changing, so a listener reads them at once.
- */
+/** What happens to the account, as it happens. The objects go on changing, so a listener reads them at once. */
 export class AccountEvents extends EventEmitter<{
   /** Accepted (NEW), or closed with a part unfilled. */
   order: [order: SimOrder];
@@ -24,25 +25,23 @@ export class AccountEvents extends EventEmitter<{
   moved: [account: SymbolAccount];
 }> {}
 
-/** Ids above 2^53 for this symbol, as on the real venue. Parsing them as doubles gets them wrong. */
-const LONG_ID_SYMBOL = "ETHUSDT";
-const LONG_ID_START = 8_389_765_519_826_112_345n;
-const ORDER_ID_START = 11_934_538_190n;
-const TRADE_ID_START = 286_440_117n;
-/** Other accounts' orders take ids too, so ids have gaps. */
-const ID_GAP_MAX = 7;
+/** Prices move with time and ids with orders, so that each repeats itself for a seed whatever the other does. */
+export interface Randomness {
+  readonly prices: () => number;
+  readonly fills: () => number;
+}
+
 const SPLIT_SHARE = 0.25;
 
 /** One symbol's position, orders and trades. `positionAmt` is the sum of the trades' signed quantities. */
 export class SymbolAccount {
-  readonly spec: SymbolSpec;
+  spec: SymbolSpec;
   readonly orders: SimOrder[] = [];
   readonly trades: SimTrade[] = [];
   amount = Big(0);
   #entry = Big(0);
   #updateTimeMs: number;
-  #lastOrderId: bigint;
-  #lastTradeId = TRADE_ID_START;
+  readonly #ids: Ids;
   readonly #byClientId = new Map<string, SimOrder>();
   readonly #byOrderId = new Map<string, SimOrder>();
   readonly #open = new Set<SimOrder>();
@@ -51,15 +50,25 @@ export class SymbolAccount {
   readonly #now: () => number;
   readonly #events: AccountEvents;
 
-  constructor(spec: SymbolSpec, random: () => number, now: () => number, events: AccountEvents) {
+  constructor(
+    spec: SymbolSpec,
+    random: Randomness,
+    now: () => number,
+    events: AccountEvents,
+    saved: SavedAccount | undefined,
+  ) {
     this.spec = spec;
-    this.#random = random;
+    this.#random = random.fills;
     this.#now = now;
     this.#events = events;
     this.#updateTimeMs = now();
-    this.#lastOrderId = spec.symbol === LONG_ID_SYMBOL ? LONG_ID_START : ORDER_ID_START;
-    this.#priceAt = createPriceWalk(spec, random, now());
+    this.#ids = new Ids(spec.symbol, random.fills);
+    this.#priceAt = createPriceWalk(spec, random.prices, now());
 
+    if (saved) {
+      this.#restore(saved);
+      return;
+    }
     // The initial position also comes from a trade, so the trades always explain the position.
     const start = Big(spec.positionAmt);
     if (!start.eq(0)) this.tradeTo(start, "strategy", Big(spec.entryPrice));
@@ -67,6 +76,23 @@ export class SymbolAccount {
 
   price(): Big {
     return this.#priceAt(this.#now());
+  }
+
+  /** The best price that an order on `side` meets. */
+  bestPrice(side: Side): Big {
+    const { spread, tickSize } = this.spec;
+    const mark = this.price();
+    if (spread === undefined) return mark;
+    const best = side === "BUY" ? mark.times(Big(1).plus(spread)) : mark.times(Big(1).minus(spread));
+    return Big(floorToStep(best.toFixed(), tickSize));
+  }
+
+  change(changes: SymbolChanges): void {
+    this.spec = { ...this.spec, ...changes };
+  }
+
+  isInUse(): boolean {
+    return !this.amount.eq(0) || this.#open.size > 0;
   }
 
   openOrders(): SimOrder[] {
@@ -98,11 +124,12 @@ export class SymbolAccount {
 
   accept(acceptance: Acceptance): SimOrder {
     const timeMs = this.#now();
-    this.#lastOrderId += this.#gap();
+    const orderId = this.#ids.nextOrderId();
     const order: SimOrder = {
       symbol: this.spec.symbol,
-      orderId: this.#lastOrderId.toString(),
+      orderId,
       ...acceptance,
+      clientOrderId: acceptance.clientOrderId ?? clientOrderIdOf(acceptance.origin, orderId, timeMs),
       timeMs,
       status: "NEW",
       executedQty: Big(0).toFixed(decimalsOf(this.spec.stepSize)),
@@ -110,16 +137,13 @@ export class SymbolAccount {
       avgPrice: "0.00",
       updateTimeMs: timeMs,
     };
-    this.orders.push(order);
-    this.#byClientId.set(order.clientOrderId, order);
-    this.#byOrderId.set(order.orderId, order);
-    this.#open.add(order);
+    this.#add(order);
     this.#events.emit("order", order);
     return order;
   }
 
   /** Executes up to `quantity` of an open order and closes it: FILLED, or EXPIRED if some is left. */
-  fill(order: SimOrder, quantity: Big, price = this.price()): void {
+  fill(order: SimOrder, quantity: Big, price = this.bestPrice(order.side)): void {
     this.#open.delete(order);
     const most = order.reduceOnly ? this.reducible(order.side) : quantity;
     const filled = quantity.gt(most) ? most : quantity;
@@ -136,7 +160,7 @@ export class SymbolAccount {
     if (difference.eq(0)) return;
     const quantity = difference.abs();
     const order = this.accept({
-      clientOrderId: this.#clientOrderIdOf(origin),
+      clientOrderId: undefined,
       side: difference.gt(0) ? "BUY" : "SELL",
       reduceOnly: false,
       origin,
@@ -149,6 +173,14 @@ export class SymbolAccount {
   setUntraded(target: Big): void {
     this.#moveTo(target, this.price());
     this.#events.emit("moved", this);
+  }
+
+  savedPosition(): SavedPosition {
+    return {
+      amount: this.amount.toFixed(),
+      entry: this.#entry.toFixed(),
+      updateTimeMs: this.#updateTimeMs,
+    };
   }
 
   position(): SimPosition {
@@ -164,6 +196,22 @@ export class SymbolAccount {
     };
   }
 
+  #restore({ orders, trades, position }: SavedAccount): void {
+    for (const order of orders) this.#add(order);
+    this.trades.push(...trades);
+    this.amount = Big(position.amount);
+    this.#entry = Big(position.entry);
+    this.#updateTimeMs = position.updateTimeMs;
+    this.#ids.goOnAfter(orders.at(-1)?.orderId, trades.at(-1)?.id);
+  }
+
+  #add(order: SimOrder): void {
+    this.orders.push(order);
+    this.#byClientId.set(order.clientOrderId, order);
+    this.#byOrderId.set(order.orderId, order);
+    if (isOpen(order)) this.#open.add(order);
+  }
+
   /** Some orders fill in two trades, one tick apart, so that nobody assumes one trade per order. */
   #parts(order: SimOrder, quantity: Big, price: Big): [Big, Big][] {
     if (quantity.eq(0)) return [];
@@ -177,11 +225,10 @@ export class SymbolAccount {
   }
 
   #trade(order: SimOrder, quantity: Big, price: Big): void {
-    this.#lastTradeId += this.#gap();
     const timeMs = this.#now();
     const target = this.amount.plus(order.side === "BUY" ? quantity : quantity.times(-1));
     const trade: SimTrade = {
-      id: this.#lastTradeId.toString(),
+      id: this.#ids.nextTradeId(),
       orderId: order.orderId,
       symbol: order.symbol,
       side: order.side,
@@ -222,18 +269,6 @@ export class SymbolAccount {
     this.#updateTimeMs = this.#now();
   }
 
-  /** The venue names its own orders so; all those of an ADL have the same id. */
-  #clientOrderIdOf(origin: Origin): string {
-    if (origin === "liquidation") return `autoclose-${this.#now()}`;
-    if (origin === "adl") return "adl_autoclose";
-    if (origin === "settlement") return `settlement_autoclose-${this.#now()}`;
-    return `${origin}-${this.spec.symbol}-${this.orders.length + 1}`;
-  }
-
-  #gap(): bigint {
-    return BigInt(1 + Math.floor(this.#random() * ID_GAP_MAX));
-  }
-
   #quantity(value: Big): string {
     return value.toFixed(decimalsOf(this.spec.stepSize));
   }
@@ -241,4 +276,8 @@ export class SymbolAccount {
   #price(value: Big): string {
     return value.toFixed(decimalsOf(this.spec.tickSize));
   }
+}
+
+function isOpen({ status }: SimOrder): boolean {
+  return status === "NEW" || status === "PARTIALLY_FILLED";
 }

@@ -1,8 +1,10 @@
+import { Big } from "big.js";
 import { LosslessNumber, stringify } from "lossless-json";
-import type { SymbolSpec } from "./market.ts";
-import { decimalsOf } from "./market.ts";
+import { decimalsOf, lotOf, marketLotOf, PERCENT_PRICE, type SymbolSpec } from "./market.ts";
 import type { SimOrder, SimPosition, SimTrade } from "./records.ts";
-import { maxQtyOf } from "./venue.ts";
+
+/** The maintenance margin's share of a position; on the venue it depends on the symbol and the size. */
+const MAINTENANCE_SHARE = "0.0065";
 
 /** JSON in which long ids are numbers with all digits, as Binance writes them. */
 export function toJson(answer: unknown): string {
@@ -36,6 +38,16 @@ export function orderAnswer(order: SimOrder) {
   };
 }
 
+/**
+ * A bare acknowledgement: the order was taken, and what became of it comes by the stream. Without `avgPrice`, `cumQuote`
+ * and `time`, as the venue has answered since 2026.
+ */
+export function acknowledgement(order: SimOrder) {
+  const { avgPrice: _price, cumQuote: _quote, time: _time, ...rest } = orderAnswer(order);
+  const nothing = Big(0).toFixed(decimalsOf(order.executedQty));
+  return { ...rest, status: "NEW", executedQty: nothing, cumQty: nothing, updateTime: order.timeMs };
+}
+
 export function positionAnswer(position: SimPosition) {
   return {
     symbol: position.symbol,
@@ -49,6 +61,34 @@ export function positionAnswer(position: SimPosition) {
     isolatedMargin: "0.00000000",
     isAutoAddMargin: "false",
     positionSide: "BOTH",
+    updateTime: position.updateTimeMs,
+  };
+}
+
+/** Of version 3, which has neither leverage nor margin type. */
+export function positionInUseAnswer(position: SimPosition) {
+  const notional = Big(position.positionAmt).times(position.markPrice);
+  const initialMargin = notional.abs().div(position.leverage).toFixed(8);
+  return {
+    symbol: position.symbol,
+    positionSide: "BOTH",
+    positionAmt: position.positionAmt,
+    entryPrice: position.entryPrice,
+    breakEvenPrice: position.entryPrice,
+    markPrice: position.markPrice,
+    unRealizedProfit: position.unrealizedProfit,
+    liquidationPrice: "0",
+    isolatedMargin: "0",
+    notional: notional.toFixed(8),
+    marginAsset: "USDT",
+    isolatedWallet: "0",
+    initialMargin,
+    maintMargin: notional.abs().times(MAINTENANCE_SHARE).toFixed(8),
+    positionInitialMargin: initialMargin,
+    openOrderInitialMargin: "0",
+    adl: 1,
+    bidNotional: "0",
+    askNotional: "0",
     updateTime: position.updateTimeMs,
   };
 }
@@ -69,20 +109,25 @@ export function tradeAnswer(trade: SimTrade) {
 }
 
 export function symbolAnswer(spec: SymbolSpec) {
-  const lot = { stepSize: spec.stepSize, minQty: spec.minQty, maxQty: maxQtyOf(spec) };
   return {
     symbol: spec.symbol,
     contractType: "PERPETUAL",
-    status: "TRADING",
+    status: spec.status ?? "TRADING",
     quoteAsset: "USDT",
     pricePrecision: decimalsOf(spec.tickSize),
     quantityPrecision: decimalsOf(spec.stepSize),
     orderTypes: ["MARKET"],
     filters: [
       { filterType: "PRICE_FILTER", tickSize: spec.tickSize },
-      { filterType: "LOT_SIZE", ...lot },
-      { filterType: "MARKET_LOT_SIZE", ...lot },
+      { filterType: "LOT_SIZE", ...lotOf(spec) },
+      { filterType: "MARKET_LOT_SIZE", ...marketLotOf(spec) },
       { filterType: "MIN_NOTIONAL", notional: spec.minNotional },
+      {
+        filterType: "PERCENT_PRICE",
+        multiplierUp: Big(1).plus(PERCENT_PRICE).toFixed(4),
+        multiplierDown: Big(1).minus(PERCENT_PRICE).toFixed(4),
+        multiplierDecimal: "4",
+      },
     ],
   };
 }

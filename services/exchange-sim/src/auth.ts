@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { Query } from "./venue.ts";
+import type { Query } from "./queries.ts";
 import { missing, VenueError } from "./venue-error.ts";
 
 export interface Key {

@@ -7,9 +7,9 @@ import { VenueError } from "./venue-error.ts";
 export const FAULT_KINDS = [
   /** Answers after `ms`. */
   "latency",
-  /** Refused because of the request rate; Retry-After is `ms`. */
+  /** Refused because of the request rate, for `ms`. */
   "429",
-  /** Banned for continuing after a 429; Retry-After is `ms`. */
+  /** Banned for `ms` for continuing after a 429. */
   "418",
   "503_before",
   /** A 503 with the text that the venue documents as a failure. */
@@ -53,6 +53,8 @@ export const faultSchema = z
       .regex(/^(GET|POST|PUT|DELETE) \//)
       .default("POST /fapi/v1/order"),
     code: z.int().optional(),
+    /** Where a 429 or 418 says how long it lasts: in its Retry-After header, in the text as the end of a ban, or not at all. */
+    tells: z.enum(["header", "text", "nothing"]).default("header"),
   })
   .refine((fault) => fault.kind !== "error" || fault.code !== undefined, "error needs a code");
 
@@ -95,16 +97,14 @@ export class Faults {
 }
 
 /** A fault's effect before the request reaches the venue. Throws if the request ends there. */
-export async function before(fault: Fault, request: FastifyRequest): Promise<void> {
-  const retryAfterSec = Math.ceil(fault.ms / MS_PER_SECOND);
+export async function before(fault: Fault, request: FastifyRequest, nowMs: number): Promise<void> {
   switch (fault.kind) {
     case "latency":
       await sleep(fault.ms);
       return;
     case "429":
-      throw new VenueError(-1003, "Too many requests.", 429, retryAfterSec);
     case "418":
-      throw new VenueError(-1003, "Way too many requests; IP banned.", 418, retryAfterSec);
+      throw tooMany(fault, nowMs);
     case "503_before":
       throw new VenueError(-1000, UNAVAILABLE_TEXT, HTTP_UNAVAILABLE);
     case "503_failed":
@@ -118,6 +118,17 @@ export async function before(fault: Fault, request: FastifyRequest): Promise<voi
       throw new VenueError(fault.code ?? -1000, "Error on command.");
     default:
   }
+}
+
+function tooMany({ kind, tells, ms }: Fault, nowMs: number): VenueError {
+  const until = tells === "text" ? ` until ${nowMs + ms}` : "";
+  const isBan = kind === "418" || until !== "";
+  return new VenueError(
+    -1003,
+    isBan ? `Way too many requests; IP banned${until}.` : "Too many requests.",
+    Number(kind),
+    tells === "header" ? Math.ceil(ms / MS_PER_SECOND) : undefined,
+  );
 }
 
 export function executionOf(fault: Fault | undefined): Execution {

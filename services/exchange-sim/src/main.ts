@@ -3,6 +3,7 @@ import { runBareService } from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
 import { z } from "zod";
 import { configSource } from "./config.ts";
+import { NO_LIMITS, VENUE_LIMITS } from "./limits.ts";
 import { DEFAULT_MARKET, marketSchema, type SymbolSpec } from "./market.ts";
 import { registerExchangeSim } from "./server.ts";
 
@@ -18,6 +19,9 @@ await runBareService({
       seed: config.SIM_SEED,
       strategy: config.SIM_STRATEGY,
       latencyMs: config.SIM_LATENCY_MS,
+      limits: config.SIM_LIMITS ? VENUE_LIMITS : NO_LIMITS,
+      orderAnswer: config.SIM_ORDER_ANSWER,
+      stateFile: config.EXCHANGE_SIM_STATE,
       apiKey: config.SIM_API_KEY,
       apiSecret: config.SIM_API_SECRET,
     });

@@ -4,11 +4,38 @@ import { z } from "zod";
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "must be a plain decimal");
 const positive = decimal.refine((value) => Big(value).gt(0), "must be above 0");
 
+/** Source: Binance, USDⓈ-M Futures, "Public Endpoints Info: Contract Status". */
+export const SYMBOL_STATUSES = [
+  "TRADING",
+  "PENDING_TRADING",
+  "PRE_SETTLE",
+  "SETTLING",
+  "PRE_DELIVERING",
+  "DELIVERING",
+  "DELIVERED",
+  "CLOSE",
+] as const;
+export type SymbolStatus = (typeof SYMBOL_STATUSES)[number];
+
+/** What a tester can change while the venue runs. */
+const changeable = {
+  status: z.enum(SYMBOL_STATUSES).optional(),
+  /** Of LOT_SIZE, which market orders do not have to meet. */
+  maxQty: positive.optional(),
+  /** Of MARKET_LOT_SIZE. May be smaller than the position, which then cannot be closed by one order. */
+  marketMaxQty: positive.optional(),
+  /** How far the best bid and ask are from the mark price, as a share of it. */
+  spread: decimal.optional(),
+};
+export const symbolChanges = z.strictObject({ symbol: z.string(), ...changeable });
+export type SymbolChanges = Omit<z.infer<typeof symbolChanges>, "symbol">;
+
 /** A symbol of the simulated market, and the account's initial position. */
 export const marketSchema = z
   .array(
     z.strictObject({
-      symbol: z.string().regex(/^[A-Z0-9]+$/),
+      // Some symbols of the venue are not ASCII.
+      symbol: z.string().regex(/^[\p{L}\p{N}_]{2,32}$/u),
       price: positive,
       /** Signed; also the size that the simulated strategy restores. */
       positionAmt: decimal,
@@ -18,6 +45,7 @@ export const marketSchema = z
       minNotional: positive,
       tickSize: positive,
       leverage: z.string().regex(/^\d+$/),
+      ...changeable,
     }),
   )
   .min(1)
@@ -60,6 +88,28 @@ function spec(
     leverage,
   };
 }
+
+/** The quantities that one order may have. */
+export interface Lot {
+  readonly stepSize: string;
+  readonly minQty: string;
+  readonly maxQty: string;
+}
+
+/** The most steps in one market order, and in one limit order, unless the market says otherwise. */
+const MARKET_STEPS_MAX = 10_000_000;
+const STEPS_MAX = 10 * MARKET_STEPS_MAX;
+
+export function lotOf({ stepSize, minQty, maxQty }: SymbolSpec): Lot {
+  return { stepSize, minQty, maxQty: maxQty ?? Big(stepSize).times(STEPS_MAX).toFixed() };
+}
+
+export function marketLotOf({ stepSize, minQty, marketMaxQty }: SymbolSpec): Lot {
+  return { stepSize, minQty, maxQty: marketMaxQty ?? Big(stepSize).times(MARKET_STEPS_MAX).toFixed() };
+}
+
+/** How far a price may be from the mark price, as a share of it. */
+export const PERCENT_PRICE = "0.05";
 
 /** The decimals of `step`. Quantities and prices are printed with as many. */
 export function decimalsOf(step: string): number {

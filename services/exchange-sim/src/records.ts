@@ -2,11 +2,12 @@
 import type { OrderStatus, Side } from "@quantum/exchange";
 
 /** Who sent an order: the API, the account's simulated strategy, or somebody else with the account's keys. */
-export type Origin = "api" | "strategy" | "other" | ForcedBy;
+export type Origin = (typeof ORIGINS)[number];
 
 /** The venue sends orders of its own when it liquidates the account, reduces it by ADL or settles a symbol. */
 export const FORCED_BY = ["liquidation", "adl", "settlement"] as const;
 export type ForcedBy = (typeof FORCED_BY)[number];
+export const ORIGINS = ["api", "strategy", "other", ...FORCED_BY] as const;
 
 export interface SimOrder {
   readonly symbol: string;
@@ -18,8 +19,8 @@ export interface SimOrder {
   readonly origQty: string;
   readonly timeMs: number;
   /** The signed send window. Only orders from the API have one. */
-  readonly timestampMs?: number;
-  readonly recvWindowMs?: number;
+  readonly timestampMs?: number | undefined;
+  readonly recvWindowMs?: number | undefined;
   status: OrderStatus;
   executedQty: string;
   cumQuote: string;
@@ -46,5 +47,19 @@ export interface SimPosition {
   readonly markPrice: string;
   readonly unrealizedProfit: string;
   readonly leverage: string;
+  readonly updateTimeMs: number;
+}
+
+/** What is kept of a symbol over a restart. */
+export interface SavedAccount {
+  readonly orders: readonly SimOrder[];
+  readonly trades: readonly SimTrade[];
+  readonly position: SavedPosition;
+}
+
+export interface SavedPosition {
+  readonly amount: string;
+  /** Not rounded to ticks, unlike in answers. */
+  readonly entry: string;
   readonly updateTimeMs: number;
 }

@@ -1,13 +1,12 @@
 import { Big } from "big.js";
-import { floorToStep, type Side } from "@quantum/exchange";
+import { floorToStep } from "@quantum/exchange";
 import { AccountEvents, SymbolAccount } from "./account.ts";
-import type { SymbolSpec } from "./market.ts";
-import { decimalsOf } from "./market.ts";
-import type { ForcedBy, SimOrder, SimPosition, SimTrade } from "./records.ts";
+import { decimalsOf, PERCENT_PRICE, type SymbolSpec } from "./market.ts";
+import { checkedOrder } from "./order-rules.ts";
+import { ordersOf, type Query, tradesOf } from "./queries.ts";
+import type { ForcedBy, SavedAccount, SimOrder, SimPosition, SimTrade } from "./records.ts";
 import { seededRandom } from "@quantum/service-kit";
-import { invalid, missing, unknownSymbol, VenueError } from "./venue-error.ts";
-
-export type Query = Readonly<Record<string, string | undefined>>;
+import { missing, unknownSymbol, VenueError } from "./venue-error.ts";
 
 /**
  * How an accepted order executes; the last three are faults. `lagMs`: it executes at once, but queries do not find it
@@ -15,15 +14,8 @@ export type Query = Readonly<Record<string, string | undefined>>;
  */
 export type Execution = "at_once" | "half" | { readonly lateMs: number } | { readonly lagMs: number };
 
-/** The most steps in one market order. */
-const MAX_STEPS = 10_000_000;
-const CLIENT_ORDER_ID = /^[.A-Z:/a-z0-9_-]{1,36}$/;
-const LIMIT_DEFAULT = 500;
-const LIMIT_MAX = 1000;
 /** Lists lag less than queries. */
 const LIST_LAG_SHARE = 0.5;
-/** The longest span of a list. */
-const SPAN_MAX_MS = 7 * 24 * 3_600_000;
 /** The strategy restores its target when less than this share of it is left. */
 const TOP_UP_BELOW = "0.5";
 
@@ -37,13 +29,30 @@ export class SimVenue {
   readonly #lagging = new Map<SimOrder, { sinceMs: number; lagMs: number }>();
   #strategy: boolean;
 
-  constructor(market: readonly SymbolSpec[], seed: number, strategy: boolean, now: () => number) {
-    const random = seededRandom(seed);
+  /** @param saved the account of an earlier process; its symbols are all in the market */
+  constructor(
+    market: readonly SymbolSpec[],
+    seed: number,
+    strategy: boolean,
+    now: () => number,
+    saved?: ReadonlyMap<string, SavedAccount>,
+  ) {
+    const random = { prices: seededRandom(seed), fills: seededRandom(seed + 1) };
     this.#now = now;
     this.#accounts = new Map(
-      market.map((spec) => [spec.symbol, new SymbolAccount(spec, random, now, this.events)]),
+      market.map((spec) => [
+        spec.symbol,
+        new SymbolAccount(spec, random, now, this.events, saved?.get(spec.symbol)),
+      ]),
     );
     this.#strategy = strategy;
+  }
+
+  /** Executes what an earlier process accepted and did not execute. */
+  resume(): void {
+    for (const account of this.accounts())
+      for (const order of account.openOrders())
+        this.#execute(account, order, Big(order.origQty).minus(order.executedQty), "at_once");
   }
 
   accounts(symbol?: string): SymbolAccount[] {
@@ -61,6 +70,13 @@ export class SimVenue {
     return this.accounts(symbol).map((account) => account.position());
   }
 
+  /** Only those of symbols with a position or an open order. */
+  positionsInUse(symbol?: string): SimPosition[] {
+    return this.accounts(symbol)
+      .filter((account) => account.isInUse())
+      .map((account) => account.position());
+  }
+
   openOrders(symbol?: string): SimOrder[] {
     return this.accounts(symbol).flatMap((account) => account.openOrders());
   }
@@ -75,49 +91,22 @@ export class SimVenue {
     return order;
   }
 
-  /** Ascending by id: from `orderId`, or within a time span, or the most recent ones. */
   orders(query: Query): SimOrder[] {
-    const orders = this.account(query["symbol"]).orders.filter((order) => !this.#lags(order, LIST_LAG_SHARE));
-    const fromId = wholeNumber(query, "orderId");
-    const { startTime, endTime } = spanOf(query);
-    const limit = limitOf(query);
-    if (fromId !== undefined)
-      return orders.filter(({ orderId }) => BigInt(orderId) >= fromId).slice(0, limit);
-    return orders.filter(({ timeMs }) => timeMs >= startTime && timeMs <= endTime).slice(-limit);
+    const { orders } = this.account(query["symbol"]);
+    const visible = orders.filter((order) => !this.#lags(order, LIST_LAG_SHARE));
+    return ordersOf(visible, query, this.#now());
   }
 
-  /** Ascending by id. With `fromId` or `startTime` the first ones from there, else the most recent ones. */
   trades(query: Query): SimTrade[] {
-    const { trades } = this.account(query["symbol"]);
-    const fromId = wholeNumber(query, "fromId");
-    const startTime = wholeNumber(query, "startTime");
-    const { endTime } = spanOf(query);
-    const limit = limitOf(query);
-    if (fromId !== undefined && (startTime !== undefined || endTime !== Infinity)) {
-      throw new VenueError(-1128, "Combination of optional parameters invalid.");
-    }
-    const { orderId } = query;
-    const asked = orderId === undefined ? trades : trades.filter((trade) => trade.orderId === orderId);
-    if (fromId === undefined && startTime === undefined) return asked.slice(-limit);
-    // Callers usually ask for recent trades, so the search starts at the end.
-    const before = asked.findLastIndex((trade) =>
-      fromId === undefined ? trade.timeMs < Number(startTime) : BigInt(trade.id) < fromId,
-    );
-    const page = asked.slice(before + 1, before + 1 + limit);
-    return page.filter(({ timeMs }) => timeMs <= endTime);
+    return tradesOf(this.account(query["symbol"]).trades, query, this.#now());
   }
 
   /** Checks the order as Binance does, accepts it and executes it. Throws VenueError if it is refused. */
   place(query: Query, execution: Execution): SimOrder {
     const account = this.account(query["symbol"]);
-    const { side, quantity, reduceOnly } = checkedOrder(query, account.spec);
-    const { newClientOrderId } = query;
-
-    if (newClientOrderId !== undefined && !CLIENT_ORDER_ID.test(newClientOrderId)) {
-      throw new VenueError(-4015, "Client order id is not valid.");
-    }
+    const { side, quantity, reduceOnly, clientOrderId } = checkedOrder(query, account.spec);
     // Only unique among open orders: after an order has filled, the same id can place a second one.
-    if (newClientOrderId !== undefined && account.hasOpen(newClientOrderId)) {
+    if (clientOrderId !== undefined && account.hasOpen(clientOrderId)) {
       throw new VenueError(-4116, "ClientOrderId is duplicated.");
     }
     const closable = account.reducible(side);
@@ -129,16 +118,23 @@ export class SimVenue {
       );
     }
 
+    if (Big(account.spec.spread ?? 0).gt(PERCENT_PRICE)) {
+      throw new VenueError(
+        -4131,
+        "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
+      );
+    }
+
     // Binance reduces a reduce-only order to what it can close, and answers with the smaller origQty.
     const accepted = reduceOnly && quantity.gt(closable) ? closable : quantity;
     const order = account.accept({
-      clientOrderId: newClientOrderId ?? `web_${account.orders.length + 1}`,
+      clientOrderId,
       side,
       reduceOnly,
       origin: "api",
       origQty: accepted.toFixed(decimalsOf(account.spec.stepSize)),
-      timestampMs: Number(query["timestamp"]),
-      recvWindowMs: Number(query["recvWindow"]),
+      timestampMs: numberOf(query["timestamp"]),
+      recvWindowMs: numberOf(query["recvWindow"]),
     });
     this.#execute(account, order, accepted, execution);
     return order;
@@ -195,52 +191,6 @@ export class SimVenue {
   }
 }
 
-export function maxQtyOf(spec: SymbolSpec): string {
-  return Big(spec.stepSize).times(MAX_STEPS).toFixed();
-}
-
-/** Checks a MARKET order's parameters in the order in which Binance does. */
-function checkedOrder(query: Query, spec: SymbolSpec): { side: Side; quantity: Big; reduceOnly: boolean } {
-  const { side, type, quantity, positionSide, reduceOnly } = query;
-  if (side === undefined) throw missing("side");
-  if (side !== "BUY" && side !== "SELL") throw new VenueError(-1117, "Invalid side.");
-  if (type === undefined) throw missing("type");
-  if (type !== "MARKET") throw new VenueError(-1116, "Invalid orderType.");
-  if (positionSide !== undefined && positionSide !== "BOTH") {
-    throw new VenueError(-4061, "Order's position side does not match user's setting.");
-  }
-  if (quantity === undefined || !/^-?\d+(\.\d+)?$/.test(quantity)) throw missing("quantity");
-
-  const amount = Big(quantity);
-  if (amount.lte(0)) throw new VenueError(-4003, "Quantity less than or equal to zero.");
-  if (decimalsOf(amount.toFixed()) > decimalsOf(spec.stepSize)) {
-    throw new VenueError(-1111, "Precision is over the maximum defined for this asset.");
-  }
-  if (amount.lt(spec.minQty)) throw new VenueError(-4004, "Quantity less than min quantity.");
-  if (amount.gt(maxQtyOf(spec))) throw new VenueError(-4005, "Quantity greater than max quantity.");
-  if (!amount.mod(spec.stepSize).eq(0)) throw new VenueError(-4023, "Qty not increased by step size.");
-  return { side, quantity: amount, reduceOnly: reduceOnly === "true" };
-}
-
-function limitOf(query: Query): number {
-  const limit = Number(wholeNumber(query, "limit") ?? LIMIT_DEFAULT);
-  if (limit < 1 || limit > LIMIT_MAX) throw invalid("limit");
-  return limit;
-}
-
-function spanOf(query: Query): { startTime: number; endTime: number } {
-  const startTime = Number(wholeNumber(query, "startTime") ?? 0);
-  const endTime = Number(wholeNumber(query, "endTime") ?? Infinity);
-  if (endTime < startTime) throw new VenueError(-1023, "Start time is greater than end time.");
-  if (endTime !== Infinity && endTime - startTime > SPAN_MAX_MS) {
-    throw new VenueError(-4166, "Search window is restricted to recent 7 days.");
-  }
-  return { startTime, endTime };
-}
-
-function wholeNumber(query: Query, name: string): bigint | undefined {
-  const text = query[name];
-  if (text === undefined) return undefined;
-  if (!/^\d+$/.test(text)) throw invalid(name);
-  return BigInt(text);
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
 }
