@@ -25,7 +25,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 const keys = createKeys();
 const ISSUERS = SERVICES.flatMap(({ issuer }) => (issuer === undefined ? [] : [issuer.name]));
 const PLAN = "00000000000000aa";
-const SYMBOL = "BTCUSDT";
+// Globs match bytes, of letters of any script too.
+const SYMBOL = "币安人生USDT";
 const USERS = REDIS_USERS.filter((user) => user !== "admin");
 
 let redis: TestRedis;

@@ -79,9 +79,9 @@ function contradiction(key: string, type: string, ttlSec: number): string[] {
 function patternOf(key: string): RegExp {
   const places: Readonly<Record<string, string>> = {
     "{plan_id}": "[0-9a-f]{16}",
-    "{SYM}": "[A-Z0-9_]+",
+    "{SYM}": String.raw`[\p{L}0-9_]+`,
     "{issuer}": "[a-z][a-z0-9]*",
     "{YYYY-MM-DD}": String.raw`\d{4}-\d{2}-\d{2}`,
   };
-  return new RegExp(`^${key.replaceAll(/\{[^}]*\}/g, (place) => places[place] ?? place)}$`);
+  return new RegExp(`^${key.replaceAll(/\{[^}]*\}/g, (place) => places[place] ?? place)}$`, "u");
 }

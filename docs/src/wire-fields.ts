@@ -62,14 +62,14 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
   proposal: {
     about:
       "Written by the publisher, beside the proposal hash or instead of it. Group `apply-layer`. Fields: `symbol` and those of the proposal hash below.",
-    meanings: { symbol: "upper-case symbol" },
+    meanings: { symbol: "letters of any script, digits and `_`, byte for byte as the venue lists it" },
   },
   plan: {
     about: "Written by the apply-layer when a plan opens. Groups: one an issuer, with its name.",
     schema: planEntry,
     meanings: {
       plan_id: PLAN_ID,
-      symbol: "upper-case symbol",
+      symbol: "symbol",
       action: "the proposal's `harvest_action`",
       kill_score: "the proposal's",
       k_regime_flip: "the proposal's, or `0.0`",
@@ -96,7 +96,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
     schema: permitEntry,
     meanings: {
       plan_id: PLAN_ID,
-      symbol: "upper-case symbol",
+      symbol: "symbol",
       issuer: "`governor`, `p33`, or another one",
       verdict: "yes or no",
       reason: "the issuer's own [reason](reasons.md)",
@@ -111,7 +111,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
     schema: executeEntry,
     meanings: {
       plan_id: PLAN_ID,
-      symbol: "upper-case symbol",
+      symbol: "symbol",
       attempt: ATTEMPT,
       attempt_no: "part of the client order id",
       step: "`CLOSE_FULL`, `CLOSE_PARTIAL_75`, `CLOSE_PARTIAL_50`, `CLOSE_PARTIAL_25`",
@@ -134,7 +134,7 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
     schema: resultEntry,
     meanings: {
       plan_id: PLAN_ID,
-      symbol: "upper-case symbol",
+      symbol: "symbol",
       decision: "EXECUTE, SKIP, BLOCKED, ERROR",
       executed: "true only if an order was really executed",
       would_execute: "true for a dry run that had its permits",

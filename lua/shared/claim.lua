@@ -1,7 +1,8 @@
 -- Whether an order key is damaged, so that its state cannot be read: other programs may have written to it. Like a key of the
 -- wrong type it may have been a claim, so it is rebuilt: from its copy, or as a claim that is only queried. An unknown state
 -- is not damage if it is a word: a later version may have written it.
-local FORMS = { plan_id = '^%x+$', symbol = '^[A-Z0-9_]+$', step = '^', attempt = '^%d+%-%d+$', entry_id = '^%d+%-%d+$',
+-- A symbol's letters may be of any script, in UTF-8.
+local FORMS = { plan_id = '^%x+$', symbol = '^[%w_\128-\244]+$', step = '^', attempt = '^%d+%-%d+$', entry_id = '^%d+%-%d+$',
   client_order_id = '.', side = '^%u+$', quantity = '^%d+%.?%d*$', claimed_at_ms = '^%d+$', venue_ms = '^%d+$',
   window_end_ms = '^%d+$' }
 local SIDES = { BUY = true, SELL = true }

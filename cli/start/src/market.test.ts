@@ -49,7 +49,10 @@ describe("the market of a proposals file", () => {
   it.each([
     ["", "--proposals p.jsonl: the file has no lines"],
     [`${lineOf({})}\n{"symbol"`, "--proposals p.jsonl, line 2: not JSON"],
-    ['{"symbol": "btc"}', '--proposals p.jsonl, line 1: symbol is "btc", an upper-case symbol is needed'],
+    [
+      '{"symbol": "b c"}',
+      '--proposals p.jsonl, line 1: symbol is "b c", must be 2 to 32 letters, digits and `_`',
+    ],
   ])("refuses %j", (text, message) => {
     expect(() => parseProposalLines(text, "p.jsonl")).toThrow(message);
   });

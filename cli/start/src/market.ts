@@ -1,4 +1,5 @@
 /** A market for exchange-sim, made from a file of proposals: symbols, sides and prices. */
+import { SYMBOL, SYMBOL_RULE } from "@quantum/contract";
 import { Big } from "big.js";
 
 /** A row of `SIM_MARKET_FILE`. Decimals are text; `positionAmt` is signed. */
@@ -50,8 +51,8 @@ function parseLine(line: string, where: string): ProposalLine {
   const entries = typeof value === "object" && value !== null ? Object.entries(value) : [];
   const fields = Object.fromEntries(entries.map(([name, content]) => [name, String(content)]));
   const { symbol = "", expected_plan_id: expectedPlanId } = fields;
-  if (!/^[A-Z0-9]+$/.test(symbol)) {
-    throw new Error(`${where}: symbol is ${JSON.stringify(symbol)}, an upper-case symbol is needed`);
+  if (!SYMBOL.test(symbol)) {
+    throw new Error(`${where}: symbol is ${JSON.stringify(symbol)}, must be ${SYMBOL_RULE}`);
   }
   return { symbol, expectedPlanId, fields };
 }

@@ -3,7 +3,13 @@ import { z } from "zod";
 import { parsePythonFloat } from "./python.ts";
 
 export const planId = z.string().regex(/^[0-9a-f]{16}$/, "16 lower-case hex digits");
-export const symbol = z.string().regex(/^[A-Z0-9_]{2,32}$/, "an upper-case symbol");
+/**
+ * Letters of any script, digits and `_`. It is compared as it is written: neither case nor Unicode form is changed, because
+ * a symbol is one only if the venue lists the same bytes. A letter that cannot be seen, such as a Hangul filler, is none.
+ */
+export const SYMBOL = /^[[\p{L}0-9_]--\p{Default_Ignorable_Code_Point}]{2,32}$/v;
+export const SYMBOL_RULE = "2 to 32 letters, digits and `_`";
+export const symbol = z.string().regex(SYMBOL, SYMBOL_RULE);
 export const float = z.string().transform((text, context) => {
   const value = parsePythonFloat(text);
   if (value === undefined) {

@@ -41,7 +41,7 @@ describe("a permit's text", () => {
   });
 
   it("is ASCII whatever the symbol", () => {
-    const claims = { ...CLAIMS, symbol: "币安人生USDT", account: "a;b=c d" };
+    const claims = { ...CLAIMS, symbol: "𐐷".repeat(32), account: "a;b=c d" };
     const body = permitBody(claims);
     expect(body).toMatch(/^[\x20-\x7E]*$/);
     expect(parseSignedPermit(signedText(body, SIGNATURE))).toMatchObject({ claims });

@@ -50,6 +50,8 @@ const DECIMAL = /^\d{1,40}(\.\d{1,40})?$/;
 const MS = /^[1-9]\d{0,14}$/;
 /** A name, percent-encoded like encodeURIComponent does. */
 const NAME = /^[\w.!~*'()%-]{1,200}$/;
+/** 32 letters of four bytes each. */
+const ENCODED_SYMBOL = /^[\w%.!~*'()-]{1,384}$/;
 
 const orEmpty = (rule: RegExp) => new RegExp(`${rule.source}|^$`);
 
@@ -63,7 +65,7 @@ const RULES: Readonly<Record<keyof PermitClaims, RegExp>> = {
   account: NAME,
   plan: /^[0-9a-f]{16}$/,
   attempt: /^\d{1,20}-\d{1,20}$/,
-  symbol: NAME,
+  symbol: ENCODED_SYMBOL,
   side: /^(BUY|SELL)?$/,
   step: NAME,
   pct: DECIMAL,

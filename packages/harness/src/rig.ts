@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
-import { createExchangeSim, DEFAULT_MARKET } from "@quantum/exchange-sim";
+import { createExchangeSim, DEFAULT_MARKET, type SymbolSpec } from "@quantum/exchange-sim";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { demonstrationOf, type Place, SERVICES } from "@quantum/topology";
 import { makeRunKeys } from "./run-keys.ts";
@@ -13,11 +13,11 @@ import { startRedisServer } from "./servers/redis-server.ts";
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
 /** A service's environment in a rig: any free port, no effective limits, no cooldown. */
-function environment(name: string, place: Omit<Place, "symbols">): Record<string, string> {
+function environment(name: string, place: Place): Record<string, string> {
   const service = SERVICES.find((candidate) => candidate.name === name);
   if (service === undefined) throw new Error(`there is no service ${name}`);
   return {
-    ...demonstrationOf(service, { ...place, symbols: SYMBOLS }),
+    ...demonstrationOf(service, place),
     [service.portVariable]: "0",
   };
 }
@@ -31,9 +31,10 @@ export interface EarlierRelease {
 
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
-export async function startRig() {
+export async function startRig(market: readonly SymbolSpec[] = DEFAULT_MARKET) {
+  const symbols = market.map(({ symbol }) => symbol);
   const redis = await startRedisServer({ appendonly: true });
-  const sim = createExchangeSim({ seed: 1 });
+  const sim = createExchangeSim({ seed: 1, market });
   const venueUrl = await sim.listen({ port: 0 });
   const client = connectForCommands({ url: redis.url, name: "rig", onError: () => undefined });
   const keysFolder = await makeRunKeys(join(redis.dir, "keys"));
@@ -53,7 +54,7 @@ export async function startRig() {
     const instance = env["INSTANCE"] ?? freeName(name);
     names.add(instance);
     const stateFolder = join(redis.dir, `${instance}.state`);
-    const own = environment(name, { redisUrl: redis.url, venueUrl, keysFolder, stateFolder });
+    const own = environment(name, { redisUrl: redis.url, venueUrl, keysFolder, stateFolder, symbols });
     const keepsState = Object.values(own).includes(stateFolder);
     try {
       const service = await start({ ...own, ...(keepsState && { INSTANCE: instance }), ...env });

@@ -167,7 +167,7 @@ describe("the types of variables", () => {
   it("split lists on commas, trim them, and refuse an empty one", () => {
     expect(read({ GOV_SYMBOLS: " BTCUSDT , ETHUSDT,, " }).GOV_SYMBOLS).toEqual(["BTCUSDT", "ETHUSDT"]);
     expect(violations({ GOV_SYMBOLS: " , " })).toHaveLength(1);
-    expect(violations({ GOV_SYMBOLS: "btcusdt" })).toHaveLength(1);
+    expect(violations({ GOV_SYMBOLS: "BTC-USDT" })).toHaveLength(1);
     expect(violations({ GOV_ISSUERS: "governor, p 33" })).toHaveLength(1);
   });
 

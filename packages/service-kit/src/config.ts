@@ -2,6 +2,7 @@
  * Configuration from the environment, through a schema whose keys are the variables' names. Reports all violations at
  * once, each with the variable, its value and the rule.
  */
+import { SYMBOL, SYMBOL_RULE } from "@quantum/contract";
 import { PYTHON_CONSUMER } from "@quantum/streams";
 import { z } from "zod";
 
@@ -165,8 +166,9 @@ export function list(meaning: string, fallback: string, item = /^\S+$/, itemRule
     .describe(`${meaning} [${fallback}]`);
 }
 
-export const symbols = (meaning: string, fallback: string) =>
-  list(meaning, fallback, /^[A-Z0-9_]{2,32}$/, "upper-case symbols");
+export const SYMBOLS_RULE = `symbols of ${SYMBOL_RULE}`;
+
+export const symbols = (meaning: string, fallback: string) => list(meaning, fallback, SYMBOL, SYMBOLS_RULE);
 
 export const issuerNames = (meaning: string, fallback: string) =>
   list(

@@ -14,6 +14,7 @@ export {
   optionalText,
   port,
   readConfig,
+  SYMBOLS_RULE,
   symbols,
   text,
 } from "./config.ts";

@@ -42,7 +42,7 @@ describe("the apply-layer's configuration", () => {
   it("says everything that is wrong at once: variable, value and rule", () => {
     const said = violations({
       APPLY_MODE: "live",
-      APPLY_ALLOWLIST: "btcusdt",
+      APPLY_ALLOWLIST: "btc-usdt",
       APPLY_PERMIT_WAIT_MS: "1.5",
       K_BLOCK_CRITICAL: "1.1",
       APPLY_KILL_SWITCH: "maybe",

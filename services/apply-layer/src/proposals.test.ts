@@ -28,7 +28,7 @@ describe("a proposal from the stream", () => {
 
   it.each([
     ["no symbol", FIELDS, 'symbol is ""'],
-    ["a symbol in lower case", { symbol: "btcusdt", ...FIELDS }, 'symbol is "btcusdt"'],
+    ["a symbol with a blank", { symbol: "BTC USDT", ...FIELDS }, 'symbol is "BTC USDT"'],
     ["a symbol with a colon", { symbol: "BTC:USDT", ...FIELDS }, "symbol is"],
     [
       "nothing else",

@@ -2,17 +2,14 @@
  * Reads proposals from the stream, and from the hashes as a fallback. A proposal gets the same plan id either way, so
  * the second one is a duplicate.
  */
-import { type Keys, parseProposal, planId, type Proposal } from "@quantum/contract";
+import { type Keys, parseProposal, planId, type Proposal, SYMBOL, SYMBOL_RULE } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { ACK, addedAtMs, type Disposition, type Entry } from "@quantum/streams";
-
-const SYMBOL = /^[A-Z0-9_]{2,32}$/;
 
 /** The proposal in a stream entry, or why the entry becomes a dead letter. */
 function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
   const symbol = entry.fields["symbol"] ?? "";
-  if (!SYMBOL.test(symbol))
-    return { dead: `symbol is ${JSON.stringify(symbol)}, must be an upper-case symbol` };
+  if (!SYMBOL.test(symbol)) return { dead: `symbol is ${JSON.stringify(symbol)}, must be ${SYMBOL_RULE}` };
   const parsed = parseProposal(symbol, entry.fields);
   return parsed.ok ? { proposal: parsed.proposal } : { dead: parsed.problems.join("; ") };
 }

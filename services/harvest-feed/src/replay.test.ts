@@ -49,11 +49,11 @@ describe("a replayed file", () => {
       "{",
       line({ kill_score: "high" }),
       line({ R_net: 7 }),
-      line({ symbol: "btc" }),
+      line({ symbol: "b-c" }),
       "[]",
     ];
     expect(() => parseReplay(lines.join("\n"), "FEED_FILE=f.jsonl")).toThrow(
-      /^FEED_FILE=f\.jsonl: line 2: .*JSON.*\n.*line 3: kill_score is "high".*\n.*line 4: R_net: 7 is no text.*\n.*line 5: symbol: an upper-case symbol\n.*line 6: /,
+      /^FEED_FILE=f\.jsonl: line 2: .*JSON.*\n.*line 3: kill_score is "high".*\n.*line 4: R_net: 7 is no text.*\n.*line 5: symbol: 2 to 32 letters, digits and `_`\n.*line 6: /,
     );
   });
 

@@ -8,6 +8,7 @@ import {
   port,
   redisVariables,
   simulationVariables,
+  SYMBOLS_RULE,
   symbols,
 } from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
@@ -25,7 +26,7 @@ const schema = z.object({
   ...commonVariables,
   APPLY_ALLOWLIST: symbols("the apply-layer's allowlist", "BTCUSDT"),
   P26_ALLOWLIST: z
-    .union([z.undefined(), symbols("", "BTCUSDT")], "must be a comma-separated list of upper-case symbols")
+    .union([z.undefined(), symbols("", "BTCUSDT")], `must be a comma-separated list of ${SYMBOLS_RULE}`)
     .describe(
       "symbols of the portfolio: those of P33_ALLOWLIST, since P3.3 writes snapshots of them [APPLY_ALLOWLIST]",
     ),

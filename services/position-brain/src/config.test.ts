@@ -28,8 +28,8 @@ describe("the configuration", () => {
     expect([...allowlistOf(read({ APPLY_ALLOWLIST: "ETHUSDT,SOLUSDT" }))]).toEqual(["ETHUSDT", "SOLUSDT"]);
     const both = { APPLY_ALLOWLIST: "ETHUSDT", P33_ALLOWLIST: "XRPUSDT" };
     expect([...allowlistOf(read(both))]).toEqual(["XRPUSDT"]);
-    expect(violations({ P33_ALLOWLIST: "btcusdt" })).toEqual([
-      'P33_ALLOWLIST="btcusdt": must be a comma-separated list of upper-case symbols',
+    expect(violations({ P33_ALLOWLIST: "BTC-USDT" })).toEqual([
+      'P33_ALLOWLIST="BTC-USDT": must be a comma-separated list of symbols of 2 to 32 letters, digits and `_`',
     ]);
   });
 

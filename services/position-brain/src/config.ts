@@ -13,6 +13,7 @@ import {
   redisVariables,
   simulationOf,
   simulationVariables,
+  SYMBOLS_RULE,
   symbols,
   text,
 } from "@quantum/service-kit";
@@ -32,7 +33,7 @@ const schema = z.object({
   ...redisVariables,
   APPLY_ALLOWLIST: symbols("the apply-layer's allowlist", "BTCUSDT"),
   P33_ALLOWLIST: z
-    .union([z.undefined(), symbolList], "must be a comma-separated list of upper-case symbols")
+    .union([z.undefined(), symbolList], `must be a comma-separated list of ${SYMBOLS_RULE}`)
     .describe("symbols whose positions may be closed [APPLY_ALLOWLIST]"),
   P33_POLL_SEC: number("seconds between two refreshes of all positions", 5, { min: 0.1 }),
   P33_STALE_THRESHOLD_SEC: number("age from which a snapshot is stale and P3.3 denies, in s", 10),
