@@ -33,6 +33,10 @@ export interface Signatures {
     args: "version" | "snapshot_sec" | "ledger_sec" | "snapshot_fields";
     restArgs: "fields";
   };
+  "ledger/want_close": {
+    keys: "wanted" | "snapshot" | "ledger";
+    args: "is_wanted" | "wanted_sec";
+  };
   "operator/clear_disarm": {
     keys: "disarm" | "disarm_today" | "audit";
     args: "shown" | "shown_today" | "who" | "reason";

@@ -154,6 +154,7 @@ const FAMILIES: readonly Family[] = [
   ofSymbol("index of absent orders", ({ system }, symbol) => system.keys.absent(symbol)),
   ofSymbol("snapshot", ({ system }, symbol) => system.keys.snapshot(symbol)),
   ofSymbol("ledger", ({ system }, symbol) => system.keys.ledger(symbol)),
+  ofSymbol("wanted close", ({ system }, symbol) => system.keys.closeWanted(symbol)),
   ...(["open", "expiry", "totals", "executions", "charges"] as const).map((part) =>
     ofSymbol(`reservations (${part})`, ({ system, random }, symbol) => {
       const { [part]: key } = system.keys.reservations(random.pick(system.issuers), symbol);

@@ -206,6 +206,13 @@ const NOTES: Readonly<
     by: "position-brain → operators",
     holds: "P3.3's ledger, below",
   },
+  closeWanted: {
+    key: keys.closeWanted(SYMBOL),
+    type: "STRING",
+    ttlSec: TTL_SEC.closeWanted,
+    by: "position-brain → operators",
+    holds: "*ours*: since when, in ms, a close of the symbol has been proposed and nothing executed",
+  },
   refreshTurn: {
     key: keys.refreshTurn,
     type: "HASH",

@@ -218,6 +218,21 @@ export const pipeline: DashboardSource = {
         },
         {
           kind: "lines",
+          title: "Closes that are not executed",
+          description:
+            "How long a close of an open position has been proposed without any execution; from 60 s on it is the runbook CloseUnfulfilled.",
+          unit: "s",
+          queries: [
+            { expr: "max by (symbol) (quantum_close_unfulfilled_seconds)", legend: "{{symbol}}" },
+            {
+              expr: "max by (symbol) (p33_position_dust) > 0",
+              legend: "{{symbol}} is too small for any order",
+              mayBeEmpty: "no position is that small",
+            },
+          ],
+        },
+        {
+          kind: "lines",
           title: "Since the last executed plan",
           description: "By symbol.",
           unit: "s",

@@ -60,7 +60,8 @@ describe("ops/prometheus", () => {
 describe("docs/runbooks", () => {
   it("has one runbook an alert, and none besides", async () => {
     const runbooks = await readdir(RUNBOOKS);
-    expect(runbooks.toSorted()).toEqual(alerts.map((alert) => `${alert}.md`).toSorted());
+    // An alert of two severities is two rules.
+    expect(runbooks.toSorted()).toEqual([...new Set(alerts)].map((alert) => `${alert}.md`).toSorted());
   });
 
   it("says in each what it means, what is safe, what to look at and what to do, with commands", async () => {

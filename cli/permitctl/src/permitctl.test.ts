@@ -178,11 +178,21 @@ describe("status and history", () => {
         expect.objectContaining({
           symbol: "XRPUSDT",
           hold: expect.objectContaining({ exchange_amt: "1000.0", ledger_amt: "2600.5" }),
+          unfulfilled: {
+            since_ms: expect.any(Number),
+            position_amt: "1000.0",
+            last: "BLOCKED p33_permit_denied reconcile_required_qty_mismatch",
+          },
         }),
       ]),
     });
     const { stdout } = await permitctl("status");
     expect(stdout).toMatch(/^holds +XRPUSDT$/m);
+    expect(stdout).toMatch(
+      /^unfulfilled +.*close of XRPUSDT for \d+ m?s \(position 1000\.0, last plan BLOCKED p33_permit_denied /m,
+    );
+    // It was executed, and so is not waited for.
+    expect(stdout).not.toContain("close of BTCUSDT");
     expect(stdout).toMatch(/^last OK +\[PERMIT_WAIT\] OK plan=.* safe_qty=42\.1500 symbol=SOLUSDT$/m);
   });
 

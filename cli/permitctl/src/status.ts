@@ -9,6 +9,7 @@ import {
   type Service,
   type Status,
   type SymbolState,
+  type Unfulfilled,
 } from "@quantum/operator";
 import { buildText, type Line, spans, styled } from "@quantum/service-kit";
 import { table } from "./terminal.ts";
@@ -21,6 +22,7 @@ export function renderStatus(status: Status): Line[] {
   const heading = (text: string) => styled("bold", text);
   const inDoubt = status.symbols.flatMap((symbol) => symbol.inDoubt);
   const doubtText = ({ planId, sinceMs }: Doubt) => `${planId} for ${duration(nowMs - sinceMs)}`;
+  const unfulfilled = status.symbols.flatMap((symbol) => symbol.unfulfilled ?? []);
   const holds = status.symbols.flatMap(({ hold }) => hold ?? []);
   return [
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
@@ -28,6 +30,7 @@ export function renderStatus(status: Status): Line[] {
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
     spans`exchange      ${status.pauses.length === 0 ? good("no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
+    spans`unfulfilled   ${unfulfilled.length === 0 ? good("none") : bad(unfulfilled.map((close) => unfulfilledText(close, nowMs)).join("; "))}`,
     spans`in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
     spans`dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
     spans`durability    ${redis.notDurable.length === 0 ? good("every claim is on disk") : styled("yellow", redis.notDurable.join("; "))}`,
@@ -43,6 +46,12 @@ export function renderStatus(status: Status): Line[] {
     heading("symbols (executions and charges: the governor's)"),
     ...symbolTable(status.symbols),
   ];
+}
+
+/** A close is proposed, the position is open, and nothing is executed. */
+function unfulfilledText({ symbol, sinceMs, positionAmt, last }: Unfulfilled, nowMs: number): string {
+  const position = positionAmt === "" ? "position unknown" : `position ${positionAmt}`;
+  return `close of ${symbol} for ${duration(nowMs - sinceMs)} (${position}${last === "" ? "" : `, last plan ${last}`})`;
 }
 
 function lineOf(wait: WaitOutcome | undefined): string {
@@ -141,7 +150,7 @@ export function statusData(status: Status) {
       oldest_idle_ms: oldestIdleMs,
       consumers,
     })),
-    symbols: status.symbols.map(({ symbol, waiting, unsettled, inDoubt, hold, limits }) => ({
+    symbols: status.symbols.map(({ symbol, waiting, unsettled, inDoubt, hold, unfulfilled, limits }) => ({
       symbol,
       waiting,
       unsettled,
@@ -150,6 +159,11 @@ export function statusData(status: Status) {
         since_ms: hold.sinceMs,
         exchange_amt: hold.exchangeAmt,
         ledger_amt: hold.ledgerAmt,
+      },
+      unfulfilled: unfulfilled && {
+        since_ms: unfulfilled.sinceMs,
+        position_amt: unfulfilled.positionAmt,
+        last: unfulfilled.last,
       },
       executions_5min: limits.executions5min,
       executions_hour: limits.executionsHour,

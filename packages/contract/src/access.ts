@@ -85,6 +85,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   exchangeBudget: { traders: "write" },
   snapshot: { p33: "write", issuers: "read", feed: "read" },
   ledger: { p33: "write" },
+  closeWanted: { p33: "write" },
   refreshTurn: { p33: "write" },
   probe: { services: "append" },
 };

@@ -49,6 +49,11 @@ export const DENIAL_MEANINGS = {
       "the exchange takes no order of the symbol, not even to close: it has not opened yet, is being settled, or is closed",
     lookAt: "status of the symbol in exchangeInfo; at a settlement the exchange closes the position itself",
   },
+  dust: {
+    meaning: "the whole position is smaller than the exchange's smallest order: no order can close it",
+    lookAt:
+      "p33_position_dust; close it by hand at the exchange, if it offers a way, or leave it until the position grows. position-brain says it once, every plan of the symbol ends so",
+  },
   quantity_promised: {
     meaning: "reservations of other plans that have not ended cover all that is left to close",
     lookAt: "nothing, unless it persists: then look for plans of the symbol that do not end",

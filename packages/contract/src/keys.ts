@@ -81,6 +81,8 @@ export function createKeys(prefix = "") {
 
     snapshot: (symbol: string) => key(`position:snapshot:${symbol}`),
     ledger: (symbol: string) => key(`position:ledger:${symbol}`),
+    /** STRING: since when (ms) a close has been proposed and nothing executed; see lua/ledger/want_close.lua. */
+    closeWanted: (symbol: string) => key(`position:close_wanted:${symbol}`),
     /** HASH: when the last refresh of all positions began, and when one last succeeded. */
     refreshTurn: key("position:refresh"),
 

@@ -51,6 +51,7 @@ export const P33_REASONS = [
   "cooldown_in_flight",
   "order_unresolved",
   "symbol_not_trading",
+  "dust",
   "venue_budget",
   "quantity_promised",
   "quantity_below_minimum",

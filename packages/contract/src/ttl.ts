@@ -19,4 +19,6 @@ export const TTL_SEC = {
   disarmOfDay: DAY_SEC,
   snapshot: HOUR_SEC,
   ledger: DAY_SEC,
+  /** Each proposal of a close renews it. */
+  closeWanted: DAY_SEC,
 } as const;

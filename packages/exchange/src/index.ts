@@ -26,6 +26,7 @@ export {
   clientOrderId,
   closeQuantity,
   floorToStep,
+  isDust,
   planIdOf,
 } from "./quantity.ts";
 export { RuleBook } from "./rule-book.ts";

@@ -2,7 +2,7 @@ import { Big } from "big.js";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SymbolRules } from "./port.ts";
-import { belowMinimum, clientOrderId, closeQuantity, floorToStep } from "./quantity.ts";
+import { belowMinimum, clientOrderId, closeQuantity, floorToStep, isDust } from "./quantity.ts";
 
 const BTC: SymbolRules = {
   symbol: "BTCUSDT",
@@ -80,6 +80,24 @@ describe("belowMinimum", () => {
     ["0.001", "100000", undefined],
   ])("judges %s at %s as %s", (quantity, price, verdict) => {
     expect(belowMinimum(quantity, price, BTC)).toBe(verdict);
+  });
+});
+
+describe("a position", () => {
+  it.each<[string, boolean, Partial<SymbolRules>]>([
+    ["0", false, {}],
+    ["0.000", false, {}],
+    ["0.0009", true, {}],
+    ["-0.0009", true, {}],
+    ["0.001", false, {}],
+    ["-0.5", false, {}],
+    // Two whole steps, of the five that an order needs.
+    ["0.0025", true, { minQty: "0.005" }],
+    ["0.0055", false, { minQty: "0.005" }],
+    // It is above the minimum, which is no multiple of the step.
+    ["0.0095", true, { stepSize: "0.01", minQty: "0.009" }],
+  ])("of %s is too small for any order: %s %o", (amount, expected, over) => {
+    expect(isDust(amount, { ...BTC, ...over })).toBe(expected);
   });
 });
 

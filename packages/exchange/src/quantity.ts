@@ -19,11 +19,18 @@ export function closeQuantity(pct: number, positionAmt: string, rules: SymbolRul
   return floorToStep(most.toFixed(), rules.stepSize);
 }
 
+/** Whether a position is not flat, and smaller than the smallest order: no order can close it. */
+export function isDust(positionAmt: string, rules: SymbolRules): boolean {
+  const amount = Big(positionAmt).abs();
+  return amount.gt(0) && belowMinimum(floorToStep(amount.toFixed(), rules.stepSize), "", rules) !== undefined;
+}
+
 export type BelowMinimum = "below_min_qty" | "below_min_notional";
 
 /**
- * `undefined` if the order is large enough. Binance exempts reduce-only orders from the notional minimum. We do not,
- * unless the price is unknown (""); then the venue decides.
+ * `undefined` if the order is large enough. Binance exempts reduce-only orders from the notional minimum (-4164: "unless
+ * you choose reduce only"), and from no other. We exempt those that close all that one order can; pass "" as the
+ * price for them, or if the price is unknown.
  */
 export function belowMinimum(quantity: string, price: string, rules: SymbolRules): BelowMinimum | undefined {
   const amount = Big(quantity);

@@ -31,6 +31,8 @@ const RESERVED_BY_OTHERS = deny("quantity_promised");
 
 export interface IssuerEvents {
   answered: [{ plan: PlanEntry; decision: Decision; issued: Issued; tookMs: number }];
+  /** The plan ended when it opened: it asks for no permit. */
+  unasked: [{ plan: PlanEntry }];
   /** The simulation dropped the answer. */
   dropped: [{ plan: PlanEntry }];
   /** The reservation has ended; `before`: an earlier delivery of this result ended it. */
@@ -62,7 +64,10 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const parsed = planEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const plan = parsed.data;
-    if (plan.decision !== "EXECUTE") return ACK;
+    if (plan.decision !== "EXECUTE") {
+      this.emit("unasked", { plan });
+      return ACK;
+    }
     const { issuer, policy, simulate, sign } = this.#options;
     const fate = await simulate();
     if (fate === "drop") {

@@ -28,4 +28,5 @@ export { correctsText, readResults, type Result, type ResultFilter } from "./res
 export { readStatus, type Status } from "./status.ts";
 export type { SymbolState } from "./symbols.ts";
 export { type Attempt, type Stage, timelineOf } from "./timeline.ts";
+export type { Unfulfilled } from "./unfulfilled.ts";
 export { tailWaits } from "./waits.ts";

@@ -4,6 +4,7 @@ import type { Access } from "./access.ts";
 import { type Doubt, readDoubts } from "./doubts.ts";
 import { type Hold, readHold } from "./holds.ts";
 import { symbolsUnder } from "./symbols-under.ts";
+import { readUnfulfilled, type Unfulfilled } from "./unfulfilled.ts";
 
 const FIVE_MINUTES_MS = 300_000;
 const HOUR_MS = 3_600_000;
@@ -20,6 +21,7 @@ export interface SymbolState {
   unsettled: number;
   inDoubt: Doubt[];
   hold: Hold | null;
+  unfulfilled: Unfulfilled | null;
   limits: Limits;
 }
 
@@ -39,6 +41,7 @@ export async function readSymbols(access: Access, nowMs: number): Promise<Symbol
     redis.smembers(keys.orderSymbols),
     symbolsUnder(redis, keys.ledger("")),
     symbolsUnder(redis, keys.waiting("")),
+    symbolsUnder(redis, keys.closeWanted("")),
   ]);
   const symbols = [...new Set(named.flat())].toSorted();
   return Promise.all(symbols.map((symbol) => readSymbol(access, symbol, nowMs)));
@@ -47,11 +50,12 @@ export async function readSymbols(access: Access, nowMs: number): Promise<Symbol
 async function readSymbol(access: Access, symbol: string, nowMs: number): Promise<SymbolState> {
   const { redis, keys } = access;
   const { totals, executions } = keys.reservations(GOVERNOR, symbol);
-  const [waiting, unsettled, inDoubt, hold, sums, hour, burst] = await Promise.all([
+  const [waiting, unsettled, inDoubt, hold, unfulfilled, sums, hour, burst] = await Promise.all([
     redis.zcard(keys.waiting(symbol)),
     redis.zcard(keys.unsettled(symbol)),
     readDoubts(access, symbol),
     readHold(access, symbol),
+    readUnfulfilled(access, symbol),
     redis.hgetall(totals),
     redis.zcount(executions, nowMs - HOUR_MS, "+inf"),
     redis.zcount(executions, nowMs - FIVE_MINUTES_MS, "+inf"),
@@ -65,6 +69,7 @@ async function readSymbol(access: Access, symbol: string, nowMs: number): Promis
     unsettled,
     inDoubt,
     hold: hold ?? null,
+    unfulfilled: unfulfilled ?? null,
     limits: {
       executionsHour: hour,
       executions5min: burst,

@@ -189,6 +189,16 @@ describe("telemetry", () => {
     ]);
   });
 
+  it("warns once that a position is too small for any order, until something else comes of its plans", async () => {
+    const dust = { ...BLOCKED, symbol: "BTCUSDT", reason: "p33_permit_denied", detail: "dust" };
+    for (const verdict of [dust, dust, { ...dust, symbol: "ETHUSDT" }, OK, dust, dust])
+      wait.emit("verdict", verdict);
+    expect(logged.map(({ level }) => level)).toEqual(["warn", "debug", "warn", "info", "warn", "debug"]);
+    expect(await registry.metrics()).toContain(
+      'quantum_permit_block_total{reason="dust",symbol="BTCUSDT"} 4',
+    );
+  });
+
   it("labels from closed sets only, and never with a plan id", async () => {
     wait.emit("verdict", { ...BLOCKED, symbol: "EVIL", reason: "made_up_reason" });
     wait.emit("verdict", BLOCKED);

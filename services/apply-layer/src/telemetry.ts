@@ -6,6 +6,7 @@ import { EventEmitter } from "node:events";
 import {
   orderFate,
   orderIds,
+  type P33Reason,
   PLAN_REASONS,
   type ResultEntry,
   ttlLabel,
@@ -28,6 +29,9 @@ export interface ApplyEvents {
 export class ApplyTelemetry extends EventEmitter<ApplyEvents> {}
 
 const WAIT_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 800, 1000, 1100, 1200, 1250, 1500, 2500];
+
+/** A position that no order can close: every proposal for it ends so, until the position changes. */
+const DUST = "dust" satisfies P33Reason;
 
 /** Longer than any error message of an exchange. */
 const ERROR_MAX = 200;
@@ -90,7 +94,7 @@ export function observe(options: Options): void {
   for (const outcome of ["ok", "blocked"]) waitMs.zero({ outcome });
   const blocks = new Counter({
     name: "quantum_permit_block_total",
-    help: "Waits for permits that ended in BLOCKED",
+    help: "Waits for permits that ended in BLOCKED; dust: P3.3 denied because the position is too small for any order",
     labelNames: ["reason", "symbol"],
     registers,
   });
@@ -115,7 +119,7 @@ export function observe(options: Options): void {
   constant("quantum_apply_kill_switch", "1 if APPLY_KILL_SWITCH blocks every new plan", halted ? 1 : 0);
 
   const planReasons = new Set<string>(Object.values(PLAN_REASONS).flat());
-  const reasons = new Set(waitReasons(required));
+  const reasons = new Set([...waitReasons(required), DUST]);
   const steps = new Set([...CLOSES.values()].map(({ step }) => step));
   const closed = (set: ReadonlySet<string>, value: string) => (set.has(value) ? value : "other");
 
@@ -173,15 +177,21 @@ export function observe(options: Options): void {
     if (executed) lastSuccess.set({ symbol }, (result.settled_at_ms ?? Date.now()) / 1000);
   });
 
+  /** Symbols whose last verdict was dust: it is said once, not with every proposal. */
+  const dust = new Set<string>();
   wait.on("verdict", (verdict) => {
     const symbol = closed(symbols, verdict.symbol);
+    const isDust = verdict.kind === "blocked" && verdict.detail === DUST;
+    const isSaid = dust.has(verdict.symbol);
+    if (isDust) dust.add(verdict.symbol);
+    else dust.delete(verdict.symbol);
     waitMs.observe({ outcome: verdict.kind }, verdict.waitMs);
     if (verdict.kind === "ok") safeQty.set({ symbol }, Number(verdict.safeQty));
-    else blocks.inc({ reason: closed(reasons, verdict.reason), symbol });
+    else blocks.inc({ reason: closed(reasons, isDust ? DUST : verdict.reason), symbol });
     const { kind, planId, waitMs: ms, ...rest } = verdict;
     const fields = { plan: planId, outcome: kind, wait_ms: ms, ...snakeCase(rest) };
     if (kind === "ok") log.info(fields, waitLine(verdict));
-    else log.warn(fields, waitLine(verdict));
+    else log[isDust && isSaid ? "debug" : "warn"](fields, waitLine(verdict));
   });
   wait.on("failed", ({ planId, error }) =>
     log.error({ plan: planId, err: error }, "failed to try a plan's permits, trying again"),

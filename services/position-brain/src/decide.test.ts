@@ -90,7 +90,8 @@ const reasonOf = (decision: Allowed | Denied) =>
 /** How much a decision allows to close; a denial because of quantity allows nothing. */
 function allowance(decision: Allowed | Denied): Pick<Allowed, "safeQty" | "reservation"> {
   if (decision.verdict === "allow") return decision;
-  if (!decision.reason.startsWith("quantity_")) throw new Error(decision.reason);
+  if (!decision.reason.startsWith("quantity_") && decision.reason !== "dust")
+    throw new Error(decision.reason);
   return { safeQty: "0", reservation: { units: 0n, maxUnits: 0n } };
 }
 
@@ -114,9 +115,33 @@ describe("the safe quantity", () => {
 
   it("is refused below the exchange's minimum", () => {
     expect(reasonOf(judge({ amt: "0.001" }, { pct: 50 }))).toBe("quantity_below_minimum");
-    expect(reasonOf(judge({ amt: "0.004", markPrice: "20000" }))).toBe("quantity_below_minimum");
+    expect(reasonOf(judge({ amt: "0.004", markPrice: "20000" }, { pct: 75 }))).toBe("quantity_below_minimum");
     expect(reasonOf(judge({}, { pct: 0 }))).toBe("quantity_below_minimum");
     expect(reasonOf(judge({}, { rules: undefined }))).toBe("quantity_below_minimum");
+  });
+
+  it("is a whole position's, however little that is worth: the exchange takes a reduce-only order", () => {
+    expect(reasonOf(judge({ amt: "-0.004", markPrice: "20000" }))).toBe("allow 0.004");
+    // What remains is below a step, and could not be closed with it.
+    expect(reasonOf(judge({ amt: "0.0045", markPrice: "20000" }))).toBe("allow 0.004");
+    // Another permit has the rest, so this one does not close all.
+    expect(reasonOf(judge({ amt: "0.004", markPrice: "20000" }, { reservedUnits: 100_000n }))).toBe(
+      "quantity_promised",
+    );
+  });
+
+  it("is refused as dust, if the whole position is smaller than the smallest order", () => {
+    for (const pct of [25, 100]) {
+      expect(reasonOf(judge({ amt: "-0.0009" }, { pct }))).toBe("dust");
+      expect(reasonOf(judge({ amt: "0.004" }, { pct, rules: { ...rules, minQty: "0.005" } }))).toBe("dust");
+    }
+  });
+
+  it("is what one order may carry, if the position is larger", () => {
+    const narrow = { ...rules, maxQty: "120" };
+    expect(reasonOf(judge({ amt: "500" }, { rules: narrow }))).toBe("allow 120");
+    // No order could be larger, so the notional minimum would keep the position open for ever.
+    expect(reasonOf(judge({ amt: "500", markPrice: "0.5" }, { rules: narrow }))).toBe("allow 120");
   });
 
   it("never exceeds position less open orders less reservations, nor the plan's share; sums stay exact", () => {

@@ -4,6 +4,7 @@ import {
   belowMinimum,
   closeQuantity,
   floorToStep,
+  isDust,
   type Pause,
   refusesAll,
   type SymbolRules,
@@ -98,15 +99,21 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   if (rules !== undefined && refusesAll(rules)) return deny("symbol_not_trading", { status: rules.status });
   if (rules === undefined)
     return deny("quantity_below_minimum", { rule: "the exchange lists no such symbol" });
+  if (isDust(snapshot.positionAmt, rules)) {
+    return deny("dust", { exchange_amt: float(exchangeAmt), min_qty: float(Big(rules.minQty)) });
+  }
   if (!facts.hasRoomForOrder) return deny("venue_budget", {});
   const { free, maxUnits } = quantities(facts.reservedUnits, position, Big(snapshot.openReduceQty));
   const wanted = pct === 0 ? "0" : closeQuantity(pct, snapshot.positionAmt, rules);
   const safeQty = Big(wanted).lt(free) ? wanted : floorToStep(free.toFixed(), rules.stepSize);
-  const tooSmall = belowMinimum(safeQty, snapshot.markPrice, rules);
+  const all = closeQuantity(100, snapshot.positionAmt, rules);
+  const below = (quantity: string) =>
+    belowMinimum(quantity, Big(quantity).eq(all) ? "" : snapshot.markPrice, rules);
+  const tooSmall = below(safeQty);
   if (tooSmall !== undefined) {
     const rule = { min_qty: float(Big(rules.minQty)), min_notional: float(Big(rules.minNotional)) };
     // Distinguishes a quantity that is too small from one that other reservations have made too small.
-    return belowMinimum(wanted, snapshot.markPrice, rules) === undefined
+    return below(wanted) === undefined
       ? deny("quantity_promised", { wanted: float(Big(wanted)), free: float(free), ...rule })
       : deny("quantity_below_minimum", { wanted: float(Big(wanted)), rule: tooSmall, ...rule });
   }

@@ -16,6 +16,7 @@ import {
   shareExchangePauses,
 } from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
+import { CloseWatch } from "./close-watch.ts";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
 import { PositionBrain } from "./handler.ts";
 import { OperatorCommands } from "./operator.ts";
@@ -85,6 +86,12 @@ await runIssuer({
       allowlist,
     });
     const operator = new OperatorCommands({ pairs, refresh });
+    const closes = new CloseWatch({
+      redis,
+      keys,
+      allowlist,
+      onError: (error) => log.warn({ err: error }, "failed to note that a close is wanted, trying again"),
+    });
     const schedule = new RefreshSchedule({
       redis,
       keys,
@@ -113,7 +120,11 @@ await runIssuer({
         reserveMs: reserveTtlMs(config),
       },
       symbols: allowlist,
-      observe: (handlers) => observe({ handlers, refresh, operator, pairs, allowlist, registry, log }),
+      observe: (handlers) => {
+        closes.follow(handlers, refresh);
+        const rulesOf = (symbol: string) => rules.get(symbol);
+        observe({ handlers, refresh, operator, pairs, closes, rulesOf, allowlist, registry, log });
+      },
       reads: [{ stream: "operatorAudit", handle: operator.handle }],
       begin: () => schedule.start(),
       readiness: async () => [...exchange.problems(), ...refresh.problems(), ...schedule.problems()],

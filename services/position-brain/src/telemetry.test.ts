@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import type { IssuerHandlers } from "@quantum/issuer";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { keys, type Rig, startRig } from "./rig.fixture.ts";
@@ -10,6 +11,47 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
+it("tells dust, and warns of it once, until the symbol's plans are answered otherwise", async () => {
+  const registry = new Registry();
+  const handlers = new EventEmitter() as IssuerHandlers;
+  const idle = () => new EventEmitter() as never;
+  const levels: string[] = [];
+  const at = (level: string) => () => void levels.push(level);
+  const rules = await rig.exchange.rules();
+  observe({
+    handlers,
+    refresh: idle(),
+    operator: idle(),
+    pairs: rig.pairs,
+    closes: {
+      wantedSinceMs: async (symbol) => (symbol === "BTCUSDT" ? rig.pairs.now() - 90_000 : undefined),
+    },
+    rulesOf: (symbol) => {
+      const listed = rules.get(symbol);
+      return listed && { ...listed, minQty: symbol === "ETHUSDT" ? "2" : listed.minQty };
+    },
+    allowlist: new Set(["BTCUSDT", "ETHUSDT"]),
+    registry,
+    log: { info: at("info"), warn: at("warn"), debug: at("debug") } as never,
+  });
+  await rig.refresher().all();
+  const metrics = await registry.metrics();
+  expect(metrics).toContain('p33_position_dust{symbol="BTCUSDT"} 0');
+  expect(metrics).toContain('p33_position_dust{symbol="ETHUSDT"} 1');
+  expect(metrics).toMatch(/quantum_close_unfulfilled_seconds\{symbol="BTCUSDT"\} 9\d/);
+  expect(metrics).toContain('quantum_close_unfulfilled_seconds{symbol="ETHUSDT"} 0');
+
+  const answer = (reason: string) =>
+    handlers.emit("answered", {
+      plan: { plan_id: "0123456789abcdef", symbol: "ETHUSDT" },
+      decision: { verdict: "denied", reason, context: {} },
+      issued: { kind: "denied", reason },
+      tookMs: 1,
+    } as never);
+  for (const reason of ["dust", "dust", "no_position", "dust"]) answer(reason);
+  expect(levels).toEqual(["warn", "info", "debug", "info", "warn", "info"]);
+});
+
 it("reads each pair once a scrape, and forgets the values of one that is gone", async () => {
   const registry = new Registry();
   const read = vi.fn((symbol: string) => rig.pairs.read(symbol));
@@ -19,6 +61,8 @@ it("reads each pair once a scrape, and forgets the values of one that is gone", 
     refresh: idle(),
     operator: idle(),
     pairs: { ...rig.pairs, read },
+    closes: { wantedSinceMs: async () => undefined },
+    rulesOf: () => undefined,
     allowlist: new Set(["BTCUSDT", "ETHUSDT"]),
     registry,
     log: idle(),

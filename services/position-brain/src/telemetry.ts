@@ -1,8 +1,10 @@
 /** Logs and metrics, from the lifecycle events alone. Names are from docs/wire.md, "Metrics to keep". */
-import { P33_REASONS } from "@quantum/contract";
+import { P33_REASONS, type P33Reason } from "@quantum/contract";
+import { isDust, type SymbolRules } from "@quantum/exchange";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { type CloseWatch, unfulfilledMs } from "./close-watch.ts";
 import type { OperatorCommands } from "./operator.ts";
 import { agrees } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
@@ -13,11 +15,15 @@ export interface Observed {
   refresh: PairRefresh;
   operator: OperatorCommands;
   pairs: PairStore;
+  closes: Pick<CloseWatch, "wantedSinceMs">;
+  /** Undefined if the exchange does not list the symbol. */
+  rulesOf: (symbol: string) => SymbolRules | undefined;
   allowlist: ReadonlySet<string>;
   registry: Registry;
   log: Logger;
 }
 
+const DUST = "dust" satisfies P33Reason;
 const MS_PER_SEC = 1000;
 const REFRESH_BUCKETS_SEC = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
@@ -46,6 +52,8 @@ export function observe(observed: Observed): void {
 }
 
 function observeDecisions({ handlers, registry, log }: Observed, labelOf: (symbol: string) => string): void {
+  /** Symbols whose last answer was that they are dust: it is said once, not with every proposal. */
+  const dust = new Set<string>();
   observeAnswers({
     handlers,
     registry,
@@ -53,16 +61,27 @@ function observeDecisions({ handlers, registry, log }: Observed, labelOf: (symbo
     names: { granted: "p33_permit_allow_total", denied: "p33_permit_deny_total" },
     reasons: P33_REASONS,
     lines: {
-      granted: ({ plan: { plan_id: plan, symbol }, decision: { told }, tookMs }) =>
+      granted: ({ plan: { plan_id: plan, symbol }, decision: { told }, tookMs }) => {
+        dust.delete(symbol);
         log.info(
           { plan, symbol, ...told, tookMs },
           `${symbol}: P3.3 ALLOW plan ${plan} (safe_qty=${told?.["safeQty"]}, exchange_amt=${told?.["exchangeAmt"]})`,
-        ),
-      denied: ({ plan: { plan_id: plan, symbol }, tookMs }, { reason, context }) =>
-        log.info(
+        );
+      },
+      denied: ({ plan: { plan_id: plan, symbol }, tookMs }, { reason, context }) => {
+        const isSaid = dust.has(symbol);
+        if (reason === DUST) dust.add(symbol);
+        else dust.delete(symbol);
+        if (reason === DUST && !isSaid)
+          log.warn(
+            { symbol, context },
+            `${symbol}: its position is smaller than the exchange's smallest order: no order can close it`,
+          );
+        log[reason === DUST && isSaid ? "debug" : "info"](
           { plan, symbol, reason, context, tookMs },
           `${symbol}: P3.3 DENY plan ${plan} reason=${reason} (no permit)`,
-        ),
+        );
+      },
       unneeded: ({ plan: { plan_id: plan, symbol }, issued: { kind } }) =>
         log.debug({ plan, symbol, issued: kind }, "plan was answered before, or has ended"),
     },
@@ -158,12 +177,16 @@ function observeOperator({ operator, log }: Observed): void {
  * Read from Redis when scraped, so that all replicas show the same. An age updated by refreshes alone would hide that
  * they stopped.
  */
-function observePairs({ pairs, allowlist, registry }: Observed): void {
+function observePairs({ pairs, closes, rulesOf, allowlist, registry }: Observed): void {
   const readings = [...allowlist].map((symbol) => ({
     symbol,
-    read: sharedReading(() => pairs.read(symbol)),
+    read: sharedReading(async () => {
+      const [stored, wantedSinceMs] = await Promise.all([pairs.read(symbol), closes.wantedSinceMs(symbol)]);
+      return { ...stored, symbol, wantedSinceMs };
+    }),
   }));
-  const gauge = (name: string, help: string, valueOf: (stored: StoredPair) => number | undefined) =>
+  type Reading = StoredPair & { symbol: string; wantedSinceMs: number | undefined };
+  const gauge = (name: string, help: string, valueOf: (reading: Reading) => number | undefined) =>
     new Gauge({
       name,
       help,
@@ -172,9 +195,9 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
       async collect() {
         const found = await Promise.all(readings.map(({ read }) => read()));
         for (const [index, { symbol }] of readings.entries()) {
-          const stored = found[index];
-          if (stored === undefined) continue;
-          const value = valueOf(stored);
+          const reading = found[index];
+          if (reading === undefined) continue;
+          const value = valueOf(reading);
           if (value === undefined) this.remove({ symbol });
           else this.set({ symbol }, value);
         }
@@ -201,5 +224,18 @@ function observePairs({ pairs, allowlist, registry }: Observed): void {
     ({ ledger }) =>
       ledger &&
       (ledger.disagreesSinceMs === undefined ? 0 : (pairs.now() - ledger.disagreesSinceMs) / MS_PER_SEC),
+  );
+  gauge(
+    "quantum_close_unfulfilled_seconds",
+    "How long a close of the open position has been proposed without any execution, 0 if none is",
+    ({ wantedSinceMs, ...stored }) => unfulfilledMs(wantedSinceMs, stored, pairs.now()) / MS_PER_SEC,
+  );
+  gauge(
+    "p33_position_dust",
+    "1 if the whole position is smaller than the exchange's smallest order, so that no order can close it",
+    ({ symbol, snapshot }) => {
+      const rules = rulesOf(symbol);
+      return snapshot && rules && (isDust(snapshot.positionAmt, rules) ? 1 : 0);
+    },
   );
 }
