@@ -139,7 +139,7 @@ const positionRow = z.object({
   pa: decimal,
   ep: neededByNobody,
   up: neededByNobody,
-  ps: z.string(),
+  ps: z.enum([ONE_WAY, "LONG", "SHORT"]),
 });
 const accountMessage = z.object({
   E: timeMs,
