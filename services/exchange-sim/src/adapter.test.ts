@@ -109,10 +109,14 @@ describe("ids of 19 digits", () => {
 
 describe("a pause that the venue asks for", () => {
   it.each([
-    { kind: "429", path: "GET /fapi/v2/positionRisk" },
-    { kind: "418", path: "POST /fapi/v1/order" },
-    { kind: "error", code: -1003, path: "GET /fapi/v1/exchangeInfo" },
-  ] as const)("after %o, no request is made and each is told how long to wait", async (asked) => {
+    [{ kind: "429", path: "GET /fapi/v2/positionRisk" }, 12_000],
+    [{ kind: "429", tells: "nothing", path: "GET /fapi/v2/positionRisk" }, 60_000],
+    [{ kind: "418", path: "POST /fapi/v1/order" }, 12_000],
+    // By the venue's clock, with a margin for its difference from ours.
+    [{ kind: "418", tells: "text", path: "POST /fapi/v1/order" }, 13_000],
+    [{ kind: "418", tells: "nothing", path: "POST /fapi/v1/order" }, 60_000],
+    [{ kind: "error", code: -1003, path: "GET /fapi/v1/exchangeInfo" }, 60_000],
+  ] as const)("after %o, no request is made and each is told how long to wait", async (asked, longestMs) => {
     await fault({ ms: 12_000, ...asked });
     const requests = {
       "GET /fapi/v2/positionRisk": () => exchange.positions(),
@@ -123,7 +127,6 @@ describe("a pause that the venue asks for", () => {
     for (const request of [...Object.values(requests), () => exchange.serverTime()]) {
       const answer: unknown = await request().catch((error: unknown) => error);
       const { retryAfterMs } = answer as { retryAfterMs: number };
-      const longestMs = asked.kind === "error" ? 60_000 : 12_000;
       expect(retryAfterMs).toBeGreaterThan(longestMs - 5_000);
       expect(retryAfterMs).toBeLessThanOrEqual(longestMs);
     }
