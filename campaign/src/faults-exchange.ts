@@ -79,7 +79,7 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 2,
     run: async ({ system, random }) => {
       const kind = random.pick(["503_before", "empty_body"]);
-      for (const path of ["GET /fapi/v2/positionRisk", "GET /fapi/v1/userTrades", "GET /fapi/v1/openOrders"])
+      for (const path of ["GET /fapi/v3/positionRisk", "GET /fapi/v1/userTrades", "GET /fapi/v1/openOrders"])
         await arm(system.exchangeUrl, { kind, path, count: random.between(1, 8) });
       await allMet(system.exchangeUrl);
       return [{ kind: "exchange-unreadable", target: kind }];

@@ -83,15 +83,26 @@ export const positionsAnswer = rowsOf(
       entryPrice: neededByNobody,
       markPrice: price,
       unRealizedProfit: neededByNobody,
-      leverage: neededByNobody,
+      notional: neededByNobody,
+      positionInitialMargin: neededByNobody,
       updateTime: timeMs.catch(0),
     })
-    .transform(({ positionSide: _one, unRealizedProfit, updateTime, ...row }): Position => ({
-      ...row,
-      unrealizedProfit: unRealizedProfit,
-      updateTimeMs: updateTime,
+    .transform((row): Position => ({
+      symbol: row.symbol,
+      positionAmt: row.positionAmt,
+      entryPrice: row.entryPrice,
+      markPrice: row.markPrice,
+      unrealizedProfit: row.unRealizedProfit,
+      leverage: leverageOf(row.notional, row.positionInitialMargin),
+      updateTimeMs: row.updateTime,
     })),
 );
+
+/** Version 3 does not name it, but the initial margin is the notional divided by it. "" without a position. */
+function leverageOf(notional: string, initialMargin: string): string {
+  if (!(Number(initialMargin) > 0) || Number(notional) === 0) return "";
+  return Big(notional).abs().div(initialMargin).toFixed(0);
+}
 
 export const tradesAnswer = rowsOf(
   z

@@ -17,7 +17,7 @@ import { Budget, type RequestClass } from "./budget.ts";
 import { asksForPause, classifyError } from "./error-classes.ts";
 import { NO_SUCH_LISTEN_KEY, NO_SUCH_ORDER, OUTSIDE_RECV_WINDOW } from "./error-codes.ts";
 import { costOf, DOCUMENTED_LIMITS, type Endpoint, limitsOf, NOTHING, ORDER } from "./limits.ts";
-import type { Exchange, OrderRequest, Placement, Rows, Trade, TradeQuery } from "./port.ts";
+import type { Exchange, OrderRequest, Placement, Position, Rows, Trade, TradeQuery } from "./port.ts";
 import { Pauses } from "./pauses.ts";
 import { ExchangeError, isClosed } from "./port.ts";
 import { everythingBetween, PAGE_ROWS } from "./pages.ts";
@@ -215,8 +215,10 @@ function exchangeFor(requestClass: RequestClass, connection: Connection): Exchan
       return new Map(rows.map((rules) => [rules.symbol, rules]));
     },
     hedgeMode: async () => (await readSigned(hedgeModeAnswer, "fapi/v1/positionSide/dual")).dualSidePosition,
-    positions: async (symbol) =>
-      reported("positionRisk", symbol, await readSigned(positionsAnswer, "fapi/v2/positionRisk", { symbol })),
+    positions: async (symbol) => {
+      const answer = await readSigned(positionsAnswer, "fapi/v3/positionRisk", { symbol });
+      return reported("positionRisk", symbol, symbol === undefined ? answer : onlyOf(symbol, answer));
+    },
     openOrders: async (symbol) =>
       reported("openOrders", symbol, await readSigned(openOrdersAnswer, "fapi/v1/openOrders", { symbol })),
     trades: (symbol, query: TradeQuery = {}) =>
@@ -248,6 +250,16 @@ function exchangeFor(requestClass: RequestClass, connection: Connection): Exchan
         readTrades(symbol, { startTime, endTime, limit: PAGE_ROWS }),
       ),
   };
+}
+
+/** An answer about other symbols does not say that this one is flat. */
+function onlyOf(symbol: string, { rows, unreadable }: Rows<Position>): Rows<Position> {
+  const others = rows.filter((row) => row.symbol !== symbol);
+  const strays = others.map((row) => ({
+    symbol,
+    problem: `a row of ${row.symbol}, which was not asked for`,
+  }));
+  return { rows: rows.filter((row) => row.symbol === symbol), unreadable: [...unreadable, ...strays] };
 }
 
 function placementOf(failure: ExchangeError): Placement {

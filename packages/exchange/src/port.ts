@@ -34,7 +34,10 @@ export interface Exchange extends ListenKeys {
    * True if the account is in hedge mode, with separate long and short positions. The pipeline refuses such accounts.
    */
   hedgeMode(): Promise<boolean>;
-  /** One row per symbol, including flat ones. A symbol without a row is unknown, not flat. */
+  /**
+   * Of all symbols, or of one. Only a symbol with a position or open orders has a row: read the rows with
+   * {@link positionOf}, since a symbol without one is flat only if every row could be read.
+   */
   positions(symbol?: string): Promise<Rows<Position>>;
   openOrders(symbol?: string): Promise<Rows<OrderState>>;
   /**
@@ -122,8 +125,26 @@ export interface Position {
   readonly markPrice: string;
   readonly unrealizedProfit: string;
   readonly leverage: string;
+  /** When the position last changed; 0 if the answer does not say, as for a flat symbol without a row. */
   readonly updateTimeMs: number;
 }
+
+/** A symbol's position; flat if it has no row. Undefined if a row that is or may be its own could not be read. */
+export function positionOf({ rows, unreadable }: Rows<Position>, symbol: string): Position | undefined {
+  if (unreadable.some((row) => row.symbol === symbol)) return undefined;
+  const row = rows.find((position) => position.symbol === symbol);
+  if (row !== undefined) return row;
+  return unreadable.some((odd) => odd.symbol === undefined) ? undefined : { ...FLAT, symbol };
+}
+
+const FLAT: Omit<Position, "symbol"> = {
+  positionAmt: "0",
+  entryPrice: "0",
+  markPrice: "",
+  unrealizedProfit: "0",
+  leverage: "",
+  updateTimeMs: 0,
+};
 
 /** The documented ones; there are more. */
 export const ORDER_STATUSES = [

@@ -81,7 +81,7 @@ describe("a request", () => {
     expect(requests).toEqual([
       "GET /fapi/v1/openOrders",
       "GET /fapi/v1/openOrders",
-      "GET /fapi/v2/positionRisk",
+      "GET /fapi/v3/positionRisk",
     ]);
     expect(exchange.problems()).toEqual([]);
   });

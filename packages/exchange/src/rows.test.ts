@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createBinanceExchange, type UnreadableRow } from "./binance-adapter.ts";
-import { isClosed, refusesAll } from "./port.ts";
+import { isClosed, positionOf, refusesAll } from "./port.ts";
 
 let body: unknown;
 const server = createServer((_, reply) => {
@@ -52,7 +52,8 @@ const POSITION = {
   entryPrice: "3000.1",
   markPrice: "3001",
   unRealizedProfit: "-1.35",
-  leverage: "10",
+  notional: "-4501.5",
+  positionInitialMargin: "225.075",
   updateTime: 1_795_692_523_301,
 };
 
@@ -122,7 +123,9 @@ describe("open orders", () => {
 
 describe("positions", () => {
   it.each([
-    ["no leverage", { leverage: undefined }, { leverage: "" }],
+    ["a leverage that only the margin tells", {}, { leverage: "20" }],
+    ["no margin", { positionInitialMargin: undefined }, { leverage: "" }],
+    ["a margin of nothing", { notional: "0", positionInitialMargin: "0" }, { leverage: "" }],
     ["an empty entry price", { entryPrice: "" }, { entryPrice: "" }],
     ["a zero with an exponent", { positionAmt: "0E-8" }, { positionAmt: "0" }],
     ["a mark price of 0, which is none", { markPrice: "0.00000000" }, { markPrice: "" }],
@@ -141,6 +144,37 @@ describe("positions", () => {
     const answer = await exchange().positions();
     expect(answer.rows.map(({ symbol }) => symbol)).toEqual(["ETHUSDT"]);
     expect(answer.unreadable.map(({ symbol }) => symbol)).toEqual(["A", "B"]);
+  });
+});
+
+describe("a symbol without a row", () => {
+  const flat = { positionAmt: "0", entryPrice: "0", markPrice: "", updateTimeMs: 0 };
+
+  it("is flat, among other symbols and alone", async () => {
+    body = [POSITION];
+    expect(positionOf(await exchange().positions(), "BTCUSDT")).toMatchObject({ symbol: "BTCUSDT", ...flat });
+    expect(positionOf(await exchange().positions(), "ETHUSDT")?.positionAmt).toBe("-1.5");
+    body = [];
+    expect(positionOf(await exchange().positions("BTCUSDT"), "BTCUSDT")).toMatchObject(flat);
+  });
+
+  it.each<[string, unknown[]]>([
+    ["a row is nobody's", [POSITION, { ...POSITION, symbol: null }]],
+    ["a row is unreadable", [POSITION, null]],
+    ["its own row is unreadable", [{ ...POSITION, symbol: "BTCUSDT", positionAmt: null }]],
+    ["one of its two rows is unreadable", [{ ...POSITION, symbol: "BTCUSDT" }, { symbol: "BTCUSDT" }]],
+  ])("is neither flat nor anything else if %s", async (_, rows) => {
+    body = rows;
+    expect(positionOf(await exchange().positions(), "BTCUSDT")).toBeUndefined();
+    expect(positionOf(await exchange().positions("BTCUSDT"), "BTCUSDT")).toBeUndefined();
+  });
+
+  it("is not flat by an answer about another symbol", async () => {
+    body = [POSITION];
+    expect(positionOf(await exchange().positions("BTCUSDT"), "BTCUSDT")).toBeUndefined();
+    expect(unreadable).toMatchObject([
+      { endpoint: "positionRisk", symbol: "BTCUSDT", problem: expect.stringContaining("ETHUSDT") },
+    ]);
   });
 });
 

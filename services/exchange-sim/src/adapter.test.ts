@@ -60,7 +60,7 @@ describe("reads", () => {
     await expect(exchange.positions("NOSUCH")).rejects.toMatchObject({ code: -1121, httpStatus: 400 });
     const impatient = connect({ timeoutMs: IMPATIENT_MS });
     for (const kind of ["empty_body", "wrong_body", "reset", "503_before", "timeout_before"] as const) {
-      await fault({ kind, path: "GET /fapi/v2/positionRisk" });
+      await fault({ kind, path: "GET /fapi/v3/positionRisk" });
       await expect(impatient.positions()).rejects.toBeInstanceOf(ExchangeError);
     }
     await fault({ kind: "429", ms: 7000, path: "GET /fapi/v1/userTrades" });
@@ -109,8 +109,8 @@ describe("ids of 19 digits", () => {
 
 describe("a pause that the venue asks for", () => {
   it.each([
-    [{ kind: "429", path: "GET /fapi/v2/positionRisk" }, 12_000],
-    [{ kind: "429", tells: "nothing", path: "GET /fapi/v2/positionRisk" }, 60_000],
+    [{ kind: "429", path: "GET /fapi/v3/positionRisk" }, 12_000],
+    [{ kind: "429", tells: "nothing", path: "GET /fapi/v3/positionRisk" }, 60_000],
     [{ kind: "418", path: "POST /fapi/v1/order" }, 12_000],
     // By the venue's clock, with a margin for its difference from ours.
     [{ kind: "418", tells: "text", path: "POST /fapi/v1/order" }, 13_000],
@@ -119,7 +119,7 @@ describe("a pause that the venue asks for", () => {
   ] as const)("after %o, no request is made and each is told how long to wait", async (asked, longestMs) => {
     await fault({ ms: 12_000, ...asked });
     const requests = {
-      "GET /fapi/v2/positionRisk": () => exchange.positions(),
+      "GET /fapi/v3/positionRisk": () => exchange.positions(),
       "GET /fapi/v1/exchangeInfo": () => exchange.rules(),
       "POST /fapi/v1/order": () => place(),
     };
@@ -176,7 +176,7 @@ describe("credentials", () => {
   it("appear in no error, whatever goes wrong", async () => {
     const impatient = connect({ timeoutMs: IMPATIENT_MS });
     for (const kind of ["reset", "503_before", "wrong_body", "timeout_before"] as const) {
-      await fault({ kind, path: "GET /fapi/v2/positionRisk" });
+      await fault({ kind, path: "GET /fapi/v3/positionRisk" });
       const error: unknown = await impatient.positions().catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(ExchangeError);
       const seen = JSON.stringify(error, [...Object.getOwnPropertyNames(error), "cause"]);

@@ -139,7 +139,7 @@ describe("clocks", () => {
   it("repeats a read once with the clock set right", async () => {
     skewVenue(-30_000);
     expect((await exchange.positions("BTCUSDT")).rows).toHaveLength(1);
-    expect((await state()).requests["GET /fapi/v2/positionRisk"]).toBe(2);
+    expect((await state()).requests["GET /fapi/v3/positionRisk"]).toBe(2);
   });
 
   it("step without shifting a send window", async () => {

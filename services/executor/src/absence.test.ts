@@ -154,7 +154,7 @@ async function movedWithoutTrade() {
   return { symbol, entry, entryId };
 }
 
-it.concurrent.each(["GET /fapi/v1/allOrders", "GET /fapi/v1/userTrades", "GET /fapi/v2/positionRisk"])(
+it.concurrent.each(["GET /fapi/v1/allOrders", "GET /fapi/v1/userTrades", "GET /fapi/v3/positionRisk"])(
   "an account whose %s cannot be read proves nothing",
   async (path) => {
     const symbol = rig.freshSymbol();

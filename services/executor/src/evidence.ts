@@ -1,5 +1,11 @@
 /** What the exchange knows about an order: by its client order id, and by its traces in the account. */
-import { type Exchange, ExchangeError, type ListedOrder, type OrderState } from "@quantum/exchange";
+import {
+  type Exchange,
+  ExchangeError,
+  type ListedOrder,
+  type OrderState,
+  positionOf,
+} from "@quantum/exchange";
 import { addedAtMs } from "@quantum/streams";
 import {
   type AccountFinding,
@@ -77,8 +83,8 @@ export async function queryAccount(
     venueMs - LOOK_BACK_MS,
   );
   try {
-    const position = (await exchange.positions(symbol)).rows.find((row) => row.symbol === symbol);
-    if (position === undefined) throw new ExchangeError(`the exchange reports no position of ${symbol}`);
+    const position = positionOf(await exchange.positions(symbol), symbol);
+    if (position === undefined) throw new ExchangeError(`the position of ${symbol} cannot be read`);
     const trades = await exchange.tradesSince(symbol, sinceMs);
     const orders = await exchange.ordersSince(symbol, sinceMs);
     const known = new Set(orders.map(({ orderId }) => orderId));

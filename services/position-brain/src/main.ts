@@ -84,6 +84,7 @@ await runIssuer({
       audits: exchange.as("audit"),
       pairs,
       allowlist,
+      isListed: (symbol) => rules.get(symbol) !== undefined,
     });
     const operator = new OperatorCommands({ pairs, refresh });
     const closes = new CloseWatch({

@@ -1,8 +1,8 @@
 /**
- * The exchange's positions and open orders at one moment. An unreadable row makes only its own symbol unreadable, which
- * means neither flat nor without orders.
+ * The exchange's positions and open orders at one moment. The exchange lists only positions that are not flat. An
+ * unreadable row makes only its own symbol unreadable, which means neither flat nor without orders.
  */
-import type { Exchange, OrderState, Position, Rows } from "@quantum/exchange";
+import { type Exchange, type OrderState, type Position, positionOf, type Rows } from "@quantum/exchange";
 import { type Ledger, type Pair, snapshotOf } from "./pair.ts";
 import { openReduceQty } from "./reconcile.ts";
 
@@ -30,23 +30,26 @@ export type Observations = ReturnType<typeof observing>;
 /** @param audits the same exchange, for reads of all symbols: they give way to those of one symbol */
 export function observing(exchange: Exchange, audits: Exchange, now: () => number) {
   /** Reads open orders first. An order that fills in between is then subtracted twice, never missed. */
-  const observe = async (through: Exchange, symbol?: string): Promise<Observed> => {
+  const observe = async (
+    through: Exchange,
+    symbols: readonly string[],
+    asked?: string,
+  ): Promise<Observed> => {
     const began = { tsMs: now(), readAtMs: performance.now() };
-    const orders = await through.openOrders(symbol);
-    const positions = await through.positions(symbol);
-    return observedOf(positions, orders, began);
+    const orders = await through.openOrders(asked);
+    const positions = await through.positions(asked);
+    return observedOf(symbols, positions, orders, began);
   };
   return {
-    all: () => observe(audits),
+    /** @param symbols those that are flat unless the exchange lists them */
+    all: (symbols: readonly string[]) => observe(audits, symbols),
 
-    /** Throws if the exchange returns nothing for this symbol. */
+    /** Throws if the exchange's answer about this symbol cannot be read, or if it lists no such symbol. */
     async one(symbol: string): Promise<Observation> {
-      const { observations, unreadable } = await observe(exchange, symbol);
+      const { observations, unreadable } = await observe(exchange, [symbol], symbol);
       const observation = observations.get(symbol);
       if (observation !== undefined) return observation;
-      throw new Error(
-        unreadable.get(symbol) ?? `${symbol}: the exchange reports no position, not even a flat one`,
-      );
+      throw new Error(unreadable.get(symbol) ?? `${symbol}: the exchange's answer cannot be read`);
     },
   };
 }
@@ -56,6 +59,7 @@ export function pairOf({ position, openReduceQty, tsMs }: Observation, ledger: L
 }
 
 function observedOf(
+  symbols: readonly string[],
   positions: Rows<Position>,
   orders: Rows<OrderState>,
   began: Pick<Observation, "tsMs" | "readAtMs">,
@@ -66,11 +70,12 @@ function observedOf(
     if (symbol !== undefined) unreadable.set(symbol, `${symbol}: ${problem}`);
   }
   const observations = new Map<string, Observation>();
-  for (const position of positions.rows) {
-    if (unreadable.has(position.symbol)) continue;
-    const own = orders.rows.filter(({ symbol }) => symbol === position.symbol);
+  for (const symbol of new Set([...symbols, ...positions.rows.map((row) => row.symbol)])) {
+    const position = positionOf(positions, symbol);
+    if (position === undefined || unreadable.has(symbol)) continue;
+    const own = orders.rows.filter((order) => order.symbol === symbol);
     const observation = { position, openReduceQty: openReduceQty(position, own), orders: own, ...began };
-    observations.set(position.symbol, observation);
+    observations.set(symbol, observation);
   }
   return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };
 }

@@ -43,7 +43,7 @@ describe("a refresh of all symbols", () => {
     await refresher.all();
     const after = await rig.requests();
     const more = (path: string) => (after[path] ?? 0) - (before[path] ?? 0);
-    expect(more("GET /fapi/v2/positionRisk")).toBe(2);
+    expect(more("GET /fapi/v3/positionRisk")).toBe(2);
     expect(more("GET /fapi/v1/openOrders")).toBe(2);
     expect(more("GET /fapi/v1/userTrades")).toBe(1);
     expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({ amt: "0.1", origin: "trades" });
@@ -70,7 +70,7 @@ describe("a refresh of all symbols", () => {
     await refresher.all();
     const before = await rig.pairs.read("BTCUSDT");
     const others = await rig.pairs.read("ETHUSDT");
-    for (const path of ["GET /fapi/v2/positionRisk", "GET /fapi/v1/openOrders"]) {
+    for (const path of ["GET /fapi/v3/positionRisk", "GET /fapi/v1/openOrders"]) {
       await rig.fault({ kind: "503_before", path });
       const failed = once(refresher, "failed");
       await expect(refresher.all()).rejects.toThrow(/fapi|503|Unknown error/);
@@ -97,7 +97,7 @@ describe("a refresh of all symbols", () => {
     await refresher.all();
     const { version, snapshot } = await rig.pairs.read("SOLUSDT");
     expect(version).toBe(last.version);
-    expect(snapshot?.positionAmt).toBe("0.00");
+    expect(snapshot?.positionAmt).toBe("0");
   });
 });
 
@@ -273,10 +273,10 @@ describe("a refresh for a result", () => {
   it("is shared by those who come while one is running", async () => {
     const refresher = rig.refresher();
     await refresher.all();
-    const before = (await rig.requests())["GET /fapi/v2/positionRisk"] ?? 0;
+    const before = (await rig.requests())["GET /fapi/v3/positionRisk"] ?? 0;
     const outcomes = await Promise.all(Array.from({ length: 20 }, () => refresher.symbol("BTCUSDT")));
     expect(new Set(outcomes)).toEqual(new Set(["stored"]));
-    expect(((await rig.requests())["GET /fapi/v2/positionRisk"] ?? 0) - before).toBe(1);
+    expect(((await rig.requests())["GET /fapi/v3/positionRisk"] ?? 0) - before).toBe(1);
   });
 
   it("agrees with the exchange whatever several refreshers and orders do at the same time", async () => {

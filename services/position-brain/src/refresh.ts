@@ -6,8 +6,8 @@
  *   does not match while our own orders are in progress, there is no conclusion and the old pair stays. Otherwise the
  *   mismatch is stored, and P3.3 answers `reconcile_required_*` until the trades explain it or an operator accepts the
  *   exchange's position.
- * - If the exchange does not answer, the old pair stays until it is stale. The same applies to a symbol whose row is
- *   unreadable or missing: this means neither flat nor without orders.
+ * - If the exchange does not answer, the old pair stays until it is stale. The same applies to a symbol with an unreadable
+ *   row: this means neither flat nor without orders.
  */
 import { EventEmitter } from "node:events";
 import type { Exchange, OrderState, Trade } from "@quantum/exchange";
@@ -15,11 +15,11 @@ import { Big } from "big.js";
 import { ForeignWriters } from "./foreign-writers.ts";
 import { Lag } from "./lag.ts";
 import { type Observation, type Observations, observing, pairOf, requireOne } from "./observation.ts";
-import { agrees, type Execution, type Ledger, NO_TRADE, type Pair } from "./pair.ts";
+import { agrees, type Execution, type Ledger, type Pair } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
 import { isMisbooked, needsTrades, recounted, unmoved, withExecutions, withTrades } from "./reconcile.ts";
 import { RefreshQueue } from "./refresh-queue.ts";
-import { tradesAfter } from "./trades.ts";
+import { newestTradeId, tradesAfter } from "./trades.ts";
 
 /** After this many conflicts or moves of the position in a row, the next refresh tries again. */
 const TRIES = 5;
@@ -60,6 +60,8 @@ export interface RefreshOptions {
   audits: Exchange;
   pairs: PairStore;
   allowlist: ReadonlySet<string>;
+  /** Whether the exchange lists the symbol. If not, its absence from the positions does not make it flat. */
+  isListed: (symbol: string) => boolean;
 }
 
 export class PairRefresh extends EventEmitter<RefreshEvents> {
@@ -211,20 +213,18 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     executions: readonly Execution[],
     origin: "bootstrap" | "accepted",
   ): Promise<RefreshResult | "conflict"> {
+    const { exchange } = this.#options;
     const { symbol } = first.position;
     let before = first;
     for (let attempt = 1; attempt <= TRIES; attempt++) {
-      const newest = (await this.#options.exchange.trades(symbol, { limit: 1 })).at(-1);
+      const newest = await newestTradeId(exchange, symbol);
       const after = await this.#observations.one(symbol);
-      if (unmoved(before.position, after.position)) {
-        const pair = pairOf(after, {
-          amt: after.position.positionAmt,
-          lastTradeId: newest?.id ?? NO_TRADE,
-          origin,
-          lastExecution: ledger?.lastExecution,
-          booked: ledger?.booked,
-        });
-        return this.#store(version, after, pair, executions);
+      const isUnmoved = unmoved(before.position, after.position);
+      // A flat position has no time of its last change: only the trades show whether it was open in between.
+      if (isUnmoved && newest === (await newestTradeId(exchange, symbol))) {
+        const { lastExecution, booked } = ledger ?? {};
+        const begun = { amt: after.position.positionAmt, lastTradeId: newest, origin, lastExecution, booked };
+        return this.#store(version, after, pairOf(after, begun), executions);
       }
       before = after;
     }
@@ -281,7 +281,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   /** A row without a symbol may belong to any symbol, so each of ours is then queried separately. */
   async #observeAll() {
-    const observed = await this.#observations.all();
+    const observed = await this.#observations.all([...this.#symbols].filter(this.#options.isListed));
     if (!observed.isUnattributed) return observed;
     const { observations, unreadable } = observed;
     for (const symbol of this.#symbols) {

@@ -98,7 +98,7 @@ describe("a result", () => {
     await brain.answerPlan(entry);
     const { orderId } = await rig.order("BTCUSDT", "SELL", "0.046");
     const executed = await result(PLAN, entry.id, { order_id: orderId, executed_qty: "0.046" });
-    await rig.fault({ kind: "503_before", path: "GET /fapi/v2/positionRisk", count: 6 });
+    await rig.fault({ kind: "503_before", path: "GET /fapi/v3/positionRisk", count: 6 });
     expect(await brain.settleResult(executed)).toMatchObject({ kind: "retry" });
     expect(await reserved()).toBe(4_600_000n);
     expect(await pending(keys.streams.result)).toBe(1);

@@ -10,6 +10,7 @@ import { PairRefresh } from "./refresh.ts";
 
 export const keys = createKeys();
 const RECV_WINDOW_MS = 5_000;
+export const UNLISTED = "GONEUSDT";
 
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
@@ -52,7 +53,13 @@ export async function startRig() {
     budget,
     pairs,
     refresher: (allowlist = ["BTCUSDT", "ETHUSDT"], through: Exchange = exchange) =>
-      new PairRefresh({ exchange: through, audits: through, pairs, allowlist: new Set(allowlist) }),
+      new PairRefresh({
+        exchange: through,
+        audits: through,
+        pairs,
+        allowlist: new Set(allowlist),
+        isListed: (symbol) => symbol !== UNLISTED,
+      }),
     /** Simulates another of our refreshes that stores something else. */
     async rewrite(symbol: string, change: (pair: Pair) => Pair): Promise<void> {
       const { version, snapshot, ledger } = await pairs.read(symbol);

@@ -81,7 +81,7 @@ describe("position-brain as a process", () => {
 
   it("is not ready while the exchange is away or wants no requests, and says so", async () => {
     const problems = async () => (await fetch(`${service.url}/readyz`)).json();
-    const path = "GET /fapi/v2/positionRisk";
+    const path = "GET /fapi/v3/positionRisk";
     await rig.fault({ kind: "503_before", path, count: 2 });
     await expect
       .poll(problems, { timeout: PATIENCE_MS })

@@ -22,6 +22,11 @@ export async function tradesAfter(
   return all.filter((trade) => trade.timeMs > sinceMs);
 }
 
+/** {@link NO_TRADE} if the account made none within the look-back. */
+export async function newestTradeId(exchange: Exchange, symbol: string): Promise<string> {
+  return (await exchange.trades(symbol, { limit: 1 })).at(-1)?.id ?? NO_TRADE;
+}
+
 /** All trades of one order. */
 export async function tradesOf(
   exchange: Exchange,
