@@ -176,6 +176,44 @@ describe("what others do to the account", () => {
     expect(order?.o).toMatchObject({ x: execution, X: "FILLED", l: "42.15", z: "42.15", R: false });
   });
 
+  it("realizes a profit where it closes, and costs a fee", async () => {
+    const sim = await startVenue();
+    const listener = await listen(sim);
+    let wallet = Big(100_000);
+    let realized = Big(0);
+    let entry = "139.82";
+    const steps = [
+      { target: "30", closed: "12.15" },
+      { target: "-10", closed: "30" },
+      { target: "0", closed: "-10" },
+      { target: "5", closed: "0" },
+    ];
+    for (const { target, closed } of steps) {
+      await trade(sim, "SOLUSDT", target);
+      const [, account, order] = await listener.take(3);
+      const { L, l, n, rp } = (order?.o ?? {}) as Record<string, string>;
+      expect(rp).toBe(
+        Big(L ?? 0)
+          .minus(entry)
+          .times(closed)
+          .toFixed(),
+      );
+      expect(n).toBe(
+        Big(L ?? 0)
+          .times(l ?? 0)
+          .times("0.0005")
+          .round(8)
+          .toFixed(),
+      );
+      realized = realized.plus(rp ?? 0);
+      wallet = wallet.plus(rp ?? 0).minus(n ?? 0);
+      const [position] = account?.a?.P ?? [];
+      expect(position?.["cr"]).toBe(realized.toFixed());
+      expect(account?.a?.B).toEqual([expect.objectContaining({ a: "USDT", wb: wallet.toFixed() })]);
+      entry = position?.["ep"] ?? "";
+    }
+  });
+
   it("without a trade is an adjustment, and no balance", async () => {
     const sim = await startVenue();
     const listener = await listen(sim);
