@@ -71,7 +71,7 @@ for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
     if type(what.signed) == 'string' then
       signed[#signed + 1] = what.signed
       stamps[#stamps + 1] = issuer .. '_key'
-      stamps[#stamps + 1] = what.signed:match(';kid=(%x+);') or ''
+      stamps[#stamps + 1] = what.signed:match('^v=1;kid=(%x+);') or ''
     end
   elseif verdict == 'missing' then lacking[#lacking + 1] = issuer
   elseif verdict == 'denied' then

@@ -50,8 +50,8 @@ const STREAMS: Readonly<Record<StreamName, Grants>> = {
   operatorAudit: { operator: ["append", "requeue"] },
 };
 
+/** What every plan touches comes first: Redis tries a user's patterns in their order. */
 const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Grants>> = {
-  proposal: { feed: "write", "apply-layer": "read", issuers: "read" },
   // The operators' reset deletes `quantum:apply:*`.
   plan: {
     "apply-layer": "write",
@@ -59,22 +59,24 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
     executor: ["read", "stamp"],
     operator: "remove",
   },
-  dedupe: { "apply-layer": "write", operator: "remove" },
-  published: { "apply-layer": "write", operator: "remove" },
-  waiting: { "apply-layer": "write", operator: "remove" },
-  waitingSymbols: { "apply-layer": "write", issuers: "read", operator: "remove" },
+  reservations: { owner: "write" },
   permit: { owner: "write", "apply-layer": ["read", "remove"] },
-  block: { owner: "write", "apply-layer": ["read", "remove"] },
   spent: { "apply-layer": "write", issuers: "read", executor: "read" },
   booked: { owner: "write" },
-  reservations: { owner: "write" },
+  waiting: { "apply-layer": "write", operator: "remove" },
   killSwitch: { services: "read", operator: "write", halt: "halt" },
   disarm: { services: "read", governor: "write", operator: "remove" },
   disarmOf: { services: "read", governor: "write", operator: "remove" },
+  unsettled: { executor: "write", issuers: "read" },
+  snapshot: { p33: "write", issuers: "read", feed: "read" },
+  ledger: { p33: "write" },
+  proposal: { feed: "write", "apply-layer": "read", issuers: "read" },
+  dedupe: { "apply-layer": "write", operator: "remove" },
+  published: { "apply-layer": "write", operator: "remove" },
+  waitingSymbols: { "apply-layer": "write", issuers: "read", operator: "remove" },
   // An operator states the outcome of an order in doubt; the executor settles it.
   order: { executor: "write", "apply-layer": "read", operator: "stamp" },
   handedOver: { "apply-layer": "write", executor: "write", issuers: "read" },
-  unsettled: { executor: "write", issuers: "read" },
   unknown: { executor: "write", p33: "read" },
   absent: { executor: "write" },
   absentClaims: { executor: "write" },
@@ -82,11 +84,10 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   orderEpoch: { executor: "write" },
   orderOwner: { executor: "write" },
   exchangePause: { traders: "write", operator: "write" },
-  exchangeBudget: { traders: "write" },
-  snapshot: { p33: "write", issuers: "read", feed: "read" },
-  ledger: { p33: "write" },
-  closeWanted: { p33: "write" },
   refreshTurn: { p33: "write" },
+  exchangeBudget: { traders: "write" },
+  closeWanted: { p33: "write" },
+  block: { owner: "write", "apply-layer": ["read", "remove"] },
   probe: { services: "append" },
 };
 
@@ -137,14 +138,14 @@ interface TableRow {
 }
 
 const TABLE: readonly TableRow[] = [
+  ...Object.entries(KEYS).map(([name, grants]) => ({
+    family: { name, patterns: (issuer = ANY) => patternsOf(name as keyof typeof KEYS, issuer) },
+    grants,
+  })),
   ...Object.entries(STREAMS).map(([stream, grants]) => ({
     family: { name: `stream ${stream}`, patterns: () => [keys.streams[stream as StreamName]] },
     grants,
     stream: stream as StreamName,
-  })),
-  ...Object.entries(KEYS).map(([name, grants]) => ({
-    family: { name, patterns: (issuer = ANY) => patternsOf(name as keyof typeof KEYS, issuer) },
-    grants,
   })),
 ];
 
