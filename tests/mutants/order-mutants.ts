@@ -22,12 +22,9 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/handler.ts`,
-        find: "const placement = await exchange.placeReduceOnlyMarket({",
-        replace: `const send = (request: Parameters<Exchange["placeReduceOnlyMarket"]>[0]) =>
-          exchange
-            .placeReduceOnlyMarket(request)
-            .then((first) => (first.outcome === "ambiguous" ? exchange.placeReduceOnlyMarket(request) : first));
-        const placement = await send({`,
+        find: "const placement = await exchange.placeReduceOnlyMarket(request);",
+        replace: `const first = await exchange.placeReduceOnlyMarket(request);
+    const placement = first.outcome === "ambiguous" ? await exchange.placeReduceOnlyMarket(request) : first;`,
       },
     ],
     test: `${EXECUTOR}/executor.test.ts`,
@@ -38,15 +35,53 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/handler.ts`,
-        find: "const placement = await exchange.placeReduceOnlyMarket({",
-        replace: `await orders.settle(order, {
-          outcome: "EXECUTED", reason: "", detail: "", orderId: "", executedQty: quantity, avgPrice: "",
-        });
-        const placement = await exchange.placeReduceOnlyMarket({`,
+        find: "const first = await orderEvents.firstWord(order, () =>",
+        replace: `await orders.settle(
+      order,
+      { outcome: "EXECUTED", reason: "", detail: "", orderId: "", executedQty: quantity, avgPrice: "" },
+      "answer",
+    );
+    const first = await orderEvents.firstWord(order, () =>`,
       },
     ],
     test: `${EXECUTOR}/executor.test.ts`,
     only: "-2022",
+  },
+  {
+    bug: "an event of another order settles the one that waits for its answer",
+    edits: [
+      {
+        file: `${EXECUTOR}/order-events.ts`,
+        find: "const waiting = this.#waiting.get(event.clientOrderId);\n    if (waiting?.symbol === event.symbol) {",
+        replace: "const waiting = [...this.#waiting.values()][0];\n    if (waiting !== undefined) {",
+      },
+    ],
+    test: `${EXECUTOR}/order-events.test.ts`,
+    only: "waits for its answer",
+  },
+  {
+    bug: "an event of another order settles the plan's order in doubt",
+    edits: [
+      {
+        file: `${EXECUTOR}/order-events.ts`,
+        find: "if (order?.clientOrderId !== event.clientOrderId || order.symbol !== event.symbol) return;",
+        replace: "if (order === undefined) return;",
+      },
+    ],
+    test: `${EXECUTOR}/order-events.test.ts`,
+    only: "of another order settles nothing",
+  },
+  {
+    bug: "an event settles an order that is not closed yet",
+    edits: [
+      {
+        file: `${EXECUTOR}/order-events.ts`,
+        find: "if (!isClosed(event)) return;",
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/order-events.test.ts`,
+    only: "the order is open",
   },
   {
     bug: "an order that Redis may have forgotten is sent without asking the exchange first",
@@ -128,7 +163,13 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
   },
   {
     bug: "the order's quantity ignores the safe quantity of the permits",
-    edits: [{ file: `${EXECUTOR}/decide.ts`, find: "Big(entry.safe_qty),", replace: "" }],
+    edits: [
+      {
+        file: `${EXECUTOR}/decide.ts`,
+        find: "least(planned, largest, Big(entry.safe_qty))",
+        replace: "least(planned, largest)",
+      },
+    ],
     test: `${EXECUTOR}/decide.test.ts`,
   },
   {

@@ -2,7 +2,7 @@
 import type { Trade } from "@quantum/exchange";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { judgeAccount } from "./decide.ts";
+import { judgeAccount } from "./account.ts";
 
 const OURS = "qp-0123456789abcdef-1";
 const order = { clientOrderId: OURS, side: "SELL", quantity: "0.046", positionAmt: "0.062" };

@@ -71,7 +71,7 @@ it.each(DAMAGES)("a claim that %s %s is rebuilt as a question, and ends once", a
   expect(await orders.claim(request)).toEqual({ kind: "held" });
   expect(await orders.doubt(ORDER, "claimed_before")).toBe(true);
   expect(await queries().read(PLAN)).toMatchObject({ ...ORDER, state: "UNKNOWN" });
-  await orders.settle(ORDER, EXECUTED);
+  await orders.settle(ORDER, EXECUTED, "query");
   expect(await orders.claim(request)).toEqual({ kind: "ended" });
   expect(await resultCount()).toBe(1);
 });
@@ -81,7 +81,7 @@ it.each([...DAMAGES, ["garbles", "settled_at_ms"] as const])(
   async (how, field) => {
     await orders.claim(await requestOf());
     await orders.doubt(ORDER, "answer_ambiguous");
-    await orders.settle(ORDER, NOT_PLACED);
+    await orders.settle(ORDER, NOT_PLACED, "query");
     const before = await redis.hgetall(keys.order(PLAN));
     await damage(how, field);
     await keepLateOrders({ redis, keys, onError: () => undefined }, new Set([SYMBOL]));

@@ -1,7 +1,7 @@
 /** The executor's events. Logs, metrics and tests use them. */
 import { EventEmitter } from "node:events";
 import type { Placement } from "@quantum/exchange";
-import type { Doubt, Settlement } from "./decide.ts";
+import type { Doubt, SettledBy, Settlement } from "./decide.ts";
 import type { OrderRef } from "./order.ts";
 import type { PermitFlaw } from "./verify.ts";
 
@@ -12,7 +12,7 @@ export interface Events {
   refused: [OrderRef & { reason: string }];
   /** The permits of an entry are not what the issuers signed; it is not sent. */
   distrusted: [OrderRef & { reason: PermitFlaw; why: string; entryId: string }];
-  settled: [OrderRef & Settlement];
+  settled: [OrderRef & Settlement & { by: SettledBy }];
   doubted: [OrderRef & { doubt: Doubt; detail: string }];
   /** The exchange was queried about an order and could not settle it yet. */
   unresolved: [

@@ -7,13 +7,8 @@ import {
   positionOf,
 } from "@quantum/exchange";
 import { addedAtMs } from "@quantum/streams";
-import {
-  type AccountFinding,
-  averagePrice,
-  type QueryAnswer,
-  judgeAccount,
-  type Settlement,
-} from "./decide.ts";
+import { type AccountFinding, judgeAccount } from "./account.ts";
+import { averagePrice, type QueryAnswer, type Settlement } from "./decide.ts";
 import type { KnownOrder } from "./order.ts";
 
 const NO_SUCH_SYMBOL = -1121;

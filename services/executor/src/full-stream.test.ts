@@ -86,7 +86,7 @@ describe("while results take no entry", () => {
 
   it.each([EXECUTED, NOT_PLACED])("an order that ended $outcome stays unsettled", async (settlement) => {
     await givenClaimed();
-    const settle = () => orders.settle(ORDER, settlement);
+    const settle = () => orders.settle(ORDER, settlement, "query");
     await failsTwice(settle);
     expect(await orderHash()).toMatchObject({ state: "SENT" });
     expect(await redis.zscore(keys.unsettled(SYMBOL), PLAN)).not.toBeNull();
@@ -97,7 +97,7 @@ describe("while results take no entry", () => {
 
   it("an order that shows up late stays to be corrected", async () => {
     await givenClaimed();
-    await orders.settle(ORDER, NOT_PLACED);
+    await orders.settle(ORDER, NOT_PLACED, "query");
     const queries = createQueries({ redis, keys, events: createEvents() });
     const adopt = () => queries.adopt(LATE, EXECUTED);
     await failsTwice(adopt);

@@ -11,19 +11,27 @@
  *    one the venue sees. Only the owner of the orders claims.
  * 5. The plan is written to the journal, on disk.
  * 6. The order is sent, once, only by the caller whose claim was new.
- * 7. Its answer settles it. If the answer only acknowledges the order, the order is queried at once, and settled if it is
- *    closed. Whatever is still open, and every ambiguous answer, is in doubt: the resolver queries it. The order is never
- *    sent again.
+ * 7. Its answer or its event settles it, whichever says first that it is closed (order-events.ts). If neither does and the
+ *    order was acknowledged, it is queried at once. Whatever is still open, and every ambiguous answer, is in doubt: the
+ *    resolver queries it. The order is never sent again.
  */
 import { describeIssues, executeEntry, type ExecuteEntry, type OrderReason } from "@quantum/contract";
-import { clientOrderId, concernOf, type Exchange, type RuleBook } from "@quantum/exchange";
+import { clientOrderId, concernOf, type Exchange, type OrderRequest, type RuleBook } from "@quantum/exchange";
 import { type Disposition, DONE, type Entry } from "@quantum/streams";
 import { mustAskFirst } from "./ask-first.ts";
-import { afterAcknowledgement, afterPlacement, type Doubt, notJournaled, orderIntent } from "./decide.ts";
+import {
+  afterAcknowledgement,
+  afterPlacement,
+  type Doubt,
+  type NextStep,
+  notJournaled,
+  orderIntent,
+} from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { priced, queryById } from "./evidence.ts";
 import type { Journal } from "./journal.ts";
 import type { ClaimedOrder, OrderRef } from "./order.ts";
+import type { OrderEvents } from "./order-events.ts";
 import type { Orders } from "./orders.ts";
 import type { Ownership } from "./ownership.ts";
 import type { RedisMemory } from "./redis-memory.ts";
@@ -34,6 +42,7 @@ const NOT_OWNER: Disposition = { kind: "retry", reason: "this executor does not 
 
 export interface HandlerOptions {
   orders: Orders;
+  orderEvents: Pick<OrderEvents, "firstWord">;
   exchange: Exchange;
   rules: RuleBook;
   memory: RedisMemory;
@@ -49,7 +58,7 @@ export interface HandlerOptions {
 }
 
 export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
-  const { orders, exchange, rules, memory, events, resolve, recvWindowMs, trust, now } = options;
+  const { orders, orderEvents, exchange, rules, memory, events, resolve, recvWindowMs, trust, now } = options;
   const { journal, ownership } = options;
 
   return async ({ id: entryId, fields, deliveries }) => {
@@ -110,32 +119,41 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     const recorded = journal.record({ planId, attempt, clientOrderId, atMs: now() });
     const isFirst = await recorded.catch((error: Error) => error);
     if (isFirst instanceof Error) {
-      await orders.settle(order, notJournaled(isFirst.message));
+      await orders.settle(order, notJournaled(isFirst.message), "unsent");
       return DONE;
     }
     if (!isFirst) return inDoubt(order, "claimed_before");
     events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId });
-    const placement = await exchange.placeReduceOnlyMarket({
-      symbol,
-      side: intent.side,
-      quantity,
-      clientOrderId,
-      timestampMs: venueMs,
-      recvWindowMs: claimed.windowMs,
-    });
+    const first = await orderEvents.firstWord(order, () =>
+      send({
+        symbol,
+        side: intent.side,
+        quantity,
+        clientOrderId,
+        timestampMs: venueMs,
+        recvWindowMs: claimed.windowMs,
+      }),
+    );
+    const next =
+      first.kind === "query"
+        ? {
+            ...afterAcknowledgement(await queryById(exchange, symbol, first.orderId), first.status),
+            by: "query" as const,
+          }
+        : first;
+    if (next.kind === "doubt") return inDoubt(order, next.doubt, next.detail);
+    await orders.settle(order, await priced(exchange, symbol, next.settlement), next.by);
+    return DONE;
+  };
+
+  async function send(request: OrderRequest): Promise<NextStep> {
+    const placement = await exchange.placeReduceOnlyMarket(request);
     if (placement.outcome === "retry_after") {
       events.emit("paused", { pauseMs: placement.retryAfterMs, why: placement.message });
     }
     if (placement.outcome === "rejected" && concernOf(placement.code) === "rules") rules.readAgain();
-    const first = afterPlacement(placement);
-    const next =
-      first.kind === "query"
-        ? afterAcknowledgement(await queryById(exchange, symbol, first.orderId), first.status)
-        : first;
-    if (next.kind === "doubt") return inDoubt(order, next.doubt, next.detail);
-    await orders.settle(order, await priced(exchange, symbol, next.settlement));
-    return DONE;
-  };
+    return afterPlacement(placement);
+  }
 
   /** What keeps any order from being sent now, or empty. Then the order counts for the exchange's limits. */
   function hindrance(): OrderReason | "" {

@@ -1,16 +1,21 @@
 import {
   Budget,
+  createAccountStream,
   createBinanceExchange,
+  DOWN_REASONS,
+  GAP_REASONS,
   parseVenue,
   Pauses,
   ROWS_ENDPOINTS,
   RuleBook,
+  STREAM_EVENT_TYPES,
   whenReady,
 } from "@quantum/exchange";
 import { redisNow } from "@quantum/redis";
 import {
   admitRealOrders,
   ConfigError,
+  observeAccountStream,
   observeExchange,
   observeExchangeBudget,
   runService,
@@ -24,6 +29,7 @@ import { createEvents } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
 import { Handovers } from "./handovers.ts";
 import { createHandler } from "./handler.ts";
+import { OrderEvents } from "./order-events.ts";
 import { createOrders } from "./orders.ts";
 import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
@@ -79,6 +85,15 @@ await runService({
       }),
       events,
     );
+    const stream = createAccountStream({ venue, exchange });
+    observeAccountStream({
+      stream,
+      downReasons: DOWN_REASONS,
+      gapReasons: GAP_REASONS,
+      types: STREAM_EVENT_TYPES,
+      registry,
+      log,
+    });
     const rules = new RuleBook(exchange, (error) =>
       events.emit("failed", { doing: "read the order rules", error }),
     );
@@ -130,8 +145,10 @@ await runService({
       resolve: resolver.wake,
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
     };
+    const orderEvents = new OrderEvents({ stream, orders, queries, exchange, ownership, events });
     const handle = createHandler({
       ...common,
+      orderEvents,
       trust: followed.trust,
       journal,
       ownership,
@@ -140,12 +157,14 @@ await runService({
     const handovers = new Handovers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {
+        stream.start();
         resolver.start(progress);
         handovers.start(progress);
         await ownership.start(progress);
       },
       readiness: async () => [...exchange.problems(), ...followed.problems(), ...journal.problems()],
-      note: () => ownership.note,
+      // Not a problem: without the stream, orders are queried.
+      note: () => [ownership.note ?? [], stream.problems()].flat().join("; ") || undefined,
       consumers: [
         new StreamConsumer({
           redis,
@@ -169,6 +188,8 @@ await runService({
         await followed.stop();
         await journal.close();
         await handovers.stop();
+        await stream.stop();
+        await orderEvents.stop();
         await resolver.stop();
       },
     };

@@ -45,7 +45,7 @@ describe("doubt", () => {
 
   it("SETTLED: does not undo a settlement", async () => {
     await orders.claim(await requestOf());
-    await orders.settle(ORDER, EXECUTED);
+    await orders.settle(ORDER, EXECUTED, "query");
     await unchanged(async () => expect(await orders.doubt(ORDER, "claimed_before")).toBe(false));
   });
 
@@ -82,7 +82,7 @@ describe("settle", () => {
         await redis.hdel(keys.plan(PLAN), "client_order_id");
         await orders.claim(await requestOf());
         if (doubted) await orders.doubt(ORDER, "answer_ambiguous");
-        await orders.settle(ORDER, settlement);
+        await orders.settle(ORDER, settlement, "query");
         const ended = { state: settlement.outcome, reason: settlement.reason, order_id: settlement.orderId };
         // For versions in which NOT_PLACED means that there was no claim.
         const state = settlement.outcome === "NOT_PLACED" ? "UNPLACED" : settlement.outcome;
@@ -106,7 +106,7 @@ describe("settle", () => {
       await redis.hset(keys.plan(PLAN), { state: "PERMITTED" });
       await redis.hdel(keys.plan(PLAN), "client_order_id");
       await orders.claim(await requestOf(over));
-      await orders.settle(ORDER, settlement);
+      await orders.settle(ORDER, settlement, "query");
       const [entry] = parseEntries(await redis.xrange(results, "-", "+"));
       expect(entry?.fields["capped_by_venue"]).toBe(told);
     }
@@ -114,25 +114,25 @@ describe("settle", () => {
 
   it("REPLAYED: the first settlement stands, whatever the second says", async () => {
     await orders.claim(await requestOf());
-    await orders.settle(ORDER, EXECUTED);
+    await orders.settle(ORDER, EXECUTED, "query");
     await redis.script("FLUSH");
-    await unchanged(() => orders.settle(ORDER, EXECUTED));
-    await unchanged(() => orders.settle(ORDER, NOT_PLACED));
+    await unchanged(() => orders.settle(ORDER, EXECUTED, "query"));
+    await unchanged(() => orders.settle(ORDER, NOT_PLACED, "query"));
     expect(events).toEqual(["settled"]);
   });
 
   it("of two callers at once, one writes the result", async () => {
     await orders.claim(await requestOf());
     const other = ordersOn(second);
-    await Promise.all([orders.settle(ORDER, EXECUTED), other.settle(ORDER, NOT_PLACED)]);
+    await Promise.all([orders.settle(ORDER, EXECUTED, "query"), other.settle(ORDER, NOT_PLACED, "query")]);
     expect(await resultCount()).toBe(1);
   });
 
   it("NOT_CLAIMED: changes nothing and says so", async () => {
-    await unchanged(() => expect(orders.settle(ORDER, EXECUTED)).rejects.toThrow("no claim"));
+    await unchanged(() => expect(orders.settle(ORDER, EXECUTED, "query")).rejects.toThrow("no claim"));
     await orders.claim(await requestOf());
     const other = { ...ORDER, attempt: "1-0" };
-    await unchanged(() => expect(orders.settle(other, EXECUTED)).rejects.toThrow("no claim"));
+    await unchanged(() => expect(orders.settle(other, EXECUTED, "query")).rejects.toThrow("no claim"));
   });
 
   it.each([
@@ -145,6 +145,6 @@ describe("settle", () => {
   ])("fails whole on a wrong type of %s", async (_, key) => {
     await orders.claim(await requestOf());
     await wrongType(key);
-    await unchanged(() => expect(orders.settle(ORDER, EXECUTED)).rejects.toThrow("WRONGTYPE"));
+    await unchanged(() => expect(orders.settle(ORDER, EXECUTED, "query")).rejects.toThrow("WRONGTYPE"));
   });
 });

@@ -2,7 +2,7 @@
 import { type ExecuteEntry, type Keys, type OrderReason, TTL_SEC } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
-import { type Doubt, type OrderIntent, type Settlement, stepsResults } from "./decide.ts";
+import { type Doubt, type OrderIntent, type SettledBy, type Settlement, stepsResults } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import type { ClaimedOrder } from "./order.ts";
 import type { Signatures } from "./verify.ts";
@@ -159,7 +159,7 @@ export function createOrders(options: {
   }
 
   /** The first settlement counts; a later one changes nothing. */
-  async function settle(order: ClaimedOrder, settlement: Settlement): Promise<void> {
+  async function settle(order: ClaimedOrder, settlement: Settlement, by: SettledBy): Promise<void> {
     const { planId, symbol, step } = order;
     const [status] = await settleScript(redis, {
       keys: {
@@ -187,7 +187,7 @@ export function createOrders(options: {
         settled_sec: String(TTL_SEC.order),
       },
     });
-    if (status === "SETTLED") events.emit("settled", { planId, symbol, step, ...settlement });
+    if (status === "SETTLED") events.emit("settled", { planId, symbol, step, by, ...settlement });
     else if (status === "NOT_CLAIMED")
       throw new Error(`orders/settle: ${planId} has no claim of ${order.attempt}`);
   }

@@ -51,7 +51,7 @@ async function inDoubt(): Promise<void> {
 }
 async function absent(): Promise<KnownOrder> {
   await inDoubt();
-  await orders.settle(ORDER, NOT_PLACED);
+  await orders.settle(ORDER, NOT_PLACED, "query");
   const order = await queries().read(PLAN);
   if (order === undefined) throw new Error("it is queried");
   return order;
@@ -101,7 +101,7 @@ describe("ask", () => {
   it("NOTHING: of an order that is settled, or unknown", async () => {
     expect(await take()).toEqual({ dueInMs: Infinity });
     await inDoubt();
-    await orders.settle(ORDER, EXECUTED);
+    await orders.settle(ORDER, EXECUTED, "query");
     await unchanged(async () => expect(await take()).toEqual({ dueInMs: Infinity }));
   });
 
@@ -178,7 +178,7 @@ describe("note", () => {
   it("SETTLED: changes nothing", async () => {
     await unchanged(async () => expect(await note("absent")).toBeUndefined());
     await inDoubt();
-    await orders.settle(ORDER, EXECUTED);
+    await orders.settle(ORDER, EXECUTED, "query");
     await unchanged(async () => expect(await note("absent")).toBeUndefined());
   });
 
@@ -234,7 +234,7 @@ describe("adopt", () => {
 
 it("ADOPTED: says that the venue capped the order", async () => {
   await orders.claim(await requestOf({ intent: { side: "SELL", quantity: "0.010", cappedByVenue: true } }));
-  await orders.settle(ORDER, NOT_PLACED);
+  await orders.settle(ORDER, NOT_PLACED, "query");
   await set({ next_ask_at_ms: 1 });
   const order = await queries().read(PLAN);
   if (order === undefined) throw new Error("the claim is gone");
@@ -319,7 +319,7 @@ describe("the index of orders to query", () => {
     await orders.doubt(ORDER, "answer_ambiguous");
     expect(await queries().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: false }]);
     expect(await queries().listDoubts()).toEqual([Number((await orderHash())["claimed_at_ms"])]);
-    await orders.settle(ORDER, NOT_PLACED);
+    await orders.settle(ORDER, NOT_PLACED, "query");
     expect(await queries().listDoubts()).toEqual([]);
     expect(await queries().list()).toEqual([{ planId: PLAN, symbol: SYMBOL, isLate: true }]);
   });

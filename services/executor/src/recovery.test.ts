@@ -17,8 +17,8 @@ afterEach(async () => {
   await rig.stop();
 });
 
-async function start(consumer = "executor-1") {
-  const executor = await rig.executor({ consumer });
+async function start(consumer = "executor-1", stream?: "live") {
+  const executor = await rig.executor({ consumer, ...(stream && { stream }) });
   running.push(executor);
   return executor;
 }
@@ -30,7 +30,12 @@ const POST = "POST /fapi/v1/order";
  * Simulates an executor that dies after the claim, before or after the send. The window has passed when the entry is
  * reclaimed.
  */
-async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Promise<string> {
+async function dieAfterClaim(
+  entry: Spent,
+  consumer: string,
+  sent: boolean,
+  window = { sinceMs: Date.now() - 1000, ms: 100 },
+): Promise<string> {
   const { redis, keys } = rig;
   await redis.xgroup("CREATE", keys.streams.execute, GROUP, "0", "MKSTREAM").catch(() => undefined);
   const entryId = await rig.publish(entry);
@@ -43,8 +48,8 @@ async function dieAfterClaim(entry: Spent, consumer: string, sent: boolean): Pro
     entry: executeEntry.parse(entry),
     intent: { side: "SELL", quantity: "0.010" },
     clientOrderId: clientOrderIdOf(entry),
-    venueMs: Date.now() - 1000,
-    windowMs: 100,
+    venueMs: window.sinceMs,
+    windowMs: window.ms,
     refusal: "",
     detail: "",
     isVerified: true,
@@ -122,6 +127,23 @@ describe.each([
     const executed = executor.ended(later);
     await rig.publish(later);
     expect(await executed).toMatchObject({ outcome: "EXECUTED" });
+  });
+});
+
+describe("an order whose executor died while it was open", () => {
+  it("is settled by its event: the successor sends and asks nothing", async () => {
+    const entry = await rig.spend({ symbol: rig.freshSymbol() });
+    entry.valid_until_ms = String((await rig.redisMs()) + 30_000);
+    const window = { sinceMs: Date.now(), ms: 20_000 };
+    const entryId = await dieAfterClaim(entry, "executor-dead", false, window);
+    const executor = await start("executor-2", "live");
+    const [posts, queries] = [await rig.requests(POST), await rig.requests("GET /fapi/v1/order")];
+    const settled = executor.next("settled", entry.plan_id);
+    await rig.send(entry);
+    expect(await settled).toMatchObject({ by: "event", outcome: "EXECUTED" });
+    await rig.expectEnded(entry, entryId, "EXECUTED", "");
+    expect(await rig.requests(POST)).toBe(posts + 1);
+    expect(await rig.requests("GET /fapi/v1/order")).toBe(queries);
   });
 });
 

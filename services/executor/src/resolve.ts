@@ -5,8 +5,8 @@
  */
 import { type Exchange, ExchangeError, isClosed } from "@quantum/exchange";
 import type { Attempts, Progress } from "@quantum/service-kit";
+import type { AccountFinding } from "./account.ts";
 import {
-  type AccountFinding,
   NOT_PLACED_BY_EVIDENCE,
   type Settlement,
   settlementAsStated,
@@ -158,8 +158,8 @@ export class Resolver {
     if (evidence !== undefined && (noted.isLongEnough || stated !== undefined)) {
       const account = await this.#orFailed(order, () => queryAccount(exchange, order, evidence.venueMs));
       if (account !== undefined && account.kind !== "found" && stated !== undefined)
-        return orders.settle(order, settlementAsStated(stated));
-      if (account?.kind === "silent") return orders.settle(order, NOT_PLACED_BY_EVIDENCE);
+        return orders.settle(order, settlementAsStated(stated), "query");
+      if (account?.kind === "silent") return orders.settle(order, NOT_PLACED_BY_EVIDENCE, "query");
       if (account?.kind === "found") {
         const found = await this.#orFailed(order, () => exchange.orderById(symbol, account.orderId));
         if (found !== undefined && isClosed(found)) return this.#settle(order, settlementOf(found));
@@ -178,7 +178,7 @@ export class Resolver {
 
   async #settle(order: KnownOrder, settlement: Settlement): Promise<void> {
     const { orders, exchange } = this.#options;
-    await orders.settle(order, await priced(exchange, order.symbol, settlement));
+    await orders.settle(order, await priced(exchange, order.symbol, settlement), "query");
   }
 
   /** If the order appears with a fill, its result is corrected. An order that never filled needs no correction. */

@@ -1,17 +1,27 @@
 /** For tests: an executor with a real Redis and the simulated exchange. The rig spends the permits. */
+import { EventEmitter, once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKeys, QUANTITY_ISSUER } from "@quantum/contract";
 import {
+  type AccountStreamEvents,
   type BinanceOptions,
+  createAccountStream,
   createBinanceExchange,
   type Exchange,
+  parseVenue,
   RuleBook,
   whenReady,
 } from "@quantum/exchange";
-import { createExchangeSim, type Fault, type SimOrder, type SymbolSpec } from "@quantum/exchange-sim";
+import {
+  createExchangeSim,
+  type ExchangeSimOptions,
+  type Fault,
+  type SimOrder,
+  type SymbolSpec,
+} from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, disconnect, redisNow } from "@quantum/redis";
 import { loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
@@ -24,6 +34,7 @@ import { reportCalls } from "./exchange-calls.ts";
 import { Handovers } from "./handovers.ts";
 import { createHandler } from "./handler.ts";
 import { Journal } from "./journal.ts";
+import { OrderEvents } from "./order-events.ts";
 import { createOrders } from "./orders.ts";
 import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
@@ -68,14 +79,26 @@ export interface Spent extends Record<string, string> {
   valid_until_ms: string;
 }
 
+/** A user data stream of which the test is the venue. */
+export type ScriptedStream = EventEmitter<AccountStreamEvents> & { isUp: boolean };
+export function scriptedStream(isUp: boolean): ScriptedStream {
+  return Object.assign(new EventEmitter<AccountStreamEvents>(), { isUp });
+}
+
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
-export async function startRig() {
+export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer"> = {}) {
   const keys = createKeys();
   const server = await startRedisServer();
   const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });
   const redis = connectForCommands(connection("test"));
-  const sim = createExchangeSim({ market: MARKET, strategy: false, apiKey: KEY, apiSecret: SECRET });
+  const sim = createExchangeSim({
+    market: MARKET,
+    strategy: false,
+    apiKey: KEY,
+    apiSecret: SECRET,
+    ...simOptions,
+  });
   await sim.listen();
   const folder = await mkdtemp(join(tmpdir(), "quantum-keys-"));
   const publicFile = join(folder, "issuers.json");
@@ -139,6 +162,8 @@ export async function startRig() {
     redis,
     sim,
     fault: (fault: Partial<Fault>) => control("POST", "/sim/faults", fault),
+    streamFault: (fault: object) => control("POST", "/sim/stream-faults", fault),
+    clearStreamFaults: () => control("DELETE", "/sim/stream-faults"),
     /** Without a trade that explains it. */
     movePosition: (symbol: string, positionAmt: string) =>
       control("POST", "/sim/positions", { symbol, positionAmt, traded: false }),
@@ -166,7 +191,7 @@ export async function startRig() {
         timestampMs: exchange.now(),
         recvWindowMs: 5000,
       });
-      expect(placement.outcome).toBe("answered");
+      expect(["answered", "acknowledged"]).toContain(placement.outcome);
     },
     requests: async (path: string): Promise<number> => {
       const state = (await control("GET", "/sim/state")) as { requests: Record<string, number> };
@@ -262,6 +287,8 @@ export async function startRig() {
         consumer?: string;
         absenceMs?: number;
         ownerSinceMs?: number | undefined;
+        /** `live`: the simulated exchange's own. A stream that is down if absent. */
+        stream?: ScriptedStream | "live";
         /** What the executor sees of the exchange. */
         through?: (exchange: Exchange) => Exchange;
       } = {},
@@ -290,6 +317,10 @@ export async function startRig() {
       const queries = createQueries({ redis: own, keys, events });
       const resolver = new Resolver({ orders, queries, exchange, events, absenceMs });
       resolver.start(new Progress());
+      const { stream: chosen = scriptedStream(false) } = options;
+      const stream =
+        chosen === "live" ? createAccountStream({ venue: parseVenue(sim.url), exchange }) : chosen;
+      const orderEvents = new OrderEvents({ stream, orders, queries, exchange, ownership, events });
       const memory = new RedisMemory(own, keys, events);
       const common = {
         orders,
@@ -309,7 +340,7 @@ export async function startRig() {
         keys: () => issuerKeys,
       };
       const now = () => redisNow(own);
-      const handle = createHandler({ ...common, trust, journal, ownership, now });
+      const handle = createHandler({ ...common, orderEvents, trust, journal, ownership, now });
       const handovers = new Handovers({ ...common, redis: own, keys, group: GROUP });
       const consumer = new StreamConsumer({
         redis: own,
@@ -323,6 +354,11 @@ export async function startRig() {
       });
       await memory.announce("BTCUSDT");
       await consumer.start();
+      if ("start" in stream) {
+        const up = once(stream, "up");
+        stream.start();
+        await up;
+      }
       return {
         events,
         orders,
@@ -330,6 +366,7 @@ export async function startRig() {
         journal,
         resolver,
         handovers,
+        orderEvents,
         consumer,
         redis: own,
         /** Resolves when the plan is settled or refused. Call it before the cause. */
@@ -352,6 +389,8 @@ export async function startRig() {
         async stop() {
           await consumer.stop();
           rules.stop();
+          if ("start" in stream) await stream.stop();
+          await orderEvents.stop();
           await resolver.stop();
           await journal.close();
           await disconnect(own);

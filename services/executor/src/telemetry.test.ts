@@ -48,7 +48,7 @@ describe("the gauges of orders in doubt", () => {
     const doubted = await scraped();
     expect(doubted.count).toBe(1);
     expect(doubted.oldestSec).toBeGreaterThan(89);
-    await orders.settle(ORDER, EXECUTED);
+    await orders.settle(ORDER, EXECUTED, "query");
     expect(await scraped()).toEqual({ count: 0, oldestSec: 0 });
   });
 

@@ -2,6 +2,7 @@
 import { ORDER_REASONS } from "@quantum/contract";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { SETTLED_BY } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import type { Queries } from "./queries.ts";
 import { PERMIT_FLAWS } from "./verify.ts";
@@ -33,6 +34,13 @@ export function observe(options: TelemetryOptions): void {
   });
   // An alert uses the increase, which needs a value before the first event.
   outcomes.inc({ outcome: "NOT_PLACED", reason: "handover_lost" }, 0);
+  const settled = new Counter({
+    name: "quantum_orders_settled_total",
+    help: "Claimed orders that ended, by what showed it first: the answer to the placement, an event of the user data stream, a query; unsent: it could not be journaled",
+    labelNames: ["by"] as const,
+    registers,
+  });
+  for (const by of SETTLED_BY) settled.inc({ by }, 0);
   const doubts = new Counter({
     name: "quantum_order_doubts_total",
     help: "Orders that came into doubt, by cause",
@@ -80,8 +88,9 @@ export function observe(options: TelemetryOptions): void {
     log.info(order, `${order.symbol}: Sending ${order.side} ${order.quantity} MARKET reduceOnly`),
   );
   events.on("settled", (order) => {
-    const { symbol, orderId, outcome, reason } = order;
+    const { symbol, orderId, outcome, reason, by } = order;
     ended(outcome, reason);
+    settled.inc({ by });
     if (outcome === "EXECUTED") {
       log.info(order, `${symbol}: Order ${orderId || order.detail} executed successfully`);
       log.info(order, `${symbol}: Result published (executed=True, error=None)`);

@@ -2,6 +2,7 @@
  * Splits a connection's bytes into requests and replies, with a one-line summary of each. Supports Redis's protocol
  * (RESP2, https://redis.io/docs/latest/develop/reference/protocol-spec/) and HTTP/1.1 with keep-alive, as far as our
  * clients use them: commands as arrays, replies in the order of their requests, no SUBSCRIBE or MONITOR, no trailers.
+ * Once a connection has been upgraded to a WebSocket, each chunk is a frame of its own.
  */
 import { createHash } from "node:crypto";
 
@@ -35,24 +36,38 @@ export function respConversation(scripts: ReadonlyMap<string, string>): Conversa
 
 export function httpConversation(): Conversation {
   const asked: string[] = [];
+  let isUpgraded = false;
   const requests = cutter(httpEnd);
-  const replies = cutter(httpEnd);
+  const replies = cutter((data, start) => {
+    if (isUpgraded) return start < data.length ? data.length : undefined;
+    isUpgraded = UPGRADED.test(data.toString("latin1", start, start + UPGRADED_LENGTH));
+    return httpEnd(data, start);
+  });
   return {
-    requests: (chunk) =>
-      requests(chunk).map((bytes) => {
+    requests: (chunk) => {
+      if (isUpgraded) return [{ bytes: chunk, summary: WEBSOCKET }];
+      return requests(chunk).map((bytes) => {
         // Without the query string, which contains the signature.
         const [method = "", target = ""] = firstLine(bytes).split(" ");
         const summary = `${method} ${target.split("?")[0]}`;
         asked.push(summary);
         return { bytes, summary };
-      }),
+      });
+    },
     replies: (chunk) =>
-      replies(chunk).map((bytes) => ({
-        bytes,
-        summary: `${firstLine(bytes).split(" ")[1]} ${asked.shift()}`,
-      })),
+      replies(chunk).map((bytes) => {
+        const summary = asked.shift();
+        return {
+          bytes,
+          summary: summary === undefined ? WEBSOCKET : `${firstLine(bytes).split(" ")[1]} ${summary}`,
+        };
+      }),
   };
 }
+
+const WEBSOCKET = "WebSocket";
+const UPGRADED = /^HTTP\/1\.1 101$/;
+const UPGRADED_LENGTH = "HTTP/1.1 101".length;
 
 /** The end of the frame that begins at `start`; undefined if it is incomplete. */
 type EndOf = (data: Buffer, start: number) => number | undefined;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createServer, request, Agent } from "node:http";
+import { createServer, request, Agent, type Server } from "node:http";
+import type { Socket } from "node:net";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type FaultProxy, type FaultProxyOptions, type ProxyFrame, startFaultProxy } from "./fault-proxy.ts";
@@ -147,6 +148,13 @@ describe("a fault proxy in front of Redis", () => {
   });
 });
 
+async function listening(server: Server): Promise<number> {
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
 describe("a fault proxy in front of an HTTP server", () => {
   it.each([
     ["of a known length", (body: string) => ({ "content-length": String(body.length) })],
@@ -160,13 +168,8 @@ describe("a fault proxy in front of an HTTP server", () => {
         outgoing.end(body.slice(10));
       });
     });
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    onTestFinished(() => void server.close());
-    const address = server.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
-
     const frames: string[] = [];
-    const proxy = await proxyTo(port, {
+    const proxy = await proxyTo(await listening(server), {
       protocol: "http",
       onFrame: ({ direction, index, summary }) => {
         frames.push(`${direction} ${index} ${summary}`);
@@ -194,6 +197,46 @@ describe("a fault proxy in front of an HTTP server", () => {
       "reply 2 404 GET /missing",
       "request 3 GET /held",
       "reply 3 200 GET /held",
+    ]);
+  });
+
+  it("passes a WebSocket in both directions", async () => {
+    const server = createServer();
+    server.on("upgrade", (_, socket: Socket) => {
+      const head = [
+        "HTTP/1.1 101 Switching Protocols",
+        "connection: upgrade",
+        "upgrade: websocket",
+        "",
+        "first",
+      ];
+      // The test's end cuts it off.
+      socket.on("error", () => undefined);
+      socket.write(head.join("\r\n"));
+      socket.pipe(socket);
+    });
+    const summaries: string[] = [];
+    const proxy = await proxyTo(await listening(server), {
+      protocol: "http",
+      onFrame: ({ summary }) => {
+        summaries.push(summary);
+        return "pass";
+      },
+    });
+    const headers = { connection: "upgrade", upgrade: "websocket" };
+    const asking = request({ port: proxy.port, path: "/private/ws?listenKey=secret", headers });
+    asking.end();
+    const [, socket, first] = (await once(asking, "upgrade")) as [unknown, Socket, Buffer];
+    const heard = first.length > 0 ? first : (await once(socket, "data"))[0];
+    expect(String(heard)).toBe("first");
+    const echo = once(socket, "data");
+    socket.write("second");
+    expect(String((await echo)[0])).toBe("second");
+    socket.destroy();
+    expect(summaries).toEqual([
+      "GET /private/ws",
+      "101 GET /private/ws",
+      ...["WebSocket", "WebSocket", "WebSocket"],
     ]);
   });
 });
