@@ -6,9 +6,11 @@ import { readStatus, type ResultFilter } from "@quantum/operator";
 import { buildText } from "@quantum/service-kit";
 import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import type { ChangeOptions } from "./confirm.ts";
+import type { CheckOptions } from "./checks.ts";
 import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
 import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { checkExchange, showExchange } from "./exchange.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import { history } from "./history.ts";
@@ -25,7 +27,7 @@ import { type PermitOptions, verifyPermits } from "./permit.ts";
 import { type GlobalOptions, type Session, withSession } from "./session.ts";
 import { renderStatus, statusData } from "./status.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
-import { verify, type VerifyOptions } from "./verify.ts";
+import { verify } from "./verify.ts";
 import { watch, type WatchOptions } from "./watch.ts";
 
 const FOLLOW_MS = 2_000;
@@ -122,9 +124,23 @@ export function createProgram(host: Host): Command {
     .description("arm the pipeline again")
     .action((options: ChangeOptions) => run((session) => clearDisarmCommand(session, options)));
 
-  const exchange = program.command("exchange").description("the pauses that the exchange asked for");
+  const exchange = program
+    .command("exchange")
+    .description("what the pipeline knows of the exchange")
+    .action(() => run(showExchange));
+  exchange
+    .command("check")
+    .description(
+      "ask the exchange, before the pipeline runs there: clock, key, account modes, symbols; exit code 1 if any check fails",
+    )
+    .option("--env-file <file>", "position-brain's environment file, /etc/quantum/position-state-brain.env")
+    .action((options: CheckOptions) =>
+      run(async (session) => {
+        if (!(await checkExchange(session, options, host.env))) throw new CommandError(EXIT.no, "");
+      }),
+    );
   changes(exchange.command("resume"))
-    .description("end them, for example because the host has another address now")
+    .description("end the pauses that it asked for, for example because the host has another address now")
     .action((options: ChangeOptions) => run((session) => resumeExchangeCommand(session, options)));
 
   const hold = program.command("hold").description("symbols whose snapshot and ledger do not match");
@@ -178,7 +194,7 @@ export function createProgram(host: Host): Command {
     .command("verify")
     .description("check that the deployed pipeline works: one line per check, exit code 1 if any fails")
     .option("--env-file <file>", "the apply-layer's environment file, such as /etc/quantum/apply-layer.env")
-    .action((options: VerifyOptions) =>
+    .action((options: CheckOptions) =>
       run(async (session) => {
         if (!(await verify(session, options, host.env))) throw new CommandError(EXIT.no, "");
       }),

@@ -1,6 +1,6 @@
 import { Big } from "big.js";
 import { z } from "zod";
-import type { OrderState, Position, Rows, SymbolRules, Trade } from "./port.ts";
+import type { AccountConfig, OrderState, Position, Rows, SymbolRules, Trade } from "./port.ts";
 
 /*
  * The venue's answers, checked at the boundary. The client's JSON parser keeps every number as text, so an id is a
@@ -25,6 +25,13 @@ export const bool = z.union([z.boolean(), z.enum(["true", "false"]).transform((w
 
 export const serverTimeAnswer = z.object({ serverTime: timeMs });
 export const hedgeModeAnswer = z.object({ dualSidePosition: bool });
+export const accountConfigAnswer = z
+  .object({ canTrade: bool, dualSidePosition: bool, multiAssetsMargin: bool })
+  .transform(({ canTrade, dualSidePosition, multiAssetsMargin }): AccountConfig => ({
+    canTrade,
+    hedgeMode: dualSidePosition,
+    multiAssetsMode: multiAssetsMargin,
+  }));
 /** Some of the venue's services answer an extension with `{}`. */
 export const listenKeyAnswer = z.object({ listenKey: z.string().min(1) });
 export const extendedKeyAnswer = listenKeyAnswer.partial();

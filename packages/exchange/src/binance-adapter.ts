@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import {
+  accountConfigAnswer,
   extendedKeyAnswer,
   hedgeModeAnswer,
   listedOrderAnswer,
@@ -214,6 +215,7 @@ function exchangeFor(requestClass: RequestClass, connection: Connection): Exchan
       const { rows } = reported("exchangeInfo", undefined, symbols);
       return new Map(rows.map((rules) => [rules.symbol, rules]));
     },
+    accountConfig: () => readSigned(accountConfigAnswer, "fapi/v1/accountConfig"),
     hedgeMode: async () => (await readSigned(hedgeModeAnswer, "fapi/v1/positionSide/dual")).dualSidePosition,
     positions: async (symbol) => {
       const answer = await readSigned(positionsAnswer, "fapi/v3/positionRisk", { symbol });

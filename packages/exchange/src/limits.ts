@@ -33,6 +33,8 @@ const WEIGHTS = {
   "fapi/v1/userTrades": 5,
   "fapi/v2/positionRisk": 5,
   "fapi/v3/positionRisk": 5,
+  // Its page could not be read; not less than those of its kind.
+  "fapi/v1/accountConfig": 5,
   "fapi/v1/positionSide/dual": 30,
 } as const;
 export type Endpoint = keyof typeof WEIGHTS;

@@ -34,6 +34,7 @@ export interface Exchange extends ListenKeys {
    * True if the account is in hedge mode, with separate long and short positions. The pipeline refuses such accounts.
    */
   hedgeMode(): Promise<boolean>;
+  accountConfig(): Promise<AccountConfig>;
   /**
    * Of all symbols, or of one. Only a symbol with a position or open orders has a row: read the rows with
    * {@link positionOf}, since a symbol without one is flat only if every row could be read.
@@ -63,6 +64,14 @@ export interface Exchange extends ListenKeys {
   ordersSince(symbol: string, sinceMs: number): Promise<ListedOrder[]>;
   /** All trades since a time, ascending by id, over any number of pages. The venue looks back at most 7 days. */
   tradesSince(symbol: string, sinceMs: number): Promise<Trade[]>;
+}
+
+export interface AccountConfig {
+  /** Whether the account may trade. The key's own permission shows with its first order. */
+  readonly canTrade: boolean;
+  readonly hedgeMode: boolean;
+  /** All positions share the margin of all assets. */
+  readonly multiAssetsMode: boolean;
 }
 
 /**

@@ -83,18 +83,24 @@ const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1"]);
 const health = z.object({ version: z.string(), commit: z.string().default("unknown") });
 const readiness = z.object({ problems: z.array(z.string()) });
 
-async function probe(instance: string): Promise<Probe | undefined> {
+/** Asks a service by HTTP. Undefined if it is on another host, or has no port in its name. */
+export function httpOf(instance: string): ((path: string) => Promise<Response>) | undefined {
   const [, host = "", port] = /@(.+):(\d+)$/.exec(instance) ?? [];
   if (port === undefined || (host !== hostname() && !LOOPBACK.has(host))) return undefined;
-  const get = async (path: string) => {
-    const signal = AbortSignal.timeout(PROBE_DEADLINE_MS);
-    return (await fetch(`http://127.0.0.1:${port}${path}`, { signal })).json();
-  };
+  return (path) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(PROBE_DEADLINE_MS) });
+}
+
+async function probe(instance: string): Promise<Probe | undefined> {
+  const http = httpOf(instance);
+  if (http === undefined) return undefined;
+  const get = async (path: string) => (await http(path)).json();
   try {
     const [alive, ready] = await Promise.all([get("/healthz"), get("/readyz")]);
     const { problems } = readiness.parse(ready);
     return { ready: problems.length === 0, build: health.safeParse(alive).data ?? null, problems };
   } catch (error) {
+    const port = instance.slice(instance.lastIndexOf(":") + 1);
     return { ready: false, build: null, problems: [`port ${port}: ${(error as Error).message}`] };
   }
 }

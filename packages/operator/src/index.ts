@@ -18,6 +18,7 @@ export { type DeadLetter, readDeadLetter, readDeadLetters } from "./dead-letters
 export { type Check, checkDeployment } from "./deployment.ts";
 export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder } from "./doubts.ts";
 export { duration } from "./duration.ts";
+export { type ExchangeState, type LimitUse, readExchange, type StreamState } from "./exchange.ts";
 export type { Group, Service } from "./groups.ts";
 export { type Disarm, type Halts, readHalts } from "./halts.ts";
 export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";
@@ -28,5 +29,6 @@ export { correctsText, readResults, type Result, type ResultFilter } from "./res
 export { readStatus, type Status } from "./status.ts";
 export type { SymbolState } from "./symbols.ts";
 export { type Attempt, type Stage, timelineOf } from "./timeline.ts";
+export { checkVenue } from "./venue-check.ts";
 export type { Unfulfilled } from "./unfulfilled.ts";
 export { tailWaits } from "./waits.ts";

@@ -48,6 +48,7 @@ const WEIGHTS: ReadonlyMap<string, number> = new Map([
   ["GET /fapi/v3/positionRisk", 5],
   ["GET /fapi/v1/userTrades", 5],
   ["GET /fapi/v1/allOrders", 5],
+  ["GET /fapi/v1/accountConfig", 5],
   ["GET /fapi/v1/positionSide/dual", 30],
   ["GET /fapi/v1/multiAssetsMargin", 30],
 ]);

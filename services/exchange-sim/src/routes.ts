@@ -61,6 +61,16 @@ function accountRoutes(scope: FastifyInstance, parts: VenueParts): void {
       now(),
     );
   });
+  scope.get("/fapi/v1/accountConfig", async () => ({
+    feeTier: 0,
+    canTrade: true,
+    canDeposit: true,
+    canWithdraw: true,
+    dualSidePosition: false,
+    updateTime: 0,
+    multiAssetsMargin: false,
+    tradeGroupId: -1,
+  }));
   scope.get("/fapi/v1/positionSide/dual", async () => ({ dualSidePosition: false }));
   scope.get("/fapi/v1/multiAssetsMargin", async () => ({ multiAssetsMargin: false }));
   scope.get("/fapi/v2/positionRisk", async (request) =>
