@@ -21,12 +21,72 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${BRAIN}/observation.ts`,
-        find: "if (unreadable.has(position.symbol)) continue;",
-        replace: "if (rows.length > 0) continue;",
+        find: "if (position === undefined || unreadable.has(symbol)) continue;",
+        replace: "if (position === undefined || rows.length > 0) continue;",
       },
     ],
     test: `${BRAIN}/refresh.test.ts`,
     only: "a row that cannot be read",
+  },
+  {
+    bug: "a symbol without a row counts as flat although a row could not be read",
+    edits: [
+      {
+        file: `${EXCHANGE}/port.ts`,
+        find: "return unreadable.some((odd) => odd.symbol === undefined) ? undefined : { ...FLAT, symbol };",
+        replace: "return { ...FLAT, symbol };",
+      },
+    ],
+    test: `${EXCHANGE}/rows.test.ts`,
+    only: "is neither flat",
+  },
+  {
+    bug: "a symbol that the exchange does not list counts as flat",
+    edits: [
+      {
+        file: `${BRAIN}/refresh.ts`,
+        find: ".filter(this.#options.isListed)",
+        replace: ".filter(() => true)",
+      },
+    ],
+    test: `${BRAIN}/flat.test.ts`,
+    only: "does not list it at all",
+  },
+  {
+    bug: "a position that was open between two reads of a flat one is forgotten",
+    edits: [
+      {
+        file: `${BRAIN}/refresh.ts`,
+        find: "if (isUnmoved && newest === (await newestTradeId(exchange, symbol))) {",
+        replace: "if (isUnmoved) {",
+      },
+    ],
+    test: `${BRAIN}/flat.test.ts`,
+    only: "that was open between",
+  },
+  {
+    bug: "an order that is filled with nothing counts as closed",
+    edits: [
+      {
+        file: `${EXCHANGE}/port.ts`,
+        find: "return CLOSED.has(status) && (status !== FILLED || Number(executedQty) > 0);",
+        replace: "return CLOSED.has(status) || Number(executedQty) < 0;",
+      },
+    ],
+    test: `${EXCHANGE}/placement.test.ts`,
+    only: "filled with nothing",
+  },
+  {
+    bug: "an order that the engine read too late counts as refused",
+    edits: [
+      {
+        file: `${EXCHANGE}/error-codes.ts`,
+        find: '"ME_RECVWINDOW_REJECT",\n      "expired"',
+        replace: '"ME_RECVWINDOW_REJECT",\n      "rejected"',
+      },
+    ],
+    test: `${EXCHANGE}/error-classes.test.ts`,
+    only: "was too late",
   },
   {
     bug: "an open order that cannot be read counts as none",

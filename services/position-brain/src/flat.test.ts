@@ -51,6 +51,16 @@ describe("a symbol that the positions do not list", () => {
     await refresher.all();
     expect(await amountsOf(UNLISTED)).toEqual([undefined, undefined]);
     await expect(refresher.symbol(UNLISTED)).rejects.toThrow(/-1121|Invalid symbol/);
+    // Nor is what was known of it renewed: it grows stale.
+    const { snapshot, ledger } = await rig.pairs.read("ETHUSDT");
+    if (snapshot === undefined || ledger === undefined) throw new Error("ETHUSDT has no pair");
+    const flat = { ...snapshot, positionAmt: "0", openReduceQty: "0", updateTimeMs: 0 };
+    const { version: none } = await rig.pairs.read(UNLISTED);
+    const pair = { snapshot: flat, ledger: { ...ledger, amt: "0" } };
+    const version = await rig.pairs.store(UNLISTED, none, pair);
+    expect(version).toBeDefined();
+    await refresher.all();
+    expect((await rig.pairs.read(UNLISTED)).version).toBe(version);
     refresher.stop();
   });
 
