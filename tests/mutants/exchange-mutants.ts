@@ -128,8 +128,8 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "packages/service-kit/src/exchange-pauses.ts",
-        find: "if (told.leftMs > (here?.leftMs ?? 0)) pauses.set(scope, told);",
-        replace: "if (here !== undefined) pauses.set(scope, told);",
+        find: "  await read();\n  let reading = false;",
+        replace: "  let reading = false;",
       },
     ],
     test: "packages/service-kit/src/exchange-pauses.test.ts",

@@ -25,6 +25,21 @@ async function processOf(instance: string, kinds?: readonly LimitKind[], redis =
   return budget;
 }
 const hasBlock = (budget: Budget, weight_1m = 100) => budget.shortage("order", { weight_1m }) === undefined;
+
+/** Once more if a minute ended in between: then the counts began again at 0. */
+function itInOneMinute(name: string, body: () => Promise<void>) {
+  it(name, async () => {
+    for (;;) {
+      const minute = Math.floor((await rig.redisMs()) / 60_000);
+      const failure = await body().catch((error: unknown) => error as Error);
+      if (failure === undefined) return;
+      if (Math.floor((await rig.redisMs()) / 60_000) === minute) throw failure;
+      for (const stop of stops.splice(0)) stop();
+      await rig.redis.flushall();
+    }
+  });
+}
+
 /** Spends what it may, in pieces, until it stays held. @returns how much */
 async function spendAll(budget: Budget): Promise<number> {
   let spent = 0;
@@ -39,16 +54,19 @@ async function spendAll(budget: Budget): Promise<number> {
   return spent;
 }
 
-it("what one process spends is known to the others within a second, and to one that starts", async () => {
-  const [first, second] = [await processOf("first"), await processOf("second", ["weight_1m"])];
-  await expect.poll(() => hasBlock(first), POLL).toBe(true);
-  for (let n = 0; n < 30; n++) first.spend({ weight_1m: 45 });
-  await expect.poll(() => second.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
-  const late = await processOf("late");
-  await expect.poll(() => late.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
-});
+itInOneMinute(
+  "what one process spends is known to the others within a second, and to one that starts",
+  async () => {
+    const [first, second] = [await processOf("first"), await processOf("second", ["weight_1m"])];
+    await expect.poll(() => hasBlock(first), POLL).toBe(true);
+    for (let n = 0; n < 30; n++) first.spend({ weight_1m: 45 });
+    await expect.poll(() => second.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
+    const late = await processOf("late");
+    await expect.poll(() => late.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
+  },
+);
 
-it("all processes together stay below a class's share", async () => {
+itInOneMinute("all processes together stay below a class's share", async () => {
   const budgets = [await processOf("a"), await processOf("b"), await processOf("c")];
   await expect.poll(() => budgets.every((budget) => hasBlock(budget)), POLL).toBe(true);
   const spent = await Promise.all(budgets.map(spendAll));
@@ -57,7 +75,7 @@ it("all processes together stay below a class's share", async () => {
   expect(sum).toBeLessThanOrEqual(2_160);
 });
 
-it("a process that starts again does not forget what it has spent before", async () => {
+itInOneMinute("a process that starts again does not forget what it has spent before", async () => {
   const first = await processOf("same");
   await expect.poll(() => hasBlock(first), POLL).toBe(true);
   for (let n = 0; n < 30; n++) first.spend({ weight_1m: 45 });
@@ -68,7 +86,7 @@ it("a process that starts again does not forget what it has spent before", async
   await expect.poll(() => again.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
 });
 
-it("without Redis a process spends what is left of its block, and no more", async () => {
+itInOneMinute("without Redis a process spends what is left of its block, and no more", async () => {
   const connection = connectForCommands({ url: rig.server.url, name: "test", onError: () => undefined });
   const budget = await processOf("alone", undefined, connection);
   await expect.poll(() => hasBlock(budget), POLL).toBe(true);
@@ -82,7 +100,7 @@ it("without Redis a process spends what is left of its block, and no more", asyn
 it("an order that the limits leave no room for ends NOT_PLACED before its claim, unsent", async () => {
   const budget = new Budget();
   const executor = await rig.executor({ budget });
-  budget.setLimits({ orders_10s: 2 });
+  budget.setLimits({ orders_1m: 2 });
   const outcomes: string[] = [];
   for (let plans = 0; plans < 2; plans++) {
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
