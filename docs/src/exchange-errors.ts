@@ -6,6 +6,7 @@ import {
   NO_SUCH_LISTEN_KEY,
   NO_SUCH_ORDER,
   OUTSIDE_RECV_WINDOW,
+  TOO_MANY_ORDERS,
 } from "@quantum/exchange";
 import { code, page, table } from "./markdown.ts";
 
@@ -73,6 +74,11 @@ export function renderExchangeErrors(): string {
           String(NO_SUCH_LISTEN_KEY),
           "extending a listen key",
           "the key has ended, and the stream asks for a new one",
+        ],
+        [
+          String(TOO_MANY_ORDERS),
+          "an order, with 400 or 429",
+          "no order for a minute; other requests are sent, because they count for another limit",
         ],
         [
           "-1003, 429, 418",

@@ -1,6 +1,6 @@
 /** Judges what an error answer means for the order that was sent. */
 import type { ExchangeError } from "./port.ts";
-import { type Concern, ERROR_CODES, type ErrorClass } from "./error-codes.ts";
+import { type Concern, ERROR_CODES, type ErrorClass, TOO_MANY_ORDERS } from "./error-codes.ts";
 
 const TOO_MANY_REQUESTS = 429;
 const BANNED = 418;
@@ -24,10 +24,13 @@ type Failure = Readonly<
   Pick<ExchangeError, "code" | "httpStatus"> & Partial<Pick<ExchangeError, "said" | "notSent">>
 >;
 
-/** The venue accepts no requests for a while. Further requests would make a ban longer. */
+/**
+ * The venue accepts no requests for a while. Further requests would make a ban longer. A 429 because of the account's
+ * orders keeps only orders back: queries of what is in doubt must go on, and they count for another limit.
+ */
 export function asksForPause({ code, httpStatus }: Pick<Failure, "code" | "httpStatus">): boolean {
   return (
-    httpStatus === TOO_MANY_REQUESTS ||
+    (httpStatus === TOO_MANY_REQUESTS && code !== TOO_MANY_ORDERS) ||
     httpStatus === BANNED ||
     code === TOO_MUCH_WEIGHT ||
     (httpStatus === FORBIDDEN && !ERROR_CODES.has(code ?? 0))

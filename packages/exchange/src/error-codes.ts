@@ -273,6 +273,8 @@ export const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map<number, Error
 export const OUTSIDE_RECV_WINDOW = -1021;
 /** Of a query: the order does not exist, or cannot exist because the venue does not list the symbol. */
 export const NO_SUCH_ORDER: ReadonlySet<number | undefined> = new Set([-2013, -1121]);
+/** Of an order: the account has placed too many. Other requests are not concerned. */
+export const TOO_MANY_ORDERS = -1015;
 /** Of the extension of a listen key: it has ended. */
 export const NO_SUCH_LISTEN_KEY = -1125;
 

@@ -17,6 +17,7 @@ export {
   NO_SUCH_LISTEN_KEY,
   NO_SUCH_ORDER,
   OUTSIDE_RECV_WINDOW,
+  TOO_MANY_ORDERS,
 } from "./error-codes.ts";
 export { type AccountStreamOptions, createAccountStream } from "./account-stream.ts";
 export { type Pause, type PauseScope, Pauses } from "./pauses.ts";

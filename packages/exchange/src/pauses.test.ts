@@ -117,12 +117,12 @@ describe("a pause", () => {
     expect(exchange.problems()).toEqual([]);
   });
 
-  it("of orders keeps orders alone", async () => {
+  it.each([400, 429])("of orders, asked for with status %i, keeps orders alone", async (status) => {
     const asked: unknown[] = [];
     const pauses = new Pauses();
     pauses.onAsked = (scope, { leftMs }) => asked.push([scope, leftMs]);
     const exchange = connect(pauses);
-    answer = { status: 400, body: '{"code":-1015,"msg":"Too many new orders."}' };
+    answer = { status, body: '{"code":-1015,"msg":"Too many new orders."}' };
     await exchange.placeReduceOnlyMarket({
       symbol: "BTCUSDT",
       side: "SELL",
