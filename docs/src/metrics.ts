@@ -8,6 +8,7 @@ import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-
 import { RedisClock } from "../../packages/redis/src/index.ts";
 import { observeBuild } from "../../packages/service-kit/src/build.ts";
 import { observeClock } from "../../packages/service-kit/src/clock.ts";
+import { observeAccountStream } from "../../packages/service-kit/src/account-stream-telemetry.ts";
 import { observeExchange } from "../../packages/service-kit/src/exchange-pauses.ts";
 import { observeExchangeBudget } from "../../packages/service-kit/src/exchange-budget.ts";
 import { countDropped } from "../../packages/service-kit/src/log.ts";
@@ -56,6 +57,14 @@ const REGISTRATIONS: readonly Registration[] = [
     register: (registry) => {
       observeExchange({ endpoints: [], pauses: idle(), registry, log: idle() });
       observeExchangeBudget({ budget: idle(), registry });
+      observeAccountStream({
+        stream: idle(),
+        downReasons: [],
+        gapReasons: [],
+        types: [],
+        registry,
+        log: idle(),
+      });
     },
   },
   ...(await Promise.all(SERVICES.map(ownMetrics))).flat(),
