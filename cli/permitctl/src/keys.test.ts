@@ -122,6 +122,8 @@ describe("keys rotate", () => {
       stderr: expect.stringContaining(`lists no key ${old}`),
     });
     expect(await listed()).toEqual([kid]);
+    await rm(inDir("p33.pem"));
+    expect((await retire(kid)).stdout).toContain("It was the last one: no permit of p33 counts now");
   });
 
   it("needs a folder, and a key in it", async () => {

@@ -64,9 +64,12 @@ export async function rotateKeys(
 ): Promise<void> {
   const place = placeOf(issuer, folder);
   if (retire !== undefined) {
-    await orTold(() => retireKey(place, retire));
-    terminal.print({ issuer, retired: retire }, [
+    const left = await orTold(() => retireKey(place, retire));
+    terminal.print({ issuer, retired: retire, left }, [
       `${place.publicFile} lists key ${retire} of ${issuer} no more: what it signed counts as forged.`,
+      ...(left === 0
+        ? [`It was the last one: no permit of ${issuer} counts now, so nothing that needs one is closed.`]
+        : []),
     ]);
     return;
   }

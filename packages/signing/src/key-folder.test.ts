@@ -69,6 +69,20 @@ describe("a key that is provided", () => {
     expect((await provideKey(place("p33"))).kid).toBe(kid);
     expect(Object.keys((await listed())["p33"] ?? {})).toEqual([kid]);
   });
+
+  it("is one, whole, of several providers at once, and leaves no drafts behind", async () => {
+    const files = Array.from({ length: 4 }, (_, n) => ({
+      ...place("p33"),
+      publicFile: join(dir, `list-${n}.json`),
+    }));
+    const provided = await Promise.allSettled(files.map(provideKey));
+    const { kid } = await loadSigningKey(place("p33").privateFile);
+    const kids = provided.flatMap((one) => (one.status === "fulfilled" ? [one.value.kid] : []));
+    expect(new Set(kids)).toEqual(new Set([kid]));
+    const refusals = provided.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
+    expect(refusals.filter((refusal) => !refusal.endsWith("cannot be written: EEXIST"))).toEqual([]);
+    expect((await readdir(dir)).filter((name) => name.startsWith("p33"))).toEqual(["p33.pem"]);
+  });
 });
 
 describe("a key that is replaced", () => {
@@ -110,7 +124,7 @@ describe("a key that is retired", () => {
   it("is on the list no more, and others are", async () => {
     const { kid } = await newKey(place("p33"));
     const { after } = await replaceKey(place("p33"), atOnce);
-    await retireKey(place("p33"), kid);
+    expect(await retireKey(place("p33"), kid)).toBe(1);
     expect(Object.keys((await listed())["p33"] ?? {})).toEqual([after.kid]);
   });
 
@@ -129,7 +143,7 @@ describe("a key that is retired", () => {
   it("may be the last one of an issuer whose private key is elsewhere", async () => {
     const { kid } = await newKey(place("p33"));
     await rename(place("p33").privateFile, join(dir, "elsewhere"));
-    await retireKey(place("p33"), kid);
+    expect(await retireKey(place("p33"), kid)).toBe(0);
     expect(await listed()).toEqual({ p33: {} });
   });
 });

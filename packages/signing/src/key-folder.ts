@@ -2,7 +2,10 @@
  * Creates and replaces keys. A public key is listed before its private key is in use, so an issuer never signs with a
  * key that verifiers do not know.
  */
-import { open, rename, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { link, open, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { createKeyPair } from "./ed25519.ts";
 import { ISSUER_NAME, IssuerKeys } from "./issuer-keys.ts";
 import { KeyFileError, loadIssuerKeys, loadSigningKey } from "./key-files.ts";
@@ -62,17 +65,24 @@ export async function replaceKey(
   const after = await provideKey({ ...place, privateFile: next });
   await noticed();
   await rename(next, privateFile);
+  await syncFolder(dirname(privateFile));
   return { before, after };
 }
 
-/** Removes a public key from the list. From then on, permits signed with it count as forged. */
-export async function retireKey({ issuer, privateFile, publicFile }: KeyPlace, kid: string): Promise<void> {
+/**
+ * Removes a public key from the list. From then on, permits signed with it count as forged.
+ * @returns how many keys of the issuer are left
+ */
+export async function retireKey({ issuer, privateFile, publicFile }: KeyPlace, kid: string): Promise<number> {
   if ((await exists(privateFile)) && (await loadSigningKey(privateFile)).kid === kid)
     throw new KeyFileError(privateFile, `holds key ${kid}, with which ${issuer} signs: replace it first`);
+  let left = 0;
   await changeListing(publicFile, (listing) => {
-    if (listing.get(issuer)?.delete(kid) !== true)
-      throw new KeyFileError(publicFile, `lists no key ${kid} of ${issuer}`);
+    const keys = listing.get(issuer);
+    if (keys?.delete(kid) !== true) throw new KeyFileError(publicFile, `lists no key ${kid} of ${issuer}`);
+    left = keys.size;
   });
+  return left;
 }
 
 type Listing = Map<string, Map<string, string>>;
@@ -96,6 +106,7 @@ async function changeListing(file: string, change: (listing: Listing) => void): 
     await handle.chmod(PUBLIC_MODE);
     await handle.sync();
     await rename(next, file);
+    await syncFolder(dirname(file));
   } catch (error) {
     await rm(next, { force: true });
     throw error;
@@ -104,16 +115,32 @@ async function changeListing(file: string, change: (listing: Listing) => void): 
   }
 }
 
+/** Whole or not at all, also after a crash, and never over another file. */
 async function writeNew(file: string, text: string, mode: number): Promise<void> {
-  const handle = await open(file, "wx", mode).catch((error: NodeJS.ErrnoException) => {
+  const draft = `${file}.${randomUUID()}`;
+  const refuse = (error: NodeJS.ErrnoException) => {
     throw new KeyFileError(file, `cannot be written: ${error.code}`);
-  });
+  };
+  const handle = await open(draft, "wx", mode).catch(refuse);
   try {
     await handle.chmod(mode);
     await handle.writeFile(text);
     await handle.sync();
+    await link(draft, file).catch(refuse);
   } finally {
     await handle.close();
+    await rm(draft, { force: true });
+  }
+  await syncFolder(dirname(file));
+}
+
+/** Makes new names in the folder durable. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 
