@@ -27,8 +27,8 @@ async function processOf(instance: string, kinds?: readonly LimitKind[], redis =
 const hasBlock = (budget: Budget, weight_1m = 100) => budget.shortage("order", { weight_1m }) === undefined;
 
 /** Once more if a minute ended in between: then the counts began again at 0. */
-function itInOneMinute(name: string, body: () => Promise<void>) {
-  it(name, async () => {
+function inOneMinute(body: () => Promise<void>): () => Promise<void> {
+  return async () => {
     for (;;) {
       const minute = Math.floor((await rig.redisMs()) / 60_000);
       const failure = await body().catch((error: unknown) => error as Error);
@@ -37,7 +37,7 @@ function itInOneMinute(name: string, body: () => Promise<void>) {
       for (const stop of stops.splice(0)) stop();
       await rig.redis.flushall();
     }
-  });
+  };
 }
 
 /** Spends what it may, in pieces, until it stays held. @returns how much */
@@ -54,48 +54,57 @@ async function spendAll(budget: Budget): Promise<number> {
   return spent;
 }
 
-itInOneMinute(
+it(
   "what one process spends is known to the others within a second, and to one that starts",
-  async () => {
+  inOneMinute(async () => {
     const [first, second] = [await processOf("first"), await processOf("second", ["weight_1m"])];
     await expect.poll(() => hasBlock(first), POLL).toBe(true);
     for (let n = 0; n < 30; n++) first.spend({ weight_1m: 45 });
     await expect.poll(() => second.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
     const late = await processOf("late");
     await expect.poll(() => late.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
-  },
+  }),
 );
 
-itInOneMinute("all processes together stay below a class's share", async () => {
-  const budgets = [await processOf("a"), await processOf("b"), await processOf("c")];
-  await expect.poll(() => budgets.every((budget) => hasBlock(budget)), POLL).toBe(true);
-  const spent = await Promise.all(budgets.map(spendAll));
-  const sum = spent.reduce((total, one) => total + one, 0);
-  expect(sum).toBeGreaterThan(1_700);
-  expect(sum).toBeLessThanOrEqual(2_160);
-});
+it(
+  "all processes together stay below a class's share",
+  inOneMinute(async () => {
+    const budgets = [await processOf("a"), await processOf("b"), await processOf("c")];
+    await expect.poll(() => budgets.every((budget) => hasBlock(budget)), POLL).toBe(true);
+    const spent = await Promise.all(budgets.map(spendAll));
+    const sum = spent.reduce((total, one) => total + one, 0);
+    expect(sum).toBeGreaterThan(1_700);
+    expect(sum).toBeLessThanOrEqual(2_160);
+  }),
+);
 
-itInOneMinute("a process that starts again does not forget what it has spent before", async () => {
-  const first = await processOf("same");
-  await expect.poll(() => hasBlock(first), POLL).toBe(true);
-  for (let n = 0; n < 30; n++) first.spend({ weight_1m: 45 });
-  const key = rig.keys.exchangeBudget("weight_1m", "default");
-  await expect.poll(async () => Object.values(await rig.redis.hgetall(key)), POLL).toContain("1350");
-  stops.pop()?.();
-  const again = await processOf("same");
-  await expect.poll(() => again.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
-});
+it(
+  "a process that starts again does not forget what it has spent before",
+  inOneMinute(async () => {
+    const first = await processOf("same");
+    await expect.poll(() => hasBlock(first), POLL).toBe(true);
+    for (let n = 0; n < 30; n++) first.spend({ weight_1m: 45 });
+    const key = rig.keys.exchangeBudget("weight_1m", "default");
+    await expect.poll(async () => Object.values(await rig.redis.hgetall(key)), POLL).toContain("1350");
+    stops.pop()?.();
+    const again = await processOf("same");
+    await expect.poll(() => again.shortage("audit", { weight_1m: 1 })?.used, POLL).toBe(1_350);
+  }),
+);
 
-itInOneMinute("without Redis a process spends what is left of its block, and no more", async () => {
-  const connection = connectForCommands({ url: rig.server.url, name: "test", onError: () => undefined });
-  const budget = await processOf("alone", undefined, connection);
-  await expect.poll(() => hasBlock(budget), POLL).toBe(true);
-  await disconnect(connection);
-  const spent = await spendAll(budget);
-  expect(spent).toBeGreaterThanOrEqual(1_000);
-  expect(spent).toBeLessThanOrEqual(1_080);
-  expect(budget.shortage("vital", { weight_1m: 40 })).toBeUndefined();
-});
+it(
+  "without Redis a process spends what is left of its block, and no more",
+  inOneMinute(async () => {
+    const connection = connectForCommands({ url: rig.server.url, name: "test", onError: () => undefined });
+    const budget = await processOf("alone", undefined, connection);
+    await expect.poll(() => hasBlock(budget), POLL).toBe(true);
+    await disconnect(connection);
+    const spent = await spendAll(budget);
+    expect(spent).toBeGreaterThanOrEqual(1_000);
+    expect(spent).toBeLessThanOrEqual(1_080);
+    expect(budget.shortage("vital", { weight_1m: 40 })).toBeUndefined();
+  }),
+);
 
 it("an order that the limits leave no room for ends NOT_PLACED before its claim, unsent", async () => {
   const budget = new Budget();
