@@ -9,7 +9,7 @@ import { run } from "./run.ts";
 import { type Rig, startRig } from "@quantum/harness/rig";
 
 const PATIENCE_MS = 10_000;
-/** Longer than any test. An order stays in doubt while the exchange does not answer queries for it. */
+/** Longer than any test. An order stays in doubt while the exchange tells nothing of it, neither asked nor by events. */
 const ENDLESS = 1_000;
 
 /** Long enough for a busy machine, short enough to wait for in vain once. */
@@ -184,6 +184,8 @@ export async function bringAbout(pipeline: Pipeline): Promise<Outcomes> {
 
   await fault("error", { code: -2019 });
   const rejected = await plan("SOLUSDT", "PARTIAL_50", "REJECTED");
+  const untold = { kind: "drop", event: "ORDER_TRADE_UPDATE", symbol: "1000SHIBUSDT", count: ENDLESS };
+  await sim("/sim/stream-faults", untold);
   await fault("-1007");
   await fault("503_before", { path: "GET /fapi/v1/order", count: ENDLESS });
   const unknown = await plan("1000SHIBUSDT", "FULL_CLOSE_PROPOSED", "UNKNOWN");
