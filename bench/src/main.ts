@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { buildText } from "@quantum/service-kit";
 import { Command, Option } from "commander";
 import type { Bench, Case } from "./bench.ts";
+import { client } from "./cases/client.ts";
 import { durability } from "./cases/durability.ts";
 import { growth } from "./cases/growth.ts";
 import { idle } from "./cases/idle.ts";
@@ -30,10 +31,11 @@ const CASES: ReadonlyMap<string, Case> = new Map([
   ["durability", durability],
   ["idle", idle],
   ["soak", soak],
+  ["client", client],
 ]);
 /** Cases that `--quick` skips, and cases that only `--only` runs. */
 const SLOW = new Set(["growth", "durability"]);
-const BY_NAME = new Set(["soak"]);
+const BY_NAME = new Set(["soak", "client"]);
 
 const program = new Command("bench")
   .version(buildText(), "-V, --version", "print the version and the commit")
