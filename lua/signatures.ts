@@ -22,7 +22,7 @@ export interface Signatures {
   };
   "ledger/refresh_turn": {
     keys: "turn";
-    args: "every_ms" | "done";
+    args: "every_ms" | "done" | "kept";
   };
   "ledger/state": {
     keys: "snapshot" | "ledger" | "unknown" | "totals";

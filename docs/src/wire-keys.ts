@@ -221,6 +221,13 @@ const NOTES: Readonly<
     holds:
       "`begun_ms` of the last refresh of all positions, `done_ms` of the last successful one; decides which replica refreshes next",
   },
+  booker: {
+    key: keys.booker,
+    type: "HASH",
+    ttlSec: "none",
+    by: "position-brain",
+    holds: "*ours*: the position-brain that books the account's events, below; the others stand by",
+  },
   killSwitch: {
     key: keys.killSwitch,
     type: "STRING",

@@ -23,9 +23,9 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
     record: orderRecord,
   },
   {
-    title: "The owner of the orders",
+    title: "Owners",
     about:
-      "`quantum:order:owner` names the one executor that claims and sends orders. Another one takes over when it was not seen for 6 s, or has given the ownership up. An owner that is back in time, under the same name, keeps `since_ms`.",
+      "`quantum:order:owner` names the one executor that claims and sends orders, `quantum:position:booker` the one position-brain that books the account's events. Another one takes over when the owner was not seen for 6 s (orders) or 3 s (booking), or has given the ownership up. An owner that is back in time, under the same name, keeps `since_ms`.",
     record: ownerRecord,
   },
   {

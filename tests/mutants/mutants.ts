@@ -1,6 +1,7 @@
 /** The planted bugs, in the order of the table. */
 import { BOOK_MUTANTS } from "./book-mutants.ts";
 import { CLOCK_MUTANTS } from "./clock-mutants.ts";
+import { EVENT_MUTANTS } from "./event-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
 import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...KEY_MUTANTS,
   ...TRUST_MUTANTS,
   ...BOOK_MUTANTS,
+  ...EVENT_MUTANTS,
   ...EXCHANGE_MUTANTS,
   ...PLAN_MUTANTS,
   ...CLOCK_MUTANTS,

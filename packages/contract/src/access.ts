@@ -45,7 +45,7 @@ const STREAMS: Readonly<Record<StreamName, Grants>> = {
   // This entry is the order. Its only other author is the operators' exit.
   execute: { "apply-layer": ["append", "read"], operator: ["append", "requeue"] },
   result: { "apply-layer": "append", executor: ["append", "read"], feed: "read", operator: "requeue" },
-  governorEvents: { governor: "append" },
+  governorEvents: { governor: "append", p33: "append" },
   deadLetter: { consumers: "append", operator: "drop" },
   operatorAudit: { operator: ["append", "requeue"] },
 };
@@ -65,8 +65,9 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   booked: { owner: "write" },
   waiting: { "apply-layer": "write", operator: "remove" },
   killSwitch: { services: "read", operator: "write", halt: "halt" },
-  disarm: { services: "read", governor: "write", operator: "remove" },
-  disarmOf: { services: "read", governor: "write", operator: "remove" },
+  // P3.3 may be told to disarm when the exchange closes positions by itself.
+  disarm: { services: "read", governor: "write", p33: "write", operator: "remove" },
+  disarmOf: { services: "read", governor: "write", p33: "write", operator: "remove" },
   unsettled: { executor: "write", issuers: "read" },
   snapshot: { p33: "write", issuers: "read", feed: "read" },
   ledger: { p33: "write" },
@@ -88,6 +89,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   exchangeBudget: { traders: "write" },
   closeWanted: { p33: "write" },
   block: { owner: "write", "apply-layer": ["read", "remove"] },
+  booker: { p33: "write" },
   probe: { services: "append" },
 };
 

@@ -85,6 +85,8 @@ export function createKeys(prefix = "") {
     closeWanted: (symbol: string) => key(`position:close_wanted:${symbol}`),
     /** HASH: when the last refresh of all positions began, and when one last succeeded. */
     refreshTurn: key("position:refresh"),
+    /** HASH: which position-brain books the account's events, since when, and when it was last seen. */
+    booker: key("position:booker"),
 
     /** Never exists: a write to it that changes nothing shows whether Redis accepts writes. */
     probe: key("probe"),
@@ -112,6 +114,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
   orderEpoch: "string",
   orderOwner: "hash",
   refreshTurn: "hash",
+  booker: "hash",
   probe: "stream",
 };
 

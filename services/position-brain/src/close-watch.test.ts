@@ -6,6 +6,7 @@ import type { IssuerHandlers } from "@quantum/issuer";
 import { fieldsOf } from "@quantum/streams";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { CloseWatch, unfulfilledMs } from "./close-watch.ts";
+import type { Booker } from "./booker.ts";
 import type { PairRefresh } from "./refresh.ts";
 import { planFields } from "./rig.fixture.ts";
 
@@ -35,8 +36,9 @@ function replica() {
   const emitters = {
     handlers: new EventEmitter() as IssuerHandlers,
     refresh: new EventEmitter() as PairRefresh,
+    booker: new EventEmitter() as Booker,
   };
-  watch.follow(emitters.handlers, emitters.refresh);
+  watch.follow(emitters.handlers, emitters.refresh, emitters.booker);
   return { ...emitters, watch };
 }
 

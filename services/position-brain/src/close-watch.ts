@@ -16,6 +16,8 @@ import {
 import type { IssuerHandlers } from "@quantum/issuer";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { Big } from "big.js";
+import type { Booker } from "./booker.ts";
+import type { Pair } from "./pair.ts";
 import type { StoredPair } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 
@@ -52,22 +54,15 @@ export class CloseWatch {
     this.#options = options;
   }
 
-  follow(handlers: IssuerHandlers, refresh: PairRefresh): void {
+  follow(handlers: IssuerHandlers, refresh: PairRefresh, booker: Booker): void {
     handlers.on("unasked", ({ plan }) => this.#proposed(plan));
     handlers.on("answered", ({ plan, issued }) => {
       const isDust = issued.kind === "denied" && issued.reason === DUST;
       if (isDust) this.#note(plan.symbol, false);
       else this.#proposed(plan);
     });
-    refresh.on("stored", ({ symbol, pair }) => {
-      if (!Big(pair.snapshot.positionAmt).eq(0)) this.#flat.delete(symbol);
-      else if (!this.#flat.has(symbol)) {
-        this.#flat.add(symbol);
-        // Whatever this process noted last: another one may have noted the opposite since.
-        this.#noted.delete(symbol);
-        this.#note(symbol, false);
-      }
-    });
+    refresh.on("stored", (stored) => this.#moved(stored));
+    booker.on("booked", (stored) => this.#moved(stored));
   }
 
   /** By Redis's clock, in ms; undefined if no close is wanted. */
@@ -80,6 +75,18 @@ export class CloseWatch {
     });
     const sinceMs = Number(text ?? Number.NaN);
     return Number.isSafeInteger(sinceMs) ? sinceMs : undefined;
+  }
+
+  #moved({ symbol, pair }: { symbol: string; pair: Pair }): void {
+    if (!Big(pair.snapshot.positionAmt).eq(0)) {
+      this.#flat.delete(symbol);
+      return;
+    }
+    if (this.#flat.has(symbol)) return;
+    this.#flat.add(symbol);
+    // Whatever this process noted last: another one may have noted the opposite since.
+    this.#noted.delete(symbol);
+    this.#note(symbol, false);
   }
 
   #proposed({ symbol, action, decision, reason_codes: reason, mode }: PlanEntry): void {

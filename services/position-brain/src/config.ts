@@ -5,6 +5,7 @@ import {
   commonVariables,
   type ConfigSource,
   egress,
+  flag,
   integer,
   isActive,
   logLevel,
@@ -35,7 +36,16 @@ const schema = z.object({
   P33_ALLOWLIST: z
     .union([z.undefined(), symbolList], `must be a comma-separated list of ${SYMBOLS_RULE}`)
     .describe("symbols whose positions may be closed [APPLY_ALLOWLIST]"),
-  P33_POLL_SEC: number("seconds between two refreshes of all positions", 5, { min: 0.1 }),
+  P33_POLL_SEC: number(
+    "seconds between two refreshes of all positions while the exchange's stream does not keep them",
+    5,
+    { min: 0.1 },
+  ),
+  P33_AUDIT_SEC: number("seconds between two refreshes of all positions while it does", 60, { min: 1 }),
+  P33_DISARM_ON_FORCED_CLOSE: flag(
+    "disarm the pipeline when the exchange liquidates or deleverages (ADL) a position; it then closes nothing more until an operator arms it",
+    false,
+  ),
   P33_STALE_THRESHOLD_SEC: number("age from which a snapshot is stale and P3.3 denies, in s", 10),
   P33_COOLDOWN_SEC: number("pause after one of our executions on the symbol, in s", 15),
   P33_QTY_TOLERANCE_PCT: number(

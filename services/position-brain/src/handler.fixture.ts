@@ -4,7 +4,7 @@ import { createIssuer } from "@quantum/permits";
 import { type Entry, fieldsOf } from "@quantum/streams";
 import { afterEach, beforeEach } from "vitest";
 import type { Limits } from "./decide.ts";
-import { PositionBrain } from "./handler.ts";
+import { type BrainOptions, PositionBrain } from "./handler.ts";
 import type { PairStore } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 import { keys, planFields, resultFields, type Rig, startRig } from "./rig.fixture.ts";
@@ -34,10 +34,14 @@ afterEach(async () => {
 /** The status of every symbol, and how often the rules were read again. */
 export const venue = { status: "TRADING", rulesReadAgain: 0 };
 
+/** Without a stream, no events bring fills into the pairs. */
+const NO_EVENTS: BrainOptions["booked"] = { include: async () => false };
+
 export async function brainOf(
   over: Partial<Limits> = {},
   simulate: "answer" | "deny" | "drop" = "answer",
   pairs: PairStore = rig.pairs,
+  booked = NO_EVENTS,
 ): Promise<IssuerHandlers> {
   const rules = await rig.exchange.rules();
   const issuer = createIssuer({
@@ -53,6 +57,7 @@ export async function brainOf(
     pairs,
     refresh,
     exchange: rig.exchange,
+    booked,
     rules: (symbol) => {
       const listed = rules.get(symbol);
       return listed && { ...listed, status: venue.status };

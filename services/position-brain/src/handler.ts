@@ -8,6 +8,7 @@ import type { Exchange, SymbolRules } from "@quantum/exchange";
 import type { Decision, Policy, ReadResult, Settlement, Turn } from "@quantum/issuer";
 import { withDeadline } from "@quantum/redis";
 import { type Allowed, decide, type Denied, type Limits, permitOf } from "./decide.ts";
+import type { BookedFills } from "./booked-fills.ts";
 import { executionOf } from "./execution.ts";
 import { type PairStore, RESERVED_AMOUNT } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
@@ -26,6 +27,7 @@ export interface BrainOptions {
   refresh: PairRefresh;
   /** Whether it accepts orders now, without a request. */
   exchange: Pick<Exchange, "pause" | "hasRoomForOrder">;
+  booked: Pick<BookedFills, "include">;
   rules: (symbol: string) => SymbolRules | undefined;
   /** Call when the venue refuses what the rules allow, or when they forbid what it may now allow. */
   readRulesAgain: () => void;
@@ -85,11 +87,12 @@ export class PositionBrain implements Policy {
   }
 
   /**
-   * Refreshes until the pair includes the result's fills.
+   * Waits until events have brought the result's fills into the pair. If they do not, refreshes until it includes them.
    * @returns why it does not, after the last attempt
    */
   async #showFills(result: ResultEntry, arrivedMs: number): Promise<string | undefined> {
     const execution = executionOf(result, arrivedMs);
+    if (await this.#options.booked.include(result.symbol, execution)) return undefined;
     const look = () =>
       this.#options.refresh.symbol(result.symbol, execution).then(
         (outcome) => (outcome === "stored" ? undefined : "its fills do not show at the exchange yet"),

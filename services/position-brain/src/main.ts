@@ -1,5 +1,6 @@
 import {
   Budget,
+  createAccountStream,
   createBinanceExchange,
   parseVenue,
   Pauses,
@@ -16,9 +17,13 @@ import {
   shareExchangePauses,
 } from "@quantum/service-kit";
 import { serviceOf } from "@quantum/topology";
+import { BookedFills } from "./booked-fills.ts";
+import { Booker } from "./booker.ts";
 import { CloseWatch } from "./close-watch.ts";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
+import { disarmOnForcedClose } from "./forced-close.ts";
 import { PositionBrain } from "./handler.ts";
+import { Lease } from "./lease.ts";
 import { OperatorCommands } from "./operator.ts";
 import { createPairStore } from "./pair-store.ts";
 import { PairRefresh } from "./refresh.ts";
@@ -86,6 +91,19 @@ await runIssuer({
       allowlist,
       isListed: (symbol) => rules.get(symbol) !== undefined,
     });
+    const pollMs = Math.round(config.P33_POLL_SEC * MS_PER_SEC);
+    const stream = createAccountStream({ venue, exchange });
+    const lease = new Lease({ redis, keys, instance });
+    const booker = new Booker({
+      stream,
+      lease,
+      refresh,
+      pairs,
+      pollMs,
+      auditMs: Math.round(config.P33_AUDIT_SEC * MS_PER_SEC),
+    });
+    const booked = new BookedFills({ booker, stream, pairs });
+    if (config.P33_DISARM_ON_FORCED_CLOSE) disarmOnForcedClose({ booker, redis, keys, log });
     const operator = new OperatorCommands({ pairs, refresh });
     const closes = new CloseWatch({
       redis,
@@ -96,8 +114,9 @@ await runIssuer({
     const schedule = new RefreshSchedule({
       redis,
       keys,
-      everyMs: Math.round(config.P33_POLL_SEC * MS_PER_SEC),
-      refresh: () => refresh.all(),
+      everyMs: pollMs,
+      refresh: () => booker.account.read("poll"),
+      isKept: () => booker.isKept,
       onError: (error) => log.error({ err: error }, "failed to read whose turn the refresh is, trying again"),
       onLate: (problem) => log.error(problem),
     });
@@ -106,6 +125,7 @@ await runIssuer({
         pairs,
         refresh,
         exchange,
+        booked,
         rules: (symbol) => rules.get(symbol),
         readRulesAgain: () => rules.readAgain(),
         limits: {
@@ -122,19 +142,41 @@ await runIssuer({
       },
       symbols: allowlist,
       observe: (handlers) => {
-        closes.follow(handlers, refresh);
+        closes.follow(handlers, refresh, booker);
         const rulesOf = (symbol: string) => rules.get(symbol);
-        observe({ handlers, refresh, operator, pairs, closes, rulesOf, allowlist, registry, log });
+        observe({
+          handlers,
+          refresh,
+          booker,
+          stream,
+          lease,
+          operator,
+          pairs,
+          closes,
+          rulesOf,
+          allowlist,
+          registry,
+          log,
+        });
       },
       reads: [{ stream: "operatorAudit", handle: operator.handle }],
-      begin: () => schedule.start(),
-      readiness: async () => [...exchange.problems(), ...refresh.problems(), ...schedule.problems()],
+      begin: async () => {
+        await booker.start();
+        await schedule.start();
+      },
+      readiness: async () => [
+        ...exchange.problems(),
+        ...stream.problems(),
+        ...refresh.problems(),
+        ...schedule.problems(),
+      ],
       stop: async () => {
         stopPauses();
         stopBudget();
         rules.stop();
         refresh.stop();
         await schedule.stop();
+        await booker.stop();
       },
     };
   },

@@ -25,6 +25,7 @@ beforeEach(async () => {
     pairs: rig.pairs,
     refresh,
     exchange: rig.exchange,
+    booked: { include: async () => false },
     rules: (symbol) => rules.get(symbol),
     readRulesAgain: () => undefined,
     limits: {

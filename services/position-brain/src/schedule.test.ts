@@ -28,6 +28,7 @@ function createSchedule(options: Partial<ScheduleOptions> = {}) {
     keys,
     everyMs: EVERY_MS,
     refresh: () => Promise.resolve(),
+    isKept: () => false,
     onError: () => undefined,
     onLate: () => undefined,
     ...options,
@@ -110,6 +111,30 @@ describe("the refresh", () => {
     vi.spyOn(redis, "evalsha").mockRejectedValueOnce(new Error("no answer"));
     await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(1), PATIENCE_MS);
     await refreshes.more();
+  });
+});
+
+describe("positions that events keep current", () => {
+  it("are refreshed by no replica, and at once when the events cease", async () => {
+    // Long enough for a replica to say in time that its events go on, on a busy machine.
+    const everyMs = 1_000;
+    let isKept = true;
+    const here = counter();
+    const there = counter();
+    // Both refresh once at their start.
+    await createSchedule({ everyMs, refresh: here.refresh, isKept: () => isKept }).start();
+    const standby = createSchedule({ everyMs, refresh: there.refresh });
+    await standby.start();
+    const seen = [here.count, there.count];
+    const { begun_ms: before } = await redis.hgetall(keys.refreshTurn);
+    await vi.waitFor(async () => {
+      const { begun_ms: now } = await redis.hgetall(keys.refreshTurn);
+      expect(Number(now) - Number(before)).toBeGreaterThan(everyMs);
+    }, PATIENCE_MS);
+    expect([here.count, there.count]).toEqual(seen);
+    expect(standby.problems()).toEqual([]);
+    isKept = false;
+    await vi.waitFor(() => expect(here.count + there.count).toBeGreaterThan(3), PATIENCE_MS);
   });
 });
 

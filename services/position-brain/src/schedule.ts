@@ -13,6 +13,8 @@ const RETRY_MS = 1_000;
 const LATE_INTERVALS = 3;
 const LATE_AFTER_MS = 5_000;
 const MS_PER_SEC = 1000;
+/** A replica whose events keep the positions current says so before another one's turn comes, and soon if they no longer do. */
+const KEPT_AGAIN_MS = 1_000;
 
 const runTurn = bindScript("ledger/refresh_turn");
 
@@ -22,6 +24,8 @@ export interface ScheduleOptions {
   everyMs: number;
   /** Reports its own failures; the next turn is its retry. */
   refresh: () => Promise<void>;
+  /** Whether the exchange's events keep all positions current here, so that no replica needs to refresh them. */
+  isKept: () => boolean;
   /** Called if Redis cannot say whose turn it is; the question is repeated. */
   onError: (error: Error) => void;
   /** Called once when no refresh has succeeded for a long time, with the cause; again only after a success. */
@@ -35,6 +39,7 @@ export class RefreshSchedule {
   /** When any replica's refresh last succeeded, as far as known here, by performance.now(). */
   #refreshedAt = performance.now();
   #isDone = false;
+  #wasKept = false;
   #waitsFor = "it has not begun";
   #isLate = false;
 
@@ -75,15 +80,22 @@ export class RefreshSchedule {
 
   /** @returns how long to wait before asking again; 0 if it is this replica's turn */
   async #ask(): Promise<number> {
-    const { redis, keys, everyMs, onError } = this.#options;
+    const { redis, keys, everyMs, isKept: keeps, onError } = this.#options;
+    const isKept = keeps();
     try {
       const [status, ago, leftMs] = await runTurn(redis, {
         keys: { turn: keys.refreshTurn },
-        args: { every_ms: String(everyMs), done: this.#isDone ? "1" : "" },
+        args: {
+          every_ms: String(everyMs),
+          done: this.#isDone ? "1" : "",
+          kept: isKept ? "1" : this.#wasKept ? "0" : "",
+        },
       });
       this.#isDone = false;
+      this.#wasKept = isKept;
       if (ago !== "") this.#refreshedAt = Math.max(this.#refreshedAt, performance.now() - Number(ago));
       if (status === "TURN") return 0;
+      if (isKept) return Math.min(everyMs / 2, KEPT_AGAIN_MS);
       return Number(leftMs);
     } catch (error) {
       this.#waitsFor = `Redis does not say whose turn it is: ${(error as Error).message}`;

@@ -80,18 +80,20 @@ describe("position-brain as a process", () => {
   });
 
   it("is not ready while the exchange is away or wants no requests, and says so", async () => {
-    const problems = async () => (await fetch(`${service.url}/readyz`)).json();
+    const answer = async () => (await fetch(`${service.url}/readyz`)).text();
     const path = "GET /fapi/v3/positionRisk";
+    // While its stream is up, it asks the exchange for nothing.
+    await rig.streamFault({ kind: "disconnect", ms: 4_000 });
     await rig.fault({ kind: "503_before", path, count: 2 });
     await expect
-      .poll(problems, { timeout: PATIENCE_MS })
-      .toMatchObject({ problems: [expect.stringContaining("the exchange gave no usable answer: HTTP 503")] });
-    await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
+      .poll(answer, { timeout: PATIENCE_MS })
+      .toContain("the exchange gave no usable answer: HTTP 503");
+    await expect.poll(answer, { timeout: PATIENCE_MS }).toContain('"ready"');
     await rig.fault({ kind: "429", ms: 1_000, path });
-    await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({
-      problems: [expect.stringMatching(/^the exchange wants no requests for \d+ s: HTTP 429/)],
-    });
-    await expect.poll(problems, { timeout: PATIENCE_MS }).toMatchObject({ status: "ready" });
+    await expect
+      .poll(answer, { timeout: PATIENCE_MS })
+      .toMatch(/"the exchange wants no requests for \d+ s: HTTP 429/);
+    await expect.poll(answer, { timeout: PATIENCE_MS }).toContain('"ready"');
   });
 
   it("reads and writes nothing where its port is taken", async () => {

@@ -5,6 +5,13 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { keys, type Rig, startRig } from "./rig.fixture.ts";
 import { observe } from "./telemetry.ts";
 
+/** What telemetry sees of a replica that does not book. */
+const noBooking = () => ({
+  booker: Object.assign(new EventEmitter(), { isBooking: false, account: { readAtMs: 0 } }) as never,
+  stream: new EventEmitter() as never,
+  lease: new EventEmitter() as never,
+});
+
 let rig: Rig;
 beforeAll(async () => {
   rig = await startRig();
@@ -21,6 +28,7 @@ it("tells dust, and warns of it once, until the symbol's plans are answered othe
   observe({
     handlers,
     refresh: idle(),
+    ...noBooking(),
     operator: idle(),
     pairs: rig.pairs,
     closes: {
@@ -59,6 +67,7 @@ it("reads each pair once a scrape, and forgets the values of one that is gone", 
   observe({
     handlers: idle(),
     refresh: idle(),
+    ...noBooking(),
     operator: idle(),
     pairs: { ...rig.pairs, read },
     closes: { wantedSinceMs: async () => undefined },

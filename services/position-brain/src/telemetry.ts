@@ -2,25 +2,21 @@
 import { P33_REASONS, type P33Reason } from "@quantum/contract";
 import { isDust, type SymbolRules } from "@quantum/exchange";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
-import { type Logger, sharedReading } from "@quantum/service-kit";
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { sharedReading } from "@quantum/service-kit";
+import { Counter, Gauge, Histogram } from "prom-client";
+import { type ObservedBooking, observeBooking } from "./booker-telemetry.ts";
 import { type CloseWatch, unfulfilledMs } from "./close-watch.ts";
 import type { OperatorCommands } from "./operator.ts";
 import { agrees } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
-import type { PairRefresh } from "./refresh.ts";
 
-export interface Observed {
+export interface Observed extends ObservedBooking {
   handlers: IssuerHandlers;
-  refresh: PairRefresh;
   operator: OperatorCommands;
   pairs: PairStore;
   closes: Pick<CloseWatch, "wantedSinceMs">;
   /** Undefined if the exchange does not list the symbol. */
   rulesOf: (symbol: string) => SymbolRules | undefined;
-  allowlist: ReadonlySet<string>;
-  registry: Registry;
-  log: Logger;
 }
 
 const DUST = "dust" satisfies P33Reason;
@@ -33,6 +29,7 @@ export function observe(observed: Observed): void {
   const labelOf = (symbol: string) => (allowlist.has(symbol) ? symbol : "other");
   observeDecisions(observed, labelOf);
   observeRefresh(observed, labelOf);
+  observeBooking(observed, labelOf);
   observeOperator(observed);
   observePairs(observed);
 
