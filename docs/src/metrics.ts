@@ -11,6 +11,7 @@ import { observeClock } from "../../packages/service-kit/src/clock.ts";
 import { observeAccountStream } from "../../packages/service-kit/src/account-stream-telemetry.ts";
 import { observeExchange } from "../../packages/service-kit/src/exchange-pauses.ts";
 import { observeExchangeBudget } from "../../packages/service-kit/src/exchange-budget.ts";
+import { observeExchangeClock } from "../../packages/service-kit/src/exchange-clock.ts";
 import { countDropped } from "../../packages/service-kit/src/log.ts";
 import { observeReadiness } from "../../packages/service-kit/src/readiness-telemetry.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
@@ -57,6 +58,7 @@ const REGISTRATIONS: readonly Registration[] = [
     register: (registry) => {
       observeExchange({ endpoints: [], pauses: idle(), registry, log: idle() });
       observeExchangeBudget({ budget: idle(), registry });
+      observeExchangeClock({ exchange: idle(), registry });
       observeAccountStream({
         stream: idle(),
         downReasons: [],

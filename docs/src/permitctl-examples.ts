@@ -22,6 +22,7 @@ try {
   for (const name of OUTCOME_NAMES) examples.push(await example(name, "explain", plans[name]));
   examples.push(
     await example("Status", "status"),
+    await example("The exchange", "exchange"),
     await example("History", "history", "--outcome", "BLOCKED"),
     await example("Verify", "verify"),
     await example("Holds", "hold", "list"),

@@ -2,10 +2,10 @@
 import {
   checkVenue,
   duration,
+  type ExchangeClient,
   type ExchangePause,
   type LimitUse,
   readExchange,
-  type StreamState,
 } from "@quantum/operator";
 import { type Line, spans, styled } from "@quantum/service-kit";
 import { type CheckOptions, environmentOf, printChecks } from "./checks.ts";
@@ -16,7 +16,7 @@ import { table } from "./terminal.ts";
 const PERCENT = 100;
 
 export async function showExchange({ access, terminal }: Session): Promise<void> {
-  const { nowMs, pauses, limits, streams } = await readExchange(access);
+  const { nowMs, pauses, limits, auditedAtMs, clients } = await readExchange(access);
   terminal.print(
     {
       at_ms: nowMs,
@@ -33,22 +33,31 @@ export async function showExchange({ access, terminal }: Session): Promise<void>
         limit,
         left_ms: leftMs,
       })),
-      streams: streams.map(({ instance, isUp, pongAgeMs, eventAgeMs }) => ({
+      audited_at_ms: auditedAtMs ?? null,
+      services: clients.map(({ instance, clockOffsetMs, stream }) => ({
         instance,
-        up: isUp,
-        pong_age_ms: finiteOrNull(pongAgeMs),
-        event_age_ms: finiteOrNull(eventAgeMs),
+        clock_offset_ms: finiteOrNull(clockOffsetMs),
+        stream:
+          stream === undefined
+            ? null
+            : {
+                up: stream.isUp,
+                connected_ms: finiteOrNull(stream.connectedMs),
+                pong_age_ms: finiteOrNull(stream.pongAgeMs),
+                event_age_ms: finiteOrNull(stream.eventAgeMs),
+              },
       })),
     },
     [
       new Date(nowMs).toISOString(),
       ...pauseLines(pauses, nowMs),
+      `last audit    ${auditedAtMs === undefined ? "never" : `${duration(nowMs - auditedAtMs)} ago`}: all positions, read by requests`,
       "",
       styled("bold", "limits of the exchange"),
       ...limitTable(limits),
       "",
-      styled("bold", "account events (services on this host)"),
-      ...streamTable(streams),
+      styled("bold", "services on this host"),
+      ...clientTable(clients),
     ],
   );
 }
@@ -76,17 +85,27 @@ function limitTable(limits: readonly LimitUse[]): string[] {
   ]);
 }
 
-function streamTable(streams: readonly StreamState[]): string[] {
-  if (streams.length === 0) return ["  none: no service here follows the account's events"];
+function clientTable(clients: readonly ExchangeClient[]): string[] {
+  if (clients.length === 0) return ["  none that calls the exchange"];
   return table([
-    ["instance", "stream", "last answer", "last event"],
-    ...streams.map(({ instance, isUp, pongAgeMs, eventAgeMs }) => [
+    ["instance", "exchange's clock", "account events", "connected for", "last answer", "last event"],
+    ...clients.map(({ instance, clockOffsetMs, stream }) => [
       instance,
-      isUp ? "up" : "DOWN",
-      agoText(pongAgeMs),
-      agoText(eventAgeMs),
+      Number.isFinite(clockOffsetMs) ? offsetText(clockOffsetMs) : "?",
+      ...(stream === undefined
+        ? ["not followed"]
+        : [
+            stream.isUp ? "up" : "DOWN",
+            duration(stream.connectedMs),
+            agoText(stream.pongAgeMs),
+            agoText(stream.eventAgeMs),
+          ]),
     ]),
   ]);
+}
+
+function offsetText(offsetMs: number): string {
+  return `${duration(Math.abs(offsetMs))} ${offsetMs < 0 ? "behind" : "ahead"}`;
 }
 
 function agoText(ageMs: number): string {

@@ -147,6 +147,28 @@ it("permit verify checks what an order stood on, each issuer's permit", async ()
   ]);
 });
 
+describe("exchange", () => {
+  it("shows the use of its limits, the last audit, and what each service here knows of it", async () => {
+    expect(await json("exchange")).toMatchObject({
+      limits: expect.arrayContaining([
+        expect.objectContaining({ kind: "weight_1m", whose: "default", used: expect.any(Number) }),
+      ]),
+      audited_at_ms: expect.any(Number),
+      services: [
+        {
+          instance: expect.stringMatching(/^executor@/),
+          clock_offset_ms: expect.any(Number),
+          stream: { up: true, connected_ms: expect.any(Number), pong_age_ms: expect.any(Number) },
+        },
+        { instance: expect.stringMatching(/^position-brain@/), clock_offset_ms: expect.any(Number) },
+      ],
+    });
+    const { stdout } = await permitctl("exchange");
+    expect(stdout).toMatch(/^ {2}executor@\S+ +\d+ ms (ahead|behind) +up +\d+ \w+ +\d+ \w+ ago/m);
+    expect(stdout).toMatch(/^last audit +\d+ m?s ago/m);
+  });
+});
+
 describe("status and history", () => {
   it("shows services with their versions, groups, limits, holds, doubts and the last waits", async () => {
     const status = await json("status");

@@ -30,7 +30,7 @@ export function renderStatus(status: Status): Line[] {
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
     spans`exchange      ${status.pauses.length === 0 ? good("no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
-    spans`unfulfilled   ${unfulfilled.length === 0 ? good("none") : bad(unfulfilled.map((close) => unfulfilledText(close, nowMs)).join("; "))}`,
+    ...unfulfilledLines(unfulfilled, nowMs),
     spans`in doubt      ${inDoubt.length === 0 ? good("none") : bad(inDoubt.map(doubtText).join(", "))}`,
     spans`dead letters  ${status.deadLetters === 0 ? good("0") : bad(String(status.deadLetters))}`,
     spans`durability    ${redis.notDurable.length === 0 ? good("every claim is on disk") : styled("yellow", redis.notDurable.join("; "))}`,
@@ -48,10 +48,18 @@ export function renderStatus(status: Status): Line[] {
   ];
 }
 
+/** The alert CloseUnfulfilled warns from here on. */
+const UNFULFILLED_LONG_MS = 60_000;
+
 /** A close is proposed, the position is open, and nothing is executed. */
-function unfulfilledText({ symbol, sinceMs, positionAmt, last }: Unfulfilled, nowMs: number): string {
-  const position = positionAmt === "" ? "position unknown" : `position ${positionAmt}`;
-  return `close of ${symbol} for ${duration(nowMs - sinceMs)} (${position}${last === "" ? "" : `, last plan ${last}`})`;
+function unfulfilledLines(unfulfilled: readonly Unfulfilled[], nowMs: number): Line[] {
+  if (unfulfilled.length === 0) return [spans`unfulfilled   ${styled("green", "none")}`];
+  return unfulfilled.map(({ symbol, sinceMs, positionAmt, last }) => {
+    const forMs = nowMs - sinceMs;
+    const position = positionAmt === "" ? "position unknown" : `position ${positionAmt}`;
+    const text = `close of ${symbol} for ${duration(forMs)} (${position}${last === "" ? "" : `, last plan ${last}`})`;
+    return spans`unfulfilled   ${styled(forMs < UNFULFILLED_LONG_MS ? "yellow" : "red", text)}`;
+  });
 }
 
 function lineOf(wait: WaitOutcome | undefined): string {

@@ -10,7 +10,9 @@ export interface ExchangeState {
   nowMs: number;
   pauses: ExchangePause[];
   limits: LimitUse[];
-  streams: StreamState[];
+  /** When P3.3 last read all positions by requests, by Redis's clock; undefined if it never has. */
+  auditedAtMs: number | undefined;
+  clients: ExchangeClient[];
 }
 
 /** As Redis counts for all processes (`lua/exchange/budget.lua`), in the window that is open now. */
@@ -24,10 +26,19 @@ export interface LimitUse {
   leftMs: number;
 }
 
-/** The user data stream of one service that follows it. */
-export interface StreamState {
+/** A service on this host that calls the exchange. */
+export interface ExchangeClient {
   instance: string;
+  /** How far the exchange's clock, as it last measured it, is ahead of its own. */
+  clockOffsetMs: number;
+  /** Of the account's events; undefined if it follows none. */
+  stream: StreamState | undefined;
+}
+
+export interface StreamState {
   isUp: boolean;
+  /** For how long; 0 if it is not connected. */
+  connectedMs: number;
   /** Since the exchange last answered a ping; Infinity before. */
   pongAgeMs: number;
   /** Since the last event; Infinity before. A quiet account has none. */
@@ -43,12 +54,13 @@ const TRADERS: ReadonlySet<string> = new Set(
 
 export async function readExchange(access: OpenAccess): Promise<ExchangeState> {
   const nowMs = access.nowMs();
-  const [pauses, limits, streams] = await Promise.all([
+  const [pauses, limits, doneMs, clients] = await Promise.all([
     readPauses(access),
     readLimits(access, nowMs),
-    readStreams(access),
+    access.redis.hget(access.keys.refreshTurn, "done_ms").catch(() => null),
+    readClients(access),
   ]);
-  return { nowMs, pauses, limits, streams };
+  return { nowMs, pauses, limits, auditedAtMs: doneMs === null ? undefined : Number(doneMs), clients };
 }
 
 async function readLimits({ redis, keys }: OpenAccess, nowMs: number): Promise<LimitUse[]> {
@@ -87,31 +99,39 @@ function limitUse(
   return { kind, whose, used: Math.max(ours, Number(hash["reported"] ?? 0)), limit, leftMs };
 }
 
-/** Only services on this host can be asked. One that follows no stream has no such metrics. */
-async function readStreams(access: OpenAccess): Promise<StreamState[]> {
+async function readClients(access: OpenAccess): Promise<ExchangeClient[]> {
   const services = await readServices(access, await readGroups(access));
   const traders = services.filter(({ service, alive }) => alive && TRADERS.has(service));
-  const states = await Promise.all(traders.map(({ instance }) => readStream(instance)));
-  return states.filter((state) => state !== undefined);
+  const clients = await Promise.all(traders.map(({ instance }) => readClient(instance)));
+  return clients.filter((client) => client !== undefined);
 }
 
-async function readStream(instance: string): Promise<StreamState | undefined> {
-  const http = httpOf(instance);
-  const text = await http?.("/metrics").then(
+/** Undefined if it does not answer, or is on another host. */
+async function readClient(instance: string): Promise<ExchangeClient | undefined> {
+  const text = await httpOf(instance)?.("/metrics").then(
     (answer) => answer.text(),
-    () => "",
+    () => undefined,
   );
-  const gauge = (name: string) => {
-    const value = new RegExp(`^${name} (\\S+)$`, "m").exec(text ?? "")?.[1];
-    return value === undefined ? undefined : Number(value.replace("+Inf", "Infinity"));
-  };
-  const up = gauge("quantum_exchange_stream_up");
-  if (up === undefined) return undefined;
-  const ageMs = (name: string) => (gauge(name) ?? Infinity) * MS_PER_SEC;
+  if (text === undefined) return undefined;
+  const ms = (name: string) => (gaugeOf(text, `quantum_exchange_${name}_seconds`) ?? Infinity) * MS_PER_SEC;
+  const up = gaugeOf(text, "quantum_exchange_stream_up");
   return {
     instance,
-    isUp: up === 1,
-    pongAgeMs: ageMs("quantum_exchange_stream_pong_age_seconds"),
-    eventAgeMs: ageMs("quantum_exchange_stream_event_age_seconds"),
+    clockOffsetMs: ms("clock_offset"),
+    stream:
+      up === undefined
+        ? undefined
+        : {
+            isUp: up === 1,
+            connectedMs: ms("stream_connected"),
+            pongAgeMs: ms("stream_pong_age"),
+            eventAgeMs: ms("stream_event_age"),
+          },
   };
+}
+
+/** A gauge without labels, in Prometheus's text format. */
+function gaugeOf(text: string, name: string): number | undefined {
+  const value = new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1];
+  return value === undefined ? undefined : Number(value.replace("Inf", "Infinity"));
 }

@@ -18,7 +18,7 @@ export { type DeadLetter, readDeadLetter, readDeadLetters } from "./dead-letters
 export { type Check, checkDeployment } from "./deployment.ts";
 export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder } from "./doubts.ts";
 export { duration } from "./duration.ts";
-export { type ExchangeState, type LimitUse, readExchange, type StreamState } from "./exchange.ts";
+export { type ExchangeClient, type ExchangeState, type LimitUse, readExchange } from "./exchange.ts";
 export type { Group, Service } from "./groups.ts";
 export { type Disarm, type Halts, readHalts } from "./halts.ts";
 export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";

@@ -6,6 +6,7 @@ import { observeAccountStream } from "./account-stream-telemetry.ts";
 class Stream extends EventEmitter {
   isUp = false;
   aliveAtMs = -Infinity;
+  upSinceMs: number | undefined;
   lastEventAtMs: number | undefined;
 }
 
@@ -32,6 +33,7 @@ async function value(name: string, labels: object = {}): Promise<unknown> {
 
 it("starts with no event, no pong, and counters at 0", async () => {
   expect(await value("quantum_exchange_stream_up")).toBe(0);
+  expect(await value("quantum_exchange_stream_connected_seconds")).toBe(0);
   expect(await value("quantum_exchange_stream_event_age_seconds")).toBe(Infinity);
   expect(await value("quantum_exchange_stream_pong_age_seconds")).toBe(Infinity);
   expect(await value("quantum_exchange_stream_reconnects_total", { reason: "silent" })).toBe(0);
@@ -41,9 +43,11 @@ it("starts with no event, no pong, and counters at 0", async () => {
 
 it("reads the ages when it is scraped", async () => {
   stream.isUp = true;
+  stream.upSinceMs = performance.now() - 3_600_000;
   stream.aliveAtMs = performance.now() - 2_000;
   stream.lastEventAtMs = performance.now() - 60_000;
   expect(await value("quantum_exchange_stream_up")).toBe(1);
+  expect(await value("quantum_exchange_stream_connected_seconds")).toBeCloseTo(3_600, 0);
   expect(await value("quantum_exchange_stream_pong_age_seconds")).toBeCloseTo(2, 0);
   expect(await value("quantum_exchange_stream_event_age_seconds")).toBeCloseTo(60, 0);
 });

@@ -6,6 +6,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 interface Stream {
   readonly isUp: boolean;
   readonly aliveAtMs: number;
+  readonly upSinceMs: number | undefined;
   readonly lastEventAtMs: number | undefined;
   on(event: "up", listener: () => void): unknown;
   on(event: "down", listener: (down: { reason: string; problem: string }) => void): unknown;
@@ -55,6 +56,11 @@ function observeAges({ stream, registry }: Observed): void {
     "quantum_exchange_stream_up",
     "1 if the exchange's user data stream is connected and answers; otherwise the account is read by requests",
     () => (stream.isUp ? 1 : 0),
+  );
+  gauge(
+    "quantum_exchange_stream_connected_seconds",
+    "How long the exchange's user data stream has been connected, 0 if it is not; the exchange disconnects after 24 hours",
+    () => (stream.upSinceMs === undefined ? 0 : ageOf(stream.upSinceMs)),
   );
   gauge(
     "quantum_exchange_stream_event_age_seconds",

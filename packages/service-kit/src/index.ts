@@ -21,6 +21,7 @@ export {
 export { redisUrl, redisVariables } from "./redis-config.ts";
 export { observeAccountStream } from "./account-stream-telemetry.ts";
 export { observeExchangeBudget, shareExchangeBudget } from "./exchange-budget.ts";
+export { observeExchangeClock } from "./exchange-clock.ts";
 export { observeExchange, shareExchangePauses } from "./exchange-pauses.ts";
 export {
   commanderOutput,

@@ -18,6 +18,7 @@ import {
   observeAccountStream,
   observeExchange,
   observeExchangeBudget,
+  observeExchangeClock,
   runService,
   shareExchangeBudget,
   shareExchangePauses,
@@ -85,6 +86,7 @@ await runService({
       }),
       events,
     );
+    observeExchangeClock({ exchange, registry });
     const stream = createAccountStream({ venue, exchange });
     observeAccountStream({
       stream,

@@ -13,6 +13,7 @@ import {
   admitRealOrders,
   observeExchange,
   observeExchangeBudget,
+  observeExchangeClock,
   shareExchangeBudget,
   shareExchangePauses,
 } from "@quantum/service-kit";
@@ -56,6 +57,7 @@ await runIssuer({
       budget,
       onUnreadable: observeExchange({ endpoints: ROWS_ENDPOINTS, pauses, registry, log }),
     });
+    observeExchangeClock({ exchange, registry });
     const rules = new RuleBook(exchange, (error) =>
       log.error({ err: error }, "failed to read the order rules, trying again"),
     );
