@@ -1,7 +1,9 @@
 /** Faults of the exchange: its answers to an order, and changes to the account that are not ours. */
 import { setTimeout as delay } from "node:timers/promises";
+import { resumeExchange } from "@quantum/operator";
 import { Big } from "big.js";
 import { z } from "zod";
+import { allMet, ask } from "./exchange-control.ts";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
 
 /** The faults of exchange-sim that affect one order, and its errors by code. */
@@ -31,10 +33,18 @@ const REFUSALS: ReadonlySet<string> = new Set(["-1021", "-2019", "-2022", "-4116
 const FAULT_MS = 1_000;
 /** Below the campaign's EXECUTOR_ABSENCE_SEC. */
 const LAG_MAX_MS = 2_000;
-/** The next orders meet the prepared faults. Symbols without an order in this time are spared. */
-const MET_WITHIN_MS = 3_000;
-const LOOK_MS = 20;
 const OUTAGE_MS = 4_000;
+/** What P3.3 reads the account from. */
+const READINGS = ["GET /fapi/v3/positionRisk", "GET /fapi/v1/userTrades", "GET /fapi/v1/openOrders"] as const;
+const REQUESTS = [
+  ...READINGS,
+  "POST /fapi/v1/order",
+  "GET /fapi/v1/order",
+  "POST /fapi/v1/listenKey",
+] as const;
+/** Until others than who was refused know of a pause, they may be refused too. */
+const REFUSED_MAX = 5;
+const BANNED_MS = { low: 500, high: 4_000 } as const;
 const CHANGED_MS = 1_500;
 const SLOW_MS = 300;
 
@@ -79,11 +89,16 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 2,
     run: async ({ system, random }) => {
       const kind = random.pick(["503_before", "empty_body"]);
-      for (const path of ["GET /fapi/v3/positionRisk", "GET /fapi/v1/userTrades", "GET /fapi/v1/openOrders"])
-        await arm(system.exchangeUrl, { kind, path, count: random.between(1, 8) });
+      for (const path of READINGS) await arm(system.exchangeUrl, { kind, path, count: random.between(1, 8) });
       await allMet(system.exchangeUrl);
       return [{ kind: "exchange-unreadable", target: kind }];
     },
+  },
+  "request-limits": {
+    meaning:
+      "bursts of 429 or 418; their end is in the header, in the text, or nowhere, and then an operator ends the pause",
+    weight: 2,
+    run: refuseRequests,
   },
   "position-changed": {
     meaning: "somebody else trades a position down, away or to the other side",
@@ -105,6 +120,20 @@ async function spoilAnswers({ system, random }: FaultContext) {
   }
   const unmet = await allMet(system.exchangeUrl);
   return hits.filter(({ target }) => !unmet.has(target));
+}
+
+async function refuseRequests({ system, random }: FaultContext) {
+  const { client: redis, exchangeUrl, keys } = system;
+  const kind = random.pick(["429", "418"]);
+  const tells = random.pick(["header", "text", "nothing"]);
+  const ms = random.between(BANNED_MS.low, BANNED_MS.high);
+  for (const path of REQUESTS)
+    await arm(exchangeUrl, { kind, tells, ms, path, count: random.between(1, REFUSED_MAX) });
+  await delay(ms);
+  await ask(exchangeUrl, "DELETE", "/sim/faults");
+  // Without an end, the services pause for a minute.
+  if (tells === "nothing") await resumeExchange({ redis, keys }, { who: "chaos", reason: "the ban is over" });
+  return [{ kind: `request-limits ${kind}`, target: `for ${ms} ms, the end in ${tells}` }];
 }
 
 async function changePosition({ system, random }: FaultContext) {
@@ -130,39 +159,7 @@ const stateSchema = z.object({
   symbols: z.array(z.object({ symbol: z.string(), stepSize: z.string() })),
   positions: z.array(z.object({ symbol: z.string(), positionAmt: z.string() })),
 });
-const pendingSchema = z.array(z.object({ symbol: z.string().optional() }));
 
 async function arm(exchangeUrl: string, fault: Record<string, unknown>): Promise<void> {
   await ask(exchangeUrl, "POST", "/sim/faults", fault);
-}
-
-/**
- * Waits until every fault has been met, and removes the rest.
- * @returns the symbols that were spared
- */
-async function allMet(exchangeUrl: string): Promise<ReadonlySet<string | undefined>> {
-  const deadline = performance.now() + MET_WITHIN_MS;
-  for (;;) {
-    const pending = pendingSchema.parse(await ask(exchangeUrl, "GET", "/sim/faults"));
-    if (pending.length === 0) return new Set();
-    if (performance.now() > deadline) {
-      await ask(exchangeUrl, "DELETE", "/sim/faults");
-      return new Set(pending.map(({ symbol }) => symbol));
-    }
-    await delay(LOOK_MS);
-  }
-}
-
-async function ask(exchangeUrl: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(`${exchangeUrl}${path}`, {
-    method,
-    ...(body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-  });
-  if (!response.ok)
-    throw new Error(
-      `exchange-sim answered ${response.status} to ${method} ${path}: ${await response.text()}`,
-    );
-  return response.json();
 }

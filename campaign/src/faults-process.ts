@@ -6,6 +6,10 @@ import type { Member } from "./system.ts";
 const STOP_MS = 2_000;
 /** Longer than 10 s, after which other replicas reclaim the frozen one's entries. */
 const FREEZE_MS = 12_000;
+/** Longer than the 3 s for which P3.3's booker owns the books without renewing. */
+const BOOKER_FROZEN_MS = { low: 3_500, high: 8_000 } as const;
+/** For the booker that comes back to do what it was about to do. */
+const BOTH_MS = 1_000;
 const OUTAGE_MS = 30_000;
 /** About 3,000 proposals per outage, which exceed the backlog limit of 1,000 entries in the first half. */
 const OUTAGE_RATE_PER_SEC = 100;
@@ -49,6 +53,11 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 1,
     run: (context) => freeze(context, "freeze", FREEZE_MS),
   },
+  "booker-returns": {
+    meaning: `SIGSTOP of P3.3 for up to ${BOOKER_FROZEN_MS.high / 1000} s: a second replica books the exchange's events; the first one comes back, and then the second one dies`,
+    weight: 1,
+    run: replaceBooker,
+  },
   burst: {
     meaning: `${BURST_PLANS.low}-${BURST_PLANS.high} proposals at once`,
     weight: 2,
@@ -70,6 +79,19 @@ async function freeze(context: FaultContext, kind: string, ms: number) {
   await delay(ms);
   member.process.resume();
   return [{ kind, target: member.name }];
+}
+
+async function replaceBooker({ system, random }: FaultContext) {
+  const frozenMs = random.between(BOOKER_FROZEN_MS.low, BOOKER_FROZEN_MS.high);
+  const booker = system.members.find(({ name }) => name === "position-brain");
+  if (booker === undefined) throw new Error("no position-brain is here");
+  const replica = await booker.launch(`${booker.name}@chaos-replica`);
+  booker.process.pause();
+  await delay(frozenMs);
+  booker.process.resume();
+  await delay(BOTH_MS);
+  await replica.kill();
+  return [{ kind: "booker-returns", target: `after ${frozenMs} ms` }];
 }
 
 /** The load continues regardless: plans wait in vain until the backlog is full and the rest are blocked. */

@@ -1,5 +1,6 @@
 /** All kinds of faults. */
 import type { FaultKind } from "./fault-kind.ts";
+import { ACCOUNT_EVENT_FAULTS } from "./faults-account-events.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";
 import { REDIS_FAULTS } from "./faults-redis.ts";
@@ -12,6 +13,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...REDIS_FAULTS,
   ...TIME_FAULTS,
   ...EXCHANGE_FAULTS,
+  ...ACCOUNT_EVENT_FAULTS,
   ...VANDAL_FAULTS,
   ...STREAM_FAULTS,
 };

@@ -36,7 +36,8 @@ const RESTARTS = 10;
 const PROFILE: Partial<Record<PipelineName, Environment>> = {
   // Refusals injected at the exchange would otherwise disarm the pipeline.
   governor: { GOV_ENABLE_AUTO_DISARM: "false" },
-  "position-brain": { P33_POLL_SEC: "1" },
+  // What no event told is found within seconds, too.
+  "position-brain": { P33_POLL_SEC: "1", P33_AUDIT_SEC: "5" },
   // The load closes each symbol again and again.
   "portfolio-gate": { P26_COOLDOWN_SEC: "0" },
   executor: { EXECUTOR_TIMEOUT_MS: "1000", EXECUTOR_RECV_WINDOW_MS: "2000" },
@@ -61,7 +62,8 @@ export interface Member {
   /** Called for every frame of its connections to Redis and to the exchange. */
   onFrame: ((frame: ProxyFrame & { server: "redis" | "exchange" }) => FrameAction) | undefined;
   clock(shiftMs: number): Promise<void>;
-  launch(): Promise<ServiceProcess>;
+  /** With another instance name, it is a replica. */
+  launch(instance?: string): Promise<ServiceProcess>;
 }
 
 export type System = Awaited<ReturnType<typeof startSystem>>;
@@ -212,12 +214,11 @@ async function createMember(
     ...PROFILE[name],
     ...REQUIRED[name]?.(place.issuers.join()),
     [service.portVariable]: "0",
-    // Fixed, so that a restarted service resumes its own pending entries.
-    INSTANCE: `${name}@chaos`,
     NODE_OPTIONS: `--import ${CLOCK}`,
     CHAOS_CLOCK_FILE: clockFile,
   };
-  const launch = () => startService(name, environment);
+  // Fixed, so that a restarted service resumes its own pending entries.
+  const launch = (instance = `${name}@chaos`) => startService(name, { ...environment, INSTANCE: instance });
   const process = await launch();
   return {
     name,
