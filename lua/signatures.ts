@@ -18,7 +18,7 @@ export interface Signatures {
   };
   "ledger/keep": {
     keys: "snapshot" | "ledger";
-    args: "version" | "ts_epoch" | "alive_epoch" | "snapshot_fingerprint" | "ledger_fingerprint" | "snapshot_sec" | "ledger_sec";
+    args: "version" | "ts_epoch" | "amount" | "alive_epoch" | "fingerprint" | "snapshot_sec" | "ledger_sec";
   };
   "ledger/refresh_turn": {
     keys: "turn";

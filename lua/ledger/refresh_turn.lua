@@ -25,13 +25,18 @@ local is_ahead = begun and begun > now or refreshed and refreshed > now
 if done or kept == '1' then refreshed = now end
 if refreshed then refreshed = math.min(refreshed, now) end
 local is_due = not begun or begun > now or now - begun >= every_ms or kept == '0'
+-- A caller that keeps them asks more often than it must write.
+local renews = kept == '1' and (is_due or now - begun >= every_ms / 4)
 if kept == '1' then is_due = false end
 
-if is_due or done or kept ~= '' or is_ahead then
-  if is_due or kept == '1' then begun = now end
+if is_due or done or renews or is_ahead then
+  if is_due or renews then begun = now end
   redis.call('DEL', turn)
-  redis.call('HSET', turn, 'begun_ms', int(begun))
-  if refreshed then redis.call('HSET', turn, 'done_ms', int(refreshed)) end
+  if refreshed then
+    redis.call('HSET', turn, 'begun_ms', int(begun), 'done_ms', int(refreshed))
+  else
+    redis.call('HSET', turn, 'begun_ms', int(begun))
+  end
 end
 local ago = refreshed and int(now - refreshed) or ''
 if is_due then return { 'TURN', ago } end

@@ -115,7 +115,7 @@ export const EVENT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/ledger/keep.lua",
-        find: "here[1] ~= version or here[2] ~= ts_epoch or there[1] ~= version or there[2] ~= ts_epoch",
+        find: "here[1] ~= version or here[2] ~= ts_epoch or there[1] ~= version or there[2] ~= amount",
         replace: "here[1] ~= version or there[1] ~= version",
       },
     ],

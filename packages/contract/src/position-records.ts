@@ -53,7 +53,7 @@ const ledger = {
   last_result_plan_id: field(text, STORED, "of our last execution"),
   last_executed_qty: field(orEmpty(numberText), STORED, "of our last execution", "coins"),
   last_side: field(orEmpty(side), STORED, "of our last execution; empty if the result does not have it"),
-  updated_at: field(numberText, KEPT, "the snapshot's `ts_epoch`", "s"),
+  updated_at: field(numberText, STORED, "the snapshot's `ts_epoch` when both were stored", "s"),
   last_trade_id: field(text, STORED, "*ours*: the last trade of the account that is included; `0`: none"),
   last_executed_at_ms: field(orEmpty(integer), STORED, "*ours*: of our last execution, or empty", "ms"),
   origin: field(
@@ -79,7 +79,7 @@ const ledger = {
     STORED,
     "*ours*: our last orders whose fills are included, as far as events told them: `order id:executed quantity`, separated by spaces",
   ),
-  fingerprint: field(text, KEPT, "*ours*: as in the snapshot"),
+  fingerprint: field(text, STORED, "*ours*: as in the snapshot"),
   version: field(integer, STORED, "*ours*: as in the snapshot"),
 } satisfies Fields;
 export const ledgerRecord = record(ledger, Object.keys(ledger));

@@ -101,9 +101,9 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         args: {
           version,
           ts_epoch: String(pair.snapshot.tsEpochSec),
+          amount: pair.ledger.amt,
           alive_epoch: String(aliveSec),
-          snapshot_fingerprint: snapshotFields(kept.snapshot, source).fingerprint,
-          ledger_fingerprint: ledgerFields(kept.ledger, aliveSec).fingerprint,
+          fingerprint: snapshotFields(kept.snapshot, source).fingerprint,
           snapshot_sec: String(TTL_SEC.snapshot),
           ledger_sec: String(TTL_SEC.ledger),
         },
