@@ -62,6 +62,18 @@ describe("a connection", () => {
     expect(stream.aliveAtMs).toBe(lastMs);
   });
 
+  it("is alive as of when a ping was sent, however late its answer", async () => {
+    const { stream } = await up();
+    venue.answersPings = false;
+    const LATE_MS = 60;
+    venue.socket.on("ping", (data) => setTimeout(() => venue.socket.pong(data), LATE_MS));
+    const lags: number[] = [];
+    stream.on("alive", ({ atMs }) => lags.push(performance.now() - atMs));
+    await vi.waitFor(() => expect(lags.length).toBeGreaterThan(5), POLL);
+    // A timer may fire within the millisecond before it is due.
+    expect(lags.at(-1)).toBeGreaterThan(LATE_MS - 2);
+  });
+
   it("is not up before the venue answers, and is given up if it never does", async () => {
     venue.answersPings = false;
     const { happened, names, stream } = openStream({ silenceMs: 60 });
