@@ -28,7 +28,7 @@ let orders = 0;
 beforeAll(async () => {
   server = await startRedisServer();
   redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-  sim = createExchangeSim({ strategy: false });
+  sim = createExchangeSim({ strategy: false, orderAnswer: "result" });
   await sim.listen();
   const account = { apiKey: "sim-key", apiSecret: "sim-secret" };
   exchange = createBinanceExchange({

@@ -22,7 +22,9 @@ export const simUrl = () => sim.url;
 export function useExchangeSim(): void {
   beforeEach(async () => {
     skewMs = 0;
-    sim = createExchangeSim({ apiKey: KEY, apiSecret: SECRET, now: () => Date.now() + skewMs });
+    const now = () => Date.now() + skewMs;
+    // Its tests look at what became of an order.
+    sim = createExchangeSim({ apiKey: KEY, apiSecret: SECRET, now, orderAnswer: "result" });
     await sim.listen();
     exchange = connect();
   });

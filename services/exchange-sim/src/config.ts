@@ -23,7 +23,7 @@ export const configSource = {
     SIM_ORDER_ANSWER: choice(
       "what the answer to an order says: what became of it, or only that it was taken",
       ORDER_ANSWERS,
-      "result",
+      "ack",
     ),
     EXCHANGE_SIM_STATE: optionalText("file that keeps the account over a restart [in memory only]"),
     SIM_API_KEY: text("the account's key", "sim-key"),

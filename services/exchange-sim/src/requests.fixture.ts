@@ -18,7 +18,7 @@ export class TestVenue {
   }
 
   static async start(options: ExchangeSimOptions): Promise<TestVenue> {
-    const sim = createExchangeSim({ strategy: false, ...options });
+    const sim = createExchangeSim({ strategy: false, orderAnswer: "result", ...options });
     await sim.listen();
     return new TestVenue(sim, options.now ?? Date.now);
   }

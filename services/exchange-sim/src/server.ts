@@ -98,7 +98,7 @@ export function registerExchangeSim(app: FastifyInstance, options: ExchangeSimOp
       if (error.retryAfterSec !== undefined) reply.header("retry-after", error.retryAfterSec);
       return reply.code(error.status).send({ code: error.code, msg: error.message });
     });
-    const { orderAnswer = "result" } = options;
+    const { orderAnswer = "ack" } = options;
     venueRoutes(scope, { venue, stream, limits, key, now, orderAnswer, faultOf });
   });
   app.register(async (scope) => {

@@ -15,7 +15,7 @@ export function useVenues(): void {
 }
 
 export async function startVenue(options: ExchangeSimOptions = {}): Promise<ExchangeSim> {
-  const sim = createExchangeSim({ strategy: false, apiKey: API_KEY, ...options });
+  const sim = createExchangeSim({ strategy: false, apiKey: API_KEY, orderAnswer: "result", ...options });
   sims.push(sim);
   await sim.listen();
   return sim;

@@ -8,7 +8,7 @@ let rig: Rig;
 let executor: Awaited<ReturnType<Rig["executor"]>>;
 
 beforeAll(async () => {
-  rig = await startRig({ orderAnswer: "ack" });
+  rig = await startRig();
   executor = await rig.executor({ stream: "live" });
 });
 afterEach(() => rig.clearStreamFaults());

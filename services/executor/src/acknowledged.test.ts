@@ -6,7 +6,7 @@ import { type Rig, startRig } from "./rig.fixture.ts";
 type Answered = Extract<Placement, { outcome: "answered" }>;
 
 let rig: Rig;
-beforeAll(async () => void (rig = await startRig()));
+beforeAll(async () => void (rig = await startRig({ orderAnswer: "result" })));
 afterAll(() => rig.stop());
 
 /** What the executor makes of an order that fills, seen through a venue that says less. */

@@ -56,12 +56,17 @@ describe("the service", () => {
     const metrics = await (await get("/metrics")).text();
     expect(metrics).toContain(`quantum_order_outcomes_total{outcome="EXECUTED",reason="none"} 1`);
     expect(metrics).toContain("quantum_orders_in_doubt 0");
-    expect(metrics).toContain(`quantum_exchange_call_seconds_count{endpoint="order",outcome="answered"} 1`);
+    expect(metrics).toMatch(/quantum_orders_settled_total\{by="(event|query)"\} 1/);
+    expect(metrics).toContain(
+      `quantum_exchange_call_seconds_count{endpoint="order",outcome="acknowledged"} 1`,
+    );
     expect(metrics).not.toContain(entry.plan_id);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
   });
 
   it("is not ready after a call that the exchange did not answer, until one is answered", async () => {
+    // So that it queries.
+    await rig.streamFault({ kind: "disconnect", ms: 60_000 });
     const service = await start();
     const readiness = async () => (await fetch(`${service.url}/readyz`)).json();
     const symbol = rig.freshSymbol();
@@ -73,6 +78,7 @@ describe("the service", () => {
       .toMatchObject({ problems: [expect.stringContaining("the exchange gave no usable answer: HTTP 503")] });
     await expect.poll(readiness, { timeout: LOG_TIMEOUT_MS }).toMatchObject({ status: "ready" });
     await service.stop();
+    await rig.clearStreamFaults();
   });
 
   it("sends nothing in the mode that it has by default, and ends the plan", async () => {

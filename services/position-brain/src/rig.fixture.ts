@@ -17,7 +17,7 @@ export type Rig = Awaited<ReturnType<typeof startRig>>;
 export async function startRig() {
   const server = await startRedisServer();
   const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
-  const sim = createExchangeSim({ strategy: false });
+  const sim = createExchangeSim({ strategy: false, orderAnswer: "result" });
   await sim.listen();
   const [pauses, budget] = [new Pauses(), new Budget()];
   const exchange = createBinanceExchange({
