@@ -66,7 +66,8 @@ describe("a connection", () => {
     const { stream } = await up();
     venue.answersPings = false;
     const LATE_MS = 60;
-    venue.socket.on("ping", (data) => setTimeout(() => venue.socket.pong(data), LATE_MS));
+    const { socket } = venue;
+    socket.on("ping", (data) => setTimeout(() => socket.pong(data), LATE_MS));
     const lags: number[] = [];
     stream.on("alive", ({ atMs }) => lags.push(performance.now() - atMs));
     await vi.waitFor(() => expect(lags.length).toBeGreaterThan(5), POLL);
