@@ -190,6 +190,23 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
       expect(statSync(secret).mode & 0o777).toBe(0o600);
   });
 
+  it("starts nothing on a new configuration, and starts it once that is looked through", async () => {
+    const file = join(root, "etc/quantum/executor.env");
+    const mine = readFileSync(file, "utf8");
+    const before = await answers();
+    rmSync(file);
+    const first = await quantum("install", "executor", "v1");
+    expect(first).toMatchObject({ code: 1, output: expect.stringContaining("executor: not started") });
+    expect(await answers()).toBe(before);
+    writeFileSync(file, mine);
+    expect(await quantum("install", "executor", "v1")).toMatchObject({ code: 0 });
+    expect(await answers()).toBe("v1");
+  });
+
+  it("makes the Redis users also where the operator wrote the env file", () => {
+    expect(statSync(join(root, "etc/quantum/redis/executor/password")).mode & 0o777).toBe(0o600);
+  });
+
   it.each([
     [["install", "executor", "v9"], 1, "VERSION=v9: no such tag or commit"],
     [["install", "executor", "--all"], 2, "usage:"],

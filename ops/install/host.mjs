@@ -172,16 +172,20 @@ export function openHost({ name, portVariable, port, issuer, user }, service, { 
     link("current", FOREIGN);
   }
 
-  /** @param {string} version */
+  /**
+   * @param {string} version
+   * @returns {boolean} whether it is new, with variables for the operator to fill in
+   */
   function provideEnvFile(version) {
-    if (existsSync(envPath)) return;
-    mkdirSync(folders.etc, { recursive: true });
-    // Keys will be in it: for root, who reads it for the service, and nobody else.
-    const password = readFileSync(join(provideRedisUsers(), user, "password"), "utf8").trim();
+    const redisUsers = provideRedisUsers();
+    if (existsSync(envPath)) return false;
+    const password = readFileSync(join(redisUsers, user, "password"), "utf8").trim();
     const text = readFileSync(fileOf(version, unit.envFile), "utf8");
     const url = `REDIS_URL=redis://${user}:${password}@localhost:6379/0`;
+    // Keys will be in it: for root, who reads it for the service, and nobody else.
     writeFileSync(envPath, text.replace(/^REDIS_URL=$/m, url), { mode: 0o600 });
     console.log(`${envPath} is new: look it through, variables that are required are empty`);
+    return true;
   }
 
   /**
@@ -192,6 +196,7 @@ export function openHost({ name, portVariable, port, issuer, user }, service, { 
     const folder = join(folders.etc, "redis");
     const acl = join(folder, "users.acl");
     const isNew = !existsSync(acl);
+    mkdirSync(folders.etc, { recursive: true });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const ours = fileURLToPath(new URL("../redis/", import.meta.url));
     execFileSync("sh", [join(ours, "make-users.sh"), join(ours, "users.acl"), acl, folder]);

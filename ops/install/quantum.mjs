@@ -7,7 +7,8 @@ import { buildRelease, releaseOf } from "./release.mjs";
 const USAGE = `usage: node ops/install/quantum.mjs COMMAND [--root DIR] [--systemctl COMMAND]
 
   install SERVICE VERSION  builds the release of VERSION, a git tag or any commit, switches SERVICE to it and waits
-                           until it is ready; if it does not become ready, what ran before runs again
+                           until it is ready; if it does not become ready, what ran before runs again.
+                           On a host that has no configuration of SERVICE, writes one to fill in, and ends
   rollback SERVICE         switches back to what ran before; a second rollback returns
   status                   every service: its releases side by side, which one runs, whether it is ready
 
@@ -15,7 +16,7 @@ Needs git, tar and Node >= 18 with npx on the host; a release brings the Node th
   --root DIR           everything goes below DIR instead of /
   --systemctl COMMAND  instead of systemctl
 
-Exit codes: 0 done, 1 failed (what ran before runs again), 2 the command line is wrong.`;
+Exit codes: 0 done, 1 failed or not started (what ran before runs), 2 the command line is wrong.`;
 
 /** @type {Record<string, Parameters<typeof openHost>[0]>} */
 const SERVICES = JSON.parse(readFileSync(new URL("../systemd/services.json", import.meta.url), "utf8"));
@@ -48,9 +49,12 @@ async function install(host, name) {
   const { version, commit } = releaseOf(name);
   if (host.releases().includes(version)) console.log(`${version} is built already`);
   else buildRelease({ service, version, commit, releases: host.folders.releases, unit: host.unit });
-  host.adoptForeignUnit();
-  host.provideEnvFile(version);
+  const isNew = host.provideEnvFile(version);
   host.provideKeys(version);
+  // Redis does not know the service yet, nor does the service know its venue.
+  if (isNew)
+    throw new Error(`${service}: not started: its configuration is new. When it is filled in, install again`);
+  host.adoptForeignUnit();
   await change(host, version);
 }
 

@@ -26,8 +26,6 @@ step() { printf '\n== %s\n' "$*"; }
 step "booted"
 for _ in $(seq 60); do inside systemctl is-system-running --quiet 2>/dev/null && break; sleep 0.5; done
 inside systemctl is-system-running || inside systemctl --failed
-inside redis-cli config set appendonly yes
-inside redis-cli config set appendfsync always
 
 step "this checkout as releases v1 and v2, and v3 that refuses to start"
 inside sh -eu <<'END'
@@ -45,21 +43,31 @@ git tag v3
 git checkout --quiet v2
 npx -y pnpm@12.21.0 install --frozen-lockfile >/dev/null
 
-mkdir -p /etc/quantum
-cp ops/systemd/env/*.env /etc/quantum/
-chmod 600 /etc/quantum/*.env
-sed -i -e 's|^BINANCE_BASE_URL=.*|BINANCE_BASE_URL=http://127.0.0.1:8099|' -e 's/^BINANCE_TESTNET_API_KEY=.*/BINANCE_TESTNET_API_KEY=sim-key/' \
-  -e 's/^BINANCE_TESTNET_API_SECRET=.*/BINANCE_TESTNET_API_SECRET=sim-secret/' -e 's/^APPLY_MODE=.*/APPLY_MODE=paper/' \
-  -e 's/^EXECUTOR_MODE=.*/EXECUTOR_MODE=paper/' \
-  -e 's/^P33_COOLDOWN_SEC=.*/P33_COOLDOWN_SEC=0/' -e 's/^\(GOV_MAX_.*\)=.*/\1=100000/' /etc/quantum/*.env
 systemd-run --quiet --unit exchange-sim --working-directory "$PWD" node services/exchange-sim/src/main.ts
 END
 
 step "install the four services, the governor in place of another one"
 inside sh -c 'printf "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n" >/etc/systemd/system/quantum-governor.service && systemctl enable --quiet --now quantum-governor'
 quantum() { inside node /srv/quantum/ops/install/quantum.mjs "$@"; }
-for service in governor position-brain executor apply-layer; do quantum install $service v1; done
+services="governor position-brain executor apply-layer"
+for service in $services; do quantum install $service v1 && { echo "nothing may start yet"; exit 1; }; done
+inside systemctl is-active quantum-governor
+
+step "what the operator does then: Redis's users, and the configuration"
+inside sh -eu <<'END'
+install -o redis -g redis -m 600 /etc/quantum/redis/users.acl /etc/redis/users.acl
+printf 'aclfile /etc/redis/users.acl\nappendonly yes\nappendfsync always\n' >>/etc/redis/redis.conf
+systemctl restart redis-server
+sed -i -e 's|^BINANCE_BASE_URL=.*|BINANCE_BASE_URL=http://127.0.0.1:8099|' -e 's/^BINANCE_TESTNET_API_KEY=.*/BINANCE_TESTNET_API_KEY=sim-key/' \
+  -e 's/^BINANCE_TESTNET_API_SECRET=.*/BINANCE_TESTNET_API_SECRET=sim-secret/' -e 's/^APPLY_MODE=.*/APPLY_MODE=paper/' \
+  -e 's/^EXECUTOR_MODE=.*/EXECUTOR_MODE=paper/' \
+  -e 's/^P33_COOLDOWN_SEC=.*/P33_COOLDOWN_SEC=0/' -e 's/^\(GOV_MAX_.*\)=.*/\1=100000/' /etc/quantum/*.env
+END
+
+step "install them"
+for service in $services; do quantum install $service v1; done
 inside systemd-run --quiet --unit harvest-feed --working-directory /srv/quantum --setenv FEED_SYMBOLS=BTCUSDT \
+  --setenv REDIS_URL=redis://feed@localhost:6379/0 --setenv REDIS_PASSWORD_FILE=/etc/quantum/redis/feed/password \
   node services/harvest-feed/src/main.ts
 quantum status
 
@@ -69,6 +77,15 @@ stat --format '%a %n' /etc/quantum/keys /etc/quantum/keys/*
 for unit in quantum-governor quantum-position-state-brain; do
   journalctl --unit $unit --output cat | grep --max-count 1 "permits are signed with key"
 done
+END
+
+step "each service is its own Redis user, and nobody is the default one"
+inside sh -eu <<'END'
+redis-cli ping
+export REDISCLI_AUTH="$(cat /etc/quantum/redis/admin/password)"
+redis-cli --user admin client list | grep -o ' user=[a-z0-9-]*' | sort | uniq -c
+redis-cli --user admin acl log
+stat --format '%a %U %n' /etc/quantum /etc/quantum/*.env /etc/quantum/redis /etc/quantum/redis/*/password
 END
 
 step "what an operator greps"
