@@ -1,6 +1,7 @@
 /** The planted bugs, in the order of the table. */
 import { BOOK_MUTANTS } from "./book-mutants.ts";
 import { CLOCK_MUTANTS } from "./clock-mutants.ts";
+import { CLOSE_MUTANTS } from "./close-mutants.ts";
 import { EVENT_MUTANTS } from "./event-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
 import { KEY_MUTANTS } from "./key-mutants.ts";
@@ -22,6 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...BOOK_MUTANTS,
   ...EVENT_MUTANTS,
   ...EXCHANGE_MUTANTS,
+  ...CLOSE_MUTANTS,
   ...PLAN_MUTANTS,
   ...CLOCK_MUTANTS,
   ...TEXT_MUTANTS,
