@@ -103,7 +103,8 @@ export async function shareExchangeBudget({
       hasFailed = false;
     } catch (error) {
       // Readiness reports an outage of Redis. Anything else would otherwise be silent, so say it once.
-      if (!hasFailed && !isStopped) log.error({ err: error }, "failed to share the use of the exchange's limits");
+      if (!hasFailed && !isStopped)
+        log.error({ err: error }, "failed to share the use of the exchange's limits");
       hasFailed = true;
     }
     isDrawing = false;
