@@ -206,7 +206,7 @@ def parsed(fields):
     plan = {"mode": "", **fields}
     if not re.fullmatch("[0-9a-f]{16}", plan["plan_id"]):
         raise ValueError(f"plan_id={plan['plan_id']!r}")
-    if not re.fullmatch("[A-Z0-9_]{2,32}", plan["symbol"]):
+    if not re.fullmatch(r"\w{2,32}", plan["symbol"]):
         raise ValueError(f"symbol={plan['symbol']!r}")
     if plan["decision"] not in ("EXECUTE", "SKIP", "BLOCKED", "ERROR"):
         raise ValueError(f"decision={plan['decision']!r}")

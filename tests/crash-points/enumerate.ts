@@ -332,7 +332,11 @@ async function troublesOf(rig: Rig, planId: string, resultCount: number): Promis
     [outcome === record["state"], `its result is ${outcome} and its record ${record["state"]}`],
     [executes.length === handovers, `${executes.length} execute entries of ${handovers} spent attempts`],
     [orders === (outcome === "EXECUTED" ? 1 : 0), `${orders} orders, and it is ${outcome}`],
-    [(order?.executedQty ?? "") === (last?.["executed_qty"] ?? ""), `${order?.executedQty} were executed`],
+    // Events write 7.9 where queries write 7.90.
+    [
+      Number(order?.executedQty ?? "") === Number(last?.["executed_qty"] ?? ""),
+      `${order?.executedQty} were executed`,
+    ],
   ];
   return checks.filter(([holds]) => !holds).map(([, trouble]) => `${planId}: ${trouble}`);
 }
