@@ -1,7 +1,10 @@
-/** Stands between the services and the simulated exchange, and damages the bodies of its answers. */
+/**
+ * Stands between the services and the simulated exchange, and damages the bodies of its answers. The user data stream
+ * passes as it is.
+ */
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { damageBytes } from "./mutations.ts";
 
 type Edits = Parameters<typeof damageBytes>[0];
@@ -31,6 +34,26 @@ export async function startDamagingVenue(venueUrl: string) {
     };
     answer().catch(() => reply.destroy());
   });
+  const streams = new Set<Socket>();
+  server.on("upgrade", (request, client: Socket) => {
+    const { hostname, port } = new URL(venueUrl);
+    const venue = connect(Number(port), hostname);
+    for (const socket of [client, venue]) {
+      streams.add(socket);
+      socket
+        .on("error", () => undefined)
+        .on("close", () => {
+          streams.delete(socket);
+          client.destroy();
+          venue.destroy();
+        });
+    }
+    const head = [`GET ${request.url ?? ""} HTTP/1.1`];
+    for (let index = 0; index < request.rawHeaders.length; index += 2)
+      head.push(`${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}`);
+    venue.write(`${head.join("\r\n")}\r\n\r\n`);
+    client.pipe(venue).pipe(client);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
 
@@ -43,6 +66,7 @@ export async function startDamagingVenue(venueUrl: string) {
     /** Damaged so far. */
     count: () => damaged,
     async close() {
+      for (const socket of streams) socket.destroy();
       server.closeAllConnections();
       server.close();
       await once(server, "close");
