@@ -23,7 +23,7 @@ afterEach(async () => {
   await rig.stop();
 });
 
-async function startBrain(instance: string): Promise<ServiceProcess> {
+async function startBrain(instance: string, over: Record<string, string> = {}): Promise<ServiceProcess> {
   const brain = await startService("position-brain", {
     REDIS_URL: rig.server.url,
     BINANCE_BASE_URL: rig.sim.url,
@@ -33,6 +33,7 @@ async function startBrain(instance: string): Promise<ServiceProcess> {
     P33_ALLOWLIST: SYMBOL,
     P33_LOG_LEVEL: "DEBUG",
     INSTANCE: instance,
+    ...over,
   });
   brains.push(brain);
   return brain;
@@ -102,5 +103,17 @@ describe("a stream that is open but silent", { timeout: TIMEOUT_MS }, () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     expect(oldestSec).toBeLessThan(QUIET_MS / 1_000);
+  });
+});
+
+describe("a stream that answers pings and tells nothing", { timeout: TIMEOUT_MS }, () => {
+  it("is left once REST shows what it has not told", async () => {
+    const brain = await startBrain("brain-1", { P33_AUDIT_SEC: "1" });
+    await booksIn(brain);
+    await expect.poll(ageSec, { timeout: PATIENCE_MS }).toBeLessThan(3);
+    await rig.streamFault({ kind: "drop", count: 100 });
+    await rig.move(SYMBOL, "0.050");
+    await become(0.05, TAKEOVER_MS);
+    await brain.waitForLog(({ reason }) => reason === "distrusted", PATIENCE_MS);
   });
 });

@@ -22,6 +22,7 @@ import { BookedFills } from "./booked-fills.ts";
 import { Booker } from "./booker.ts";
 import { CloseWatch } from "./close-watch.ts";
 import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
+import { distrustDeafStream } from "./deaf-stream.ts";
 import { disarmOnForcedClose } from "./forced-close.ts";
 import { PositionBrain } from "./handler.ts";
 import { Lease } from "./lease.ts";
@@ -95,6 +96,7 @@ await runIssuer({
     });
     const pollMs = Math.round(config.P33_POLL_SEC * MS_PER_SEC);
     const stream = createAccountStream({ venue, exchange });
+    distrustDeafStream({ refresh, stream });
     const lease = new Lease({ redis, keys, instance });
     const booker = new Booker({
       stream,
