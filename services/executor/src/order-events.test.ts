@@ -169,14 +169,17 @@ describe("an event", () => {
       entries.push(await rig.spend({ symbol }));
       await rig.publish(entries.at(-1) as Spent);
     }
-    const [first, second] = await Promise.all(entries.map(placed));
+    const [first, second] = (await Promise.all(entries.map(placed))) as [SimOrder, SimOrder];
     const settled: string[] = [];
-    executor.events.on("settled", ({ orderId }) => void settled.push(orderId));
-    for (const order of [second, first] as SimOrder[]) {
-      say(eventOf(order, { symbol: order === first ? "OTHERUSDT" : (first?.symbol ?? "") }), eventOf(order));
-      await expect.poll(() => settled.at(-1)).toBe(order.orderId);
-    }
-    expect(settled).toEqual([second?.orderId, first?.orderId]);
+    executor.events.on("settled", ({ planId, orderId }) => void settled.push(`${planId} ${orderId}`));
+    const outcomes = [second, first].map(
+      ({ orderId, clientOrderId }) => `${clientOrderId.split("-")[1]} ${orderId}`,
+    );
+    say(eventOf(second, { symbol: first.symbol }), eventOf(second));
+    await expect.poll(() => settled.length).toBe(1);
+    say(eventOf(first));
+    await expect.poll(() => settled.length).toBe(2);
+    expect(settled).toEqual(outcomes);
   });
 
   it("without a price: the order tells it", async () => {
