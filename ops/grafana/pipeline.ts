@@ -218,6 +218,19 @@ export const pipeline: DashboardSource = {
         },
         {
           kind: "lines",
+          title: "What settled orders",
+          description:
+            "The first that said how a claimed order ended: its answer, its event, or a query. Mostly queries: the user data stream is down.",
+          unit: PER_SECOND,
+          queries: [
+            {
+              expr: "sum by (by) (rate(quantum_orders_settled_total[$__rate_interval]))",
+              legend: "{{by}}",
+            },
+          ],
+        },
+        {
+          kind: "lines",
           title: "Closes that are not executed",
           description:
             "How long a close of an open position has been proposed without any execution; from 60 s on it is the runbook CloseUnfulfilled.",

@@ -203,7 +203,8 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
 
 /** `before EVALSHA orders/claim`, `after 200 POST /fapi/v1/order`; undefined for what is no step. */
 function stepOf({ direction, summary }: ProxyFrame): string | undefined {
-  if (summary.includes("quantum:jobs")) return undefined;
+  // No plan's: upkeep of queues, and the key of the account's events.
+  if (summary.includes("quantum:jobs") || summary.includes("/listenKey")) return undefined;
   const name = summary.replace(/^(EVALSHA \S+) .*/, "$1");
   const writes = /^(EVALSHA|XACK|SADD|POST|\d+ POST) /.test(name);
   if (direction === "request") return writes ? `before ${name}` : undefined;
