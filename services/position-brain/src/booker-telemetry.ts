@@ -1,7 +1,6 @@
 /** Logs and metrics of the booking of the account's events. */
-import { STREAM_EVENT_TYPES, DOWN_REASONS, GAP_REASONS, ORDER_ORIGINS } from "@quantum/exchange";
-import type { AccountStream } from "@quantum/exchange";
-import { type Logger, observeAccountStream } from "@quantum/service-kit";
+import { ORDER_ORIGINS } from "@quantum/exchange";
+import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { READ_REASONS } from "./account-reading.ts";
 import type { Booker, ForeignOrigin } from "./booker.ts";
@@ -10,7 +9,6 @@ import type { PairRefresh } from "./refresh.ts";
 
 export interface ObservedBooking {
   booker: Booker;
-  stream: AccountStream;
   lease: Lease;
   refresh: PairRefresh;
   allowlist: ReadonlySet<string>;
@@ -21,15 +19,6 @@ export interface ObservedBooking {
 const MS_PER_SEC = 1_000;
 
 export function observeBooking(observed: ObservedBooking, labelOf: (symbol: string) => string): void {
-  const { stream, registry, log } = observed;
-  observeAccountStream({
-    stream,
-    downReasons: DOWN_REASONS,
-    gapReasons: GAP_REASONS,
-    types: STREAM_EVENT_TYPES,
-    registry,
-    log,
-  });
   observeLease(observed);
   observeBooks(observed, labelOf);
   observeForeignFills(observed);

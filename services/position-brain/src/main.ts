@@ -2,15 +2,19 @@ import {
   Budget,
   createAccountStream,
   createBinanceExchange,
+  DOWN_REASONS,
+  GAP_REASONS,
   parseVenue,
   Pauses,
   ROWS_ENDPOINTS,
   RuleBook,
+  STREAM_EVENT_TYPES,
   whenReady,
 } from "@quantum/exchange";
 import { runIssuer } from "@quantum/issuer";
 import {
   admitRealOrders,
+  observeAccountStream,
   observeExchange,
   observeExchangeBudget,
   observeExchangeClock,
@@ -96,6 +100,14 @@ await runIssuer({
     });
     const pollMs = Math.round(config.P33_POLL_SEC * MS_PER_SEC);
     const stream = createAccountStream({ venue, exchange });
+    observeAccountStream({
+      stream,
+      downReasons: DOWN_REASONS,
+      gapReasons: GAP_REASONS,
+      types: STREAM_EVENT_TYPES,
+      registry,
+      log,
+    });
     distrustDeafStream({ refresh, stream });
     const lease = new Lease({ redis, keys, instance });
     const booker = new Booker({
@@ -152,7 +164,6 @@ await runIssuer({
           handlers,
           refresh,
           booker,
-          stream,
           lease,
           operator,
           pairs,

@@ -8,7 +8,6 @@ import { observe } from "./telemetry.ts";
 /** What telemetry sees of a replica that does not book. */
 const noBooking = () => ({
   booker: Object.assign(new EventEmitter(), { isBooking: false, account: { readAtMs: 0 } }) as never,
-  stream: new EventEmitter() as never,
   lease: new EventEmitter() as never,
 });
 
