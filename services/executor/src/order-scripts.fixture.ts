@@ -8,7 +8,8 @@ import { createEvents } from "./events.ts";
 import { type ClaimRequest, createOrders, type Orders } from "./orders.ts";
 
 export const PLAN = "0123456789abcdef";
-export const SYMBOL = "BTCUSDT";
+/** Scripts read it byte by byte. */
+export const SYMBOL = "币安人生USDT";
 export const ATTEMPT = "1700000000000-0";
 export const GROUP = "executor";
 export const OWNER = "executor-1";
