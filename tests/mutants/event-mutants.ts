@@ -88,6 +88,29 @@ export const EVENT_MUTANTS: readonly Mutant[] = [
     only: "disconnection",
   },
   {
+    bug: "a stream that tells nothing is believed for as long as it answers pings",
+    edits: [
+      {
+        file: "packages/exchange/src/deaf-stream.ts",
+        find: "if (upSinceMs < sinceMs && lastEventAtMs < sinceMs) stream.distrust();",
+        replace: "",
+      },
+    ],
+    test: `${BRAIN}/deaf-stream.test.ts`,
+  },
+  {
+    bug: "an executor stays with a stream that does not tell of the orders that the exchange has taken",
+    edits: [
+      {
+        file: "services/executor/src/order-events.ts",
+        find: 'if (last.kind === "query") distrustIfDeaf(stream, sinceMs);',
+        replace: "",
+      },
+    ],
+    test: "services/executor/src/order-events.test.ts",
+    only: "in doubt, because its event",
+  },
+  {
     bug: "a replica that takes over goes on from the events alone",
     edits: [
       {

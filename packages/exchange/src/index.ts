@@ -20,6 +20,7 @@ export {
   TOO_MANY_ORDERS,
 } from "./error-codes.ts";
 export { type AccountStreamOptions, createAccountStream } from "./account-stream.ts";
+export { distrustIfDeaf } from "./deaf-stream.ts";
 export { type Pause, type PauseScope, Pauses } from "./pauses.ts";
 export {
   belowMinimum,

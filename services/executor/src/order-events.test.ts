@@ -108,6 +108,8 @@ describe("an order", () => {
     say(eventOf(order));
     expect(await settled).toMatchObject({ by: "event" });
     await rig.expectEnded(entry, entryId, "EXECUTED", "");
+    // Nothing at all had been told of an order that the venue had taken.
+    await expect.poll(() => stream.distrusted, { timeout: 10_000 }).toBe(1);
   });
 });
 

@@ -10,6 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   type AccountStream,
   type AccountStreamEvents,
+  distrustIfDeaf,
   type Exchange,
   isClosed,
   type OrderEvent,
@@ -30,7 +31,8 @@ import type { Queries } from "./queries.ts";
 const EVENT_WAIT_MS = 250;
 
 export interface OrderEventsOptions {
-  stream: EventEmitter<AccountStreamEvents> & Pick<AccountStream, "isUp">;
+  stream: EventEmitter<AccountStreamEvents> &
+    Pick<AccountStream, "isUp" | "upSinceMs" | "lastEventAtMs" | "distrust">;
   orders: Orders;
   queries: Queries;
   exchange: Exchange;
@@ -78,13 +80,18 @@ export class OrderEvents {
       settlement: settlementOf(said),
       by: "event" as const,
     }));
+    const sinceMs = performance.now();
     // Before the order is sent: the event may come before the answer.
     this.#waiting.set(clientOrderId, { symbol, heard: closed.resolve });
     try {
       const answer = send().then((next) => ({ ...next, by: "answer" as const }));
       const first = await Promise.race([event, answer]);
-      if (first.kind === "settle" || !this.#options.stream.isUp) return first;
-      return await Promise.race([event, delay(EVENT_WAIT_MS, first, { ref: false })]);
+      const { stream } = this.#options;
+      if (first.kind === "settle" || !stream.isUp) return first;
+      const last = await Promise.race([event, delay(EVENT_WAIT_MS, first, { ref: false })]);
+      // The exchange has taken the order, which is an event as well.
+      if (last.kind === "query") distrustIfDeaf(stream, sinceMs);
+      return last;
     } finally {
       // From here on its record in Redis decides what an event means.
       this.#waiting.delete(clientOrderId);

@@ -80,9 +80,16 @@ export interface Spent extends Record<string, string> {
 }
 
 /** A user data stream of which the test is the venue. */
-export type ScriptedStream = EventEmitter<AccountStreamEvents> & { isUp: boolean };
-export function scriptedStream(isUp: boolean): ScriptedStream {
-  return Object.assign(new EventEmitter<AccountStreamEvents>(), { isUp });
+export type ScriptedStream = ReturnType<typeof scriptedStream>;
+export function scriptedStream(isUp: boolean) {
+  const stream = Object.assign(new EventEmitter<AccountStreamEvents>(), {
+    isUp,
+    upSinceMs: isUp ? 0 : undefined,
+    lastEventAtMs: undefined as number | undefined,
+    distrusted: 0,
+    distrust: () => void (stream.distrusted += 1),
+  });
+  return stream;
 }
 
 export type Rig = Awaited<ReturnType<typeof startRig>>;
