@@ -187,12 +187,16 @@ function show(what: string): void {
   console.info(`${what}: ${JSON.stringify(flow.tally())}`);
 }
 
-async function sim(method: "POST" | "DELETE", body?: object): Promise<void> {
-  const response = await fetch(`${rig.venueUrl}/sim/faults`, {
+async function sim(
+  method: "POST" | "DELETE",
+  body?: object,
+  path: "faults" | "stream-faults" = "faults",
+): Promise<void> {
+  const response = await fetch(`${rig.venueUrl}/sim/${path}`, {
     method,
     ...(body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
   });
-  if (!response.ok) throw new Error(`/sim/faults answered ${response.status}`);
+  if (!response.ok) throw new Error(`/sim/${path} answered ${response.status}`);
 }
 
 async function ordersInDoubt(): Promise<number> {
@@ -200,8 +204,9 @@ async function ordersInDoubt(): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Some orders are answered by 503, executed or not, and no query is answered. */
+/** Some orders are answered by 503, executed or not, no query is answered, and no event arrives. */
 async function bringIntoDoubt(orders: number): Promise<void> {
+  await sim("POST", { kind: "disconnect", ms: 600_000 }, "stream-faults");
   await sim("POST", { kind: "503_before", path: "GET /fapi/v1/order", count: 100_000 });
   await sim("POST", { kind: "503_after", count: orders / 2 });
   await sim("POST", { kind: "503_before", count: orders / 2 });
@@ -214,6 +219,7 @@ async function bringIntoDoubt(orders: number): Promise<void> {
 
 async function endOfDoubt(): Promise<void> {
   await sim("DELETE");
+  await sim("DELETE", undefined, "stream-faults");
   await eventually(
     async () => ((await ordersInDoubt()) === 0 ? true : undefined),
     30_000,
