@@ -210,6 +210,27 @@ describe("the books of a symbol", () => {
     expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
   });
 
+  it("do not take a position for the one after a later fill of the same size", () => {
+    const account = new ToldAccount();
+    const symbol = book();
+    symbol.begin(account.reading(1));
+    const sell = {
+      kind: "trade",
+      side: "SELL",
+      parts: [1],
+      tickMs: 5,
+      perFill: false,
+      origin: "ours",
+    } as const;
+    const [, position] = account.step(sell);
+    const [later] = account.step(sell);
+    if (position?.kind !== "account" || later?.kind !== "order") throw new Error("told something else");
+    const moment = { nowMs: 2, epochMs: EPOCH_MS + 2 };
+    symbol.account(position.position, position.timeMs, moment);
+    symbol.order(later.event, moment);
+    expect(symbol.decide(moment, 0)).toEqual({ kind: "wait", untilMs: 2 + EVENTS_WAIT_MS });
+  });
+
   it("are in doubt after a gap until a reading that began after it", () => {
     const { symbol, at, account } = begun();
     symbol.distrust("gap", 10);
