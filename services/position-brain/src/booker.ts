@@ -14,7 +14,8 @@ import { type Decision, type Doubt, type Moment, SymbolBook } from "./booking.ts
 import type { Lease } from "./lease.ts";
 import type { Pair } from "./pair.ts";
 import type { PairStore } from "./pair-store.ts";
-import type { PairRefresh, StoredReading } from "./refresh.ts";
+import type { StoredReading } from "./refresh-events.ts";
+import type { PairRefresh } from "./refresh.ts";
 
 const TICK_MS = 250;
 /** Pings go out every 3 s. After two without an answer, the account is read by REST before its pairs are stale. */

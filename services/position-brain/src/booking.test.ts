@@ -214,14 +214,14 @@ describe("the books of a symbol", () => {
     const account = new ToldAccount();
     const symbol = book();
     symbol.begin(account.reading(1));
-    const sell = {
+    const sell: Step = {
       kind: "trade",
       side: "SELL",
       parts: [1],
       tickMs: 5,
       perFill: false,
       origin: "ours",
-    } as const;
+    };
     const [, position] = account.step(sell);
     const [later] = account.step(sell);
     if (position?.kind !== "account" || later?.kind !== "order") throw new Error("told something else");

@@ -40,8 +40,8 @@ export interface Stored {
 
 /** A stored pair that this process has read from the exchange. */
 export interface Reading extends Stored {
-  /** The exchange's open orders of the symbol. */
-  orders: readonly OrderState[];
+  /** The exchange's open orders of the symbol; undefined if they were not read. */
+  orders: readonly OrderState[] | undefined;
   /** When reading began, by performance.now(). */
   readAtMs: number;
 }
@@ -103,7 +103,7 @@ export class SymbolBook {
   /** A reading has been stored. */
   begin({ pair, version, orders, readAtMs }: Reading): void {
     this.#isReading = false;
-    this.#orders.begin(orders, readAtMs);
+    if (orders !== undefined) this.#orders.begin(orders, readAtMs);
     this.#beginFrom({ pair, version }, readAtMs);
     if (!agrees(pair) || readAtMs < this.#doubtedAtMs) return;
     this.#doubt = undefined;

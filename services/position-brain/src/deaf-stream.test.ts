@@ -2,7 +2,8 @@
 import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { distrustDeafStream } from "./deaf-stream.ts";
-import type { PairRefresh, StoredReading } from "./refresh.ts";
+import type { StoredReading } from "./refresh-events.ts";
+import type { PairRefresh } from "./refresh.ts";
 
 const SECOND_MS = 1_000;
 

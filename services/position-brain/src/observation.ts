@@ -3,14 +3,18 @@
  * unreadable row makes only its own symbol unreadable, which means neither flat nor without orders.
  */
 import { type Exchange, type OrderState, type Position, positionOf, type Rows } from "@quantum/exchange";
+import { Big } from "big.js";
 import { type Ledger, type Pair, snapshotOf } from "./pair.ts";
 import { openReduceQty } from "./reconcile.ts";
+
+/** The exchange weighs a request for the open orders of all symbols like this many for those of one. */
+const ALL_ORDERS_WEIGHT = 40;
 
 export interface Observation {
   position: Position;
   openReduceQty: string;
-  /** The symbol's open orders. */
-  orders: readonly OrderState[];
+  /** The symbol's open orders; undefined if they were not read, as of a flat position there is nothing to close. */
+  orders: readonly OrderState[] | undefined;
   /** When reading began, by Redis's clock. */
   tsMs: number;
   /** The same by performance.now(). */
@@ -23,6 +27,8 @@ export interface Observed {
   unreadable: Map<string, string>;
   /** There is a row whose symbol is unknown. */
   isUnattributed: boolean;
+  /** Symbols with a position whose orders were not read. */
+  unread: readonly string[];
 }
 
 export type Observations = ReturnType<typeof observing>;
@@ -30,23 +36,30 @@ export type Observations = ReturnType<typeof observing>;
 /** @param audits the same exchange, for reads of all symbols: they give way to those of one symbol */
 export function observing(exchange: Exchange, audits: Exchange, now: () => number) {
   /** Reads open orders first. An order that fills in between is then subtracted twice, never missed. */
-  const observe = async (
-    through: Exchange,
-    symbols: readonly string[],
-    asked?: string,
-  ): Promise<Observed> => {
-    const began = { tsMs: now(), readAtMs: performance.now() };
-    const orders = await through.openOrders(asked);
-    const positions = await through.positions(asked);
-    return observedOf(symbols, positions, orders, began);
-  };
+  const begin = () => ({ tsMs: now(), readAtMs: performance.now() });
   return {
-    /** @param symbols those that are flat unless the exchange lists them */
-    all: (symbols: readonly string[]) => observe(audits, symbols),
+    /**
+     * All positions, and the open orders of the symbols in `closable`, which had a position when last seen. The orders
+     * are read in one request or in one for each symbol, whichever weighs less.
+     * @param symbols those that are flat unless the exchange lists them
+     */
+    async all(symbols: readonly string[], closable: ReadonlySet<string>): Promise<Observed> {
+      const began = begin();
+      const isWhole = closable.size >= ALL_ORDERS_WEIGHT;
+      const orders = isWhole
+        ? await audits.openOrders()
+        : joined(await Promise.all([...closable].map((symbol) => audits.openOrders(symbol))));
+      const positions = await audits.positions();
+      const observed = observedOf(symbols, positions, orders, began);
+      return isWhole ? observed : withoutUnread(observed, closable);
+    },
 
     /** Throws if the exchange's answer about this symbol cannot be read, or if it lists no such symbol. */
     async one(symbol: string): Promise<Observation> {
-      const { observations, unreadable } = await observe(exchange, [symbol], symbol);
+      const began = begin();
+      const orders = await exchange.openOrders(symbol);
+      const positions = await exchange.positions(symbol);
+      const { observations, unreadable } = observedOf([symbol], positions, orders, began);
       const observation = observations.get(symbol);
       if (observation !== undefined) return observation;
       throw new Error(unreadable.get(symbol) ?? `${symbol}: the exchange's answer cannot be read`);
@@ -77,7 +90,29 @@ function observedOf(
     const observation = { position, openReduceQty: openReduceQty(position, own), orders: own, ...began };
     observations.set(symbol, observation);
   }
-  return { observations, unreadable, isUnattributed: rows.some(({ symbol }) => symbol === undefined) };
+  const isUnattributed = rows.some(({ symbol }) => symbol === undefined);
+  return { observations, unreadable, isUnattributed, unread: [] };
+}
+
+function joined(answers: readonly Rows<OrderState>[]): Rows<OrderState> {
+  return {
+    rows: answers.flatMap(({ rows }) => rows),
+    unreadable: answers.flatMap(({ unreadable }) => unreadable),
+  };
+}
+
+/** A position that has been opened since may have orders. Without them, too much of it would count as free. */
+function withoutUnread(observed: Observed, read: ReadonlySet<string>): Observed {
+  const unread: string[] = [];
+  for (const [symbol, observation] of observed.observations) {
+    if (read.has(symbol)) continue;
+    if (Big(observation.position.positionAmt).eq(0)) observation.orders = undefined;
+    else {
+      observed.observations.delete(symbol);
+      unread.push(symbol);
+    }
+  }
+  return { ...observed, unread };
 }
 
 /**
@@ -86,8 +121,8 @@ function observedOf(
  */
 export function requireOne(
   symbols: ReadonlySet<string>,
-  { observations, unreadable }: Pick<Observed, "observations" | "unreadable">,
+  { observations, unreadable, unread }: Pick<Observed, "observations" | "unreadable" | "unread">,
 ): void {
-  if ([...symbols].some((symbol) => observations.has(symbol))) return;
+  if ([...symbols].some((symbol) => observations.has(symbol) || unread.includes(symbol))) return;
   throw new Error(`no allowed symbol can be read: ${[...unreadable.values()].join(", ")}`);
 }

@@ -87,3 +87,14 @@ export function openReduceQty(position: Position, orders: readonly OrderState[])
     .reduce((sum, order) => sum.plus(order.origQty).minus(order.executedQty), Big(0))
     .toFixed();
 }
+
+/** The symbols that had a position, or orders that close one, when last seen, or were never seen. */
+export function mayHaveOrders(
+  pairs: ReadonlyMap<string, { snapshot: Snapshot | undefined }>,
+): ReadonlySet<string> {
+  const open = [...pairs].filter(
+    ([, { snapshot }]) =>
+      snapshot === undefined || !Big(snapshot.positionAmt).eq(0) || !Big(snapshot.openReduceQty).eq(0),
+  );
+  return new Set(open.map(([symbol]) => symbol));
+}

@@ -3,7 +3,7 @@ import type { Exchange, Rows } from "@quantum/exchange";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Execution } from "./pair.ts";
 import { keys, type Rig, startRig } from "./rig.fixture.ts";
-import type { RefreshEvents } from "./refresh.ts";
+import type { RefreshEvents } from "./refresh-events.ts";
 import { tradesAfter, tradesOf } from "./trades.ts";
 
 let rig: Rig;
@@ -44,7 +44,8 @@ describe("a refresh of all symbols", () => {
     const after = await rig.requests();
     const more = (path: string) => (after[path] ?? 0) - (before[path] ?? 0);
     expect(more("GET /fapi/v3/positionRisk")).toBe(2);
-    expect(more("GET /fapi/v1/openOrders")).toBe(2);
+    // Of each symbol with a position: that weighs less than those of all symbols.
+    expect(more("GET /fapi/v1/openOrders")).toBe(12);
     expect(more("GET /fapi/v1/userTrades")).toBe(1);
     expect((await rig.pairs.read("BTCUSDT")).ledger).toMatchObject({ amt: "0.1", origin: "trades" });
     expect(stored.filter(([{ symbol }]) => symbol === "ETHUSDT")).toHaveLength(3);

@@ -10,14 +10,23 @@
  *   row: this means neither flat nor without orders.
  */
 import { EventEmitter } from "node:events";
-import type { Exchange, OrderState, Trade } from "@quantum/exchange";
+import type { Exchange, Trade } from "@quantum/exchange";
 import { Big } from "big.js";
 import { ForeignWriters } from "./foreign-writers.ts";
 import { Lag } from "./lag.ts";
 import { type Observation, type Observations, observing, pairOf, requireOne } from "./observation.ts";
 import { agrees, type Execution, type Ledger, type Pair } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
-import { isMisbooked, needsTrades, recounted, unmoved, withExecutions, withTrades } from "./reconcile.ts";
+import {
+  isMisbooked,
+  mayHaveOrders,
+  needsTrades,
+  recounted,
+  unmoved,
+  withExecutions,
+  withTrades,
+} from "./reconcile.ts";
+import type { RefreshEvents } from "./refresh-events.ts";
 import { RefreshQueue } from "./refresh-queue.ts";
 import { newestTradeId, tradesAfter } from "./trades.ts";
 
@@ -31,29 +40,6 @@ export type RefreshResult =
   | "stored"
   /** The exchange's answers are not consistent yet; the old pair stays. */
   | "inconclusive";
-
-/** A pair that was read from the exchange and stored. */
-export interface StoredReading {
-  symbol: string;
-  pair: Pair;
-  version: string;
-  /** The symbol's open orders. */
-  orders: readonly OrderState[];
-  /** When reading began, by performance.now(). */
-  readAtMs: number;
-}
-
-export interface RefreshEvents {
-  /** All symbols have been read once. */
-  refreshed: [{ symbols: number; tookMs: number }];
-  stored: [StoredReading];
-  inconclusive: [{ symbol: string }];
-  /** The fills that were added from events are not the account's trades. The ledger follows the trades. */
-  misbooked: [{ symbol: string; booked: string; counted: string }];
-  /** Another program wrote to the pair after we did: a second P3.3 is running. */
-  overwritten: [{ symbol: string }];
-  failed: [{ symbol: string | undefined; error: Error }];
-}
 
 export interface RefreshOptions {
   exchange: Exchange;
@@ -96,7 +82,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       await Promise.all(
         [...this.#symbols].map(async (symbol) => before.set(symbol, await pairs.read(symbol))),
       );
-      const { observations, unreadable } = await this.#observeAll();
+      const { observations, unreadable, unread } = await this.#observeAll(mayHaveOrders(before));
       for (const { position } of observations.values()) {
         if (!Big(position.positionAmt).eq(0)) this.#symbols.add(position.symbol);
       }
@@ -118,7 +104,11 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
             this.#symbols.delete(symbol);
         }),
       );
-      requireOne(allowlist, { observations, unreadable });
+      for (const symbol of unread) {
+        this.#symbols.add(symbol);
+        await this.#orFailed(symbol, () => this.symbol(symbol));
+      }
+      requireOne(allowlist, { observations, unreadable, unread });
       this.emit("refreshed", { symbols: seen.length, tookMs: performance.now() - startedAt });
     } catch (error) {
       this.emit("failed", { symbol: undefined, error: error as Error });
@@ -280,8 +270,9 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   }
 
   /** A row without a symbol may belong to any symbol, so each of ours is then queried separately. */
-  async #observeAll() {
-    const observed = await this.#observations.all([...this.#symbols].filter(this.#options.isListed));
+  async #observeAll(closable: ReadonlySet<string>) {
+    const listed = [...this.#symbols].filter(this.#options.isListed);
+    const observed = await this.#observations.all(listed, closable);
     if (!observed.isUnattributed) return observed;
     const { observations, unreadable } = observed;
     for (const symbol of this.#symbols) {
