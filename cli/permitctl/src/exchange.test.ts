@@ -48,7 +48,7 @@ describe("exchange", () => {
     };
   };
 
-  it("is asked about clock, key, modes, events and symbols, without an order", async () => {
+  it("is queried about clock, key, modes, events and symbols, without an order", async () => {
     const traded = async () => {
       const state = (await (await fetch(`${rig.venueUrl}/sim/state`)).json()) as Record<string, unknown>;
       return { orders: state["orders"], trades: state["trades"] };

@@ -126,7 +126,7 @@ export interface AccountStream extends EventEmitter<AccountStreamEvents> {
   /** Closes the connection, but leaves the listen key alone: other processes of the account use it. */
   stop(): Promise<void>;
   /**
-   * Connects anew. For a holder who learns otherwise of what this stream should have told long ago: the venue can accept
+   * Connects again. For a holder who learns otherwise of what this stream should have told long ago: the venue can accept
    * a connection, answer pings, and send no events.
    */
   distrust(): void;

@@ -85,7 +85,7 @@ describe("a connection", () => {
     await vi.waitFor(() => expect(names()).toContain("up"), POLL);
   });
 
-  it("that is open but silent is given up, and made again", async () => {
+  it("that is open but silent is given up, and opened again", async () => {
     const { happened, names, stream } = openStream({ silenceMs: 300 });
     await vi.waitFor(() => expect(stream.isUp).toBe(true), POLL);
     venue.answersPings = false;
@@ -95,7 +95,7 @@ describe("a connection", () => {
     await vi.waitFor(() => expect(names().at(-1)).toBe("up"), POLL);
   });
 
-  it("that the venue closes is made again, with the key that the venue then has", async () => {
+  it("that the venue closes is opened again, with the key that the venue then has", async () => {
     const { happened, names, stream } = await up();
     venue.key = "lk-2-secret";
     venue.socket.close(1001);
@@ -108,13 +108,13 @@ describe("a connection", () => {
     expect(stream.isUp).toBe(true);
   });
 
-  it("that breaks is made again", async () => {
+  it("that breaks is opened again", async () => {
     const { names } = await up();
     venue.socket.terminate();
     await vi.waitFor(() => expect(names()).toEqual(["up", "down", "up"]), POLL);
   });
 
-  it("that its holder distrusts is made again", async () => {
+  it("that its holder distrusts is opened again", async () => {
     const { happened, names, stream } = await up();
     stream.distrust();
     await vi.waitFor(() => expect(names()).toEqual(["up", "down", "up"]), POLL);

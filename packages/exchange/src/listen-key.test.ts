@@ -58,7 +58,7 @@ it("is used without the venue for 59 minutes after the venue last confirmed it, 
   await expect(key.get()).rejects.toThrow("no answer");
 });
 
-it("is gone once the venue has another, and is asked for anew", async () => {
+it("is gone once the venue has another, and is asked for again", async () => {
   await key.get();
   venue.isActive = false;
   await vi.advanceTimersByTimeAsync(30 * MINUTE_MS);

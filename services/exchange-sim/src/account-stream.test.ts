@@ -71,14 +71,14 @@ describe("an order's events", () => {
 });
 
 describe("a fault of the stream", () => {
-  it("silent: the connection is given up, and made again when the venue speaks", async () => {
+  it("silent: the connection is given up, and opened again when the venue speaks", async () => {
     const { names, stream } = await up();
     await fault({ kind: "silent", ms: 1_000 });
     await vi.waitFor(() => expect(stream.isUp).toBe(false), POLL);
     await vi.waitFor(() => expect(names().filter((name) => name === "up")).toHaveLength(2), POLL);
   });
 
-  it("disconnect: the connection is made again", async () => {
+  it("disconnect: the connection is opened again", async () => {
     const { names } = await up();
     await fault({ kind: "disconnect", ms: 50 });
     await vi.waitFor(() => expect(names().filter((name) => name === "up")).toHaveLength(2), POLL);

@@ -54,7 +54,7 @@ const FORMAT_LINE = JSON.stringify(FORMAT);
 const CHECKSUM = /^([0-9a-f]{8}) (.*)$/s;
 /** What a symbol keeps over a restart: orders, and trades. The venue also forgets, after 90 days. */
 const ROWS_MAX = 10_000;
-/** The file is written anew when it has grown by this much, and by its own length. */
+/** The file is written again when it has grown by this much, and by its own length. */
 const GROWTH_MIN_BYTES = 16 * 1024 * 1024;
 const FILE_MODE = 0o600;
 const NEW_ACCOUNT = "Move the file away to start with a new account";

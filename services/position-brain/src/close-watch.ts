@@ -3,7 +3,7 @@
  * is otherwise noticed by nobody: each refusal alone is normal.
  *
  * The time is in Redis (`lua/ledger/want_close`), so it survives restarts, and all replicas show the same. Nothing waits
- * for it, and a note that fails is made again with the symbol's next plan.
+ * for it, and a note that fails is repeated with the symbol's next plan.
  */
 import {
   type HarvestAction,
