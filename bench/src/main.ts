@@ -12,6 +12,7 @@ import { wait, wake } from "./cases/latency.ts";
 import { limit } from "./cases/limit.ts";
 import { soak } from "./cases/soak.ts";
 import { settled, throughput } from "./cases/throughput.ts";
+import { venue } from "./cases/venue.ts";
 import { writeDocument } from "./document.ts";
 import { loadNow, readEnvironment } from "./environment.ts";
 import { Results } from "./results.ts";
@@ -32,10 +33,11 @@ const CASES: ReadonlyMap<string, Case> = new Map([
   ["idle", idle],
   ["soak", soak],
   ["client", client],
+  ["venue", venue],
 ]);
 /** Cases that `--quick` skips, and cases that only `--only` runs. */
 const SLOW = new Set(["growth", "durability"]);
-const BY_NAME = new Set(["soak", "client"]);
+const BY_NAME = new Set(["soak", "client", "venue"]);
 
 const program = new Command("bench")
   .version(buildText(), "-V, --version", "print the version and the commit")

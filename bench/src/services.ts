@@ -1,7 +1,7 @@
 /** Runs our services on a rig like the launcher does, with a market of many symbols. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { demonstrationOf, type Environment, PIPELINE, serviceOf } from "@quantum/topology";
+import { demonstrationOf, type Environment, PIPELINE, type ServiceName, serviceOf } from "@quantum/topology";
 import { makeRunKeys } from "@quantum/harness";
 import type { Rig } from "./rig.ts";
 
@@ -15,21 +15,24 @@ export interface ServicesOptions {
   /** `dry_run` ends with the verdict; `paper` executes at exchange-sim. */
   mode: "dry_run" | "paper";
   replicas?: number;
+  /** The exchange has the venue's limits. Default false: our own costs are measured, at rates that they would forbid. */
+  hasLimits?: boolean;
 }
 
 /**
  * Starts exchange-sim, both issuers, the apply-layer and, in paper mode, the executor.
- * @returns the apply-layer's URL
+ * @returns the URL of each
  */
-export async function startServices({ rig, symbols, mode, replicas = 1 }: ServicesOptions): Promise<string> {
+export async function startServices(options: ServicesOptions): Promise<ReadonlyMap<ServiceName, string>> {
+  const { rig, symbols, mode, replicas = 1, hasLimits = false } = options;
   const market = join(rig.redis.dir, "market.json");
   await writeFile(market, JSON.stringify(symbols.map(marketRow)));
-  // Our own costs are measured, at rates that the venue's limits would forbid.
-  const venueUrl = await rig.startService("exchange-sim", { SIM_MARKET_FILE: market, SIM_LIMITS: "off" });
+  const venue = { SIM_MARKET_FILE: market, SIM_LIMITS: hasLimits ? "on" : "off" };
+  const venueUrl = await rig.startService("exchange-sim", venue);
   const keysFolder = await makeRunKeys(join(rig.redis.dir, "keys"));
   const started = PIPELINE.filter(({ name }) => name !== "executor" || mode === "paper");
   const urls = await Promise.all(
-    started.map(async (service) => {
+    started.map(async (service): Promise<[ServiceName, string]> => {
       const { name } = service;
       const stateFolder = join(rig.redis.dir, `${name}.state`);
       const place = { redisUrl: rig.redis.url, venueUrl, symbols, keysFolder, stateFolder };
@@ -41,10 +44,10 @@ export async function startServices({ rig, symbols, mode, replicas = 1 }: Servic
         const own = { ...env, INSTANCE: `bench-${i}`, ...(name === "apply-layer" && { APPLY_MODE: mode }) };
         url = await rig.startService(name, own, i === 1 ? name : `${name} (bench-${i})`);
       }
-      return url;
+      return [name, url];
     }),
   );
-  return urls[started.findIndex(({ name }) => name === "apply-layer")] ?? "";
+  return new Map([["exchange-sim", venueUrl], ...urls]);
 }
 
 export interface ApplyLayerOptions {

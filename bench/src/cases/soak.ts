@@ -18,7 +18,7 @@ export const soak: Case = async (bench) => {
   const total = bench.size === "quick" ? QUICK_PLANS : PLANS;
   const rig = await Rig.start({ appendfsync: "everysec" });
   try {
-    const metrics = await startServices({ rig, symbols, mode: "dry_run" });
+    const urls = await startServices({ rig, symbols, mode: "dry_run" });
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "verdict" });
     let plans = 0;
     for (let look = 1; look <= LOOKS; look++) {
@@ -34,7 +34,7 @@ export const soak: Case = async (bench) => {
         durationMs: 2_000,
       });
       const scrapedAt = monotonicMs();
-      await (await fetch(`${metrics}/metrics`)).text();
+      await (await fetch(`${urls.get("apply-layer")}/metrics`)).text();
       const figures: Record<string, number> = {
         "/metrics of the apply-layer, ms": monotonicMs() - scrapedAt,
         "wait p50, ms": latency["p50Ms"] ?? Number.NaN,

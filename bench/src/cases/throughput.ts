@@ -7,6 +7,7 @@ import { startPollLoop } from "../peers/poll-loop.ts";
 import { startPipeline } from "../pipeline.ts";
 import { Rig, type RigOptions } from "../rig.ts";
 import { benchSymbols, startServices } from "../services.ts";
+import { readUsage, since } from "../venue.ts";
 
 const SYMBOLS = 64;
 /** A plan closes a quarter of a position, so three of four may be reserved at once. */
@@ -63,12 +64,15 @@ export const settled: Case = async (bench) => {
   const symbols = benchSymbols(SYMBOLS);
   const rig = await Rig.start({ appendfsync: "everysec" });
   try {
-    await startServices({ rig, symbols, mode: "paper" });
+    const urls = await startServices({ rig, symbols, mode: "paper" });
+    const venueUrl = urls.get("exchange-sim");
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "settled" });
     for (let repeat = 1; repeat <= bench.repeats; repeat++) {
       bench.progress(`settled: pipeline, run ${repeat} of ${bench.repeats}`);
-      const { figures, costs } = await withCosts(rig, () =>
-        measureThroughput(pipeline, { window: SYMBOLS, ...spansMs(bench) }),
+      const { figures, costs } = await withCosts(
+        rig,
+        () => measureThroughput(pipeline, { window: SYMBOLS, ...spansMs(bench) }),
+        venueUrl,
       );
       const id = { load: "to the settled order", system: pipeline.name };
       bench.results.add({ ...id, case: "throughput" }, figures);
@@ -84,13 +88,18 @@ export function spansMs({ size }: Bench): { warmupMs: number; durationMs: number
   return size === "quick" ? { warmupMs: 500, durationMs: 1_500 } : { warmupMs: 800, durationMs: 2_000 };
 }
 
-/** @returns the run's figures, and the cost per plan: Redis commands, and CPU of every process in µs */
+/**
+ * @returns the run's figures, and the cost per plan: Redis commands, CPU of every process in µs, and, with `venueUrl`,
+ * requests and weight at the exchange
+ */
 async function withCosts(
   rig: Rig,
   run: () => Promise<Figures>,
+  venueUrl?: string,
 ): Promise<{ figures: Figures; costs: Figures }> {
   const [callsBefore, usageBefore] = [await rig.commandCalls(), await rig.usage()];
   const scriptUsBefore = await rig.scriptUs();
+  const venueBefore = venueUrl === undefined ? undefined : await readUsage(venueUrl);
   const { ended = 0, ...figures } = await run();
   const [calls, usage] = [await rig.commandCalls(), await rig.usage()];
   const costs: Figures = {};
@@ -104,5 +113,9 @@ async function withCosts(
   costs["cpu redis inside scripts, µs"] = ((await rig.scriptUs()) - scriptUsBefore) / ended;
   for (const [name, { cpuSec }] of usage)
     costs[`cpu ${name}, µs`] = ((cpuSec - (usageBefore.get(name)?.cpuSec ?? 0)) * 1e6) / ended;
+  if (venueUrl !== undefined && venueBefore !== undefined) {
+    const spent = since(venueBefore, await readUsage(venueUrl));
+    for (const [name, amount] of Object.entries(spent)) costs[name] = amount / ended;
+  }
   return { figures, costs };
 }

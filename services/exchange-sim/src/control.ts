@@ -70,13 +70,18 @@ export function controlRoutes(
     else venue.setPositionUntraded(symbol, positionAmt);
     return venue.positions(symbol);
   });
+  const usage = () => ({
+    requests,
+    limits: { ...limits.numbers, ...limits.seen, weightThisMinute: limits.weightThisMinute },
+    streamSockets: stream.sockets,
+  });
+  // The part of the state that does not grow, for those who look often.
+  scope.get("/sim/usage", async () => usage());
   scope.get("/sim/state", async () => ({
     symbols: venue.accounts().map((account) => account.spec),
     positions: venue.positions(),
     orders: venue.accounts().flatMap((account) => account.orders),
     trades: venue.accounts().flatMap((account) => account.trades),
-    requests,
-    limits: { ...limits.numbers, ...limits.seen },
-    streamSockets: stream.sockets,
+    ...usage(),
   }));
 }

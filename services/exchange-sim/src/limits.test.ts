@@ -82,7 +82,7 @@ describe("the limits of a venue", () => {
     nowMs = endMs;
     expect((await ping()).status).toBe(200);
     expect(await venue.control("/sim/state")).toMatchObject({
-      limits: { refused: 2, banned: 2, weightPerMinuteMax: 6 },
+      limits: { refused: 2, banned: 2, weight: 8, weightPerMinuteMax: 6 },
     });
   });
 

@@ -88,7 +88,7 @@ export class Limits {
   readonly #ordersPerMinute = new Tally(MINUTE_MS);
   readonly #ordersPer10Sec = new Tally(TEN_SEC_MS);
   /** What a tester wants to know afterwards. */
-  readonly seen = { weightPerMinuteMax: 0, refused: 0, banned: 0, ordersRefused: 0 };
+  readonly seen = { weight: 0, weightPerMinuteMax: 0, refused: 0, banned: 0, ordersRefused: 0 };
 
   constructor(numbers: LimitNumbers, now: () => number) {
     this.numbers = numbers;
@@ -103,11 +103,18 @@ export class Limits {
   admit(ip: string, weight: number): void {
     const nowMs = this.#now();
     const client = this.#clientOf(ip);
+    this.seen.weight += weight;
     if (nowMs < client.banEndMs) this.#refuse(client, ip, nowMs);
     const used = client.weight.add(weight, nowMs);
     this.seen.weightPerMinuteMax = Math.max(this.seen.weightPerMinuteMax, used);
     if (used > this.numbers.weightPerMinute) this.#refuse(client, ip, nowMs);
     client.refusals = 0;
+  }
+
+  /** What the IP that has used most has used of this minute. */
+  get weightThisMinute(): number {
+    const nowMs = this.#now();
+    return Math.max(0, ...[...this.#clients.values()].map(({ weight }) => weight.count(nowMs)));
   }
 
   /** What the IP has used of this minute. */
