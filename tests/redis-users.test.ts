@@ -9,6 +9,7 @@ import {
   commandLine,
   commandsOf,
   createKeys,
+  DEFAULT_USER_OFF,
   exampleOf,
   FAMILIES,
   neededCommands,
@@ -282,13 +283,31 @@ describe("the documents", () => {
     await as("admin").del(keys.spent(PLAN));
   });
 
-  it("print lines for the default user that Redis takes", async () => {
-    const found = lines("docs/migration.md", "user default on");
-    expect(found).toHaveLength(2);
-    for (const line of found) {
-      const rules = line.replace("user default ", "").match(/\([^)]*\)|\S+/g) ?? [];
-      expect(await as("admin").acl("SETUSER", "likeDefault", "reset", ...rules)).toBe("OK");
-    }
+  it("leave the default user every right, with which Redis replays transactions", async () => {
+    const found = [
+      ...lines("docs/migration.md", "user default"),
+      ...lines("ops/redis/users.acl", "user default"),
+    ];
+    expect(found).toEqual(["user default on nopass ~* &* +@all", DEFAULT_USER_OFF]);
+  });
+});
+
+describe("a default user that is off", () => {
+  it("lets nobody in, and what a script wrote outlives Redis", async () => {
+    const server = await startRedisServer({ appendonly: true, appendfsync: "always", defaultUser: false });
+    onTestFinished(() => server.stop());
+    const connect = (url: string) => {
+      const client = connectForCommands({ url, name: "test", onError: () => undefined });
+      onTestFinished(() => disconnect(client));
+      return client;
+    };
+    await expect(connect(`redis://127.0.0.1:${server.port}`).ping()).rejects.toThrow(/NOAUTH/);
+    const admin = connect(urlOfUser(server.url, "admin"));
+    const [spent, record] = [keys.spent(PLAN), keys.plan(PLAN)];
+    await admin.eval("redis.call('SET', KEYS[1], 1) redis.call('HSET', KEYS[2], 'a', 1)", 2, spent, record);
+    await server.kill();
+    await server.restart();
+    expect(await connect(urlOfUser(server.url, "admin")).exists(spent, record)).toBe(2);
   });
 });
 

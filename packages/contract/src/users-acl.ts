@@ -13,6 +13,12 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
   exporter: ["client|list", "slowlog|get", "slowlog|len", "latency|latest"],
 };
 
+/**
+ * Nobody can log in as it, and it may do everything: Redis replays the transactions of its append-only file with its
+ * rights, and drops those that it may not do. Source: https://github.com/redis/redis/pull/14545
+ */
+export const DEFAULT_USER_OFF = "user default off ~* &* +@all";
+
 /** A placeholder for a password in the repository's file. Redis refuses to load it. */
 export function placeholderOf(user: string): string {
   return `#SHA256_OF_PASSWORD_OF_${user}`;
@@ -24,7 +30,7 @@ export function placeholderOf(user: string): string {
  */
 export function renderUsers(
   passwordOf: (user: string) => string = placeholderOf,
-  others: readonly string[] = ["user default off"],
+  others: readonly string[] = [DEFAULT_USER_OFF],
 ): string {
   return [...others, ...REDIS_USERS.map((user) => userLine(user, passwordOf(user))), ""].join("\n");
 }

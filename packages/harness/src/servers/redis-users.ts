@@ -2,7 +2,7 @@
  * The Redis users of docs/adr/0020 on a test server. Every service uses its own user, so the tests show that its rights
  * suffice. The default user belongs to the tester and may do everything.
  */
-import { issuerUserLine, renderUsers } from "@quantum/contract";
+import { DEFAULT_USER_OFF, issuerUserLine, renderUsers } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { SERVICES, userOf } from "@quantum/topology";
 
@@ -12,7 +12,7 @@ const passwordOf = (user: string) => `${user}-of-test`;
 /** The server's ACL file, which replaces `requirepass`. @param hasDefault false: only the named users may log in */
 export function testUsers(requirepass: string | undefined, hasDefault: boolean): string {
   const tester = requirepass === undefined ? "nopass" : `>${requirepass}`;
-  const byDefault = hasDefault ? `user default on ${tester} ~* &* +@all` : "user default off";
+  const byDefault = hasDefault ? `user default on ${tester} ~* &* +@all` : DEFAULT_USER_OFF;
   return renderUsers((user) => `>${passwordOf(user)}`, [byDefault]);
 }
 
