@@ -54,7 +54,7 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
     run: (context) => freeze(context, "freeze", FREEZE_MS),
   },
   "booker-returns": {
-    meaning: `SIGSTOP of P3.3 for up to ${BOOKER_FROZEN_MS.high / 1000} s: a second replica books the exchange's events; the first one comes back, and then the second one dies`,
+    meaning: `SIGSTOP of P3.3 for up to ${BOOKER_FROZEN_MS.high / 1000} s: a second replica books the exchange's events; the first one comes back, and then the second one stops or dies`,
     weight: 1,
     run: replaceBooker,
   },
@@ -90,8 +90,10 @@ async function replaceBooker({ system, random }: FaultContext) {
   await delay(frozenMs);
   booker.process.resume();
   await delay(BOTH_MS);
-  await replica.kill();
-  return [{ kind: "booker-returns", target: `after ${frozenMs} ms` }];
+  // What it leaves undone is read on at once, or reclaimed after 10 s.
+  const end = random.pick(["stop", "kill"] as const);
+  await replica[end]();
+  return [{ kind: "booker-returns", target: `after ${frozenMs} ms, ${end}` }];
 }
 
 /** The load continues regardless: plans wait in vain until the backlog is full and the rest are blocked. */

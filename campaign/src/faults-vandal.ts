@@ -141,6 +141,8 @@ function isStruckCharges({ system, losses }: FaultContext, totals: string): bool
 }
 
 const CHARGES = "reservations (charges)";
+/** EXCHANGE_EGRESS of the services here. */
+const EGRESS = "default";
 const FAMILIES: readonly Family[] = [
   ofPlan("record", ({ system }, planId) => system.keys.plan(planId)),
   ofPlan("dedupe mark", ({ system }, planId) => system.keys.dedupe(planId)),
@@ -184,5 +186,8 @@ const FAMILIES: readonly Family[] = [
   shared("refresh turn", ({ system }) => system.keys.refreshTurn),
   shared("order epoch", ({ system }) => system.keys.orderEpoch),
   shared("owner of the orders", ({ system }) => system.keys.orderOwner),
+  shared("booker of the events", ({ system }) => system.keys.booker),
+  shared("pause of requests", ({ system }) => system.keys.exchangePause("requests")),
+  shared("budget of requests", ({ system }) => system.keys.exchangeBudget("weight_1m", EGRESS)),
   ...STREAMS.map((stream): Family => ({ name: stream, stream, key: () => undefined })),
 ];

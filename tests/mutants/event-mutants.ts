@@ -88,6 +88,28 @@ export const EVENT_MUTANTS: readonly Mutant[] = [
     only: "disconnection",
   },
   {
+    bug: "a replica that stood still goes on booking until it is told that another one has taken over",
+    edits: [
+      {
+        file: `${BRAIN}/lease.ts`,
+        find: "return this.#sinceMs !== undefined && performance.now() - this.#renewedAt < LEASE_MS;",
+        replace: "return this.#sinceMs !== undefined;",
+      },
+    ],
+    test: `${BRAIN}/lease.test.ts`,
+  },
+  {
+    bug: "a replica that stood still reads nothing again if nobody had taken over",
+    edits: [
+      {
+        file: `${BRAIN}/lease.ts`,
+        find: "const isNew = !this.isOwner || this.#sinceMs !== sinceMs;",
+        replace: "const isNew = this.#sinceMs !== sinceMs;",
+      },
+    ],
+    test: `${BRAIN}/lease.test.ts`,
+  },
+  {
     bug: "a stream that tells nothing is believed for as long as it answers pings",
     edits: [
       {
