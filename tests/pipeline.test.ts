@@ -162,8 +162,11 @@ describe("the operators' reset in mid-run", () => {
 describe("an idle pipeline", () => {
   const SECONDS = 6;
   const PROCESSES = 5;
-  /** Each process reads Redis's clock once a second, and with a reading that was slow once more. */
-  const CALLS_A_SECOND = 2;
+  /**
+   * Each process reads Redis's clock once a second, and with a reading that was slow once more. The two that call the
+   * exchange draw from its budget once a second, from three hashes each.
+   */
+  const CALLS_A_SECOND = 3;
   const BLOCKING_READS_MAX = 60;
   const BLOCKING = new Set(["xreadgroup", "xread", "bzpopmin"]);
 
