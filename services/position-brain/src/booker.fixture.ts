@@ -23,7 +23,7 @@ export async function startReplica(rig: Rig, instance = "brain-1", auditMs = 60_
     timing: TIMING,
   });
   const lease = new Lease({ redis: rig.redis, keys, instance });
-  const booker = new Booker({ stream, lease, refresh, pairs, auditMs, pollMs: 1_000 });
+  const booker = new Booker({ stream, lease, refresh, pairs, auditMs, quietMs: 7_000, pollMs: 1_000 });
   type Told = "booked" | "read" | "foreignFill" | "failed";
   const happened: { [Name in Told]: BookerEvents[Name][0][] } = {
     booked: [],

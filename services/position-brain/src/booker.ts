@@ -18,8 +18,6 @@ import type { StoredReading } from "./refresh-events.ts";
 import type { PairRefresh } from "./refresh.ts";
 
 const TICK_MS = 250;
-/** Pings go out every 3 s. After two without an answer, the account is read by REST before its pairs are stale. */
-const QUIET_MS = 7_000;
 const MS_PER_SEC = 1_000;
 
 export type ForeignOrigin = Exclude<OrderOrigin, "ours">;
@@ -46,6 +44,8 @@ export interface BookerOptions {
   refresh: PairRefresh;
   pairs: PairStore;
   auditMs: number;
+  /** Without a sign of life for this long, the account is read by REST: before its pairs are stale. */
+  quietMs: number;
   /** How often symbols that the exchange's own answers do not explain are read. */
   pollMs: number;
 }
@@ -107,7 +107,7 @@ export class Booker extends EventEmitter<BookerEvents> {
 
   /** Events keep all pairs current, so nobody needs to poll. */
   get isKept(): boolean {
-    const isQuiet = performance.now() - this.#options.stream.aliveAtMs > QUIET_MS;
+    const isQuiet = performance.now() - this.#options.stream.aliveAtMs > this.#options.quietMs;
     return this.#isLive && !this.account.isGapOpen && !isQuiet && this.#books.size > 0;
   }
 

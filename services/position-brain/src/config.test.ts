@@ -1,7 +1,7 @@
 import { EXECUTE_TTL_MAX_MS } from "@quantum/contract";
 import { ConfigError, readConfig } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
-import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
+import { allowlistOf, configSource, quietMs, reserveTtlMs } from "./config.ts";
 
 const environment = {
   BINANCE_BASE_URL: "http://127.0.0.1:8099",
@@ -31,6 +31,13 @@ describe("the configuration", () => {
     expect(violations({ P33_ALLOWLIST: "BTC-USDT" })).toEqual([
       'P33_ALLOWLIST="BTC-USDT": must be a comma-separated list of symbols of 2 to 32 letters, digits and `_`',
     ]);
+  });
+
+  it("reads the positions by REST before a silent stream lets a snapshot get stale", () => {
+    const quiet = (P33_STALE_THRESHOLD_SEC: number) => quietMs({ P33_STALE_THRESHOLD_SEC });
+    expect([60, 10, 8, 6.5].map(quiet)).toEqual([7_000, 7_000, 5_000, 3_500]);
+    // The signs of life would come too seldom: it polls as if there were no stream.
+    expect([6, 2].map(quiet)).toEqual([0, 0]);
   });
 
   it("keeps a reservation longer than permit and handover can live", () => {

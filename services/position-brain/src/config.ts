@@ -99,3 +99,19 @@ export function allowlistOf(config: Config): ReadonlySet<string> {
 export function reserveTtlMs(config: Config): number {
   return config.P33_PERMIT_TTL * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESERVE_MARGIN_MS;
 }
+
+/** The exchange's stream is pinged every 3 s. */
+const SIGN_OF_LIFE_MS = 3_500;
+/** After two pings without an answer. */
+const SILENT_MS = 7_000;
+/** To notice that it is silent, and to read the positions by REST. */
+const READ_AGAIN_MS = 3_000;
+
+/**
+ * How long the exchange's stream may be silent before the positions are read by REST, so that no snapshot gets stale.
+ * 0 if its signs of life come too seldom for the threshold: then the positions are always read by REST.
+ */
+export function quietMs(config: Pick<Config, "P33_STALE_THRESHOLD_SEC">): number {
+  const leftMs = config.P33_STALE_THRESHOLD_SEC * MS_PER_SEC - READ_AGAIN_MS;
+  return leftMs < SIGN_OF_LIFE_MS ? 0 : Math.min(leftMs, SILENT_MS);
+}

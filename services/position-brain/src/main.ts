@@ -25,7 +25,7 @@ import { serviceOf } from "@quantum/topology";
 import { BookedFills } from "./booked-fills.ts";
 import { Booker } from "./booker.ts";
 import { CloseWatch } from "./close-watch.ts";
-import { allowlistOf, configSource, reserveTtlMs } from "./config.ts";
+import { allowlistOf, configSource, quietMs, reserveTtlMs } from "./config.ts";
 import { distrustDeafStream } from "./deaf-stream.ts";
 import { disarmOnForcedClose } from "./forced-close.ts";
 import { PositionBrain } from "./handler.ts";
@@ -117,6 +117,7 @@ await runIssuer({
       pairs,
       pollMs,
       auditMs: Math.round(config.P33_AUDIT_SEC * MS_PER_SEC),
+      quietMs: quietMs(config),
     });
     const booked = new BookedFills({ booker, stream, pairs });
     if (config.P33_DISARM_ON_FORCED_CLOSE) disarmOnForcedClose({ booker, redis, keys, log });
