@@ -86,7 +86,7 @@ interface Connection extends Pick<BinanceOptions, "onUnreadable"> {
   readonly requests: Requests;
 }
 
-function exchangeFor(requestClass: RequestClass, connection: Connection): Exchange {
+function exchangeFor(of: RequestClass | (() => RequestClass), connection: Connection): Exchange {
   const { venue, client, pauses, budget, requests, onUnreadable } = connection;
 
   /** The clock, the rules and the listen key: without them nothing works, so they are never held back. */
@@ -101,6 +101,7 @@ function exchangeFor(requestClass: RequestClass, connection: Connection): Exchan
   /** Reads are safe to repeat: if the venue rejects one because of our clock, set the clock and try once more. */
   async function readSigned<T>(schema: z.ZodType<T>, path: Endpoint, params: Params = {}): Promise<T> {
     const cost = costOf(path, params);
+    const requestClass = typeof of === "function" ? of() : of;
     const query = { requestClass, cost, schema, path, request: () => client.getPrivate(path, params) };
     try {
       return await requests.ask(query);

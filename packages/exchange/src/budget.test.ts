@@ -27,6 +27,7 @@ describe("a class", () => {
     for (const [requestClass, last] of [
       ["audit", 1_200],
       ["refresh", 1_800],
+      ["catch_up", 2_160],
       ["order", 2_160],
     ] as const) {
       const budget = budgetOf();

@@ -8,9 +8,11 @@ import { type Cost, LIMIT_KINDS, type LimitKind, type Limits, WINDOWS_MS } from 
 
 /**
  * What a request is for, and up to which share of a limit it is sent. Each class leaves room for the next, so that a
- * busy pipeline loses its freshness before its orders. `vital`: an order in doubt, the clock, the listen key, the rules.
+ * busy pipeline loses its freshness before its orders. `catch_up`: what the user data stream did not tell; without room of
+ * its own it would wait for the next minute after an outage in which refreshes have used theirs. `vital`: an order in doubt,
+ * the clock, the listen key, the rules.
  */
-const CEILINGS = { audit: 0.5, refresh: 0.75, order: 0.9, vital: Infinity } as const;
+const CEILINGS = { audit: 0.5, refresh: 0.75, catch_up: 0.9, order: 0.9, vital: Infinity } as const;
 export type RequestClass = keyof typeof CEILINGS;
 
 /** Why a request is not sent now. */

@@ -19,9 +19,9 @@ export interface Exchange extends ListenKeys {
   pause(scope: PauseScope): Pause | undefined;
   /**
    * The same exchange, for requests of a class: if they would use more of the venue's limits than their class may, they
-   * fail without being sent. As it is created, its requests are `vital`, which are always sent.
+   * fail without being sent. A function is asked before each request. As it is created, its requests are `vital`, which are always sent.
    */
-  as(requestClass: RequestClass): Exchange;
+  as(requestClass: RequestClass | (() => RequestClass)): Exchange;
   /** Whether the limits leave room for one more order. Changes nothing. */
   hasRoomForOrder(): boolean;
   /** Counts an order that is about to be placed. False, and not counted, if there is no room for it. */

@@ -86,6 +86,17 @@ describe("a request", () => {
     expect(exchange.problems()).toEqual([]);
   });
 
+  it("may be of another class each time", async () => {
+    headers = { "X-MBX-USED-WEIGHT-1M": "1796" };
+    await exchange.openOrders("BTCUSDT");
+    let requestClass: "refresh" | "catch_up" = "refresh";
+    const reading = exchange.as(() => requestClass);
+    await expect(reading.positions("BTCUSDT")).rejects.toThrow("requests of class refresh stop at 1800");
+    requestClass = "catch_up";
+    await reading.positions("BTCUSDT");
+    expect(requests.at(-1)).toBe("GET /fapi/v3/positionRisk");
+  });
+
   it("weighs what the venue documents, although its answers do not tell", async () => {
     // 1 of exchangeInfo, 1 of the time.
     for (let n = 0; n < 26; n++) await exchange.as("audit").openOrders();

@@ -92,8 +92,8 @@ await runIssuer({
       source: venue.simulated ? "exchange-sim" : "binance_testnet",
     });
     const refresh = new PairRefresh({
-      exchange: exchange.as("refresh"),
-      audits: exchange.as("audit"),
+      exchange: exchange.as(() => (stream.isUp ? "catch_up" : "refresh")),
+      audits: exchange.as(() => (stream.isUp && booker.account.isGapOpen ? "catch_up" : "audit")),
       pairs,
       allowlist,
       isListed: (symbol) => rules.get(symbol) !== undefined,
