@@ -13,9 +13,14 @@ FROM node:24-bookworm-slim
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
     systemd systemd-sysv dbus libnss-systemd git curl redis-server && rm -rf /var/lib/apt/lists/*
 STOPSIGNAL SIGRTMIN+3
-CMD ["/sbin/init"]
+# As the root of a host is: systemd leaves it to whoever starts a container, and without it units see no credentials.
+CMD ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 END
-trap 'docker rm --force --volumes $name >/dev/null' EXIT
+end() {
+  [ $? = 0 ] || docker exec $name journalctl --no-pager --unit 'quantum-*' --lines 30 --output cat || true
+  docker rm --force --volumes $name >/dev/null
+}
+trap end EXIT
 # shellcheck disable=SC2086 # several words
 docker run --detach --name $name ${PRIVILEGES:---privileged} --tmpfs /run --tmpfs /run/lock \
   --volume /sys/fs/cgroup:/sys/fs/cgroup:rw --volume "$PWD:/checkout:ro" $image >/dev/null

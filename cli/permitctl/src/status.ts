@@ -55,7 +55,8 @@ const UNFULFILLED_LONG_MS = 60_000;
 function unfulfilledLines(unfulfilled: readonly Unfulfilled[], nowMs: number): Line[] {
   if (unfulfilled.length === 0) return [spans`unfulfilled   ${styled("green", "none")}`];
   return unfulfilled.map(({ symbol, sinceMs, positionAmt, last }) => {
-    const forMs = nowMs - sinceMs;
+    // It may have begun while the rest was read.
+    const forMs = Math.max(0, nowMs - sinceMs);
     const position = positionAmt === "" ? "position unknown" : `position ${positionAmt}`;
     const text = `close of ${symbol} for ${duration(forMs)} (${position}${last === "" ? "" : `, last plan ${last}`})`;
     return spans`unfulfilled   ${styled(forMs < UNFULFILLED_LONG_MS ? "yellow" : "red", text)}`;
