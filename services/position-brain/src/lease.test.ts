@@ -50,7 +50,7 @@ it("is over for a replica that stood still for its length, before anybody tells 
   await expect.poll(() => told, { timeout: 5_000 }).toEqual(["owned", "lost"]);
 });
 
-it("begins anew for a replica that stood still, even if nobody had taken over", async () => {
+it("begins again for a replica that stood still, even if nobody had taken over", async () => {
   const { lease, told } = await leaseOf("brain-1");
   vi.advanceTimersByTime(LEASE_MS);
   await expect.poll(() => told, { timeout: 5_000 }).toEqual(["owned", "owned"]);
