@@ -6,7 +6,7 @@ const EVENT_LATE_MS = 2_000;
 /**
  * For whoever learns by a request of something that the stream tells of, too, and that happened after `sinceMs`
  * (performance.now()). The exchange can accept a connection, answer its pings, and tell nothing of the account, as with
- * a listen key that has expired. The stream connects anew if not one event has come since then, or comes within 2 s.
+ * a listen key that has expired. The stream connects again if not one event has come since then, or comes within 2 s.
  */
 export function distrustIfDeaf(
   stream: Pick<AccountStream, "upSinceMs" | "lastEventAtMs" | "distrust">,

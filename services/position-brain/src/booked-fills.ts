@@ -32,8 +32,14 @@ export class BookedFills {
     });
   }
 
-  /** If not, the exchange is to be asked. */
+  /** If not, the caller reads the symbol by REST. */
   async include(symbol: string, execution: Execution): Promise<boolean> {
+    const isIncluded = await this.#include(symbol, execution);
+    if (!isIncluded) this.#options.booker.emit("read", { symbol, reason: "result" });
+    return isIncluded;
+  }
+
+  async #include(symbol: string, execution: Execution): Promise<boolean> {
     const { booker, stream, pairs } = this.#options;
     // Without order or quantity, nothing shows when its fills are complete.
     if (execution.orderId === "" || !Big(execution.qty).gt(0)) return false;

@@ -51,6 +51,7 @@ describe("the account's events", () => {
     const shown = [replica, other].map(({ booked }) => booked.include(SYMBOL, execution));
     expect(await Promise.all(shown)).toEqual([true, true]);
     expect(await replica.booked.include(SYMBOL, { ...execution, qty: "0.047" })).toBe(false);
+    expect(replica.reads()).toEqual(["result"]);
     expect(other.happened.booked).toEqual([]);
   });
 
