@@ -1,4 +1,5 @@
 import {
+  type AccountStream,
   Budget,
   createAccountStream,
   createBinanceExchange,
@@ -39,6 +40,8 @@ import { observe } from "./telemetry.ts";
 const REQUEST_TIMEOUT_MS = 3_000;
 const RECV_WINDOW_MS = 5_000;
 const MS_PER_SEC = 1000;
+/** After an outage of the stream. The exchange then counts the weight of another minute. */
+const CATCH_UP_MS = 60_000;
 
 await runIssuer({
   service: serviceOf("position-brain"),
@@ -92,8 +95,8 @@ await runIssuer({
       source: venue.simulated ? "exchange-sim" : "binance_testnet",
     });
     const refresh = new PairRefresh({
-      exchange: exchange.as(() => (stream.isUp ? "catch_up" : "refresh")),
-      audits: exchange.as(() => (stream.isUp && booker.account.isGapOpen ? "catch_up" : "audit")),
+      exchange: exchange.as(() => (isCatchingUp(stream) ? "catch_up" : "refresh")),
+      audits: exchange.as(() => (isCatchingUp(stream) && booker.account.isGapOpen ? "catch_up" : "audit")),
       pairs,
       allowlist,
       isListed: (symbol) => rules.get(symbol) !== undefined,
@@ -197,3 +200,8 @@ await runIssuer({
     };
   },
 });
+
+/** The stream may have missed events, and the weight of this minute may be spent. */
+function isCatchingUp({ isUp, upSinceMs }: AccountStream): boolean {
+  return isUp && upSinceMs !== undefined && performance.now() - upSinceMs < CATCH_UP_MS;
+}
