@@ -24,3 +24,17 @@ it("a refresh of all symbols reads no orders of a flat symbol, until it has a po
     before["GET /fapi/v1/openOrders"] ?? 0,
   );
 });
+
+it("a symbol that the exchange refuses costs a refresh of all symbols only itself", async () => {
+  const refresher = rig.refresher(["BTCUSDT", "ETHUSDT"]);
+  await refresher.all();
+  const before = await rig.pairs.read("ETHUSDT");
+  await rig.fault({ kind: "error", code: -1121, path: "GET /fapi/v1/openOrders", symbol: "BTCUSDT" });
+  const failed: (string | undefined)[] = [];
+  refresher.on("failed", ({ symbol }) => failed.push(symbol));
+  await rig.move("ETHUSDT", "-1.900");
+  await refresher.all();
+  expect(failed).toEqual(["BTCUSDT"]);
+  expect((await rig.pairs.read("ETHUSDT")).version).not.toBe(before.version);
+  refresher.stop();
+});

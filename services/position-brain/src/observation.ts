@@ -2,7 +2,14 @@
  * The exchange's positions and open orders at one moment. The exchange lists only positions that are not flat. An
  * unreadable row makes only its own symbol unreadable, which means neither flat nor without orders.
  */
-import { type Exchange, type OrderState, type Position, positionOf, type Rows } from "@quantum/exchange";
+import {
+  type Exchange,
+  ExchangeError,
+  type OrderState,
+  type Position,
+  positionOf,
+  type Rows,
+} from "@quantum/exchange";
 import { Big } from "big.js";
 import { type Ledger, type Pair, snapshotOf } from "./pair.ts";
 import { openReduceQty } from "./reconcile.ts";
@@ -48,7 +55,7 @@ export function observing(exchange: Exchange, audits: Exchange, now: () => numbe
       const isWhole = closable.size >= ALL_ORDERS_WEIGHT;
       const orders = isWhole
         ? await audits.openOrders()
-        : joined(await Promise.all([...closable].map((symbol) => audits.openOrders(symbol))));
+        : joined(await Promise.all([...closable].map((symbol) => ordersOf(audits, symbol))));
       const positions = await audits.positions();
       const observed = observedOf(symbols, positions, orders, began);
       return isWhole ? observed : withoutUnread(observed, closable);
@@ -92,6 +99,18 @@ function observedOf(
   }
   const isUnattributed = rows.some(({ symbol }) => symbol === undefined);
   return { observations, unreadable, isUnattributed, unread: [] };
+}
+
+const BAD_REQUEST = 400;
+
+/** What the exchange refuses for one symbol, as for one that it no longer lists, does not keep the others from being read. */
+async function ordersOf(exchange: Exchange, symbol: string): Promise<Rows<OrderState>> {
+  try {
+    return await exchange.openOrders(symbol);
+  } catch (error) {
+    if (!(error instanceof ExchangeError) || error.httpStatus !== BAD_REQUEST) throw error;
+    return { rows: [], unreadable: [{ symbol, problem: error.message }] };
+  }
 }
 
 function joined(answers: readonly Rows<OrderState>[]): Rows<OrderState> {

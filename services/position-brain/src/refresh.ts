@@ -272,7 +272,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   /** A row without a symbol may belong to any symbol, so each of ours is then queried separately. */
   async #observeAll(closable: ReadonlySet<string>) {
     const listed = [...this.#symbols].filter(this.#options.isListed);
-    const observed = await this.#observations.all(listed, closable);
+    const observed = await this.#observations.all(listed, closable.intersection(new Set(listed)));
     if (!observed.isUnattributed) return observed;
     const { observations, unreadable } = observed;
     for (const symbol of this.#symbols) {
