@@ -120,6 +120,18 @@ systemctl show --property Result,ExecMainStatus quantum-governor
 systemctl start quantum-governor
 END
 
+step "Redis is killed, and has everything when it is back"
+inside sh -eu <<'END'
+export REDISCLI_AUTH="$(cat /etc/quantum/redis/viewer/password)"
+as_viewer() { redis-cli --user viewer "$@"; }
+systemctl stop harvest-feed
+before=$(as_viewer xlen quantum:stream:apply.plan)
+systemctl kill --kill-who main --signal KILL redis-server
+for _ in $(seq 50); do as_viewer ping 2>/dev/null | grep -qx PONG && break; sleep 0.2; done
+echo "$before plans before, $(as_viewer xlen quantum:stream:apply.plan) after"
+[ "$before" -gt 0 ] && [ "$before" = "$(as_viewer xlen quantum:stream:apply.plan)" ]
+END
+
 step "what systemd says of the units"
 inside sh -c 'cd /etc/systemd/system && systemd-analyze verify --man=no quantum-*.service && systemd-analyze security --no-pager quantum-*.service | tail -1; for unit in quantum-*.service; do systemd-analyze security --no-pager $unit | tail -1; done; systemctl --failed'
 step "all of it held"
