@@ -35,7 +35,9 @@ export async function runWithExample({ issuer, plans, start }: Example) {
     const signatures = await Promise.all(
       history.plans.map(async ({ planId }) => {
         const record = await rig.client.hgetall(rig.keys.plan(planId));
-        return [record["state"], ...required.map((name) => record[`${name}_signature`] ?? "none")].join();
+        const found = required.map((name) => record[`${name}_signature`] ?? "none");
+        // Of one that was not executed, the reason.
+        return [record["state"], ...found, ...[record["reason"], record["detail"]].filter(Boolean)].join();
       }),
     );
     expect(await rig.client.xpending(rig.keys.streams.plan, issuer)).toEqual([0, null, null, null]);

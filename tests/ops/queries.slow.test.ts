@@ -45,7 +45,8 @@ beforeAll(async () => {
   const own: Partial<Record<PipelineName, Record<string, string>>> = {
     "apply-layer": { APPLY_ALLOWLIST: SYMBOLS.slice(1).join(",") },
     governor: { GOV_SIM_DENY_RATE: "0.1" },
-    "position-brain": { P33_SIM_DENY_RATE: "0.1", P33_SIM_DROP_RATE: "0.05" },
+    // With the account's events up, P3.3 reads by REST only to audit.
+    "position-brain": { P33_SIM_DENY_RATE: "0.1", P33_SIM_DROP_RATE: "0.05", P33_AUDIT_SEC: "5" },
   };
   await Promise.all(PIPELINE.map(({ name }) => start(name, own[name])));
   await start("harvest-feed", { FEED_RATE: "20" });

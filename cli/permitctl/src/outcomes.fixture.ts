@@ -190,9 +190,15 @@ export async function bringAbout(pipeline: Pipeline): Promise<Outcomes> {
   await fault("503_before", { path: "GET /fapi/v1/order", count: ENDLESS });
   const unknown = await plan("1000SHIBUSDT", "FULL_CLOSE_PROPOSED", "UNKNOWN");
 
-  // Must be the last order, because a pause follows.
+  // Must be the last order, because a pause follows, in which P3.3 denies.
   await fault("429", { ms: 100 });
   const notPlaced = await plan("BNBUSDT", "PARTIAL_50", "NOT_PLACED");
+  const resumed = async () => {
+    if ((await client.exists(keys.exchangePause("requests"))) > 0) return undefined;
+    const metrics = await (await fetch(`${service("position-brain").url}/metrics`)).text();
+    return metrics.includes('quantum_exchange_pause_seconds{scope="requests"} 0\n') || undefined;
+  };
+  await eventually(resumed, PATIENCE_MS, "the exchange's pause is over");
 
   await restartApplyLayer("dry_run");
   const dryRun = await plan("SOLUSDT", "FULL_CLOSE_PROPOSED", "DRY_RUN");
