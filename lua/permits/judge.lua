@@ -24,6 +24,8 @@ local function judge(issuer, field, permit_key, block_key, symbol, attempt)
   local _, from = value:find('"signed": "', 1, true)
   local to = from and value:find('"', from + 1, true)
   local cut = to and value:sub(from + 1, to - 1)
+  -- Escapes are left to the decoder.
+  if cut and cut:find('\\', 1, true) then cut = nil end
   if cut then value = value:sub(1, from) .. value:sub(to) end
   local ok, permit = pcall(cjson.decode, value)
   if not ok or type(permit) ~= 'table' then return 'malformed', malformed end

@@ -93,6 +93,30 @@ describe("a plan whose permits are all there", () => {
     },
   );
 
+  /** As our issuers write it. */
+  const spaced = (permit: object) => JSON.stringify(permit, null, 1).replaceAll(/\n */g, " ");
+  it.each([
+    ["its own", { signed: "v=1;a" }, "v=1;a\nv=1;b"],
+    ["its own, behind another object's", { context: { signed: "v=1;c" }, signed: "v=1;a" }, "v=1;a\nv=1;b"],
+    ["none, but another object has one", { context: { signed: "v=1;c" } }, "v=1;b"],
+    ["one with escapes", { signed: 'v=1;"a"' }, 'v=1;"a"\nv=1;b'],
+  ])("hands over the text that a permit has: %s", async (_, fields, signed) => {
+    await plans.givenPlan(FAR_MS);
+    const p33 = spaced({ ...P33, signed: "v=1;b" });
+    await plans.givenPermits({ governor: spaced({ ...GOVERNOR, ...fields }), p33 });
+    expect(await consume()).toMatchObject({ verdict: { kind: "ok", safeQty: "0.008" } });
+    expect(await plans.executes()).toMatchObject([{ signed }]);
+  });
+
+  it.each(["two\nlines", "x".repeat(1_025)])(
+    "is blocked by a text that is none, spaced: %j",
+    async (signed) => {
+      await plans.givenPlan(FAR_MS);
+      await plans.givenPermits({ governor: spaced({ ...GOVERNOR, signed }), p33: P33 });
+      expect(await consume()).toMatchObject({ verdict: { reason: "invalid_governor_permit_format" } });
+    },
+  );
+
   it("gets the same verdict again, and nothing changes the second time", async () => {
     await plans.givenPlan(FAR_MS);
     await plans.givenPermits();
