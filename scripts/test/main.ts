@@ -6,7 +6,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { findRedisServer } from "@quantum/harness";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -15,6 +15,20 @@ const BIN = join(ROOT, "node_modules/.bin");
 interface Tally {
   passed: number;
   failed: number;
+  /** A line or more each: the test, or what the file says that cannot be loaded. */
+  failures: string[];
+}
+
+/** What vitest's JSON reporter writes, as far as it is read here. */
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  testResults: {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
+  }[];
 }
 
 /** Vitest's configurations by the name of their step. */
@@ -42,7 +56,9 @@ const suites: Suite[] = given.includes("--all")
   ? ["tests", "slow tests"]
   : [given.includes("--slow") ? "slow tests" : "tests"];
 
-const tally = (await checksPass(suites)) ? await runSuites(suites) : { passed: 0, failed: 1 };
+const tally = (await checksPass(suites)) ? await runSuites(suites) : { passed: 0, failed: 1, failures: [] };
+// Once more, at the end: hundreds of lines may stand between a failure and the last line.
+for (const failure of tally.failures) console.error(`✗ ${failure}`);
 console.log(`${tally.passed} passed, ${tally.failed} failed`);
 process.exitCode = tally.failed === 0 ? 0 : 1;
 
@@ -58,11 +74,12 @@ async function checksPass(suites: readonly Suite[]): Promise<boolean> {
 
 /** One after another; the next one also when one has failed. */
 async function runSuites(suites: readonly Suite[]): Promise<Tally> {
-  const sum: Tally = { passed: 0, failed: 0 };
+  const sum: Tally = { passed: 0, failed: 0, failures: [] };
   for (const suite of suites) {
-    const { passed, failed } = await runSuite(suite);
+    const { passed, failed, failures } = await runSuite(suite);
     sum.passed += passed;
     sum.failed += failed;
+    sum.failures.push(...failures);
   }
   return sum;
 }
@@ -75,10 +92,10 @@ async function runSuite(suite: Suite): Promise<Tally> {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
   const args = [`--config=${CONFIGS[suite]}`, ...reporters, ...filters];
   const succeeded = await step(suite, () => runVitest(args));
-  const { passed, failed } = await readResults(results);
+  const { passed, failed, failures } = await readResults(results);
   if (succeeded && passed === 0) console.error(`✗ no test of the ${suite} was run`);
   // A file that cannot be loaded, or an unhandled error, fails the run without failing a test.
-  return { passed, failed: succeeded && passed > 0 ? failed : Math.max(failed, 1) };
+  return { passed, failed: succeeded && passed > 0 ? failed : Math.max(failed, 1), failures };
 }
 
 /** Here and not in the first test that needs it: it may take seconds, and two workers need it at once. */
@@ -119,10 +136,29 @@ async function runVitest(args: string[]): Promise<boolean> {
 
 async function readResults(path: string): Promise<Tally> {
   try {
-    const results = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
-    return { passed: Number(results["numPassedTests"]), failed: Number(results["numFailedTests"]) };
+    const report = JSON.parse(await readFile(path, "utf8")) as Report;
+    return {
+      passed: report.numPassedTests,
+      failed: report.numFailedTests,
+      failures: report.testResults.flatMap(failuresOf),
+    };
   } catch {
     // Vitest ended before it could write any.
-    return { passed: 0, failed: 0 };
+    return { passed: 0, failed: 0, failures: [] };
   }
+}
+
+function failuresOf({ name, status, message, assertionResults }: Report["testResults"][number]): string[] {
+  const file = relative(ROOT, name);
+  const failed = assertionResults.filter((test) => test.status === "failed");
+  if (status === "failed" && failed.length === 0) return [`${file}\n${message}`];
+  // Not the frames of the runner's own stack.
+  const lines = (messages: string[]) =>
+    messages
+      .join("\n")
+      .split("\n")
+      .filter((line) => !line.includes("/node_modules/"));
+  return failed.map(({ fullName, failureMessages }) =>
+    [`${file}: ${fullName}`, ...lines(failureMessages)].join("\n"),
+  );
 }

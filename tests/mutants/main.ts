@@ -89,7 +89,9 @@ interface TestRun {
 async function runTest(test: string, only?: string): Promise<TestRun> {
   const results = join(copy, "mutant-results.json");
   await rm(results, { force: true });
-  const args = ["node_modules/vitest/vitest.mjs", "run", test, `--testTimeout=${TEST_BOUND_MS}`];
+  const config = test.endsWith(".slow.test.ts") ? "vitest.slow.config.ts" : "vitest.config.ts";
+  const args = ["node_modules/vitest/vitest.mjs", "run", test, `--config=${config}`];
+  args.push(`--testTimeout=${TEST_BOUND_MS}`);
   args.push("--reporter=json", `--outputFile=${results}`);
   if (only !== undefined) args.push(`--testNamePattern=${only}`);
   const vitest = spawn(process.execPath, args, { cwd: copy, stdio: "ignore", timeout: RUN_BOUND_MS });

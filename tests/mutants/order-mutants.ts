@@ -238,7 +238,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: "} else return;",
       },
     ],
-    test: `${EXECUTOR}/handovers.test.ts`,
+    test: `${EXECUTOR}/handovers.slow.test.ts`,
     only: "a handover whose entry is lost",
   },
   {
@@ -250,7 +250,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: "if",
       },
     ],
-    test: `${EXECUTOR}/handovers.test.ts`,
+    test: `${EXECUTOR}/handovers.slow.test.ts`,
     only: "an order in doubt",
   },
   {
