@@ -18,9 +18,10 @@ const RUNS = Math.ceil(Number(process.env["FUZZ_RUNS"] ?? SUITE_RUNS) / KINDS);
 
 export const TIMEOUT_MS = START_MS + Math.ceil(RUNS / BATCH) * BATCH_MS;
 
-/** This run's inputs of one kind, in batches. */
-export function* batchesOf<T>(input: fc.Arbitrary<T>): Generator<T[]> {
+/** This run's inputs of one kind, in batches. The first begins with `certain` ones: what no seed may leave out. */
+export function* batchesOf<T>(input: fc.Arbitrary<T>, certain: readonly T[] = []): Generator<T[]> {
   for (let done = 0; done < RUNS; done += BATCH) {
-    yield fc.sample(input, { numRuns: Math.min(BATCH, RUNS - done), seed: SEED + done });
+    const inputs = fc.sample(input, { numRuns: Math.min(BATCH, RUNS - done), seed: SEED + done });
+    yield done === 0 ? [...certain, ...inputs] : inputs;
   }
 }

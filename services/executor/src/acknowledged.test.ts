@@ -68,11 +68,9 @@ describe("an order that was answered without its price", () => {
     ["its trades, if the order lacks it too", () => ({ orderById: async () => undefined })],
   ])("is settled with that of %s", async (_, see) => {
     const { order, result, doubts } = await ended(withoutPrice, see);
-    expect(result).toMatchObject({
-      order_id: order?.orderId,
-      executed_qty: "0.010",
-      avg_price: order?.avgPrice,
-    });
+    expect(result).toMatchObject({ order_id: order?.orderId, executed_qty: "0.010" });
+    // Computed from trades, it has no trailing zeros.
+    expect(Number(result?.avg_price)).toBe(Number(order?.avgPrice));
     expect(doubts).toEqual([]);
   });
 
