@@ -27,6 +27,6 @@ export async function confirm(
   return given;
 }
 
-function whoAmI(): string {
+export function whoAmI(): string {
   return `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`;
 }

@@ -1,6 +1,6 @@
 /**
- * `force`, `kill`, `disarm`, `exchange` and `hold`: changes by an operator. Each is shown, confirmed and recorded in an
- * audit entry.
+ * `force`, `disarm`, `exchange` and `hold`: changes by an operator. Each is shown, confirmed and recorded in an audit
+ * entry.
  */
 import { createKeys, HOLD_ACCEPT } from "@quantum/contract";
 import {
@@ -17,7 +17,6 @@ import {
   readPauses,
   readPresentPlans,
   resumeExchange,
-  setKillSwitch,
 } from "@quantum/operator";
 import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -79,20 +78,6 @@ export async function forcePlans(
 
 function dataOf({ symbol, planId, kind }: { symbol: string; planId: string; kind: string }) {
   return { symbol, plan_id: planId, result: kind };
-}
-
-export async function kill(session: Session, on: boolean, options: ChangeOptions): Promise<void> {
-  const { access, terminal } = session;
-  const what = on
-    ? "Kill switch ON: from now on no plan opens, no permit is granted or spent, no order is claimed."
-    : "Kill switch OFF: plans, permits and orders continue.";
-  const mandate = await confirm(session, options, [what]);
-  const changed = await setKillSwitch(access, on, mandate);
-  terminal.print({ kill_switch: on ? "on" : "off", changed }, [
-    changed
-      ? `The kill switch is ${on ? "on" : "off"}.`
-      : `The kill switch was already ${on ? "on" : "off"}.`,
-  ]);
 }
 
 export async function clearDisarmCommand(session: Session, options: ChangeOptions): Promise<void> {

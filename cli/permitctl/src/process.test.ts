@@ -170,7 +170,8 @@ describe("a correction", () => {
 describe("a change", () => {
   it("asks on a terminal for a reason and a yes", async ({ skip }) => {
     skip(NO_TERMINAL, "script(1) makes the terminal");
-    const child = onTerminal("kill", "on");
+    await redis.set(keys.killSwitch, "1");
+    const child = onTerminal("kill", "off");
     let shown = "";
     const answers: [string, string][] = [
       ["for the record: ", "typed by hand\n"],
@@ -186,7 +187,9 @@ describe("a change", () => {
     const [code] = await once(child, "close");
     expect(shown).toContain("not confirmed; nothing was changed");
     expect(code).toBe(1);
-    expect(await redis.exists(keys.killSwitch, keys.streams.operatorAudit)).toBe(0);
+    expect(await redis.get(keys.killSwitch)).toBe("1");
+    expect(await redis.exists(keys.streams.operatorAudit)).toBe(0);
+    await redis.del(keys.killSwitch);
   });
 });
 

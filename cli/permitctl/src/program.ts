@@ -14,12 +14,12 @@ import { checkExchange, showExchange } from "./exchange.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import { history } from "./history.ts";
+import { killOff, killOn, killReason } from "./kill.ts";
 import { newKeyCommand, rotateKeys, type RotateOptions, showKeys } from "./keys.ts";
 import {
   acceptHoldCommand,
   clearDisarmCommand,
   forcePlans,
-  kill,
   listHolds,
   resumeExchangeCommand,
 } from "./operate.ts";
@@ -55,8 +55,8 @@ export function createProgram(host: Host): Command {
     .configureOutput({ writeOut: (text) => stdout.block(text), writeErr: (text) => stderr.block(text) })
     .exitOverride();
 
-  const run = (work: (session: Session) => Promise<void>) =>
-    withSession(host, program.opts<GlobalOptions>(), work);
+  const run = (work: (session: Session) => Promise<void>, needs: { readyCheck?: false } = {}) =>
+    withSession(host, { ...program.opts<GlobalOptions>(), ...needs }, work);
   /** Files alone are asked. */
   const offline = (work: (terminal: Terminal) => Promise<void>) =>
     work(createTerminal(host, program.opts<GlobalOptions>().json === true));
@@ -110,14 +110,22 @@ export function createProgram(host: Host): Command {
       run((session) => forcePlans(session, symbol, options)),
     );
 
-  changes(program.command("kill"))
-    .description("the kill switch")
-    .addArgument(
-      program.createArgument("<state>", "on halts the pipeline, off lets it continue").choices(["on", "off"]),
-    )
-    .action((state: string, options: ChangeOptions) =>
-      run((session) => kill(session, state === "on", options)),
-    );
+  const killSwitch = program.command("kill").description("the kill switch");
+  killSwitch
+    .command("on")
+    .description("halt everything, at once; nothing is asked, and the Redis user `halt` suffices")
+    .option("--reason <text>", "why; it can be added later")
+    // Like every change, for scripts.
+    .addOption(new Option("--yes").hideHelp())
+    .action((options: ChangeOptions) => run((session) => killOn(session, options), { readyCheck: false }));
+  changes(killSwitch.command("off"))
+    .description("let the pipeline continue")
+    .action((options: ChangeOptions) => run((session) => killOff(session, options)));
+  killSwitch
+    .command("reason")
+    .description("record why it was turned on")
+    .argument("<text>", "one sentence")
+    .action((text: string) => run((session) => killReason(session, text)));
 
   const disarm = program.command("disarm").description("the governor's disarm");
   changes(disarm.command("clear"))

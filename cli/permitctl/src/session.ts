@@ -14,6 +14,12 @@ export interface GlobalOptions {
   run?: string;
 }
 
+/** What a command needs of its session. */
+export interface SessionOptions extends GlobalOptions {
+  /** As in {@link AccessOptions}. */
+  readyCheck?: false;
+}
+
 export interface Session {
   access: OpenAccess;
   terminal: Terminal;
@@ -25,18 +31,21 @@ export interface Session {
  */
 export async function withSession<T>(
   host: Host,
-  options: GlobalOptions,
+  options: SessionOptions,
   command: (session: Session) => Promise<T>,
 ): Promise<T> {
   const url = await urlOf(options, host.env);
   const terminal = createTerminal(host, options.json === true);
   try {
-    const answer = await withAccess({ url, name: "permitctl" }, (access) =>
-      // Keep the command's own errors, so that they are not taken for Redis's.
-      command({ access, terminal }).catch((error: unknown) => {
-        if (error instanceof CommandError) return error;
-        throw error;
-      }),
+    const { readyCheck } = options;
+    const answer = await withAccess(
+      { url, name: "permitctl", ...(readyCheck === false && { readyCheck }) },
+      (access) =>
+        // Keep the command's own errors, so that they are not taken for Redis's.
+        command({ access, terminal }).catch((error: unknown) => {
+          if (error instanceof CommandError) return error;
+          throw error;
+        }),
     );
     if (answer instanceof CommandError) throw answer;
     return answer;

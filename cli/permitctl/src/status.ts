@@ -6,12 +6,13 @@ import {
   duration,
   type ExchangePause,
   type Group,
+  type KillRecord,
   type Service,
   type Status,
   type SymbolState,
   type Unfulfilled,
 } from "@quantum/operator";
-import { buildText, type Line, spans, styled } from "@quantum/service-kit";
+import { buildText, type KillSwitch, type Line, spans, styled } from "@quantum/service-kit";
 import { table } from "./terminal.ts";
 import { waitData } from "./wait-data.ts";
 
@@ -26,7 +27,7 @@ export function renderStatus(status: Status): Line[] {
   const holds = status.symbols.flatMap(({ hold }) => hold ?? []);
   return [
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
-    spans`kill switch   ${killSwitch.on ? bad(`ON (${killSwitch.value})`) : good("off")}`,
+    spans`kill switch   ${status.killRecord === null ? good("off") : bad(killText(killSwitch, status.killRecord, nowMs))}`,
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
     spans`exchange      ${status.pauses.length === 0 ? good("no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
@@ -48,6 +49,8 @@ export function renderStatus(status: Status): Line[] {
   ];
 }
 
+/** The value that permitctl writes; others are worth showing. */
+const HALTED = "1";
 /** The alert CloseUnfulfilled warns from here on. */
 const UNFULFILLED_LONG_MS = 60_000;
 
@@ -65,6 +68,14 @@ function unfulfilledLines(unfulfilled: readonly Unfulfilled[], nowMs: number): L
 
 function lineOf(wait: WaitOutcome | undefined): string {
   return wait === undefined ? "none in the streams" : waitLine(wait);
+}
+
+function killText({ value }: KillSwitch, { who, atMs, reason }: KillRecord, nowMs: number): string {
+  const on = value === HALTED ? "ON" : `ON (${value})`;
+  const since = atMs === undefined ? "" : ` for ${duration(nowMs - atMs)}`;
+  const by = who === undefined ? "no entry says by whom (the Redis user halt, or redis-cli)" : `by ${who}`;
+  const why = reason === "" ? "no reason yet, permitctl kill reason TEXT" : reason;
+  return `${on}${since}, ${by}: ${why}`;
 }
 
 export function disarmText({ reason, context, atMs }: Disarm, nowMs: number): string {
@@ -132,7 +143,7 @@ export function statusData(status: Status) {
       durable: status.redis.notDurable.length === 0,
       problems: status.redis.notDurable,
     },
-    kill_switch: status.killSwitch,
+    kill_switch: { ...status.killSwitch, ...killData(status.killRecord) },
     disarm: status.disarm && {
       reason: status.disarm.reason,
       context: status.disarm.context,
@@ -182,4 +193,8 @@ export function statusData(status: Status) {
       reserved_notional: limits.reservedNotional,
     })),
   };
+}
+
+function killData(record: KillRecord | null) {
+  return record && { by: record.who ?? null, at_ms: record.atMs ?? null, reason: record.reason };
 }

@@ -48,15 +48,22 @@ export class AccessError extends Error {
   }
 }
 
+/** `name` is the connection's name in Redis. `readyCheck: false` for what the Redis user `halt` may do. */
+export interface AccessOptions {
+  url: string;
+  name: string;
+  readyCheck?: false;
+}
+
 /**
- * Connects, runs `work` and disconnects. `name` is the connection's name in Redis.
+ * Connects, runs `work` and disconnects.
  * Throws {@link AccessError} if Redis is the reason that `work` failed, else what `work` threw.
  */
 export async function withAccess<T>(
-  { url, name }: { url: string; name: string },
+  { url, ...options }: AccessOptions,
   work: (access: OpenAccess) => Promise<T>,
 ): Promise<T> {
-  const connection = { url, name, onError: () => undefined };
+  const connection = { url, ...options, onError: () => undefined };
   const redis = connectForCommands(connection);
   const clock = new RedisClock(redis);
   const shown = withoutPassword(url);

@@ -1,7 +1,8 @@
 /** What an operator changes: on record in the step that changes it (`lua/operator/*`). */
 import { dumpPythonJson, HOLD_ACCEPT, type PythonJson } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
-import { bindScript } from "@quantum/redis";
+import { bindScript, dispositionOf } from "@quantum/redis";
+import { readKillSwitch } from "@quantum/service-kit";
 import type { Access } from "./access.ts";
 
 /** For the audit stream. */
@@ -20,6 +21,8 @@ const dropScript = bindScript("operator/drop");
 
 /** What the kill switch is set to. */
 const HALT = "1";
+/** Action of an audit entry that only says why. */
+export const KILL_REASON = "kill.reason";
 /** The name under which a requeued entry is pending; the group's consumers take it over within seconds. */
 const REQUEUE_CONSUMER = "permitctl";
 /** Beyond the idle time after which consumers take entries over (10 s by default). */
@@ -32,6 +35,37 @@ export async function setKillSwitch({ redis, keys }: Access, on: boolean, by: Ma
     args: { value: on ? HALT : "", ...by },
   });
   return status === "CHANGED";
+}
+
+export interface Halted {
+  /** False if it was on already. */
+  changed: boolean;
+  /** False if the Redis user may halt and nothing else, so that no audit entry says who did it. */
+  recorded: boolean;
+}
+
+/**
+ * Turns the kill switch on with whatever right the Redis user has. The user `halt` may not run scripts; it appends to
+ * the value, which halts whatever the key holds.
+ */
+export async function halt(access: Access, by: Mandate): Promise<Halted> {
+  const { redis, keys } = access;
+  try {
+    const changed = await setKillSwitch(access, true, by);
+    if (!changed && by.reason !== "") await giveKillReason(access, by);
+    return { changed, recorded: true };
+  } catch (error) {
+    const disposition = dispositionOf(error);
+    if (disposition.kind !== "refused" || disposition.concerns !== "rights") throw error;
+    const { on } = await readKillSwitch(redis, keys);
+    if (!on) await redis.append(keys.killSwitch, HALT);
+    return { changed: !on, recorded: false };
+  }
+}
+
+/** Records why the kill switch was turned on, for one who had no time to say so then. */
+export async function giveKillReason(access: Access, by: Mandate): Promise<void> {
+  await addAudit(access, { action: KILL_REASON, target: "kill_switch", detail: {} }, by);
 }
 
 /** @returns false if the disarm is no longer the one that was shown */
@@ -159,19 +193,23 @@ export async function drop(
 
 /** The entry is the command: position-brain reads it. */
 export async function commandAccept(
-  { redis, keys }: Access,
+  access: Access,
   symbol: string,
   detail: Readonly<Record<string, PythonJson>>,
+  by: Mandate,
+): Promise<void> {
+  await addAudit(access, { action: HOLD_ACCEPT.action, target: symbol, detail }, by);
+}
+
+/** For an entry without a change in Redis. Scripts write those that belong to one (`lua/shared/audit.lua`). */
+async function addAudit(
+  { redis, keys }: Access,
+  what: { action: string; target: string; detail: Readonly<Record<string, PythonJson>> },
   { who, reason }: Mandate,
 ): Promise<void> {
-  const [seconds] = await redis.time();
-  const entry = {
-    action: HOLD_ACCEPT.action,
-    target: symbol,
-    who,
-    reason,
-    at_ms: `${seconds}000`,
-    detail: dumpPythonJson(detail),
-  };
+  const [seconds, micros] = await redis.time();
+  const { action, target, detail } = what;
+  const atMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  const entry = { action, target, who, reason, at_ms: String(atMs), detail: dumpPythonJson(detail) };
   await redis.xadd(keys.streams.operatorAudit, "*", ...Object.entries(entry).flat());
 }

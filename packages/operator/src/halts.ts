@@ -3,6 +3,8 @@ import { haltKeys } from "@quantum/permits";
 import { type KillSwitch, readKillSwitch } from "@quantum/service-kit";
 import { z } from "zod";
 import type { Access } from "./access.ts";
+import { KILL_REASON } from "./changes.ts";
+import { newestFirst } from "./entries.ts";
 
 export interface Halts {
   killSwitch: KillSwitch;
@@ -31,6 +33,29 @@ export async function readHalts({ redis, keys }: Access): Promise<Halts> {
     disarm: text === null ? null : describe(text),
     shown: { disarm: undated ?? "", today: today ?? "" },
   };
+}
+
+/** Who turned the kill switch on, when and why, as far as the audit stream tells. */
+export interface KillRecord {
+  /** `user@host`; undefined if nobody is on record: the Redis user `halt` and redis-cli leave no entry. */
+  who: string | undefined;
+  /** By Redis's clock; undefined like `who`. */
+  atMs: number | undefined;
+  /** "" if nobody has given one yet. */
+  reason: string;
+}
+
+/** Of a kill switch that is on. */
+export async function readKillRecord({ redis, keys }: Access): Promise<KillRecord> {
+  let reason = "";
+  for await (const { fields } of newestFirst(redis, keys.streams.operatorAudit)) {
+    const { action, who, at_ms: atMs } = fields;
+    // Whoever turned it on after this left no entry.
+    if (action === "kill.off") break;
+    if (action === KILL_REASON || action === "kill.on") reason ||= fields["reason"] ?? "";
+    if (action === "kill.on") return { who, atMs: Number(atMs), reason };
+  }
+  return { who: undefined, atMs: undefined, reason };
 }
 
 const disarmBody = z.object({

@@ -6,6 +6,9 @@ export {
   endDoubt,
   type Forced,
   force,
+  giveKillReason,
+  halt,
+  type Halted,
   type Mandate,
   requeue,
   resumeExchange,
@@ -20,7 +23,7 @@ export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder
 export { duration } from "./duration.ts";
 export { type ExchangeClient, type ExchangeState, type LimitUse, readExchange } from "./exchange.ts";
 export type { Group, Service } from "./groups.ts";
-export { type Disarm, type Halts, readHalts } from "./halts.ts";
+export { type Disarm, type Halts, type KillRecord, readHalts } from "./halts.ts";
 export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";
 export { type ExchangePause, readPauses } from "./pauses.ts";
 export { type PlanHistory, readPlan } from "./plan-history.ts";

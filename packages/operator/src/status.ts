@@ -3,7 +3,7 @@ import { CLOCK_BOUND_MS } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts } from "@quantum/redis";
 import type { OpenAccess } from "./access.ts";
 import { readGroups, readServices } from "./groups.ts";
-import { readHalts } from "./halts.ts";
+import { readHalts, readKillRecord } from "./halts.ts";
 import { readPauses } from "./pauses.ts";
 import { readSymbols } from "./symbols.ts";
 import { lastWait } from "./waits.ts";
@@ -31,6 +31,7 @@ export async function readStatus(access: OpenAccess) {
       notDurable: [...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)],
     },
     killSwitch: halts.killSwitch,
+    killRecord: halts.killSwitch.on ? await readKillRecord(access) : null,
     disarm: halts.disarm,
     pauses,
     services: await readServices(access, groups),

@@ -61,6 +61,8 @@ export interface ConnectOptions {
   name: string;
   /** A connection that is lost reports here, once for each reason; it reconnects by itself. */
   onError: (error: Error) => void;
+  /** False: INFO is not asked before the first command. The Redis user `halt` may not ask it. */
+  readyCheck?: false;
 }
 
 /**
@@ -80,7 +82,7 @@ class CommandConnection extends RedisClient {
 }
 
 const common = (
-  { url, name, onError }: ConnectOptions,
+  { url, name, onError, readyCheck }: ConnectOptions,
   options: RedisOptions,
   Client = RedisClient,
 ): RedisClient => {
@@ -90,6 +92,7 @@ const common = (
     retryStrategy: (attempt) => Math.min(attempt * 50, RECONNECT_MAX_MS),
     // A master that has become a replica stays one; by its address, the new master may be found.
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    ...(readyCheck === false && { enableReadyCheck: false }),
     ...options,
   });
   client.onProblem = onError;

@@ -1,0 +1,99 @@
+/** The kill switch: on in one action, whoever may halt; off as a change like any other. */
+import { createKeys } from "@quantum/contract";
+import { urlOfUser } from "@quantum/harness";
+import { useRedis } from "@quantum/harness/vitest";
+import { fieldsOf } from "@quantum/streams";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { permitctl } from "./outcomes.fixture.ts";
+
+const keys = createKeys();
+const { server, redis } = await useRedis();
+beforeEach(async () => {
+  await redis.flushall();
+});
+
+const as = (user: string, ...args: string[]) => permitctl(urlOfUser(server.url, user), args);
+const audited = async () =>
+  (await redis.xrange(keys.streams.operatorAudit, "-", "+")).map(([, flat]) => {
+    const { action, reason } = fieldsOf(flat);
+    return { action, reason };
+  });
+const killLine = async () =>
+  (await as("viewer", "status")).stdout.split("\n").find((line) => line.startsWith("kill switch"));
+
+describe("kill on", () => {
+  it("halts without a question or a reason, and says how to go on", async () => {
+    const { code, stdout, stderr } = await as("operator", "kill", "on");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^The kill switch is ON\.\nNo plan opens, /);
+    expect(stdout).toContain("When there is time, say why: permitctl kill reason TEXT\n");
+    expect(stdout).toContain("To go on: permitctl kill off.");
+    expect(await redis.get(keys.killSwitch)).toBe("1");
+    expect(await audited()).toEqual([{ action: "kill.on", reason: "" }]);
+    expect(await killLine()).toMatch(
+      /^kill switch {3}ON for \d+ m?s, by \S+@\S+: no reason yet, permitctl kill/,
+    );
+  });
+
+  it("takes a reason later, also from the next operator, and status shows it", async () => {
+    await as("operator", "kill", "on");
+    expect((await as("operator", "kill", "reason", "the feed has gone mad")).code).toBe(0);
+    expect(await killLine()).toMatch(/, by \S+@\S+: the feed has gone mad$/);
+    const again = await as("operator", "kill", "on", "--reason", "and prices are stale");
+    expect(again).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^The kill switch was ON already\.\n/),
+    });
+    expect(await killLine()).toMatch(/: and prices are stale$/);
+    expect((await audited()).map(({ action }) => action)).toEqual(["kill.on", "kill.reason", "kill.reason"]);
+    expect((await as("operator", "kill", "reason", " ")).code).toBe(2);
+  });
+
+  it.each([
+    [undefined, "1", true],
+    ["0", "01", true],
+    ["off", "off1", true],
+    ["1", "1", false],
+  ])("halts under the user `halt` where the key holds %s", async (before, after, changed) => {
+    if (before !== undefined) await redis.set(keys.killSwitch, before);
+    const warned = vi.spyOn(console, "warn");
+    const { code, stdout, stderr } = await as("halt", "kill", "on", "--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toEqual({ kill_switch: "on", changed, recorded: false });
+    // Nor does the client library write a line of its own.
+    expect(warned).not.toHaveBeenCalled();
+    expect(await redis.get(keys.killSwitch)).toBe(after);
+    expect(await audited()).toEqual([]);
+  });
+
+  it("says under the user `halt` that nothing is on record, and status says so, too", async () => {
+    await as("operator", "kill", "on", "--reason", "an older halt");
+    await as("operator", "kill", "off", "--yes", "--reason", "over");
+    expect((await as("halt", "kill", "on")).stdout).toContain("No audit entry could be written");
+    expect(await killLine()).toMatch(/^kill switch {3}ON, no entry says by whom .*: no reason yet/);
+    await as("operator", "kill", "reason", "halted from host 3");
+    expect(await killLine()).toMatch(/^kill switch {3}ON, no entry says by whom .*: halted from host 3$/);
+  });
+
+  it("is refused to whoever may not halt, and changes nothing", async () => {
+    expect(await as("viewer", "kill", "on")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("this Redis user lacks a required right"),
+    });
+    expect(await redis.exists(keys.killSwitch)).toBe(0);
+  });
+});
+
+describe("kill off", () => {
+  it("needs a confirmation and a reason", async () => {
+    await as("operator", "kill", "on");
+    expect(await as("operator", "kill", "off", "--yes")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--yes and --reason TEXT are required"),
+    });
+    expect(await redis.get(keys.killSwitch)).toBe("1");
+    expect((await as("operator", "kill", "off", "--yes", "--reason", "over")).code).toBe(0);
+    expect(await redis.exists(keys.killSwitch)).toBe(0);
+    expect(await killLine()).toBe("kill switch   off");
+  });
+});

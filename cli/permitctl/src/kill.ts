@@ -1,0 +1,51 @@
+/**
+ * `kill`: the kill switch. Turning it on is one action: it asks nothing, needs no reason, and works under the Redis user
+ * `halt` as well. Turning it off is a change like any other.
+ */
+import { giveKillReason, halt, setKillSwitch } from "@quantum/operator";
+import { styled } from "@quantum/service-kit";
+import { type ChangeOptions, confirm, whoAmI } from "./confirm.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import type { Session } from "./session.ts";
+
+const WHAT_ON_MEANS =
+  "No plan opens, no permit is granted or spent and no order is claimed. An order that was sent before is not cancelled.";
+const NEXT = "To go on: permitctl kill off. To close what is open: permitctl flatten --all.";
+
+export async function killOn(
+  { access, terminal }: Session,
+  { reason: given }: Pick<ChangeOptions, "reason">,
+): Promise<void> {
+  const reason = given?.trim() ?? "";
+  const { changed, recorded } = await halt(access, { who: whoAmI(), reason });
+  terminal.print({ kill_switch: "on", changed, recorded }, [
+    styled("bold", changed ? "The kill switch is ON." : "The kill switch was ON already."),
+    WHAT_ON_MEANS,
+    ...(recorded
+      ? reason === "" && changed
+        ? ["When there is time, say why: permitctl kill reason TEXT"]
+        : []
+      : [
+          "No audit entry could be written: this Redis user may halt and nothing else. Later, under the user `operator`, say who and why: permitctl kill reason TEXT",
+        ]),
+    NEXT,
+  ]);
+}
+
+export async function killOff(session: Session, options: ChangeOptions): Promise<void> {
+  const { access, terminal } = session;
+  const mandate = await confirm(session, options, ["Kill switch OFF: plans, permits and orders continue."]);
+  const changed = await setKillSwitch(access, false, mandate);
+  terminal.print({ kill_switch: "off", changed }, [
+    changed ? "The kill switch is off." : "The kill switch was off already.",
+  ]);
+}
+
+export async function killReason({ access, terminal }: Session, text: string): Promise<void> {
+  const reason = text.trim();
+  if (reason === "") throw new CommandError(EXIT.usage, "the reason is empty; nothing was recorded");
+  await giveKillReason(access, { who: whoAmI(), reason });
+  terminal.print({ recorded: true, reason }, [
+    "Recorded: `permitctl status` shows it while the switch is on.",
+  ]);
+}
