@@ -3,6 +3,8 @@ import { expect } from "vitest";
 import { describeScenarios, PLANS, SOME, WAITED_OUT } from "./launch.ts";
 
 describeScenarios([
+  ["deny", { orders: 0, blocked: { p33_permit_denied: PLANS }, blocked_detail: { simulated_denial: PLANS } }],
+  ["kill-switch", { blocked: { kill_switch_active: SOME } }],
   [
     "slow-p33",
     { ok: PLANS, executed: PLANS, wait_ms: { min: expect.toSatisfy((waitMs: number) => waitMs >= 200) } },

@@ -18,7 +18,6 @@ const RUN_TIMEOUT_MS = 420_000;
 
 /** Those that meet the path in another form than as an argument of its own. */
 const AFFECTED = [
-  "tests/chaos.test.ts",
   "tests/launcher.test.ts",
   "cli/permitctl/src/process.test.ts",
   "packages/harness/src/processes/child-process.test.ts",
@@ -26,6 +25,7 @@ const AFFECTED = [
   "packages/harness/src/servers/redis-server.test.ts",
   "cli/start/src/run-file.test.ts",
 ];
+const AFFECTED_SLOW = ["tests/chaos.slow.test.ts"];
 
 let outer = "";
 let checkout = "";
@@ -79,19 +79,21 @@ it(
     const home = join(outer, "a b", "home");
     const temporary = join(outer, "a b", "tmp");
     for (const folder of [home, temporary]) await mkdir(folder);
-    const words = [...asSomebodyElse(), join(checkout, "node_modules/.bin/vitest"), "run", ...AFFECTED];
-    const child = await spawnGuarded(words[0] ?? "", words.slice(1), {
-      cwd: checkout,
-      env: {
-        PATH: `${join(checkout, "node_modules/.bin")}:${process.env["PATH"]}`,
-        HOME: home,
-        TMPDIR: temporary,
-      },
-    });
-    onTestFinished(() => endProcess(child, "SIGTERM"));
-    let said = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += String(chunk)));
-    const [code] = await once(child, "close");
-    expect(code === 0 ? "passed" : said).toBe("passed");
+    const env = {
+      PATH: `${join(checkout, "node_modules/.bin")}:${process.env["PATH"]}`,
+      HOME: home,
+      TMPDIR: temporary,
+    };
+    const vitest = [...asSomebodyElse(), join(checkout, "node_modules/.bin/vitest"), "run"];
+    for (const args of [AFFECTED, ["--config=vitest.slow.config.ts", ...AFFECTED_SLOW]]) {
+      const [program = "", ...words] = [...vitest, ...args];
+      const child = await spawnGuarded(program, words, { cwd: checkout, env });
+      onTestFinished(() => endProcess(child, "SIGTERM"));
+      let said = "";
+      for (const stream of [child.stdout, child.stderr])
+        stream.on("data", (chunk) => (said += String(chunk)));
+      const [code] = await once(child, "close");
+      expect(code === 0 ? "passed" : said).toBe("passed");
+    }
   },
 );
