@@ -15,7 +15,7 @@ export interface Pipeline {
   urls: ReadonlyMap<ServiceName, string>;
   exchangeUrl: string;
   scenario: Scenario;
-  /** The issuers' keys. */
+  /** The keys of the issuers and of an operator. */
   keysFolder: string;
   /** The lines of `--proposals`. */
   replay: readonly ProposalLine[] | undefined;

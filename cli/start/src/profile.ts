@@ -15,7 +15,7 @@ export interface Run {
   scenario: Scenario;
   redis: RunRedis;
   exchangeUrl: string;
-  /** The issuers' keys. */
+  /** The keys of the issuers and of an operator. */
   keysFolder: string;
   /** Takes the services' own state. */
   dir: string;

@@ -15,6 +15,8 @@ import { type Row, userOf } from "@quantum/topology";
 export interface RunRedis {
   url: string;
   port: number;
+  /** For the run file: an operator's, with the password if that is the run's own. */
+  operatorUrl: string;
   /** For a service: the run's own server has a user for each, the caller's only the one that its URL names. */
   urlFor: (service: Row) => string;
   /** Can be pasted into a shell. */
@@ -40,6 +42,7 @@ export async function startOwnRedis(dir: string, onProgress: (text: string) => v
   return {
     url: urlOfUser(server.url, "admin"),
     port: server.port,
+    operatorUrl: urlOfUser(server.url, "operator"),
     urlFor: (service) => urlOfUser(server.url, userOf(service)),
     // Who looks inside changes nothing by mistake.
     cli: `${shellWord(client)} -u ${urlOfUser(server.url, "viewer")} --no-auth-warning`,
@@ -79,6 +82,7 @@ export async function useRedis(url: string): Promise<RunRedis> {
   return {
     url,
     port,
+    operatorUrl: withoutPassword(url),
     urlFor: () => url,
     cli: `redis-cli -u ${shellWord(withoutPassword(url))}`,
     ended: new Promise(() => undefined),

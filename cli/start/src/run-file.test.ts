@@ -13,6 +13,7 @@ const FACTS = {
   seed: 7,
   ports: { governor: 8044 },
   redis: { url: "redis://127.0.0.1:20123", port: 20123 },
+  exit: { keysFolder: "/tmp/keys", mode: "paper", venue: "simulated", account: "main" },
 };
 let dir = "";
 

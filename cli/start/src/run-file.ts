@@ -15,7 +15,10 @@ export interface RunFacts {
   seed: number;
   /** By service. */
   ports: Record<string, number>;
+  /** For `permitctl`: the operator's user of a run's own server, whose password is no secret. */
   redis: { url: string; port: number } | undefined;
+  /** For the operators' exit: the folder of the run's keys, and what the executor expects an exit to name. */
+  exit: { keysFolder: string; mode: string; venue: string; account: string } | undefined;
 }
 
 export interface RunClaim {
@@ -29,6 +32,8 @@ export interface RunClaim {
 const ROOT = join(import.meta.dirname, "../../..");
 /** Where `run.json` is. Tests that run pipelines in parallel give each its own folder. */
 export const cacheDir = () => process.env["QUANTUM_CACHE_DIR"] ?? join(ROOT, ".cache");
+/** What `permitctl --run` takes. */
+export const runFile = (dir = cacheDir()) => join(dir, "run.json");
 
 /** Reserves the checkout for this process. Throws an error that names the pipeline already running. */
 export async function claimRun(dir = cacheDir()): Promise<RunClaim> {
@@ -51,7 +56,7 @@ export async function claimRun(dir = cacheDir()): Promise<RunClaim> {
     socket.on("data", () => stop.resolve());
   });
   await once(server.listen(path), "listening");
-  const file = join(dir, "run.json");
+  const file = runFile(dir);
   return {
     stopRequested: stop.promise,
     // Written atomically: a reader sees the whole new file or the old one.
@@ -88,7 +93,7 @@ export async function stopRun(dir = cacheDir()): Promise<string | undefined> {
 
 async function describeRun(dir: string): Promise<string> {
   try {
-    const facts = JSON.parse(await readFile(join(dir, "run.json"), "utf8")) as RunFacts;
+    const facts = JSON.parse(await readFile(runFile(dir), "utf8")) as RunFacts;
     const at = `pid ${facts.pid}, since ${facts.startedAt}, scenario ${facts.scenario}`;
     return facts.redis === undefined ? `${at}, starting` : `${at}, Redis ${facts.redis.url}`;
   } catch {

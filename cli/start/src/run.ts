@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { isReaderGone, standardOutput } from "@quantum/service-kit";
-import { SERVICES } from "@quantum/topology";
+import { serviceOf, SERVICES } from "@quantum/topology";
 import { Display } from "./display.ts";
 import { BROKEN, type Ending, endUnchecked, type Losses, type Run, watchToTheEnd } from "./ending.ts";
 import { History, StreamTail } from "@quantum/harness";
@@ -195,7 +195,15 @@ function factsOf({ scenario, seed }: Options, pipeline?: Pipeline): RunFacts {
     scenario,
     seed,
     ports: Object.fromEntries(ports),
-    redis: pipeline && { url: withoutPassword(pipeline.redis.url), port: pipeline.redis.port },
+    redis: pipeline && { url: pipeline.redis.operatorUrl, port: pipeline.redis.port },
+    exit: pipeline && { keysFolder: pipeline.keysFolder, ...EXIT_PLACE },
   };
 }
 const STARTED_AT = new Date().toISOString();
+
+/** What the executor of a run at the simulated exchange expects an exit to name. */
+const EXIT_PLACE = {
+  mode: serviceOf("executor").demonstration.EXECUTOR_MODE,
+  venue: "simulated",
+  account: "main",
+} as const;

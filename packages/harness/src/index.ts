@@ -18,7 +18,7 @@ export { patienceMs } from "./processes/patience.ts";
 export { startProgram, startService } from "./processes/process.ts";
 export type { ServiceExit, ServiceProcess } from "./processes/process.ts";
 export { shellWord } from "./processes/shell-word.ts";
-export { addRunKey, makeRunKeys } from "./run-keys.ts";
+export { addRunKey, addRunOperator, makeRunKeys, RUN_OPERATOR } from "./run-keys.ts";
 export { keyspaceOf } from "./servers/keyspace.ts";
 export { findPrometheus } from "./servers/prometheus-binary.ts";
 export type { PrometheusBinaries } from "./servers/prometheus-binary.ts";

@@ -71,7 +71,7 @@ export async function startRig(market: readonly SymbolSpec[] = DEFAULT_MARKET) {
     client,
     keys: createKeys(),
     venueUrl,
-    /** The issuers' keys; they go with Redis's data. */
+    /** The keys of the issuers and of an operator; they go with Redis's data. */
     keysFolder,
     start: (name: string, env: Record<string, string> = {}) =>
       launch(name, env, (known) => startService(name, known)),

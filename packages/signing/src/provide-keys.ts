@@ -4,6 +4,7 @@
  *
  *   node provide-keys.ts PUBLIC_FILE [ISSUER=PRIVATE_FILE …]
  *
+ * Without issuers it makes an empty list if there is none, as for operators, whose keys are made on their own machines.
  * Prints nothing. If a key cannot be created, it exits with code 1 and the reason on stderr.
  */
 import { provideKey, providePublicKeys } from "./key-folder.ts";

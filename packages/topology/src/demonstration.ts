@@ -16,7 +16,7 @@ export interface Place {
   /** Of exchange-sim; undefined where nothing is to be traded. */
   venueUrl: string | undefined;
   symbols: readonly string[];
-  /** Has the issuers' keys: packages/harness makes them for a run. Undefined where nothing is to be signed. */
+  /** Has the keys of issuers and operators: packages/harness makes them for a run. Undefined where nothing is to be signed. */
   keysFolder: string | undefined;
   /** For the local state of this process: the same after a restart, and no other's. Its parent exists. */
   stateFolder: string;

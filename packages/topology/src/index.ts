@@ -10,7 +10,14 @@ export {
   QUANTITY_ISSUER,
   userOf,
 } from "./derived.ts";
-export { keyVariablesOf, privateKeyFile, PUBLIC_KEYS_FILE, signingKeyVariable } from "./keys.ts";
+export {
+  keyVariablesOf,
+  OPERATOR_KEYS_FILE,
+  operatorKeyFile,
+  privateKeyFile,
+  PUBLIC_KEYS_FILE,
+  signingKeyVariable,
+} from "./keys.ts";
 export type { IssuerRow, IssuerService, Row, StreamName } from "./row.ts";
 export {
   type IssuerName,

@@ -35,6 +35,8 @@ export interface Row {
   readonly issuer?: IssuerRow;
   /** The variable that names the file of the issuers' public keys; present if it verifies what they sign. */
   readonly publicKeysVariable?: string;
+  /** The variable that names the file of the operators' public keys; present if it verifies what they sign. */
+  readonly operatorKeysVariable?: string;
   /** The variable that names the folder of its local state; present if it keeps any. No two processes may share a folder. */
   readonly stateVariable?: string;
   /** Whether it speaks to the exchange, and so needs its URL and an account. */
