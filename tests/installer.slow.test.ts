@@ -168,6 +168,9 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     // The executor has no private key.
     expect(readFileSync(join(folder, "issuers.json"), "utf8")).toBe("[]");
+    // Nor has any host an operator's.
+    expect(readFileSync(join(folder, "operators.json"), "utf8")).toBe("[]");
+    expect(readdirSync(folder).toSorted()).toEqual(["issuers.json", "operators.json"]);
   });
 
   it("never changes an env file that is there", () => {

@@ -2,7 +2,8 @@
 //   /opt/quantum/SERVICE/releases/VERSION   built once, never changed
 //   /opt/quantum/SERVICE/current, previous  symlinks to releases; the unit runs what is below `current`
 //   /etc/quantum/redis/                     the Redis users' passwords and the ACL file: passwords are made once
-//   /etc/quantum/keys/                      the issuers' keys: made if they are missing, never changed
+//   /etc/quantum/keys/                      the issuers' keys, and the list of the operators': made if they are missing,
+//                                           never changed
 //   /etc/quantum/NAME.env                   the operators' own: written if there is none, never changed
 //   /etc/systemd/system/quantum-NAME.service   always that of the current release
 import { execFileSync, spawnSync } from "node:child_process";
@@ -205,7 +206,7 @@ export function openHost({ name, portVariable, port, issuer, user }, service, { 
   }
 
   /**
-   * What the unit hands over: an issuer's private key, and the list of public keys. Made by the release's own program,
+   * What the unit hands over: an issuer's private key, and the lists of public keys. Made by the release's own program,
    * which one without signatures does not have.
    * @param {string} version
    */
@@ -219,9 +220,13 @@ export function openHost({ name, portVariable, port, issuer, user }, service, { 
     const isNew = issuer !== undefined && !existsSync(privateFile);
     const places = issuer === undefined ? [] : [`${issuer}=${privateFile}`];
     const node = join(release, "node_modules/.bin/node");
-    execFileSync(node, [program, join(keys, "issuers.json"), ...places], {
-      stdio: ["ignore", "inherit", "pipe"],
-    });
+    /** @type {(publicFile: string, ...places: string[]) => void} */
+    const provide = (publicFile, ...places) => {
+      execFileSync(node, [program, publicFile, ...places], { stdio: ["ignore", "inherit", "pipe"] });
+    };
+    provide(join(keys, "issuers.json"), ...places);
+    // Operators make their keys on their own machines; the unit needs a list, though it be empty.
+    provide(join(keys, "operators.json"));
     if (isNew)
       console.log(
         `${privateFile} is new: the executor accepts it once it has read ${join(keys, "issuers.json")}`,
