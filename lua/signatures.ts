@@ -49,6 +49,10 @@ export interface Signatures {
     keys: "order" | "audit";
     args: "plan_id" | "outcome" | "quantity" | "who" | "reason";
   };
+  "operator/exit": {
+    keys: "plan" | "spent" | "order" | "plans" | "executes" | "handed_over" | "audit";
+    args: "plan_id" | "symbol" | "class" | "mode" | "step" | "close_pct" | "position_amt" | "safe_qty" | "until_ms" | "signed" | "operator" | "action" | "who" | "reason" | "spent_sec" | "record_sec";
+  };
   "operator/force": {
     keys: "plan" | "dedupe" | "published" | "spent" | "order" | "audit";
     args: "plan_id" | "commit" | "who" | "reason";
@@ -75,7 +79,7 @@ export interface Signatures {
   };
   "orders/claim": {
     keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over" | "owner";
-    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "capped_by_venue" | "refusal" | "detail" | "is_verified" | "settled_sec" | "instance";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "capped_by_venue" | "refusal" | "detail" | "is_verified" | "settled_sec" | "instance" | "passes_halts" | "class";
     restArgs: "signature";
   };
   "orders/doubt": {
@@ -88,7 +92,7 @@ export interface Signatures {
   };
   "orders/hold": {
     keys: "order" | "unsettled" | "plan" | "spent" | "executes" | "results" | "handed_over";
-    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "position_amt" | "capped_by_venue" | "is_verified" | "settled_sec";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "position_amt" | "capped_by_venue" | "is_verified" | "settled_sec" | "class";
   };
   "orders/index": {
     keys: "order" | "unsettled" | "unknown" | "symbols" | "handed_over";

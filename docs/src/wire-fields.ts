@@ -65,12 +65,13 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
     meanings: { symbol: "letters of any script, digits and `_`, byte for byte as the venue lists it" },
   },
   plan: {
-    about: "Written by the apply-layer when a plan opens. Groups: one an issuer, with its name.",
+    about:
+      "Written by the apply-layer when a plan opens, and for an operator's [exit](#exits). Groups: one an issuer, with its name.",
     schema: planEntry,
     meanings: {
       plan_id: PLAN_ID,
       symbol: "symbol",
-      action: "the proposal's `harvest_action`",
+      action: "the proposal's `harvest_action`; of an exit its step",
       kill_score: "the proposal's",
       k_regime_flip: "the proposal's, or `0.0`",
       k_sigma_spike: "the proposal's, or `0.0`",
@@ -88,6 +89,8 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
       attempt_no: "*ours*: 1, or more for a plan that was opened again",
       mode: "*ours*: `dry_run`, `paper`, `testnet`",
       deadline_ms: "*ours*: when the wait for permits ends",
+      class:
+        "*ours*: only of an [exit](#exits): `operator` or `drill`. Issuers acknowledge such a plan and do not answer it",
     } satisfies Explains<PlanEntry> & Record<string, string>,
   },
   permit: {
@@ -107,24 +110,26 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
   },
   execute: {
     about:
-      "*Ours.* Written by the consume script alone, with the permits spent in the same step. Group `executor`.",
+      "*Ours.* Written by the consume script, with the permits spent in the same step, and by the operators' exit. Group `executor`.",
     schema: executeEntry,
     meanings: {
       plan_id: PLAN_ID,
       symbol: "symbol",
       attempt: ATTEMPT,
       attempt_no: "part of the client order id",
-      step: "`CLOSE_FULL`, `CLOSE_PARTIAL_75`, `CLOSE_PARTIAL_50`, `CLOSE_PARTIAL_25`",
+      step: "`CLOSE_FULL`, `CLOSE_PARTIAL_75`, `CLOSE_PARTIAL_50`, `CLOSE_PARTIAL_25`; of an exit `CLOSE_BY_OPERATOR`",
       close_pct: "of the position, in percent",
-      position_amt: "P3.3's position, signed: the side of the order follows from it",
-      safe_qty: "P3.3's safe quantity",
+      position_amt:
+        "P3.3's position, signed: the side of the order follows from it; of an exit the one that the operator was shown, of a drill `0`",
+      safe_qty:
+        "P3.3's safe quantity; of an exit the largest quantity that the operator signed, of a drill `0`",
       max_qty: "the smallest positive `computed_qty` of the permits; empty: no cap",
       valid_until_ms: "after this the order is not claimed any more",
       opened_at_ms: "when the plan was opened",
       proposed_ms: "when its proposal was made, by the publisher's clock, not later than the opening",
       mode: "`APPLY_MODE` at the opening; an executor in another `EXECUTOR_MODE` refuses it",
       signed:
-        "the spent permits' [signed texts](#signed-permits), one a line, in the order of `APPLY_REQUIRED_PERMITS`; they are kept nowhere else",
+        "the spent permits' [signed texts](#signed-permits), one a line, in the order of `APPLY_REQUIRED_PERMITS`; of an exit the operator's alone; they are kept nowhere else",
       wait_ms: "how long the plan waited",
     } satisfies Explains<ExecuteEntry> & Record<string, string>,
   },
@@ -156,6 +161,8 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
         "*ours*: only `True`, for an execution: the plan would have closed more, but the exchange takes no larger order; the next proposal closes more",
       corrects:
         "*ours*: only in a correction: the id of the result that said `NOT_PLACED` of an order that showed up later",
+      class:
+        "*ours*: only of an [exit](#exits): `operator` or `drill`. Issuers charge and release nothing for it, and start no cooldown",
     } satisfies Explains<ResultEntry> & Record<string, string>,
   },
   governorEvents: {

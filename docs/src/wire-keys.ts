@@ -122,7 +122,7 @@ const NOTES: Readonly<
     key: keys.spent(PLAN),
     type: "STRING",
     ttlSec: TTL_SEC.spent,
-    by: "consume → open, issue, claim",
+    by: "consume, operators' exit → open, issue, claim",
     holds:
       "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity, and after `OK` the id of the `apply.execute` entry and the symbol: what the permits were spent for; on a second line a copy of the handover; survives the reset",
   },
@@ -138,7 +138,7 @@ const NOTES: Readonly<
     key: keys.handedOver,
     type: "HASH",
     ttlSec: "none",
-    by: "consume → executor",
+    by: "consume, operators' exit → executor",
     holds:
       "*ours*: plan id → its execute entry as JSON, until its order has an outcome; if entry or claim is lost, the executor ends or queries the order from here",
   },
@@ -227,6 +227,13 @@ const NOTES: Readonly<
     ttlSec: "none",
     by: "position-brain",
     holds: "*ours*: the position-brain that books the account's events, below; the others stand by",
+  },
+  exit: {
+    key: keys.exit,
+    type: "HASH",
+    ttlSec: "none",
+    by: "executor → operators",
+    holds: "*ours*: whether an operator could [exit](#exits) now, below",
   },
   killSwitch: {
     key: keys.killSwitch,

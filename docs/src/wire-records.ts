@@ -1,5 +1,6 @@
 /** The hashes whose fields the document tables, and examples of the values that are JSON. */
 import {
+  exitRecord,
   type HashRecord,
   ledgerRecord,
   orderRecord,
@@ -19,7 +20,7 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
   {
     title: "The order's claim",
     about:
-      "`quantum:order:{plan_id}` is written before the order is sent. An order that was refused before it was claimed has the first five fields, `reason` and `settled_at_ms`.",
+      "`quantum:order:{plan_id}` is written before the order is sent. An order that was refused before it was claimed has the first five fields, `reason`, `settled_at_ms` and, of an [exit](#exits), `class`.",
     record: orderRecord,
   },
   {
@@ -27,6 +28,12 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
     about:
       "`quantum:order:owner` names the one executor that claims and sends orders, `quantum:position:booker` the one position-brain that books the account's events. Another one takes over when the owner was not seen for 6 s (orders) or 3 s (booking), or has given the ownership up. An owner that is back in time, under the same name, keeps `since_ms`.",
     record: ownerRecord,
+  },
+  {
+    title: "The way out",
+    about:
+      "`quantum:exit` says whether an operator could [exit](#exits) now: fewer than two enrolled keys, or no drill for a long time, means that this has not been shown.",
+    record: exitRecord,
   },
   {
     title: "P3.3's snapshot",

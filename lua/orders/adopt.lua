@@ -28,8 +28,8 @@ local order, absent, absent_claims, plan, results = unpack(KEYS)
 local plan_id, attempt, detail, order_id, executed_qty, avg_price, steps_results, settled_sec = unpack(ARGV)
 
 local claim = redis.call('HMGET', order, 'state', 'attempt', 'reason', 'symbol', 'result_id', 'corrected_at_ms',
-  'capped_by_venue')
-local state, claimed_attempt, reason, symbol, result_id, corrected_at, capped_by_venue = unpack(claim)
+  'capped_by_venue', 'class')
+local state, claimed_attempt, reason, symbol, result_id, corrected_at, capped_by_venue, class = unpack(claim)
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
 
@@ -41,9 +41,9 @@ local now = now_ms()
 redis.call('HDEL', order, 'next_ask_at_ms')
 -- A stream that cannot be written fails here, and the order stays uncorrected.
 add_result(results, now, plan_id, symbol, 'EXECUTE', true, false, steps_results, '',
-  with_wait(with_cap({ 'attempt', attempt, 'outcome', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,
-    'executed_qty', executed_qty, 'avg_price', avg_price, 'corrects', result_id }, capped_by_venue),
-    is_current and record[2], record[3]))
+  with_class(with_wait(with_cap({ 'attempt', attempt, 'outcome', 'EXECUTED', 'reason', '', 'detail', detail,
+    'order_id', order_id, 'executed_qty', executed_qty, 'avg_price', avg_price, 'corrects', result_id }, capped_by_venue),
+    is_current and record[2], record[3]), class))
 redis.call('ZREM', absent, plan_id)
 redis.call('HDEL', absent_claims, plan_id)
 redis.call('HSET', order, 'state', 'EXECUTED', 'reason', '', 'detail', detail, 'order_id', order_id,

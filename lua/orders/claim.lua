@@ -1,6 +1,6 @@
 -- Claims the one order of a plan before anything is sent. The client order id and the send window are in Redis first, so the
 -- exchange can be queried whatever happens to the sender. A refusal ends the attempt as NOT_PLACED, with result and ack, in the
--- same step. Invariants I1 (one order per plan), I3 (one result), I6 (nothing late, nothing under a halt).
+-- same step. Invariants I1 (one order per plan), I3 (one result), I6 (nothing late; under a halt only an operator's exit).
 --
 -- KEYS
 --   order        HASH, the claim; no TTL until settled
@@ -35,6 +35,9 @@
 --   is_verified  1 if the entry's signed permits were verified, else 0: then only the entry that `spent` names ends the plan
 --   settled_sec  TTL of a settled claim
 --   instance     the caller's name
+--   passes_halts 1 if the caller has verified that an operator signed the order, so no halt stops it; else 0. Nothing in
+--                Redis decides this
+--   class        of an operator's plan: operator or drill, as verified; '' of any other
 --   ...signature issuer, and `valid`, `unsigned` or what is wrong with its signature, for each required issuer
 -- REPLY
 --   CLAIMED      now (ms), receive window (ms): send it, once
@@ -54,7 +57,8 @@ of.plan_id, of.symbol, of.attempt, of.attempt_no, of.group, of.entry_id, of.clie
 of.side, of.quantity, of.step, of.valid_until, of.venue_ms = unpack(ARGV, 8, 12)
 local window_ms, refusal, detail, is_verified = tonumber(ARGV[13]), ARGV[16], ARGV[17], ARGV[18] == '1'
 of.position_amt, of.capped_by_venue, of.settled_sec = ARGV[14], ARGV[15], ARGV[19]
-local instance, FIRST_SIGNATURE = ARGV[20], 21
+local instance, passes_halts, FIRST_SIGNATURE = ARGV[20], ARGV[21] == '1', 23
+of.class = ARGV[22]
 
 if redis.pcall('HGET', owner, 'instance') ~= instance then return { 'NOT_OWNER' } end
 
@@ -81,7 +85,7 @@ local SHORTEST_WINDOW_MS = 50
 local left = tonumber(of.valid_until) - math.max(now, proof.at)
 -- Spent in the future: Redis's clock has stepped back since, so the age of the handover is not known.
 local expired = left < SHORTEST_WINDOW_MS or proof.at > now
-local reason = known.is_duplicate and 'duplicate_order' or halted(kill_switch, disarm, disarm_today)
+local reason = known.is_duplicate and 'duplicate_order' or not passes_halts and halted(kill_switch, disarm, disarm_today)
   or expired and 'execute_expired' or refusal ~= '' and refusal
 local stamps = {}
 for i = FIRST_SIGNATURE, #ARGV, 2 do

@@ -16,9 +16,9 @@ local function known_claim(of)
   local is_own = claim.attempt == of.attempt
   local may_be_sent = not is_hash or is_damaged(claim, is_own and is_unsettled(claim))
   if may_be_sent then claim = {} end
-  local record = redis.call('HMGET', of.plan, 'attempt', 'wait_ms', 'safe_qty', 'state', 'client_order_id')
+  local record = redis.call('HMGET', of.plan, 'attempt', 'wait_ms', 'safe_qty', 'state', 'client_order_id', 'class')
   local known = { is_current = record[1] == of.attempt, wait_ms = record[2], safe_qty = record[3], record_state = record[4],
-    may_be_sent = may_be_sent, handed = redis.call('HGET', of.handed_over, of.plan_id) }
+    class = record[6], may_be_sent = may_be_sent, handed = redis.call('HGET', of.handed_over, of.plan_id) }
   if claim.state and claim.attempt == of.attempt then
     if TERMINAL[outcome_of(claim.state)] then known.outcome = outcome_of(claim.state) else known.state = claim.state end
   elseif known.is_current and not claim.state then
@@ -45,19 +45,21 @@ local function refuse(of, known, now, reason, detail)
   -- Then only these keys show whether this result was written. The entry may be lost, or arrive after the handover was checked.
   local is_written = known.is_duplicate and (known.is_current and known.record_state == 'NOT_PLACED'
     or not known.handed and #redis.pcall('XPENDING', of.executes, of.group, of.entry_id, of.entry_id, 1) == 0)
+  -- Nothing is charged for what was not placed, so the record may say whose plan it was.
+  local class = of.class ~= '' and of.class or known.is_current and known.class
   -- Deletes nothing. But once a script has begun to write, Redis lets it finish even if it is out of memory.
   redis.call('HDEL', of.handed_over, '')
   if not is_written then
     add_result(of.results, now, of.plan_id, of.symbol, 'EXECUTE', false, false, '[]', reason,
-      with_wait({ 'attempt', of.attempt, 'outcome', 'NOT_PLACED', 'reason', reason, 'detail', detail },
-        known.is_current and known.wait_ms, known.safe_qty))
+      with_class(with_wait({ 'attempt', of.attempt, 'outcome', 'NOT_PLACED', 'reason', reason, 'detail', detail },
+        known.is_current and known.wait_ms, known.safe_qty), class))
   end
   redis.call('HDEL', of.handed_over, of.plan_id)
   redis.call('XACK', of.executes, of.group, of.entry_id)
   if not known.is_duplicate then
     redis.call('DEL', of.order)
     redis.call('HSET', of.order, 'state', 'NOT_PLACED', 'reason', reason, 'plan_id', of.plan_id, 'symbol', of.symbol,
-      'attempt', of.attempt, 'attempt_no', of.attempt_no, 'settled_at_ms', int(now))
+      'attempt', of.attempt, 'attempt_no', of.attempt_no, 'settled_at_ms', int(now), unpack(with_class({}, class)))
     redis.call('EXPIRE', of.order, of.settled_sec)
   end
   if known.is_current and not is_written then
@@ -72,7 +74,7 @@ local function keep_claim(of, known, now, window, question)
     'attempt_no', of.attempt_no, 'client_order_id', of.client_order_id, 'side', of.side, 'quantity', of.quantity,
     'step', of.step, 'claimed_at_ms', int(now), 'venue_ms', of.venue_ms,
     'window_end_ms', int(tonumber(of.venue_ms) + window), 'position_amt', of.position_amt, 'entry_id', of.entry_id,
-    'question', question, 'capped_by_venue', of.capped_by_venue)
+    'question', question, 'capped_by_venue', of.capped_by_venue, unpack(with_class({}, of.class)))
   redis.call('ZADD', of.unsettled, int(now), of.plan_id)
   if known.is_current then
     redis.call('HSET', of.plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', of.client_order_id,

@@ -39,9 +39,9 @@ if not redis.call('INFO', 'server'):find('run_id:' .. run_id, 1, true) then retu
 local entry, fields = {}, cjson.decode(text)
 for i = 1, #fields, 2 do entry[fields[i]] = fields[i + 1] end
 local now = now_ms()
--- No claim is valid for longer than this. A longer one was written before Redis's clock stepped back, and `claim` refuses it
--- as well.
-local LONGEST_MS = 30000
+-- No claim is valid for longer than this, an operator's than EXIT_VALID_MS. A longer one was written before Redis's clock stepped
+-- back, and `claim` refuses it as well.
+local LONGEST_MS = entry.class and 60000 or 30000
 local left = tonumber(entry.valid_until_ms) - now
 if left >= -margin_ms and left <= LONGEST_MS then return { 'EARLY' } end
 
@@ -53,10 +53,11 @@ if claim.err or is_unsettled or (is_current and record[2]) or (claim[1] and not 
 redis.call('DEL', order)
 -- A stream that cannot be written fails here, and the handover stays open.
 add_result(results, now, plan_id, entry.symbol, 'EXECUTE', false, false, '[]', REASON,
-  with_wait({ 'attempt', entry.attempt, 'outcome', 'NOT_PLACED', 'reason', REASON }, is_current and record[3], record[4]))
+  with_class(with_wait({ 'attempt', entry.attempt, 'outcome', 'NOT_PLACED', 'reason', REASON },
+    is_current and record[3], record[4]), entry.class))
 redis.call('HDEL', handed_over, plan_id)
 redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', REASON, 'plan_id', plan_id, 'symbol', entry.symbol,
-  'attempt', entry.attempt, 'attempt_no', entry.attempt_no, 'settled_at_ms', int(now))
+  'attempt', entry.attempt, 'attempt_no', entry.attempt_no, 'settled_at_ms', int(now), unpack(with_class({}, entry.class)))
 redis.call('EXPIRE', order, settled_sec)
 if is_current then redis.call('HSET', plan, 'state', 'NOT_PLACED', 'reason', REASON, 'ended_at_ms', int(now)) end
 redis.call('XACK', executes, group, entry.entry_id)

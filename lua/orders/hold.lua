@@ -28,6 +28,7 @@
 --   is_verified  1 if the entry's signed permits were verified, or it is read from the handover; else 0: then it must be the
 --                entry that `spent` names
 --   settled_sec  TTL of a settled claim
+--   class        of an operator's plan: operator or drill; '' of any other
 -- REPLY
 --   REFUSED      reason: an earlier attempt has the order; settled as NOT_PLACED
 --   HELD         state: it is claimed; query the exchange, send nothing
@@ -40,7 +41,7 @@ of.order, of.unsettled, of.plan, of.spent, of.executes, of.results, of.handed_ov
 of.plan_id, of.symbol, of.attempt, of.attempt_no, of.group, of.entry_id, of.client_order_id = unpack(ARGV, 1, 7)
 of.side, of.quantity, of.step, of.valid_until, of.venue_ms, of.position_amt, of.capped_by_venue = unpack(ARGV, 8, 14)
 local is_verified
-is_verified, of.settled_sec = ARGV[15] == '1', ARGV[16]
+is_verified, of.settled_sec, of.class = ARGV[15] == '1', ARGV[16], ARGV[17]
 
 local now = now_ms()
 local known, proof = known_claim(of), spent_proof(of)

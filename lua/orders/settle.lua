@@ -34,8 +34,8 @@ local order, unsettled, unknown, plan, executes, results, handed_over, absent, a
 local plan_id, attempt, outcome, reason, detail, order_id, executed_qty = unpack(ARGV, 1, 7)
 local avg_price, steps_results, group, settled_sec = unpack(ARGV, 8, 11)
 
-local claim = redis.call('HMGET', order, 'state', 'attempt', 'symbol', 'entry_id', 'capped_by_venue')
-local state, claimed_attempt, symbol, entry_id, capped_by_venue = unpack(claim)
+local claim = redis.call('HMGET', order, 'state', 'attempt', 'symbol', 'entry_id', 'capped_by_venue', 'class')
+local state, claimed_attempt, symbol, entry_id, capped_by_venue, class = unpack(claim)
 local record = redis.call('HMGET', plan, 'attempt', 'wait_ms', 'safe_qty')
 local is_current = record[1] == attempt
 
@@ -49,9 +49,10 @@ local now = now_ms()
 redis.call('HDEL', order, 'next_ask_at_ms', 'asked', 'absent_at_ms')
 -- A stream that cannot be written fails here, and the order stays unsettled.
 local result_id = add_result(results, now, plan_id, symbol, 'EXECUTE', outcome == 'EXECUTED', false, steps_results, reason,
-  with_wait(with_cap({ 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail, 'order_id', order_id,
-    'executed_qty', executed_qty, 'avg_price', avg_price }, outcome == 'EXECUTED' and capped_by_venue),
-    is_current and record[2], record[3]))
+  with_class(with_wait(with_cap({ 'attempt', attempt, 'outcome', outcome, 'reason', reason, 'detail', detail,
+    'order_id', order_id, 'executed_qty', executed_qty, 'avg_price', avg_price },
+    outcome == 'EXECUTED' and capped_by_venue),
+    is_current and record[2], record[3]), class))
 redis.call('ZREM', unsettled, plan_id)
 redis.call('SREM', unknown, plan_id)
 redis.call('HDEL', handed_over, plan_id)

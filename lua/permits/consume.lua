@@ -36,6 +36,7 @@
 --@include shared/waiting.lua
 --@include shared/result.lua
 --@include shared/json.lua
+--@include shared/handover.lua
 --@include permits/judge.lua
 --@include permits/quantity.lua
 local plan, spent, waiting, executes, handed_over, results = unpack(KEYS, 1, 6)
@@ -131,8 +132,9 @@ end
 local dry_run = record.mode == 'dry_run'
 redis.call('ZREM', waiting, plan_id)
 -- A stream that cannot be written fails here, and the permits stay unspent.
-local copy, entry_id = '', ''
+local spending
 if dry_run then
+  spending = table.concat({ 'DRY_RUN', record.attempt, int(now), safe_qty }, ' ')
   stamps[#stamps + 1] = 'ended_at_ms'
   stamps[#stamps + 1] = int(now)
   add_result(results, now, plan_id, symbol, 'EXECUTE', false, true,
@@ -144,22 +146,14 @@ else
     'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
     'opened_at_ms', int(opened_at), 'proposed_ms', record.proposed_ms or int(opened_at), 'mode', record.mode,
     'wait_ms', wait_ms }
-  local fields = #entry
-  entry[fields + 1], entry[fields + 2] = 'signed', table.concat(signed, '\n')
-  entry_id = redis.call('XADD', executes, '*', unpack(entry))
-  -- The signed texts are in the entry alone: no copy of a handover leads to an order.
-  entry[fields + 1], entry[fields + 2] = 'entry_id', entry_id
-  -- The entry may be lost before it is read; this copy stays until the order has an outcome. The record and `spent` hold
-  -- copies as well, in case the index is lost together with one of them.
-  local text = cjson.encode(entry)
-  redis.call('HSET', handed_over, plan_id, text)
+  local entry_id, copy = hand_over(executes, handed_over, plan_id, entry, table.concat(signed, '\n'))
+  spending = spent_for(record.attempt, now, safe_qty, entry_id, symbol, copy)
+  -- In case the index and `spent` are both lost.
   stamps[#stamps + 1] = 'hand_over'
-  stamps[#stamps + 1] = text
-  copy = '\n' .. text
+  stamps[#stamps + 1] = copy
 end
 redis.call('DEL', unpack(permit_keys))
-redis.call('SET', spent, table.concat(dry_run and { 'DRY_RUN', record.attempt, int(now), safe_qty }
-  or { 'OK', record.attempt, int(now), safe_qty, entry_id, symbol }, ' ') .. copy, 'EX', spent_sec)
+redis.call('SET', spent, spending, 'EX', spent_sec)
 redis.call('HSET', plan, 'state', dry_run and 'DRY_RUN' or 'PERMITTED', 'wait_ms', wait_ms, 'safe_qty', safe_qty,
   'verdict_at_ms', int(now), unpack(stamps))
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

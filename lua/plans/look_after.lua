@@ -44,7 +44,8 @@ local function hand_again(copy)
   return { 'HANDED_OVER' }
 end
 if state then
-  if record.attempt ~= attempt then return { 'ENDED' } end
+  -- The executor alone ends an operator's plan.
+  if record.attempt ~= attempt or record.class then return { 'ENDED' } end
   if WITHOUT_OUTCOME[state] and record.hand_over then return hand_again(record.hand_over) end
   if state ~= 'WAITING' then
     -- Executors up to 14fd32e settle without removing it from the index; once the order key expires, it would look unclaimed.

@@ -10,6 +10,11 @@ local function with_cap(extra, capped_by_venue)
   for _, text in ipairs(capped_by_venue == '1' and { 'capped_by_venue', 'True' } or {}) do extra[#extra + 1] = text end
   return extra
 end
+-- An operator's plan says so: its result is charged to no limit, and starts no cooldown.
+local function with_class(extra, class)
+  for _, text in ipairs(class and class ~= '' and { 'class', class } or {}) do extra[#extra + 1] = text end
+  return extra
+end
 -- What the plan's record, if it still exists, says about the wait: the operators' reset may have deleted it.
 local function with_wait(extra, wait_ms, safe_qty)
   for _, text in ipairs(wait_ms and safe_qty and { 'wait_ms', wait_ms, 'safe_qty', safe_qty } or {}) do extra[#extra + 1] = text end

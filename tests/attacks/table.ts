@@ -32,7 +32,11 @@ const replay: Attack = {
   by: [],
   stopsAt: ["del"],
 };
-const ownEntry: Attack = { writes: ENTRY_OF_ITS_OWN, by: ["apply-layer"], stopsAt: ["set", "xadd"] };
+const ownEntry: Attack = {
+  writes: ENTRY_OF_ITS_OWN,
+  by: ["apply-layer", "operator"],
+  stopsAt: ["xadd"],
+};
 const forgedPermits: Attack = { writes: BOTH_PERMITS, by: [], stopsAt: ["set"] };
 
 /** By the name that the document gives it. */
@@ -62,7 +66,7 @@ export const ATTACKS = {
   "a changed mode": ownEntry,
   "permits of a dry run in paper mode": {
     writes: [["hset", keys.plan(PLAN), "mode", "paper"]],
-    by: ["apply-layer", "executor", "governor", "p26", "p33"],
+    by: ["apply-layer", "executor", "governor", "operator", "p26", "p33"],
     stopsAt: ["hset"],
   },
   "a changed class": ownEntry,
@@ -77,7 +81,7 @@ export const ATTACKS = {
   },
   "a record edited": {
     writes: [["hset", keys.plan(PLAN), "state", "PERMITTED"]],
-    by: ["apply-layer", "executor", "governor", "p26", "p33"],
+    by: ["apply-layer", "executor", "governor", "operator", "p26", "p33"],
     stopsAt: ["hset"],
   },
   "an entry of 10 MB": {
@@ -126,7 +130,7 @@ export const ATTACKS = {
   },
   "a plan of the attacker's own": {
     writes: [["xadd", streams.plan, "*", "plan_id", PLAN]],
-    by: ["apply-layer"],
+    by: ["apply-layer", "operator"],
     stopsAt: ["xadd"],
   },
 } as const satisfies Readonly<Record<string, Attack>>;

@@ -199,7 +199,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "or halted(kill_switch, disarm, disarm_today)\n  or expired",
+        find: "or not passes_halts and halted(kill_switch, disarm, disarm_today)\n  or expired",
         replace: "or expired",
       },
       {

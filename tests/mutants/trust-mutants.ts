@@ -6,6 +6,53 @@ const CASES = "services/executor/src/verify.test.ts";
 
 export const TRUST_MUTANTS: readonly Mutant[] = [
   {
+    bug: "the plan's record decides that a halt does not stop its order",
+    edits: [
+      {
+        file: "lua/orders/claim.lua",
+        find: "'duplicate_order' or not passes_halts and",
+        replace: "'duplicate_order' or not passes_halts and not known.class and",
+      },
+    ],
+    test: "services/executor/src/exit-scripts.test.ts",
+    only: "only Redis says",
+  },
+  {
+    bug: "the plan's record decides that its order is charged to nobody",
+    edits: [
+      {
+        file: "lua/orders/claiming.lua",
+        find: "unpack(with_class({}, of.class)))\n  redis.call('ZADD'",
+        replace: "unpack(with_class({}, known.class)))\n  redis.call('ZADD'",
+      },
+    ],
+    test: "services/executor/src/exit-scripts.test.ts",
+    only: "charged to nobody",
+  },
+  {
+    bug: "an operator's exit is charged to the governor's limits",
+    edits: [
+      {
+        file: "packages/issuer/src/handlers.ts",
+        find: 'if (result.class !== "") {',
+        replace: 'if (result.class === "drill") {',
+      },
+    ],
+    test: "services/governor/src/exit.test.ts",
+  },
+  {
+    bug: "one key counts for an issuer and an operator",
+    edits: [
+      {
+        file: "services/executor/src/trust.ts",
+        find: "if (shared === undefined) return;",
+        replace: "if (shared?.kid !== '') return;",
+      },
+    ],
+    test: "services/executor/src/trust.test.ts",
+    only: "prevent the start if an issuer",
+  },
+  {
     bug: "the executor does not miss the permit of one required issuer",
     edits: [
       {

@@ -40,7 +40,7 @@ type Grants = Readonly<Partial<Record<Who, Right | readonly Right[]>>>;
 /** Write access includes read access and deletion. Groups consume the streams listed in the table of services. */
 const STREAMS: Readonly<Record<StreamName, Grants>> = {
   proposal: { feed: "append", operator: "requeue" },
-  plan: { "apply-layer": ["append", "read"], operator: "requeue" },
+  plan: { "apply-layer": ["append", "read"], operator: ["append", "requeue"] },
   permit: { issuers: "append", operator: "requeue" },
   // This entry is the order. Its only other author is the operators' exit.
   execute: { "apply-layer": ["append", "read"], operator: ["append", "requeue"] },
@@ -57,11 +57,12 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
     "apply-layer": "write",
     issuers: ["read", "stamp"],
     executor: ["read", "stamp"],
-    operator: "remove",
+    // A plan of the operators' own begins with its record.
+    operator: "write",
   },
   reservations: { owner: "write" },
   permit: { owner: "write", "apply-layer": ["read", "remove"] },
-  spent: { "apply-layer": "write", issuers: "read", executor: "read" },
+  spent: { "apply-layer": "write", issuers: "read", executor: "read", operator: "write" },
   booked: { owner: "write" },
   waiting: { "apply-layer": "write", operator: "remove" },
   killSwitch: { services: "read", operator: "write", halt: "halt" },
@@ -75,9 +76,9 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   dedupe: { "apply-layer": "write", operator: "remove" },
   published: { "apply-layer": "write", operator: "remove" },
   waitingSymbols: { "apply-layer": "write", issuers: "read", operator: "remove" },
-  // An operator states the outcome of an order in doubt; the executor settles it.
-  order: { executor: "write", "apply-layer": "read", operator: "stamp" },
-  handedOver: { "apply-layer": "write", executor: "write", issuers: "read" },
+  // An operator states the outcome of an order in doubt; the executor settles it. P3.3 sees whose order it was.
+  order: { executor: "write", "apply-layer": "read", p33: "read", operator: "stamp" },
+  handedOver: { "apply-layer": "write", executor: "write", issuers: "read", operator: "write" },
   unknown: { executor: "write", p33: "read" },
   absent: { executor: "write" },
   absentClaims: { executor: "write" },
@@ -88,6 +89,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   refreshTurn: { p33: "write" },
   exchangeBudget: { traders: "write" },
   closeWanted: { p33: "write" },
+  exit: { executor: "write" },
   block: { owner: "write", "apply-layer": ["read", "remove"] },
   booker: { p33: "write" },
   probe: { services: "append" },

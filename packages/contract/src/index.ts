@@ -1,6 +1,7 @@
 export * from "./access.ts";
 export * from "./clocks.ts";
 export * from "./decimal.ts";
+export * from "./exit.ts";
 export { ruleOf, SYMBOL, SYMBOL_RULE } from "./formats.ts";
 export * from "./hash-record.ts";
 export * from "./issuers.ts";

@@ -51,6 +51,8 @@ export function createKeys(prefix = "") {
     killSwitch: key("global:kill_switch"),
     disarm: key("governor:disarm"),
     disarmOf: (utcDay: string) => key(`governor:disarm:${utcDay}`),
+    /** HASH: whether an operator could close everything now: enrolled keys, and the last drill. */
+    exit: key("exit"),
 
     order: (planId: string) => key(`order:${planId}`),
     /** HASH plan id → its execute entry: plans whose permits are spent and whose order has no outcome yet. */
@@ -108,6 +110,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
   waitingSymbols: "set",
   killSwitch: "string",
   disarm: "string",
+  exit: "hash",
   handedOver: "hash",
   absentClaims: "hash",
   orderSymbols: "set",

@@ -168,7 +168,7 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   },
   permit_forged: {
     meaning:
-      "a permit's signature is not that of a key in EXECUTOR_ISSUER_KEYS_FILE, or its text cannot be read; nothing was sent",
+      "a permit's signature is not that of a key in EXECUTOR_ISSUER_KEYS_FILE (an operator's: EXECUTOR_OPERATOR_KEYS_FILE), or its text cannot be read; nothing was sent",
     lookAt:
       "was a key replaced without adding its public key (permitctl keys show)? If not, somebody else writes to Redis: runbook PermitsDistrusted",
   },
@@ -202,6 +202,26 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   journal_failed: {
     meaning: "the executor could not record the order in its journal on disk, so it did not send it",
     lookAt: "detail of the result, and the disk of EXECUTOR_STATE_DIR: is it full, or read-only?",
+  },
+  exit_drill: {
+    meaning:
+      "an operator's drill ended: the executor has read the account and reported, and has cancelled and sent nothing",
+    lookAt: "its report: exit_report of the plan's record, as permitctl flatten --drill shows it",
+  },
+  exit_flat: {
+    meaning: "an operator's exit found the position closed already: nothing was left to send",
+    lookAt: "nothing: this is how an exit ends",
+  },
+  exit_side_changed: {
+    meaning:
+      "the position is on the other side than the one that the operator was shown and signed; nothing was sent",
+    lookAt: "who else trades the account? Look at the position again, then repeat the exit",
+  },
+  exit_not_enrolled: {
+    meaning:
+      "the executor has no operators' keys (EXECUTOR_OPERATOR_KEYS_FILE), so it obeys no operator's exit; nothing was sent",
+    lookAt:
+      "close at the venue's own site (runbook BreakGlass), then enrol two operators: permitctl keys new --operator",
   },
   not_placed_by_evidence: {
     meaning:

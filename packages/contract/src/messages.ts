@@ -34,6 +34,8 @@ export const planEntry = z.object({
   attempt_no: integer.optional(),
   deadline_ms: integer.optional(),
   mode: z.string().default(""),
+  /** Of an operator's plan: `operator` or `drill`. Issuers do not answer a plan that has one, whatever it says. */
+  class: z.string().default(""),
 });
 export type PlanEntry = z.infer<typeof planEntry>;
 
@@ -54,7 +56,7 @@ export type PermitEntry = z.infer<typeof permitEntry>;
 /** As in a signed permit. A longer name would stand in every log line and result of its plan. */
 const NAME_MAX = 200;
 
-/** `apply.execute`, ours: a plan whose permits have been spent. Only the consume script writes it. */
+/** `apply.execute`, ours: a plan whose permits have been spent. Written by the consume script and the operators' exit. */
 export const executeEntry = z.object({
   plan_id: planId,
   symbol,
@@ -70,7 +72,7 @@ export const executeEntry = z.object({
   /** By the publisher's clock, but not after `opened_at_ms`. */
   proposed_ms: integer.optional(),
   mode: z.string().max(NAME_MAX),
-  /** The spent permits' signed texts, one a line; empty from issuers that sign nothing. */
+  /** The spent permits' signed texts, one a line; empty from issuers that sign nothing. An operator's plan has one. */
   signed: z.string().default(""),
 });
 export type ExecuteEntry = z.infer<typeof executeEntry>;
@@ -96,8 +98,14 @@ export const resultEntry = z.object({
   capped_by_venue: flag.default(false),
   /** Id of the result that this one corrects, because its order showed up after all; else empty. */
   corrects: z.string().default(""),
+  /** Of an operator's plan: `operator` or `drill`. It is charged to no limit, and starts no cooldown. */
+  class: z.string().default(""),
 });
 export type ResultEntry = z.infer<typeof resultEntry>;
+
+/** What an operator's exit is called in the audit. */
+export const EXIT_ACTIONS = ["exit.flatten", "exit.close", "exit.drill"] as const;
+export type ExitAction = (typeof EXIT_ACTIONS)[number];
 
 /** `operator.audit`, ours: one entry per change by an operator. `who` is `user@host`. */
 export const auditEntry = z.object({

@@ -133,7 +133,10 @@ function missingReason(lacking: readonly string[], required: number): string {
   return required === 2 && lacking.length === 2 ? "missing_both" : `missing_${lacking.join("_")}`;
 }
 
-/** Why an order whose permits were spent was never placed (outcome NOT_PLACED) or refused by the exchange (REJECTED). */
+/**
+ * Why an order whose permits were spent was never placed (outcome NOT_PLACED) or refused by the exchange (REJECTED). Those
+ * that begin with `exit_` are of operators' plans.
+ */
 export const ORDER_REASONS = [
   "execute_expired",
   "handover_lost",
@@ -151,6 +154,10 @@ export const ORDER_REASONS = [
   "venue_budget",
   "exchange_unavailable",
   "journal_failed",
+  "exit_drill",
+  "exit_flat",
+  "exit_side_changed",
+  "exit_not_enrolled",
   "not_placed_by_evidence",
   "not_placed_by_operator",
   "rejected_by_exchange",

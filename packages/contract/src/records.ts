@@ -3,13 +3,15 @@
  * A test compares them with what a pipeline really writes, and `docs/wire.md` shows these tables.
  */
 import { z } from "zod";
+import { EXIT_CLASSES } from "./exit.ts";
 import { bit, decimal, entryId, integer, json, orEmpty, planId } from "./formats.ts";
 import { quantity, side, symbol, text } from "./formats.ts";
 import type { Fields } from "./hash-record.ts";
 import { field, record } from "./record-fields.ts";
 import { OUTCOMES } from "./reasons.ts";
 
-const OPENED = [["plans/open", "the attempt opens"]] as const;
+const EXITED = [["operator/exit", "an operator exits"]] as const;
+const OPENED = [["plans/open", "the attempt opens"], ...EXITED] as const;
 const CONSUMED = [["permits/consume", "the permits are spent"]] as const;
 const JUDGED = [["permits/consume", "the permits are spent, or the plan is blocked"]] as const;
 const ANSWERED = [["permits/issue", "an issuer answers"]] as const;
@@ -97,14 +99,31 @@ const plan = {
     "the issuer's `computed_qty`, if it is below the safe quantity: the order is not for more",
     "coins",
   ),
-  verdict_at_ms: field(integer, JUDGED, "when the permits were spent, or the plan was blocked", "ms"),
-  wait_ms: field(integer, JUDGED, "how long the plan waited", "ms"),
-  safe_qty: field(quantity, CONSUMED, "the quantity that P3.3 granted", "coins"),
+  verdict_at_ms: field(
+    integer,
+    [...JUDGED, ...EXITED],
+    "when the permits were spent, or the plan was blocked",
+    "ms",
+  ),
+  wait_ms: field(integer, [...JUDGED, ...EXITED], "how long the plan waited", "ms"),
+  safe_qty: field(
+    quantity,
+    [...CONSUMED, ...EXITED],
+    "the quantity that P3.3 granted, or that the operator signed",
+    "coins",
+  ),
   hand_over: field(
     json(z.array(z.string())),
-    [["permits/consume", "the plan is handed over to the executor"]],
-    "copy of the `apply.execute` entry: names and values in turn, `entry_id` last",
+    [["permits/consume", "the plan is handed over to the executor"], ...EXITED],
+    "copy of the `apply.execute` entry: names and values in turn, then `entry_id` and, of an operator's plan, `class`",
   ),
+  class: field(
+    z.enum(EXIT_CLASSES),
+    EXITED,
+    "of an operator's plan: `operator`, or `drill` for one that only looks",
+  ),
+  operator: field(text, EXITED, "the operator who signed it"),
+  exit_why: field(text, EXITED, "why, in the operator's words"),
   sent_at_ms: field(integer, CLAIMED, "when the order was claimed", "ms"),
   client_order_id: field(text, CLAIMED, "of the claimed order"),
   side: field(side, CLAIMED, "of the claimed order"),
@@ -190,6 +209,11 @@ const order = {
   venue_ms: field(integer, CLAIMED, "when the send window opened, by the exchange's clock", "ms"),
   window_end_ms: field(integer, CLAIMED, "when it ended, by the exchange's clock", "ms"),
   question: field(bit, CLAIMED, "1: claimed only to query the exchange; nothing is sent"),
+  class: field(
+    z.enum(EXIT_CLASSES),
+    [...CLAIMED, ...REFUSED],
+    "of an operator's plan: `operator` or `drill`",
+  ),
   why: field(text, DOUBTED, "the ambiguous answer"),
   unknown_at_ms: field(integer, DOUBTED, "since when it is in doubt", "ms"),
   next_ask_at_ms: field(
@@ -253,6 +277,19 @@ const owner = {
   since_ms: field(integer, OWNED, "since when it is the owner", "ms"),
   seen_ms: field(integer, OWNED, "when it last said so; `0` once it has given the ownership up", "ms"),
 } satisfies Fields;
+
+const KEPT_BY_OWNER = [["executor", "its owner says so, every 30 s and when the list changes"]] as const;
+const DRILLED = [["executor", "a drill ends"]] as const;
+
+const exit = {
+  keys: field(integer, KEPT_BY_OWNER, "how many operators' keys are enrolled"),
+  at_ms: field(integer, KEPT_BY_OWNER, "when it last said so", "ms"),
+  drilled_at_ms: field(integer, DRILLED, "when the last drill ended", "ms"),
+  drilled_by: field(text, DRILLED, "the operator who signed it"),
+} satisfies Fields;
+
+/** `quantum:exit`. */
+export const exitRecord = record(exit, ["keys", "at_ms"]);
 
 /** `quantum:order:owner` and `quantum:position:booker`. */
 export const ownerRecord = record(owner, Object.keys(owner));

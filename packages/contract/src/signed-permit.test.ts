@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { PERMIT_CLASSES } from "./exit.ts";
 import { parseSignedPermit, permitBody, type PermitClaims, signedText } from "./signed-permit.ts";
 
 const CLAIMS: PermitClaims = {
@@ -47,6 +48,11 @@ describe("a permit's text", () => {
     expect(parseSignedPermit(signedText(body, SIGNATURE))).toMatchObject({ claims });
   });
 
+  it.each(PERMIT_CLASSES)("may be of the class %s", (permitClass) => {
+    const claims = { ...CLAIMS, class: permitClass };
+    expect(parseSignedPermit(signedText(permitBody(claims), SIGNATURE))).toMatchObject({ claims });
+  });
+
   it("comes back whole", () => {
     const name = fc.string({ minLength: 1, maxLength: 4, unit: "grapheme" });
     fc.assert(
@@ -81,6 +87,7 @@ describe("a permit's text", () => {
     ["lower-case escapes", BODY.replace("BTCUSDT", "%e5%b8%81")],
     ["a broken escape", BODY.replace("BTCUSDT", "%E5%B8")],
     ["a line break", BODY.replace("BTCUSDT", "BTC\nUSDT")],
+    ["a class that nobody may sign", BODY.replace("class=issuer", "class=admin")],
     ["an empty symbol", BODY.replace("BTCUSDT", "")],
     ["a time that begins with 0", BODY.replace("issued_ms=1", "issued_ms=01")],
     ["10 kB", BODY.replace("BTCUSDT", "B".repeat(10_000))],

@@ -1,21 +1,24 @@
 /**
- * The text that an issuer signs when it grants: one ASCII line that says what is granted, to which attempt, where and
+ * The text that an issuer signs when it grants, and an operator who closes: one ASCII line that says what is granted, to which attempt, where and
  * until when. It is stored as one field, `signed`, and is parsed but never rebuilt, so a verifier checks exactly the
  * signed bytes. Source: docs/wire.md, "Signed permits".
  */
+import { PERMIT_CLASSES, type PermitClass } from "./exit.ts";
+
 /** The content of a signed permit. All values are text; quantities are decimals without an exponent. */
 export interface PermitClaims {
   /** Key id: the first 16 hex digits of the SHA-256 of the raw public key. */
   kid: string;
+  /** The name of the service, or of the operator. */
   issuer: string;
-  /** Who may sign such a permit: `issuer`, a service that answers plans. */
-  class: string;
+  /** Whose keys count. */
+  class: PermitClass;
   mode: string;
   venue: string;
   account: string;
   /** Plan id. */
   plan: string;
-  /** Id of the `apply.plan` entry. */
+  /** Id of the `apply.plan` entry; of an operator's plan `0-0`, because it is signed before that entry exists. */
   attempt: string;
   symbol: string;
   /** The order's side. Like the next two quantities, only set by the quantity's issuer. */
@@ -59,7 +62,7 @@ const orEmpty = (rule: RegExp) => new RegExp(`${rule.source}|^$`);
 const RULES: Readonly<Record<keyof PermitClaims, RegExp>> = {
   kid: /^[0-9a-f]{16}$/,
   issuer: /^[a-z][a-z0-9_]{0,31}$/,
-  class: /^[a-z]{1,16}$/,
+  class: new RegExp(`^(${PERMIT_CLASSES.join("|")})$`),
   mode: NAME,
   venue: NAME,
   account: NAME,

@@ -25,6 +25,7 @@ export { type ExchangeClient, type ExchangeState, type LimitUse, readExchange } 
 export type { Group, Service } from "./groups.ts";
 export { type Disarm, type Halts, type KillRecord, readHalts } from "./halts.ts";
 export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";
+export { type ExitOrder, type ExitSigner, openDrill, type OpenedExit, openExit } from "./open-exit.ts";
 export { type ExchangePause, readPauses } from "./pauses.ts";
 export { type PlanHistory, readPlan } from "./plan-history.ts";
 export { type PresentPlan, readPresentPlans } from "./present-plans.ts";

@@ -1,4 +1,7 @@
-/** The issuers' public keys, as listed in a file: `{"governor": {"<key id>": "<base64url of the raw key>"}}`. */
+/**
+ * Public keys of those who sign, as listed in a file: `{"governor": {"<key id>": "<base64url of the raw key>"}}`. Operators
+ * have a file of their own, in the same form.
+ */
 import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import { keyIdOf, readPublicKey } from "./ed25519.ts";
@@ -61,6 +64,20 @@ export class IssuerKeys {
       }
     }
     return flaws.length > 0 ? { flaws } : new IssuerKeys(listed, keys);
+  }
+
+  /** How many keys are listed. */
+  get count(): number {
+    return [...this.#keys.values()].reduce((sum, own) => sum + own.size, 0);
+  }
+
+  /** The keys that both lists have, each with its owner here and there. */
+  sharedWith(others: IssuerKeys): { kid: string; owner: string; other: string }[] {
+    return [...this.listed].flatMap(([owner, own]) =>
+      [...others.listed].flatMap(([other, theirs]) =>
+        [...own.keys()].filter((kid) => theirs.has(kid)).map((kid) => ({ kid, owner, other })),
+      ),
+    );
   }
 
   /** Whether the issuer has any key. */

@@ -77,6 +77,18 @@ describe("a permit that its issuer signed", () => {
   });
 });
 
+describe("two lists of keys", () => {
+  it("tell which keys they share, and how many each has", () => {
+    const operators = keysOf({ alice: [stranger, older], bob: [governor] });
+    expect(KEYS.sharedWith(operators)).toEqual([
+      { kid: older.kid, owner: "p33", other: "alice" },
+      { kid: governor.kid, owner: "governor", other: "bob" },
+    ]);
+    expect(KEYS.sharedWith(keysOf({ alice: [stranger] }))).toEqual([]);
+    expect([KEYS.count, operators.count, IssuerKeys.NONE.count]).toEqual([3, 3, 0]);
+  });
+});
+
 describe("a permit that counts as forged", () => {
   it("differs in one bit, anywhere", () => {
     fc.assert(

@@ -203,7 +203,7 @@ describe("telemetry", () => {
     wait.emit("verdict", { ...BLOCKED, symbol: "EVIL", reason: "made_up_reason" });
     wait.emit("verdict", BLOCKED);
     const result = { plan_id: OK.planId, decision: "EXECUTE", executed: true, would_execute: false } as const;
-    const ids = { attempt: "", order_id: "", corrects: "", capped_by_venue: false };
+    const ids = { attempt: "", order_id: "", corrects: "", capped_by_venue: false, class: "" };
     const rest = { ...ids, error: "", reason: "", executed_qty: "", avg_price: "" };
     for (const step of ["CLOSE_FULL", "CLOSE_EVERYTHING", { toString: 1 }])
       events.emit("result", {

@@ -44,6 +44,9 @@ const schema = z.object({
   EXECUTOR_ISSUER_KEYS_FILE: optionalText(
     "file of the issuers' public keys, as permitctl keys writes it; needed unless EXECUTOR_UNSIGNED_ISSUERS names all issuers",
   ),
+  EXECUTOR_OPERATOR_KEYS_FILE: optionalText(
+    "file of the operators' public keys, as permitctl keys new --operator writes it; without it no operator's exit is obeyed",
+  ),
   QUANTUM_ACCOUNT: account(),
   EXCHANGE_EGRESS: egress(),
   EXECUTOR_METRICS_PORT: port("port of /metrics, /healthz and /readyz", PORT),

@@ -14,6 +14,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   executeEntry,
   type ExecuteEntry,
+  type ExitClass,
+  isExitClass,
   type Keys,
   parseRecordOrNone,
   planRecord,
@@ -60,6 +62,8 @@ interface HandOver {
   entry: ExecuteEntry;
   /** In `apply.execute`. */
   entryId: string;
+  /** Of an operator's plan. */
+  class: ExitClass | undefined;
 }
 
 /** An order that is queried. */
@@ -67,6 +71,7 @@ interface Question {
   entry: HoldRequest["entry"];
   entryId: string;
   intent: HoldRequest["intent"];
+  class: ExitClass | undefined;
 }
 
 export class Handovers {
@@ -135,7 +140,12 @@ export class Handovers {
     for (const [planId, text] of Object.entries(await redis.hgetall(keys.handedOver))) {
       try {
         const fields = fieldsOf(flatText.parse(JSON.parse(text)));
-        plans.set(planId, { entry: executeEntry.parse(fields), entryId: fields["entry_id"] ?? NO_ENTRY });
+        const { entry_id: entryId = NO_ENTRY, class: exitClass = "" } = fields;
+        plans.set(planId, {
+          entry: executeEntry.parse(fields),
+          entryId,
+          class: isExitClass(exitClass) ? exitClass : undefined,
+        });
       } catch (error) {
         this.#failed(`read the handover of plan ${planId}`, error);
       }
@@ -172,8 +182,14 @@ export class Handovers {
     });
     if (place !== "ABSENT") return;
     if (handOver === undefined) return this.#askByRecord(planId, symbol);
-    await memory.announce(symbol);
     const { entry } = handOver;
+    if (handOver.class === "drill") {
+      // It names no symbol, and nothing was sent that could be queried.
+      await memory.announce(undefined);
+      await this.#endUnclaimed(handOver);
+      return;
+    }
+    await memory.announce(symbol);
     if (memory.mayHaveForgotten(entry)) {
       if (!isOver(entry.valid_until_ms, await redisMs(redis))) return;
     } else if (!(await this.#endUnclaimed(handOver))) return;
@@ -214,15 +230,15 @@ export class Handovers {
       await redis.srem(keys.unknown(symbol), planId);
       throw new Error("its claim, its handover and its record are gone: it is struck off the indexes");
     }
-    const { sent_at_ms: sentAtMs, side, quantity, ...order } = record;
+    const { sent_at_ms: sentAtMs, side, quantity, class: exitClass, ...order } = record;
     // Until then its order may still reach the exchange.
     const windowEndMs = sentAtMs + recvWindowMs;
     if (!isOver(windowEndMs, await redisMs(redis))) return;
     const entry = { ...order, plan_id: planId, symbol, valid_until_ms: windowEndMs };
-    await this.#ask({ entry, intent: { side, quantity }, entryId: NO_ENTRY });
+    await this.#ask({ entry, intent: { side, quantity }, entryId: NO_ENTRY, class: exitClass });
   }
 
-  async #ask({ entry, entryId, intent }: Question): Promise<void> {
+  async #ask({ entry, entryId, intent, class: exitClass }: Question): Promise<void> {
     const { orders, exchange, resolve } = this.#options;
     const { plan_id: planId, symbol, step, attempt } = entry;
     const order = {
@@ -242,6 +258,7 @@ export class Handovers {
       clientOrderId: order.clientOrderId,
       venueMs: exchange.now(),
       isVerified: true,
+      class: exitClass,
     });
     if (held.kind === "unspent") throw new Error("nothing proves that its permits were spent");
     if (held.kind === "held" && (await orders.doubt(order, "claimed_before"))) resolve();
@@ -264,14 +281,12 @@ const flatText = z.array(z.string());
 /** What a claim wrote to the plan's record; undefined without a claim, or if the record cannot be read. */
 function claimedPart(hash: Record<string, string>) {
   if (hash["state"] !== "SENT" && hash["state"] !== "UNKNOWN") return undefined;
-  return parseRecordOrNone(planRecord, hash, [
-    "step",
-    "attempt",
-    "attempt_no",
-    "sent_at_ms",
-    "side",
-    "quantity",
-  ]);
+  return parseRecordOrNone(
+    planRecord,
+    hash,
+    ["step", "attempt", "attempt_no", "sent_at_ms", "side", "quantity"],
+    ["class"],
+  );
 }
 
 function isOver(untilMs: number, nowMs: number): boolean {

@@ -1,5 +1,5 @@
 /** What a claim, a doubt and a settlement write: `lua/orders/*`, typed. */
-import { type ExecuteEntry, type Keys, type OrderReason, TTL_SEC } from "@quantum/contract";
+import { type ExecuteEntry, type ExitClass, type Keys, type OrderReason, TTL_SEC } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
 import { type Doubt, type OrderIntent, type SettledBy, type Settlement, stepsResults } from "./decide.ts";
@@ -24,6 +24,8 @@ export interface HoldRequest {
   venueMs: number;
   /** Its permits are what the issuers signed, or it is read from the handover. */
   isVerified: boolean;
+  /** Of an operator's plan. */
+  class?: ExitClass | undefined;
 }
 
 export interface ClaimRequest extends HoldRequest {
@@ -34,6 +36,8 @@ export interface ClaimRequest extends HoldRequest {
   /** Of the refusal, or empty. */
   detail: string;
   signatures: Signatures;
+  /** The caller has verified that an operator signed it. Then no halt stops it. */
+  passesHalts?: boolean;
 }
 
 export type Claimed =
@@ -70,6 +74,7 @@ export function createOrders(options: {
         detail,
         is_verified: isVerified ? "1" : "0",
         instance,
+        passes_halts: request.passesHalts === true ? "1" : "0",
       },
       restArgs: Object.entries(signatures).flat(),
     });
@@ -101,7 +106,7 @@ export function createOrders(options: {
     };
   }
 
-  function argsOf({ entryId, entry, intent, clientOrderId, venueMs }: HoldRequest) {
+  function argsOf({ entryId, entry, intent, clientOrderId, venueMs, class: exitClass }: HoldRequest) {
     return {
       plan_id: entry.plan_id,
       symbol: entry.symbol,
@@ -118,6 +123,7 @@ export function createOrders(options: {
       position_amt: entry.position_amt ?? "",
       capped_by_venue: intent.cappedByVenue === true ? "1" : "0",
       settled_sec: String(TTL_SEC.order),
+      class: exitClass ?? "",
     };
   }
 

@@ -23,7 +23,7 @@ import {
   type SymbolSpec,
 } from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, disconnect, redisNow } from "@quantum/redis";
-import { loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
+import { IssuerKeys, loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
 import { patienceMs, startRedisServer } from "@quantum/harness";
 import { Big } from "big.js";
@@ -345,6 +345,7 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         required: ISSUERS,
         unsigned: new Set<string>(),
         keys: () => issuerKeys,
+        operatorKeys: () => IssuerKeys.NONE,
       };
       const now = () => redisNow(own);
       const handle = createHandler({ ...common, orderEvents, trust, journal, ownership, now });

@@ -1,4 +1,7 @@
-/** What the executor trusts: its own configuration, and public keys that may be replaced while it runs. */
+/**
+ * What the executor trusts: its own configuration, and public keys that may be replaced while it runs. Issuers and operators
+ * have lists of their own, and no key is in both: whoever holds an issuer's key must not be able to close as an operator.
+ */
 import type { Venue } from "@quantum/exchange";
 import { type FollowedFile, followFile, type Logger } from "@quantum/service-kit";
 import { IssuerKeys, loadIssuerKeys } from "@quantum/signing";
@@ -12,17 +15,16 @@ export interface FollowedTrust {
   stop: () => Promise<void>;
 }
 
-/** @throws ConfigError if the file of public keys is bad or lacks an issuer */
+/** @throws ConfigError if a file of public keys is bad, the issuers' lacks one, or one key is in both */
 export async function followTrust(config: Config, venue: Venue, log: Logger): Promise<FollowedTrust> {
   const unsigned = new Set(config.EXECUTOR_UNSIGNED_ISSUERS);
-  const signing = config.EXECUTOR_REQUIRED_ISSUERS.filter((issuer) => !unsigned.has(issuer));
   if (unsigned.size > 0) {
     log.warn(
       { issuers: [...unsigned] },
       `permits of ${[...unsigned].join(", ")} are believed without a signature: whoever can write to Redis can grant them`,
     );
   }
-  const followed = await followKeys(config, signing, log);
+  const files = await followKeys(config, log);
   return {
     trust: {
       mode: config.EXECUTOR_MODE,
@@ -30,32 +32,78 @@ export async function followTrust(config: Config, venue: Venue, log: Logger): Pr
       account: config.QUANTUM_ACCOUNT,
       required: config.EXECUTOR_REQUIRED_ISSUERS,
       unsigned,
-      keys: () => followed?.current ?? IssuerKeys.NONE,
+      keys: () => files.issuers?.current ?? IssuerKeys.NONE,
+      operatorKeys: () => files.operators?.current ?? IssuerKeys.NONE,
     },
-    problems: () => followed?.problems() ?? [],
-    stop: async () => followed?.stop(),
+    problems: () => [...(files.issuers?.problems() ?? []), ...(files.operators?.problems() ?? [])],
+    stop: async () => {
+      await Promise.all([files.issuers?.stop(), files.operators?.stop()]);
+    },
   };
 }
 
-/** Undefined without a file. Then no order that needs a signature is sent. */
-async function followKeys(
-  { EXECUTOR_ISSUER_KEYS_FILE: file }: Config,
-  signing: readonly string[],
-  log: Logger,
-): Promise<FollowedFile<IssuerKeys> | undefined> {
-  if (file === undefined) return undefined;
-  return followFile({
-    variable: "EXECUTOR_ISSUER_KEYS_FILE",
-    file,
-    load: async () => {
-      const keys = await loadIssuerKeys(file);
-      const lacking = signing.filter((issuer) => !keys.has(issuer));
-      if (lacking.length > 0) throw new Error(`${file} lists no key of ${lacking.join(", ")}`);
-      return keys;
-    },
-    what: "the list of the issuers' public keys",
-    shown: ({ listed }) =>
-      Object.fromEntries([...listed].map(([issuer, keys]) => [issuer, [...keys.keys()]])),
-    log,
-  });
+/** Each is undefined without a file. Then no order that needs such a signature is sent. */
+interface KeyFiles {
+  issuers?: FollowedFile<IssuerKeys>;
+  operators?: FollowedFile<IssuerKeys>;
+}
+
+async function followKeys(config: Config, log: Logger): Promise<KeyFiles> {
+  const { EXECUTOR_ISSUER_KEYS_FILE: issuersFile, EXECUTOR_OPERATOR_KEYS_FILE: operatorsFile } = config;
+  const { EXECUTOR_REQUIRED_ISSUERS: required, EXECUTOR_UNSIGNED_ISSUERS: unsigned } = config;
+  const files: KeyFiles = {};
+  if (issuersFile !== undefined) {
+    files.issuers = await followFile({
+      variable: "EXECUTOR_ISSUER_KEYS_FILE",
+      file: issuersFile,
+      load: async (file) => {
+        const keys = await loadIssuerKeys(file);
+        const lacking = required.filter((issuer) => !unsigned.includes(issuer) && !keys.has(issuer));
+        if (lacking.length > 0) throw new Error(`${file} lists no key of ${lacking.join(", ")}`);
+        refuseShared(file, keys, files.operators, "EXECUTOR_OPERATOR_KEYS_FILE");
+        return keys;
+      },
+      what: "the list of the issuers' public keys",
+      shown: idsOf,
+      log,
+    });
+  }
+  if (operatorsFile !== undefined) {
+    files.operators = await followFile({
+      variable: "EXECUTOR_OPERATOR_KEYS_FILE",
+      file: operatorsFile,
+      load: async (file) => {
+        const keys = await loadIssuerKeys(file);
+        const issuers = [...keys.listed.keys()].filter((name) => required.includes(name));
+        if (issuers.length > 0)
+          throw new Error(
+            `${file} lists ${issuers.join(", ")}, which EXECUTOR_REQUIRED_ISSUERS names: no issuer is an operator`,
+          );
+        refuseShared(file, keys, files.issuers, "EXECUTOR_ISSUER_KEYS_FILE");
+        return keys;
+      },
+      what: "the list of the operators' public keys",
+      shown: idsOf,
+      log,
+    });
+  }
+  return files;
+}
+
+function refuseShared(
+  file: string,
+  keys: IssuerKeys,
+  others: FollowedFile<IssuerKeys> | undefined,
+  variable: string,
+): void {
+  const [shared] = others === undefined ? [] : keys.sharedWith(others.current);
+  if (shared === undefined) return;
+  const { kid, owner, other } = shared;
+  throw new Error(
+    `${file} lists key ${kid} of ${owner}, which ${variable} lists for ${other}: no key counts for an issuer and an operator`,
+  );
+}
+
+function idsOf({ listed }: IssuerKeys): Record<string, string[]> {
+  return Object.fromEntries([...listed].map(([name, keys]) => [name, [...keys.keys()]]));
 }

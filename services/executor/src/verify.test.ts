@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executeEntry, type ExecuteEntry, type PermitClaims } from "@quantum/contract";
-import { loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
+import { IssuerKeys, loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Trust, verifyPermits } from "./verify.ts";
@@ -35,6 +35,7 @@ beforeAll(async () => {
     required: ["governor", "p33"],
     unsigned: new Set(),
     keys: () => keys,
+    operatorKeys: () => IssuerKeys.NONE,
   };
 });
 afterAll(() => rm(folder, { recursive: true }));

@@ -8,6 +8,7 @@ import {
   type OrderReason,
   parseSignedPermit,
   type PermitClaims,
+  type PermitClass,
   QUANTITY_ISSUER,
 } from "@quantum/contract";
 import { type IssuerKeys, verifyPermit } from "@quantum/signing";
@@ -21,8 +22,10 @@ export interface Trust {
   required: readonly string[];
   /** Required issuers that cannot sign. */
   unsigned: ReadonlySet<string>;
-  /** The keys may change while the service runs. */
+  /** The issuers' keys, which may change while the service runs. */
   keys: () => IssuerKeys;
+  /** The operators' keys, which count for exits alone; none if nobody is enrolled. They may change as well. */
+  operatorKeys: () => IssuerKeys;
 }
 
 export const PERMIT_FLAWS = [
@@ -52,7 +55,7 @@ export type Verified = { signatures: Signatures } & (
 const DRY_RUN = "dry_run";
 /** How much two processes may disagree about Redis's clock. */
 const CLOCK_MARGIN_MS = 1_000;
-const ISSUER_CLASS = "issuer";
+const ISSUER_CLASS = "issuer" satisfies PermitClass;
 /** More texts than any plan has issuers are not looked at: each costs the time of a signature. */
 const TEXTS_MAX = 16;
 /** Of a value that stands in a message. */
