@@ -165,7 +165,7 @@ class Issuer:
         except (ValueError, KeyError, TypeError) as error:
             self.bury(attempt, fields, f"malformed plan: {error!r}")
             return
-        if plan["decision"] != "EXECUTE":
+        if plan["decision"] != "EXECUTE" or plan["class"]:
             self.redis.xack(PLANS, GROUP, attempt)
             return
         reason = self.decide(plan)
@@ -203,7 +203,7 @@ class Issuer:
 
 def parsed(fields):
     """The plan and its closing step, None if it closes nothing. Raises if it is no plan."""
-    plan = {"mode": "", **fields}
+    plan = {"mode": "", "class": "", **fields}
     if not re.fullmatch("[0-9a-f]{16}", plan["plan_id"]):
         raise ValueError(f"plan_id={plan['plan_id']!r}")
     if not re.fullmatch(r"\w{2,32}", plan["symbol"]):

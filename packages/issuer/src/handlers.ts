@@ -31,7 +31,7 @@ const RESERVED_BY_OTHERS = deny("quantity_promised");
 
 export interface IssuerEvents {
   answered: [{ plan: PlanEntry; decision: Decision; issued: Issued; tookMs: number }];
-  /** The plan ended when it opened: it asks for no permit. */
+  /** It asks for no permit: the plan ended when it opened, or an operator has signed it. */
   unasked: [{ plan: PlanEntry }];
   /** The simulation dropped the answer. */
   dropped: [{ plan: PlanEntry }];
@@ -64,7 +64,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const parsed = planEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const plan = parsed.data;
-    if (plan.decision !== "EXECUTE") {
+    if (plan.decision !== "EXECUTE" || plan.class !== "") {
       this.emit("unasked", { plan });
       return ACK;
     }
@@ -111,6 +111,10 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const read: ReadResult = { result, addedAtMs: addedAtMs(entry.id), placed, handled: handled.promise };
     try {
       const { issuer, policy } = this.#options;
+      if (result.class !== "") {
+        const exit = (await policy.exited?.(read)) ?? { kind: "settle" };
+        return exit.kind === "retry" ? exit : ACK;
+      }
       const settlement = (await policy.settling?.(read)) ?? { kind: "settle" };
       if (settlement.kind === "retry") return settlement;
       const { plan_id: planId, symbol, attempt } = result;

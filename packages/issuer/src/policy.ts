@@ -15,6 +15,11 @@ export interface Policy {
   answered?(plan: PlanEntry, issued: Issued): Promise<void>;
   /** Called before a result ends the plan's reservation. By default the reservation is released. */
   settling?(read: ReadResult): Promise<Settlement>;
+  /**
+   * Called for the result of an operator's exit, before it is acknowledged. Nobody has permitted it, so it ends no reservation,
+   * is charged to nobody and starts no cooldown; `settling` and `settled` are not called.
+   */
+  exited?(read: ReadResult): Promise<Settlement>;
   /** Called when the reservation has ended; `before`: an earlier delivery of the result ended it. */
   settled?(read: ReadResult, before: boolean): Promise<void>;
 }

@@ -1,4 +1,5 @@
 /** lua/plans/look_after through its typed wrapper: whichever key of a waiting plan is lost, the plan ends once. */
+import { keyspaceOf } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { FIELDS, keys, proposalFrom, startScriptRig } from "./script-rig.fixture.ts";
 import { createPlanCare } from "./plan-care.ts";
@@ -61,6 +62,39 @@ describe.each(["deleted", "mistyped"] as const)("a plan that waits and whose %s 
     ]);
     expect(lost).toEqual([planId]);
     expect(await rig.redis.exists(keys.plan(planId))).toBe(0);
+  });
+});
+
+describe("an operator's plan", () => {
+  it.each([true, false])("is left alone, with its record %s", async (hasRecord) => {
+    const planId = "67e6da21fa9fe506";
+    const fields = {
+      plan_id: planId,
+      symbol: SYMBOL,
+      action: "x",
+      kill_score: "0",
+      decision: "EXECUTE",
+      steps: "[]",
+    };
+    const more = { attempt_no: "1", class: "operator" };
+    const attempt = await rig.redis.xadd(
+      keys.streams.plan,
+      "*",
+      ...Object.entries({ ...fields, ...more }).flat(),
+    );
+    const copy = '["plan_id", "…"]';
+    await rig.redis.set(keys.spent(planId), `OK ${attempt} 1 0.1 2-0 ${SYMBOL}\n${copy}`);
+    if (hasRecord)
+      await rig.redis.hset(keys.plan(planId), {
+        state: "PERMITTED",
+        attempt: attempt ?? "",
+        hand_over: copy,
+        ...more,
+      });
+    const before = await keyspaceOf(rig.redis);
+    await look();
+    await look();
+    expect(await keyspaceOf(rig.redis)).toEqual(before);
   });
 });
 

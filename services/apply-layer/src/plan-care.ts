@@ -2,7 +2,7 @@
  * A second way to find plans that have not ended: the `apply.plan` entries. Indexes and a plan's record can be lost, so
  * every published attempt is checked until it has ended (`lua/plans/look_after.lua`).
  */
-import { type Keys, planEntry } from "@quantum/contract";
+import { type Keys, type PlanEntry, planEntry } from "@quantum/contract";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { addedAtMs, fieldsOf } from "@quantum/streams";
 
@@ -16,6 +16,11 @@ interface Attempt {
   attempt: string;
   planId: string;
   symbol: string;
+}
+
+/** Only our own plans have a record. An operator's plan never waits, and the executor alone ends it. */
+function isOurs({ decision, attempt_no: attemptNo, class: exitClass }: PlanEntry): boolean {
+  return decision === "EXECUTE" && attemptNo !== undefined && exitClass === "";
 }
 
 export interface PlanCareOptions {
@@ -44,8 +49,7 @@ export function createPlanCare({ redis, keys, onLost }: PlanCareOptions): () => 
       for (const [attempt, flat] of entries) {
         readUpTo = attempt;
         const fields = planEntry.safeParse(fieldsOf(flat));
-        // Only our own plans have a record.
-        if (fields.data?.decision !== "EXECUTE" || fields.data.attempt_no === undefined) continue;
+        if (fields.data === undefined || !isOurs(fields.data)) continue;
         open.set(attempt, { attempt, planId: fields.data.plan_id, symbol: fields.data.symbol });
       }
       await Promise.all(

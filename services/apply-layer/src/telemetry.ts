@@ -165,7 +165,8 @@ export function observe(options: Options): void {
     );
   });
   events.on("result", (result) => {
-    if (result.decision !== "EXECUTE") return;
+    // An operator's exit is no plan of this service.
+    if (result.decision !== "EXECUTE" || result.class !== "") return;
     const symbol = closed(symbols, result.symbol);
     const step = result.steps_results[0]?.["step"];
     const executed = orderFate(result) === "executed";

@@ -3,18 +3,26 @@
  * fills from the reservations to the pair.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { type OrderReason, isClosing, type PlanEntry, type ResultEntry } from "@quantum/contract";
+import {
+  type OrderReason,
+  isClosing,
+  type P33Reason,
+  type PlanEntry,
+  type ResultEntry,
+} from "@quantum/contract";
 import type { Exchange, SymbolRules } from "@quantum/exchange";
 import type { Decision, Policy, ReadResult, Settlement, Turn } from "@quantum/issuer";
 import { withDeadline } from "@quantum/redis";
 import { type Allowed, decide, type Denied, type Limits, permitOf } from "./decide.ts";
 import type { BookedFills } from "./booked-fills.ts";
 import { executionOf } from "./execution.ts";
+import type { Pair } from "./pair.ts";
 import { type PairStore, RESERVED_AMOUNT } from "./pair-store.ts";
 import type { PairRefresh } from "./refresh.ts";
 
 /** Reserved quantity may be released at any time, so a plan that has time left tries again after this. */
 const LOOK_AGAIN_MS = 50;
+const COOLING = "cooldown_in_flight" satisfies P33Reason;
 const REFUSED_BY_RULES = "rejected_by_rules" satisfies OrderReason;
 /**
  * If a result's fills are not visible yet, retry after these pauses, then leave it pending, because requests are
@@ -68,6 +76,11 @@ export class PositionBrain implements Policy {
     return trouble === undefined ? { kind: "settle" } : { kind: "retry", reason: trouble };
   }
 
+  /** Its fills are booked like those of any order of ours. */
+  exited(read: ReadResult): Promise<Settlement> {
+    return this.settling(read);
+  }
+
   async #judge(plan: PlanEntry): Promise<{ decision: Allowed | Denied; releases: string }> {
     const { pairs, exchange, rules, limits, readRulesAgain } = this.#options;
     const { symbol, steps } = plan;
@@ -80,10 +93,18 @@ export class PositionBrain implements Policy {
       pause: exchange.pause("orders"),
       hasRoomForOrder: exchange.hasRoomForOrder(),
     };
-    const decision = decide(facts, limits);
+    let decision = decide(facts, limits);
+    if (decision.verdict === "deny" && decision.reason === COOLING && (await this.#wasExit(state.pair)))
+      decision = decide(facts, { ...limits, cooldownSec: 0 });
     // The symbol may be tradable again long before the next regular read of the rules.
     if (decision.verdict === "deny" && decision.reason === "symbol_not_trading") readRulesAgain();
     return { decision, releases: state.releases };
+  }
+
+  /** Whether an operator's exit was the last execution. Only asked where it would deny, so other plans do not wait for it. */
+  async #wasExit(pair: Pair | undefined): Promise<boolean> {
+    const planId = pair?.ledger.lastExecution?.planId;
+    return planId !== undefined && (await this.#options.pairs.isExit(planId));
   }
 
   /**

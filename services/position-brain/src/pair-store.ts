@@ -2,7 +2,15 @@
  * Stores the pairs (`lua/ledger/store.lua`), keeps them current (`keep.lua`), and reads what decisions (`state.lua`) and
  * refreshes start from.
  */
-import { flatFields, type Keys, QUANTITY_ISSUER, TTL_SEC } from "@quantum/contract";
+import {
+  flatFields,
+  isExitClass,
+  type Keys,
+  type NameOf,
+  type orderRecord,
+  QUANTITY_ISSUER,
+  TTL_SEC,
+} from "@quantum/contract";
 import { dropMistyped } from "@quantum/permits";
 import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
 import { fieldsOf } from "@quantum/streams";
@@ -147,6 +155,13 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         reservedUnits: BigInt(reserved ?? 0),
         releases,
       };
+    },
+
+    /** Whether the plan's order is of an operator's exit, as the executor has verified it. A claim that cannot be read is not. */
+    async isExit(planId: string): Promise<boolean> {
+      const name: NameOf<typeof orderRecord> = "class";
+      const text = await redis.hget(keys.order(planId), name).catch(() => null);
+      return text !== null && isExitClass(text);
     },
 
     /** Orders that are claimed and not settled. The exchange may show them in one answer but not in the next. */
