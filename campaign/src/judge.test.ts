@@ -97,6 +97,7 @@ class Story {
     const evidence: Evidence = {
       requiredIssuers: ["governor", "p33"],
       issuerKeys: undefined,
+      operatorKeys: undefined,
       attemptOf: (_plan, attempt) => attempt,
       proposedPlanIds: this.proposed,
       plans: history.plans,

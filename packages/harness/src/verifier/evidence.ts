@@ -1,4 +1,5 @@
 /** All evidence for the invariants: the streams' contents, and the final state of the exchange and Redis. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   type Keys,
@@ -10,7 +11,7 @@ import {
 } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { type IssuerKeys, loadIssuerKeys } from "@quantum/signing";
-import { PUBLIC_KEYS_FILE } from "@quantum/topology";
+import { OPERATOR_KEYS_FILE, PUBLIC_KEYS_FILE } from "@quantum/topology";
 import { z } from "zod";
 import type { ExecuteRecord, History, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
 
@@ -66,6 +67,8 @@ export interface Evidence {
   requiredIssuers: readonly string[];
   /** The issuers' public keys; undefined if they sign nothing. */
   issuerKeys: IssuerKeys | undefined;
+  /** The operators' public keys; undefined if nobody is enrolled. */
+  operatorKeys: IssuerKeys | undefined;
   /** `History.attemptOf`, for the attempts that signatures name. */
   attemptOf: (planId: string, attempt: string) => string;
   proposedPlanIds: ReadonlySet<string>;
@@ -91,7 +94,7 @@ export interface Sources {
   exchangeUrl: string;
   history: History;
   requiredIssuers: readonly string[];
-  /** Has the issuers' keys; undefined if they sign nothing. */
+  /** Has the keys of issuers and operators; undefined if nothing is signed. */
   keysFolder: string | undefined;
   halts: readonly Halt[];
 }
@@ -104,7 +107,7 @@ export async function collectEvidence(sources: Sources): Promise<Evidence> {
   const planIds = [...new Set(history.executes.map((execute) => execute.planId))];
   return {
     requiredIssuers: sources.requiredIssuers,
-    issuerKeys: await issuerKeysOf(sources),
+    ...(await publicKeysOf(sources)),
     attemptOf: (planId, attempt) => history.attemptOf(planId, attempt),
     proposedPlanIds: history.proposedPlanIds,
     plans: history.plans,
@@ -144,7 +147,7 @@ export async function collectWhatIsLeft({
   const exchange = await readExchange(exchangeUrl).catch(() => undefined);
   const { proposedPlanIds, plans, permits, executes, results } = history;
   return {
-    issuerKeys: await issuerKeysOf({ keysFolder }),
+    ...(await publicKeysOf({ keysFolder })),
     attemptOf: (planId, attempt) => history.attemptOf(planId, attempt),
     ...{ requiredIssuers, proposedPlanIds, plans, permits, executes, results, halts },
     orders: exchange?.orders ?? [],
@@ -153,8 +156,15 @@ export async function collectWhatIsLeft({
   };
 }
 
-async function issuerKeysOf({ keysFolder }: Pick<Sources, "keysFolder">): Promise<IssuerKeys | undefined> {
-  return keysFolder === undefined ? undefined : loadIssuerKeys(join(keysFolder, PUBLIC_KEYS_FILE));
+async function publicKeysOf({
+  keysFolder,
+}: Pick<Sources, "keysFolder">): Promise<Pick<Evidence, "issuerKeys" | "operatorKeys">> {
+  if (keysFolder === undefined) return { issuerKeys: undefined, operatorKeys: undefined };
+  const operators = join(keysFolder, OPERATOR_KEYS_FILE);
+  return {
+    issuerKeys: await loadIssuerKeys(join(keysFolder, PUBLIC_KEYS_FILE)),
+    operatorKeys: existsSync(operators) ? await loadIssuerKeys(operators) : undefined,
+  };
 }
 
 /** The symbols that exchange-sim trades. */

@@ -16,6 +16,7 @@ export interface PlanOutline {
 export interface MutableEvidence {
   requiredIssuers: string[];
   issuerKeys: IssuerKeys | undefined;
+  operatorKeys: IssuerKeys | undefined;
   attemptOf: (planId: string, attempt: string) => string;
   proposedPlanIds: Set<string>;
   plans: PlanRecord[];
@@ -46,6 +47,7 @@ class Builder {
   readonly #evidence: MutableEvidence = {
     requiredIssuers: ["governor", "p33"],
     issuerKeys: undefined,
+    operatorKeys: undefined,
     attemptOf: (_planId, attempt) => attempt,
     proposedPlanIds: new Set(),
     plans: [],

@@ -16,11 +16,11 @@ import {
 
 export const INVARIANTS = {
   I1: "at most one order per plan at the exchange",
-  I2: "an order only with every permit, spent once, for that plan, symbol and quantity",
+  I2: "an order only with every permit, or an operator's signature, spent once, for that plan, symbol and quantity",
   I3: "permits spent: one handover, one result and at most one correction of it, and the last one agrees with the exchange",
   I4: "every plan ends in exactly one result, and at most one correction of it",
   I5: "executed <= safe <= position, and no order opened or flipped a position",
-  I6: "nothing claimed too late or under the kill switch",
+  I6: "nothing claimed too late, and under the kill switch only an operator's exit",
   I7: "the ledger equals the exchange's fills",
 } as const;
 export type InvariantName = keyof typeof INVARIANTS;

@@ -3,6 +3,7 @@ import { Big } from "big.js";
 import type { Evidence } from "./evidence.ts";
 import { type Finding, finding, type PlanOrder } from "./finding.ts";
 import type { ExecuteRecord } from "./history.ts";
+import { isSignedExit } from "./signature-checks.ts";
 
 export function quantitiesInBounds({ trades }: Evidence, orders: readonly PlanOrder[]): Finding {
   // Order ids are only unique within a symbol.
@@ -40,7 +41,10 @@ export function quantitiesInBounds({ trades }: Evidence, orders: readonly PlanOr
   });
 }
 
-export function claimsInTime({ executes, claims, halts }: Evidence, orders: readonly PlanOrder[]): Finding {
+export function claimsInTime(
+  { executes, claims, halts, operatorKeys }: Evidence,
+  orders: readonly PlanOrder[],
+): Finding {
   // Two events in the same millisecond have no known order, so the interval excludes its ends.
   const halted = (atMs: number) => halts.some(({ fromMs, toMs }) => atMs > fromMs && atMs < toMs);
   const claimOf = ({ planId, attempt }: ExecuteRecord) => {
@@ -50,13 +54,14 @@ export function claimsInTime({ executes, claims, halts }: Evidence, orders: read
   return finding(executes.length, (violate) => {
     for (const execute of executes) {
       const name = `plan ${execute.planId}`;
-      if (halted(execute.atMs)) violate(`${name}: permits spent at ${execute.atMs} under the kill switch`);
+      const isStopped = (atMs: number) => halted(atMs) && !isSignedExit(execute, { operatorKeys });
+      if (isStopped(execute.atMs)) violate(`${name}: permits spent at ${execute.atMs} under the kill switch`);
       const { claimedAtMs, isQuestion } = claimOf(execute) ?? {};
       if (claimedAtMs === undefined || isQuestion) continue;
       if (claimedAtMs > execute.validUntilMs) {
         violate(`${name}: claimed ${claimedAtMs - execute.validUntilMs} ms after its valid_until_ms`);
       }
-      if (halted(claimedAtMs)) violate(`${name}: claimed at ${claimedAtMs} under the kill switch`);
+      if (isStopped(claimedAtMs)) violate(`${name}: claimed at ${claimedAtMs} under the kill switch`);
     }
     for (const { order, execute } of orders) {
       if (execute === undefined) continue;

@@ -3,7 +3,7 @@ import { Big } from "big.js";
 import type { Evidence, VenueOrder } from "./evidence.ts";
 import { type Finding, finding, type PlanOrder } from "./finding.ts";
 import type { ExecuteRecord, ResultRecord } from "./history.ts";
-import { signatureFlaws } from "./signature-checks.ts";
+import { exitClassOf, exitFlaws, signatureFlaws } from "./signature-checks.ts";
 
 const ORDER_OUTCOMES: ReadonlySet<string | undefined> = new Set(["EXECUTED", "REJECTED", "NOT_PLACED"]);
 
@@ -36,7 +36,9 @@ export function permitsBehindOrders(evidence: Evidence, orders: readonly PlanOrd
       }
       const times = spent.get(execute.attempt)?.length ?? 0;
       if (times !== 1) violate(`${name}: its permits were spent ${times} times`);
-      for (const issuer of requiredIssuers) {
+      // An operator's exit needs no permit, only the operator's signature.
+      const exitClass = exitClassOf(execute);
+      for (const issuer of exitClass === undefined ? requiredIssuers : []) {
         const own = granted.get(execute.attempt)?.filter((permit) => permit.issuer === issuer) ?? [];
         if (own.length !== 1) violate(`${name}: ${own.length} permits of ${issuer}`);
         for (const permit of own) {
@@ -50,10 +52,11 @@ export function permitsBehindOrders(evidence: Evidence, orders: readonly PlanOrd
       const side = Big(execute.positionAmt).gt(0) ? "SELL" : "BUY";
       if (order.side !== side)
         violate(`${name}: ${order.side}, a position of ${execute.positionAmt} needs ${side}`);
-      const most = permittedQuantity(execute);
+      const most = exitClass === undefined ? permittedQuantity(execute) : Big(execute.safeQty);
       if (Big(order.origQty).gt(most))
         violate(`${name}: quantity ${order.origQty}, permitted are ${most.toFixed()}`);
-      for (const flaw of signatureFlaws(order, execute, evidence)) violate(`${name}: ${flaw}`);
+      const flawsOf = exitClass === undefined ? signatureFlaws : exitFlaws;
+      for (const flaw of flawsOf(order, execute, evidence)) violate(`${name}: ${flaw}`);
     }
   });
 }

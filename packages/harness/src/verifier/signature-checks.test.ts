@@ -10,6 +10,8 @@ import { checkInvariants } from "./invariants.ts";
 
 let folder: string;
 let issuerKeys = IssuerKeys.NONE;
+let operatorKeys = IssuerKeys.NONE;
+let alice: Signer;
 const signers = new Map<string, Signer>();
 
 beforeAll(async () => {
@@ -18,6 +20,13 @@ beforeAll(async () => {
   for (const issuer of ["governor", "p33"])
     signers.set(issuer, await newKey({ issuer, privateFile: join(folder, `${issuer}.pem`), publicFile }));
   issuerKeys = await loadIssuerKeys(publicFile);
+  const operators = join(folder, "operators.json");
+  alice = await newKey({
+    issuer: "alice",
+    privateFile: join(folder, "operator-alice.pem"),
+    publicFile: operators,
+  });
+  operatorKeys = await loadIssuerKeys(operators);
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -83,5 +92,79 @@ describe("I2 by signatures", () => {
     const [execute] = evidence.executes;
     if (execute !== undefined) execute.signed = change(execute.signed.split("\n")).join("\n");
     expect(violations(evidence).join()).toContain(sentence);
+  });
+});
+
+/** One exit under the kill switch, which an operator signed, but for `over`. */
+function exitRun(over: Partial<PermitClaims> = {}, signer: Signer = alice): MutableEvidence {
+  const evidence = evidenceOf([{ symbol: "BTCUSDT", closePct: 100, end: "EXECUTED", split: false }]);
+  const [execute] = evidence.executes;
+  if (execute === undefined) throw new Error("an executed plan has an execute entry");
+  execute.signed = signer.sign({
+    issuer: "alice",
+    class: "operator",
+    mode: "paper",
+    venue: "simulated",
+    account: "main",
+    plan: execute.planId,
+    attempt: "0-0",
+    symbol: execute.symbol,
+    side: "SELL",
+    step: "CLOSE_BY_OPERATOR",
+    pct: "100",
+    safe_qty: execute.safeQty,
+    position: execute.positionAmt,
+    computed_qty: "",
+    issued_ms: "1",
+    until_ms: "2",
+    ...over,
+  });
+  const halts = [{ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }];
+  return { ...evidence, permits: [], issuerKeys, operatorKeys, halts };
+}
+
+const all = (evidence: MutableEvidence) =>
+  Object.values(checkInvariants(evidence)).flatMap(({ violations: found }) => found);
+
+describe("an operator's exit", () => {
+  it("needs no permit, only the operator's signature, and passes the kill switch", () => {
+    expect(all(exitRun())).toEqual([]);
+  });
+
+  it("is not judged by its share, which it only shows", () => {
+    expect(all(exitRun({ pct: "1" }))).toEqual([]);
+  });
+
+  it.each<[string, () => MutableEvidence, string]>([
+    ["nobody is enrolled", () => ({ ...exitRun(), operatorKeys: undefined }), "no key of alice is known"],
+    ["an issuer signed it", () => exitRun({ issuer: "p33" }, signers.get("p33")), "no key of p33 is known"],
+    ["it is a drill", () => exitRun({ class: "drill" }), "alice signed a drill"],
+    ["of another plan", () => exitRun({ plan: "f".repeat(16) }), "alice signed plan ffffffffffffffff"],
+    ["of an attempt", () => exitRun({ attempt: "1-0" }), "attempt 1-0"],
+    ["of another symbol", () => exitRun({ symbol: "ETHUSDT" }), "ETHUSDT"],
+    ["of the other side", () => exitRun({ side: "BUY" }), "SELL, signed is BUY"],
+    ["of less", () => exitRun({ safe_qty: "0.1" }), "signed are 0.1"],
+    ["of no quantity", () => exitRun({ safe_qty: "" }), "signed are 0"],
+  ])("is a violation where %s", (_, make, sentence) => {
+    expect(violations(make()).join()).toContain(sentence);
+  });
+
+  it("is a violation where an issuer's permit goes with it", () => {
+    const evidence = exitRun();
+    const [execute] = evidence.executes;
+    if (execute !== undefined) execute.signed += `\n${execute.signed}`;
+    expect(violations(evidence).join()).toContain("1 texts besides the operator's");
+  });
+
+  it("passes the kill switch only if it is signed", () => {
+    const forged = { ...exitRun(), operatorKeys: IssuerKeys.NONE };
+    expect(checkInvariants(forged).I6.violations.join()).toContain("under the kill switch");
+  });
+
+  it("is claimed in time, like any order", () => {
+    const evidence = exitRun();
+    const [execute] = evidence.executes;
+    if (execute !== undefined) execute.validUntilMs = 1;
+    expect(checkInvariants(evidence).I6.violations.join()).toContain("after its valid_until_ms");
   });
 });

@@ -1,6 +1,16 @@
-/** I2 by what the issuers signed: an order is only what they all granted, for this attempt. Uses no code of the executor. */
-import { QUANTITY_ISSUER, type PermitClaims } from "@quantum/contract";
-import { verifyPermit } from "@quantum/signing";
+/**
+ * I2 by what was signed: an order is only what all issuers granted for this attempt, or what one operator signed for this plan.
+ * Uses no code of the executor.
+ */
+import {
+  EXIT_ATTEMPT,
+  type ExitClass,
+  isExitClass,
+  parseSignedPermit,
+  type PermitClaims,
+  QUANTITY_ISSUER,
+} from "@quantum/contract";
+import { IssuerKeys, verifyPermit } from "@quantum/signing";
 import { Big } from "big.js";
 import type { Evidence, VenueOrder } from "./evidence.ts";
 import type { ExecuteRecord } from "./history.ts";
@@ -38,6 +48,46 @@ export function signatureFlaws(
   if (order.side !== quantity.side) flaws.push(`${order.side}, signed is ${quantity.side}`);
   const most = signedQuantity(quantity, permits.values());
   if (Big(order.origQty).gt(most)) flaws.push(`quantity ${order.origQty}, signed are ${most.toFixed()}`);
+  return flaws;
+}
+
+/** The class that the first signed text says, whoever signed it: which keys must have signed. Undefined: the issuers'. */
+export function exitClassOf({ signed }: Pick<ExecuteRecord, "signed">): ExitClass | undefined {
+  const [first = ""] = signed.split("\n");
+  const read = parseSignedPermit(first);
+  return "claims" in read && isExitClass(read.claims.class) ? read.claims.class : undefined;
+}
+
+/** Whether an operator has signed the handover, so that no halt stops it. */
+export function isSignedExit(
+  execute: Pick<ExecuteRecord, "signed">,
+  { operatorKeys }: Pick<Evidence, "operatorKeys">,
+): boolean {
+  return (
+    operatorKeys !== undefined &&
+    exitClassOf(execute) !== undefined &&
+    "claims" in verifyPermit(execute.signed, operatorKeys)
+  );
+}
+
+/** What is wrong with an operator's exit, as above. Without the operators' keys nothing is signed. */
+export function exitFlaws(
+  order: VenueOrder,
+  execute: ExecuteRecord,
+  { operatorKeys }: Pick<Evidence, "operatorKeys">,
+): string[] {
+  const flaws: string[] = [];
+  const [text = "", ...others] = execute.signed.split("\n");
+  if (others.length > 0) flaws.push(`${others.length} texts besides the operator's`);
+  const read = verifyPermit(text, operatorKeys ?? IssuerKeys.NONE);
+  if ("flaw" in read) return [...flaws, `the operator's permit is ${read.flaw}: ${read.why}`];
+  const { issuer, class: signedClass, plan, attempt, symbol, side, safe_qty: safeQty } = read.claims;
+  if (signedClass !== "operator") flaws.push(`${issuer} signed a ${signedClass}, on which nothing is sent`);
+  if (plan !== execute.planId || attempt !== EXIT_ATTEMPT || symbol !== order.symbol)
+    flaws.push(`${issuer} signed plan ${plan}, attempt ${attempt}, ${symbol}`);
+  if (order.side !== side) flaws.push(`${order.side}, signed is ${side || "no side"}`);
+  if (Big(order.origQty).gt(safeQty || 0))
+    flaws.push(`quantity ${order.origQty}, signed are ${safeQty || 0}`);
   return flaws;
 }
 
