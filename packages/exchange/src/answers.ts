@@ -1,6 +1,7 @@
 import { Big } from "big.js";
 import { z } from "zod";
 import type { AccountConfig, OrderState, Position, Rows, SymbolRules, Trade } from "./port.ts";
+import type { AlgoOrder, OpenOrder } from "./resting-orders.ts";
 
 /*
  * The venue's answers, checked at the boundary. The client's JSON parser keeps every number as text, so an id is a
@@ -75,7 +76,50 @@ export const placementAnswer = z
   .looseObject({ orderId: id, symbol: optionalText, clientOrderId: optionalText, status: optionalText })
   .transform((answer) => ({ ...answer, order: orderAnswer.safeParse(answer).data }));
 
-export const openOrdersAnswer = rowsOf(z.object({ ...orderFields, origQty: decimal }).transform(toOrder));
+const flag = bool.optional().catch(undefined);
+/** If it cannot be read whether an order is reduce-only, it may be either. */
+function effectOf(reduceOnly: boolean | undefined, closePosition = false) {
+  if (reduceOnly !== undefined || closePosition) return { reduceOnly: reduceOnly ?? true, closePosition };
+  return { reduceOnly: true, closePosition, isUnclear: true };
+}
+
+export const openOrdersAnswer = rowsOf(
+  z
+    .object({ ...orderFields, origQty: decimal, type: optionalText, reduceOnly: flag, closePosition: flag })
+    .transform(({ reduceOnly, closePosition, type, ...order }): OpenOrder => ({
+      ...toOrder({ ...order, reduceOnly: true }),
+      ...effectOf(reduceOnly, closePosition),
+      type,
+    })),
+);
+
+export const openAlgoOrdersAnswer = rowsOf(
+  z
+    .object({
+      symbol,
+      algoId: id,
+      clientAlgoId: optionalText,
+      side,
+      orderType: optionalText,
+      reduceOnly: flag,
+      closePosition: flag,
+      quantity: neededByNobody,
+      triggerPrice: neededByNobody,
+    })
+    .transform(({ reduceOnly, closePosition, orderType, ...order }): AlgoOrder => ({
+      ...order,
+      ...effectOf(reduceOnly, closePosition),
+      type: orderType,
+    })),
+);
+
+/** The answers to cancellations. */
+export const cancelledOrderAnswer = z.object({
+  orderId: id,
+  status: z.string().min(1),
+  executedQty: neededByNobody,
+});
+export const cancelledAlgoAnswer = z.object({ algoId: id, code: z.string(), msg: optionalText });
 
 /** An order as it appears in lists. */
 export const listedOrderAnswer = z.object({ orderId: id, clientOrderId: z.string().catch("") });

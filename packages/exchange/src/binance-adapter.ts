@@ -1,10 +1,13 @@
 import type { z } from "zod";
 import {
   accountConfigAnswer,
+  cancelledAlgoAnswer,
+  cancelledOrderAnswer,
   extendedKeyAnswer,
   hedgeModeAnswer,
   listedOrderAnswer,
   listenKeyAnswer,
+  openAlgoOrdersAnswer,
   openOrdersAnswer,
   orderAnswer,
   placementAnswer,
@@ -13,59 +16,28 @@ import {
   serverTimeAnswer,
   tradesAnswer,
 } from "./answers.ts";
+import { type BinanceOptions, checkTimes, type RowsEndpoint } from "./binance-options.ts";
 import { BinanceClient, failureOf, type RawAnswer } from "./binance-client.ts";
 import { Budget, type RequestClass } from "./budget.ts";
-import { asksForPause, classifyError } from "./error-classes.ts";
+import { cancelledAlgoOrder, cancelledOrder, uncancelled } from "./cancellation.ts";
+import { asksForPause } from "./error-classes.ts";
 import { NO_SUCH_LISTEN_KEY, NO_SUCH_ORDER, OUTSIDE_RECV_WINDOW } from "./error-codes.ts";
 import { costOf, DOCUMENTED_LIMITS, type Endpoint, limitsOf, NOTHING, ORDER } from "./limits.ts";
 import type { Exchange, OrderRequest, Placement, Position, Rows, Trade, TradeQuery } from "./port.ts";
 import { Pauses } from "./pauses.ts";
-import { ExchangeError, isClosed } from "./port.ts";
+import { ExchangeError } from "./port.ts";
 import { everythingBetween, PAGE_ROWS } from "./pages.ts";
-import { PausedError, RATE_LIMIT_WINDOW_MS, Requests } from "./requests.ts";
+import { acceptanceOf, placementOf } from "./placement.ts";
+import { PausedError, Requests } from "./requests.ts";
+import type { Cancellation } from "./resting-orders.ts";
 import { parseVenue, type Venue } from "./venue.ts";
 
-export interface BinanceOptions {
-  /** Must have passed `parseVenue`. */
-  readonly baseUrl: string;
-  readonly apiKey: string;
-  readonly apiSecret: string;
-  /** For a whole request, including its answer. Must be below `recvWindowMs`. */
-  readonly timeoutMs: number;
-  /** For reads. Orders bring their own. At most 60000. */
-  readonly recvWindowMs: number;
-  /** The venue's pauses, if they are shared with other services. */
-  readonly pauses?: Pauses;
-  /** The use of the venue's limits, if it is shared with other services. */
-  readonly budget?: Budget;
-  /** Called for each row of an answer that cannot be read. `symbol` is undefined if it is unreadable too. */
-  readonly onUnreadable?: (row: UnreadableRow) => void;
-}
-
-export interface UnreadableRow {
-  readonly endpoint: RowsEndpoint;
-  readonly symbol: string | undefined;
-  readonly problem: string;
-}
-
-/** The endpoints that return rows. */
-export const ROWS_ENDPOINTS = ["exchangeInfo", "openOrders", "positionRisk", "userTrades"] as const;
-export type RowsEndpoint = (typeof ROWS_ENDPOINTS)[number];
-
 const LISTEN_KEY = "fapi/v1/listenKey";
-const RECV_WINDOW_MAX_MS = 60_000;
 
 /** Binance USDⓈ-M Futures, one-way mode only. Has no timers or sockets that keep a process alive. */
 export function createBinanceExchange(options: BinanceOptions): Exchange {
   const { timeoutMs, recvWindowMs } = options;
-  if (!(recvWindowMs <= RECV_WINDOW_MAX_MS)) {
-    throw new RangeError(`recvWindowMs=${recvWindowMs}: Binance allows ${RECV_WINDOW_MAX_MS} at most`);
-  }
-  if (!(timeoutMs > 0 && timeoutMs < recvWindowMs)) {
-    throw new RangeError(
-      `timeoutMs=${timeoutMs}: must be below recvWindowMs=${recvWindowMs}, or answers that arrive in time would be missed`,
-    );
-  }
+  checkTimes(options);
   const venue = parseVenue(options.baseUrl);
   const client = new BinanceClient(venue, options, timeoutMs, recvWindowMs);
   const { pauses = new Pauses(), budget = new Budget() } = options;
@@ -98,11 +70,20 @@ function exchangeFor(of: RequestClass | (() => RequestClass), connection: Connec
     return askVital(schema, path, () => client.get(path));
   }
 
-  /** Reads are safe to repeat: if the venue rejects one because of our clock, set the clock and try once more. */
-  async function readSigned<T>(schema: z.ZodType<T>, path: Endpoint, params: Params = {}): Promise<T> {
-    const cost = costOf(path, params);
-    const requestClass = typeof of === "function" ? of() : of;
-    const query = { requestClass, cost, schema, path, request: () => client.getPrivate(path, params) };
+  const classNow = () => (typeof of === "function" ? of() : of);
+
+  function readSigned<T>(schema: z.ZodType<T>, path: Endpoint, params: Params = {}): Promise<T> {
+    return askSigned(schema, path, params, () => client.getPrivate(path, params));
+  }
+
+  /** For what is safe to repeat: if the venue rejects it because of our clock, the clock is set and it is asked once more. */
+  async function askSigned<T>(
+    schema: z.ZodType<T>,
+    path: Endpoint,
+    params: Params,
+    request: () => Promise<RawAnswer>,
+  ): Promise<T> {
+    const query = { requestClass: classNow(), cost: costOf(path, params), schema, path, request };
     try {
       return await requests.ask(query);
     } catch (error) {
@@ -168,6 +149,24 @@ function exchangeFor(of: RequestClass | (() => RequestClass), connection: Connec
     }
   }
 
+  async function cancel<T>(
+    schema: z.ZodType<T>,
+    path: Endpoint,
+    params: Params,
+    read: (answer: T) => Cancellation,
+  ): Promise<Cancellation> {
+    try {
+      return read(await askSigned(schema, path, params, () => client.deletePrivate(path, params)));
+    } catch (error) {
+      const cancellation = uncancelled(failureOf(error, client.now()));
+      if (cancellation.outcome === "gone") requests.forgetFailure();
+      return cancellation;
+    }
+  }
+
+  /** An exit's orders are counted, not refused. */
+  const orderShortage = () => budget.shortage(classNow() === "exit" ? "exit" : "order", ORDER);
+
   async function readTrades(symbol: string, params: object): Promise<Trade[]> {
     const path = "fapi/v1/userTrades";
     const answer = await readSigned(tradesAnswer, path, { symbol, ...params });
@@ -202,9 +201,9 @@ function exchangeFor(of: RequestClass | (() => RequestClass), connection: Connec
     pause: (scope) => pauses.keeping(scope),
     problems: () => requests.problems(),
     as: (other) => exchangeFor(other, connection),
-    hasRoomForOrder: () => budget.shortage("order", ORDER) === undefined,
+    hasRoomForOrder: () => orderShortage() === undefined,
     reserveOrder: () => {
-      if (budget.shortage("order", ORDER) !== undefined) return false;
+      if (orderShortage() !== undefined) return false;
       budget.spend(ORDER);
       return true;
     },
@@ -224,6 +223,21 @@ function exchangeFor(of: RequestClass | (() => RequestClass), connection: Connec
     },
     openOrders: async (symbol) =>
       reported("openOrders", symbol, await readSigned(openOrdersAnswer, "fapi/v1/openOrders", { symbol })),
+    openAlgoOrders: async (symbol) =>
+      reported(
+        "openAlgoOrders",
+        symbol,
+        await readSigned(openAlgoOrdersAnswer, "fapi/v1/openAlgoOrders", { symbol }),
+      ),
+    cancelOrder: (symbol, orderId) =>
+      cancel(cancelledOrderAnswer, "fapi/v1/order", { symbol, orderId }, (answer) =>
+        cancelledOrder(orderId, answer),
+      ),
+    // The venue takes no symbol here.
+    cancelAlgoOrder: (_symbol, algoId) =>
+      cancel(cancelledAlgoAnswer, "fapi/v1/algoOrder", { algoId }, (answer) =>
+        cancelledAlgoOrder(algoId, answer),
+      ),
     trades: (symbol, query: TradeQuery = {}) =>
       readTrades(symbol, {
         orderId: query.orderId,
@@ -263,28 +277,4 @@ function onlyOf(symbol: string, { rows, unreadable }: Rows<Position>): Rows<Posi
     problem: `a row of ${row.symbol}, which was not asked for`,
   }));
   return { rows: rows.filter((row) => row.symbol === symbol), unreadable: [...unreadable, ...strays] };
-}
-
-function placementOf(failure: ExchangeError): Placement {
-  const { code, message } = failure;
-  const outcome = failure instanceof PausedError ? "retry_after" : classifyError(failure);
-  if (outcome === "already_placed") return { outcome };
-  if (outcome === "rejected") return { outcome, code, message };
-  if (outcome === "expired" || outcome === "unavailable") return { outcome, message };
-  if (outcome === "retry_after") {
-    return { outcome, retryAfterMs: failure.retryAfterMs ?? RATE_LIMIT_WINDOW_MS, message };
-  }
-  return { outcome, reason: message };
-}
-
-/** An answer that does not name the order belongs to it all the same: it answers its request. */
-function acceptanceOf(
-  { order, orderId, status, ...named }: z.output<typeof placementAnswer>,
-  { symbol, clientOrderId }: OrderRequest,
-): Placement {
-  const isOther = (said: string, sent: string) => said !== "" && said !== sent;
-  if (isOther(named.symbol, symbol) || isOther(named.clientOrderId, clientOrderId))
-    return { outcome: "ambiguous", reason: "the answer speaks of another order" };
-  if (order === undefined || !isClosed(order)) return { outcome: "acknowledged", orderId, status };
-  return { outcome: "answered", order };
 }

@@ -23,7 +23,7 @@ const drawOf = (budget: Budget, kind = "weight_1m") =>
   budget.draws().find((draw) => draw.kind === kind) as Draw;
 
 describe("a class", () => {
-  it("stops at its share of the limit; what is vital never does", () => {
+  it("stops at its share of the limit; what is vital, or an exit, never does", () => {
     for (const [requestClass, last] of [
       ["audit", 1_200],
       ["refresh", 1_800],
@@ -35,6 +35,7 @@ describe("a class", () => {
       expect(isHeld(budget, requestClass, weight(5))).toBe(false);
       expect(isHeld(budget, requestClass, weight(6))).toBe(true);
       expect(isHeld(budget, "vital", weight(5_000))).toBe(false);
+      expect(isHeld(budget, "exit", weight(5_000))).toBe(false);
     }
   });
 

@@ -10,9 +10,16 @@ import { type Cost, LIMIT_KINDS, type LimitKind, type Limits, WINDOWS_MS } from 
  * What a request is for, and up to which share of a limit it is sent. Each class leaves room for the next, so that a
  * busy pipeline loses its freshness before its orders. `catch_up`: what the user data stream did not tell; without room of
  * its own it would wait for the next minute after an outage in which refreshes have used theirs. `vital`: an order in doubt,
- * the clock, the listen key, the rules.
+ * the clock, the listen key, the rules. `exit`: an operator's flatten or close, which nothing but the venue may hold back.
  */
-const CEILINGS = { audit: 0.5, refresh: 0.75, catch_up: 0.9, order: 0.9, vital: Infinity } as const;
+const CEILINGS = {
+  audit: 0.5,
+  refresh: 0.75,
+  catch_up: 0.9,
+  order: 0.9,
+  vital: Infinity,
+  exit: Infinity,
+} as const;
 export type RequestClass = keyof typeof CEILINGS;
 
 /** Why a request is not sent now. */
@@ -75,7 +82,7 @@ export class Budget {
 
   /** Why a request may not be sent now; undefined if it may. Changes nothing. */
   shortage(requestClass: RequestClass, cost: Cost): Shortage | undefined {
-    if (requestClass === "vital") return undefined;
+    if (CEILINGS[requestClass] === Infinity) return undefined;
     for (const [kind, usage] of this.#usages) {
       const needed = cost[kind] ?? 0;
       if (needed === 0) continue;

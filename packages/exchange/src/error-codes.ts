@@ -273,6 +273,12 @@ export const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map<number, Error
 export const OUTSIDE_RECV_WINDOW = -1021;
 /** Of a query: the order does not exist, or cannot exist because the venue does not list the symbol. */
 export const NO_SUCH_ORDER: ReadonlySet<number | undefined> = new Set([-2013, -1121]);
+/** Of a cancellation. The message says whether the order is not open or the venue refuses for another reason. */
+export const CANCEL_REJECTED = -2011;
+/** Of a reduce-only order: nothing is left to reduce, or open orders reduce it already. Cancelling those makes room. */
+export const NOTHING_TO_REDUCE: ReadonlySet<number | undefined> = new Set([-2022, -4118]);
+/** Of a market order: the book is too far from the mark price now. */
+export const BOOK_TOO_FAR = -4131;
 /** Of an order: the account has placed too many. Other requests are not concerned. */
 export const TOO_MANY_ORDERS = -1015;
 /** Of the extension of a listen key: it has ended. */

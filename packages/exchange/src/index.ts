@@ -1,21 +1,24 @@
 export * from "./port.ts";
+export * from "./resting-orders.ts";
 export * from "./account-stream-port.ts";
+export { createBinanceExchange } from "./binance-adapter.ts";
 export {
-  createBinanceExchange,
   type BinanceOptions,
   ROWS_ENDPOINTS,
   type RowsEndpoint,
   type UnreadableRow,
-} from "./binance-adapter.ts";
+} from "./binance-options.ts";
 export { concernOf, classifyError, FAILURES } from "./error-classes.ts";
 export { Budget, type RequestClass } from "./budget.ts";
 export { LIMIT_KINDS, type LimitKind } from "./limits.ts";
 export {
+  BOOK_TOO_FAR,
   type Concern,
   ERROR_CODES,
   type ErrorClass,
   NO_SUCH_LISTEN_KEY,
   NO_SUCH_ORDER,
+  NOTHING_TO_REDUCE,
   OUTSIDE_RECV_WINDOW,
   TOO_MANY_ORDERS,
 } from "./error-codes.ts";

@@ -28,7 +28,9 @@ const WEIGHTS = {
   "fapi/v1/exchangeInfo": 1,
   "fapi/v1/listenKey": 1,
   "fapi/v1/order": 1,
+  "fapi/v1/algoOrder": 1,
   "fapi/v1/openOrders": 1,
+  "fapi/v1/openAlgoOrders": 1,
   "fapi/v1/allOrders": 5,
   "fapi/v1/userTrades": 5,
   "fapi/v2/positionRisk": 5,
@@ -38,12 +40,14 @@ const WEIGHTS = {
   "fapi/v1/positionSide/dual": 30,
 } as const;
 export type Endpoint = keyof typeof WEIGHTS;
-const OPEN_ORDERS_OF_ALL_SYMBOLS = 40;
+/** The same for both lists of what is open. */
+const OPEN_OF_ALL_SYMBOLS = 40;
+const LISTS_OF_OPEN: ReadonlySet<Endpoint> = new Set(["fapi/v1/openOrders", "fapi/v1/openAlgoOrders"]);
 
 /** What a query adds, by the parameters that change it. */
 export function costOf(endpoint: Endpoint, { symbol }: { symbol?: string | undefined } = {}): Cost {
-  const isOfAll = endpoint === "fapi/v1/openOrders" && symbol === undefined;
-  return { weight_1m: isOfAll ? OPEN_ORDERS_OF_ALL_SYMBOLS : WEIGHTS[endpoint] };
+  const isOfAll = LISTS_OF_OPEN.has(endpoint) && symbol === undefined;
+  return { weight_1m: isOfAll ? OPEN_OF_ALL_SYMBOLS : WEIGHTS[endpoint] };
 }
 
 /** What the venue grants to everyone; an account may have more. Used for a kind that `exchangeInfo` does not list. */

@@ -1,5 +1,8 @@
 import type { RequestClass } from "./budget.ts";
 import type { Pause, PauseScope } from "./pauses.ts";
+import type { AlgoOrder, Cancellation, OpenOrder } from "./resting-orders.ts";
+
+export { ExchangeError, type ExchangeErrorDetails } from "./exchange-error.ts";
 
 /**
  * What the pipeline needs from a futures exchange, and nothing else.
@@ -19,12 +22,16 @@ export interface Exchange extends ListenKeys {
   pause(scope: PauseScope): Pause | undefined;
   /**
    * The same exchange, for requests of a class: if they would use more of the venue's limits than their class may, they
-   * fail without being sent. A function is asked before each request. As it is created, its requests are `vital`, which are always sent.
+   * fail without being sent. A function is asked before each request. As it is created, its requests are `vital`, which are
+   * always sent, as are those of an `exit`, whose orders the limits do not refuse either.
    */
   as(requestClass: RequestClass | (() => RequestClass)): Exchange;
-  /** Whether the limits leave room for one more order. Changes nothing. */
+  /** Whether the limits leave room for one more order; for an exit always. Changes nothing. */
   hasRoomForOrder(): boolean;
-  /** Counts an order that is about to be placed. False, and not counted, if there is no room for it. */
+  /**
+   * Counts an order that is about to be placed. False, and not counted, if there is no room for it. An exit's is always
+   * counted.
+   */
   reserveOrder(): boolean;
   /** Reads the venue's time and measures the clock offset again. */
   serverTime(): Promise<number>;
@@ -40,7 +47,13 @@ export interface Exchange extends ListenKeys {
    * {@link positionOf}, since a symbol without one is flat only if every row could be read.
    */
   positions(symbol?: string): Promise<Rows<Position>>;
-  openOrders(symbol?: string): Promise<Rows<OrderState>>;
+  /** Without the conditional orders that have not triggered: those are {@link openAlgoOrders}. */
+  openOrders(symbol?: string): Promise<Rows<OpenOrder>>;
+  openAlgoOrders(symbol?: string): Promise<Rows<AlgoOrder>>;
+  /** Never throws for a failure of the venue or the network. Safe to repeat. Counts for no order limit. */
+  cancelOrder(symbol: string, orderId: string): Promise<Cancellation>;
+  /** Same as `cancelOrder`, for an algo order. */
+  cancelAlgoOrder(symbol: string, algoId: string): Promise<Cancellation>;
   /**
    * The account's trades, ascending by id. Without `fromId` and `startTimeMs`: the most recent ones. Rejects if any of
    * them cannot be read, because a sum without it would be wrong.
@@ -260,34 +273,3 @@ export type Placement =
   | { readonly outcome: "ambiguous"; readonly reason: string }
   /** An open order has this client order id: query it and adopt it. */
   | { readonly outcome: "already_placed" };
-
-export interface ExchangeErrorDetails {
-  code?: number;
-  httpStatus?: number;
-  retryAfterMs?: number;
-  said?: string;
-  notSent?: boolean;
-}
-
-/** A read without a usable answer. Contains nothing from the request, so no key or signature can leak. */
-export class ExchangeError extends Error {
-  override readonly name = "ExchangeError";
-  /** The venue's error code, if the body has one. */
-  readonly code: number | undefined;
-  /** Missing if there was no answer. */
-  readonly httpStatus: number | undefined;
-  readonly retryAfterMs: number | undefined;
-  /** The venue's message, "" if there is none. */
-  readonly said: string;
-  /** No connection was made, so the venue never saw the request. */
-  readonly notSent: boolean;
-
-  constructor(message: string, details: ExchangeErrorDetails = {}) {
-    super(message);
-    this.code = details.code;
-    this.httpStatus = details.httpStatus;
-    this.retryAfterMs = details.retryAfterMs;
-    this.said = details.said ?? "";
-    this.notSent = details.notSent ?? false;
-  }
-}

@@ -134,4 +134,21 @@ describe("an order", () => {
     await place();
     expect(requests).toEqual(["POST /fapi/v1/order", "POST /fapi/v1/order"]);
   });
+
+  it("of an exit is counted, and never refused, like its reads", async () => {
+    headers = {
+      "X-MBX-ORDER-COUNT-10S": "300",
+      "X-MBX-ORDER-COUNT-1M": "300",
+      "X-MBX-USED-WEIGHT-1M": "2400",
+    };
+    expect(exchange.reserveOrder()).toBe(true);
+    await place();
+    expect(exchange.reserveOrder()).toBe(false);
+    const exit = exchange.as("exit");
+    const spent = () => budget.draws().map(({ spent }) => spent);
+    const [weight = 0, perMinute = 0, per10s = 0] = spent();
+    expect([exit.hasRoomForOrder(), exit.reserveOrder()]).toEqual([true, true]);
+    await exit.openAlgoOrders();
+    expect(spent()).toEqual([weight + 40, perMinute + 1, per10s + 1]);
+  });
 });

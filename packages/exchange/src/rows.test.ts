@@ -3,8 +3,10 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createBinanceExchange, type UnreadableRow } from "./binance-adapter.ts";
+import { createBinanceExchange } from "./binance-adapter.ts";
+import type { UnreadableRow } from "./binance-options.ts";
 import { isClosed, positionOf, refusesAll } from "./port.ts";
+import { opens, reduces } from "./resting-orders.ts";
 
 let body: unknown;
 const server = createServer((_, reply) => {
@@ -115,9 +117,78 @@ describe("open orders", () => {
     expect((await exchange().openOrders()).rows).toMatchObject([{ reduceOnly: counted }]);
   });
 
+  it.each([
+    ["LIMIT", { type: "LIMIT", reduceOnly: false }, false, true],
+    ["LIMIT", { type: "LIMIT", reduceOnly: true }, true, false],
+    ["STOP_MARKET", { type: "STOP_MARKET", reduceOnly: false, closePosition: true }, true, false],
+    ["STOP_MARKET", { type: "STOP_MARKET", reduceOnly: "odd", closePosition: true }, true, false],
+    ["", { reduceOnly: false, closePosition: null }, false, true],
+    ["", { reduceOnly: null }, true, true],
+    ["", { reduceOnly: "odd", closePosition: false }, true, true],
+  ])("of type %j with %o: reduce is %s, open is %s", async (type, over, isReducing, isOpening) => {
+    body = [{ ...ORDER, ...over }];
+    const [row] = (await exchange().openOrders()).rows;
+    expect(row).toMatchObject({ type });
+    expect(row && [reduces(row), opens(row)]).toEqual([isReducing, isOpening]);
+  });
+
   it("are no list where the answer is none", async () => {
     body = { rows: [] };
     await expect(exchange().openOrders()).rejects.toThrow("unreadable answer");
+    await expect(exchange().openAlgoOrders()).rejects.toThrow("unreadable answer");
+  });
+});
+
+describe("algo orders", () => {
+  const ALGO = {
+    algoId: 3_000_000_000_003_505,
+    clientAlgoId: "MRumok0dkhrP4kCm12AHaB",
+    algoType: "CONDITIONAL",
+    orderType: "STOP_MARKET",
+    symbol: "ETHUSDT",
+    side: "BUY",
+    quantity: "0.01",
+    algoStatus: "NEW",
+    triggerPrice: "750.000",
+    closePosition: false,
+    reduceOnly: true,
+  };
+
+  it("are read with what they would do", async () => {
+    body = [ALGO];
+    const { rows } = await exchange().openAlgoOrders();
+    expect(rows).toEqual([
+      {
+        symbol: "ETHUSDT",
+        algoId: "3000000000003505",
+        clientAlgoId: "MRumok0dkhrP4kCm12AHaB",
+        side: "BUY",
+        type: "STOP_MARKET",
+        reduceOnly: true,
+        closePosition: false,
+        quantity: "0.01",
+        triggerPrice: "750.000",
+      },
+    ]);
+  });
+
+  it.each([
+    ["an entry", { reduceOnly: false }, false, true],
+    ["one that closes all", { reduceOnly: false, closePosition: true, quantity: "0" }, true, false],
+    ["one without its flags", { reduceOnly: undefined, closePosition: undefined }, true, true],
+    ["one without a quantity and a price", { quantity: null, triggerPrice: undefined }, true, false],
+  ])("are judged: %s", async (_, over, isReducing, isOpening) => {
+    body = [{ ...ALGO, ...over }];
+    const [row] = (await exchange().openAlgoOrders("ETHUSDT")).rows;
+    expect(row && [reduces(row), opens(row)]).toEqual([isReducing, isOpening]);
+  });
+
+  it("without an id are unreadable for their symbol, and do not hide the others", async () => {
+    body = [{ ...ALGO, algoId: undefined }, ALGO];
+    const answer = await exchange().openAlgoOrders();
+    expect(answer.rows).toHaveLength(1);
+    expect(answer.unreadable).toMatchObject([{ symbol: "ETHUSDT" }]);
+    expect(unreadable).toMatchObject([{ endpoint: "openAlgoOrders", symbol: "ETHUSDT" }]);
   });
 });
 
