@@ -1,29 +1,30 @@
-import { EventEmitter } from "node:events";
 import { Big } from "big.js";
 import type { Side } from "@quantum/exchange";
 import { floorToStep } from "@quantum/exchange";
+import type { AccountEvents } from "./account-events.ts";
 import { clientOrderIdOf, Ids } from "./ids.ts";
 import { createPriceWalk, decimalsOf, type SymbolChanges, type SymbolSpec } from "./market.ts";
-import type { Origin, SavedAccount, SavedPosition, SimOrder, SimPosition, SimTrade } from "./records.ts";
+import {
+  isOpen,
+  NO_PRICE,
+  type Origin,
+  type SavedAccount,
+  type SavedPosition,
+  type SimOrder,
+  type SimPosition,
+  type SimTrade,
+} from "./records.ts";
 
 /** The fields needed to accept an order whose rules have been checked. */
 export type Acceptance = Pick<
   SimOrder,
   "side" | "reduceOnly" | "origin" | "origQty" | "timestampMs" | "recvWindowMs"
 > & {
+  /** Of an order that waits in the book. Undefined for a market order. */
+  readonly limitPrice?: string;
   /** Undefined: the sender did not name it. */
   readonly clientOrderId: string | undefined;
 };
-
-/** What happens to the account, as it happens. The objects go on changing, so a listener reads them at once. */
-export class AccountEvents extends EventEmitter<{
-  /** Accepted (NEW), or closed with a part unfilled. */
-  order: [order: SimOrder];
-  /** The order and the account include the trade. */
-  trade: [trade: SimTrade, order: SimOrder, account: SymbolAccount];
-  /** The position changed without a trade. */
-  moved: [account: SymbolAccount];
-}> {}
 
 /** Prices move with time and ids with orders, so that each repeats itself for a seed whatever the other does. */
 export interface Randomness {
@@ -112,22 +113,28 @@ export class SymbolAccount {
     return this.#byOrderId.get(orderId);
   }
 
+  /** What an order on `side` would close; below 0 if it would enlarge the position. */
+  closable(side: Side): Big {
+    return side === "SELL" ? this.amount : this.amount.times(-1);
+  }
+
   /** What a reduce-only order on `side` can still close: the position minus what open orders will close. */
   reducible(side: Side): Big {
-    const closable = Big(side === "SELL" ? this.amount : this.amount.times(-1));
     const committed = this.openOrders()
       .filter((order) => order.reduceOnly && order.side === side)
       .reduce((sum, order) => sum.plus(order.origQty).minus(order.executedQty), Big(0));
-    const left = closable.minus(committed);
+    const left = this.closable(side).minus(committed);
     return left.gt(0) ? left : Big(0);
   }
 
-  accept(acceptance: Acceptance): SimOrder {
+  accept({ limitPrice, ...acceptance }: Acceptance): SimOrder {
     const timeMs = this.#now();
     const orderId = this.#ids.nextOrderId();
     const order: SimOrder = {
       symbol: this.spec.symbol,
       orderId,
+      type: limitPrice === undefined ? "MARKET" : "LIMIT",
+      price: limitPrice ?? NO_PRICE,
       ...acceptance,
       clientOrderId: acceptance.clientOrderId ?? clientOrderIdOf(acceptance.origin, orderId, timeMs),
       timeMs,
@@ -142,16 +149,20 @@ export class SymbolAccount {
     return order;
   }
 
-  /** Executes up to `quantity` of an open order and closes it: FILLED, or EXPIRED if some is left. */
+  /** Executes up to `quantity` of an order and closes it: FILLED, or EXPIRED if some is left. Nothing if it is closed. */
   fill(order: SimOrder, quantity: Big, price = this.bestPrice(order.side)): void {
-    this.#open.delete(order);
+    if (!this.#open.delete(order)) return;
     const most = order.reduceOnly ? this.reducible(order.side) : quantity;
     const filled = quantity.gt(most) ? most : quantity;
     for (const [part, partPrice] of this.#parts(order, filled, price)) this.#trade(order, part, partPrice);
-    if (order.status === "FILLED") return;
-    order.status = "EXPIRED";
-    order.updateTimeMs = this.#now();
-    this.#events.emit("order", order);
+    if (order.status !== "FILLED") this.#end(order, "EXPIRED");
+  }
+
+  /** False if it is closed already. */
+  cancel(order: SimOrder): boolean {
+    if (!this.#open.delete(order)) return false;
+    this.#end(order, "CANCELED");
+    return true;
   }
 
   /** An ordinary market order of the account that changes the position to `target`. */
@@ -194,6 +205,12 @@ export class SymbolAccount {
       leverage: this.spec.leverage,
       updateTimeMs: this.#updateTimeMs,
     };
+  }
+
+  #end(order: SimOrder, status: "EXPIRED" | "CANCELED"): void {
+    order.status = status;
+    order.updateTimeMs = this.#now();
+    this.#events.emit("order", order);
   }
 
   #restore({ orders, trades, position }: SavedAccount): void {
@@ -276,8 +293,4 @@ export class SymbolAccount {
   #price(value: Big): string {
     return value.toFixed(decimalsOf(this.spec.tickSize));
   }
-}
-
-function isOpen({ status }: SimOrder): boolean {
-  return status === "NEW" || status === "PARTIALLY_FILLED";
 }

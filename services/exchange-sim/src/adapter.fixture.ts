@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { type BinanceOptions, createBinanceExchange, type Exchange, type Placement } from "@quantum/exchange";
 import { afterEach, beforeEach } from "vitest";
 import type { Fault } from "./faults.ts";
-import type { SimOrder, SimTrade } from "./records.ts";
+import type { SimAlgoOrder, SimOrder, SimTrade } from "./records.ts";
 import { createExchangeSim, type ExchangeSim } from "./server.ts";
 
 const KEY = "sim-key";
@@ -85,6 +85,7 @@ export const fault = (order: Partial<Fault>) => control("POST", "/sim/faults", o
 
 interface State {
   orders: SimOrder[];
+  algoOrders: SimAlgoOrder[];
   trades: SimTrade[];
   requests: Record<string, number>;
 }

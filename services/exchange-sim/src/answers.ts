@@ -1,7 +1,7 @@
 import { Big } from "big.js";
 import { LosslessNumber, stringify } from "lossless-json";
 import { decimalsOf, lotOf, marketLotOf, PERCENT_PRICE, type SymbolSpec } from "./market.ts";
-import type { SimOrder, SimPosition, SimTrade } from "./records.ts";
+import type { SimAlgoOrder, SimOrder, SimPosition, SimTrade } from "./records.ts";
 
 /** The maintenance margin's share of a position; on the venue it depends on the symbol and the size. */
 const MAINTENANCE_SHARE = "0.0065";
@@ -17,14 +17,14 @@ export function orderAnswer(order: SimOrder) {
     symbol: order.symbol,
     status: order.status,
     clientOrderId: order.clientOrderId,
-    price: "0.00",
+    price: order.price,
     avgPrice: order.avgPrice,
     origQty: order.origQty,
     executedQty: order.executedQty,
     cumQty: order.executedQty,
     cumQuote: order.cumQuote,
     timeInForce: "GTC",
-    type: "MARKET",
+    type: order.type,
     reduceOnly: order.reduceOnly,
     closePosition: false,
     side: order.side,
@@ -32,10 +32,49 @@ export function orderAnswer(order: SimOrder) {
     stopPrice: "0.00",
     workingType: "CONTRACT_PRICE",
     priceProtect: false,
-    origType: "MARKET",
+    origType: order.type,
     time: order.timeMs,
     updateTime: order.updateTimeMs,
   };
+}
+
+export function algoOrderAnswer(order: SimAlgoOrder) {
+  return {
+    algoId: new LosslessNumber(order.algoId),
+    clientAlgoId: order.clientAlgoId,
+    algoType: "CONDITIONAL",
+    orderType: order.type,
+    symbol: order.symbol,
+    side: order.side,
+    positionSide: "BOTH",
+    timeInForce: "GTC",
+    quantity: order.quantity,
+    algoStatus: order.status,
+    actualOrderId: order.actualOrderId,
+    actualPrice: "0.00000",
+    triggerPrice: order.triggerPrice,
+    price: "0.000",
+    icebergQuantity: null,
+    tpTriggerPrice: "0.000",
+    tpPrice: "0.000",
+    slTriggerPrice: "0.000",
+    slPrice: "0.000",
+    tpOrderType: "",
+    selfTradePreventionMode: "EXPIRE_MAKER",
+    workingType: "CONTRACT_PRICE",
+    priceMatch: "NONE",
+    closePosition: order.closePosition,
+    priceProtect: false,
+    reduceOnly: order.reduceOnly,
+    createTime: order.timeMs,
+    updateTime: order.updateTimeMs,
+    triggerTime: 0,
+    goodTillDate: 0,
+  };
+}
+
+export function cancelledAlgoAnswer({ algoId, clientAlgoId }: SimAlgoOrder) {
+  return { algoId: new LosslessNumber(algoId), clientAlgoId, code: "200", msg: "success" };
 }
 
 /**

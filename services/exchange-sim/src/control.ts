@@ -4,12 +4,14 @@ import { z } from "zod";
 import { type Faults, faultSchema } from "./faults.ts";
 import { type Limits, limitsSchema } from "./limits.ts";
 import { symbolChanges } from "./market.ts";
+import { orderControlRoutes } from "./order-control.ts";
 import { FORCED_BY } from "./records.ts";
 import type { UserStream } from "./user-stream.ts";
 import type { SimVenue } from "./venue.ts";
 import { VenueError } from "./venue-error.ts";
 
 const strategyCommand = z.strictObject({ enabled: z.boolean() });
+const banCommand = z.strictObject({ ms: z.int().min(0) });
 const positionCommand = z
   .strictObject({
     symbol: z.string(),
@@ -53,6 +55,12 @@ export function controlRoutes(
     limits.numbers = limitsSchema.parse({ ...limits.numbers, ...changes });
     return limits.numbers;
   });
+  scope.post("/sim/ban", async (request) => {
+    const { ms } = banCommand.parse(request.body);
+    limits.ban(ms);
+    return { ms };
+  });
+  orderControlRoutes(scope, venue);
   scope.post("/sim/symbols", async (request) => {
     const { symbol, ...changes } = symbolChanges.parse(request.body);
     const account = venue.account(symbol);
@@ -81,6 +89,7 @@ export function controlRoutes(
     symbols: venue.accounts().map((account) => account.spec),
     positions: venue.positions(),
     orders: venue.accounts().flatMap((account) => account.orders),
+    algoOrders: venue.algoOrders.of(),
     trades: venue.accounts().flatMap((account) => account.trades),
     ...usage(),
   }));

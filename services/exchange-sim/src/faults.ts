@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Execution } from "./venue.ts";
-import { VenueError } from "./venue-error.ts";
+import { refusal, VenueError } from "./venue-error.ts";
 
 export const FAULT_KINDS = [
   /** Answers after `ms`. */
@@ -37,6 +37,8 @@ export const FAULT_KINDS = [
   "reset",
   /** Refused with `code`. */
   "error",
+  /** A cancellation comes too late: just before it, its order was filled or triggered. */
+  "met_first",
 ] as const;
 
 export const faultSchema = z
@@ -45,7 +47,7 @@ export const faultSchema = z
     /** How many requests it affects. */
     count: z.int().min(1).default(1),
     ms: z.int().min(0).default(1000),
-    /** Any symbol if absent. */
+    /** Any symbol if absent. A cancellation of an algo order names none. */
     symbol: z.string().optional(),
     /** Which requests it affects, as `METHOD /path`. */
     path: z
@@ -115,7 +117,7 @@ export async function before(fault: Fault, request: FastifyRequest, nowMs: numbe
       await silence(request);
       throw new VenueError(-1007, TIMEOUT_TEXT, HTTP_BACKEND_TIMEOUT);
     case "error":
-      throw new VenueError(fault.code ?? -1000, "Error on command.");
+      throw refusal(fault.code ?? -1000);
     default:
   }
 }

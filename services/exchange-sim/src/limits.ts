@@ -52,12 +52,15 @@ const WEIGHTS: ReadonlyMap<string, number> = new Map([
   ["GET /fapi/v1/positionSide/dual", 30],
   ["GET /fapi/v1/multiAssetsMargin", 30],
 ]);
-const OPEN_ORDERS = "GET /fapi/v1/openOrders";
-const ALL_OPEN_ORDERS_WEIGHT = 40;
+const LISTS_OF_OPEN: ReadonlySet<string> = new Set([
+  "GET /fapi/v1/openOrders",
+  "GET /fapi/v1/openAlgoOrders",
+]);
+const OPEN_OF_ALL_SYMBOLS_WEIGHT = 40;
 
 /** @param path as `METHOD /path` */
 export function weightOf(path: string, symbol: string | undefined): number {
-  if (path === OPEN_ORDERS && symbol === undefined) return ALL_OPEN_ORDERS_WEIGHT;
+  if (LISTS_OF_OPEN.has(path) && symbol === undefined) return OPEN_OF_ALL_SYMBOLS_WEIGHT;
   return WEIGHTS.get(path) ?? 1;
 }
 
@@ -87,6 +90,8 @@ export class Limits {
   readonly #clients = new Map<string, Client>();
   readonly #ordersPerMinute = new Tally(MINUTE_MS);
   readonly #ordersPer10Sec = new Tally(TEN_SEC_MS);
+  /** Until when every IP is banned at a tester's word. */
+  #orderedBanEndMs = 0;
   /** What a tester wants to know afterwards. */
   readonly seen = { weight: 0, weightPerMinuteMax: 0, refused: 0, banned: 0, ordersRefused: 0 };
 
@@ -104,11 +109,20 @@ export class Limits {
     const nowMs = this.#now();
     const client = this.#clientOf(ip);
     this.seen.weight += weight;
+    if (nowMs < this.#orderedBanEndMs) {
+      this.seen.banned += 1;
+      throw banned(ip, this.#orderedBanEndMs, nowMs);
+    }
     if (nowMs < client.banEndMs) this.#refuse(client, ip, nowMs);
     const used = client.weight.add(weight, nowMs);
     this.seen.weightPerMinuteMax = Math.max(this.seen.weightPerMinuteMax, used);
     if (used > this.numbers.weightPerMinute) this.#refuse(client, ip, nowMs);
     client.refusals = 0;
+  }
+
+  /** Bans every IP from now on. 0 ends such a ban. Requests during it do not make it longer. */
+  ban(ms: number): void {
+    this.#orderedBanEndMs = this.#now() + ms;
   }
 
   /** What the IP that has used most has used of this minute. */

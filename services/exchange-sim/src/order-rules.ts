@@ -3,6 +3,7 @@ import { Big } from "big.js";
 import type { Side } from "@quantum/exchange";
 import { decimalsOf, marketLotOf, type SymbolSpec } from "./market.ts";
 import type { Query } from "./queries.ts";
+import { ALGO_TYPES } from "./records.ts";
 import { missing, VenueError } from "./venue-error.ts";
 
 export interface CheckedOrder {
@@ -26,6 +27,12 @@ export function checkedOrder(query: Query, spec: SymbolSpec): CheckedOrder {
   if (side === undefined) throw missing("side");
   if (side !== "BUY" && side !== "SELL") throw new VenueError(-1117, "Invalid side.");
   if (type === undefined) throw missing("type");
+  if (isAlgoType(type)) {
+    throw new VenueError(
+      -4120,
+      "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
+    );
+  }
   if (type !== "MARKET") throw new VenueError(-1116, "Invalid orderType.");
   if (positionSide !== undefined && positionSide !== "BOTH") {
     throw new VenueError(-4061, "Order's position side does not match user's setting.");
@@ -38,6 +45,10 @@ export function checkedOrder(query: Query, spec: SymbolSpec): CheckedOrder {
     throw new VenueError(-4015, "Client order id is not valid.");
   }
   return { side, quantity: amount, reduceOnly, clientOrderId: newClientOrderId };
+}
+
+function isAlgoType(type: string): boolean {
+  return ALGO_TYPES.some((algoType) => algoType === type);
 }
 
 function checkQuantity(amount: Big, spec: SymbolSpec): void {

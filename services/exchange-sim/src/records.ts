@@ -9,11 +9,19 @@ export const FORCED_BY = ["liquidation", "adl", "settlement"] as const;
 export type ForcedBy = (typeof FORCED_BY)[number];
 export const ORIGINS = ["api", "strategy", "other", ...FORCED_BY] as const;
 
+/** MARKET executes at once. LIMIT waits until it is cancelled, or a tester lets it fill. */
+export const ORDER_TYPES = ["MARKET", "LIMIT"] as const;
+export type OrderType = (typeof ORDER_TYPES)[number];
+/** Of a market order, in answers and in the account. */
+export const NO_PRICE = "0.00";
+
 export interface SimOrder {
   readonly symbol: string;
   readonly orderId: string;
   readonly clientOrderId: string;
   readonly side: Side;
+  readonly type: OrderType;
+  readonly price: string;
   readonly reduceOnly: boolean;
   readonly origin: Origin;
   readonly origQty: string;
@@ -25,6 +33,39 @@ export interface SimOrder {
   executedQty: string;
   cumQuote: string;
   avgPrice: string;
+  updateTimeMs: number;
+}
+
+export function isOpen({ status }: SimOrder): boolean {
+  return status === "NEW" || status === "PARTIALLY_FILLED";
+}
+
+/** Conditional orders, which the venue keeps apart from the book. */
+export const ALGO_TYPES = [
+  "STOP",
+  "STOP_MARKET",
+  "TAKE_PROFIT",
+  "TAKE_PROFIT_MARKET",
+  "TRAILING_STOP_MARKET",
+] as const;
+/** FINISHED: it triggered, and its order is closed. REJECTED: it triggered, and its order was refused. */
+export const ALGO_STATUSES = ["NEW", "CANCELED", "FINISHED", "REJECTED"] as const;
+
+export interface SimAlgoOrder {
+  readonly symbol: string;
+  readonly algoId: string;
+  readonly clientAlgoId: string;
+  readonly side: Side;
+  readonly type: (typeof ALGO_TYPES)[number];
+  readonly reduceOnly: boolean;
+  /** Then its quantity is 0. */
+  readonly closePosition: boolean;
+  readonly quantity: string;
+  readonly triggerPrice: string;
+  readonly timeMs: number;
+  status: (typeof ALGO_STATUSES)[number];
+  /** The order that it became; "" before. */
+  actualOrderId: string;
   updateTimeMs: number;
 }
 
@@ -54,6 +95,7 @@ export interface SimPosition {
 export interface SavedAccount {
   readonly orders: readonly SimOrder[];
   readonly trades: readonly SimTrade[];
+  readonly algoOrders: readonly SimAlgoOrder[];
   readonly position: SavedPosition;
 }
 

@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import {
   acknowledgement,
+  algoOrderAnswer,
+  cancelledAlgoAnswer,
   orderAnswer,
   positionAnswer,
   positionInUseAnswer,
@@ -82,6 +84,9 @@ function accountRoutes(scope: FastifyInstance, parts: VenueParts): void {
   scope.get("/fapi/v1/openOrders", async (request) =>
     venue.openOrders(queryOf(request)["symbol"]).map(orderAnswer),
   );
+  scope.get("/fapi/v1/openAlgoOrders", async (request) =>
+    venue.openAlgoOrders(queryOf(request)["symbol"]).map(algoOrderAnswer),
+  );
   scope.get("/fapi/v1/userTrades", async (request) => venue.trades(queryOf(request)).map(tradeAnswer));
   scope.get("/fapi/v1/allOrders", async (request) => venue.orders(queryOf(request)).map(orderAnswer));
   scope.get("/fapi/v1/order", async (request) => orderAnswer(venue.order(queryOf(request))));
@@ -90,6 +95,21 @@ function accountRoutes(scope: FastifyInstance, parts: VenueParts): void {
     const order = venue.place(queryOf(request), executionOf(parts.faultOf(request)));
     reply.headers(limits.orderHeaders());
     return parts.orderAnswer === "ack" ? acknowledgement(order) : orderAnswer(order);
+  });
+  cancelRoutes(scope, parts);
+}
+
+function cancelRoutes(scope: FastifyInstance, { venue, faultOf }: VenueParts): void {
+  const isMetFirst = (request: FastifyRequest) => faultOf(request)?.kind === "met_first";
+  scope.delete("/fapi/v1/order", async (request) => {
+    const query = queryOf(request);
+    if (isMetFirst(request)) venue.meet(query);
+    return orderAnswer(venue.cancel(query));
+  });
+  scope.delete("/fapi/v1/algoOrder", async (request) => {
+    const query = queryOf(request);
+    if (isMetFirst(request)) venue.trigger(query);
+    return cancelledAlgoAnswer(venue.cancelAlgo(query));
   });
 }
 

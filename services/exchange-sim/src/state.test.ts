@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { ConfigError } from "@quantum/service-kit";
 import { Big } from "big.js";
 import * as fc from "fast-check";
@@ -59,6 +60,33 @@ describe("an account with a state file", () => {
     await venue.control("/sim/positions", { symbol: "ETHUSDT", positionAmt: "-1", traded: true });
     const ids = (await accountOf(venue)).orders.map(({ symbol, orderId }) => `${symbol} ${orderId}`);
     expect(new Set(ids).size).toBe(ids.length);
+    await venue.close();
+  });
+
+  it("keeps the orders that wait over restarts, and those that were cancelled", async () => {
+    let venue = await TestVenue.start({ stateFile: file });
+    const rest = async (order: object) =>
+      (await venue.control("/sim/orders", { symbol: "BTCUSDT", side: "SELL", ...order })) as {
+        orderId: string;
+        origQty: string;
+        algoId: string;
+      };
+    const limit = { type: "LIMIT", quantity: "0.010", reduceOnly: true };
+    const [kept, cancelled] = [await rest(limit), await rest(limit)];
+    const [stop, cancelledStop] = [await rest({ type: "STOP_MARKET" }), await rest({ type: "STOP" })];
+    await venue.signed("DELETE /fapi/v1/order", { symbol: "BTCUSDT", orderId: cancelled.orderId });
+    await venue.signed("DELETE /fapi/v1/algoOrder", { algoId: cancelledStop.algoId });
+    for (let restarts = 0; restarts < 2; restarts += 1) {
+      await venue.close();
+      venue = await TestVenue.start({ stateFile: file });
+      expect((await venue.signed("GET /fapi/v1/openOrders")).body).toMatchObject([
+        { type: "LIMIT", origQty: kept.origQty, status: "NEW" },
+      ]);
+      expect((await venue.signed("GET /fapi/v1/openAlgoOrders")).body).toMatchObject([
+        { clientAlgoId: `other-${stop.algoId}`, closePosition: true },
+      ]);
+    }
+    expect((await rest({ type: "STOP" })).algoId).not.toBe(cancelledStop.algoId);
     await venue.close();
   });
 
@@ -128,6 +156,21 @@ describe("a state file", () => {
     expect(open).toThrow(ConfigError);
     expect(open).toThrow(`EXCHANGE_SIM_STATE=${JSON.stringify(file)}: ${why}`);
     expect(open).toThrow("Move the file away to start with a new account");
+  });
+
+  it("from before there were limit orders is read: all its orders were market orders", async () => {
+    const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+    let checksum = 0;
+    const old = lines.map((line) => {
+      const json = line.slice(line.indexOf(" ") + 1).replace('"type":"MARKET","price":"0.00",', "");
+      checksum = crc32(json, checksum);
+      return `${checksum.toString(16).padStart(8, "0")} ${json}\n`;
+    });
+    await writeFile(file, old.join(""));
+    const orders = [...(openState(file, SYMBOLS).accounts?.values() ?? [])].flatMap(({ orders }) => orders);
+    expect(orders).toHaveLength(SYMBOLS.size);
+    expect(new Set(orders.map(({ type, price }) => `${type} ${price}`))).toEqual(new Set(["MARKET 0.00"]));
+    expect(old.join("")).not.toContain("MARKET");
   });
 
   it("loses only a line that was being written", async () => {

@@ -9,7 +9,18 @@ import { ORDER_STATUSES } from "@quantum/exchange";
 import { ConfigError } from "@quantum/service-kit";
 import { z } from "zod";
 import type { SymbolAccount } from "./account.ts";
-import { ORIGINS, type SavedAccount, type SavedPosition, type SimOrder, type SimTrade } from "./records.ts";
+import {
+  ALGO_STATUSES,
+  ALGO_TYPES,
+  NO_PRICE,
+  ORDER_TYPES,
+  ORIGINS,
+  type SavedAccount,
+  type SavedPosition,
+  type SimAlgoOrder,
+  type SimOrder,
+  type SimTrade,
+} from "./records.ts";
 import type { SimVenue } from "./venue.ts";
 
 const side = z.enum(["BUY", "SELL"]);
@@ -18,6 +29,9 @@ const orderSchema = z.strictObject({
   orderId: z.string(),
   clientOrderId: z.string(),
   side,
+  // Files from before there were limit orders have neither.
+  type: z.enum(ORDER_TYPES).default("MARKET"),
+  price: z.string().default(NO_PRICE),
   reduceOnly: z.boolean(),
   origin: z.enum(ORIGINS),
   origQty: z.string(),
@@ -40,19 +54,36 @@ const tradeSchema = z.strictObject({
   realizedProfit: z.string(),
   timeMs: z.number(),
 });
+const algoSchema = z.strictObject({
+  symbol: z.string(),
+  algoId: z.string(),
+  clientAlgoId: z.string(),
+  side,
+  type: z.enum(ALGO_TYPES),
+  reduceOnly: z.boolean(),
+  closePosition: z.boolean(),
+  quantity: z.string(),
+  triggerPrice: z.string(),
+  timeMs: z.number(),
+  status: z.enum(ALGO_STATUSES),
+  actualOrderId: z.string(),
+  updateTimeMs: z.number(),
+});
 const changeSchema = z.strictObject({
   symbol: z.string(),
   /** As it is now. */
   order: orderSchema.optional(),
+  algo: algoSchema.optional(),
   trade: tradeSchema.optional(),
   position: z.strictObject({ amount: z.string(), entry: z.string(), updateTimeMs: z.number() }),
 });
 type Change = z.infer<typeof changeSchema>;
+type Rows = Pick<Change, "order" | "algo" | "trade">;
 
 const FORMAT = { format: "exchange-sim account", version: 1 };
 const FORMAT_LINE = JSON.stringify(FORMAT);
 const CHECKSUM = /^([0-9a-f]{8}) (.*)$/s;
-/** What a symbol keeps over a restart: orders, and trades. The venue also forgets, after 90 days. */
+/** What a symbol keeps over a restart: orders, algo orders, and trades. The venue also forgets, after 90 days. */
 const ROWS_MAX = 10_000;
 /** The file is written again when it has grown by this much, and by its own length. */
 const GROWTH_MIN_BYTES = 16 * 1024 * 1024;
@@ -99,6 +130,7 @@ interface FoundAccount {
   /** Each as its last line has it, by id, in the order in which they were accepted. */
   orders: Map<string, SimOrder>;
   trades: SimTrade[];
+  algoOrders: Map<string, SimAlgoOrder>;
   position: SavedPosition;
 }
 
@@ -119,18 +151,24 @@ function readAccounts(text: string): Map<string, SavedAccount> {
     }
     const parsed = changeSchema.safeParse(JSON.parse(json));
     if (!parsed.success) throw refused(`${where} is not a change: ${z.prettifyError(parsed.error)}`);
-    const { symbol, order, trade, position } = parsed.data;
-    const account: FoundAccount = accounts.get(symbol) ?? { orders: new Map(), trades: [], position };
+    const { symbol, order, algo, trade, position } = parsed.data;
+    const account: FoundAccount = accounts.get(symbol) ?? {
+      orders: new Map(),
+      trades: [],
+      algoOrders: new Map(),
+      position,
+    };
     accounts.set(symbol, account);
     if (order) account.orders.set(order.orderId, order);
+    if (algo) account.algoOrders.set(algo.algoId, algo);
     if (trade) account.trades.push(trade);
     account.position = position;
   }
   if (lines.length === 0) throw refused("it is empty");
   return new Map(
-    [...accounts].map(([symbol, { orders, trades, position }]) => [
+    [...accounts].map(([symbol, { orders, trades, algoOrders, position }]) => [
       symbol,
-      { orders: [...orders.values()], trades, position },
+      { orders: [...orders.values()], trades, algoOrders: [...algoOrders.values()], position },
     ]),
   );
 }
@@ -148,6 +186,7 @@ class Writer {
     this.#venue = venue;
     this.#descriptor = this.#writeAnew();
     venue.events.on("order", (order) => this.#append(venue.account(order.symbol), { order }));
+    venue.events.on("algo", (algo) => this.#append(venue.account(algo.symbol), { algo }));
     venue.events.on("trade", (trade, order, account) => this.#append(account, { trade, order }));
     venue.events.on("moved", (account) => this.#append(account, {}));
   }
@@ -156,7 +195,7 @@ class Writer {
     closeSync(this.#descriptor);
   }
 
-  #append(account: SymbolAccount, change: Pick<Change, "order" | "trade">): void {
+  #append(account: SymbolAccount, change: Rows): void {
     try {
       this.#write(this.#descriptor, changeOf(account, change));
       if (this.#bytes > 2 * this.#bytesAnew && this.#bytes > GROWTH_MIN_BYTES) {
@@ -190,6 +229,8 @@ class Writer {
         this.#write(descriptor, changeOf(account, { order }));
       for (const trade of account.trades.slice(-ROWS_MAX))
         this.#write(descriptor, changeOf(account, { trade }));
+      for (const algo of this.#venue.algoOrders.of(account.spec.symbol).slice(-ROWS_MAX))
+        this.#write(descriptor, changeOf(account, { algo }));
     }
     fsyncSync(descriptor);
     renameSync(fresh, this.#file);
@@ -203,7 +244,7 @@ class Writer {
   }
 }
 
-function changeOf(account: SymbolAccount, change: Pick<Change, "order" | "trade">): string {
+function changeOf(account: SymbolAccount, change: Rows): string {
   return JSON.stringify({
     symbol: account.spec.symbol,
     ...change,

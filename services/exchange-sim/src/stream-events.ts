@@ -5,9 +5,14 @@
 import { Big } from "big.js";
 import { LosslessNumber } from "lossless-json";
 import { toJson } from "./answers.ts";
-import type { SimOrder, SimPosition, SimTrade } from "./records.ts";
+import type { SimAlgoOrder, SimOrder, SimPosition, SimTrade } from "./records.ts";
 
-export const STREAM_EVENT_TYPES = ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "listenKeyExpired"] as const;
+export const STREAM_EVENT_TYPES = [
+  "ORDER_TRADE_UPDATE",
+  "ACCOUNT_UPDATE",
+  "ALGO_UPDATE",
+  "listenKeyExpired",
+] as const;
 export type StreamEventType = (typeof STREAM_EVENT_TYPES)[number];
 
 export interface StreamEvent {
@@ -27,7 +32,7 @@ export function feeOf(trade: SimTrade): Big {
   return Big(trade.price).times(trade.qty).times(FEE_RATE).round(FEE_DECIMALS);
 }
 
-/** With `trade`: of this trade. Without: accepted, or closed with a part unfilled. */
+/** With `trade`: of this trade. Without: accepted, cancelled, or expired with a part unfilled. */
 export function orderEvent(order: SimOrder, trade: SimTrade | undefined, nowMs: number): StreamEvent {
   const timeMs = trade?.timeMs ?? order.updateTimeMs;
   const { timeInForce, type } = termsOf(order);
@@ -42,7 +47,7 @@ export function orderEvent(order: SimOrder, trade: SimTrade | undefined, nowMs: 
       o: type,
       f: timeInForce,
       q: plain(order.origQty),
-      p: "0",
+      p: plain(order.price),
       ap: plain(order.avgPrice),
       sp: "0",
       x: executionOf(order, trade),
@@ -74,6 +79,40 @@ export function orderEvent(order: SimOrder, trade: SimTrade | undefined, nowMs: 
     },
   });
   return { type: "ORDER_TRADE_UPDATE", symbol: order.symbol, json };
+}
+
+/** Placed, cancelled or triggered. Of the order that it becomes, an ordinary event tells. */
+export function algoEvent(order: SimAlgoOrder, nowMs: number): StreamEvent {
+  const json = toJson({
+    e: "ALGO_UPDATE",
+    T: order.updateTimeMs,
+    E: nowMs,
+    o: {
+      caid: order.clientAlgoId,
+      aid: new LosslessNumber(order.algoId),
+      at: "CONDITIONAL",
+      o: order.type,
+      s: order.symbol,
+      S: order.side,
+      ps: "BOTH",
+      f: "GTC",
+      q: plain(order.quantity),
+      X: order.status,
+      ai: order.actualOrderId,
+      tp: plain(order.triggerPrice),
+      p: "0",
+      V: "EXPIRE_MAKER",
+      wt: "CONTRACT_PRICE",
+      pm: "NONE",
+      cp: order.closePosition,
+      pP: false,
+      R: order.reduceOnly,
+      tt: 0,
+      gtd: 0,
+      rm: order.status === "REJECTED" ? "Reduce Only reject" : "",
+    },
+  });
+  return { type: "ALGO_UPDATE", symbol: order.symbol, json };
 }
 
 export interface AccountState {
@@ -129,10 +168,10 @@ function executionOf(order: SimOrder, trade: SimTrade | undefined): string {
   return order.origin === "liquidation" || order.origin === "adl" ? "CALCULATED" : "TRADE";
 }
 
-function termsOf({ origin }: SimOrder): { timeInForce: string; type: string } {
+function termsOf({ origin, type }: SimOrder): { timeInForce: string; type: string } {
   return origin === "liquidation" || origin === "adl"
     ? { timeInForce: "IOC", type: "LIQUIDATION" }
-    : { timeInForce: "GTC", type: "MARKET" };
+    : { timeInForce: "GTC", type };
 }
 
 function expiryReasonOf({ status, reduceOnly, executedQty }: SimOrder): string {

@@ -7,6 +7,7 @@ import { ListenKeys } from "./listen-keys.ts";
 import type { SimTrade } from "./records.ts";
 import {
   accountEvent,
+  algoEvent,
   expiredEvent,
   feeOf,
   orderEvent,
@@ -66,6 +67,7 @@ export class UserStream {
     venue.events.on("order", (order) => {
       this.#publish("ORDER_TRADE_UPDATE", () => orderEvent(order, undefined, now()));
     });
+    venue.events.on("algo", (order) => this.#publish("ALGO_UPDATE", () => algoEvent(order, now())));
     // Binance tells of the position first. Both events have the trade's time.
     venue.events.on("trade", (trade, order, account) => {
       const realizedProfit = this.#settle(trade);

@@ -23,4 +23,17 @@ export function invalid(parameter: string): VenueError {
   return new VenueError(-1130, `Data sent for parameter '${parameter}' is not valid.`);
 }
 
+/** The texts of refusals that testers order, too. */
+const TEXTS: ReadonlyMap<number, string> = new Map([
+  [-2011, "Unknown order sent."],
+  [-2013, "Order does not exist."],
+  [-2022, "ReduceOnly Order is rejected."],
+  [-4118, "ReduceOnly Order Failed. Please check your existing position and open orders."],
+  [-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."],
+]);
+
+export function refusal(code: number): VenueError {
+  return new VenueError(code, TEXTS.get(code) ?? "Error on command.");
+}
+
 export const unknownSymbol = () => new VenueError(-1121, "Invalid symbol.");

@@ -123,7 +123,7 @@ describe("the simulated account", () => {
     const sell = { symbol: "BTCUSDT", side: "SELL", type: "MARKET", quantity: "0.040", reduceOnly: "true" };
     venue.place(sell, { lateMs: 60_000 });
     expect(venue.place(sell, "at_once").origQty).toBe("0.022");
-    expect(() => venue.place(sell, "at_once")).toThrow("ReduceOnly Order is rejected.");
+    expect(() => venue.place(sell, "at_once")).toThrow("ReduceOnly Order Failed.");
     venue.close();
   });
 
