@@ -58,7 +58,7 @@ describe("units and env files", () => {
     );
     // An empty one in the env file would replace the unit's.
     const envFiles = [...files].filter(([path]) => path.endsWith(".env")).map(([, content]) => content);
-    expect(envFiles.join("\n")).not.toMatch(/^\w+_(SIGNING_KEY|ISSUER_KEYS)_FILE=/m);
+    expect(envFiles.join("\n")).not.toMatch(/^\w+_(SIGNING_KEY|ISSUER_KEYS|OPERATOR_KEYS)_FILE=/m);
   });
 
   it("name both variables of the wait for one grep", async () => {

@@ -74,15 +74,16 @@ describe("docker-compose.yml", () => {
     const made = blocks.get("keys") ?? "";
     for (const service of SERVICES) {
       const own = blocks.get(service.name) ?? "";
-      const [file] = keyVariablesOf(service).map(([, name]) => name);
+      const files = keyVariablesOf(service).map(([, name]) => name);
       const [, volume = ""] = /volumes: \["([\w-]+):\/keys:ro"/.exec(own) ?? [];
-      expect([service.name, own.includes("*keys")]).toEqual([service.name, file !== undefined]);
-      expect([service.name, volume === ""]).toEqual([service.name, file === undefined]);
-      if (file === undefined) continue;
+      expect([service.name, own.includes("*keys")]).toEqual([service.name, files.length > 0]);
+      expect([service.name, volume === ""]).toEqual([service.name, files.length === 0]);
       const [, folder = ""] = new RegExp(`- ${volume}:(\\S+)`).exec(made) ?? [];
       const { issuer } = service;
-      const argument = issuer === undefined ? `${folder}/${file}` : `${issuer.name}=${folder}/${file}`;
-      expect(made.split(/\s+/)).toContain(argument);
+      for (const file of files) {
+        const argument = issuer === undefined ? `${folder}/${file}` : `${issuer.name}=${folder}/${file}`;
+        expect(made.split(/\s+/)).toContain(argument);
+      }
     }
     const volumes = [...file.matchAll(/- ([\w-]+):\/keys\/|"([\w-]+):\/keys:ro"/g)].map(([, a, b]) => a ?? b);
     expect(new Set(volumes).size * 2).toBe(volumes.length);

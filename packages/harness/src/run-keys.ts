@@ -30,7 +30,7 @@ export async function addRunKey(folder: string, issuer: string): Promise<void> {
   await provideKey({ issuer, privateFile, publicFile: join(folder, PUBLIC_KEYS_FILE) });
 }
 
-/** Enrolls an operator. @returns the file of the private key */
+/** Enrols an operator. @returns the file of the private key */
 export async function addRunOperator(folder: string, operator: string): Promise<string> {
   const privateFile = join(folder, operatorKeyFile(operator));
   await provideKey({ issuer: operator, privateFile, publicFile: join(folder, OPERATOR_KEYS_FILE) });

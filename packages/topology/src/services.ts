@@ -109,6 +109,7 @@ const ROWS = [
     group: "executor",
     reads: ["execute"],
     publicKeysVariable: "EXECUTOR_ISSUER_KEYS_FILE",
+    operatorKeysVariable: "EXECUTOR_OPERATOR_KEYS_FILE",
     stateVariable: "EXECUTOR_STATE_DIR",
     needsVenue: true,
     redis: "durable",
