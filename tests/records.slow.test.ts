@@ -10,7 +10,8 @@ import {
   snapshotRecord,
 } from "@quantum/contract";
 import { createBinanceExchange } from "@quantum/exchange";
-import { eventually } from "@quantum/harness";
+import { eventually, RUN_OPERATOR } from "@quantum/harness";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   bringAbout,
@@ -19,7 +20,9 @@ import {
   reached,
   startPipeline,
 } from "../cli/permitctl/src/outcomes.fixture.ts";
-import { endDoubt } from "@quantum/operator";
+import { endDoubt, openDrill, openExit } from "@quantum/operator";
+import { loadSigningKey } from "@quantum/signing";
+import { operatorKeyFile } from "@quantum/topology";
 
 const PATIENCE_MS = 30_000;
 const RECV_WINDOW_MS = 5_000;
@@ -76,6 +79,22 @@ async function correct(): Promise<void> {
   await eventually(() => field("corrected_at_ms"), PATIENCE_MS, "the order is adopted");
 }
 
+/** An operator looks, and closes. */
+async function exit(): Promise<void> {
+  const { rig } = pipeline;
+  const access = { redis: rig.client, keys: rig.keys };
+  const key = await loadSigningKey(join(rig.keysFolder, operatorKeyFile(RUN_OPERATOR)));
+  const signer = { operator: RUN_OPERATOR, key, mode: "paper", venue: "simulated", account: "main" };
+  const by = { who: "me", reason: "to see what is written" };
+  const order = { action: "exit.close", symbol: "BTCUSDT", position: "0.01", quantity: "0.001" } as const;
+  for (const open of [() => openDrill(access, signer, by), () => openExit(access, signer, order, by)]) {
+    const { planId } = await open();
+    const ended = async () => (await rig.client.hget(rig.keys.plan(planId), "ended_at_ms")) ?? undefined;
+    await eventually(ended, PATIENCE_MS, "the exit ends");
+    await look();
+  }
+}
+
 /** Two issuers more, which set keys and stamp no record; the second one's cap is below the safe quantity. */
 async function permitsByKey(): Promise<void> {
   const { rig, service } = pipeline;
@@ -107,6 +126,7 @@ beforeAll(async () => {
     { who: "me", reason: "a drill" },
   );
   await look();
+  await exit();
   await permitsByKey();
   await look();
 }, SETUP_MS);
