@@ -1,4 +1,4 @@
-/** `keys`: the issuers' keys in a folder. Private keys are never shown. */
+/** `keys`: the keys of issuers and operators in a folder. Private keys are never shown. */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -9,12 +9,18 @@ import {
   replaceKey,
   retireKey,
 } from "@quantum/signing";
-import { privateKeyFile, PUBLIC_KEYS_FILE } from "@quantum/topology";
+import { OPERATOR_KEYS_FILE, operatorKeyFile, privateKeyFile, PUBLIC_KEYS_FILE } from "@quantum/topology";
+import { OPERATOR_NAME } from "./authority.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { table, type Terminal } from "./terminal.ts";
 
-export interface RotateOptions {
+export interface KeyOptions {
   folder: string;
+  /** Instead of an issuer. */
+  operator?: string;
+}
+
+export interface RotateOptions extends KeyOptions {
   /** A key id. */
   retire?: string;
 }
@@ -22,19 +28,44 @@ export interface RotateOptions {
 /** Services check their files once a second; this allows for that and a busy machine. */
 const NOTICE_MS = 3_000;
 
-const placeOf = (issuer: string, folder: string) => ({
-  issuer,
-  privateFile: join(folder, privateKeyFile(issuer)),
-  publicFile: join(folder, PUBLIC_KEYS_FILE),
-});
+/** Whose key it is, and where. */
+function placeOf(issuer: string | undefined, { folder, operator }: KeyOptions) {
+  if ((issuer === undefined) === (operator === undefined))
+    throw new CommandError(EXIT.usage, "name one: an issuer, or --operator NAME");
+  if (operator !== undefined && !OPERATOR_NAME.test(operator))
+    throw new CommandError(
+      EXIT.usage,
+      `${JSON.stringify(operator)} is no operator's name: lower-case letters, digits and _, a letter first, 32 at most`,
+    );
+  const name = operator ?? issuer ?? "";
+  const [privateName, publicName] =
+    operator === undefined
+      ? [privateKeyFile(name), PUBLIC_KEYS_FILE]
+      : [operatorKeyFile(name), OPERATOR_KEYS_FILE];
+  return { issuer: name, privateFile: join(folder, privateName), publicFile: join(folder, publicName) };
+}
 
-export async function newKeyCommand(terminal: Terminal, issuer: string, folder: string): Promise<void> {
-  const place = placeOf(issuer, folder);
+export async function newKeyCommand(
+  terminal: Terminal,
+  issuer: string | undefined,
+  options: KeyOptions,
+): Promise<void> {
+  const place = placeOf(issuer, options);
+  const { issuer: name, privateFile, publicFile } = place;
   const { kid } = await orTold(() => newKey(place));
-  terminal.print({ issuer, kid, private_key: place.privateFile, public_keys: place.publicFile }, [
-    `${issuer} has key ${kid}.`,
-    `${place.privateFile} is its private half: for ${issuer} alone.`,
-    `${place.publicFile} lists its public half: for the executor.`,
+  const whose = options.operator === undefined ? { issuer: name } : { operator: name };
+  terminal.print({ ...whose, kid, private_key: privateFile, public_keys: publicFile }, [
+    `${name} has key ${kid}.`,
+    ...(options.operator === undefined
+      ? [
+          `${privateFile} is its private half: for ${name} alone.`,
+          `${publicFile} lists its public half: for the executor.`,
+        ]
+      : [
+          `${privateFile} is its private half: it stays on ${name}'s machine, best in ~/.config/permitctl, where permitctl finds it.`,
+          `${publicFile} lists its public half: add the entry to the executor's file (EXECUTOR_OPERATOR_KEYS_FILE), beside those of other operators.`,
+          "Then try it: permitctl flatten --drill. Two operators are needed until permitctl status says that the exit is armed.",
+        ]),
   ]);
 }
 
@@ -51,7 +82,7 @@ export async function showKeys(terminal: Terminal, file: string): Promise<void> 
   terminal.print(
     rows,
     table([
-      ["issuer", "key id", "public key"],
+      ["whose", "key id", "public key"],
       ...rows.map(({ issuer, kid, public_key: key }) => [issuer, kid, key]),
     ]),
   );
@@ -59,26 +90,44 @@ export async function showKeys(terminal: Terminal, file: string): Promise<void> 
 
 export async function rotateKeys(
   terminal: Terminal,
-  issuer: string,
-  { folder, retire }: RotateOptions,
+  issuer: string | undefined,
+  options: RotateOptions,
 ): Promise<void> {
-  const place = placeOf(issuer, folder);
+  const { folder, operator, retire } = options;
+  const place = placeOf(issuer, options);
+  const { issuer: name, publicFile } = place;
+  const whose = operator === undefined ? { issuer: name } : { operator: name };
   if (retire !== undefined) {
     const left = await orTold(() => retireKey(place, retire));
-    terminal.print({ issuer, retired: retire, left }, [
-      `${place.publicFile} lists key ${retire} of ${issuer} no more: what it signed counts as forged.`,
-      ...(left === 0
-        ? [`It was the last one: no permit of ${issuer} counts now, so nothing that needs one is closed.`]
-        : []),
+    terminal.print({ ...whose, retired: retire, left }, [
+      `${publicFile} lists key ${retire} of ${name} no more: what it signed counts as forged.`,
+      ...(operator === undefined
+        ? []
+        : ["Take it off the executor's file (EXECUTOR_OPERATOR_KEYS_FILE), too."]),
+      ...(left === 0 ? [withoutKey(name, operator)] : []),
     ]);
     return;
   }
   const { before, after } = await orTold(() => replaceKey(place, () => delay(NOTICE_MS)));
-  terminal.print({ issuer, kid: after.kid, before: before.kid }, [
-    `${issuer} has key ${after.kid}; permits signed with ${before.kid} still count.`,
-    "Under systemd, restart the executor now, then the issuer: each has a copy of its file.",
-    `When no permit of the old key is under way any more: permitctl keys rotate ${issuer} --folder ${folder} --retire ${before.kid}`,
+  const retiring = `permitctl keys rotate ${operator === undefined ? name : `--operator ${name}`} --folder ${folder} --retire ${before.kid}`;
+  terminal.print({ ...whose, kid: after.kid, before: before.kid }, [
+    ...(operator === undefined
+      ? [
+          `${name} has key ${after.kid}; permits signed with ${before.kid} still count.`,
+          "Under systemd, restart the executor now, then the issuer: each has a copy of its file.",
+          `When no permit of the old key is under way any more: ${retiring}`,
+        ]
+      : [
+          `${name} has key ${after.kid}. Until the executor's file (EXECUTOR_OPERATOR_KEYS_FILE) has the new entry of ${publicFile}, it refuses ${name}'s exits.`,
+          `When permitctl flatten --drill works with the new key: ${retiring}`,
+        ]),
   ]);
+}
+
+function withoutKey(name: string, operator: string | undefined): string {
+  return operator === undefined
+    ? `It was the last one: no permit of ${name} counts now, so nothing that needs one is closed.`
+    : `It was the last one: ${name} can close nothing now.`;
 }
 
 async function orTold<T>(work: () => Promise<T>): Promise<T> {

@@ -75,11 +75,13 @@ export async function startPipeline(waitMs = WAIT_MS) {
   };
 }
 
-/** Runs one command in this process. */
+/** Runs one command in this process. @param env beyond what every command needs */
 export async function permitctl(
   redisUrl: string,
   args: readonly string[],
   waitMs = WAIT_MS,
+  env: Readonly<Record<string, string>> = {},
+  stop: AbortSignal = new AbortController().signal,
 ): Promise<Answer> {
   const answer = { stdout: "", stderr: "" };
   const into = (stream: "stdout" | "stderr") =>
@@ -90,11 +92,11 @@ export async function permitctl(
       },
     });
   const code = await run(args, {
-    env: { REDIS_URL: redisUrl, APPLY_PERMIT_WAIT_MS: String(waitMs) },
+    env: { REDIS_URL: redisUrl, APPLY_PERMIT_WAIT_MS: String(waitMs), ...env },
     stdin: Readable.from([]),
     stdout: new Output(into("stdout")),
     stderr: new Output(into("stderr")),
-    stop: new AbortController().signal,
+    stop,
   });
   return { code, ...answer };
 }

@@ -11,11 +11,12 @@ import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } fr
 import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { checkExchange, showExchange } from "./exchange.ts";
+import { addExitCommands } from "./exit-commands.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import { history } from "./history.ts";
 import { killOff, killOn, killReason } from "./kill.ts";
-import { newKeyCommand, rotateKeys, type RotateOptions, showKeys } from "./keys.ts";
+import { type KeyOptions, newKeyCommand, rotateKeys, type RotateOptions, showKeys } from "./keys.ts";
 import {
   acceptHoldCommand,
   clearDisarmCommand,
@@ -24,7 +25,7 @@ import {
   resumeExchangeCommand,
 } from "./operate.ts";
 import { type PermitOptions, verifyPermits } from "./permit.ts";
-import { type GlobalOptions, type Session, withSession } from "./session.ts";
+import { type GlobalOptions, type Session, type SessionOptions, withSession } from "./session.ts";
 import { renderStatus, statusData } from "./status.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 import { verify } from "./verify.ts";
@@ -37,6 +38,8 @@ const EPILOGUE = `
 Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as for the services.
 Exit codes: 0 done; 1 a check failed, nothing was found, or the change was refused; 2 wrong usage, or Redis refuses the
 connection permanently; 3 Redis does not answer, or cannot do it now.`;
+
+type Needs = Pick<SessionOptions, "readyCheck" | "envFile">;
 
 export function createProgram(host: Host): Command {
   const { stdout, stderr, stop } = host;
@@ -55,8 +58,8 @@ export function createProgram(host: Host): Command {
     .configureOutput({ writeOut: (text) => stdout.block(text), writeErr: (text) => stderr.block(text) })
     .exitOverride();
 
-  const run = (work: (session: Session) => Promise<void>, needs: { readyCheck?: false } = {}) =>
-    withSession(host, { ...program.opts<GlobalOptions>(), ...needs }, work);
+  const run = (work: (session: Session) => Promise<void>, needs: Needs = {}) =>
+    withSession(host, { ...needs, ...program.opts<GlobalOptions>() }, work);
   /** Files alone are asked. */
   const offline = (work: (terminal: Terminal) => Promise<void>) =>
     work(createTerminal(host, program.opts<GlobalOptions>().json === true));
@@ -126,6 +129,8 @@ export function createProgram(host: Host): Command {
     .description("record why it was turned on")
     .argument("<text>", "one sentence")
     .action((text: string) => run((session) => killReason(session, text)));
+
+  addExitCommands(program, run, stop);
 
   const disarm = program.command("disarm").description("the governor's disarm");
   changes(disarm.command("clear"))
@@ -213,7 +218,10 @@ export function createProgram(host: Host): Command {
     .command("verify")
     .description("check the signatures: exit code 1 if any is not valid")
     .argument("<file>", "a permit's JSON, signed texts one a line, or an apply.execute entry's JSON")
-    .option("--keys <file>", "the issuers' public keys [EXECUTOR_ISSUER_KEYS_FILE]")
+    .option(
+      "--keys <file>",
+      "the public keys: the issuers', or for an exit the operators' [EXECUTOR_ISSUER_KEYS_FILE]",
+    )
     .action((file: string, options: PermitOptions) =>
       offline(async (terminal) => {
         if (!(await verifyPermits(terminal, file, options, host.env))) throw new CommandError(EXIT.no, "");
@@ -222,14 +230,17 @@ export function createProgram(host: Host): Command {
 
   const keys = program
     .command("keys")
-    .description("the keys with which issuers sign, in files, without Redis");
+    .description("the keys with which issuers and operators sign, in files, without Redis");
   keys
     .command("new")
-    .description("make an issuer's first key: ISSUER.pem, and its public half in issuers.json")
-    .argument("<issuer>", "such as governor or p33")
+    .description(
+      "make the first key of an issuer (ISSUER.pem, and its public half in issuers.json) or an operator (operator-NAME.pem, operators.json)",
+    )
+    .argument("[issuer]", "such as governor or p33")
+    .option("--operator <name>", "instead, an operator who may flatten and close")
     .option("--folder <dir>", "where the two files are", ".")
-    .action((issuer: string, { folder }: { folder: string }) =>
-      offline((terminal) => newKeyCommand(terminal, issuer, folder)),
+    .action((issuer: string | undefined, options: KeyOptions) =>
+      offline((terminal) => newKeyCommand(terminal, issuer, options)),
     );
   keys
     .command("show")
@@ -242,11 +253,12 @@ export function createProgram(host: Host): Command {
     );
   keys
     .command("rotate")
-    .description("give an issuer another key; the old public key stays until it is retired")
-    .argument("<issuer>", "such as governor or p33")
+    .description("give an issuer or operator another key; the old public key stays until it is retired")
+    .argument("[issuer]", "such as governor or p33")
+    .option("--operator <name>", "instead, an operator")
     .requiredOption("--folder <dir>", "where its two files are")
     .option("--retire <kid>", "instead, take this old public key off the list")
-    .action((issuer: string, options: RotateOptions) =>
+    .action((issuer: string | undefined, options: RotateOptions) =>
       offline((terminal) => rotateKeys(terminal, issuer, options)),
     );
   return program;

@@ -12,7 +12,8 @@ export async function run(args: readonly string[], host: Host): Promise<number> 
   } catch (error) {
     // Commander has printed the error. Its help exits with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    if (host.stop.aborted) return EXIT.ok;
+    // An interrupt is how some commands end; others were not done.
+    if (host.stop.aborted && !(error instanceof CommandError)) return EXIT.ok;
     const { message } = error as Error;
     if (message !== "") host.stderr.line(`permitctl: ${message}`);
     return error instanceof CommandError ? error.exit : EXIT.no;

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { AccessError, type AccessProblem, type OpenAccess, withAccess } from "@quantum/operator";
 import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
 import { z } from "zod";
+import { environmentOf } from "./checks.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
@@ -18,11 +19,30 @@ export interface GlobalOptions {
 export interface SessionOptions extends GlobalOptions {
   /** As in {@link AccessOptions}. */
   readyCheck?: false;
+  /** A file with variables, which the environment's own override. */
+  envFile?: string;
+}
+
+const runExit = z.object({
+  keysFolder: z.string(),
+  mode: z.string(),
+  venue: z.string(),
+  account: z.string(),
+});
+
+/** A pipeline of the launcher, as its `run.json` says. */
+export interface Run {
+  redisUrl: string;
+  /** Where its operator's key is, and what its executor expects an exit to name. */
+  exit: z.output<typeof runExit> | undefined;
 }
 
 export interface Session {
   access: OpenAccess;
   terminal: Terminal;
+  /** The pipeline that `--run` names. */
+  run: Run | undefined;
+  env: Host["env"];
 }
 
 /**
@@ -34,7 +54,9 @@ export async function withSession<T>(
   options: SessionOptions,
   command: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const url = await urlOf(options, host.env);
+  const run = await runOf(options);
+  const env = { ...(options.envFile !== undefined && (await environmentOf(options, {}))), ...host.env };
+  const url = run?.redisUrl ?? urlOf(options, env);
   const terminal = createTerminal(host, options.json === true);
   try {
     const { readyCheck } = options;
@@ -42,7 +64,7 @@ export async function withSession<T>(
       { url, name: "permitctl", ...(readyCheck === false && { readyCheck }) },
       (access) =>
         // Keep the command's own errors, so that they are not taken for Redis's.
-        command({ access, terminal }).catch((error: unknown) => {
+        command({ access, terminal, run, env }).catch((error: unknown) => {
           if (error instanceof CommandError) return error;
           throw error;
         }),
@@ -71,10 +93,7 @@ function told({ url, message }: AccessError, problem: AccessProblem): CommandErr
   }
 }
 
-async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]): Promise<string> {
-  if (named !== undefined && run !== undefined)
-    throw new CommandError(EXIT.usage, "--redis-url and --run name two Redis servers: give one of them");
-  if (run !== undefined) return urlOfRun(run);
+function urlOf({ redisUrl: named }: GlobalOptions, env: Host["env"]): string {
   const environment = named === undefined ? env : { REDIS_URL: named };
   try {
     return redisUrl(readConfig({ schema: z.object(redisVariables), ownPrefixes: [] }, environment).config);
@@ -84,11 +103,15 @@ async function urlOf({ redisUrl: named, run }: GlobalOptions, env: Host["env"]):
   }
 }
 
-const runFile = z.object({ redis: z.object({ url: z.string() }) });
+const runFile = z.object({ redis: z.object({ url: z.string() }), exit: runExit.optional() });
 
-async function urlOfRun(file: string): Promise<string> {
+async function runOf({ redisUrl: named, run: file }: GlobalOptions): Promise<Run | undefined> {
+  if (file === undefined) return undefined;
+  if (named !== undefined)
+    throw new CommandError(EXIT.usage, "--redis-url and --run name two Redis servers: give one of them");
   try {
-    return runFile.parse(JSON.parse(await readFile(file, "utf8"))).redis.url;
+    const { redis, exit } = runFile.parse(JSON.parse(await readFile(file, "utf8")));
+    return { redisUrl: redis.url, exit };
   } catch {
     throw new CommandError(EXIT.usage, `--run: ${file} describes no running pipeline`);
   }

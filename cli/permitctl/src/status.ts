@@ -5,14 +5,17 @@ import {
   type Doubt,
   duration,
   type ExchangePause,
+  type ExitState,
+  exitText,
   type Group,
   type KillRecord,
   type Service,
   type Status,
   type SymbolState,
   type Unfulfilled,
+  whyNotArmed,
 } from "@quantum/operator";
-import { buildText, type KillSwitch, type Line, spans, styled } from "@quantum/service-kit";
+import { buildText, type KillSwitch, type Line, spans, type Styled, styled } from "@quantum/service-kit";
 import { table } from "./terminal.ts";
 import { waitData } from "./wait-data.ts";
 
@@ -29,6 +32,7 @@ export function renderStatus(status: Status): Line[] {
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
     spans`kill switch   ${status.killRecord === null ? good("off") : bad(killText(killSwitch, status.killRecord, nowMs))}`,
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
+    spans`exit          ${armedText(status.exit, nowMs)}`,
     spans`exchange      ${status.pauses.length === 0 ? good("no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
     ...unfulfilledLines(unfulfilled, nowMs),
@@ -47,6 +51,14 @@ export function renderStatus(status: Status): Line[] {
     heading("symbols (executions and charges: the governor's)"),
     ...symbolTable(status.symbols),
   ];
+}
+
+function armedText(exit: ExitState, nowMs: number): Styled {
+  const why = whyNotArmed(exit, nowMs);
+  const text = exitText(exit, nowMs);
+  return why === undefined
+    ? styled("green", `armed (${text})`)
+    : styled("red", `NOT armed (${text}): ${why}`);
 }
 
 /** The value that permitctl writes; others are worth showing. */
@@ -148,6 +160,13 @@ export function statusData(status: Status) {
       reason: status.disarm.reason,
       context: status.disarm.context,
       at_ms: status.disarm.atMs,
+    },
+    exit: {
+      armed: whyNotArmed(status.exit, status.nowMs) === undefined,
+      keys: status.exit.keys,
+      at_ms: status.exit.atMs ?? null,
+      drilled_at_ms: status.exit.drilledAtMs ?? null,
+      drilled_by: status.exit.drilledBy,
     },
     exchange_pauses: status.pauses.map(({ scope, leftMs, reason }) => ({ scope, left_ms: leftMs, reason })),
     dead_letters: status.deadLetters,

@@ -9,6 +9,8 @@ export interface Terminal {
   readonly interactive: boolean;
   /** Prints one of two forms of the same answer. */
   print(data: unknown, lines: readonly Line[]): void;
+  /** Prints what happens on the way to an answer; nothing in JSON. */
+  note(line: Line): void;
   /** Clears the screen, on a terminal. */
   clear(): void;
   ask(question: string): Promise<string>;
@@ -21,6 +23,9 @@ export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal
     print(data, lines) {
       if (json) stdout.json(data);
       else stdout.lines(lines);
+    },
+    note(line) {
+      if (!json) stdout.line(line);
     },
     clear() {
       if (!json) stdout.clear();

@@ -2,6 +2,7 @@ export * from "./access.ts";
 export * from "./clocks.ts";
 export * from "./decimal.ts";
 export * from "./exit.ts";
+export * from "./exit-report.ts";
 export { ruleOf, SYMBOL, SYMBOL_RULE } from "./formats.ts";
 export * from "./hash-record.ts";
 export * from "./issuers.ts";

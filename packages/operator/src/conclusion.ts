@@ -45,6 +45,8 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     REJECTED: `Rejected: ${why}${denial === "" ? "" : `: ${denial}`}; nothing was executed.`,
     NOT_PLACED: `Not placed: ${why}; the permits are spent, and ${againText(order, record)}.`,
     unknown: unknownText(opened, result),
+    ...(record.class !== undefined &&
+      exitSentences(record, { why, said: denial, executed: word("executed_qty") })),
   };
   const lookAt =
     {
@@ -60,6 +62,19 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
     reason,
     sentence: sentences[state] ?? `Its state is ${state}.`,
     lookAt: lookAt.startsWith(NOTHING) ? "" : lookAt,
+  };
+}
+
+/** Of an operator's plan: no permit was waited for, and it is used once. */
+function exitSentences(
+  { class: kind, operator }: PlanTexts,
+  { why, said, executed }: { why: string; said: string; executed: string },
+): Record<string, string> {
+  const by = `${kind === "drill" ? "a drill" : "an exit"} by ${operator}`;
+  return {
+    PERMITTED: `Handed over: ${by}; no executor has claimed it yet.`,
+    EXECUTED: `Executed: ${by} closed ${executed}.`,
+    NOT_PLACED: `${kind === "drill" ? "Ended" : "Not placed"}: ${by}: ${why}${said === "" ? "" : `: ${said}`}.`,
   };
 }
 

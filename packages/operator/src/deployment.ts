@@ -7,9 +7,10 @@ import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
 import { buildText, ConfigError, integer, readBuild, readConfig } from "@quantum/service-kit";
 import { groupsOf, HOSTED } from "@quantum/topology";
 import { z } from "zod";
-import type { Access } from "./access.ts";
+import type { Access, OpenAccess } from "./access.ts";
 import { duration } from "./duration.ts";
 import { oldestFirst } from "./entries.ts";
+import { exitText, readExitState, whyNotArmed } from "./exit/state.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { lastWait } from "./waits.ts";
 
@@ -24,6 +25,8 @@ export interface Check {
 
 /** Where the installer keeps a folder for each service. */
 const INSTALLED = "/opt/quantum";
+/** `APPLY_MODE` at a real venue. */
+const REAL_ORDERS = "testnet";
 /** Longer pending than consumers' patience (10 s) and a retry of it: nobody takes it over. */
 const STUCK_MS = 30_000;
 
@@ -33,7 +36,7 @@ const permitWait = z.object({
 });
 
 /** @param environment the apply-layer's variables */
-export async function checkDeployment(access: Access, environment: Environment): Promise<Check[]> {
+export async function checkDeployment(access: OpenAccess, environment: Environment): Promise<Check[]> {
   const groups = await readGroups(access);
   const services = await readServices(access, groups);
   const deployed = HOSTED.filter((service) => isDeployed(service, groups));
@@ -42,6 +45,7 @@ export async function checkDeployment(access: Access, environment: Environment):
     ...deployed.map(({ name }) => checkService(name, services)),
     ...groupsOf(deployed).map(({ stream, group }) => checkGroup(access.keys.streams[stream], group, groups)),
     await checkDurability(access),
+    await checkExit(access, environment),
     await checkLastOk(access),
     await checkResults(access),
     ...(await Promise.all(deployed.map(({ name }) => checkVersion(name, services)))),
@@ -121,6 +125,17 @@ async function checkDurability({ redis }: Access): Promise<Check> {
   const found =
     problems.length === 0 ? `Redis ${facts.version}, appendfsync always, noeviction` : problems.join("; ");
   return { check: "durability", ok: problems.length === 0, found };
+}
+
+/** Where orders are real, an operator must be able to close everything. */
+async function checkExit(access: OpenAccess, environment: Environment): Promise<Check> {
+  const check = "exit";
+  const nowMs = access.nowMs();
+  const state = await readExitState(access);
+  const why = whyNotArmed(state, nowMs);
+  const found = exitText(state, nowMs);
+  if (why === undefined) return { check, ok: true, found: `armed (${found})` };
+  return { check, ok: environment["APPLY_MODE"] !== REAL_ORDERS, found: `NOT armed (${found}): ${why}` };
 }
 
 async function checkLastOk(access: Access): Promise<Check> {

@@ -21,11 +21,24 @@ export { type DeadLetter, readDeadLetter, readDeadLetters } from "./dead-letters
 export { type Check, checkDeployment } from "./deployment.ts";
 export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder } from "./doubts.ts";
 export { duration } from "./duration.ts";
+export { type Closure, exitAccount, type Scope, targetsOf, whyNot } from "./exit/account.ts";
+export type { Ending } from "./exit/course.ts";
+export type { Sight } from "./exit/plan.ts";
+export { drill, type Drilled, readAccount } from "./exit/report.ts";
+export { type ExitState, exitText, whyNotArmed } from "./exit/state.ts";
+export type { SymbolEnd, SymbolStep, Target } from "./exit/symbol.ts";
 export { type ExchangeClient, type ExchangeState, type LimitUse, readExchange } from "./exchange.ts";
 export type { Group, Service } from "./groups.ts";
 export { type Disarm, type Halts, type KillRecord, readHalts } from "./halts.ts";
 export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";
-export { type ExitOrder, type ExitSigner, openDrill, type OpenedExit, openExit } from "./open-exit.ts";
+export {
+  type ExitOrder,
+  type ExitSigner,
+  openDrill,
+  type OpenedExit,
+  openExit,
+  venueName,
+} from "./open-exit.ts";
 export { type ExchangePause, readPauses } from "./pauses.ts";
 export { type PlanHistory, readPlan } from "./plan-history.ts";
 export { type PresentPlan, readPresentPlans } from "./present-plans.ts";

@@ -12,8 +12,10 @@ import {
   type PermitClaims,
   TTL_SEC,
 } from "@quantum/contract";
+import { parseVenue } from "@quantum/exchange";
 import { bindScript } from "@quantum/redis";
 import type { Signer } from "@quantum/signing";
+import { Big } from "big.js";
 import type { Access } from "./access.ts";
 import type { Mandate } from "./changes.ts";
 
@@ -33,12 +35,22 @@ export interface ExitSigner {
 export interface ExitOrder {
   action: Exclude<ExitAction, "exit.drill">;
   symbol: string;
-  /** The position that was shown, signed decimal text, not 0. It decides the side. */
+  /** The position that was shown, signed decimal text; of a flat symbol 0, to cancel what rests. It decides the side. */
   position: string;
   /** The largest quantity, decimal text: at most the position. */
   quantity: string;
   /** Share of the position that was asked for, in percent. Only shown: the quantity is what counts. */
   pct?: string;
+}
+
+/** A signed plan. It may be handed over again and again, and is opened once. */
+export interface SignedExit {
+  planId: string;
+  action: ExitAction;
+  claims: Pick<PermitClaims, "class" | "symbol" | "side" | "pct" | "safe_qty" | "position">;
+  signed: string;
+  /** By Redis's clock, in ms: after this nothing is claimed. */
+  untilMs: number;
 }
 
 export type OpenedExit =
@@ -51,31 +63,40 @@ export type OpenedExit =
  * Opens one plan, of which the executor makes at most one order.
  * @throws RangeError if a value is not allowed in a signed permit
  */
-export function openExit(
+export async function openExit(
   access: Access,
   signer: ExitSigner,
   order: ExitOrder,
   by: Mandate,
 ): Promise<OpenedExit> {
-  const { symbol, position, quantity, pct = "100" } = order;
-  const side = position.startsWith("-") ? "BUY" : "SELL";
-  return open(access, signer, by, {
-    action: order.action,
+  return openSigned(access, signer, await signExit(access, signer, order), by);
+}
+
+/** Opens a drill: the executor reads the account and reports, and cancels and sends nothing. */
+export async function openDrill(access: Access, signer: ExitSigner, by: Mandate): Promise<OpenedExit> {
+  return openSigned(access, signer, await signDrill(access, signer), by);
+}
+
+/** @throws RangeError if a value is not allowed in a signed permit */
+export function signExit(access: Access, signer: ExitSigner, order: ExitOrder): Promise<SignedExit> {
+  const { action, symbol, position, quantity, pct = "100" } = order;
+  const side = Big(position).gt(0) ? "SELL" : "BUY";
+  return sign(access, signer, {
+    action,
     claims: { class: "operator", symbol, side, pct, safe_qty: quantity, position },
   });
 }
 
-/** Opens a drill: the executor reads the account and reports, and cancels and sends nothing. */
-export function openDrill(access: Access, signer: ExitSigner, by: Mandate): Promise<OpenedExit> {
-  return open(access, signer, by, {
+export function signDrill(access: Access, signer: ExitSigner): Promise<SignedExit> {
+  return sign(access, signer, {
     action: "exit.drill",
     claims: { class: "drill", symbol: DRILL_SYMBOL, side: "", pct: "100", safe_qty: "", position: "" },
   });
 }
 
-interface Exit {
-  action: ExitAction;
-  claims: Pick<PermitClaims, "class" | "symbol" | "side" | "pct" | "safe_qty" | "position">;
+/** The venue's name in signed texts, of its URL or of the name itself. Throws an Error that names the rule. */
+export function venueName(venue: string): string {
+  return /^https?:/i.test(venue) ? parseVenue(venue).name : venue;
 }
 
 const PLAN_ID_BYTES = 8;
@@ -84,12 +105,11 @@ const US_PER_MS = 1_000;
 /** The entry has no empty quantities. */
 const NOTHING = "0";
 
-async function open(
-  { redis, keys }: Access,
+async function sign(
+  { redis }: Access,
   { operator, key, mode, venue, account }: ExitSigner,
-  by: Mandate,
-  { action, claims }: Exit,
-): Promise<OpenedExit> {
+  { action, claims }: Pick<SignedExit, "action" | "claims">,
+): Promise<SignedExit> {
   const planId = randomBytes(PLAN_ID_BYTES).toString("hex");
   // An executor asks first about what was signed before it owned the orders, so the milliseconds matter.
   const [seconds, micros] = await redis.time();
@@ -108,6 +128,15 @@ async function open(
     issued_ms: String(issuedMs),
     until_ms: String(untilMs),
   });
+  return { planId, action, claims, signed, untilMs };
+}
+
+export async function openSigned(
+  { redis, keys }: Access,
+  { operator, mode }: ExitSigner,
+  { planId, action, claims, signed, untilMs }: SignedExit,
+  by: Mandate,
+): Promise<OpenedExit> {
   const [status, attempt = "", entryId = ""] = await exitScript(redis, {
     keys: {
       plan: keys.plan(planId),

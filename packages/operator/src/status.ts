@@ -2,6 +2,7 @@
 import { CLOCK_BOUND_MS } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts } from "@quantum/redis";
 import type { OpenAccess } from "./access.ts";
+import { readExitState } from "./exit/state.ts";
 import { readGroups, readServices } from "./groups.ts";
 import { readHalts, readKillRecord } from "./halts.ts";
 import { readPauses } from "./pauses.ts";
@@ -13,9 +14,10 @@ export type Status = Awaited<ReturnType<typeof readStatus>>;
 export async function readStatus(access: OpenAccess) {
   const { redis, keys, url } = access;
   const nowMs = access.nowMs();
-  const [facts, halts, pauses, groups, symbols, ok, block, deadLetters] = await Promise.all([
+  const [facts, halts, exit, pauses, groups, symbols, ok, block, deadLetters] = await Promise.all([
     readFacts(redis),
     readHalts(access),
+    readExitState(access),
     readPauses(access),
     readGroups(access),
     readSymbols(access, nowMs),
@@ -33,6 +35,7 @@ export async function readStatus(access: OpenAccess) {
     killSwitch: halts.killSwitch,
     killRecord: halts.killSwitch.on ? await readKillRecord(access) : null,
     disarm: halts.disarm,
+    exit,
     pauses,
     services: await readServices(access, groups),
     groups,

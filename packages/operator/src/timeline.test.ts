@@ -248,3 +248,38 @@ describe("attempts", () => {
     ]);
   });
 });
+
+describe("an operator's plan", () => {
+  const at = (ms: number) => String(OPENED_MS + ms);
+  const record = {
+    attempt: opened.id,
+    class: "operator",
+    operator: "alice",
+    verdict_at_ms: at(0),
+    wait_ms: "0",
+  };
+  const exit = (parts: Record<string, string>) =>
+    history({ plans: [opened], record: { ...record, safe_qty: "0.5", ...parts } });
+
+  it("is told with who signed it", () => {
+    const done = exit({ state: "EXECUTED", executed_qty: "0.4" });
+    expect(timelineOf(done)[0]?.stages).toContainEqual(
+      expect.objectContaining({ stage: "verdict", text: "signed by alice, for 0.5 at most" }),
+    );
+    expect(conclude(done, OPENED_MS).sentence).toBe("Executed: an exit by alice closed 0.4.");
+  });
+
+  it.each([
+    [{ state: "PERMITTED" }, /^Handed over: an exit by alice; no executor has claimed it yet\.$/],
+    [
+      { state: "NOT_PLACED", reason: "exit_side_changed", detail: "SELL does not close -1" },
+      /^Not placed: an exit by alice: .* \(exit_side_changed\): SELL does not close -1\.$/,
+    ],
+    [
+      { state: "NOT_PLACED", class: "drill", reason: "exit_drill" },
+      /^Ended: a drill by alice: .* \(exit_drill\)\.$/,
+    ],
+  ])("that is %o says so in one sentence", (parts, sentence) => {
+    expect(conclude(exit(parts), OPENED_MS).sentence).toMatch(sentence);
+  });
+});

@@ -91,6 +91,8 @@ function spent(entry: Entry, record: PlanTexts): Bare {
 }
 
 function spentText(waitMs: string | undefined, safeQty: string | undefined, record: PlanTexts): string {
+  if (record.class === "drill") return `signed by ${record.operator}, to look and nothing else`;
+  if (record.class !== undefined) return `signed by ${record.operator}, for ${safeQty} at most`;
   const caps = capsOf(record).map(({ issuer, cap }) => `, capped by ${issuer} to ${cap}`);
   return `all permits spent after ${waitMs} ms, safe_qty ${safeQty}${caps.join("")}`;
 }

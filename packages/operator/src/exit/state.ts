@@ -1,0 +1,53 @@
+/** Whether an operator could close everything now, as the executor keeps it in Redis. */
+import type { Access } from "../access.ts";
+import { duration } from "../duration.ts";
+
+export interface ExitState {
+  /** Operators' keys that the executor knows. */
+  keys: number;
+  /** When the executor last said so, by Redis's clock; undefined if it never has. */
+  atMs: number | undefined;
+  /** When somebody last tried whether it works; undefined if nobody has. */
+  drilledAtMs: number | undefined;
+  drilledBy: string;
+}
+
+/** One operator may be asleep, and one key lost. */
+export const EXIT_KEYS_WANTED = 2;
+/** The executor says it every 30 s. */
+const STALE_MS = 90_000;
+
+export async function readExitState({ redis, keys }: Access): Promise<ExitState> {
+  const {
+    keys: count,
+    at_ms: atMs,
+    drilled_at_ms: drilledAtMs,
+    drilled_by: by,
+  } = await redis.hgetall(keys.exit);
+  return {
+    keys: Number(count ?? 0),
+    atMs: numberOf(atMs),
+    drilledAtMs: numberOf(drilledAtMs),
+    drilledBy: by ?? "",
+  };
+}
+
+/** Why the exit is not armed; undefined if it is. */
+export function whyNotArmed({ keys, atMs }: ExitState, nowMs: number): string | undefined {
+  if (atMs === undefined) return "no executor has said how many operators' keys it knows";
+  if (nowMs - atMs > STALE_MS) return "no executor is running that knows operators' keys";
+  if (keys >= EXIT_KEYS_WANTED) return undefined;
+  return `the executor knows ${keys === 0 ? "no operator's key" : "the key of one operator only"} (EXECUTOR_OPERATOR_KEYS_FILE; permitctl keys new --operator)`;
+}
+
+/** `2 keys; last drill 9 d ago by alice`. */
+export function exitText({ keys, drilledAtMs, drilledBy }: ExitState, nowMs: number): string {
+  const count = keys === 1 ? "1 key" : `${keys} keys`;
+  if (drilledAtMs === undefined) return `${count}; never drilled`;
+  return `${count}; last drill ${duration(Math.max(0, nowMs - drilledAtMs))} ago by ${drilledBy}`;
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  const number = Number(text);
+  return text === undefined || text === "" || Number.isNaN(number) ? undefined : number;
+}

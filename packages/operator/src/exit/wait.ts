@@ -1,0 +1,31 @@
+/** Between two tries: longer each time, and not within a pause that the venue asked for. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { OpenAccess } from "../access.ts";
+import { readPauses } from "../pauses.ts";
+
+export const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 5_000;
+/** How often it is checked whether an operator has ended the pause. */
+const PAUSE_LOOK_MS = 1_000;
+
+export function nextWaitMs(waitMs: number): number {
+  return Math.min(waitMs * 2, LONGEST_WAIT_MS);
+}
+
+/** How much longer the venue accepts nothing; 0 without a pause. Who forges one delays a try, and prevents none. */
+export async function pausedMs(access: OpenAccess): Promise<number> {
+  const pauses = await readPauses(access).catch(() => []);
+  return Math.max(0, ...pauses.map(({ leftMs }) => leftMs));
+}
+
+/** Ends early after `stop`, and once a pause is over that was the reason to wait for longer. */
+export async function waitOut(access: OpenAccess, forMs: number, stop: AbortSignal): Promise<void> {
+  const endAt = performance.now() + forMs;
+  const sleep = (ms: number) => delay(ms, undefined, { signal: stop }).catch(() => undefined);
+  await sleep(Math.min(forMs, LONGEST_WAIT_MS));
+  for (;;) {
+    const leftMs = endAt - performance.now();
+    if (stop.aborted || leftMs <= 0 || (await pausedMs(access)) === 0) return;
+    await sleep(Math.min(leftMs, PAUSE_LOOK_MS));
+  }
+}
