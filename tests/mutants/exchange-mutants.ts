@@ -6,6 +6,39 @@ const BRAIN = "services/position-brain/src";
 
 export const EXCHANGE_MUTANTS: readonly Mutant[] = [
   {
+    bug: "an order that waits and does not say what it does passes for one that only reduces",
+    edits: [
+      {
+        file: `${EXCHANGE}/resting-orders.ts`,
+        find: "return !(reduceOnly || closePosition) || isUnclear === true;",
+        replace: "return !(reduceOnly || closePosition);",
+      },
+    ],
+    test: `${EXCHANGE}/rows.test.ts`,
+  },
+  {
+    bug: "an order that waits counts as gone after any refusal to cancel it",
+    edits: [
+      {
+        file: `${EXCHANGE}/cancellation.ts`,
+        find: "code === CANCEL_REJECTED && UNKNOWN_ORDER.test(said)",
+        replace: "code === CANCEL_REJECTED",
+      },
+    ],
+    test: `${EXCHANGE}/cancellation.test.ts`,
+  },
+  {
+    bug: "an order that waits counts as cancelled by any answer",
+    edits: [
+      {
+        file: `${EXCHANGE}/cancellation.ts`,
+        find: 'if (order.status === CANCELLED) return { outcome: "cancelled" };',
+        replace: 'if (order.status !== "") return { outcome: "cancelled" };',
+      },
+    ],
+    test: `${EXCHANGE}/cancellation.test.ts`,
+  },
+  {
     bug: "a row that cannot be read fails all rows",
     edits: [
       {
