@@ -110,6 +110,10 @@ export interface Signatures {
     keys: "order" | "unsettled" | "unknown" | "plan" | "executes" | "results" | "handed_over" | "absent" | "absent_claims";
     args: "plan_id" | "attempt" | "outcome" | "reason" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "group" | "settled_sec";
   };
+  "orders/tell_exit": {
+    keys: "plan";
+    args: "attempt" | "field" | "value";
+  };
   "permits/balance": {
     keys: "open" | "expiry" | "totals" | "executions" | "charges";
     args: "reserve_ms" | "counts";

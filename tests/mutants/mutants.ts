@@ -4,6 +4,7 @@ import { CLOCK_MUTANTS } from "./clock-mutants.ts";
 import { CLOSE_MUTANTS } from "./close-mutants.ts";
 import { EVENT_MUTANTS } from "./event-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
+import { EXIT_MUTANTS } from "./exit-mutants.ts";
 import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
@@ -20,6 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PORTFOLIO_MUTANTS,
   ...KEY_MUTANTS,
   ...TRUST_MUTANTS,
+  ...EXIT_MUTANTS,
   ...BOOK_MUTANTS,
   ...EVENT_MUTANTS,
   ...EXCHANGE_MUTANTS,

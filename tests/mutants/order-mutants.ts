@@ -21,7 +21,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     bug: "the order is sent again after an ambiguous answer",
     edits: [
       {
-        file: `${EXECUTOR}/handler.ts`,
+        file: `${EXECUTOR}/steps.ts`,
         find: "const placement = await exchange.placeReduceOnlyMarket(request);",
         replace: `const first = await exchange.placeReduceOnlyMarket(request);
     const placement = first.outcome === "ambiguous" ? await exchange.placeReduceOnlyMarket(request) : first;`,
@@ -34,14 +34,14 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     bug: "the order is settled as executed before it is sent",
     edits: [
       {
-        file: `${EXECUTOR}/handler.ts`,
-        find: "const first = await orderEvents.firstWord(order, () =>",
+        file: `${EXECUTOR}/steps.ts`,
+        find: "const first = await orderEvents.firstWord(order, () => place(request));",
         replace: `await orders.settle(
       order,
       { outcome: "EXECUTED", reason: "", detail: "", orderId: "", executedQty: quantity, avgPrice: "" },
       "answer",
     );
-    const first = await orderEvents.firstWord(order, () =>`,
+    const first = await orderEvents.firstWord(order, () => place(request));`,
       },
     ],
     test: `${EXECUTOR}/executor.test.ts`,
@@ -269,7 +269,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     bug: "an order is sent before it is in the journal",
     edits: [
       {
-        file: `${EXECUTOR}/handler.ts`,
+        file: `${EXECUTOR}/steps.ts`,
         find: "const isFirst = await recorded.catch((error: Error) => error);",
         replace: `void recorded.catch(() => undefined);
     const isFirst = true as boolean | Error;`,

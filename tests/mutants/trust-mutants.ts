@@ -72,12 +72,18 @@ export const TRUST_MUTANTS: readonly Mutant[] = [
   },
   {
     bug: "the executor does not compare the signed mode",
-    edits: [{ file: VERIFY, find: '["mode", mode],', replace: '["mode", claims.mode || mode],' }],
+    edits: [
+      {
+        file: VERIFY,
+        find: "class: ISSUER_CLASS,\n    mode,",
+        replace: "class: ISSUER_CLASS,\n    mode: claims.mode || mode,",
+      },
+    ],
     test: CASES,
   },
   {
     bug: "the executor does not compare the signed plan",
-    edits: [{ file: VERIFY, find: '["plan", entry.plan_id],', replace: "" }],
+    edits: [{ file: VERIFY, find: "    plan,\n    attempt,\n", replace: "    attempt,\n" }],
     test: CASES,
   },
   {

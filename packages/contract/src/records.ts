@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { EXIT_CLASSES } from "./exit.ts";
+import { exitReport } from "./exit-report.ts";
 import { bit, decimal, entryId, integer, json, orEmpty, planId } from "./formats.ts";
 import { quantity, side, symbol, text } from "./formats.ts";
 import type { Fields } from "./hash-record.ts";
@@ -169,6 +170,17 @@ const plan = {
     "ms",
   ),
   corrected_at_ms: field(integer, ADOPTED, "when its result was corrected", "ms"),
+  exit_report: field(
+    json(exitReport),
+    [["orders/tell_exit", "a drill has read the account"]],
+    "what an exit would cancel and send, and what would stop it",
+  ),
+  exit_left: field(
+    orEmpty(decimal),
+    [["orders/tell_exit", "an operator's exit ends"]],
+    "the position that the exchange then reports, signed; empty if it could not be asked",
+    "coins",
+  ),
 };
 
 /** `quantum:apply:plan:{plan_id}`, of the newest attempt. */

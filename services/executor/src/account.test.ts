@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { judgeAccount } from "./account.ts";
 
 const OURS = "qp-0123456789abcdef-1";
-const order = { clientOrderId: OURS, side: "SELL", quantity: "0.046", positionAmt: "0.062" };
+const order = { clientOrderId: OURS, side: "SELL" as const, quantity: "0.046", positionAmt: "0.062" };
 const trade = (orderId: string, side: Trade["side"], qty: string): Trade => ({
   id: orderId,
   orderId,

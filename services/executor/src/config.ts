@@ -22,6 +22,9 @@ const { port: PORT, envPrefixes: ownPrefixes } = serviceOf("executor");
 /** Binance's limit of a receive window. */
 const RECV_WINDOW_MAX_MS = 60_000;
 
+/** One year. */
+const DRILL_MAX_DAYS = 366;
+
 /** One hour. The symbol is blocked for this long. */
 const ABSENCE_MAX_SEC = 3_600;
 
@@ -65,6 +68,10 @@ const schema = z.object({
     60,
     { min: 1, max: ABSENCE_MAX_SEC },
   ),
+  EXIT_DRILL_DAYS: integer("after how many days without a drill of operators' exit an alert is raised", 30, {
+    min: 1,
+    max: DRILL_MAX_DAYS,
+  }),
   EXECUTOR_STATE_DIR: z
     .string("is required")
     .refine(isAbsolute, "must be an absolute path")

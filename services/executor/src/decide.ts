@@ -102,7 +102,8 @@ export const SETTLED_BY = [
 export type SettledBy = (typeof SETTLED_BY)[number];
 
 export type NextStep =
-  | { kind: "settle"; settlement: Settlement }
+  /** `code`: of the venue's refusal, if it refused the order. */
+  | { kind: "settle"; settlement: Settlement; code?: number | undefined }
   /** The venue has it and has not said how it ended: query it by its id, which proves more than any wait. */
   | { kind: "query"; orderId: string; status: string }
   | { kind: "doubt"; doubt: Doubt; detail: string };
@@ -124,6 +125,7 @@ export function afterPlacement(placement: Placement): NextStep {
       return {
         kind: "settle",
         settlement: withoutOrder("REJECTED", REFUSALS[concernOf(placement.code)], placement.message),
+        code: placement.code,
       };
     case "expired":
       return { kind: "settle", settlement: withoutOrder("NOT_PLACED", "execute_expired", placement.message) };

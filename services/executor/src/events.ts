@@ -1,8 +1,9 @@
 /** The executor's events. Logs, metrics and tests use them. */
 import { EventEmitter } from "node:events";
-import type { Placement } from "@quantum/exchange";
+import type { Cancellation, Placement } from "@quantum/exchange";
 import type { Doubt, SettledBy, Settlement } from "./decide.ts";
 import type { OrderRef } from "./order.ts";
+import type { RestingKind } from "./exit/resting.ts";
 import type { PermitFlaw } from "./verify.ts";
 
 export interface Events {
@@ -28,6 +29,19 @@ export interface Events {
   ];
   /** An order that had been settled as not placed was found. Result `corrects` is corrected. */
   corrected: [OrderRef & Settlement & { corrects: string }];
+  /** An exit has tried to cancel an order that waits at the exchange. */
+  cancelled: [
+    OrderRef & {
+      kind: RestingKind;
+      id: string;
+      type: string;
+      outcome: Cancellation["outcome"];
+      /** Of a failure, or empty. */
+      why: string;
+    },
+  ];
+  /** A drill has reported what an exit would do, and what would stop it. */
+  drilled: [{ planId: string; operator: string; positions: number; cancels: number; hindrances: string[] }];
   /** The exchange accepts no orders for a while. */
   paused: [{ pauseMs: number; why: string }];
   /** A request to the exchange has ended. */

@@ -11,7 +11,8 @@ import { type AccountFinding, judgeAccount } from "./account.ts";
 import { averagePrice, type QueryAnswer, type Settlement } from "./decide.ts";
 import type { KnownOrder } from "./order.ts";
 
-const NO_SUCH_SYMBOL = -1121;
+/** The venue does not list the symbol. */
+export const NO_SUCH_SYMBOL = -1121;
 /** The permits' position is at most this old, and the clocks of Redis and the venue differ by less. */
 const BEFORE_MS = 60_000;
 /** The venue looks back 7 days; minus the time that the query needs. */

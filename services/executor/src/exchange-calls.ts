@@ -1,4 +1,4 @@
-import type { Exchange, OrderRequest, TradeQuery } from "@quantum/exchange";
+import type { Cancellation, Exchange, OrderRequest, TradeQuery } from "@quantum/exchange";
 import type { Events, ExecutorEvents } from "./events.ts";
 
 /** Wraps an exchange so that each of the executor's requests is reported when it ends. */
@@ -28,6 +28,15 @@ export function reportCalls(exchange: Exchange, events: ExecutorEvents): Exchang
     rules: reported("exchangeInfo", () => exchange.rules()),
     hedgeMode: reported("positionSide", () => exchange.hedgeMode()),
     positions: reported("positionRisk", (symbol?: string) => exchange.positions(symbol)),
+    openOrders: reported("openOrders", (symbol?: string) => exchange.openOrders(symbol)),
+    openAlgoOrders: reported("openAlgoOrders", (symbol?: string) => exchange.openAlgoOrders(symbol)),
+    accountConfig: reported("accountConfig", () => exchange.accountConfig()),
+    cancelOrder: reported("cancel", (symbol: string, id: string) => exchange.cancelOrder(symbol, id), failed),
+    cancelAlgoOrder: reported(
+      "cancel",
+      (symbol: string, id: string) => exchange.cancelAlgoOrder(symbol, id),
+      failed,
+    ),
     order: reported("order_query", (symbol: string, id: string) => exchange.order(symbol, id)),
     orderById: reported("order_query", (symbol: string, id: string) => exchange.orderById(symbol, id)),
     clientOrderIdOf: reported("order_query", (symbol: string, id: string) =>
@@ -42,4 +51,8 @@ export function reportCalls(exchange: Exchange, events: ExecutorEvents): Exchang
       (placement) => placement.outcome,
     ),
   };
+}
+
+function failed({ outcome }: Cancellation): "ok" | "error" {
+  return outcome === "failed" ? "error" : "ok";
 }

@@ -14,52 +14,45 @@
  * 7. Its answer or its event settles it, whichever says first that it is closed (order-events.ts). If neither does and the
  *    order was acknowledged, it is queried at once. Whatever is still open, and every ambiguous answer, is in doubt: the
  *    resolver queries it. The order is never sent again.
+ *
+ * An operator's plan has an order of its own (exit/close.ts); it shares the last steps (steps.ts).
  */
-import { describeIssues, executeEntry, type ExecuteEntry, type OrderReason } from "@quantum/contract";
-import { clientOrderId, concernOf, type Exchange, type OrderRequest, type RuleBook } from "@quantum/exchange";
-import { type Disposition, DONE, type Entry } from "@quantum/streams";
+import { describeIssues, executeEntry, type OrderReason } from "@quantum/contract";
+import type { Exchange, RuleBook } from "@quantum/exchange";
+import type { Disposition, Entry } from "@quantum/streams";
 import { mustAskFirst } from "./ask-first.ts";
-import {
-  afterAcknowledgement,
-  afterPlacement,
-  type Doubt,
-  type NextStep,
-  notJournaled,
-  orderIntent,
-} from "./decide.ts";
+import { orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
-import { priced, queryById } from "./evidence.ts";
+import type { Exits } from "./exit/exits.ts";
+import { exitClassOf } from "./exit/verify-exit.ts";
 import type { Journal } from "./journal.ts";
-import type { ClaimedOrder, OrderRef } from "./order.ts";
-import type { OrderEvents } from "./order-events.ts";
+import { orderOf, refOf } from "./order.ts";
 import type { Orders } from "./orders.ts";
 import type { Ownership } from "./ownership.ts";
 import type { RedisMemory } from "./redis-memory.ts";
+import { NOT_OWNER, type Steps } from "./steps.ts";
 import { type Trust, verifyPermits } from "./verify.ts";
-
-/** The entry stays pending; the owner reclaims it. */
-const NOT_OWNER: Disposition = { kind: "retry", reason: "this executor does not own the orders" };
 
 export interface HandlerOptions {
   orders: Orders;
-  orderEvents: Pick<OrderEvents, "firstWord">;
   exchange: Exchange;
   rules: RuleBook;
   memory: RedisMemory;
   events: ExecutorEvents;
-  /** Schedules the queries for orders in doubt. */
-  resolve: () => void;
   recvWindowMs: number;
   trust: Trust;
   journal: Journal;
   ownership: Pick<Ownership, "sinceMs">;
   /** Redis's clock, in ms. */
   now: () => number;
+  steps: Steps;
+  /** Handles operators' plans. */
+  exits: Exits;
 }
 
 export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
-  const { orders, orderEvents, exchange, rules, memory, events, resolve, recvWindowMs, trust, now } = options;
-  const { journal, ownership } = options;
+  const { orders, exchange, rules, memory, events, recvWindowMs, trust, now } = options;
+  const { journal, ownership, steps, exits } = options;
 
   return async ({ id: entryId, fields, deliveries }) => {
     const parsed = executeEntry.safeParse(fields);
@@ -67,6 +60,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     const entry = parsed.data;
     const { sinceMs: ownerSinceMs } = ownership;
     if (ownerSinceMs === undefined) return NOT_OWNER;
+    if (exitClassOf(entry) !== undefined) return exits({ entryId, entry, deliveries, ownerSinceMs });
     const verified = verifyPermits(entry, trust, now());
     const flaw = verified.kind === "flawed" ? verified : undefined;
 
@@ -98,62 +92,18 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
           detail: flaw?.why ?? "",
           signatures: verified.signatures,
         });
-    if (claimed.kind === "not_owner") return NOT_OWNER;
-    if (flaw !== undefined) events.emit("distrusted", { ...refOf(entry), ...flaw, entryId });
-    switch (claimed.kind) {
-      case "ended":
-        return DONE;
-      case "unspent":
-        return {
-          kind: "dead",
-          reason: flaw === undefined ? "permits_not_spent" : `${flaw.reason}: ${flaw.why}`,
-        };
-      case "held":
-        return inDoubt(order, "claimed_before");
-      case "claimed":
-    }
+    if (flaw !== undefined && claimed.kind !== "not_owner")
+      events.emit("distrusted", { ...refOf(entry), ...flaw, entryId });
+    if (claimed.kind !== "claimed")
+      return steps.unclaimed(claimed, order, flaw && `${flaw.reason}: ${flaw.why}`);
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
-    if (memory.mayHaveForgotten(entry)) return inDoubt(order, "claimed_before");
+    if (memory.mayHaveForgotten(entry)) return steps.inDoubt(order, "claimed_before");
 
-    const { planId, symbol, step, attempt, side, quantity, clientOrderId } = order;
-    const recorded = journal.record({ planId, attempt, clientOrderId, atMs: now() });
-    const isFirst = await recorded.catch((error: Error) => error);
-    if (isFirst instanceof Error) {
-      await orders.settle(order, notJournaled(isFirst.message), "unsent");
-      return DONE;
-    }
-    if (!isFirst) return inDoubt(order, "claimed_before");
-    events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId });
-    const first = await orderEvents.firstWord(order, () =>
-      send({
-        symbol,
-        side: intent.side,
-        quantity,
-        clientOrderId,
-        timestampMs: venueMs,
-        recvWindowMs: claimed.windowMs,
-      }),
-    );
-    const next =
-      first.kind === "query"
-        ? {
-            ...afterAcknowledgement(await queryById(exchange, symbol, first.orderId), first.status),
-            by: "query" as const,
-          }
-        : first;
-    if (next.kind === "doubt") return inDoubt(order, next.doubt, next.detail);
-    await orders.settle(order, await priced(exchange, symbol, next.settlement), next.by);
-    return DONE;
+    const unrecorded = await steps.record(order);
+    if (unrecorded !== undefined) return unrecorded;
+    const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs });
+    return steps.settle(order, answer);
   };
-
-  async function send(request: OrderRequest): Promise<NextStep> {
-    const placement = await exchange.placeReduceOnlyMarket(request);
-    if (placement.outcome === "retry_after") {
-      events.emit("paused", { pauseMs: placement.retryAfterMs, why: placement.message });
-    }
-    if (placement.outcome === "rejected" && concernOf(placement.code) === "rules") rules.readAgain();
-    return afterPlacement(placement);
-  }
 
   /** What keeps any order from being sent now, or empty. Then the order counts for the exchange's limits. */
   function hindrance(): OrderReason | "" {
@@ -161,28 +111,4 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     if (journal.problems().length > 0) return "journal_failed";
     return exchange.reserveOrder() ? "" : "venue_budget";
   }
-
-  async function inDoubt(order: ClaimedOrder, doubt: Doubt, detail = ""): Promise<Disposition> {
-    if (await orders.doubt(order, doubt, detail)) resolve();
-    return DONE;
-  }
-}
-
-function refOf({ plan_id: planId, symbol, step }: ExecuteEntry): OrderRef {
-  return { planId, symbol, step };
-}
-
-function orderOf(
-  entryId: string,
-  entry: ExecuteEntry,
-  { side, quantity }: { side: string; quantity: string },
-): ClaimedOrder {
-  return {
-    ...refOf(entry),
-    attempt: entry.attempt,
-    entryId,
-    clientOrderId: clientOrderId(entry.plan_id, entry.attempt_no),
-    side,
-    quantity,
-  };
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { startService } from "@quantum/harness";
+import { newKey } from "@quantum/signing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { KEY, type Rig, SECRET, startRig } from "./rig.fixture.ts";
 
@@ -62,6 +63,25 @@ describe("the service", () => {
     );
     expect(metrics).not.toContain(entry.plan_id);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it("is ready without the operators' keys, and says in Redis and metrics when they are enrolled", async () => {
+    const file = join(dir, "operators.json");
+    const service = await start({ EXECUTOR_OPERATOR_KEYS_FILE: file, EXIT_DRILL_DAYS: "7" });
+    const get = async (path: string) => fetch(`${service.url}${path}`);
+    const keys = () => rig.redis.hget(rig.keys.exit, "keys");
+    await expect.poll(keys, { timeout: LOG_TIMEOUT_MS }).toBe("0");
+    expect((await get("/readyz")).status).toBe(200);
+    await newKey({ issuer: "alice", privateFile: join(dir, "operator-alice.pem"), publicFile: file });
+    await expect.poll(keys, { timeout: LOG_TIMEOUT_MS }).toBe("1");
+    const metrics = await (await get("/metrics")).text();
+    for (const line of [
+      "quantum_exit_keys 1",
+      "quantum_exit_last_drill_timestamp_seconds 0",
+      "quantum_exit_drill_max_age_seconds 604800",
+    ])
+      expect(metrics).toContain(line);
+    await service.stop();
   });
 
   it("is not ready after a call that the exchange did not answer, until one is answered", async () => {

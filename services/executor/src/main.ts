@@ -29,6 +29,9 @@ import { configSource } from "./config.ts";
 import { createEvents } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
 import { Handovers } from "./handovers.ts";
+import { createExits } from "./exit/exits.ts";
+import { ExitState, readLastDrill } from "./exit/exit-state.ts";
+import { createTold, tellingWhatIsLeft } from "./exit/told.ts";
 import { createHandler } from "./handler.ts";
 import { OrderEvents } from "./order-events.ts";
 import { createOrders } from "./orders.ts";
@@ -37,6 +40,7 @@ import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
 import { Journal } from "./journal.ts";
 import { Ownership } from "./ownership.ts";
+import { createSteps } from "./steps.ts";
 import { observe } from "./telemetry.ts";
 import { followTrust } from "./trust.ts";
 
@@ -99,15 +103,22 @@ await runService({
     const rules = new RuleBook(exchange, (error) =>
       events.emit("failed", { doing: "read the order rules", error }),
     );
-    const orders = createOrders({ redis, keys, group: GROUP, instance, events });
+    const told = createTold({ redis, keys });
+    const ordinary = createOrders({ redis, keys, group: GROUP, instance, events });
+    const orders = tellingWhatIsLeft(ordinary, told, exchange.as("exit"));
     const queries = createQueries({ redis, keys, events });
+    const now = () => redisNow(redis);
+    const { trust } = followed;
     observe({
       events,
       queries,
-      unsigned: followed.trust.unsigned,
+      unsigned: trust.unsigned,
+      operatorKeys: trust.operatorKeys,
+      lastDrillMs: () => readLastDrill(redis, keys),
+      drillDays: config.EXIT_DRILL_DAYS,
       registry,
       log,
-      now: () => redisNow(redis),
+      now,
     });
 
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
@@ -122,7 +133,7 @@ await runService({
     });
     const journal = await Journal.open({
       folder: config.EXECUTOR_STATE_DIR,
-      redisNowMs: () => redisNow(redis),
+      redisNowMs: now,
       onDamage: (problem) => log.error(problem),
     });
     const gate = new Gate({ isOpen: false });
@@ -148,14 +159,11 @@ await runService({
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
     };
     const orderEvents = new OrderEvents({ stream, orders, queries, exchange, ownership, events });
-    const handle = createHandler({
-      ...common,
-      orderEvents,
-      trust: followed.trust,
-      journal,
-      ownership,
-      now: () => redisNow(redis),
-    });
+    const exitState = new ExitState({ redis, keys, trust, ownership, events, now });
+    const steps = createSteps({ ...common, orderEvents, journal, now });
+    const ordering = { ...common, trust, journal, steps, now };
+    const exits = createExits({ ...ordering, told, state: exitState });
+    const handle = createHandler({ ...ordering, ownership, exits });
     const handovers = new Handovers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {
@@ -163,6 +171,7 @@ await runService({
         resolver.start(progress);
         handovers.start(progress);
         await ownership.start(progress);
+        exitState.start();
       },
       readiness: async () => [...exchange.problems(), ...followed.problems(), ...journal.problems()],
       // Not a problem: without the stream, orders are queried.
@@ -183,6 +192,7 @@ await runService({
         }),
       ],
       stop: async () => {
+        await exitState.stop();
         await ownership.stop();
         stopPauses();
         stopBudget();

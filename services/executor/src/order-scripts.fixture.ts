@@ -108,7 +108,7 @@ export const ORDER = {
   step: "CLOSE_FULL",
   attempt: ATTEMPT,
   clientOrderId: `qp-${PLAN}-1`,
-  side: "SELL",
+  side: "SELL" as const,
   quantity: "0.010",
   get entryId() {
     return entryId;

@@ -1,4 +1,6 @@
 /** An order as the executor knows it, from its claim to its end. */
+import type { ExecuteEntry } from "@quantum/contract";
+import { clientOrderId, type Side } from "@quantum/exchange";
 
 export interface OrderRef {
   planId: string;
@@ -11,8 +13,28 @@ export interface ClaimedOrder extends OrderRef {
   attempt: string;
   entryId: string;
   clientOrderId: string;
-  side: string;
+  side: Side;
   quantity: string;
+}
+
+export function refOf({ plan_id: planId, symbol, step }: ExecuteEntry): OrderRef {
+  return { planId, symbol, step };
+}
+
+/** The order that an entry is to become. */
+export function orderOf(
+  entryId: string,
+  entry: ExecuteEntry,
+  { side, quantity }: { side: Side; quantity: string },
+): ClaimedOrder {
+  return {
+    ...refOf(entry),
+    attempt: entry.attempt,
+    entryId,
+    clientOrderId: clientOrderId(entry.plan_id, entry.attempt_no),
+    side,
+    quantity,
+  };
 }
 
 /** A claimed order as stored in Redis. */

@@ -32,6 +32,9 @@ import { Progress } from "@quantum/service-kit";
 import { createEvents, type Events } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
 import { Handovers } from "./handovers.ts";
+import { createExits } from "./exit/exits.ts";
+import { ExitState } from "./exit/exit-state.ts";
+import { createTold, tellingWhatIsLeft } from "./exit/told.ts";
 import { createHandler } from "./handler.ts";
 import { Journal } from "./journal.ts";
 import { OrderEvents } from "./order-events.ts";
@@ -39,6 +42,7 @@ import { createOrders } from "./orders.ts";
 import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
 import { Resolver } from "./resolve.ts";
+import { createSteps } from "./steps.ts";
 
 export const GROUP = "executor";
 /** Under this name every executor of the rig owns the orders, and has for long; ownership.test.ts covers the rest. */
@@ -296,6 +300,8 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         ownerSinceMs?: number | undefined;
         /** `live`: the simulated exchange's own. A stream that is down if absent. */
         stream?: ScriptedStream | "live";
+        /** Of enrolled operators; none if absent. */
+        operatorKeys?: () => IssuerKeys;
         /** What the executor sees of the exchange. */
         through?: (exchange: Exchange) => Exchange;
       } = {},
@@ -318,7 +324,9 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         events.emit("failed", { doing: "read the order rules", error }),
       );
       await whenReady(exchange, rules, () => undefined);
-      const orders = createOrders({ redis: own, keys, group: GROUP, instance: OWNER, events });
+      const told = createTold({ redis: own, keys });
+      const ordinary = createOrders({ redis: own, keys, group: GROUP, instance: OWNER, events });
+      const orders = tellingWhatIsLeft(ordinary, told, exchange.as("exit"));
       const journal = await oldJournal(stateFolder(name));
       await owned();
       const queries = createQueries({ redis: own, keys, events });
@@ -345,10 +353,14 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         required: ISSUERS,
         unsigned: new Set<string>(),
         keys: () => issuerKeys,
-        operatorKeys: () => IssuerKeys.NONE,
+        operatorKeys: options.operatorKeys ?? (() => IssuerKeys.NONE),
       };
       const now = () => redisNow(own);
-      const handle = createHandler({ ...common, orderEvents, trust, journal, ownership, now });
+      const steps = createSteps({ ...common, orderEvents, journal, now });
+      const state = new ExitState({ redis: own, keys, trust, ownership, events, now });
+      const ordering = { ...common, trust, journal, steps, now };
+      const exits = createExits({ ...ordering, told, state });
+      const handle = createHandler({ ...ordering, ownership, exits });
       const handovers = new Handovers({ ...common, redis: own, keys, group: GROUP });
       const consumer = new StreamConsumer({
         redis: own,

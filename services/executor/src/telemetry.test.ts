@@ -1,3 +1,4 @@
+import { IssuerKeys } from "@quantum/signing";
 import { Registry } from "prom-client";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
@@ -28,7 +29,8 @@ describe("the gauges of orders in doubt", () => {
     // There are no events, so nothing is logged.
     const events = createEvents();
     const queries = createQueries({ redis, keys, events });
-    observe({ events, queries, unsigned: new Set(), registry, log: undefined as never, now });
+    const exits = { operatorKeys: () => IssuerKeys.NONE, lastDrillMs: async () => undefined, drillDays: 30 };
+    observe({ events, queries, unsigned: new Set(), ...exits, registry, log: undefined as never, now });
   });
   /** Values of one scrape. */
   async function scraped() {

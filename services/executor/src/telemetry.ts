@@ -1,9 +1,9 @@
 /** The executor's logs and metrics (docs/wire.md, "Log lines"). */
 import { ORDER_REASONS } from "@quantum/contract";
-import { type Logger, sharedReading } from "@quantum/service-kit";
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { sharedReading } from "@quantum/service-kit";
+import { Counter, Gauge, Histogram } from "prom-client";
 import { SETTLED_BY } from "./decide.ts";
-import type { ExecutorEvents } from "./events.ts";
+import { type ExitTelemetryOptions, observeExits } from "./exit/telemetry.ts";
 import type { Queries } from "./queries.ts";
 import { PERMIT_FLAWS } from "./verify.ts";
 
@@ -12,13 +12,10 @@ const MS_PER_SECOND = 1000;
 /** From a simulator's answer to a timeout, in seconds. */
 const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8];
 
-export interface TelemetryOptions {
-  events: ExecutorEvents;
+export interface TelemetryOptions extends ExitTelemetryOptions {
   queries: Queries;
   /** Issuers whose permits are believed without a signature. */
   unsigned: ReadonlySet<string>;
-  registry: Registry;
-  log: Logger;
   /** By Redis's clock, in ms. */
   now: () => number;
 }
@@ -80,6 +77,7 @@ export function observe(options: TelemetryOptions): void {
     registers,
   });
   gaugeDoubts(options);
+  observeExits(options);
 
   const ended = (outcome: string, reason: string) =>
     outcomes.inc({ outcome, reason: reason === "" ? "none" : REASONS.has(reason) ? reason : "other" });

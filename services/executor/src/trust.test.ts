@@ -56,6 +56,17 @@ describe("the operators' keys", () => {
     expect([trust.operatorKeys().count, problems()]).toEqual([0, []]);
   });
 
+  it("may be listed later: until their file is there nobody is enrolled, and that is no problem", async () => {
+    const later = join(folder, "later.json");
+    const { trust, problems } = await follow({ EXECUTOR_OPERATOR_KEYS_FILE: later });
+    expect([trust.operatorKeys().count, problems()]).toEqual([0, []]);
+    await copyFile(operators, later);
+    await expect.poll(() => trust.operatorKeys().count, { timeout: PATIENCE_MS }).toBe(1);
+    await rm(later);
+    await expect.poll(() => trust.operatorKeys().count, { timeout: PATIENCE_MS }).toBe(0);
+    expect(problems()).toEqual([]);
+  });
+
   it("prevent the start if an issuer has one of them", async () => {
     const shared = join(folder, "shared.json");
     await newKey({ issuer: "carol", privateFile: join(folder, "operator-carol.pem"), publicFile: shared });

@@ -2,11 +2,12 @@
  * What the executor trusts: its own configuration, and public keys that may be replaced while it runs. Issuers and operators
  * have lists of their own, and no key is in both: whoever holds an issuer's key must not be able to close as an operator.
  */
+import { stat } from "node:fs/promises";
 import type { Venue } from "@quantum/exchange";
 import { type FollowedFile, followFile, type Logger } from "@quantum/service-kit";
 import { IssuerKeys, loadIssuerKeys } from "@quantum/signing";
 import type { Config } from "./config.ts";
-import type { Trust } from "./verify.ts";
+import { DRY_RUN, type Trust } from "./verify.ts";
 
 export interface FollowedTrust {
   trust: Trust;
@@ -73,7 +74,7 @@ async function followKeys(config: Config, log: Logger): Promise<KeyFiles> {
       variable: "EXECUTOR_OPERATOR_KEYS_FILE",
       file: operatorsFile,
       load: async (file) => {
-        const keys = await loadIssuerKeys(file);
+        const keys = await loadOperatorKeys(file);
         const issuers = [...keys.listed.keys()].filter((name) => required.includes(name));
         if (issuers.length > 0)
           throw new Error(
@@ -87,7 +88,16 @@ async function followKeys(config: Config, log: Logger): Promise<KeyFiles> {
       log,
     });
   }
+  if (config.EXECUTOR_MODE !== DRY_RUN && (files.operators?.current.count ?? 0) === 0)
+    log.warn("no operator's key is enrolled: no operator can close positions through this executor");
   return files;
+}
+
+/** Where there is no file yet, nobody is enrolled. That must not keep the orders of issuers from being sent. */
+async function loadOperatorKeys(file: string): Promise<IssuerKeys> {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => error);
+  if (found instanceof Error && found.code === "ENOENT") return IssuerKeys.NONE;
+  return loadIssuerKeys(file);
 }
 
 function refuseShared(

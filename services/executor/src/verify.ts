@@ -52,7 +52,8 @@ export type Verified = { signatures: Signatures } & (
   | { kind: "flawed"; reason: PermitFlaw; why: string }
 );
 
-const DRY_RUN = "dry_run";
+/** In this mode nothing is sent, whoever signs. */
+export const DRY_RUN = "dry_run";
 /** How much two processes may disagree about Redis's clock. */
 const CLOCK_MARGIN_MS = 1_000;
 const ISSUER_CLASS = "issuer" satisfies PermitClass;
@@ -61,7 +62,7 @@ const TEXTS_MAX = 16;
 /** Of a value that stands in a message. */
 const SHOWN_CHARS = 64;
 
-interface Flaw {
+export interface Flaw {
   reason: PermitFlaw;
   why: string;
 }
@@ -125,30 +126,46 @@ function flawOf(
   { mode, venue, account }: Trust,
   nowMs: number,
 ): Flaw | undefined {
-  const expected: [keyof PermitClaims, string][] = [
-    ["class", ISSUER_CLASS],
-    ["mode", mode],
-    ["venue", venue],
-    ["account", account],
-    ["plan", entry.plan_id],
-    ["attempt", entry.attempt],
-    ["symbol", entry.symbol],
-    ["step", entry.step],
-  ];
-  for (const [name, value] of expected) {
-    if (claims[name] !== value) return another(name, claims[name], value);
-  }
+  const { plan_id: plan, attempt, symbol, step } = entry;
+  const said: Partial<PermitClaims> = {
+    class: ISSUER_CLASS,
+    mode,
+    venue,
+    account,
+    plan,
+    attempt,
+    symbol,
+    step,
+  };
+  const flaw = mismatch(claims, said);
+  if (flaw !== undefined) return flaw;
   if (!Big(claims.pct).eq(entry.close_pct)) return another("pct", claims.pct, entry.close_pct);
-  const { issued_ms: issuedMs, until_ms: untilMs } = claims;
+  const late = timeFlaw(claims, nowMs);
+  if (late !== undefined) return late;
+  return claims.issuer === QUANTITY_ISSUER ? quantityFlaw(claims) : undefined;
+}
+
+/** The first claim that is not as expected. */
+export function mismatch(claims: PermitClaims, expected: Partial<PermitClaims>): Flaw | undefined {
+  for (const [name, value] of Object.entries(expected) as [keyof PermitClaims, string][])
+    if (claims[name] !== value) return another(name, claims[name], value);
+  return undefined;
+}
+
+/** @param nowMs by Redis's clock, in ms */
+export function timeFlaw(
+  { issued_ms: issuedMs, until_ms: untilMs }: PermitClaims,
+  nowMs: number,
+): Flaw | undefined {
   if (nowMs > Number(untilMs))
     return { reason: "permit_expired", why: `valid until ${untilMs}, it is ${nowMs}` };
   if (Number(issuedMs) > nowMs + CLOCK_MARGIN_MS)
     return { reason: "permit_expired", why: `issued at ${issuedMs}, it is only ${nowMs}` };
-  return claims.issuer === QUANTITY_ISSUER ? quantityFlaw(claims) : undefined;
+  return undefined;
 }
 
 /** The permit with the quantity must be complete, and its side must close the position. */
-function quantityFlaw({ side, safe_qty: safeQty, position }: PermitClaims): Flaw | undefined {
+export function quantityFlaw({ side, safe_qty: safeQty, position }: PermitClaims): Flaw | undefined {
   if (safeQty === "" || position === "" || side === "")
     return { reason: "permit_forged", why: "it does not say side, quantity and position" };
   const closing = Big(position).gt(0) ? "SELL" : "BUY";
@@ -157,7 +174,7 @@ function quantityFlaw({ side, safe_qty: safeQty, position }: PermitClaims): Flaw
     : { reason: "permit_forged", why: `${side} does not close ${position}` };
 }
 
-function another(name: string, said: string, expected: string): Flaw {
+export function another(name: string, said: string, expected: string): Flaw {
   return {
     reason: "permit_of_another_plan",
     why: `${name} is ${shown(said)}, not ${shown(expected)}`,
