@@ -106,6 +106,7 @@ class Story {
       results: history.results,
       orders: this.#orders,
       trades: [],
+      cancelled: [],
       positions: new Map(),
       ledgers: new Map(),
       snapshots: new Map(),

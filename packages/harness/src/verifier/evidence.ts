@@ -27,7 +27,10 @@ const order = z.object({
   executedQty: z.string(),
   timestampMs: z.number().optional(),
   recvWindowMs: z.number().optional(),
+  status: z.string().optional(),
 });
+/** An order that waits for its price. */
+const algoOrder = z.object({ symbol: z.string(), algoId: z.string(), status: z.string() });
 const trade = z.object({
   id: z.string(),
   orderId: z.string(),
@@ -40,10 +43,17 @@ const exchangeState = z.object({
   positions: z.array(z.object({ symbol: z.string(), positionAmt: z.string() })),
   orders: z.array(order),
   trades: z.array(trade),
+  algoOrders: z.array(algoOrder).default([]),
 });
 
 export type VenueOrder = z.infer<typeof order>;
 export type VenueTrade = z.infer<typeof trade>;
+
+/** `id`: the exchange's, of an order or an algo order. */
+export interface Cancelled {
+  symbol: string;
+  id: string;
+}
 
 /** The executor's claim of a plan's order, read from the order hash. */
 export interface Claim {
@@ -79,6 +89,8 @@ export interface Evidence {
   /** Every order and trade of the account, in chronological order per symbol. */
   orders: readonly VenueOrder[];
   trades: readonly VenueTrade[];
+  /** The account's orders that a request has cancelled. The venue ends others by itself, as EXPIRED. */
+  cancelled: readonly Cancelled[];
   /** By symbol, as signed decimals. */
   positions: ReadonlyMap<string, string>;
   ledgers: ReadonlyMap<string, string>;
@@ -116,6 +128,7 @@ export async function collectEvidence(sources: Sources): Promise<Evidence> {
     results: history.results,
     orders: exchange.orders,
     trades: exchange.trades,
+    cancelled: cancelledIn(exchange),
     positions,
     ledgers: await readField(
       redis,
@@ -152,8 +165,17 @@ export async function collectWhatIsLeft({
     ...{ requiredIssuers, proposedPlanIds, plans, permits, executes, results, halts },
     orders: exchange?.orders ?? [],
     trades: exchange?.trades ?? [],
+    cancelled: exchange === undefined ? [] : cancelledIn(exchange),
     ...{ positions: new Map(), ledgers: new Map(), snapshots: new Map(), claims: new Map() },
   };
+}
+
+function cancelledIn({ orders, algoOrders }: z.infer<typeof exchangeState>): Cancelled[] {
+  const all = [
+    ...orders.map(({ symbol, orderId: id, status }) => ({ symbol, id, status })),
+    ...algoOrders.map(({ symbol, algoId: id, status }) => ({ symbol, id, status })),
+  ];
+  return all.filter(({ status }) => status === "CANCELED").map(({ symbol, id }) => ({ symbol, id }));
 }
 
 async function publicKeysOf({

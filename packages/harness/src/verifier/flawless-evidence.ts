@@ -1,7 +1,7 @@
 /** For tests: the evidence of a flawless pipeline, for plans with given outcomes. */
 import type { IssuerKeys } from "@quantum/signing";
 import { Big } from "big.js";
-import type { Claim, VenueOrder, VenueTrade } from "./evidence.ts";
+import type { Cancelled, Claim, VenueOrder, VenueTrade } from "./evidence.ts";
 import type { ExecuteRecord, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
 
 export interface PlanOutline {
@@ -25,6 +25,7 @@ export interface MutableEvidence {
   results: ResultRecord[];
   orders: VenueOrder[];
   trades: VenueTrade[];
+  cancelled: Cancelled[];
   positions: Map<string, string>;
   ledgers: Map<string, string>;
   snapshots: Map<string, string>;
@@ -56,6 +57,7 @@ class Builder {
     results: [],
     orders: [],
     trades: [],
+    cancelled: [],
     positions: new Map(),
     ledgers: new Map(),
     snapshots: new Map(),

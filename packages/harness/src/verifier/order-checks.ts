@@ -3,7 +3,7 @@ import { Big } from "big.js";
 import type { Evidence } from "./evidence.ts";
 import { type Finding, finding, type PlanOrder } from "./finding.ts";
 import type { ExecuteRecord } from "./history.ts";
-import { isSignedExit } from "./signature-checks.ts";
+import { signedExitClass } from "./signature-checks.ts";
 
 export function quantitiesInBounds({ trades }: Evidence, orders: readonly PlanOrder[]): Finding {
   // Order ids are only unique within a symbol.
@@ -54,7 +54,8 @@ export function claimsInTime(
   return finding(executes.length, (violate) => {
     for (const execute of executes) {
       const name = `plan ${execute.planId}`;
-      const isStopped = (atMs: number) => halted(atMs) && !isSignedExit(execute, { operatorKeys });
+      const isStopped = (atMs: number) =>
+        halted(atMs) && signedExitClass(execute, { operatorKeys }) === undefined;
       if (isStopped(execute.atMs)) violate(`${name}: permits spent at ${execute.atMs} under the kill switch`);
       const { claimedAtMs, isQuestion } = claimOf(execute) ?? {};
       if (claimedAtMs === undefined || isQuestion) continue;

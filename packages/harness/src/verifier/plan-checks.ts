@@ -3,7 +3,7 @@ import { Big } from "big.js";
 import type { Evidence, VenueOrder } from "./evidence.ts";
 import { type Finding, finding, type PlanOrder } from "./finding.ts";
 import type { ExecuteRecord, ResultRecord } from "./history.ts";
-import { exitClassOf, exitFlaws, signatureFlaws } from "./signature-checks.ts";
+import { exitClassOf, exitFlaws, signatureFlaws, signedExitClass } from "./signature-checks.ts";
 
 const ORDER_OUTCOMES: ReadonlySet<string | undefined> = new Set(["EXECUTED", "REJECTED", "NOT_PLACED"]);
 
@@ -21,13 +21,21 @@ export function oneOrderAPlan(orders: readonly PlanOrder[]): Finding {
 }
 
 export function permitsBehindOrders(evidence: Evidence, orders: readonly PlanOrder[]): Finding {
-  const { permits, executes, requiredIssuers } = evidence;
+  const { permits, executes, requiredIssuers, cancelled } = evidence;
   const granted = Map.groupBy(
     permits.filter((permit) => permit.verdict === "granted"),
     (permit) => permit.attempt,
   );
   const spent = Map.groupBy(executes, (execute) => execute.attempt);
-  return finding(orders.length, (violate) => {
+  const exited = new Set(
+    executes
+      .filter((execute) => signedExitClass(execute, evidence) === "operator")
+      .map(({ symbol }) => symbol),
+  );
+  return finding(orders.length + cancelled.length, (violate) => {
+    for (const { symbol, id } of cancelled)
+      if (!exited.has(symbol))
+        violate(`order ${id} of ${symbol}: cancelled, and no operator signed an exit of it`);
     for (const { order, execute } of orders) {
       const name = `order ${order.orderId} (${order.clientOrderId})`;
       if (execute === undefined) {

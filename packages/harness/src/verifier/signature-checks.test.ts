@@ -156,9 +156,27 @@ describe("an operator's exit", () => {
     expect(violations(evidence).join()).toContain("1 texts besides the operator's");
   });
 
+  it("passes the kill switch as a drill, too", () => {
+    expect(checkInvariants(exitRun({ class: "drill" })).I6.violations).toEqual([]);
+  });
+
   it("passes the kill switch only if it is signed", () => {
     const forged = { ...exitRun(), operatorKeys: IssuerKeys.NONE };
     expect(checkInvariants(forged).I6.violations.join()).toContain("under the kill switch");
+  });
+
+  it("is the only reason to cancel an order, of its own symbol", () => {
+    const cancelled = [{ symbol: "BTCUSDT", id: "7" }];
+    expect(all({ ...exitRun(), cancelled })).toEqual([]);
+    const without: MutableEvidence[] = [
+      signedRun(),
+      exitRun({ class: "drill" }),
+      { ...exitRun(), operatorKeys: undefined },
+    ];
+    for (const evidence of without)
+      expect(violations({ ...evidence, cancelled }).join()).toContain("order 7 of BTCUSDT: cancelled");
+    const ofAnother = { ...exitRun(), cancelled: [{ symbol: "ETHUSDT", id: "7" }] };
+    expect(violations(ofAnother).join()).toContain("order 7 of ETHUSDT: cancelled");
   });
 
   it("is claimed in time, like any order", () => {

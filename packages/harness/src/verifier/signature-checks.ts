@@ -58,16 +58,14 @@ export function exitClassOf({ signed }: Pick<ExecuteRecord, "signed">): ExitClas
   return "claims" in read && isExitClass(read.claims.class) ? read.claims.class : undefined;
 }
 
-/** Whether an operator has signed the handover, so that no halt stops it. */
-export function isSignedExit(
+/** The class, if an operator has signed the handover. No halt stops it then; `operator` alone may send and cancel. */
+export function signedExitClass(
   execute: Pick<ExecuteRecord, "signed">,
   { operatorKeys }: Pick<Evidence, "operatorKeys">,
-): boolean {
-  return (
-    operatorKeys !== undefined &&
-    exitClassOf(execute) !== undefined &&
-    "claims" in verifyPermit(execute.signed, operatorKeys)
-  );
+): ExitClass | undefined {
+  const exitClass = exitClassOf(execute);
+  if (exitClass === undefined || operatorKeys === undefined) return undefined;
+  return "claims" in verifyPermit(execute.signed, operatorKeys) ? exitClass : undefined;
 }
 
 /** What is wrong with an operator's exit, as above. Without the operators' keys nothing is signed. */
