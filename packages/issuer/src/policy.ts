@@ -44,8 +44,8 @@ export interface ReadResult {
 export type Settlement =
   /** `executed`: what is charged. Without it the reservation is released. */
   | { kind: "settle"; executed?: { amounts: Amounts; atMs: number } }
-  /** The result stays pending and is delivered again. */
-  | { kind: "retry"; reason: string };
+  /** The result stays pending and is delivered again, at the latest when `again` resolves. */
+  | { kind: "retry"; reason: string; again?: Promise<void> };
 
 /** A permit with the issuer's own fields. */
 export function grant(reason: string, permit: Readonly<Record<string, PythonJson>> = {}): Decision {

@@ -143,6 +143,30 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       await nothingPending();
     });
 
+    it("brings back what asked for a retry as soon as what it waits for has happened", async () => {
+      const open = gate();
+      const { handle, entries } = recorder(({ deliveries }) =>
+        deliveries === 1 ? { kind: "retry", reason: "not read yet", again: open.passed } : ACK,
+      );
+      const consumer = rig.consumer(make, { handle, reclaimIdleMs: 30_000 });
+      await consumer.start();
+      const [id] = await rig.add(1);
+      await until(() => expect(entries.map((entry) => entry.id)).toEqual([id]));
+      open.open();
+      await until(async () => expect(await rig.pendingCount()).toBe(0));
+      expect(entries.map(({ deliveries }) => deliveries)).toEqual([1, 2]);
+    });
+
+    it("brings it back if that had happened before", async () => {
+      const { handle, entries } = recorder(({ deliveries }) =>
+        deliveries === 1 ? { kind: "retry", reason: "not read yet", again: Promise.resolve() } : ACK,
+      );
+      await rig.consumer(make, { handle, reclaimIdleMs: 30_000 }).start();
+      await rig.add(1);
+      await until(() => expect(entries).toHaveLength(2));
+      await until(async () => expect(await rig.pendingCount()).toBe(0));
+    });
+
     it("stops retrying once it succeeds", async () => {
       await rig.add(1);
       const { handle, entries } = recorder(({ deliveries }) =>

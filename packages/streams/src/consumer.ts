@@ -20,7 +20,7 @@ import { asError, type ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
 import { InFlight } from "./in-flight.ts";
 import { bringBackGroup } from "./moved-group.ts";
-import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed } from "./pending.ts";
+import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed, takeBack } from "./pending.ts";
 import { Unbegun } from "./unbegun.ts";
 
 const BACKOFF_MS = 200;
@@ -164,13 +164,9 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   }
 
   async #givenBefore(raw: readonly RawEntry[]): Promise<Entry[]> {
-    const { redis, stream, group } = this.#options;
-    const deletedIds = raw.filter(([, flat]) => flat === null).map(([id]) => id);
-    if (deletedIds.length > 0) {
-      await redis.xack(stream, group, ...deletedIds);
-      this.emit("deleted", { ids: deletedIds });
-    }
-    return await countDeliveries(this.#options, parseEntries(raw.filter(([, flat]) => flat !== null)));
+    const { entries, deletedIds } = await takeBack(this.#options, raw);
+    if (deletedIds.length > 0) this.emit("deleted", { ids: deletedIds });
+    return entries;
   }
 
   #dispatch(entry: Entry): void {
@@ -181,10 +177,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   /** Never rejects: on any failure the entry stays pending and is delivered again. */
   async #handle(entry: Entry): Promise<void> {
-    if (this.#stopping.signal.aborted) {
-      this.#unbegun.add(entry.id);
-      return;
-    }
+    if (this.#stopping.signal.aborted) return this.#unbegun.add(entry.id);
     const startedAt = performance.now();
     let disposition: Disposition;
     try {
@@ -200,10 +193,22 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         this.#disposal.of(entry, disposition),
       );
       if (dead !== undefined) this.emit("deadLettered", { entry, reason: dead });
+      else if (disposition.kind === "retry") void disposition.again?.then(() => this.#dispatchAgain(entry));
     } catch (error) {
       this.#failed(`dispose of ${entry.id}`, error);
     }
     this.emit("handled", { entry, disposition, tookMs: performance.now() - startedAt });
+  }
+
+  /** After this delivery is over. A replica that has reclaimed it meanwhile may handle it as well. */
+  #dispatchAgain(entry: Entry): void {
+    setImmediate(() => this.#dispatchIfRoom({ ...entry, deliveries: entry.deliveries + 1 }));
+  }
+
+  /** Otherwise it is reclaimed once it is idle: a read may have used up the capacity. */
+  #dispatchIfRoom(entry: Entry): void {
+    const { signal } = this.#stopping;
+    if (!signal.aborted && this.#inFlight.size < this.#options.concurrency) this.#dispatch(entry);
   }
 
   /** If Redis or this service stalls past a command's deadline, the entry should not also wait for a reclaim. */
@@ -245,20 +250,14 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.#broughtBackTo = await bringBackDeliveries(this.#options, this.#broughtBackTo);
     const count = gate.isOpen ? concurrency - this.#inFlight.size : 0;
     if (count <= 0) return;
-    const claimed = await claimIdle(this.#options, {
-      idleMs: reclaimIdleMs,
-      count,
-      cursor: this.#reclaimCursor,
-    });
+    const cursor = this.#reclaimCursor;
+    const claimed = await claimIdle(this.#options, { idleMs: reclaimIdleMs, count, cursor });
     this.#reclaimCursor = claimed.cursor;
     if (claimed.deletedIds.length > 0) this.emit("deleted", { ids: claimed.deletedIds });
     const idle = claimed.entries.filter((entry) => !this.#inFlight.has(entry.id));
     if (idle.length === 0) return;
     this.emit("reclaimed", { count: idle.length });
-    for (const entry of await countDeliveries(this.#options, idle)) {
-      // A read may have used up the capacity in the meantime. The entry is then reclaimed once it is idle again.
-      if (this.#inFlight.size < concurrency) this.#dispatch(entry);
-    }
+    for (const entry of await countDeliveries(this.#options, idle)) this.#dispatchIfRoom(entry);
   }
 
   /** Repeats a step, with growing pauses, until it succeeds or the consumer stops. Creates a missing group. */

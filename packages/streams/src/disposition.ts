@@ -4,8 +4,8 @@ export type Disposition =
   | { kind: "done" }
   /** Nothing left to do: acknowledge it. */
   | { kind: "ack" }
-  /** Leave it pending. It is delivered again after `reclaimIdleMs`. */
-  | { kind: "retry"; reason: string }
+  /** Leave it pending. It is delivered again after `reclaimIdleMs`, and to this consumer as soon as `again` resolves. */
+  | { kind: "retry"; reason: string; again?: Promise<void> }
   /** It can never be handled. */
   | { kind: "dead"; reason: string };
 

@@ -20,6 +20,18 @@ export interface Claimed {
   cursor: string;
 }
 
+/** Of an answer with entries that were delivered before: those that still exist. The others are acknowledged. */
+export async function takeBack(
+  member: Member,
+  raw: readonly RawEntry[],
+): Promise<Pick<Claimed, "entries" | "deletedIds">> {
+  const { redis, stream, group } = member;
+  const deletedIds = raw.filter(([, flat]) => flat === null).map(([id]) => id);
+  if (deletedIds.length > 0) await redis.xack(stream, group, ...deletedIds);
+  const entries = parseEntries(raw.filter(([, flat]) => flat !== null));
+  return { entries: await countDeliveries(member, entries), deletedIds };
+}
+
 /** Takes over at most `count` entries that have been pending for `idleMs` or longer. */
 export async function claimIdle(
   { redis, stream, group, consumer }: Member,
