@@ -2,7 +2,7 @@
 export interface Signatures {
   "exchange/budget": {
     keys: "budget";
-    args: "process" | "window_ms" | "told_window" | "limit" | "ceiling" | "spent" | "holds" | "reported";
+    args: "process" | "window_ms" | "told_window" | "limit" | "ceiling" | "spent" | "holds" | "wanted" | "reported";
   };
   "exchange/pause": {
     keys: "pause";

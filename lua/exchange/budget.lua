@@ -1,6 +1,7 @@
 -- Counts what the processes spend of one of the exchange's limits, and gives each a block of what is left, so that the sum
 -- stays below the ceiling even if they cannot ask again. Each process tells totals, not additions, so a call that runs twice
--- counts once. A block is half of what is free; n equal processes then hold 1/(n+1) each. Windows are those of Redis's clock.
+-- counts once. A block is half of what is free, or what its process is about to spend if that is more and free; n equal
+-- processes then hold 1/(n+1) each. Windows are those of Redis's clock.
 --
 -- KEYS
 --   budget       HASH: window, limit, reported by the exchange, and for each process spent:<process> and held:<process>
@@ -12,6 +13,7 @@
 --   ceiling      what is spent and held by all together must not exceed it
 --   spent        by this process in the window, blocks or not
 --   holds        1 if it wants a block
+--   wanted       how large a block it needs, or 0
 --   reported     the exchange's own count, or 0
 -- REPLY
 --   DRAWN        the block, what others have spent, the current window, ms until it ends
@@ -19,7 +21,8 @@
 --@include shared/json.lua
 local budget = KEYS[1]
 local process, window_ms, told_window, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local ceiling, spent, holds, reported = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
+local ceiling, spent, holds = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local wanted, reported = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 local now = now_ms()
 local window = math.floor(now / window_ms)
@@ -41,7 +44,7 @@ reported = math.max(reported, tonumber(counted.reported) or 0)
 -- Everyone else at the address, or on the account: the larger count.
 local others = math.max(others_spent, reported - spent)
 local free = ceiling - spent - others - others_held
-local held = holds and math.max(0, math.floor(free / 2)) or 0
+local held = holds and math.max(0, math.floor(free / 2), math.min(free, wanted)) or 0
 
 if is_new then redis.call('DEL', budget) end
 redis.call('HSET', budget, 'window', int(window), 'limit', limit, 'reported', int(reported),

@@ -212,12 +212,28 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
     bug: "the exchange's count of a minute that has ended holds requests back",
     edits: [
       {
-        file: `${EXCHANGE}/budget.ts`,
+        file: `${EXCHANGE}/usage.ts`,
         find: "untilMs: nowMs + this.#windowMs - intoMs,",
         replace: "untilMs: nowMs + this.#windowMs + intoMs,",
       },
     ],
     test: `${EXCHANGE}/budget.test.ts`,
+  },
+  {
+    bug: "a reading begins without room for its last request",
+    edits: [
+      {
+        file: `${EXCHANGE}/requests.ts`,
+        find: "await this.#budget.setAside(requestClass, weight);",
+        replace: "await this.#budget.setAside(requestClass, weight * 0);",
+      },
+    ],
+    test: `${BRAIN}/weights.test.ts`,
+  },
+  {
+    bug: "a block that is asked for is larger than what is free",
+    edits: [{ file: "lua/exchange/budget.lua", find: "math.min(free, wanted)", replace: "wanted" }],
+    test: "packages/service-kit/src/exchange-budget.test.ts",
   },
   {
     bug: "an order beyond the account's limit is claimed",

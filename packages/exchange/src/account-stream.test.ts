@@ -129,6 +129,8 @@ describe("a connection", () => {
       "down",
       { reason: "refused", problem: expect.stringContaining("401") },
     ]);
+    expect(venue.times("WS")).toBeGreaterThan(2);
+    expect(venue.times("POST")).toBe(1);
     venue.refuseWith = undefined;
     await vi.waitFor(() => expect(stream.isUp).toBe(true), POLL);
     expect(JSON.stringify(happened)).not.toContain("lk-1-secret");

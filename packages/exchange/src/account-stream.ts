@@ -13,8 +13,7 @@ import type {
   GapReason,
   UnreadableEvent,
 } from "./account-stream-port.ts";
-import { ListenKey } from "./listen-key.ts";
-import type { ListenKeys } from "./port.ts";
+import { ListenKey, type ListenKeys } from "./listen-key.ts";
 import { readStreamMessage, SUBSCRIBED } from "./stream-events.ts";
 import { openSocket, type StreamEnd, type StreamSocket } from "./stream-socket.ts";
 import type { Venue } from "./venue.ts";
@@ -128,8 +127,9 @@ class BinanceAccountStream extends EventEmitter<AccountStreamEvents> implements 
 
   async #keepConnected(): Promise<void> {
     const { signal } = this.#stopped;
+    let end: StreamEnd | undefined;
     for (let failures = 0; !signal.aborted; failures += 1) {
-      const end = await this.#connection();
+      end = await this.#connection(end?.reason === "refused");
       if (signal.aborted) return;
       if (this.#upSinceMs !== undefined && performance.now() - this.#upSinceMs >= GOOD_MS) failures = 0;
       this.#wentDown(end);
@@ -143,10 +143,10 @@ class BinanceAccountStream extends EventEmitter<AccountStreamEvents> implements 
   }
 
   /** From the listen key to the end of the connection. */
-  async #connection(): Promise<StreamEnd> {
+  async #connection(wasRefused: boolean): Promise<StreamEnd> {
     let listenKey: string;
     try {
-      listenKey = await this.#key.get();
+      listenKey = await this.#key.get(wasRefused);
     } catch (error) {
       return { reason: "no_key", problem: `no listen key: ${(error as Error).message}` };
     }

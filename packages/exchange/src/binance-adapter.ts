@@ -18,17 +18,19 @@ import {
 } from "./answers.ts";
 import { type BinanceOptions, checkTimes, type RowsEndpoint } from "./binance-options.ts";
 import { BinanceClient, failureOf, type RawAnswer } from "./binance-client.ts";
-import { Budget, type RequestClass } from "./budget.ts";
+import { Budget } from "./budget.ts";
 import { cancelledAlgoOrder, cancelledOrder, uncancelled } from "./cancellation.ts";
 import { asksForPause } from "./error-classes.ts";
 import { NO_SUCH_LISTEN_KEY, NO_SUCH_ORDER, OUTSIDE_RECV_WINDOW } from "./error-codes.ts";
 import { costOf, DOCUMENTED_LIMITS, type Endpoint, limitsOf, NOTHING, ORDER } from "./limits.ts";
-import type { Exchange, OrderRequest, Placement, Position, Rows, Trade, TradeQuery } from "./port.ts";
 import { Pauses } from "./pauses.ts";
-import { ExchangeError } from "./port.ts";
+import { PausedError } from "./not-asked.ts";
 import { everythingBetween, PAGE_ROWS } from "./pages.ts";
 import { acceptanceOf, placementOf } from "./placement.ts";
-import { PausedError, Requests } from "./requests.ts";
+import type { Exchange, OrderRequest, Placement, Position, Rows, Trade, TradeQuery } from "./port.ts";
+import { ExchangeError } from "./port.ts";
+import type { RequestClass } from "./request-classes.ts";
+import { Requests } from "./requests.ts";
 import type { Cancellation } from "./resting-orders.ts";
 import { parseVenue, type Venue } from "./venue.ts";
 
@@ -201,6 +203,7 @@ function exchangeFor(of: RequestClass | (() => RequestClass), connection: Connec
     pause: (scope) => pauses.keeping(scope),
     problems: () => requests.problems(),
     as: (other) => exchangeFor(other, connection),
+    within: (weight, read) => requests.within(classNow(), weight, read),
     hasRoomForOrder: () => orderShortage() === undefined,
     reserveOrder: () => {
       if (orderShortage() !== undefined) return false;

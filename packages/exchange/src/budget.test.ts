@@ -1,7 +1,9 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Budget, type Draw, type RequestClass } from "./budget.ts";
+import { Budget } from "./budget.ts";
 import { costOf, countsOf, limitsOf, NOTHING, ORDER } from "./limits.ts";
+import type { RequestClass } from "./request-classes.ts";
+import type { Draw } from "./usage.ts";
 
 const LIMITS = { weight_1m: 2_400, orders_1m: 1_200, orders_10s: 300 };
 const MINUTE_MS = 60_000;
@@ -23,7 +25,7 @@ const drawOf = (budget: Budget, kind = "weight_1m") =>
   budget.draws().find((draw) => draw.kind === kind) as Draw;
 
 describe("a class", () => {
-  it("stops at its share of the limit; what is vital, or an exit, never does", () => {
+  it("stops at its share of the limit; what is vital, at the limit itself; an exit never does", () => {
     for (const [requestClass, last] of [
       ["audit", 1_200],
       ["refresh", 1_800],
@@ -34,7 +36,8 @@ describe("a class", () => {
       budget.spend(weight(last - 5));
       expect(isHeld(budget, requestClass, weight(5))).toBe(false);
       expect(isHeld(budget, requestClass, weight(6))).toBe(true);
-      expect(isHeld(budget, "vital", weight(5_000))).toBe(false);
+      expect(isHeld(budget, "vital", weight(2_400 - last + 5))).toBe(false);
+      expect(isHeld(budget, "vital", weight(2_400 - last + 6))).toBe(true);
       expect(isHeld(budget, "exit", weight(5_000))).toBe(false);
     }
   });
@@ -56,6 +59,7 @@ describe("a class", () => {
       limit: 2_400,
       ceiling: 1_800,
       leftMs: 40_000,
+      isOfBlock: false,
     });
   });
 
@@ -117,7 +121,7 @@ describe("a block", () => {
   const drawn = { window: 7, leftMs: 30_000, held: 20, others: 0 };
   function sharedBudget() {
     const budget = new Budget(["weight_1m"]);
-    const low = vi.fn<() => void>();
+    const low = vi.fn<() => Promise<void>>(async () => undefined);
     budget.onLow = low;
     budget.setLimits(LIMITS);
     budget.drawn(drawOf(budget), drawn);
@@ -184,6 +188,104 @@ describe("a block", () => {
     budget.drawn(drawOf(budget), { ...drawn, window: venueWindow });
     budget.reported(budget.spend(weight(5)), { weight_1m: 510 }, VENUE_MS);
     expect(drawOf(budget)).toMatchObject({ spent: 5, reported: 510 });
+  });
+});
+
+describe("a request", () => {
+  const drawn = { window: 7, leftMs: 30_000, held: 20, others: 0 };
+  /** A budget whose draws are answered with what `held` says at that time. */
+  function drawing(held: (wanted: number) => number) {
+    const budget = new Budget(["weight_1m"]);
+    const wanted: number[] = [];
+    budget.onLow = async () => {
+      const draw = drawOf(budget);
+      wanted.push(draw.wanted);
+      await Promise.resolve();
+      budget.drawn(draw, { ...drawn, held: held(draw.wanted) });
+    };
+    budget.setLimits(LIMITS);
+    budget.drawn(drawOf(budget), drawn);
+    wanted.length = 0;
+    return { budget, wanted };
+  }
+
+  it("for which only the block is too small waits for one that is large enough", async () => {
+    const { budget, wanted } = drawing((needed) => Math.max(20, needed));
+    expect((await budget.take("refresh", weight(40))).spent.weight_1m).toBe(40);
+    expect(wanted[0]).toBe(40);
+  });
+
+  it("is refused if there is no such block, after two draws", async () => {
+    const { budget, wanted } = drawing(() => 39);
+    await expect(budget.take("refresh", weight(40))).rejects.toThrow("not asked: 0 of the exchange's limit");
+    expect(wanted.slice(0, 2)).toEqual([40, 40]);
+    expect(drawOf(budget)).toMatchObject({ spent: 0, wanted: 0 });
+  });
+
+  it("draws together with others that wait", async () => {
+    const { budget, wanted } = drawing((needed) => Math.max(20, needed));
+    await Promise.all([30, 40, 50].map((each) => budget.take("refresh", weight(each))));
+    expect(Math.max(...wanted)).toBe(120);
+    expect(drawOf(budget).spent).toBe(120);
+  });
+
+  it("does not draw where the limit itself is used, nor if it is vital", async () => {
+    const { budget, wanted } = drawing(() => 2_000);
+    await budget.take("vital", weight(1_800));
+    wanted.length = 0;
+    await expect(budget.take("audit", weight(1))).rejects.toMatchObject({ retryAfterMs: 30_000 });
+    expect(wanted).not.toContain(1);
+    await budget.take("vital", weight(600));
+    await expect(budget.take("vital", weight(1))).rejects.toThrow("requests of class vital stop at 2400");
+  });
+
+  it("never finds the room that another one has just found", async () => {
+    const budget = budgetOf();
+    const taken = Array.from({ length: 400 }, () => budget.take("refresh", weight(5)));
+    const outcomes = await Promise.allSettled(taken);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(360);
+  });
+});
+
+describe("what is set aside", () => {
+  it("is kept from all other requests but vital ones, until it is spent or its reading ends", async () => {
+    const budget = budgetOf();
+    budget.spend(weight(1_700));
+    const aside = await budget.setAside("refresh", 100);
+    expect(isHeld(budget, "refresh", weight(1))).toBe(true);
+    expect(isHeld(budget, "vital", weight(700))).toBe(false);
+    expect((await budget.take("refresh", weight(60), aside)).spent.weight_1m).toBe(1_760);
+    expect(isHeld(budget, "refresh", weight(1))).toBe(true);
+    // More than is left of it.
+    await expect(budget.take("refresh", weight(41), aside)).rejects.toThrow("not asked: 1800 of");
+    aside.end();
+    expect(isHeld(budget, "refresh", weight(40))).toBe(false);
+    expect(isHeld(budget, "refresh", weight(41))).toBe(true);
+    await budget.take("refresh", weight(40), aside);
+    expect(isHeld(budget, "refresh", weight(1))).toBe(true);
+  });
+
+  it("is refused as a whole if not all of it fits", async () => {
+    const budget = budgetOf();
+    budget.spend(weight(1_701));
+    await expect(budget.setAside("refresh", 100)).rejects.toThrow("requests of class refresh stop at 1800");
+    expect(isHeld(budget, "refresh", weight(99))).toBe(false);
+  });
+
+  it("is part of the block, and of what the next draw asks for", async () => {
+    const budget = new Budget(["weight_1m"]);
+    budget.onLow = async () => undefined;
+    budget.setLimits(LIMITS);
+    budget.drawn(drawOf(budget), { window: 7, leftMs: 30_000, held: 200, others: 0 });
+    const aside = await budget.setAside("refresh", 185);
+    expect(drawOf(budget).wanted).toBe(185);
+    await budget.take("refresh", weight(35), aside);
+    expect(drawOf(budget).wanted).toBe(150);
+    expect(isHeld(budget, "refresh", weight(15))).toBe(false);
+    expect(isHeld(budget, "refresh", weight(16))).toBe(true);
+    aside.end();
+    expect(drawOf(budget).wanted).toBe(0);
+    expect(isHeld(budget, "refresh", weight(165))).toBe(false);
   });
 });
 

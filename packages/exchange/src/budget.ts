@@ -1,37 +1,14 @@
 /**
- * How much of the venue's limits is used, and whether a request still fits. Every check is local and synchronous. Redis
+ * How much of the venue's limits is used, and whether a request still fits. Every check is local. Redis
  * counts for all processes (`lua/exchange/budget.lua`): each tells what it spent and draws a block for what comes, so
- * the sum stays below the limit even if Redis is away; then each spends what is left of its block. What others at this
- * address or account use is known from the headers of the venue's answers. The larger count is believed.
+ * the sum stays below the limit even if Redis is away; then each spends what is left of its block. A request for which only
+ * the block is too small waits for a larger one; an order never waits. What others at this address or account use is known
+ * from the headers of the venue's answers. The larger count is believed.
  */
-import { type Cost, LIMIT_KINDS, type LimitKind, type Limits, WINDOWS_MS } from "./limits.ts";
-
-/**
- * What a request is for, and up to which share of a limit it is sent. Each class leaves room for the next, so that a
- * busy pipeline loses its freshness before its orders. `catch_up`: what the user data stream did not tell; without room of
- * its own it would wait for the next minute after an outage in which refreshes have used theirs. `vital`: an order in doubt,
- * the clock, the listen key, the rules. `exit`: an operator's flatten or close, which nothing but the venue may hold back.
- */
-const CEILINGS = {
-  audit: 0.5,
-  refresh: 0.75,
-  catch_up: 0.9,
-  order: 0.9,
-  vital: Infinity,
-  exit: Infinity,
-} as const;
-export type RequestClass = keyof typeof CEILINGS;
-
-/** Why a request is not sent now. */
-export interface Shortage {
-  readonly kind: LimitKind;
-  readonly used: number;
-  readonly limit: number;
-  /** The class's share of the limit. */
-  readonly ceiling: number;
-  /** Until the venue counts from 0 again. */
-  readonly leftMs: number;
-}
+import { type Cost, LIMIT_KINDS, type LimitKind, type Limits } from "./limits.ts";
+import { BudgetError } from "./not-asked.ts";
+import { CEILINGS, type RequestClass } from "./request-classes.ts";
+import { type Draw, type Drawn, type Shortage, Usage } from "./usage.ts";
 
 /** What this process had spent when a request left, to tell others' use from its answer's headers. */
 export interface Ticket {
@@ -39,35 +16,13 @@ export interface Ticket {
   readonly spent: Readonly<Record<LimitKind, number>>;
 }
 
-/** What a process tells when it draws a block. */
-export interface Draw {
-  readonly kind: LimitKind;
-  readonly windowMs: number;
-  /** Redis's number of the window in which `spent` was spent; undefined before the first draw. */
-  readonly window: number | undefined;
-  readonly limit: number;
-  /** All blocks and everything spent together must stay below it. */
-  readonly ceiling: number;
-  readonly spent: number;
-  /** False if this process only watches. */
-  readonly isHolder: boolean;
-  /** The venue's count in the same window; 0 if unknown. */
-  readonly reported: number;
-}
-
-export interface Drawn {
-  readonly window: number;
-  readonly leftMs: number;
-  /** The block: how much may be spent until the next draw. */
-  readonly held: number;
-  /** What others have spent in the window. */
-  readonly others: number;
-}
+/** A draw that was under way does not know what is wanted since. The next one does. */
+const DRAWS_MAX = 2;
 
 export class Budget {
   readonly #usages: ReadonlyMap<LimitKind, Usage>;
   /** Called when a block is nearly spent. Undefined while nobody shares the budget: then it belongs to this process. */
-  onLow: (() => void) | undefined;
+  onLow: (() => Promise<void>) | undefined;
 
   /** @param holds the kinds that this process spends; of the others it only knows the use */
   constructor(holds: readonly LimitKind[] = LIMIT_KINDS) {
@@ -77,29 +32,44 @@ export class Budget {
   /** Nothing is held by a kind without a limit. */
   setLimits(limits: Limits): void {
     for (const [kind, usage] of this.#usages) usage.limit = limits[kind];
-    this.onLow?.();
+    void this.onLow?.();
   }
 
   /** Why a request may not be sent now; undefined if it may. Changes nothing. */
   shortage(requestClass: RequestClass, cost: Cost): Shortage | undefined {
-    if (CEILINGS[requestClass] === Infinity) return undefined;
-    for (const [kind, usage] of this.#usages) {
-      const needed = cost[kind] ?? 0;
-      if (needed === 0) continue;
-      const shortage = usage.shortage(CEILINGS[requestClass], needed, this.onLow !== undefined);
-      if (shortage === undefined) continue;
-      if (usage.isLow) this.onLow?.();
-      return shortage;
-    }
-    return undefined;
+    const shortage = this.#shortage(requestClass, cost);
+    if (shortage !== undefined && this.#usage(shortage.kind).isLow) void this.onLow?.();
+    return shortage;
   }
 
-  /** Counts a request that is about to be sent. */
+  /**
+   * Counts a request that is about to be sent.
+   *
+   * @param aside what was set aside for it
+   * @throws BudgetError if there is no room for it
+   */
+  async take(requestClass: RequestClass, cost: Cost, aside?: SetAside): Promise<Ticket> {
+    if (aside?.covers(cost) === true) return this.spend(cost);
+    return this.#fit(requestClass, cost, () => this.spend(cost));
+  }
+
+  /**
+   * Keeps room for several requests that are useless without each other.
+   *
+   * @param weight of all of them
+   * @throws BudgetError if there is no room for all
+   */
+  async setAside(requestClass: RequestClass, weight: number): Promise<SetAside> {
+    const usage = this.#usage("weight_1m");
+    return this.#fit(requestClass, { weight_1m: weight }, () => new SetAside(usage, weight));
+  }
+
+  /** Counts a request that is about to be sent, whether or not there is room for it. */
   spend(cost: Cost): Ticket {
     const spent = { weight_1m: 0, orders_1m: 0, orders_10s: 0 };
     for (const [kind, usage] of this.#usages) {
       spent[kind] = usage.spend(cost[kind] ?? 0);
-      if (usage.isLow && cost[kind] !== undefined) this.onLow?.();
+      if (usage.isLow && cost[kind] !== undefined) void this.onLow?.();
     }
     return { atMs: performance.now(), spent };
   }
@@ -118,7 +88,7 @@ export class Budget {
 
   /** What to tell Redis, for each kind that has a limit. */
   draws(): Draw[] {
-    return [...this.#usages.values()].flatMap((usage) => usage.draw() ?? []);
+    return [...this.#usages.values()].flatMap((usage) => usage.draw(CEILINGS.order) ?? []);
   }
 
   drawn(draw: Draw, drawn: Drawn): void {
@@ -134,143 +104,68 @@ export class Budget {
   peak(kind: LimitKind): number {
     return this.#usages.get(kind)?.peak() ?? 0;
   }
+
+  /** Checks and uses in one step, so that two requests never find the same room. */
+  async #fit<T>(requestClass: RequestClass, cost: Cost, use: () => T): Promise<T> {
+    for (let draws = 0; ; draws++) {
+      const shortage = this.#shortage(requestClass, cost);
+      if (shortage === undefined) return use();
+      const usage = this.#usage(shortage.kind);
+      const draw = this.onLow;
+      if (draw === undefined || !shortage.isOfBlock || draws === DRAWS_MAX) {
+        if (usage.isLow) void draw?.();
+        throw new BudgetError(requestClass, shortage);
+      }
+      await usage.wish(cost[shortage.kind] ?? 0, draw);
+    }
+  }
+
+  #shortage(requestClass: RequestClass, cost: Cost): Shortage | undefined {
+    const share = CEILINGS[requestClass];
+    if (share === Infinity) return undefined;
+    const isVital = requestClass === "vital";
+    for (const [kind, usage] of this.#usages) {
+      const needed = cost[kind] ?? 0;
+      if (needed === 0) continue;
+      const shortage = usage.shortage(share, needed, {
+        needsBlock: !isVital && this.onLow !== undefined,
+        ignoresAside: isVital,
+      });
+      if (shortage !== undefined) return shortage;
+    }
+    return undefined;
+  }
+
+  #usage(kind: LimitKind): Usage {
+    return this.#usages.get(kind) as Usage;
+  }
 }
 
-/** How long a peak is shown at least: a whole window, and several scrapes. */
-const PEAK_MS = 60_000;
+/** Weight that is kept for the requests of one reading. */
+export class SetAside {
+  readonly #usage: Usage;
+  #left: number;
 
-/** The use of one limit. Times are `performance.now()` in ms. */
-class Usage {
-  readonly #kind: LimitKind;
-  readonly #windowMs: number;
-  readonly #isHolder: boolean;
-  limit: number | undefined;
-  #window: number | undefined;
-  #endsAtMs: number;
-  /** In this window, by this process. */
-  #spent = 0;
-  /** In this window, by others: as Redis counts, and as the venue's answers tell until the venue's window ends. */
-  #others = 0;
-  #seen = { others: 0, window: 0, untilMs: -Infinity };
-  /** Left of the block. Below 0 if vital requests overdrew it. It does not end with its window. */
-  #held = 0;
-  #drawnHeld = 0;
-  #peaks: { readonly untilMs: number; share: number; readonly before: number } = {
-    untilMs: -Infinity,
-    share: 0,
-    before: 0,
-  };
-
-  constructor(kind: LimitKind, isHolder: boolean) {
-    this.#kind = kind;
-    this.#windowMs = WINDOWS_MS[kind];
-    this.#isHolder = isHolder;
-    this.#endsAtMs = performance.now() + this.#windowMs;
+  constructor(usage: Usage, weight: number) {
+    this.#usage = usage;
+    this.#left = weight;
+    usage.setAside(weight);
   }
 
-  shortage(share: number, needed: number, isShared: boolean): Shortage | undefined {
-    const { limit } = this;
-    if (limit === undefined) return undefined;
-    const nowMs = this.#now();
-    const used = this.#used(nowMs);
-    const ceiling = Math.floor(limit * share);
-    const hasBlock = !isShared || !this.#isHolder || this.#held >= needed;
-    if (used + needed <= ceiling && hasBlock) return undefined;
-    return { kind: this.#kind, used, limit, ceiling, leftMs: Math.ceil(this.#endsAtMs - nowMs) };
+  /** Whether the request is one of those. Then what is kept for it is about to be spent. */
+  covers({ weight_1m: weight = 0 }: Cost): boolean {
+    if (weight > this.#left) return false;
+    this.#giveBack(weight);
+    return true;
   }
 
-  /** @returns what is spent now */
-  spend(amount: number): number {
-    const nowMs = this.#now();
-    this.#spent += amount;
-    this.#held -= amount;
-    this.#notePeak(nowMs);
-    return this.#spent;
+  /** The reading has ended. What it did not need is free again. */
+  end(): void {
+    this.#giveBack(this.#left);
   }
 
-  /** Half of the block is spent. */
-  get isLow(): boolean {
-    return this.#isHolder && this.limit !== undefined && this.#held <= this.#drawnHeld / 2;
-  }
-
-  get leftMs(): number {
-    return this.limit === undefined ? Infinity : this.#endsAtMs - this.#now();
-  }
-
-  reported(count: number, spentAtSend: number, sentAtMs: number, venueMs: number): void {
-    const nowMs = this.#now();
-    const venueWindow = Math.floor(venueMs / this.#windowMs);
-    const intoMs = venueMs - venueWindow * this.#windowMs;
-    // It is not known in which of two windows the venue counted it, or when we spent what it counted.
-    if (nowMs - sentAtMs > intoMs || sentAtMs < this.#endsAtMs - this.#windowMs) return;
-    const before = this.#seen.untilMs > nowMs ? this.#seen.others : 0;
-    this.#seen = {
-      others: Math.max(before, count - spentAtSend),
-      window: venueWindow,
-      untilMs: nowMs + this.#windowMs - intoMs,
-    };
-    this.#notePeak(nowMs);
-  }
-
-  draw(): Draw | undefined {
-    const { limit } = this;
-    if (limit === undefined) return undefined;
-    const nowMs = this.#now();
-    const isSeenHere = this.#seen.untilMs > nowMs && this.#seen.window === this.#window;
-    return {
-      kind: this.#kind,
-      windowMs: this.#windowMs,
-      window: this.#window,
-      limit,
-      ceiling: Math.floor(limit * CEILINGS.order),
-      spent: this.#spent,
-      isHolder: this.#isHolder,
-      reported: isSeenHere ? this.#spent + this.#seen.others : 0,
-    };
-  }
-
-  drawn(draw: Draw, { window, leftMs, held, others }: Drawn): void {
-    const nowMs = this.#now();
-    // The window has ended since. The next draw follows at once.
-    if (draw.window !== this.#window) return;
-    const spentSince = this.#spent - draw.spent;
-    if (window !== this.#window) this.#spent = spentSince;
-    this.#window = window;
-    this.#endsAtMs = nowMs + leftMs;
-    this.#held = held - spentSince;
-    this.#drawnHeld = held;
-    this.#others = others;
-    this.#notePeak(nowMs);
-  }
-
-  peak(): number {
-    this.#notePeak(this.#now());
-    return Math.max(this.#peaks.share, this.#peaks.before);
-  }
-
-  #used(nowMs: number): number {
-    return this.#spent + Math.max(this.#others, this.#seen.untilMs > nowMs ? this.#seen.others : 0);
-  }
-
-  /** Begins the next window if it is time. */
-  #now(): number {
-    const nowMs = performance.now();
-    if (nowMs < this.#endsAtMs) return nowMs;
-    const ended = 1 + Math.floor((nowMs - this.#endsAtMs) / this.#windowMs);
-    this.#endsAtMs += ended * this.#windowMs;
-    if (this.#window !== undefined) this.#window += ended;
-    this.#spent = 0;
-    this.#others = 0;
-    return nowMs;
-  }
-
-  #notePeak(nowMs: number): void {
-    const share = this.limit === undefined ? 0 : this.#used(nowMs) / this.limit;
-    const { untilMs } = this.#peaks;
-    if (nowMs < untilMs) this.#peaks.share = Math.max(this.#peaks.share, share);
-    else {
-      const isRecent = nowMs < untilMs + PEAK_MS;
-      this.#peaks = { untilMs: nowMs + PEAK_MS, share, before: isRecent ? this.#peaks.share : 0 };
-    }
+  #giveBack(weight: number): void {
+    this.#left -= weight;
+    this.#usage.setAside(-weight);
   }
 }

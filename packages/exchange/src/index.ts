@@ -9,8 +9,10 @@ export {
   type UnreadableRow,
 } from "./binance-options.ts";
 export { concernOf, classifyError, FAILURES } from "./error-classes.ts";
-export { Budget, type RequestClass } from "./budget.ts";
-export { LIMIT_KINDS, type LimitKind } from "./limits.ts";
+export { Budget } from "./budget.ts";
+export type { RequestClass } from "./request-classes.ts";
+export { LIMIT_KINDS, type LimitKind, READING_WEIGHTS } from "./limits.ts";
+export { NotAskedError } from "./not-asked.ts";
 export {
   BOOK_TOO_FAR,
   type Concern,

@@ -44,6 +44,14 @@ export type Endpoint = keyof typeof WEIGHTS;
 const OPEN_OF_ALL_SYMBOLS = 40;
 const LISTS_OF_OPEN: ReadonlySet<Endpoint> = new Set(["fapi/v1/openOrders", "fapi/v1/openAlgoOrders"]);
 
+/** What the requests weigh of which readings of the account consist. */
+export const READING_WEIGHTS = {
+  positions: WEIGHTS["fapi/v3/positionRisk"],
+  openOrders: WEIGHTS["fapi/v1/openOrders"],
+  openOrdersOfAll: OPEN_OF_ALL_SYMBOLS,
+  trades: WEIGHTS["fapi/v1/userTrades"],
+} as const;
+
 /** What a query adds, by the parameters that change it. */
 export function costOf(endpoint: Endpoint, { symbol }: { symbol?: string | undefined } = {}): Cost {
   const isOfAll = LISTS_OF_OPEN.has(endpoint) && symbol === undefined;

@@ -58,6 +58,21 @@ it("is used without the venue for 59 minutes after the venue last confirmed it, 
   await expect(key.get()).rejects.toThrow("no answer");
 });
 
+it("is not asked for again for 30 s while connections are refused", async () => {
+  await key.get();
+  for (let seconds = 0; seconds < 60; seconds += 5) {
+    await expect(key.get(true)).resolves.toBe("lk-1");
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  expect(venue.asked).toBe(2);
+  // A connection that was opened and has ended may have ended with its key.
+  await key.get();
+  expect(venue.asked).toBe(3);
+  key.forget();
+  await key.get(true);
+  expect(venue.asked).toBe(4);
+});
+
 it("is gone once the venue has another, and is asked for again", async () => {
   await key.get();
   venue.isActive = false;

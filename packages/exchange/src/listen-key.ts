@@ -1,8 +1,22 @@
 /** The listen key that this process uses, kept alive for as long as it does. */
-import { LISTEN_KEY_VALID_MS, type ListenKeys } from "./port.ts";
+
+/**
+ * The key to the account's user data stream. Whoever has it can read the stream, so it is a secret. The account has one
+ * at a time, which all its processes share; nobody deletes it, because that would cut the others off.
+ */
+export interface ListenKeys {
+  /** The active key, made if there is none. Valid for {@link LISTEN_KEY_VALID_MS} from now. */
+  listenKey(): Promise<string>;
+  /** Makes the active key valid for as long again. False if `key` is not the active one any more. */
+  extendListenKey(key: string): Promise<boolean>;
+}
+
+export const LISTEN_KEY_VALID_MS = 60 * 60_000;
 
 /** A key that is about to expire is not connected to: the venue accepts the connection, and sends nothing. */
 const VALID_MARGIN_MS = 60_000;
+/** While every connection is refused, the venue is asked for its key only this often: each request uses its limits. */
+const REFUSED_ASK_EVERY_MS = 30_000;
 
 export class ListenKey {
   readonly #venue: ListenKeys;
@@ -29,10 +43,13 @@ export class ListenKey {
    * The active key. If the venue cannot be asked, for example during a pause, the one that was active when it last
    * could, while that is certainly valid.
    *
+   * @param wasRefused the last connection was not opened, so it has not shown that its key is active no more
    * @throws if there is no such key
    */
-  async get(): Promise<string> {
+  async get(wasRefused = false): Promise<string> {
     const askedAtMs = performance.now();
+    const isRecent = askedAtMs - this.#confirmedAtMs < REFUSED_ASK_EVERY_MS;
+    if (this.#key !== undefined && wasRefused && isRecent) return this.#key;
     try {
       this.#key = await this.#venue.listenKey();
       this.#confirmedAtMs = askedAtMs;

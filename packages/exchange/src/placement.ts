@@ -2,8 +2,9 @@
 import type { z } from "zod";
 import type { placementAnswer } from "./answers.ts";
 import { classifyError } from "./error-classes.ts";
+import { PausedError } from "./not-asked.ts";
 import { type ExchangeError, isClosed, type OrderRequest, type Placement } from "./port.ts";
-import { PausedError, RATE_LIMIT_WINDOW_MS } from "./requests.ts";
+import { RATE_LIMIT_WINDOW_MS } from "./requests.ts";
 
 export function placementOf(failure: ExchangeError): Placement {
   const { code, message } = failure;

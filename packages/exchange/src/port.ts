@@ -1,6 +1,7 @@
-import type { RequestClass } from "./budget.ts";
+import type { ListenKeys } from "./listen-key.ts";
 import type { Pause, PauseScope } from "./pauses.ts";
 import type { AlgoOrder, Cancellation, OpenOrder } from "./resting-orders.ts";
+import type { RequestClass } from "./request-classes.ts";
 
 export { ExchangeError, type ExchangeErrorDetails } from "./exchange-error.ts";
 
@@ -22,10 +23,19 @@ export interface Exchange extends ListenKeys {
   pause(scope: PauseScope): Pause | undefined;
   /**
    * The same exchange, for requests of a class: if they would use more of the venue's limits than their class may, they
-   * fail without being sent. A function is asked before each request. As it is created, its requests are `vital`, which are
-   * always sent, as are those of an `exit`, whose orders the limits do not refuse either.
+   * fail without being sent. A function is asked before each request. As it is created, its requests are `vital`: only the
+   * limit itself ends them. Those of an `exit` are always sent, and the limits do not refuse its orders either.
    */
   as(requestClass: RequestClass | (() => RequestClass)): Exchange;
+  /**
+   * Runs a reading of several requests that are useless without each other. They are given room together before the first
+   * is sent, in the class of this exchange, so none is spent on a reading that cannot end. Requests of `read` that weigh more
+   * than was said must find room like any other.
+   *
+   * @param weight of all of them, as {@link READING_WEIGHTS} has it
+   * @throws NotAskedError if the limits leave no room for all
+   */
+  within<T>(weight: number, read: () => Promise<T>): Promise<T>;
   /** Whether the limits leave room for one more order; for an exit always. Changes nothing. */
   hasRoomForOrder(): boolean;
   /**
@@ -86,19 +96,6 @@ export interface AccountConfig {
   /** All positions share the margin of all assets. */
   readonly multiAssetsMode: boolean;
 }
-
-/**
- * The key to the account's user data stream. Whoever has it can read the stream, so it is a secret. The account has one
- * at a time, which all its processes share; nobody deletes it, because that would cut the others off.
- */
-export interface ListenKeys {
-  /** The active key, made if there is none. Valid for {@link LISTEN_KEY_VALID_MS} from now. */
-  listenKey(): Promise<string>;
-  /** Makes the active key valid for as long again. False if `key` is not the active one any more. */
-  extendListenKey(key: string): Promise<boolean>;
-}
-
-export const LISTEN_KEY_VALID_MS = 60 * 60_000;
 
 /** The rows of an answer, read one by one. */
 export interface Rows<T> {

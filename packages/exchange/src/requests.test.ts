@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createBinanceExchange } from "./binance-adapter.ts";
 import { Budget } from "./budget.ts";
+import { NotAskedError } from "./not-asked.ts";
 import type { Exchange } from "./port.ts";
 
 const RATE_LIMITS = [
@@ -117,6 +118,50 @@ describe("a request", () => {
     headers = { "X-MBX-USED-WEIGHT-1M": "100000" };
     await exchange.openOrders();
     await exchange.as("audit").openOrders();
+    expect(requests).toHaveLength(3);
+  });
+});
+
+describe("a reading of several requests", () => {
+  const read = () =>
+    exchange.as("refresh").within(11, async () => {
+      await exchange.as("refresh").openOrders("BTCUSDT");
+      await exchange.as("refresh").positions("BTCUSDT");
+      await exchange.as("refresh").trades("BTCUSDT");
+    });
+
+  it("is not begun if there is no room for all of them", async () => {
+    // 2 are spent; of class refresh 1,800 may be.
+    budget.spend({ weight_1m: 1_788 });
+    await expect(read()).rejects.toBeInstanceOf(NotAskedError);
+    expect(requests).toEqual([]);
+    await exchange.as("refresh").positions("BTCUSDT");
+  });
+
+  it("has all its room, however many begin at once", async () => {
+    budget.spend({ weight_1m: 1_798 - 3 * 11 });
+    const readings = await Promise.allSettled(Array.from({ length: 10 }, read));
+    expect(readings.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    expect(requests).toHaveLength(9);
+  });
+
+  it("gives back what it has not needed, also if it fails", async () => {
+    budget.spend({ weight_1m: 1_798 - 11 });
+    const failing = exchange.as("refresh").within(11, async () => {
+      await exchange.as("refresh").openOrders("BTCUSDT");
+      throw new Error("torn");
+    });
+    await expect(failing).rejects.toThrow("torn");
+    await expect(read()).rejects.toThrow("not asked: 1790 of");
+    for (const _ of [1, 2]) await exchange.as("refresh").positions("BTCUSDT");
+  });
+
+  it("finds room for what it needs beyond that as any other does", async () => {
+    budget.spend({ weight_1m: 1_798 - 16 });
+    const longer = exchange.as("refresh").within(11, async () => {
+      for (const _ of [1, 2, 3, 4]) await exchange.as("refresh").trades("BTCUSDT");
+    });
+    await expect(longer).rejects.toThrow("not asked: 1800 of");
     expect(requests).toHaveLength(3);
   });
 });

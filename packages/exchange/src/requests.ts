@@ -1,13 +1,16 @@
 /** Every request to the venue passes here: none is sent during a pause, or beyond its class's share of a limit. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { once } from "node:events";
 import type { z } from "zod";
 import { firstIssue } from "./answers.ts";
 import { type BinanceClient, failureOf, type RawAnswer, rawAnswerOf } from "./binance-client.ts";
-import type { Budget, RequestClass, Shortage } from "./budget.ts";
+import type { Budget, SetAside } from "./budget.ts";
 import { asksForPause } from "./error-classes.ts";
 import type { Cost } from "./limits.ts";
-import { type Pause, PAUSE_SCOPES, type Pauses } from "./pauses.ts";
+import { PausedError } from "./not-asked.ts";
+import { PAUSE_SCOPES, type Pauses } from "./pauses.ts";
 import { ExchangeError } from "./port.ts";
+import type { RequestClass } from "./request-classes.ts";
 
 /** Binance's request limits are per minute. Without a Retry-After, a pause lasts this long. */
 export const RATE_LIMIT_WINDOW_MS = 60_000;
@@ -27,6 +30,8 @@ export class Requests {
   readonly #pauses: Pauses;
   readonly #budget: Budget;
   readonly #timeoutMs: number;
+  /** For the requests of the reading that is under way in an asynchronous context. */
+  readonly #aside = new AsyncLocalStorage<SetAside>();
   /** The last request, if it got no usable answer. */
   #lastFailure: { message: string; atMs: number } | undefined;
 
@@ -43,11 +48,9 @@ export class Requests {
    * @throws ExchangeError without a request, during a pause or if the limits leave no room for it; or if it fails
    */
   async ask<T>({ requestClass, cost, schema, path, request }: Query<T>): Promise<T> {
-    const pause = this.#pauses.get("requests");
-    if (pause !== undefined) throw new PausedError(pause);
-    const shortage = this.#budget.shortage(requestClass, cost);
-    if (shortage !== undefined) throw new BudgetError(requestClass, shortage);
-    const ticket = this.#budget.spend(cost);
+    this.#refuseInPause();
+    const aside = requestClass === "vital" ? undefined : this.#aside.getStore();
+    const ticket = await this.#budget.take(requestClass, cost, aside);
     const count = ({ counts }: RawAnswer) => this.#budget.reported(ticket, counts, this.#client.now());
     try {
       const answer = await Promise.race([request(), deadline(this.#timeoutMs)]);
@@ -72,6 +75,27 @@ export class Requests {
     }
   }
 
+  /**
+   * Runs a reading of several requests with room for all of them.
+   *
+   * @param weight of all of them
+   * @throws ExchangeError without a request, during a pause or if the limits leave no room for all; or what `read` throws
+   */
+  async within<T>(requestClass: RequestClass, weight: number, read: () => Promise<T>): Promise<T> {
+    this.#refuseInPause();
+    const aside = await this.#budget.setAside(requestClass, weight);
+    try {
+      return await this.#aside.run(aside, read);
+    } finally {
+      aside.end();
+    }
+  }
+
+  #refuseInPause(): void {
+    const pause = this.#pauses.get("requests");
+    if (pause !== undefined) throw new PausedError(pause);
+  }
+
   /** The last answer was an error that says what we wanted to know. */
   forgetFailure(): void {
     this.#lastFailure = undefined;
@@ -87,25 +111,6 @@ export class Requests {
     const failure = this.#lastFailure;
     if (failure === undefined || performance.now() - failure.atMs > FAILURE_TELLS_MS) return [];
     return [`the exchange gave no usable answer: ${failure.message}`];
-  }
-}
-
-/** A request that was not made because of a pause. */
-export class PausedError extends ExchangeError {
-  constructor({ leftMs, reason }: Pause) {
-    super(`not asked: the exchange wants no requests for ${Math.ceil(leftMs / 1_000)} s: ${reason}`, {
-      retryAfterMs: leftMs,
-    });
-  }
-}
-
-/** A request that was not made because the limits leave no room for its class. */
-class BudgetError extends ExchangeError {
-  constructor(requestClass: RequestClass, { kind, used, limit, ceiling, leftMs }: Shortage) {
-    super(
-      `not asked: ${used} of the exchange's limit ${kind} of ${limit} are used, and requests of class ${requestClass} stop at ${ceiling}`,
-      { retryAfterMs: leftMs },
-    );
   }
 }
 

@@ -26,6 +26,7 @@ async function draw(process: string, over: Record<string, string> = {}) {
       ceiling: "2160",
       spent: "0",
       holds: "1",
+      wanted: "0",
       reported: "0",
       ...over,
     },
@@ -55,6 +56,17 @@ describe("a block", () => {
     });
     expect(await redis.pttl(KEY)).toBeGreaterThan(WINDOW_MS);
     expect(await redis.dbsize()).toBe(1);
+  });
+
+  it("is what its process is about to spend, as far as that is free", async () => {
+    await draw("b", { spent: "1860" });
+    expect(await draw("a", { wanted: "100" })).toEqual([100, 1_860]);
+    expect(await draw("a", { wanted: "20" })).toEqual([75, 1_860]);
+    expect(await draw("a", { wanted: "150" })).toEqual([150, 1_860]);
+    expect(await draw("a", { wanted: "185" })).toEqual([150, 1_860]);
+    expect(await draw("b", { spent: "2200", wanted: "9" })).toEqual([0, 0]);
+    expect(await draw("a", { wanted: "185" })).toEqual([0, 2_200]);
+    expect(await draw("watching", { holds: "0", wanted: "185" })).toEqual([0, 2_200]);
   });
 
   it("leaves to others what they hold, and to each the same after a few draws", async () => {

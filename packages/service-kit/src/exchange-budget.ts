@@ -28,12 +28,13 @@ interface Draw {
   readonly ceiling: number;
   readonly spent: number;
   readonly isHolder: boolean;
+  readonly wanted: number;
   readonly reported: number;
 }
 
 /** The `Budget` of packages/exchange. */
 interface LocalBudget {
-  onLow: (() => void) | undefined;
+  onLow: (() => Promise<void>) | undefined;
   readonly nextWindowMs: number;
   draws: () => Draw[];
   drawn: (draw: Draw, drawn: { window: number; leftMs: number; held: number; others: number }) => void;
@@ -69,7 +70,7 @@ export async function shareExchangeBudget({
   // What an earlier run of this process has spent still counts.
   const process = `${instance}#${randomUUID()}`;
   let timer: NodeJS.Timeout | undefined;
-  let isDrawing = false;
+  let drawing: Promise<void> | undefined;
   let isStopped = false;
   let hasFailed = false;
 
@@ -84,6 +85,7 @@ export async function shareExchangeBudget({
         ceiling: String(wish.ceiling),
         spent: String(wish.spent),
         holds: wish.isHolder ? "1" : "0",
+        wanted: String(wish.wanted),
         reported: String(wish.reported),
       },
     });
@@ -95,8 +97,6 @@ export async function shareExchangeBudget({
     });
   };
   const drawAll = async () => {
-    if (isDrawing || isStopped) return;
-    isDrawing = true;
     clearTimeout(timer);
     try {
       await Promise.all(budget.draws().map(draw));
@@ -107,13 +107,18 @@ export async function shareExchangeBudget({
         log.error({ err: error }, "failed to share the use of the exchange's limits");
       hasFailed = true;
     }
-    isDrawing = false;
     if (isStopped) return;
     const nextMs = Math.min(DRAW_EVERY_MS, budget.nextWindowMs + WINDOW_MARGIN_MS);
-    timer = setTimeout(() => void drawAll(), Math.max(DRAW_PAUSE_MS, nextMs)).unref();
+    timer = setTimeout(() => void drawOnce(), Math.max(DRAW_PAUSE_MS, nextMs)).unref();
   };
-  budget.onLow = () => void drawAll();
-  await drawAll();
+  /** One draw at a time: whoever asks for one meanwhile gets the same. */
+  const drawOnce = async (): Promise<void> => {
+    if (isStopped) return;
+    drawing ??= drawAll().finally(() => (drawing = undefined));
+    await drawing;
+  };
+  budget.onLow = drawOnce;
+  await drawOnce();
   return () => {
     isStopped = true;
     clearTimeout(timer);

@@ -75,7 +75,8 @@ await runService({
     const followed = await followTrust(config, venue, log);
     const events = createEvents();
     const pauses = new Pauses();
-    const budget = new Budget();
+    // Whatever of it weighs anything is vital, which needs no block.
+    const budget = new Budget(["orders_1m", "orders_10s"]);
     observeExchangeBudget({ budget, registry });
     const exchange = reportCalls(
       createBinanceExchange({

@@ -12,10 +12,8 @@ import {
 } from "@quantum/exchange";
 import { Big } from "big.js";
 import { type Ledger, type Pair, snapshotOf } from "./pair.ts";
+import { isLighterForAll } from "./reading-weights.ts";
 import { openReduceQty } from "./reconcile.ts";
-
-/** The exchange weighs a request for the open orders of all symbols like this many for those of one. */
-const ALL_ORDERS_WEIGHT = 40;
 
 export interface Observation {
   position: Position;
@@ -52,7 +50,7 @@ export function observing(exchange: Exchange, audits: Exchange, now: () => numbe
      */
     async all(symbols: readonly string[], closable: ReadonlySet<string>): Promise<Observed> {
       const began = begin();
-      const isWhole = closable.size >= ALL_ORDERS_WEIGHT;
+      const isWhole = isLighterForAll(closable.size);
       const orders = isWhole
         ? await audits.openOrders()
         : joined(await Promise.all([...closable].map((symbol) => ordersOf(audits, symbol))));

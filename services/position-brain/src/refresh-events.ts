@@ -13,6 +13,12 @@ export interface StoredReading {
   readAtMs: number;
 }
 
+export type RefreshResult =
+  /** The pair is stored and includes the fills of all given executions. */
+  | "stored"
+  /** The exchange's answers are not consistent yet; the old pair stays. */
+  | "inconclusive";
+
 export interface RefreshEvents {
   /** All symbols have been read once. */
   refreshed: [{ symbols: number; tookMs: number }];

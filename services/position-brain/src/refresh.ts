@@ -17,6 +17,7 @@ import { Lag } from "./lag.ts";
 import { type Observation, type Observations, observing, pairOf, requireOne } from "./observation.ts";
 import { agrees, type Execution, type Ledger, type Pair } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
+import { WEIGHT_OF_BEGINNING, weightOfAll, weightOfOne } from "./reading-weights.ts";
 import {
   isMisbooked,
   mayHaveOrders,
@@ -26,7 +27,7 @@ import {
   withExecutions,
   withTrades,
 } from "./reconcile.ts";
-import type { RefreshEvents } from "./refresh-events.ts";
+import type { RefreshEvents, RefreshResult } from "./refresh-events.ts";
 import { RefreshQueue } from "./refresh-queue.ts";
 import { newestTradeId, tradesAfter } from "./trades.ts";
 
@@ -34,12 +35,6 @@ import { newestTradeId, tradesAfter } from "./trades.ts";
 const TRIES = 5;
 /** An inconclusive symbol is read once more after this, then only with all others, because requests are limited. */
 const AGAIN_MS = 500;
-
-export type RefreshResult =
-  /** The pair is stored and includes the fills of all given executions. */
-  | "stored"
-  /** The exchange's answers are not consistent yet; the old pair stays. */
-  | "inconclusive";
 
 export interface RefreshOptions {
   exchange: Exchange;
@@ -75,45 +70,53 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   /** Reads all positions and open orders with one request each, and trades only where something moved. */
   async all(): Promise<void> {
     const startedAt = performance.now();
-    const { pairs, allowlist } = this.#options;
+    const { pairs, audits } = this.#options;
     this.#forgetAgain();
     try {
       const before = new Map<string, StoredPair>();
       await Promise.all(
         [...this.#symbols].map(async (symbol) => before.set(symbol, await pairs.read(symbol))),
       );
-      const { observations, unreadable, unread } = await this.#observeAll(mayHaveOrders(before));
-      for (const { position } of observations.values()) {
-        if (!Big(position.positionAmt).eq(0)) this.#symbols.add(position.symbol);
-      }
-      for (const [symbol, problem] of unreadable) {
-        if (this.#symbols.has(symbol)) this.emit("failed", { symbol, error: new Error(problem) });
-      }
-      const seen = [...observations].filter(([symbol]) => this.#symbols.has(symbol));
-      await Promise.all(
-        seen.map(async ([symbol, observation]) => {
-          // A refresh for a result is reading it now, more thoroughly.
-          if (this.#queue.isRunning(symbol)) return;
-          const stored = before.get(symbol);
-          const outcome =
-            stored && (await this.#orFailed(symbol, () => this.#reconcile(stored, observation, [])));
-          if (stored === undefined || outcome === "conflict")
-            await this.#orFailed(symbol, () => this.symbol(symbol));
-          // Its last snapshot already says that it is flat.
-          if (!allowlist.has(symbol) && Big(observation.position.positionAmt).eq(0))
-            this.#symbols.delete(symbol);
-        }),
-      );
-      for (const symbol of unread) {
-        this.#symbols.add(symbol);
-        await this.#orFailed(symbol, () => this.symbol(symbol));
-      }
-      requireOne(allowlist, { observations, unreadable, unread });
-      this.emit("refreshed", { symbols: seen.length, tookMs: performance.now() - startedAt });
+      const closable = mayHaveOrders(before);
+      const symbols = await audits.within(weightOfAll(closable.size), () => this.#readAll(before, closable));
+      this.emit("refreshed", { symbols, tookMs: performance.now() - startedAt });
     } catch (error) {
       this.emit("failed", { symbol: undefined, error: error as Error });
       throw error;
     }
+  }
+
+  /** @returns how many symbols it has read */
+  async #readAll(before: ReadonlyMap<string, StoredPair>, closable: ReadonlySet<string>): Promise<number> {
+    const { allowlist } = this.#options;
+    const { observations, unreadable, unread } = await this.#observeAll(closable);
+    for (const { position } of observations.values()) {
+      if (!Big(position.positionAmt).eq(0)) this.#symbols.add(position.symbol);
+    }
+    for (const [symbol, problem] of unreadable) {
+      if (this.#symbols.has(symbol)) this.emit("failed", { symbol, error: new Error(problem) });
+    }
+    const seen = [...observations].filter(([symbol]) => this.#symbols.has(symbol));
+    await Promise.all(
+      seen.map(async ([symbol, observation]) => {
+        // A refresh for a result is reading it now, more thoroughly.
+        if (this.#queue.isRunning(symbol)) return;
+        const stored = before.get(symbol);
+        const outcome =
+          stored && (await this.#orFailed(symbol, () => this.#reconcile(stored, observation, [])));
+        if (stored === undefined || outcome === "conflict")
+          await this.#orFailed(symbol, () => this.symbol(symbol));
+        // Its last snapshot already says that it is flat.
+        if (!allowlist.has(symbol) && Big(observation.position.positionAmt).eq(0))
+          this.#symbols.delete(symbol);
+      }),
+    );
+    for (const symbol of unread) {
+      this.#symbols.add(symbol);
+      await this.#orFailed(symbol, () => this.symbol(symbol));
+    }
+    requireOne(allowlist, { observations, unreadable, unread });
+    return seen.length;
   }
 
   /**
@@ -129,9 +132,12 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
    * position, which ends a hold.
    */
   async accept(symbol: string): Promise<RefreshResult> {
+    const { pairs, exchange } = this.#options;
     for (let attempt = 1; attempt <= TRIES; attempt++) {
-      const stored = await this.#options.pairs.read(symbol);
-      const outcome = await this.#beginLedger(stored, await this.#observations.one(symbol), [], "accepted");
+      const stored = await pairs.read(symbol);
+      const outcome = await exchange.within(WEIGHT_OF_BEGINNING, async () =>
+        this.#beginLedger(stored, await this.#observations.one(symbol), [], "accepted"),
+      );
       if (outcome !== "conflict") return outcome;
     }
     return this.#inconclusive(symbol);
@@ -153,9 +159,12 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   }
 
   async #refresh(symbol: string, executions: readonly Execution[]): Promise<RefreshResult> {
+    const { pairs, exchange } = this.#options;
     for (let attempt = 1; attempt <= TRIES; attempt++) {
-      const stored = await this.#options.pairs.read(symbol);
-      const outcome = await this.#reconcile(stored, await this.#observations.one(symbol), executions);
+      const stored = await pairs.read(symbol);
+      const outcome = await exchange.within(weightOfOne(stored), async () =>
+        this.#reconcile(stored, await this.#observations.one(symbol), executions),
+      );
       if (outcome !== "conflict") return outcome;
     }
     return this.#inconclusive(symbol);
