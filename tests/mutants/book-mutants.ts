@@ -68,8 +68,8 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${BRAIN}/handler.ts`,
-        find: '{ kind: "retry", reason: trouble }',
-        replace: '{ kind: "settle" }',
+        find: 'return { kind: "retry", reason };',
+        replace: "return SETTLE;",
       },
     ],
     test: `${BRAIN}/results.test.ts`,

@@ -5,6 +5,39 @@ const BRAIN = "services/position-brain/src";
 
 export const EVENT_MUTANTS: readonly Mutant[] = [
   {
+    bug: "what an order has executed is counted by events and again by its trades",
+    edits: [
+      {
+        file: `${BRAIN}/reconcile.ts`,
+        find: "known === undefined || qty.gt(known) ? qty.toFixed() : known",
+        replace: "qty.plus(known ?? 0).toFixed()",
+      },
+    ],
+    test: `${BRAIN}/reconcile.test.ts`,
+  },
+  {
+    bug: "a result ends its reservation although the position does not include its fills yet",
+    edits: [
+      {
+        file: `${BRAIN}/booked-fills.ts`,
+        find: "return agrees(pair) && includes(",
+        replace: "return agrees !== undefined && includes(",
+      },
+    ],
+    test: `${BRAIN}/booked-results.test.ts`,
+  },
+  {
+    bug: "an execution that REST has told has no cooldown",
+    edits: [
+      {
+        file: `${BRAIN}/booked-fills.ts`,
+        find: "return isNoted || this.#noteExecution(symbol, execution);",
+        replace: "return isNoted || execution !== undefined;",
+      },
+    ],
+    test: `${BRAIN}/booked-results.test.ts`,
+  },
+  {
     bug: "an event that comes twice is counted twice",
     edits: [
       {

@@ -77,7 +77,7 @@ const ledger = {
   booked_orders: field(
     z.string().regex(BOOKED, "`order id:executed quantity`, separated by spaces"),
     STORED,
-    "*ours*: our last orders whose fills are included, as far as events told them: `order id:executed quantity`, separated by spaces",
+    "*ours*: the last orders whose fills are included, by the account's trades or, for ours, by events: `order id:executed quantity`, separated by spaces",
   ),
   fingerprint: field(text, STORED, "*ours*: as in the snapshot"),
   version: field(integer, STORED, "*ours*: as in the snapshot"),

@@ -41,6 +41,8 @@ export class AccountReading extends EventEmitter<AccountReadingEvents> {
   /** Since when events may be missing; undefined if a reading that began later has succeeded. */
   #gapSinceMs: number | undefined;
   #running: Promise<void> | undefined;
+  /** Reads until the gap is closed, or until a reading fails. */
+  #closing: Promise<void> | undefined;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #auditedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -63,12 +65,17 @@ export class AccountReading extends EventEmitter<AccountReadingEvents> {
   openGap(reason: "begin" | "gap"): void {
     const isOpen = this.isGapOpen;
     this.#gapSinceMs = performance.now();
-    if (!isOpen) void this.#close(reason);
+    if (!isOpen) this.#closing ??= this.#close(reason).finally(() => (this.#closing = undefined));
   }
 
   /** The gap concerns nobody here any more. */
   forgetGap(): void {
     this.#gapSinceMs = undefined;
+  }
+
+  /** Resolves once the reading that is under way has ended, with or without success; at once if there is none. */
+  async ended(): Promise<void> {
+    await (this.#closing ?? this.#running)?.catch(() => undefined);
   }
 
   /** Rejects if the exchange or Redis gives no usable answer. */

@@ -35,13 +35,16 @@ afterEach(async () => {
 export const venue = { status: "TRADING", rulesReadAgain: 0 };
 
 /** Without a stream, no events bring fills into the pairs. */
-const NO_EVENTS: BrainOptions["booked"] = { include: async () => false };
+const NO_EVENTS: BrainOptions["booked"] = {
+  include: async () => false,
+  changed: () => Promise.withResolvers<void>().promise,
+};
 
 export async function brainOf(
   over: Partial<Limits> = {},
   simulate: "answer" | "deny" | "drop" = "answer",
   pairs: PairStore = rig.pairs,
-  booked = NO_EVENTS,
+  booked: BrainOptions["booked"] = NO_EVENTS,
 ): Promise<IssuerHandlers> {
   const rules = await rig.exchange.rules();
   const issuer = createIssuer({

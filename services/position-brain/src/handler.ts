@@ -10,7 +10,7 @@ import {
   type PlanEntry,
   type ResultEntry,
 } from "@quantum/contract";
-import type { Exchange, SymbolRules } from "@quantum/exchange";
+import { type Exchange, NotAskedError, type SymbolRules } from "@quantum/exchange";
 import type { Decision, Policy, ReadResult, Settlement, Turn } from "@quantum/issuer";
 import { withDeadline } from "@quantum/redis";
 import { type Allowed, decide, type Denied, type Limits, permitOf } from "./decide.ts";
@@ -28,14 +28,15 @@ const REFUSED_BY_RULES = "rejected_by_rules" satisfies OrderReason;
  * If a result's fills are not visible yet, retry after these pauses, then leave it pending, because requests are
  * limited.
  */
-const RESULT_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
+const RESULT_PAUSES_MS = [0, 100, 250, 500, 1_000, 2_000];
+const SETTLE: Settlement = { kind: "settle" };
 
 export interface BrainOptions {
   pairs: PairStore;
   refresh: PairRefresh;
   /** Whether it accepts orders now, without a request. */
   exchange: Pick<Exchange, "pause" | "hasRoomForOrder">;
-  booked: Pick<BookedFills, "include">;
+  booked: Pick<BookedFills, "include" | "changed">;
   rules: (symbol: string) => SymbolRules | undefined;
   /** Call when the venue refuses what the rules allow, or when they forbid what it may now allow. */
   readRulesAgain: () => void;
@@ -69,11 +70,10 @@ export class PositionBrain implements Policy {
     const { symbol } = result;
     if (result.reason === REFUSED_BY_RULES) this.#options.readRulesAgain();
     // A symbol that is not allowed has no reservations, and its position is unknown.
-    if (!placed || !this.#options.limits.allowlist.has(symbol)) return { kind: "settle" };
+    if (!placed || !this.#options.limits.allowlist.has(symbol)) return SETTLE;
     this.#settling.set(handled, symbol);
     void handled.then(() => this.#settling.delete(handled));
-    const trouble = await this.#showFills(result, addedAtMs);
-    return trouble === undefined ? { kind: "settle" } : { kind: "retry", reason: trouble };
+    return this.#showFills(result, addedAtMs);
   }
 
   /** Its fills are booked like those of any order of ours. */
@@ -109,23 +109,26 @@ export class PositionBrain implements Policy {
 
   /**
    * Waits until events have brought the result's fills into the pair. If they do not, refreshes until it includes them.
-   * @returns why it does not, after the last attempt
    */
-  async #showFills(result: ResultEntry, arrivedMs: number): Promise<string | undefined> {
+  async #showFills(result: ResultEntry, arrivedMs: number): Promise<Settlement> {
+    const { booked, refresh } = this.#options;
+    const { symbol } = result;
     const execution = executionOf(result, arrivedMs);
-    if (await this.#options.booked.include(result.symbol, execution)) return undefined;
-    const look = () =>
-      this.#options.refresh.symbol(result.symbol, execution).then(
-        (outcome) => (outcome === "stored" ? undefined : "its fills do not show at the exchange yet"),
-        (error: unknown) => (error as Error).message,
-      );
-    let trouble = await look();
+    if (await booked.include(symbol, execution)) return SETTLE;
+    const again = booked.changed(symbol);
+    let reason = "";
     for (const pauseMs of RESULT_PAUSES_MS) {
-      if (trouble === undefined) break;
-      await delay(pauseMs);
-      trouble = await look();
+      if (pauseMs > 0) await delay(pauseMs);
+      try {
+        if ((await refresh.symbol(symbol, execution)) === "stored") return SETTLE;
+        reason = "its fills do not show at the exchange yet";
+      } catch (error) {
+        reason = (error as Error).message;
+        // Whoever reads the symbol next, reads these fills.
+        if (error instanceof NotAskedError) return { kind: "retry", reason, again };
+      }
     }
-    return trouble;
+    return { kind: "retry", reason };
   }
 
   /** Waits for the symbol's results that have arrived, at most until `until`, by performance.now(). */

@@ -119,3 +119,13 @@ it("remembers what our last orders have executed, once each", () => {
   tell({ orderId: "99", executedQty: "1", fill: fill("991", "1") });
   expect(book.booked.at(-1)?.orderId).toBe(String(BOOKED_MAX + 2));
 });
+
+it("keeps the most that was shown of an order, by readings or by events", () => {
+  const ours = { orderId: "9", origin: "ours", clientOrderId: "qp-0123456789abcdef-1" } as const;
+  book.adopt([{ orderId: "9", qty: "3" }]);
+  tell({ ...ours, status: "PARTIALLY_FILLED", executedQty: "1", fill: fill("7", "1") });
+  expect(book.booked).toEqual([{ orderId: "9", qty: "3" }]);
+  book.adopt([{ orderId: "9", qty: "4" }]);
+  book.adopt([{ orderId: "9", qty: "2" }]);
+  expect(book.booked).toEqual([{ orderId: "9", qty: "4" }]);
+});

@@ -83,10 +83,11 @@ export class OrderBook {
     this.#untold.clear();
   }
 
-  /** What other replicas and earlier processes have booked. */
+  /** What readings, other replicas and earlier processes have booked. */
   adopt(booked: readonly BookedOrder[]): void {
     for (const { orderId, qty } of booked) {
-      if (!this.#booked.has(orderId)) this.#book(orderId, qty);
+      const known = this.#booked.get(orderId);
+      if (known === undefined || Big(qty).gt(known)) this.#book(orderId, qty);
     }
   }
 
@@ -136,9 +137,11 @@ export class OrderBook {
     this.#book(orderId, executedQty);
   }
 
+  /** An event may be late, and older than what a reading has shown of its order. */
   #book(orderId: string, qty: string): void {
+    const known = this.#booked.get(orderId);
     this.#booked.delete(orderId);
-    this.#booked.set(orderId, qty);
+    this.#booked.set(orderId, known === undefined || Big(qty).gt(known) ? qty : known);
     const [oldest] = this.#booked.keys();
     if (this.#booked.size > BOOKED_MAX && oldest !== undefined) this.#booked.delete(oldest);
   }

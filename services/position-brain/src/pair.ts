@@ -37,7 +37,7 @@ export interface Execution {
 
 const ORIGINS = ["bootstrap", "accepted", "trades"] as const;
 
-/** What one of our orders has executed. */
+/** What an order has executed. */
 export interface BookedOrder {
   orderId: string;
   qty: string;
@@ -60,7 +60,7 @@ export interface Ledger {
    * event can mislead the ledger only until then.
    */
   anchor?: { amt: string; tradeId: string } | undefined;
-  /** Our last orders whose fills are included, the newest last, as far as events told them. */
+  /** The last orders whose fills are included, the newest last: those of the account's trades, and ours that events told. */
   booked?: readonly BookedOrder[] | undefined;
 }
 

@@ -25,7 +25,7 @@ beforeEach(async () => {
     pairs: rig.pairs,
     refresh,
     exchange: rig.exchange,
-    booked: { include: async () => false },
+    booked: { include: async () => false, changed: () => Promise.withResolvers<void>().promise },
     rules: (symbol) => rules.get(symbol),
     readRulesAgain: () => undefined,
     limits: {

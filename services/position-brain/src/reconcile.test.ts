@@ -13,6 +13,7 @@ import {
   snapshotOf,
 } from "./pair.ts";
 import {
+  COUNTED_MAX,
   filledQty,
   isMisbooked,
   needsTrades,
@@ -105,7 +106,29 @@ describe("the ledger", () => {
       amt: "7",
       lastTradeId: "11",
       origin: "trades",
+      booked: [{ orderId: "1", qty: "2" }],
     });
+  });
+
+  it("knows what the last orders have executed, and never more than that", () => {
+    const trade = (id: number, orderId: number, qty: string): Trade => ({
+      ...{ id: `${id}`, orderId: `${orderId}`, symbol: "ETHUSDT", side: "SELL", price: "1", qty, timeMs: 1 },
+    });
+    const first = withTrades(empty, [trade(1, 5, "2"), trade(2, 6, "1"), trade(3, 5, "0.5")]);
+    expect(first.booked).toEqual([
+      { orderId: "5", qty: "2.5" },
+      { orderId: "6", qty: "1" },
+    ]);
+    // The rest of an order that was counted in part: how much of it events have told already is not known.
+    const second = withTrades(first, [trade(4, 6, "3"), trade(5, 5, "1")]);
+    expect(second.booked).toEqual([
+      { orderId: "6", qty: "3" },
+      { orderId: "5", qty: "2.5" },
+    ]);
+    const many = Array.from({ length: COUNTED_MAX + 3 }, (_, n) => trade(10 + n, 100 + n, "1"));
+    expect(withTrades(second, many).booked?.map(({ orderId }) => orderId)).toEqual(
+      many.slice(3).map(({ orderId }) => orderId),
+    );
   });
 
   it("keeps the latest execution, however late an older one's result is handled", () => {

@@ -3,6 +3,9 @@ import type { OrderState, Position, Trade } from "@quantum/exchange";
 import { Big } from "big.js";
 import { agrees, type Execution, type Ledger, type Pair, type Snapshot } from "./pair.ts";
 
+/** Orders that a ledger names after a reading. Others' orders are among them, and results may wait through an outage. */
+export const COUNTED_MAX = 64;
+
 /**
  * Adds trades to the ledger. Trades may come in any order and more than once: one counts if its id is above the last
  * counted one. `trades` must include all trades between that one and the newest.
@@ -19,7 +22,24 @@ export function withTrades(ledger: Ledger, trades: readonly Trade[]): Ledger {
     amount = trade.side === "BUY" ? amount.plus(trade.qty) : amount.minus(trade.qty);
     if (BigInt(trade.id) > newest) newest = BigInt(trade.id);
   }
-  return { ...ledger, amt: amount.toFixed(), lastTradeId: newest.toString(), origin: "trades" };
+  const booked = withOrders(ledger.booked, [...uncounted.values()]);
+  return { ...ledger, amt: amount.toFixed(), lastTradeId: newest.toString(), origin: "trades", booked };
+}
+
+/**
+ * Adds what the trades show of each order. Of an order with trades before these, or that events have told, the larger
+ * quantity counts: both are in the ledger, and their sum might count a trade twice.
+ */
+function withOrders(booked: Ledger["booked"] = [], trades: readonly Trade[]): Ledger["booked"] {
+  const orders = new Map(booked.map(({ orderId, qty }) => [orderId, qty]));
+  for (const orderId of new Set(trades.map((trade) => trade.orderId))) {
+    const qty = filledQty(trades, orderId);
+    const known = orders.get(orderId);
+    // Its place is that of its last trade.
+    orders.delete(orderId);
+    orders.set(orderId, known === undefined || qty.gt(known) ? qty.toFixed() : known);
+  }
+  return [...orders].slice(-COUNTED_MAX).map(([orderId, qty]) => ({ orderId, qty }));
 }
 
 /** The ledger as REST last counted it. Fills that were added from events since are counted again. */
