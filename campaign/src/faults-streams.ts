@@ -118,7 +118,8 @@ async function halt({ system, random, halts }: FaultContext, value: string | und
   halts.push({ fromMs: timeOf(began?.at(-1)), toMs: timeOf(ended?.[0]) });
 }
 
-function timeOf(reply: [Error | null, unknown] | undefined): number {
+/** Of a transaction's reply to TIME, in ms. */
+export function timeOf(reply: [Error | null, unknown] | undefined): number {
   const [seconds, micros] = (reply?.[1] ?? []) as string[];
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / US_PER_MS);
 }

@@ -2,6 +2,7 @@
 import type { FaultKind } from "./fault-kind.ts";
 import { ACCOUNT_EVENT_FAULTS } from "./faults-account-events.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
+import { OPERATOR_FAULTS } from "./faults-operator.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";
 import { REDIS_FAULTS } from "./faults-redis.ts";
 import { STREAM_FAULTS } from "./faults-streams.ts";
@@ -16,4 +17,5 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...ACCOUNT_EVENT_FAULTS,
   ...VANDAL_FAULTS,
   ...STREAM_FAULTS,
+  ...OPERATOR_FAULTS,
 };

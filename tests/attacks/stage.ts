@@ -5,15 +5,17 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type PermitClaims, planId, QUANTITY_ISSUER } from "@quantum/contract";
-import { eventually, type ServiceProcess } from "@quantum/harness";
+import { eventually, RUN_OPERATOR, type ServiceProcess } from "@quantum/harness";
 import { ordersByPlan, startRig } from "@quantum/harness/rig";
 import { loadSigningKey, newKey, type Signer } from "@quantum/signing";
 import { fieldsOf } from "@quantum/streams";
-import { privateKeyFile } from "@quantum/topology";
+import { operatorKeyFile, privateKeyFile } from "@quantum/topology";
 
 const WAIT_MS = 8_000;
 /** Longer than any permit is on its way. */
 const VALID_MS = 90_000;
+/** What an operator signs for. */
+const EXIT_VALID_MS = 60_000;
 export const ISSUERS = ["governor", "p33"] as const;
 export type Issuer = (typeof ISSUERS)[number];
 
@@ -59,6 +61,7 @@ export async function openStage(services: Readonly<Record<string, Record<string,
     privateFile: join(keysFolder, "stranger.pem"),
     publicFile: join(keysFolder, "strangers.json"),
   });
+  const operator = await loadSigningKey(join(keysFolder, operatorKeyFile(RUN_OPERATOR)));
   const started = new Map<string, ServiceProcess>();
   for (const [name, service] of await Promise.all(
     Object.entries(services).map(async ([name, env]) => [name, await rig.start(name, env)] as const),
@@ -129,8 +132,7 @@ export async function openStage(services: Readonly<Record<string, Record<string,
 
     /** What the issuer signs of the plan, or what `over` says instead. */
     async text(issuer: Issuer, plan: Plan, over: Partial<Claims> = {}, by?: Signer): Promise<string> {
-      const signer = by ?? signers.get(issuer);
-      if (signer === undefined) throw new Error(`no key of ${issuer}`);
+      const signer = by ?? this.signerOf(issuer);
       const carries = issuer === QUANTITY_ISSUER;
       const nowMs = await redisMs();
       return signer.sign({
@@ -156,6 +158,44 @@ export async function openStage(services: Readonly<Record<string, Record<string,
 
     async texts(plan: Plan, over: Partial<Claims> = {}): Promise<[governor: string, p33: string]> {
       return [await this.text("governor", plan, over), await this.text("p33", plan, over)];
+    },
+
+    /** An operator's plan, which no service opened: all of the position, as `permitctl` would sign it. */
+    async inventExit(symbol = "BTCUSDT"): Promise<Plan> {
+      const plan = await this.invent(symbol);
+      return { ...plan, step: "CLOSE_BY_OPERATOR", pct: "100" };
+    },
+
+    /** What the operator signs of it, or what `over` says instead. */
+    async exitText(plan: Plan, over: Partial<Claims> = {}, by: Signer = operator): Promise<string> {
+      const nowMs = await redisMs();
+      return by.sign({
+        issuer: RUN_OPERATOR,
+        class: "operator",
+        mode: "paper",
+        venue: "simulated",
+        account: "main",
+        plan: plan.id,
+        // The attempt does not exist when an exit is signed.
+        attempt: "0-0",
+        symbol: plan.symbol,
+        side: "SELL",
+        step: plan.step,
+        pct: plan.pct,
+        safe_qty: plan.quantity,
+        position: SMALL[plan.symbol]?.position ?? "1",
+        computed_qty: "",
+        issued_ms: String(nowMs),
+        until_ms: String(nowMs + EXIT_VALID_MS),
+        ...over,
+      });
+    },
+
+    /** The private key of a service. */
+    signerOf(issuer: Issuer): Signer {
+      const signer = signers.get(issuer);
+      if (signer === undefined) throw new Error(`no key of ${issuer}`);
+      return signer;
     },
 
     /** What stands at the issuer's key, with its text or, where that is undefined, unsigned. */

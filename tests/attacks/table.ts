@@ -133,6 +133,21 @@ export const ATTACKS = {
     by: ["apply-layer", "operator"],
     stopsAt: ["xadd"],
   },
+  "an exit signed by somebody who is not enrolled": ownEntry,
+  "an exit signed with a service's key": ownEntry,
+  "an exit signed with a service's key in the operator's name": ownEntry,
+  "an exit signed with a retired key": ownEntry,
+  "an exit with another quantity than was signed": ownEntry,
+  "an exit of another account": ownEntry,
+  "an exit of another venue": ownEntry,
+  "an exit of another mode": ownEntry,
+  "an exit under another plan id": ownEntry,
+  "an exit for another symbol": ownEntry,
+  "an exit found later": ownEntry,
+  "an exit beside issuers' permits": ownEntry,
+  "a drill's text in the place of an exit's": ownEntry,
+  "issuers' permits that entry and record call an exit": ownEntry,
+  "an exit replayed": ownEntry,
 } as const satisfies Readonly<Record<string, Attack>>;
 
 export type AttackName = keyof typeof ATTACKS;
