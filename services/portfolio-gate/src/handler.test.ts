@@ -214,6 +214,12 @@ describe("the cooldown", () => {
     expect(await redis.xpending(keys.streams.result, "p26")).toEqual([0, null, null, null]);
   });
 
+  it("does not begin with an operator's exit", async () => {
+    expect(await startGate().settleResult(await publishResult({ class: "operator" }))).toEqual(ACK);
+    expect(await answer(await publishPlan(25))).toMatchObject({ reason: "portfolio_no_cap" });
+    expect(await redis.exists(reservations.executions)).toBe(0);
+  });
+
   it("begins once for a result that is delivered twice, and its books are right", async () => {
     const result = await publishResult({}, agoMs(COOLDOWN_SEC * 1000 - 20_000));
     await startGate().settleResult(result);
