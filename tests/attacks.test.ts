@@ -107,7 +107,7 @@ const FORGED: readonly [AttackName, reason: string, forge: Forge][] = [
   ],
   [
     "a changed class",
-    "permit_of_another_plan",
+    "permit_forged",
     async (plan) => stage.entry(plan, await stage.texts(plan, { class: "operator" })),
   ],
   ["fewer issuers", "permit_unsigned", async (plan) => stage.entry(plan, [await stage.text("p33", plan)])],

@@ -19,6 +19,7 @@ export * from "./python.ts";
 export * from "./reasons.ts";
 export * from "./records.ts";
 export * from "./rights.ts";
+export * from "./service-records.ts";
 export * from "./shown-text.ts";
 export * from "./signed-permit.ts";
 export * from "./ttl.ts";

@@ -1,5 +1,6 @@
 /**
- * The hashes that scripts write and TypeScript reads: the plan's record, the order's claim; `position-records.ts` has P3.3's.
+ * The hashes that scripts write and TypeScript reads: the plan's record, the order's claim; `position-records.ts` has P3.3's, and
+ * `service-records.ts` what services say of themselves.
  * A test compares them with what a pipeline really writes, and `docs/wire.md` shows these tables.
  */
 import { z } from "zod";
@@ -7,7 +8,6 @@ import { EXIT_CLASSES } from "./exit.ts";
 import { exitReport } from "./exit-report.ts";
 import { bit, decimal, entryId, integer, json, orEmpty, planId } from "./formats.ts";
 import { quantity, side, symbol, text } from "./formats.ts";
-import type { Fields } from "./hash-record.ts";
 import { field, record } from "./record-fields.ts";
 import { OUTCOMES } from "./reasons.ts";
 
@@ -281,27 +281,3 @@ export const orderRecord = record(order, ["state", "plan_id", "symbol", "attempt
 export function outcomeOfOrder(state: string): string {
   return state === "UNPLACED" ? "NOT_PLACED" : state;
 }
-
-const OWNED = [["leases/own", "the owner takes or renews the ownership"]] as const;
-
-const owner = {
-  instance: field(text, OWNED, "its `INSTANCE`"),
-  since_ms: field(integer, OWNED, "since when it is the owner", "ms"),
-  seen_ms: field(integer, OWNED, "when it last said so; `0` once it has given the ownership up", "ms"),
-} satisfies Fields;
-
-const KEPT_BY_OWNER = [["executor", "its owner says so, every 30 s and when the list changes"]] as const;
-const DRILLED = [["executor", "a drill ends"]] as const;
-
-const exit = {
-  keys: field(integer, KEPT_BY_OWNER, "how many operators' keys are enrolled"),
-  at_ms: field(integer, KEPT_BY_OWNER, "when it last said so", "ms"),
-  drilled_at_ms: field(integer, DRILLED, "when the last drill ended", "ms"),
-  drilled_by: field(text, DRILLED, "the operator who signed it"),
-} satisfies Fields;
-
-/** `quantum:exit`. */
-export const exitRecord = record(exit, ["keys", "at_ms"]);
-
-/** `quantum:order:owner` and `quantum:position:booker`. */
-export const ownerRecord = record(owner, Object.keys(owner));
