@@ -12,6 +12,8 @@
 --   GONE         there is no record of this attempt; nothing was changed
 local plan = KEYS[1]
 local attempt, field, value = unpack(ARGV)
+local FIELDS = { ['exit_report'] = true, ['exit_left'] = true }
+if not FIELDS[field] then error('no field of an exit: ' .. field) end
 if redis.call('HGET', plan, 'attempt') ~= attempt then return { 'GONE' } end
 redis.call('HSET', plan, field, value)
 return { 'TOLD' }
