@@ -1,6 +1,5 @@
 /** Every request to the venue passes here: none is sent during a pause, or beyond its class's share of a limit. */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { once } from "node:events";
 import type { z } from "zod";
 import { firstIssue } from "./answers.ts";
 import { type BinanceClient, failureOf, type RawAnswer, rawAnswerOf } from "./binance-client.ts";
@@ -53,7 +52,7 @@ export class Requests {
     const ticket = await this.#budget.take(requestClass, cost, aside);
     const count = ({ counts }: RawAnswer) => this.#budget.reported(ticket, counts, this.#client.now());
     try {
-      const answer = await Promise.race([request(), deadline(this.#timeoutMs)]);
+      const answer = await withinTime(request(), this.#timeoutMs);
       count(answer);
       const parsed = checked(schema, path, answer.body);
       this.#lastFailure = undefined;
@@ -121,7 +120,15 @@ function checked<T>(schema: z.ZodType<T>, path: string, answer: unknown): T {
 }
 
 /** The client's own timeout restarts with every byte, so an answer that trickles in would never time out. */
-async function deadline(timeoutMs: number): Promise<never> {
-  await once(AbortSignal.timeout(timeoutMs), "abort");
-  throw new ExchangeError(`no answer within ${timeoutMs} ms`);
+async function withinTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new ExchangeError(`no answer within ${timeoutMs} ms`)),
+    timeoutMs,
+  ).unref();
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
