@@ -3,7 +3,7 @@
  * (ledger), as stored in their hashes (`position-records.ts` in packages/contract). Amounts and ids are text, exactly as the
  * exchange wrote them. Positive amounts are long, negative ones short.
  */
-import { createHash } from "node:crypto";
+import { hash as digest } from "node:crypto";
 import { type HashRecord, ledgerRecord, parseRecordOrNone, snapshotRecord } from "@quantum/contract";
 import type { Position } from "@quantum/exchange";
 import { Big } from "big.js";
@@ -222,5 +222,5 @@ function bookedOf(text: string): BookedOrder[] {
 /** Covers the fields that are read back; others may be added. */
 function fingerprintOf(fields: Fields, names: readonly string[]): string {
   const values = names.map((name) => fields[name] ?? null);
-  return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, FINGERPRINT_DIGITS);
+  return digest("sha256", JSON.stringify(values), "hex").slice(0, FINGERPRINT_DIGITS);
 }
