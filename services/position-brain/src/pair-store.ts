@@ -84,8 +84,9 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
 
     /** @returns the new version; undefined if another refresh has stored in the meantime: read again */
     async store(symbol: string, version: string, pair: Pair): Promise<string | undefined> {
-      const snapshot = flatFields(snapshotFields(pair.snapshot, source));
-      const [status, stored] = await runStore(redis, {
+      const fields = snapshotFields(pair.snapshot, source);
+      const snapshot = flatFields(fields);
+      const [status, stored = ""] = await runStore(redis, {
         keys: { snapshot: keys.snapshot(symbol), ledger: keys.ledger(symbol) },
         args: {
           version,
@@ -95,7 +96,10 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         },
         restArgs: [...snapshot, ...flatFields(ledgerFields(pair.ledger, pair.snapshot.tsEpochSec))],
       });
-      return status === "STORED" ? stored : undefined;
+      if (status !== "STORED") return undefined;
+      // Both halves are as they were written here, so a decision need not read them back.
+      known.set(symbol, { version: stored, fingerprint: fields.fingerprint, pair });
+      return stored;
     },
 
     /**
