@@ -112,7 +112,7 @@ export function useFakeVenue(): void {
   });
 }
 
-export function openStream(timing: AccountStreamOptions["timing"] = {}) {
+export function openStream(timing: AccountStreamOptions["timing"] = {}, ordersOnly = false) {
   const exchange = createBinanceExchange({
     baseUrl: venue.url,
     apiKey: "key",
@@ -123,6 +123,7 @@ export function openStream(timing: AccountStreamOptions["timing"] = {}) {
   const stream = createAccountStream({
     venue: parseVenue(venue.url),
     exchange,
+    ordersOnly,
     timing: { ...QUICK, ...timing },
   });
   streams.push(stream);

@@ -25,12 +25,20 @@ describe("a connection", () => {
     const { names, stream } = await up();
     expect(venue.seen).toEqual([
       "POST",
-      "WS /private/ws?listenKey=lk-1-secret&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/listenKeyExpired",
+      "WS /private/ws?listenKey=lk-1-secret&events=ORDER_TRADE_UPDATE/listenKeyExpired/ACCOUNT_UPDATE",
     ]);
     expect(names()).toEqual(["up"]);
     expect(stream.problems()).toEqual([]);
     expect(stream.lastEventAtMs).toBeUndefined();
     expect(stream.upSinceMs).toBeLessThanOrEqual(performance.now());
+  });
+
+  it("is made for orders alone, if nobody reads positions", async () => {
+    const { stream } = openStream({}, true);
+    await vi.waitFor(() => expect(stream.isUp).toBe(true), POLL);
+    expect(venue.seen.at(-1)).toBe(
+      "WS /private/ws?listenKey=lk-1-secret&events=ORDER_TRADE_UPDATE/listenKeyExpired",
+    );
   });
 
   it("delivers events, each once", async () => {

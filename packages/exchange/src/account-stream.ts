@@ -14,7 +14,7 @@ import type {
   UnreadableEvent,
 } from "./account-stream-port.ts";
 import { ListenKey, type ListenKeys } from "./listen-key.ts";
-import { readStreamMessage, SUBSCRIBED } from "./stream-events.ts";
+import { ACCOUNT_EVENTS, ORDER_EVENTS, readStreamMessage } from "./stream-events.ts";
 import { openSocket, type StreamEnd, type StreamSocket } from "./stream-socket.ts";
 import type { Venue } from "./venue.ts";
 
@@ -22,6 +22,8 @@ export interface AccountStreamOptions {
   venue: Venue;
   /** Where the listen key comes from. */
   exchange: ListenKeys;
+  /** No positions, which would only be parsed and dropped. Default: false. */
+  ordersOnly?: boolean;
   /** For tests. */
   timing?: Partial<StreamTiming>;
 }
@@ -152,7 +154,8 @@ class BinanceAccountStream extends EventEmitter<AccountStreamEvents> implements 
     }
     if (this.#stopped.signal.aborted) return { reason: "closed", problem: "stopped" };
     this.#last = { order: -Infinity, account: -Infinity };
-    const query = `listenKey=${encodeURIComponent(listenKey)}&events=${SUBSCRIBED.join("/")}`;
+    const events = this.#options.ordersOnly === true ? ORDER_EVENTS : ACCOUNT_EVENTS;
+    const query = `listenKey=${encodeURIComponent(listenKey)}&events=${events.join("/")}`;
     this.#socket = openSocket({
       url: `${this.#options.venue.streamUrl}/private/ws?${query}`,
       listenKey,

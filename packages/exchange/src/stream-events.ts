@@ -21,7 +21,8 @@ import { isClientOrderId } from "./quantity.ts";
  * The events to subscribe to. The venue sends no others, and says nothing about a name that it does not know. Without a
  * list it does not reliably send all.
  */
-export const SUBSCRIBED = ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "listenKeyExpired"] as const;
+export const ORDER_EVENTS = ["ORDER_TRADE_UPDATE", "listenKeyExpired"] as const;
+export const ACCOUNT_EVENTS = [...ORDER_EVENTS, "ACCOUNT_UPDATE"] as const;
 
 export type StreamMessage =
   | { readonly kind: "order"; readonly event: OrderEvent }

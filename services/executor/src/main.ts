@@ -92,7 +92,7 @@ await runService({
       events,
     );
     observeExchangeClock({ exchange, registry });
-    const stream = createAccountStream({ venue, exchange });
+    const stream = createAccountStream({ venue, exchange, ordersOnly: true });
     observeAccountStream({
       stream,
       downReasons: DOWN_REASONS,

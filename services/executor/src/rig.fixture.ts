@@ -334,7 +334,9 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       resolver.start(new Progress());
       const { stream: chosen = scriptedStream(false) } = options;
       const stream =
-        chosen === "live" ? createAccountStream({ venue: parseVenue(sim.url), exchange }) : chosen;
+        chosen === "live"
+          ? createAccountStream({ venue: parseVenue(sim.url), exchange, ordersOnly: true })
+          : chosen;
       const orderEvents = new OrderEvents({ stream, orders, queries, exchange, ownership, events });
       const memory = new RedisMemory(own, keys, events);
       const common = {
