@@ -129,3 +129,23 @@ it("keeps the most that was shown of an order, by readings or by events", () => 
   book.adopt([{ orderId: "9", qty: "2" }]);
   expect(book.booked).toEqual([{ orderId: "9", qty: "4" }]);
 });
+
+it("does not forget an order that events have told for older ones that a reading shows", () => {
+  const ours = { orderId: "1000", origin: "ours", clientOrderId: "qp-0123456789abcdef-1" } as const;
+  tell({ ...ours, status: "FILLED", executedQty: "1", fill: fill("7", "1") });
+  const older = Array.from({ length: 2 * BOOKED_MAX }, (_, n) => ({ orderId: `${960 + n}`, qty: "2" }));
+  book.adopt(older);
+  expect(book.booked.map(({ orderId }) => orderId)).toEqual([
+    "1000",
+    ...older.slice(1 - BOOKED_MAX).map(({ orderId }) => orderId),
+  ]);
+});
+
+it("knows the newest order even if the exchange counts from 1 again", () => {
+  book.adopt(Array.from({ length: BOOKED_MAX }, (_, n) => ({ orderId: `${1_000 + n}`, qty: "2" })));
+  for (const orderId of ["1", "2"]) {
+    tell({ orderId, origin: "ours", clientOrderId: `qp-0123456789abcdef-${orderId}`, executedQty: "1" });
+    expect(book.booked.at(-1)).toEqual({ orderId, qty: "1" });
+    expect(book.booked).toHaveLength(BOOKED_MAX);
+  }
+});

@@ -142,8 +142,10 @@ export class OrderBook {
     const known = this.#booked.get(orderId);
     this.#booked.delete(orderId);
     this.#booked.set(orderId, known === undefined || Big(qty).gt(known) ? qty : known);
-    const [oldest] = this.#booked.keys();
-    if (this.#booked.size > BOOKED_MAX && oldest !== undefined) this.#booked.delete(oldest);
+    if (this.#booked.size <= BOOKED_MAX) return;
+    // What is adopted may be older than what events have told before, so the order of arrival does not say.
+    const others = [...this.#booked.keys()].filter((other) => other !== orderId);
+    this.#booked.delete(others.reduce((oldest, other) => (isOlder(other, oldest) ? other : oldest)));
   }
 
   #forget(nowMs: number): void {
@@ -153,6 +155,11 @@ export class OrderBook {
       this.#untold.delete(orderId);
     }
   }
+}
+
+/** The exchange counts its orders' ids upwards. A testnet may begin anew: then the newest one is known at least. */
+function isOlder(orderId: string, other: string): boolean {
+  return orderId.length === other.length ? orderId < other : orderId.length < other.length;
 }
 
 /** An order that the exchange's list did not have has begun since, so all its fills must be told. */
