@@ -1,9 +1,11 @@
 import type { ListenKeys } from "./listen-key.ts";
 import type { Pause, PauseScope } from "./pauses.ts";
+import type { OrderState, Side } from "./order-state.ts";
 import type { AlgoOrder, Cancellation, OpenOrder } from "./resting-orders.ts";
 import type { RequestClass } from "./request-classes.ts";
 
 export { ExchangeError, type ExchangeErrorDetails } from "./exchange-error.ts";
+export type { OrderState, Side } from "./order-state.ts";
 
 /**
  * What the pipeline needs from a futures exchange, and nothing else.
@@ -104,8 +106,6 @@ export interface Rows<T> {
   readonly unreadable: readonly { readonly symbol: string | undefined; readonly problem: string }[];
 }
 
-export type Side = "BUY" | "SELL";
-
 export interface SymbolRules {
   readonly symbol: string;
   /** The venue's `status`, "" if missing. See {@link refusesAll}. */
@@ -179,23 +179,6 @@ export type OrderStatus = (typeof ORDER_STATUSES)[number];
 const FILLED = "FILLED" satisfies OrderStatus;
 const OPEN = new Set<string>(["NEW", "PARTIALLY_FILLED"] satisfies OrderStatus[]);
 const CLOSED = new Set<string>(ORDER_STATUSES.filter((status) => !OPEN.has(status)));
-
-export interface OrderState {
-  readonly symbol: string;
-  readonly orderId: string;
-  /** "" if it has none. */
-  readonly clientOrderId: string;
-  readonly side: Side;
-  readonly status: string;
-  readonly reduceOnly: boolean;
-  /** "" if a query's answer lacks it; open orders always have it. */
-  readonly origQty: string;
-  /** What was filled when the venue wrote this answer; final only if the order is closed. */
-  readonly executedQty: string;
-  /** "" if missing; 0 would not be a price. */
-  readonly avgPrice: string;
-  readonly updateTimeMs: number;
-}
 
 /** An order as it appears in lists. Other fields are not read, so one odd order does not hide the rest. */
 export type ListedOrder = Pick<OrderState, "orderId" | "clientOrderId">;

@@ -1,5 +1,5 @@
 /** Orders that wait at the venue, what they may do to a position, and what becomes of cancelling one. */
-import type { OrderState, Side } from "./port.ts";
+import type { OrderState, Side } from "./order-state.ts";
 
 export interface OpenOrder extends OrderState, Effect {
   /** Such as LIMIT; "" if missing. */

@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import type { SymbolAccount } from "./account.ts";
 import type { SimAlgoOrder, SimOrder, SimTrade } from "./records.ts";
 
 /** What happens to the account, as it happens. The objects go on changing, so a listener reads them at once. */
@@ -8,7 +7,7 @@ export class AccountEvents extends EventEmitter<{
   order: [order: SimOrder];
   algo: [order: SimAlgoOrder];
   /** The order and the account include the trade. */
-  trade: [trade: SimTrade, order: SimOrder, account: SymbolAccount];
-  /** The position changed without a trade. */
-  moved: [account: SymbolAccount];
+  trade: [trade: SimTrade, order: SimOrder];
+  /** The symbol's position changed without a trade. */
+  moved: [symbol: string];
 }> {}

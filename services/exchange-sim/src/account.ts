@@ -183,7 +183,7 @@ export class SymbolAccount {
   /** Changes the position without a trade, like a liquidation that was not reported. */
   setUntraded(target: Big): void {
     this.#moveTo(target, this.price());
-    this.#events.emit("moved", this);
+    this.#events.emit("moved", this.spec.symbol);
   }
 
   savedPosition(): SavedPosition {
@@ -262,7 +262,7 @@ export class SymbolAccount {
     order.avgPrice = this.#price(Big(order.cumQuote).div(executed));
     order.status = executed.eq(order.origQty) ? "FILLED" : "PARTIALLY_FILLED";
     order.updateTimeMs = timeMs;
-    this.#events.emit("trade", trade, order, this);
+    this.#events.emit("trade", trade, order);
   }
 
   /** What a trade at `price` that moves the position to `target` realizes. */

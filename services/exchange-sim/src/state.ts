@@ -187,8 +187,8 @@ class Writer {
     this.#descriptor = this.#writeAnew();
     venue.events.on("order", (order) => this.#append(venue.account(order.symbol), { order }));
     venue.events.on("algo", (algo) => this.#append(venue.account(algo.symbol), { algo }));
-    venue.events.on("trade", (trade, order, account) => this.#append(account, { trade, order }));
-    venue.events.on("moved", (account) => this.#append(account, {}));
+    venue.events.on("trade", (trade, order) => this.#append(venue.account(order.symbol), { trade, order }));
+    venue.events.on("moved", (symbol) => this.#append(venue.account(symbol), {}));
   }
 
   close(): void {

@@ -69,7 +69,8 @@ export class UserStream {
     });
     venue.events.on("algo", (order) => this.#publish("ALGO_UPDATE", () => algoEvent(order, now())));
     // Binance tells of the position first. Both events have the trade's time.
-    venue.events.on("trade", (trade, order, account) => {
+    venue.events.on("trade", (trade, order) => {
+      const account = venue.account(order.symbol);
       const realizedProfit = this.#settle(trade);
       this.#publish("ACCOUNT_UPDATE", () =>
         accountEvent(
@@ -80,10 +81,10 @@ export class UserStream {
       );
       this.#publish("ORDER_TRADE_UPDATE", () => orderEvent(order, trade, now()));
     });
-    venue.events.on("moved", (account) => {
+    venue.events.on("moved", (symbol) => {
       this.#publish("ACCOUNT_UPDATE", () => {
-        const position = account.position();
-        const realizedProfit = this.#realizedProfitOf(position.symbol);
+        const position = venue.account(symbol).position();
+        const realizedProfit = this.#realizedProfitOf(symbol);
         return accountEvent({ position, realizedProfit, wallet: undefined }, position.updateTimeMs, now());
       });
     });

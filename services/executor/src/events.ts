@@ -3,8 +3,11 @@ import { EventEmitter } from "node:events";
 import type { Cancellation, Placement } from "@quantum/exchange";
 import type { Doubt, SettledBy, Settlement } from "./decide.ts";
 import type { OrderRef } from "./order.ts";
-import type { RestingKind } from "./exit/resting.ts";
 import type { PermitFlaw } from "./verify.ts";
+
+/** What can wait at the exchange: an order in the book, or a conditional one that has not triggered. */
+export const RESTING_KINDS = ["order", "algo"] as const;
+export type RestingKind = (typeof RESTING_KINDS)[number];
 
 export interface Events {
   /** Claimed and about to be sent. */

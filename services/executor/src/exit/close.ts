@@ -17,7 +17,7 @@ import type { Disposition } from "@quantum/streams";
 import { NO_SUCH_SYMBOL } from "../evidence.ts";
 import { orderOf, type OrderRef, refOf } from "../order.ts";
 import { type ExitIntent, exitIntent } from "./exit-order.ts";
-import type { ExitEntry, ExitOptions } from "./exits.ts";
+import type { ExitEntry, ExitOptions } from "./exit-options.ts";
 import { untilText } from "./pause-text.ts";
 import { cancelResting, type Resting } from "./resting.ts";
 import type { VerifiedExit } from "./verify-exit.ts";

@@ -6,7 +6,7 @@ import { type Exchange, ExchangeError } from "@quantum/exchange";
 import type { Disposition } from "@quantum/streams";
 import { orderOf } from "../order.ts";
 import { NO_ORDER } from "./exit-order.ts";
-import type { ExitEntry, ExitOptions } from "./exits.ts";
+import type { ExitEntry, ExitOptions } from "./exit-options.ts";
 import { untilText } from "./pause-text.ts";
 import { reportOf } from "./report.ts";
 import { readResting } from "./resting.ts";

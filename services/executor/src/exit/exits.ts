@@ -1,45 +1,12 @@
 /** Operators' plans: an exit is closed (close.ts), a drill only looks (drill.ts), and neither without its signature. */
-import type { ExecuteEntry } from "@quantum/contract";
-import type { Exchange, RuleBook } from "@quantum/exchange";
 import type { Disposition } from "@quantum/streams";
 import { mustAskFirst } from "../ask-first.ts";
-import type { ExecutorEvents } from "../events.ts";
-import type { Journal } from "../journal.ts";
 import { orderOf, refOf } from "../order.ts";
-import type { Orders } from "../orders.ts";
-import type { RedisMemory } from "../redis-memory.ts";
-import type { Steps } from "../steps.ts";
 import { createClose } from "./close.ts";
 import { createDrill } from "./drill.ts";
+import type { ExitEntry, ExitOptions } from "./exit-options.ts";
 import { closingSide, NO_ORDER } from "./exit-order.ts";
-import type { ExitState } from "./exit-state.ts";
-import type { Told } from "./told.ts";
-import { exitClassOf, type ExitTrust, type VerifiedExit, verifyExit } from "./verify-exit.ts";
-
-/** An entry of `apply.execute` that claims to be an operator's. */
-export interface ExitEntry {
-  entryId: string;
-  entry: ExecuteEntry;
-  deliveries: number;
-  /** Since when this executor has owned the orders, in ms by Redis's clock. */
-  ownerSinceMs: number;
-}
-
-export interface ExitOptions {
-  orders: Orders;
-  exchange: Exchange;
-  rules: RuleBook;
-  memory: RedisMemory;
-  journal: Journal;
-  events: ExecutorEvents;
-  steps: Steps;
-  told: Told;
-  state: Pick<ExitState, "drilled">;
-  trust: ExitTrust;
-  recvWindowMs: number;
-  /** Redis's clock, in ms. */
-  now: () => number;
-}
+import { exitClassOf, type VerifiedExit, verifyExit } from "./verify-exit.ts";
 
 export type Exits = (exit: ExitEntry) => Promise<Disposition>;
 

@@ -8,11 +8,8 @@ import {
   reduces,
   type Rows,
 } from "@quantum/exchange";
-import type { ExecutorEvents } from "../events.ts";
+import type { ExecutorEvents, RestingKind } from "../events.ts";
 import type { OrderRef } from "../order.ts";
-
-export const RESTING_KINDS = ["order", "algo"] as const;
-export type RestingKind = (typeof RESTING_KINDS)[number];
 
 export interface Resting {
   symbol: string;

@@ -2,8 +2,7 @@
 import { EXIT_STEP } from "@quantum/contract";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { ExecutorEvents } from "../events.ts";
-import { RESTING_KINDS } from "./resting.ts";
+import { type ExecutorEvents, RESTING_KINDS } from "../events.ts";
 import type { ExitTrust } from "./verify-exit.ts";
 
 const MS_PER_SECOND = 1000;
