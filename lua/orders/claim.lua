@@ -35,8 +35,8 @@
 --   is_verified  1 if the entry's signed permits were verified, else 0: then only the entry that `spent` names ends the plan
 --   settled_sec  TTL of a settled claim
 --   instance     the caller's name
---   passes_halts 1 if the caller has verified that an operator signed the order, so no halt stops it; else 0. Nothing in
---                Redis decides this
+--   passes_halts 1 if no halt is asked: the caller has verified that an operator signed the order, or refuses it. Else 0.
+--                Nothing in Redis decides this
 --   class        of an operator's plan: operator or drill, as verified; '' of any other
 --   ...signature issuer, and `valid`, `unsigned` or what is wrong with its signature, for each required issuer
 -- REPLY
@@ -59,6 +59,9 @@ local window_ms, refusal, detail, is_verified = tonumber(ARGV[13]), ARGV[16], AR
 of.position_amt, of.capped_by_venue, of.settled_sec = ARGV[14], ARGV[15], ARGV[19]
 local instance, passes_halts, FIRST_SIGNATURE = ARGV[20], ARGV[21] == '1', 23
 of.class = ARGV[22]
+if passes_halts and refusal == '' and not (is_verified and of.class == 'operator') then
+  error('only an exit that was verified passes halts')
+end
 
 if redis.pcall('HGET', owner, 'instance') ~= instance then return { 'NOT_OWNER' } end
 

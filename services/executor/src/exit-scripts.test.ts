@@ -91,6 +91,15 @@ describe("a claim that passes halts", () => {
     await unchanged(async () => expect(await orders.claim(request)).toEqual({ kind: "ended" }));
   });
 
+  it.each<[string, Partial<ClaimRequest>]>([
+    ["was not verified", { isVerified: false }],
+    ["is no exit", { class: undefined }],
+    ["is a drill", { class: "drill" }],
+  ])("is an error for an order that %s", async (_, over) => {
+    const request = await requestOf({ ...EXIT, ...over });
+    await unchanged(() => expect(orders.claim(request)).rejects.toThrow("only an exit that was verified"));
+  });
+
   it("changes nothing else: no owner, no spent permits, another attempt's order (I1, I2)", async () => {
     const request = await requestOf(EXIT);
     await redis.hset(keys.orderOwner, "instance", "executor-2");

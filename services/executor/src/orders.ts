@@ -36,7 +36,7 @@ export interface ClaimRequest extends HoldRequest {
   /** Of the refusal, or empty. */
   detail: string;
   signatures: Signatures;
-  /** The caller has verified that an operator signed it. Then no halt stops it. */
+  /** No halt is asked: the caller has verified that an operator signed it, or refuses it. */
   passesHalts?: boolean;
 }
 
