@@ -7,7 +7,7 @@ import {
   eventually,
   History,
   patienceMs,
-  stopStrategy,
+  switchStrategy,
   StreamTail,
   STUCK_MS,
   waitForEnd,
@@ -48,7 +48,7 @@ export async function runFeed(
       signal: new AbortController().signal,
     });
     expect([end, history.ended.size]).toEqual(["done", plans]);
-    await stopStrategy(venueUrl);
+    await switchStrategy(venueUrl, false);
     expect(await drain({ redis, keys, history, tail, deadlineMs: patienceMs(DRAIN_MS) })).toEqual([]);
     const sources = { redis, keys, exchangeUrl: venueUrl, history, requiredIssuers, keysFolder, halts: [] };
     // The ledger follows the last fill with the next refresh.

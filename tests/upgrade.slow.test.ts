@@ -14,7 +14,7 @@ import {
   patienceMs,
   type ResultRecord,
   type ServiceProcess,
-  stopStrategy,
+  switchStrategy,
   StreamTail,
 } from "@quantum/harness";
 import { Big } from "big.js";
@@ -124,7 +124,7 @@ async function startFlow() {
     /** Ends the load. @returns what is still under way, breaks an invariant, was charged wrongly or ended unexpectedly */
     async broken(): Promise<string[]> {
       await feed.stop();
-      await stopStrategy(rig.venueUrl);
+      await switchStrategy(rig.venueUrl, false);
       const { client: redis, keys, venueUrl } = rig;
       const underWay = await drain({ redis, keys, history, tail, deadlineMs: patienceMs(DRAIN_MS) });
       const sources = {

@@ -9,7 +9,7 @@ import {
   drain,
   type Evidence,
   type Finding,
-  stopStrategy,
+  switchStrategy,
   StreamTail,
 } from "@quantum/harness";
 import { serviceOf } from "@quantum/topology";
@@ -107,7 +107,7 @@ export async function runCampaign(
   if (stuck !== undefined) say(stuck);
 
   await proposer.stop();
-  await stopStrategy(exchangeUrl);
+  await switchStrategy(exchangeUrl, false);
   const underWay = await drain({ redis: client, keys, history, tail, deadlineMs: END_BOUND_MS });
   const sources = {
     redis: client,

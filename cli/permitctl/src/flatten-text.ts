@@ -164,7 +164,7 @@ export function summaryLines({ what, by, signer, closure, halted, atMs }: ExitFa
             executedQty,
             left,
             how,
-            plans.join(" "),
+            plansText(plans),
           ]),
         ])),
     after.kind === "report"
@@ -173,6 +173,14 @@ export function summaryLines({ what, by, signer, closure, halted, atMs }: ExitFa
     ...(halted ? ["The kill switch is on. To go on: permitctl kill off."] : []),
   ];
 }
+
+/** All are in the audit stream and in `--json`. */
+function plansText(plans: readonly string[]): string {
+  if (plans.length <= PLANS_SHOWN) return plans.join(" ");
+  return `${plans[0]} … ${plans.at(-1)} (${plans.length})`;
+}
+
+const PLANS_SHOWN = 3;
 
 function positionsText({ positions, cancels }: ExitReport): string {
   const open = positions.map(({ symbol, amt, unreadable }) => `${symbol} ${unreadable ? "unreadable" : amt}`);

@@ -14,7 +14,7 @@ import {
   type Findings,
   type History,
   type Sources,
-  stopStrategy,
+  switchStrategy,
   type StreamTail,
   STUCK_MS,
   UNCHECKED,
@@ -33,6 +33,7 @@ import {
   summarize,
   type Summary,
 } from "./summary.ts";
+import { haltStrategy } from "./strategy.ts";
 import { stuckTimelines } from "./timeline.ts";
 
 // Exit codes.
@@ -82,6 +83,7 @@ export async function watchToTheEnd(run: Run): Promise<Ending> {
   const killSwitch = pipeline.scenario.killSwitch
     ? operateKillSwitch(redis, keys, history, pipeline.plans, (text) => display.line(text))
     : undefined;
+  const strategy = haltStrategy(redis, keys, pipeline.exchangeUrl);
 
   const end = await waitForEnd({
     history,
@@ -95,7 +97,8 @@ export async function watchToTheEnd(run: Run): Promise<Ending> {
 
   await processes.stop("harvest-feed");
   await killSwitch?.stop();
-  await stopStrategy(pipeline.exchangeUrl);
+  await strategy.stop();
+  await switchStrategy(pipeline.exchangeUrl, false);
   const deadlineMs = end === "done" ? STUCK_MS : INTERRUPTED_DRAIN_MS;
   const underWay = await drain({ redis, keys, history, tail, deadlineMs });
   const stuck = end === "stuck" || (end === "done" && underWay.length > 0);

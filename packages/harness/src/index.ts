@@ -30,7 +30,7 @@ export { canShiftRedisClock } from "./servers/redis-clock.ts";
 export { startRedisServer } from "./servers/redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
 export { underOwnUser, urlOfUser } from "./servers/redis-users.ts";
-export { collectEvidence, collectWhatIsLeft, readSymbols, stopStrategy } from "./verifier/evidence.ts";
+export { collectEvidence, collectWhatIsLeft, readSymbols, switchStrategy } from "./verifier/evidence.ts";
 export type { Claim, Evidence, Halt, Sources, VenueOrder, VenueTrade } from "./verifier/evidence.ts";
 export { evidenceOf } from "./verifier/flawless-evidence.ts";
 export type { MutableEvidence, PlanOutline } from "./verifier/flawless-evidence.ts";

@@ -194,12 +194,12 @@ export async function readSymbols(exchangeUrl: string): Promise<string[]> {
   return (await readExchange(exchangeUrl)).symbols.map(({ symbol }) => symbol);
 }
 
-/** Stops reopening positions, so that they stop changing. */
-export async function stopStrategy(exchangeUrl: string): Promise<void> {
+/** Whether the simulated strategy opens again what orders have closed. */
+export async function switchStrategy(exchangeUrl: string, enabled: boolean): Promise<void> {
   const response = await fetch(`${exchangeUrl}/sim/strategy`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ enabled: false }),
+    body: JSON.stringify({ enabled }),
   });
   if (!response.ok) throw new Error(`exchange-sim answered ${response.status} to /sim/strategy`);
 }

@@ -31,7 +31,13 @@ export interface Closure {
 const ROUNDS_MAX = 3;
 
 /** Another round would end them in the same way. */
-const ENDS_FOR_GOOD: ReadonlySet<SymbolEnd["how"]> = new Set(["dust", "nobody", "refused", "failed"]);
+const ENDS_FOR_GOOD: ReadonlySet<SymbolEnd["how"]> = new Set([
+  "dust",
+  "nobody",
+  "refused",
+  "reopened",
+  "failed",
+]);
 
 /**
  * After `stop` no further plan is opened; the plans under way are waited for, and the venue is asked once more.

@@ -17,6 +17,8 @@ export type Ending =
   | "refused"
   /** The position is on the other side than the operator was shown. */
   | "side changed"
+  /** It was closed several times over, and is open again. */
+  | "reopened"
   /** It is not known whether the last order was executed. */
   | "in doubt"
   | "interrupted"

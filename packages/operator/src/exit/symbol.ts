@@ -44,6 +44,9 @@ export interface SymbolEnd {
   plans: string[];
 }
 
+/** After so many times the largest position seen, whoever opens it is faster. An order that was resting may open it once. */
+const REOPENED_TIMES = 3;
+
 /** Ends with one step `end`, whatever happens. After `stop` no further plan is opened. */
 export async function* exitSymbol(
   access: OpenAccess,
@@ -55,6 +58,7 @@ export async function* exitSymbol(
   const { symbol, action, position, pct } = target;
   const plans: string[] = [];
   let left = Big(position);
+  let largest = left.abs();
   let executed = Big(0);
   let waitMs = FIRST_WAIT_MS;
   const end = (how: Ending, why = ""): SymbolStep => {
@@ -90,6 +94,7 @@ export async function* exitSymbol(
         yield { symbol, kind: "sight", planId, sight: seen.value };
       const course = courseOf(seen.value, { left, todo, isWhole: target.quantity === undefined });
       left = course.left;
+      if (left.abs().gt(largest)) largest = left.abs();
       executed = executed.plus(course.executed);
       if (course.executed.gt(0)) {
         const amounts = { quantity: course.executed.toFixed(), left: left.toFixed() };
@@ -97,6 +102,11 @@ export async function* exitSymbol(
       }
       if (course.kind === "end") {
         yield end(course.how, course.why);
+        return;
+      }
+      const reopened = executed.minus(Big(position).abs()).gt(largest.times(REOPENED_TIMES));
+      if (target.quantity === undefined && reopened) {
+        yield end("reopened", "somebody opens it again as fast as it is closed: stop that first");
         return;
       }
       if (course.kind === "at once") {
