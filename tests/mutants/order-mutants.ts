@@ -234,8 +234,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/handovers.ts`,
-        find: "} else if (!(await this.#endUnclaimed(handOver))) return;",
-        replace: "} else return;",
+        find: "const isClaimed = await this.#endUnclaimed(handOver);",
+        replace: "const isClaimed = false as boolean;",
       },
     ],
     test: `${EXECUTOR}/handovers.slow.test.ts`,

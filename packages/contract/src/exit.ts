@@ -27,5 +27,8 @@ export const EXIT_ATTEMPT = "0-0";
 /** For how long a signature counts, by Redis's clock. */
 export const EXIT_VALID_MS = 60_000;
 
+/** So many keys must be enrolled before the exit counts as armed: one operator may be asleep, and one key lost. */
+export const EXIT_KEYS_WANTED = 2;
+
 /** The symbol of a drill, which reads the whole account. */
 export const DRILL_SYMBOL = "ACCOUNT";

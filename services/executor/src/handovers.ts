@@ -29,6 +29,7 @@ import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
 import { orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
+import { exitAtMost } from "./exit/exit-order.ts";
 import { keepLateOrders } from "./late-orders.ts";
 import type { HoldRequest, Orders } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
@@ -183,17 +184,16 @@ export class Handovers {
     if (place !== "ABSENT") return;
     if (handOver === undefined) return this.#askByRecord(planId, symbol);
     const { entry } = handOver;
-    if (handOver.class === "drill") {
-      // It names no symbol, and nothing was sent that could be queried.
-      await memory.announce(undefined);
-      await this.#endUnclaimed(handOver);
-      return;
-    }
-    await memory.announce(symbol);
-    if (memory.mayHaveForgotten(entry)) {
-      if (!isOver(entry.valid_until_ms, await redisMs(redis))) return;
-    } else if (!(await this.#endUnclaimed(handOver))) return;
-    await this.#ask({ ...handOver, intent: orderIntent(entry, await this.#options.rules.of(symbol)) });
+    // A drill names no symbol, and has sent nothing that could be queried.
+    const isDrill = handOver.class === "drill";
+    await memory.announce(isDrill ? undefined : symbol);
+    if (isDrill || !memory.mayHaveForgotten(entry)) {
+      const isClaimed = await this.#endUnclaimed(handOver);
+      if (isDrill || !isClaimed) return;
+    } else if (!isOver(entry.valid_until_ms, await redisMs(redis))) return;
+    const rules = await this.#options.rules.of(symbol);
+    const intent = handOver.class === undefined ? orderIntent(entry, rules) : exitAtMost(entry);
+    await this.#ask({ ...handOver, intent });
   }
 
   /** @returns whether it was claimed, so that only the exchange knows its outcome */

@@ -1,4 +1,5 @@
 /** Whether an operator could close everything now, as the executor keeps it in Redis. */
+import { EXIT_KEYS_WANTED } from "@quantum/contract";
 import type { Access } from "../access.ts";
 import { duration } from "../duration.ts";
 
@@ -12,8 +13,6 @@ export interface ExitState {
   drilledBy: string;
 }
 
-/** One operator may be asleep, and one key lost. */
-export const EXIT_KEYS_WANTED = 2;
 /** The executor says it every 30 s. */
 const STALE_MS = 90_000;
 

@@ -1,4 +1,5 @@
 /** What an exit sends. Pure. */
+import type { ExecuteEntry } from "@quantum/contract";
 import { floorToStep, isDust, type Side, type SymbolRules } from "@quantum/exchange";
 import { Big } from "big.js";
 import type { OrderIntent } from "../decide.ts";
@@ -15,6 +16,12 @@ export const NO_ORDER = { side: "SELL", quantity: "0" } as const;
 export function closingSide(positionAmt: string): Side {
   return Big(positionAmt).gt(0) ? "SELL" : "BUY";
 }
+
+/** The most that an exit may have sent, by its entry alone: for a query. */
+export function exitAtMost({ position_amt: positionAmt, safe_qty: quantity }: Amounts): OrderIntent {
+  return { side: closingSide(positionAmt), quantity };
+}
+type Amounts = Pick<ExecuteEntry, "position_amt" | "safe_qty">;
 
 /**
  * The order that closes as much as was signed, the position has and the venue takes at once, rounded down to the symbol's

@@ -5,7 +5,7 @@ import { orderOf, refOf } from "../order.ts";
 import { createClose } from "./close.ts";
 import { createDrill } from "./drill.ts";
 import type { ExitEntry, ExitOptions } from "./exit-options.ts";
-import { closingSide, NO_ORDER } from "./exit-order.ts";
+import { exitAtMost, NO_ORDER } from "./exit-order.ts";
 import { exitClassOf, type VerifiedExit, verifyExit } from "./verify-exit.ts";
 
 export type Exits = (exit: ExitEntry) => Promise<Disposition>;
@@ -48,7 +48,7 @@ export function createExits(options: ExitOptions): Exits {
     const intent =
       verified.kind === "operator"
         ? { side: verified.side, quantity: verified.largestQty }
-        : { side: closingSide(entry.position_amt), quantity: entry.safe_qty };
+        : exitAtMost(entry);
     const order = orderOf(entryId, entry, intent);
     const held = await orders.hold({
       entryId,

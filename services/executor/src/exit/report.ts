@@ -1,12 +1,9 @@
 /** What an exit of the whole account would do now, as a drill reports it. Pure. */
-import type { ExitReport, ReportedPosition } from "@quantum/contract";
+import { EXIT_KEYS_WANTED, type ExitReport, type ReportedPosition } from "@quantum/contract";
 import { isDust, type Position, refusesAll, type Rows, type SymbolRules } from "@quantum/exchange";
 import { Big } from "big.js";
 import { closingSide, exitSteps } from "./exit-order.ts";
 import type { RestingOrders } from "./resting.ts";
-
-/** One is not enough: its owner may be asleep, or have lost it. */
-export const KEYS_MIN = 2;
 
 /** What a drill has read. */
 export interface Found {
@@ -22,7 +19,7 @@ export interface Found {
 
 export function reportOf({ positions, resting, rulesOf, keys, problems }: Found, atMs: number): ExitReport {
   const hindrances = [...problems];
-  if (keys < KEYS_MIN)
+  if (keys < EXIT_KEYS_WANTED)
     hindrances.push(
       keys === 1
         ? "only one operator's key is enrolled: without its owner nobody can exit"
