@@ -59,7 +59,8 @@ local function refuse(of, known, now, reason, detail)
   if not known.is_duplicate then
     redis.call('DEL', of.order)
     redis.call('HSET', of.order, 'state', 'NOT_PLACED', 'reason', reason, 'plan_id', of.plan_id, 'symbol', of.symbol,
-      'attempt', of.attempt, 'attempt_no', of.attempt_no, 'settled_at_ms', int(now), unpack(with_class({}, class)))
+      'attempt', of.attempt, 'attempt_no', of.attempt_no, 'settled_at_ms', int(now))
+    if class and class ~= '' then redis.call('HSET', of.order, 'class', class) end
     redis.call('EXPIRE', of.order, of.settled_sec)
   end
   if known.is_current and not is_written then
@@ -74,7 +75,8 @@ local function keep_claim(of, known, now, window, question)
     'attempt_no', of.attempt_no, 'client_order_id', of.client_order_id, 'side', of.side, 'quantity', of.quantity,
     'step', of.step, 'claimed_at_ms', int(now), 'venue_ms', of.venue_ms,
     'window_end_ms', int(tonumber(of.venue_ms) + window), 'position_amt', of.position_amt, 'entry_id', of.entry_id,
-    'question', question, 'capped_by_venue', of.capped_by_venue, unpack(with_class({}, of.class)))
+    'question', question, 'capped_by_venue', of.capped_by_venue)
+  if of.class ~= '' then redis.call('HSET', of.order, 'class', of.class) end
   redis.call('ZADD', of.unsettled, int(now), of.plan_id)
   if known.is_current then
     redis.call('HSET', of.plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', of.client_order_id,

@@ -57,7 +57,8 @@ add_result(results, now, plan_id, entry.symbol, 'EXECUTE', false, false, '[]', R
     is_current and record[3], record[4]), entry.class))
 redis.call('HDEL', handed_over, plan_id)
 redis.call('HSET', order, 'state', 'NOT_PLACED', 'reason', REASON, 'plan_id', plan_id, 'symbol', entry.symbol,
-  'attempt', entry.attempt, 'attempt_no', entry.attempt_no, 'settled_at_ms', int(now), unpack(with_class({}, entry.class)))
+  'attempt', entry.attempt, 'attempt_no', entry.attempt_no, 'settled_at_ms', int(now))
+if entry.class then redis.call('HSET', order, 'class', entry.class) end
 redis.call('EXPIRE', order, settled_sec)
 if is_current then redis.call('HSET', plan, 'state', 'NOT_PLACED', 'reason', REASON, 'ended_at_ms', int(now)) end
 redis.call('XACK', executes, group, entry.entry_id)

@@ -12,7 +12,7 @@ local function with_cap(extra, capped_by_venue)
 end
 -- An operator's plan says so: its result is charged to no limit, and starts no cooldown.
 local function with_class(extra, class)
-  for _, text in ipairs(class and class ~= '' and { 'class', class } or {}) do extra[#extra + 1] = text end
+  if class and class ~= '' then extra[#extra + 1], extra[#extra + 2] = 'class', class end
   return extra
 end
 -- What the plan's record, if it still exists, says about the wait: the operators' reset may have deleted it.

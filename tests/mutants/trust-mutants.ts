@@ -22,8 +22,8 @@ export const TRUST_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/orders/claiming.lua",
-        find: "unpack(with_class({}, of.class)))\n  redis.call('ZADD'",
-        replace: "unpack(with_class({}, known.class)))\n  redis.call('ZADD'",
+        find: "if of.class ~= '' then redis.call('HSET', of.order, 'class', of.class) end",
+        replace: "if known.class then redis.call('HSET', of.order, 'class', known.class) end",
       },
     ],
     test: "services/executor/src/exit-scripts.test.ts",
