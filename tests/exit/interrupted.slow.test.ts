@@ -41,7 +41,7 @@ describe("operators", () => {
   );
 
   it("two at once: everything is closed once", { timeout: TIMEOUT_MS }, async () => {
-    stage = await openExitStage({ executor: { EXECUTOR_TIMEOUT_MS: "4000" } });
+    stage = await openExitStage();
     const another = await addRunOperator(stage.rig.keysFolder, "another");
     await stage.until(
       async () => (await stage.client.hget(stage.keys.exit, "keys")) === "2" || undefined,
@@ -81,20 +81,30 @@ describe("operators", () => {
     await running.until(/no executor/i);
     await running.interrupt();
     expect((await running.ended).code).not.toBe(0);
+    await stage.replaceExecutor();
+    const ended = async () => (await stage.client.xlen(stage.keys.streams.result)) > 0 || undefined;
+    await stage.until(ended, "an executor that comes later has ended what was asked for");
+    expect(await stage.sent()).toEqual([]);
   });
 });
 
 describe("deaths in the middle", () => {
-  it(
-    "the executor is killed between two orders, and another takes over",
+  const claimed = async () => (await stage.client.zcard(stage.keys.unsettled("BTCUSDT"))) > 0 || undefined;
+  const sent = async () => (await stage.sent()).length > 0 || undefined;
+
+  it.each([
+    ["a claim and its order", claimed],
+    ["two orders", sent],
+  ])(
+    "the executor is killed between %s, and another takes over",
     { timeout: TIMEOUT_MS },
-    async () => {
-      stage = await openExitStage({ executor: { EXECUTOR_TIMEOUT_MS: "4000" } });
+    async (where, isThere) => {
+      stage = await openExitStage();
       await stage.fault(SLOW);
       const running = await stage.exit(["flatten", "--all"]);
-      await stage.until(async () => (await stage.sent()).length > 0 || undefined, "the first order is sent");
+      await stage.until(isThere, `it is between ${where}`);
       await stage.started.get("executor")?.kill();
-      await stage.replaceExecutor({ EXECUTOR_TIMEOUT_MS: "4000" });
+      await stage.replaceExecutor();
       const ended = await running.ended;
       await expectHonest(ended);
       if (ended.code !== 0) expectFlat(await stage.flatten(["--all"]));
@@ -106,10 +116,10 @@ describe("deaths in the middle", () => {
     "Redis is %s between two orders, and started again",
     { timeout: TIMEOUT_MS },
     async (how) => {
-      stage = await openExitStage({ executor: { EXECUTOR_TIMEOUT_MS: "4000" } });
+      stage = await openExitStage();
       await stage.fault(SLOW);
       const running = await stage.exit(["flatten", "--all"]);
-      await stage.until(async () => (await stage.sent()).length > 0 || undefined, "the first order is sent");
+      await stage.until(sent, "the first order is sent");
       if (how === "killed") await stage.rig.redis.kill();
       await stage.rig.redis.restart();
       const ended = await running.ended;

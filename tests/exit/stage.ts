@@ -168,8 +168,8 @@ export async function openExitStage({ market, services = {}, executor = {} }: Ex
     },
 
     /** Another executor, once it has started. */
-    async replaceExecutor(env: Record<string, string> = {}): Promise<void> {
-      started.set("executor", await rig.start("executor", { ...QUICK_DOUBTS, ...env }));
+    async replaceExecutor(): Promise<void> {
+      started.set("executor", await rig.start("executor", QUICK_DOUBTS));
     },
 
     until: <T>(probe: () => Promise<T | undefined>, what: string) => eventually(probe, PATIENCE_MS, what),

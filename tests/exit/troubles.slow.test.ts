@@ -109,7 +109,7 @@ describe("halted and held", () => {
     { timeout: TIMEOUT_MS },
     async () => {
       stage = await openExitStage();
-      // The first order is executed by half, and nobody can find out.
+      // The first order is executed, and nobody can find out.
       await stage.fault({ kind: "503_after", symbol: SYMBOL });
       await stage.fault({ kind: "503_before", path: "GET /fapi/v1/order", symbol: SYMBOL, count: 30 });
       const first = await stage.exit(["close", SYMBOL, "--pct", "30"]);

@@ -1,19 +1,19 @@
 /** Runs a pipeline from start to finish: start, watch, drain, check, stop. */
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { isReaderGone, standardOutput } from "@quantum/service-kit";
 import { serviceOf, SERVICES } from "@quantum/topology";
 import { Display } from "./display.ts";
 import { BROKEN, type Ending, endUnchecked, type Losses, type Run, watchToTheEnd } from "./ending.ts";
-import { History, StreamTail } from "@quantum/harness";
+import { History, shellWord, StreamTail } from "@quantum/harness";
 import type { Options } from "./options.ts";
 import { type Pipeline, startPipeline } from "./pipeline.ts";
 import { Processes } from "./processes.ts";
 import { startOwnRedis, useRedis, withoutPassword } from "./redis.ts";
 import { watchRedis } from "./redis-watch.ts";
-import { cacheDir, claimRun, type RunFacts } from "./run-file.ts";
+import { cacheDir, claimRun, type RunFacts, runFile } from "./run-file.ts";
 
 const keys = createKeys();
 
@@ -184,6 +184,9 @@ function showPipeline(display: Display, options: Options, { redis, urls }: Pipel
   display.line(`${"redis".padEnd(width)}  ${withoutPassword(redis.url)}`);
   for (const { name } of started) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
   display.line(`Look inside with: ${redis.cli}`);
+  display.line(
+    `Close everything with: npx -y pnpm@12 permitctl --run ${shellWord(relative(process.cwd(), runFile()))} flatten --all`,
+  );
   display.line(`Scenario ${options.scenario}, seed ${options.seed}. Ctrl-C ends it.`);
 }
 
