@@ -157,7 +157,7 @@ export class OrderBook {
   }
 }
 
-/** The exchange counts its orders' ids upwards. A testnet may begin anew: then the newest one is known at least. */
+/** The exchange counts its orders' ids upwards. A testnet may be reset: then the newest one is known at least. */
 function isOlder(orderId: string, other: string): boolean {
   return orderId.length === other.length ? orderId < other : orderId.length < other.length;
 }
