@@ -32,6 +32,8 @@ export interface Events {
   ];
   /** An order that had been settled as not placed was found. Result `corrects` is corrected. */
   corrected: [OrderRef & Settlement & { corrects: string }];
+  /** An exit has read the position, and is about to be claimed. */
+  exiting: [OrderRef & { operator: string; side: string; quantity: string; position: string }];
   /** An exit has tried to cancel an order that waits at the exchange. */
   cancelled: [
     OrderRef & {

@@ -36,14 +36,23 @@ interface Finding {
 
 /** @param options `exchange` makes requests of class `exit` */
 export function createClose(options: ExitOptions) {
-  const { orders, exchange, rules, memory, journal, steps, told, recvWindowMs, now } = options;
+  const { orders, exchange, rules, memory, journal, events, steps, told, recvWindowMs, now } = options;
 
   return async ({ entryId, entry }: ExitEntry, signed: SignedExit): Promise<Disposition> => {
     const { intent, position } = await look(signed, refOf(entry));
     const order = orderOf(entryId, entry, intent);
     const hindrance = intent.refusal === undefined ? hindranceNow() : undefined;
     const refusal = intent.refusal ?? hindrance?.refusal ?? "";
-    if (refusal !== "") await told.left(order, position);
+    const { operator } = signed;
+    if (refusal === "")
+      events.emit("exiting", {
+        ...refOf(entry),
+        operator,
+        side: order.side,
+        quantity: order.quantity,
+        position,
+      });
+    else await told.left(order, position);
     // Seconds may have passed: the claim must go to the Redis whose memory is judged.
     await memory.announce(entry.symbol);
     const venueMs = exchange.now();

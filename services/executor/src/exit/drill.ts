@@ -2,7 +2,8 @@
  * A drill does all that an exit of the whole account does, except to cancel and to send: its signature is verified, the
  * account is read, and its plan ends with a report in its record. No executor cancels or sends anything for a drill.
  */
-import { type Exchange, ExchangeError } from "@quantum/exchange";
+import type { ExitReport } from "@quantum/contract";
+import { type AccountConfig, type Exchange, ExchangeError } from "@quantum/exchange";
 import type { Disposition } from "@quantum/streams";
 import { orderOf } from "../order.ts";
 import { NO_ORDER } from "./exit-order.ts";
@@ -51,35 +52,39 @@ export function createDrill(options: ExitOptions) {
     return steps.unclaimed(claimed, order, undefined);
   };
 
-  async function look() {
-    const problems = [...pauses(), ...journal.problems()];
-    const clock = await orProblem("the exchange's time", problems, () => clockProblems(exchange));
-    problems.push(...(clock ?? []));
-    const config = await orProblem("the account's settings", problems, () => exchange.accountConfig());
-    if (config?.canTrade === false) problems.push("the exchange says that the account may not trade");
-    if (config?.hedgeMode === true)
-      problems.push("the account is in hedge mode, in which no order is accepted");
-    const positions = await orProblem("the positions", problems, () => exchange.positions());
-    const resting = await readResting(exchange);
+  async function look(): Promise<ExitReport> {
+    const unread: string[] = [];
+    // At once, because a venue that is silent costs each of them its timeout.
+    const [clock, config, positions, resting] = await Promise.all([
+      orProblem("the exchange's time", unread, () => clockProblems(exchange)),
+      orProblem("the account's settings", unread, () => exchange.accountConfig()),
+      orProblem("the positions", unread, () => exchange.positions()),
+      readResting(exchange),
+    ]);
+    const symbols = (positions?.rows ?? []).map(({ symbol }) => symbol);
     const rulesOf = new Map(
-      await Promise.all(
-        (positions?.rows ?? []).map(async ({ symbol }) => [symbol, await rules.of(symbol)] as const),
-      ),
+      await Promise.all(symbols.map(async (symbol) => [symbol, await rules.of(symbol)] as const)),
     );
-    const found = {
-      positions,
-      resting,
-      rulesOf: (symbol: string) => rulesOf.get(symbol),
-      keys: trust.operatorKeys().count,
-      problems,
-    };
-    return reportOf(found, now());
-  }
-
-  function pauses(): string[] {
     const pause = exchange.pause("orders");
-    return pause === undefined ? [] : [untilText(pause, now())];
+    // During a pause of all requests nothing can be read, and the pause alone says so.
+    const isSilenced = exchange.pause("requests") !== undefined;
+    const problems = [
+      ...(pause === undefined ? [] : [untilText(pause, now())]),
+      ...journal.problems(),
+      ...(isSilenced ? [] : [...unread, ...resting.problems]),
+      ...(clock ?? []),
+      ...(config === undefined ? [] : settingProblems(config)),
+    ];
+    const keys = trust.operatorKeys().count;
+    return reportOf({ positions, resting, rulesOf: (symbol) => rulesOf.get(symbol), keys, problems }, now());
   }
+}
+
+function settingProblems({ canTrade, hedgeMode }: AccountConfig): string[] {
+  return [
+    ...(canTrade ? [] : ["the exchange says that the account may not trade"]),
+    ...(hedgeMode ? ["the account is in hedge mode, in which no order is accepted"] : []),
+  ];
 }
 
 /** Measures the venue's clock again, which mends what it finds. */

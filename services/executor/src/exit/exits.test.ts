@@ -160,7 +160,11 @@ describe("an exit", () => {
     }
     const drill = await rig.drill();
     await rig.run(running, drill, "NOT_PLACED", "exit_drill");
-    expect((await reportOf(drill.plan_id)).hindrances[0]).toMatch(/^the exchange wants a pause until /);
+    const { complete, hindrances } = await reportOf(drill.plan_id);
+    expect({ complete, hindrances }).toEqual({
+      complete: false,
+      hindrances: [expect.stringMatching(/^the exchange wants a pause until /)],
+    });
     await rig.ban(0);
   });
 });

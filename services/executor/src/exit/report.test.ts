@@ -25,7 +25,7 @@ const positionOf = (symbol: string, positionAmt: string): Position => ({
 function report(over: Partial<Found>) {
   const found = {
     positions: { rows: [], unreadable: [] },
-    resting: { orders: [], isComplete: true, problems: [] },
+    resting: { orders: [], isComplete: true },
     rulesOf: () => RULES,
     keys: 2,
     problems: [],
@@ -82,17 +82,18 @@ describe("a drill's report", () => {
         { symbol: undefined, problem: "symbol: text" },
       ],
     };
-    const resting = { orders: [], isComplete: false, problems: ["open orders cannot be read: HTTP 503"] };
-    expect(report({ positions, resting })).toMatchObject({
+    const resting = { orders: [], isComplete: false };
+    const problems = ["open orders cannot be read: HTTP 503"];
+    expect(report({ positions, resting, problems })).toMatchObject({
       complete: false,
       positions: [
         { symbol: "X", unreadable: true, steps: [] },
         { symbol: "", unreadable: true },
       ],
       hindrances: [
+        "open orders cannot be read: HTTP 503",
         "the position of X cannot be read: positionAmt: a number",
         "the position of some symbol cannot be read: symbol: text",
-        "open orders cannot be read: HTTP 503",
       ],
     });
   });
@@ -112,7 +113,7 @@ describe("a drill's report", () => {
       type: "STOP_MARKET",
       quantity: "1",
     } as const;
-    const resting = { orders: [{ ...order, reduces: false, opens: true }], isComplete: true, problems: [] };
+    const resting = { orders: [{ ...order, reduces: false, opens: true }], isComplete: true };
     const { quantity: qty, ...cancel } = order;
     expect(report({ resting }).cancels).toEqual([{ ...cancel, qty, reduces: false }]);
   });

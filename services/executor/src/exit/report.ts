@@ -9,7 +9,7 @@ import type { RestingOrders } from "./resting.ts";
 export interface Found {
   /** Undefined if the venue did not say. */
   positions: Rows<Position> | undefined;
-  resting: RestingOrders;
+  resting: Pick<RestingOrders, "orders" | "isComplete">;
   /** Undefined for a symbol that the venue does not list. */
   rulesOf: (symbol: string) => SymbolRules | undefined;
   keys: number;
@@ -33,7 +33,6 @@ export function reportOf({ positions, resting, rulesOf, keys, problems }: Found,
     hindrances.push(`the position of ${symbol || "some symbol"} cannot be read: ${problem}`);
     return { symbol, amt: "", side: "", steps: [], dust: "", unreadable: true };
   });
-  hindrances.push(...resting.problems);
   const cancels = resting.orders.map(({ symbol, id, kind, side, type, quantity, opens }) => ({
     symbol,
     id,

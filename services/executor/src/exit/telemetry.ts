@@ -65,6 +65,9 @@ export function observeExits(options: ExitTelemetryOptions): void {
   events.on("refused", ({ step, reason }) => {
     if (step === EXIT_STEP && reason !== "exit_drill") ended.inc({ outcome: "NOT_PLACED" });
   });
+  events.on("exiting", (exit) =>
+    log.warn(exit, `${exit.symbol}: ${exit.operator} closes ${exit.quantity} of ${exit.position}`),
+  );
   events.on("cancelled", (order) => {
     const { symbol, kind, outcome, type, id, why } = order;
     cancels.inc({ kind, outcome });
