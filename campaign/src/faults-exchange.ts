@@ -107,7 +107,8 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
   },
 };
 
-async function spoilAnswers({ system, random }: FaultContext) {
+/** One wrong answer to the next order of each symbol. */
+export async function spoilAnswers({ system, random }: FaultContext) {
   const hits = [];
   for (const symbol of system.symbols) {
     const fault = random.pick(ORDER_FAULTS);

@@ -6,6 +6,7 @@ import { endProcess, RUN_OPERATOR, spawnGuarded, urlOfUser } from "@quantum/harn
 import { operatorKeyFile } from "@quantum/topology";
 import { ask } from "./exchange-control.ts";
 import type { FaultContext, FaultKind } from "./fault-kind.ts";
+import { spoilAnswers } from "./faults-exchange.ts";
 import { anyMember } from "./faults-process.ts";
 import { timeOf } from "./faults-streams.ts";
 
@@ -15,20 +16,30 @@ const PATIENCE_MS = 20_000;
 /** An exit takes some hundred ms, of which most are the start of the process. */
 const STRIKE_AFTER_MS = { low: 200, high: 1_500 } as const;
 const FREEZE_MS = 3_000;
+const TROUBLES = ["kill", "freeze", "wrong answers", "none"] as const;
+type Trouble = (typeof TROUBLES)[number];
 const LOOK_MS = 10;
 
 export const OPERATOR_FAULTS: Readonly<Record<string, FaultKind>> = {
   flatten: {
-    meaning: "an operator flattens a symbol or everything, while a service dies, freezes or works",
+    meaning:
+      "an operator flattens a symbol or everything, while a service dies or freezes, or the exchange answers wrongly, or all is well",
     weight: 3,
     run: flatten,
   },
 };
 
+const TOLD: Readonly<Record<Trouble, (member: string) => string>> = {
+  kill: (member) => `kill of ${member}`,
+  freeze: (member) => `freeze of ${member}`,
+  "wrong answers": () => "wrong answers",
+  none: () => "undisturbed",
+};
+
 async function flatten(context: FaultContext) {
   const { system, random } = context;
   const symbol = random.pick(["--all", ...system.symbols]);
-  const trouble = random.pick(["kill", "freeze", "none"] as const);
+  const trouble = random.pick(TROUBLES);
   const member = anyMember(context);
   const afterMs = random.between(STRIKE_AFTER_MS.low, STRIKE_AFTER_MS.high);
   // Otherwise the simulated strategy opens again, in the same moment, what was closed.
@@ -36,11 +47,11 @@ async function flatten(context: FaultContext) {
   const over = new AbortController();
   const [code] = await Promise.all([
     permitctl(context, symbol).finally(() => over.abort()),
-    strike(context, member, trouble, afterMs),
+    trouble === "wrong answers" ? spoilAnswers(context) : strike(context, member, trouble, afterMs),
     symbol === "--all" ? watchHalt(context, over.signal) : undefined,
   ]);
   await ask(system.exchangeUrl, "POST", "/sim/strategy", { enabled: true });
-  const target = `${symbol}, exit code ${code}, ${trouble === "none" ? "undisturbed" : `${trouble} of ${member.name}`}`;
+  const target = `${symbol}, exit code ${code}, ${TOLD[trouble](member.name)}`;
   return [{ kind: "flatten", target }];
 }
 
@@ -66,7 +77,7 @@ async function permitctl({ system }: FaultContext, symbol: string): Promise<numb
 async function strike(
   { system }: FaultContext,
   member: FaultContext["system"]["members"][number],
-  trouble: "kill" | "freeze" | "none",
+  trouble: Trouble,
   afterMs: number,
 ): Promise<void> {
   await delay(afterMs);
