@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withSection } from "@quantum/harness";
+import { shellWord, withSection } from "@quantum/harness";
 import { bringAbout, OUTCOME_NAMES, startPipeline } from "../../cli/permitctl/src/outcomes.fixture.ts";
 
 const DOCUMENT = join(import.meta.dirname, "../permitctl.md");
@@ -16,16 +16,21 @@ try {
   const plans = await bringAbout(pipeline);
   const example = async (title: string, ...args: string[]) => {
     const { stdout } = await pipeline.permitctl(...args);
-    return `### ${title}\n\n\`\`\`\n$ permitctl ${args.join(" ")}\n${stdout.trimEnd()}\n\`\`\`\n`;
+    return `### ${title}\n\n\`\`\`\n$ permitctl ${args.map(shellWord).join(" ")}\n${stdout.trimEnd()}\n\`\`\`\n`;
   };
   const examples: string[] = [];
   for (const name of OUTCOME_NAMES) examples.push(await example(name, "explain", plans[name]));
+  // Otherwise the simulated strategy opens again what is closed.
+  await pipeline.sim("/sim/strategy", { enabled: false });
   examples.push(
     await example("Status", "status"),
     await example("The exchange", "exchange"),
     await example("History", "history", "--outcome", "BLOCKED"),
     await example("Verify", "verify"),
     await example("Holds", "hold", "list"),
+    await example("A drill", "flatten", "--drill"),
+    await example("Everything closed", "flatten", "--all", "--yes", "--reason", "prices make no sense"),
+    await example("The kill switch is on", "kill", "on"),
   );
   const text = await readFile(DOCUMENT, "utf8");
   await writeFile(DOCUMENT, withSection(text, { document: DOCUMENT, name: "examples" }, examples.join("\n")));

@@ -170,6 +170,12 @@ export function summaryLines({ what, by, signer, closure, halted, atMs }: ExitFa
     after.kind === "report"
       ? `The venue says at ${timeText(after.report.at_ms)}: ${positionsText(after.report)}.`
       : "The venue's word is missing.",
+    ...ends.flatMap(({ symbol, doubts }) =>
+      doubts.map(
+        (planId) =>
+          `${symbol}: it is not known whether the order of plan ${planId} was executed. It cannot be executed any more; the executor finds out (permitctl explain ${planId}).`,
+      ),
+    ),
     ...(halted ? ["The kill switch is on. To go on: permitctl kill off."] : []),
   ];
 }
@@ -204,7 +210,7 @@ export function summaryData({ what, by, signer, closure, halted, atMs }: ExitFac
     venue,
     account,
     kill_switch_turned_on: halted,
-    symbols: ends.map(({ symbol, before, executedQty, left, how, why, plans }) => ({
+    symbols: ends.map(({ symbol, before, executedQty, left, how, why, plans, doubts }) => ({
       symbol,
       before,
       executed_qty: executedQty,
@@ -212,6 +218,7 @@ export function summaryData({ what, by, signer, closure, halted, atMs }: ExitFac
       end: how,
       why,
       plans,
+      in_doubt: doubts,
     })),
     venue_says: after.kind === "report" ? after.report : null,
   };

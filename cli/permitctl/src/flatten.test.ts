@@ -178,6 +178,14 @@ describe("flatten", () => {
   });
 });
 
+it("stops where somebody opens the position as fast as it is closed", async () => {
+  executor.decide = ({ symbol, position }) => (symbol === "BTCUSDT" ? { left: position } : undefined);
+  const { code, stderr } = await run(["flatten", "BTCUSDT", ...BY]);
+  expect(code).toBe(1);
+  expect(exitsOf("BTCUSDT")).toHaveLength(3);
+  expect(stderr).toContain("BTCUSDT: 0.062 is open: somebody opens it again as fast as it is closed");
+});
+
 describe("close", () => {
   it.each([
     ["--pct", "50", "0.031"],

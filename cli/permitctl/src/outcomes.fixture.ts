@@ -1,10 +1,11 @@
 /** A running pipeline with a plan for every outcome, for the tests and for the examples in docs/permitctl.md. */
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { planId } from "@quantum/contract";
 import { Output } from "@quantum/service-kit";
-import { eventually, freePort, type ServiceProcess } from "@quantum/harness";
-import { PIPELINE, type PipelineName, serviceOf } from "@quantum/topology";
+import { eventually, freePort, RUN_OPERATOR, type ServiceProcess } from "@quantum/harness";
+import { operatorKeyFile, PIPELINE, type PipelineName, serviceOf } from "@quantum/topology";
 import { run } from "./run.ts";
 import { type Rig, startRig } from "@quantum/harness/rig";
 
@@ -61,7 +62,7 @@ export async function startPipeline(waitMs = WAIT_MS) {
       await service("apply-layer").stop();
       await startApplyLayer(mode);
     },
-    permitctl: (...args: string[]) => permitctl(rig.redis.url, args, waitMs),
+    permitctl: (...args: string[]) => permitctl(rig.redis.url, args, waitMs, operatorOf(rig)),
     sim: async (path: string, body: object): Promise<void> => {
       const headers = { "content-type": "application/json" };
       const answer = await fetch(`${rig.venueUrl}${path}`, {
@@ -72,6 +73,15 @@ export async function startPipeline(waitMs = WAIT_MS) {
       if (!answer.ok) throw new Error(await answer.text());
     },
     stop: () => rig.stop(),
+  };
+}
+
+/** The rig's operator, who may exit. */
+function operatorOf({ keysFolder }: Rig): Record<string, string> {
+  return {
+    PERMITCTL_OPERATOR_KEY: join(keysFolder, operatorKeyFile(RUN_OPERATOR)),
+    EXECUTOR_MODE: "paper",
+    BINANCE_BASE_URL: "simulated",
   };
 }
 

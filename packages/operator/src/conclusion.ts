@@ -67,14 +67,15 @@ export function conclude(history: PlanHistory, nowMs: number): Conclusion {
 
 /** Of an operator's plan: no permit was waited for, and it is used once. */
 function exitSentences(
-  { class: kind, operator }: PlanTexts,
+  { class: kind, operator, exit_left: left = "" }: PlanTexts,
   { why, said, executed }: { why: string; said: string; executed: string },
 ): Record<string, string> {
   const by = `${kind === "drill" ? "a drill" : "an exit"} by ${operator}`;
+  const after = left === "" ? "" : `; the exchange then reported a position of ${left}`;
   return {
     PERMITTED: `Handed over: ${by}; no executor has claimed it yet.`,
-    EXECUTED: `Executed: ${by} closed ${executed}.`,
-    NOT_PLACED: `${kind === "drill" ? "Ended" : "Not placed"}: ${by}: ${why}${said === "" ? "" : `: ${said}`}.`,
+    EXECUTED: `Executed: ${by} closed ${executed}${after}.`,
+    NOT_PLACED: `${kind === "drill" ? "Ended" : "Not placed"}: ${by}: ${why}${said === "" ? "" : `: ${said}`}${after}.`,
   };
 }
 

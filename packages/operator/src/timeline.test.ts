@@ -261,12 +261,14 @@ describe("an operator's plan", () => {
   const exit = (parts: Record<string, string>) =>
     history({ plans: [opened], record: { ...record, safe_qty: "0.5", ...parts } });
 
-  it("is told with who signed it", () => {
-    const done = exit({ state: "EXECUTED", executed_qty: "0.4" });
+  it("is told with who signed it, and what the exchange said afterwards", () => {
+    const done = exit({ state: "EXECUTED", executed_qty: "0.4", exit_left: "0.1" });
     expect(timelineOf(done)[0]?.stages).toContainEqual(
       expect.objectContaining({ stage: "verdict", text: "signed by alice, for 0.5 at most" }),
     );
-    expect(conclude(done, OPENED_MS).sentence).toBe("Executed: an exit by alice closed 0.4.");
+    expect(conclude(done, OPENED_MS).sentence).toBe(
+      "Executed: an exit by alice closed 0.4; the exchange then reported a position of 0.1.",
+    );
   });
 
   it.each([

@@ -73,7 +73,9 @@ function isDue(scope: Scope, end: SymbolEnd | undefined): boolean {
 function joined(earlier: SymbolEnd | undefined, end: SymbolEnd): SymbolEnd {
   if (earlier === undefined) return end;
   const executedQty = Big(earlier.executedQty).plus(end.executedQty).toFixed();
-  return { ...end, before: earlier.before, executedQty, plans: [...earlier.plans, ...end.plans] };
+  const plans = [...earlier.plans, ...end.plans];
+  const doubts = [...earlier.doubts, ...end.doubts];
+  return { ...end, before: earlier.before, executedQty, plans, doubts };
 }
 
 const isWithin = (scope: Scope, symbol: string) =>

@@ -29,6 +29,13 @@ describe("what follows", () => {
       "at once",
       "0.2",
     ],
+    [
+      "executed, and as much was opened",
+      { outcome: "EXECUTED", executedQty: "1", left: "1" },
+      WHOLE,
+      "wait",
+      "1",
+    ],
     ["the part executed", { outcome: "EXECUTED", executedQty: "0.4", left: "0.6" }, PART, "closed", "0.6"],
     ["less than the part", { outcome: "EXECUTED", executedQty: "0.1", left: "0.9" }, PART, "at once", "0.9"],
     ["flat before", { outcome: "NOT_PLACED", reason: "exit_flat", left: "0" }, PART, "flat", "0"],

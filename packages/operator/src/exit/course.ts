@@ -90,6 +90,13 @@ function afterResult(result: ExitResult, { left, todo, isWhole }: Standing): Cou
   if (isFinal) return { ...now, kind: "end", how: "refused", why };
   if (now.left.eq(0)) return { ...now, kind: "end", how: "flat", why: "" };
   if (!isWhole && executed.gte(todo)) return { ...now, kind: "end", how: "closed", why: "" };
+  // Another order at once would only cost fees.
+  if (executed.gt(0) && now.left.abs().gte(left.abs()))
+    return {
+      ...now,
+      kind: "wait",
+      why: `${executed.toFixed()} was executed, and ${now.left.toFixed()} is open again: who else trades on the account?`,
+    };
   if (executed.gt(0)) return { ...now, kind: "at once" };
   // A plan that only cancels found a position after all.
   if (todo.eq(0)) return { ...now, kind: "wait", why };

@@ -7,7 +7,7 @@ import { Big } from "big.js";
 import type { OpenAccess } from "../access.ts";
 import type { Mandate } from "../changes.ts";
 import { courseOf, type Ending } from "./course.ts";
-import type { ExitOrder, ExitSigner, SignedExit } from "../open-exit.ts";
+import type { ExitOrder, ExitSigner } from "../open-exit.ts";
 import { openedExit, type Sight, watchExit } from "./plan.ts";
 import { FIRST_WAIT_MS, nextWaitMs, pausedMs, waitOut } from "./wait.ts";
 
@@ -42,10 +42,9 @@ export interface SymbolEnd {
   /** As the venue last reported it, signed, in coins. */
   left: string;
   plans: string[];
+  /** Those of the plans of which it is not known whether their order was executed. The executor goes on asking. */
+  doubts: string[];
 }
-
-/** After so many times the largest position seen, whoever opens it is faster. An order that was resting may open it once. */
-const REOPENED_TIMES = 3;
 
 /** Ends with one step `end`, whatever happens. After `stop` no further plan is opened. */
 export async function* exitSymbol(
@@ -55,44 +54,30 @@ export async function* exitSymbol(
   by: Mandate,
   stop: AbortSignal,
 ): AsyncGenerator<SymbolStep> {
-  const { symbol, action, position, pct } = target;
+  const { symbol, position } = target;
+  const isWhole = target.quantity === undefined;
   const plans: string[] = [];
+  const doubts: string[] = [];
   let left = Big(position);
   let largest = left.abs();
   let executed = Big(0);
   let waitMs = FIRST_WAIT_MS;
   const end = (how: Ending, why = ""): SymbolStep => {
     const amounts = { before: position, executedQty: executed.toFixed(), left: left.toFixed() };
-    return { symbol, kind: "end", end: { symbol, how, why, ...amounts, plans } };
+    return { symbol, kind: "end", end: { symbol, how, why, ...amounts, plans, doubts } };
   };
-  try {
+  async function* close(): AsyncGenerator<SymbolStep, SymbolStep> {
     for (;;) {
-      if (stop.aborted) {
-        yield end("interrupted", "you interrupted it");
-        return;
-      }
-      const todo = target.quantity === undefined ? left.abs() : Big(target.quantity).minus(executed);
+      if (stop.aborted) return end("interrupted", "you interrupted it");
+      const todo = isWhole ? left.abs() : Big(target.quantity ?? "0").minus(executed);
       const quantity = todo.gt(left.abs()) ? left.abs() : todo;
-      const side = left.gt(0) ? "SELL" : "BUY";
-      const amounts = { quantity: quantity.toFixed(), position: left.toFixed() };
-      const opening = openedExit(access, signer, { action, symbol, pct, ...amounts }, by, stop);
-      let opened = await opening.next();
-      for (; opened.done !== true; opened = await opening.next())
-        yield { symbol, kind: "sight", planId: "", sight: opened.value };
-      const plan = opened.value;
-      if (plan === undefined) {
-        yield end("interrupted", "Redis did not answer: the last plan may still be taken");
-        return;
-      }
-      const { planId } = plan;
+      const seen = yield* oneMore(access, signer, { target, left, quantity, by }, stop);
+      if (seen === undefined)
+        return end("interrupted", "Redis did not answer: the last plan may still be taken");
+      const { planId, sight } = seen;
       plans.push(planId);
-      yield { symbol, kind: "plan", planId, side, quantity: amounts.quantity };
-
-      const watched = watch(access, plan, target.quantity === undefined, stop);
-      let seen = await watched.next();
-      for (; seen.done !== true; seen = await watched.next())
-        yield { symbol, kind: "sight", planId, sight: seen.value };
-      const course = courseOf(seen.value, { left, todo, isWhole: target.quantity === undefined });
+      if (sight.kind === "long in doubt" || sight.kind === "lost") doubts.push(planId);
+      const course = courseOf(sight, { left, todo, isWhole });
       left = course.left;
       if (left.abs().gt(largest)) largest = left.abs();
       executed = executed.plus(course.executed);
@@ -100,15 +85,10 @@ export async function* exitSymbol(
         const amounts = { quantity: course.executed.toFixed(), left: left.toFixed() };
         yield { symbol, kind: "executed", planId, ...amounts };
       }
-      if (course.kind === "end") {
-        yield end(course.how, course.why);
-        return;
-      }
-      const reopened = executed.minus(Big(position).abs()).gt(largest.times(REOPENED_TIMES));
-      if (target.quantity === undefined && reopened) {
-        yield end("reopened", "somebody opens it again as fast as it is closed: stop that first");
-        return;
-      }
+      if (course.kind === "end") return end(course.how, course.why);
+      // More than an order could open that was resting before.
+      if (isWhole && executed.minus(Big(position).abs()).gt(largest))
+        return end("reopened", "somebody opens it again as fast as it is closed: stop that first");
       if (course.kind === "at once") {
         waitMs = FIRST_WAIT_MS;
         continue;
@@ -118,24 +98,50 @@ export async function* exitSymbol(
       await waitOut(access, forMs, stop);
       waitMs = nextWaitMs(waitMs);
     }
+  }
+
+  try {
+    yield yield* close();
   } catch (error) {
     // The other symbols go on.
     yield end("failed", (error as Error).message);
   }
 }
 
-/** @returns the plan's end, or why it is left: it has been in doubt for long, and another plan can go on without it */
-async function* watch(
+interface Next {
+  target: Target;
+  /** Signed, in coins. */
+  left: Big;
+  quantity: Big;
+  by: Mandate;
+}
+
+/**
+ * Opens one plan, and watches it.
+ * @returns its end, or why it is left: it has been in doubt for long, and another plan can go on without it. Undefined if
+ *   Redis did not answer before `stop`
+ */
+async function* oneMore(
   access: OpenAccess,
-  plan: SignedExit,
-  leavesDoubt: boolean,
+  signer: ExitSigner,
+  { target, left, quantity, by }: Next,
   stop: AbortSignal,
-): AsyncGenerator<Exclude<Sight, { kind: "ended" }>, Sight> {
+): AsyncGenerator<SymbolStep, { planId: string; sight: Sight } | undefined> {
+  const { symbol, action, pct } = target;
+  const order = { action, symbol, pct, quantity: quantity.toFixed(), position: left.toFixed() };
+  const opening = openedExit(access, signer, order, by, stop);
+  let opened = await opening.next();
+  for (; opened.done !== true; opened = await opening.next())
+    yield { symbol, kind: "sight", planId: "", sight: opened.value };
+  if (opened.value === undefined) return undefined;
+  const { planId } = opened.value;
+  yield { symbol, kind: "plan", planId, side: left.gt(0) ? "SELL" : "BUY", quantity: order.quantity };
   let last: Sight = { kind: "lost" };
-  for await (const sight of watchExit(access, plan, stop)) {
+  for await (const sight of watchExit(access, opened.value, stop)) {
     last = sight;
-    if (sight.kind === "ended" || (leavesDoubt && sight.kind === "long in doubt")) break;
-    yield sight;
+    // Of the whole position, the next plan closes what the venue then reports. Of a part, it might close too much.
+    if (sight.kind === "ended" || (target.quantity === undefined && sight.kind === "long in doubt")) break;
+    yield { symbol, kind: "sight", planId, sight };
   }
-  return last;
+  return { planId, sight: last };
 }
