@@ -5,6 +5,7 @@ import { readPauses } from "../pauses.ts";
 
 export const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5_000;
+const PAUSE_MAX_MS = 60_000;
 /** How often it is checked whether an operator has ended the pause. */
 const PAUSE_LOOK_MS = 1_000;
 
@@ -12,10 +13,13 @@ export function nextWaitMs(waitMs: number): number {
   return Math.min(waitMs * 2, LONGEST_WAIT_MS);
 }
 
-/** How much longer the venue accepts nothing; 0 without a pause. Who forges one delays a try, and prevents none. */
+/**
+ * How much longer the venue accepts nothing, as far as it is worth waiting; 0 without a pause. The executor sends nothing
+ * in a pause, so a try costs nothing, and whoever forges a long pause does not prevent the next one.
+ */
 export async function pausedMs(access: OpenAccess): Promise<number> {
   const pauses = await readPauses(access).catch(() => []);
-  return Math.max(0, ...pauses.map(({ leftMs }) => leftMs));
+  return Math.min(Math.max(0, ...pauses.map(({ leftMs }) => leftMs)), PAUSE_MAX_MS);
 }
 
 /** Ends early after `stop`, and once a pause is over that was the reason to wait for longer. */
