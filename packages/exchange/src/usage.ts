@@ -44,6 +44,9 @@ export interface Drawn {
 /** How long a peak is shown at least: a whole window, and several scrapes. */
 const PEAK_MS = 60_000;
 
+/** Our estimate of the venue's time may be ahead by this much. */
+const CLOCK_ERROR_MS = 1_000;
+
 /** The use of one limit. Times are `performance.now()` in ms. */
 export class Usage {
   readonly #kind: LimitKind;
@@ -132,8 +135,9 @@ export class Usage {
     const nowMs = this.#now();
     const venueWindow = Math.floor(venueMs / this.#windowMs);
     const intoMs = venueMs - venueWindow * this.#windowMs;
-    // It is not known in which of two windows the venue counted it, or when we spent what it counted.
-    if (nowMs - sentAtMs > intoMs || sentAtMs < this.#endsAtMs - this.#windowMs) return;
+    // It is not known in which of two windows the venue counted it, or when we spent what it counted. The count of a window
+    // that has just ended would hold requests back until the next one ends.
+    if (nowMs - sentAtMs + CLOCK_ERROR_MS > intoMs || sentAtMs < this.#endsAtMs - this.#windowMs) return;
     const before = this.#seen.untilMs > nowMs ? this.#seen.others : 0;
     this.#seen = {
       others: Math.max(before, count - spentAtSend),
