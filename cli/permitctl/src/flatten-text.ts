@@ -38,6 +38,10 @@ export function planLines(report: ExitReport, scope: Scope, signer: ExitSigner):
   const targets = targetsOf(scope, report);
   const isIn = new Set(targets.map(({ symbol }) => symbol));
   const others = report.positions.filter(({ symbol }) => !isIn.has(symbol));
+  const named = scope.kind === "symbols" ? scope.symbols : [];
+  const unknown = named.filter(
+    (name) => ![...report.positions, ...report.cancels].some(({ symbol }) => symbol === name),
+  );
   const cancels = report.cancels.filter(({ symbol }) => isIn.has(symbol));
   return [
     `Account ${account} at ${venue} (${mode}), as the venue says at ${timeText(report.at_ms)}; signed by ${operator}, key ${key.kid}`,
@@ -56,6 +60,12 @@ export function planLines(report: ExitReport, scope: Scope, signer: ExitSigner):
       ({ symbol, id, kind, side, type, qty, reduces }) =>
         `  ${symbol} ${kind} ${id}, ${side} ${type} ${qty}: ${reduces ? "cancelled once the symbol is flat, or if it is in the way" : "could open or enlarge: cancelled first"}`,
     ),
+    ...unknown.map((symbol) =>
+      styled(
+        "yellow",
+        `${symbol}: the venue reports no position and no resting order. Is it spelt as the exchange spells it?`,
+      ),
+    ),
     ...others.map(({ symbol, amt, unreadable }) =>
       unreadable
         ? styled("red", `  ${symbol}: the venue's row cannot be read, so it cannot be closed from here`)
@@ -73,9 +83,15 @@ function ordersText(
   if (found === undefined) return "none: it is flat";
   const side = position.startsWith("-") ? "BUY" : "SELL";
   if (quantity !== undefined) return `${side} up to ${quantity}`;
-  const steps = found.steps.length === 0 ? "none" : `${side} ${found.steps.join(" + ")}`;
+  const steps = found.steps.length === 0 ? "none" : `${side} ${stepsText(found.steps)}`;
   return found.dust === "" ? steps : `${steps}; ${found.dust} is too small for an order`;
 }
+
+function stepsText(steps: readonly string[]): string {
+  return steps.length > STEPS_SHOWN ? `${steps[0]} and ${steps.length - 1} more` : steps.join(" + ");
+}
+
+const STEPS_SHOWN = 4;
 
 /** One line, whenever something changes. */
 export function stepLine(step: SymbolStep, nowMs: number): Line {

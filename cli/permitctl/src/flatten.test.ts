@@ -64,7 +64,7 @@ describe("flatten", () => {
   });
 
   it("signs one plan for one symbol, mode, venue and account, for a minute by Redis's clock", async () => {
-    await run(["flatten", "BTCUSDT", ...BY, "--account", "second"]);
+    await run(["flatten", "btcusdt", ...BY, "--account", "second"]);
     const [claims] = exitsOf("BTCUSDT");
     expect(claims).toMatchObject({
       issuer: "alice",
@@ -162,7 +162,9 @@ describe("flatten", () => {
     executor.set("BTCUSDT", "0");
     expect(await run(["flatten", "BTCUSDT", ...BY])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining("No position and no resting order of what is to be closed."),
+      stdout: expect.stringContaining(
+        "BTCUSDT: the venue reports no position and no resting order. Is it spelt",
+      ),
     });
     expect(exitsOf("BTCUSDT")).toEqual([]);
   });
@@ -270,7 +272,7 @@ describe("--drill", () => {
     expect(await run(["flatten", "--drill"])).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
-        /^permitctl: the executor refused: exit_not_enrolled: no operator's key\. Nothing was cancelled and nothing was sent\. It was signed as alice \(key [0-9a-f]{16}\) for mode paper, venue simulated, account main: compare EXECUTOR_OPERATOR_KEYS_FILE/,
+        /^permitctl: the executor refused: NOT_PLACED exit_not_enrolled: no operator's key\. Nothing was cancelled and nothing was sent\. It was signed as alice \(key [0-9a-f]{16}\) for mode paper, venue simulated, account main: compare EXECUTOR_OPERATOR_KEYS_FILE/,
       ),
     });
   });

@@ -49,7 +49,7 @@ export async function flattenCommand(
       EXIT.usage,
       "name the symbols to flatten, or --all for every position of the account",
     );
-  const named = [...new Set(symbols)];
+  const named = [...new Set(symbols.map(asSymbol))];
   const scope: Scope = named.length === 0 ? { kind: "account" } : { kind: "symbols", symbols: named };
   const what = scope.kind === "account" ? "flatten --all" : `flatten ${named.join(" ")}`;
   await leave(
@@ -63,10 +63,11 @@ export async function flattenCommand(
 
 export async function closeCommand(
   session: Session,
-  symbol: string,
+  name: string,
   options: CloseOptions,
   stop: AbortSignal,
 ): Promise<void> {
+  const symbol = asSymbol(name);
   const { pct, qty } = options;
   if (pct !== undefined && qty !== undefined)
     throw new CommandError(EXIT.usage, "--pct and --qty say the same: give one of them");
@@ -76,6 +77,11 @@ export async function closeCommand(
     if (amt === "" || (pct === undefined && qty === undefined)) return { kind: "symbols", symbols: [symbol] };
     return { kind: "part", symbol, ...partOf(Big(amt).abs(), pct, qty) };
   });
+}
+
+/** As the exchange spells it, however it was typed. */
+function asSymbol(name: string): string {
+  return name.toUpperCase();
 }
 
 /** The quantity may be rounded down to the venue's step by the executor. */

@@ -54,14 +54,15 @@ export async function* exitAccount(
   const ends = new Map<string, SymbolEnd>();
   let after: Drilled = { kind: "report", report: before };
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
-    const targets = after.kind === "report" ? targetsOf(scope, after.report) : [];
+    const targets: Target[] = after.kind === "report" ? targetsOf(scope, after.report) : [];
     const due = targets.filter(({ symbol }) => isDue(scope, ends.get(symbol)));
     if (due.length === 0 || (round > 1 && stop.aborted)) break;
     for await (const step of merged(due.map((target) => exitSymbol(access, signer, target, by, stop)))) {
       if (step.kind === "end") ends.set(step.symbol, joined(ends.get(step.symbol), step.end));
       yield step;
     }
-    after = await readAccount(access, signer, by, stop, tell);
+    const isAnybodyThere = due.some(({ symbol }) => ends.get(symbol)?.how !== "nobody");
+    after = isAnybodyThere ? await readAccount(access, signer, by, stop, tell) : { kind: "nobody" };
   }
   return { ends: [...ends.values()], after, open: stillOpen(scope, ends, after) };
 }
@@ -134,7 +135,7 @@ function isPartDone(scope: Scope, end: SymbolEnd | undefined, amt: string): bool
 export function whyNot(drilled: Exclude<Drilled, { kind: "report" }>): string {
   switch (drilled.kind) {
     case "refused":
-      return `the executor refused: ${[drilled.reason, drilled.detail].filter(Boolean).join(": ")}`;
+      return `the executor refused: ${drilled.why}`;
     case "nobody":
       return "no executor answered within a minute";
     default:

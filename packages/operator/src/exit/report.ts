@@ -4,13 +4,14 @@ import { z } from "zod";
 import type { OpenAccess } from "../access.ts";
 import type { Mandate } from "../changes.ts";
 import type { ExitSigner } from "../open-exit.ts";
-import { DRILL, openedExit, type Sight, watchExit } from "./plan.ts";
+import { whyOf } from "./course.ts";
+import { DRILL, type ExitResult, openedExit, type Sight, watchExit } from "./plan.ts";
 import { FIRST_WAIT_MS, nextWaitMs, pausedMs, waitOut } from "./wait.ts";
 
 export type Drilled =
   | { kind: "report"; report: ExitReport }
   /** The executor refused it. */
-  | { kind: "refused"; reason: string; detail: string }
+  | { kind: "refused"; why: string }
   /** No executor took it in time. */
   | { kind: "nobody" }
   | { kind: "interrupted" };
@@ -58,12 +59,12 @@ export async function readAccount(
   }
 }
 
-function drilledOf({ reason, detail, report }: { reason: string; detail: string; report: string }): Drilled {
-  if (report === "") return { kind: "refused", reason, detail };
-  const parsed = exitReport.safeParse(jsonOf(report));
+function drilledOf(result: ExitResult): Drilled {
+  if (result.report === "") return { kind: "refused", why: whyOf(result) };
+  const parsed = exitReport.safeParse(jsonOf(result.report));
   return parsed.success
     ? { kind: "report", report: parsed.data }
-    : { kind: "refused", reason, detail: `its report cannot be read: ${z.prettifyError(parsed.error)}` };
+    : { kind: "refused", why: `its report cannot be read: ${z.prettifyError(parsed.error)}` };
 }
 
 function jsonOf(text: string): unknown {
