@@ -19,13 +19,18 @@ const CLOCK_BOUND_MS = 1_000;
 /** @param options `exchange` makes requests of class `exit` */
 export function createDrill(options: ExitOptions) {
   const { orders, exchange, rules, journal, events, steps, told, state, trust, now } = options;
+  /**
+   * What each drill found, until its signature ends. Whoever repeats the entry gets the same report: with an exit's requests,
+   * which no limit holds back, the venue would soon ban who asks.
+   */
+  const reports = new Map<string, { untilMs: number; report: Promise<ExitReport> }>();
 
   return async (
     { entryId, entry }: ExitEntry,
     { operator, untilMs }: VerifiedExit & { kind: "drill" },
   ): Promise<Disposition> => {
     const order = orderOf(entryId, entry, NO_ORDER);
-    const report = await look();
+    const report = await reportFor(order.planId, untilMs);
     await told.report(order, report);
     const claimed = await orders.claim({
       entryId,
@@ -51,6 +56,15 @@ export function createDrill(options: ExitOptions) {
     }
     return steps.unclaimed(claimed, order, undefined);
   };
+
+  function reportFor(planId: string, untilMs: number): Promise<ExitReport> {
+    for (const [known, { untilMs: endMs }] of reports) if (endMs < now()) reports.delete(known);
+    const known = reports.get(planId);
+    if (known !== undefined) return known.report;
+    const report = look();
+    reports.set(planId, { untilMs, report });
+    return report;
+  }
 
   async function look(): Promise<ExitReport> {
     const unread: string[] = [];

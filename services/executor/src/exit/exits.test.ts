@@ -103,6 +103,42 @@ describe("a drill", () => {
   });
 });
 
+describe("an entry that somebody repeats while its signature is valid", () => {
+  it("reads nothing again, if it is a drill's: the venue bans who asks too often", async () => {
+    const running = await start();
+    const drill = await rig.drill();
+    await rig.run(running, drill, "NOT_PLACED", "exit_drill");
+    const before = await rig.requests("GET /fapi/v3/positionRisk");
+    expect(await repeated(running, drill)).toBe("permits_not_spent");
+    expect(await rig.requests("GET /fapi/v3/positionRisk")).toBe(before);
+  });
+
+  it("cancels nothing, though its plan was never sent", async () => {
+    const running = await start();
+    const symbol = rig.freshSymbol();
+    await rig.movePosition(symbol, "0");
+    const exit = await rig.exit({ symbol });
+    await rig.run(running, exit, "NOT_PLACED", "exit_flat");
+    await rig.rest({ symbol, type: "LIMIT", side: "BUY", quantity: "0.5" });
+    expect(await repeated(running, exit)).toBe("permits_not_spent");
+    expect(await rig.resting(symbol)).toEqual(["order LIMIT BUY"]);
+  });
+
+  /** @returns why the copy is not obeyed */
+  async function repeated(
+    running: Executor,
+    { plan_id: planId, entryId }: { plan_id: string; entryId: string },
+  ) {
+    const dead = Promise.withResolvers<string>();
+    running.consumer.on("deadLettered", ({ entry, reason }) => {
+      if (entry.fields["plan_id"] === planId) dead.resolve(reason);
+    });
+    const [entry] = await rig.redis.xrange(rig.keys.streams.execute, entryId, entryId);
+    await rig.redis.xadd(rig.keys.streams.execute, "*", ...(entry?.[1] ?? []));
+    return dead.promise;
+  }
+});
+
 describe("an exit", () => {
   it("is not obeyed where no operator is enrolled, and says so despite halts", async () => {
     const running = await start({ operatorKeys: () => IssuerKeys.NONE });

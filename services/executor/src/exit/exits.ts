@@ -16,6 +16,8 @@ export function createExits(options: ExitOptions): Exits {
   const asExit = { ...options, exchange: exchange.as("exit") };
   const close = createClose(asExit);
   const drill = createDrill(asExit);
+  /** The exits that were begun, each with the end of its signature, by Redis's clock in ms. */
+  const begun = new Map<string, number>();
 
   return async (exit) => {
     const { entry } = exit;
@@ -24,6 +26,8 @@ export function createExits(options: ExitOptions): Exits {
     await memory.announce(verified.kind === "operator" ? entry.symbol : undefined);
     // Of a drill nothing is ever sent.
     if (!isDrill && mayBeSent(exit, verified)) return hold(exit, verified);
+    if (verified.kind === "operator" && !isFirst(entry.plan_id, verified.untilMs))
+      return hold(exit, verified);
     switch (verified.kind) {
       case "operator":
         return close(exit, verified);
@@ -40,6 +44,17 @@ export function createExits(options: ExitOptions): Exits {
     const issuedMs = verified.kind === "flawed" ? entry.opened_at_ms : verified.issuedMs;
     if (deliveries > 1 || memory.mayHaveForgotten({ opened_at_ms: issuedMs })) return true;
     return mustAskFirst({ planId: entry.plan_id, issuedMs }, { journal, ownerSinceMs });
+  }
+
+  /**
+   * An exit asks the venue, and cancels there, before it is claimed. Whoever repeats its entry, and even deletes what Redis
+   * knows of the plan, must not bring that about once more.
+   */
+  function isFirst(planId: string, untilMs: number): boolean {
+    for (const [known, endMs] of begun) if (endMs < now()) begun.delete(known);
+    if (begun.has(planId)) return false;
+    begun.set(planId, untilMs);
+    return true;
   }
 
   /** Claims it as a question: it is queried, and never sent. */
