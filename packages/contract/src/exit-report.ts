@@ -21,7 +21,7 @@ export type ReportedPosition = z.infer<typeof reportedPosition>;
 
 const reportedCancel = z.object({
   symbol: z.string(),
-  /** The venue's. */
+  /** The venue's; "", like side, type and qty, if the order cannot be read. Then it is not known what it may do. */
   id: z.string(),
   /** `algo`: conditional, and not triggered yet. */
   kind: z.enum(["order", "algo"]),

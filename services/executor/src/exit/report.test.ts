@@ -25,7 +25,7 @@ const positionOf = (symbol: string, positionAmt: string): Position => ({
 function report(over: Partial<Found>) {
   const found = {
     positions: { rows: [], unreadable: [] },
-    resting: { orders: [], isComplete: true },
+    resting: { orders: [], unreadable: [], isComplete: true },
     rulesOf: () => RULES,
     keys: 2,
     problems: [],
@@ -82,7 +82,7 @@ describe("a drill's report", () => {
         { symbol: undefined, problem: "symbol: text" },
       ],
     };
-    const resting = { orders: [], isComplete: false };
+    const resting = { orders: [], unreadable: [], isComplete: false };
     const problems = ["open orders cannot be read: HTTP 503"];
     expect(report({ positions, resting, problems })).toMatchObject({
       complete: false,
@@ -113,8 +113,24 @@ describe("a drill's report", () => {
       type: "STOP_MARKET",
       quantity: "1",
     } as const;
-    const resting = { orders: [{ ...order, reduces: false, opens: true }], isComplete: true };
+    const resting = {
+      orders: [{ ...order, reduces: false, opens: true }],
+      unreadable: [],
+      isComplete: true,
+    };
     const { quantity: qty, ...cancel } = order;
     expect(report({ resting }).cancels).toEqual([{ ...cancel, qty, reduces: false }]);
+  });
+
+  it("says that an order that cannot be read waits: it may open a position", () => {
+    const unreadable = [
+      { symbol: "X", kind: "order" },
+      { symbol: "", kind: "algo" },
+    ] as const;
+    const odd = { id: "", side: "", type: "", qty: "", reduces: false };
+    expect(report({ resting: { orders: [], unreadable, isComplete: true } }).cancels).toEqual([
+      { symbol: "X", kind: "order", ...odd },
+      { symbol: "", kind: "algo", ...odd },
+    ]);
   });
 });

@@ -9,7 +9,9 @@ import type { RestingOrders } from "./resting.ts";
 export interface Found {
   /** Undefined if the venue did not say. */
   positions: Rows<Position> | undefined;
-  resting: Pick<RestingOrders, "orders" | "isComplete">;
+  resting: Pick<RestingOrders, "orders" | "isComplete"> & {
+    unreadable: Readonly<RestingOrders["unreadable"]>;
+  };
   /** Undefined for a symbol that the venue does not list. */
   rulesOf: (symbol: string) => SymbolRules | undefined;
   keys: number;
@@ -42,6 +44,8 @@ export function reportOf({ positions, resting, rulesOf, keys, problems }: Found,
     qty: quantity,
     reduces: !opens,
   }));
+  for (const { symbol, kind } of resting.unreadable)
+    cancels.push({ symbol, id: "", kind, side: "", type: "", qty: "", reduces: false });
   const complete = positions !== undefined && resting.isComplete;
   return { at_ms: atMs, complete, positions: [...held, ...unreadable], cancels, hindrances };
 }

@@ -28,6 +28,8 @@ export interface Resting {
 
 export interface RestingOrders {
   orders: Resting[];
+  /** Orders whose row cannot be read: they may do anything. `symbol` is "" if even that cannot be read. */
+  unreadable: { symbol: string; kind: RestingKind }[];
   /** Both lists were answered. */
   isComplete: boolean;
   /** What could not be read: one sentence each. */
@@ -42,6 +44,10 @@ export async function readResting(exchange: Exchange, symbol?: string): Promise<
   ]);
   return {
     orders: [...(orders.rows ?? []).map(fromOrder), ...(algos.rows ?? []).map(fromAlgo)],
+    unreadable: [
+      ...orders.unreadable.map((symbol) => ({ symbol, kind: "order" as const })),
+      ...algos.unreadable.map((symbol) => ({ symbol, kind: "algo" as const })),
+    ],
     isComplete: orders.rows !== undefined && algos.rows !== undefined,
     problems: [...orders.problems, ...algos.problems],
   };
@@ -50,16 +56,16 @@ export async function readResting(exchange: Exchange, symbol?: string): Promise<
 async function rowsOrProblem<T>(
   what: string,
   read: () => Promise<Rows<T>>,
-): Promise<{ rows: readonly T[] | undefined; problems: string[] }> {
+): Promise<{ rows: readonly T[] | undefined; unreadable: string[]; problems: string[] }> {
   try {
     const { rows, unreadable } = await read();
     const problems = unreadable.map(
       ({ symbol = "some symbol", problem }) => `${what} of ${symbol} cannot be read: ${problem}`,
     );
-    return { rows, problems };
+    return { rows, unreadable: unreadable.map(({ symbol = "" }) => symbol), problems };
   } catch (error) {
     if (!(error instanceof ExchangeError)) throw error;
-    return { rows: undefined, problems: [`${what} cannot be read: ${error.message}`] };
+    return { rows: undefined, unreadable: [], problems: [`${what} cannot be read: ${error.message}`] };
   }
 }
 
@@ -97,7 +103,8 @@ export async function cancelResting(
       doing: `read what waits at the exchange for ${symbol}`,
       error: new Error(problem),
     });
-  const chosen = orders.filter(which);
+  // An algo order is cancelled by its id alone, so an answer about other symbols would lead to theirs.
+  const chosen = orders.filter((order) => order.symbol === symbol && which(order));
   let isChanged = false;
   const cancel = async ({ kind, id, type }: Resting) => {
     const cancellation =
