@@ -1,5 +1,6 @@
 /** `flatten` and `close`, with their options. */
 import { type Command, InvalidArgumentError } from "commander";
+import { CommandError, EXIT } from "./exit.ts";
 import { closeCommand, type CloseOptions, type ExitOptions, flattenCommand } from "./flatten.ts";
 import type { Session } from "./session.ts";
 
@@ -13,7 +14,7 @@ export function addExitCommands(program: Command, run: Run, stop: AbortSignal): 
     .argument("[symbols...]", "these symbols")
     .option("--all", "every position of the account; turns the kill switch on first, and leaves it on")
     .action((symbols: string[], options: ExitOptions) =>
-      run((session) => flattenCommand(session, symbols, options, stop), options),
+      run((session) => flattenCommand(session, symbols, options, stop), options).catch(notDone),
     );
   exits(program.command("close"))
     .description("close a symbol, or a part of it, as flatten does")
@@ -21,8 +22,14 @@ export function addExitCommands(program: Command, run: Run, stop: AbortSignal): 
     .option("--pct <n>", "this share of the position, in percent", percent)
     .option("--qty <q>", "this quantity, in coins", quantity)
     .action((symbol: string, options: CloseOptions) =>
-      run((session) => closeCommand(session, symbol, options, stop), options),
+      run((session) => closeCommand(session, symbol, options, stop), options).catch(notDone),
     );
+}
+
+/** Whatever ends an exit early, an interrupt as well: it is no success. */
+function notDone(error: unknown): never {
+  if (error instanceof CommandError) throw error;
+  throw new CommandError(EXIT.no, `NOT done: ${(error as Error).message}`);
 }
 
 function exits(command: Command): Command {

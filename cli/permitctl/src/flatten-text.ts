@@ -42,7 +42,8 @@ export function planLines(report: ExitReport, scope: Scope, signer: ExitSigner):
   const unknown = named.filter(
     (name) => ![...report.positions, ...report.cancels].some(({ symbol }) => symbol === name),
   );
-  const cancels = report.cancels.filter(({ symbol }) => isIn.has(symbol));
+  // What cannot be read is among the hindrances.
+  const cancels = report.cancels.filter(({ symbol, id }) => id !== "" && isIn.has(symbol));
   return [
     `Account ${account} at ${venue} (${mode}), as the venue says at ${timeText(report.at_ms)}; signed by ${operator}, key ${key.kid}`,
     ...(targets.length === 0
@@ -68,7 +69,10 @@ export function planLines(report: ExitReport, scope: Scope, signer: ExitSigner):
     ),
     ...others.map(({ symbol, amt, unreadable }) =>
       unreadable
-        ? styled("red", `  ${symbol}: the venue's row cannot be read, so it cannot be closed from here`)
+        ? styled(
+            "red",
+            `  ${symbol || "some symbol"}: the venue's row cannot be read, so it cannot be closed from here`,
+          )
         : `  ${symbol} ${amt}: left as it is`,
     ),
     ...report.hindrances.map((text) => spans`${styled("red", "in the way")}: ${text}`),
@@ -205,7 +209,9 @@ function plansText(plans: readonly string[]): string {
 const PLANS_SHOWN = 3;
 
 function positionsText({ positions, cancels }: ExitReport): string {
-  const open = positions.map(({ symbol, amt, unreadable }) => `${symbol} ${unreadable ? "unreadable" : amt}`);
+  const open = positions.map(
+    ({ symbol, amt, unreadable }) => `${symbol || "some symbol"} ${unreadable ? "unreadable" : amt}`,
+  );
   const resting = cancels.length === 0 ? "no resting order" : `resting orders: ${cancels.length}`;
   return `${open.length === 0 ? "no position is open" : `open: ${open.join(", ")}`}, ${resting}`;
 }

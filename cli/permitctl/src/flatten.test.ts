@@ -6,7 +6,7 @@ import { createKeys } from "@quantum/contract";
 import { urlOfUser } from "@quantum/harness";
 import { useRedis } from "@quantum/harness/vitest";
 import { fieldsOf } from "@quantum/streams";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ScriptedExecutor } from "./executor.fixture.ts";
 import { permitctl } from "./outcomes.fixture.ts";
 
@@ -169,6 +169,57 @@ describe("flatten", () => {
     expect(exitsOf("BTCUSDT")).toEqual([]);
   });
 
+  it("--all asks once more if nothing was there: it may have come while the operator was asked", async () => {
+    for (const symbol of ["BTCUSDT", "ETHUSDT"]) executor.set(symbol, "0");
+    executor.decide = () => {
+      if (executor.signed.length === 2) executor.set("BTCUSDT", "0.01");
+      return undefined;
+    };
+    expect((await run(["flatten", "--all", ...BY])).code).toBe(0);
+    expect(exitsOf("BTCUSDT").map(({ side, safe_qty: quantity }) => `${side} ${quantity}`)).toEqual([
+      "SELL 0.01",
+    ]);
+  });
+
+  it.each(["BTCUSDT", ""])("is not done while an order of %j cannot be read", async (symbol) => {
+    const unread = { id: "", kind: "order", side: "", type: "", qty: "", reduces: false } as const;
+    executor.cancels = [{ symbol, ...unread }];
+    expect(await run(["flatten", "BTCUSDT", ...BY])).toMatchObject({
+      code: 1,
+      stderr: `permitctl: NOT done: ${symbol || "some symbol"}: an order waits that cannot be read; look at the venue's own site\n`,
+    });
+    expect(executor.position["BTCUSDT"]).toBe("0");
+  });
+
+  it("interrupted while the account is read, halts nothing and sends nothing", async () => {
+    const stop = new AbortController();
+    executor.decide = () => {
+      stop.abort();
+      return undefined;
+    };
+    const url = urlOfUser(server.url, "operator");
+    const args = ["flatten", "--all", ...BY];
+    expect(await permitctl(url, args, WAIT_MS, environment(), stop.signal)).toMatchObject({
+      code: 1,
+      stderr: "permitctl: interrupted. Nothing was cancelled and nothing was sent.\n",
+    });
+    expect(await redis.exists(keys.killSwitch)).toBe(0);
+    expect(executor.signed).toHaveLength(1);
+  });
+
+  it("interrupted and failed, is no success", async () => {
+    await executor.stop();
+    const stop = new AbortController();
+    const url = urlOfUser(server.url, "operator");
+    const running = permitctl(url, ["flatten", "--all", ...BY], WAIT_MS, environment(), stop.signal);
+    await vi.waitUntil(() => redis.exists(keys.streams.execute));
+    const [[, flat] = []] = await redis.xrange(keys.streams.execute, "-", "+");
+    const plan = keys.plan(fieldsOf(flat ?? [])["plan_id"] ?? "");
+    stop.abort();
+    await redis.multi().del(plan).set(plan, "of another type").exec();
+    expect((await running).code).toBe(1);
+  });
+
   it("turns with a position that changed its side", async () => {
     const script = [{ outcome: "NOT_PLACED", reason: "exit_side_changed", left: "-0.01" } as const];
     executor.decide = ({ symbol }) => (symbol === "BTCUSDT" ? script.shift() : undefined);
@@ -213,6 +264,14 @@ describe("close", () => {
       plans: ["0.031", "0.011", "0.001"],
     });
     expect(stdout).toMatch(/^ {2}BTCUSDT +0\.062 +0\.03 +0\.032 +closed/m);
+  });
+
+  it("is not done if no order is that small", async () => {
+    executor.decide = ({ symbol }) =>
+      symbol === "BTCUSDT" ? { outcome: "NOT_PLACED", reason: "quantity_below_minimum" } : undefined;
+    const { code, stderr } = await run(["close", "BTCUSDT", "--qty", "0.001", ...BY]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("NOT done: BTCUSDT: 0.062 is open: NOT_PLACED quantity_below_minimum");
   });
 
   it("stops where the position changed its side: it is no longer what was shown", async () => {

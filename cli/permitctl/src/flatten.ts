@@ -136,6 +136,7 @@ async function leave(
   const isAll = scope.kind === "account";
   const isIdle = !isAll && targetsOf(scope, before).length === 0;
   const reason = isIdle ? given : await agreed(session, { what, word }, options, given);
+  if (stop.aborted) throw new CommandError(EXIT.no, `interrupted. ${NOTHING_SENT}`);
   const by: Mandate = { who: whoAmI(), reason };
   if (isAll) {
     // What was resting may fill from here on, but no plan of the pipeline comes in between.

@@ -56,12 +56,14 @@ export async function* exitAccount(
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
     const targets: Target[] = after.kind === "report" ? targetsOf(scope, after.report) : [];
     const due = targets.filter(({ symbol }) => isDue(scope, ends.get(symbol)));
-    if (due.length === 0 || (round > 1 && stop.aborted)) break;
+    // Of a whole account even nothing is asked again: it was confirmed, and halted, after the operator was shown it.
+    const isToAsk = due.length > 0 || (scope.kind === "account" && round === 1);
+    if (!isToAsk || (round > 1 && stop.aborted)) break;
     for await (const step of merged(due.map((target) => exitSymbol(access, signer, target, by, stop)))) {
       if (step.kind === "end") ends.set(step.symbol, joined(ends.get(step.symbol), step.end));
       yield step;
     }
-    const isAnybodyThere = due.some(({ symbol }) => ends.get(symbol)?.how !== "nobody");
+    const isAnybodyThere = due.length === 0 || due.some(({ symbol }) => ends.get(symbol)?.how !== "nobody");
     after = isAnybodyThere ? await readAccount(access, signer, by, stop, tell) : { kind: "nobody" };
   }
   return { ends: [...ends.values()], after, open: stillOpen(scope, ends, after) };
@@ -79,7 +81,9 @@ function joined(earlier: SymbolEnd | undefined, end: SymbolEnd): SymbolEnd {
   return { ...end, before: earlier.before, executedQty, plans, doubts };
 }
 
+/** A row that does not tell its symbol may be of any. */
 const isWithin = (scope: Scope, symbol: string) =>
+  symbol === "" ||
   scope.kind === "account" ||
   (scope.kind === "symbols" ? scope.symbols.includes(symbol) : scope.symbol === symbol);
 
@@ -97,7 +101,9 @@ export function targetsOf(scope: Scope, { positions, cancels }: ExitReport): Tar
   }
   const named = new Set(positions.map(({ symbol }) => symbol));
   const resting = new Set(
-    cancels.map(({ symbol }) => symbol).filter((symbol) => isWithin(scope, symbol) && !named.has(symbol)),
+    cancels
+      .filter(({ symbol, id }) => id !== "" && isWithin(scope, symbol) && !named.has(symbol))
+      .map(({ symbol }) => symbol),
   );
   return [
     ...found.map(({ symbol, amt }) => ({ symbol, position: amt })),
@@ -112,15 +118,18 @@ function stillOpen(scope: Scope, ends: ReadonlyMap<string, SymbolEnd>, after: Dr
   const open = positions
     .filter(({ symbol }) => isWithin(scope, symbol))
     .flatMap(({ symbol, amt, unreadable }) => {
-      if (unreadable) return [`${symbol}: the venue's row cannot be read; look at the venue's own site`];
+      if (unreadable)
+        return [`${symbol || "some symbol"}: the venue's row cannot be read; look at the venue's own site`];
       const end = ends.get(symbol);
       if (amt === "" || Big(amt).eq(0) || isPartDone(scope, end, amt)) return [];
       return [`${symbol}: ${amt} is open${end === undefined || end.why === "" ? "" : `: ${end.why}`}`];
     });
   const opening = cancels
     .filter(({ symbol, reduces }) => scope.kind !== "part" && !reduces && isWithin(scope, symbol))
-    .map(
-      ({ symbol, id, side, type }) => `${symbol}: order ${id} (${side} ${type}) may open a position again`,
+    .map(({ symbol, id, side, type }) =>
+      id === ""
+        ? `${symbol || "some symbol"}: an order waits that cannot be read; look at the venue's own site`
+        : `${symbol}: order ${id} (${side} ${type}) may open a position again`,
     );
   return [...open, ...opening];
 }

@@ -6,8 +6,11 @@ import { type Course, courseOf, type Standing } from "./course.ts";
 import { type ExitResult, type Seen, sightOf } from "./plan.ts";
 
 const NOTHING: ExitResult = { outcome: "", reason: "", detail: "", executedQty: "", left: "", report: "" };
-const WHOLE: Standing = { left: Big("1"), todo: Big("1"), isWhole: true };
-const PART: Standing = { left: Big("1"), todo: Big("0.4"), isWhole: false };
+const WHOLE: Standing = { left: Big("1"), todo: Big("1"), isWhole: true, isBegun: false };
+const PART: Standing = { left: Big("1"), todo: Big("0.4"), isWhole: false, isBegun: false };
+const REST: Standing = { ...PART, isBegun: true };
+/** Of a symbol without a position: only what rests is to be cancelled. */
+const FLAT: Standing = { ...WHOLE, left: Big("0"), todo: Big("0") };
 
 const after = (result: Partial<ExitResult>, standing: Standing) =>
   shown(courseOf({ kind: "ended", result: { ...NOTHING, ...result } }, standing));
@@ -51,7 +54,35 @@ describe("what follows", () => {
       "-2",
     ],
     ["dust", { outcome: "NOT_PLACED", reason: "quantity_below_minimum" }, WHOLE, "dust", "1"],
-    ["the rest of a part", { outcome: "NOT_PLACED", reason: "quantity_below_minimum" }, PART, "closed", "1"],
+    ["the rest of a part", { outcome: "NOT_PLACED", reason: "quantity_below_minimum" }, REST, "closed", "1"],
+    [
+      "a part below the smallest order",
+      { outcome: "NOT_PLACED", reason: "quantity_below_minimum" },
+      PART,
+      "dust",
+      "1",
+    ],
+    [
+      "less signed than the smallest order, and more was opened",
+      { outcome: "NOT_PLACED", reason: "quantity_below_minimum", left: "2" },
+      WHOLE,
+      "wait",
+      "2",
+    ],
+    [
+      "a plan that only cancels, which did not",
+      { outcome: "NOT_PLACED", reason: "rate_limited" },
+      FLAT,
+      "wait",
+      "0",
+    ],
+    [
+      "a plan that only cancels",
+      { outcome: "NOT_PLACED", reason: "exit_flat", left: "0" },
+      FLAT,
+      "flat",
+      "0",
+    ],
     ["no key", { outcome: "NOT_PLACED", reason: "exit_not_enrolled" }, WHOLE, "refused", "1"],
     ["forged under a halt", { outcome: "NOT_PLACED", reason: "kill_switch_active" }, WHOLE, "refused", "1"],
     ["forged", { outcome: "NOT_PLACED", reason: "permit_forged", left: "0" }, WHOLE, "refused", "0"],
@@ -82,7 +113,7 @@ describe("what follows", () => {
             .div(1_000)
             .times(isShort ? -1 : 1);
           for (const percent of shares) {
-            const standing = { left: position, todo: position.abs(), isWhole: true };
+            const standing = { ...WHOLE, left: position, todo: position.abs() };
             const executed = position.abs().times(percent).div(100);
             const result = {
               outcome: executed.eq(0) ? "REJECTED" : "EXECUTED",

@@ -9,7 +9,7 @@ export type Ending =
   | "flat"
   /** As much was closed as was asked for. */
   | "closed"
-  /** What is left is smaller than the venue's smallest order. */
+  /** What is left, or was asked for, is smaller than the venue's smallest order. */
   | "dust"
   /** No executor took the plan in time: nothing was sent. */
   | "nobody"
@@ -38,6 +38,8 @@ export interface Standing {
   todo: Big;
   /** Whether everything is to be closed. */
   isWhole: boolean;
+  /** Whether something was executed before. */
+  isBegun: boolean;
 }
 
 /** They do not stop an exit: the executor asks them only if it does not believe the signature. */
@@ -80,7 +82,7 @@ export function courseOf(sight: Sight, standing: Standing): Course {
   }
 }
 
-function afterResult(result: ExitResult, { left, todo, isWhole }: Standing): Course {
+function afterResult(result: ExitResult, { left, todo, isWhole, isBegun }: Standing): Course {
   const { outcome, reason } = result;
   const executed = Big(result.executedQty || "0");
   const now = { executed, left: positionAfter(result, left, executed) };
@@ -88,7 +90,9 @@ function afterResult(result: ExitResult, { left, todo, isWhole }: Standing): Cou
   const isFinal = outcome === "NOT_PLACED" && (FINAL.has(reason) || HALTS.has(reason));
   if (reason === "exit_flat") return { executed, left: Big(0), kind: "end", how: "flat", why: "" };
   if (isFinal) return { ...now, kind: "end", how: "refused", why };
-  if (now.left.eq(0)) return { ...now, kind: "end", how: "flat", why: "" };
+  // Of a symbol without a position, only the venue can say that it still has none.
+  const isTold = result.left !== "" || !left.eq(0);
+  if (now.left.eq(0) && isTold) return { ...now, kind: "end", how: "flat", why: "" };
   if (!isWhole && executed.gte(todo)) return { ...now, kind: "end", how: "closed", why: "" };
   // Another order at once would only cost fees.
   if (executed.gt(0) && now.left.abs().gte(left.abs()))
@@ -98,11 +102,11 @@ function afterResult(result: ExitResult, { left, todo, isWhole }: Standing): Cou
       why: `${executed.toFixed()} was executed, and ${now.left.toFixed()} is open again: who else trades on the account?`,
     };
   if (executed.gt(0)) return { ...now, kind: "at once" };
-  // A plan that only cancels found a position after all.
-  if (todo.eq(0)) return { ...now, kind: "wait", why };
   if (reason === "quantity_below_minimum") {
+    // More was opened than was signed: the next plan signs it.
+    if (isWhole && now.left.abs().gt(todo)) return { ...now, kind: "wait", why };
     // Of a part, the rest that the venue's step leaves.
-    const isRest = !isWhole && todo.lt(left.abs());
+    const isRest = !isWhole && isBegun && todo.lt(left.abs());
     return { ...now, kind: "end", how: isRest ? "closed" : "dust", why };
   }
   if (reason === "exit_side_changed" && !isWhole) return { ...now, kind: "end", how: "side changed", why };

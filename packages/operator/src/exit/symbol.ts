@@ -77,7 +77,7 @@ export async function* exitSymbol(
       const { planId, sight } = seen;
       plans.push(planId);
       if (sight.kind === "long in doubt" || sight.kind === "lost") doubts.push(planId);
-      const course = courseOf(sight, { left, todo, isWhole });
+      const course = courseOf(sight, { left, todo, isWhole, isBegun: executed.gt(0) });
       left = course.left;
       if (left.abs().gt(largest)) largest = left.abs();
       executed = executed.plus(course.executed);
