@@ -13,6 +13,8 @@ const LEDGER = keys.ledger(SYMBOL);
 const { redis, server } = await useRedis();
 
 const pairs = createPairStore({ redis, keys, source: "test" });
+/** Another process's. */
+const others = createPairStore({ redis, keys, source: "test" });
 beforeEach(() => redis.flushall());
 
 const pair = (amt = "-1.850"): Pair => ({
@@ -71,10 +73,10 @@ describe("lua/ledger/store", () => {
 
   it("lets one of two callers through", async () => {
     const second = connectForCommands({ url: server.url, name: "second", onError: () => undefined });
-    const others = createPairStore({ redis: second, keys, source: "test" });
+    const ofSecond = createPairStore({ redis: second, keys, source: "test" });
     const stored = await Promise.all([
       pairs.store(SYMBOL, "", pair("1.0")),
-      others.store(SYMBOL, "", pair("2.0")),
+      ofSecond.store(SYMBOL, "", pair("2.0")),
     ]);
     await disconnect(second);
     expect(stored.filter(Boolean)).toHaveLength(1);
@@ -209,22 +211,33 @@ describe("the state that a decision is made from", () => {
     const hashReads = async () =>
       Number(/cmdstat_hgetall:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);
     const amount = async () => (await pairs.state(SYMBOL)).pair?.ledger.amt;
-    await pairs.store(SYMBOL, "", pair());
+    await others.store(SYMBOL, "", pair());
     expect(await amount()).toBe("-1.850");
     await redis.config("RESETSTAT");
     expect(await amount()).toBe("-1.850");
     expect(await hashReads()).toBe(0);
 
     const { version } = await pairs.read(SYMBOL);
-    await pairs.store(SYMBOL, version, pair("-1.800"));
+    await others.store(SYMBOL, version, pair("-1.800"));
     expect(await amount()).toBe("-1.800");
     await redis.del(SNAPSHOT);
     expect(await amount()).toBeUndefined();
     // No version is used twice, however many stores there were in the meantime.
     await redis.flushall();
-    await pairs.store(SYMBOL, "", pair("-1.700"));
-    await pairs.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair("-1.600"));
+    await others.store(SYMBOL, "", pair("-1.700"));
+    await others.store(SYMBOL, (await pairs.read(SYMBOL)).version, pair("-1.600"));
     expect(await amount()).toBe("-1.600");
+  });
+
+  it("does not read back what it has stored, until another process changes it", async () => {
+    const version = (await pairs.store(SYMBOL, "", pair())) ?? "";
+    await redis.config("RESETSTAT");
+    expect((await pairs.state(SYMBOL)).pair).toEqual(pair());
+    expect(await redis.info("commandstats")).not.toContain("cmdstat_hgetall");
+    await others.keep(SYMBOL, version, pair(), pair().snapshot.tsEpochSec + 3);
+    expect((await pairs.state(SYMBOL)).pair?.snapshot.tsEpochSec).toBe(pair().snapshot.tsEpochSec + 3);
+    await redis.hset(SNAPSHOT, "fingerprint", "another's");
+    expect((await pairs.state(SYMBOL)).pair).toBeUndefined();
   });
 
   it("reads a pair again that was stored after Redis had lost the one that is known", async () => {
@@ -241,7 +254,7 @@ describe("the state that a decision is made from", () => {
     });
     await redis.restore(SNAPSHOT, 0, snapshot, "REPLACE");
     await redis.restore(LEDGER, 0, ledger, "REPLACE");
-    await pairs.store(SYMBOL, before.version, pair("-0.900"));
+    await others.store(SYMBOL, before.version, pair("-0.900"));
     expect((await pairs.state(SYMBOL)).pair?.ledger.amt).toBe("-0.900");
   });
 
