@@ -12,8 +12,13 @@ import { readUsage, since } from "../venue.ts";
 const SYMBOLS = 64;
 /** A plan closes a quarter of a position, so three of four may be reserved at once. */
 export const PER_SYMBOL = 3;
-/** Code is slow until it has run and been compiled. */
-const WARM_UP = { warmupMs: 0, durationMs: 2_000 };
+/**
+ * Code is slow until it has run often and been compiled: the services need half the CPU per plan after some 15,000 plans
+ * that they need for the first 2,000. Until then a run would mostly compare compilers. Fewer orders settle in a second.
+ */
+const WARM_UP_MS = 8_000;
+const WARM_UP_SETTLED_MS = 20_000;
+const WARM_UP_QUICK_MS = 2_000;
 /** More would not help the poll loop, which handles one plan at a time. */
 const POLL_LOOP_WINDOW = 8;
 
@@ -39,7 +44,7 @@ export async function toVerdict(
     );
     for (const contender of contenders.filter(({ name }) => name !== "poll loop")) {
       bench.progress(`${options.name}: warming ${contender.name} up`);
-      await measureThroughput(contender, { window: PER_SYMBOL * SYMBOLS, ...WARM_UP });
+      await warmUp(bench, contender, { window: PER_SYMBOL * SYMBOLS, durationMs: WARM_UP_MS });
     }
     for (let repeat = 1; repeat <= bench.repeats; repeat++) {
       for (const contender of contenders) {
@@ -67,6 +72,8 @@ export const settled: Case = async (bench) => {
     const urls = await startServices({ rig, symbols, mode: "paper" });
     const venueUrl = urls.get("exchange-sim");
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "settled" });
+    bench.progress("settled: warming pipeline up");
+    await warmUp(bench, pipeline, { window: SYMBOLS, durationMs: WARM_UP_SETTLED_MS });
     for (let repeat = 1; repeat <= bench.repeats; repeat++) {
       bench.progress(`settled: pipeline, run ${repeat} of ${bench.repeats}`);
       const { figures, costs } = await withCosts(
@@ -83,6 +90,15 @@ export const settled: Case = async (bench) => {
     await rig.stop();
   }
 };
+
+async function warmUp(
+  { size }: Bench,
+  contender: Contender,
+  { window, durationMs }: { window: number; durationMs: number },
+): Promise<void> {
+  const ms = size === "quick" ? WARM_UP_QUICK_MS : durationMs;
+  await measureThroughput(contender, { window, warmupMs: 0, durationMs: ms });
+}
 
 export function spansMs({ size }: Bench): { warmupMs: number; durationMs: number } {
   return size === "quick" ? { warmupMs: 500, durationMs: 1_500 } : { warmupMs: 800, durationMs: 2_000 };
