@@ -132,6 +132,29 @@ echo "$before plans before, $(as_viewer xlen quantum:stream:apply.plan) after"
 [ "$before" -gt 0 ] && [ "$before" = "$(as_viewer xlen quantum:stream:apply.plan)" ]
 END
 
+step "an operator enrols, drills, and closes everything with the other services stopped"
+inside sh -eu <<'END'
+cd /srv/quantum
+mkdir -p /root/.config/permitctl
+permitctl() {
+  REDIS_URL=redis://operator@localhost:6379/0 REDIS_PASSWORD_FILE=/etc/quantum/redis/operator/password \
+    npx -y pnpm@12.21.0 --silent permitctl "$@"
+}
+permitctl keys new --operator alice --folder /root/.config/permitctl
+install -m 644 /root/.config/permitctl/operators.json /etc/quantum/keys/operators.json
+systemctl restart quantum-executor
+for _ in $(seq 50); do curl -sf http://127.0.0.1:8049/readyz && break; sleep 0.2; done
+echo
+systemctl stop quantum-apply-layer quantum-governor quantum-position-state-brain
+# Otherwise the simulated account opens again what is closed.
+curl -sf -H 'content-type: application/json' -d '{"enabled": false}' http://127.0.0.1:8099/sim/strategy
+echo
+set -- --mode paper --venue simulated --account main
+permitctl flatten --drill "$@"
+permitctl flatten --all "$@" --yes --reason "a trial"
+systemctl start quantum-apply-layer quantum-governor quantum-position-state-brain
+END
+
 step "what systemd says of the units"
 inside sh -c 'cd /etc/systemd/system && systemd-analyze verify --man=no quantum-*.service && systemd-analyze security --no-pager quantum-*.service | tail -1; for unit in quantum-*.service; do systemd-analyze security --no-pager $unit | tail -1; done; systemctl --failed'
 step "all of it held"
