@@ -146,7 +146,8 @@ describe("what is told of a plan", () => {
     [inDoubt, 500, UNTIL, "in doubt"],
     [inDoubt, 10_001, UNTIL, "in doubt"],
     [inDoubt, 10_001, UNTIL + 1_001, "long in doubt"],
-    [{ kind: "sent" }, 0, UNTIL, "sent"],
+    [{ kind: "sent", windowEndMs: UNTIL }, 0, UNTIL, "sent"],
+    [{ kind: "sent", windowEndMs: UNTIL }, 10_001, UNTIL + 1_001, "long in doubt"],
   ])("%o for %d ms, at %d", (seen, forMs, nowMs, told) => {
     expect(sightOf(seen, forMs, nowMs)?.kind).toBe(told);
   });

@@ -122,7 +122,7 @@ export async function* watchExit(
 /** A plan as Redis has it. */
 export type Seen =
   | { kind: "unclaimed"; untilMs: number }
-  | { kind: "sent" }
+  | { kind: "sent"; windowEndMs: number }
   | { kind: "in doubt"; windowEndMs: number }
   | { kind: "silent"; why: string }
   | { kind: "ended"; result: ExitResult }
@@ -135,10 +135,12 @@ export function sightOf(seen: Seen, forMs: number, nowMs: number): Sight | undef
       // The script refuses a claim after its end, so nobody can take it any more.
       if (nowMs > seen.untilMs + CLOCK_MARGIN_MS) return { kind: "nobody" };
       return forMs > UNCLAIMED_MS ? seen : undefined;
+    case "sent":
     case "in doubt":
-      return {
-        kind: forMs > DOUBT_MS && nowMs > seen.windowEndMs + CLOCK_MARGIN_MS ? "long in doubt" : "in doubt",
-      };
+      // The executor may have died after the claim.
+      return forMs > DOUBT_MS && nowMs > seen.windowEndMs + CLOCK_MARGIN_MS
+        ? { kind: "long in doubt" }
+        : { kind: seen.kind };
     default:
       return seen;
   }
@@ -149,6 +151,7 @@ async function look({ redis, keys }: OpenAccess, { planId, untilMs }: SignedExit
     redis.hgetall(keys.plan(planId)),
     redis.hgetall(keys.order(planId)),
   ]);
+  const windowEndMs = Number(order["window_end_ms"] ?? 0);
   const outcome = order["state"] === undefined ? record["state"] : outcomeOfOrder(order["state"]);
   switch (outcome) {
     case undefined:
@@ -156,9 +159,9 @@ async function look({ redis, keys }: OpenAccess, { planId, untilMs }: SignedExit
     case "PERMITTED":
       return { kind: "unclaimed", untilMs };
     case "SENT":
-      return { kind: "sent" };
+      return { kind: "sent", windowEndMs };
     case "UNKNOWN":
-      return { kind: "in doubt", windowEndMs: Number(order["window_end_ms"] ?? 0) };
+      return { kind: "in doubt", windowEndMs };
     default: {
       const word = (name: string) => (order[name] || record[name]) ?? "";
       const { exit_left: left = "", exit_report: report = "" } = record;
