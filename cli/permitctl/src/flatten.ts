@@ -7,7 +7,7 @@ import {
   type ExitSigner,
   drill,
   exitAccount,
-  halt,
+  haltFirst,
   type Mandate,
   readAccount,
   type Scope,
@@ -140,7 +140,8 @@ async function leave(
   const by: Mandate = { who: whoAmI(), reason };
   if (isAll) {
     // What was resting may fill from here on, but no plan of the pipeline comes in between.
-    await halt(access, by);
+    if (!(await haltFirst(access, by, stop, tell)))
+      throw new CommandError(EXIT.no, `interrupted, and the kill switch may be off. ${NOTHING_SENT}`);
     terminal.note("The kill switch is ON, and stays on: nothing but this exit is sent.");
   }
   const closing = exitAccount(access, signer, { scope, before, by }, stop, tell);

@@ -23,6 +23,7 @@ export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder
 export { duration } from "./duration.ts";
 export { type Closure, exitAccount, type Scope, targetsOf, whyNot } from "./exit/account.ts";
 export type { Ending } from "./exit/course.ts";
+export { haltFirst } from "./exit/halt-first.ts";
 export type { Sight } from "./exit/plan.ts";
 export { drill, type Drilled, readAccount } from "./exit/report.ts";
 export { type ExitState, exitText, whyNotArmed } from "./exit/state.ts";

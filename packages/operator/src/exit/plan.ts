@@ -57,7 +57,7 @@ export const UNCLAIMED_MS = 10_000;
 /** How often a plan's record is looked at. The stream of results is not followed, because after a restart of Redis it may lack the entry. */
 const LOOK_MS = 100;
 /** How often something is tried again that Redis did not answer. */
-const RETRY_MS = 500;
+export const RETRY_MS = 500;
 /** After the end of the signature: Redis's clock as this process reckons it may be off by a little. */
 const CLOCK_MARGIN_MS = 1_000;
 /** The executor asks for an order in doubt at once; mostly it knows within a second. */
@@ -179,7 +179,7 @@ async function look({ redis, keys }: OpenAccess, { planId, untilMs }: SignedExit
 }
 
 /** @throws the error, unless Redis may answer the next time */
-function silenceOf(error: unknown): string {
+export function silenceOf(error: unknown): string {
   const disposition = dispositionOf(error);
   if (disposition.kind !== "passes") throw error;
   return disposition.meaning;
