@@ -16,13 +16,13 @@ import {
   whyNot,
 } from "@quantum/operator";
 import { Big } from "big.js";
-import { type AuthorityOptions, authorityOf } from "./authority.ts";
+import { type SignerOptions, signerOf } from "./exit-signer.ts";
 import { type ChangeOptions, whoAmI } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { planLines, reportLines, sightText, stepLine, summaryData, summaryLines } from "./flatten-text.ts";
 import type { Session } from "./session.ts";
 
-export interface ExitOptions extends AuthorityOptions, ChangeOptions {
+export interface ExitOptions extends SignerOptions, ChangeOptions {
   envFile?: string;
   all?: boolean;
   drill?: boolean;
@@ -111,7 +111,7 @@ async function leave(
   scopeOf: (before: ExitReport) => Scope,
 ): Promise<void> {
   const { access, terminal } = session;
-  const signer = await authorityOf(options, session);
+  const signer = await signerOf(options, session);
   const given = options.reason?.trim() ?? "";
   const isDrill = options.drill === true;
   if (!isDrill) mayAsk(session, options, given);

@@ -10,7 +10,7 @@ import {
   retireKey,
 } from "@quantum/signing";
 import { OPERATOR_KEYS_FILE, operatorKeyFile, privateKeyFile, PUBLIC_KEYS_FILE } from "@quantum/topology";
-import { OPERATOR_NAME } from "./authority.ts";
+import { OPERATOR_NAME } from "./exit-signer.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { table, type Terminal } from "./terminal.ts";
 

@@ -7,7 +7,7 @@ import { KeyFileError, loadSigningKey } from "@quantum/signing";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Run, Session } from "./session.ts";
 
-export interface AuthorityOptions {
+export interface SignerOptions {
   key?: string;
   operator?: string;
   mode?: string;
@@ -23,8 +23,8 @@ const HOW_TO_MAKE =
 const ACCOUNT = "main";
 
 /** @throws {@link CommandError} that names what is missing */
-export async function authorityOf(
-  options: AuthorityOptions,
+export async function signerOf(
+  options: SignerOptions,
   session: Pick<Session, "run" | "env">,
 ): Promise<ExitSigner> {
   // A shell's variables are about another pipeline than the one that is named.
