@@ -266,6 +266,18 @@ describe("close", () => {
     expect(stdout).toMatch(/^ {2}BTCUSDT +0\.062 +0\.03 +0\.032 +closed/m);
   });
 
+  it("a part of no position cancels nothing", async () => {
+    executor.set("BTCUSDT", "0");
+    const resting = { id: "7", kind: "order", side: "BUY", type: "LIMIT", qty: "1", reduces: false } as const;
+    executor.cancels = [{ symbol: "BTCUSDT", ...resting }];
+    expect((await run(["close", "BTCUSDT", "--pct", "50", ...BY])).code).toBe(0);
+    expect(await run(["close", "BTCUSDT", "--qty", "0.1", ...BY])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("the position is only 0; nothing was sent"),
+    });
+    expect(exitsOf("BTCUSDT")).toEqual([]);
+  });
+
   it("is not done if no order is that small", async () => {
     executor.decide = ({ symbol }) =>
       symbol === "BTCUSDT" ? { outcome: "NOT_PLACED", reason: "quantity_below_minimum" } : undefined;

@@ -73,8 +73,10 @@ export async function closeCommand(
     throw new CommandError(EXIT.usage, "--pct and --qty say the same: give one of them");
   const what = [`close ${symbol}`, pct && `--pct ${pct}`, qty && `--qty ${qty}`].filter(Boolean).join(" ");
   await leave(session, { what, word: symbol }, options, stop, ({ positions }) => {
-    const amt = positions.find((position) => position.symbol === symbol)?.amt ?? "";
-    if (amt === "" || (pct === undefined && qty === undefined)) return { kind: "symbols", symbols: [symbol] };
+    if (pct === undefined && qty === undefined) return { kind: "symbols", symbols: [symbol] };
+    const { amt = "0", unreadable = false } = positions.find((position) => position.symbol === symbol) ?? {};
+    // Of a part nothing is closed that is not known, and of no position nothing: its resting orders stay.
+    if (unreadable) return { kind: "part", symbol, quantity: "0", pct: "0" };
     return { kind: "part", symbol, ...partOf(Big(amt).abs(), pct, qty) };
   });
 }
