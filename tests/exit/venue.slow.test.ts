@@ -4,6 +4,7 @@ import { type ExitStage, expectFlat, expectOnlyReduced, openExitStage } from "./
 
 const TIMEOUT_MS = 120_000;
 const BAN_MS = 120_000;
+const SHORT_BAN_MS = 4_000;
 const SYMBOL = "ETHUSDT";
 /** Short 1.850, of which one order carries a third. */
 const THREE_ORDERS = {
@@ -133,6 +134,18 @@ describe("orders of the exchange's", () => {
     },
   );
 
+  it("a ban between two orders: the next plan follows when it is over", { timeout: TIMEOUT_MS }, async () => {
+    stage = await openExitStage({ market: [THREE_ORDERS] });
+    // Of the second order; the first one is the partial fill.
+    await stage.fault({ kind: "partial_fill", symbol: SYMBOL });
+    await stage.fault({ kind: "418", symbol: SYMBOL, ms: SHORT_BAN_MS });
+    const began = performance.now();
+    const running = await stage.exit(["flatten", SYMBOL]);
+    await running.until(/IP banned.*next plan in \d/);
+    expectFlat(await running.ended);
+    expect(performance.now() - began).toBeGreaterThan(SHORT_BAN_MS);
+  });
+
   it(
     "a ban of two minutes: it shows its end, waits for it, and closes",
     { timeout: 3 * BAN_MS },
@@ -141,7 +154,7 @@ describe("orders of the exchange's", () => {
       await stage.sim("POST", "/sim/ban", { ms: BAN_MS });
       const began = performance.now();
       const running = await stage.exit(["flatten", SYMBOL]);
-      await running.until(/\d\d:\d\d:\d\d/);
+      await running.until(/pause until 20\S+Z/);
       expectFlat(await running.ended);
       expect(performance.now() - began).toBeGreaterThan(BAN_MS);
     },
