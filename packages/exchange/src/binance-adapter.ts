@@ -63,7 +63,7 @@ interface Connection extends Pick<BinanceOptions, "onUnreadable"> {
 function exchangeFor(of: RequestClass | (() => RequestClass), connection: Connection): Exchange {
   const { venue, client, pauses, budget, requests, onUnreadable } = connection;
 
-  /** The clock, the rules and the listen key: without them nothing works, so they are never held back. */
+  /** The clock, the rules and the listen key: without them nothing works, so only the limit itself holds them back. */
   function askVital<T>(schema: z.ZodType<T>, path: Endpoint, request: () => Promise<RawAnswer>): Promise<T> {
     return requests.ask({ requestClass: "vital", cost: costOf(path), schema, path, request });
   }
