@@ -23,6 +23,8 @@ export interface OpenAccess extends Access {
   /** By Redis's clock, in ms: this machine's clock may differ. */
   readonly nowMs: () => number;
   readonly connectForBlocking: () => RedisClient;
+  /** When the connection last came back, by performance.now(); undefined if it never broke. */
+  readonly backAt: () => number | undefined;
 }
 
 /** Why Redis did not do what it was asked to do. */
@@ -69,6 +71,8 @@ export async function withAccess<T>(
   const shown = withoutPassword(url);
   try {
     await redis.ping();
+    let backAt: number | undefined;
+    redis.on("ready", () => (backAt = performance.now()));
     await clock.start();
     return await work({
       redis,
@@ -76,6 +80,7 @@ export async function withAccess<T>(
       url: shown,
       nowMs: () => redisNow(redis),
       connectForBlocking: () => connectForBlocking(connection),
+      backAt: () => backAt,
     });
   } catch (error) {
     const problem = await problemOf(error as Error, redis);

@@ -9,7 +9,7 @@ import type { Mandate } from "../changes.ts";
 import { courseOf, type Ending } from "./course.ts";
 import type { ExitOrder, ExitSigner } from "../open-exit.ts";
 import { openedExit, type Sight, watchExit } from "./plan.ts";
-import { FIRST_WAIT_MS, nextWaitMs, pausedMs, waitOut } from "./wait.ts";
+import { FIRST_WAIT_MS, nextWaitMs, pausedMs, waitForMemory, waitOut } from "./wait.ts";
 
 export interface Target {
   action: ExitOrder["action"];
@@ -68,6 +68,8 @@ export async function* exitSymbol(
   };
   async function* close(): AsyncGenerator<SymbolStep, SymbolStep> {
     for (;;) {
+      for await (const wait of waitForMemory(access, stop))
+        yield { symbol, kind: "again", planId: plans.at(-1) ?? "", ...wait };
       if (stop.aborted) return end("interrupted", "you interrupted it");
       const todo = isWhole ? left.abs() : Big(target.quantity ?? "0").minus(executed);
       const quantity = todo.gt(left.abs()) ? left.abs() : todo;

@@ -33,3 +33,25 @@ export async function waitOut(access: OpenAccess, forMs: number, stop: AbortSign
     await sleep(Math.min(leftMs, PAUSE_LOOK_MS));
   }
 }
+
+/**
+ * After Redis came back it may have forgotten what was sent, so an executor only asks the venue about what was signed in the
+ * first 5 s, for a minute. Executors may notice 1 s later.
+ */
+const FORGETFUL_MS = 7_000;
+
+/** How long it is useless to sign a plan, because Redis has just come back; 0 if it is not. */
+export function forgetfulMs(backAt: number | undefined, nowAt: number): number {
+  return backAt === undefined ? 0 : Math.max(0, Math.ceil(backAt + FORGETFUL_MS - nowAt));
+}
+
+/** Waits until a plan that is signed is sent, and says so before. Ends early after `stop`. */
+export async function* waitForMemory(
+  { backAt }: Pick<OpenAccess, "backAt">,
+  stop: AbortSignal,
+): AsyncGenerator<{ why: string; waitMs: number }> {
+  const waitMs = forgetfulMs(backAt(), performance.now());
+  if (waitMs === 0) return;
+  yield { why: "Redis was away, and executors send nothing that is signed right after", waitMs };
+  await delay(waitMs, undefined, { signal: stop }).catch(() => undefined);
+}
