@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { addRunOperator } from "@quantum/harness";
+import { addRunOperator, patienceMs } from "@quantum/harness";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Ended, type ExitStage, expectFlat, expectOnlyReduced, openExitStage } from "./stage.ts";
 
@@ -127,6 +127,22 @@ describe("deaths in the middle", () => {
       await stage.sim("DELETE", "/sim/faults");
       if (ended.code !== 0) expectFlat(await stage.flatten(["--all"]));
       expect(await stage.open()).toEqual({});
+    },
+  );
+
+  it(
+    "Redis is started again between two plans: the next is sent within seconds",
+    { timeout: TIMEOUT_MS },
+    async () => {
+      stage = await openExitStage();
+      await stage.fault({ kind: "error", code: -4131, symbol: "ETHUSDT", count: 2 });
+      const running = await stage.exit(["flatten", "ETHUSDT"]);
+      await running.until(/next plan in 1 s/);
+      await stage.rig.redis.restart();
+      const startedAt = performance.now();
+      expectFlat(await running.ended);
+      // One that was held would be asked for over a minute.
+      expect(performance.now() - startedAt).toBeLessThan(patienceMs(30_000));
     },
   );
 });
