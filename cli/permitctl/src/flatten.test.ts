@@ -216,7 +216,7 @@ describe("flatten", () => {
     const [[, flat] = []] = await redis.xrange(keys.streams.execute, "-", "+");
     const plan = keys.plan(fieldsOf(flat ?? [])["plan_id"] ?? "");
     stop.abort();
-    await redis.multi().del(plan).set(plan, "of another type").exec();
+    await redis.multi().del(plan).set(plan, "of the wrong type").exec();
     expect((await running).code).toBe(1);
   });
 
@@ -264,6 +264,15 @@ describe("close", () => {
       plans: ["0.031", "0.011", "0.001"],
     });
     expect(stdout).toMatch(/^ {2}BTCUSDT +0\.062 +0\.03 +0\.032 +closed/m);
+  });
+
+  it("is not done if the position is on the other side afterwards, however small", async () => {
+    executor.decide = () => {
+      if (exitsOf("BTCUSDT").length === 1 && executor.signed.length === 3) executor.set("BTCUSDT", "-0.01");
+      return undefined;
+    };
+    const { code, stderr } = await run(["close", "BTCUSDT", "--qty", "0.02", ...BY]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "permitctl: NOT done: BTCUSDT: -0.01 is open\n" });
   });
 
   it("a part of no position cancels nothing", async () => {

@@ -137,7 +137,8 @@ function stillOpen(scope: Scope, ends: ReadonlyMap<string, SymbolEnd>, after: Dr
 /** The venue agrees that so much less is open. */
 function isPartDone(scope: Scope, end: SymbolEnd | undefined, amt: string): boolean {
   if (scope.kind !== "part" || end === undefined || end.how !== "closed") return false;
-  return Big(amt).abs().lte(Big(end.before).abs().minus(end.executedQty));
+  const isTurned = Big(amt).gt(0) !== Big(end.before).gt(0);
+  return !isTurned && Big(amt).abs().lte(Big(end.before).abs().minus(end.executedQty));
 }
 
 /** Why a drill has no report, as part of a sentence. */
