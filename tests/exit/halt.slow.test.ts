@@ -15,7 +15,7 @@ const SERVICES = ["apply-layer", "governor", "position-brain", "executor"] as co
 const TIMEOUT_MS = 120_000;
 const BOUND_MS = 2_000;
 /** Between the slow service and Redis, each way. */
-const SLOW_MS = 150;
+const SLOW_MS = 50;
 const LOAD = { FEED_RATE: "100", FEED_MAX: "0", FEED_IN_FLIGHT_PER_SYMBOL: "4" };
 const ORDERS_BEFORE = 30;
 const PATIENCE_MS = 30_000;

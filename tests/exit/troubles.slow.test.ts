@@ -1,4 +1,7 @@
 /** The exit matrix: what is broken in the pipeline. Each row ends flat. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { PIPELINE, QUANTITY_ISSUER } from "@quantum/topology";
 import { type ExitStage, expectFlat, expectOnlyReduced, openExitStage } from "./stage.ts";
@@ -63,6 +66,21 @@ describe("beside a pipeline that works", () => {
       expect(Number(pending[0])).toBe(0);
     },
   );
+});
+
+describe("nobody is enrolled", () => {
+  it("the executor runs, obeys no exit, and says why", { timeout: TIMEOUT_MS }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "quantum-exit-"));
+    const nobody = join(folder, "operators.json");
+    await writeFile(nobody, "{}\n", { mode: 0o644 });
+    stage = await openExitStage({ executor: { EXECUTOR_OPERATOR_KEYS_FILE: nobody } });
+    const before = await stage.open();
+    const { code, output } = await stage.flatten(["--all"]);
+    await rm(folder, { recursive: true });
+    expect([code, output]).toEqual([1, expect.stringContaining("exit_not_enrolled")]);
+    expect(await stage.open()).toEqual(before);
+    expect(await stage.client.hget(stage.keys.exit, "keys")).toBe("0");
+  });
 });
 
 describe("nothing is open", () => {
