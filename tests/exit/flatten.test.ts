@@ -35,14 +35,6 @@ describe("an exit, with every other service dead", () => {
     await stage.client.del(stage.keys.killSwitch, stage.keys.disarm);
   });
 
-  it("does not chase a position that somebody opens again as fast as it is closed", async () => {
-    await stage.sim("POST", "/sim/strategy", { enabled: true });
-    const { code, output } = await stage.flatten(["BTCUSDT"]);
-    await stage.sim("POST", "/sim/strategy", { enabled: false });
-    expect(code).not.toBe(0);
-    expect(output).toContain("BTCUSDT: 0.062 is open: somebody opens it again as fast as it is closed");
-  });
-
   it("closes everything, leaves the kill switch on, and says who did it and why", async () => {
     expectFlat(await stage.flatten(["--all"]));
     expect(await stage.open()).toEqual({});

@@ -140,3 +140,18 @@ describe("halted and held", () => {
     },
   );
 });
+
+describe("somebody else opens", () => {
+  it(
+    "does not chase a position that somebody opens again as fast as it is closed",
+    { timeout: TIMEOUT_MS },
+    async () => {
+      stage = await openExitStage();
+      await stage.sim("POST", "/sim/strategy", { enabled: true });
+      const { code, output } = await stage.flatten(["BTCUSDT"]);
+      await stage.sim("POST", "/sim/strategy", { enabled: false });
+      expect(code).not.toBe(0);
+      expect(output).toContain("BTCUSDT: 0.062 is open: somebody opens it again as fast as it is closed");
+    },
+  );
+});
