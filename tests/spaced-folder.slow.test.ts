@@ -18,14 +18,16 @@ const RUN_TIMEOUT_MS = 420_000;
 
 /** Those that meet the path in another form than as an argument of its own. */
 const AFFECTED = [
-  "tests/launcher.test.ts",
   "cli/permitctl/src/process.test.ts",
-  "packages/harness/src/processes/child-process.test.ts",
   "packages/harness/src/processes/process.test.ts",
   "packages/harness/src/servers/redis-server.test.ts",
   "cli/start/src/run-file.test.ts",
 ];
-const AFFECTED_SLOW = ["tests/chaos.slow.test.ts"];
+const AFFECTED_SLOW = [
+  "tests/chaos.slow.test.ts",
+  "tests/launcher.slow.test.ts",
+  "packages/harness/src/processes/child-process.slow.test.ts",
+];
 
 let outer = "";
 let checkout = "";

@@ -165,7 +165,7 @@ export const EXCHANGE_MUTANTS: readonly Mutant[] = [
         replace: "  let reading = false;",
       },
     ],
-    test: "packages/service-kit/src/exchange-pauses.test.ts",
+    test: "packages/service-kit/src/exchange-pauses.slow.test.ts",
     only: "is known to the others",
   },
   {

@@ -127,7 +127,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: "return",
       },
     ],
-    test: `${EXECUTOR}/absence.test.ts`,
+    test: `${EXECUTOR}/absence.slow.test.ts`,
+    only: "a trade of an order that nobody knows",
   },
   {
     bug: "NOT_PLACED before the send window has ended",
@@ -159,7 +160,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: "queryAccount(exchange, order, exchange.now())",
       },
     ],
-    test: `${EXECUTOR}/absence.test.ts`,
+    test: `${EXECUTOR}/absence.slow.test.ts`,
+    only: "a query that cannot be read",
   },
   {
     bug: "the order's quantity ignores the safe quantity of the permits",
