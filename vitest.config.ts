@@ -21,5 +21,7 @@ export default defineConfig({
     testTimeout: TIMEOUT_MS,
     hookTimeout: TIMEOUT_MS,
     retry: 0,
+    // A rare failure must say what it was where only its message is kept.
+    chaiConfig: { truncateThreshold: 2_000 },
   },
 });
