@@ -55,6 +55,8 @@ const COSTS = [
   /^BLOCKED missing_(governor|p33|both)$/,
   /^BLOCKED deadline_passed$/,
   /^BLOCKED p33_permit_denied (no_exchange_snapshot|stale_exchange_state|order_unresolved|quantity_promised|no_position)$/,
+  // The governor's word for no_position and no_exchange_snapshot, where it answers before P3.3.
+  /^BLOCKED governor_permit_denied position_fetch_failed$/,
   /^NOT_PLACED (not_placed_by_evidence|execute_expired)$/,
   // It reached the exchange too late, on a busy machine.
   /^NOT_PLACED execute_expired .*\(-1021\)$/,
