@@ -207,12 +207,16 @@ async function ordersInDoubt(): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Some orders are answered by 503, executed or not, no query is answered, and no event arrives. */
+/**
+ * An order of each of so many symbols is answered by 503, executed or not, none of their queries is answered, and no event
+ * arrives. The other symbols go on: an order that is only acknowledged is queried.
+ */
 async function bringIntoDoubt(orders: number): Promise<void> {
   await sim("POST", { kind: "disconnect", ms: 600_000 }, "stream-faults");
-  await sim("POST", { kind: "503_before", path: "GET /fapi/v1/order", count: 100_000 });
-  await sim("POST", { kind: "503_after", count: orders / 2 });
-  await sim("POST", { kind: "503_before", count: orders / 2 });
+  for (const [index, symbol] of SYMBOLS.slice(0, orders).entries()) {
+    await sim("POST", { kind: "503_before", path: "GET /fapi/v1/order", symbol, count: 100_000 });
+    await sim("POST", { kind: index % 2 === 0 ? "503_after" : "503_before", symbol });
+  }
   await eventually(
     async () => ((await ordersInDoubt()) >= orders ? true : undefined),
     STEP_MS,
