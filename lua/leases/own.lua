@@ -10,7 +10,7 @@
 --   lease_ms     how long an owner may be silent
 --   leaves       1: the caller stops, so the next one that asks becomes the owner; else 0
 -- REPLY
---   OWNED        since when (ms)
+--   OWNED        since when (ms), Redis's time (ms)
 --   STANDBY      the owner, ms until its lease ends
 --   LEFT         the caller's lease is over
 --@include shared/now.lua
@@ -39,4 +39,4 @@ local since = time('since_ms')
 if not is_own or not since or since > now then since = now end
 redis.call('DEL', owner)
 redis.call('HSET', owner, 'instance', instance, 'since_ms', int(since), 'seen_ms', int(now))
-return { 'OWNED', int(since) }
+return { 'OWNED', int(since), int(now) }

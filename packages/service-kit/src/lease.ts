@@ -13,15 +13,17 @@ export interface LeaseRequest {
 }
 
 export type LeaseAnswer =
-  /** The caller is the owner; since when, in ms by Redis's clock. */
-  | { kind: "owned"; sinceMs: number }
+  /** The caller is the owner; since when, and at which time this was said, in ms by Redis's clock. */
+  | { kind: "owned"; sinceMs: number; nowMs: number }
   /** Another one is. */
   | { kind: "standby"; owner: string };
 
 /** Takes the lease, or renews it. */
 export async function askForLease(redis: RedisClient, request: LeaseRequest): Promise<LeaseAnswer> {
-  const [status, detail = ""] = await call(redis, request, "0");
-  return status === "OWNED" ? { kind: "owned", sinceMs: Number(detail) } : { kind: "standby", owner: detail };
+  const [status, detail = "", now] = await call(redis, request, "0");
+  return status === "OWNED"
+    ? { kind: "owned", sinceMs: Number(detail), nowMs: Number(now) }
+    : { kind: "standby", owner: detail };
 }
 
 /** Gives the lease up, so that the next one that asks gets it. */

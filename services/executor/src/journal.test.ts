@@ -142,9 +142,9 @@ describe("since when it is complete", () => {
     await journal.othersSend();
     expect(journal.sinceMs).toBe(Number.POSITIVE_INFINITY);
     nowMs += HOUR_MS;
-    await journal.onlyThisSends();
+    await journal.onlyThisSends(nowMs);
     nowMs += HOUR_MS;
-    await journal.onlyThisSends();
+    await journal.onlyThisSends(nowMs);
     expect(journal.sinceMs).toBe(NOW_MS + HOUR_MS);
     expect((await again(journal)).sinceMs).toBe(NOW_MS + HOUR_MS);
   });

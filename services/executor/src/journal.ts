@@ -121,10 +121,9 @@ export class Journal {
     await this.#append(sinceLine(INCOMPLETE));
   }
 
-  /** From now on no other executor sends. */
-  async onlyThisSends(): Promise<void> {
+  /** No other executor sends from `nowMs` on, by Redis's clock: read there, since a reckoned time may be ahead of it. */
+  async onlyThisSends(nowMs: number): Promise<void> {
     if (this.#sinceMs !== INCOMPLETE) return;
-    const nowMs = this.#redisNowMs();
     await this.#append(sinceLine(nowMs));
     this.#sinceMs = nowMs;
   }

@@ -37,10 +37,14 @@ export const until = (condition: () => void | Promise<void>) =>
   vi.waitFor(condition, { timeout: WAIT_MS, interval: 10 });
 
 let folders = 0;
-/** One executor's part, started. */
-export async function executor(instance: string, folder = join(dir, String((folders += 1)))) {
+/** One executor's part, started. It reckons Redis's time to be this far ahead of what it is. */
+export async function executor(
+  instance: string,
+  folder = join(dir, String((folders += 1))),
+  { aheadMs = 0 }: { aheadMs?: number } = {},
+) {
   const own = connect();
-  const journal = await Journal.open({ folder, redisNowMs: () => Date.now() });
+  const journal = await Journal.open({ folder, redisNowMs: () => Date.now() + aheadMs });
   const gate = new Gate({ isOpen: false });
   const events = createEvents();
   const said: string[] = [];

@@ -81,13 +81,13 @@ export class Ownership {
   async #ask(): Promise<void> {
     const askedAt = performance.now();
     const answer = await askForLease(this.#options.redis, this.#lease);
-    if (answer.kind === "owned") await this.#own(answer.sinceMs, askedAt);
+    if (answer.kind === "owned") await this.#own(answer, askedAt);
     else await this.#standBy(answer.owner);
   }
 
-  async #own(sinceMs: number, askedAt: number): Promise<void> {
+  async #own({ sinceMs, nowMs }: { sinceMs: number; nowMs: number }, askedAt: number): Promise<void> {
     const { journal, gate, events } = this.#options;
-    await journal.onlyThisSends();
+    await journal.onlyThisSends(nowMs);
     const isNew = this.#sinceMs !== sinceMs;
     this.#renewedAt = askedAt;
     this.#sinceMs = sinceMs;
