@@ -22,6 +22,7 @@ export * from "./rights.ts";
 export * from "./service-records.ts";
 export * from "./shown-text.ts";
 export * from "./signed-permit.ts";
+export * from "./trace.ts";
 export * from "./ttl.ts";
 export * from "./users-acl.ts";
 export * from "./wait-line.ts";
