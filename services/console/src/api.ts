@@ -238,8 +238,9 @@ export interface Checks {
 }
 
 /**
- * `POST /api/actions/<name>`. Each but `kill-on` needs a reason. With `preview: true` nothing is changed and `Done.text`
- * says what it would do.
+ * `POST /api/actions/<name>`. Each but `kill-on` needs a reason. With `preview: true` nothing is changed, `Done.text` says
+ * what it would do, and `Done.shown` stands for what it was told of. An action that carries `shown` is refused with 409 if
+ * that is no longer so: a hold is accepted for the amounts that the operator saw, and no others.
  */
 export interface Actions {
   "kill-on": { reason?: string };
@@ -254,10 +255,18 @@ export interface Actions {
 
 export type ActionName = keyof Actions;
 
+/** What every action's body may have besides. */
+export interface ActionOptions {
+  preview?: boolean;
+  shown?: string;
+}
+
 /** 200; 409 with {@link Refused} if what was shown is no longer so. */
 export interface Done {
   /** What was done, or with `preview` what would be done and what it means. */
   text: string;
+  /** Of a preview; goes back with the action. */
+  shown?: string;
 }
 
 /** `GET /api/commands`: the `permitctl` commands that the console never runs itself: it holds no operator's key. */
