@@ -65,7 +65,7 @@ function pairOf(over: Case = {}): Pair {
   };
 }
 
-function judge(over: Case = {}, facts: Partial<Facts> = {}): Allowed | Denied {
+function judge(over: Case = {}, facts: Partial<Facts> = {}, ownLimits = limits): Allowed | Denied {
   return decide(
     {
       nowMs: NOW_MS,
@@ -80,7 +80,7 @@ function judge(over: Case = {}, facts: Partial<Facts> = {}): Allowed | Denied {
       hasRoomForOrder: true,
       ...facts,
     },
-    limits,
+    ownLimits,
   );
 }
 
@@ -256,6 +256,9 @@ describe("the order of checks", () => {
   it("counts the cooldown from our own last execution", () => {
     expect(reasonOf(judge({ executedAgoSec: 14.9 }))).toBe("cooldown_in_flight");
     expect(reasonOf(judge({ executedAgoSec: 15 }))).toBe("allow 0.062");
+    // The execution's time may be ahead of the one that is reckoned here.
+    expect(reasonOf(judge({ executedAgoSec: -0.02 }))).toBe("cooldown_in_flight");
+    expect(reasonOf(judge({ executedAgoSec: -0.02 }, {}, { ...limits, cooldownSec: 0 }))).toBe("allow 0.062");
   });
 });
 

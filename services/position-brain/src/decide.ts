@@ -91,7 +91,8 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
 
   const execution = ledger.lastExecution;
   const sinceSec = execution === undefined ? Infinity : (nowMs - execution.atMs) / MS_PER_SEC;
-  if (sinceSec < limits.cooldownSec) {
+  // An execution of this moment may lie in the future by the time that is reckoned here: without a cooldown, none applies.
+  if (limits.cooldownSec > 0 && sinceSec < limits.cooldownSec) {
     return deny("cooldown_in_flight", { since_sec: sinceSec, cooldown_sec: limits.cooldownSec });
   }
   if (facts.unknownOrders > 0) return deny("order_unresolved", { orders: facts.unknownOrders });
