@@ -55,10 +55,10 @@ describe(`${PLANS} plans that need ${REQUIRED.join()}`, () => {
         REQUIRED.map((issuer) => `${issuer} granted`).toSorted(),
       );
     }
-    for (const { planId, reason } of blocked) {
-      expect(planId).toMatch(/[0-3]$/);
-      expect(reason).toBe("toy_permit_denied");
-    }
+    const otherwise = blocked.filter(
+      ({ planId, reason }) => !/[0-3]$/.test(planId) || reason !== "toy_permit_denied",
+    );
+    expect(otherwise).toEqual([]);
   });
 
   it("leave the toy with nothing pending, its sums at zero, and ready", async () => {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "@quantum/harness";
 import { SYMBOLS } from "@quantum/harness/rig";
 import { type FuzzRig, startFuzzRig } from "./rig.ts";
-import { startDamagingVenue } from "./damaging-venue.ts";
+import { orderName, startDamagingVenue } from "./damaging-venue.ts";
 import { applyDamage, byteDamage } from "./mutations.ts";
 import { nextProposal, planIdOf } from "./inputs.ts";
 import { batchesOf, SEED, TIMEOUT_MS } from "./settings.ts";
@@ -63,20 +63,23 @@ describe(`damaged answers of the exchange (seed ${SEED})`, () => {
       await fuzzRig.settled(SETTLED_MS);
       const books = await fuzzRig.books();
       const { orders } = await fuzzRig.simState();
-      const executed = new Map(orders.map((order) => [order.clientOrderId, order.executedQty]));
+      const known = new Map(orders.map((order) => [order.clientOrderId, order]));
       const troubles = await Promise.all(
         ids.map(async (id) => {
           const [result] = books.results.get(id) ?? [];
           fates.add(result?.outcome ?? "");
-          const order = `qp-${id}-1`;
+          const order = known.get(`qp-${id}-1`);
           // Events write 7.9 where queries write 7.90.
-          const agrees = Number(result?.executed_qty ?? "") === Number(executed.get(order) ?? "");
-          const mayDiffer = venue.misreported.has(order);
+          const agrees = Number(result?.executed_qty ?? "") === Number(order?.executedQty ?? "");
+          const { misreported } = venue;
+          const mayDiffer =
+            misreported.has(`qp-${id}-1`) ||
+            (order && misreported.has(orderName(order.symbol, order.orderId)));
           return (
             (await fuzzRig.planTrouble(id, books)) ??
             (agrees || mayDiffer
               ? undefined
-              : `${id}: ${executed.get(order)} executed, ${JSON.stringify(result)}`)
+              : `${id}: ${order?.executedQty} executed, ${JSON.stringify(result)}`)
           );
         }),
       );

@@ -12,7 +12,7 @@ type Edits = Parameters<typeof damageBytes>[0];
 export async function startDamagingVenue(venueUrl: string) {
   /** What becomes of the next answers, in order; undefined: nothing. */
   let damages: (Edits | undefined)[] = [];
-  /** Orders, by client order id, about which something wrong was said that can be read: nobody could tell. */
+  /** Orders, by client order id or by {@link orderName}, of which something wrong was said that can be read: nobody could tell. */
   const misreported = new Set<string>();
   let damaged = 0;
 
@@ -28,7 +28,9 @@ export async function startDamagingVenue(venueUrl: string) {
         damaged += 1;
         const query = new URL(url, venueUrl).searchParams;
         const order = query.get("newClientOrderId") ?? query.get("origClientOrderId");
-        if (order !== null && isJson(said)) misreported.add(order);
+        const named = ordersIn(body, query.get("symbol"));
+        if (isJson(said))
+          for (const name of order === null ? named : [order, ...named]) misreported.add(name);
       }
       reply.writeHead(told.status, { "content-type": "application/json" }).end(said);
     };
@@ -72,6 +74,15 @@ export async function startDamagingVenue(venueUrl: string) {
       await once(server, "close");
     },
   };
+}
+
+/** An order as lists of trades name it. */
+export const orderName = (symbol: string | null, orderId: string) => `${symbol} ${orderId}`;
+
+/** The orders that an answer tells of, alone or in a list of orders or trades. Ids are longer than JSON's numbers. */
+function ordersIn(body: Buffer, symbol: string | null): string[] {
+  const found = [...body.toString().matchAll(/"(clientOrderId|orderId)":"?([^",}]+)/g)];
+  return found.map(([, field, value = ""]) => (field === "orderId" ? orderName(symbol, value) : value));
 }
 
 function isJson(body: Buffer): boolean {

@@ -205,10 +205,15 @@ export async function bringAbout(pipeline: Pipeline): Promise<Outcomes> {
   // Must be the last order, because a pause follows, in which P3.3 denies.
   await fault("429", { ms: 100 });
   const notPlaced = await plan("BNBUSDT", "PARTIAL_50", "NOT_PLACED");
+  // The executor knew of the pause before the result; its key is written beside it, and P3.3 reads that once a second.
+  const isPaused = async (name: string) => {
+    const metrics = await (await fetch(`${service(name).url}/metrics`)).text();
+    return !metrics.includes('quantum_exchange_pause_seconds{scope="requests"} 0\n');
+  };
   const resumed = async () => {
+    if (await isPaused("executor")) return undefined;
     if ((await client.exists(keys.exchangePause("requests"))) > 0) return undefined;
-    const metrics = await (await fetch(`${service("position-brain").url}/metrics`)).text();
-    return metrics.includes('quantum_exchange_pause_seconds{scope="requests"} 0\n') || undefined;
+    return (await isPaused("position-brain")) ? undefined : true;
   };
   await eventually(resumed, PATIENCE_MS, "the exchange's pause is over");
 

@@ -94,7 +94,14 @@ export async function startRig(market: readonly SymbolSpec[] = DEFAULT_MARKET) {
 }
 
 export interface SimState {
-  orders: { clientOrderId: string; symbol: string; origin: string; executedQty: string; status: string }[];
+  orders: {
+    clientOrderId: string;
+    orderId: string;
+    symbol: string;
+    origin: string;
+    executedQty: string;
+    status: string;
+  }[];
 }
 
 /** How many orders the pipeline placed, by plan id. */
