@@ -95,7 +95,7 @@ describe("a row more in the topology", () => {
     const files = prometheusFiles([...PIPELINE, required]);
     expect(files.get("prometheus.hosts.yml")).toMatch(/^ {4}.*targets: \["127\.0\.0\.1:8097"\]/m);
     expect(files.get("rules/alerts.yml")).toContain('or absent(up{job="toy"})');
-    expect(files.get("rules/recording.yml")).toContain("labels: { issuer: toy }");
+    expect(files.get("rules/recording.yml")).toContain("labels: { issuer: toy, job: toy }");
   });
 
   it("that plans do not need by default is missed only where it is scraped", () => {

@@ -21,20 +21,33 @@ function isOptional({ issuer }: Row): boolean {
   return issuer?.required === false;
 }
 
-const HEAD = `global:
+/** `alertmanager` is its address, `runbooks` what every `runbook_url` begins with. */
+const head = (alertmanager: string, runbooks: string) => `global:
   scrape_interval: 5s
   evaluation_interval: 5s
+  external_labels:
+    runbooks: ${runbooks}
 
 rule_files:
   - rules/*.yml
 
-scrape_configs:`;
+alerting:
+  alertmanagers:
+    - static_configs: [{ targets: ["${alertmanager}"] }]
+  alert_relabel_configs:
+    # It is for the annotation: an alert is the same alert when its runbook has moved.
+    - { action: labeldrop, regex: runbooks }
+
+scrape_configs:
+  - job_name: alertmanager
+    static_configs: [{ targets: ["${alertmanager}"] }]`;
 
 function hosts(services: readonly Row[]): string {
   return `# On hosts: the services of this machine at their fixed ports. Copy it with rules/ to /etc/prometheus; a second replica
 # is a second target of its job. The Python governor and position brain answer at the same ports with the same names.
+# The label \`runbooks\` is where the people who get the alerts can read docs/runbooks, for example a URL of your repository.
 # Written by ops/prometheus/write.ts.
-${HEAD}
+${head("127.0.0.1:9093", "docs/runbooks")}
 ${jobs(
   services.filter((service) => !isOptional(service)),
   hostTargets,
@@ -59,8 +72,9 @@ function commented(text: string): string {
 function compose(services: readonly Row[]): string {
   return `# In compose: every replica of a service, by the addresses that its name has.
 # The jobs are those of prometheus.hosts.yml; rules and dashboards know services by them.
+# Prometheus 3 replaces RUNBOOKS_URL; 2 does with --enable-feature=expand-external-labels.
 # Written by ops/prometheus/write.ts.
-${HEAD}
+${head("alertmanager:9093", "${RUNBOOKS_URL}")}
 ${jobs(services, ({ name, port }) => `dns_sd_configs: [{ names: [${name}], type: A, port: ${port}, refresh_interval: 5s }]`)}
 `;
 }
@@ -82,12 +96,12 @@ ${needed.map(({ name }) => `          or absent(up{job="${name}"})`).join("\n")}
 function recording(services: readonly Row[]): string {
   const text = readFileSync(join(import.meta.dirname, "rules/recording.yml"), "utf8");
   const [others] = text.split(/(?<=# The share of waits that ended .*\n)/);
-  const shares = services.flatMap(({ issuer }) => {
+  const shares = services.flatMap(({ name, issuer }) => {
     if (issuer === undefined) return [];
     // `missing_both` names the two issuers of the default.
     const both = issuer.required ? `both|(.+_)?${issuer.name}(_.+)?` : `(.+_)?${issuer.name}(_.+)?`;
     return `      - record: quantum:permit_missing:ratio5m
-        labels: { issuer: ${issuer.name} }
+        labels: { issuer: ${issuer.name}, job: ${name} }
         expr: >-
           (sum(quantum:permit_blocks:rate5m{reason=~"missing_(${both})"}) or vector(0))
           / sum(quantum:permit_waits:rate5m)
@@ -104,7 +118,7 @@ function serviceDownCases(services: readonly Row[], optional: readonly Row[]): s
           - exp_labels: { severity: critical, job: ${name} }
             exp_annotations:
               summary: "No instance of ${name} answers"
-              runbook: docs/runbooks/ServiceDown.md`;
+              runbook_url: /ServiceDown.md`;
   const silent = "        exp_alerts: []";
   const at = (time: string, expected: string) => `      - eval_time: ${time}
         alertname: ServiceDown

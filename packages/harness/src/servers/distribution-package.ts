@@ -26,12 +26,17 @@ const run = promisify(execFile);
 /** A network that does not answer must not block the start for ever. */
 const APT_TIMEOUT_MS = 120_000;
 
+/** Where a folder is that the commands had compiled in. */
+const DATA = "data";
+
 export interface DistributionPackage {
   name: string;
   /** The commands to run from it. */
   commands: readonly string[];
   /** Commands that have another name in the package: link → file, both in `usr/bin`. */
   links?: Readonly<Record<string, string>>;
+  /** A folder of the package that its commands look for at this absolute path, compiled in. */
+  compiledIn?: string;
 }
 
 /**
@@ -40,7 +45,7 @@ export interface DistributionPackage {
  * dpkg.
  */
 export async function unpackPackage(
-  { name, commands, links = {} }: DistributionPackage,
+  { name, commands, links = {}, compiledIn }: DistributionPackage,
   cacheDir: string,
   onProgress: (text: string) => void,
 ): Promise<string> {
@@ -55,10 +60,15 @@ export async function unpackPackage(
     // A package without libraries lacks this folder.
     await mkdir(join(root, "usr/lib"), { recursive: true });
     for (const file of await download(name, work)) await run("dpkg-deb", ["-x", file, root]);
+    if (compiledIn !== undefined) await rename(join(root, compiledIn), join(root, DATA));
     // Documentation; Prometheus's includes 200 MB of web libraries.
     await rm(join(root, "usr/share"), { recursive: true, force: true });
     for (const [link, file] of Object.entries(links)) await symlink(file, join(root, "usr/bin", link));
-    for (const command of commands) await writeWrapper(root, command);
+    for (const command of commands) {
+      const runsInData =
+        compiledIn !== undefined && (await makeRelative(join(root, "usr/bin", command), compiledIn));
+      await writeWrapper(root, command, runsInData);
+    }
     await rename(root, target).catch(async (error: unknown) => {
       if (!(await exists(target))) throw error;
     });
@@ -122,13 +132,28 @@ async function download(name: string, work: string): Promise<string[]> {
     .map((name) => join(archives, name));
 }
 
+/**
+ * Replaces the path in the program by one of the same length that means the working folder. Returns whether the program
+ * has it.
+ */
+async function makeRelative(program: string, path: string): Promise<boolean> {
+  const bytes = await readFile(program);
+  const here = Buffer.from(".".padEnd(path.length, "/"));
+  let at = bytes.indexOf(path);
+  const found = at >= 0;
+  for (; at >= 0; at = bytes.indexOf(path, at)) here.copy(bytes, at);
+  if (found) await writeFile(program, bytes);
+  return found;
+}
+
 /** Writes a wrapper that finds the libraries next to it, wherever the folder is. `exec` keeps the pid. */
-async function writeWrapper(root: string, command: string): Promise<void> {
+async function writeWrapper(root: string, command: string, runsInData: boolean): Promise<void> {
   const libraries = (await readdir(join(root, "usr/lib"), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.name.includes(".so"))
     .map((entry) => entry.parentPath.slice(root.length));
   const path = [...new Set(libraries)].map((folder) => `$root${folder}`).join(":");
-  const script = `#!/bin/sh\nroot=\${0%/*}\nLD_LIBRARY_PATH="${path}" exec "$root/usr/bin/${command}" "$@"\n`;
+  const enter = runsInData ? `cd "$root/${DATA}" || exit\n` : "";
+  const script = `#!/bin/sh\nroot=\${0%/*}\n${enter}LD_LIBRARY_PATH="${path}" exec "$root/usr/bin/${command}" "$@"\n`;
   await writeFile(join(root, command), script);
   await chmod(join(root, command), 0o755);
 }

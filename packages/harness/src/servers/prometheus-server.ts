@@ -14,8 +14,14 @@ export interface TestPrometheus {
   stop(): Promise<void>;
 }
 
-/** Resolves once the server answers. Throws with the server's last lines if it exits before. */
-export async function startPrometheus(config: string): Promise<TestPrometheus> {
+/**
+ * Resolves once the server answers. `settings` are flags by their names, without the dashes. Throws with the server's
+ * last lines if it exits before.
+ */
+export async function startPrometheus(
+  config: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<TestPrometheus> {
   const { prometheus } = await findPrometheus();
   const dir = await mkdtemp(join(tmpdir(), "quantum-prometheus-"));
   const file = join(dir, "prometheus.yml");
@@ -25,6 +31,7 @@ export async function startPrometheus(config: string): Promise<TestPrometheus> {
     "config.file": file,
     "storage.tsdb.path": join(dir, "data"),
     "web.listen-address": address,
+    ...settings,
   };
   try {
     const child = await spawnGuarded(
