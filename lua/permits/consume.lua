@@ -62,10 +62,11 @@ local opened_at, deadline = tonumber(record.opened_at_ms) - ahead_ms, tonumber(r
 local wait_ms = int(now - opened_at)
 local lacking, permit_keys, permits, texts, signed, stamps = {}, {}, {}, {}, {}, {}
 local denied, malformed, detail
+local held = texts_of({ unpack(KEYS, FIRST_ISSUER_KEY) })
 for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   local issuer, field = ARGV[FIRST_ISSUER_ARG + 2 * i], ARGV[FIRST_ISSUER_ARG + 2 * i + 1]
   local permit_key, block_key = KEYS[FIRST_ISSUER_KEY + 2 * i], KEYS[FIRST_ISSUER_KEY + 2 * i + 1]
-  local verdict, what, json = judge(issuer, field, permit_key, block_key, symbol, record.attempt)
+  local verdict, what, json = judge(issuer, field, held[permit_key], held[block_key], symbol, record.attempt)
   permit_keys[#permit_keys + 1] = permit_key
   if verdict == 'granted' then
     permits[issuer], texts[issuer] = what, json

@@ -1,18 +1,31 @@
--- One issuer's answer to a plan's attempt: 'granted' with its permit and the permit's text, 'denied' with the issuer's reason,
--- 'malformed' with our reason, or 'missing'. The wire's field names are used only here. A permit of another attempt counts as
--- missing. A bare permit is the text 1: it has no attempt, symbol, quantity or cap.
+-- One issuer's answer to a plan's attempt, by what its permit key and its block key hold: 'granted' with its permit and the
+-- permit's text, 'denied' with the issuer's reason, 'malformed' with our reason, or 'missing'. The wire's field names are used
+-- only here. A permit of another attempt counts as missing. A bare permit is the text 1: it has no attempt, symbol, quantity
+-- or cap.
 local SIGNED_LENGTH_MAX = 1024
 
 local function text(value) return type(value) == 'string' and value or '' end
 
-local function judge(issuer, field, permit_key, block_key, symbol, attempt)
-  local block = redis.pcall('GET', block_key)
+-- What the keys hold, by key: text; false where there is none; an error where it is no text.
+local function texts_of(keys)
+  local texts, others = {}, {}
+  for i, text in ipairs(redis.call('MGET', unpack(keys))) do
+    texts[keys[i]] = text
+    if not text then others[#others + 1] = keys[i] end
+  end
+  -- MGET takes a key of another type for none.
+  if #others > 0 and redis.call('EXISTS', unpack(others)) > 0 then
+    for _, key in ipairs(others) do texts[key] = redis.pcall('GET', key) end
+  end
+  return texts
+end
+
+local function judge(issuer, field, value, block, symbol, attempt)
   if block then
     local ok, body = pcall(cjson.decode, text(block))
     if not ok or type(body) ~= 'table' then return 'denied', 'unreadable_block' end
     if body.attempt == nil or body.attempt == attempt then return 'denied', text(body.reason) end
   end
-  local value = redis.pcall('GET', permit_key)
   if not value then return 'missing' end
   local malformed = 'invalid_' .. issuer .. '_permit_format'
   if field == 'bare' then

@@ -3,6 +3,7 @@
 -- never opens again, whatever its order's outcome, because an exchange that lags may not yet show a filled order. Spent permits
 -- also close the plan, unless their own attempt was refused before its claim (an order key without that id), or was a dry run.
 local function order_possible(spent, order)
+  if redis.call('EXISTS', spent, order) == 0 then return false end
   local state, attempt, attempt_no, claimed =
     unpack(redis.call('HMGET', order, 'state', 'attempt', 'attempt_no', 'client_order_id'))
   local verdict, spent_attempt = (redis.call('GET', spent) or ''):match('^(%S+) (%S+)')
