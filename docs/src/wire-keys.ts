@@ -235,6 +235,13 @@ const NOTES: Readonly<
     by: "executor → operators",
     holds: "*ours*: whether an operator could [exit](#exits) now, below",
   },
+  governorLimits: {
+    key: keys.governorLimits,
+    type: "HASH",
+    ttlSec: TTL_SEC.governorLimits,
+    by: "governor → operators",
+    holds: "*ours*: the governor's limits of a symbol, below",
+  },
   killSwitch: {
     key: keys.killSwitch,
     type: "STRING",

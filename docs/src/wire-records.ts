@@ -1,6 +1,7 @@
 /** The hashes whose fields the document tables, and examples of the values that are JSON. */
 import {
   exitRecord,
+  governorLimitsRecord,
   type HashRecord,
   ledgerRecord,
   orderRecord,
@@ -34,6 +35,12 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
     about:
       "`quantum:exit` says whether an operator could [exit](#exits) now: fewer than two enrolled keys, or no drill for a long time, means that this has not been shown.",
     record: exitRecord,
+  },
+  {
+    title: "The governor's limits",
+    about:
+      "`quantum:governor:limits` tells operators what each symbol may use: the governor's variables. Of several governors with different ones the last counts.",
+    record: governorLimitsRecord,
   },
   {
     title: "P3.3's snapshot",

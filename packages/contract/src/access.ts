@@ -90,6 +90,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   exchangeBudget: { traders: "write" },
   closeWanted: { p33: "write" },
   exit: { executor: "write" },
+  governorLimits: { governor: "write" },
   block: { owner: "write", "apply-layer": ["read", "remove"] },
   booker: { p33: "write" },
   probe: { services: "append" },

@@ -19,3 +19,14 @@ export function positiveDecimalOf(text: string | undefined): Big | undefined {
   const number = decimalOf(text);
   return number?.gt(0) === true ? number : undefined;
 }
+
+/** The scripts count amounts in 1e-8. */
+const UNIT_DECIMALS = 8;
+
+/** From whole 1e-8 to decimal text, without trailing zeros. */
+export function amountText(units: string): string {
+  const digits = units.padStart(UNIT_DECIMALS + 1, "0");
+  const decimals = digits.slice(-UNIT_DECIMALS).replace(/0+$/, "");
+  const whole = digits.slice(0, -UNIT_DECIMALS);
+  return decimals === "" ? whole : `${whole}.${decimals}`;
+}

@@ -51,6 +51,8 @@ export function createKeys(prefix = "") {
     killSwitch: key("global:kill_switch"),
     disarm: key("governor:disarm"),
     disarmOf: (utcDay: string) => key(`governor:disarm:${utcDay}`),
+    /** HASH: the governor's limits of a symbol, as its variables set them. */
+    governorLimits: key("governor:limits"),
     /** HASH: whether an operator could close everything now: enrolled keys, and the last drill. */
     exit: key("exit"),
 
@@ -110,6 +112,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
   waitingSymbols: "set",
   killSwitch: "string",
   disarm: "string",
+  governorLimits: "hash",
   exit: "hash",
   handedOver: "hash",
   absentClaims: "hash",

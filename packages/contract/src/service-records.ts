@@ -1,5 +1,8 @@
-/** Hashes in which a service says what it does: who owns the orders or the books, and whether operators could exit. */
-import { integer, text } from "./formats.ts";
+/**
+ * Hashes in which a service says what it does: who owns the orders or the books, whether operators could exit, and what limits
+ * a symbol.
+ */
+import { decimal, integer, text } from "./formats.ts";
 import type { Fields } from "./hash-record.ts";
 import { field, record } from "./record-fields.ts";
 
@@ -26,3 +29,16 @@ const exit = {
 
 /** `quantum:exit`. */
 export const exitRecord = record(exit, ["keys", "at_ms"]);
+
+const LIMITED = [["governor", "it starts, and every 30 s"]] as const;
+
+const governorLimits = {
+  executions_hour: field(integer, LIMITED, "`GOV_MAX_EXEC_PER_HOUR`"),
+  executions_5min: field(integer, LIMITED, "`GOV_MAX_EXEC_PER_5MIN`"),
+  notional_day: field(decimal, LIMITED, "`GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD`", "dollars"),
+  qty_day: field(decimal, LIMITED, "`GOV_MAX_REDUCE_QTY_PER_DAY`", "coins"),
+  at_ms: field(integer, LIMITED, "when it last said so", "ms"),
+} satisfies Fields;
+
+/** `quantum:governor:limits`. */
+export const governorLimitsRecord = record(governorLimits, Object.keys(governorLimits));

@@ -21,4 +21,6 @@ export const TTL_SEC = {
   ledger: DAY_SEC,
   /** Each proposal of a close renews it. */
   closeWanted: DAY_SEC,
+  /** The governor renews them: they end with it. */
+  governorLimits: DAY_SEC,
 } as const;

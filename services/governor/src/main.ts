@@ -2,6 +2,7 @@ import { runIssuer } from "@quantum/issuer";
 import { serviceOf } from "@quantum/topology";
 import { configSource, disarmOn, rulesOf } from "./config.ts";
 import { Governor } from "./handler.ts";
+import { tellLimits } from "./limits.ts";
 import { observe } from "./telemetry.ts";
 
 const service = serviceOf("governor");
@@ -11,13 +12,17 @@ await runIssuer({
   summary: "grants plans within the limits of their symbols, and disarms the pipeline if they are exceeded",
   ...configSource,
   start: ({ config, keys, redis, registry, log }) => {
-    const governor = new Governor({ redis, keys, rules: rulesOf(config), disarmOn: disarmOn(config) });
+    const rules = rulesOf(config);
+    const governor = new Governor({ redis, keys, rules, disarmOn: disarmOn(config) });
+    const limits = tellLimits({ redis, keys, rules, log });
     const issuer = service.issuer.name;
     const symbols = config.SYMBOLS;
     return {
       policy: governor,
       reservations: "limits",
       symbols,
+      begin: limits.begin,
+      stop: limits.stop,
       observe: (handlers) => observe({ handlers, governor, symbols, issuer, redis, keys, registry, log }),
     };
   },
