@@ -1,12 +1,19 @@
 /** `dlq`: entries that a group could not handle. */
-import { type DeadLetter, drop, duration, readDeadLetter, readDeadLetters, requeue } from "@quantum/operator";
+import {
+  type DeadLetter,
+  drop,
+  duration,
+  readDeadLetter,
+  requeue,
+  wantedDeadLetters,
+} from "@quantum/operator";
 import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
 import { table } from "./terminal.ts";
 
 export async function listDeadLetters({ access, terminal }: Session): Promise<void> {
-  const letters = await readDeadLetters(access);
+  const letters = await Array.fromAsync(wantedDeadLetters(access));
   const data = letters.map(({ id, stream, group, reason, atMs }) => ({
     id,
     stream,

@@ -1,5 +1,5 @@
 /** `explain`: a plan's whole timeline, and the reason for its outcome. */
-import { conclude, readPlan, timelineOf } from "@quantum/operator";
+import { readPlan, viewOf } from "@quantum/operator";
 import { spans, styled } from "@quantum/service-kit";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
@@ -14,12 +14,8 @@ export async function explain({ access, terminal }: Session, planId: string): Pr
       EXIT.no,
       `plan ${planId} is unknown: it was never published, or its entries are no longer in the streams`,
     );
-  const attempts = timelineOf(history);
-  const { state, reason, sentence, lookAt } = conclude(history, access.nowMs());
-  const symbol =
-    history.record.symbol ??
-    history.order.symbol ??
-    (history.plans[0] ?? history.results[0])?.fields["symbol"];
+  const { symbol, attempts, conclusion, unreadable } = viewOf(history, access.nowMs());
+  const { state, reason, sentence, lookAt } = conclusion;
   const data = {
     plan_id: planId,
     symbol,
@@ -27,7 +23,7 @@ export async function explain({ access, terminal }: Session, planId: string): Pr
     reason,
     conclusion: sentence,
     look_at: lookAt,
-    ...(history.unreadable.length > 0 && { unreadable: history.unreadable }),
+    ...(unreadable.length > 0 && { unreadable }),
     attempts: attempts.map(({ attempt, stages }) => ({
       attempt,
       stages: stages.map(({ atMs, deltaMs, sinceOpenMs, stage, text }) => ({
@@ -40,7 +36,7 @@ export async function explain({ access, terminal }: Session, planId: string): Pr
     })),
   };
   terminal.print(data, [
-    spans`plan ${planId} ${symbol ?? "?"}: ${styled("bold", state)}`,
+    spans`plan ${planId} ${symbol || "?"}: ${styled("bold", state)}`,
     ...attempts.flatMap(({ stages }, index) => [
       ...(attempts.length > 1 ? [`attempt ${index + 1}`] : []),
       ...table(
@@ -54,7 +50,7 @@ export async function explain({ access, terminal }: Session, planId: string): Pr
       ),
     ]),
     sentence,
-    ...history.unreadable.map((problem) => `Not shown, because it cannot be read: ${problem}`),
+    ...unreadable.map((problem) => `Not shown, because it cannot be read: ${problem}`),
     ...(lookAt === "" ? [] : [styled("dim", `Check: ${lookAt}`)]),
   ]);
 }

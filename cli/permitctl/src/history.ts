@@ -1,29 +1,41 @@
 /** `history`: how plans ended, newest first. */
-import { correctsText, readResults, type Result, type ResultFilter } from "@quantum/operator";
+import { type PlanList, type PlanQuery, type PlanRow, searchPlans } from "@quantum/operator";
 import type { Session } from "./session.ts";
 import { table } from "./terminal.ts";
 
-export async function history({ access, terminal }: Session, filter: ResultFilter): Promise<void> {
-  const { results, corrected } = await readResults(access, filter);
+export interface HistoryOptions extends Pick<PlanQuery, "symbol" | "outcome" | "reason"> {
+  limit: number;
+}
+
+export async function history(
+  { access, terminal }: Session,
+  { limit, ...wanted }: HistoryOptions,
+): Promise<void> {
+  const rows: PlanRow[] = [];
+  for (let cursor: string | undefined; ;) {
+    const query = { ...wanted, cursor };
+    const page: PlanList = await searchPlans(access, query, { limit: limit - rows.length, onlyEnded: true });
+    rows.push(...page.rows);
+    cursor = page.next;
+    if (cursor === undefined || rows.length === limit) break;
+  }
   terminal.print(
-    results.map(resultData),
+    rows.map(rowData),
     table([
       ["ended", "plan", "symbol", "outcome", "quantity", "reason"],
-      ...results.map(({ atMs, planId, symbol, outcome, executedQty, reason, detail, corrects }) => [
+      ...rows.map(({ atMs, planId, symbol, outcome, executedQty, reason, detail }) => [
         new Date(atMs).toISOString(),
         planId,
         symbol,
         outcome,
         executedQty,
-        corrects === ""
-          ? [reason, detail].filter(Boolean).join(": ")
-          : correctsText(corrects, corrected.get(corrects)),
+        [reason, detail].filter(Boolean).join(": "),
       ]),
     ]),
   );
 }
 
-function resultData({ atMs, planId, symbol, outcome, executedQty, reason, detail, corrects }: Result) {
+function rowData({ atMs, planId, symbol, outcome, executedQty, reason, detail, corrects }: PlanRow) {
   return {
     at_ms: atMs,
     plan_id: planId,

@@ -2,14 +2,19 @@
  * `kill`: the kill switch. Turning it on is one action: it asks nothing, needs no reason, and works under the Redis user
  * `halt` as well. Turning it off is a change like any other.
  */
-import { giveKillReason, halt, setKillSwitch } from "@quantum/operator";
+import {
+  giveKillReason,
+  halt,
+  operations,
+  readHalts,
+  setKillSwitch,
+  WHAT_KILL_ON_MEANS,
+} from "@quantum/operator";
 import { styled } from "@quantum/service-kit";
 import { type ChangeOptions, confirm, whoAmI } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
 
-const WHAT_ON_MEANS =
-  "No plan opens, no permit is granted or spent and no order is claimed. An order that was sent before is not cancelled.";
 const NEXT = "To go on: permitctl kill off. To close what is open: permitctl flatten --all.";
 
 export async function killOn(
@@ -20,7 +25,7 @@ export async function killOn(
   const { changed, recorded } = await halt(access, { who: whoAmI(), reason });
   terminal.print({ kill_switch: "on", changed, recorded }, [
     styled("bold", changed ? "The kill switch is ON." : "The kill switch was ON already."),
-    WHAT_ON_MEANS,
+    WHAT_KILL_ON_MEANS,
     ...(recorded
       ? reason === "" && changed
         ? ["When there is time, say why: permitctl kill reason TEXT"]
@@ -34,7 +39,12 @@ export async function killOn(
 
 export async function killOff(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
-  const mandate = await confirm(session, options, ["Kill switch OFF: plans, permits and orders continue."]);
+  const { killSwitch } = await readHalts(access);
+  const mandate = await confirm(session, options, [
+    killSwitch.on
+      ? (await operations["kill-off"].preview(access, {})).text
+      : "The kill switch is off already.",
+  ]);
   const changed = await setKillSwitch(access, false, mandate);
   terminal.print({ kill_switch: "off", changed }, [
     changed ? "The kill switch is off." : "The kill switch was off already.",

@@ -6,10 +6,12 @@ import { createKeys, HOLD_ACCEPT } from "@quantum/contract";
 import {
   acceptHold,
   clearDisarm,
-  duration,
+  FORCE_TEXTS,
   type Forced,
   force,
   type Hold,
+  holdText,
+  operations,
   type PresentPlan,
   readHalts,
   readHold,
@@ -21,15 +23,7 @@ import {
 import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
-import { disarmText, pauseText } from "./status.ts";
 import { table } from "./terminal.ts";
-
-const FORCE_WORDS: Record<Forced["kind"], string> = {
-  cleared: "its dedupe mark is deleted: the next poll of the hash opens it again",
-  waiting: "unchanged: it waits for its permits and gets its result first",
-  order: "unchanged: its order was or may be sent, so it never opens again",
-  free: "unchanged: nothing prevents it from opening",
-};
 
 /** Frees the plan of each symbol's current proposal, the only plan that the poll would open. */
 export async function forcePlans(
@@ -53,7 +47,7 @@ export async function forcePlans(
         plan.symbol,
         plan.planId,
         "state" in plan ? plan.state : "",
-        FORCE_WORDS[plan.kind],
+        FORCE_TEXTS[plan.kind],
       ]),
     );
   const clearable = found.filter(({ kind }) => kind === "cleared");
@@ -87,7 +81,9 @@ export async function clearDisarmCommand(session: Session, options: ChangeOption
     terminal.print({ cleared: false }, ["No disarm is in force."]);
     return;
   }
-  const mandate = await confirm(session, options, [`Disarmed: ${disarmText(disarm, access.nowMs())}`]);
+  const mandate = await confirm(session, options, [
+    (await operations["disarm-clear"].preview(access, {})).text,
+  ]);
   if (!(await clearDisarm(access, shown, mandate)))
     throw new CommandError(EXIT.no, "the disarm is no longer the one that was shown; nothing was changed");
   terminal.print({ cleared: true, reason: disarm.reason }, ["The disarm is cleared."]);
@@ -102,8 +98,7 @@ export async function resumeExchangeCommand(session: Session, options: ChangeOpt
     return;
   }
   const mandate = await confirm(session, options, [
-    ...pauses.map((pause) => `The exchange ${pauseText(pause)}`),
-    "A request during a ban lengthens it, unless the ban is for another address or account.",
+    (await operations["exchange-resume"].preview(access, {})).text,
   ]);
   const resumed = await resumeExchange(access, mandate);
   terminal.print({ resumed }, [
@@ -131,8 +126,7 @@ export async function acceptHoldCommand(
   const hold = await readHold(access, symbol);
   if (hold === undefined) throw new CommandError(EXIT.no, `${symbol} is not held: snapshot and ledger match`);
   const mandate = await confirm(session, options, [
-    holdText(hold, access.nowMs()),
-    "This accepts the exchange's position as right, even where the account's trades contradict it.",
+    (await operations["hold-accept"].preview(access, { symbol })).text,
   ]);
   const ledger = await acceptHold(access, hold, mandate);
   if (ledger === undefined)
@@ -148,8 +142,4 @@ export async function acceptHoldCommand(
 
 function holdData({ symbol, sinceMs, exchangeAmt, ledgerAmt }: Hold) {
   return { symbol, since_ms: sinceMs, exchange_amt: exchangeAmt, ledger_amt: ledgerAmt };
-}
-
-function holdText({ symbol, sinceMs, exchangeAmt, ledgerAmt }: Hold, nowMs: number): string {
-  return `${symbol}: exchange ${exchangeAmt}, ledger ${ledgerAmt}, for ${duration(nowMs - sinceMs)}`;
 }

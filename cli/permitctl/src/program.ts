@@ -2,7 +2,7 @@
 import { setInterval } from "node:timers/promises";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { OUTCOMES } from "@quantum/contract";
-import { readStatus, type ResultFilter } from "@quantum/operator";
+import { OverviewMemory, readOverview } from "@quantum/operator";
 import { buildText } from "@quantum/service-kit";
 import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import type { ChangeOptions } from "./confirm.ts";
@@ -14,7 +14,7 @@ import { checkExchange, showExchange } from "./exchange.ts";
 import { addExitCommands } from "./exit-commands.ts";
 import { explain } from "./explain.ts";
 import type { Host } from "./host.ts";
-import { history } from "./history.ts";
+import { history, type HistoryOptions } from "./history.ts";
 import { killOff, killOn, killReason } from "./kill.ts";
 import { type KeyOptions, newKeyCommand, rotateKeys, type RotateOptions, showKeys } from "./keys.ts";
 import {
@@ -80,8 +80,9 @@ export function createProgram(host: Host): Command {
     .option("--follow", "refresh every two seconds, until Ctrl-C")
     .action(({ follow }: { follow?: boolean }) =>
       run(async (session) => {
+        const memory = new OverviewMemory();
         const show = async () => {
-          const status = await readStatus(session.access);
+          const status = await readOverview(session.access, memory);
           if (follow === true) session.terminal.clear();
           session.terminal.print(statusData(status), renderStatus(status));
         };
@@ -104,7 +105,7 @@ export function createProgram(host: Host): Command {
     .addOption(new Option("--outcome <outcome>", "only this outcome").choices([...OUTCOMES]))
     .option("--reason <reason>", "only this reason or detail")
     .option("--limit <n>", "maximum number of plans", positive, SHOWN_PLANS)
-    .action((options: ResultFilter) => run((session) => history(session, options)));
+    .action((options: HistoryOptions) => run((session) => history(session, options)));
 
   changes(program.command("force"))
     .description("let the plan of the current proposal open again, if its order was never claimed")

@@ -1,26 +1,24 @@
 /** `status`: the pipeline on one screen. */
-import { type WaitOutcome, waitLine } from "@quantum/contract";
+import { waitLine } from "@quantum/contract";
 import {
-  type Disarm,
+  disarmText,
   type Doubt,
   duration,
-  type ExchangePause,
-  type ExitState,
-  exitText,
   type Group,
   type KillRecord,
+  type LastWait,
+  type Overview,
+  pauseText,
   type Service,
-  type Status,
   type SymbolState,
   type Unfulfilled,
-  whyNotArmed,
 } from "@quantum/operator";
-import { buildText, type KillSwitch, type Line, spans, type Styled, styled } from "@quantum/service-kit";
+import { buildText, type Line, spans, styled } from "@quantum/service-kit";
 import { table } from "./terminal.ts";
 import { waitData } from "./wait-data.ts";
 
-export function renderStatus(status: Status): Line[] {
-  const { killSwitch, disarm, nowMs, redis } = status;
+export function renderStatus(status: Overview): Line[] {
+  const { disarm, atMs: nowMs, redis } = status;
   const good = (text: string) => styled("green", text);
   const bad = (text: string) => styled("red", text);
   const heading = (text: string) => styled("bold", text);
@@ -30,9 +28,9 @@ export function renderStatus(status: Status): Line[] {
   const holds = status.symbols.flatMap(({ hold }) => hold ?? []);
   return [
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
-    spans`kill switch   ${status.killRecord === null ? good("off") : bad(killText(killSwitch, status.killRecord, nowMs))}`,
+    spans`kill switch   ${status.killRecord === null ? good("off") : bad(killLine(status, status.killRecord))}`,
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
-    spans`exit          ${armedText(status.exit, nowMs)}`,
+    spans`exit          ${styled(status.exit.armed ? "green" : "red", status.exit.text)}`,
     spans`exchange      ${status.pauses.length === 0 ? good("no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
     ...unfulfilledLines(unfulfilled, nowMs),
@@ -53,16 +51,6 @@ export function renderStatus(status: Status): Line[] {
   ];
 }
 
-function armedText(exit: ExitState, nowMs: number): Styled {
-  const why = whyNotArmed(exit, nowMs);
-  const text = exitText(exit, nowMs);
-  return why === undefined
-    ? styled("green", `armed (${text})`)
-    : styled("red", `NOT armed (${text}): ${why}`);
-}
-
-/** The value that permitctl writes; others are worth showing. */
-const HALTED = "1";
 /** The alert CloseUnfulfilled warns from here on. */
 const UNFULFILLED_LONG_MS = 60_000;
 
@@ -78,25 +66,12 @@ function unfulfilledLines(unfulfilled: readonly Unfulfilled[], nowMs: number): L
   });
 }
 
-function lineOf(wait: WaitOutcome | undefined): string {
+function lineOf(wait: LastWait | undefined): string {
   return wait === undefined ? "none in the streams" : waitLine(wait);
 }
 
-function killText({ value }: KillSwitch, { who, atMs, reason }: KillRecord, nowMs: number): string {
-  const on = value === HALTED ? "ON" : `ON (${value})`;
-  const since = atMs === undefined ? "" : ` for ${duration(nowMs - atMs)}`;
-  const by = who === undefined ? "no entry says by whom (the Redis user halt, or redis-cli)" : `by ${who}`;
-  const why = reason === "" ? "no reason yet, permitctl kill reason TEXT" : reason;
-  return `${on}${since}, ${by}: ${why}`;
-}
-
-export function disarmText({ reason, context, atMs }: Disarm, nowMs: number): string {
-  const details = Object.entries(context).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
-  return `${reason}${details.join("")}${atMs === null ? "" : `, for ${duration(nowMs - atMs)}`}`;
-}
-
-export function pauseText({ scope, leftMs, reason }: ExchangePause): string {
-  return `accepts no ${scope} for ${duration(leftMs)}: ${reason}`;
+function killLine({ killSwitch, atMs }: Overview, { atMs: sinceMs }: KillRecord): string {
+  return `ON${sinceMs === undefined ? "" : ` for ${duration(atMs - sinceMs)}`}, ${killSwitch.text}`;
 }
 
 function serviceTable(services: readonly Service[]): string[] {
@@ -146,27 +121,31 @@ function symbolTable(symbols: readonly SymbolState[]): string[] {
 }
 
 /** In snake_case, like all other JSON of the wire. */
-export function statusData(status: Status) {
+export function statusData(status: Overview) {
   return {
-    at_ms: status.nowMs,
+    at_ms: status.atMs,
     redis: {
       url: status.redis.url,
       version: status.redis.version,
       durable: status.redis.notDurable.length === 0,
       problems: status.redis.notDurable,
     },
-    kill_switch: { ...status.killSwitch, ...killData(status.killRecord) },
+    kill_switch: {
+      on: status.killSwitch.on,
+      value: status.killSwitch.value,
+      ...killData(status.killRecord),
+    },
     disarm: status.disarm && {
       reason: status.disarm.reason,
       context: status.disarm.context,
       at_ms: status.disarm.atMs,
     },
     exit: {
-      armed: whyNotArmed(status.exit, status.nowMs) === undefined,
-      keys: status.exit.keys,
-      at_ms: status.exit.atMs ?? null,
-      drilled_at_ms: status.exit.drilledAtMs ?? null,
-      drilled_by: status.exit.drilledBy,
+      armed: status.exit.armed,
+      keys: status.exit.state.keys,
+      at_ms: status.exit.state.atMs ?? null,
+      drilled_at_ms: status.exit.state.drilledAtMs ?? null,
+      drilled_by: status.exit.state.drilledBy,
     },
     exchange_pauses: status.pauses.map(({ scope, leftMs, reason }) => ({ scope, left_ms: leftMs, reason })),
     dead_letters: status.deadLetters,
@@ -189,28 +168,36 @@ export function statusData(status: Status) {
       oldest_idle_ms: oldestIdleMs,
       consumers,
     })),
-    symbols: status.symbols.map(({ symbol, waiting, unsettled, inDoubt, hold, unfulfilled, limits }) => ({
-      symbol,
-      waiting,
-      unsettled,
-      in_doubt: inDoubt.map(({ planId, sinceMs }) => ({ plan_id: planId, since_ms: sinceMs })),
-      hold: hold && {
-        since_ms: hold.sinceMs,
-        exchange_amt: hold.exchangeAmt,
-        ledger_amt: hold.ledgerAmt,
-      },
-      unfulfilled: unfulfilled && {
-        since_ms: unfulfilled.sinceMs,
-        position_amt: unfulfilled.positionAmt,
-        last: unfulfilled.last,
-      },
-      executions_5min: limits.executions5min,
-      executions_hour: limits.executionsHour,
-      charged_qty: limits.chargedQty,
-      charged_notional: limits.chargedNotional,
-      reserved_qty: limits.reservedQty,
-      reserved_notional: limits.reservedNotional,
-    })),
+    symbols: status.symbols.map(
+      ({ symbol, waiting, unsettled, inDoubt, hold, unfulfilled, limits, caps }) => ({
+        symbol,
+        waiting,
+        unsettled,
+        in_doubt: inDoubt.map(({ planId, sinceMs }) => ({ plan_id: planId, since_ms: sinceMs })),
+        hold: hold && {
+          since_ms: hold.sinceMs,
+          exchange_amt: hold.exchangeAmt,
+          ledger_amt: hold.ledgerAmt,
+        },
+        unfulfilled: unfulfilled && {
+          since_ms: unfulfilled.sinceMs,
+          position_amt: unfulfilled.positionAmt,
+          last: unfulfilled.last,
+        },
+        executions_5min: limits.executions5min,
+        executions_hour: limits.executionsHour,
+        charged_qty: limits.chargedQty,
+        charged_notional: limits.chargedNotional,
+        reserved_qty: limits.reservedQty,
+        reserved_notional: limits.reservedNotional,
+        caps: {
+          executions_hour: caps.executionsHour,
+          executions_5min: caps.executions5min,
+          notional_day: caps.notionalDay,
+          qty_day: caps.qtyDay,
+        },
+      }),
+    ),
   };
 }
 

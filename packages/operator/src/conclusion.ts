@@ -1,6 +1,7 @@
 /** In one sentence, why a plan ended as it did, or what it waits for. Pure. */
-import { ISSUERS, meaningOf, outcomeOfOrder } from "@quantum/contract";
+import { meaningOf, outcomeOfOrder } from "@quantum/contract";
 import { capsOf, type Fields, type OrderTexts, type PlanHistory, type PlanTexts } from "./plan-history.ts";
+import { lackingOf } from "./waiting-plans.ts";
 
 export interface Conclusion {
   /** A state of the record, an outcome, or `unknown`. */
@@ -132,7 +133,7 @@ function unknownText(opened: Fields, result: Fields): string {
 }
 
 function waitingText({ record }: PlanHistory, nowMs: number): string {
-  const lacking = ISSUERS.filter((issuer) => record[`${issuer}_verdict`] === undefined).join(" and ");
+  const lacking = lackingOf(record).join(" and ");
   const leftMs = Number(record.deadline_ms) - nowMs;
   if (leftMs >= 0) return `Waiting for ${lacking}, ${leftMs} ms left.`;
   return `Still waiting although its deadline passed ${-leftMs} ms ago: no apply-layer is running.`;

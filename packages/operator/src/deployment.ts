@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { Access, OpenAccess } from "./access.ts";
 import { duration } from "./duration.ts";
 import { oldestFirst } from "./entries.ts";
-import { exitText, readExitState, whyNotArmed } from "./exit/state.ts";
+import { armedText, readExitState, whyNotArmed } from "./exit/state.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { lastWait } from "./waits.ts";
 
@@ -132,10 +132,9 @@ async function checkExit(access: OpenAccess, environment: Environment): Promise<
   const check = "exit";
   const nowMs = access.nowMs();
   const state = await readExitState(access);
-  const why = whyNotArmed(state, nowMs);
-  const found = exitText(state, nowMs);
-  if (why === undefined) return { check, ok: true, found: `armed (${found})` };
-  return { check, ok: environment["APPLY_MODE"] !== REAL_ORDERS, found: `NOT armed (${found}): ${why}` };
+  const isNeeded = environment["APPLY_MODE"] === REAL_ORDERS;
+  const ok = !isNeeded || whyNotArmed(state, nowMs) === undefined;
+  return { check, ok, found: armedText(state, nowMs) };
 }
 
 async function checkLastOk(access: Access): Promise<Check> {

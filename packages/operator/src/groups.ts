@@ -54,9 +54,14 @@ async function groupsOfStream(redis: RedisClient, stream: string): Promise<Group
 }
 
 /** Consumers and who is connected now; a service that runs on this host is asked whether it is ready. */
-export async function readServices({ redis }: Access, groups: readonly Group[]): Promise<Service[]> {
+export async function readServices(
+  { redis }: Access,
+  groups: readonly Group[],
+  probes = new Probes(),
+): Promise<Service[]> {
   const reading = await readers(redis);
   const instances = new Set([...groups.flatMap(({ consumers }) => consumers), ...reading]);
+  probes.keep(reading);
   return Promise.all(
     [...instances]
       .filter((instance) => instance.includes("@"))
@@ -64,7 +69,7 @@ export async function readServices({ redis }: Access, groups: readonly Group[]):
       .map(async (instance) => {
         const alive = reading.has(instance);
         const service = instance.slice(0, instance.indexOf("@"));
-        return { service, instance, alive, probe: alive ? await probe(instance) : undefined };
+        return { service, instance, alive, probe: alive ? await probes.of(instance) : undefined };
       }),
   );
 }
@@ -89,6 +94,45 @@ export function httpOf(instance: string): ((path: string) => Promise<Response>) 
   if (port === undefined || (host !== hostname() && !LOOPBACK.has(host))) return undefined;
   return (path) =>
     fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(PROBE_DEADLINE_MS) });
+}
+
+interface Asked {
+  /** By performance.now(). */
+  atMs: number;
+  answer: Promise<Probe | undefined>;
+  /** It is being asked again. */
+  isAsked: boolean;
+}
+
+/** A service is asked again after this, while the answer that is known is shown. */
+const PROBE_EVERY_MS = 5_000;
+
+/** The answers of services, kept by one who looks again and again: a service that hangs delays him once. */
+export class Probes {
+  readonly #known = new Map<string, Asked>();
+
+  of(instance: string): Promise<Probe | undefined> {
+    const known = this.#known.get(instance);
+    if (known === undefined) {
+      const answer = probe(instance);
+      this.#known.set(instance, { atMs: performance.now(), answer, isAsked: false });
+      return answer;
+    }
+    if (!known.isAsked && performance.now() - known.atMs >= PROBE_EVERY_MS)
+      void this.#askAgain(known, instance);
+    return known.answer;
+  }
+
+  /** Forgets those that are gone: an instance may have another name after each start. */
+  keep(instances: ReadonlySet<string>): void {
+    for (const instance of this.#known.keys()) if (!instances.has(instance)) this.#known.delete(instance);
+  }
+
+  async #askAgain(known: Asked, instance: string): Promise<void> {
+    known.isAsked = true;
+    const answer = await probe(instance);
+    Object.assign(known, { atMs: performance.now(), answer: Promise.resolve(answer), isAsked: false });
+  }
 }
 
 async function probe(instance: string): Promise<Probe | undefined> {

@@ -7,6 +7,8 @@ import { symbolsUnder } from "./symbols-under.ts";
 
 const LOOK_MS = 100;
 
+type Hash = Readonly<Record<string, string>>;
+
 /** Snapshot and ledger do not match. Beyond the tolerance P3.3 denies the symbol. */
 export interface Hold {
   symbol: string;
@@ -27,6 +29,11 @@ export async function readHold({ redis, keys }: Access, symbol: string): Promise
     redis.hgetall(keys.ledger(symbol)),
     redis.hgetall(keys.snapshot(symbol)),
   ]);
+  return holdOf(symbol, ledgerHash, snapshotHash);
+}
+
+/** Of the symbol's two hashes, as they stand in Redis; undefined if they match. */
+export function holdOf(symbol: string, ledgerHash: Hash, snapshotHash: Hash): Hold | undefined {
   const ledger = readableFields(ledgerRecord, ledgerHash).fields;
   const snapshot = readableFields(snapshotRecord, snapshotHash).fields;
   if (!ledger.disagrees_since_ms) return undefined;

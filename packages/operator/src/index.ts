@@ -17,7 +17,19 @@ export {
   type Statement,
 } from "./changes.ts";
 export { type Conclusion, conclude } from "./conclusion.ts";
-export { type DeadLetter, readDeadLetter, readDeadLetters } from "./dead-letters.ts";
+export { type AuditList, type AuditRow, pageAudit } from "./audit.ts";
+export {
+  type DeadLetter,
+  type DeadLetterFilter,
+  type DeadLetterList,
+  type DeadLetterQuery,
+  dropLetters,
+  type Handled,
+  pageDeadLetters,
+  readDeadLetter,
+  requeueLetters,
+  wantedDeadLetters,
+} from "./dead-letters.ts";
 export { type Check, checkDeployment } from "./deployment.ts";
 export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder } from "./doubts.ts";
 export { duration } from "./duration.ts";
@@ -29,9 +41,12 @@ export { drill, type Drilled, readAccount } from "./exit/report.ts";
 export { type ExitState, exitText, whyNotArmed } from "./exit/state.ts";
 export type { SymbolEnd, SymbolStep, Target } from "./exit/symbol.ts";
 export { type ExchangeClient, type ExchangeState, type LimitUse, readExchange } from "./exchange.ts";
+export { followEnds } from "./follow-ends.ts";
 export type { Group, Service } from "./groups.ts";
+export { disarmText, holdText, killText, pauseText } from "./halt-texts.ts";
 export { type Disarm, type Halts, type KillRecord, readHalts } from "./halts.ts";
 export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";
+export type { Caps, Limits } from "./limits.ts";
 export {
   type ExitOrder,
   type ExitSigner,
@@ -40,13 +55,27 @@ export {
   openExit,
   venueName,
 } from "./open-exit.ts";
+export {
+  FORCE_TEXTS,
+  type Operation,
+  type OperationName,
+  operations,
+  type Preview,
+  Refusal,
+  WHAT_KILL_ON_MEANS,
+} from "./operations.ts";
+export { type Overview, OverviewMemory, readOverview } from "./overview.ts";
 export { type ExchangePause, readPauses } from "./pauses.ts";
 export { type PlanHistory, readPlan } from "./plan-history.ts";
 export { type PresentPlan, readPresentPlans } from "./present-plans.ts";
-export { correctsText, readResults, type Result, type ResultFilter } from "./results.ts";
-export { readStatus, type Status } from "./status.ts";
+export type { PlanRow } from "./plan-rows.ts";
+export { type PlanList, type PlanQuery, type SearchOptions, searchPlans } from "./search-plans.ts";
 export type { SymbolState } from "./symbols.ts";
 export { type Attempt, type Stage, timelineOf } from "./timeline.ts";
 export { checkVenue } from "./venue-check.ts";
 export type { Unfulfilled } from "./unfulfilled.ts";
-export { tailWaits } from "./waits.ts";
+export { type AttemptView, type PermitView, type PlanView, symbolOf, viewOf, viewPlan } from "./view-plan.ts";
+export { type SymbolView, viewSymbol } from "./view-symbol.ts";
+export { type WaitHistory, type WaitMinute, WaitTally } from "./wait-tally.ts";
+export type { WaitingPlan } from "./waiting-plans.ts";
+export { type LastWait, tailWaits } from "./waits.ts";

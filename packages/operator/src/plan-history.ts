@@ -1,16 +1,14 @@
 /** All that Redis knows of one plan: its record, what was spent, its order, and its entries in the streams. */
 import { orderRecord, planRecord, readableFields, type Texts } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
-import type { Entry } from "@quantum/streams";
 import type { Access } from "./access.ts";
-import { oldestFirst } from "./entries.ts";
+import { entriesOf, type PlanEntries } from "./plan-entries.ts";
 
 export type Fields = Readonly<Record<string, string>>;
 
 export type PlanTexts = Texts<typeof planRecord>;
 export type OrderTexts = Texts<typeof orderRecord>;
 
-export interface PlanHistory {
+export interface PlanHistory extends PlanEntries {
   planId: string;
   /** Empty if there is none: never opened, older than a day, or reset. */
   record: PlanTexts;
@@ -18,10 +16,6 @@ export interface PlanHistory {
   order: OrderTexts;
   /** What of record and claim cannot be read, and so stands in neither. */
   unreadable: readonly string[];
-  plans: Entry[];
-  permits: Entry[];
-  executes: Entry[];
-  results: Entry[];
 }
 
 export interface Cap {
@@ -41,16 +35,33 @@ export function capsOf(record: PlanTexts): Cap[] {
   });
 }
 
-/** Undefined if nothing is known of it. */
-export async function readPlan({ redis, keys }: Access, planId: string): Promise<PlanHistory | undefined> {
-  const { plan, permit, execute, result } = keys.streams;
-  const [record, order, plans, permits, executes, results] = await Promise.all([
+export interface ReadPlanOptions {
+  /** How long other attempts are looked for in the stream of plans, beyond the one that the record names. */
+  attemptsBudgetMs?: number;
+}
+
+/**
+ * Its entries are found by the times and ids that its record and its order name. Streams are searched whole where there is
+ * neither, and where the plan was opened more than once.
+ * @returns undefined if nothing is known of it
+ */
+export async function readPlan(
+  access: Access,
+  planId: string,
+  { attemptsBudgetMs = Number.POSITIVE_INFINITY }: ReadPlanOptions = {},
+): Promise<PlanHistory | undefined> {
+  const { redis, keys } = access;
+  const [record, order] = await Promise.all([
     redis.hgetall(keys.plan(planId)),
     redis.hgetall(keys.order(planId)),
-    ...[plan, permit, execute, result].map((stream) => entriesOf(redis, stream, planId)),
-  ] as const);
+  ]);
   const told = readableFields(planRecord, record);
   const claim = readableFields(orderRecord, order);
+  const { notSearched, ...entries } = await entriesOf(access, planId, {
+    record: told.fields,
+    order: claim.fields,
+    attemptsBudgetMs,
+  });
   const history = {
     planId,
     record: told.fields,
@@ -59,19 +70,10 @@ export async function readPlan({ redis, keys }: Access, planId: string): Promise
       ...told.problems.map((problem) => `${keys.plan(planId)}: ${problem}`),
       ...claim.problems.map((problem) => `${keys.order(planId)}: ${problem}`),
     ],
-    plans: plans ?? [],
-    permits: permits ?? [],
-    executes: executes ?? [],
-    results: results ?? [],
+    notSearched,
+    ...entries,
   };
   const { plans: opened, results: ended } = history;
   const known = Object.keys(record).length + Object.keys(order).length + opened.length + ended.length > 0;
   return known ? history : undefined;
-}
-
-async function entriesOf(redis: RedisClient, stream: string, planId: string): Promise<Entry[]> {
-  const found: Entry[] = [];
-  for await (const entry of oldestFirst(redis, stream))
-    if (entry.fields["plan_id"] === planId) found.push(entry);
-  return found;
 }

@@ -2,13 +2,23 @@ import type { RedisClient } from "@quantum/redis";
 
 const SCAN_COUNT = 1_000;
 
-/** The symbols for which there is a key that begins with `prefix`. */
-export async function symbolsUnder(redis: RedisClient, prefix: string): Promise<string[]> {
+/** The symbols for which there is a key that begins with one of the prefixes. Goes through all keys, once. */
+export async function symbolsUnder(redis: RedisClient, ...prefixes: readonly string[]): Promise<string[]> {
   const found = new Set<string>();
+  const pattern = `${commonPrefix(prefixes)}*`;
   for (let cursor = "0"; ;) {
-    const [next, keys] = await redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT);
-    for (const key of keys) found.add(key.slice(prefix.length));
+    const [next, keys] = await redis.scan(cursor, "MATCH", pattern, "COUNT", SCAN_COUNT);
+    for (const key of keys) {
+      const prefix = prefixes.find((candidate) => key.startsWith(candidate));
+      if (prefix !== undefined) found.add(key.slice(prefix.length));
+    }
     if (next === "0") return [...found].toSorted();
     cursor = next;
   }
+}
+
+function commonPrefix([first = "", ...others]: readonly string[]): string {
+  let length = first.length;
+  for (const other of others) while (!other.startsWith(first.slice(0, length))) length -= 1;
+  return first.slice(0, length);
 }

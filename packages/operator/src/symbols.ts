@@ -1,17 +1,11 @@
 /** What is known of each symbol: plans that wait, orders in doubt, holds, limits used. */
-import type { IssuerName } from "@quantum/contract";
 import type { Access } from "./access.ts";
 import { type Doubt, readDoubts } from "./doubts.ts";
-import { type Hold, readHold } from "./holds.ts";
-import { symbolsUnder } from "./symbols-under.ts";
-import { readUnfulfilled, type Unfulfilled } from "./unfulfilled.ts";
-
-const FIVE_MINUTES_MS = 300_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
-/** The scripts count amounts in 1e-8. */
-const UNIT_DECIMALS = 8;
-const GOVERNOR = "governor" satisfies IssuerName;
+import { type Hold, holdOf } from "./holds.ts";
+import type { Known } from "./known-symbols.ts";
+import { type Caps, type Limits, readLimits } from "./limits.ts";
+import type { PlanRow } from "./plan-rows.ts";
+import { endText, type Unfulfilled, unfulfilledOf } from "./unfulfilled.ts";
 
 export interface SymbolState {
   symbol: string;
@@ -23,67 +17,57 @@ export interface SymbolState {
   hold: Hold | null;
   unfulfilled: Unfulfilled | null;
   limits: Limits;
+  caps: Caps;
 }
 
-/** Decimal text; charged in this UTC day, and reserved by permits whose orders have not ended. */
-interface Limits {
-  executionsHour: number;
-  executions5min: number;
-  chargedQty: string;
-  chargedNotional: string;
-  reservedQty: string;
-  reservedNotional: string;
+export interface SymbolOptions {
+  nowMs: number;
+  caps: Caps;
+  /** A symbol's newest result. */
+  lastResultOf: (symbol: string) => Promise<PlanRow | undefined>;
 }
 
-export async function readSymbols(access: Access, nowMs: number): Promise<SymbolState[]> {
+/** Those whose closes are not fulfilled come first. */
+export async function readSymbols(
+  access: Access,
+  known: readonly Known[],
+  options: SymbolOptions,
+): Promise<SymbolState[]> {
+  const states = await Promise.all(
+    known.map(async ({ symbol, isKept }) => {
+      const state = await readSymbol(access, symbol, options);
+      return isKept || state.waiting > 0 ? [state] : [];
+    }),
+  );
+  const rank = ({ unfulfilled }: SymbolState) => (unfulfilled === null ? 1 : 0);
+  return states.flat().toSorted((a, b) => rank(a) - rank(b));
+}
+
+export async function readSymbol(
+  access: Access,
+  symbol: string,
+  { nowMs, caps, lastResultOf }: SymbolOptions,
+): Promise<SymbolState> {
   const { redis, keys } = access;
-  const named = await Promise.all([
-    redis.smembers(keys.orderSymbols),
-    symbolsUnder(redis, keys.ledger("")),
-    symbolsUnder(redis, keys.waiting("")),
-    symbolsUnder(redis, keys.closeWanted("")),
-  ]);
-  const symbols = [...new Set(named.flat())].toSorted();
-  return Promise.all(symbols.map((symbol) => readSymbol(access, symbol, nowMs)));
-}
-
-async function readSymbol(access: Access, symbol: string, nowMs: number): Promise<SymbolState> {
-  const { redis, keys } = access;
-  const { totals, executions } = keys.reservations(GOVERNOR, symbol);
-  const [waiting, unsettled, inDoubt, hold, unfulfilled, sums, hour, burst] = await Promise.all([
+  const [waiting, unsettled, inDoubt, ledger, snapshot, wanted, limits] = await Promise.all([
     redis.zcard(keys.waiting(symbol)),
     redis.zcard(keys.unsettled(symbol)),
     readDoubts(access, symbol),
-    readHold(access, symbol),
-    readUnfulfilled(access, symbol),
-    redis.hgetall(totals),
-    redis.zcount(executions, nowMs - HOUR_MS, "+inf"),
-    redis.zcount(executions, nowMs - FIVE_MINUTES_MS, "+inf"),
+    redis.hgetall(keys.ledger(symbol)),
+    redis.hgetall(keys.snapshot(symbol)),
+    // A key of the wrong type says nothing; the next note replaces it.
+    redis.get(keys.closeWanted(symbol)).catch(() => null),
+    readLimits(access, symbol, nowMs),
   ]);
-  const isToday = sums["day"] === String(Math.floor(nowMs / DAY_MS));
-  const charged = (amount: string) => decimalOf((isToday ? sums[`charged:${amount}`] : undefined) ?? "0");
-  const reserved = (amount: string) => decimalOf(sums[`reserved:${amount}`] ?? "0");
+  const unfulfilled = unfulfilledOf(symbol, wanted, ledger, snapshot);
   return {
     symbol,
     waiting,
     unsettled,
     inDoubt,
-    hold: hold ?? null,
-    unfulfilled: unfulfilled ?? null,
-    limits: {
-      executionsHour: hour,
-      executions5min: burst,
-      chargedQty: charged("qty"),
-      chargedNotional: charged("notional"),
-      reservedQty: reserved("qty"),
-      reservedNotional: reserved("notional"),
-    },
+    hold: holdOf(symbol, ledger, snapshot) ?? null,
+    unfulfilled: unfulfilled ? { ...unfulfilled, last: endText(await lastResultOf(symbol)) } : null,
+    limits,
+    caps,
   };
-}
-
-/** From 1e-8 to decimal text, without trailing zeros. */
-function decimalOf(units: string): string {
-  const digits = units.padStart(UNIT_DECIMALS + 1, "0");
-  const decimals = digits.slice(-UNIT_DECIMALS).replace(/0+$/, "");
-  return decimals === "" ? digits.slice(0, -UNIT_DECIMALS) : `${digits.slice(0, -UNIT_DECIMALS)}.${decimals}`;
 }

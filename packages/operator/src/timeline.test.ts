@@ -22,6 +22,7 @@ const history = (parts: Partial<PlanHistory>): PlanHistory => ({
   permits: [],
   executes: [],
   results: [],
+  notSearched: undefined,
   ...parts,
 });
 

@@ -1,7 +1,7 @@
 /** A plan's stages with their times, by attempts. Pure. */
 import { ISSUERS } from "@quantum/contract";
 import { addedAtMs, type Entry } from "@quantum/streams";
-import { correctsText, outcomeText } from "./results.ts";
+import { correctsText, outcomeText } from "./plan-rows.ts";
 import { capsOf, type OrderTexts, type PlanHistory, type PlanTexts } from "./plan-history.ts";
 
 export interface Stage {

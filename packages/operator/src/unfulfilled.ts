@@ -1,7 +1,8 @@
 /** Closes that are proposed and not executed, while the position stays open: what P3.3 keeps (`lua/ledger/want_close.lua`). */
 import { ledgerRecord, readableFields, snapshotRecord } from "@quantum/contract";
 import type { Access } from "./access.ts";
-import { readResults } from "./results.ts";
+import { first, newestFirst } from "./entries.ts";
+import { type PlanRow, rowOfResult } from "./plan-rows.ts";
 
 export interface Unfulfilled {
   symbol: string;
@@ -13,22 +14,35 @@ export interface Unfulfilled {
   last: string;
 }
 
-/** As the metric `quantum_close_unfulfilled_seconds` counts: an execution since, or a flat position, ends it. */
-export async function readUnfulfilled(access: Access, symbol: string): Promise<Unfulfilled | undefined> {
-  const { redis, keys } = access;
-  const [since, snapshotHash, ledgerHash] = await Promise.all([
-    // A key of the wrong type says nothing; the next note replaces it.
-    redis.get(keys.closeWanted(symbol)).catch(() => null),
-    redis.hgetall(keys.snapshot(symbol)),
-    redis.hgetall(keys.ledger(symbol)),
-  ]);
-  const sinceMs = Number(since ?? Number.NaN);
+type Hash = Readonly<Record<string, string>>;
+
+/**
+ * As the metric `quantum_close_unfulfilled_seconds` counts: an execution since, or a flat position, ends it.
+ * @param wanted the text of `close_wanted`, null if there is none @returns `last` is not filled in
+ */
+export function unfulfilledOf(
+  symbol: string,
+  wanted: string | null,
+  ledgerHash: Hash,
+  snapshotHash: Hash,
+): Unfulfilled | undefined {
+  const sinceMs = Number(wanted ?? Number.NaN);
   if (!Number.isSafeInteger(sinceMs)) return undefined;
   const { position_amt: positionAmt = "" } = readableFields(snapshotRecord, snapshotHash).fields;
   if (positionAmt !== "" && Number(positionAmt) === 0) return undefined;
   const { last_executed_at_ms: executedMs } = readableFields(ledgerRecord, ledgerHash).fields;
   if (executedMs && Number(executedMs) >= sinceMs) return undefined;
-  const { results } = await readResults(access, { symbol, limit: 1 });
-  const last = results.flatMap(({ outcome, reason, detail }) => [outcome, reason, detail]).filter(Boolean);
-  return { symbol, sinceMs, positionAmt, last: last.join(" ") };
+  return { symbol, sinceMs, positionAmt, last: "" };
+}
+
+/** The symbol's newest result, as far back as the stream goes. */
+export async function lastResultOf({ redis, keys }: Access, symbol: string): Promise<PlanRow | undefined> {
+  const isIts = ({ fields }: { fields: Hash }) => fields["symbol"] === symbol;
+  const entry = await first(newestFirst(redis, keys.streams.result), isIts);
+  return entry && rowOfResult(entry);
+}
+
+/** How it ended, and why. */
+export function endText(row: PlanRow | undefined): string {
+  return row === undefined ? "" : [row.outcome, row.reason, row.detail].filter(Boolean).join(" ");
 }

@@ -8,4 +8,4 @@ export { type GroupHealth, groupHealth, trim } from "./health.ts";
 export { PYTHON_CONSUMER, pythonConsumers } from "./python-consumers.ts";
 export { removeIdleConsumers } from "./remove-consumers.ts";
 export { addedAtMs, isLater, partsOf } from "./stream-id.ts";
-export { consumersOf, type GroupInfo, groupsOf, lastGeneratedId } from "./stream-info.ts";
+export { consumersOf, type GroupInfo, groupsOf, keptSinceMs, lastGeneratedId } from "./stream-info.ts";

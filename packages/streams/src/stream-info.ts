@@ -4,6 +4,7 @@
  */
 import type { RedisClient } from "@quantum/redis";
 import { fieldsOf } from "./entry.ts";
+import { addedAtMs } from "./stream-id.ts";
 
 export interface GroupInfo {
   name: string;
@@ -44,6 +45,18 @@ export async function consumersOf(
 export async function lastGeneratedId(redis: RedisClient, stream: string): Promise<string> {
   const [row] = rows([await redis.xinfo("STREAM", stream)]);
   return row?.["last-generated-id"] ?? "0-0";
+}
+
+/**
+ * From when on the stream has every entry that was added to it, in ms of Redis's clock; 0 if none was ever removed, or there
+ * is no stream.
+ */
+export async function keptSinceMs(redis: RedisClient, stream: string): Promise<number> {
+  if ((await redis.exists(stream)) === 0) return 0;
+  const [row] = rows([await redis.xinfo("STREAM", stream)]);
+  if (row === undefined || row["length"] === row["entries-added"]) return 0;
+  const first = row["length"] === "0" ? row["last-generated-id"] : row["recorded-first-entry-id"];
+  return addedAtMs(first ?? "0-0");
 }
 
 /** Flat lists of names and values; some values are nil. */

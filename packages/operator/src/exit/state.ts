@@ -39,6 +39,13 @@ export function whyNotArmed({ keys, atMs }: ExitState, nowMs: number): string | 
   return `the executor knows ${keys === 0 ? "no operator's key" : "the key of one operator only"} (EXECUTOR_OPERATOR_KEYS_FILE; permitctl keys new --operator)`;
 }
 
+/** Whether an operator could exit, and if not, why. */
+export function armedText(exit: ExitState, nowMs: number): string {
+  const why = whyNotArmed(exit, nowMs);
+  const text = exitText(exit, nowMs);
+  return why === undefined ? `armed (${text})` : `NOT armed (${text}): ${why}`;
+}
+
 /** `2 keys; last drill 9 d ago by alice`. */
 export function exitText({ keys, drilledAtMs, drilledBy }: ExitState, nowMs: number): string {
   const count = keys === 1 ? "1 key" : `${keys} keys`;

@@ -1,0 +1,263 @@
+/**
+ * The changes that an operator makes, with the texts that say what each would do and what it did: `permitctl` and the
+ * console use the same. Each is on record in the step that changes it (changes.ts).
+ */
+import { hash } from "node:crypto";
+import { HOLD_ACCEPT } from "@quantum/contract";
+import type { OpenAccess } from "./access.ts";
+import {
+  clearDisarm,
+  type Forced,
+  force,
+  halt,
+  type Mandate,
+  resumeExchange,
+  setKillSwitch,
+} from "./changes.ts";
+import { dropLetters, type Handled, readDeadLetter, requeueLetters } from "./dead-letters.ts";
+import { duration } from "./duration.ts";
+import { disarmText, holdText, killText, pauseText } from "./halt-texts.ts";
+import { readHalts, readKillRecord } from "./halts.ts";
+import { acceptHold, type Hold, readHold } from "./holds.ts";
+import { readPauses } from "./pauses.ts";
+
+/** The change is not possible, or no longer: nothing was changed. Its message is an operator's text. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+}
+
+export interface Preview {
+  /** What it would do and what that means: a sentence or more. */
+  text: string;
+  /** Stands for what the text tells of. */
+  shown: string;
+}
+
+/** Both throw a {@link Refusal}. */
+export interface Operation<Args> {
+  /** Changes nothing. */
+  preview(access: OpenAccess, args: Args): Promise<Preview>;
+  /**
+   * @param shown of the preview: what is there now must be the same. Without it, what is there now counts
+   * @returns what was done
+   */
+  run(access: OpenAccess, args: Args, by: Mandate, shown?: string): Promise<string>;
+}
+
+export const WHAT_KILL_ON_MEANS =
+  "No plan opens, no permit is granted or spent and no order is claimed. An order that was sent before is not cancelled.";
+const WHAT_GOES_ON = "Plans open, permits are granted and spent, and orders are sent again";
+
+const killOn: Operation<object> = {
+  preview: async () => ({ text: `The kill switch goes ON. ${WHAT_KILL_ON_MEANS}`, shown: "" }),
+  async run(access, _, by) {
+    const { changed, recorded } = await halt(access, by);
+    const unrecorded = recorded
+      ? ""
+      : " No audit entry could be written: this Redis user may halt and nothing else.";
+    return `The kill switch ${changed ? "is" : "was already"} ON. ${WHAT_KILL_ON_MEANS}${unrecorded}`;
+  },
+};
+
+const killOff: Operation<object> = {
+  async preview(access) {
+    const { killSwitch, disarm } = await readHalts(access);
+    if (!killSwitch.on) throw new Refusal("the kill switch is off already");
+    const record = await readKillRecord(access);
+    const since = record.atMs === undefined ? "" : ` for ${duration(access.nowMs() - record.atMs)}`;
+    const left =
+      disarm === null ? "" : `, once the disarm is cleared as well: ${disarmText(disarm, access.nowMs())}`;
+    return {
+      text: `The kill switch goes OFF. ${WHAT_GOES_ON}${left}. It has been on${since}, ${killText(killSwitch, record)}.`,
+      shown: fingerprint(killSwitch.value, record.who, record.atMs),
+    };
+  },
+  async run(access, args, by, shown) {
+    await sameAsShown(this, access, args, shown);
+    const changed = await setKillSwitch(access, false, by);
+    if (!changed) throw new Refusal("the kill switch is off already");
+    return "The kill switch is off.";
+  },
+};
+
+const disarmClear: Operation<object> = {
+  async preview(access) {
+    const { disarm, shown } = await readHalts(access);
+    if (disarm === null) throw new Refusal("no disarm is in force");
+    return {
+      text: `The disarm is cleared. ${WHAT_GOES_ON}, unless the kill switch is on. Disarmed: ${disarmText(disarm, access.nowMs())}.`,
+      shown: fingerprint(shown.disarm, shown.today),
+    };
+  },
+  async run(access, _, by, shown) {
+    const { disarm, shown: found } = await readHalts(access);
+    if (disarm === null) throw new Refusal("no disarm is in force");
+    const isOther = shown !== undefined && shown !== fingerprint(found.disarm, found.today);
+    if (isOther || !(await clearDisarm(access, found, by)))
+      throw new Refusal("the disarm is no longer the one that was shown; nothing was changed");
+    return "The disarm is cleared.";
+  },
+};
+
+const exchangeResume: Operation<object> = {
+  async preview(access) {
+    const pauses = await readPauses(access);
+    if (pauses.length === 0) throw new Refusal("the exchange has asked for no pause, or it is over");
+    return {
+      text: [
+        ...pauses.map((pause) => `The exchange ${pauseText(pause)}.`),
+        "The pause is ended: every service sends requests again within a second.",
+        "A request during a ban lengthens it, unless the ban is for another address or account.",
+      ].join(" "),
+      shown: fingerprint(...pauses.flatMap(({ scope, reason }) => [scope, reason])),
+    };
+  },
+  async run(access, args, by, shown) {
+    await sameAsShown(this, access, args, shown);
+    if (!(await resumeExchange(access, by)))
+      throw new Refusal("the exchange has asked for no pause, or it is over");
+    return "The pause is ended: every service sends requests again within a second.";
+  },
+};
+
+const holdAccept: Operation<{ symbol: string }> = {
+  async preview(access, { symbol }) {
+    const hold = await heldNow(access, symbol);
+    return {
+      text: `The exchange's position of ${symbol} is accepted as right, even where the account's trades contradict it: the ledger is reset to it, and P3.3 permits closes of the symbol again. Held: ${holdText(hold, access.nowMs())}.`,
+      shown: fingerprintOf(hold),
+    };
+  },
+  async run(access, { symbol }, by, shown) {
+    const hold = await heldNow(access, symbol);
+    if (shown !== undefined && shown !== fingerprintOf(hold)) throw changedMeanwhile();
+    const ledger = await acceptHold(access, hold, by);
+    if (ledger === undefined)
+      throw new Refusal(
+        `position-brain did not act within ${HOLD_ACCEPT.validMs / 1_000} s, and the command has expired. Is position-brain running? Does the exchange answer?`,
+      );
+    return `${symbol}: the ledger is reset to ${ledger.amount} (${ledger.origin}).`;
+  },
+};
+
+async function heldNow(access: OpenAccess, symbol: string): Promise<Hold> {
+  const hold = await readHold(access, symbol);
+  if (hold === undefined) throw new Refusal(`${symbol} is not held: snapshot and ledger match`);
+  return hold;
+}
+
+function fingerprintOf({ sinceMs, exchangeAmt, ledgerAmt }: Hold): string {
+  return fingerprint(sinceMs, exchangeAmt, ledgerAmt);
+}
+
+/** What forcing a plan does, or why it is left alone. */
+export const FORCE_TEXTS: Record<Forced["kind"], string> = {
+  cleared: "its dedupe mark is deleted: the next poll of the hash opens it again",
+  waiting: "unchanged: it waits for its permits and gets its result first",
+  order: "unchanged: its order was or may be sent, so it never opens again",
+  free: "unchanged: nothing prevents it from opening",
+};
+
+const forcePlan: Operation<{ planId: string }> = {
+  async preview(access, { planId }) {
+    const found = await force(access, planId);
+    if (found.kind !== "cleared") throw new Refusal(`plan ${planId} is ${FORCE_TEXTS[found.kind]}`);
+    return {
+      text: `Plan ${planId} (${found.state}): ${FORCE_TEXTS.cleared}, if it is still its symbol's proposal.`,
+      shown: fingerprint(found.state),
+    };
+  },
+  async run(access, args, by, shown) {
+    await sameAsShown(this, access, args, shown);
+    const { planId } = args;
+    const done = await force(access, planId, by);
+    if (done.kind !== "cleared") throw new Refusal(`plan ${planId} is ${FORCE_TEXTS[done.kind]}`);
+    return `Plan ${planId} may open again: ${FORCE_TEXTS.cleared}.`;
+  },
+};
+
+const requeueAll: Operation<{ ids: readonly string[] }> = {
+  async preview(access, { ids }) {
+    const { letters, groups } = await lettersOf(access, ids);
+    return {
+      text: `${letters} to be given back to ${groups}, under their own ids; the group takes them over within seconds. One that is as bad as before comes back.`,
+      shown: "",
+    };
+  },
+  async run(access, { ids }, by) {
+    return handledText("requeued", await requeueLetters(access, ids, by));
+  },
+};
+
+const dropAll: Operation<{ ids: readonly string[] }> = {
+  async preview(access, { ids }) {
+    const { letters, groups } = await lettersOf(access, ids);
+    return {
+      text: `${letters} of ${groups} to be deleted permanently. The audit entries keep their texts.`,
+      shown: "",
+    };
+  },
+  async run(access, { ids }, by) {
+    return handledText("dropped", await dropLetters(access, ids, by));
+  },
+};
+
+async function lettersOf(access: OpenAccess, ids: readonly string[]) {
+  const found = await Promise.all(ids.map((id) => readDeadLetter(access, id)));
+  const present = found.filter((letter) => letter !== undefined);
+  if (present.length === 0) throw new Refusal("there are no such dead letters");
+  const gone = ids.length - present.length;
+  return {
+    letters: `${present.length} dead letter${present.length === 1 ? "" : "s"}${gone === 0 ? "" : ` (${gone} more are gone)`}`,
+    groups: [...new Set(present.map(({ group }) => group))].toSorted().join(", "),
+  };
+}
+
+function handledText(what: string, handled: readonly Handled[]): string {
+  const left = handled.filter(({ done }) => !done);
+  const count = handled.length - left.length;
+  if (count === 0) throw new Refusal(`nothing was ${what}: ${leftText(left)}`);
+  return `${count} ${what}.${left.length === 0 ? "" : ` Left: ${leftText(left)}.`}`;
+}
+
+/** By reason, each with one of its ids. */
+function leftText(left: readonly Handled[]): string {
+  const byReason = Map.groupBy(left, ({ why }) => why);
+  return [...byReason]
+    .map(([why, letters]) => `${letters.length}, such as ${letters[0]?.id}: ${why}`)
+    .join("; ");
+}
+
+export const operations = {
+  "kill-on": killOn,
+  "kill-off": killOff,
+  "disarm-clear": disarmClear,
+  "exchange-resume": exchangeResume,
+  "hold-accept": holdAccept,
+  force: forcePlan,
+  requeue: requeueAll,
+  drop: dropAll,
+};
+
+export type OperationName = keyof typeof operations;
+
+async function sameAsShown<Args>(
+  operation: Operation<Args>,
+  access: OpenAccess,
+  args: Args,
+  shown: string | undefined,
+): Promise<void> {
+  if (shown === undefined) return;
+  const now = await operation.preview(access, args);
+  if (now.shown !== shown) throw changedMeanwhile();
+}
+
+function changedMeanwhile(): Refusal {
+  return new Refusal("it is no longer what was shown; nothing was changed. Look again, and decide again");
+}
+
+const FINGERPRINT_DIGITS = 16;
+
+function fingerprint(...parts: readonly unknown[]): string {
+  return hash("sha256", JSON.stringify(parts), "hex").slice(0, FINGERPRINT_DIGITS);
+}

@@ -1,0 +1,128 @@
+/** The pipeline as it is now: what `permitctl status` and the console's first screen show. */
+import { CLOCK_BOUND_MS, type WaitOutcome } from "@quantum/contract";
+import { clocksApart, notDurable, readFacts } from "@quantum/redis";
+import type { KillSwitch } from "@quantum/service-kit";
+import type { OpenAccess } from "./access.ts";
+import { armedText, type ExitState, readExitState, whyNotArmed } from "./exit/state.ts";
+import { type Group, Probes, readGroups, readServices, type Service } from "./groups.ts";
+import { type Disarm, type KillRecord, readHalts, readKillRecord } from "./halts.ts";
+import { killText } from "./halt-texts.ts";
+import { KnownSymbols } from "./known-symbols.ts";
+import { readCaps } from "./limits.ts";
+import { type ExchangePause, readPauses } from "./pauses.ts";
+import type { PlanRow } from "./plan-rows.ts";
+import { readSymbols, type SymbolState } from "./symbols.ts";
+import { lastResultOf } from "./unfulfilled.ts";
+import { WaitTally } from "./wait-tally.ts";
+import { type LastWait, lastWait } from "./waits.ts";
+import { readWaiting, type WaitingPlan } from "./waiting-plans.ts";
+
+export interface Overview {
+  /** By Redis's clock. */
+  atMs: number;
+  redis: { url: string; version: string; notDurable: readonly string[] };
+  /** `text`: by whom and why it is on; "" while it is off. */
+  killSwitch: KillSwitch & { text: string };
+  /** Of a kill switch that is on. */
+  killRecord: KillRecord | null;
+  disarm: Disarm | null;
+  exit: { state: ExitState; armed: boolean; text: string };
+  pauses: readonly ExchangePause[];
+  /** Those whose closes are not fulfilled come first. */
+  symbols: readonly SymbolState[];
+  waiting: readonly WaitingPlan[];
+  /** More wait than `waiting` shows. */
+  moreWaiting: number;
+  services: readonly Service[];
+  groups: readonly Group[];
+  lastOk: LastWait | undefined;
+  lastBlock: LastWait | undefined;
+  deadLetters: number;
+}
+
+/** What one who looks again and again keeps from one overview to the next. */
+export class OverviewMemory {
+  /** While it is followed ({@link followEnds}), the last verdicts and results come from it. */
+  readonly tally = new WaitTally();
+  readonly symbols = new KnownSymbols();
+  readonly probes = new Probes();
+  /** What the streams held that the tally has not seen: looked for once, since what is newer comes through the tally. */
+  readonly #older = new Map<string, Promise<unknown>>();
+
+  lastWait(access: OpenAccess, kind: WaitOutcome["kind"]): Promise<LastWait | undefined> {
+    const { lastOk, lastBlock } = this.tally;
+    const seen = kind === "ok" ? lastOk : lastBlock;
+    if (seen !== undefined) return Promise.resolve(seen);
+    return this.#once(`wait ${kind}`, () => lastWait(access, kind));
+  }
+
+  lastResultOf(access: OpenAccess, symbol: string): Promise<PlanRow | undefined> {
+    const seen = this.tally.lastResultOf(symbol);
+    if (seen !== undefined) return Promise.resolve(seen);
+    return this.#once(`result ${symbol}`, () => lastResultOf(access, symbol));
+  }
+
+  #once<T>(what: string, look: () => Promise<T>): Promise<T> {
+    if (!this.tally.hasBegun) return look();
+    const known = this.#older.get(what) as Promise<T> | undefined;
+    if (known !== undefined) return known;
+    const looking = look();
+    this.#older.set(what, looking);
+    looking.catch(() => this.#older.delete(what));
+    return looking;
+  }
+}
+
+export async function readOverview(access: OpenAccess, memory = new OverviewMemory()): Promise<Overview> {
+  const { redis, keys, url } = access;
+  const nowMs = access.nowMs();
+  const [facts, halts, exit, pauses, groups, caps, known, lastOk, lastBlock, deadLetters] = await Promise.all(
+    [
+      readFacts(redis),
+      readHalts(access),
+      readExitState(access),
+      readPauses(access),
+      readGroups(access),
+      readCaps(access),
+      memory.symbols.read(access),
+      memory.lastWait(access, "ok"),
+      memory.lastWait(access, "blocked"),
+      redis.xlen(keys.streams.deadLetter),
+    ],
+  );
+  const { killSwitch } = halts;
+  const [killRecord, services, symbols, waiting] = await Promise.all([
+    killSwitch.on ? readKillRecord(access) : null,
+    readServices(access, groups, memory.probes),
+    readSymbols(access, known, {
+      nowMs,
+      caps,
+      lastResultOf: (symbol) => memory.lastResultOf(access, symbol),
+    }),
+    readWaiting(
+      access,
+      known.map(({ symbol }) => symbol),
+    ),
+  ]);
+  return {
+    atMs: nowMs,
+    redis: {
+      url,
+      version: facts.version,
+      notDurable: [...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)],
+    },
+    killSwitch: { ...killSwitch, text: killRecord === null ? "" : killText(killSwitch, killRecord) },
+    killRecord,
+    disarm: halts.disarm,
+    exit: { state: exit, armed: whyNotArmed(exit, nowMs) === undefined, text: armedText(exit, nowMs) },
+    pauses,
+    symbols,
+    waiting: waiting.plans,
+    moreWaiting: waiting.more,
+    services,
+    groups,
+    lastOk,
+    lastBlock,
+    deadLetters,
+  };
+}
