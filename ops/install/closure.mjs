@@ -1,19 +1,22 @@
-// node closure.mjs SERVICE TARGET [SOURCE]: copies what SERVICE needs of the workspace, and nothing else of it, to
-// TARGET: its own package, the packages it depends on (those for development left out), and the manifests with which
-// `pnpm install --frozen-lockfile` installs them. Images and releases on hosts are made from it.
+// node closure.mjs PROGRAM TARGET [SOURCE]: copies what PROGRAM, a service or permitctl, needs of the workspace, and
+// nothing else of it, to TARGET: its own package, the packages it depends on (those for development left out), and the
+// manifests with which `pnpm install --frozen-lockfile` installs them. Images and releases on hosts are made from it.
 import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const MANIFESTS = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"];
 const NOT_RUN = /(^|\/)(node_modules|[^/]*\.(test|fixture)\.ts)$/;
 
-const [service, target, source = process.cwd()] = process.argv.slice(2);
-if (service === undefined || target === undefined) {
-  console.error("usage: node closure.mjs SERVICE TARGET [SOURCE]");
+const [program, target, source = process.cwd()] = process.argv.slice(2);
+if (program === undefined || target === undefined) {
+  console.error("usage: node closure.mjs PROGRAM TARGET [SOURCE]");
   process.exit(2);
 }
-if (!existsSync(join(source, "services", service, "package.json"))) {
-  console.error(`SERVICE=${service}: there is no services/${service} in ${source}`);
+const own = ["services", "cli"]
+  .map((parent) => join(parent, program))
+  .find((folder) => existsSync(join(source, folder, "package.json")));
+if (own === undefined) {
+  console.error(`PROGRAM=${program}: there is neither services/${program} nor cli/${program} in ${source}`);
   process.exit(2);
 }
 
@@ -27,7 +30,7 @@ const folders = ["lua", ...within("packages"), ...within("services")].filter((fo
 );
 const folderOf = new Map(folders.map((folder) => [manifestOf(folder).name, folder]));
 
-const closure = new Set([join("services", service)]);
+const closure = new Set([own]);
 // A set hands out what is added to it while it is walked.
 for (const folder of closure) {
   for (const name of Object.keys(manifestOf(folder).dependencies ?? {})) {

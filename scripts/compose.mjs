@@ -1,0 +1,2 @@
+await import("./require-node.mjs");
+await import("./compose/main.ts");
