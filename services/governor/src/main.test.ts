@@ -40,6 +40,9 @@ it("answers plans, disarms at a burst of orders and reports both, as a process",
     computed_notional: 5001,
   });
 
+  const limits = () => redis.hgetall(keys.governorLimits);
+  await expect.poll(limits).toMatchObject({ executions_5min: "1", qty_day: "1000" });
+
   await publish(PROMISED_BESIDE);
   const blocked = ` BLOCK plan ${PROMISED_BESIDE} reason=burst_limit_exceeded`;
   await governor.waitForLog(({ msg }) => msg.includes(blocked), LOG_MS);
