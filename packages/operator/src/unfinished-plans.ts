@@ -44,15 +44,13 @@ async function readHandedOver({ redis, keys }: Access): Promise<PlacedRow[]> {
     Object.entries(copies).map(async ([planId, copy]) => {
       const fields = { ...fieldsOf(flatOf(copy)), plan_id: planId };
       const { entry_id: id = "0-0", attempt = "" } = fields as Record<string, string>;
-      const order = await redis.hmget(keys.order(planId), "state", "attempt", "why", "unknown_at_ms");
-      const [state, ordered, why, unknownAt] = order;
+      const [state, ordered, why] = await redis.hmget(keys.order(planId), "state", "attempt", "why");
       const row = rowOfVerdict({ id, fields });
       if (!state || ordered !== attempt) return [{ id, attempt, row }];
       const outcome = outcomeOfOrder(state);
       // It has ended between the two readings: its result tells.
       if (outcome !== "SENT" && outcome !== "UNKNOWN") return [];
-      const doubt = outcome === "UNKNOWN" ? { reason: why ?? "", atMs: Number(unknownAt ?? row.atMs) } : {};
-      return [{ id, attempt, row: { ...row, outcome, ...doubt } }];
+      return [{ id, attempt, row: { ...row, outcome, reason: outcome === "UNKNOWN" ? (why ?? "") : "" } }];
     }),
   );
   return rows.flat();
