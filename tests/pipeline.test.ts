@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { planId, resultEntry } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
 import { eventually, shellWord, urlOfUser } from "@quantum/harness";
+import { readPlan } from "@quantum/operator";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ordersByPlan, type Rig, startRig } from "@quantum/harness/rig";
 
@@ -40,6 +41,31 @@ async function propose(symbol: string, action: string): Promise<string> {
     newSlProposed: undefined,
     computedAtUtc: proposal.computed_at_utc,
   });
+}
+
+/** What an operator is told of a plan is what the streams hold of it, whatever is left of its record. */
+async function expectEveryEntryFound(): Promise<void> {
+  const { client: redis, keys } = rig;
+  const { plan, permit, execute, result } = keys.streams;
+  const streams = { plans: plan, permits: permit, executes: execute, results: result };
+  const held = new Map<string, Record<keyof typeof streams, string[]>>();
+  for (const [name, stream] of Object.entries(streams))
+    for (const { id, fields } of await entriesOf(stream)) {
+      const { plan_id: planId = "" } = fields;
+      const ids = held.get(planId) ?? { plans: [], permits: [], executes: [], results: [] };
+      held.set(planId, ids);
+      ids[name as keyof typeof streams].push(id);
+    }
+  for (const [planId, ids] of held) {
+    const told = await readPlan({ redis, keys }, planId);
+    const idsOf = (name: keyof typeof streams) => told?.[name].map(({ id }) => id);
+    expect({
+      plans: idsOf("plans"),
+      permits: idsOf("permits"),
+      executes: idsOf("executes"),
+      results: idsOf("results"),
+    }).toEqual(ids);
+  }
 }
 
 describe("issuers that only set keys, as the Python ones do", () => {
@@ -153,5 +179,6 @@ describe("the operators' reset in mid-run", () => {
     expect(resets).toBeGreaterThan(5);
     expect(orders.size).toBeGreaterThan(0);
     expect([...orders].filter(([, count]) => count > 1)).toEqual([]);
+    await expectEveryEntryFound();
   });
 });
