@@ -67,6 +67,8 @@ async function checksPass(suites: readonly Suite[]): Promise<boolean> {
   if (!suites.includes("tests")) return true;
   return (
     (await step("types", () => check("tsc", ["-p", "tsconfig.json"]))) &&
+    // In a browser there is another world of names than in Node.
+    (await step("types of the page", () => check("tsc", ["-p", "services/console/page/tsconfig.json"]))) &&
     (await step("lint", () => check("oxlint", ["--type-aware", "--deny-warnings"]))) &&
     (await step("format", () => check("oxfmt", ["--check"])))
   );

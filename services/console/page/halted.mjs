@@ -1,0 +1,105 @@
+/** Above every screen: what stops the pipeline, and whether what is shown is so now. */
+/** @import { Freshness } from "./freshness.mjs" */
+/** @import { Now } from "../src/api.ts" */
+import { ClearDisarm, EndPause, KillOff } from "./action-buttons.mjs";
+import { duration, timeOfDay } from "./format.mjs";
+import { html } from "./html.mjs";
+import { Text } from "./shown.mjs";
+import { useServerMs } from "./store.mjs";
+
+/** @param {Now | undefined} now */
+export const isHalted = (now) => now !== undefined && (now.killSwitch.on || isDisarmed(now));
+/** @param {Now} now */
+const isDisarmed = (now) => (now.disarm ?? null) !== null;
+
+/** @param {{ now: Now }} props */
+export function Halted({ now }) {
+  if (!isHalted(now)) return null;
+  return html`<section class="halted" aria-label="Halted">
+    <p class="word" role="alert">HALTED</p>
+    <div class="whys">
+      ${now.killSwitch.on && html`<${KillSwitch} now=${now} />`}
+      ${isDisarmed(now) && html`<${Disarmed} now=${now} />`}
+    </div>
+  </section>`;
+}
+
+/** @param {{ now: Now }} props */
+function KillSwitch({ now: { killSwitch, killRecord } }) {
+  const nowMs = useServerMs(1_000);
+  const { who, atMs, reason } = killRecord ?? {};
+  const since =
+    atMs === undefined || atMs === null
+      ? ""
+      : ` for ${duration(Math.max(0, nowMs - atMs))}, since ${timeOfDay(atMs)} UTC`;
+  return html`<div class="why">
+    <p>
+      <b>The kill switch is on</b>${since}${
+        who === undefined || who === null
+          ? html`. <${Text} text=${killSwitch.text} length=${200} />`
+          : html`, by <b><${Text} text=${who} length=${60} /></b>`
+      }
+      <span class="reason"
+        >${reason ? html`“<${Text} text=${reason} length=${200} />”` : "no reason given"}</span
+      >
+    </p>
+    <${KillOff} />
+  </div>`;
+}
+
+/** @param {{ now: Now }} props */
+function Disarmed({ now: { disarm } }) {
+  const nowMs = useServerMs(1_000);
+  if (disarm === null) return null;
+  const { reason, context, atMs } = disarm;
+  const details = Object.entries(context).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return html`<div class="why">
+    <p>
+      <b>The governor has disarmed the pipeline</b
+      >${atMs !== null && ` for ${duration(Math.max(0, nowMs - atMs))}, since ${timeOfDay(atMs)} UTC`}
+      <span class="reason"><${Text} text=${[reason, ...details].join(" ")} length=${300} /></span>
+    </p>
+    <${ClearDisarm} />
+  </div>`;
+}
+
+/** @param {{ now: Now, heardMs: number | undefined }} props */
+export function Pauses({ now, heardMs = 0 }) {
+  useServerMs(1_000);
+  if (now.pauses.length === 0) return null;
+  return html`<section class="notice warn" aria-label="Exchange pause">
+    <div>
+      ${now.pauses.map(
+        ({ scope, leftMs, reason }) =>
+          html`<p key=${scope}>
+            <b>The exchange accepts no ${scope}</b> for
+            ${duration(Math.max(0, leftMs - (performance.now() - heardMs)))}:
+            <${Text} text=${reason} length=${200} />
+          </p>`,
+      )}
+    </div>
+    <${EndPause} />
+  </section>`;
+}
+
+/** @param {{ freshness: Freshness, now: Now | undefined }} props */
+export function Stale({ freshness: { state, forMs }, now }) {
+  if (state === "live" || state === "connecting") return null;
+  const last = now === undefined ? "" : ` What you see is what was last told, at ${timeOfDay(now.atMs)} UTC.`;
+  if (state === "silent")
+    return html`<section class="notice stale-notice" aria-label="The console does not answer" role="alert">
+      <p>
+        <b>The console has not answered for ${duration(forMs)}.</b>${last} The page tries again by itself. The
+        pipeline does not depend on the console.
+      </p>
+    </section>`;
+  return html`<section class="notice stale-notice" aria-label="Redis does not answer" role="alert">
+    <p>
+      <b
+        >Redis has not answered for
+        ${duration(forMs)}${now?.away && `, since ${timeOfDay(now.away.sinceMs)} UTC`}.</b
+      >${last} Nothing is sent without Redis.
+      ${now?.away && html`<span class="muted"><${Text} text=${now.away.problem} length=${200} /></span>`}
+    </p>
+  </section>`;
+}

@@ -1,0 +1,191 @@
+/** The small parts of every screen: texts, ages, links, badges, fields. */
+/** @import { ComponentChildren } from "preact" */
+/** @import { ApiError } from "./api.mjs" */
+import { useState } from "preact/hooks";
+import { age, count, dateTime, isoTime } from "./format.mjs";
+import { html } from "./html.mjs";
+import { hrefOf } from "./routes.mjs";
+import { serverMs, useServerMs } from "./store.mjs";
+import { cut, piecesOf, visible } from "./visible-text.mjs";
+
+/**
+ * Text of strangers: in its own direction, invisible characters visible, cut if it is long.
+ *
+ * @param {{ text: string, length?: number }} props
+ */
+export function Text({ text, length }) {
+  const [whole, setWhole] = useState(false);
+  const shown = whole ? text : cut(text, length);
+  return html`<bdi class="text"
+    >${piecesOf(shown).map((piece) =>
+      piece.escaped ? html`<span class="escaped">${piece.text}</span>` : piece.text,
+    )}${
+      shown.length < text.length &&
+      html`<span class="more"
+        >… <small>${count(text.length)} characters</small>
+        <button type="button" class="link" onClick=${() => setWhole(true)}>Show all</button></span
+      >`
+    }</bdi
+  >`;
+}
+
+/** @param {{ text: string, what?: string }} props */
+export function Copy({ text, what = "" }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    await toClipboard(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1_500);
+  };
+  const label = `Copy ${what === "" ? visible(cut(text, 60)) : what}`;
+  return html`<button
+    type="button"
+    class="copy ${copied ? "copied" : ""}"
+    title=${label}
+    aria-label=${label}
+    onClick=${copy}
+  >
+    <svg viewBox="0 0 16 16" aria-hidden="true">
+      ${
+        copied
+          ? html`<path d="M3 8.5 6.5 12 13 4.5" />`
+          : html`<rect x="5.5" y="5.5" width="8" height="8" rx="1.5" /><path
+                d="M10.5 5.5v-2A1 1 0 0 0 9.500 2.500h-6a1 1 0 0 0-1 1v6a1 1 0 0 0 1 1h2"
+              />`
+      }
+    </svg>
+    <span class="sr" role="status">${copied ? "copied" : ""}</span>
+  </button>`;
+}
+
+/** @param {string} text */
+async function toClipboard(text) {
+  // There is no clipboard for a page over plain http from another host.
+  if (navigator.clipboard !== undefined) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+/** @param {{ ms: number }} props */
+export function Time({ ms }) {
+  return html`<time dateTime=${isoTime(ms)} title=${`${isoTime(ms)}, here ${new Date(ms).toLocaleString()}`}
+    >${dateTime(ms, serverMs())}</time
+  >`;
+}
+
+/** @param {{ ms: number }} props */
+export function Age({ ms }) {
+  const nowMs = useServerMs(1_000);
+  return html`<time dateTime=${isoTime(ms)} title=${isoTime(ms)}>${age(Math.max(0, nowMs - ms))}</time>`;
+}
+
+/** @param {{ id: string }} props */
+export function PlanLink({ id }) {
+  return html`<a class="mono" href=${hrefOf("plans", id)}>${visible(cut(id, 40))}</a>`;
+}
+
+/** @param {{ symbol: string }} props */
+export function SymbolLink({ symbol }) {
+  return html`<a href=${hrefOf("symbols", symbol)}><bdi>${visible(cut(symbol, 40))}</bdi></a>`;
+}
+
+/** What a state means for an operator, as a colour. @type {Readonly<Record<string, "ok" | "bad" | "warn" | "busy">>} */
+const TONES = {
+  EXECUTED: "ok",
+  BLOCKED: "bad",
+  ERROR: "bad",
+  REJECTED: "bad",
+  NOT_PLACED: "warn",
+  UNKNOWN: "warn",
+  WAITING: "busy",
+  PERMITTED: "busy",
+  SENT: "busy",
+};
+
+/** @param {string} outcome */
+export const toneOf = (outcome) => TONES[outcome] ?? "quiet";
+
+/** @param {{ outcome: string }} props */
+export function Outcome({ outcome }) {
+  const name = outcome === "UNKNOWN" ? "IN DOUBT" : outcome.replaceAll("_", " ");
+  return html`<span class="badge ${toneOf(outcome)}">${visible(cut(name, 40))}</span>`;
+}
+
+/**
+ * Names and values, each of which can be copied.
+ *
+ * @param {{ fields: Readonly<Record<string, string>>, marked?: ReadonlySet<string> }} props
+ */
+export function Fields({ fields, marked }) {
+  const names = Object.keys(fields);
+  if (names.length === 0) return html`<p class="empty">Nothing is stored.</p>`;
+  return html`<dl class="fields">
+    ${names.map(
+      (name) =>
+        html`<div key=${name} class=${marked?.has(name) ? "marked" : ""}>
+          <dt><${Text} text=${name} length=${60} /></dt>
+          <dd><${Text} text=${fields[name] ?? ""} /><${Copy} text=${fields[name] ?? ""} what=${name} /></dd>
+        </div>`,
+    )}
+  </dl>`;
+}
+
+/**
+ * @param {{ title: string, aside?: ComponentChildren, children?: ComponentChildren, class?: string }} props
+ */
+export function Panel({ title, aside, children, class: name = "" }) {
+  return html`<section class="panel ${name}" aria-label=${title}>
+    <header>
+      <h2>${title}</h2>
+      ${aside !== undefined && html`<div class="aside">${aside}</div>`}
+    </header>
+    ${children}
+  </section>`;
+}
+
+/** @param {{ error: ApiError | undefined, onRetry?: () => void }} props */
+export function Failed({ error, onRetry }) {
+  if (error === undefined) return null;
+  return html`<div class="failed" role="alert">
+    <p><${Text} text=${error.message} /></p>
+    ${onRetry !== undefined && html`<button onClick=${onRetry}>Try again</button>`}
+  </div>`;
+}
+
+/** @param {{ rows?: number }} props */
+export function Loading({ rows = 3 }) {
+  return html`<div class="loading" role="status">
+    <span class="sr">Loading</span>
+    ${Array.from({ length: rows }, (_, index) => html`<i key=${index}></i>`)}
+  </div>`;
+}
+
+/** @param {{ children: ComponentChildren }} props */
+export const Empty = ({ children }) => html`<p class="empty">${children}</p>`;
+
+/** The head of a column of numbers. @param {string} text */
+export const number = (text) => html`<span class="number">${text}</span>`;
+
+/**
+ * A table that scrolls sideways where it must, and can then be reached by keyboard.
+ *
+ * @param {{ label: string, head: readonly ComponentChildren[], children: ComponentChildren, class?: string }} props
+ */
+export function Table({ label, head, children, class: name = "" }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
+    <table class=${name}>
+      <thead>
+        <tr>
+          ${head.map((cell, index) => html`<th key=${index} scope="col">${cell}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${children}
+      </tbody>
+    </table>
+  </div>`;
+}

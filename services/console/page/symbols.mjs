@@ -1,0 +1,287 @@
+/** Symbols, and one symbol with its books. */
+/** @import { Commands, SymbolNow, SymbolView } from "../src/api.ts" */
+/** @import { ApiError } from "./api.mjs" */
+import { useEffect, useState } from "preact/hooks";
+import { AcceptHold } from "./action-buttons.mjs";
+import { useLoaded } from "./api.mjs";
+import { amount, duration } from "./format.mjs";
+import { html } from "./html.mjs";
+import { Meter } from "./now-tables.mjs";
+import { PlanTable } from "./plans.mjs";
+import { hrefWith } from "./routes.mjs";
+import {
+  Copy,
+  Empty,
+  Failed,
+  Fields,
+  Loading,
+  number,
+  Panel,
+  PlanLink,
+  SymbolLink,
+  Table,
+  Text,
+} from "./shown.mjs";
+import { useServerMs, useStore } from "./store.mjs";
+import { cut, visible } from "./visible-text.mjs";
+
+const LOOK_AGAIN_MS = 5_000;
+
+export function SymbolsScreen() {
+  const symbols = useStore((state) => state.now?.symbols);
+  const nowMs = useServerMs(1_000);
+  if (symbols === undefined)
+    return html`<h1>Symbols</h1>
+      <${Loading} rows=${6} />`;
+  return html`<h1>Symbols</h1>
+    ${
+      symbols.length === 0
+        ? html`<${Empty}>No symbol has a plan, a position or a ledger yet.<//>`
+        : html`<${Table}
+            label="Symbols"
+            head=${["Symbol", "State", number("Waiting"), number("Unsettled"), "5 min", "Hour", "USD today", "Quantity today"]}
+          >
+            ${symbols.map((symbol) => html`<${SymbolRow} key=${symbol.symbol} now=${symbol} nowMs=${nowMs} />`)}
+          <//>`
+    }`;
+}
+
+/** @param {{ now: SymbolNow, nowMs: number }} props */
+function SymbolRow({ now, nowMs }) {
+  const { symbol, waiting, unsettled, limits, caps } = now;
+  return html`<tr>
+    <th scope="row"><${SymbolLink} symbol=${symbol} /></th>
+    <td><${Troubles} now=${now} nowMs=${nowMs} /></td>
+    <td class="number">${waiting}</td>
+    <td class="number">${unsettled}</td>
+    <td>
+      <${Meter}
+        label=${`${symbol}, 5 min`}
+        charged=${String(limits.executions5min)}
+        cap=${caps?.executions5min ?? ""}
+      />
+    </td>
+    <td>
+      <${Meter}
+        label=${`${symbol}, hour`}
+        charged=${String(limits.executionsHour)}
+        cap=${caps?.executionsHour ?? ""}
+      />
+    </td>
+    <td>
+      <${Meter}
+        label=${`${symbol}, USD`}
+        charged=${limits.chargedNotional}
+        reserved=${limits.reservedNotional}
+        cap=${caps?.notionalDay ?? ""}
+      />
+    </td>
+    <td>
+      <${Meter}
+        label=${`${symbol}, quantity`}
+        charged=${limits.chargedQty}
+        reserved=${limits.reservedQty}
+        cap=${caps?.qtyDay ?? ""}
+        decimals=${3}
+      />
+    </td>
+  </tr>`;
+}
+
+/** @param {{ now: SymbolNow, nowMs: number }} props */
+function Troubles({ now: { inDoubt, hold, unfulfilled }, nowMs }) {
+  const lasts = (/** @type {number} */ sinceMs) => duration(Math.max(0, nowMs - sinceMs));
+  const troubles = [
+    ...(unfulfilled ? [{ name: "CLOSE NOT FULFILLED", sinceMs: unfulfilled.sinceMs, tone: "bad" }] : []),
+    ...(hold ? [{ name: "HELD", sinceMs: hold.sinceMs, tone: "warn" }] : []),
+    ...inDoubt.map(({ sinceMs }) => ({ name: "IN DOUBT", sinceMs, tone: "warn" })),
+  ];
+  if (troubles.length === 0) return html`<span class="muted">nothing wrong</span>`;
+  return troubles.map(
+    ({ name, sinceMs, tone }, index) =>
+      html`<span key=${index} class="nowrap"
+        ><span class=${`badge ${tone}`}>${name}</span> ${lasts(sinceMs)}
+      </span>`,
+  );
+}
+
+/** @param {{ id: string }} props */
+export function SymbolScreen({ id }) {
+  const [reload, setReload] = useState(0);
+  const again = () => setReload((count) => count + 1);
+  /** @type {{ value: SymbolView | undefined, error: ApiError | undefined, loading: boolean }} */
+  const { value: view, error } = useLoaded(`symbols/${encodeURIComponent(id)}`, reload);
+  useEffect(() => {
+    const timer = setInterval(again, LOOK_AGAIN_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const nowMs = useServerMs(1_000);
+  // The live state comes by the stream, the books by the request.
+  const live = useStore((state) => state.now?.symbols)?.find(({ symbol }) => symbol === id);
+  const now = live ?? view?.now;
+  const heading = html`<p class="crumbs"><a href="#/symbols">Symbols</a></p>
+    <div class="title">
+      <h1><bdi>${visible(cut(id, 40))}</bdi></h1>
+      ${now !== undefined && html`<${Troubles} now=${now} nowMs=${nowMs} />`}
+    </div>`;
+  if (view === undefined)
+    return html`${heading}${error === undefined ? html`<${Loading} rows=${6} />` : html`<${Failed} error=${error} onRetry=${again} />`}`;
+  const hold = view.hold ?? null;
+  return html`${heading}
+    <${Failed} error=${error} onRetry=${again} />
+    ${
+      hold !== null &&
+      html`<section class="notice warn" aria-label="Hold">
+        <p>
+          <b>Held for ${duration(Math.max(0, nowMs - hold.sinceMs))}.</b> The exchange has
+          <b><bdi>${hold.exchangeAmt || "?"}</bdi></b
+          >, the ledger <b> <bdi>${hold.ledgerAmt || "?"}</bdi></b
+          >: P3.3 denies every plan of the symbol until they match, or an operator accepts the exchange's
+          position.
+        </p>
+        <${AcceptHold} symbol=${id} onDone=${again} />
+      </section>`
+    }
+    ${now !== undefined && html`<${Numbers} now=${now} />`}
+    <${Books} view=${view} />
+    <${Promises} view=${view} />
+    <${Panel}
+      title="Recent plans"
+      aside=${html`<a href=${hrefWith("plans", { symbol: id })}>all of the symbol</a>`}
+    >
+      ${view.recent.length === 0 ? html`<${Empty}>The streams hold no plan of the symbol.<//>` : html`<${PlanTable} rows=${view.recent} />`}
+    <//>
+    <${ExitCommands} symbol=${id} />`;
+}
+
+/** @param {{ now: SymbolNow }} props */
+function Numbers({ now: { symbol, limits, caps, inDoubt, unfulfilled } }) {
+  return html`<${Panel} title="Limits used">
+      <div class="meters">
+        <div>
+          <h3>5 min</h3>
+          <${Meter}
+            label=${`${symbol}, 5 min`}
+            charged=${String(limits.executions5min)}
+            cap=${caps?.executions5min ?? ""}
+          />
+        </div>
+        <div>
+          <h3>Hour</h3>
+          <${Meter}
+            label=${`${symbol}, hour`}
+            charged=${String(limits.executionsHour)}
+            cap=${caps?.executionsHour ?? ""}
+          />
+        </div>
+        <div>
+          <h3>USD today</h3>
+          <${Meter}
+            label=${`${symbol}, USD`}
+            charged=${limits.chargedNotional}
+            reserved=${limits.reservedNotional}
+            cap=${caps?.notionalDay ?? ""}
+            decimals=${2}
+          />
+        </div>
+        <div>
+          <h3>Quantity today</h3>
+          <${Meter}
+            label=${`${symbol}, quantity`}
+            charged=${limits.chargedQty}
+            reserved=${limits.reservedQty}
+            cap=${caps?.qtyDay ?? ""}
+            decimals=${6}
+          />
+        </div>
+      </div>
+    <//>
+    ${
+      inDoubt.length > 0 &&
+      html`<${Panel} title="Orders in doubt">
+        <ul class="plain">
+          ${inDoubt.map(({ planId }) => html`<li key=${planId}><${PlanLink} id=${planId} /><${Copy} text=${planId} what="plan id" /></li>`)}
+        </ul>
+      <//>`
+    }
+    ${
+      unfulfilled &&
+      html`<${Panel} title="Close not fulfilled">
+        <p class="pad">
+          ${unfulfilled.positionAmt === "" ? "The position is not known" : html`Position <b><bdi>${unfulfilled.positionAmt}</bdi></b>`}${
+            unfulfilled.last !== "" && html`; last plan <${Text} text=${unfulfilled.last} />`
+          }.
+        </p>
+      <//>`
+    }`;
+}
+
+/** Fields of the pair that must be equal. */
+const PAIRED = [["position_amt", "last_known_amt"]];
+
+/** @param {{ view: SymbolView }} props */
+function Books({ view: { snapshot, ledger } }) {
+  const differing = PAIRED.filter(([ours = "", theirs = ""]) => {
+    const [left, right] = [snapshot[ours], ledger[theirs]];
+    return left !== undefined && right !== undefined && Number(left) !== Number(right);
+  }).flat();
+  const marked = new Set(differing);
+  return html`<div class="pair">
+    <${Panel} title="Snapshot" aside="the exchange's position, as last read"
+      ><${Fields} fields=${snapshot} marked=${marked}
+    /><//>
+    <${Panel} title="Ledger" aside="what our own books make of the trades"
+      ><${Fields} fields=${ledger} marked=${marked}
+    /><//>
+  </div>`;
+}
+
+/** @param {{ view: SymbolView }} props */
+function Promises({ view: { promises } }) {
+  return html`<${Panel} title="Reserved by permits">
+    ${
+      promises.length === 0
+        ? html`<${Empty}>No permit of the symbol is open.<//>`
+        : html`<${Table}
+            label="Reserved by permits"
+            head=${["Issuer", "Plan", number("Quantity"), number("USD")]}
+          >
+            ${promises.map(
+              ({ issuer, planId, qty, notional }) =>
+                html`<tr key=${`${issuer} ${planId}`}>
+                  <th scope="row">${visible(cut(issuer, 30))}</th>
+                  <td><${PlanLink} id=${planId} /></td>
+                  <td class="number">${amount(qty, 8)}</td>
+                  <td class="number">${amount(notional, 2)}</td>
+                </tr>`,
+            )}
+          <//>`
+    }
+  <//>`;
+}
+
+/** @param {{ symbol: string }} props */
+function ExitCommands({ symbol }) {
+  /** @type {{ value: Commands | undefined }} */
+  const { value: commands } = useLoaded("commands");
+  if (commands === undefined) return null;
+  const named = (/** @type {string} */ command) => command.replaceAll(/SYMBOL|<symbol>/g, () => symbol);
+  return html`<${Panel} title="Close it yourself">
+    <p class="pad muted">
+      These need an operator's own key, which the console never has. Run them where the key is; each shows
+      what it will do and asks before it acts.
+    </p>
+    <ul class="commands">
+      <li>Close the whole position <${Command} text=${named(commands.flatten)} /></li>
+      <li>Close a part <${Command} text=${named(commands.close)} /></li>
+      <li>Close every position of the account <${Command} text=${commands.flattenAll} /></li>
+    </ul>
+  <//>`;
+}
+
+/** @param {{ text: string }} props */
+function Command({ text }) {
+  return html`<span class="command"
+    ><code><${Text} text=${text} /></code><${Copy} text=${text} what="command"
+  /></span>`;
+}
