@@ -70,6 +70,13 @@ it("answers plans, disarms at a burst of orders and reports both, as a process",
     `quantum_govern_disarm_total{reason="burst_limit_breach"} 1`,
     `quantum_govern_exec_count_hour{symbol="${SYMBOL}"} 1`,
     `quantum_govern_exec_count_5min{symbol="${SYMBOL}"} 1`,
+    ...Object.entries({ executions_hour: 1, executions_5min: 1, notional_day: 5001, qty_day: 2 }).map(
+      ([limit, used]) => `quantum_limit_used{symbol="${SYMBOL}",limit="${limit}"} ${used}`,
+    ),
+    ...Object.entries({ executions_hour: 3, executions_5min: 1, notional_day: 1e6, qty_day: 1000 }).map(
+      ([limit, max]) => `quantum_limit_max{symbol="${SYMBOL}",limit="${limit}"} ${max}`,
+    ),
+    `quantum_plan_stage_seconds_count{stage="permit",issuer="governor"} 3`,
   ]) {
     expect(metrics).toContain(line);
   }

@@ -23,7 +23,8 @@ await runIssuer({
       symbols,
       begin: limits.begin,
       stop: limits.stop,
-      observe: (handlers) => observe({ handlers, governor, symbols, issuer, redis, keys, registry, log }),
+      observe: (handlers) =>
+        observe({ handlers, governor, rules, symbols, issuer, redis, keys, registry, log }),
     };
   },
 });

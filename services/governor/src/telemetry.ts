@@ -3,13 +3,15 @@ import { GOVERNOR_REASONS, type Keys, utcDay } from "@quantum/contract";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
 import { type RedisClient, redisNow } from "@quantum/redis";
 import type { Logger } from "@quantum/service-kit";
-import { Counter, Gauge, type Registry } from "prom-client";
-import { FIVE_MINUTES_MS, HOUR_MS } from "./decide.ts";
+import { Counter, type Registry } from "prom-client";
+import type { Rules } from "./decide.ts";
 import type { Governor } from "./handler.ts";
+import { gaugeLimits } from "./limit-gauges.ts";
 
 export interface TelemetryOptions {
   handlers: IssuerHandlers;
   governor: Governor;
+  rules: Rules;
   /** Symbols with their own label. */
   symbols: readonly string[];
   issuer: string;
@@ -47,8 +49,7 @@ export function observe(options: TelemetryOptions): void {
     labelNames: ["reason"],
     registers: [registry],
   });
-  executionGauge(options, "quantum_govern_exec_count_hour", "hour", HOUR_MS);
-  executionGauge(options, "quantum_govern_exec_count_5min", "5 minutes", FIVE_MINUTES_MS);
+  gaugeLimits(options);
 
   handlers.on("settled", ({ result: { symbol, plan_id: plan, executed }, before }) => {
     log.debug({ symbol, plan, executed, before }, `${symbol}: Reservation of plan ${plan} settled`);
@@ -63,27 +64,5 @@ export function observe(options: TelemetryOptions): void {
       { reason, context, rearm },
       `AUTO_DISARM reason=${reason}: no permit is granted until an operator runs ${rearm} in redis-cli`,
     );
-  });
-}
-
-/** Counted when scraped, because the window slides even if nothing happens. */
-function executionGauge(options: TelemetryOptions, name: string, window: string, windowMs: number): void {
-  const { symbols, issuer, redis, keys, registry } = options;
-  new Gauge({
-    name,
-    help: `Executions and open permits in the last ${window}`,
-    labelNames: ["symbol"],
-    registers: [registry],
-    async collect() {
-      const since = redisNow(redis) - windowMs;
-      const set = async (symbol: string) => {
-        const { executions } = keys.reservations(issuer, symbol);
-        // During an outage a scrape shows the last values; /readyz reports the outage.
-        const count = await redis.zcount(executions, since, "+inf").catch(() => undefined);
-        if (count !== undefined) this.set({ symbol }, count);
-      };
-      // In parallel: consecutive deadlines would outlast the scrape and hide that Redis hangs.
-      await Promise.all(symbols.map(set));
-    },
   });
 }

@@ -13,6 +13,11 @@ export function limitUnits(amount: Big): bigint | undefined {
   return units(amount, Big.roundDown);
 }
 
+/** For a metric: 1e-8 as a number, which may be inexact. */
+export function ofUnits(units: bigint | string = 0n): number {
+  return Number(units) / Number(UNITS_PER_ONE);
+}
+
 function units(amount: Big, rounding: RoundingMode): bigint | undefined {
   if (amount.lt(0)) return undefined;
   return BigInt(amount.times(UNITS_PER_ONE).round(0, rounding).toFixed());
