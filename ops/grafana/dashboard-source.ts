@@ -9,7 +9,7 @@ export interface Query {
 }
 
 export interface PanelSource {
-  kind: "lines" | "stat" | "heatmap";
+  kind: "lines" | "stat" | "heatmap" | "alerts";
   title: string;
   /** For whoever sees the panel for the first time. */
   description: string;
@@ -20,11 +20,28 @@ export interface PanelSource {
   states?: { 0: string; 1: string; good: 0 | 1 };
   /** From here on a stat is red. */
   badFrom?: number;
+  /** Names of the runbooks that it links to, without ending. */
+  runbooks?: readonly string[];
+}
+
+/** Marks in all graphs of a dashboard, from while to while `expr` has a value above 0. */
+export interface AnnotationSource {
+  name: string;
+  expr: string;
+  /** Of a mark: Grafana's template over the labels. */
+  title: string;
+  /** Grafana's name of the colour. */
+  color: string;
 }
 
 export interface DashboardSource {
   uid: string;
   title: string;
   description: string;
-  rows: readonly { title: string; panels: readonly PanelSource[] }[];
+  rows: readonly RowSource[];
+}
+
+export interface RowSource {
+  title: string;
+  panels: readonly PanelSource[];
 }

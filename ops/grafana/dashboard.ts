@@ -1,8 +1,18 @@
 /** How a dashboard's source becomes Grafana's JSON. */
-import type { Dashboard, FieldConfigSource, GridPos, Panel, RowPanel } from "@grafana/schema";
+import type {
+  AnnotationQuery,
+  Dashboard,
+  DashboardLink,
+  FieldConfigSource,
+  GridPos,
+  Panel,
+  RowPanel,
+} from "@grafana/schema";
 import { DashboardCursorSync, defaultDashboard } from "@grafana/schema";
-import { fieldOf, optionsOf, typeOf } from "./panel.ts";
-import type { DashboardSource, PanelSource } from "./dashboard-source.ts";
+import { ANNOTATIONS } from "./annotations.ts";
+import { fieldOf, optionsOf, transformationsOf, typeOf } from "./panel.ts";
+import type { AnnotationSource, DashboardSource, PanelSource } from "./dashboard-source.ts";
+import { DATA_SOURCE, runbookUrl, VARIABLES } from "./variables.ts";
 
 /** Grafana's grid has 24 columns: three panels a line, or six single values. */
 const COLUMNS = 24;
@@ -10,10 +20,8 @@ const SIZES = {
   lines: { w: 8, h: 8 },
   heatmap: { w: 16, h: 8 },
   stat: { w: 4, h: 4 },
+  alerts: { w: 24, h: 6 },
 } as const satisfies Record<PanelSource["kind"], Pick<GridPos, "w" | "h">>;
-
-/** The uid in ops/grafana/provisioning/datasources. */
-const DATA_SOURCE = { type: "prometheus", uid: "prometheus" };
 
 export function toGrafana({ uid, title, description, rows }: DashboardSource): Dashboard {
   const panels: (Panel | RowPanel)[] = [];
@@ -54,21 +62,45 @@ export function toGrafana({ uid, title, description, rows }: DashboardSource): D
     time: { from: "now-30m", to: "now" },
     refresh: "10s",
     graphTooltip: DashboardCursorSync.Crosshair,
+    // What was chosen goes along.
     links: [
       {
+        ...NO_LINK,
         type: "dashboards",
         title: "Quantum",
         tags: ["quantum"],
-        asDropdown: false,
-        icon: "",
-        includeVars: false,
+        includeVars: true,
         keepTime: true,
-        targetBlank: false,
-        tooltip: "",
       },
     ],
+    templating: { list: VARIABLES },
+    annotations: { list: ANNOTATIONS.map(annotationOf) },
     panels,
   };
+}
+
+const NO_LINK: DashboardLink = {
+  type: "link",
+  title: "",
+  tags: [],
+  asDropdown: false,
+  icon: "",
+  includeVars: false,
+  keepTime: false,
+  targetBlank: false,
+  tooltip: "",
+};
+
+function annotationOf({ name, expr, title, color }: AnnotationSource): AnnotationQuery {
+  const annotation = {
+    name,
+    enable: true,
+    iconColor: color,
+    datasource: DATA_SOURCE,
+    target: { refId: "Anno", expr },
+    titleFormat: title,
+  };
+  return annotation;
 }
 
 function panelOf(source: PanelSource, id: number, gridPos: GridPos): Panel {
@@ -80,18 +112,35 @@ function panelOf(source: PanelSource, id: number, gridPos: GridPos): Panel {
     description,
     gridPos,
     datasource: DATA_SOURCE,
+    links: (source.runbooks ?? []).map((name) => ({
+      ...NO_LINK,
+      title: `Runbook ${name}`,
+      url: runbookUrl(name),
+      targetBlank: true,
+    })),
+    transformations: transformationsOf(source),
     targets: source.queries.map(({ expr, legend }, index) => ({
       // A, B, C …
       refId: String.fromCodePoint(0x41 + index),
       datasource: DATA_SOURCE,
       expr,
       legendFormat: legend,
-      range: source.kind !== "stat",
-      instant: source.kind === "stat",
-      ...(source.kind === "heatmap" ? { format: "heatmap" } : {}),
+      range: !isInstant(source),
+      instant: isInstant(source),
+      ...formatOf(source),
     })),
     // Grafana's options are interfaces, and only a literal type has the index signature that a panel asks for.
     options: { ...optionsOf(source) },
     fieldConfig: fieldOf(source) satisfies FieldConfigSource,
   };
+}
+
+/** It shows what is, not what was. */
+function isInstant({ kind }: PanelSource): boolean {
+  return kind === "stat" || kind === "alerts";
+}
+
+function formatOf({ kind }: PanelSource): { format?: string } {
+  if (kind === "heatmap") return { format: "heatmap" };
+  return kind === "alerts" ? { format: "table" } : {};
 }

@@ -1,5 +1,6 @@
 import { HOSTED } from "@quantum/topology";
 import type { DashboardSource } from "./dashboard-source.ts";
+import { limits } from "./limits.ts";
 
 const PER_SECOND = "suffix:/s";
 /** Issuers that plans do not need by default. Their metrics begin with their names. */
@@ -21,15 +22,21 @@ export const issuers: DashboardSource = {
           unit: PER_SECOND,
           queries: [
             {
-              expr: "sum(rate(quantum_govern_allow_total[$__rate_interval]))",
+              expr: 'sum(rate(quantum_govern_allow_total{symbol=~"$symbol"}[$__rate_interval]))',
               legend: "governor permits",
             },
             {
-              expr: "sum(rate(quantum_govern_block_total[$__rate_interval]))",
+              expr: 'sum(rate(quantum_govern_block_total{symbol=~"$symbol"}[$__rate_interval]))',
               legend: "governor denies",
             },
-            { expr: "sum(rate(p33_permit_allow_total[$__rate_interval]))", legend: "p33 permits" },
-            { expr: "sum(rate(p33_permit_deny_total[$__rate_interval]))", legend: "p33 denies" },
+            {
+              expr: 'sum(rate(p33_permit_allow_total{symbol=~"$symbol"}[$__rate_interval]))',
+              legend: "p33 permits",
+            },
+            {
+              expr: 'sum(rate(p33_permit_deny_total{symbol=~"$symbol"}[$__rate_interval]))',
+              legend: "p33 denies",
+            },
             ...OPTIONAL.flatMap((issuer) => [
               {
                 expr: `sum(rate(${issuer}_permit_allow_total[$__rate_interval]))`,
@@ -79,34 +86,14 @@ export const issuers: DashboardSource = {
           unit: PER_SECOND,
           queries: [
             {
-              expr: "sum by (reason) (rate(quantum_govern_block_total[$__rate_interval]))",
+              expr: 'sum by (reason) (rate(quantum_govern_block_total{symbol=~"$symbol"}[$__rate_interval]))',
               legend: "{{reason}}",
-            },
-          ],
-        },
-        {
-          kind: "lines",
-          title: "Executions within the hour",
-          description: "With open permits; the limit is GOV_MAX_EXEC_PER_HOUR.",
-          unit: "short",
-          queries: [{ expr: "max by (symbol) (quantum_govern_exec_count_hour)", legend: "{{symbol}}" }],
-        },
-        {
-          kind: "lines",
-          title: "Executions within five minutes",
-          description: "With open permits; the limit is GOV_MAX_EXEC_PER_5MIN.",
-          unit: "short",
-          queries: [
-            { expr: "max by (symbol) (quantum_govern_exec_count_5min)", legend: "{{symbol}}" },
-            {
-              expr: "sum by (reason) (increase(quantum_govern_disarm_total[$__rate_interval]))",
-              legend: "disarmed: {{reason}}",
-              mayBeEmpty: "nobody storms the limits",
             },
           ],
         },
       ],
     },
+    limits,
     {
       title: "P3.3, the position brain",
       panels: [
@@ -117,7 +104,7 @@ export const issuers: DashboardSource = {
           unit: PER_SECOND,
           queries: [
             {
-              expr: "sum by (reason) (rate(p33_permit_deny_total[$__rate_interval]))",
+              expr: 'sum by (reason) (rate(p33_permit_deny_total{symbol=~"$symbol"}[$__rate_interval]))',
               legend: "{{reason}}",
             },
           ],
@@ -126,13 +113,17 @@ export const issuers: DashboardSource = {
           kind: "lines",
           title: "Age of the snapshots",
           description: "Beyond P33_STALE_THRESHOLD_SEC (10 s) P3.3 denies.",
+          runbooks: ["SnapshotStale"],
           unit: "s",
-          queries: [{ expr: "max by (symbol) (p33_snapshot_age_seconds)", legend: "{{symbol}}" }],
+          queries: [
+            { expr: 'max by (symbol) (p33_snapshot_age_seconds{symbol=~"$symbol"})', legend: "{{symbol}}" },
+          ],
         },
         {
           kind: "lines",
           title: "Pauses that the exchange asks for",
-          description: "How long it wants no requests, or no orders; the runbook is ExchangePaused.",
+          description: "How long it wants no requests, or no orders.",
+          runbooks: ["ExchangePaused"],
           unit: "s",
           queries: [{ expr: "max by (scope) (quantum_exchange_pause_seconds)", legend: "{{scope}}" }],
         },
@@ -140,16 +131,20 @@ export const issuers: DashboardSource = {
           kind: "lines",
           title: "Use of the exchange's limits",
           description:
-            "The highest of the last one to two minutes. Audits stop at 50 %, refreshes at 75 %, orders at 90 %; the runbook is ExchangeLimitNear.",
+            "The highest of the last one to two minutes. Audits stop at 50 %, refreshes at 75 %, orders at 90 %.",
+          runbooks: ["ExchangeLimitNear"],
           unit: "percentunit",
           queries: [{ expr: "max by (kind) (quantum_exchange_budget_used)", legend: "{{kind}}" }],
         },
         {
           kind: "lines",
           title: "Mismatch of snapshot and ledger",
-          description: "How long it has lasted; a minute is the runbook DriftHold.",
+          description: "How long it has lasted; from a minute on it is an alert.",
+          runbooks: ["DriftHold"],
           unit: "s",
-          queries: [{ expr: "max by (symbol) (p33_disagreement_seconds)", legend: "{{symbol}}" }],
+          queries: [
+            { expr: 'max by (symbol) (p33_disagreement_seconds{symbol=~"$symbol"})', legend: "{{symbol}}" },
+          ],
         },
         {
           kind: "lines",
@@ -157,8 +152,14 @@ export const issuers: DashboardSource = {
           description: "Signed, by the exchange and by our ledger; the lines lie on each other.",
           unit: "short",
           queries: [
-            { expr: "max by (symbol) (p33_exchange_position_amt)", legend: "{{symbol}} exchange" },
-            { expr: "max by (symbol) (p33_ledger_position_amt)", legend: "{{symbol}} ledger" },
+            {
+              expr: 'max by (symbol) (p33_exchange_position_amt{symbol=~"$symbol"})',
+              legend: "{{symbol}} exchange",
+            },
+            {
+              expr: 'max by (symbol) (p33_ledger_position_amt{symbol=~"$symbol"})',
+              legend: "{{symbol}} ledger",
+            },
           ],
         },
         {
@@ -181,12 +182,12 @@ export const issuers: DashboardSource = {
           unit: PER_SECOND,
           queries: [
             {
-              expr: "sum by (symbol) (rate(p33_refresh_failures_total[$__rate_interval]))",
+              expr: 'sum by (symbol) (rate(p33_refresh_failures_total{symbol=~"$symbol"}[$__rate_interval]))',
               legend: "{{symbol}} failed",
               mayBeEmpty: "the exchange answers",
             },
             {
-              expr: "sum by (symbol) (rate(p33_refresh_inconclusive_total[$__rate_interval]))",
+              expr: 'sum by (symbol) (rate(p33_refresh_inconclusive_total{symbol=~"$symbol"}[$__rate_interval]))',
               legend: "{{symbol}} inconclusive",
               mayBeEmpty: "position and trades of the simulated exchange change together",
             },

@@ -5,6 +5,7 @@ import {
   BigValueGraphMode,
   BigValueJustifyMode,
   BigValueTextMode,
+  type DataTransformerConfig,
   type FieldConfigSource,
   HeatmapCellLayout,
   LegendDisplayMode,
@@ -23,9 +24,11 @@ import type {
   FieldConfig as LinesField,
   Options as LinesOptions,
 } from "@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen";
+import type { Options as TableOptions } from "@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen";
 import type { PanelSource } from "./dashboard-source.ts";
+import { runbookUrl } from "./variables.ts";
 
-const TYPES = { lines: "timeseries", stat: "stat", heatmap: "heatmap" };
+const TYPES = { lines: "timeseries", stat: "stat", heatmap: "heatmap", alerts: "table" };
 
 /** The plugin's name. */
 export function typeOf({ kind }: PanelSource): string {
@@ -64,15 +67,20 @@ const OPTIONS = {
     tooltip: { mode: TooltipDisplayMode.Single, yHistogram: true },
     yAxis: { axisPlacement: AxisPlacement.Left, unit },
   }),
+  alerts: (): TableOptions => ({ frameIndex: 0, showHeader: true }),
 };
 
-export function optionsOf({ kind, unit }: PanelSource): LinesOptions | StatOptions | HeatmapOptions {
+export function optionsOf({
+  kind,
+  unit,
+}: PanelSource): LinesOptions | StatOptions | HeatmapOptions | TableOptions {
   return OPTIONS[kind](unit);
 }
 
 export function fieldOf(source: PanelSource): FieldConfigSource {
   const { kind, unit } = source;
   if (kind === "stat") return statField(source);
+  if (kind === "alerts") return { defaults: {}, overrides: [runbookColumn("alertname")] };
   // Soft: a short position is below zero.
   const lines: LinesField = { fillOpacity: 10, lineWidth: 1, axisSoftMin: 0 };
   return { defaults: { unit, ...(kind === "lines" ? { custom: { ...lines } } : {}) }, overrides: [] };
@@ -94,5 +102,23 @@ function statField({ unit, states, badFrom }: PanelSource): FieldConfigSource {
   return {
     defaults: { unit, thresholds: { mode: ThresholdsMode.Absolute, steps }, mappings },
     overrides: [],
+  };
+}
+
+/** Columns of an alert that are the same in each row, or mean nothing to its reader. */
+const ALERT_COLUMNS_HIDDEN = ["Time", "Value", "__name__", "alertstate"];
+
+export function transformationsOf({ kind }: PanelSource): DataTransformerConfig[] {
+  if (kind !== "alerts") return [];
+  const excludeByName = Object.fromEntries(ALERT_COLUMNS_HIDDEN.map((name) => [name, true]));
+  return [{ id: "organize", options: { excludeByName } }];
+}
+
+/** Each name in the column leads to its runbook. */
+function runbookColumn(column: string): FieldConfigSource["overrides"][number] {
+  const link = { title: "Runbook", url: runbookUrl("${__value.raw}"), targetBlank: true };
+  return {
+    matcher: { id: "byName", options: column },
+    properties: [{ id: "links", value: [link] }],
   };
 }

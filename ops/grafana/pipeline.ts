@@ -1,5 +1,6 @@
 import { HOSTED } from "@quantum/topology";
 import type { DashboardSource } from "./dashboard-source.ts";
+import { latency } from "./latency.ts";
 
 const PER_SECOND = "suffix:/s";
 
@@ -14,7 +15,8 @@ export const pipeline: DashboardSource = {
         {
           kind: "stat",
           title: "Kill switch",
-          description: "Operators halt everything with it; see the runbook KillSwitchOn.",
+          description: "Operators halt everything with it.",
+          runbooks: ["KillSwitchOn"],
           unit: "short",
           states: { 0: "off", 1: "ON", good: 0 },
           queries: [
@@ -24,7 +26,8 @@ export const pipeline: DashboardSource = {
         {
           kind: "stat",
           title: "Governor",
-          description: "Whether it has disarmed everything; see the runbook Disarmed.",
+          description: "Whether it has disarmed everything.",
+          runbooks: ["Disarmed"],
           unit: "short",
           states: { 0: "armed", 1: "DISARMED", good: 0 },
           queries: [{ expr: "max(quantum_disarmed)", legend: "" }],
@@ -33,6 +36,7 @@ export const pipeline: DashboardSource = {
           kind: "stat",
           title: "Services up",
           description: "Replicas that answer Prometheus, by service.",
+          runbooks: ["ServiceDown"],
           unit: "short",
           queries: [
             { expr: `sum(up{job=~"${HOSTED.map(({ name }) => name).join("|")}"})`, legend: "replicas" },
@@ -42,6 +46,7 @@ export const pipeline: DashboardSource = {
           kind: "stat",
           title: "Orders in doubt",
           description: "Orders whose outcome is unknown; their symbols get no further permit.",
+          runbooks: ["OrderInDoubt"],
           unit: "short",
           badFrom: 1,
           queries: [{ expr: "max(quantum_orders_in_doubt)", legend: "" }],
@@ -50,6 +55,7 @@ export const pipeline: DashboardSource = {
           kind: "stat",
           title: "Symbols with a mismatch",
           description: "Position and ledger differ; beyond the tolerance the symbol is held.",
+          runbooks: ["DriftHold"],
           unit: "short",
           badFrom: 1,
           queries: [
@@ -60,9 +66,28 @@ export const pipeline: DashboardSource = {
           kind: "stat",
           title: "Dead letters",
           description: "Entries that could not be handled and wait for an operator.",
+          runbooks: ["DeadLetters"],
           unit: "short",
           badFrom: 1,
           queries: [{ expr: "max(quantum_dead_letters)", legend: "" }],
+        },
+      ],
+    },
+    {
+      title: "Alerts",
+      panels: [
+        {
+          kind: "alerts",
+          title: "Firing alerts",
+          description: "What Prometheus's rules find wrong now. A name leads to its runbook.",
+          unit: "short",
+          queries: [
+            {
+              expr: 'ALERTS{alertstate="firing",alertname!="Heartbeat"}',
+              legend: "{{alertname}}",
+              mayBeEmpty: "nothing is wrong",
+            },
+          ],
         },
       ],
     },
@@ -138,6 +163,7 @@ export const pipeline: DashboardSource = {
           kind: "lines",
           title: "wait_ms against the deadline",
           description: "Quantiles of permitted plans; at the deadline a plan is blocked.",
+          runbooks: ["PermitWaitSlow"],
           unit: "ms",
           queries: [
             ...[0.5, 0.95, 0.99].map((quantile) => ({
@@ -151,10 +177,11 @@ export const pipeline: DashboardSource = {
           kind: "lines",
           title: "Block reasons",
           description: "Why waits end in BLOCKED; docs/reasons.md explains each.",
+          runbooks: ["PermitBlocksFrequent", "PermitBlockShareHigh"],
           unit: PER_SECOND,
           queries: [
             {
-              expr: "sum by (reason) (rate(quantum_permit_block_total[$__rate_interval]))",
+              expr: 'sum by (reason) (rate(quantum_permit_block_total{symbol=~"$symbol"}[$__rate_interval]))',
               legend: "{{reason}}",
             },
           ],
@@ -171,10 +198,13 @@ export const pipeline: DashboardSource = {
           title: "Safe quantity",
           description: "Of each symbol's last permitted plan, in units of its base asset.",
           unit: "short",
-          queries: [{ expr: "max by (symbol) (quantum_permit_safe_qty)", legend: "{{symbol}}" }],
+          queries: [
+            { expr: 'max by (symbol) (quantum_permit_safe_qty{symbol=~"$symbol"})', legend: "{{symbol}}" },
+          ],
         },
       ],
     },
+    latency,
     {
       title: "Orders",
       panels: [
@@ -206,6 +236,7 @@ export const pipeline: DashboardSource = {
           kind: "lines",
           title: "Age of the oldest order in doubt",
           description: "Since its claim; 0 without one.",
+          runbooks: ["OrderInDoubt"],
           unit: "s",
           queries: [
             { expr: "max(quantum_orders_in_doubt_oldest_seconds)", legend: "oldest" },
@@ -233,12 +264,16 @@ export const pipeline: DashboardSource = {
           kind: "lines",
           title: "Closes that are not executed",
           description:
-            "How long a close of an open position has been proposed without any execution; from 60 s on it is the runbook CloseUnfulfilled.",
+            "How long a close of an open position has been proposed without any execution; from 60 s on it is an alert.",
+          runbooks: ["CloseUnfulfilled"],
           unit: "s",
           queries: [
-            { expr: "max by (symbol) (quantum_close_unfulfilled_seconds)", legend: "{{symbol}}" },
             {
-              expr: "max by (symbol) (p33_position_dust) > 0",
+              expr: 'max by (symbol) (quantum_close_unfulfilled_seconds{symbol=~"$symbol"})',
+              legend: "{{symbol}}",
+            },
+            {
+              expr: 'max by (symbol) (p33_position_dust{symbol=~"$symbol"}) > 0',
               legend: "{{symbol}} is too small for any order",
               mayBeEmpty: "no position is that small",
             },
@@ -250,7 +285,10 @@ export const pipeline: DashboardSource = {
           description: "By symbol.",
           unit: "s",
           queries: [
-            { expr: "time() - max by (symbol) (quantum_apply_last_success_epoch)", legend: "{{symbol}}" },
+            {
+              expr: 'time() - max by (symbol) (quantum_apply_last_success_epoch{symbol=~"$symbol"})',
+              legend: "{{symbol}}",
+            },
           ],
         },
       ],

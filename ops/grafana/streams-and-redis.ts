@@ -14,6 +14,7 @@ export const streamsAndRedis: DashboardSource = {
           kind: "lines",
           title: "Lag",
           description: "Entries that the group has yet to read; no line where Redis cannot tell.",
+          runbooks: ["StreamLagHigh"],
           unit: "short",
           queries: [{ expr: "max by (stream, group) (quantum_stream_lag)", legend: "{{group}} {{stream}}" }],
         },
@@ -21,6 +22,7 @@ export const streamsAndRedis: DashboardSource = {
           kind: "lines",
           title: "Pending",
           description: "Entries that were read and are not acknowledged.",
+          runbooks: ["StreamPendingHigh"],
           unit: "short",
           queries: [
             { expr: "max by (stream, group) (quantum_stream_pending)", legend: "{{group}} {{stream}}" },
@@ -30,6 +32,7 @@ export const streamsAndRedis: DashboardSource = {
           kind: "lines",
           title: "Oldest pending entry",
           description: "Since it was last delivered; after ten seconds another replica takes it over.",
+          runbooks: ["StreamEntryStuck"],
           unit: "s",
           queries: [
             {
@@ -45,7 +48,7 @@ export const streamsAndRedis: DashboardSource = {
           unit: PER_SECOND,
           queries: [
             {
-              expr: "sum by (group, stream, disposition) (rate(quantum_stream_handled_total[$__rate_interval]))",
+              expr: 'sum by (group, stream, disposition) (rate(quantum_stream_handled_total{instance=~"$instance"}[$__rate_interval]))',
               legend: "{{group}} {{stream}} {{disposition}}",
             },
           ],
@@ -75,10 +78,11 @@ export const streamsAndRedis: DashboardSource = {
           kind: "lines",
           title: "Since the last answered read",
           description: "Idle readers hear from Redis every five seconds; beyond twenty they are not ready.",
+          runbooks: ["StreamReaderStalled"],
           unit: "s",
           queries: [
             {
-              expr: "max by (group, stream) (quantum_stream_read_silence_seconds)",
+              expr: 'max by (group, stream) (quantum_stream_read_silence_seconds{instance=~"$instance"})',
               legend: "{{group}} {{stream}}",
             },
           ],
@@ -92,6 +96,7 @@ export const streamsAndRedis: DashboardSource = {
           kind: "stat",
           title: "Redis",
           description: "Whether it answers every service.",
+          runbooks: ["RedisUnreachable"],
           unit: "short",
           states: { 0: "DOWN", 1: "up", good: 1 },
           queries: [{ expr: "min(quantum_redis_up)", legend: "" }],
@@ -100,6 +105,7 @@ export const streamsAndRedis: DashboardSource = {
           kind: "stat",
           title: "Durable",
           description: "appendonly, appendfsync always, noeviction: what it acknowledged is never forgotten.",
+          runbooks: ["RedisNotDurable"],
           unit: "short",
           states: { 0: "NO", 1: "yes", good: 1 },
           queries: [{ expr: "min(quantum_redis_durable)", legend: "" }],
@@ -107,14 +113,18 @@ export const streamsAndRedis: DashboardSource = {
         {
           kind: "lines",
           title: "Clocks",
-          description: "How far each service is ahead of Redis; half a second is the runbook ClockOffset.",
+          description: "How far each service is ahead of Redis; half a second is an alert.",
+          runbooks: ["ClockOffset"],
           unit: "s",
-          queries: [{ expr: "max by (job) (quantum_clock_offset_seconds)", legend: "{{job}}" }],
+          queries: [
+            { expr: 'max by (job) (quantum_clock_offset_seconds{instance=~"$instance"})', legend: "{{job}}" },
+          ],
         },
         {
           kind: "stat",
           title: "Dead letters",
           description: "permitctl dlq list shows them.",
+          runbooks: ["DeadLetters"],
           unit: "short",
           badFrom: 1,
           queries: [{ expr: "max(quantum_dead_letters)", legend: "" }],
@@ -131,7 +141,7 @@ export const streamsAndRedis: DashboardSource = {
           unit: "percentunit",
           queries: [
             {
-              expr: "sum by (job, instance) (rate(process_cpu_seconds_total[$__rate_interval]))",
+              expr: 'sum by (job, instance) (rate(process_cpu_seconds_total{instance=~"$instance"}[$__rate_interval]))',
               legend: "{{job}} {{instance}}",
             },
           ],
@@ -143,7 +153,7 @@ export const streamsAndRedis: DashboardSource = {
           unit: "bytes",
           queries: [
             {
-              expr: "max by (job, instance) (process_resident_memory_bytes)",
+              expr: 'max by (job, instance) (process_resident_memory_bytes{instance=~"$instance"})',
               legend: "{{job}} {{instance}}",
             },
           ],
@@ -155,7 +165,7 @@ export const streamsAndRedis: DashboardSource = {
           unit: "s",
           queries: [
             {
-              expr: "max by (job, instance) (nodejs_eventloop_lag_p99_seconds)",
+              expr: 'max by (job, instance) (nodejs_eventloop_lag_p99_seconds{instance=~"$instance"})',
               legend: "{{job}} {{instance}}",
             },
           ],
@@ -163,9 +173,15 @@ export const streamsAndRedis: DashboardSource = {
         {
           kind: "lines",
           title: "Restarts",
-          description: "Within 15 minutes; more than two are the runbook RestartLoop.",
+          description: "Within 15 minutes; more than two are an alert.",
+          runbooks: ["RestartLoop"],
           unit: "short",
-          queries: [{ expr: "sum by (job) (changes(process_start_time_seconds[15m]))", legend: "{{job}}" }],
+          queries: [
+            {
+              expr: 'sum by (job) (changes(process_start_time_seconds{instance=~"$instance"}[15m]))',
+              legend: "{{job}}",
+            },
+          ],
         },
       ],
     },

@@ -15,6 +15,7 @@ import {
 import { PIPELINE, type PipelineName } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { configurationOf } from "../../ops/alertmanager/configuration.mjs";
+import { ANNOTATIONS } from "../../ops/grafana/annotations.ts";
 import { DASHBOARDS } from "../../ops/grafana/dashboards.ts";
 import { type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 
@@ -112,6 +113,11 @@ async function rules(type: Rule["type"]): Promise<Rule[]> {
   return groups.flatMap((group) => group.rules).filter((rule) => rule.type === type);
 }
 
+/** With everything chosen. */
+function asGrafanaAsks(expr: string): string {
+  return expr.replaceAll("$__rate_interval", RATE_INTERVAL).replaceAll(/\$(symbol|instance)\b/g, ".*");
+}
+
 /** The names of the metrics in a query, without what stands in its matchers' quotes. */
 function metricsIn(query: string): string[] {
   return (
@@ -126,10 +132,10 @@ describe("a running pipeline", () => {
     const queries = DASHBOARDS.flatMap(({ rows }) => rows)
       .flatMap(({ panels }) => panels)
       .flatMap(({ queries }) => queries)
-      .map((query) => ({ ...query, expr: query.expr.replaceAll("$__rate_interval", RATE_INTERVAL) }));
+      .map((query) => ({ ...query, expr: asGrafanaAsks(query.expr) }));
     const needed = queries.filter(({ mayBeEmpty }) => mayBeEmpty === undefined);
     expect(await withoutData(needed.map(({ expr }) => expr))).toEqual([]);
-    for (const { expr } of queries) await ask("query", { query: expr });
+    for (const { expr } of [...queries, ...ANNOTATIONS]) await ask("query", { query: asGrafanaAsks(expr) });
   });
 
   it("gives every recording rule its data", async () => {
