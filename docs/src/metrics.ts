@@ -15,6 +15,7 @@ import { observeExchangeClock } from "../../packages/service-kit/src/exchange-cl
 import { countDropped } from "../../packages/service-kit/src/log.ts";
 import { observeReadiness } from "../../packages/service-kit/src/readiness-telemetry.ts";
 import { observeRedis } from "../../packages/service-kit/src/redis-telemetry.ts";
+import { observeStages } from "../../packages/service-kit/src/stages.ts";
 import { observeConsumers } from "../../packages/service-kit/src/stream-telemetry.ts";
 import { code, codes, page, table } from "./markdown.ts";
 
@@ -46,6 +47,7 @@ const REGISTRATIONS: readonly Registration[] = [
       observeClock(new RedisClock(idle()), registry);
       observeBuild(registry);
       observeReadiness(idle(), registry);
+      observeStages(registry, undefined);
       countDropped(registry);
     },
   },

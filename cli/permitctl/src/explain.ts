@@ -14,10 +14,11 @@ export async function explain({ access, terminal }: Session, planId: string): Pr
       EXIT.no,
       `plan ${planId} is unknown: it was never published, or its entries are no longer in the streams`,
     );
-  const { symbol, attempts, conclusion, unreadable } = viewOf(history, access.nowMs());
+  const { symbol, attempts, conclusion, unreadable, traceId } = viewOf(history, access.nowMs());
   const { state, reason, sentence, lookAt } = conclusion;
   const data = {
     plan_id: planId,
+    trace_id: traceId,
     symbol,
     state,
     reason,

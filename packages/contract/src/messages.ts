@@ -94,6 +94,8 @@ export const resultEntry = z.object({
   executed_qty: z.string().default(""),
   avg_price: z.string().default(""),
   settled_at_ms: integer.optional(),
+  /** How long the plan waited for its permits; absent if it did not, or if its record is gone. */
+  wait_ms: integer.optional().catch(undefined),
   /** The plan would have closed more, but the exchange takes no larger order; absent if not. */
   capped_by_venue: flag.default(false),
   /** Id of the result that this one corrects, because its order showed up after all; else empty. */

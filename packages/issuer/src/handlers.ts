@@ -30,7 +30,7 @@ const SIMULATED_DENIAL = deny("simulated_denial");
 const RESERVED_BY_OTHERS = deny("quantity_promised");
 
 export interface IssuerEvents {
-  answered: [{ plan: PlanEntry; decision: Decision; issued: Issued; tookMs: number }];
+  answered: [{ plan: PlanEntry; attempt: string; decision: Decision; issued: Issued; tookMs: number }];
   /** It asks for no permit: the plan ended when it opened, or an operator has signed it. */
   unasked: [{ plan: PlanEntry }];
   /** The simulation dropped the answer. */
@@ -81,7 +81,13 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
       const signed = sign?.(decision, plan, entry.id) ?? decision;
       const issued = await issuer.issue({ planId, symbol, attempt: entry.id }, signed);
       if (issued.kind === "conflict") return false;
-      this.emit("answered", { plan, decision, issued, tookMs: performance.now() - startedAt });
+      this.emit("answered", {
+        plan,
+        attempt: entry.id,
+        decision,
+        issued,
+        tookMs: performance.now() - startedAt,
+      });
       await policy.answered?.(plan, issued);
       return true;
     };

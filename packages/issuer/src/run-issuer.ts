@@ -24,7 +24,7 @@ import { type HandlersOptions, IssuerHandlers } from "./handlers.ts";
 import type { Policy } from "./policy.ts";
 import { createPermitSigner } from "./sign.ts";
 import { followSigningKey } from "./signing-key.ts";
-import { observeIssuer } from "./telemetry.ts";
+import { observeIssuer, timeAnswers } from "./telemetry.ts";
 
 const MS_PER_SEC = 1_000;
 /** Time for a result to reach the issuer, after the last moment at which the order can be executed. */
@@ -99,7 +99,7 @@ function running(
     group,
     issuer: { name: issuer },
   } = service;
-  const { config, keys, redis, registry, log, instance, progress, connectForBlocking } = context;
+  const { config, keys, redis, registry, stages, log, instance, progress, connectForBlocking } = context;
   const { policy, lifetimes = LIFETIMES, reservations = "quantities", reads = [] } = work;
   const {
     permitSec: permitTtlSec,
@@ -131,6 +131,7 @@ function running(
       }),
     }),
   });
+  timeAnswers(handlers, { issuer, stages, now: () => redisNow(redis) });
   if (work.observe !== undefined) work.observe(handlers);
   else {
     const labelOf = (symbol: string) => (symbols.has(symbol) ? symbol : "other");

@@ -1,5 +1,6 @@
 /** An issuer's logs and metrics, from the events of its handlers. */
-import type { Logger } from "@quantum/service-kit";
+import type { Logger, Stages } from "@quantum/service-kit";
+import { addedAtMs } from "@quantum/streams";
 import { Counter, type Registry } from "prom-client";
 import type { IssuerEvents, IssuerHandlers } from "./handlers.ts";
 import type { Decision } from "./policy.ts";
@@ -60,6 +61,31 @@ export function observeAnswers(observed: ObservedAnswers): void {
     } else {
       lines.unneeded(answered);
     }
+  });
+}
+
+/** Times every issuer's answers, whatever its telemetry. `now` is Redis's clock. */
+export function timeAnswers(
+  handlers: IssuerHandlers,
+  { issuer, stages, now }: { issuer: string; stages: Stages; now: () => number },
+): void {
+  handlers.on("answered", ({ plan, attempt, issued, tookMs }) => {
+    if (issued.kind !== "granted" && issued.kind !== "denied") return;
+    stages.passed({
+      planId: plan.plan_id,
+      attempt,
+      stage: "permit",
+      issuer,
+      fromMs: addedAtMs(attempt),
+      toMs: now(),
+      attributes: {
+        "quantum.symbol": plan.symbol,
+        "quantum.verdict": issued.kind,
+        ...(issued.kind === "denied" && { "quantum.reason": issued.reason }),
+        // The rest of the time the plan waited to be read.
+        "quantum.took_ms": tookMs.toFixed(1),
+      },
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 /** A service without Redis, for this package's tests. */
 import { z } from "zod";
-import { commonVariables } from "./config.ts";
+import { commonVariables } from "./service-config.ts";
 import { runBareService } from "./service.ts";
 
 await runBareService({

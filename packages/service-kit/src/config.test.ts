@@ -6,7 +6,6 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import {
   choice,
-  commonVariables,
   ConfigError,
   type ConfigSource,
   describeConfig,
@@ -21,6 +20,7 @@ import {
   symbols,
   text,
 } from "./config.ts";
+import { commonVariables } from "./service-config.ts";
 import { redisUrl, redisVariables } from "./redis-config.ts";
 
 const source = {

@@ -3,7 +3,6 @@
  * once, each with the variable, its value and the rule.
  */
 import { SYMBOL, SYMBOL_RULE } from "@quantum/contract";
-import { PYTHON_CONSUMER } from "@quantum/streams";
 import { z } from "zod";
 
 export interface ConfigSource<Schema extends z.ZodObject> {
@@ -234,13 +233,3 @@ export const egress = () =>
     .describe(
       "name of the IP address from which the exchange sees this host; the same for all services behind it [default]",
     );
-
-/** Variables of every service. */
-export const commonVariables = {
-  HTTP_HOST: text("address on which /healthz, /readyz and /metrics listen", "127.0.0.1"),
-  INSTANCE: z
-    .string()
-    .refine((name) => !PYTHON_CONSUMER.test(name), "must not look like a Python service's consumer name")
-    .optional()
-    .describe("consumer name, unique per replica and stable across restarts [<service>@<host>:<port>]"),
-};

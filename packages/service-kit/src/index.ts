@@ -1,7 +1,6 @@
 export {
   account,
   choice,
-  commonVariables,
   ConfigError,
   type ConfigSource,
   egress,
@@ -18,6 +17,7 @@ export {
   symbols,
   text,
 } from "./config.ts";
+export { commonVariables } from "./service-config.ts";
 export { redisUrl, redisVariables } from "./redis-config.ts";
 export { observeAccountStream } from "./account-stream-telemetry.ts";
 export { observeExchangeBudget, shareExchangeBudget } from "./exchange-budget.ts";
@@ -41,6 +41,8 @@ export { type BareContext, type RedisContext, runBareService, type Running, runS
 export { type Attempts, Progress } from "./progress.ts";
 export { admitRealOrders } from "./real-orders.ts";
 export { sharedReading } from "./shared-reading.ts";
+export { observeStages, type PassedStage, type Stage, type Stages } from "./stages.ts";
+export { isTracing, type TracingConfig } from "./tracing-config.ts";
 export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 export { build, type Build, buildText, readBuild } from "./build.ts";
 export { askForLease, type LeaseRequest, leaveLease } from "./lease.ts";

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ACK, StreamConsumer } from "@quantum/streams";
 import { z } from "zod";
-import { commonVariables, integer, logLevel, optionalText, port, text } from "./config.ts";
+import { commonVariables } from "./service-config.ts";
+import { integer, logLevel, optionalText, port, text } from "./config.ts";
 import { redisVariables } from "./redis-config.ts";
 import { runService } from "./service.ts";
 

@@ -22,6 +22,7 @@ import type { z } from "zod";
 import { observeBuild } from "./build.ts";
 import { clocksAgree, observeClock } from "./clock.ts";
 import { configuredBy, type Program, REFUSED } from "./command-line.ts";
+import type { CommonConfig } from "./service-config.ts";
 import { ConfigError } from "./config.ts";
 import { type RedisConfig, redisUrl } from "./redis-config.ts";
 import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
@@ -31,7 +32,10 @@ import { Progress } from "./progress.ts";
 import { redisProblems } from "./redis-readiness.ts";
 import { observeReadiness } from "./readiness-telemetry.ts";
 import { observeRedis } from "./redis-telemetry.ts";
+import { observeStages, type Stages } from "./stages.ts";
 import { observeConsumers } from "./stream-telemetry.ts";
+import { startTraces, traceOfLine } from "./tracing.ts";
+import { isTracing } from "./tracing-config.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { refusedBy, waitForRedis } from "./wait-for-redis.ts";
 
@@ -78,16 +82,13 @@ export interface RedisContext<Config> extends BareContext<Config> {
   connectForBlocking: () => RedisClient;
   /** Resolves when this process's clock agrees with Redis's. A service that places real orders waits for it. */
   clocksAgree: () => Promise<void>;
+  /** Takes the times of plans. */
+  stages: Stages;
 }
 
 interface Definition<Schema extends z.ZodObject> extends Program<Schema> {
   port: (config: z.output<Schema>) => number;
   level?: (config: z.output<Schema>) => string;
-}
-
-interface HttpConfig {
-  HTTP_HOST: string;
-  INSTANCE?: string | undefined;
 }
 
 /** Runs a service that needs no Redis. */
@@ -135,6 +136,11 @@ export async function runService<Schema extends z.ZodObject>(
     const clock = new RedisClock(redis);
     await clock.start();
     const clockProblems = observeClock(clock, registry);
+    const traces = await startTraces(context.config as unknown as CommonConfig, {
+      service: definition.name,
+      instance,
+      log,
+    });
     const running = await orRefused(config, () =>
       definition.start({
         ...context,
@@ -143,6 +149,7 @@ export async function runService<Schema extends z.ZodObject>(
         facts,
         connectForBlocking: () => connect(connectForBlocking, "blocking"),
         clocksAgree: () => clocksAgree(clockProblems, context.waiting),
+        stages: observeStages(registry, traces),
       }),
     );
     const consumers = running.consumers ?? [];
@@ -159,6 +166,7 @@ export async function runService<Schema extends z.ZodObject>(
       close: async () => {
         await Promise.all([...consumers.map((consumer) => consumer.stop()), upkeep.stop()]);
         await running.stop?.();
+        await traces?.stop();
         clock.stop();
         await disconnect(redis);
       },
@@ -211,7 +219,7 @@ async function run<Schema extends z.ZodObject>(
   if (configured === undefined) return;
 
   const { config, warnings } = configured;
-  const common = config as unknown as HttpConfig;
+  const common = config as unknown as CommonConfig;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   observeBuild(registry);
@@ -245,7 +253,10 @@ async function run<Schema extends z.ZodObject>(
   const port = definition.port(config);
   const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
   const level = definition.level?.(config) ?? "info";
-  const log = createLog({ level, base: { service: name, instance } }, registry);
+  const log = createLog(
+    { level, base: { service: name, instance }, ...(isTracing(common) && { mixin: traceOfLine }) },
+    registry,
+  );
   for (const warning of warnings) log.warn(warning);
   const begin = async () => {
     // HTTP comes first, so that /readyz can say what the start waits for. Work comes after HTTP, because the port is

@@ -1,6 +1,6 @@
 /** A service that logs many lines on request, to test how it copes with a stalled log output. */
 import { z } from "zod";
-import { commonVariables } from "./config.ts";
+import { commonVariables } from "./service-config.ts";
 import { runBareService } from "./service.ts";
 
 await runBareService({

@@ -3,7 +3,7 @@
  * plan is blocked. This file only does the wiring.
  */
 import { createConsume, PermitWait } from "@quantum/permits";
-import { admitRealOrders, every, runService } from "@quantum/service-kit";
+import { admitRealOrders, every, isTracing, runService } from "@quantum/service-kit";
 import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
 import { createBacklog } from "./backlog.ts";
@@ -41,6 +41,7 @@ await runService({
     connectForBlocking,
     progress,
     clocksAgree,
+    stages,
   }) => {
     await admitRealOrders({ facts, log, clocksAgree }, isRealVenue(config));
 
@@ -62,6 +63,7 @@ await runService({
     observe({
       events,
       wait,
+      stages,
       registry,
       log,
       symbols: new Set(known),
@@ -69,7 +71,7 @@ await runService({
       waitBudgetMs: config.APPLY_PERMIT_WAIT_MS,
       halted: config.APPLY_KILL_SWITCH,
     });
-    addPlansRoute(http, redis, keys);
+    addPlansRoute(http, { redis, keys, isTraced: isTracing(config) });
 
     const open = createOpen({
       redis,

@@ -1,5 +1,5 @@
 /** `GET /plans/:id` returns a plan's record as JSON, limited in size whatever a proposal contained. */
-import { escapeControls, type Keys } from "@quantum/contract";
+import { escapeControls, type Keys, traceIdOf } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { FastifyInstance } from "@quantum/service-kit";
 
@@ -9,7 +9,11 @@ const READ_MAX_BYTES = 1024 * 1024;
 /** Our values are shorter. Of a longer one the beginning is enough. */
 const VALUE_MAX_CHARS = 2_000;
 
-export function addPlansRoute(http: FastifyInstance, redis: RedisClient, keys: Keys): void {
+/** @param isTraced the answer says the plan's trace, too */
+export function addPlansRoute(
+  http: FastifyInstance,
+  { redis, keys, isTraced }: { redis: RedisClient; keys: Keys; isTraced: boolean },
+): void {
   http.get<{ Params: { id: string } }>("/plans/:id", async (request, reply) => {
     const { id } = request.params;
     if (!/^[0-9a-f]{16}$/.test(id)) {
@@ -24,7 +28,10 @@ export function addPlansRoute(http: FastifyInstance, redis: RedisClient, keys: K
     }
     if (bytes > READ_MAX_BYTES) return reply.code(413).send(tooLarge(key, bytes));
     const record = await redis.hgetall(key);
-    const answer = Buffer.from(escapeControls(JSON.stringify({ plan_id: id, ...shortened(record) })));
+    const trace = isTraced ? { trace_id: traceIdOf(id) } : {};
+    const answer = Buffer.from(
+      escapeControls(JSON.stringify({ plan_id: id, ...shortened(record), ...trace })),
+    );
     if (answer.length > ANSWER_MAX_BYTES) return reply.code(413).send(tooLarge(key, bytes));
     return reply.type("application/json; charset=utf-8").send(answer);
   });

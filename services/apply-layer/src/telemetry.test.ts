@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { Registry } from "prom-client";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Logger } from "@quantum/service-kit";
+import type { Logger, Stages } from "@quantum/service-kit";
 import type { PermitWait } from "@quantum/permits";
 import { ApplyTelemetry, observe } from "./telemetry.ts";
 
@@ -115,6 +115,7 @@ describe("telemetry", () => {
   let registry: Registry;
   let events: ApplyTelemetry;
   let wait: EventEmitter & { size: number };
+  let timed: unknown[];
   let logged: { level: string; fields: Record<string, unknown>; line: string }[];
 
   beforeEach(() => {
@@ -122,12 +123,18 @@ describe("telemetry", () => {
     events = new ApplyTelemetry();
     wait = Object.assign(new EventEmitter(), { size: 0 });
     logged = [];
+    timed = [];
+    const stages: Stages = {
+      passed: (passed) => timed.push(passed),
+      ended: (period) => timed.push({ stage: "root", ...period }),
+    };
     const at = (level: string) => (fields: Record<string, unknown>, line: string) =>
       logged.push({ level, fields, line });
     const log = { info: at("info"), warn: at("warn"), debug: at("debug"), error: at("error") };
     observe({
       events,
       wait: wait as unknown as PermitWait,
+      stages,
       registry,
       log: log as unknown as Logger,
       symbols: new Set(["BTCUSDT"]),
@@ -187,6 +194,43 @@ describe("telemetry", () => {
         fields: { plan: BLOCKED.planId, reason: "missing_p33", detail: "why", gov_ttl: 58, p33_ttl: -2 },
       },
     ]);
+  });
+
+  describe("a result", () => {
+    const ATTEMPT = "1795000000000-3";
+    const fields = {
+      ...{ plan_id: OK.planId, symbol: "BTCUSDT", decision: "EXECUTE", executed: "True", attempt: ATTEMPT },
+      ...{ outcome: "EXECUTED", wait_ms: "40", settled_at_ms: "1795000000090" },
+    };
+    const told = (over: Record<string, string | undefined>) => {
+      const entry = Object.entries({ ...fields, ...over }).filter(([, value]) => value !== undefined);
+      events.emit("result", resultEntry.parse(Object.fromEntries(entry)));
+    };
+
+    it("times the wait and the plan, from its opening", () => {
+      told({});
+      const fromMs = 1_795_000_000_000;
+      const period = { planId: OK.planId, attempt: ATTEMPT, fromMs };
+      expect(timed).toMatchObject([
+        { ...period, stage: "verdict", toMs: fromMs + 40 },
+        { ...period, stage: "root", toMs: fromMs + 90, attributes: { "quantum.outcome": "EXECUTED" } },
+      ]);
+    });
+
+    it.each([
+      ["of a Python service", { attempt: undefined, outcome: undefined }],
+      ["of a plan that ended when it opened", { decision: "SKIP", outcome: "SKIP", wait_ms: undefined }],
+      ["that corrects another one", { corrects: "1795000000001-0" }],
+      ["without a time", { settled_at_ms: undefined }],
+    ])("%s times nothing", (_, over) => {
+      told(over);
+      expect(timed).toEqual([]);
+    });
+
+    it("whose wait cannot be read times the plan alone", () => {
+      told({ wait_ms: "-1 or so" });
+      expect(timed).toMatchObject([{ stage: "root" }]);
+    });
   });
 
   it("warns once that a position is too small for any order, until something else comes of its plans", async () => {

@@ -14,7 +14,8 @@ import {
   waitReasons,
 } from "@quantum/contract";
 import type { PermitWait, Verdict } from "@quantum/permits";
-import type { Logger } from "@quantum/service-kit";
+import type { Logger, Stages } from "@quantum/service-kit";
+import { addedAtMs } from "@quantum/streams";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { CLOSES, type Decided } from "./decide.ts";
 import type { Opened } from "./open.ts";
@@ -39,6 +40,7 @@ const ERROR_MAX = 200;
 interface Options {
   events: ApplyTelemetry;
   wait: PermitWait;
+  stages: Stages;
   registry: Registry;
   log: Logger;
   symbols: ReadonlySet<string>;
@@ -50,7 +52,7 @@ interface Options {
 }
 
 export function observe(options: Options): void {
-  const { events, wait, registry, log, symbols, required, waitBudgetMs, halted } = options;
+  const { events, wait, stages, registry, log, symbols, required, waitBudgetMs, halted } = options;
   const registers = [registry];
   const plans = new Counter({
     name: "quantum_apply_plan_total",
@@ -178,6 +180,8 @@ export function observe(options: Options): void {
     if (executed) lastSuccess.set({ symbol }, (result.settled_at_ms ?? Date.now()) / 1000);
   });
 
+  events.on("result", (result) => timePlan(stages, result));
+
   /** Symbols whose last verdict was dust: it is said once, not with every proposal. */
   const dust = new Set<string>();
   wait.on("verdict", (verdict) => {
@@ -197,6 +201,34 @@ export function observe(options: Options): void {
   wait.on("failed", ({ planId, error }) =>
     log.error({ plan: planId, err: error }, "failed to try a plan's permits, trying again"),
   );
+}
+
+/**
+ * From its result, because the apply-layers read each result once, whoever wrote it. A plan that ended when it opened took
+ * no time, and a Python service's result names no attempt.
+ */
+function timePlan({ passed, ended }: Stages, result: ResultEntry): void {
+  const {
+    plan_id: planId,
+    symbol,
+    attempt,
+    outcome = "",
+    reason,
+    settled_at_ms: endedMs,
+    wait_ms: waitMs,
+  } = result;
+  const hasOpened = result.decision === "EXECUTE" || waitMs !== undefined;
+  if (!hasOpened || attempt === "" || endedMs === undefined || result.corrects !== "") return;
+  const fromMs = addedAtMs(attempt);
+  const attributes = {
+    "quantum.symbol": symbol,
+    "quantum.outcome": outcome,
+    ...(reason !== "" && { "quantum.reason": reason }),
+    ...(result.class !== "" && { "quantum.class": result.class }),
+  };
+  const period = { planId, attempt, fromMs, attributes };
+  if (waitMs !== undefined) passed({ ...period, stage: "verdict", toMs: fromMs + waitMs });
+  ended({ ...period, toMs: endedMs });
 }
 
 function snakeCase(verdict: Omit<Verdict, "kind" | "planId" | "waitMs">): Record<string, unknown> {

@@ -1,6 +1,7 @@
 /** The executor's events. Logs, metrics and tests use them. */
 import { EventEmitter } from "node:events";
 import type { Cancellation, Placement } from "@quantum/exchange";
+import type { PassedStage } from "@quantum/service-kit";
 import type { Doubt, SettledBy, Settlement } from "./decide.ts";
 import type { OrderRef } from "./order.ts";
 import type { PermitFlaw } from "./verify.ts";
@@ -16,6 +17,8 @@ export interface Events {
   refused: [OrderRef & { reason: string }];
   /** The permits of an entry are not what the issuers signed; it is not sent. */
   distrusted: [OrderRef & { reason: PermitFlaw; why: string; entryId: string }];
+  /** An order has passed a stage on its way. */
+  passed: [PassedStage];
   settled: [OrderRef & Settlement & { by: SettledBy }];
   doubted: [OrderRef & { doubt: Doubt; detail: string }];
   /** The exchange was queried about an order and could not settle it yet. */

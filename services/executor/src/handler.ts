@@ -27,6 +27,7 @@ import type { Exits } from "./exit/exits.ts";
 import { exitClassOf } from "./exit/verify-exit.ts";
 import type { Journal } from "./journal.ts";
 import { orderOf, refOf } from "./order.ts";
+import { startOrderClock } from "./order-clock.ts";
 import type { Orders } from "./orders.ts";
 import type { Ownership } from "./ownership.ts";
 import type { RedisMemory } from "./redis-memory.ts";
@@ -96,13 +97,15 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
       events.emit("distrusted", { ...refOf(entry), ...flaw, entryId });
     if (claimed.kind !== "claimed")
       return steps.unclaimed(claimed, order, flaw && `${flaw.reason}: ${flaw.why}`);
+    const clock = startOrderClock(order, events, now);
+    clock("claimed");
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
     if (memory.mayHaveForgotten(entry)) return steps.inDoubt(order, "claimed_before");
 
     const unrecorded = await steps.record(order);
     if (unrecorded !== undefined) return unrecorded;
-    const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs });
-    return steps.settle(order, answer);
+    const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs }, clock);
+    return steps.settle(order, answer, clock);
   };
 
   /** What keeps any order from being sent now, or empty. Then the order counts for the exchange's limits. */

@@ -65,6 +65,7 @@ await runService({
     connectForBlocking,
     waiting,
     clocksAgree,
+    stages,
   }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     if (facts.runId === "")
@@ -113,6 +114,7 @@ await runService({
     observe({
       events,
       queries,
+      stages,
       unsigned: trust.unsigned,
       operatorKeys: trust.operatorKeys,
       lastDrillMs: () => readLastDrill(redis, keys),

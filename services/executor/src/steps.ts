@@ -16,6 +16,7 @@ import type { ExecutorEvents } from "./events.ts";
 import { priced, queryById } from "./evidence.ts";
 import type { Journal } from "./journal.ts";
 import type { ClaimedOrder } from "./order.ts";
+import type { OrderClock } from "./order-clock.ts";
 import type { OrderEvents } from "./order-events.ts";
 import type { Claimed, Orders } from "./orders.ts";
 
@@ -83,7 +84,12 @@ export function createSteps(options: StepOptions) {
   }
 
   /** Sends the order, once. An order that was only acknowledged is queried at once. */
-  async function send(order: ClaimedOrder, { openedMs, lengthMs }: SendWindow): Promise<Answer> {
+  async function send(
+    order: ClaimedOrder,
+    { openedMs, lengthMs }: SendWindow,
+    clock: OrderClock,
+  ): Promise<Answer> {
+    clock("sent");
     const { planId, symbol, step, side, quantity, clientOrderId } = order;
     events.emit("claimed", { planId, symbol, step, side, quantity, clientOrderId });
     const request = {
@@ -95,6 +101,7 @@ export function createSteps(options: StepOptions) {
       recvWindowMs: lengthMs,
     };
     const first = await orderEvents.firstWord(order, () => place(request));
+    clock("answered", { "quantum.by": first.by });
     if (first.kind !== "query") return first;
     const queried = await queryById(exchange, symbol, first.orderId);
     return { ...afterAcknowledgement(queried, first.status), by: "query" };
@@ -109,9 +116,10 @@ export function createSteps(options: StepOptions) {
     return afterPlacement(placement);
   }
 
-  async function settle(order: ClaimedOrder, answer: Answer): Promise<Disposition> {
+  async function settle(order: ClaimedOrder, answer: Answer, clock: OrderClock): Promise<Disposition> {
     if (answer.kind === "doubt") return inDoubt(order, answer.doubt, answer.detail);
     await orders.settle(order, await priced(exchange, order.symbol, answer.settlement), answer.by);
+    clock("settled");
     return DONE;
   }
 

@@ -1,3 +1,4 @@
+import { observeStages } from "@quantum/service-kit";
 import { IssuerKeys } from "@quantum/signing";
 import { Registry } from "prom-client";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -30,7 +31,17 @@ describe("the gauges of orders in doubt", () => {
     const events = createEvents();
     const queries = createQueries({ redis, keys, events });
     const exits = { operatorKeys: () => IssuerKeys.NONE, lastDrillMs: async () => undefined, drillDays: 30 };
-    observe({ events, queries, unsigned: new Set(), ...exits, registry, log: undefined as never, now });
+    const stages = observeStages(registry, undefined);
+    observe({
+      events,
+      queries,
+      stages,
+      unsigned: new Set(),
+      ...exits,
+      registry,
+      log: undefined as never,
+      now,
+    });
   });
   /** Values of one scrape. */
   async function scraped() {

@@ -1,6 +1,6 @@
 /** The executor's logs and metrics (docs/wire.md, "Log lines"). */
 import { ORDER_REASONS } from "@quantum/contract";
-import { sharedReading } from "@quantum/service-kit";
+import { sharedReading, type Stages } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram } from "prom-client";
 import { SETTLED_BY } from "./decide.ts";
 import { type ExitTelemetryOptions, observeExits } from "./exit/telemetry.ts";
@@ -14,6 +14,7 @@ const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4
 
 export interface TelemetryOptions extends ExitTelemetryOptions {
   queries: Queries;
+  stages: Stages;
   /** Issuers whose permits are believed without a signature. */
   unsigned: ReadonlySet<string>;
   /** By Redis's clock, in ms. */
@@ -82,6 +83,7 @@ export function observe(options: TelemetryOptions): void {
   const ended = (outcome: string, reason: string) =>
     outcomes.inc({ outcome, reason: reason === "" ? "none" : REASONS.has(reason) ? reason : "other" });
 
+  events.on("passed", (passed) => options.stages.passed(passed));
   events.on("claimed", (order) =>
     log.info(order, `${order.symbol}: Sending ${order.side} ${order.quantity} MARKET reduceOnly`),
   );

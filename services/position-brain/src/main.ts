@@ -47,7 +47,7 @@ await runIssuer({
   service: serviceOf("position-brain"),
   summary: "P3.3: tracks positions, and how much of each may be closed",
   ...configSource,
-  start: async ({ config, keys, redis, facts, log, registry, instance, waiting, clocksAgree }) => {
+  start: async ({ config, keys, redis, facts, log, registry, instance, waiting, clocksAgree, stages }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
 
@@ -170,6 +170,7 @@ await runIssuer({
           booker,
           lease,
           operator,
+          stages,
           pairs,
           closes,
           rulesOf,

@@ -1,8 +1,8 @@
 /** Logs and metrics, from the lifecycle events alone. Names are from docs/wire.md, "Metrics to keep". */
-import { P33_REASONS, type P33Reason } from "@quantum/contract";
+import { orderFate, P33_REASONS, type P33Reason } from "@quantum/contract";
 import { isDust, type SymbolRules } from "@quantum/exchange";
 import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
-import { sharedReading } from "@quantum/service-kit";
+import { sharedReading, type Stages } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram } from "prom-client";
 import { type ObservedBooking, observeBooking } from "./booker-telemetry.ts";
 import { type CloseWatch, unfulfilledMs } from "./close-watch.ts";
@@ -13,6 +13,7 @@ import type { PairStore, StoredPair } from "./pair-store.ts";
 export interface Observed extends ObservedBooking {
   handlers: IssuerHandlers;
   operator: OperatorCommands;
+  stages: Stages;
   pairs: PairStore;
   closes: Pick<CloseWatch, "wantedSinceMs">;
   /** Undefined if the exchange does not list the symbol. */
@@ -39,7 +40,17 @@ export function observe(observed: Observed): void {
     labelNames: ["symbol"],
     registers,
   });
-  observed.handlers.on("settled", ({ result, tookMs }) => {
+  observed.handlers.on("settled", ({ result, before, tookMs }) => {
+    const { plan_id: planId, symbol, attempt, settled_at_ms: fromMs } = result;
+    if (!before && orderFate(result) === "executed" && attempt !== "" && fromMs !== undefined)
+      observed.stages.passed({
+        planId,
+        attempt,
+        stage: "ledger",
+        fromMs,
+        toMs: observed.pairs.now(),
+        attributes: { "quantum.symbol": symbol },
+      });
     settled.inc({ symbol: labelOf(result.symbol) });
     log.debug(
       { plan: result.plan_id, symbol: result.symbol, executed: result.executed, tookMs },

@@ -16,6 +16,7 @@ import { ExchangeError, NOTHING_TO_REDUCE, type Pause, positionOf } from "@quant
 import type { Disposition } from "@quantum/streams";
 import { NO_SUCH_SYMBOL } from "../evidence.ts";
 import { orderOf, type OrderRef, refOf } from "../order.ts";
+import { startOrderClock } from "../order-clock.ts";
 import { type ExitIntent, exitIntent } from "./exit-order.ts";
 import type { ExitEntry, ExitOptions } from "./exit-options.ts";
 import { untilText } from "./pause-text.ts";
@@ -76,13 +77,15 @@ export function createClose(options: ExitOptions) {
       signatures: {},
     });
     if (claimed.kind !== "claimed") return steps.unclaimed(claimed, order, undefined);
+    const clock = startOrderClock(order, events, now);
+    clock("claimed");
     if (memory.mayHaveForgotten({ opened_at_ms: signed.issuedMs }))
       return steps.inDoubt(order, "claimed_before");
 
     const unrecorded = await steps.record(order);
     if (unrecorded !== undefined) return unrecorded;
-    const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs });
-    const disposition = await steps.settle(order, answer);
+    const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs }, clock);
+    const disposition = await steps.settle(order, answer, clock);
     if (answer.kind === "settle" && NOTHING_TO_REDUCE.has(answer.code))
       await cancelResting(options, order, ({ reduces }) => reduces);
     return disposition;
