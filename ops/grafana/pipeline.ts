@@ -83,7 +83,7 @@ export const pipeline: DashboardSource = {
           unit: "short",
           queries: [
             {
-              expr: 'ALERTS{alertstate="firing",alertname!="Heartbeat"}',
+              expr: 'ALERTS{alertstate="firing",severity!="none"}',
               legend: "{{alertname}}",
               mayBeEmpty: "nothing is wrong",
             },

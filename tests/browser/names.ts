@@ -23,7 +23,13 @@ export const symbolHash = (symbol: string) => `#/symbols/${symbol}`;
 export const NAVIGATION = "Screens";
 
 /** What the login page has: a heading, two text boxes and a button; elsewhere, once logged in, the last. */
-export const LOGIN = { heading: "Log in", user: "User", password: "Password", submit: "Log in", out: "Log out" };
+export const LOGIN = {
+  heading: "Log in",
+  user: "User",
+  password: "Password",
+  submit: "Log in",
+  out: "Log out",
+};
 
 /** Buttons. Those of changes other than kill-on open a dialog; where there are no actions they are not on the page. */
 export const BUTTONS = {

@@ -24,7 +24,12 @@ export interface Sources {
    * Follows the streams on a connection of its own, in batches, until `stop`; throws when Redis goes away, and is then called
    * again, and goes on where it was. `ended` gets each batch, oldest first.
    */
-  followEnds(access: OpenAccess, tally: WaitTally, ended: (rows: PlanRow[]) => void, stop: AbortSignal): Promise<void>;
+  followEnds(
+    access: OpenAccess,
+    tally: WaitTally,
+    ended: (rows: PlanRow[]) => void,
+    stop: AbortSignal,
+  ): Promise<void>;
   searchPlans(access: OpenAccess, query: Partial<PlanQuery>): Promise<PlanList>;
   /** Undefined: nothing is known of it. */
   viewPlan(access: OpenAccess, planId: string): Promise<PlanView | undefined>;
