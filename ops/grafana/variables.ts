@@ -23,6 +23,7 @@ export const VARIABLES: VariableModel[] = [
   {
     name: "runbooks",
     label: "Runbooks at",
+    description: "URL of the folder docs/runbooks, where you can read it",
     type: "textbox",
     query: RUNBOOKS,
     current: { text: RUNBOOKS, value: RUNBOOKS },

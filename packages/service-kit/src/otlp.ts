@@ -24,6 +24,7 @@ import {
   BatchSpanProcessor,
   type IdGenerator,
   type Sampler,
+  SamplingDecision,
   type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
@@ -59,14 +60,16 @@ export async function createTraces(
   const provider = new TracerProvider({
     resource,
     idGenerator: ids,
-    sampler: samplerOf(config),
     spanProcessors: [new BatchSpanProcessor({ exporter: reporting(await exporterOf(config), log) })],
   });
   const tracer = provider.getTracer(SCOPE);
+  const isSampled = samplingOf(config);
 
   return {
     span: (name, { planId, attempt, fromMs, toMs, attributes }: Period) => {
-      ids.traceId = traceIdOf(planId);
+      const traceId = traceIdOf(planId);
+      if (!isSampled(traceId)) return;
+      ids.traceId = traceId;
       ids.spanId = spanIdOf(planId, attempt, ...name);
       const options = {
         kind: SpanKind.INTERNAL,
@@ -74,7 +77,7 @@ export async function createTraces(
         attributes: { ...attributes, "quantum.plan": planId, "quantum.attempt": attempt },
       };
       const isRoot = name.length === 0;
-      const parent = isRoot ? ROOT_CONTEXT : below(ids.traceId, spanIdOf(planId, attempt));
+      const parent = isRoot ? ROOT_CONTEXT : below(traceId, spanIdOf(planId, attempt));
       // The SDK complains of a span that ends before it begins.
       tracer.startSpan(isRoot ? ROOT : name.join(" "), options, parent).end(Math.max(fromMs, toMs));
     },
@@ -117,7 +120,17 @@ class GivenIds implements IdGenerator {
   readonly generateSpanId = () => this.spanId;
 }
 
-/** No service knows another one's decision. All decide by the same trace id, so they agree. */
+/**
+ * No service knows another one's decision. All decide by the same trace id, so they agree; and before a span costs
+ * anything.
+ */
+function samplingOf(config: TracingConfig): (traceId: string) => boolean {
+  const sampler = samplerOf(config);
+  return (traceId) =>
+    sampler.shouldSample(ROOT_CONTEXT, traceId, ROOT, SpanKind.INTERNAL, {}, []).decision !==
+    SamplingDecision.NOT_RECORD;
+}
+
 function samplerOf({ OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: ratio }: TracingConfig): Sampler {
   if (name.endsWith("always_off")) return new AlwaysOffSampler();
   return name.endsWith("traceidratio") ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler();
