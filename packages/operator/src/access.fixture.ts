@@ -1,18 +1,25 @@
 /** An operator's access for tests, and entries and records as the pipeline writes them. */
 import { createKeys } from "@quantum/contract";
-import { connectForBlocking, type RedisClient } from "@quantum/redis";
+import { urlOfUser } from "@quantum/harness";
+import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { afterAll } from "vitest";
 import type { OpenAccess } from "./access.ts";
 
 export const keys = createKeys();
 export const BY = { who: "ann@desk", reason: "a drill" };
 
-export function accessTo(redis: RedisClient, url: string): OpenAccess {
+/** With the rights of a Redis user, on a connection that is closed after the file's tests. */
+export function accessAs(user: "viewer" | "operator", serverUrl: string): OpenAccess {
+  const url = urlOfUser(serverUrl, user);
+  const options = { url, name: user, onError: () => undefined };
+  const redis = connectForCommands(options);
+  afterAll(() => disconnect(redis));
   return {
     redis,
     keys,
     url,
     nowMs: Date.now,
-    connectForBlocking: () => connectForBlocking({ url, name: "test", onError: () => undefined }),
+    connectForBlocking: () => connectForBlocking(options),
     backAt: () => undefined,
   };
 }

@@ -1,6 +1,6 @@
 import { useRedis } from "@quantum/harness/vitest";
 import { beforeEach, describe, expect, it } from "vitest";
-import { add, BY, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, add, BY, keys, planIdOf } from "./access.fixture.ts";
 import { pageAudit } from "./audit.ts";
 import {
   type DeadLetterFilter,
@@ -12,8 +12,8 @@ import {
 
 const { plan, result, deadLetter } = keys.streams;
 
-const { redis } = await useRedis();
-const access = { redis, keys };
+const { redis, server } = await useRedis();
+const access = accessAs("operator", server.url);
 beforeEach(async () => {
   await redis.flushall();
 });

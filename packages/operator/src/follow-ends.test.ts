@@ -1,14 +1,14 @@
 /** What comes into the streams, followed as the console does. */
 import { useRedis } from "@quantum/harness/vitest";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { accessTo, add, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, add, keys, planIdOf } from "./access.fixture.ts";
 import { followEnds } from "./follow-ends.ts";
 import type { PlanRow } from "./plan-rows.ts";
 import { WaitTally } from "./wait-tally.ts";
 
 const { execute, result } = keys.streams;
 const { redis, server } = await useRedis();
-const access = accessTo(redis, server.url);
+const access = accessAs("viewer", server.url);
 
 let tally: WaitTally;
 let told: PlanRow[];

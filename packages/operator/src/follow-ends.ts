@@ -25,9 +25,13 @@ export async function followEnds(
   if (!tally.hasBegun) await begin(access, tally, [execute, result]);
   for await (const [stream, entries] of tail(access, { after: tally.after, gatherMs: GATHER_MS, stop })) {
     const rows = entries.map((entry) => count(access, tally, stream, entry));
-    const begun = tally.begunAt.get(stream) ?? "0-0";
-    const fresh = rows.filter((_, at) => isLater(entries[at]?.id ?? "0-0", begun));
-    if (fresh.length > 0) ended(fresh);
+    const begun = tally.toldAfter.get(stream);
+    if (begun === undefined) ended(rows);
+    else {
+      const fresh = rows.filter((_, at) => isLater(entries[at]?.id ?? begun, begun));
+      if (fresh.length > 0) ended(fresh);
+      if (!isLater(begun, entries.at(-1)?.id ?? begun)) tally.toldAfter.delete(stream);
+    }
   }
 }
 

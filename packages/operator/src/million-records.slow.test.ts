@@ -1,7 +1,7 @@
 /** Queries of operators where Redis remembers a day of a busy pipeline. */
 import { useRedis } from "@quantum/harness/vitest";
 import { beforeAll, expect, it, vi } from "vitest";
-import { accessTo, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, keys, planIdOf } from "./access.fixture.ts";
 import { followEnds } from "./follow-ends.ts";
 import { OverviewMemory, readOverview } from "./overview.ts";
 import { searchPlans } from "./search-plans.ts";
@@ -15,7 +15,7 @@ const FILL_MS = 180_000;
 const TRIES = 20;
 
 const { redis, server } = await useRedis();
-const access = accessTo(redis, server.url);
+const access = accessAs("viewer", server.url);
 
 /** Records as the scripts leave them. A thousand plans a second, the last ones in the streams. */
 const FILL = `

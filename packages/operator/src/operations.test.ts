@@ -2,7 +2,7 @@
 import { disarm } from "@quantum/permits";
 import { useRedis } from "@quantum/harness/vitest";
 import { beforeEach, describe, expect, it } from "vitest";
-import { accessTo, add, BY, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, add, BY, keys, planIdOf } from "./access.fixture.ts";
 import { pageAudit } from "./audit.ts";
 import { setKillSwitch } from "./changes.ts";
 import { type OperationName, operations, Refusal } from "./operations.ts";
@@ -11,7 +11,7 @@ const PLAN = planIdOf(1);
 const { plan, deadLetter, operatorAudit } = keys.streams;
 
 const { redis, server } = await useRedis();
-const access = accessTo(redis, server.url);
+const access = accessAs("operator", server.url);
 beforeEach(async () => {
   await redis.flushall();
 });

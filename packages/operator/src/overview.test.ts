@@ -1,7 +1,7 @@
 /** The first screen and its details, of a Redis in which somebody has written what a pipeline writes. */
 import { useRedis } from "@quantum/harness/vitest";
 import { beforeEach, describe, expect, it } from "vitest";
-import { accessTo, add, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, add, keys, planIdOf } from "./access.fixture.ts";
 import { OverviewMemory, readOverview } from "./overview.ts";
 import { viewPlan } from "./view-plan.ts";
 import { viewSymbol } from "./view-symbol.ts";
@@ -9,7 +9,7 @@ import { viewSymbol } from "./view-symbol.ts";
 const { plan, execute, result } = keys.streams;
 
 const { redis, server } = await useRedis();
-const access = accessTo(redis, server.url);
+const access = accessAs("viewer", server.url);
 beforeEach(async () => {
   await redis.flushall();
 });

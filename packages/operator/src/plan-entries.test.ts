@@ -1,7 +1,7 @@
 /** A plan's entries are found by what its record and its order say, and are those that a search of the streams finds. */
 import { useRedis } from "@quantum/harness/vitest";
 import { beforeEach, describe, expect, it } from "vitest";
-import { add, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, add, keys, planIdOf } from "./access.fixture.ts";
 import { type PlanHistory, readPlan } from "./plan-history.ts";
 
 const { plan, permit, execute, result } = keys.streams;
@@ -10,8 +10,8 @@ const AT_MS = 1_769_301_000_000;
 const at = (ms: number, sequence = 0) => `${AT_MS + ms}-${sequence}`;
 const ms = (after: number) => String(AT_MS + after);
 
-const { redis } = await useRedis();
-const access = { redis, keys };
+const { redis, server } = await useRedis();
+const access = accessAs("viewer", server.url);
 beforeEach(async () => {
   await redis.flushall();
 });

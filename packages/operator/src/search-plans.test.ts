@@ -1,13 +1,13 @@
 import { useRedis } from "@quantum/harness/vitest";
 import { beforeEach, describe, expect, it } from "vitest";
-import { add, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, add, keys, planIdOf } from "./access.fixture.ts";
 import { type PlanQuery, searchPlans, type SearchOptions } from "./search-plans.ts";
 
 const { result } = keys.streams;
 const AT_MS = 1_769_301_000_000;
 
-const { redis } = await useRedis();
-const access = { redis, keys };
+const { redis, server } = await useRedis();
+const access = accessAs("viewer", server.url);
 beforeEach(async () => {
   await redis.flushall();
 });

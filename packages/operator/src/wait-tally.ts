@@ -50,8 +50,8 @@ interface Minute {
 export class WaitTally {
   /** Stream → the id up to which it has been counted; empty before it begins. */
   readonly after = new Map<string, string>();
-  /** Stream → its end when the tally began. */
-  begunAt: ReadonlyMap<string, string> = new Map();
+  /** Stream → its end when the tally began, until it has been counted that far. */
+  readonly toldAfter = new Map<string, string>();
   #knownFromMs = 0;
   #lastOk: LastWait | undefined;
   #lastBlock: LastWait | undefined;
@@ -65,7 +65,7 @@ export class WaitTally {
   /** @param knownFromMs what came before is not known: the streams had been trimmed */
   begin(after: ReadonlyMap<string, string>, ends: ReadonlyMap<string, string>, knownFromMs: number): void {
     for (const [stream, id] of after) this.after.set(stream, id);
-    this.begunAt = ends;
+    for (const [stream, id] of ends) this.toldAfter.set(stream, id);
     this.#knownFromMs = knownFromMs;
   }
 
