@@ -16,6 +16,9 @@ const run = promisify(execFile);
 /** The digits of a commit that `/healthz` shows. */
 const COMMIT_DIGITS = 12;
 
+/** Commands that may fail because of a port. */
+const STARTS: ReadonlySet<string> = new Set(["up", "start", "restart", "run"]);
+
 const [program, ...words] = await composeCommand();
 // pnpm hands over the `--` that npm users write between its arguments and ours.
 const args = process.argv.slice(2).filter((argument, index) => argument !== "--" || index > 0);
@@ -28,7 +31,8 @@ const child = spawn(program, [...words, ...args], {
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => child.kill("SIGTERM"));
 const [code] = (await once(child, "close")) as [number | null];
-if (code !== 0) for (const line of await portProblems()) console.error(line);
+if (code !== 0 && args.some((argument) => STARTS.has(argument)))
+  for (const line of await portProblems()) console.error(line);
 process.exitCode = code ?? 1;
 
 /** Compose v2 is a part of docker; before, it was a program of its own. */
