@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { WaitMinute } from "../src/api.ts";
 import {
   classLabel,
+  hourOf,
   levelOf,
   LEVELS,
   OTHER,
@@ -63,7 +64,7 @@ describe("the classes of waits", () => {
 describe("the reasons of the hour", () => {
   const minutes = [
     minute({ reasons: { a: 1, b: 5, c: 2, d: 1, e: 1, f: 1, g: 1 } }),
-    minute({ reasons: { a: 9, other_reason: 1 } }),
+    minute({ reasons: { a: 9, other: 1 } }),
   ];
 
   it("are the most frequent ones, and the rest as one", () => {
@@ -85,6 +86,17 @@ describe("the reasons of the hour", () => {
       [9, 0, 0, 0, 0, 1],
     ]);
     expect(top.at(-1)?.reason).toBe(OTHER);
+  });
+});
+
+describe("an hour", () => {
+  it("has a column for each minute, the unknown ones of its beginning too", () => {
+    const known = [minute({ startMs: 600_000 }), minute({ startMs: 660_000 })];
+    const { minutes, unknown } = hourOf({ boundsMs: BOUNDS_MS, minutes: known });
+    expect(unknown).toBe(58);
+    expect(minutes).toHaveLength(60);
+    expect(minutes[57]?.startMs).toBe(540_000);
+    expect(minutes.slice(unknown)).toEqual(known);
   });
 });
 

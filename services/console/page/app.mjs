@@ -79,7 +79,7 @@ function Frame({ me, onLogIn, onLogOut }) {
   return html`<a class="skip" href="#main" onClick=${toMain}>To the content</a>
     <div class=${halted ? "top is-halted" : "top"}>
       <header class="bar">
-        <a class="brand" href="#/now"
+        <a class="brand" href="#/now" aria-label="Quantum console"
           ><img src="icon.svg" alt="" width="20" height="20" /><span>Quantum</span></a
         >
         <${Navigation} route=${route} deadLetters=${now?.deadLetters ?? 0} />
@@ -229,7 +229,8 @@ function User({ me, onLogIn, onLogOut }) {
     </button>
     ${
       me.user === undefined || me.user === null
-        ? html`<button onClick=${onLogIn}>Log in</button>`
+        ? html`<span class="who" title=${visible(cut(me.noActions, 300))}><small>read only</small></span>
+            <button onClick=${onLogIn}>Log in</button>`
         : html`<span class="who"><bdi>${visible(cut(me.user, 30))}</bdi> <small>${me.role}</small></span
             >${!me.byProxy && html`<button class="quiet" onClick=${out}>Log out</button>`}`
     }

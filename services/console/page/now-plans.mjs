@@ -44,7 +44,7 @@ function WaitingRow({ plan }) {
       ></span
     >
     <span class="line muted">
-      ${leftMs <= 0 ? "its deadline has passed" : lacks.length === 0 ? "has every answer" : html`lacks <${Text} text=${lacks.join(", ")} length=${80} />`}
+      ${leftMs <= 0 ? "its deadline has passed" : lacks.length === 0 ? "has every answer" : html`<span>lacks <${Text} text=${lacks.join(", ")} length=${80} /></span>`}
     </span>
     <svg class="left" viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true">
       <rect width=${part * 100} height="2" />

@@ -164,7 +164,7 @@ function ServiceRow({ service, groups }) {
     <th scope="row">${visible(cut(name, 40))}</th>
     <td class="mono"><${Text} text=${instance.slice(name.length + 1)} length=${60} /></td>
     <td>${alive ? html`<span class="dot ok"></span>yes` : html`<span class="dot bad"></span>gone`}</td>
-    <td>${readyText(service)}</td>
+    <td class=${probe?.ready === false ? "words" : ""}>${readyText(service)}</td>
     <td class="number" title=${told}>
       ${own.length === 0 ? "–" : own.some((group) => group.lag === null) ? "?" : count(lag)}
     </td>

@@ -176,7 +176,7 @@ export const number = (text) => html`<span class="number">${text}</span>`;
  * @param {{ label: string, head: readonly ComponentChildren[], children: ComponentChildren, class?: string }} props
  */
 export function Table({ label, head, children, class: name = "" }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label=${label}>
     <table class=${name}>
       <thead>
         <tr>

@@ -2,6 +2,8 @@
 /** @import { WaitHistory, WaitMinute } from "../src/api.ts" */
 
 export const LEVELS = 5;
+const MINUTES = 60;
+const MINUTE_MS = 60_000;
 /** More colours than this cannot be told apart; the other reasons are drawn as one. */
 export const REASONS_SHOWN = 5;
 
@@ -77,8 +79,28 @@ export function totalsOf(minutes) {
 }
 
 /**
- * The most frequent reasons of the hour, and with more than a few, `other`. A reason keeps its colour while the order of
- * frequency lasts.
+ * An hour of columns: what is not known of its beginning is empty.
+ *
+ * @param {WaitHistory} history
+ * @returns {{ minutes: readonly WaitMinute[], unknown: number }} `unknown`: so many minutes from the left
+ */
+export function hourOf({ boundsMs, minutes }) {
+  const unknown = Math.max(0, MINUTES - minutes.length);
+  const none = Array.from({ length: boundsMs.length + 1 }, () => 0);
+  const firstMs = minutes[0]?.startMs ?? 0;
+  const before = Array.from({ length: unknown }, (_, index) => ({
+    startMs: firstMs - (unknown - index) * MINUTE_MS,
+    permitted: none,
+    blocked: none,
+    p50Ms: undefined,
+    p99Ms: undefined,
+    reasons: {},
+  }));
+  return { minutes: [...before, ...minutes], unknown };
+}
+
+/**
+ * The most frequent reasons of the hour, and what the others come to as `other`.
  *
  * @param {readonly WaitMinute[]} minutes
  * @returns {{ reason: string, total: number }[]}
@@ -91,13 +113,12 @@ export function topReasons(minutes) {
       totals.set(reason, (totals.get(reason) ?? 0) + count);
   const ordered = [...totals]
     .map(([reason, total]) => ({ reason, total }))
+    // The server's own `other` is one of the others.
+    .filter(({ reason }) => reason !== OTHER)
     .toSorted((a, b) => b.total - a.total || (a.reason < b.reason ? -1 : 1));
-  if (ordered.length <= REASONS_SHOWN + 1) return ordered;
-  const others = ordered.slice(REASONS_SHOWN);
-  return [
-    ...ordered.slice(0, REASONS_SHOWN),
-    { reason: OTHER, total: sum(others.map(({ total }) => total)) },
-  ];
+  const shown = ordered.slice(0, REASONS_SHOWN);
+  const rest = sum([...totals.values()]) - sum(shown.map(({ total }) => total));
+  return rest === 0 ? shown : [...shown, { reason: OTHER, total: rest }];
 }
 
 export const OTHER = "other";
@@ -109,11 +130,8 @@ export const OTHER = "other";
  * @param {readonly { reason: string }[]} top
  */
 export function stackOf({ reasons }, top) {
-  const named = new Set(top.map(({ reason }) => reason));
-  const rest = sum(Object.entries(reasons).map(([reason, count]) => (named.has(reason) ? 0 : count)));
-  return top.map(({ reason }) =>
-    reason === OTHER && reasons[OTHER] === undefined ? rest : (reasons[reason] ?? 0),
-  );
+  const named = top.filter(({ reason }) => reason !== OTHER).map(({ reason }) => reasons[reason] ?? 0);
+  return named.length === top.length ? named : [...named, sum(Object.values(reasons)) - sum(named)];
 }
 
 /**

@@ -10,6 +10,7 @@ import { html } from "./html.mjs";
 import { Empty, Panel } from "./shown.mjs";
 import {
   classLabel,
+  hourOf,
   levelOf,
   placeOf,
   runsOf,
@@ -27,11 +28,12 @@ const ROW = 10;
 const STACK_HEIGHT = 100;
 
 /** @param {{ history: WaitHistory }} props */
-export function WaitCharts({ history }) {
-  const { minutes } = history;
+export function WaitCharts({ history: told }) {
+  const { minutes, unknown } = useMemo(() => hourOf(told), [told]);
+  const history = { ...told, minutes };
   const [at, setAt] = useState(/** @type {number | undefined} */ (undefined));
   const top = useMemo(() => topReasons(minutes), [minutes]);
-  const shared = { history, at, onAt: setAt };
+  const shared = { history, unknown, at, onAt: setAt };
   const minute = at === undefined ? undefined : minutes[at];
   const readout = html`<${Readout} minute=${minute} minutes=${minutes} />`;
   const { permitted, blocked } = totalsOf(minutes);
@@ -45,6 +47,7 @@ export function WaitCharts({ history }) {
             <${Heat} ...${shared} kind="blocked" label="BLOCK" total=${blocked} />
             <${Reasons} ...${shared} top=${top} />
             <${TimeAxis} minutes=${minutes} />
+            ${unknown > 0 && html`<p class="muted small">Nothing is known of the time before ${minuteOfDay(minutes[unknown]?.startMs ?? 0)} UTC.</p>`}
           </div>`
     }
   <//>`;
@@ -105,16 +108,17 @@ function Columns({ count: columns, at, onAt, label, height, children }) {
 }
 
 /**
- * @param {{ history: WaitHistory, kind: "permitted" | "blocked", label: string, total: number, at: number | undefined, onAt: (at: number | undefined) => void }} props
+ * @param {{ history: WaitHistory, unknown: number, kind: "permitted" | "blocked", label: string, total: number, at: number | undefined, onAt: (at: number | undefined) => void }} props
  */
-function Heat({ history, kind, label, total, at, onAt }) {
+function Heat({ history, unknown, kind, label, total, at, onAt }) {
   const { boundsMs, minutes } = history;
   const { from, to } = usedClasses(history);
   const rows = to - from;
   const most = Math.max(...minutes.flatMap((minute) => minute[kind]));
   const height = rows * ROW;
-  const cells = minutes.flatMap((minute, column) =>
+  const cells = minutes.slice(unknown).flatMap((minute, index) =>
     Array.from({ length: rows }, (_, row) => {
+      const column = unknown + index;
       const level = levelOf(minute[kind][from + row] ?? 0, most);
       return html`<rect
         key=${`${column} ${row}`}
@@ -132,10 +136,13 @@ function Heat({ history, kind, label, total, at, onAt }) {
       .map((run) => {
         const points = run.map(({ index, value }) => {
           const y = height - (Math.min(to, Math.max(from, placeOf(boundsMs, value))) - from) * ROW;
-          return `${(index + 0.5) * COLUMN} ${y.toFixed(1)}`;
+          return { x: (index + 0.5) * COLUMN, y };
         });
-        // A run of one minute is a short line.
-        return points.length === 1 ? `M${points[0]}h0.01` : `M${points.join("L")}`;
+        const [first] = points;
+        // A minute alone is a line as wide as the minute.
+        if (first !== undefined && points.length === 1)
+          return `M${first.x - COLUMN / 2} ${first.y}h${COLUMN}`;
+        return `M${points.map(({ x, y }) => `${x} ${y.toFixed(1)}`).join("L")}`;
       })
       .join("");
   const says = `${label}: ${plural(total, "plan")} in the last hour, by minute and by wait. Arrow keys read minute by minute.`;
