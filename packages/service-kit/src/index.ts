@@ -18,7 +18,7 @@ export {
   text,
 } from "./config.ts";
 export { commonVariables } from "./service-config.ts";
-export { redisUrl, redisVariables } from "./redis-config.ts";
+export { redisUrl, redisUrlVariable, redisVariables, withPassword } from "./redis-config.ts";
 export { observeAccountStream } from "./account-stream-telemetry.ts";
 export { observeExchangeBudget, shareExchangeBudget } from "./exchange-budget.ts";
 export { observeExchangeClock } from "./exchange-clock.ts";
@@ -45,6 +45,7 @@ export { observeStages, type PassedStage, type Stage, type Stages } from "./stag
 export { isTracing, type TracingConfig } from "./tracing-config.ts";
 export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 export { build, type Build, buildText, readBuild } from "./build.ts";
+export { sharedAnswer } from "./http.ts";
 export { askForLease, type LeaseRequest, leaveLease } from "./lease.ts";
 export { type KillSwitch, readKillSwitch } from "./kill-switch.ts";
 export type { Logger } from "pino";

@@ -4,7 +4,7 @@
  * fake a line of its own. Styles are the only control sequences, and only Output writes them.
  */
 import { createInterface } from "node:readline/promises";
-import type { Readable, Writable } from "node:stream";
+import { type Readable, Writable } from "node:stream";
 import { styleText } from "node:util";
 import { escapeControls } from "@quantum/contract";
 
@@ -97,6 +97,26 @@ export class Output {
     const lines = createInterface({ input, output: this.#stream });
     try {
       return (await lines.question(escapeControls(question))).trim();
+    } finally {
+      lines.close();
+    }
+  }
+
+  /** Asks on a terminal without showing what is typed. An interrupt rejects. */
+  async askSecrets(input: Readable, questions: readonly string[]): Promise<string[]> {
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    // With `terminal`, readline echoes instead of the terminal, to `output`: from before the first question to the end.
+    const lines = createInterface({ input, output: nowhere, terminal: true });
+    const interrupted = new AbortController();
+    lines.on("SIGINT", () => interrupted.abort());
+    const answers: string[] = [];
+    try {
+      for (const question of questions) {
+        this.#write(escapeControls(question));
+        answers.push(await lines.question("", { signal: interrupted.signal }));
+        this.#write("\n");
+      }
+      return answers;
     } finally {
       lines.close();
     }

@@ -19,13 +19,14 @@ function isRedisUrl(value: string): boolean {
   );
 }
 
+export const redisUrlVariable = (meaning: string) =>
+  z.string().refine(isRedisUrl, "must be a URL such as redis://host:port/db").optional().describe(meaning);
+
 /** Variables of every service that uses Redis. */
 export const redisVariables = {
-  REDIS_URL: z
-    .string()
-    .refine(isRedisUrl, "must be a URL such as redis://host:port/db")
-    .optional()
-    .describe("redis://user@host:port/db; takes precedence over REDIS_HOST, REDIS_PORT and REDIS_DB"),
+  REDIS_URL: redisUrlVariable(
+    "redis://user@host:port/db; takes precedence over REDIS_HOST, REDIS_PORT and REDIS_DB",
+  ),
   REDIS_PASSWORD_FILE: optionalText("file with the password of the user in REDIS_URL"),
   REDIS_HOST: text("Redis host", "localhost"),
   REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
@@ -58,21 +59,29 @@ export function redisVariable(
 /** @throws {@link ConfigError} if the password's file cannot be read, or has no URL to belong to */
 export function redisUrl(config: RedisConfig): string {
   const { REDIS_URL: url, REDIS_PASSWORD_FILE: file } = config;
-  if (file === undefined)
-    return url ?? `redis://${config.REDIS_HOST}:${config.REDIS_PORT}/${config.REDIS_DB}`;
-  if (url === undefined || new URL(url).username === "" || new URL(url).password !== "")
-    throw new ConfigError(["REDIS_PASSWORD_FILE: REDIS_URL must name the user, without a password"]);
+  if (url === undefined && file === undefined)
+    return `redis://${config.REDIS_HOST}:${config.REDIS_PORT}/${config.REDIS_DB}`;
+  return withPassword(["REDIS_URL", url], ["REDIS_PASSWORD_FILE", file]);
+}
+
+type Variable = readonly [name: string, value: string | undefined];
+
+/** @throws {@link ConfigError} if the password's file cannot be read, or the URL does not name its user */
+export function withPassword([urlName, url = ""]: Variable, [fileName, file]: Variable): string {
+  if (file === undefined) return url;
+  if (url === "" || new URL(url).username === "" || new URL(url).password !== "")
+    throw new ConfigError([`${fileName}: ${urlName} must name the user, without a password`]);
   const complete = new URL(url);
-  complete.password = encodeURIComponent(passwordIn(file));
+  complete.password = encodeURIComponent(passwordIn(fileName, file));
   return complete.href;
 }
 
-function passwordIn(file: string): string {
+function passwordIn(name: string, file: string): string {
   try {
     const password = readFileSync(file, "utf8").trim();
     if (password !== "") return password;
   } catch (error) {
-    throw new ConfigError([`REDIS_PASSWORD_FILE=${file}: ${(error as Error).message}`]);
+    throw new ConfigError([`${name}=${file}: ${(error as Error).message}`]);
   }
-  throw new ConfigError([`REDIS_PASSWORD_FILE=${file}: the file is empty`]);
+  throw new ConfigError([`${name}=${file}: the file is empty`]);
 }

@@ -42,9 +42,6 @@ import { refusedBy, waitForRedis } from "./wait-for-redis.ts";
 /** Longer than any handler takes. Compose's stop_grace_period and systemd's TimeoutStopSec are longer still. */
 const STOP_DEADLINE_MS = 10_000;
 
-/** All other services call a bare service at once, and each request of an executor may use its own connection. */
-const VENUE_CONNECTIONS_MAX = 4_096;
-
 /** Exit code of a failure that may not occur at the next start. */
 const FAILED = 1;
 
@@ -68,6 +65,8 @@ export interface BareContext<Config> {
   registry: Registry;
   /** Accepts routes until `start` resolves. */
   http: FastifyInstance;
+  /** Where HTTP listens: `http://<HTTP_HOST>:<port>`, with the actual port. */
+  url: string;
   instance: string;
   /** Sets what the start is waiting for, as text or as a function that /readyz calls; undefined: nothing. */
   waiting: (what: string | (() => string) | undefined) => void;
@@ -88,6 +87,8 @@ export interface RedisContext<Config> extends BareContext<Config> {
 
 interface Definition<Schema extends z.ZodObject> extends Program<Schema> {
   port: (config: z.output<Schema>) => number;
+  /** Where more than a few scrapers and operators connect. */
+  connectionsMax?: number;
   level?: (config: z.output<Schema>) => string;
 }
 
@@ -95,19 +96,15 @@ interface Definition<Schema extends z.ZodObject> extends Program<Schema> {
 export async function runBareService<Schema extends z.ZodObject>(
   definition: Definition<Schema> & { start: (context: BareContext<z.output<Schema>>) => Promise<Running> },
 ): Promise<void> {
-  await run(
-    definition,
-    async (context) => {
-      const running = await definition.start(context);
-      return {
-        running,
-        readiness: async () => [],
-        begin: async () => running.begin?.(),
-        close: async () => running.stop?.(),
-      };
-    },
-    VENUE_CONNECTIONS_MAX,
-  );
+  await run(definition, async (context) => {
+    const running = await definition.start(context);
+    return {
+      running,
+      readiness: async () => [],
+      begin: async () => running.begin?.(),
+      close: async () => running.stop?.(),
+    };
+  });
 }
 
 /** Runs a service on Redis. It starts once Redis answers and is usable. */
@@ -212,9 +209,8 @@ interface Started {
 async function run<Schema extends z.ZodObject>(
   definition: Definition<Schema>,
   start: (context: BareContext<z.output<Schema>>) => Promise<Started>,
-  connectionsMax?: number,
 ): Promise<void> {
-  const { name } = definition;
+  const { name, connectionsMax } = definition;
   const configured = configuredBy(definition);
   if (configured === undefined) return;
 
@@ -263,7 +259,7 @@ async function run<Schema extends z.ZodObject>(
     // part of the consumer's name: if it is taken, another process is working under that name.
     const url = await http.listen(common.HTTP_HOST, port);
     const waiting: BareContext<unknown>["waiting"] = (what) => void (life.waitsFor = what);
-    life.started = await start({ config, log, registry, http: http.app, instance, waiting, progress });
+    life.started = await start({ config, log, registry, http: http.app, url, instance, waiting, progress });
     await http.open();
     await life.started.begin();
     progress.begin();

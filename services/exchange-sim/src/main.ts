@@ -7,11 +7,15 @@ import { NO_LIMITS, VENUE_LIMITS } from "./limits.ts";
 import { DEFAULT_MARKET, marketSchema, type SymbolSpec } from "./market.ts";
 import { registerExchangeSim } from "./server.ts";
 
+/** All other services call it at once, and each request of an executor may use its own connection. */
+const CONNECTIONS_MAX = 4_096;
+
 await runBareService({
   name: serviceOf("exchange-sim").name,
   summary: "a simulated futures venue for development and tests: positions, prices and faults are invented",
   ...configSource,
   port: (config) => config.EXCHANGE_SIM_PORT,
+  connectionsMax: CONNECTIONS_MAX,
   start: async ({ config, http }) => {
     registerExchangeSim(http, {
       market:
