@@ -6,6 +6,7 @@ import { OverviewMemory, readOverview } from "@quantum/operator";
 import { buildText } from "@quantum/service-kit";
 import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import type { ChangeOptions } from "./confirm.ts";
+import { addConsoleCommands } from "./console-users.ts";
 import type { CheckOptions } from "./checks.ts";
 import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
 import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
@@ -213,6 +214,8 @@ export function createProgram(host: Host): Command {
         if (!(await verify(session, options, host.env))) throw new CommandError(EXIT.no, "");
       }),
     );
+
+  addConsoleCommands(program, offline, host.env);
 
   const permit = program.command("permit").description("what an issuer signed, from a file, without Redis");
   permit

@@ -1,4 +1,6 @@
 /** A command's output: text for people, or JSON. */
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { escapeControls } from "@quantum/contract";
 import type { Line } from "@quantum/service-kit";
 import type { Host } from "./host.ts";
@@ -14,6 +16,8 @@ export interface Terminal {
   /** Clears the screen, on a terminal. */
   clear(): void;
   ask(question: string): Promise<string>;
+  /** Asks twice without showing what is typed; elsewhere than on a terminal, reads stdin. Undefined: the two differ. */
+  askNewSecret(what: string): Promise<string | undefined>;
 }
 
 export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal {
@@ -31,7 +35,17 @@ export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal
       if (!json) stdout.clear();
     },
     ask: (question) => stdout.ask(stdin, question),
+    askNewSecret: async (what) => {
+      if (stdin.isTTY !== true) return lineOf(stdin);
+      const [first, second] = await stdout.askSecrets(stdin, [`${what}: `, `${what}, again: `]);
+      return first === second ? first : undefined;
+    },
   };
+}
+
+/** Without the line's end. */
+async function lineOf(input: Readable): Promise<string> {
+  return (await text(input)).replace(/\r?\n$/, "");
 }
 
 /** Aligns columns to their widest cell. The first row is the heading. */

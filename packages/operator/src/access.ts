@@ -62,33 +62,58 @@ export interface AccessOptions {
  * Throws {@link AccessError} if Redis is the reason that `work` failed, else what `work` threw.
  */
 export async function withAccess<T>(
-  { url, ...options }: AccessOptions,
+  options: AccessOptions,
   work: (access: OpenAccess) => Promise<T>,
 ): Promise<T> {
+  const standing = openAccess(options);
+  const { access } = standing;
+  try {
+    await access.redis.ping();
+    await standing.start();
+    return await work(access);
+  } catch (error) {
+    const problem = await problemOf(error as Error, access.redis);
+    throw problem === undefined
+      ? error
+      : new AccessError(access.url, problem, access.redis.problem ?? (error as Error));
+  } finally {
+    await standing.close();
+  }
+}
+
+/** Of a process that stays: the connection comes back by itself, and what is asked meanwhile fails within seconds. */
+export interface StandingAccess {
+  readonly access: OpenAccess;
+  /** Resolves once Redis's clock is followed, or cannot be asked. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
   const connection = { url, ...options, onError: () => undefined };
   const redis = connectForCommands(connection);
   const clock = new RedisClock(redis);
-  const shown = withoutPassword(url);
-  try {
-    await redis.ping();
-    let backAt: number | undefined;
-    redis.on("ready", () => (backAt = performance.now()));
-    await clock.start();
-    return await work({
+  let backAt: number | undefined;
+  let wasReady = false;
+  redis.on("ready", () => {
+    if (wasReady) backAt = performance.now();
+    wasReady = true;
+  });
+  return {
+    access: {
       redis,
       keys: createKeys(),
-      url: shown,
+      url: withoutPassword(url),
       nowMs: () => redisNow(redis),
       connectForBlocking: () => connectForBlocking(connection),
       backAt: () => backAt,
-    });
-  } catch (error) {
-    const problem = await problemOf(error as Error, redis);
-    throw problem === undefined ? error : new AccessError(shown, problem, redis.problem ?? (error as Error));
-  } finally {
-    clock.stop();
-    await disconnect(redis);
-  }
+    },
+    start: () => clock.start(),
+    async close() {
+      clock.stop();
+      await disconnect(redis);
+    },
+  };
 }
 
 /** Undefined: the failure is not Redis's. */

@@ -1,5 +1,13 @@
 /** An operator's queries and changes: what `permitctl` shows and does, and what a console can stand on. */
-export { type Access, AccessError, type AccessProblem, type OpenAccess, withAccess } from "./access.ts";
+export {
+  type Access,
+  AccessError,
+  type AccessProblem,
+  openAccess,
+  type OpenAccess,
+  type StandingAccess,
+  withAccess,
+} from "./access.ts";
 export {
   clearDisarm,
   drop,
@@ -74,6 +82,21 @@ export type { SymbolState } from "./symbols.ts";
 export { type Attempt, type Stage, timelineOf } from "./timeline.ts";
 export { checkVenue } from "./venue-check.ts";
 export type { Unfulfilled } from "./unfulfilled.ts";
+export {
+  hashPassword,
+  isPassword,
+  PASSWORD_MAX_CHARS,
+  type PasswordHash,
+  whyNoPassword,
+} from "./users/password.ts";
+export {
+  addUser,
+  type ConsoleUser,
+  readUsers,
+  removeUser,
+  USER_ROLES,
+  UsersFileError,
+} from "./users/users-file.ts";
 export { type AttemptView, type PermitView, type PlanView, symbolOf, viewOf, viewPlan } from "./view-plan.ts";
 export { type SymbolView, viewSymbol } from "./view-symbol.ts";
 export { type WaitHistory, type WaitMinute, WaitTally } from "./wait-tally.ts";
