@@ -58,7 +58,7 @@ describe("docker-compose.yml", () => {
     expect(blocks.get("redis")).toContain("redis-users: { condition: service_completed_successfully }");
     // An upgrade that needs other rights leaves Redis running.
     expect(made).toMatch(/redis-cli .*ACL LOAD/);
-    for (const service of SERVICES) {
+    for (const service of SERVICES.filter(({ watches }) => watches !== true)) {
       const own = blocks.get(service.name) ?? "";
       const user = userOf(service);
       const usesRedis = service.redis !== "none";
@@ -103,17 +103,18 @@ describe("docker-compose.yml", () => {
     }
   });
 
-  it.each(SERVICES)("starts $name by default, unless plans do not need it", ({ name, issuer }) => {
+  it.each(SERVICES)("starts $name by default, unless plans do not need it", ({ name, issuer, watches }) => {
     const isOptional = /^ {4}profiles: /m.test(blocks.get(name) ?? "");
-    expect(isOptional).toBe(issuer?.required === false);
+    expect(isOptional).toBe(issuer?.required === false || watches === true);
   });
 
-  it("gives permitctl the passwords of those who look and who operate, and nobody else", () => {
+  it("gives permitctl and the console the passwords of those who look and who operate, and nobody else", () => {
     const made = blocks.get("redis-users") ?? "";
     for (const user of ["viewer", "operator"])
       expect(made).toMatch(new RegExp(`cp /passwords/${user}/password /operators/${user}\\s`));
-    expect(blocks.get("permitctl")).toContain('volumes: ["operator-redis:/redis:ro"]');
-    expect(file.match(/operator-redis:\//g)).toHaveLength(2);
+    for (const name of ["permitctl", "console"])
+      expect(blocks.get(name)).toContain('volumes: ["operator-redis:/redis:ro", "console-users:/state"]');
+    expect(file.match(/operator-redis:\//g)).toHaveLength(3);
   });
 
   it("gives each container of a service that keeps state a volume of its own", () => {
@@ -150,6 +151,7 @@ describe("docker-compose.yml", () => {
       ...expected,
       ...(service.name === "exchange-sim" && { EXCHANGE_SIM_STATE: "/state/account.jsonl" }),
       ...(service.redis !== "none" && { REDIS_PASSWORD_FILE: "/redis/password" }),
+      ...(service.name === "console" && CONSOLE),
       // Who neither speaks to the venue nor signs needs its name for simulations only.
       ...((service.needsVenue || service.issuer !== undefined) && { BINANCE_BASE_URL }),
     });
@@ -191,6 +193,15 @@ describe(".env.example", () => {
     expect(readFileSync(join(ROOT, ".gitignore"), "utf8").split("\n")).toContain(".env");
   });
 });
+
+/** It has copies of the passwords of those who look and who operate, and the file of its users. */
+const CONSOLE = {
+  REDIS_PASSWORD_FILE: "/redis/viewer",
+  CONSOLE_OPERATOR_REDIS_URL: "redis://operator@redis:6379/0",
+  CONSOLE_OPERATOR_REDIS_PASSWORD_FILE: "/redis/operator",
+  CONSOLE_USERS_FILE: "/state/users.json",
+  CONSOLE_ORIGINS: "http://127.0.0.1:${PORT_CONSOLE:-8050},http://localhost:${PORT_CONSOLE:-8050}",
+};
 
 /** The setting that changes the port at which this machine has a service. */
 function portSetting(service: string): string {

@@ -217,7 +217,7 @@ describe("what no rows of the table may ever say", () => {
 });
 
 describe("a service", () => {
-  it.each(SERVICES.filter(({ redis: uses }) => uses !== "none"))(
+  it.each(SERVICES.filter(({ redis: uses, watches }) => uses !== "none" && watches !== true))(
     "finds all rights that $name needs, and misses those of another user",
     async (row) => {
       const needed = neededCommands(row.name);

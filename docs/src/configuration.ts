@@ -54,6 +54,11 @@ const BREAKING: Partial<Record<ServiceName, readonly Readonly<Record<string, str
     { P26_SIM_DENY_RATE: "0.5", BINANCE_BASE_URL: "" },
   ],
   executor: [{ EXECUTOR_TIMEOUT_MS: "5000" }],
+  console: [
+    { CONSOLE_PROXY_USER_HEADER: "X-Console-User", CONSOLE_USERS_FILE: "users.json" },
+    { CONSOLE_PROXY_USER_HEADER: "X-Console-User", CONSOLE_PROXIES: "192.0.2.1" },
+    { CONSOLE_OPERATOR_REDIS_PASSWORD_FILE: "password" },
+  ],
 };
 
 const WITHOUT_REDIS = SERVICES.filter(({ redis }) => redis === "none").map(({ name }) => name);

@@ -34,6 +34,8 @@ const NOTHING = {
 
 const VENUE_SERVICES = SERVICES.filter(({ needsVenue }) => needsVenue).map(({ name }) => name);
 
+const WATCHES = SERVICES.filter(({ watches }) => watches === true).map(({ name }) => name);
+
 interface Registration {
   title: string;
   register: (registry: Registry) => void;
@@ -41,7 +43,7 @@ interface Registration {
 
 const REGISTRATIONS: readonly Registration[] = [
   {
-    title: "Every service on Redis",
+    title: `Every service on Redis${WATCHES.length === 0 ? "" : ` but ${WATCHES.join(" and ")}`}`,
     register: (registry) => {
       observeRedis(idle(), createKeys(), registry);
       observeClock(new RedisClock(idle()), registry);

@@ -1,4 +1,4 @@
-import { HOSTED } from "@quantum/topology";
+import { PLAN_PATH } from "@quantum/topology";
 import type { DashboardSource } from "./dashboard-source.ts";
 import { latency } from "./latency.ts";
 
@@ -39,7 +39,7 @@ export const pipeline: DashboardSource = {
           runbooks: ["ServiceDown"],
           unit: "short",
           queries: [
-            { expr: `sum(up{job=~"${HOSTED.map(({ name }) => name).join("|")}"})`, legend: "replicas" },
+            { expr: `sum(up{job=~"${PLAN_PATH.map(({ name }) => name).join("|")}"})`, legend: "replicas" },
           ],
         },
         {

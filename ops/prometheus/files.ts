@@ -6,13 +6,15 @@ import { type Row, SERVICES } from "@quantum/topology";
 /** File names below ops/prometheus with their contents. */
 export function prometheusFiles(services: readonly Row[] = SERVICES): Map<string, string> {
   const onHosts = services.filter(({ standIn }) => standIn === undefined);
-  const needed = onHosts.filter((service) => !isOptional(service));
+  // Who only looks may be gone: that is a warning of its own.
+  const onPath = onHosts.filter(({ watches }) => watches !== true);
+  const needed = onPath.filter((service) => !isOptional(service));
   return new Map([
     ["prometheus.hosts.yml", hosts(onHosts)],
     ["prometheus.yml", compose(services)],
-    ["rules/alerts.yml", alerts(onHosts, needed)],
-    ["rules/recording.yml", recording(onHosts)],
-    ["tests/service-down.test.yml", serviceDownCases(needed, onHosts.filter(isOptional))],
+    ["rules/alerts.yml", alerts(onPath, needed)],
+    ["rules/recording.yml", recording(onPath)],
+    ["tests/service-down.test.yml", serviceDownCases(needed, onPath.filter(isOptional))],
   ]);
 }
 

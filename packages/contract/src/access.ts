@@ -11,7 +11,8 @@ import { commandLine, commandsOf, type Right, RIGHT_NAMES } from "./rights.ts";
 /** Users that are not services. */
 const OPERATORS = ["operator", "viewer", "exporter", "halt", "admin"] as const;
 
-const PROGRAMS = SERVICES.filter(({ redis }) => redis !== "none");
+/** Services with a user of their own. Who watches works under operators' ones, and gets no right by its row. */
+const PROGRAMS = SERVICES.filter(({ redis, watches }) => redis !== "none" && watches !== true);
 
 export const REDIS_USERS: readonly string[] = [...PROGRAMS.map(userOf), ...OPERATORS];
 
@@ -213,7 +214,7 @@ function isOne(who: Who, service: Service | undefined): boolean {
 
 /**
  * The commands that a service's user must be allowed to run, on an example key per pattern. None if it is not one of
- * our services.
+ * our services with a user of its own.
  */
 export function neededCommands(service: string): string[][] {
   const row = PROGRAMS.find(({ name }) => name === service);

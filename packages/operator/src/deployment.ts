@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { CLOCK_BOUND_MS, parseRecordOrNone, planRecord } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
 import { buildText, ConfigError, integer, readBuild, readConfig } from "@quantum/service-kit";
-import { groupsOf, HOSTED } from "@quantum/topology";
+import { groupsOf, PLAN_PATH } from "@quantum/topology";
 import { z } from "zod";
 import type { Access, OpenAccess } from "./access.ts";
 import { duration } from "./duration.ts";
@@ -39,7 +39,7 @@ const permitWait = z.object({
 export async function checkDeployment(access: OpenAccess, environment: Environment): Promise<Check[]> {
   const groups = await readGroups(access);
   const services = await readServices(access, groups);
-  const deployed = HOSTED.filter((service) => isDeployed(service, groups));
+  const deployed = PLAN_PATH.filter((service) => isDeployed(service, groups));
   return [
     await checkConfiguration(access, environment),
     ...deployed.map(({ name }) => checkService(name, services)),
@@ -53,7 +53,7 @@ export async function checkDeployment(access: OpenAccess, environment: Environme
 }
 
 /** An issuer that plans do not need by default is looked for where it has run: it makes its groups at its first start. */
-function isDeployed({ issuer, group }: (typeof HOSTED)[number], groups: readonly Group[]): boolean {
+function isDeployed({ issuer, group }: (typeof PLAN_PATH)[number], groups: readonly Group[]): boolean {
   return issuer?.required !== false || groups.some((existing) => existing.group === group);
 }
 

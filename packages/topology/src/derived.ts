@@ -1,9 +1,14 @@
 /** What follows from the table. */
 import type { IssuerRow, Row, StreamName } from "./row.ts";
-import { type IssuerName, type PipelineName, type Service, SERVICES } from "./services.ts";
+import { type HostedName, type IssuerName, type PipelineName, type Service, SERVICES } from "./services.ts";
 
 /** What hosts may run: every service that stands in for nothing. */
 export const HOSTED = SERVICES.filter(({ standIn }) => standIn === undefined) as readonly (Service & {
+  name: HostedName;
+})[];
+
+/** What is on a plan's path, issuers that no plan needs by default included. */
+export const PLAN_PATH = HOSTED.filter(({ watches }) => watches !== true) as readonly (Service & {
   name: PipelineName;
 })[];
 
@@ -15,8 +20,8 @@ export const ISSUERS = ISSUER_ROWS.filter(({ required }) => required).map(
 ) as readonly IssuerName[];
 
 /** The services of a pipeline whose plans need the permits of these issuers. */
-export function pipelineOf(issuers: readonly string[]): typeof HOSTED {
-  return HOSTED.filter(({ issuer }) => issuer === undefined || issuers.includes(issuer.name));
+export function pipelineOf(issuers: readonly string[]): typeof PLAN_PATH {
+  return PLAN_PATH.filter(({ issuer }) => issuer === undefined || issuers.includes(issuer.name));
 }
 
 /** The services of a pipeline by default. */

@@ -7,6 +7,7 @@ export {
   issuerOf,
   PIPELINE,
   pipelineOf,
+  PLAN_PATH,
   QUANTITY_ISSUER,
   userOf,
 } from "./derived.ts";
@@ -20,6 +21,7 @@ export {
 } from "./keys.ts";
 export type { IssuerRow, IssuerService, Row, StreamName } from "./row.ts";
 export {
+  type HostedName,
   type IssuerName,
   type PipelineName,
   type Service,

@@ -45,6 +45,8 @@ export interface Row {
   readonly redis: "durable" | "any" | "none";
   /** Whether several of it may run at the same time. */
   readonly replicated: boolean;
+  /** Present if it is on no plan's path: it only looks, and a pipeline is whole without it. */
+  readonly watches?: true;
   /** Present if it stands in for something outside: no host runs it, and a new process does not know what the old one did. */
   readonly standIn?: {
     /** What is lost with its process, as a sentence goes on after "it is not started again:". */

@@ -121,6 +121,24 @@ const ROWS = [
     },
   },
   {
+    name: "console",
+    unit: "console",
+    title: "console: shows operators the pipeline in a browser, and makes their changes",
+    port: 8050,
+    portVariable: "CONSOLE_PORT",
+    envPrefixes: ["CONSOLE_"],
+    symbolVariables: [],
+    // It reads as anybody may who looks; a change goes under the user `operator`.
+    user: "viewer",
+    reads: [],
+    needsVenue: false,
+    redis: "any",
+    // Sessions are in its memory.
+    replicated: false,
+    watches: true,
+    demonstration: {},
+  },
+  {
     name: "harvest-feed",
     unit: "harvest-feed",
     title: "harvest-feed: stands in for the publisher of proposals",
@@ -155,8 +173,10 @@ const ROWS = [
 
 type AnyRow = (typeof ROWS)[number];
 export type ServiceName = AnyRow["name"];
-/** The services that stand in for nothing, issuers that no plan needs by default included. */
-export type PipelineName = Exclude<AnyRow, { standIn: object }>["name"];
+/** The services that stand in for nothing. */
+export type HostedName = Exclude<AnyRow, { standIn: object }>["name"];
+/** Those of them that are on a plan's path, issuers that no plan needs by default included. */
+export type PipelineName = Exclude<AnyRow, { standIn: object } | { watches: true }>["name"];
 export type IssuerName = Extract<AnyRow, { issuer: object }>["issuer"]["name"];
 
 export interface Service extends Row {

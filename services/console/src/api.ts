@@ -32,7 +32,7 @@ export interface Me {
   build: string;
 }
 
-/** `POST /api/login`; answered by {@link Me}, by 401, or by 429 with `Retry-After`. */
+/** `POST /api/login`; answered by {@link Me}, by 401, or by 429 with `Retry-After`. `POST /api/logout` has no body. */
 export interface Login {
   user: string;
   password: string;

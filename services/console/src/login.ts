@@ -1,0 +1,138 @@
+/** Who is there: `/api/me`, `/api/login`, `/api/logout`. */
+import { isPassword, PASSWORD_MAX_CHARS } from "@quantum/operator";
+import { buildText } from "@quantum/service-kit";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { z } from "zod";
+import type { Me } from "./api.ts";
+import type { ConsoleEvents } from "./events.ts";
+import { inputOf } from "./input.ts";
+import type { LoginAttempts } from "./login-attempts.ts";
+import { Refusal } from "./refusal.ts";
+import type { Sessions } from "./sessions.ts";
+import { credentialOf, type Users } from "./users.ts";
+import type { Visitor } from "./visitors.ts";
+
+export interface LoginOptions {
+  users: Users;
+  sessions: Sessions;
+  attempts: LoginAttempts;
+  events: ConsoleEvents;
+  cookieName: string;
+  whyNoActions: (visitor: Visitor) => string;
+}
+
+/** Each takes 32 MiB and a thread for some hundred ms. */
+const COMPARED_AT_ONCE_MAX = 1;
+const COMPARED_WAITING_MAX = 8;
+const MS_PER_SEC = 1_000;
+
+/** Before anybody has logged in. */
+const BODY_MAX_BYTES = 8_192;
+const NAME_MAX_CHARS = 64;
+const login = z.strictObject({
+  user: z.string().min(1).max(NAME_MAX_CHARS),
+  password: z
+    .string()
+    .min(1)
+    .max(2 * PASSWORD_MAX_CHARS),
+});
+
+const WRONG = "this user and password do not fit: nobody was logged in";
+const NOBODY_YET =
+  "there is no user yet: on the console's host, permitctl console user add NAME --role operator --file FILE makes one (FILE is its CONSOLE_USERS_FILE)";
+
+/**
+ * The cookie of a console at this port: cookies ignore ports. With `__Host-`, which browsers take over https alone, no other
+ * host of the domain can set it.
+ */
+export function cookieNameOf(origins: readonly string[], port: string): string {
+  const isSecure = origins.every((origin) => origin.startsWith("https:"));
+  return `${isSecure ? "__Host-" : ""}quantum_console_${port}`;
+}
+
+export function addLogin(http: FastifyInstance, options: LoginOptions): void {
+  const { users, sessions, attempts, events, cookieName, whyNoActions } = options;
+  const compare = turns(COMPARED_AT_ONCE_MAX, COMPARED_WAITING_MAX);
+  const meOf = (visitor: Visitor): Me => ({
+    user: visitor.user,
+    role: visitor.role,
+    csrf: visitor.csrf,
+    byProxy: visitor.byProxy,
+    noActions: visitor.role === undefined && users.none ? NOBODY_YET : whyNoActions(visitor),
+    build: buildText(),
+  });
+
+  http.get("/api/me", async ({ visitor }) => meOf(visitor));
+
+  const route = { config: { startsSession: true }, bodyLimit: BODY_MAX_BYTES } as const;
+  http.post("/api/login", route, async (request, reply) => {
+    const { user: name, password } = inputOf(login, request.body);
+    const { visitor } = request;
+    const { address } = visitor;
+    const waitMs = attempts.begin(name, address);
+    if (waitMs > 0) {
+      events.emit("login", { outcome: "limited", user: name, address });
+      throw tooMany("too many logins have failed", waitMs);
+    }
+    const before = users.find(name);
+    const fits = await compare(() => isPassword(password, before?.password));
+    const user = users.find(name);
+    // Removed or changed meanwhile: its password is another one.
+    if (!fits || before === undefined || user === undefined || credentialOf(user) !== credentialOf(before)) {
+      events.emit("login", { outcome: "refused", user: name, address });
+      throw new Refusal(401, undefined, users.none ? NOBODY_YET : WRONG);
+    }
+    attempts.succeeded(name, address);
+    if (visitor.token !== undefined) sessions.end(visitor.token);
+    const { token, session } = sessions.open(name, credentialOf(user));
+    setCookie(reply, {
+      name: cookieName,
+      token,
+      isSecure: request.headers.origin?.startsWith("https:") === true,
+    });
+    events.emit("login", { outcome: "succeeded", user: name, address });
+    return meOf({ user: name, role: user.role, csrf: session.csrf, byProxy: false, token, address });
+  });
+
+  http.post("/api/logout", async (request, reply) => {
+    const { visitor } = request;
+    if (visitor.token !== undefined) sessions.end(visitor.token);
+    reply.clearCookie(cookieName, { path: "/", secure: cookieName.startsWith("__Host-") });
+    const role = users.none ? visitor.role : undefined;
+    return meOf({ ...visitor, user: undefined, role, csrf: undefined, token: undefined });
+  });
+}
+
+/** Without an end: the session has one. */
+function setCookie(reply: FastifyReply, cookie: { name: string; token: string; isSecure: boolean }): void {
+  reply.setCookie(cookie.name, cookie.token, {
+    path: "/",
+    httpOnly: true,
+    sameSite: "strict",
+    secure: cookie.isSecure,
+  });
+}
+
+function tooMany(what: string, waitMs: number): Refusal {
+  const waitSec = Math.ceil(waitMs / MS_PER_SEC);
+  return new Refusal(429, "rate", `${what}: try again in ${waitSec} s`, waitSec);
+}
+
+/** Runs a few at a time; of those that would have to wait, a few wait, and the others are refused. */
+function turns(atOnceMax: number, waitingMax: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= atOnceMax) {
+      if (waiting.length >= waitingMax) throw tooMany("too many log in at this moment", MS_PER_SEC);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+    running += 1;
+    try {
+      return await work();
+    } finally {
+      running -= 1;
+      waiting.shift()?.();
+    }
+  };
+}

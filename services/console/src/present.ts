@@ -1,0 +1,70 @@
+/**
+ * The pipeline as it is now, read once for everybody who looks. While Redis does not answer, what it last said stays, with
+ * the time since when.
+ */
+import { dispositionOf } from "@quantum/redis";
+import { type OpenAccess, OverviewMemory, readOverview } from "@quantum/operator";
+import { sharedAnswer } from "@quantum/service-kit";
+import type { Now } from "./api.ts";
+
+/** Of readings, however many look. */
+const PAUSE_MS = 500;
+
+type Told = Omit<Now, "atMs" | "away" | "waits">;
+
+export class Present {
+  readonly memory = new OverviewMemory();
+  readonly #access: OpenAccess;
+  #told: Told = NOTHING_KNOWN;
+  #away: Now["away"];
+  /** Waits for the pause, so that an answer is never older than its question. */
+  readonly read = sharedAnswer(() => this.#read(), PAUSE_MS);
+
+  constructor(access: OpenAccess) {
+    this.#access = access;
+  }
+
+  async #read(): Promise<Now> {
+    const access = this.#access;
+    try {
+      this.#told = await readOverview(access, this.memory);
+      this.#away = undefined;
+    } catch (error) {
+      this.#away = { sinceMs: this.#away?.sinceMs ?? access.nowMs(), problem: problemText(error, access) };
+    }
+    const atMs = access.nowMs();
+    return { ...this.#told, atMs, away: this.#away, waits: this.memory.tally.history(atMs) };
+  }
+}
+
+/** In a sentence, why Redis did not do what it was asked. */
+export function problemText(error: unknown, { redis }: OpenAccess): string {
+  // The command's own error may only say that the connection failed.
+  const cause = redis.problem ?? (error as Error);
+  const disposition = dispositionOf(cause);
+  if (disposition.kind === "refused") return `${disposition.advice} (${cause.message})`;
+  return disposition.kind === "passes" ? `${disposition.meaning}: ${cause.message}` : cause.message;
+}
+
+/** Before the first answer. Like everybody else on Redis: what cannot be read is halted, not running. */
+const UNKNOWN = "not known: Redis has not answered yet";
+const NOTHING_KNOWN: Told = {
+  redis: { version: "", notDurable: [] },
+  killSwitch: { on: true, text: UNKNOWN },
+  killRecord: null,
+  disarm: null,
+  exit: {
+    state: { keys: 0, atMs: undefined, drilledAtMs: undefined, drilledBy: "" },
+    armed: false,
+    text: UNKNOWN,
+  },
+  pauses: [],
+  symbols: [],
+  waiting: [],
+  moreWaiting: 0,
+  services: [],
+  groups: [],
+  lastOk: undefined,
+  lastBlock: undefined,
+  deadLetters: 0,
+};

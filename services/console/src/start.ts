@@ -1,0 +1,87 @@
+/** Puts the console together. Without Redis it says so to those who look, instead of waiting for it. */
+import { followEnds, openAccess } from "@quantum/operator";
+import { type BareContext, every, redisUrl, type Running } from "@quantum/service-kit";
+import { type ConsoleConfig, isLocal, operatorUrl, originsOf } from "./config.ts";
+import { EventStreams } from "./event-streams.ts";
+import { ConsoleEvents } from "./events.ts";
+import { cookieNameOf } from "./login.ts";
+import { LoginAttempts } from "./login-attempts.ts";
+import { Present, problemText } from "./present.ts";
+import { addConsole } from "./server.ts";
+import { Sessions } from "./sessions.ts";
+import { observe } from "./telemetry.ts";
+import { followUsers } from "./users.ts";
+import { type Visitor, Visitors } from "./visitors.ts";
+
+const FOLLOW_AGAIN_MS = 1_000;
+
+export type ConsoleContext = Pick<
+  BareContext<ConsoleConfig>,
+  "config" | "log" | "registry" | "http" | "url" | "instance"
+>;
+
+export async function startConsole(context: ConsoleContext): Promise<Running> {
+  const { config, log, registry, http, url, instance } = context;
+  const changesUrl = operatorUrl(config);
+  const users = await followUsers(config.CONSOLE_USERS_FILE, log);
+  const viewer = openAccess({ url: redisUrl(config), name: `${instance}:viewer` });
+  const { access } = viewer;
+  const origins = originsOf(config, url);
+  const cookieName = cookieNameOf(origins, new URL(url).port);
+  const sessions = new Sessions();
+  const visitors = new Visitors({
+    users,
+    sessions,
+    cookieName,
+    proxies: config.CONSOLE_PROXIES,
+    userHeader: config.CONSOLE_PROXY_USER_HEADER,
+    isLocal: isLocal(config, origins),
+  });
+  const events = new ConsoleEvents();
+  const present = new Present(access);
+  const streams = new EventStreams(present, events);
+  observe({ events, streams, registry, log });
+  await addConsole(http, {
+    ...{ access, present, streams, visitors, origins, users, sessions, cookieName, instance, events },
+    attempts: new LoginAttempts(),
+    redisUrl: changesUrl,
+    whyNoActions: (visitor) =>
+      whyNoActions(visitor, { hasUsers: !users.none, canChange: changesUrl !== undefined }),
+  });
+  const stopping = new AbortController();
+  let following: ReturnType<typeof every> | undefined;
+  return {
+    begin: async () => {
+      void viewer.start();
+      const follow = () =>
+        followEnds(access, present.memory.tally, (rows) => streams.tellEnded(rows), stopping.signal);
+      following = every(FOLLOW_AGAIN_MS, follow, (error) =>
+        log.debug({ err: error }, "the streams cannot be followed, trying again"),
+      );
+    },
+    readiness: async () => {
+      const answer = await access.redis.ping().catch((error: unknown) => problemText(error, access));
+      return [...(answer === "PONG" ? [] : [`Redis: ${answer}`]), ...users.problems()];
+    },
+    stop: async () => {
+      stopping.abort();
+      await Promise.all([following?.stop(), streams.stop(), users.stop()]);
+      await viewer.close();
+    },
+  };
+}
+
+/** An operator's text; "" if this visitor can change something. */
+function whyNoActions(
+  { user, role }: Visitor,
+  { hasUsers, canChange }: { hasUsers: boolean; canChange: boolean },
+): string {
+  if (!canChange)
+    return "This console changes nothing: CONSOLE_OPERATOR_REDIS_URL names no Redis user for changes. Use permitctl, or set it.";
+  if (!hasUsers)
+    return "Everybody may look, and nobody change anything: there is no user. permitctl console user add NAME --role operator --file FILE makes one (FILE is the console's CONSOLE_USERS_FILE).";
+  if (user === undefined) return "Log in to change something.";
+  return role === "operator"
+    ? ""
+    : `${user} may look and change nothing: another operator changes that with permitctl console user add.`;
+}

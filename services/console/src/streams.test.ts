@@ -1,0 +1,183 @@
+/** What browsers are shown: events, what Redis's absence leaves, and when a stream ends. */
+import { createKeys } from "@quantum/contract";
+import { removeUser } from "@quantum/operator";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { eventually, startRedisServer, type TestRedis } from "@quantum/harness";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Events, Now } from "./api.ts";
+import { openEvents, PASSWORD, quickHash, startTestConsole } from "./console.fixture.ts";
+
+const keys = createKeys();
+const PATIENCE_MS = 10_000;
+const PLAN = "67e6da21fa9fe506";
+
+let redis: TestRedis;
+let client: RedisClient;
+beforeAll(async () => {
+  redis = await startRedisServer({ appendonly: true });
+  client = connectForCommands({ url: redis.url, name: "test", onError: () => undefined });
+});
+beforeEach(async () => {
+  await client.flushall();
+});
+afterAll(async () => {
+  await disconnect(client);
+  await redis.stop();
+});
+
+type Told = Awaited<ReturnType<typeof openEvents>>["events"];
+
+function seen<Name extends keyof Events>(
+  events: Told,
+  name: Name,
+  is: (data: Events[Name]) => boolean,
+  what: string,
+): Promise<Events[Name]> {
+  const probe = async () =>
+    events
+      .filter((event) => event.name === name)
+      .map(({ data }) => data as Events[Name])
+      .find(is);
+  return eventually(probe, PATIENCE_MS, what);
+}
+
+describe("an event stream", () => {
+  it("begins with the present, and tells a verdict", async () => {
+    const console = await startTestConsole(redis);
+    const { events } = await openEvents(console, await console.login("vic"));
+    const first = await seen(events, "now", () => true, "the first event");
+    expect(events[0]?.name).toBe("now");
+    expect(first).toMatchObject({ killSwitch: { on: false }, waiting: [], deadLetters: 0 });
+    expect(first.away).toBeUndefined();
+
+    const fields = {
+      plan_id: PLAN,
+      symbol: "BTCUSDT",
+      outcome: "BLOCKED",
+      reason: "missing_p33",
+      wait_ms: "1201",
+    };
+    await client.xadd(keys.streams.result, "*", ...Object.entries(fields).flat());
+    const { rows } = await seen(events, "ended", () => true, "the verdict");
+    expect(rows).toMatchObject([{ planId: PLAN, outcome: "BLOCKED", reason: "missing_p33", waitMs: 1201 }]);
+    await seen(events, "now", ({ lastBlock }) => lastBlock?.planId === PLAN, "the last BLOCK");
+  });
+
+  it("ends with its session", async () => {
+    const console = await startTestConsole(redis);
+    const session = await console.login("vic");
+    const stream = await openEvents(console, session);
+    await seen(stream.events, "now", () => true, "the first event");
+    expect((await console.send("/api/logout", { method: "POST", headers: session })).status).toBe(200);
+    await stream.ended;
+  });
+
+  it("ends with its user, whose session ends as well", async () => {
+    const console = await startTestConsole(redis);
+    const [gone, stays] = [await console.login("vic"), await console.login("ann")];
+    const stream = await openEvents(console, gone);
+    await removeUser(console.usersFile, "vic");
+    await stream.ended;
+    expect((await console.send("/api/commands", { headers: gone })).status).toBe(401);
+    expect((await console.send("/api/commands", { headers: stays })).status).toBe(200);
+  });
+
+  it("ends with its password", async () => {
+    const console = await startTestConsole(redis);
+    const session = await console.login("ann");
+    const stream = await openEvents(console, session);
+    await console.addUser({ name: "ann", role: "operator", password: quickHash(`${PASSWORD} 2`) });
+    await stream.ended;
+    expect((await console.send("/api/me", { headers: session })).json).not.toHaveProperty("user");
+    await console.login("ann", `${PASSWORD} 2`);
+  });
+
+  it("is no HEAD", async () => {
+    const console = await startTestConsole(redis);
+    expect(
+      (await console.send("/api/events", { method: "HEAD", headers: await console.login("vic") })).status,
+    ).toBe(404);
+  });
+});
+
+describe("without Redis", () => {
+  it("the console goes on with what it knows, says since when, and comes back", async () => {
+    const console = await startTestConsole(redis);
+    const session = await console.login("ann");
+    await console.act("kill-on", { reason: "a test" }, session);
+    const { events } = await openEvents(console, session);
+    await seen(events, "now", ({ killSwitch }) => killSwitch.on, "the halt");
+    await redis.kill();
+    const away = await seen(events, "now", ({ away }) => away !== undefined, "that Redis is away");
+    expect(away).toMatchObject({
+      killSwitch: { on: true },
+      killRecord: { who: "ann@console", reason: "a test" },
+    });
+    expect(away.away?.sinceMs).toBeGreaterThan(Date.now() - PATIENCE_MS * 2);
+    expect(await console.running.readiness?.()).toEqual([expect.stringMatching(/^Redis: /)]);
+    expect((await console.send("/api/me", { headers: session })).status).toBe(200);
+    expect((await console.send("/api/audit", { headers: session })).status).toBe(503);
+    expect((await console.act("kill-on", {}, session)).status).toBe(503);
+    await redis.restart();
+    const count = events.length;
+    const back = async () =>
+      events.slice(count).some(({ data }) => (data as Now).away === undefined) || undefined;
+    await eventually(back, PATIENCE_MS, "that Redis is back");
+    expect(await console.running.readiness?.()).toEqual([]);
+  });
+
+  it("that has never answered, everything counts as halted", async () => {
+    const console = await startTestConsole(redis, { env: { REDIS_URL: "redis://viewer:x@127.0.0.1:1" } });
+    const now = (await console.send("/api/now", { headers: await console.login("vic") })).json as Now;
+    expect(now.killSwitch).toEqual({ on: true, text: expect.stringContaining("not known") });
+    expect(now.away?.problem).toContain("ECONNREFUSED");
+  });
+});
+
+describe("an action", () => {
+  it("says what it would do and changes nothing, then does it and is on record with name and reason", async () => {
+    const console = await startTestConsole(redis);
+    const session = await console.login("ann");
+    const preview = await console.act("kill-on", { preview: true }, session);
+    expect(preview.status).toBe(200);
+    expect(await client.get(keys.killSwitch)).toBeNull();
+    expect((await console.act("kill-on", {}, session)).status).toBe(200);
+    expect(await client.get(keys.killSwitch)).toBe("1");
+
+    for (const reason of [undefined, "", "   "]) {
+      const refused = await console.act("kill-off", { reason }, session);
+      expect([refused.status, refused.text]).toEqual([400, expect.stringContaining("reason")]);
+    }
+    expect(await client.get(keys.killSwitch)).toBe("1");
+    expect((await console.act("kill-off", { preview: true }, session)).status).toBe(200);
+    expect(await client.get(keys.killSwitch)).toBe("1");
+    expect((await console.act("kill-off", { reason: "all is <b>well</b>" }, session)).status).toBe(200);
+    expect(await client.get(keys.killSwitch)).toBeNull();
+
+    const audit = (await console.send("/api/audit", { headers: session })).json as { rows: unknown[] };
+    expect(audit.rows).toMatchObject([
+      { action: "kill.off", who: "ann@console", reason: "all is <b>well</b>" },
+      { action: "kill.on", who: "ann@console", reason: "" },
+    ]);
+    const metric = await console.registry.getSingleMetricAsString("quantum_console_actions_total");
+    expect(metric).toContain('{action="kill-off",outcome="done"} 1');
+  });
+
+  it("that is no longer possible is refused", async () => {
+    const console = await startTestConsole(redis);
+    const session = await console.login("ann");
+    for (const [name, body] of [
+      ["drop", { ids: ["1-1"] }],
+      ["requeue", { ids: ["1-1"] }],
+      ["hold-accept", { symbol: "BTCUSDT" }],
+      ["disarm-clear", {}],
+      ["exchange-resume", {}],
+    ] as const)
+      expect([name, (await console.act(name, { ...body, reason: "tried" }, session)).status]).toEqual([
+        name,
+        409,
+      ]);
+    for (const body of [{ ids: [] }, { ids: ["x"] }, { ids: "1-1" }, { ids: ["1-1"], more: 1 }])
+      expect((await console.act("drop", { ...body, reason: "tried" }, session)).status).toBe(400);
+  });
+});
