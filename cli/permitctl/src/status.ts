@@ -1,6 +1,7 @@
 /** `status`: the pipeline on one screen. */
 import { waitLine } from "@quantum/contract";
 import {
+  armedText,
   disarmText,
   type Doubt,
   duration,
@@ -30,7 +31,7 @@ export function renderStatus(status: Overview): Line[] {
     `${new Date(nowMs).toISOString()}  Redis ${redis.version} at ${redis.url}`,
     spans`kill switch   ${status.killRecord === null ? good("off") : bad(killLine(status, status.killRecord))}`,
     spans`disarm        ${disarm === null ? good("none") : bad(disarmText(disarm, nowMs))}`,
-    spans`exit          ${styled(status.exit.armed ? "green" : "red", status.exit.text)}`,
+    spans`exit          ${styled(status.exit.armed ? "green" : "red", armedText(status.exit.state, nowMs))}`,
     spans`exchange      ${status.pauses.length === 0 ? good("no pause") : bad(status.pauses.map(pauseText).join("; "))}`,
     spans`holds         ${holds.length === 0 ? good("none") : bad(holds.map(({ symbol }) => symbol).join(", "))}`,
     ...unfulfilledLines(unfulfilled, nowMs),

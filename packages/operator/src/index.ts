@@ -46,7 +46,7 @@ export type { Ending } from "./exit/course.ts";
 export { haltFirst } from "./exit/halt-first.ts";
 export type { Sight } from "./exit/plan.ts";
 export { drill, type Drilled, readAccount } from "./exit/report.ts";
-export { type ExitState, exitText, whyNotArmed } from "./exit/state.ts";
+export { armedText, type ExitState } from "./exit/state.ts";
 export type { SymbolEnd, SymbolStep, Target } from "./exit/symbol.ts";
 export { type ExchangeClient, type ExchangeState, type LimitUse, readExchange } from "./exchange.ts";
 export { followEnds } from "./follow-ends.ts";

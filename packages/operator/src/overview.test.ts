@@ -43,7 +43,7 @@ describe("the overview", () => {
       killSwitch: { on: false, text: "" },
       killRecord: null,
       disarm: null,
-      exit: { armed: false, text: expect.stringMatching(/^NOT armed/) },
+      exit: { armed: false, text: expect.stringMatching(/^0 keys; never drilled; no executor has said/) },
       pauses: [],
       symbols: [],
       waiting: [],

@@ -3,7 +3,7 @@ import { CLOCK_BOUND_MS, type WaitOutcome } from "@quantum/contract";
 import { clocksApart, notDurable, readFacts } from "@quantum/redis";
 import type { KillSwitch } from "@quantum/service-kit";
 import type { OpenAccess } from "./access.ts";
-import { armedText, type ExitState, readExitState, whyNotArmed } from "./exit/state.ts";
+import { type ExitState, exitText, readExitState, whyNotArmed } from "./exit/state.ts";
 import { type Group, Probes, readGroups, readServices, type Service } from "./groups.ts";
 import { type Disarm, type KillRecord, readHalts, readKillRecord } from "./halts.ts";
 import { killText } from "./halt-texts.ts";
@@ -26,6 +26,7 @@ export interface Overview {
   /** Of a kill switch that is on. */
   killRecord: KillRecord | null;
   disarm: Disarm | null;
+  /** `text`: the keys, the last drill and, unless it is armed, why not. */
   exit: { state: ExitState; armed: boolean; text: string };
   pauses: readonly ExchangePause[];
   /** Those whose closes are not fulfilled come first. */
@@ -114,7 +115,7 @@ export async function readOverview(access: OpenAccess, memory = new OverviewMemo
     killSwitch: { ...killSwitch, text: killRecord === null ? "" : killText(killSwitch, killRecord) },
     killRecord,
     disarm: halts.disarm,
-    exit: { state: exit, armed: whyNotArmed(exit, nowMs) === undefined, text: armedText(exit, nowMs) },
+    exit: exitOf(exit, nowMs),
     pauses,
     symbols,
     waiting: waiting.plans,
@@ -125,4 +126,10 @@ export async function readOverview(access: OpenAccess, memory = new OverviewMemo
     lastBlock,
     deadLetters,
   };
+}
+
+function exitOf(state: ExitState, nowMs: number): Overview["exit"] {
+  const why = whyNotArmed(state, nowMs);
+  const text = exitText(state, nowMs);
+  return { state, armed: why === undefined, text: why === undefined ? text : `${text}; ${why}` };
 }
