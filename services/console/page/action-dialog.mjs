@@ -1,7 +1,7 @@
 /** Every change but the kill switch's on: what it will do, why, and what it has done. */
 /** @import { Asked } from "./store.mjs" */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { act, ApiError } from "./api.mjs";
+import { act, ApiError, preview as previewOf } from "./api.mjs";
 import { html } from "./html.mjs";
 import { Loading, Text } from "./shown.mjs";
 import { tell, update, useStore } from "./store.mjs";
@@ -29,7 +29,7 @@ function Dialog({ asked }) {
   const look = async () => {
     setError(undefined);
     try {
-      setPreview(await act(name, { ...body, preview: true }));
+      setPreview(await previewOf(name, body));
     } catch (failed) {
       setError(asApiError(failed));
     }

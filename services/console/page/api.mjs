@@ -1,7 +1,7 @@
 /** The server's answers, and what to say when there are none. */
 /** @import { ActionName, Done, Me, Refused } from "../src/api.ts" */
-import { useEffect, useState } from "preact/hooks";
-import { stateNow, update } from "./store.mjs";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { hearNow, stateNow, update } from "./store.mjs";
 
 const ANSWER_WITHIN_MS = 10_000;
 /** `hold-accept` waits for position-brain, up to 30 s. */
@@ -81,12 +81,27 @@ function post(path, body, withinMs) {
 }
 
 /**
+ * What was changed is shown at once, without waiting for the next event.
+ *
  * @param {ActionName} name
- * @param {object} body with `preview: true`, nothing is changed
+ * @param {object} body
  * @returns {Promise<Done>}
  */
-export const act = (name, body) =>
-  post(`actions/${name}`, body, name === "kill-on" ? KILL_WITHIN_MS : ACTION_WITHIN_MS);
+export async function act(name, body) {
+  const done = await post(`actions/${name}`, body, name === "kill-on" ? KILL_WITHIN_MS : ACTION_WITHIN_MS);
+  // If it fails, the events tell it a little later.
+  get("now").then(hearNow, () => {});
+  return done;
+}
+
+/**
+ * What the action would do. Changes nothing.
+ *
+ * @param {ActionName} name
+ * @param {object} body
+ * @returns {Promise<Done>}
+ */
+export const preview = (name, body) => post(`actions/${name}`, { ...body, preview: true });
 
 /** @returns {Promise<void>} */
 export async function loadMe() {
@@ -138,6 +153,32 @@ export function useLoaded(path, reload = 0) {
   const { value, error, loading } =
     seen.path === path ? seen : { value: undefined, error: undefined, loading: true };
   return { value, error, loading };
+}
+
+/** What is read again because something has happened is read again no more often than this. */
+const PAUSE_MS = 1_000;
+
+/**
+ * @param {string} sign of what the event stream tells; when it changes, there is something new to read
+ * @returns {[reload: number, again: () => void]} for {@link useLoaded}
+ */
+export function useReload(sign) {
+  const [reload, set] = useState(0);
+  const last = useRef({ sign, atMs: 0 });
+  const again = () => set((count) => count + 1);
+  useEffect(() => {
+    if (last.current.sign === sign) return undefined;
+    const pauseMs = last.current.atMs + PAUSE_MS - performance.now();
+    const timer = setTimeout(
+      () => {
+        last.current = { sign, atMs: performance.now() };
+        again();
+      },
+      Math.max(0, pauseMs),
+    );
+    return () => clearTimeout(timer);
+  }, [sign]);
+  return [reload, again];
 }
 
 /**

@@ -2,7 +2,7 @@
 /** @import { Freshness } from "./freshness.mjs" */
 /** @import { Now } from "../src/api.ts" */
 import { ClearDisarm, EndPause, KillOff } from "./action-buttons.mjs";
-import { duration, timeOfDay } from "./format.mjs";
+import { dateTime, duration, timeOfDay } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Text } from "./shown.mjs";
 import { useServerMs } from "./store.mjs";
@@ -27,25 +27,22 @@ export function Halted({ now }) {
 /** @param {{ now: Now }} props */
 function KillSwitch({ now: { killSwitch, killRecord } }) {
   const nowMs = useServerMs(1_000);
-  const { who, atMs, reason } = killRecord ?? {};
-  const since =
-    atMs === undefined || atMs === null
-      ? ""
-      : ` for ${duration(Math.max(0, nowMs - atMs))}, since ${timeOfDay(atMs)} UTC`;
+  const atMs = killRecord?.atMs ?? undefined;
   return html`<div class="why">
     <p>
-      <b>The kill switch is on</b>${since}${
-        who === undefined || who === null
-          ? html`. <${Text} text=${killSwitch.text} length=${200} />`
-          : html`, by <b><${Text} text=${who} length=${60} /></b>`
-      }
-      <span class="reason"
-        >${reason ? html`“<${Text} text=${reason} length=${200} />”` : "no reason given"}</span
-      >
+      <b>The kill switch is on</b>${atMs !== undefined && sinceText(atMs, nowMs)}
+      <span class="reason"><${Text} text=${killSwitch.text} length=${300} /></span>
     </p>
     <${KillOff} />
   </div>`;
 }
+
+/**
+ * @param {number} atMs
+ * @param {number} nowMs
+ */
+const sinceText = (atMs, nowMs) =>
+  ` for ${duration(Math.max(0, nowMs - atMs))}, since ${dateTime(atMs, nowMs)} UTC`;
 
 /** @param {{ now: Now }} props */
 function Disarmed({ now: { disarm } }) {
@@ -56,7 +53,7 @@ function Disarmed({ now: { disarm } }) {
   return html`<div class="why">
     <p>
       <b>The governor has disarmed the pipeline</b
-      >${atMs !== null && ` for ${duration(Math.max(0, nowMs - atMs))}, since ${timeOfDay(atMs)} UTC`}
+      >${(atMs ?? undefined) !== undefined && sinceText(Number(atMs), nowMs)}
       <span class="reason"><${Text} text=${[reason, ...details].join(" ")} length=${300} /></span>
     </p>
     <${ClearDisarm} />

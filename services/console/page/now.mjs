@@ -43,7 +43,7 @@ function Glance({ now }) {
       tone=${exit.armed ? "" : "bad"}
       value=${exit.armed ? "armed" : "NOT armed"}
     >
-      <${Text} text=${exit.text} length=${160} />
+      <${Text} text=${exit.text.replace(ARMED, "$1$2")} length=${160} />
     <//>
     <section class="verdicts" aria-label="Last verdicts">
       <${Last} label="Last OK" last=${lastOk} />
@@ -86,6 +86,9 @@ function Tile({ label, value, tone = "", region = false, children }) {
     ? html`<section class=${`tile ${tone}`} aria-label=${label}>${content}</section>`
     : html`<div class=${`tile ${tone}`}>${content}</div>`;
 }
+
+/** How `exit.text` begins: the tile says that itself. */
+const ARMED = /^(?:NOT )?armed \((.*?)\)(.*)$/s;
 
 /** From here on the alert CloseUnfulfilled warns. */
 const LONG_MS = 60_000;

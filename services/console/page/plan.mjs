@@ -1,8 +1,7 @@
 /** One plan: how it ended and why, when what happened, and everything that is stored of it. */
 /** @import { PermitView, PlanView } from "../src/api.ts" */
-import { useEffect, useState } from "preact/hooks";
 import { ForcePlan } from "./action-buttons.mjs";
-import { useLoaded } from "./api.mjs";
+import { useLoaded, useReload } from "./api.mjs";
 import { plural, wait } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Timeline } from "./plan-timeline.mjs";
@@ -25,22 +24,13 @@ import { useStore } from "./store.mjs";
 import { cut, visible } from "./visible-text.mjs";
 
 const UNENDED = new Set(["WAITING", "PERMITTED", "SENT", "UNKNOWN"]);
-const LOOK_AGAIN_MS = 1_000;
 
 /** @param {{ id: string }} props */
 export function PlanScreen({ id }) {
-  const [reload, setReload] = useState(0);
-  /** @type {{ value: PlanView | undefined, error: import("./api.mjs").ApiError | undefined, loading: boolean }} */
-  const { value: plan, error, loading } = useLoaded(`plans/${encodeURIComponent(id)}`, reload);
-  const again = () => setReload((count) => count + 1);
+  const [reload, again] = useReload(useSignOf(id));
+  /** @type {{ value: PlanView | undefined, error: import("./api.mjs").ApiError | undefined }} */
+  const { value: plan, error } = useLoaded(`plans/${encodeURIComponent(id)}`, reload);
   const ended = plan !== undefined && !UNENDED.has(plan.conclusion.state);
-  useEndOf(id, again);
-  useEffect(() => {
-    if (plan === undefined || ended || loading) return undefined;
-    // Its stages between opening and end are no events: one plan that is looked at is read once a second while it is on its way.
-    const timer = setTimeout(again, LOOK_AGAIN_MS);
-    return () => clearTimeout(timer);
-  }, [plan, ended, loading]);
 
   const heading = html`<p class="crumbs"><a href="#/plans">Plans</a></p>
     <div class="title">
@@ -99,13 +89,13 @@ export function PlanScreen({ id }) {
     }`;
 }
 
-/** An end of the plan that the stream tells is shown at once. @param {string} id @param {() => void} onEnd */
-function useEndOf(id, onEnd) {
-  const newest = useStore((state) => state.ended);
-  const told = newest.filter(({ planId }) => planId === id).length;
-  useEffect(() => {
-    if (told > 0) onEnd();
-  }, [told]);
+/** What the stream tells of the plan: who has not answered yet, whether it is in doubt, how it ended. @param {string} id */
+function useSignOf(id) {
+  return useStore(({ now, ended }) => {
+    const lacks = now?.waiting.find(({ planId }) => planId === id)?.lacks ?? [];
+    const doubts = now?.symbols.filter(({ inDoubt }) => inDoubt.some(({ planId }) => planId === id)) ?? [];
+    return [...lacks, doubts.length, ended.filter(({ planId }) => planId === id).length].join(" ");
+  });
 }
 
 function CopyPageLink() {

@@ -1,9 +1,8 @@
 /** Symbols, and one symbol with its books. */
 /** @import { Commands, SymbolNow, SymbolView } from "../src/api.ts" */
 /** @import { ApiError } from "./api.mjs" */
-import { useEffect, useState } from "preact/hooks";
 import { AcceptHold } from "./action-buttons.mjs";
-import { useLoaded } from "./api.mjs";
+import { useLoaded, useReload } from "./api.mjs";
 import { amount, duration } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Meter } from "./now-tables.mjs";
@@ -24,8 +23,6 @@ import {
 } from "./shown.mjs";
 import { useServerMs, useStore } from "./store.mjs";
 import { cut, visible } from "./visible-text.mjs";
-
-const LOOK_AGAIN_MS = 5_000;
 
 export function SymbolsScreen() {
   const symbols = useStore((state) => state.now?.symbols);
@@ -107,17 +104,12 @@ function Troubles({ now: { inDoubt, hold, unfulfilled }, nowMs }) {
 
 /** @param {{ id: string }} props */
 export function SymbolScreen({ id }) {
-  const [reload, setReload] = useState(0);
-  const again = () => setReload((count) => count + 1);
-  /** @type {{ value: SymbolView | undefined, error: ApiError | undefined, loading: boolean }} */
-  const { value: view, error } = useLoaded(`symbols/${encodeURIComponent(id)}`, reload);
-  useEffect(() => {
-    const timer = setInterval(again, LOOK_AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
-  const nowMs = useServerMs(1_000);
   // The live state comes by the stream, the books by the request.
   const live = useStore((state) => state.now?.symbols)?.find(({ symbol }) => symbol === id);
+  const [reload, again] = useReload(JSON.stringify(live ?? {}));
+  /** @type {{ value: SymbolView | undefined, error: ApiError | undefined, loading: boolean }} */
+  const { value: view, error } = useLoaded(`symbols/${encodeURIComponent(id)}`, reload);
+  const nowMs = useServerMs(1_000);
   const now = live ?? view?.now;
   const heading = html`<p class="crumbs"><a href="#/symbols">Symbols</a></p>
     <div class="title">
