@@ -1,7 +1,7 @@
 /** Who changed what, when and why. */
 import { addedAtMs, parseEntries } from "@quantum/streams";
 import type { Access } from "./access.ts";
-import { ENTRY_ID } from "./entries.ts";
+import { behind } from "./entries.ts";
 
 export interface AuditList {
   /** Newest first. */
@@ -26,12 +26,14 @@ export interface AuditRow {
 
 const PAGE = 50;
 
+/** @throws RangeError if the cursor is not one of ours */
 export async function pageAudit(
   { redis, keys }: Access,
   { cursor }: { cursor?: string | undefined } = {},
 ): Promise<AuditList> {
-  const from = cursor !== undefined && ENTRY_ID.test(cursor) ? `(${cursor}` : "+";
-  const entries = parseEntries(await redis.xrevrange(keys.streams.operatorAudit, from, "-", "COUNT", PAGE));
+  const entries = parseEntries(
+    await redis.xrevrange(keys.streams.operatorAudit, behind(cursor), "-", "COUNT", PAGE),
+  );
   const rows = entries.map(({ id, fields }) => {
     const { action = "", target = "", who = "", reason = "", detail = "" } = fields;
     return { id, atMs: addedAtMs(id), action, target, who, reason, detail };

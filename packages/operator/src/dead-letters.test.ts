@@ -63,6 +63,10 @@ it("a page of dead letters ends with a cursor, at which the next one goes on", a
   expect(second).toMatchObject({ rows: [{ reason: "bad 0" }], next: undefined, total: 51 });
 });
 
+it.each([pageDeadLetters, pageAudit])("a cursor that is none is refused", async (page) => {
+  await expect(page(access, { cursor: "1 2" })).rejects.toThrow(RangeError);
+});
+
 describe("several dead letters at once", () => {
   it("are given back, each on record; what cannot be says why and does not stop the others", async () => {
     await redis.xgroup("CREATE", plan, "governor", "0", "MKSTREAM");

@@ -2,7 +2,7 @@
 import { addedAtMs, parseEntries } from "@quantum/streams";
 import type { Access } from "./access.ts";
 import { drop, type Mandate, requeue } from "./changes.ts";
-import { batchesNewestFirst, ENTRY_ID } from "./entries.ts";
+import { batchesNewestFirst, behind, ENTRY_ID } from "./entries.ts";
 
 export interface DeadLetter {
   id: string;
@@ -42,7 +42,10 @@ const PAGE = 50;
 const BATCH = 200;
 const BUDGET_MS = 1_000;
 
-/** A page may be shorter than others, or empty, and have a next one: a search stops after a second. */
+/**
+ * A page may be shorter than others, or empty, and have a next one: a search stops after a second.
+ * @throws RangeError if the cursor is not one of ours
+ */
 export async function pageDeadLetters(access: Access, query: DeadLetterQuery): Promise<DeadLetterList> {
   const stopAt = performance.now() + BUDGET_MS;
   const { redis, keys } = access;
@@ -126,8 +129,8 @@ async function handle(
 
 /** @param cursor id of the last letter that was seen */
 async function* batches({ redis, keys }: Access, cursor?: string): AsyncGenerator<DeadLetter[]> {
-  const from = cursor !== undefined && ENTRY_ID.test(cursor) ? `(${cursor}` : "+";
-  for await (const batch of batchesNewestFirst(redis, keys.streams.deadLetter, { from }, BATCH))
+  const range = { from: behind(cursor) };
+  for await (const batch of batchesNewestFirst(redis, keys.streams.deadLetter, range, BATCH))
     yield batch.map(letterOf);
 }
 

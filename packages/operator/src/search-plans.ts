@@ -185,6 +185,6 @@ function cursorOf({ id, isUnfinished }: Place): string {
 
 function placeOfCursor(text: string): Place {
   const [, id, mark] = CURSOR.exec(text) ?? [];
-  if (id === undefined) throw new RangeError(`${JSON.stringify(text)} is no cursor of a list of plans`);
+  if (id === undefined) throw new RangeError(`cursor ${JSON.stringify(text)}: it is none of ours`);
   return { id, isUnfinished: mark === "u" };
 }

@@ -74,6 +74,8 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
     try {
       return await answer;
     } catch (error) {
+      // A cursor that was made up.
+      if (error instanceof RangeError) throw new Refusal(400, undefined, error.message);
       if (!isOfRedis(error, access)) throw error;
       throw new Refusal(
         503,
