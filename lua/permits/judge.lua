@@ -13,7 +13,7 @@ local function texts_of(keys)
     texts[keys[i]] = text
     if not text then others[#others + 1] = keys[i] end
   end
-  -- MGET takes a key of another type for none.
+  -- MGET takes a key of the wrong type for none.
   if #others > 0 and redis.call('EXISTS', unpack(others)) > 0 then
     for _, key in ipairs(others) do texts[key] = redis.pcall('GET', key) end
   end
