@@ -1,5 +1,7 @@
 import { EventEmitter } from "node:events";
+import { resultEntry } from "@quantum/contract";
 import type { IssuerHandlers } from "@quantum/issuer";
+import type { Stages } from "@quantum/service-kit";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { keys, type Rig, startRig } from "./rig.fixture.ts";
@@ -89,4 +91,36 @@ it("reads each pair once a scrape, and forgets the values of one that is gone", 
   expect(after).toContain('p33_snapshot_age_seconds{symbol="BTCUSDT"} +Inf');
   expect(after).not.toMatch(/(position_amt|disagreement_seconds){symbol="BTCUSDT"}/);
   expect(after).toContain('p33_exchange_position_amt{symbol="ETHUSDT"} -1.85');
+});
+
+it("times the books of what was executed, once, from its result", () => {
+  const handlers = new EventEmitter() as IssuerHandlers;
+  const idle = () => new EventEmitter() as never;
+  const passed = vi.fn<Stages["passed"]>();
+  observe({
+    handlers,
+    refresh: idle(),
+    ...noBooking(),
+    operator: idle(),
+    stages: { passed, ended: () => undefined },
+    pairs: rig.pairs,
+    closes: { wantedSinceMs: async () => undefined },
+    rulesOf: () => undefined,
+    allowlist: new Set(["BTCUSDT"]),
+    registry: new Registry(),
+    log: { debug: () => undefined } as never,
+  });
+  const fields = {
+    ...{ plan_id: "0123456789abcdef", symbol: "BTCUSDT", decision: "EXECUTE", executed: "True" },
+    ...{ attempt: "1795000000000-0", outcome: "EXECUTED", settled_at_ms: "1795000000090" },
+  };
+  const settled = (over: Record<string, string>, before: boolean) =>
+    handlers.emit("settled", { result: resultEntry.parse({ ...fields, ...over }), before, tookMs: 1 });
+  settled({}, false);
+  settled({}, true);
+  settled({ executed: "False", outcome: "REJECTED" }, false);
+  settled({ attempt: "" }, false);
+  expect(passed.mock.calls).toMatchObject([
+    [{ planId: fields.plan_id, attempt: fields.attempt, stage: "ledger", fromMs: 1_795_000_000_090 }],
+  ]);
 });
