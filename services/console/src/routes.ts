@@ -33,6 +33,8 @@ export interface RouteOptions {
   present: Present;
   streams: EventStreams;
   visitors: Visitors;
+  /** Whether a trace id leads somewhere: the console is configured as the services are. */
+  isTraced: boolean;
 }
 
 /** The checks read whole streams. */
@@ -68,7 +70,7 @@ const COMMANDS: Commands = {
 };
 
 export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
-  const { access, present, streams, visitors } = options;
+  const { access, present, streams, visitors, isTraced } = options;
   const config = { needs: "viewer" } as const;
   const read = async <T>(answer: Promise<T>): Promise<T> => {
     try {
@@ -92,10 +94,11 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
   );
   http.get("/api/plans/:id", { config }, async ({ params }): Promise<PlanView> => {
     const { id } = inputOf(planParams, params);
-    return found(
+    const view = found(
       await read(viewPlan(access, id)),
       `nothing is known of plan ${id}: it was never published, or Redis no longer has it`,
     );
+    return isTraced ? view : { ...view, traceId: "" };
   });
   http.get("/api/dead-letters", { config }, ({ query }): Promise<DeadLetterList> =>
     read(pageDeadLetters(access, given(inputOf(deadLetterQuery, query)))),

@@ -1,6 +1,6 @@
 /** Puts the console together. Without Redis it says so to those who look, instead of waiting for it. */
 import { followEnds, openAccess } from "@quantum/operator";
-import { type BareContext, every, redisUrl, type Running } from "@quantum/service-kit";
+import { type BareContext, every, isTracing, redisUrl, type Running } from "@quantum/service-kit";
 import { type ConsoleConfig, isLocal, operatorUrl, originsOf } from "./config.ts";
 import { EventStreams } from "./event-streams.ts";
 import { ConsoleEvents } from "./events.ts";
@@ -44,6 +44,7 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
   await addConsole(http, {
     ...{ access, present, streams, visitors, origins, users, sessions, cookieName, instance, events },
     attempts: new LoginAttempts(),
+    isTraced: isTracing(config),
     redisUrl: changesUrl,
     whyNoActions: (visitor) =>
       whyNoActions(visitor, { hasUsers: !users.none, canChange: changesUrl !== undefined }),
