@@ -10,7 +10,7 @@ export const latency: RowSource = {
       kind: "lines",
       title: "Where the time goes",
       description:
-        "Mean time of each stage. Each begins where the one before ends: their sum is the mean time from the opening to the books.",
+        "Mean time of each stage, of the plans that passed it. An executed plan passes all, each from the end of the one before; blocked ones only the first.",
       unit: "s",
       queries: [
         {
