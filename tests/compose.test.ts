@@ -112,8 +112,11 @@ describe("docker-compose.yml", () => {
     const made = blocks.get("redis-users") ?? "";
     for (const user of ["viewer", "operator"])
       expect(made).toMatch(new RegExp(`cp /passwords/${user}/password /operators/${user}\\s`));
-    for (const name of ["permitctl", "console"])
-      expect(blocks.get(name)).toContain('volumes: ["operator-redis:/redis:ro", "console-users:/state"]');
+    for (const [name, users] of [
+      ["permitctl", "console-users:/state"],
+      ["console", "console-users:/state:ro"],
+    ] as const)
+      expect(blocks.get(name)).toContain(`volumes: ["operator-redis:/redis:ro", "${users}"]`);
     expect(file.match(/operator-redis:\//g)).toHaveLength(3);
   });
 

@@ -193,6 +193,19 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
       expect(statSync(secret).mode & 0o777).toBe(0o600);
   });
 
+  it("writes both users into the console's: who looks, and who operates", () => {
+    const fresh = join(dir, "fresh-console");
+    const env = "opt/quantum/console/releases/v1/ops/systemd/env/console.env";
+    write(join(fresh, env), "REDIS_URL=\nCONSOLE_OPERATOR_REDIS_URL=\n");
+    openHost(services.console, "console", { root: fresh, systemctl }).provideEnvFile("v1");
+    const [viewer, operator] = ["viewer", "operator"].map((user) =>
+      readFileSync(join(fresh, "etc/quantum/redis", user, "password"), "utf8"),
+    );
+    expect(readFileSync(join(fresh, "etc/quantum/console.env"), "utf8")).toBe(
+      `REDIS_URL=redis://viewer:${viewer}@localhost:6379/0\nCONSOLE_OPERATOR_REDIS_URL=redis://operator:${operator}@localhost:6379/0\n`,
+    );
+  });
+
   it("starts nothing on a new configuration, and starts it once that is looked through", async () => {
     const file = join(root, "etc/quantum/executor.env");
     const mine = readFileSync(file, "utf8");

@@ -33,7 +33,7 @@ describe("a running pipeline", () => {
   it("is named by a second start and ended by stop, which leaves nothing running", async () => {
     const { child, ended, facts, ports } = await launchLive();
     expect(facts.pid).toBe(child.pid);
-    expect(ports).toHaveLength(7);
+    expect(ports).toHaveLength(8);
     const second = await (await launch("start")).ended;
     expect(second.code).toBe(1);
     expect(second.lines.join("\n")).toContain(`A pipeline is running already (pid ${facts.pid}`);

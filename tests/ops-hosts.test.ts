@@ -61,6 +61,13 @@ describe("units and env files", () => {
     expect(envFiles.join("\n")).not.toMatch(/^\w+_(SIGNING_KEY|ISSUER_KEYS|OPERATOR_KEYS)_FILE=/m);
   });
 
+  it("give the console a folder of its own for its users, which root changes while it runs", () => {
+    const unit = files.get("quantum-console.service") ?? "";
+    expect(unit).toContain("\nStateDirectory=quantum-console\nStateDirectoryMode=0700\n");
+    expect(unit).toContain("\nEnvironment=CONSOLE_USERS_FILE=%S/quantum-console/users.json\n");
+    expect(files.get("env/console.env")).not.toMatch(/^CONSOLE_USERS_FILE=/m);
+  });
+
   it("name both variables of the wait for one grep", async () => {
     const { stdout } = await run("grep", ["PERMIT_WAIT", join(ROOT, "ops/systemd/env/apply-layer.env")]);
     expect(stdout).toContain("APPLY_PERMIT_WAIT_MS=1200");

@@ -35,11 +35,18 @@ const FOREIGN = "before-quantum";
 /**
  * @typedef {ReturnType<typeof openHost>} InstalledHost
  *
- * @param {{ name: string, portVariable: string, port: number, issuer?: string, user: string }} definition
+ * @typedef {object} Definition
+ * @property {string} name of the unit
+ * @property {string} portVariable
+ * @property {number} port
+ * @property {string} [issuer]
+ * @property {Readonly<Record<string, string>>} redis each variable that takes a URL, with the Redis user for it
+ *
+ * @param {Definition} definition
  * @param {string} service
  * @param {{ root: string, systemctl: string }} options
  */
-export function openHost({ name, portVariable, port, issuer, user }, service, { root, systemctl }) {
+export function openHost({ name, portVariable, port, issuer, redis }, service, { root, systemctl }) {
   const home = join(root, "opt/quantum", service);
   const folders = { releases: join(home, "releases"), etc: join(root, "etc/quantum") };
   const unit = { file: `quantum-${name}.service`, envFile: `env/${name}.env` };
@@ -180,11 +187,14 @@ export function openHost({ name, portVariable, port, issuer, user }, service, { 
   function provideEnvFile(version) {
     const redisUsers = provideRedisUsers();
     if (existsSync(envPath)) return false;
-    const password = readFileSync(join(redisUsers, user, "password"), "utf8").trim();
-    const text = readFileSync(fileOf(version, unit.envFile), "utf8");
-    const url = `REDIS_URL=redis://${user}:${password}@localhost:6379/0`;
+    let text = readFileSync(fileOf(version, unit.envFile), "utf8");
+    for (const [variable, user] of Object.entries(redis)) {
+      const password = readFileSync(join(redisUsers, user, "password"), "utf8").trim();
+      const url = `redis://${user}:${password}@localhost:6379/0`;
+      text = text.replace(new RegExp(`^${variable}=$`, "m"), `${variable}=${url}`);
+    }
     // Keys will be in it: for root, who reads it for the service, and nobody else.
-    writeFileSync(envPath, text.replace(/^REDIS_URL=$/m, url), { mode: 0o600 });
+    writeFileSync(envPath, text, { mode: 0o600 });
     console.log(`${envPath} is new: look it through, variables that are required are empty`);
     return true;
   }

@@ -31,8 +31,12 @@ export function systemdFiles(): Map<string, string> {
 /** The installer runs before there is a Node that reads TypeScript. */
 function servicesFile(): string {
   const rows = HOSTED.map((row) => {
-    const { name, unit: file, portVariable, port, issuer } = row;
-    return [name, { name: file, portVariable, port, issuer: issuer?.name, user: userOf(row) }];
+    const { name, unit: file, portVariable, port, issuer, operatorRedisVariable } = row;
+    const redis = {
+      REDIS_URL: userOf(row),
+      ...(operatorRedisVariable !== undefined && { [operatorRedisVariable]: "operator" }),
+    };
+    return [name, { name: file, portVariable, port, issuer: issuer?.name, redis }];
   });
   return `${JSON.stringify(Object.fromEntries(rows), null, 2)}\n`;
 }
@@ -110,23 +114,33 @@ function credentials(row: Service): string {
   ].join("\n");
 }
 
-/** The one folder that the service may write to, if it keeps state, and the variable that names it. */
-function state({ unit: name, stateVariable }: Service): string {
-  if (stateVariable === undefined)
-    return "# It keeps nothing on disk and owns nothing: all state is in Redis.\n";
+/** The one folder of the service, if it has any, and the variable that names it or what is in it. */
+function state(row: Service): string {
+  const { unit: name } = row;
+  const inFolder = stateOf(row);
+  if (inFolder === undefined) return "# It keeps nothing on disk and owns nothing: all state is in Redis.\n";
   return [
     "# It may write to this folder alone; systemd gives it to the temporary user at each start.",
     `StateDirectory=quantum-${name}`,
     "StateDirectoryMode=0700",
-    `Environment=${stateVariable}=%S/quantum-${name}`,
+    `Environment=${inFolder.variable}=%S/quantum-${name}${inFolder.file}`,
     "",
   ].join("\n");
 }
 
+function stateOf({ stateVariable, usersVariable }: Service): { variable: string; file: string } | undefined {
+  if (stateVariable !== undefined) return { variable: stateVariable, file: "" };
+  // Root's `permitctl console user` leaves the file to the owner of the folder, and the console sees it at once: a
+  // credential would be copied at the start, and a user who was removed would stay until the next one.
+  if (usersVariable !== undefined) return { variable: usersVariable, file: "/users.json" };
+  return undefined;
+}
+
 function envFile(row: Service): string {
-  const { name: service, unit: name, stateVariable } = row;
+  const { name: service, unit: name } = row;
   const byUnit = new Set(keyVariablesOf(row).map(([variable]) => variable));
-  if (stateVariable !== undefined) byUnit.add(stateVariable);
+  const inFolder = stateOf(row);
+  if (inFolder !== undefined) byUnit.add(inFolder.variable);
   const schema = SCHEMAS.get(service) ?? z.object({});
   const { properties = {}, required = [] } = z.toJSONSchema(schema, {
     io: "input",

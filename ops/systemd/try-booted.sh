@@ -108,6 +108,29 @@ quantum rollback governor
 quantum status
 quantum rollback governor
 
+step "the console: without users the host looks, a user who is added logs in, one who is removed is out"
+quantum install console v2 && { echo "nothing may start yet"; exit 1; }
+quantum install console v2
+inside sh -eu <<'END'
+cd /srv/quantum
+console=http://127.0.0.1:8050
+users=/var/lib/quantum-console/users.json
+permitctl() { npx -y pnpm@12.21.0 --silent permitctl console user "$@" --file $users; }
+login() {
+  curl -s -o /tmp/me -w '%{http_code}\n' -c /tmp/cookies -H "Origin: $console" -H 'content-type: application/json' \
+    -d '{"user": "alice", "password": "a long enough word"}' $console/api/login
+}
+me() { curl -s -b /tmp/cookies $console/api/me; echo; }
+me
+printf 'a long enough word\n' | permitctl add alice --role operator
+stat --format '%a %U %n' /var/lib/private/quantum-console /var/lib/private/quantum-console/*
+for _ in $(seq 20); do [ "$(login)" = 200 ] && break; sleep 0.5; done
+me | grep -q '"role":"operator"'
+permitctl remove alice
+for _ in $(seq 20); do me | grep -q '"role":"operator"' || break; sleep 0.5; done
+[ "$(login)" = 401 ]
+END
+
 step "killed, it comes back; stopped, it ends in time"
 inside sh -eu <<'END'
 before=$(systemctl show --property MainPID --value quantum-governor)

@@ -12,9 +12,16 @@ it("hurries in runs that end by themselves", () => {
   expect(parseOptions(["--plans", "200", "--rate", "5"]).rate).toBe(5);
 });
 
+it("serves the console in runs that somebody watches", () => {
+  expect(parseOptions([]).console).toBe(true);
+  expect(parseOptions(["--no-console"]).console).toBe(false);
+  expect(parseOptions(["--plans", "200"]).console).toBe(false);
+  expect(parseOptions(["--plans", "200", "--console"]).console).toBe(true);
+});
+
 it("takes every option", () => {
   const args =
-    "--plans 9 --summary s.json --rate 0.5 --seed 7 --scenario deny --redis-url redis://h:1/2 --verbose";
+    "--plans 9 --summary s.json --rate 0.5 --seed 7 --scenario deny --redis-url redis://h:1/2 --console --verbose";
   expect(parseOptions(args.split(" "))).toEqual({
     plans: 9,
     summary: "s.json",
@@ -23,6 +30,7 @@ it("takes every option", () => {
     seed: 7,
     scenario: "deny",
     redisUrl: "redis://h:1/2",
+    console: true,
     verbose: true,
   });
 });

@@ -15,6 +15,8 @@ export interface Options {
   seed: number;
   scenario: ScenarioName;
   redisUrl: string | undefined;
+  /** Whether the console runs, too. */
+  console: boolean;
   verbose: boolean;
 }
 
@@ -46,6 +48,8 @@ export function parseOptions(args: readonly string[]): Options {
         .default("healthy"),
     )
     .option("--redis-url <url>", "use this Redis, which must be empty, instead of starting one", redisUrl)
+    .option("--console", "serve the console; without this option, in runs that do not end by themselves")
+    .option("--no-console", "run without it")
     .option("--verbose", "show every log line of every service", false)
     .addHelpText("after", helpText())
     .configureOutput(commanderOutput)
@@ -62,6 +66,7 @@ export function parseOptions(args: readonly string[]): Options {
     seed: given.seed ?? randomSeed(),
     scenario: given.scenario,
     redisUrl: given.redisUrl,
+    console: given.console ?? !bounded,
     verbose: given.verbose,
   };
 }

@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pipelineOf, type Service, type ServiceName, serviceOf } from "@quantum/topology";
 import { makeRunKeys, readSymbols } from "@quantum/harness";
+import { type RunConsole, startConsole } from "./console-of-run.ts";
 import { marketOf, parseProposalLines, type ProposalLine } from "./market.ts";
 import type { Options } from "./options.ts";
 import type { Processes } from "./processes.ts";
@@ -14,6 +15,8 @@ export interface Pipeline {
   redis: RunRedis;
   urls: ReadonlyMap<ServiceName, string>;
   exchangeUrl: string;
+  /** Undefined: it was not wanted, or did not start. */
+  console: RunConsole | undefined;
   scenario: Scenario;
   /** The keys of the issuers and of an operator. */
   keysFolder: string;
@@ -23,12 +26,16 @@ export interface Pipeline {
   plans: number | undefined;
 }
 
-/** `dir` is for this run's data. Every started process is in `processes`, even if this throws. */
+/**
+ * `dir` is for this run's data. Every started process is in `processes`, even if this throws. `onProblem` hears of what the
+ * run can do without.
+ */
 export async function startPipeline(
   options: Options,
   dir: string,
   redis: RunRedis,
   processes: Processes,
+  onProblem: (text: string) => void,
 ): Promise<Pipeline> {
   const scenario: Scenario = SCENARIOS[options.scenario];
   const proposalsFile = options.proposals === undefined ? undefined : resolve(options.proposals);
@@ -55,14 +62,26 @@ export async function startPipeline(
   const start = async (service: Service) => {
     urls.set(service.name, await processes.start(service.name, environmentOf(service, run)));
   };
+  const consoleStart = options.console ? startConsole(processes, run, onProblem) : undefined;
   // Wait for all starts before throwing, because a process that is still starting cannot be stopped.
-  for (const started of await Promise.allSettled(pipelineOf(issuersOf(scenario)).map(start))) {
+  const services = pipelineOf(issuersOf(scenario)).map(start);
+  for (const started of await Promise.allSettled([...services, consoleStart])) {
     if (started.status === "rejected") throw started.reason;
   }
   // The feed starts last, so that every service is ready for its proposals.
   await start(serviceOf("harvest-feed"));
-  const { keysFolder } = run;
-  return { redis, urls, exchangeUrl, scenario, keysFolder, replay, plans: options.plans ?? replay?.length };
+  const served = await consoleStart;
+  if (served !== undefined) urls.set("console", served.url);
+  return {
+    redis,
+    urls,
+    exchangeUrl,
+    console: served,
+    scenario,
+    keysFolder: run.keysFolder,
+    replay,
+    plans: options.plans ?? replay?.length,
+  };
 }
 
 async function readProposals(file: string): Promise<ProposalLine[]> {

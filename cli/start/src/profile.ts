@@ -7,6 +7,7 @@ import {
   type Service,
   type ServiceName,
   SERVICES,
+  userOf,
 } from "@quantum/topology";
 import type { RunRedis } from "./redis.ts";
 import type { Scenario } from "./scenarios.ts";
@@ -51,7 +52,13 @@ export function environmentOf(service: Service, run: Run): Environment {
   const row =
     name === "governor" && scenario.governorDefaults === true ? { ...service, demonstration: {} } : service;
   return {
-    ...demonstrationOf(row, { redisUrl: redis.urlFor(row), venueUrl, symbols, keysFolder, stateFolder }),
+    ...demonstrationOf(row, {
+      redisUrl: redis.urlOf(userOf(row)),
+      venueUrl,
+      symbols,
+      keysFolder,
+      stateFolder,
+    }),
     ...(service.issuer && { [`${service.envPrefixes[0]}SIM_SEED`]: String(run.seed) }),
     ...OF_THIS_RUN[name]?.(run),
     ...scenario.environment?.[name],

@@ -10,15 +10,14 @@ import {
   waitsFor,
 } from "@quantum/redis";
 import { findRedisServer, shellWord, startRedisServer, urlOfUser } from "@quantum/harness";
-import { type Row, userOf } from "@quantum/topology";
 
 export interface RunRedis {
   url: string;
   port: number;
   /** For the run file: an operator's, with the password if that is the run's own. */
   operatorUrl: string;
-  /** For a service: the run's own server has a user for each, the caller's only the one that its URL names. */
-  urlFor: (service: Row) => string;
+  /** For a Redis user: the run's own server knows each, the caller's only the one that its URL names. */
+  urlOf: (user: string) => string;
   /** Can be pasted into a shell. */
   cli: string;
   /** Resolves with how the server of this run ended; never for the caller's server. */
@@ -43,7 +42,7 @@ export async function startOwnRedis(dir: string, onProgress: (text: string) => v
     url: urlOfUser(server.url, "admin"),
     port: server.port,
     operatorUrl: urlOfUser(server.url, "operator"),
-    urlFor: (service) => urlOfUser(server.url, userOf(service)),
+    urlOf: (user) => urlOfUser(server.url, user),
     // Who looks inside changes nothing by mistake.
     cli: `${shellWord(client)} -u ${urlOfUser(server.url, "viewer")} --no-auth-warning`,
     ended: server.exited,
@@ -83,7 +82,7 @@ export async function useRedis(url: string): Promise<RunRedis> {
     url,
     port,
     operatorUrl: withoutPassword(url),
-    urlFor: () => url,
+    urlOf: () => url,
     cli: `redis-cli -u ${shellWord(withoutPassword(url))}`,
     ended: new Promise(() => undefined),
     stop: async () => undefined,

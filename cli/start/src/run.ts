@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
 import { isReaderGone, standardOutput } from "@quantum/service-kit";
-import { serviceOf, SERVICES } from "@quantum/topology";
+import { type Row, serviceOf, SERVICES } from "@quantum/topology";
 import { Display } from "./display.ts";
 import { BROKEN, type Ending, endUnchecked, type Losses, type Run, watchToTheEnd } from "./ending.ts";
 import { History, shellWord, StreamTail } from "@quantum/harness";
@@ -76,7 +76,7 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   };
   void watchProcess();
   const pipeline = await Promise.race([
-    startPipeline(options, dir, runRedis, processes),
+    startPipeline(options, dir, runRedis, processes, (text) => display.error(text)),
     losses.fatal.promise.then((why) => {
       display.muteErrors();
       return Promise.reject(new Error(`The pipeline cannot start: ${why}`));
@@ -150,6 +150,8 @@ function showProcesses(
     if (name === "exchange-sim") losses.fatal.resolve(problem);
     else {
       display.failure(`${problem} and stays down: ${why}`);
+      const { watches }: Row = serviceOf(name);
+      if (watches) return;
       losses.services.push(name);
       stopping.abort();
     }
@@ -178,11 +180,14 @@ function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: 
   return stopping;
 }
 
-function showPipeline(display: Display, options: Options, { redis, urls }: Pipeline): void {
+function showPipeline(display: Display, options: Options, { redis, urls, console: served }: Pipeline): void {
   const started = SERVICES.filter(({ name }) => urls.has(name));
   const width = Math.max(...started.map(({ name }) => name.length));
   display.line(`${"redis".padEnd(width)}  ${withoutPassword(redis.url)}`);
-  for (const { name } of started) display.line(`${name.padEnd(width)}  ${urls.get(name)}`);
+  for (const { name } of started) {
+    const login = name === "console" && served ? `  user ${served.user}, password ${served.password}` : "";
+    display.line(`${name.padEnd(width)}  ${urls.get(name)}${login}`);
+  }
   display.line(`Look inside with: ${redis.cli}`);
   display.line(
     `Close everything with: npx -y pnpm@12 permitctl --run ${shellWord(relative(process.cwd(), runFile()))} flatten --all`,

@@ -37,6 +37,10 @@ export interface Row {
   readonly publicKeysVariable?: string;
   /** The variable that names the file of the operators' public keys; present if it verifies what they sign. */
   readonly operatorKeysVariable?: string;
+  /** The variable that takes a URL of the Redis user `operator`; present if it makes operators' changes. */
+  readonly operatorRedisVariable?: string;
+  /** The variable that names the file of its users, which it follows; present if people log in. */
+  readonly usersVariable?: string;
   /** The variable that names the folder of its local state; present if it keeps any. No two processes may share a folder. */
   readonly stateVariable?: string;
   /** Whether it speaks to the exchange, and so needs its URL and an account. */

@@ -131,6 +131,8 @@ const ROWS = [
     // It reads as anybody may who looks; a change goes under the user `operator`.
     user: "viewer",
     reads: [],
+    operatorRedisVariable: "CONSOLE_OPERATOR_REDIS_URL",
+    usersVariable: "CONSOLE_USERS_FILE",
     needsVenue: false,
     redis: "any",
     // Sessions are in its memory.
