@@ -24,7 +24,7 @@ export function ChecksScreen() {
       }
       <button disabled=${loading} onClick=${again}>Check again</button>
     </div>
-    <p class="muted">The same as <code>permitctl verify</code>: is what was deployed at work?</p>
+    <p class="muted lead">The same as <code>permitctl verify</code>: is what was deployed at work?</p>
     <${Failed} error=${error} onRetry=${again} />
     ${
       value === undefined
@@ -34,7 +34,7 @@ export function ChecksScreen() {
               ({ check, ok, found }) =>
                 html`<tr key=${check}>
                   <th scope="row"><${Text} text=${check} length=${80} /></th>
-                  <td>
+                  <td class="nowrap">
                     <span class=${`dot ${ok ? "ok" : "bad"}`}></span
                     >${ok ? "ok" : html`<span class="bad-text">failed</span>`}
                   </td>

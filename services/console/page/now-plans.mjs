@@ -4,7 +4,7 @@ import { count, left, plural, wait } from "./format.mjs";
 import { html } from "./html.mjs";
 import { hrefOf, hrefWith } from "./routes.mjs";
 import { Empty, Outcome, Panel, PlanLink, SymbolLink, Text, Time } from "./shown.mjs";
-import { keyOf, useServerMs, useStore } from "./store.mjs";
+import { useServerMs, useStore } from "./store.mjs";
 
 const ROWS = 10;
 const ENDED_ROWS = 16;
@@ -61,7 +61,7 @@ export function Ended() {
       ended.length === 0
         ? html`<${Empty}>Plans appear here as they end, and orders as they settle.<//>`
         : html`<ul class="rows">
-            ${ended.slice(0, ENDED_ROWS).map((row) => html`<${EndedRow} key=${keyOf(row)} row=${row} />`)}
+            ${ended.slice(0, ENDED_ROWS).map((row) => html`<${EndedRow} key=${row.planId} row=${row} />`)}
           </ul>`
     }
     ${skipped > 0 && html`<p class="foot muted">${plural(skipped, "more end")} came too fast to be shown here.</p>`}

@@ -43,7 +43,7 @@ function Glance({ now }) {
       tone=${exit.armed ? "" : "bad"}
       value=${exit.armed ? "armed" : "NOT armed"}
     >
-      <${Text} text=${exit.text.replace(ARMED, "$1$2")} length=${160} />
+      <${Text} text=${exit.text.replace(ARMED, "$1$2")} length=${110} />
     <//>
     <section class="verdicts" aria-label="Last verdicts">
       <${Last} label="Last OK" last=${lastOk} />
@@ -71,7 +71,7 @@ function Glance({ now }) {
       ${
         redis.notDurable.length === 0
           ? html`Redis <bdi>${redis.version}</bdi>: every claim is on disk`
-          : html`<${Text} text=${redis.notDurable.join("; ")} length=${160} />`
+          : html`<${Text} text=${redis.notDurable.join("; ")} length=${90} />`
       }
     <//>
   </section>`;
@@ -113,7 +113,7 @@ function Unfulfilled({ now }) {
           html`<li key=${symbol}>
             <span class="value"
               ><${SymbolLink} symbol=${symbol} />
-              <small>for ${duration(Math.max(0, nowMs - sinceMs))}</small></span
+              <small>for ${duration(Math.max(1_000, nowMs - sinceMs))}</small></span
             >
             <span class="told"
               >${positionAmt === "" ? "position unknown" : html`position <bdi>${positionAmt}</bdi>`}${

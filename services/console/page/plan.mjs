@@ -2,6 +2,7 @@
 /** @import { PermitView, PlanView } from "../src/api.ts" */
 import { ForcePlan } from "./action-buttons.mjs";
 import { useLoaded, useReload } from "./api.mjs";
+import { signOf } from "./ended-plans.mjs";
 import { plural, wait } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Timeline } from "./plan-timeline.mjs";
@@ -94,7 +95,7 @@ function useSignOf(id) {
   return useStore(({ now, ended }) => {
     const lacks = now?.waiting.find(({ planId }) => planId === id)?.lacks ?? [];
     const doubts = now?.symbols.filter(({ inDoubt }) => inDoubt.some(({ planId }) => planId === id)) ?? [];
-    return [...lacks, doubts.length, ended.filter(({ planId }) => planId === id).length].join(" ");
+    return [...lacks, doubts.length, signOf(ended, id)].join(" ");
   });
 }
 

@@ -121,18 +121,34 @@ export function Outcome({ outcome }) {
  * @param {{ fields: Readonly<Record<string, string>>, marked?: ReadonlySet<string> }} props
  */
 export function Fields({ fields, marked }) {
-  const names = Object.keys(fields);
+  // Redis tells the fields of a hash in no order.
+  const names = Object.keys(fields).toSorted();
   if (names.length === 0) return html`<p class="empty">Nothing is stored.</p>`;
   return html`<dl class="fields">
-    ${names.map(
-      (name) =>
-        html`<div key=${name} class=${marked?.has(name) ? "marked" : ""}>
-          <dt><${Text} text=${name} length=${60} /></dt>
-          <dd><${Text} text=${fields[name] ?? ""} /><${Copy} text=${fields[name] ?? ""} what=${name} /></dd>
-        </div>`,
-    )}
+    ${names.map((name) => {
+      const value = fields[name] ?? "";
+      return html`<div key=${name} class=${marked?.has(name) ? "marked" : ""}>
+        <dt><${Text} text=${name} length=${60} /></dt>
+        <dd>
+          ${
+            value === ""
+              ? html`<span class="muted">empty</span>`
+              : html`<${Text} text=${value} /><${Copy} text=${value} what=${visible(cut(name, 60))} />`
+          }
+          ${isMs(name, value) && html` <span class="muted">${isoTime(Number(value)).slice(0, -1).replace("T", " ")}</span>`}
+        </dd>
+      </div>`;
+    })}
   </dl>`;
 }
+
+/**
+ * A time of Redis's clock, for people who do not count in ms since 1970.
+ *
+ * @param {string} name
+ * @param {string} value
+ */
+const isMs = (name, value) => name.endsWith("_ms") && /^1\d{12}$/.test(value);
 
 /**
  * @param {{ title: string, aside?: ComponentChildren, children?: ComponentChildren, class?: string }} props

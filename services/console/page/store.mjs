@@ -2,6 +2,7 @@
 /** @import { ActionName, Me, Now, PlanRow } from "../src/api.ts" */
 import { useEffect, useState } from "preact/hooks";
 import { freshnessOf } from "./freshness.mjs";
+import { withNews } from "./ended-plans.mjs";
 import { ServerClock } from "./server-clock.mjs";
 
 /** Of the live list of ends: more than a screen of them. */
@@ -90,14 +91,8 @@ export function hearNow(now) {
 
 /** @param {{ rows: PlanRow[], skipped: number }} ended */
 export function hearEnded({ rows, skipped }) {
-  // A stream that was opened again may tell the last ones twice.
-  const known = new Set(state.ended.map(keyOf));
-  const news = rows.filter((row) => !known.has(keyOf(row)));
-  update({ ended: [...news, ...state.ended].slice(0, ENDED_KEPT), skipped: state.skipped + skipped });
+  update({ ended: withNews(state.ended, rows).slice(0, ENDED_KEPT), skipped: state.skipped + skipped });
 }
-
-/** @param {PlanRow} row */
-export const keyOf = ({ planId, atMs, outcome }) => `${planId} ${atMs} ${outcome}`;
 
 /** Redis's time; before the first event, this computer's. */
 export const serverMs = () => clock.nowMs(performance.now()) ?? Date.now();

@@ -116,7 +116,8 @@ export function topReasons(minutes) {
     // The server's own `other` is one of the others.
     .filter(({ reason }) => reason !== OTHER)
     .toSorted((a, b) => b.total - a.total || (a.reason < b.reason ? -1 : 1));
-  const shown = ordered.slice(0, REASONS_SHOWN);
+  // A reason keeps its colour as long as the same ones are shown, whichever is the most frequent.
+  const shown = ordered.slice(0, REASONS_SHOWN).toSorted((a, b) => (a.reason < b.reason ? -1 : 1));
   const rest = sum([...totals.values()]) - sum(shown.map(({ total }) => total));
   return rest === 0 ? shown : [...shown, { reason: OTHER, total: rest }];
 }
