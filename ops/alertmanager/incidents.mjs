@@ -81,6 +81,7 @@ export const INCIDENTS = [
     cause: { alerts: ["RedisUnreachable"], jobs: ["position-brain"] },
     consequence: { alerts: ["SnapshotStale"] },
   },
+  { cause: { alerts: ["RedisUnreachable"] }, consequence: { alerts: ["ConsoleDown"] } },
   {
     cause: { alerts: ["ExchangePaused"] },
     consequence: { alerts: ["SnapshotStale", "ExchangeStreamDown", "ExchangeLimitNear"] },
