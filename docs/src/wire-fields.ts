@@ -191,12 +191,12 @@ export const FIELDS: Readonly<Record<StreamName, StreamFields>> = {
   },
   operatorAudit: {
     about:
-      "*Ours.* Written by the operators' command line: one entry a change. Group `p33`, which obeys `hold.accept`.",
+      "*Ours.* Written by the operators' command line and the console: one entry a change. Group `p33`, which obeys `hold.accept`.",
     schema: auditEntry,
     meanings: {
       action: "what was done",
       target: "to what: a symbol, a plan, an entry",
-      who: "`user@host`",
+      who: "`user@host`, or `name@console`",
       reason: "in the operator's words",
       at_ms: "when",
       detail: "what the action needs to be told besides",

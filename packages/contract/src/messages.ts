@@ -109,7 +109,7 @@ export type ResultEntry = z.infer<typeof resultEntry>;
 export const EXIT_ACTIONS = ["exit.flatten", "exit.close", "exit.drill"] as const;
 export type ExitAction = (typeof EXIT_ACTIONS)[number];
 
-/** `operator.audit`, ours: one entry per change by an operator. `who` is `user@host`. */
+/** `operator.audit`, ours: one entry per change by an operator. `who` is `user@host`, or `name@console`. */
 export const auditEntry = z.object({
   action: z.string(),
   target: z.string(),
