@@ -1,2 +1,2 @@
-await import("./require-node.mjs");
+await import("../packages/service-kit/require-node.mjs");
 await import("../tests/mutants/main.ts");

@@ -21,8 +21,8 @@ describe("the issuer check passes", () => {
   it.each([
     ["hours", "examples/trading-hours/main.ts", { HOURS_FROM: "0", HOURS_TO: "24" }],
     ["toy", "tests/toy-issuer/main.ts", {}],
-    ["governor", "services/governor/src/main.ts", {}],
-    ["p26", "services/portfolio-gate/src/main.ts", {}],
+    ["governor", "services/governor/main.mjs", {}],
+    ["p26", "services/portfolio-gate/main.mjs", {}],
   ])("%s (%s)", async (issuer, main, env) => {
     const { ran, broken } = await flawsOf({ issuer, command: [NODE, join(ROOT, main)], env });
     expect(broken).toEqual([]);

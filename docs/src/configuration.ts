@@ -69,7 +69,7 @@ const NO_VALUE = "no value";
 export function renderConfiguration(): string {
   return page(
     "Configuration",
-    "From the environment only. A service reports everything that is wrong with it at once and does not start (exit code 2). An empty variable counts as unset. Numbers and lists are trimmed; lists are split on commas. `node services/<name>/src/main.ts --help` shows the same as below.",
+    "From the environment only. A service reports everything that is wrong with it at once and does not start (exit code 2). An empty variable counts as unset. Numbers and lists are trimmed; lists are split on commas. `node services/<name>/main.mjs --help` shows the same as below.",
     "## Every service",
     variables(commonVariables),
     `## Every service on Redis (all but ${WITHOUT_REDIS.join(" and ")})`,

@@ -58,7 +58,12 @@ describe("a service", () => {
 
     const url = await launch("bare.fixture.ts", env).ready();
     const { version, commit } = build();
-    expect(JSON.parse((await get(`${url}/healthz`)).body)).toEqual({ status: "ok", version, commit });
+    expect(JSON.parse((await get(`${url}/healthz`)).body)).toEqual({
+      status: "ok",
+      version,
+      commit,
+      instance: expect.stringMatching(/^bare@/),
+    });
     expect((await get(`${url}/metrics`)).body).toContain(
       `quantum_build_info{version="${version}",commit="${commit}"} 1\n`,
     );

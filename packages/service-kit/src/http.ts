@@ -46,6 +46,8 @@ export interface Http {
 }
 
 export interface HttpOptions {
+  /** The consumer's name: /healthz tells it, so that one who asks by an address knows who answers. */
+  instance?: string;
   connectionsMax?: number | undefined;
   /** What /readyz says besides, if anything. */
   note?: () => string | undefined;
@@ -54,7 +56,7 @@ export interface HttpOptions {
 export function createHttp(
   registry: Registry,
   readiness: Readiness,
-  { connectionsMax = CONNECTIONS_MAX, note = () => undefined }: HttpOptions = {},
+  { instance, connectionsMax = CONNECTIONS_MAX, note = () => undefined }: HttpOptions = {},
 ): Http {
   const base = fastify({ logger: false });
   const app = fastify({ logger: false });
@@ -64,7 +66,7 @@ export function createHttp(
   const readyz = sharedAnswer(readiness, 0);
   // All connections share one buffer.
   const metrics = sharedAnswer(async () => Buffer.from(await registry.metrics()), RENDERED_EVERY_MS);
-  base.get("/healthz", async () => ({ status: "ok", ...build() }));
+  base.get("/healthz", async () => ({ status: "ok", ...build(), instance }));
   base.get("/readyz", async (_, reply) => {
     const problems = await readyz();
     return reply

@@ -216,6 +216,8 @@ async function run<Schema extends z.ZodObject>(
 
   const { config, warnings } = configured;
   const common = config as unknown as CommonConfig;
+  const port = definition.port(config);
+  const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   observeBuild(registry);
@@ -235,6 +237,7 @@ async function run<Schema extends z.ZodObject>(
     }
   };
   const http = createHttp(registry, readiness, {
+    instance,
     connectionsMax,
     note: () => life.started?.running.note?.(),
   });
@@ -246,8 +249,6 @@ async function run<Schema extends z.ZodObject>(
     if ("connected" in process && !process.connected) resolve("launcher gone");
   });
 
-  const port = definition.port(config);
-  const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
   const level = definition.level?.(config) ?? "info";
   const log = createLog(
     { level, base: { service: name, instance }, ...(isTracing(common) && { mixin: traceOfLine }) },

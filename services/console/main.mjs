@@ -1,0 +1,3 @@
+// The entry of this service for people: an older Node, which cannot read TypeScript, is told which one is needed.
+await import("../../packages/service-kit/require-node.mjs");
+await import("./src/main.ts");
