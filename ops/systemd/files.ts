@@ -158,15 +158,7 @@ function envFile(row: Service): string {
     ...[...byUnit].map(
       (variable) => `# Except ${variable}: the unit sets it, and a value here would replace that one.`,
     ),
-    ...permitWait(variables),
     ...variables.flatMap(({ variable, meaning, value }) => ["", `# ${meaning}`, `${variable}=${value}`]),
     "",
   ].join("\n");
-}
-
-/** Operators look for both variables of the wait with one `grep PERMIT_WAIT`. */
-function permitWait(variables: readonly { variable: string; value: string }[]): string[] {
-  const pair = variables.filter(({ variable }) => /^APPLY_PERMIT_(WAIT|STEP)_MS$/.test(variable));
-  if (pair.length === 0) return [];
-  return [`# PERMIT_WAIT as shipped: ${pair.map(({ variable, value }) => `${variable}=${value}`).join(" ")}`];
 }
