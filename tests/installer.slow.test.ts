@@ -71,7 +71,11 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
       devDependencies: { "@quantum/for-tests": "workspace:*" },
     });
     write(join(repository, "services/executor/src/some.test.ts"), "");
-    write(join(repository, "pnpm-workspace.yaml"), "packages: [packages/*, services/*]\n");
+    manifest("cli/permitctl", {
+      name: "@quantum/permitctl",
+      dependencies: { "@quantum/needed": "workspace:*" },
+    });
+    write(join(repository, "pnpm-workspace.yaml"), "packages: [cli/*, packages/*, services/*]\n");
     await run("npx", ["-y", "pnpm@12", "install", "--lockfile-only", "--prefer-offline"], {
       cwd: repository,
     });
@@ -98,6 +102,10 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
         createServer((_, answer) => answer.writeHead(${status}).end(version)).listen(${port});
         if (${status} !== 200) process.exit(2);
       }`,
+    );
+    write(
+      join(repository, "cli/permitctl/main.mjs"),
+      `console.log("${version}", process.argv.slice(2).join(" "));`,
     );
     await git("add", ".");
     await git("commit", "--quiet", "-m", version);
@@ -142,6 +150,24 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
     expect(await answers()).toBe("v1");
     expect(await quantum("rollback", "executor")).toEqual({ code: 0, output: expect.any(String) });
     expect(await answers()).toBe("v2");
+  });
+
+  it("brings permitctl, which runs on the release's own Node, and leaves its options to it", async () => {
+    const command = join(root, "usr/local/bin/permitctl");
+    const { stdout } = await run(command, ["verify", "--env-file", "none"], {
+      env: { PATH: "/usr/bin:/bin" },
+    });
+    // That of v3 was not brought: v3 did not become ready.
+    expect(stdout).toBe("v2 verify --env-file none\n");
+    expect(await quantum("install", "permitctl", "v1")).toMatchObject({ code: 0 });
+    expect((await run(command, ["--help"])).stdout).toBe("v1 --help\n");
+    expect(readdirSync(join(root, "opt/quantum/permitctl/releases/v1/packages"))).toEqual(["needed"]);
+
+    write(command, "#!/bin/sh\necho mine\n");
+    const refused = await quantum("install", "permitctl", "v2");
+    expect(refused).toMatchObject({ code: 1, output: expect.stringContaining("is not ours") });
+    expect((await run(command)).stdout).toBe("mine\n");
+    rmSync(command);
   });
 
   it("installs any commit, whose release has its name, and the release says what it was made of", async () => {

@@ -2,13 +2,16 @@
 import { parseArgs } from "node:util";
 import { readFileSync } from "node:fs";
 import { openHost } from "./host.mjs";
+import { bringPermitctl, PERMITCTL } from "./permitctl.mjs";
 import { buildRelease, releaseOf } from "./release.mjs";
 
 const USAGE = `usage: node ops/install/quantum.mjs COMMAND [--root DIR] [--systemctl COMMAND]
 
   install SERVICE VERSION  builds the release of VERSION, a git tag or any commit, switches SERVICE to it and waits
                            until it is ready; if it does not become ready, what ran before runs again.
-                           On a host that has no configuration of SERVICE, writes one to fill in, and ends
+                           On a host that has no configuration of SERVICE, writes one to fill in, and ends.
+                           Brings the permitctl of VERSION, too, as /usr/local/bin/permitctl
+  install permitctl VERSION  brings that alone, to a host that has none of the services
   rollback SERVICE         switches back to what ran before; a second rollback returns
   status                   every service: its releases side by side, which one runs, whether it is ready
 
@@ -29,7 +32,9 @@ if (values.help) {
 const [command, service = "", version = ""] = positionals;
 
 try {
-  if (command === "install" && positionals.length === 3) await install(hostOf(service), version);
+  if (command === "install" && service === PERMITCTL && positionals.length === 3) {
+    bringPermitctl(checked(version), values);
+  } else if (command === "install" && positionals.length === 3) await install(hostOf(service), version);
   else if (command === "rollback" && positionals.length === 2) await rollback(hostOf(service));
   else if (command === "status" && positionals.length === 1) await status();
   else refuse(USAGE);
@@ -43,19 +48,42 @@ try {
  * @param {string} name
  */
 async function install(host, name) {
-  if (!/^[\w.+-]+$/.test(name) || /^[.-]/.test(name)) {
-    refuse(`VERSION=${name}: a git tag without slashes or blanks, or a commit is needed`);
-  }
-  const { version, commit } = releaseOf(name);
+  const { version, commit } = releaseOf(checked(name));
   if (host.releases().includes(version)) console.log(`${version} is built already`);
-  else buildRelease({ service, version, commit, releases: host.folders.releases, unit: host.unit });
+  else {
+    buildRelease({
+      name: service,
+      entry: `services/${service}/src/main.ts`,
+      files: [host.unit.file, host.unit.envFile],
+      version,
+      commit,
+      releases: host.folders.releases,
+    });
+  }
   const isNew = host.provideEnvFile(version);
   host.provideKeys(version);
+  if (!isNew) {
+    host.adoptForeignUnit();
+    await change(host, version);
+  }
+  try {
+    bringPermitctl(name, values);
+  } catch (error) {
+    // The service does not need it.
+    console.error(`permitctl ${version} was not installed: ${/** @type {Error} */ (error).message}`);
+  }
   // Redis does not know the service yet, nor does the service know its venue.
   if (isNew)
     throw new Error(`${service}: not started: its configuration is new. When it is filled in, install again`);
-  host.adoptForeignUnit();
-  await change(host, version);
+}
+
+/**
+ * @param {string} name
+ * @returns {string} the name of a release
+ */
+function checked(name) {
+  if (/^[\w.+-]+$/.test(name) && !/^[.-]/.test(name)) return name;
+  return refuse(`VERSION=${name}: a git tag without slashes or blanks, or a commit is needed`);
 }
 
 /** @param {import("./host.mjs").InstalledHost} host */

@@ -1,5 +1,5 @@
-// A release: the closure of one service at a tag or commit, its production dependencies with the Node that runs it, and its
-// unit and env file. Built beside its place and renamed into it, so that a half-built one is never taken for one.
+// A release: the closure of one service, or of permitctl, at a tag or commit, its production dependencies with the Node that
+// runs it, and a service's unit and env file. Built beside its place and renamed into it, so that a half-built one is never taken for one.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,11 +28,12 @@ export function releaseOf(version) {
 }
 
 /**
- * @param {{ service: string, version: string, commit: string, releases: string, unit: { file: string, envFile: string } }} options
- * @throws {Error} if the service does not even start to say `--help`
+ * @param {{ name: string, entry: string, files: string[], version: string, commit: string, releases: string }} options
+ * `files` are those below ops/systemd that belong to it
+ * @throws {Error} if it does not even start to say `--help`
  */
-export function buildRelease({ service, version, commit, releases, unit }) {
-  console.log(`building ${service} ${version} (commit ${commit.slice(0, SHOWN_DIGITS)})`);
+export function buildRelease({ name, entry, files, version, commit, releases }) {
+  console.log(`building ${name} ${version} (commit ${commit.slice(0, SHOWN_DIGITS)})`);
   const work = join(releases, `.building-${version}`);
   const source = join(work, "source");
   const release = join(work, "release");
@@ -41,21 +42,29 @@ export function buildRelease({ service, version, commit, releases, unit }) {
 
   git("archive", "--output", join(work, "source.tar"), commit);
   run("tar", ["-xf", join(work, "source.tar"), "-C", source]);
-  run(process.execPath, [join(source, "ops/install/closure.mjs"), service, release, source]);
-  for (const path of [unit.file, unit.envFile]) {
+  run(process.execPath, [join(source, "ops/install/closure.mjs"), name, release, source]);
+  for (const path of files) {
     cpSync(join(source, "ops/systemd", path), join(release, "ops/systemd", path));
   }
   const build = { commit: commit.slice(0, SHOWN_DIGITS) };
   writeFileSync(join(release, "build.json"), `${JSON.stringify(build)}\n`);
   // The root as well: Node is its dependency.
-  const filters = ["--filter-prod", ".", "--filter-prod", `@quantum/${service}...`];
+  const filters = ["--filter-prod", ".", "--filter-prod", `@quantum/${name}...`];
   run("npx", ["-y", pnpmOf(source), "--dir", release, "install", "--frozen-lockfile", "--prod", ...filters]);
   const node = join(release, "node_modules/.bin/node");
   if (!existsSync(node)) throw new Error(`${version} brings no Node for ${process.platform}-${process.arch}`);
-  run(node, [join(release, "services", service, "src/main.ts"), "--help"]);
+  run(node, [join(release, entry), "--help"]);
 
   renameSync(release, join(releases, version));
   rmSync(work, { recursive: true });
+}
+
+/**
+ * @param {string} commit
+ * @param {string} path
+ */
+export function hasFile(commit, path) {
+  return git("ls-tree", "--name-only", commit, "--", path) !== "";
 }
 
 /**
