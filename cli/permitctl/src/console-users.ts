@@ -13,7 +13,8 @@ import {
 } from "@quantum/operator";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
-import { table, type Terminal } from "./terminal.ts";
+import { table } from "./layout.ts";
+import type { Terminal } from "./terminal.ts";
 
 interface UserOptions {
   file?: string;

@@ -11,7 +11,7 @@ import { type Line, spans, styled } from "@quantum/service-kit";
 import { type CheckOptions, environmentOf, printChecks } from "./checks.ts";
 import type { Host } from "./host.ts";
 import type { Session } from "./session.ts";
-import { table } from "./terminal.ts";
+import { table } from "./layout.ts";
 
 const PERCENT = 100;
 

@@ -5,7 +5,8 @@ import { basename, join } from "node:path";
 import { type ExitSigner, venueName } from "@quantum/operator";
 import { KeyFileError, loadSigningKey } from "@quantum/signing";
 import { CommandError, EXIT } from "./exit.ts";
-import type { Run, Session } from "./session.ts";
+import type { Run } from "./running.ts";
+import type { Session } from "./session.ts";
 
 export interface SignerOptions {
   key?: string;

@@ -3,7 +3,7 @@ import { readPlan, viewOf } from "@quantum/operator";
 import { spans, styled } from "@quantum/service-kit";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
-import { table } from "./terminal.ts";
+import { table } from "./layout.ts";
 
 export async function explain({ access, terminal }: Session, planId: string): Promise<void> {
   if (!/^[0-9a-f]{16}$/.test(planId))

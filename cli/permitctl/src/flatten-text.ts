@@ -11,7 +11,7 @@ import {
   targetsOf,
 } from "@quantum/operator";
 import { type Line, spans, styled } from "@quantum/service-kit";
-import { table } from "./terminal.ts";
+import { table } from "./layout.ts";
 
 /** Everything that a drill found. */
 export function reportLines(report: ExitReport, scope: Scope, signer: ExitSigner): Line[] {

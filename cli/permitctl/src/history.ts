@@ -1,7 +1,8 @@
 /** `history`: how plans ended, newest first. */
 import { type PlanList, type PlanQuery, type PlanRow, searchPlans } from "@quantum/operator";
+import { CommandError, EXIT } from "./exit.ts";
+import { table } from "./layout.ts";
 import type { Session } from "./session.ts";
-import { table } from "./terminal.ts";
 
 export interface HistoryOptions extends Pick<PlanQuery, "symbol" | "outcome" | "reason"> {
   limit: number;
@@ -19,20 +20,19 @@ export async function history(
     cursor = page.next;
     if (cursor === undefined || rows.length === limit) break;
   }
-  terminal.print(
-    rows.map(rowData),
-    table([
-      ["ended", "plan", "symbol", "outcome", "quantity", "reason"],
-      ...rows.map(({ atMs, planId, symbol, outcome, executedQty, reason, detail }) => [
-        new Date(atMs).toISOString(),
-        planId,
-        symbol,
-        outcome,
-        executedQty,
-        [reason, detail].filter(Boolean).join(": "),
-      ]),
+  const lines = [
+    ["ended", "plan", "symbol", "outcome", "quantity", "reason"],
+    ...rows.map(({ atMs, planId, symbol, outcome, executedQty, reason, detail }) => [
+      new Date(atMs).toISOString(),
+      planId,
+      symbol,
+      outcome,
+      executedQty,
+      [reason, detail].filter(Boolean).join(": "),
     ]),
-  );
+  ];
+  terminal.print(rows.map(rowData), rows.length === 0 ? [] : table(lines, terminal.size?.columns));
+  if (rows.length === 0) throw new CommandError(EXIT.no, "the streams hold no plan that ended so");
 }
 
 function rowData({ atMs, planId, symbol, outcome, executedQty, reason, detail, corrects }: PlanRow) {

@@ -12,7 +12,8 @@ import {
 import { OPERATOR_KEYS_FILE, operatorKeyFile, privateKeyFile, PUBLIC_KEYS_FILE } from "@quantum/topology";
 import { OPERATOR_NAME } from "./exit-signer.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { table, type Terminal } from "./terminal.ts";
+import { table } from "./layout.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface KeyOptions {
   folder: string;

@@ -10,6 +10,7 @@ const keys = createKeys();
 const { server, redis } = await useRedis();
 beforeEach(async () => {
   await redis.flushall();
+  await redis.xgroup("CREATE", keys.streams.plan, "governor", "$", "MKSTREAM");
 });
 
 const as = (user: string, ...args: string[]) => permitctl(urlOfUser(server.url, user), args);
@@ -73,6 +74,16 @@ describe("kill on", () => {
     expect(await killLine()).toMatch(/^kill switch {3}ON, no entry says by whom .*: no reason yet/);
     await as("operator", "kill", "reason", "halted from host 3");
     expect(await killLine()).toMatch(/^kill switch {3}ON, no entry says by whom .*: halted from host 3$/);
+  });
+
+  it("halts a Redis without a pipeline, too, and says that it may be the wrong one", async () => {
+    await redis.flushall();
+    expect(await as("operator", "kill", "on")).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^The kill switch is ON\./),
+      stderr: expect.stringContaining("no service of a pipeline has ever started on this Redis"),
+    });
+    expect(await redis.get(keys.killSwitch)).toBe("1");
   });
 
   it("is refused to whoever may not halt, and changes nothing", async () => {

@@ -6,9 +6,10 @@ import {
   giveKillReason,
   halt,
   operations,
+  readGroups,
   readHalts,
-  setKillSwitch,
   WHAT_KILL_ON_MEANS,
+  whyNoPipeline,
 } from "@quantum/operator";
 import { styled } from "@quantum/service-kit";
 import { type ChangeOptions, confirm, whoAmI } from "./confirm.ts";
@@ -35,20 +36,23 @@ export async function killOn(
         ]),
     NEXT,
   ]);
+  // Only now: nothing comes before the switch. The Redis user `halt` may not look.
+  const groups = await readGroups(access).catch(() => undefined);
+  const missing = groups && whyNoPipeline(groups);
+  if (missing !== undefined)
+    throw new CommandError(EXIT.no, `the switch is on in Redis at ${access.url}, but ${missing}`);
 }
 
 export async function killOff(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
-  const { killSwitch } = await readHalts(access);
-  const mandate = await confirm(session, options, [
-    killSwitch.on
-      ? (await operations["kill-off"].preview(access, {})).text
-      : "The kill switch is off already.",
-  ]);
-  const changed = await setKillSwitch(access, false, mandate);
-  terminal.print({ kill_switch: "off", changed }, [
-    changed ? "The kill switch is off." : "The kill switch was off already.",
-  ]);
+  if (!(await readHalts(access)).killSwitch.on) {
+    terminal.print({ kill_switch: "off", changed: false }, ["The kill switch was off already."]);
+    return;
+  }
+  const { text, shown } = await operations["kill-off"].preview(access, {});
+  const mandate = await confirm(session, options, [text]);
+  const done = await operations["kill-off"].run(access, {}, mandate, shown);
+  terminal.print({ kill_switch: "off", changed: true }, [done]);
 }
 
 export async function killReason({ access, terminal }: Session, text: string): Promise<void> {

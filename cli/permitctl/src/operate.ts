@@ -5,7 +5,6 @@
 import { createKeys, HOLD_ACCEPT } from "@quantum/contract";
 import {
   acceptHold,
-  clearDisarm,
   FORCE_TEXTS,
   type Forced,
   force,
@@ -18,12 +17,11 @@ import {
   readHolds,
   readPauses,
   readPresentPlans,
-  resumeExchange,
 } from "@quantum/operator";
 import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { table } from "./layout.ts";
 import type { Session } from "./session.ts";
-import { table } from "./terminal.ts";
 
 /** Frees the plan of each symbol's current proposal, the only plan that the poll would open. */
 export async function forcePlans(
@@ -76,44 +74,37 @@ function dataOf({ symbol, planId, kind }: { symbol: string; planId: string; kind
 
 export async function clearDisarmCommand(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
-  const { disarm, shown } = await readHalts(access);
+  const { disarm } = await readHalts(access);
   if (disarm === null) {
     terminal.print({ cleared: false }, ["No disarm is in force."]);
     return;
   }
-  const mandate = await confirm(session, options, [
-    (await operations["disarm-clear"].preview(access, {})).text,
-  ]);
-  if (!(await clearDisarm(access, shown, mandate)))
-    throw new CommandError(EXIT.no, "the disarm is no longer the one that was shown; nothing was changed");
-  terminal.print({ cleared: true, reason: disarm.reason }, ["The disarm is cleared."]);
+  const { text, shown } = await operations["disarm-clear"].preview(access, {});
+  const mandate = await confirm(session, options, [text]);
+  const done = await operations["disarm-clear"].run(access, {}, mandate, shown);
+  terminal.print({ cleared: true, reason: disarm.reason }, [done]);
 }
 
 /** Ends the exchange's pauses. Correct if they no longer apply to this host. */
 export async function resumeExchangeCommand(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
-  const pauses = await readPauses(access);
-  if (pauses.length === 0) {
+  if ((await readPauses(access)).length === 0) {
     terminal.print({ resumed: false }, ["The exchange has asked for no pause."]);
     return;
   }
-  const mandate = await confirm(session, options, [
-    (await operations["exchange-resume"].preview(access, {})).text,
-  ]);
-  const resumed = await resumeExchange(access, mandate);
-  terminal.print({ resumed }, [
-    resumed
-      ? "The pause is ended: every service sends requests again within a second."
-      : "The pause was already over.",
-  ]);
+  const { text, shown } = await operations["exchange-resume"].preview(access, {});
+  const mandate = await confirm(session, options, [text]);
+  const done = await operations["exchange-resume"].run(access, {}, mandate, shown);
+  terminal.print({ resumed: true }, [done]);
 }
 
 export async function listHolds({ access, terminal }: Session): Promise<void> {
   const holds = await readHolds(access);
   terminal.print(
     holds.map(holdData),
-    holds.length === 0 ? ["No symbol is held."] : holds.map((hold) => holdText(hold, access.nowMs())),
+    holds.map((hold) => holdText(hold, access.nowMs())),
   );
+  if (holds.length === 0) throw new CommandError(EXIT.no, "no symbol is held");
 }
 
 /** Resolves once position-brain has reset the ledger. */
@@ -125,9 +116,8 @@ export async function acceptHoldCommand(
   const { access, terminal } = session;
   const hold = await readHold(access, symbol);
   if (hold === undefined) throw new CommandError(EXIT.no, `${symbol} is not held: snapshot and ledger match`);
-  const mandate = await confirm(session, options, [
-    (await operations["hold-accept"].preview(access, { symbol })).text,
-  ]);
+  const { text } = await operations["hold-accept"].preview(access, { symbol });
+  const mandate = await confirm(session, options, [text]);
   const ledger = await acceptHold(access, hold, mandate);
   if (ledger === undefined)
     throw new CommandError(

@@ -73,7 +73,7 @@ describe("an operator's key", () => {
 describe("status and verify", () => {
   const exitLine = async (command: string, env: Record<string, string> = {}) => {
     const { stdout } = await permitctl(server.url, [command], WAIT_MS, env);
-    return stdout.split("\n").find((line) => /^(ok {3}|FAIL )?exit\b/.test(line));
+    return stdout.split("\n").find((line) => /^(ok +|FAIL +)?exit\b/.test(line));
   };
   const told = (count: number) =>
     redis.hset(keys.exit, {
@@ -93,10 +93,10 @@ describe("status and verify", () => {
 
   it("verify fails with fewer than two keys where orders are real, and only there", async () => {
     await told(1);
-    expect(await exitLine("verify")).toMatch(/^ok {3}exit: NOT armed \(1 key;/);
-    expect(await exitLine("verify", { APPLY_MODE: "testnet" })).toMatch(/^FAIL exit: NOT armed \(1 key;/);
+    expect(await exitLine("verify")).toMatch(/^ok +exit: NOT armed \(1 key;/);
+    expect(await exitLine("verify", { APPLY_MODE: "testnet" })).toMatch(/^FAIL +exit: NOT armed \(1 key;/);
     await told(2);
-    expect(await exitLine("verify", { APPLY_MODE: "testnet" })).toMatch(/^ok {3}exit: armed/);
+    expect(await exitLine("verify", { APPLY_MODE: "testnet" })).toMatch(/^ok +exit: armed/);
   });
 });
 

@@ -5,7 +5,8 @@ import { type Line, spans, styled } from "@quantum/service-kit";
 import { type IssuerKeys, KeyFileError, loadIssuerKeys, verifyPermit } from "@quantum/signing";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
-import { table, type Terminal } from "./terminal.ts";
+import { table } from "./layout.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface PermitOptions {
   /** The file of the issuers' public keys. */

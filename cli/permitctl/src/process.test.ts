@@ -76,12 +76,13 @@ describe("what goes on until it is interrupted", () => {
     await redis.xadd(keys.streams.result, "*", "plan_id", "67e6da21fa9fe506", "outcome", "EXECUTED");
     await add(keys.streams.result, { plan_id: "3f58da1bdb590b3b", ...denied });
     const shown = await all.lines(2);
-    expect(shown.toSorted()).toEqual([
+    expect(shown.map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, "")).toSorted()).toEqual([
       "[PERMIT_WAIT] BLOCK plan=3f58da1bdb590b3b reason=p33_permit_denied symbol=BTCUSDT wait_ms=7 detail=stale_exchange_state",
       "[PERMIT_WAIT] OK plan=67e6da21fa9fe506 wait_ms=7 safe_qty=0.0080 symbol=BTCUSDT",
     ]);
     const [line = ""] = await denials.lines(1);
     expect(JSON.parse(line)).toEqual({
+      at_ms: expect.any(Number),
       outcome: "BLOCK",
       plan_id: "3f58da1bdb590b3b",
       symbol: "BTCUSDT",
@@ -90,6 +91,45 @@ describe("what goes on until it is interrupted", () => {
       detail: "stale_exchange_state",
     });
     expect(await Promise.all([all.interrupt(), denials.interrupt()])).toEqual([0, 0]);
+  });
+
+  it("begins in the past where it is told to, with what was blocked at its opening, in the order of time", async () => {
+    await redis.flushall();
+    const at = Date.now();
+    const add = (stream: string, ageMs: number, fields: Record<string, string>) =>
+      redis.xadd(stream, `${at - ageMs}-0`, "symbol", "ETHUSDT", ...Object.entries(fields).flat());
+    await add(keys.streams.result, 7_200_000, { plan_id: "a", outcome: "BLOCKED", reason: "old" });
+    await add(keys.streams.result, 60_000, {
+      plan_id: "b",
+      outcome: "BLOCKED",
+      reason: "kill_switch_active",
+    });
+    await add(keys.streams.execute, 50_000, { plan_id: "c", wait_ms: "5", safe_qty: "1.5" });
+    await add(keys.streams.result, 40_000, { plan_id: "d", outcome: "SKIP", reason: "action_hold" });
+    await add(keys.streams.result, 30_000, { plan_id: "e", outcome: "BLOCKED", reason: "backlog_full" });
+    const time = (ageMs: number) => new Date(at - ageMs).toISOString();
+    const since = await start("watch", "--since", "1h", "--symbol", "ethusdt");
+    expect(await since.lines(3)).toEqual([
+      `${time(60_000)} [AT_OPENING] BLOCK plan=b reason=kill_switch_active symbol=ETHUSDT`,
+      `${time(50_000)} [PERMIT_WAIT] OK plan=c wait_ms=5 safe_qty=1.5000 symbol=ETHUSDT`,
+      `${time(30_000)} [AT_OPENING] BLOCK plan=e reason=backlog_full symbol=ETHUSDT`,
+    ]);
+    await since.interrupt();
+    const blocks = await start("watch", "--since", time(35_000), "--only", "BLOCK", "--json");
+    expect((await blocks.lines(1)).map((line) => JSON.parse(line) as unknown)).toEqual([
+      {
+        at_ms: at - 30_000,
+        outcome: "BLOCK",
+        plan_id: "e",
+        symbol: "ETHUSDT",
+        wait_ms: null,
+        reason: "backlog_full",
+        detail: "",
+      },
+    ]);
+    await blocks.interrupt();
+    expect(await permitctl(server.url, ["watch", "--since", "yesterday"])).toMatchObject({ code: 2 });
+    await redis.flushall();
   });
 
   it("shows the status again and again", async () => {
@@ -154,15 +194,15 @@ describe("a correction", () => {
   it("is counted, shown with what it corrects, and a second one fails verify (I3, I4)", async () => {
     await redis.flushall();
     const denied = await add({ outcome: "NOT_PLACED", error: "not_placed_by_evidence" });
-    expect(await results()).toBe("ok   results: 1 attempts, corrections 0");
+    expect(await results()).toBe("ok        results: 1 attempts, corrections 0");
     const correction = { outcome: "EXECUTED", executed: "True", corrects: String(denied) };
     await add(correction);
-    expect(await results()).toBe("ok   results: 1 attempts, corrections 1");
+    expect(await results()).toBe("ok        results: 1 attempts, corrections 1");
     const { stdout } = await permitctl(server.url, ["history"]);
     expect(stdout).toContain(`corrects NOT_PLACED not_placed_by_evidence (${denied})`);
     await add(correction);
     const twice = `more than one: attempts ${plan.attempt}`;
-    expect(await results()).toBe(`FAIL results: 1 attempts, corrections 1; ${twice}`);
+    expect(await results()).toBe(`FAIL      results: 1 attempts, corrections 1; ${twice}`);
     await redis.flushall();
   });
 });
@@ -244,11 +284,10 @@ describe("exit codes", () => {
     const file = join(dir, "run.json");
     await writeFile(file, JSON.stringify({ redis: { url: server.url } }));
     const nowhere = `redis://127.0.0.1:${await freePort()}`;
-    const holds = async (...options: string[]) =>
-      (await permitctl(nowhere, ["hold", "list", ...options])).code;
-    expect(await holds("--run", file)).toBe(0);
-    expect(await holds("--redis-url", server.url)).toBe(0);
-    expect(await holds("--run", join(dir, "none.json"))).toBe(2);
+    const asks = async (...options: string[]) => (await permitctl(nowhere, ["exchange", ...options])).code;
+    expect(await asks("--run", file)).toBe(0);
+    expect(await asks("--redis-url", server.url)).toBe(0);
+    expect(await asks("--run", join(dir, "none.json"))).toBe(2);
     await rm(dir, { recursive: true });
   });
 });
@@ -279,6 +318,7 @@ describe("under the Redis users of operators", () => {
       stderr: expect.stringContaining("this Redis user lacks a required right"),
     });
     expect(await redis.exists(keys.killSwitch)).toBe(0);
+    await redis.xgroup("CREATE", keys.streams.plan, "governor", "$", "MKSTREAM");
     expect(under("operator", "kill", "on", "--yes", "--reason", "test").status).toBe(0);
     expect(await redis.get(keys.killSwitch)).toBe("1");
     expect(under("operator", "kill", "off", "--yes", "--reason", "test").status).toBe(0);

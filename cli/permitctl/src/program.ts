@@ -1,14 +1,14 @@
 /** The commands, their arguments and help. */
-import { setInterval } from "node:timers/promises";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { OUTCOMES } from "@quantum/contract";
-import { OverviewMemory, readOverview } from "@quantum/operator";
+import { Command, CommanderError, Option } from "commander";
 import { buildText } from "@quantum/service-kit";
 import { PUBLIC_KEYS_FILE } from "@quantum/topology";
+import { serviceUrl } from "./addresses.ts";
+import { outcome, planId, positive, since, symbol, verdict } from "./arguments.ts";
+import { changes } from "./change-options.ts";
 import type { ChangeOptions } from "./confirm.ts";
 import { addConsoleCommands } from "./console-users.ts";
 import type { CheckOptions } from "./checks.ts";
-import { dropDeadLetter, listDeadLetters, requeueDeadLetter, showDeadLetter } from "./dead-letters.ts";
+import { addDeadLetterCommands } from "./dead-letter-commands.ts";
 import { type DoubtOptions, endDoubtCommand } from "./doubts.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { checkExchange, showExchange } from "./exchange.ts";
@@ -27,18 +27,21 @@ import {
 } from "./operate.ts";
 import { type PermitOptions, verifyPermits } from "./permit.ts";
 import { type GlobalOptions, type Session, type SessionOptions, withSession } from "./session.ts";
-import { renderStatus, statusData } from "./status.ts";
+import { status, type StatusOptions } from "./status.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
-import { verify } from "./verify.ts";
+import { verify, type VerifyOptions } from "./verify.ts";
 import { watch, type WatchOptions } from "./watch.ts";
 
-const FOLLOW_MS = 2_000;
 const SHOWN_PLANS = 20;
 
 const EPILOGUE = `
-Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as for the services.
-Exit codes: 0 done; 1 a check failed, nothing was found, or the change was refused; 2 wrong usage, or Redis refuses the
-connection permanently; 3 Redis does not answer, or cannot do it now.`;
+Redis: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_DB, as for the services. Without any of them, that of the pipeline that
+runs from this checkout, if one does.
+Exit codes: 0 done; 1 a check failed or could not be made, nothing was found, the Redis has no pipeline, or the change was
+refused; 2 wrong usage, or Redis refuses the connection permanently; 3 Redis does not answer, or cannot do it now.`;
+
+const URL_HELP =
+  "where a service is that cannot be found by its name, such as http://127.0.0.1:8043; once for each [PERMITCTL_URLS, separated by commas]";
 
 type Needs = Pick<SessionOptions, "readyCheck" | "envFile">;
 
@@ -67,52 +70,47 @@ export function createProgram(host: Host): Command {
 
   program
     .command("watch")
-    .description("live [PERMIT_WAIT] lines from the streams, until Ctrl-C")
-    .option("--symbol <symbol>", "only this symbol")
-    .addOption(new Option("--only <verdict>", "only these verdicts").choices(["ok", "block"]))
+    .description(
+      "live [PERMIT_WAIT] lines from the streams, and plans that are blocked at their opening, until Ctrl-C",
+    )
+    .option("--symbol <symbol>", "only this symbol", symbol)
+    .option("--only <verdict>", "only these verdicts: ok, block", verdict)
     .option("--reason <reason>", "only blocks with this reason or detail")
+    .option("--since <when>", "begin with what ended 90s, 15m, 2h or 1d ago, or at a time", since)
     .action((options: WatchOptions) => run((session) => watch(session, options, stop)));
 
   program
     .command("status")
     .description(
-      "services, groups, plans, limits, halts, holds, orders in doubt and durability on one screen",
+      "halts, closes that are not executed, orders in doubt, holds, last waits, services, symbols with their limits, groups",
     )
-    .option("--follow", "refresh every two seconds, until Ctrl-C")
-    .action(({ follow }: { follow?: boolean }) =>
-      run(async (session) => {
-        const memory = new OverviewMemory();
-        const show = async () => {
-          const status = await readOverview(session.access, memory);
-          if (follow === true) session.terminal.clear();
-          session.terminal.print(statusData(status), renderStatus(status));
-        };
-        await show();
-        if (follow !== true) return;
-        for await (const _ of setInterval(FOLLOW_MS, undefined, { signal: stop })) await show();
-      }),
-    );
+    .option(
+      "--follow",
+      "refresh every two seconds, until Ctrl-C; keeps to the window, and goes on while Redis is away",
+    )
+    .option("--url <url>", URL_HELP, serviceUrl)
+    .action((options: StatusOptions) => run((session) => status(session, options, stop)));
 
   program
     .command("explain")
     .description("a plan's timeline, and in one sentence the reason for its outcome")
-    .argument("<plan_id>", "16 hex digits")
-    .action((planId: string) => run((session) => explain(session, planId)));
+    .argument("<plan_id>", "16 hex digits", planId)
+    .action((id: string) => run((session) => explain(session, id)));
 
   program
     .command("history")
     .description("how plans ended, newest first")
-    .option("--symbol <symbol>", "only this symbol")
-    .addOption(new Option("--outcome <outcome>", "only this outcome").choices([...OUTCOMES]))
+    .option("--symbol <symbol>", "only this symbol", symbol)
+    .option("--outcome <outcome>", "only this outcome", outcome)
     .option("--reason <reason>", "only this reason or detail")
     .option("--limit <n>", "maximum number of plans", positive, SHOWN_PLANS)
     .action((options: HistoryOptions) => run((session) => history(session, options)));
 
   changes(program.command("force"))
     .description("let the plan of the current proposal open again, if its order was never claimed")
-    .argument("[symbol]", "only this symbol")
-    .action((symbol: string | undefined, options: ChangeOptions) =>
-      run((session) => forcePlans(session, symbol, options)),
+    .argument("[symbol]", "only this symbol", symbol)
+    .action((named: string | undefined, options: ChangeOptions) =>
+      run((session) => forcePlans(session, named, options)),
     );
 
   const killSwitch = program.command("kill").description("the kill switch");
@@ -165,9 +163,9 @@ export function createProgram(host: Host): Command {
     .action(() => run(listHolds));
   changes(hold.command("accept"))
     .description("accept the exchange's position as right")
-    .argument("<symbol>")
-    .action((symbol: string, options: ChangeOptions) =>
-      run((session) => acceptHoldCommand(session, symbol, options)),
+    .argument("<symbol>", "", symbol)
+    .action((named: string, options: ChangeOptions) =>
+      run((session) => acceptHoldCommand(session, named, options)),
     );
 
   const doubt = program
@@ -175,41 +173,23 @@ export function createProgram(host: Host): Command {
     .description("orders in doubt that the exchange does not resolve; `status` lists them");
   changes(doubt.command("end"))
     .description("state the outcome of one; if the exchange knows the order, its answer counts")
-    .argument("<plan_id>", "16 hex digits")
+    .argument("<plan_id>", "16 hex digits", planId)
     .addOption(
       new Option("--as <outcome>", "its outcome").choices(["executed", "not-placed"]).makeOptionMandatory(),
     )
     .option("--quantity <quantity>", "the executed quantity")
-    .action((planId: string, options: DoubtOptions) =>
-      run((session) => endDoubtCommand(session, planId, options)),
-    );
+    .action((id: string, options: DoubtOptions) => run((session) => endDoubtCommand(session, id, options)));
 
-  const dlq = program.command("dlq").description("dead letters: entries that a group could not handle");
-  dlq
-    .command("list")
-    .description("list all, newest first")
-    .action(() => run(listDeadLetters));
-  dlq
-    .command("show")
-    .description("show one with its entry")
-    .argument("<id>")
-    .action((id: string) => run((session) => showDeadLetter(session, id)));
-  changes(dlq.command("requeue"))
-    .description("make the entry pending again for the group that gave it up")
-    .argument("<id>")
-    .action((id: string, options: ChangeOptions) =>
-      run((session) => requeueDeadLetter(session, id, options)),
-    );
-  changes(dlq.command("drop"))
-    .description("delete one; the audit entry keeps its text")
-    .argument("<id>")
-    .action((id: string, options: ChangeOptions) => run((session) => dropDeadLetter(session, id, options)));
+  addDeadLetterCommands(program, run);
 
   program
     .command("verify")
-    .description("check that the deployed pipeline works: one line per check, exit code 1 if any fails")
+    .description(
+      "check that the deployed pipeline works: one line per check, exit code 1 if any fails or cannot be made",
+    )
     .option("--env-file <file>", "the apply-layer's environment file, such as /etc/quantum/apply-layer.env")
-    .action((options: CheckOptions) =>
+    .option("--url <url>", URL_HELP, serviceUrl)
+    .action((options: VerifyOptions) =>
       run(async (session) => {
         if (!(await verify(session, options, host.env))) throw new CommandError(EXIT.no, "");
       }),
@@ -266,15 +246,4 @@ export function createProgram(host: Host): Command {
       offline((terminal) => rotateKeys(terminal, issuer, options)),
     );
   return program;
-}
-
-function changes(command: Command): Command {
-  return command
-    .option("--yes", "do not ask for confirmation; requires --reason")
-    .option("--reason <text>", "why, for the audit stream");
-}
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("must be a whole number from 1");
-  return Number(text);
 }

@@ -1,11 +1,11 @@
 /** One command-line call: a working Redis connection, and the output. */
-import { readFile } from "node:fs/promises";
-import { AccessError, type AccessProblem, type OpenAccess, withAccess } from "@quantum/operator";
+import { AccessError, type AccessProblem, type OpenAccess, Refusal, withAccess } from "@quantum/operator";
 import { ConfigError, readConfig, redisUrl, redisVariables } from "@quantum/service-kit";
 import { z } from "zod";
 import { environmentOf } from "./checks.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
+import { type Run, runIn, runOfCheckout } from "./running.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
 export interface GlobalOptions {
@@ -23,24 +23,10 @@ export interface SessionOptions extends GlobalOptions {
   envFile?: string;
 }
 
-const runExit = z.object({
-  keysFolder: z.string(),
-  mode: z.string(),
-  venue: z.string(),
-  account: z.string(),
-});
-
-/** A pipeline of the launcher, as its `run.json` says. */
-export interface Run {
-  redisUrl: string;
-  /** Where its operator's key is, and what its executor expects an exit to name. */
-  exit: z.output<typeof runExit> | undefined;
-}
-
 export interface Session {
   access: OpenAccess;
   terminal: Terminal;
-  /** The pipeline that `--run` names. */
+  /** The pipeline that `--run` names, or that runs from this checkout. */
   run: Run | undefined;
   env: Host["env"];
 }
@@ -54,10 +40,10 @@ export async function withSession<T>(
   options: SessionOptions,
   command: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const run = await runOf(options);
-  const env = { ...(options.envFile !== undefined && (await environmentOf(options, {}))), ...host.env };
-  const url = run?.redisUrl ?? urlOf(options, env);
   const terminal = createTerminal(host, options.json === true);
+  const env = { ...(options.envFile !== undefined && (await environmentOf(options, {}))), ...host.env };
+  const run = await runOf(options, env, terminal);
+  const url = run?.redisUrl ?? urlOf(options, env);
   try {
     const { readyCheck } = options;
     const answer = await withAccess(
@@ -66,6 +52,7 @@ export async function withSession<T>(
         // Keep the command's own errors, so that they are not taken for Redis's.
         command({ access, terminal, run, env }).catch((error: unknown) => {
           if (error instanceof CommandError) return error;
+          if (error instanceof Refusal) return new CommandError(EXIT.no, error.message);
           throw error;
         }),
     );
@@ -77,7 +64,10 @@ export async function withSession<T>(
 }
 
 /** The error for the shell: what to change, or to try again later. */
-function told({ url, message }: AccessError, problem: AccessProblem): CommandError {
+export function told(
+  { url, message }: { url: string; message: string },
+  problem: AccessProblem,
+): CommandError {
   switch (problem.kind) {
     case "refused":
       return new CommandError(EXIT.usage, `Redis at ${url} refuses: ${problem.advice} (${message})`);
@@ -93,6 +83,23 @@ function told({ url, message }: AccessError, problem: AccessProblem): CommandErr
   }
 }
 
+async function runOf(
+  { redisUrl: named, run: file }: GlobalOptions,
+  env: Host["env"],
+  terminal: Terminal,
+): Promise<Run | undefined> {
+  if (named !== undefined && file !== undefined)
+    throw new CommandError(EXIT.usage, "--redis-url and --run name two Redis servers: give one of them");
+  if (file !== undefined) return runIn(file);
+  if (named !== undefined || Object.keys(redisVariables).some((variable) => env[variable])) return undefined;
+  const run = await runOfCheckout(env);
+  if (run !== undefined)
+    terminal.remark(
+      `No Redis is configured, so this is the pipeline that runs from this checkout: ${run.shown}`,
+    );
+  return run;
+}
+
 function urlOf({ redisUrl: named }: GlobalOptions, env: Host["env"]): string {
   const environment = named === undefined ? env : { REDIS_URL: named };
   try {
@@ -100,19 +107,5 @@ function urlOf({ redisUrl: named }: GlobalOptions, env: Host["env"]): string {
   } catch (error) {
     if (error instanceof ConfigError) throw new CommandError(EXIT.usage, error.violations.join("; "));
     throw error;
-  }
-}
-
-const runFile = z.object({ redis: z.object({ url: z.string() }), exit: runExit.optional() });
-
-async function runOf({ redisUrl: named, run: file }: GlobalOptions): Promise<Run | undefined> {
-  if (file === undefined) return undefined;
-  if (named !== undefined)
-    throw new CommandError(EXIT.usage, "--redis-url and --run name two Redis servers: give one of them");
-  try {
-    const { redis, exit } = runFile.parse(JSON.parse(await readFile(file, "utf8")));
-    return { redisUrl: redis.url, exit };
-  } catch {
-    throw new CommandError(EXIT.usage, `--run: ${file} describes no running pipeline`);
   }
 }

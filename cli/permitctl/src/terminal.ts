@@ -1,29 +1,37 @@
 /** A command's output: text for people, or JSON. */
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { escapeControls } from "@quantum/contract";
-import type { Line } from "@quantum/service-kit";
+import type { Line, Size } from "@quantum/service-kit";
 import type { Host } from "./host.ts";
 
 export interface Terminal {
   readonly json: boolean;
   /** Whether questions can be asked. */
   readonly interactive: boolean;
+  /** Of the window; undefined where there is none, and in JSON. */
+  readonly size: Size | undefined;
   /** Prints one of two forms of the same answer. */
   print(data: unknown, lines: readonly Line[]): void;
   /** Prints what happens on the way to an answer; nothing in JSON. */
   note(line: Line): void;
-  /** Clears the screen, on a terminal. */
-  clear(): void;
+  /** Tells people something beside the answer, which may be JSON or be read by a program. */
+  remark(line: Line): void;
+  /** Shows the lines in place of all that the window shows. */
+  screen(lines: readonly Line[]): void;
+  /** @returns what ends the calls */
+  onResize(listener: () => void): () => void;
   ask(question: string): Promise<string>;
   /** Asks twice without showing what is typed; elsewhere than on a terminal, reads stdin. Undefined: the two differ. */
   askNewSecret(what: string): Promise<string | undefined>;
 }
 
-export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal {
+export function createTerminal({ stdin, stdout, stderr }: Host, json: boolean): Terminal {
   return {
     json,
     interactive: !json && stdin.isTTY === true && stdout.isTerminal,
+    get size() {
+      return json ? undefined : stdout.size;
+    },
     print(data, lines) {
       if (json) stdout.json(data);
       else stdout.lines(lines);
@@ -31,9 +39,11 @@ export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal
     note(line) {
       if (!json) stdout.line(line);
     },
-    clear() {
-      if (!json) stdout.clear();
+    remark(line) {
+      stderr.line(line);
     },
+    screen: (lines) => stdout.screen(lines),
+    onResize: (listener) => stdout.onResize(listener),
     ask: (question) => stdout.ask(stdin, question),
     askNewSecret: async (what) => {
       if (stdin.isTTY !== true) return lineOf(stdin);
@@ -46,16 +56,4 @@ export function createTerminal({ stdin, stdout }: Host, json: boolean): Terminal
 /** Without the line's end. */
 async function lineOf(input: Readable): Promise<string> {
   return (await text(input)).replace(/\r?\n$/, "");
-}
-
-/** Aligns columns to their widest cell. The first row is the heading. */
-export function table(cells: readonly (readonly string[])[]): string[] {
-  // Escape before measuring.
-  const rows = cells.map((row) => row.map(escapeControls));
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? "").length)),
-  );
-  return rows.map((row) =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd(),
-  );
 }

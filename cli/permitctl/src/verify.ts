@@ -1,14 +1,18 @@
 /** `verify`: does the deployment work? One line per check. */
 import { checkDeployment } from "@quantum/operator";
+import { type AddressOptions, addressesOf } from "./addresses.ts";
 import { type CheckOptions, environmentOf, printChecks } from "./checks.ts";
 import type { Host } from "./host.ts";
 import type { Session } from "./session.ts";
 
-/** @returns whether every check passes */
+export interface VerifyOptions extends CheckOptions, AddressOptions {}
+
+/** @returns whether every check was made and passes */
 export async function verify(
   { access, terminal }: Session,
-  options: CheckOptions,
+  options: VerifyOptions,
   env: Host["env"],
 ): Promise<boolean> {
-  return printChecks(terminal, await checkDeployment(access, await environmentOf(options, env)));
+  const environment = await environmentOf(options, env);
+  return printChecks(terminal, await checkDeployment(access, environment, addressesOf(options, env)));
 }

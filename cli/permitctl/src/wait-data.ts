@@ -1,9 +1,10 @@
-import type { WaitOutcome } from "@quantum/contract";
+import type { LastWait } from "@quantum/operator";
 
-/** The fields of a `[PERMIT_WAIT]` line, as JSON. */
-export function waitData(outcome: WaitOutcome) {
-  const { kind, planId, symbol, waitMs } = outcome;
-  const head = { outcome: kind === "ok" ? "OK" : "BLOCK", plan_id: planId, symbol, wait_ms: waitMs };
-  if (outcome.kind === "ok") return { ...head, safe_qty: outcome.safeQty };
-  return { ...head, reason: outcome.reason, detail: outcome.detail };
+/** The fields of a `[PERMIT_WAIT]` line and its time, as JSON. */
+export function waitData(wait: LastWait) {
+  const { kind, planId, symbol, waitMs, atMs } = wait;
+  const outcome = kind === "ok" ? "OK" : "BLOCK";
+  const head = { at_ms: atMs, outcome, plan_id: planId, symbol, wait_ms: waitMs };
+  if (wait.kind === "ok") return { ...head, safe_qty: wait.safeQty };
+  return { ...head, reason: wait.reason, detail: wait.detail };
 }

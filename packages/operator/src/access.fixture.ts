@@ -20,6 +20,7 @@ export function accessAs(user: "viewer" | "operator", serverUrl: string): OpenAc
     url,
     nowMs: Date.now,
     connectForBlocking: () => connectForBlocking(options),
+    problemOf: async () => undefined,
     backAt: () => undefined,
   };
 }

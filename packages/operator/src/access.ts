@@ -23,6 +23,8 @@ export interface OpenAccess extends Access {
   /** By Redis's clock, in ms: this machine's clock may differ. */
   readonly nowMs: () => number;
   readonly connectForBlocking: () => RedisClient;
+  /** What of Redis made a piece of work fail; undefined if the failure is not Redis's. */
+  readonly problemOf: (failure: Error) => Promise<AccessProblem | undefined>;
   /** When the connection last came back, by performance.now(); undefined if it never broke. */
   readonly backAt: () => number | undefined;
 }
@@ -106,6 +108,7 @@ export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
       url: withoutPassword(url),
       nowMs: () => redisNow(redis),
       connectForBlocking: () => connectForBlocking(connection),
+      problemOf: (failure) => problemOf(failure, redis),
       backAt: () => backAt,
     },
     start: () => clock.start(),

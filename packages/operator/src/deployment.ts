@@ -12,13 +12,15 @@ import { duration } from "./duration.ts";
 import { oldestFirst } from "./entries.ts";
 import { armedText, readExitState, whyNotArmed } from "./exit/state.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
+import { type Answer, askAt, isHere, Probes } from "./probes.ts";
 import { lastWait } from "./waits.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Check {
   check: string;
-  ok: boolean;
+  /** Null: nobody could be asked. It may be so or not. */
+  ok: boolean | null;
   /** What was found. */
   found: string;
 }
@@ -35,13 +37,23 @@ const permitWait = z.object({
   APPLY_PERMIT_STEP_MS: integer("", 100, { min: 10 }),
 });
 
-/** @param environment the apply-layer's variables */
-export async function checkDeployment(access: OpenAccess, environment: Environment): Promise<Check[]> {
-  const groups = await readGroups(access);
-  const services = await readServices(access, groups);
+/**
+ * @param environment the apply-layer's variables
+ * @param urls where services are that cannot be found by their names
+ */
+export async function checkDeployment(
+  access: OpenAccess,
+  environment: Environment,
+  urls: readonly string[] = [],
+): Promise<Check[]> {
+  const [groups, answers] = await Promise.all([readGroups(access), askAt(urls)]);
+  const probes = new Probes();
+  probes.learn(answers);
+  const services = await readServices(access, groups, probes);
   const deployed = PLAN_PATH.filter((service) => isDeployed(service, groups));
   return [
     await checkConfiguration(access, environment),
+    ...answers.flatMap((answer) => checkAddress(answer, services)),
     ...deployed.map(({ name }) => checkService(name, services)),
     ...groupsOf(deployed).map(({ stream, group }) => checkGroup(access.keys.streams[stream], group, groups)),
     await checkDurability(access),
@@ -92,6 +104,16 @@ async function budgetOf({ redis, keys }: Access, planId: string): Promise<number
   return record && record.deadline_ms - record.opened_at_ms;
 }
 
+/** None, if the one that answers is among the services of this Redis: then its own checks tell what it said. */
+function checkAddress({ url, instance, probe }: Answer, services: readonly Service[]): Check[] {
+  const check = `address ${url}`;
+  if (services.some((service) => service.alive && service.instance === instance)) return [];
+  if (instance !== undefined)
+    return [{ check, ok: false, found: `${instance} answers, and does not read from this Redis` }];
+  const found = probe.problems.join("; ") || "what answers does not say which service it is";
+  return [{ check, ok: false, found }];
+}
+
 function checkService(name: string, services: readonly Service[]): Check {
   const check = `${name} ready`;
   const alive = services.filter(({ service, alive }) => service === name && alive);
@@ -101,10 +123,14 @@ function checkService(name: string, services: readonly Service[]): Check {
   );
   if (problems.length > 0) return { check, ok: false, found: problems.join("; ") };
   const told = alive.map(({ instance, probe }) =>
-    probe === undefined ? `${instance} (reads; on another host)` : instance,
+    probe === undefined ? `${instance} reads, and was not asked` : instance,
   );
-  return { check, ok: true, found: told.join(", ") };
+  const ok = alive.some(({ probe }) => probe === undefined) ? null : true;
+  return { check, ok, found: `${told.join(", ")}${ok === null ? `: ${ASK}` : ""}` };
 }
+
+/** What to do about a service that was not asked. */
+const ASK = "it is on another host; give its address with --url";
 
 function checkGroup(stream: string, name: string, groups: readonly Group[]): Check {
   const check = `group ${name} on ${stream}`;
@@ -163,15 +189,21 @@ async function checkResults({ redis, keys }: Access): Promise<Check> {
   return { check: "results", ok: twice.length === 0, found };
 }
 
-/** What runs against what is installed: a service that was not restarted since runs the version before. */
+/**
+ * What runs against what is installed: a service that was not restarted since runs the version before. What another host
+ * has installed is not known here.
+ */
 async function checkVersion(name: string, services: readonly Service[]): Promise<Check> {
   const check = `${name} version`;
   const asked = services.filter(({ service, probe }) => service === name && probe !== undefined);
-  if (asked.length === 0) return { check, ok: true, found: "no instance on this host" };
+  if (asked.length === 0) return { check, ok: null, found: "no instance was asked" };
   const running = [...new Set(asked.map(({ probe }) => (probe?.build ? buildText(probe.build) : "unknown")))];
+  const runs = `${running.join(", ")} runs`;
+  if (!asked.some(({ instance }) => isHere(instance)))
+    return { check, ok: running.length === 1, found: `${runs}, on another host` };
   const installed = await installedBuild(name);
   const ok = running.every((candidate) => candidate === installed);
-  return { check, ok, found: `${running.join(", ")} runs, ${installed} is installed` };
+  return { check, ok, found: `${runs}, ${installed} is installed` };
 }
 
 /** The release that the installer's link names; without one, this checkout. */

@@ -1,7 +1,8 @@
 /** What the pipeline knows of the exchange: its pauses, how much of its limits is used, and the account's events. */
 import { SERVICES } from "@quantum/topology";
 import type { OpenAccess } from "./access.ts";
-import { httpOf, readGroups, readServices } from "./groups.ts";
+import { readGroups, readServices } from "./groups.ts";
+import { httpOf } from "./probes.ts";
 import { type ExchangePause, readPauses } from "./pauses.ts";
 import { symbolsUnder } from "./symbols-under.ts";
 

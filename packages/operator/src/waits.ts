@@ -1,8 +1,8 @@
 /** The waits for permits as the streams tell them: what the apply-layer logs as `[PERMIT_WAIT]`. */
 import type { Keys, WaitOutcome } from "@quantum/contract";
-import { addedAtMs, type Entry } from "@quantum/streams";
+import { addedAtMs, type Entry, isLater } from "@quantum/streams";
 import type { Access, OpenAccess } from "./access.ts";
-import { first, newestFirst } from "./entries.ts";
+import { first, newestFirst, oldestFirst } from "./entries.ts";
 import { endsOf, tail } from "./tail.ts";
 
 /** A wait that ended. */
@@ -55,13 +55,51 @@ export async function lastWait(
     .at(0);
 }
 
-/** Waits as they end, until `stop` is aborted. What ended before is not told. */
-export async function* tailWaits(access: OpenAccess, stop: AbortSignal): AsyncGenerator<LastWait> {
+export interface EndedWait {
+  wait: LastWait;
+  /** It was blocked before it waited: `waitMs` is 0, and the apply-layer's log has no `[PERMIT_WAIT]` of it. */
+  atOpening: boolean;
+}
+
+export interface TailWaitsOptions {
+  /** From then on, by Redis's clock, as far as the streams go back. Undefined: what ended before is not told. */
+  sinceMs?: number | undefined;
+  stop: AbortSignal;
+}
+
+/** Waits as they end, and plans that are blocked when they open, until `stop` is aborted. */
+export async function* tailWaits(
+  access: OpenAccess,
+  { sinceMs, stop }: TailWaitsOptions,
+): AsyncGenerator<EndedWait> {
   const { execute, result } = access.keys.streams;
   const after = await endsOf(access, [execute, result]);
+  if (sinceMs !== undefined) yield* await waitsSince(access, sinceMs, after);
   for await (const [stream, entries] of tail(access, { after, stop }))
-    for (const entry of entries) {
-      const wait = waitOf(stream, entry, access.keys);
-      if (wait !== undefined) yield wait;
+    yield* entries.flatMap((entry) => endedOf(stream, entry, access.keys) ?? []);
+}
+
+/** Of all the streams, oldest first. @param after stream → the last entry that counts */
+async function waitsSince(
+  { redis, keys }: OpenAccess,
+  sinceMs: number,
+  after: ReadonlyMap<string, string>,
+): Promise<EndedWait[]> {
+  const found: EndedWait[] = [];
+  const from = String(Math.max(0, Math.floor(sinceMs)));
+  for (const [stream, last] of after)
+    for await (const entry of oldestFirst(redis, stream, { from })) {
+      if (isLater(entry.id, last)) break;
+      const ended = endedOf(stream, entry, keys);
+      if (ended !== undefined) found.push(ended);
     }
+  return found.toSorted((a, b) => a.wait.atMs - b.wait.atMs);
+}
+
+function endedOf(stream: string, entry: Entry, keys: Keys): EndedWait | undefined {
+  const wait = waitOf(stream, entry, keys);
+  if (wait !== undefined) return { wait, atOpening: false };
+  if (entry.fields["outcome"] !== "BLOCKED") return undefined;
+  const blocked = waitOf(stream, { ...entry, fields: { ...entry.fields, wait_ms: "0" } }, keys);
+  return blocked && { wait: blocked, atOpening: true };
 }

@@ -28,6 +28,7 @@ export {
   isReaderGone,
   type Line,
   Output,
+  type Size,
   spans,
   standardOutput,
   type Style,

@@ -26,13 +26,24 @@ export function spans(texts: readonly string[], ...values: readonly (string | St
   return texts.flatMap((text, index) => [text, values[index] ?? ""]);
 }
 
-type Stream = Writable & { isTTY?: boolean };
+type Stream = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+
+/** Of a terminal, in characters. */
+export interface Size {
+  columns: number;
+  rows: number;
+}
 
 /** How much may wait for a stalled reader, such as a pager. No command prints more. */
 const UNREAD_MAX_BYTES = 4 * 2 ** 20;
 
 const CLEAR_LINE = "\r\x1b[2K";
-const CLEAR_SCREEN = "\x1b[2J\x1b[H";
+const HOME = "\x1b[H";
+const CLEAR_REST_OF_LINE = "\x1b[K";
+const CLEAR_BELOW = "\x1b[J";
+/** A line that is wider than the terminal ends at its edge. */
+const WRAP_OFF = "\x1b[?7l";
+const WRAP_ON = "\x1b[?7h";
 
 export class Output {
   readonly #stream: Stream;
@@ -88,9 +99,25 @@ export class Output {
     this.#write(`${CLEAR_LINE}${this.#status}`);
   }
 
-  /** Clears the terminal. */
-  clear(): void {
-    if (this.isTerminal) this.#write(CLEAR_SCREEN);
+  /** Undefined elsewhere than on a terminal, or where it does not tell. */
+  get size(): Size | undefined {
+    const { columns = 0, rows = 0 } = this.#stream;
+    return this.isTerminal && columns > 0 && rows > 0 ? { columns, rows } : undefined;
+  }
+
+  /** @returns what ends the calls */
+  onResize(listener: () => void): () => void {
+    this.#stream.on("resize", listener);
+    return () => void this.#stream.off("resize", listener);
+  }
+
+  /**
+   * On a terminal, shows the lines from its top on, in place of all that was there. Drawn over the last ones instead of
+   * after clearing them, so that nothing flickers.
+   */
+  screen(lines: readonly Line[]): void {
+    const drawn = lines.map((line) => `${this.#render(line)}${CLEAR_REST_OF_LINE}\n`).join("");
+    this.#write(`${WRAP_OFF}${HOME}${drawn}${CLEAR_BELOW}${WRAP_ON}`);
   }
 
   async ask(input: Readable, question: string): Promise<string> {

@@ -1,0 +1,104 @@
+/** The tables of `status`: services, symbols with what of their limits is used, groups. What matters most comes first. */
+import { duration, type Group, type Overview, type Service } from "@quantum/operator";
+import { buildText } from "@quantum/service-kit";
+import { Big } from "big.js";
+import type { Rows } from "./layout.ts";
+
+export function serviceRows(services: readonly Service[]): Rows {
+  const urgency = ({ alive, probe }: Service) => (!alive ? 3 : probe === undefined ? 1 : probe.ready ? 2 : 0);
+  return [
+    ["instance", "reads", "ready", "version"],
+    ...services
+      .toSorted((a, b) => urgency(a) - urgency(b))
+      .map(({ instance, alive, probe }) => [
+        instance,
+        alive ? "yes" : "no: gone",
+        readyText(alive, probe),
+        probe?.build ? buildText(probe.build) : alive ? "not asked" : "",
+      ]),
+  ];
+}
+
+/** Undefined if one of them is not ready. */
+export function quietServices(services: readonly Service[]): string | undefined {
+  const alive = services.filter(({ alive }) => alive);
+  if (alive.some(({ probe }) => probe?.ready === false)) return undefined;
+  const asked = alive.filter(({ probe }) => probe !== undefined).length;
+  const others = alive.length - asked;
+  return `${asked} ready${others === 0 ? "" : `, ${others} not asked`}`;
+}
+
+function readyText(alive: boolean, probe: Service["probe"]): string {
+  if (probe === undefined) return alive ? "not asked" : "";
+  return probe.ready ? "yes" : probe.problems.join("; ");
+}
+
+export function symbolRows(symbols: Overview["symbols"]): Rows {
+  return [
+    ["symbol", "wait", "open", "5 min", "hour", "coins today", "USD today"],
+    ...symbols.map(({ symbol, waiting, unsettled, limits, caps }) => [
+      symbol,
+      String(waiting),
+      String(unsettled),
+      used(String(limits.executions5min), caps.executions5min),
+      used(String(limits.executionsHour), caps.executionsHour),
+      used(promised(limits.chargedQty, limits.reservedQty, coins), caps.qtyDay && coins(caps.qtyDay)),
+      used(
+        promised(limits.chargedNotional, limits.reservedNotional, dollars),
+        caps.notionalDay && dollars(caps.notionalDay),
+      ),
+    ]),
+  ];
+}
+
+/** `3/30`; without the limit where it is not known. */
+function used(amount: string, limit: string): string {
+  return limit === "" ? amount : `${amount}/${limit}`;
+}
+
+/** What is charged and, if there is any, what permits have reserved. */
+function promised(charged: string, reserved: string, round: (amount: string) => string): string {
+  return Big(reserved).eq(0) ? round(charged) : `${round(charged)}+${round(reserved)}`;
+}
+
+const COIN_DIGITS = 5;
+
+/** For people: `--json` has every digit. */
+function coins(amount: string): string {
+  const given = Big(amount);
+  return given.gte(10 ** COIN_DIGITS)
+    ? given.round().toFixed()
+    : given.eq(0)
+      ? "0"
+      : given.prec(COIN_DIGITS).toFixed();
+}
+
+const CENTS_BELOW = 100;
+
+function dollars(amount: string): string {
+  const given = Big(amount);
+  return given.round(given.lt(CENTS_BELOW) ? 2 : 0).toFixed();
+}
+
+export function groupRows(groups: readonly Group[]): Rows {
+  const backlog = ({ lag, pending }: Group) => (lag ?? 0) + pending;
+  return [
+    ["stream", "group", "lag", "pending", "oldest idle", "consumers"],
+    ...groups
+      .toSorted((a, b) => backlog(b) - backlog(a))
+      .map(({ stream, group, lag, pending, oldestIdleMs, consumers }) => [
+        stream,
+        group,
+        String(lag ?? "?"),
+        String(pending),
+        pending === 0 ? "" : duration(oldestIdleMs),
+        String(consumers.length),
+      ]),
+  ];
+}
+
+/** Undefined if one of them has something left to do. */
+export function quietGroups(groups: readonly Group[]): string | undefined {
+  const isBehind = groups.some(({ lag, pending }) => lag !== 0 || pending > 0);
+  return isBehind ? undefined : `${groups.length}, with nothing left to read or to handle`;
+}
