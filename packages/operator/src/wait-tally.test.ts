@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PlanRow } from "./plan-rows.ts";
 import { WaitTally } from "./wait-tally.ts";
@@ -57,6 +58,22 @@ describe("the waits of the last hour", () => {
     const { minutes } = tally.history(NOW_MS + 199 * MINUTE_MS);
     expect(minutes.map(({ permitted }) => permitted[3])).toEqual(Array.from({ length: 60 }, () => 1));
     expect(tally.history(NOW_MS).minutes.map(({ permitted }) => permitted[3])).not.toContain(1);
+  });
+
+  it("have the percentiles that sorting all of them would give, and each wait in one class", () => {
+    const waits = fc.array(fc.record({ waitMs: fc.nat(5_000), isOk: fc.boolean() }), { minLength: 1 });
+    fc.assert(
+      fc.property(waits, (all) => {
+        const tally = begun();
+        for (const { waitMs, isOk } of all) tally.addWait((isOk ? ok : block)(NOW_MS, waitMs));
+        const sorted = all.map(({ waitMs }) => waitMs).toSorted((a, b) => a - b);
+        const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1];
+        const last = tally.history(NOW_MS).minutes.at(-1);
+        expect([last?.p50Ms, last?.p99Ms]).toEqual([rank(0.5), rank(0.99)]);
+        const counted = [...(last?.permitted ?? []), ...(last?.blocked ?? [])];
+        expect(counted.reduce((sum, count) => sum + count, 0)).toBe(all.length);
+      }),
+    );
   });
 
   it("are told again once something was added", () => {
