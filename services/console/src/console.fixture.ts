@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
 import { addUser, type ConsoleUser, type PasswordHash } from "@quantum/operator";
-import { freePort, type TestRedis, urlOfUser } from "@quantum/harness";
+import { eventually, freePort, type TestRedis, urlOfUser } from "@quantum/harness";
 import { readConfig } from "@quantum/service-kit";
 import fastify from "fastify";
 import { Registry } from "prom-client";
@@ -12,6 +12,8 @@ import { expect, onTestFinished, vi } from "vitest";
 import type { Me } from "./api.ts";
 import { configSource } from "./config.ts";
 import { startConsole } from "./start.ts";
+
+const OVER_WITHIN_MS = 10_000;
 
 export const PASSWORD = "correct horse battery";
 
@@ -144,7 +146,7 @@ export async function startTestConsole(
 export async function openEvents({ url }: Pick<TestConsole, "url">, headers: Record<string, string> = {}) {
   const events: { name: string; data: unknown }[] = [];
   const opened = Promise.withResolvers<number>();
-  const ended = Promise.withResolvers<void>();
+  let isOver = false;
   const sent = request(`${url}/api/events`, { headers, agent: false }, (answer) => {
     let rest = "";
     opened.resolve(answer.statusCode ?? 0);
@@ -157,10 +159,12 @@ export async function openEvents({ url }: Pick<TestConsole, "url">, headers: Rec
         if (name !== undefined && data !== undefined) events.push({ name, data: JSON.parse(data) });
       }
     });
-    answer.on("close", () => ended.resolve());
+    answer.on("close", () => (isOver = true));
   });
-  sent.on("error", () => ended.resolve());
+  sent.on("error", () => (isOver = true));
   sent.end();
   onTestFinished(() => void sent.destroy());
-  return { status: await opened.promise, events, ended: ended.promise };
+  const untilOver = () =>
+    eventually(async () => isOver || undefined, OVER_WITHIN_MS, "the end of an event stream");
+  return { status: await opened.promise, events, untilOver };
 }

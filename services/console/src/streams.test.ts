@@ -69,7 +69,7 @@ describe("an event stream", () => {
     const stream = await openEvents(console, session);
     await seen(stream.events, "now", () => true, "the first event");
     expect((await console.send("/api/logout", { method: "POST", headers: session })).status).toBe(200);
-    await stream.ended;
+    await stream.untilOver();
   });
 
   it("ends with its user, whose session ends as well", async () => {
@@ -77,7 +77,7 @@ describe("an event stream", () => {
     const [gone, stays] = [await console.login("vic"), await console.login("ann")];
     const stream = await openEvents(console, gone);
     await removeUser(console.usersFile, "vic");
-    await stream.ended;
+    await stream.untilOver();
     expect((await console.send("/api/commands", { headers: gone })).status).toBe(401);
     expect((await console.send("/api/commands", { headers: stays })).status).toBe(200);
   });
@@ -87,7 +87,7 @@ describe("an event stream", () => {
     const session = await console.login("ann");
     const stream = await openEvents(console, session);
     await console.addUser({ name: "ann", role: "operator", password: quickHash(`${PASSWORD} 2`) });
-    await stream.ended;
+    await stream.untilOver();
     expect((await console.send("/api/me", { headers: session })).json).not.toHaveProperty("user");
     await console.login("ann", `${PASSWORD} 2`);
   });
