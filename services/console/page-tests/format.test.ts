@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { age, amount, dateTime, duration, left, share, wait } from "../page/format.mjs";
+import { age, amount, cap, dateTime, duration, left, share, wait } from "../page/format.mjs";
 
 describe("durations", () => {
   it("are told in one unit, rounded down, as permitctl tells them", () => {
@@ -72,6 +72,14 @@ describe("amounts", () => {
         expect(amount(String(whole), 2).replaceAll(",", "")).toBe(String(whole));
       }),
     );
+  });
+});
+
+describe("caps", () => {
+  it("are short where that is exact", () => {
+    expect(
+      ["80000000", "150000", "1500000", "30", "5000", "2500.5", "", "0"].map((text) => cap(text, 1)),
+    ).toEqual(["80M", "150k", "1,500k", "30", "5,000", "2,500.5", "", "0"]);
   });
 });
 

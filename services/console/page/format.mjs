@@ -113,6 +113,18 @@ export function amount(text, decimals) {
   return `${sign}${shown}`;
 }
 
+/**
+ * A cap, short: `80M` for 80,000,000. What is no whole number of thousands or millions stays exact.
+ *
+ * @param {string} text
+ * @param {number} decimals
+ */
+export function cap(text, decimals) {
+  const [, digits = "", zeros = ""] = /^(\d+?)(000000|000)(?:\.0+)?$/.exec(text) ?? [];
+  if (zeros === "" || (zeros === "000" && digits.length < 3)) return amount(text, decimals);
+  return `${grouped(digits)}${zeros === "000" ? "k" : "M"}`;
+}
+
 /** @param {string} digits */
 function grouped(digits) {
   return digits.replaceAll(/\B(?=(\d{3})+(?!\d))/g, ",");

@@ -7,8 +7,11 @@ import { html } from "./html.mjs";
 import { Text } from "./shown.mjs";
 import { useServerMs } from "./store.mjs";
 
+/** Redis has answered the console at least once. @param {Now} now */
+export const isKnown = ({ redis }) => redis.version !== "";
+
 /** @param {Now | undefined} now */
-export const isHalted = (now) => now !== undefined && (now.killSwitch.on || isDisarmed(now));
+export const isHalted = (now) => now !== undefined && isKnown(now) && (now.killSwitch.on || isDisarmed(now));
 /** @param {Now} now */
 const isDisarmed = (now) => (now.disarm ?? null) !== null;
 
@@ -82,21 +85,20 @@ export function Pauses({ now, heardMs = 0 }) {
 /** @param {{ freshness: Freshness, now: Now | undefined }} props */
 export function Stale({ freshness: { state, forMs }, now }) {
   if (state === "live" || state === "connecting") return null;
-  const last = now === undefined ? "" : ` What you see is what was last told, at ${timeOfDay(now.atMs)} UTC.`;
   if (state === "silent")
-    return html`<section class="notice stale-notice" aria-label="The console does not answer" role="alert">
-      <p>
-        <b>The console has not answered for ${duration(forMs)}.</b>${last} The page tries again by itself. The
-        pipeline does not depend on the console.
+    return html`<section class="notice stale-notice" aria-label="The console does not answer">
+      <p role="alert">
+        <b>The console has not answered for ${duration(forMs)}.</b>
+        ${now !== undefined && `What you see is what it said last, at ${timeOfDay(now.atMs)} UTC.`} The page
+        tries again by itself. The pipeline does not depend on the console.
       </p>
     </section>`;
-  return html`<section class="notice stale-notice" aria-label="Redis does not answer" role="alert">
-    <p>
-      <b
-        >Redis has not answered for
-        ${duration(forMs)}${now?.away && `, since ${timeOfDay(now.away.sinceMs)} UTC`}.</b
-      >${last} Nothing is sent without Redis.
-      ${now?.away && html`<span class="muted"><${Text} text=${now.away.problem} length=${200} /></span>`}
+  const { sinceMs, problem } = now?.away ?? { sinceMs: 0, problem: "" };
+  return html`<section class="notice stale-notice" aria-label="Redis does not answer">
+    <p role="alert">
+      <b>Redis has not answered for ${duration(forMs)}, since ${timeOfDay(sinceMs)} UTC.</b>
+      What you see is what it said last. Nothing is sent without Redis.
+      <span class="muted"><${Text} text=${problem} length=${200} /></span>
     </p>
   </section>`;
 }

@@ -1,10 +1,12 @@
 /** Plans as they go by: those that wait, and those that have just ended. */
 /** @import { Now, PlanRow, WaitingPlan } from "../src/api.ts" */
+import { useEffect } from "preact/hooks";
+import { get } from "./api.mjs";
 import { count, left, plural, wait } from "./format.mjs";
 import { html } from "./html.mjs";
 import { hrefOf, hrefWith } from "./routes.mjs";
 import { Empty, Outcome, Panel, PlanLink, SymbolLink, Text, Time } from "./shown.mjs";
-import { useServerMs, useStore } from "./store.mjs";
+import { hearEarlier, stateNow, useServerMs, useStore } from "./store.mjs";
 
 const ROWS = 10;
 const ENDED_ROWS = 16;
@@ -55,6 +57,14 @@ function WaitingRow({ plan }) {
 export function Ended() {
   const ended = useStore((state) => state.ended);
   const skipped = useStore((state) => state.skipped);
+  useEffect(() => {
+    if (stateNow().ended.length >= ENDED_ROWS) return;
+    // If it fails, the list begins with what ends next.
+    get("plans").then(
+      ({ rows }) => hearEarlier(rows.filter((/** @type {PlanRow} */ { outcome }) => outcome !== "WAITING")),
+      () => {},
+    );
+  }, []);
   const aside = html`<a href=${hrefOf("plans")}>all plans</a>`;
   return html`<${Panel} title="As they end" class="ended" aside=${aside}>
     ${

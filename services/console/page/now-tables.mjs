@@ -2,7 +2,7 @@
 /** @import { Group, Service, SymbolState } from "@quantum/operator" */
 /** @import { Now, SymbolNow } from "../src/api.ts" */
 import { AcceptHold } from "./action-buttons.mjs";
-import { amount, count, duration, share } from "./format.mjs";
+import { amount, cap, count, duration, share } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Empty, number, Panel, PlanLink, SymbolLink, Table, Text } from "./shown.mjs";
 import { useServerMs } from "./store.mjs";
@@ -112,15 +112,15 @@ export function Limits({ symbols }) {
 /**
  * @param {{ label: string, charged: string, reserved?: string, cap: string, decimals?: number }} props
  */
-export function Meter({ label, charged, reserved = "0", cap, decimals = 0 }) {
-  const used = share(charged, cap);
-  const all = share(Number(charged) + Number(reserved), cap);
+export function Meter({ label, charged, reserved = "0", cap: most, decimals = 0 }) {
+  const used = share(charged, most);
+  const all = share(Number(charged) + Number(reserved), most);
   const tone = all === undefined || all < NEARLY ? "" : all >= 1 ? "bad" : "warn";
-  const exact = `${visible(cut(label, 60))}: ${charged} charged, ${reserved} reserved, ${cap === "" ? "no cap known" : `of ${cap}`}`;
+  const exact = `${visible(cut(label, 60))}: ${charged} charged, ${reserved} reserved, ${most === "" ? "no cap known" : `of ${most}`}`;
   return html`<div class=${`meter ${tone}`} title=${exact}>
     <span>
       ${amount(charged, decimals)}${reserved !== "0" && html`<i> + ${amount(reserved, decimals)}</i>`}
-      <small>${cap === "" ? "" : ` / ${amount(cap, decimals)}`}</small>
+      <small>${most === "" ? "" : ` / ${cap(most, decimals)}`}</small>
     </span>
     <svg viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
       <rect class="track" width="100" height="3" />

@@ -1,11 +1,12 @@
 /** The first screen: is everything well, and if not, what is not. */
 /** @import { Now, LastWait } from "../src/api.ts" */
+import { isKnown } from "./halted.mjs";
 import { html } from "./html.mjs";
 import { count, duration, plural, wait } from "./format.mjs";
 import { Ended, Waiting } from "./now-plans.mjs";
 import { isTrouble, Limits, Services, Trouble } from "./now-tables.mjs";
 import { hrefOf, hrefWith } from "./routes.mjs";
-import { Age, Loading, PlanLink, SymbolLink, Text } from "./shown.mjs";
+import { Age, Empty, Loading, PlanLink, SymbolLink, Text } from "./shown.mjs";
 import { useServerMs, useStore } from "./store.mjs";
 import { WaitCharts } from "./wait-charts.mjs";
 
@@ -14,6 +15,9 @@ export function NowScreen() {
   if (now === undefined)
     return html`<h1 class="sr">Now</h1>
       <${Loading} rows=${8} />`;
+  if (!isKnown(now))
+    return html`<h1 class="sr">Now</h1>
+      <${Empty}>Nothing is known yet: Redis has not answered since the console was started.<//>`;
   return html`<h1 class="sr">Now</h1>
     <${Glance} now=${now} />
     <div class="columns">

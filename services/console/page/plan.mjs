@@ -75,7 +75,7 @@ export function PlanScreen({ id }) {
     </div>
     ${
       plan.unreadable.length > 0 &&
-      html`<${Panel} title="Not readable">
+      html`<${Panel} title="Not read">
         <ul class="plain">
           ${plan.unreadable.map((problem) => html`<li key=${problem}><${Text} text=${problem} /></li>`)}
         </ul>

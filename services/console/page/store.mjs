@@ -94,6 +94,15 @@ export function hearEnded({ rows, skipped }) {
   update({ ended: withNews(state.ended, rows).slice(0, ENDED_KEPT), skipped: state.skipped + skipped });
 }
 
+/**
+ * What ended before the page was opened.
+ *
+ * @param {readonly PlanRow[]} rows newest first
+ */
+export function hearEarlier(rows) {
+  update({ ended: withNews(rows, state.ended).slice(0, ENDED_KEPT) });
+}
+
 /** Redis's time; before the first event, this computer's. */
 export const serverMs = () => clock.nowMs(performance.now()) ?? Date.now();
 
