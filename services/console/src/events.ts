@@ -14,5 +14,9 @@ export class ConsoleEvents extends EventEmitter<{
   /** The browser read too slowly. */
   streamDropped: [];
   answered: [answered: { status: number }];
+  /** The pipeline's present cannot be read. */
+  away: [error: Error];
+  /** It can again. */
+  back: [];
   failed: [failed: { path: string; error: Error }];
 }> {}

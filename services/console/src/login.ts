@@ -4,7 +4,7 @@ import { buildText } from "@quantum/service-kit";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
 import type { Me } from "./api.ts";
-import type { ConsoleEvents } from "./events.ts";
+import type { ConsoleEvents, LoginOutcome } from "./events.ts";
 import { inputOf } from "./input.ts";
 import type { LoginAttempts } from "./login-attempts.ts";
 import { Refusal } from "./refusal.ts";
@@ -69,9 +69,12 @@ export function addLogin(http: FastifyInstance, options: LoginOptions): void {
     const { user: name, password } = inputOf(login, request.body);
     const { visitor } = request;
     const { address } = visitor;
+    const tell = (outcome: LoginOutcome) =>
+      // Whoever has typed the password in the wrong field should not find it in a log.
+      events.emit("login", { outcome, user: users.find(name) === undefined ? "(unknown)" : name, address });
     const waitMs = attempts.begin(name, address);
     if (waitMs > 0) {
-      events.emit("login", { outcome: "limited", user: name, address });
+      tell("limited");
       throw tooMany("too many logins have failed", waitMs);
     }
     const before = users.find(name);
@@ -79,7 +82,7 @@ export function addLogin(http: FastifyInstance, options: LoginOptions): void {
     const user = users.find(name);
     // Removed or changed meanwhile: its password is another one.
     if (!fits || before === undefined || user === undefined || credentialOf(user) !== credentialOf(before)) {
-      events.emit("login", { outcome: "refused", user: name, address });
+      tell("refused");
       throw new Refusal(401, undefined, users.none ? NOBODY_YET : WRONG);
     }
     attempts.succeeded(name, address);
@@ -90,12 +93,14 @@ export function addLogin(http: FastifyInstance, options: LoginOptions): void {
       token,
       isSecure: request.headers.origin?.startsWith("https:") === true,
     });
-    events.emit("login", { outcome: "succeeded", user: name, address });
+    tell("succeeded");
     return meOf({ user: name, role: user.role, csrf: session.csrf, byProxy: false, token, address });
   });
 
   http.post("/api/logout", async (request, reply) => {
     const { visitor } = request;
+    // The proxy names the user with each request.
+    if (visitor.byProxy) return meOf(visitor);
     if (visitor.token !== undefined) sessions.end(visitor.token);
     reply.clearCookie(cookieName, { path: "/", secure: cookieName.startsWith("__Host-") });
     const role = users.none ? visitor.role : undefined;

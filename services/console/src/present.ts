@@ -6,6 +6,7 @@ import { dispositionOf } from "@quantum/redis";
 import { type OpenAccess, OverviewMemory, readOverview } from "@quantum/operator";
 import { sharedAnswer } from "@quantum/service-kit";
 import type { Now } from "./api.ts";
+import type { ConsoleEvents } from "./events.ts";
 
 /** Of readings, however many look. */
 const PAUSE_MS = 500;
@@ -15,21 +16,25 @@ type Told = Omit<Now, "atMs" | "away" | "waits">;
 export class Present {
   readonly memory = new OverviewMemory();
   readonly #access: OpenAccess;
+  readonly #events: ConsoleEvents;
   #told: Told = NOTHING_KNOWN;
   #away: Now["away"];
   /** Waits for the pause, so that an answer is never older than its question. */
   readonly read = sharedAnswer(() => this.#read(), PAUSE_MS);
 
-  constructor(access: OpenAccess) {
+  constructor(access: OpenAccess, events: ConsoleEvents) {
     this.#access = access;
+    this.#events = events;
   }
 
   async #read(): Promise<Now> {
     const access = this.#access;
     try {
       this.#told = await readOverview(access, this.memory);
+      if (this.#away !== undefined) this.#events.emit("back");
       this.#away = undefined;
     } catch (error) {
+      if (this.#away === undefined) this.#events.emit("away", error as Error);
       this.#away = { sinceMs: this.#away?.sinceMs ?? access.nowMs(), problem: problemText(error, access) };
     }
     const atMs = access.nowMs();

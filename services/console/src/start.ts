@@ -38,7 +38,7 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
     isLocal: isLocal(config, origins),
   });
   const events = new ConsoleEvents();
-  const present = new Present(access);
+  const present = new Present(access, events);
   const streams = new EventStreams(present, events);
   observe({ events, streams, registry, log });
   await addConsole(http, {

@@ -63,5 +63,9 @@ export function observe({ events, streams, registry, log }: TelemetryOptions): v
     if (outcome === "failed") log.error({ action, who, reason, outcome }, line);
     else log.info({ action, who, reason, outcome }, line);
   });
+  events.on("away", (error) =>
+    log.error({ err: error }, "the pipeline cannot be read: what it said last is shown"),
+  );
+  events.on("back", () => log.info("the pipeline can be read again"));
   events.on("failed", ({ path, error }) => log.error({ err: error, path }, "a request failed"));
 }

@@ -1,6 +1,7 @@
 /** Who sends a request: a session's user, one whom a reverse proxy names, everybody of this machine, or nobody. */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { BlockList, isIP } from "node:net";
 import type { ConsoleUser } from "@quantum/operator";
 import type { Role } from "./api.ts";
 import { Refusal } from "./refusal.ts";
@@ -37,13 +38,13 @@ type Arrived = Pick<IncomingMessage, "headers" | "socket"> & {
 
 export class Visitors {
   readonly #options: VisitorOptions;
-  readonly #proxies: ReadonlySet<string>;
+  readonly #proxies = new BlockList();
   /** For the tokens of those who come by a proxy and so have no session. */
   readonly #secret = randomBytes(32);
 
   constructor(options: VisitorOptions) {
     this.#options = options;
-    this.#proxies = new Set(options.proxies.map(plainAddress));
+    for (const proxy of options.proxies) this.#proxies.addAddress(proxy, familyOf(proxy));
   }
 
   /** @throws {@link Refusal} for a header that is not to be believed */
@@ -51,7 +52,7 @@ export class Visitors {
     const { users, sessions, cookieName, userHeader, isLocal } = this.#options;
     const { headers, socket, cookies } = request;
     const peer = plainAddress(socket.remoteAddress ?? "");
-    const fromProxy = this.#proxies.has(peer);
+    const fromProxy = this.#isProxy(peer);
     const address = fromProxy ? this.#clientOf(headers["x-forwarded-for"], peer) : peer;
     const named = userHeader === undefined ? undefined : headers[userHeader];
     if (named !== undefined && !fromProxy)
@@ -95,7 +96,11 @@ export class Visitors {
       .split(",")
       .map((hop) => plainAddress(hop.trim()))
       .filter((hop) => hop !== "");
-    return hops.findLast((hop) => !this.#proxies.has(hop)) ?? peer;
+    return hops.findLast((hop) => !this.#isProxy(hop)) ?? peer;
+  }
+
+  #isProxy(address: string): boolean {
+    return isIP(address) !== 0 && this.#proxies.check(address, familyOf(address));
   }
 
   #csrfOf({ name }: ConsoleUser): string {
@@ -112,6 +117,10 @@ export function isToken(given: unknown, expected: string): boolean {
 
 function known({ name, role }: ConsoleUser): Pick<Visitor, "user" | "role"> {
   return { user: name, role };
+}
+
+function familyOf(address: string): "ipv4" | "ipv6" {
+  return isIP(address) === 6 ? "ipv6" : "ipv4";
 }
 
 /** An IPv4 address, too, on a socket that speaks IPv6. */
