@@ -9,8 +9,8 @@ import { EventStreams } from "./event-streams.ts";
 import { ConsoleEvents } from "./events.ts";
 
 const PATIENCE_MS = 10_000;
-/** Fills the sockets' buffers within a few events. */
-const LARGE = "x".repeat(2 ** 21);
+/** Fills the buffers of a socket with one event. */
+const LARGE = "x".repeat(2 ** 23);
 const OF_VISITOR_MAX = 64;
 
 let streams: EventStreams;

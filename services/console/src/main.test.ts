@@ -44,6 +44,9 @@ it("serves the page with all that it imports, its API and what every service has
   const now = (await (await get("/api/now")).json()) as Now;
   expect(now.away).toBeUndefined();
   expect(now.killSwitch.on).toBe(false);
+  // An open stream does not keep it.
+  const stream = await get("/api/events");
+  expect(stream.status).toBe(200);
   expect(await service.stop()).toEqual({ code: 0, signal: null });
 });
 
