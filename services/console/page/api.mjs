@@ -1,7 +1,7 @@
 /** The server's answers, and what to say when there are none. */
 /** @import { ActionName, Done, Me, Refused } from "../src/api.ts" */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { hearNow, stateNow, update } from "./store.mjs";
+import { hearNow, stateNow, update, useStore } from "./store.mjs";
 
 const ANSWER_WITHIN_MS = 10_000;
 /** `hold-accept` waits for position-brain, up to 30 s. */
@@ -126,6 +126,23 @@ export async function logOut() {
 }
 
 /**
+ * What could not be read while Redis or the console was away is read once they are back.
+ *
+ * @param {boolean} failed
+ * @returns {number} another number after each return
+ */
+function useReturns(failed) {
+  const reachable = useStore((state) => state.connected && state.now?.away === undefined);
+  const [returns, set] = useState(0);
+  const before = useRef(reachable);
+  useEffect(() => {
+    if (failed && reachable && !before.current) set(returns + 1);
+    before.current = reachable;
+  }, [reachable]);
+  return returns;
+}
+
+/**
  * Loads what a screen shows. An older answer never replaces a newer one.
  *
  * @template T
@@ -137,6 +154,7 @@ export function useLoaded(path, reload = 0) {
   const [seen, set] = useState(
     /** @type {{ path: string, value?: T, error?: ApiError, loading: boolean }} */ ({ path, loading: true }),
   );
+  const returns = useReturns(seen.error !== undefined);
   useEffect(() => {
     let current = true;
     // What was there stays while the same is loaded again.
@@ -149,7 +167,7 @@ export function useLoaded(path, reload = 0) {
     return () => {
       current = false;
     };
-  }, [path, reload]);
+  }, [path, reload, returns]);
   const { value, error, loading } =
     seen.path === path ? seen : { value: undefined, error: undefined, loading: true };
   return { value, error, loading };
@@ -204,7 +222,8 @@ export function usePaged(path, reload = 0) {
       loading: true,
     }),
   );
-  const key = `${path} ${reload}`;
+  const returns = useReturns(list.error !== undefined);
+  const key = `${path} ${reload} ${returns}`;
   /** @param {string} cursor */
   const load = async (cursor) => {
     const joint = path.includes("?") ? "&" : "?";
