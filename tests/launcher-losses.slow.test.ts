@@ -57,6 +57,31 @@ describe("a running pipeline", () => {
     expect(await summary()).toMatchObject({ restarts: { executor: 1 }, lost: 0, unfinished: 0 });
   });
 
+  it("serves the console to the user that it names, and goes on without it", async () => {
+    const live = await launch("start", ...MANY, "--console", "--summary", inFolder("summary.json"));
+    const [, url = "", user = "", password = ""] =
+      /^console +(http:\S+) {2}user (\S+), password (\S+)$/.exec(await live.line("console ")) ?? [];
+    const answer = await fetch(`${url}/api/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json", origin: url },
+      body: JSON.stringify({ user, password }),
+    });
+    expect([answer.status, await answer.json()]).toMatchObject([
+      200,
+      { user: "operator", role: "operator", noActions: "" },
+    ]);
+
+    process.kill(pidOf(live, "services/console"), "SIGKILL");
+    await live.line("console runs again");
+    process.kill(pidOf(live, "services/console"), "SIGKILL");
+    await live.line("console ended with SIGKILL and stays down");
+    await live.line("[PERMIT_WAIT] OK");
+    live.child.kill("SIGINT");
+    const { code, lines } = await live.ended;
+    expectSound(code, lines.join("\n"));
+    expect(await summary()).not.toHaveProperty("cut_short", "without console");
+  });
+
   it("leaves nothing running when its guard and then the launcher is killed", async () => {
     const live = await launch("start", ...MANY);
     await live.line("[PERMIT_WAIT] OK");
