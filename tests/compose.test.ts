@@ -117,6 +117,7 @@ describe("docker-compose.yml", () => {
       ["console", "console-users:/state:ro"],
     ] as const)
       expect(blocks.get(name)).toContain(`volumes: ["operator-redis:/redis:ro", "${users}"]`);
+    expect(blocks.get("permitctl")).toContain("PERMITCTL_URLS: *urls\n");
     expect(file.match(/operator-redis:\//g)).toHaveLength(3);
   });
 
@@ -203,6 +204,7 @@ const CONSOLE = {
   CONSOLE_OPERATOR_REDIS_URL: "redis://operator@redis:6379/0",
   CONSOLE_OPERATOR_REDIS_PASSWORD_FILE: "/redis/operator",
   CONSOLE_USERS_FILE: "/state/users.json",
+  CONSOLE_SERVICE_URLS: PIPELINE.map(({ name, port }) => `http://${name}:${port}`).join(),
   CONSOLE_ORIGINS: "http://127.0.0.1:${PORT_CONSOLE:-8050},http://localhost:${PORT_CONSOLE:-8050}",
 };
 

@@ -42,6 +42,7 @@ describe("the console's configuration", () => {
     { CONSOLE_ORIGINS: "https://console.example.com:443" },
     { CONSOLE_ORIGINS: "*" },
     { CONSOLE_ORIGINS: "null" },
+    { CONSOLE_SERVICE_URLS: "http://governor:8044,governor" },
     { CONSOLE_PROXIES: "proxy.example.com" },
     { CONSOLE_PROXIES: "127.0.0.0/8" },
     { CONSOLE_OPERATOR_REDIS_URL: "http://redis" },

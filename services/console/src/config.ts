@@ -35,6 +35,9 @@ const NO_USER_HEADERS = new Set([
   "user-agent",
 ]);
 
+const SERVICE_URL = /^https?:\/\/[^\s/?#@]+$/;
+const SERVICE_URL_RULE = "URLs such as http://governor:8044";
+
 const schema = z.object({
   ...redisVariables,
   ...commonVariables,
@@ -48,6 +51,12 @@ const schema = z.object({
   ),
   CONSOLE_OPERATOR_REDIS_PASSWORD_FILE: optionalText(
     "file with the password of the user in CONSOLE_OPERATOR_REDIS_URL",
+  ),
+  CONSOLE_SERVICE_URLS: list(
+    "addresses of services that cannot be found by their names, such as those in containers",
+    "",
+    SERVICE_URL,
+    SERVICE_URL_RULE,
   ),
   CONSOLE_ORIGINS: list(
     "origins under which browsers reach the console, exactly; unset: http://127.0.0.1:PORT and http://localhost:PORT",

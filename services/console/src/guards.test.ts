@@ -300,7 +300,7 @@ describe("a login", () => {
       headers: { host: "console.example.com", origin },
     });
     const [cookie = ""] = answer.headers["set-cookie"] ?? [];
-    expect(cookie).toMatch(/^__Host-quantum_console_\d+=/);
+    expect(cookie).toMatch(/^__Host-quantum_console=/);
     expect(cookie).toContain("; Secure");
   });
 

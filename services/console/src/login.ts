@@ -42,12 +42,13 @@ const NOBODY_YET =
   "there is no user yet: on the console's host, permitctl console user add NAME --role operator --file FILE makes one (FILE is its CONSOLE_USERS_FILE)";
 
 /**
- * The cookie of a console at this port: cookies ignore ports. With `__Host-`, which browsers take over https alone, no other
- * host of the domain can set it.
+ * Cookies ignore ports, so the port is in the name: the one that browsers see, which a container or a proxy may have changed.
+ * With `__Host-`, which browsers take over https alone, no other host of the domain can set it.
  */
-export function cookieNameOf(origins: readonly string[], port: string): string {
+export function cookieNameOf(origins: readonly string[]): string {
   const isSecure = origins.every((origin) => origin.startsWith("https:"));
-  return `${isSecure ? "__Host-" : ""}quantum_console_${port}`;
+  const ports = new Set(origins.map((origin) => new URL(origin).port));
+  return [`${isSecure ? "__Host-" : ""}quantum_console`, ...ports].filter((part) => part !== "").join("_");
 }
 
 export function addLogin(http: FastifyInstance, options: LoginOptions): void {

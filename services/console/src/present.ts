@@ -3,13 +3,15 @@
  * the time since when.
  */
 import { dispositionOf } from "@quantum/redis";
-import { type OpenAccess, OverviewMemory, readOverview } from "@quantum/operator";
+import { askAt, type OpenAccess, OverviewMemory, readOverview } from "@quantum/operator";
 import { sharedAnswer } from "@quantum/service-kit";
 import type { Now } from "./api.ts";
 import type { ConsoleEvents } from "./events.ts";
 
 /** Of readings, however many look. */
 const PAUSE_MS = 500;
+/** Of questions to services at addresses that were given. */
+const ASK_PAUSE_MS = 5_000;
 
 type Told = Omit<Now, "atMs" | "away" | "waits">;
 
@@ -17,18 +19,24 @@ export class Present {
   readonly memory = new OverviewMemory();
   readonly #access: OpenAccess;
   readonly #events: ConsoleEvents;
+  readonly #urls: readonly string[];
+  /** By performance.now(). */
+  #askAgainAt = 0;
   #told: Told = NOTHING_KNOWN;
   #away: Now["away"];
   /** Waits for the pause, so that an answer is never older than its question. */
   readonly read = sharedAnswer(() => this.#read(), PAUSE_MS);
 
-  constructor(access: OpenAccess, events: ConsoleEvents) {
+  /** @param urls where services are that cannot be found by their names */
+  constructor(access: OpenAccess, events: ConsoleEvents, urls: readonly string[]) {
     this.#access = access;
     this.#events = events;
+    this.#urls = urls;
   }
 
   async #read(): Promise<Now> {
     const access = this.#access;
+    this.#askServices();
     try {
       this.#told = await readOverview(access, this.memory);
       if (this.#away !== undefined) this.#events.emit("back");
@@ -39,6 +47,14 @@ export class Present {
     }
     const atMs = access.nowMs();
     return { ...this.#told, atMs, away: this.#away, waits: this.memory.tally.history(atMs) };
+  }
+
+  /** In the background: a service that hangs delays nobody. */
+  #askServices(): void {
+    const now = performance.now();
+    if (this.#urls.length === 0 || now < this.#askAgainAt) return;
+    this.#askAgainAt = now + ASK_PAUSE_MS;
+    void askAt(this.#urls).then((answers) => this.memory.probes.learn(answers));
   }
 }
 

@@ -33,6 +33,8 @@ export interface RouteOptions {
   present: Present;
   streams: EventStreams;
   visitors: Visitors;
+  /** Where services are that cannot be found by their names. */
+  serviceUrls: readonly string[];
   /** Whether a trace id leads somewhere: the console is configured as the services are. */
   isTraced: boolean;
 }
@@ -70,7 +72,7 @@ const COMMANDS: Commands = {
 };
 
 export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
-  const { access, present, streams, visitors, isTraced } = options;
+  const { access, present, streams, visitors, serviceUrls, isTraced } = options;
   const config = { needs: "viewer" } as const;
   const read = async <T>(answer: Promise<T>): Promise<T> => {
     try {
@@ -86,7 +88,7 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
       );
     }
   };
-  const checks = sharedAnswer(() => checkDeployment(access, {}), CHECKS_PAUSE_MS);
+  const checks = sharedAnswer(() => checkDeployment(access, {}, serviceUrls), CHECKS_PAUSE_MS);
 
   http.get("/api/now", { config }, () => present.read());
   http.get("/api/plans", { config }, ({ query }): Promise<PlanList> =>

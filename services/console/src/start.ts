@@ -27,7 +27,7 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
   const viewer = openAccess({ url: redisUrl(config), name: `${instance}:viewer` });
   const { access } = viewer;
   const origins = originsOf(config, url);
-  const cookieName = cookieNameOf(origins, new URL(url).port);
+  const cookieName = cookieNameOf(origins);
   const sessions = new Sessions();
   const visitors = new Visitors({
     users,
@@ -38,13 +38,14 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
     isLocal: isLocal(config, origins),
   });
   const events = new ConsoleEvents();
-  const present = new Present(access, events);
+  const present = new Present(access, events, config.CONSOLE_SERVICE_URLS);
   const streams = new EventStreams(present, events);
   observe({ events, streams, registry, log });
   await addConsole(http, {
     ...{ access, present, streams, visitors, origins, users, sessions, cookieName, instance, events },
     attempts: new LoginAttempts(),
     isTraced: isTracing(config),
+    serviceUrls: config.CONSOLE_SERVICE_URLS,
     redisUrl: changesUrl,
     whyNoActions: (visitor) =>
       whyNoActions(visitor, { hasUsers: !users.none, canChange: changesUrl !== undefined }),

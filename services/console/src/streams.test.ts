@@ -1,4 +1,7 @@
 /** What browsers are shown: events, what Redis's absence leaves, and when a stream ends. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { createKeys } from "@quantum/contract";
 import { removeUser } from "@quantum/operator";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
@@ -42,6 +45,35 @@ function seen<Name extends keyof Events>(
 }
 
 describe("an event stream", () => {
+  it("asks services where they are said to be: in containers their names lead nowhere", async () => {
+    const instance = "governor@a-container:8044";
+    const answers: Record<string, object> = {
+      "/healthz": { version: "0.1.0", commit: "0123456789ab", instance },
+      "/readyz": { problems: [] },
+    };
+    const governor = createServer(({ url = "" }, answer) => answer.end(JSON.stringify(answers[url])));
+    await once(governor.listen(0, "127.0.0.1"), "listening");
+    const reader = connectForCommands({
+      url: redis.url,
+      name: `${instance}:blocking`,
+      onError: () => undefined,
+    });
+    await reader.ping();
+    const { port } = governor.address() as AddressInfo;
+    const console = await startTestConsole(redis, {
+      env: { CONSOLE_SERVICE_URLS: `http://127.0.0.1:${port}` },
+    });
+    const { events } = await openEvents(console, await console.login("vic"));
+    const isAsked = ({ services }: Now) => services.some(({ probe }) => probe?.ready === true);
+    const { services } = await seen(events, "now", isAsked, "the governor's answer");
+    expect(services).toMatchObject([{ instance, alive: true, probe: { build: { commit: "0123456789ab" } } }]);
+    await disconnect(reader);
+    const closed = once(governor, "close");
+    governor.closeAllConnections();
+    governor.close();
+    await closed;
+  });
+
   it("begins with the present, and tells a verdict", async () => {
     const console = await startTestConsole(redis);
     const { events } = await openEvents(console, await console.login("vic"));
