@@ -1,16 +1,20 @@
 /** Where services are that cannot be found by their names, such as those in containers. */
+import type { Addresses } from "@quantum/operator";
 import { InvalidArgumentError } from "commander";
 import { CommandError, EXIT } from "./exit.ts";
-import type { Host } from "./host.ts";
+import type { Session } from "./session.ts";
 
 export interface AddressOptions {
   /** Of `--url`, one for each. */
   url?: readonly string[];
 }
 
-/** The option's; without it, those of `PERMITCTL_URLS`. */
-export function addressesOf({ url }: AddressOptions, env: Host["env"]): readonly string[] {
-  if (url !== undefined) return url;
+/** Those of the option, or without it of `PERMITCTL_URLS`; and where a pipeline of the launcher has put its services. */
+export function addressesOf({ url }: AddressOptions, { env, run }: Pick<Session, "env" | "run">): Addresses {
+  return { urls: url ?? urlsOf(env), hints: run?.serviceUrls ?? [] };
+}
+
+function urlsOf(env: Session["env"]): string[] {
   const named = (env["PERMITCTL_URLS"] ?? "").split(",").map((text) => text.trim());
   const urls = named.filter((text) => text !== "");
   const wrong = urls.filter((text) => !isServiceUrl(text));

@@ -1,7 +1,10 @@
 /** Services that can and cannot be asked: what `verify` and `status` say of them. */
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
 import { useRedis } from "@quantum/harness/vitest";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
@@ -14,8 +17,10 @@ const { server, redis } = await useRedis();
 const ELSEWHERE = "executor@elsewhere:8049";
 
 let reader: RedisClient;
+let dir = "";
 const services: Server[] = [];
 beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "quantum-permitctl-"));
   // As a service's blocking connection names itself, so that it counts as one that reads.
   reader = connectForCommands({ url: server.url, name: `${ELSEWHERE}:blocking`, onError: () => undefined });
   await reader.ping();
@@ -24,6 +29,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await disconnect(reader);
+  await rm(dir, { recursive: true });
   for (const service of services) service.close();
 });
 
@@ -67,6 +73,12 @@ it("is asked at the address that is given", async () => {
   expect(lineOf(status, ELSEWHERE)).toMatch(/ yes +yes +\d/);
   const named = await permitctl(server.url, ["verify"], undefined, { PERMITCTL_URLS: ` ${url},` });
   expect(named.stdout).toBe(stdout);
+  const file = join(dir, "run.json");
+  const { port } = new URL(url);
+  const ports = { executor: Number(port), "harvest-feed": 1 };
+  await writeFile(file, JSON.stringify({ ports, redis: { url: server.url } }));
+  const ofRun = await permitctl(server.url, ["verify", "--run", file]);
+  expect(ofRun.stdout).toBe(stdout);
   const problem = await verified(await answering(ELSEWHERE, ["it is stuck"]));
   expect(lineOf(problem.stdout, "executor ready")).toBe(
     `FAIL      executor ready: ${ELSEWHERE}: it is stuck`,

@@ -211,7 +211,7 @@ describe("status and history", () => {
     const { stdout } = await permitctl("status");
     expect(stdout).toMatch(/^holds +XRPUSDT for \d+ m?s$/m);
     // 80 million is the limit of a run at the simulated exchange.
-    expect(stdout).toMatch(/^ {2}BTCUSDT +0 +0 +1\/80000000 +1\/80000000 +0\.046\/80000000 +\d+\/80000000$/m);
+    expect(stdout).toMatch(/^ {2}BTCUSDT +0 +0 +1\/80M +1\/80M +0\.046\/80M +\d+\/80M$/m);
     expect(stdout).toMatch(
       /^unfulfilled +.*close of XRPUSDT for \d+ m?s \(position 1000\.0, last plan BLOCKED p33_permit_denied /m,
     );

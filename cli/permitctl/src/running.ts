@@ -9,6 +9,8 @@ export interface Run {
   redisUrl: string;
   /** Where its operator's key is, and what its executor expects an exit to name. */
   exit: z.output<typeof runExit> | undefined;
+  /** Where its services were when they started. */
+  serviceUrls: readonly string[];
   /** Which one it is, for people. */
   shown: string;
 }
@@ -22,6 +24,7 @@ const runExit = z.object({
 
 const runFile = z.object({
   pid: z.number().optional(),
+  ports: z.record(z.string(), z.number()).default({}),
   redis: z.object({ url: z.string() }),
   exit: runExit.optional(),
 });
@@ -44,9 +47,10 @@ export async function runOfCheckout(env: Host["env"]): Promise<Run | undefined> 
 
 async function read(file: string): Promise<{ run: Run; pid: number | undefined } | undefined> {
   try {
-    const { pid, redis, exit } = runFile.parse(JSON.parse(await readFile(file, "utf8")));
-    const { host } = new URL(redis.url);
-    return { pid, run: { redisUrl: redis.url, exit, shown: `${file}, Redis ${host}` } };
+    const { pid, ports, redis, exit } = runFile.parse(JSON.parse(await readFile(file, "utf8")));
+    const serviceUrls = Object.values(ports).map((port) => `http://127.0.0.1:${port}`);
+    const shown = `${file}, Redis ${new URL(redis.url).host}`;
+    return { pid, run: { redisUrl: redis.url, exit, serviceUrls, shown } };
   } catch {
     return undefined;
   }

@@ -40,20 +40,17 @@ export function symbolRows(symbols: Overview["symbols"]): Rows {
       symbol,
       String(waiting),
       String(unsettled),
-      used(String(limits.executions5min), caps.executions5min),
-      used(String(limits.executionsHour), caps.executionsHour),
-      used(promised(limits.chargedQty, limits.reservedQty, coins), caps.qtyDay && coins(caps.qtyDay)),
-      used(
-        promised(limits.chargedNotional, limits.reservedNotional, dollars),
-        caps.notionalDay && dollars(caps.notionalDay),
-      ),
+      used(String(limits.executions5min), caps.executions5min, short),
+      used(String(limits.executionsHour), caps.executionsHour, short),
+      used(promised(limits.chargedQty, limits.reservedQty, coins), caps.qtyDay, coins),
+      used(promised(limits.chargedNotional, limits.reservedNotional, dollars), caps.notionalDay, dollars),
     ]),
   ];
 }
 
 /** `3/30`; without the limit where it is not known. */
-function used(amount: string, limit: string): string {
-  return limit === "" ? amount : `${amount}/${limit}`;
+function used(amount: string, limit: string, round: (amount: string) => string): string {
+  return limit === "" ? amount : `${amount}/${round(limit)}`;
 }
 
 /** What is charged and, if there is any, what permits have reserved. */
@@ -62,22 +59,26 @@ function promised(charged: string, reserved: string, round: (amount: string) => 
 }
 
 const COIN_DIGITS = 5;
+const CENTS_BELOW = 100;
+const MILLION = 1_000_000;
+const MILLION_DIGITS = 3;
 
-/** For people: `--json` has every digit. */
+/** For people, as the others: `--json` has every digit. */
 function coins(amount: string): string {
   const given = Big(amount);
-  return given.gte(10 ** COIN_DIGITS)
-    ? given.round().toFixed()
-    : given.eq(0)
-      ? "0"
-      : given.prec(COIN_DIGITS).toFixed();
+  if (given.gte(10 ** COIN_DIGITS)) return short(amount);
+  return given.eq(0) ? "0" : given.prec(COIN_DIGITS).toFixed();
 }
-
-const CENTS_BELOW = 100;
 
 function dollars(amount: string): string {
   const given = Big(amount);
-  return given.round(given.lt(CENTS_BELOW) ? 2 : 0).toFixed();
+  return given.lt(CENTS_BELOW) ? given.round(2).toFixed() : short(amount);
+}
+
+function short(amount: string): string {
+  const given = Big(amount);
+  if (given.lt(MILLION)) return given.round().toFixed();
+  return `${given.div(MILLION).prec(MILLION_DIGITS).toFixed()}M`;
 }
 
 export function groupRows(groups: readonly Group[]): Rows {

@@ -23,12 +23,13 @@ export async function status(session: Session, options: StatusOptions, stop: Abo
 }
 
 async function look(
-  { access, env }: Session,
+  session: Session,
   options: StatusOptions,
   memory = new OverviewMemory(),
 ): Promise<Overview> {
-  memory.probes.learn(await askAt(addressesOf(options, env)));
-  return readOverview(access, memory);
+  const { urls = [], hints = [] } = addressesOf(options, session);
+  memory.probes.learn(await askAt([...hints, ...urls]));
+  return readOverview(session.access, memory);
 }
 
 /**

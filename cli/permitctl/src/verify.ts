@@ -8,11 +8,8 @@ import type { Session } from "./session.ts";
 export interface VerifyOptions extends CheckOptions, AddressOptions {}
 
 /** @returns whether every check was made and passes */
-export async function verify(
-  { access, terminal }: Session,
-  options: VerifyOptions,
-  env: Host["env"],
-): Promise<boolean> {
+export async function verify(session: Session, options: VerifyOptions, env: Host["env"]): Promise<boolean> {
   const environment = await environmentOf(options, env);
-  return printChecks(terminal, await checkDeployment(access, environment, addressesOf(options, env)));
+  const addresses = addressesOf(options, session);
+  return printChecks(session.terminal, await checkDeployment(session.access, environment, addresses));
 }

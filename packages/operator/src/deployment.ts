@@ -37,18 +37,23 @@ const permitWait = z.object({
   APPLY_PERMIT_STEP_MS: integer("", 100, { min: 10 }),
 });
 
-/**
- * @param environment the apply-layer's variables
- * @param urls where services are that cannot be found by their names
- */
+/** Where services are that cannot be found by their names. */
+export interface Addresses {
+  /** Somebody says so: a service that is not there fails. */
+  urls?: readonly string[];
+  /** Where they were when they started. */
+  hints?: readonly string[];
+}
+
+/** @param environment the apply-layer's variables */
 export async function checkDeployment(
   access: OpenAccess,
   environment: Environment,
-  urls: readonly string[] = [],
+  { urls = [], hints = [] }: Addresses = {},
 ): Promise<Check[]> {
-  const [groups, answers] = await Promise.all([readGroups(access), askAt(urls)]);
+  const [groups, answers, hinted] = await Promise.all([readGroups(access), askAt(urls), askAt(hints)]);
   const probes = new Probes();
-  probes.learn(answers);
+  probes.learn([...hinted, ...answers]);
   const services = await readServices(access, groups, probes);
   const deployed = PLAN_PATH.filter((service) => isDeployed(service, groups));
   return [

@@ -38,7 +38,7 @@ export {
   requeueLetters,
   wantedDeadLetters,
 } from "./dead-letters.ts";
-export { type Check, checkDeployment } from "./deployment.ts";
+export { type Addresses, type Check, checkDeployment } from "./deployment.ts";
 export { ACTS_WITHIN_MS, awaitEndOfDoubt, type Doubt, type EndOfDoubt, readOrder } from "./doubts.ts";
 export { duration } from "./duration.ts";
 export { type Closure, exitAccount, type Scope, targetsOf, whyNot } from "./exit/account.ts";

@@ -51,7 +51,7 @@ describe("a running service", () => {
       expect(body).toContain("process_cpu_seconds_total");
     }, WAIT);
     const [consumer] = (await redis.xinfo("CONSUMERS", STREAM, "sample")) as string[][];
-    expect(consumer?.[1]).toMatch(new RegExp(`^sample@.+:${service.child.pid}$`));
+    expect(consumer?.[1]).toMatch(new RegExp(`^sample@.+:pid${service.child.pid}$`));
   });
 
   it("is not ready while its Redis is frozen, says so, and is ready again", async () => {

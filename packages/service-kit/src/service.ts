@@ -217,7 +217,8 @@ async function run<Schema extends z.ZodObject>(
   const { config, warnings } = configured;
   const common = config as unknown as CommonConfig;
   const port = definition.port(config);
-  const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? process.pid : port}`;
+  // A port that is not known yet is not taken for one: others ask a service at the port in its name.
+  const instance = common.INSTANCE ?? `${name}@${hostname()}:${port === 0 ? `pid${process.pid}` : port}`;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   observeBuild(registry);
