@@ -135,8 +135,10 @@ describe("what goes on until it is interrupted", () => {
   it("shows the status again and again", async () => {
     const status = await start("status", "--follow", "--json");
     const shown = await status.lines(2);
-    for (const line of shown) expect(JSON.parse(line)).toMatchObject({ kill_switch: { on: false } });
-    expect(await status.interrupt()).toBe(0);
+    for (const line of shown)
+      expect(JSON.parse(line)).toMatchObject({ kill_switch: { on: false }, away: null, pipeline: false });
+    // Nobody has ever started a service here.
+    expect(await status.interrupt()).toBe(1);
   });
 });
 

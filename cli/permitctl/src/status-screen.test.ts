@@ -72,6 +72,27 @@ it("a service that was not asked is never ready", () => {
   expect(text).toMatch(/^ {2}apply-layer@here:8043 +yes +yes +0\.1\.0 \(commit abc\)$/m);
 });
 
+it("a service of which no instance is left needs attention, one that another replaces does not", () => {
+  const status = many(1, "");
+  const [running] = status.services;
+  const gone = (instance: string) => ({
+    service: instance.slice(0, instance.indexOf("@")),
+    instance,
+    alive: false,
+    probe: undefined,
+  });
+  const lines = whole({
+    ...status,
+    services: [...status.services.slice(0, 1), gone("apply-layer@old:1"), gone("p33@a:1")],
+  }).map(textOf);
+  const services = lines.slice(lines.indexOf("services") + 2, lines.indexOf("symbols") - 1);
+  expect(services.map((line) => line.trim().replaceAll(/ {2,}/g, "  "))).toEqual([
+    "p33@a:1  no: gone  no p33 is running",
+    `${running?.instance}  yes  yes  0.1.0 (commit abc)`,
+    "apply-layer@old:1  no: gone",
+  ]);
+});
+
 it("limits that are not known are left out", () => {
   const text = whole(overview({ symbols: ["BTCUSDT"], reason: "", caps: false }))
     .map(textOf)

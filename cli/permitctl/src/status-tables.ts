@@ -5,32 +5,49 @@ import { Big } from "big.js";
 import type { Rows } from "./layout.ts";
 
 export function serviceRows(services: readonly Service[]): Rows {
-  const urgency = ({ alive, probe }: Service) => (!alive ? 3 : probe === undefined ? 1 : probe.ready ? 2 : 0);
+  const urgency = (service: Service) => {
+    const { alive, probe } = service;
+    if (isMissing(service, services) || probe?.ready === false) return 0;
+    if (!alive) return 3;
+    return probe === undefined ? 1 : 2;
+  };
   return [
     ["instance", "reads", "ready", "version"],
     ...services
       .toSorted((a, b) => urgency(a) - urgency(b))
-      .map(({ instance, alive, probe }) => [
-        instance,
-        alive ? "yes" : "no: gone",
-        readyText(alive, probe),
-        probe?.build ? buildText(probe.build) : alive ? "not asked" : "",
+      .map((service) => [
+        service.instance,
+        service.alive ? "yes" : "no: gone",
+        isMissing(service, services) ? `no ${service.service} is running` : readyText(service),
+        versionText(service),
       ]),
   ];
 }
 
-/** Undefined if one of them is not ready. */
+/** It is gone, and no other of its kind reads. */
+function isMissing({ service, alive }: Service, services: readonly Service[]): boolean {
+  return !alive && !services.some((other) => other.service === service && other.alive);
+}
+
+/** Undefined if one of them is not ready, or gone without another. */
 export function quietServices(services: readonly Service[]): string | undefined {
-  const alive = services.filter(({ alive }) => alive);
-  if (alive.some(({ probe }) => probe?.ready === false)) return undefined;
+  if (services.some((service) => isMissing(service, services) || service.probe?.ready === false))
+    return undefined;
+  const alive = services.filter((service) => service.alive);
   const asked = alive.filter(({ probe }) => probe !== undefined).length;
   const others = alive.length - asked;
   return `${asked} ready${others === 0 ? "" : `, ${others} not asked`}`;
 }
 
-function readyText(alive: boolean, probe: Service["probe"]): string {
+function readyText({ alive, probe }: Service): string {
   if (probe === undefined) return alive ? "not asked" : "";
   return probe.ready ? "yes" : probe.problems.join("; ");
+}
+
+function versionText({ alive, probe }: Service): string {
+  if (probe?.build) return buildText(probe.build);
+  if (!alive) return "";
+  return probe === undefined ? "not asked" : "?";
 }
 
 export function symbolRows(symbols: Overview["symbols"]): Rows {

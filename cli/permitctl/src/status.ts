@@ -18,7 +18,13 @@ export async function status(session: Session, options: StatusOptions, stop: Abo
   const { terminal } = session;
   const overview = await look(session, options);
   terminal.print(statusData(overview), whole(overview, terminal.size?.columns));
-  const missing = whyNoPipeline(overview.groups);
+  throwIfWrong(overview);
+}
+
+/** What a script learns of the screen that people saw. */
+function throwIfWrong({ groups }: Overview, away?: Away): void {
+  if (away !== undefined) throw new CommandError(EXIT.unreachable, away.problem);
+  const missing = whyNoPipeline(groups);
   if (missing !== undefined) throw new CommandError(EXIT.no, missing);
 }
 
@@ -65,7 +71,7 @@ async function follow(session: Session, options: StatusOptions, stop: AbortSigna
       }
     }
   } catch (error) {
-    if (stop.aborted && away !== undefined) throw new CommandError(EXIT.unreachable, away.problem);
+    if (stop.aborted) throwIfWrong(last, away);
     throw error;
   } finally {
     noMoreResizes();

@@ -88,7 +88,7 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
       );
     }
   };
-  const checks = sharedAnswer(() => checkDeployment(access, {}, serviceUrls), CHECKS_PAUSE_MS);
+  const checks = sharedAnswer(() => checkDeployment(access, {}, { urls: serviceUrls }), CHECKS_PAUSE_MS);
 
   http.get("/api/now", { config }, () => present.read());
   http.get("/api/plans", { config }, ({ query }): Promise<PlanList> =>
