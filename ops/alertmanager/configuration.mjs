@@ -83,11 +83,16 @@ function inhibitRulesOf({ cause, consequence, equal }) {
     target_matchers: [oneOf("alertname", targets), ...ofJobs(consequence.jobs)],
     ...(equal !== undefined && { equal }),
   });
-  const after = consequence.alerts.filter((name) => LOOKING_BACK.includes(name));
-  const meanwhile = consequence.alerts.filter((name) => !LOOKING_BACK.includes(name));
+  const lookingBack = consequence.alerts.filter((name) => LOOKING_BACK.includes(name));
+  const others = consequence.alerts.filter((name) => !LOOKING_BACK.includes(name));
+  /** @param {string} time */
+  const within = (time) => ['alertname="IncidentCause"', `within="${time}"`, oneOf("cause", cause.alerts)];
   return [
-    ...(meanwhile.length > 0 ? [rule([oneOf("alertname", cause.alerts)], meanwhile)] : []),
-    ...(after.length > 0 ? [rule(['alertname="IncidentCause"', oneOf("cause", cause.alerts)], after)] : []),
+    // IncidentCause comes some seconds after the cause: those that may fire at once are silenced by both.
+    ...(others.length > 0
+      ? [rule([oneOf("alertname", cause.alerts)], others), rule(within("1m"), others)]
+      : []),
+    ...(lookingBack.length > 0 ? [rule(within("6m"), lookingBack)] : []),
   ];
 }
 

@@ -111,7 +111,7 @@ export const INCIDENTS = [
 ];
 
 /**
- * Consequences that look five minutes back, and so outlast their cause. They are silenced by the alert IncidentCause,
- * which fires some minutes longer than the cause. The others speak as soon as the cause has ended.
+ * Consequences that look five minutes back, and so outlast their cause: they are silenced for six minutes longer, the others
+ * for one. The alert IncidentCause has these times.
  */
 export const LOOKING_BACK = [...BLOCKS, "PermitWaitSlow", "IssuerSilent", "BacklogFull", "NoProposals"];

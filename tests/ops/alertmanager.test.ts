@@ -247,6 +247,7 @@ describe("a running Alertmanager", () => {
   const cause = (cause: string, labels: Record<string, string> = {}) => ({
     alertname: "IncidentCause",
     severity: "none",
+    within: "6m",
     cause,
     ...labels,
   });
@@ -258,6 +259,14 @@ describe("a running Alertmanager", () => {
       [
         warning("PermitBlocksFrequent", { reason: "kill_switch_active" }),
         warning("PermitBlockShareHigh"),
+        critical("CloseUnfulfilled", { symbol: "BTCUSDT" }),
+      ],
+    ],
+    [
+      "the kill switch, some seconds ago",
+      [cause("KillSwitchOn"), cause("KillSwitchOn", { within: "1m" })],
+      [
+        warning("PermitBlocksFrequent", { reason: "kill_switch_active" }),
         critical("CloseUnfulfilled", { symbol: "BTCUSDT" }),
       ],
     ],
