@@ -9,6 +9,7 @@ import { inputOf } from "./input.ts";
 import type { LoginAttempts } from "./login-attempts.ts";
 import { Refusal } from "./refusal.ts";
 import type { Sessions } from "./sessions.ts";
+import { tooMany, turns } from "./turns.ts";
 import { credentialOf, type Users } from "./users.ts";
 import type { Visitor } from "./visitors.ts";
 
@@ -22,9 +23,7 @@ export interface LoginOptions {
 }
 
 /** Each takes 32 MiB and a thread for some hundred ms. */
-const COMPARED_AT_ONCE_MAX = 1;
-const COMPARED_WAITING_MAX = 8;
-const MS_PER_SEC = 1_000;
+const COMPARED = { atOnceMax: 1, waitingMax: 8 };
 
 /** Before anybody has logged in. */
 const BODY_MAX_BYTES = 8_192;
@@ -53,7 +52,7 @@ export function cookieNameOf(origins: readonly string[]): string {
 
 export function addLogin(http: FastifyInstance, options: LoginOptions): void {
   const { users, sessions, attempts, events, cookieName, whyNoActions } = options;
-  const compare = turns(COMPARED_AT_ONCE_MAX, COMPARED_WAITING_MAX);
+  const compare = turns(COMPARED, "too many log in at this moment");
   const meOf = (visitor: Visitor): Me => ({
     user: visitor.user,
     role: visitor.role,
@@ -117,28 +116,4 @@ function setCookie(reply: FastifyReply, cookie: { name: string; token: string; i
     sameSite: "strict",
     secure: cookie.isSecure,
   });
-}
-
-function tooMany(what: string, waitMs: number): Refusal {
-  const waitSec = Math.ceil(waitMs / MS_PER_SEC);
-  return new Refusal(429, "rate", `${what}: try again in ${waitSec} s`, waitSec);
-}
-
-/** Runs a few at a time; of those that would have to wait, a few wait, and the others are refused. */
-function turns(atOnceMax: number, waitingMax: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= atOnceMax) {
-      if (waiting.length >= waitingMax) throw tooMany("too many log in at this moment", MS_PER_SEC);
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    }
-    running += 1;
-    try {
-      return await work();
-    } finally {
-      running -= 1;
-      waiting.shift()?.();
-    }
-  };
 }

@@ -26,6 +26,7 @@ import type { EventStreams } from "./event-streams.ts";
 import { inputOf } from "./input.ts";
 import { type Present, problemText } from "./present.ts";
 import { Refusal } from "./refusal.ts";
+import { turns } from "./turns.ts";
 import type { Visitors } from "./visitors.ts";
 
 export interface RouteOptions {
@@ -39,6 +40,8 @@ export interface RouteOptions {
   isTraced: boolean;
 }
 
+/** A search reads for a second: many at once would keep Redis from the pipeline. */
+const READS = { atOnceMax: 4, waitingMax: 100 };
 /** The checks read whole streams. */
 const CHECKS_PAUSE_MS = 5_000;
 /** It compares with the apply-layer's variables, which the console does not have: `permitctl verify --env-file` does. */
@@ -74,10 +77,12 @@ const COMMANDS: Commands = {
 export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
   const { access, present, streams, visitors, serviceUrls, isTraced } = options;
   const config = { needs: "viewer" } as const;
-  const read = async <T>(answer: Promise<T>): Promise<T> => {
+  const inTurn = turns(READS, "too many read at this moment");
+  const read = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
-      return await answer;
+      return await inTurn(work);
     } catch (error) {
+      if (error instanceof Refusal) throw error;
       // A cursor that was made up.
       if (error instanceof RangeError) throw new Refusal(400, undefined, error.message);
       if (!isOfRedis(error, access)) throw error;
@@ -92,18 +97,18 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
 
   http.get("/api/now", { config }, () => present.read());
   http.get("/api/plans", { config }, ({ query }): Promise<PlanList> =>
-    read(searchPlans(access, given(inputOf(planQuery, query)))),
+    read(() => searchPlans(access, given(inputOf(planQuery, query)))),
   );
   http.get("/api/plans/:id", { config }, async ({ params }): Promise<PlanView> => {
     const { id } = inputOf(planParams, params);
     const view = found(
-      await read(viewPlan(access, id)),
+      await read(() => viewPlan(access, id)),
       `nothing is known of plan ${id}: it was never published, or Redis no longer has it`,
     );
     return isTraced ? view : { ...view, traceId: "" };
   });
   http.get("/api/dead-letters", { config }, ({ query }): Promise<DeadLetterList> =>
-    read(pageDeadLetters(access, given(inputOf(deadLetterQuery, query)))),
+    read(() => pageDeadLetters(access, given(inputOf(deadLetterQuery, query)))),
   );
   http.get("/api/symbols", { config }, async (): Promise<{ symbols: readonly SymbolNow[] }> => {
     const { symbols } = await present.read();
@@ -111,13 +116,13 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
   });
   http.get("/api/symbols/:symbol", { config }, async ({ params }): Promise<SymbolView> => {
     const { symbol } = inputOf(symbolParams, params);
-    return found(await read(viewSymbol(access, symbol)), `nothing is known of a symbol ${symbol}`);
+    return found(await read(() => viewSymbol(access, symbol)), `nothing is known of a symbol ${symbol}`);
   });
   http.get("/api/audit", { config }, ({ query }): Promise<AuditList> =>
-    read(pageAudit(access, given(inputOf(auditQuery, query)))),
+    read(() => pageAudit(access, given(inputOf(auditQuery, query)))),
   );
   http.get("/api/verify", { config }, async (): Promise<Checks> => {
-    const all = await read(checks());
+    const all = await read(checks);
     return { checks: all.filter(({ check }) => check !== NOT_CHECKED_HERE) };
   });
   http.get("/api/commands", { config }, async () => COMMANDS);
