@@ -8,6 +8,7 @@ import { isTrouble, Limits, Services, Trouble } from "./now-tables.mjs";
 import { hrefOf, hrefWith } from "./routes.mjs";
 import { Age, Empty, Loading, PlanLink, SymbolLink, Text } from "./shown.mjs";
 import { useServerMs, useStore } from "./store.mjs";
+import { visible } from "./visible-text.mjs";
 import { WaitCharts } from "./wait-charts.mjs";
 
 export function NowScreen() {
@@ -47,7 +48,7 @@ function Glance({ now }) {
       tone=${exit.armed ? "" : "bad"}
       value=${exit.armed ? "armed" : "NOT armed"}
     >
-      <${Text} text=${exit.text.replace(ARMED, "$1$2")} length=${110} />
+      <${Text} text=${exit.text.replace(ARMED, "$1$2")} length=${220} />
     <//>
     <section class="verdicts" aria-label="Last verdicts">
       <${Last} label="Last OK" last=${lastOk} />
@@ -75,7 +76,12 @@ function Glance({ now }) {
       ${
         redis.notDurable.length === 0
           ? html`Redis <bdi>${redis.version}</bdi>: every claim is on disk`
-          : html`<${Text} text=${redis.notDurable.join("; ")} length=${90} />`
+          : html`<span title=${visible(redis.notDurable.join("; "))}
+              ><${Text}
+                text=${redis.notDurable[0] ?? ""}
+                length=${90}
+              />${redis.notDurable.length > 1 && ` (and ${redis.notDurable.length - 1} more)`}</span
+            >`
       }
     <//>
   </section>`;
@@ -94,17 +100,20 @@ function Tile({ label, value, tone = "", region = false, children }) {
 /** How `exit.text` begins: the tile says that itself. */
 const ARMED = /^(?:NOT )?armed \((.*?)\)(.*)$/s;
 
+/** A close that has just been proposed is no trouble yet. */
+const UNDER_WAY_MS = 5_000;
 /** From here on the alert CloseUnfulfilled warns. */
 const LONG_MS = 60_000;
 
 /** A close is proposed, the position is open, and nothing is executed. @param {{ now: Now }} props */
 function Unfulfilled({ now }) {
   const nowMs = useServerMs(1_000);
-  const closes = now.symbols.flatMap(({ unfulfilled }) => unfulfilled ?? []);
+  const all = now.symbols.flatMap(({ unfulfilled }) => unfulfilled ?? []);
+  const closes = all.filter(({ sinceMs }) => nowMs - sinceMs >= UNDER_WAY_MS);
   if (closes.length === 0)
-    return html`<${Tile} label="Closes not fulfilled" value="none"
-      >every proposed close is done, or its position flat<//
-    >`;
+    return html`<${Tile} label="Closes not fulfilled" value="none">
+      ${all.length === 0 ? "every proposed close is done, or its position flat" : `${plural(all.length, "close")} under way`}
+    <//>`;
   const longest = Math.max(...closes.map(({ sinceMs }) => nowMs - sinceMs));
   return html`<section
     class=${`tile wide ${longest >= LONG_MS ? "bad" : "warn"}`}
@@ -116,8 +125,7 @@ function Unfulfilled({ now }) {
         ({ symbol, sinceMs, positionAmt, last }) =>
           html`<li key=${symbol}>
             <span class="value"
-              ><${SymbolLink} symbol=${symbol} />
-              <small>for ${duration(Math.max(1_000, nowMs - sinceMs))}</small></span
+              ><${SymbolLink} symbol=${symbol} /> <small>for ${duration(nowMs - sinceMs)}</small></span
             >
             <span class="told"
               >${positionAmt === "" ? "position unknown" : html`position <bdi>${positionAmt}</bdi>`}${

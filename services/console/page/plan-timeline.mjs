@@ -16,6 +16,8 @@ const LABELS = 92;
 const LABELS_NARROW = 74;
 const NARROW = 560;
 const TICK_PX = 90;
+/** Of the small text, about. */
+const CHARACTER_PX = 6.2;
 const REDRAW_MS = 250;
 const NEVER_MS = 86_400_000;
 
@@ -86,6 +88,13 @@ function Scale({ layout, view, width }) {
   </figure>`;
 }
 
+/**
+ * @param {string} text
+ * @param {number} characters
+ */
+const short = (text, characters) =>
+  text.length <= characters ? text : `${cut(text, Math.floor(characters) - 1)}…`;
+
 /** @param {{ lane: Lane, y: number, x: (ms: number) => number, view: View, width: number }} props */
 function LaneOf({ lane, y, x, view, width }) {
   const { label, says, bars, marks } = lane;
@@ -93,10 +102,11 @@ function LaneOf({ lane, y, x, view, width }) {
   const begin = x(Math.min(...bars.map(({ fromMs }) => fromMs), ...marks.map(({ atMs }) => atMs)));
   // Text that begins in the right part is written towards the left, so that it is not cut.
   const late = begin > width * 0.55;
+  const room = late ? width - x(0) : width - begin;
   return html`<g class="lane">
     <text class="name" x="0" y=${top + BAR - 1}>${visible(cut(label, 14))}</text>
     <text class="says" x=${late ? width - 2 : begin} y=${top - 4} text-anchor=${late ? "end" : "start"}
-      >${visible(cut(says, late ? 70 : 90))}</text
+      >${short(visible(cut(says, 200)), room / CHARACTER_PX)}</text
     >
     ${bars.map(
       ({ fromMs, toMs, tone, open }, index) =>

@@ -146,6 +146,11 @@ function Heat({ history, unknown, kind, label, total, at, onAt }) {
       })
       .join("");
   const says = `${label}: ${plural(total, "plan")} in the last hour, by minute and by wait. Arrow keys read minute by minute.`;
+  // The lines are those of all waits, and lie on the first map.
+  if (total === 0 && kind === "blocked")
+    return html`<div class="heat">
+      <h3><span>${label}</span> <b>0</b></h3>
+    </div>`;
   return html`<div class=${`heat ${kind}`}>
     <h3><span>${label}</span> <b>${count(total)}</b></h3>
     <div class="plot">
@@ -199,6 +204,11 @@ function Reasons({ history: { minutes }, top, at, onAt }) {
   const current = minute === undefined ? undefined : stackOf(minute, top);
   const total = sum(top.map((reason) => reason.total));
   const says = `Reasons that blocked or skipped plans in the last hour, by minute: ${top.map((reason) => `${visible(cut(reason.reason, 60))} ${reason.total}`).join(", ") || "none"}.`;
+  if (top.length === 0)
+    return html`<section class="reasons" aria-label="Block reasons">
+      <h3><span>Block reasons</span> <b>0</b></h3>
+      <p class="none">No plan was blocked or skipped.</p>
+    </section>`;
   return html`<section class="reasons" aria-label="Block reasons">
     <h3><span>Block reasons</span> <b>${count(total)}</b></h3>
     <div class="plot">
