@@ -51,16 +51,22 @@ function hosts(services: readonly Row[]): string {
 # Written by ops/prometheus/write.ts.
 ${head("127.0.0.1:9093", "docs/runbooks")}
 ${jobs(
-  services.filter((service) => !isOptional(service)),
+  services.filter((service) => whereItRuns(service) === undefined),
   hostTargets,
 )}
 ${services
-  .filter(isOptional)
-  .map((service) =>
-    commented(`Where APPLY_REQUIRED_PERMITS names ${service.issuer?.name}:\n${jobs([service], hostTargets)}`),
-  )
+  .flatMap((service) => {
+    const where = whereItRuns(service);
+    return where === undefined ? [] : [commented(`${where}:\n${jobs([service], hostTargets)}`)];
+  })
   .join("\n")}
 `;
+}
+
+/** Of a service that a host may lack; a target that never answers would be an alert. */
+function whereItRuns(service: Row): string | undefined {
+  if (isOptional(service)) return `Where APPLY_REQUIRED_PERMITS names ${service.issuer?.name}`;
+  return service.watches === true ? `Where the ${service.name} runs` : undefined;
 }
 
 function hostTargets({ port }: Row): string {
