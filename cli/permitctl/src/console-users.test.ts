@@ -79,7 +79,7 @@ describe("console user", () => {
     ["with a role that does not exist", ["add", "ann", "--role", "admin"], PASSWORD, 2],
     ["with a short password", ["add", "ann", "--role", "viewer"], "12345678901\n", 2],
     ["without a password", ["add", "ann", "--role", "viewer"], "", 2],
-    ["with a name that is none", ["add", "a b", "--role", "viewer"], PASSWORD, 1],
+    ["with a name that is none", ["add", "a b", "--role", "viewer"], PASSWORD, 2],
   ])("makes no user %s", async (_, args, stdin, code) => {
     expect(await user(args, stdin)).toMatchObject({ code, stdout: "" });
     expect(await readUsers(file)).toBeUndefined();
@@ -138,6 +138,15 @@ describe("on a terminal", () => {
     });
     expect(shown).not.toContain("horse");
     expect(await isPassword(PASSWORD, await passwordOf("ann"))).toBe(true);
+  });
+
+  it("an interrupt makes no user", async () => {
+    const { code, shown } = await onTerminal([["Password: ", "\x03"]]);
+    expect({ code, shown }).toMatchObject({
+      code: 1,
+      shown: expect.stringContaining("interrupted; nothing"),
+    });
+    expect(await readUsers(file)).toBeUndefined();
   });
 
   it("two that differ make no user", async () => {

@@ -10,6 +10,7 @@ import {
   USER_ROLES,
   UsersFileError,
   whyNoPassword,
+  whyNoUserName,
 } from "@quantum/operator";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
@@ -68,6 +69,8 @@ async function add(
   name: string,
   { role, password }: AddOptions,
 ): Promise<void> {
+  const why = whyNoUserName(name);
+  if (why !== undefined) throw new CommandError(EXIT.usage, why);
   const user: ConsoleUser = {
     name,
     role,
@@ -84,7 +87,10 @@ async function add(
 }
 
 async function newPassword(terminal: Terminal): Promise<string> {
-  const password = await terminal.askNewSecret("Password");
+  const password = await terminal.askNewSecret("Password").catch((error: Error) => {
+    if (error.name !== "AbortError") throw error;
+    throw new CommandError(EXIT.no, "interrupted; nothing was changed");
+  });
   const why = password === undefined ? "the two differ" : whyNoPassword(password);
   if (password === undefined || why !== undefined)
     throw new CommandError(EXIT.usage, `this is no password: ${why}; nothing was changed`);

@@ -97,6 +97,7 @@ export {
   removeUser,
   USER_ROLES,
   UsersFileError,
+  whyNoUserName,
 } from "./users/users-file.ts";
 export { type AttemptView, type PermitView, type PlanView, symbolOf, viewOf, viewPlan } from "./view-plan.ts";
 export { type SymbolView, viewSymbol } from "./view-symbol.ts";

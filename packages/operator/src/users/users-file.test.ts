@@ -110,7 +110,7 @@ describe("the file of users", () => {
 
   it("takes no user whose name is none", async () => {
     for (const name of ["", "-ann", "a b", "ann\n", "../ann", "x".repeat(65)])
-      await expect(addUser(file, { name, role: "viewer" })).rejects.toThrow(/takes no user/);
+      await expect(addUser(file, { name, role: "viewer" })).rejects.toThrow(/takes no such user/);
     await addUser(file, { name: "Pat+console@example.com", role: "viewer" });
   });
 });

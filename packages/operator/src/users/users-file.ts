@@ -5,8 +5,13 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { passwordHash } from "./password.ts";
 
-export const USER_NAME = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/;
+const USER_NAME = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/;
 const USER_NAME_RULE = "letters, digits and `.`, `_`, `@`, `+`, `-`, a letter or digit first, 64 at most";
+
+/** Undefined if it is one. */
+export function whyNoUserName(name: string): string | undefined {
+  return USER_NAME.test(name) ? undefined : `${JSON.stringify(name)} is no user's name: ${USER_NAME_RULE}`;
+}
 
 export const USER_ROLES = ["viewer", "operator"] as const;
 
@@ -47,8 +52,8 @@ export async function readUsers(file: string): Promise<ConsoleUser[] | undefined
 
 /** Adds a user, or gives one of this name another role and password. */
 export async function addUser(file: string, added: ConsoleUser): Promise<"added" | "changed"> {
-  if (!USER_NAME.test(added.name))
-    throw new UsersFileError(file, `takes no user ${JSON.stringify(added.name)}: ${USER_NAME_RULE}`);
+  const why = whyNoUserName(added.name);
+  if (why !== undefined) throw new UsersFileError(file, `takes no such user: ${why}`);
   let known = false;
   await change(file, (users) => {
     const at = users.findIndex(({ name }) => name === added.name);
