@@ -5,8 +5,9 @@ const TIMEOUT_MS = 120_000;
 
 export default defineConfig({
   test: {
-    // What takes long and is rarely touched runs by command: pnpm run test:slow.
-    exclude: [...configDefaults.exclude, "**/*.slow.test.ts"],
+    // What takes long and is rarely touched runs by command (pnpm run test:slow), and so does what needs a browser (pnpm run
+    // test:browser).
+    exclude: [...configDefaults.exclude, "**/*.slow.test.ts", "**/*.browser.test.ts"],
     include: ["{bench,campaign,cli,docs,lua,packages,scripts,services,tests}/**/*.test.ts"],
     globalSetup: "tests/hold-ports.ts",
     setupFiles: [

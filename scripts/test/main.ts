@@ -1,13 +1,13 @@
 /**
  * Everything that must hold before a change lands, in the order of what is quick to fail: types, lint, format, tests.
- * What precedes the tests stops at the first failure. `--slow` runs the slow tests instead, `--all` both; other arguments
- * go to vitest. The last line is `N passed, N failed`, of all tests that were run.
+ * What precedes the tests stops at the first failure. `--slow` runs the slow tests instead, `--browser` those in a browser,
+ * `--all` all of them; other arguments go to vitest. The last line is `N passed, N failed`, of all tests that were run.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { findRedisServer } from "@quantum/harness";
+import { findChromium, findRedisServer } from "@quantum/harness";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BIN = join(ROOT, "node_modules/.bin");
@@ -32,15 +32,24 @@ interface Report {
 }
 
 /** Vitest's configurations by the name of their step. */
-const CONFIGS = { tests: "vitest.config.ts", "slow tests": "vitest.slow.config.ts" };
+const CONFIGS = {
+  tests: "vitest.config.ts",
+  "slow tests": "vitest.slow.config.ts",
+  "browser tests": "vitest.browser.config.ts",
+};
 type Suite = keyof typeof CONFIGS;
+const SUITES: readonly Suite[] = ["tests", "slow tests", "browser tests"];
+const DEFAULT: readonly Suite[] = ["tests"];
+/** By the option that asks for one alone. */
+const ALONE: Readonly<Record<string, Suite>> = { "--slow": "slow tests", "--browser": "browser tests" };
 const USAGE = `Usage: pnpm test [options] [files...]
 
-Checks types, lint and format, then runs the tests.
+Checks types, lint and format, then runs the tests, but for the slow ones and those in a browser.
 
 Options:
   --slow      run the slow tests instead, without the checks
-  --all       run the checks, the tests and the slow tests
+  --browser   run the tests of the console's page instead, in Chromium, without the checks
+  --all       run the checks, the tests, the slow tests and those in a browser
   -h, --help  display help for command
 
 Other arguments go to vitest. The last line is \`N passed, N failed\`.`;
@@ -51,19 +60,20 @@ if (given.includes("--help") || given.includes("-h")) {
   console.log(USAGE);
   process.exit();
 }
-const filters = given.filter((argument) => argument !== "--slow" && argument !== "--all");
-const suites: Suite[] = given.includes("--all")
-  ? ["tests", "slow tests"]
-  : [given.includes("--slow") ? "slow tests" : "tests"];
+const filters = given.filter((argument) => argument !== "--all" && ALONE[argument] === undefined);
+const alone = given.flatMap((argument) => ALONE[argument] ?? []);
+const suites: readonly Suite[] = given.includes("--all") ? SUITES : alone.length > 0 ? alone : DEFAULT;
 
 const tally = (await checksPass(suites)) ? await runSuites(suites) : { passed: 0, failed: 1, failures: [] };
+if (suites === DEFAULT) console.log("left out: pnpm run test:slow, and in Chromium pnpm run test:browser");
 // Once more, at the end: hundreds of lines may stand between a failure and the last line.
 for (const failure of tally.failures) console.error(`✗ ${failure}`);
 console.log(`${tally.passed} passed, ${tally.failed} failed`);
 process.exitCode = tally.failed === 0 ? 0 : 1;
 
 async function checksPass(suites: readonly Suite[]): Promise<boolean> {
-  if (!(await step("redis-server", findRedis))) return false;
+  if (!(await step("redis-server", () => find((onProgress) => findRedisServer({ onProgress })))))
+    return false;
   if (!suites.includes("tests")) return true;
   return (
     (await step("types", () => check("tsc", ["-p", "tsconfig.json"]))) &&
@@ -87,6 +97,9 @@ async function runSuites(suites: readonly Suite[]): Promise<Tally> {
 }
 
 async function runSuite(suite: Suite): Promise<Tally> {
+  // The other suites need none.
+  if (suite === "browser tests" && !(await step("chromium", () => find(findChromium))))
+    return { passed: 0, failed: 1, failures: ["no test was run in a browser"] };
   const results = join(ROOT, ".cache", `${suite.replace(" ", "-")}-results.json`);
   // An older run's results must not pass for this one's.
   await rm(results, { force: true });
@@ -101,9 +114,9 @@ async function runSuite(suite: Suite): Promise<Tally> {
 }
 
 /** Here and not in the first test that needs it: it may take seconds, and two workers need it at once. */
-async function findRedis(): Promise<boolean> {
+async function find(work: (onProgress: (text: string) => void) => Promise<unknown>): Promise<boolean> {
   try {
-    await findRedisServer({ onProgress: (text) => console.log(`  ${text}`) });
+    await work((text) => console.log(`  ${text}`));
     return true;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

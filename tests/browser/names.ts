@@ -10,6 +10,7 @@ export const SCREENS = {
   "Dead letters": "#/dead-letters",
   Symbols: "#/symbols",
   Audit: "#/audit",
+  Checks: "#/checks",
 } as const;
 
 export type Screen = keyof typeof SCREENS;
@@ -41,29 +42,32 @@ export const BUTTONS = {
   force: "Force",
   requeue: "Requeue",
   drop: "Drop",
-  /** Of a text that was cut. */
-  showAll: "Show all",
   /** Changes between light and dark. */
   theme: "Theme",
 };
 
+/** Of a text that was cut. */
+export const SHOW_ALL = "Show all";
+
 /** `role=dialog` of an action: its preview, a text box of this name, and its only submit button. */
 export const DIALOG = { reason: "Reason", cancel: "Cancel" };
 
-/** Regions (`<section aria-label>`) of the screen Now. The first three are there only while they have something to say. */
+/** Regions (`<section aria-label>`): the first three on every screen, while they have something to say; the others on Now. */
 export const REGIONS = {
   /** Says since when there is no answer; everything else is then marked stale. */
   away: "Redis does not answer",
   halted: "Halted",
-  unfulfilled: "Closes not fulfilled",
-  exit: "Operators' exit",
+  pause: "Exchange pause",
+  /** Closes that are not fulfilled, the operators' exit, the last OK and BLOCK, dead letters, durability. */
+  glance: "At a glance",
+  verdicts: "Last verdicts",
   waiting: "Waiting plans",
+  ended: "As they end",
   waits: "Waits of the last hour",
   reasons: "Block reasons",
   doubts: "Doubts and holds",
   limits: "Limits",
   services: "Services",
-  verdicts: "Last verdicts",
 };
 
 /** `role=img`, for each attempt of a plan. */

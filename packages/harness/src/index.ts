@@ -23,6 +23,7 @@ export { findAlertmanager } from "./servers/alertmanager-binary.ts";
 export type { AlertmanagerBinaries } from "./servers/alertmanager-binary.ts";
 export { startAlertmanager } from "./servers/alertmanager-server.ts";
 export type { TestAlertmanager } from "./servers/alertmanager-server.ts";
+export { findChromium } from "./servers/chromium-binary.ts";
 export { keyspaceOf } from "./servers/keyspace.ts";
 export { findPrometheus } from "./servers/prometheus-binary.ts";
 export type { PrometheusBinaries } from "./servers/prometheus-binary.ts";
