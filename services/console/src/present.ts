@@ -23,6 +23,8 @@ export class Present {
   /** By performance.now(). */
   #askAgainAt = 0;
   #told: Told = NOTHING_KNOWN;
+  /** When it was so: while Redis is away, what is shown has this age. */
+  #toldAtMs: number | undefined;
   #away: Now["away"];
   /** Waits for the pause, so that an answer is never older than its question. */
   readonly read = sharedAnswer(() => this.#read(), PAUSE_MS);
@@ -40,13 +42,15 @@ export class Present {
     try {
       this.#told = await readOverview(access, this.memory);
       if (this.#away !== undefined) this.#events.emit("back");
+      this.#toldAtMs = access.nowMs();
       this.#away = undefined;
     } catch (error) {
       if (this.#away === undefined) this.#events.emit("away", error as Error);
       this.#away = { sinceMs: this.#away?.sinceMs ?? access.nowMs(), problem: problemText(error, access) };
     }
-    const atMs = access.nowMs();
-    return { ...this.#told, atMs, away: this.#away, waits: this.memory.tally.history(atMs) };
+    const nowMs = access.nowMs();
+    const waits = this.memory.tally.history(nowMs);
+    return { ...this.#told, atMs: this.#toldAtMs ?? nowMs, away: this.#away, waits };
   }
 
   /** In the background: a service that hangs delays nobody. */
