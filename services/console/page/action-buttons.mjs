@@ -63,7 +63,7 @@ export function AcceptHold({ symbol, onDone }) {
   if (!useMayAct()) return null;
   const title = `Accept hold of ${visible(cut(symbol, 40))}`;
   return html`<button
-    onClick=${() => ask({ name: "hold-accept", title, body: { symbol }, ...(onDone && { onDone }) })}
+    onClick=${() => ask({ name: "hold-accept", title, button: "Accept hold", body: { symbol }, ...(onDone && { onDone }) })}
   >
     Accept hold
   </button>`;
@@ -77,7 +77,9 @@ export function AcceptHold({ symbol, onDone }) {
 export function ForcePlan({ planId, class: kind, onDone }) {
   if (!useMayAct() || kind !== "") return null;
   const title = `Force plan ${visible(cut(planId, 40))}`;
-  return html`<button onClick=${() => ask({ name: "force", title, body: { planId }, onDone })}>
+  return html`<button
+    onClick=${() => ask({ name: "force", title, button: "Force", body: { planId }, onDone })}
+  >
     Force
   </button>`;
 }

@@ -17,7 +17,7 @@ export function ActionDialog() {
 
 /** @param {{ asked: Asked }} props */
 function Dialog({ asked }) {
-  const { name, title, body, danger, onDone } = asked;
+  const { name, title, button = title, body, danger, onDone } = asked;
   const dialog = useModal();
   const [preview, setPreview] = useState(
     /** @type {{ text: string, shown?: string } | undefined} */ (undefined),
@@ -96,7 +96,7 @@ function Dialog({ asked }) {
           disabled=${preview === undefined || reason.trim() === "" || doing}
           aria-busy=${doing}
         >
-          ${doing ? "Doing it…" : title.split(" of ")[0]}
+          ${doing ? "Doing it…" : button}
         </button>
       </div>
     </form>

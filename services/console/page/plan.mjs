@@ -8,6 +8,7 @@ import { html } from "./html.mjs";
 import { Timeline } from "./plan-timeline.mjs";
 import { hrefWith } from "./routes.mjs";
 import {
+  Command,
   Copy,
   Empty,
   Failed,
@@ -114,6 +115,13 @@ function Conclusion({ plan, onDone }) {
       />
     </p>
     ${conclusion.lookAt !== "" && html`<p class="look-at"><b>Check</b> <${Text} text=${conclusion.lookAt} length=${600} /></p>`}
+    ${
+      conclusion.state === "UNKNOWN" &&
+      html`<div class="look-at">
+        <b>If you know how the order ended</b>, because the exchange itself shows it, state that:
+        <${Command} text=${`permitctl doubt end ${planId} --as executed|not-placed`} />
+      </div>`
+    }
     <p class="tools">
       ${
         conclusion.reason !== "" &&

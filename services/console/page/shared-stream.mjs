@@ -1,5 +1,5 @@
 /**
- * One event stream a browser. A browser opens six connections to a server over HTTP/1.1; ten tabs with a stream each would
+ * One event stream a browser (ADR 35). A browser opens six connections to a server over HTTP/1.1; ten tabs with a stream each would
  * stop everything else. So the tab that holds a lock reads the stream, and passes what it reads to the others. When it is
  * closed, the browser gives its lock to the next one. A tab that is frozen keeps its lock and says nothing: after a silence
  * another one takes the lock from it. Without locks (they need https, or a loopback address) each tab reads for itself

@@ -70,6 +70,13 @@ async function toClipboard(text) {
   area.remove();
 }
 
+/** @param {{ text: string }} props */
+export function Command({ text }) {
+  return html`<span class="command"
+    ><code><${Text} text=${text} /></code><${Copy} text=${text} what="command"
+  /></span>`;
+}
+
 /** @param {{ ms: number }} props */
 export function Time({ ms }) {
   return html`<time dateTime=${isoTime(ms)} title=${`${isoTime(ms)}, here ${new Date(ms).toLocaleString()}`}

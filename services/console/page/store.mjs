@@ -12,6 +12,7 @@ const ENDED_KEPT = 200;
  * @typedef {object} Asked An action that waits for its reason.
  * @property {ActionName} name
  * @property {string} title
+ * @property {string} [button] what its button says; the title, if that is short
  * @property {object} body
  * @property {boolean} [danger]
  * @property {() => void} [onDone]

@@ -9,6 +9,7 @@ import { Meter } from "./now-tables.mjs";
 import { PlanTable } from "./plans.mjs";
 import { hrefWith } from "./routes.mjs";
 import {
+  Command,
   Copy,
   Empty,
   Failed,
@@ -269,11 +270,4 @@ function ExitCommands({ symbol }) {
       <li>Close every position of the account <${Command} text=${commands.flattenAll} /></li>
     </ul>
   <//>`;
-}
-
-/** @param {{ text: string }} props */
-function Command({ text }) {
-  return html`<span class="command"
-    ><code><${Text} text=${text} /></code><${Copy} text=${text} what="command"
-  /></span>`;
 }

@@ -1,7 +1,6 @@
 /**
  * The last hour: how long plans waited for their permits, and why some were blocked. One minute is one column of all charts.
- * Drawn as SVG, not by a library: what libraries of a size to be served as it is draw are lines on a canvas, which knows
- * neither heat maps nor the page's colours, and which a screen reader and a test cannot read.
+ * Drawn as SVG, not by a library (ADR 35).
  */
 /** @import { WaitHistory, WaitMinute } from "../src/api.ts" */
 import { useMemo, useState } from "preact/hooks";
