@@ -2,6 +2,7 @@
 import { createKeys } from "@quantum/contract";
 import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { fieldsOf } from "@quantum/streams";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NO_TERMINAL, onTerminal, type Screen, type Window, WINDOWS } from "./terminal.fixture.ts";
 
@@ -38,6 +39,23 @@ async function pipelineInTrouble(): Promise<void> {
     };
     await redis.xadd(keys.streams.deadLetter, "*", ...Object.entries(letter).flat());
   }
+  const limits = {
+    executions_hour: "9",
+    executions_5min: "3",
+    notional_day: "50",
+    qty_day: "2500000",
+    at_ms: "1",
+  };
+  await redis.hset(keys.governorLimits, limits);
+  const permitted = { plan_id: "67e6da21fa9fe505", symbol: "BTCUSDT", safe_qty: "1.5", wait_ms: "5" };
+  await redis.xadd(keys.streams.execute, "*", ...Object.entries(permitted).flat());
+  const refused = {
+    plan_id: "67e6da21fa9fe506",
+    symbol: "ETHUSDT",
+    outcome: "BLOCKED",
+    reason: "kill_switch_active",
+  };
+  await redis.xadd(keys.streams.result, "*", ...Object.entries(refused).flat());
   const blocked = {
     plan_id: "3f58da1bdb590b3b",
     symbol: "BTCUSDT",
@@ -80,6 +98,40 @@ describe.skipIf(NO_TERMINAL).each(WINDOWS)("a window of $columns by $rows", (win
       expect({ scrolled: screen.scrolled, wrapped: screen.wrapped }).toEqual({ scrolled: 0, wrapped: 0 });
     status.interrupt();
     expect(await status.exited).toBe(0);
+  });
+
+  it("tells who halted, when and why, how old the last waits are, and limits beside what is used", async () => {
+    const on = run(window, "kill", "on", "--reason", "prices make no sense");
+    expect(await on.exited).toBe(0);
+    const status = run(window, "status", "--follow");
+    const { lines } = await status.until(isWhole, "the status");
+    status.interrupt();
+    expect(await status.exited).toBe(0);
+    expect(lines[1]).toMatch(/^kill switch +ON for \d+ m?s, by \S+@\S+: prices make no sense$/);
+    expect(lines.find((line) => line.startsWith("last OK"))).toMatch(
+      /^last OK +\d+ \w+ ago: \[PERMIT_WAIT\] OK plan=/,
+    );
+    expect(lines.join("\n")).toMatch(/^ {2}COIN\d+USDT +0 +0 +0\/3 +0\/9 +0\/2\.5M +0\/50$/m);
+    const off = run(window, "kill", "off", "--yes", "--reason", "over");
+    expect(await off.exited).toBe(0);
+  });
+
+  it("`watch --since` has a time in each line, and what was blocked at its opening", async () => {
+    const watch = run(window, "watch", "--since", "1h", "--symbol", "ethusdt");
+    const { lines } = await watch.until((screen) => screen.lines.join("").includes("AT_OPENING"), "a line");
+    watch.interrupt();
+    expect(await watch.exited).toBe(0);
+    expect(lines.join("")).toMatch(
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z \[AT_OPENING\] BLOCK plan=67e6da21fa9fe506 reason=kill_switch_active symbol=ETHUSDT/,
+    );
+  });
+
+  it("a service that was not asked is `not asked`, and what finds nothing ends with 1", async () => {
+    const verify = run(window, "verify");
+    const history = run(window, "history", "--symbol", "dogeusdt");
+    expect(await Promise.all([verify.exited, history.exited])).toEqual([1, 1]);
+    expect(verify.shown()).toMatch(/not asked.* governor version: no instance was asked/);
+    expect(history.shown()).toContain("no plan that ended so");
   });
 
   it("shows each dead letter on one line", async () => {
@@ -134,6 +186,9 @@ describe.skipIf(NO_TERMINAL)("on a terminal", () => {
     expect(await requeue.exited).toBe(1);
     expect(requeue.shown()).toContain("30 of 30 not requeued");
     expect(await redis.xlen(keys.streams.deadLetter)).toBe(30);
-    expect(await redis.xlen(keys.streams.operatorAudit)).toBe(30);
+    const audited = (await redis.xrange(keys.streams.operatorAudit, "-", "+")).map(([, flat]) =>
+      fieldsOf(flat),
+    );
+    expect(audited.filter(({ action }) => action === "dlq.drop")).toHaveLength(30);
   });
 });

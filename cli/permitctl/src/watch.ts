@@ -1,6 +1,6 @@
 /** `watch`: live `[PERMIT_WAIT]` lines from the streams, and the plans that are blocked when they open. */
 import { fieldValue, waitLine } from "@quantum/contract";
-import { type EndedWait, type LastWait, tailWaits } from "@quantum/operator";
+import { type EndedWait, type LastWait, readGroups, tailWaits, whyNoPipeline } from "@quantum/operator";
 import { spans, styled } from "@quantum/service-kit";
 import type { Session } from "./session.ts";
 import { waitData } from "./wait-data.ts";
@@ -22,6 +22,9 @@ export async function watch(
   { since, ...options }: WatchOptions,
   stop: AbortSignal,
 ): Promise<void> {
+  // What runs first on a new Redis may be this.
+  const missing = whyNoPipeline(await readGroups(access));
+  if (missing !== undefined) terminal.remark(styled("yellow", `Nothing is to be seen here yet: ${missing}`));
   const sinceMs = since && ("atMs" in since ? since.atMs : access.nowMs() - since.ageMs);
   for await (const ended of tailWaits(access, { sinceMs, stop })) {
     const { wait } = ended;

@@ -39,6 +39,22 @@ describe("an output", () => {
     ).toBe(true);
   });
 
+  it("draws a screen over the last one, without a line that wraps or is left over", () => {
+    const { output, shown } = outputTo(true);
+    output.screen(["one", OWNED]);
+    expect(shown()).toBe(
+      "\x1b[?7l\x1b[Hone\x1b[K\n\\u001b]0;owned\\u0007\\u001b[2J\\r\\n[PERMIT_WAIT] OK plan=0123456789abcdef wait_ms=1\x1b[K\n\x1b[J\x1b[?7h",
+    );
+  });
+
+  it("knows the size of a terminal that tells it, and no other", () => {
+    const sized = (isTTY: boolean, columns: number) =>
+      new Output(Object.assign(new Writable(), { isTTY, columns, rows: 24 })).size;
+    expect(sized(true, 80)).toEqual({ columns: 80, rows: 24 });
+    expect(sized(true, 0)).toBeUndefined();
+    expect(sized(false, 80)).toBeUndefined();
+  });
+
   it("writes JSON that a terminal does not obey and that says the same", () => {
     const { output, shown } = outputTo(false);
     const value = { reason: `${OWNED}\u009b31m\u202e\u007f\u{e0041}` };
