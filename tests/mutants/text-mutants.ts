@@ -35,4 +35,37 @@ export const TEXT_MUTANTS: readonly Mutant[] = [
     ],
     test: "cli/start/src/summary.test.ts",
   },
+  {
+    bug: "a service that was not asked counts as ready",
+    edits: [
+      {
+        file: "packages/operator/src/deployment.ts",
+        find: "probe === undefined) ? null : true;",
+        replace: "probe === undefined) ? true : true;",
+      },
+    ],
+    test: "cli/permitctl/src/asked.test.ts",
+  },
+  {
+    bug: "what Redis last said stands on the screen as if it said so now",
+    edits: [
+      {
+        file: "cli/permitctl/src/status-screen.ts",
+        find: "index === 0 ? line : dimmed(line)",
+        replace: "line",
+      },
+    ],
+    test: "cli/permitctl/src/status-screen.test.ts",
+  },
+  {
+    bug: "a kill switch that is set where no pipeline is counts as a halt",
+    edits: [
+      {
+        file: "cli/permitctl/src/kill.ts",
+        find: "if (missing !== undefined)",
+        replace: "if (missing === null)",
+      },
+    ],
+    test: "cli/permitctl/src/kill.test.ts",
+  },
 ];
