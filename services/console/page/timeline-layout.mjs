@@ -68,11 +68,12 @@ export function layoutOf(attempt, permits, { nowMs, ended }) {
   if (order !== undefined) lanes.push(order);
   if (lanes.length === 0) lanes.push(pointsLane("plan", stages));
 
+  const waits = waitedMs === undefined && !ended;
   // A deadline that is far to the right would press everything else to the left.
   const reach = (/** @type {number} */ toMs) =>
     Math.max(
       toMs,
-      deadlineMs !== undefined && (!ended || deadlineMs <= toMs * DEADLINE_WITHIN) ? deadlineMs : 0,
+      deadlineMs !== undefined && (waits || deadlineMs <= toMs * DEADLINE_WITHIN) ? deadlineMs : 0,
       1,
     );
   const wholeMs = reach(endMs);
