@@ -3,7 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { createKeys } from "@quantum/contract";
 import { patienceMs, startRedisServer } from "@quantum/harness";
+import { connectForCommands, disconnect } from "@quantum/redis";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { allFree, givenLauncher, pidOf } from "./launch.ts";
 
@@ -67,6 +69,10 @@ describe("an output that nobody reads any more", () => {
   it("ends permitctl quietly, and one that is full with a reason", async () => {
     const server = await startRedisServer();
     onTestFinished(() => server.stop());
+    // As a service leaves it that has started once: of an empty Redis, `status` says that it is the wrong one.
+    const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+    await redis.xgroup("CREATE", createKeys().streams.plan, "governor", "0", "MKSTREAM");
+    await disconnect(redis);
     const status = `"$0" scripts/permitctl.mjs status --redis-url "$1"`;
     expect(await sh(`${status} | head -1`, server.url)).toMatchObject({ code: 0, err: "" });
     const full = await sh(`${status} > /dev/full`, server.url);

@@ -21,6 +21,7 @@ const PASSWORD_BYTES = 12;
 export async function startConsole(
   processes: Processes,
   run: Run,
+  serviceUrls: readonly string[],
   onProblem: (text: string) => void,
 ): Promise<RunConsole | undefined> {
   const password = randomBytes(PASSWORD_BYTES).toString("base64url");
@@ -31,6 +32,8 @@ export async function startConsole(
       ...environmentOf(serviceOf("console"), run),
       CONSOLE_OPERATOR_REDIS_URL: run.redis.urlOf("operator"),
       CONSOLE_USERS_FILE: usersFile,
+      // A run's services have free ports, which their names do not tell.
+      CONSOLE_SERVICE_URLS: serviceUrls.join(),
     });
     return { url, user: USER, password };
   } catch (error) {

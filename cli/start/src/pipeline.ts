@@ -62,15 +62,15 @@ export async function startPipeline(
   const start = async (service: Service) => {
     urls.set(service.name, await processes.start(service.name, environmentOf(service, run)));
   };
-  const consoleStart = options.console ? startConsole(processes, run, onProblem) : undefined;
   // Wait for all starts before throwing, because a process that is still starting cannot be stopped.
-  const services = pipelineOf(issuersOf(scenario)).map(start);
-  for (const started of await Promise.allSettled([...services, consoleStart])) {
+  for (const started of await Promise.allSettled(pipelineOf(issuersOf(scenario)).map(start))) {
     if (started.status === "rejected") throw started.reason;
   }
-  // The feed starts last, so that every service is ready for its proposals.
+  // After the others, so that every service is ready for its proposals.
   await start(serviceOf("harvest-feed"));
-  const served = await consoleStart;
+  const served = options.console
+    ? await startConsole(processes, run, [...urls.values()], onProblem)
+    : undefined;
   if (served !== undefined) urls.set("console", served.url);
   return {
     redis,
