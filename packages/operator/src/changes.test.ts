@@ -129,7 +129,7 @@ describe("exchange resume", () => {
     expect(await resumeExchange({ redis, keys }, BY)).toBe(false);
     await redis.set(key, '{"reason": "banned", "since_ms": 1}', "PX", 90_000);
     expect(await readPauses({ redis, keys })).toEqual([
-      { scope: "requests", leftMs: expect.any(Number), reason: "banned" },
+      { scope: "requests", leftMs: expect.any(Number), sinceMs: 1, reason: "banned" },
     ]);
     expect(await resumeExchange({ redis, keys }, BY)).toBe(true);
     expect(await readPauses({ redis, keys })).toEqual([]);

@@ -154,6 +154,39 @@ describe("an operation is refused, and nothing is changed,", () => {
     expect(await redis.get(keys.killSwitch)).toBe("1");
   });
 
+  it("where it is not what was shown: a disarm that would keep orders back beside the kill switch", async () => {
+    await setKillSwitch(access, true, BY);
+    await disarm(redis, keys, { reason: "burst_limit_breach", context: {} });
+    const { text, shown } = await operations["kill-off"].preview(access, {});
+    expect(text).toContain("once the disarm is cleared as well");
+    await operations["disarm-clear"].run(access, {}, { who: "bob@desk", reason: "done" });
+    await expect(operations["kill-off"].run(access, {}, BY, shown)).rejects.toThrow(Refusal);
+    expect(await redis.get(keys.killSwitch)).toBe("1");
+  });
+
+  it("where it is not what was shown: the reason of the kill switch", async () => {
+    await setKillSwitch(access, true, BY);
+    const { shown } = await operations["kill-off"].preview(access, {});
+    await operations["kill-on"].run(access, {}, { who: "bob@desk", reason: "it burns" });
+    await expect(operations["kill-off"].run(access, {}, BY, shown)).rejects.toThrow(Refusal);
+    expect(await redis.get(keys.killSwitch)).toBe("1");
+  });
+
+  it("where it is not what was shown: a pause that the exchange has asked for again", async () => {
+    const pause = (sinceMs: number, pauseMs: number) =>
+      redis.set(
+        keys.exchangePause("orders"),
+        `{"reason": "banned", "since_ms": ${sinceMs}, "pause_ms": ${pauseMs}}`,
+        "PX",
+        pauseMs,
+      );
+    await pause(1, 60_000);
+    const { shown } = await operations["exchange-resume"].preview(access, {});
+    await pause(2, 3_600_000);
+    await expect(operations["exchange-resume"].run(access, {}, BY, shown)).rejects.toThrow(Refusal);
+    expect(await redis.pttl(keys.exchangePause("orders"))).toBeGreaterThan(60_000);
+  });
+
   it("where it is not what was shown: the disarm", async () => {
     await disarm(redis, keys, { reason: "burst_limit_breach", context: {} });
     const { shown } = await operations["disarm-clear"].preview(access, {});

@@ -29,7 +29,7 @@ export class Refusal extends Error {
 export interface Preview {
   /** What it would do and what that means: a sentence or more. */
   text: string;
-  /** Stands for what the text tells of. */
+  /** Stands for all that the text tells of, but for how long it has lasted. */
   shown: string;
 }
 
@@ -61,7 +61,7 @@ const killOn: Operation<object> = {
 
 const killOff: Operation<object> = {
   async preview(access) {
-    const { killSwitch, disarm } = await readHalts(access);
+    const { killSwitch, disarm, shown } = await readHalts(access);
     if (!killSwitch.on) throw new Refusal("the kill switch is off already");
     const record = await readKillRecord(access);
     const since = record.atMs === undefined ? "" : ` for ${duration(access.nowMs() - record.atMs)}`;
@@ -69,7 +69,8 @@ const killOff: Operation<object> = {
       disarm === null ? "" : `, once the disarm is cleared as well: ${disarmText(disarm, access.nowMs())}`;
     return {
       text: `The kill switch goes OFF. ${WHAT_GOES_ON}${left}. It has been on${since}, ${killText(killSwitch, record)}.`,
-      shown: fingerprint(killSwitch.value, record.who, record.atMs),
+      // A disarm that is cleared meanwhile would no longer keep orders back; and who halts again has given a new reason.
+      shown: fingerprint(killSwitch.value, record, shown.disarm, shown.today),
     };
   },
   async run(access, args, by, shown) {
@@ -109,7 +110,7 @@ const exchangeResume: Operation<object> = {
         "The pause is ended: every service sends requests again within a second.",
         "A request during a ban lengthens it, unless the ban is for another address or account.",
       ].join(" "),
-      shown: fingerprint(...pauses.flatMap(({ scope, reason }) => [scope, reason])),
+      shown: fingerprint(...pauses.flatMap(({ scope, sinceMs, reason }) => [scope, sinceMs, reason])),
     };
   },
   async run(access, args, by, shown) {

@@ -8,10 +8,12 @@ export interface ExchangePause {
   scope: (typeof SCOPES)[number];
   /** By Redis's clock. */
   leftMs: number;
+  /** When the exchange asked for it; undefined if the key does not tell. */
+  sinceMs: number | undefined;
   reason: string;
 }
 
-const body = z.object({ reason: z.string() });
+const body = z.object({ reason: z.string(), since_ms: z.number().optional() });
 
 export async function readPauses({ redis, keys }: Access): Promise<ExchangePause[]> {
   const pauses = await Promise.all(
@@ -19,7 +21,9 @@ export async function readPauses({ redis, keys }: Access): Promise<ExchangePause
       const key = keys.exchangePause(scope);
       const [text, leftMs] = await Promise.all([redis.get(key).catch(() => null), redis.pttl(key)]);
       const pause = body.safeParse(jsonOf(text ?? "")).data;
-      return pause === undefined || leftMs <= 0 ? [] : [{ scope, leftMs, reason: pause.reason }];
+      return pause === undefined || leftMs <= 0
+        ? []
+        : [{ scope, leftMs, sinceMs: pause.since_ms, reason: pause.reason }];
     }),
   );
   return pauses.flat();
