@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { age, amount, cap, dateTime, duration, left, share, wait } from "../page/format.mjs";
+import { age, amount, cap, commandFor, dateTime, duration, left, share, wait } from "../page/format.mjs";
 
 describe("durations", () => {
   it("are told in one unit, rounded down, as permitctl tells them", () => {
@@ -98,5 +98,28 @@ describe("the share of a cap", () => {
       ["0", "0"],
     ] as const)
       expect(share(used, cap)).toBeUndefined();
+  });
+});
+
+describe("a command to be copied into a shell", () => {
+  it("names the symbol", () => {
+    expect(commandFor("permitctl flatten SYMBOL", "BTCUSDT_261225")).toBe("permitctl flatten BTCUSDT_261225");
+    expect(commandFor("permitctl flatten SYMBOL", "币安人生USDT")).toBe("permitctl flatten 币安人生USDT");
+  });
+
+  it("is none for a name that a shell or permitctl would take for something else", () => {
+    const names = [
+      "",
+      "--all",
+      "A;reboot",
+      "A B",
+      "$(reboot)",
+      "`A`",
+      "A\nreboot",
+      "\u001b[201~\nreboot",
+      "A|B",
+      "'A",
+    ];
+    for (const name of names) expect(commandFor("permitctl flatten SYMBOL", name)).toBeUndefined();
   });
 });

@@ -49,6 +49,14 @@ describe("the page's modules", () => {
       /innerHTML|outerHTML|insertAdjacentHTML|dangerouslySet|document\.write|\beval\b|new Function|srcdoc/;
     expect(modules.filter((file) => writes.test(textOf(file)))).toEqual([]);
   });
+
+  it("show commands of plain words: a shell takes nothing in them for an order to itself", () => {
+    const commands = modules
+      .flatMap((file) => [...textOf(file).matchAll(/text=\$\{`(permitctl [^`]*)`\}/g)])
+      .map(([, command = ""]) => command.replaceAll(/\$\{\w+\}/g, "0"));
+    expect(commands.filter((command) => !/^[\w -]+$/.test(command))).toEqual([]);
+    expect(commands.length).toBeGreaterThan(0);
+  });
 });
 
 describe("the page", () => {

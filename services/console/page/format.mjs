@@ -152,3 +152,17 @@ export function share(used, cap) {
   if (whole <= 0) return part > 0 ? 1 : undefined;
   return part / whole;
 }
+
+/** No name of an exchange has more than letters and digits. Others would mean something else to a shell, or to permitctl. */
+const SHELL_SAFE = /^[\p{L}\p{N}_]{1,40}$/u;
+
+/**
+ * The command for a symbol, to be copied into a shell; undefined for a name that must not get there: anybody who writes to
+ * Redis can make one up.
+ *
+ * @param {string} command with the word SYMBOL
+ * @param {string} symbol
+ */
+export function commandFor(command, symbol) {
+  return SHELL_SAFE.test(symbol) ? command.replaceAll("SYMBOL", () => symbol) : undefined;
+}

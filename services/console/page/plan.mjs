@@ -118,8 +118,9 @@ function Conclusion({ plan, onDone }) {
     ${
       conclusion.state === "UNKNOWN" &&
       html`<div class="look-at">
-        <b>If you know how the order ended</b>, because the exchange itself shows it, state that:
-        <${Command} text=${`permitctl doubt end ${planId} --as executed|not-placed`} />
+        <b>If you know how the order ended</b>, because the exchange itself shows it, state that, executed or
+        not-placed:
+        <${Command} text=${`permitctl doubt end ${planId} --as OUTCOME`} />
       </div>`
     }
     <p class="tools">

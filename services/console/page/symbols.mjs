@@ -3,7 +3,7 @@
 /** @import { ApiError } from "./api.mjs" */
 import { AcceptHold } from "./action-buttons.mjs";
 import { useLoaded, useReload } from "./api.mjs";
-import { amount, duration } from "./format.mjs";
+import { amount, commandFor, duration } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Meter } from "./now-tables.mjs";
 import { PlanTable } from "./plans.mjs";
@@ -258,15 +258,19 @@ function ExitCommands({ symbol }) {
   /** @type {{ value: Commands | undefined }} */
   const { value: commands } = useLoaded("commands");
   if (commands === undefined) return null;
-  const named = (/** @type {string} */ command) => command.replaceAll(/SYMBOL|<symbol>/g, () => symbol);
+  const [flatten, close] = [commandFor(commands.flatten, symbol), commandFor(commands.close, symbol)];
   return html`<${Panel} title="Close it yourself">
     <p class="pad muted">
       These need an operator's own key, which the console never has. Run them where the key is; each shows
       what it will do and asks before it acts.
     </p>
     <ul class="commands">
-      <li>Close the whole position <${Command} text=${named(commands.flatten)} /></li>
-      <li>Close a part <${Command} text=${named(commands.close)} /></li>
+      ${
+        flatten === undefined || close === undefined
+          ? html`<li>There is no command for this name: no exchange has a symbol that is called so.</li>`
+          : html`<li>Close the whole position <${Command} text=${flatten} /></li>
+              <li>Close a part <${Command} text=${close} /></li>`
+      }
       <li>Close every position of the account <${Command} text=${commands.flattenAll} /></li>
     </ul>
   <//>`;
