@@ -271,6 +271,10 @@ describe("a reverse proxy", () => {
     const proxied = await startTestConsole(redis, { env: { CONSOLE_PROXIES: "127.0.0.1" } });
     await fail(proxied, "ann", "198.51.100.1, 203.0.113.7");
     expect(proxied.log.warn.mock.calls.at(-1)?.[0]).toMatchObject({ address: "203.0.113.7" });
+    for (const noAddress of ["203.0.113.7:4711", "unknown", "x".repeat(1_000)]) {
+      await fail(proxied, "vic", `198.51.100.1, ${noAddress}`);
+      expect(proxied.log.warn.mock.calls.at(-1)?.[0]).toMatchObject({ address: "127.0.0.1" });
+    }
     const direct = await startTestConsole(redis);
     await fail(direct, "ann", "203.0.113.7");
     expect(direct.log.warn.mock.calls.at(-1)?.[0]).toMatchObject({ address: "127.0.0.1" });

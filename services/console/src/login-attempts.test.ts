@@ -65,6 +65,14 @@ describe("attempts to log in", () => {
     expect(untilPaused("ann", HOME)).toBeGreaterThan(0);
   });
 
+  it("of strangers at the same address do not either", () => {
+    attempts.begin("ann", HOME);
+    attempts.succeeded("ann", HOME);
+    expect(untilPaused((no) => `user${no}`, HOME)).toBeGreaterThan(0);
+    expect(untilPaused("vic", HOME)).toBeGreaterThan(0);
+    expect(attempts.begin("ann", HOME)).toBe(0);
+  });
+
   it("for others are not forgotten because one login between them succeeds", () => {
     for (let no = 0; no < FREE - 1; no += 1) {
       expect(attempts.begin("ann", HOME)).toBe(0);
@@ -72,7 +80,7 @@ describe("attempts to log in", () => {
       attempts.succeeded("vic", HOME);
     }
     expect(attempts.begin("ann", HOME)).toBe(0);
-    expect(attempts.begin("vic", HOME)).toBeGreaterThan(0);
+    expect(attempts.begin("another", HOME)).toBeGreaterThan(0);
   });
 
   it("are forgotten after an hour without any", () => {

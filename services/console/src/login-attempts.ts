@@ -2,8 +2,8 @@
  * How often passwords may be tried: five times, and then with pauses that double. Counted by user and by address, because
  * guesses may come for one user from many addresses, and for many users from one.
  *
- * A stranger must not be able to lock an operator out: from an address where this user has logged in before, attempts are
- * counted apart from those of strangers.
+ * A stranger must not be able to lock an operator out: from an address where this user has logged in before, only attempts for
+ * him from there count. The stranger may have the same address: that of a container's host, of a tunnel or of an office.
  */
 const FREE_ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 10_000;
@@ -68,8 +68,9 @@ export class LoginAttempts {
   #keysOf(user: string, address: string): [key: string, pauseMaxMs: number][] {
     const network = networkOf(address);
     const known = knownKey(user, network);
+    if (this.#known.has(known)) return [[known, USER_PAUSE_MAX_MS]];
     return [
-      [this.#known.has(known) ? known : `user ${user}`, USER_PAUSE_MAX_MS],
+      [`user ${user}`, USER_PAUSE_MAX_MS],
       [addressKey(network), ADDRESS_PAUSE_MAX_MS],
     ];
   }

@@ -96,7 +96,9 @@ export class Visitors {
       .split(",")
       .map((hop) => plainAddress(hop.trim()))
       .filter((hop) => hop !== "");
-    return hops.findLast((hop) => !this.#isProxy(hop)) ?? peer;
+    const last = hops.findLast((hop) => !this.#isProxy(hop));
+    // With a port it would be another address in each request, and with any text as many as somebody likes.
+    return last === undefined || isIP(last) === 0 ? peer : last;
   }
 
   #isProxy(address: string): boolean {
