@@ -49,7 +49,7 @@ const NOT_CHECKED_HERE = "configuration";
 
 const TEXT_MAX_CHARS = 200;
 const text = z.string().max(TEXT_MAX_CHARS);
-const timeMs = z.coerce.number().int().min(0);
+const timeMs = z.literal("").or(z.coerce.number().int().min(0));
 const planQuery = z
   .strictObject({
     symbol: text,
@@ -155,10 +155,10 @@ function found<T>(value: T | undefined, otherwise: string): T {
 }
 
 /** Without fields that are not set or empty: a form sends those, too. */
-function given<T extends object>(query: T): { [Key in keyof T]?: NonNullable<T[Key]> } {
+function given<T extends object>(query: T): { [Key in keyof T]?: Exclude<T[Key], "" | undefined> } {
   return Object.fromEntries(
     Object.entries(query).filter(([, value]) => value !== undefined && value !== ""),
-  ) as { [Key in keyof T]?: NonNullable<T[Key]> };
+  ) as { [Key in keyof T]?: Exclude<T[Key], "" | undefined> };
 }
 
 function isOfRedis(error: unknown, { redis }: OpenAccess): boolean {

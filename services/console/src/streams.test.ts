@@ -132,6 +132,16 @@ describe("an event stream", () => {
   });
 });
 
+describe("a search", () => {
+  it("takes empty fields, as a form sends them, for none", async () => {
+    const console = await startTestConsole(redis);
+    await client.xadd(keys.streams.result, "*", "plan_id", PLAN, "symbol", "BTCUSDT", "outcome", "BLOCKED");
+    const headers = await console.login("vic");
+    const path = "/api/plans?symbol=&outcome=&reason=&issuer=&fromMs=&toMs=&cursor=";
+    expect((await console.send(path, { headers })).json).toMatchObject({ rows: [{ planId: PLAN }] });
+  });
+});
+
 describe("without Redis", () => {
   it("the console goes on with what it knows, says since when, and comes back", async () => {
     const console = await startTestConsole(redis);
