@@ -9,6 +9,7 @@ import { EXIT_MUTANTS } from "./exit-mutants.ts";
 import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
+import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
 import { PLAN_MUTANTS } from "./plan-mutants.ts";
 import { PORTFOLIO_MUTANTS } from "./portfolio-mutants.ts";
@@ -32,4 +33,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...TEXT_MUTANTS,
   ...SERVICE_MUTANTS,
   ...CONSOLE_MUTANTS,
+  ...PAGE_MUTANTS,
 ];
