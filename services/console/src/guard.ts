@@ -50,7 +50,8 @@ export function guard(http: FastifyInstance, options: GuardOptions): void {
 
   http.decorateRequest("visitor");
   http.addHook("onRequest", async (request, reply) => {
-    const isApi = request.url.startsWith(API);
+    // The route's path, not the request's: `/%61pi/now` is the same route.
+    const isApi = (request.routeOptions.url ?? request.url).startsWith(API);
     reply.headers(headers);
     // The page is small and asks each time whether it is still current.
     reply.header("cache-control", isApi ? "no-store" : "no-cache");

@@ -219,7 +219,8 @@ describe("without a login", () => {
   it("a request that the browser says is another page's is refused", async () => {
     const console = await startTestConsole(redis, { users: [] });
     for (const site of ["same-site", "cross-site"])
-      expect((await console.send("/api/now", { headers: { "sec-fetch-site": site } })).status).toBe(403);
+      for (const path of ["/api/now", "/%61pi/now"])
+        expect((await console.send(path, { headers: { "sec-fetch-site": site } })).status).toBe(403);
     // A link to the page may stand anywhere.
     expect((await console.send("/", { headers: { "sec-fetch-site": "cross-site" } })).status).toBe(200);
   });
