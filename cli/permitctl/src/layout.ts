@@ -1,4 +1,7 @@
-/** What of a text, a table or several tables fits into a window. Pure. */
+/**
+ * What of a text, a table or several tables fits into a window. Pure. Libraries that draw tables wrap their cells or want to be
+ * told their widths; what is hard, how wide a character is and where a text may be cut, is cli-truncate's and string-width's.
+ */
 import { escapeControls } from "@quantum/contract";
 import type { Line, Styled } from "@quantum/service-kit";
 import cliTruncate from "cli-truncate";
