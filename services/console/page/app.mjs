@@ -117,9 +117,17 @@ function toMain(event) {
 function useRoute() {
   const [route, set] = useState(() => routeOf(location.hash));
   useEffect(() => {
+    let before = routeOf(location.hash);
     const changed = () => {
-      set(routeOf(location.hash));
+      const next = routeOf(location.hash);
+      const isAnother = next.screen !== before.screen || next.id !== before.id;
+      before = next;
+      set(next);
+      // Another search stays where it was asked for.
+      if (!isAnother) return;
       scrollTo(0, 0);
+      // Whoever reads by keyboard or by ear begins with the new screen.
+      document.querySelector("main")?.focus({ preventScroll: true });
     };
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
