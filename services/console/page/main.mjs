@@ -82,5 +82,8 @@ function onKey(event) {
 }
 
 addEventListener("keydown", onKey);
-render(html`<${App} onUser=${onUser} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
+const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+// Preact would leave the text that it is being loaded.
+root.replaceChildren();
+render(html`<${App} onUser=${onUser} />`, root);
 await loadMe();
