@@ -13,6 +13,7 @@ import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
 import { PLAN_MUTANTS } from "./plan-mutants.ts";
 import { PORTFOLIO_MUTANTS } from "./portfolio-mutants.ts";
+import { QUERY_MUTANTS } from "./query-mutants.ts";
 import { TRUST_MUTANTS } from "./trust-mutants.ts";
 import { TEXT_MUTANTS } from "./text-mutants.ts";
 import { SERVICE_MUTANTS } from "./service-mutants.ts";
@@ -34,4 +35,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SERVICE_MUTANTS,
   ...CONSOLE_MUTANTS,
   ...PAGE_MUTANTS,
+  ...QUERY_MUTANTS,
 ];
