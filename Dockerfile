@@ -32,7 +32,8 @@ RUN install --directory --owner=node --group=node --mode=0700 /state
 # The files are root's: a service cannot change its own code.
 USER node
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["node", "-e", \
+# A busy machine takes seconds to start the Node that asks.
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 CMD ["node", "-e", \
   "fetch('http://127.0.0.1:' + process.env.HEALTH_PORT + '/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Node itself is process 1 and gets the signals: no shell between.
 CMD ["node", "src/main.ts"]
