@@ -16,7 +16,6 @@ const SETUP_MS = 120_000;
 const PICTURES: Partial<Record<keyof Outcomes, string>> = {
   EXECUTED: "plan-executed",
   "BLOCKED, an issuer is missing": "plan-blocked",
-  UNKNOWN: "plan-in-doubt",
 };
 
 interface Explained {
