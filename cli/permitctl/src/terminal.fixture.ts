@@ -8,6 +8,8 @@ import stringWidth from "string-width";
 const ROOT = join(import.meta.dirname, "../../..");
 const PATIENCE_MS = 15_000;
 const CTRL_C = "\x03";
+/** How a screen that is drawn again begins: without wrapping, at the top left. */
+const FRAME = "\x1b[?7l\x1b[H";
 
 export const NO_TERMINAL = spawnSync("script", ["--version"]).status !== 0;
 
@@ -37,8 +39,11 @@ export function onTerminal(args: readonly string[], env: Record<string, string>,
   const size = { ...window };
   /** Without the line of tty(1). */
   const shown = () => output.slice(output.indexOf("\n") + 1);
-  let resizedAt = 0;
-  const screen = () => screenOf(shown().slice(resizedAt), size);
+  let resizedAt: number | undefined;
+  const screen = () => {
+    const text = shown();
+    return screenOf(resizedAt === undefined ? text : text.slice(secondFrameFrom(text, resizedAt)), size);
+  };
   return {
     /** All that was written, with its control sequences. */
     shown,
@@ -52,7 +57,7 @@ export function onTerminal(args: readonly string[], env: Record<string, string>,
       ).catch((error: Error) => {
         throw new Error(`${error.message}; it shows:\n${screen().lines.join("\n")}`);
       }),
-    /** As a window that is pulled to another size; what it showed before is gone. */
+    /** As a window that is pulled to another size. Its screen is then what is drawn for that size. */
     resize: (to: Window) => {
       Object.assign(size, to);
       resizedAt = shown().length;
@@ -63,6 +68,13 @@ export function onTerminal(args: readonly string[], env: Record<string, string>,
     interrupt: () => child.stdin.write(CTRL_C),
     exited,
   };
+}
+
+/** The first may have been drawn before the new size was known. */
+function secondFrameFrom(text: string, from: number): number {
+  const first = text.indexOf(FRAME, from);
+  const second = first < 0 ? first : text.indexOf(FRAME, first + FRAME.length);
+  return second < 0 ? text.length : second;
 }
 
 function sizeOf({ columns, rows }: Window): string {
