@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Now } from "../src/api.ts";
-import { freshnessOf, SILENT_MS } from "../page/freshness.mjs";
+import { freshnessOf, isSurelyHalted, SILENT_MS } from "../page/freshness.mjs";
 import { ServerClock } from "../page/server-clock.mjs";
 
 const now = { atMs: 1_000_000, away: undefined } as Now;
@@ -51,4 +51,14 @@ describe("the server's clock", () => {
     for (let second = 1; second <= 12; second++) clock.heard(1_000_000 + second * 1_000, second * 1_000);
     expect(clock.nowMs(13_000)).toBe(1_013_000);
   });
+});
+
+it("the kill switch can be turned on wherever it is not certain that it is on", () => {
+  const on = { killSwitch: { on: true, text: "" } } as Now;
+  const off = { killSwitch: { on: false, text: "" } } as Now;
+  expect(isSurelyHalted(on, { state: "live", forMs: 0 })).toBe(true);
+  expect(isSurelyHalted(off, { state: "live", forMs: 0 })).toBe(false);
+  expect(isSurelyHalted(undefined, { state: "connecting", forMs: 0 })).toBe(false);
+  for (const state of ["away", "silent"] as const)
+    expect(isSurelyHalted(on, { state, forMs: 1 })).toBe(false);
 });

@@ -1,8 +1,9 @@
 /** What an operator can change. Where there are no actions for this user, there are no buttons. */
 import { useState } from "preact/hooks";
 import { act } from "./api.mjs";
+import { isSurelyHalted } from "./freshness.mjs";
 import { html } from "./html.mjs";
-import { ask, tell, useStore } from "./store.mjs";
+import { ask, tell, useFreshness, useStore } from "./store.mjs";
 import { cut, visible } from "./visible-text.mjs";
 
 export function useMayAct() {
@@ -13,9 +14,10 @@ export function useMayAct() {
 /** The only change without a question: whoever needs it has no time. */
 export function KillOn() {
   const mayAct = useMayAct();
-  const on = useStore((state) => state.now?.killSwitch.on === true);
+  const now = useStore((state) => state.now);
+  const freshness = useFreshness();
   const [turning, setTurning] = useState(false);
-  if (!mayAct || on) return null;
+  if (!mayAct || isSurelyHalted(now, freshness)) return null;
   const turnOn = async () => {
     setTurning(true);
     try {

@@ -27,3 +27,13 @@ export function freshnessOf({ now, heardMs, connected, localMs, serverMs }) {
   if (now.away !== undefined) return { state: "away", forMs: Math.max(0, serverMs - now.away.sinceMs) };
   return { state: "live", forMs: 0 };
 }
+
+/**
+ * Whether nobody needs to turn the kill switch on. What was so a while ago, or is not known, is no reason to hide the button.
+ *
+ * @param {Now | undefined} now the last one
+ * @param {Freshness} freshness
+ */
+export function isSurelyHalted(now, { state }) {
+  return state === "live" && now?.killSwitch.on === true;
+}
