@@ -204,17 +204,17 @@ describe("the keyboard", () => {
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     // Focus goes through everything and out again.
-    const focused = new Set<string>();
-    for (let press = 0; press < 300; press += 1) {
+    let focused = 0;
+    for (; focused < 300; focused += 1) {
       await page.keyboard.press("Tab");
-      const name = await page.evaluate<string>(
-        "document.activeElement === document.body ? '' : document.activeElement.outerHTML",
+      // By the element itself: two links to one plan look the same.
+      const again = await page.evaluate<boolean>(
+        "(() => { const seen = (window.seen ??= new Set()); const at = document.activeElement; const again = seen.has(at); seen.add(at); return again; })()",
       );
-      if (focused.has(name)) break;
-      focused.add(name);
+      if (again) break;
     }
-    expect(focused.size).toBeGreaterThan(5);
-    expect(focused.size).toBeLessThan(300);
+    expect(focused).toBeGreaterThan(20);
+    expect(focused).toBeLessThan(300);
   });
 });
 
