@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -68,6 +68,17 @@ describe("the file of users", () => {
     const added = names.filter((_, no) => done[no]?.status === "fulfilled");
     expect(added.length).toBeGreaterThan(0);
     expect((await readUsers(file))?.map(({ name }) => name).toSorted()).toEqual(added);
+  });
+
+  it("is read through a link, and not changed through one: the link would be replaced, and not what it leads to", async () => {
+    const link = join(dir, "link.json");
+    await addUser(file, ANN);
+    await symlink(file, link);
+    expect(await readUsers(link)).toEqual([ANN]);
+    for (const change of [() => addUser(link, VIC), () => removeUser(link, "ann")])
+      await expect(change()).rejects.toThrow(/symbolic link.*nothing was changed/);
+    expect(await readUsers(file)).toEqual([ANN]);
+    expect((await readdir(dir)).toSorted()).toEqual(["link.json", "users.json"]);
   });
 
   it.each([0o644, 0o640, 0o604, 0o660])("is not believed with mode %o", async (mode) => {

@@ -1,6 +1,6 @@
 /** The file of the console's users: read with suspicion, changed by one writer at a time, whole for every reader. */
 import { constants } from "node:fs";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { passwordHash } from "./password.ts";
@@ -122,6 +122,10 @@ async function read(file: string): Promise<string | undefined> {
 
 /** The new file is also the lock: one writer at a time. */
 async function change(file: string, edit: (users: ConsoleUser[]) => void): Promise<void> {
+  const found = await lstat(file).catch(() => undefined);
+  // The new file would replace the link, and whoever reads the other one would keep a user who was removed.
+  if (found?.isSymbolicLink() === true)
+    throw new UsersFileError(file, "is a symbolic link: name the file that it leads to; nothing was changed");
   const next = `${file}.new`;
   const handle = await open(next, "wx", MODE).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw new UsersFileError(next, `cannot be written: ${error.code}`);
