@@ -5,6 +5,7 @@ import { buildText } from "@quantum/service-kit";
 import { Command, Option } from "commander";
 import type { Bench, Case } from "./bench.ts";
 import { client } from "./cases/client.ts";
+import { console as consoleCase } from "./cases/console.ts";
 import { durability } from "./cases/durability.ts";
 import { growth } from "./cases/growth.ts";
 import { idle } from "./cases/idle.ts";
@@ -34,10 +35,11 @@ const CASES: ReadonlyMap<string, Case> = new Map([
   ["soak", soak],
   ["client", client],
   ["venue", venue],
+  ["console", consoleCase],
 ]);
 /** Cases that `--quick` skips, and cases that only `--only` runs. */
 const SLOW = new Set(["growth", "durability"]);
-const BY_NAME = new Set(["soak", "client", "venue"]);
+const BY_NAME = new Set(["soak", "client", "venue", "console"]);
 
 const program = new Command("bench")
   .version(buildText(), "-V, --version", "print the version and the commit")
