@@ -96,6 +96,11 @@ describe("readConfig", () => {
       names.map((name) => `${name}=(hidden): is refused`),
     );
     expect(violations({ GOV_API_SECRETT: "hunter2" }).join()).not.toContain("hunter2");
+    const endpoint = { schema: z.object({ OTEL_EXPORTER_OTLP_ENDPOINT: secret }), ownPrefixes: [] };
+    for (const url of ["ftp://ann:hunter2@example.com", "http://a,https://ann:hunter2@example.com"])
+      expect(violations({ OTEL_EXPORTER_OTLP_ENDPOINT: url }, endpoint)).toEqual([
+        "OTEL_EXPORTER_OTLP_ENDPOINT=(hidden): is refused",
+      ]);
   });
 
   it("suggests the name that a misspelt one is near to", () => {

@@ -68,8 +68,10 @@ export function describeConfig({ schema }: { schema: z.ZodObject }): string {
     .join("\n");
 }
 
+/** A URL may have a user and a password, whatever the variable is called. */
 function shown(name: string, value: string): string {
-  return /SECRET|KEY$|PASSWORD|URL/.test(name) ? "(hidden)" : JSON.stringify(value);
+  const isSecret = /SECRET|KEY$|PASSWORD|URL/.test(name) || /:\/\/[^/]*@/.test(value);
+  return isSecret ? "(hidden)" : JSON.stringify(value);
 }
 
 /** The known name that differs by one or two letters. */
