@@ -1,6 +1,13 @@
 /** Puts the console together. Without Redis it says so to those who look, instead of waiting for it. */
 import { followEnds, openAccess } from "@quantum/operator";
-import { type BareContext, every, isTracing, redisUrl, type Running } from "@quantum/service-kit";
+import {
+  type BareContext,
+  ConfigError,
+  every,
+  isTracing,
+  redisUrl,
+  type Running,
+} from "@quantum/service-kit";
 import { type ConsoleConfig, isLocal, operatorUrl, originsOf } from "./config.ts";
 import { EventStreams } from "./event-streams.ts";
 import { ConsoleEvents } from "./events.ts";
@@ -22,9 +29,12 @@ export type ConsoleContext = Pick<
 
 export async function startConsole(context: ConsoleContext): Promise<Running> {
   const { config, log, registry, http, url, instance } = context;
-  const changesUrl = operatorUrl(config);
-  const users = await followUsers(config.CONSOLE_USERS_FILE, log);
-  const viewer = openAccess({ url: redisUrl(config), name: `${instance}:viewer` });
+  const [viewerUrl, changesUrl, users] = await allOf(
+    Promise.try(() => redisUrl(config)),
+    Promise.try(() => operatorUrl(config)),
+    followUsers(config.CONSOLE_USERS_FILE, log),
+  );
+  const viewer = openAccess({ url: viewerUrl, name: `${instance}:viewer` });
   const { access } = viewer;
   const origins = originsOf(config, url);
   const cookieName = cookieNameOf(origins);
@@ -71,6 +81,18 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
       await viewer.close();
     },
   };
+}
+
+/** Throws one ConfigError for everything that is wrong: whoever corrects it starts once more, and not once for each file. */
+async function allOf<T extends unknown[]>(...reading: { [At in keyof T]: Promise<T[At]> }): Promise<T> {
+  const outcomes = await Promise.allSettled(reading);
+  const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
+  const violations = failures.flatMap((failure) => {
+    if (failure instanceof ConfigError) return failure.violations;
+    throw failure;
+  });
+  if (violations.length > 0) throw new ConfigError(violations);
+  return Promise.all(reading);
 }
 
 /** An operator's text; "" if this visitor can change something. */

@@ -59,3 +59,22 @@ it("gives a role that counts for sessions that have begun", async () => {
   await eventually(isRefused, PATIENCE_MS, "a viewer who may not act");
   expect((await console.send("/api/commands", { headers: session })).status).toBe(200);
 });
+
+it("that is bad is named at the start together with every other file that is", async () => {
+  const starting = startTestConsole(redis, {
+    env: {
+      REDIS_URL: "redis://viewer@127.0.0.1:1",
+      REDIS_PASSWORD_FILE: `${redis.dir}/no-viewer`,
+      CONSOLE_OPERATOR_REDIS_URL: "redis://operator@127.0.0.1:1",
+      CONSOLE_OPERATOR_REDIS_PASSWORD_FILE: `${redis.dir}/no-operator`,
+      CONSOLE_USERS_FILE: redis.dir,
+    },
+  });
+  await expect(starting).rejects.toMatchObject({
+    violations: [
+      expect.stringMatching(/^REDIS_PASSWORD_FILE=.*ENOENT/),
+      expect.stringMatching(/^CONSOLE_OPERATOR_REDIS_PASSWORD_FILE=.*ENOENT/),
+      expect.stringMatching(/^CONSOLE_USERS_FILE: .* is not a file$/),
+    ],
+  });
+});
