@@ -81,7 +81,6 @@ it("is healthy: what moves is shown, nothing is wrong, and all screens are sound
   await viewer.region("verdicts").getByRole("link", { name: executed }).waitFor();
   expect(await viewer.region("halted").count()).toBe(0);
   expect(await viewer.region("away").count()).toBe(0);
-  await shootNow("healthy");
   for (const [visit, name] of [
     [operator, "dark"],
     [visits[2], "phone"],
