@@ -64,8 +64,8 @@ function addAction(
 ): void {
   const operation = operations[name] as Operation;
   /** Rights that are not needed are not held: the connection is for this step alone. */
-  const asOperator = <T>(step: (access: OpenAccess) => Promise<T>) =>
-    orRefused(withAccess({ url: redisUrl ?? "", name: `${instance}:operator` }, step));
+  const asOperator = <T>(what: What, step: (access: OpenAccess) => Promise<T>) =>
+    orRefused(what, withAccess({ url: redisUrl ?? "", name: `${instance}:operator` }, step));
 
   http.post(
     `/api/actions/${name}`,
@@ -75,14 +75,16 @@ function addAction(
       if (preview) {
         // Whoever looks first has not said why yet.
         const { reason: _, ...args } = inputOf(SCHEMAS[name], { ...given, reason: "preview" });
-        return await asOperator((access) => operation.preview(access, args));
+        return await asOperator("preview", (access) => operation.preview(access, args));
       }
       const { reason, ...args } = inputOf(SCHEMAS[name], given);
       const who = `${visitor.user}@console`;
       const tell = (outcome: ActionOutcome, told: string) =>
         events.emit("action", { action: name, outcome, who, reason, told });
       try {
-        const text = await asOperator((access) => operation.run(access, args, { who, reason }, shown));
+        const text = await asOperator("change", (access) =>
+          operation.run(access, args, { who, reason }, shown),
+        );
         tell("done", text);
         return { text };
       } catch (error) {
@@ -99,28 +101,33 @@ function addAction(
 /** Of any action: each is called with what its own schema has let pass. */
 type Operation = (typeof operations)["kill-on"];
 
+/** What Redis was asked for: a preview changes nothing, whether it was answered or not. */
+type What = "preview" | "change";
+
 const NO_LONGER_SO = 409;
 const UNAVAILABLE = 503;
 
 /** @throws {@link Refusal} for what an operation or Redis refuses */
-async function orRefused<T>(work: Promise<T>): Promise<T> {
+async function orRefused<T>(what: What, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
     if (error instanceof OperationRefusal) throw new Refusal(NO_LONGER_SO, undefined, error.message);
-    if (error instanceof AccessError) throw new Refusal(UNAVAILABLE, undefined, accessText(error));
+    if (error instanceof AccessError) throw new Refusal(UNAVAILABLE, undefined, accessText(what, error));
     throw error;
   }
 }
 
-function accessText({ problem, message }: AccessError): string {
+function accessText(what: What, { problem, message }: AccessError): string {
   switch (problem.kind) {
     case "refused":
       return `Redis refuses: ${problem.advice} (${message})`;
     case "keys in the way":
       return problem.found.join("; ");
     case "no answer":
-      return `Redis does not answer (${message}): whether anything was changed is not known; look again, then repeat it`;
+      return what === "preview"
+        ? `Redis does not answer (${message}); nothing was changed`
+        : `Redis does not answer (${message}): whether anything was changed is not known; look again, then repeat it`;
     default:
       return `Redis cannot do this now: ${problem.meaning} (${message}); nothing was changed`;
   }

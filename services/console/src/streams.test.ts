@@ -159,7 +159,14 @@ describe("without Redis", () => {
     expect(await console.running.readiness?.()).toEqual([expect.stringMatching(/^Redis: /)]);
     expect((await console.send("/api/me", { headers: session })).status).toBe(200);
     expect((await console.send("/api/audit", { headers: session })).status).toBe(503);
-    expect((await console.act("kill-on", {}, session)).status).toBe(503);
+    const answers = [
+      await console.act("kill-on", {}, session),
+      await console.act("kill-off", { preview: true }, session),
+    ];
+    expect(answers.map(({ status, text }) => [status, text])).toEqual([
+      [503, expect.stringContaining("whether anything was changed is not known")],
+      [503, expect.stringContaining("nothing was changed")],
+    ]);
     await redis.restart();
     const count = events.length;
     const back = async () =>
