@@ -2,8 +2,9 @@
  * How often passwords may be tried: five times, and then with pauses that double. Counted by user and by address, because
  * guesses may come for one user from many addresses, and for many users from one.
  *
- * A stranger must not be able to lock an operator out: from an address where this user has logged in before, only attempts for
- * him from there count. The stranger may have the same address: that of a container's host, of a tunnel or of an office.
+ * A stranger elsewhere must not be able to lock an operator out: from an address where this user has logged in before, only attempts for
+ * him from there count. One who guesses for others may have the same address: that of a container's host, a tunnel or an
+ * office.
  */
 const FREE_ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 10_000;
