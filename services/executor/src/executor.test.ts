@@ -1,5 +1,6 @@
 /** The whole executor in this process, with a real Redis and the simulated exchange over HTTP. */
 import type { Fault } from "@quantum/exchange-sim";
+import { patienceMs } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
@@ -52,21 +53,23 @@ describe("an execute entry", () => {
   it.concurrent("is sent inside the window that was recorded, which ends by valid_until (I6)", async () => {
     const symbol = rig.freshSymbol();
     const entry = await rig.spend({ symbol });
-    entry.valid_until_ms = String((await rig.redisMs()) + 350);
+    const leftMs = patienceMs(350);
+    entry.valid_until_ms = String((await rig.redisMs()) + leftMs);
     await run(entry, "EXECUTED", "");
     const [order] = await rig.ordersOf(entry);
     const claim = await rig.redis.hgetall(rig.keys.order(entry.plan_id));
     expect(order?.timestampMs).toBeLessThanOrEqual(Number(claim["venue_ms"]));
-    expect(order?.recvWindowMs).toBeLessThanOrEqual(350);
+    expect(order?.recvWindowMs).toBeLessThanOrEqual(leftMs);
     expect(Number(claim["window_end_ms"])).toBe(Number(claim["venue_ms"]) + (order?.recvWindowMs ?? 0));
   });
 
   it.concurrent("is sent inside what the issuers signed, however long the entry says", async () => {
-    const entry = await rig.spend({ symbol: rig.freshSymbol() }, 600);
+    const permitMs = patienceMs(600);
+    const entry = await rig.spend({ symbol: rig.freshSymbol() }, permitMs);
     entry.valid_until_ms = String((await rig.redisMs()) + 25_000);
     await run(entry, "EXECUTED", "");
     const [order] = await rig.ordersOf(entry);
-    expect(order?.recvWindowMs).toBeLessThanOrEqual(600);
+    expect(order?.recvWindowMs).toBeLessThanOrEqual(permitMs);
   });
 
   it.concurrent.each<[string, Partial<Spent>]>([
@@ -218,7 +221,7 @@ describe("the answer to an order", () => {
     }
     const entry = await rig.spend({ symbol });
     // The window ends before the request times out, so every query is made when its answer counts.
-    entry.valid_until_ms = String((await rig.redisMs()) + 350);
+    entry.valid_until_ms = String((await rig.redisMs()) + patienceMs(350));
     await run(entry, "EXECUTED", "");
     expect(await rig.ordersOf(entry)).toHaveLength(1);
   });

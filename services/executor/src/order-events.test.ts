@@ -1,6 +1,7 @@
 /** An order is settled by the first word that it is closed. The test sends the stream's events, in any order. */
 import type { OrderEvent } from "@quantum/exchange";
 import type { SimOrder } from "@quantum/exchange-sim";
+import { patienceMs } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, type Spent, scriptedStream, startRig } from "./rig.fixture.ts";
 
@@ -197,7 +198,7 @@ describe("an event", () => {
   it("of an order that ended by absence corrects its result", async () => {
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     await rig.fault({ kind: "503_before", symbol: entry.symbol });
-    entry.valid_until_ms = String((await rig.redisMs()) + 350);
+    entry.valid_until_ms = String((await rig.redisMs()) + patienceMs(350));
     const ended = executor.next("settled", entry.plan_id);
     const entryId = await rig.publish(entry);
     expect(await ended).toMatchObject({ by: "query", reason: "not_placed_by_evidence" });
