@@ -86,7 +86,6 @@ describe("a login", () => {
     await visit.page.getByRole("heading", { name: LOGIN.heading }).waitFor();
     expect(await visit.region("services").count()).toBe(0);
     await visit.expectSound("login");
-    await visit.shoot("login", 500);
     await visit.logIn("operator", "not the password of anybody");
     await visit.page.getByRole("alert").waitFor();
     await visit.logIn("operator", PASSWORDS.operator);

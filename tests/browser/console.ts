@@ -7,15 +7,7 @@ import { freePort, urlOfUser } from "@quantum/harness";
 import type { Rig } from "@quantum/harness/rig";
 import { afterEach } from "vitest";
 import type { BrowserContext, Locator, Page } from "playwright-core";
-import {
-  expectAccessible,
-  expectFits,
-  expectQuiet,
-  type Guard,
-  type Looks,
-  openBrowser,
-  SIZES,
-} from "./browser.ts";
+import { expectAccessible, expectFits, expectQuiet, type Guard, type Looks, openBrowser } from "./browser.ts";
 import { BUTTONS, DIALOG, LOGIN, NAVIGATION, REGIONS, type Screen, SCREENS } from "./names.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -175,13 +167,11 @@ export class Visit {
   }
 
   /** For the documents, where they are asked for. */
-  async shoot(name: string, height: number = SIZES[this.#looks.size].height): Promise<void> {
+  async shoot(name: string): Promise<void> {
     if (SHOTS === undefined) return;
-    await this.page.setViewportSize({ ...SIZES[this.#looks.size], height });
     const file = join(ROOT, SHOTS, `console-${name}.png`);
     await mkdir(join(ROOT, SHOTS), { recursive: true });
     await writeFile(file, await this.page.screenshot({ animations: "disabled", caret: "hide" }));
-    await this.page.setViewportSize(SIZES[this.#looks.size]);
     const { size } = await stat(file);
     if (size > SHOT_BYTES_MAX) throw new Error(`${file} has ${size} bytes`);
   }

@@ -2,7 +2,7 @@
 import { type Rig, startRig } from "@quantum/harness/rig";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { keepFailures, openConsole, type TestConsole, type Visit } from "./console.ts";
-import { plant, PLAN, RAN, SYMBOL, unseenIn } from "./hostile.ts";
+import { endOne, plant, PLAN, RAN, SYMBOL, unseenIn } from "./hostile.ts";
 import { planHash, type Screen, SCREENS, SHOW_ALL, symbolHash } from "./names.ts";
 
 let rig: Rig;
@@ -61,6 +61,15 @@ describe.each(PLACES)("on %s", (name, open, shows) => {
       await each.expectSound(`hostile ${name}`);
     }
   });
+});
+
+it("what ends while somebody looks is a text, too", async () => {
+  await visit.openScreen("Now");
+  await endOne(rig);
+  const shown = () => visit.page.evaluate<string>("document.body.textContent");
+  await expect.poll(shown).toContain("[late.executed_qty]");
+  expect(unseenIn(await shown())).toEqual([]);
+  await visit.expectSound("an end that is hostile");
 });
 
 it("a text of 10 kB is cut, and shown as a whole when asked for", async () => {

@@ -115,6 +115,12 @@ export async function plant({ client, keys }: Rig): Promise<void> {
   await plantState(client, keys, nowMs);
 }
 
+/** A plan that ends while somebody looks. */
+export async function endOne({ client, keys }: Rig): Promise<void> {
+  const fields = all("late", ["plan_id", "symbol", ...RESULT_FIELDS], "directions");
+  await client.xadd(keys.streams.result, "*", ...flat(fields));
+}
+
 /** What the screen Now and the symbols' pages read. */
 async function plantState(client: RedisClient, keys: Rig["keys"], nowMs: number): Promise<void> {
   await client.set(keys.killSwitch, hostile("kill", "markup"));

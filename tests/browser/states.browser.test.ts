@@ -115,7 +115,6 @@ it("is blocked: a plan waits with a countdown and what it lacks, and then the re
   await last.getByRole("link", { name: planId }).waitFor();
   await last.getByText("missing_p33").waitFor();
   await expectScreensSound("blocked");
-  await shootNow("blocked");
   positionBrain.resume();
 });
 

@@ -99,6 +99,6 @@ function EndedRow({ row }) {
  * @param {string} executedQty
  */
 function said(reason, detail, executedQty) {
-  if (executedQty !== "") return html`closed <bdi>${executedQty}</bdi>`;
+  if (executedQty !== "") return html`closed <${Text} text=${executedQty} length=${40} />`;
   return html`<${Text} text=${[reason, detail].filter(Boolean).join(": ")} length=${70} />`;
 }

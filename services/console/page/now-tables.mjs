@@ -40,9 +40,9 @@ export function Trouble({ now }) {
             <span class="badge warn">HELD</span>
             <${SymbolLink} symbol=${hold.symbol} />
             <span class="grow muted"
-              >the exchange has <b><bdi>${hold.exchangeAmt || "?"}</bdi></b
-              >, the ledger <b><bdi>${hold.ledgerAmt || "?"}</bdi></b></span
-            >
+              >the exchange has <b><${Text} text=${hold.exchangeAmt || "?"} length=${40} /></b>, the ledger
+              <b><${Text} text=${hold.ledgerAmt || "?"} length=${40} /></b
+            ></span>
             <b>${for_(hold.sinceMs)}</b>
             <${AcceptHold} symbol=${hold.symbol} />
           </li>`,

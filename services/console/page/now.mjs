@@ -128,7 +128,7 @@ function Unfulfilled({ now }) {
               ><${SymbolLink} symbol=${symbol} /> <small>for ${duration(nowMs - sinceMs)}</small></span
             >
             <span class="told"
-              >${positionAmt === "" ? "position unknown" : html`position <bdi>${positionAmt}</bdi>`}${
+              >${positionAmt === "" ? "position unknown" : html`position <${Text} text=${positionAmt} length=${40} />`}${
                 last !== "" && html`, last plan <${Text} text=${last} length=${80} />`
               }</span
             >

@@ -127,10 +127,9 @@ export function SymbolScreen({ id }) {
       html`<section class="notice warn" aria-label="Hold">
         <p>
           <b>Held for ${duration(Math.max(0, nowMs - hold.sinceMs))}.</b> The exchange has
-          <b><bdi>${hold.exchangeAmt || "?"}</bdi></b
-          >, the ledger <b> <bdi>${hold.ledgerAmt || "?"}</bdi></b
-          >: P3.3 denies every plan of the symbol until they match, or an operator accepts the exchange's
-          position.
+          <b><${Text} text=${hold.exchangeAmt || "?"} length=${40} /></b>, the ledger
+          <b> <${Text} text=${hold.ledgerAmt || "?"} length=${40} /></b>: P3.3 denies every plan of the symbol
+          until they match, or an operator accepts the exchange's position.
         </p>
         <${AcceptHold} symbol=${id} onDone=${again} />
       </section>`
@@ -201,7 +200,7 @@ function Numbers({ now: { symbol, limits, caps, inDoubt, unfulfilled } }) {
       unfulfilled &&
       html`<${Panel} title="Close not fulfilled">
         <p class="pad">
-          ${unfulfilled.positionAmt === "" ? "The position is not known" : html`Position <b><bdi>${unfulfilled.positionAmt}</bdi></b>`}${
+          ${unfulfilled.positionAmt === "" ? "The position is not known" : html`Position <b><${Text} text=${unfulfilled.positionAmt} length=${40} /></b>`}${
             unfulfilled.last !== "" && html`; last plan <${Text} text=${unfulfilled.last} />`
           }.
         </p>
