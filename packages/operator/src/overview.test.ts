@@ -56,6 +56,16 @@ describe("the overview", () => {
     });
   });
 
+  it.each([
+    ["is no number", "two"],
+    ["is below 0", "-2"],
+    ["has no end", "1e999"],
+  ])("takes a count of operators' keys that %s for none", async (_, count) => {
+    await redis.hset(keys.exit, { keys: count, at_ms: count, drilled_at_ms: count });
+    const { exit } = await readOverview(access);
+    expect(exit.text).toMatch(/^0 keys; never drilled; no executor has said/);
+  });
+
   it("tells which plans wait for whom, those first whose time ends first", async () => {
     await waits(1, "BTCUSDT", 900, { governor_verdict: "granted" });
     await waits(2, "ETHUSDT", 300);

@@ -27,7 +27,7 @@ export function AuditScreen() {
               ({ id, atMs, action, target, who, reason, detail }) =>
                 html`<tr key=${id}>
                   <td class="mono nowrap"><${Time} ms=${atMs} /></td>
-                  <td><${Text} text=${who} length=${60} /></td>
+                  <td class="name"><${Text} text=${who} length=${60} /></td>
                   <th scope="row"><${Text} text=${action} length=${40} /></th>
                   <td class="mono">
                     <${Text}

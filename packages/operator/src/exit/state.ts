@@ -24,7 +24,7 @@ export async function readExitState({ redis, keys }: Access): Promise<ExitState>
     drilled_by: by,
   } = await redis.hgetall(keys.exit);
   return {
-    keys: Number(count ?? 0),
+    keys: numberOf(count) ?? 0,
     atMs: numberOf(atMs),
     drilledAtMs: numberOf(drilledAtMs),
     drilledBy: by ?? "",
@@ -53,7 +53,7 @@ export function exitText({ keys, drilledAtMs, drilledBy }: ExitState, nowMs: num
   return `${count}; last drill ${duration(Math.max(0, nowMs - drilledAtMs))} ago by ${drilledBy}`;
 }
 
+/** Another program may have written anything. */
 function numberOf(text: string | undefined): number | undefined {
-  const number = Number(text);
-  return text === undefined || text === "" || Number.isNaN(number) ? undefined : number;
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
