@@ -155,6 +155,23 @@ describe("a list of plans", () => {
     }
   });
 
+  it.each<["Plans" | "Dead letters", string]>([
+    ["Plans", "Reason"],
+    ["Plans", "Symbol"],
+    ["Dead letters", "Reason"],
+  ])("%s: what is half typed into %s stays while the pipeline goes on", async (screen, label) => {
+    const { client, keys } = pipeline.rig;
+    await visit.openScreen(screen);
+    const box = visit.page.getByRole("main").getByLabel(label);
+    await box.fill("half");
+    // What is shown is drawn again with everything that is new.
+    await client.set(keys.killSwitch, "1");
+    await visit.region("halted").waitFor();
+    await client.del(keys.killSwitch);
+    await visit.region("halted").waitFor({ state: "detached" });
+    expect(await box.inputValue()).toBe("half");
+  });
+
   it("finds a plan by its id from the keyboard alone", async () => {
     const { page } = visit;
     await visit.openScreen("Now");

@@ -169,7 +169,7 @@ function Filter({ query, rows }) {
           <input
             name=${name}
             list=${`of-${name}`}
-            value=${query[name] ?? ""}
+            defaultValue=${query[name] ?? ""}
             size=${name === "reason" ? 28 : 18}
             autocomplete="off"
             spellcheck=${false}

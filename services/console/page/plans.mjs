@@ -140,7 +140,7 @@ function Filter({ query, onSame }) {
       <input
         name="symbol"
         list="symbols"
-        value=${of("symbol")}
+        defaultValue=${of("symbol")}
         size="12"
         autocomplete="off"
         spellcheck=${false}
@@ -156,7 +156,8 @@ function Filter({ query, onSame }) {
       </select>
     </label>
     <label
-      >Reason <input name="reason" value=${of("reason")} size="18" autocomplete="off" spellcheck=${false}
+      >Reason
+      <input name="reason" defaultValue=${of("reason")} size="18" autocomplete="off" spellcheck=${false}
     /></label>
     <label
       >Denied or capped by
@@ -165,8 +166,10 @@ function Filter({ query, onSame }) {
         ${ISSUERS.map((issuer) => html`<option key=${issuer} selected=${issuer === of("issuer")}>${issuer}</option>`)}
       </select>
     </label>
-    <label>From, UTC <input name="from" type="datetime-local" value=${inputTime(of("fromMs"))} /></label>
-    <label>To, UTC <input name="to" type="datetime-local" value=${inputTime(of("toMs"))} /></label>
+    <label
+      >From, UTC <input name="from" type="datetime-local" defaultValue=${inputTime(of("fromMs"))}
+    /></label>
+    <label>To, UTC <input name="to" type="datetime-local" defaultValue=${inputTime(of("toMs"))} /></label>
     <div class="buttons">
       <button class="primary">Search</button>
       <a class="button" href="#/plans">Clear</a>
