@@ -24,9 +24,11 @@ afterEach(async () => {
   await following;
 });
 
-function follow(): void {
+/** What comes from now on is told; what was there before is only counted. */
+async function follow(): Promise<void> {
   stop = new AbortController();
   following = followEnds(access, tally, (rows) => told.push(...rows), stop.signal);
+  await vi.waitFor(() => expect(tally.hasBegun).toBe(true));
 }
 const verdict = (n: number, id?: string) =>
   add(redis, execute, { plan_id: planIdOf(n), symbol: "BTCUSDT", safe_qty: "0.1", wait_ms: "7" }, id);
@@ -44,7 +46,7 @@ it("counts what the streams hold of the last hour, and tells only what has come 
   await blocked(1, `${Date.now() - 7_200_000}-0`);
   await blocked(2);
   await verdict(3);
-  follow();
+  await follow();
   await vi.waitFor(() => expect(counted()).toBe(2));
   await Promise.all([verdict(4), blocked(5)]);
   await vi.waitFor(() => expect(told).toHaveLength(2));
@@ -56,13 +58,13 @@ it("counts what the streams hold of the last hour, and tells only what has come 
 });
 
 it("goes on where it was, and tells what came meanwhile", async () => {
-  follow();
+  await follow();
   await verdict(1);
   await vi.waitFor(() => expect(told).toHaveLength(1));
   stop.abort();
   await following;
   await verdict(2);
-  follow();
+  await follow();
   await vi.waitFor(() => expect(told.map(({ planId }) => planId)).toEqual([planIdOf(1), planIdOf(2)]));
   expect(counted()).toBe(2);
 });
@@ -72,7 +74,7 @@ it("knows nothing of the time before the oldest entry of a stream that was trimm
   await blocked(1, `${old - 1_200_000}-0`);
   await blocked(2, `${old}-0`);
   await redis.xtrim(result, "MAXLEN", 1);
-  follow();
+  await follow();
   await vi.waitFor(() => expect(counted()).toBe(1));
   const { minutes } = tally.history(Date.now());
   expect(minutes[0]?.startMs).toBe(Math.floor(old / 60_000) * 60_000);
