@@ -17,6 +17,8 @@ export default defineConfig({
     ],
     // A file runs in a process of its own, so that what it leaves behind is its own.
     pool: "forks",
+    // What those processes have in common is transformed once, and not again by the next run.
+    fsModuleCache: true,
     // Each file starts servers of its own beside the worker; much of a run is waiting for deadlines, so one more than cores.
     maxWorkers: 3,
     testTimeout: TIMEOUT_MS,

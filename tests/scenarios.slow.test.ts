@@ -9,6 +9,7 @@ describeScenarios([
     "slow-p33",
     { ok: PLANS, executed: PLANS, wait_ms: { min: expect.toSatisfy((waitMs: number) => waitMs >= 200) } },
   ],
+  ["missing-p33", { orders: 0, blocked: { missing_p33: PLANS }, wait_ms: WAITED_OUT }],
   ["missing-governor", { orders: 0, blocked: { missing_governor: PLANS }, wait_ms: WAITED_OUT }],
   ["late-p33", { orders: 0, blocked: { missing_p33: PLANS }, wait_ms: WAITED_OUT }],
   [
