@@ -1,4 +1,8 @@
+import { join } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
+
+// Hundreds of workers load the same packages; compiled once, that costs a third less.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, ".cache/node");
 
 /** Each wait in a test has a limit of its own, which says what was waited for; this is for a test that hangs elsewhere. */
 const TIMEOUT_MS = 120_000;
