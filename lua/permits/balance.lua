@@ -30,7 +30,7 @@ local expires = now + reserve_ms
 local today = utc_day(now)
 local reserved, kept = hash(open), hash(totals)
 local was_sealed = kept.seal and is_sealed(kept)
-local is_right = holds(kept, open, charges) and not (counts and lacks_counts(open, executions, charges))
+local is_right = holds(kept, open, charges) and not (counts and lacks_counts(redis.call('ZCARD', executions), open, charges))
 local function scores(...)
   local flat, found = redis.call(...), {}
   for i = 1, #flat, 2 do found[flat[i]] = tonumber(flat[i + 1]) end

@@ -62,7 +62,7 @@ local opened_at, deadline = tonumber(record.opened_at_ms) - ahead_ms, tonumber(r
 local wait_ms = int(now - opened_at)
 local lacking, permit_keys, permits, texts, signed, stamps = {}, {}, {}, {}, {}, {}
 local denied, malformed, detail
-local held = texts_of({ unpack(KEYS, FIRST_ISSUER_KEY) })
+local held, may_be_halted = texts_of({ unpack(KEYS, FIRST_ISSUER_KEY) }, kill_switch, disarm, disarm_today)
 for i = 0, (#ARGV - FIRST_ISSUER_ARG + 1) / 2 - 1 do
   local issuer, field = ARGV[FIRST_ISSUER_ARG + 2 * i], ARGV[FIRST_ISSUER_ARG + 2 * i + 1]
   local permit_key, block_key = KEYS[FIRST_ISSUER_KEY + 2 * i], KEYS[FIRST_ISSUER_KEY + 2 * i + 1]
@@ -95,7 +95,7 @@ malformed = malformed or flaw
 
 local left_ms = deadline - now
 if overdue_ms then left_ms = math.min(left_ms, -overdue_ms) end
-local reason = halt ~= '' and halt or halted(kill_switch, disarm, disarm_today) or denied or malformed
+local reason = halt ~= '' and halt or may_be_halted and halted(kill_switch, disarm, disarm_today) or denied or malformed
 if not reason and #lacking > 0 then
   if left_ms > 0 then
     if ahead_ms > 0 then

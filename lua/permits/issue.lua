@@ -70,7 +70,9 @@ end
 
 local state, record_attempt, stamped, answered = unpack(redis.call('HMGET', plan, 'state', 'attempt', issuer .. '_verdict', 'answers'))
 local fate, fate_ms
-local booking = redis.call('GET', booked)
+-- Mostly nothing halts and nothing is booked: one command says so.
+local is_plain = redis.call('EXISTS', booked, kill_switch, disarm, disarm_today) == 0
+local booking = not is_plain and redis.call('GET', booked)
 if booking then fate, fate_ms = booking:match('^(%S+) (%d+)') end
 local may_have_order = fate == 'executed'
 if not state then
@@ -84,7 +86,7 @@ local reservation = state and attempt or plan_id
 
 if verdict == 'granted' and may_have_order then verdict, reason, context_json = 'denied', 'already_executed', '{}' end
 if verdict == 'granted' then
-  local halt = halted(kill_switch, disarm, disarm_today)
+  local halt = not is_plain and halted(kill_switch, disarm, disarm_today)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end
 end
 local sums = (amounts ~= '' or #gone > 0) and read_sums(totals, open, charges)
@@ -92,22 +94,27 @@ if verdict == 'granted' and limits ~= '' and not sums.were_right then return { '
 local releases = sums and sums.values.releases or '0'
 for _, old in ipairs(gone) do release(sums, open, old) end
 local wanted = amounts ~= '' and parsed(amounts) or {}
-local counts_executions, by_orders = false, false
+local counted, by_orders = nil, false
 if verdict == 'granted' and limits ~= '' then
   local function reserved(name) return whole(sums.values['reserved:' .. name]) end
   for _, limit in ipairs(parsed(limits)) do
     local used, adding, exceeds
     if limit.kind == 'count' then
-      if not counts_executions and lacks_counts(open, executions, charges) then return { 'UNBALANCED' } end
-      counts_executions = true
-      -- What lies in the future counts, too.
-      used = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf')
-      for _, old in ipairs(gone) do
-        local at = redis.call('ZSCORE', executions, old)
-        if at and tonumber(at) >= now - limit.window_ms then used = used - 1 end
+      if not counted then
+        counted = redis.call('ZCARD', executions)
+        if lacks_counts(counted, open, charges) then return { 'UNBALANCED' } end
       end
       adding = 1
-      exceeds = used + adding > limit.max
+      -- No window holds more than all. Mostly that is below the limit, and no window needs to be counted.
+      if counted + adding > limit.max then
+        -- What lies in the future counts, too.
+        used = redis.call('ZCOUNT', executions, int(now - limit.window_ms), '+inf')
+        for _, old in ipairs(gone) do
+          local at = redis.call('ZSCORE', executions, old)
+          if at and tonumber(at) >= now - limit.window_ms then used = used - 1 end
+        end
+        exceeds = used + adding > limit.max
+      end
     elseif limit.kind == 'day' then
       used, adding = plus(charged(sums.values, now, limit.amount), reserved(limit.amount)), whole(wanted[limit.amount])
       exceeds = more(plus(used, adding), whole(limit.max))
@@ -147,7 +154,7 @@ if verdict == 'granted' and amounts ~= '' then
   end
   redis.call('ZADD', expiry, int(now + tonumber(reserve_ms)), reservation)
   for name, amount in pairs(wanted) do change(sums, 'reserved:' .. name, plus, amount) end
-  if counts_executions then redis.call('ZADD', executions, int(now), reservation) end
+  if counted then redis.call('ZADD', executions, int(now), reservation) end
 end
 if sums then write_sums(totals, sums) end
 if verdict == 'granted' then

@@ -6,18 +6,21 @@ local SIGNED_LENGTH_MAX = 1024
 
 local function text(value) return type(value) == 'string' and value or '' end
 
--- What the keys hold, by key: text; false where there is none; an error where it is no text.
-local function texts_of(keys)
-  local texts, others = {}, {}
+-- What the keys hold, by key: text; false where there is none; an error where it is no text. And false if none of the other
+-- keys is there: the command that finds no text asks for them, too.
+local function texts_of(keys, ...)
+  local texts, absent, others = {}, {}, { ... }
   for i, text in ipairs(redis.call('MGET', unpack(keys))) do
     texts[keys[i]] = text
-    if not text then others[#others + 1] = keys[i] end
+    if not text then
+      absent[#absent + 1] = keys[i]
+      others[#others + 1] = keys[i]
+    end
   end
   -- MGET takes a key of the wrong type for none.
-  if #others > 0 and redis.call('EXISTS', unpack(others)) > 0 then
-    for _, key in ipairs(others) do texts[key] = redis.pcall('GET', key) end
-  end
-  return texts
+  local is_any = redis.call('EXISTS', unpack(others)) > 0
+  for _, key in ipairs(is_any and absent or {}) do texts[key] = redis.pcall('GET', key) end
+  return texts, is_any
 end
 
 local function judge(issuer, field, value, block, symbol, attempt)

@@ -107,9 +107,9 @@ local function run_out(expiry, now)
   return redis.call('ZRANGEBYSCORE', expiry, '-inf', int(now), 'LIMIT', 0, EXPIRED_PER_CALL)
 end
 
--- Whether executions or open reservations are there that no limit would count, of an issuer whose limits count them.
-local function lacks_counts(open, executions, charges)
-  return redis.call('ZCARD', executions) < redis.call('HLEN', open) + redis.call('HLEN', charges)
+-- Whether fewer executions are counted than there are reservations and charges: then a limit would allow too many.
+local function lacks_counts(executions, open, charges)
+  return executions < redis.call('HLEN', open) + redis.call('HLEN', charges)
 end
 
 -- What is older than `horizon` counts for no limit.

@@ -47,13 +47,15 @@ if is_news then redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'),
 if counted[1] or counted[2] then return { 'REPLAYED' } end
 
 if reserved then remove(open, expiry, executions, attempt) end
--- A writer's clock may be ahead, but an execution counts from now at the latest.
-local now = now_ms()
-executed_ms = math.min(executed_ms, now)
-if executed and executed_ms >= horizon(now) then
-  forget_executions(executions, charges, now)
-  for name, amount in pairs(reserved or {}) do executed[name] = executed[name] or amount end
-  charge(sums, totals, executions, charges, now, execution, executed_ms, executed)
+if executed then
+  local now = now_ms()
+  -- A writer's clock may be ahead, but an execution counts from now at the latest.
+  executed_ms = math.min(executed_ms, now)
+  if executed_ms >= horizon(now) then
+    forget_executions(executions, charges, now)
+    for name, amount in pairs(reserved or {}) do executed[name] = executed[name] or amount end
+    charge(sums, totals, executions, charges, now, execution, executed_ms, executed)
+  end
 end
 write_sums(totals, sums)
 return { 'SETTLED', reserved and '1' or '0' }

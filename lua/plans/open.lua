@@ -51,20 +51,25 @@ local FIRST_ENTRY_ARG = 15
 local PUBLISHER_AHEAD_MS = 5000
 
 local now = now_ms()
-local record = redis.call('HMGET', plan, 'state', 'attempt', 'deadline_ms')
-local has_order, order_attempt_no = order_possible(spent, order)
-
--- A waiting attempt gets its result first, even if the dedupe mark has expired.
-if record[1] == 'WAITING' or redis.call('EXISTS', dedupe) == 1 or has_order then
-  -- A deadline further away was written by a clock that was ahead: no plan waits longer than one that opens now.
-  local ends = record[3] and int(math.min(tonumber(record[3]), now + tonumber(wait_ms))) or ''
-  return { 'DUPLICATE', record[1] or 'unknown', record[2] or '', ends, int(now) }
+-- Mostly nothing halts and the plan is new: one command says so, and nothing has to be read or deleted.
+local is_plain = redis.call('EXISTS', plan, dedupe, spent, order, kill_switch, disarm, disarm_today, unpack(KEYS, FIRST_LEFT_KEY)) == 0
+local order_attempt_no
+if not is_plain then
+  local state, attempt, deadline = unpack(redis.call('HMGET', plan, 'state', 'attempt', 'deadline_ms'))
+  local has_order
+  has_order, order_attempt_no = order_possible(spent, order)
+  -- A waiting attempt gets its result first, even if the dedupe mark has expired.
+  if state == 'WAITING' or redis.call('EXISTS', dedupe) == 1 or has_order then
+    -- A deadline further away was written by a clock that was ahead: no plan waits longer than one that opens now.
+    local ends = deadline and int(math.min(tonumber(deadline), now + tonumber(wait_ms))) or ''
+    return { 'DUPLICATE', state or 'unknown', attempt or '', ends, int(now) }
+  end
 end
 
 local age_ms = fresh_ms ~= '' and now - tonumber(fresh_ms) or 0
 if age_ms > tonumber(max_age_ms) or age_ms < -PUBLISHER_AHEAD_MS then decision, reason = 'SKIP', 'proposal_stale' end
 
-local halt = halted(kill_switch, disarm, disarm_today)
+local halt = not is_plain and halted(kill_switch, disarm, disarm_today)
 if halt == 'kill_switch_active' or (halt and decision == 'EXECUTE') then decision, reason = 'BLOCKED', halt end
 
 local attempt_no = order_attempt_no and int(tonumber(order_attempt_no) + 1) or '1'
@@ -93,7 +98,7 @@ if not waits then
   add_result(results, now, plan_id, symbol, decision, false, false, '[]', decision == 'SKIP' and '' or reason,
     { 'attempt', attempt, 'outcome', decision, 'reason', reason })
 end
-redis.call('DEL', plan, unpack(KEYS, FIRST_LEFT_KEY))
+if not is_plain then redis.call('DEL', plan, unpack(KEYS, FIRST_LEFT_KEY)) end
 redis.call('SET', dedupe, int(math.floor(now / 1000)), 'EX', dedupe_sec)
 redis.call('SET', published, '1', 'EX', published_sec)
 local outcome = waits and { 'WAITING', 'deadline_ms', deadline } or { decision, 'reason', reason, 'ended_at_ms', int(now) }
