@@ -65,6 +65,28 @@ describe("the loader of scripts", () => {
     expect(loadScript("empty", folder)).toMatchObject({ keys: [], args: [], replies: ["OK"] });
   });
 
+  it("leaves out what a script does not reach, and keeps the rest in its order", async () => {
+    const part = `-- A part: spare is only named in this comment.
+local LEFT, RIGHT = '<', '>'
+-- And in this one: spare.
+local spare = {
+  'of several lines',
+}
+local function framed(text)
+  return LEFT .. text .. RIGHT
+end
+local function spare_too() return framed('') end
+`;
+    await write("framed", part);
+    await write(
+      "framing",
+      "-- KEYS\n-- ARGV\n--   text\n-- REPLY\n--@include framed.lua\nreturn { framed(ARGV[1]) }\n",
+    );
+    const { source } = loadScript("framing", folder);
+    expect(source.indexOf("local LEFT, RIGHT = '<', '>'\nlocal function framed(text)\n")).toBe(0);
+    expect(source).not.toMatch(/spare|expect/);
+  });
+
   it("fails for a script or an include that does not exist", async () => {
     await write("dangling", "-- KEYS\n-- ARGV\n-- REPLY\n--@include no_such.lua\n");
     expect(() => loadScript("no_such", folder)).toThrow("no_such.lua");

@@ -11,8 +11,9 @@
  *     --   OK wait_ms
  *
  * Names become the order of KEYS and ARGV; a last name with `...` stands for any number. `--@include shared/now.lua`
- * makes another file's functions known. `pnpm run docs` writes the names to `signatures.ts`, which types the callers; the
- * loader writes the arity check, so that a call with a missing value fails and nothing is read or written.
+ * makes another file's functions known. Redis makes every function again at each EVALSHA, so a script is loaded with those
+ * alone that it reaches. `pnpm run docs` writes the names to `signatures.ts`, which types the callers; the loader writes the
+ * arity check, so that a call with a missing value fails and nothing is read or written.
  *
  * A key of the wrong type must fail a call before it writes anything. A script that reads the key first sees to that by
  * itself; for one that does not, the header says `STREAM!`, and the loader writes the check.
@@ -78,16 +79,16 @@ export function loadScript(name: string, folder = import.meta.dirname): Script {
   const text = read(`${name}.lua`);
   const keys = headerNames(name, text, "KEYS");
   const args = headerNames(name, text, "ARGV");
-  const source = [
-    ...included(text, read),
-    EXPECT,
+  const body = [
     "local function call(KEYS, ARGV)",
     arityCheck(name, "KEYS", keys),
     arityCheck(name, "ARGV", args),
     ...typeChecks(text, keys),
-    text.replaceAll(INCLUDE, ""),
-    `end${EACH_CALL}`,
+    withoutComments(text),
+    "end",
   ].join("\n");
+  const parts = [...included(text, read), EXPECT];
+  const source = [...reached(parts.flatMap(definitionsOf), body), body].join("\n") + EACH_CALL;
   return {
     name,
     source,
@@ -104,8 +105,43 @@ const INCLUDE = /^--@include (\S+)$/gm;
 function included(text: string, read: (path: string) => string): string[] {
   return [...text.matchAll(INCLUDE)].flatMap(([, path = ""]) => {
     const part = read(path);
-    return [...included(part, read), part.replaceAll(INCLUDE, "")];
+    return [...included(part, read), part];
   });
+}
+
+/** Lines of comment, among them the includes. What follows code in its line stays. */
+function withoutComments(text: string): string {
+  return text.replaceAll(/^ *--.*\n?/gm, "");
+}
+
+interface Definition {
+  /** Of the local functions or values that it defines. */
+  readonly names: readonly string[];
+  readonly code: string;
+}
+
+/** A part consists of local definitions, each of which lasts until the next one begins. */
+function definitionsOf(part: string): Definition[] {
+  const codes = withoutComments(part).split(/^(?=local )/m);
+  return codes.flatMap((code) => {
+    const names = /^local (?:function )?(\w+(?:, \w+)*)/.exec(code)?.[1]?.split(", ");
+    return names === undefined ? [] : [{ names, code: code.trimEnd() }];
+  });
+}
+
+/** The definitions that the body needs, in their order. A word that happens to be a name counts: one too many does no harm. */
+function reached(definitions: readonly Definition[], body: string): string[] {
+  const needed = new Set<Definition>();
+  const look = (code: string) => {
+    const words = new Set(code.match(/\w+/g));
+    for (const definition of definitions) {
+      if (needed.has(definition) || !definition.names.some((name) => words.has(name))) continue;
+      needed.add(definition);
+      look(definition.code);
+    }
+  };
+  look(body);
+  return definitions.filter((definition) => needed.has(definition)).map(({ code }) => code);
 }
 
 /** Commands that answer in constant time, and fail for a key of the wrong type. */

@@ -86,9 +86,10 @@ describe.each(scripts)("lua/%s.lua", (name) => {
     );
   });
 
-  it("defines every part once", () => {
-    const included = [...script.source.matchAll(/^local function (\w+)/gm)].map(([, part]) => part);
+  it("defines every part once, and nothing that it does not use: each call would pay for it", () => {
+    const included = [...script.source.matchAll(/^local function (\w+)/gm)].map(([, part = ""]) => part);
     expect(new Set(included).size).toBe(included.length);
+    expect(included.filter((part) => code.match(new RegExp(`\\b${part}\\b`, "g"))?.length === 1)).toEqual([]);
   });
 });
 
@@ -100,6 +101,11 @@ describe("the parts that scripts include", () => {
     const included = lines.map((line) => /^--@include (\S+)$/.exec(line)?.[1]);
     expect(included).not.toContain(undefined);
     expect(new Set(included)).toEqual(new Set(parts));
+  });
+
+  it("consist of local definitions, which the loader can tell apart", () => {
+    const lines = parts.flatMap((file) => codeOf(textOf(file)).split("\n"));
+    expect(lines.filter((line) => !/^(local |  |end\b|\}|$)/.test(line))).toEqual([]);
   });
 
   it("ask for the time in one place", () => {
