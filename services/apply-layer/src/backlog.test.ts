@@ -1,7 +1,7 @@
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, type TestRedis } from "@quantum/harness";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createBacklog } from "./backlog.ts";
 
 const keys = createKeys();
@@ -76,6 +76,32 @@ describe("the backlog", () => {
     expect(await Promise.all(Array.from({ length: 100 }, isFull))).not.toContain(false);
     const stats = await redis.info("commandstats");
     expect(Number(/cmdstat_xinfo[^:]*:calls=(\d+)/.exec(stats)?.[1])).toBeLessThanOrEqual(3);
+  });
+
+  it("is not waited for after a pause: the answer before counts until the new one is there", async () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(0);
+    const isFull = create();
+    expect(await isFull()).toBe(false);
+    await publish(keys.streams.plan, "governor", MAX + 1);
+    now.mockReturnValue(60_000);
+    expect(await isFull()).toBe(false);
+    await vi.waitFor(async () => expect(await isFull()).toBe(true));
+    // What was full is asked again, and waited for.
+    await redis.del(keys.streams.plan);
+    now.mockReturnValue(120_000);
+    expect(await isFull()).toBe(false);
+    now.mockRestore();
+  });
+
+  it("lets an unreadable group stop the plans after it became so", async () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(0);
+    const isFull = create();
+    expect(await isFull()).toBe(false);
+    await redis.set(keys.streams.plan, "not a stream");
+    now.mockReturnValue(60_000);
+    expect(await isFull()).toBe(false);
+    await vi.waitFor(() => expect(isFull()).rejects.toThrow("WRONGTYPE"));
+    now.mockRestore();
   });
 
   it("lets an unreadable group stop the plan: an error is not an empty queue", async () => {

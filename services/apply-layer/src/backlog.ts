@@ -7,7 +7,10 @@ import type { RedisClient } from "@quantum/redis";
 import { groupHealth } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
 
-/** How long a check stays valid. In between, a burst may exceed the limit by the plans opened meanwhile. */
+/**
+ * How long an answer is not asked for again. Until the next one is there, plans may exceed the limit: by those of 100 ms and a round
+ * trip under load, by those of a round trip after a pause.
+ */
 const LOOK_MS = 100;
 
 interface BacklogOptions {
@@ -23,7 +26,8 @@ export type Backlog = () => Promise<boolean>;
 
 /**
  * @returns whether a required group has more than `max` entries outstanding. Checks only when called, so an idle system
- * pays nothing.
+ * pays nothing. Nor does the first plan after a pause wait for two round trips: while nothing is known to be wrong, the answer
+ * before counts until the new one comes.
  */
 export function createBacklog({ redis, keys, required, max }: BacklogOptions): Backlog {
   const groups = [
@@ -32,16 +36,23 @@ export function createBacklog({ redis, keys, required, max }: BacklogOptions): B
   ];
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let look: Promise<boolean> = Promise.resolve(false);
+  /** By the last answer. An error is none. */
+  let hasRoom = false;
+  const lookAgain = async (): Promise<boolean> => {
+    const entries = await Promise.all(groups.map(({ stream, group }) => behind(redis, stream, group, max)));
+    return Math.max(...entries) > max;
+  };
   return async () => {
     if (performance.now() - lookedAtMs >= LOOK_MS) {
       lookedAtMs = performance.now();
-      look = Promise.all(groups.map(({ stream, group }) => behind(redis, stream, group, max))).then(
-        (entries) => Math.max(...entries) > max,
+      look = lookAgain();
+      look.then(
+        (isFull) => (hasRoom = !isFull),
+        // The callers that await this promise get the error.
+        () => (hasRoom = false),
       );
-      // The callers that await this promise get the error.
-      look.catch(() => undefined);
     }
-    return look;
+    return hasRoom ? false : look;
   };
 }
 
