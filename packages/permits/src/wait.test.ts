@@ -52,6 +52,19 @@ describe("a plan that waits", () => {
     expect(performance.now() - startedAt).toBeLessThan(100 + patienceMs(BUSY_MS));
   });
 
+  it("is forgotten half-way without a try, when another replica has ended it", async () => {
+    const consume = vi.fn<Consume>(plans.consumer());
+    const [wait, other] = [createWait({ consume }), createWait()];
+    await plans.givenPlan(FAR_MS);
+    await plans.givenPermits();
+    const verdict = verdictOf(other);
+    await other.wake(PLAN, SYMBOL);
+    expect(await verdict).toMatchObject({ kind: "ok" });
+    wait.watch(PLAN, SYMBOL, 20);
+    await vi.waitFor(() => expect(wait.size).toBe(0));
+    expect(consume).not.toHaveBeenCalled();
+  });
+
   it("is watched from its first wake-up, when another replica opened it", async () => {
     const wait = createWait();
     await plans.givenPlan(30);
@@ -77,17 +90,18 @@ describe("an issuer's wake-up", () => {
     expect(consume).toHaveBeenCalledTimes(3);
   });
 
-  it("leads to a try of a plan that another replica opened, which is watched from then on", async () => {
+  it("leads to a try of a plan that another replica opened once all have answered, and not before", async () => {
     const consume = vi.fn<Consume>(waiting);
     const wait = createWait({ consume });
-    wait.watch("0123456789abcdef", SYMBOL, FAR_MS);
     for (const issuer of ["governor", "p33"])
       await wait.answered({ ...wakeUp(issuer, 2), plan_id: "0123456789abcdef" });
+    expect(consume).toHaveBeenCalledTimes(2);
     await wait.answered(wakeUp("governor", 1));
+    expect(consume).toHaveBeenCalledTimes(2);
+    await wait.answered(wakeUp("p33", 2));
     expect(consume).toHaveBeenLastCalledWith(PLAN, SYMBOL, undefined);
+    // As it must wait, it is watched here, too.
     expect(wait.size).toBe(2);
-    await wait.answered(wakeUp("p33", 1));
-    expect(consume).toHaveBeenCalledTimes(3);
   });
 
   it("may be lost: the plan is tried half-way", async () => {

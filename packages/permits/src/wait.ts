@@ -7,7 +7,7 @@
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Keys, PermitEntry } from "@quantum/contract";
+import type { Keys, NameOf, PermitEntry, planRecord } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { Consume, Consumed, Verdict } from "./consume.ts";
 import { KeyPoll } from "./key-poll.ts";
@@ -33,7 +33,7 @@ interface Waiting {
    * earlier of the two clocks says so.
    */
   endsAt: number | undefined;
-  /** For the next try: first half-way, then at the deadline. */
+  /** For the next look: half-way, then at the deadline. */
   timer: NodeJS.Timeout;
 }
 
@@ -80,20 +80,22 @@ export class PermitWait extends EventEmitter<WaitEvents> {
   #watch(planId: string, symbol: string, remainingMs: number | undefined): void {
     if (this.#stopped || this.#waiting.has(planId)) return;
     // First half-way, so that a lost wake-up does not cost the whole wait.
-    const timer = setTimeout(() => void this.wake(planId, symbol), Math.max(0, (remainingMs ?? 0) / 2));
+    const timer = setTimeout(() => void this.#halfWay(planId, symbol), Math.max(0, (remainingMs ?? 0) / 2));
     this.#waiting.set(planId, { symbol, endsAt: endOf(performance.now(), remainingMs), timer });
     this.#keyPoll.watch(planId);
   }
 
   /**
    * Handles an issuer's wake-up. If other issuers have yet to answer and all send wake-ups, the plan is not tried yet:
-   * a try would only find that it must wait, and the last answer sends another wake-up.
+   * a try would only find that it must wait, and the last answer sends another wake-up. This holds for a plan that another
+   * replica opened, too: of two replicas each gets half of the wake-ups, whoever watches the plan. If that replica died and the
+   * last wake-up is lost, the sweep ends the plan.
    */
   async answered({ plan_id, symbol, issuer, verdict, answers }: PermitEntry): Promise<void> {
     const { required } = this.#options;
     this.#keyPoll.wokenBy(issuer);
     const lacks = verdict === "granted" && answers !== "" && answers < required.length;
-    if (lacks && this.#waiting.has(plan_id) && this.#keyPoll.silentIssuers().length === 0) return;
+    if (lacks && this.#keyPoll.silentIssuers().length === 0) return;
     await this.wake(plan_id, symbol);
   }
 
@@ -126,6 +128,16 @@ export class PermitWait extends EventEmitter<WaitEvents> {
     this.#waiting.clear();
     await this.#keyPoll.stop();
     await Promise.all(this.#tries.values());
+  }
+
+  /** Another replica, which got the last wake-up, may have ended the plan long ago. To read that costs less than a try. */
+  async #halfWay(planId: string, symbol: string): Promise<void> {
+    const { redis, keys } = this.#options;
+    const name: NameOf<typeof planRecord> = "state";
+    const state = await redis.hget(keys.plan(planId), name).catch(() => null);
+    const hasEnded = state !== null && state !== "WAITING" && !this.#failing.has(planId);
+    if (hasEnded) this.#forget(planId);
+    else await this.wake(planId, symbol);
   }
 
   async #try(planId: string, symbol: string): Promise<void> {
