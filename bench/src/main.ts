@@ -11,6 +11,8 @@ import { growth } from "./cases/growth.ts";
 import { idle } from "./cases/idle.ts";
 import { wait, wake } from "./cases/latency.ts";
 import { limit } from "./cases/limit.ts";
+import { quiet } from "./cases/quiet.ts";
+import { replicas } from "./cases/replicas.ts";
 import { soak } from "./cases/soak.ts";
 import { settled, throughput } from "./cases/throughput.ts";
 import { venue } from "./cases/venue.ts";
@@ -36,19 +38,18 @@ const CASES: ReadonlyMap<string, Case> = new Map([
   ["client", client],
   ["venue", venue],
   ["console", consoleCase],
+  ["quiet", quiet],
+  ["replicas", replicas],
 ]);
 /** Cases that `--quick` skips, and cases that only `--only` runs. */
 const SLOW = new Set(["growth", "durability"]);
-const BY_NAME = new Set(["soak", "client", "venue", "console"]);
+const BY_NAME = new Set(["soak", "client", "venue", "console", "quiet", "replicas"]);
 
 const program = new Command("bench")
   .version(buildText(), "-V, --version", "print the version and the commit")
   .description("measures the pipeline and its peers, with each system and Redis in separate processes")
   .option("--quick", "under a minute: proves that everything works, the figures are rough")
-  .option(
-    "--full",
-    "about ten minutes: also 100,000 waiting plans, 1 to 566 symbols, two replicas, long streams",
-  )
+  .option("--full", "about ten minutes: also 100,000 waiting plans, 1 to 566 symbols, long streams")
   .addOption(new Option("--only <name...>", "only these cases").choices([...CASES.keys()]))
   .addOption(
     new Option("--json <file>", "file for the figures").default(join(ROOT, LAST_FIGURES), LAST_FIGURES),

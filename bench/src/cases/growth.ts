@@ -1,4 +1,4 @@
-/** Case 5: the effect of many waiting plans, long streams, symbols and replicas on other plans. */
+/** Case 5: the effect of many waiting plans, long streams and symbols on other plans. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";
 import { GROUPS } from "@quantum/topology";
@@ -33,7 +33,6 @@ export const growth: Case = async (bench) => {
   for (const count of full ? [1, 100, 10_000, 100_000] : [1, 10_000]) await waiting(bench, count);
   if (!full) return;
   for (const count of [1, 8, 64, 566]) await scaled(bench, `${count} symbols`, { symbols: count });
-  await scaled(bench, "2 replicas of each service", { replicas: 2 });
   await scaled(bench, `${ENTRIES.toLocaleString("en")} entries behind`, { entries: ENTRIES });
 };
 
@@ -104,18 +103,17 @@ async function permitsAdded(rig: Rig): Promise<number> {
 
 interface Scale {
   symbols?: number;
-  replicas?: number;
   /** Entries of earlier plans in each stream. */
   entries?: number;
 }
 
 async function scaled(bench: Bench, load: string, scale: Scale): Promise<void> {
-  const { replicas = 1, entries = 0 } = scale;
+  const { entries = 0 } = scale;
   const symbols = benchSymbols(scale.symbols ?? SYMBOLS);
   const rig = await Rig.start({ appendfsync: "everysec" });
   try {
     if (entries > 0) await fillStreams(rig, entries);
-    await startServices({ rig, symbols, mode: "dry_run", replicas });
+    await startServices({ rig, symbols, mode: "dry_run" });
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "verdict" });
     const window = Math.min(PER_SYMBOL * symbols.length, WINDOW);
     for (let repeat = 1; repeat <= bench.repeats; repeat++) {

@@ -91,7 +91,7 @@ export const settled: Case = async (bench) => {
   }
 };
 
-async function warmUp(
+export async function warmUp(
   { size }: Bench,
   contender: Contender,
   { window, durationMs }: { window: number; durationMs: number },
@@ -108,7 +108,7 @@ export function spansMs({ size }: Bench): { warmupMs: number; durationMs: number
  * @returns the run's figures, and the cost per plan: Redis commands, CPU of every process in µs, and, with `venueUrl`,
  * requests and weight at the exchange
  */
-async function withCosts(
+export async function withCosts(
   rig: Rig,
   run: () => Promise<Figures>,
   venueUrl?: string,
