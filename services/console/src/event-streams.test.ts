@@ -19,12 +19,15 @@ let server: Server;
 let url = "";
 let reads = 0;
 let text = "";
+let problem: Error | undefined;
 beforeEach(async () => {
   reads = 0;
   text = "";
+  problem = undefined;
   events = new ConsoleEvents();
   const read = async () => {
     reads += 1;
+    if (problem !== undefined) throw problem;
     return { atMs: reads, redis: { version: `${text}${text === "" ? "" : reads}` } } as Now;
   };
   streams = new EventStreams({ read }, events);
@@ -108,4 +111,37 @@ it("closes a visitor's oldest stream for one too many, and no other visitor's", 
   for (let no = 0; no <= OF_VISITOR_MAX; no += 1) told.push(follow(await join()));
   await until(() => told[0]?.isOver === true, "the end of the oldest");
   expect([other, ...told.slice(1)].some(({ isOver }) => isOver)).toBe(false);
+});
+
+it("tells nobody what ended while others looked who have left since", async () => {
+  const first = await join();
+  const told = follow(first);
+  await until(() => count(told, "now") > 0, "the present");
+  streams.tellEnded(Array.from({ length: 60 }, (_, no) => ({ planId: `old ${no}` })) as never);
+  first.destroy();
+  await until(() => streams.count === 0, "nobody");
+  const later = follow(await join());
+  streams.tellEnded([{ planId: "new" }] as never);
+  await until(() => count(later, "ended") > 0, "the new end");
+  expect(later.text).toContain('data: {"rows":[{"planId":"new"}],"skipped":0}');
+  expect(later.text).not.toContain("old");
+});
+
+it("ends the streams when it cannot go on, says why, and serves who comes then", async () => {
+  const failures: string[] = [];
+  events.on("failed", ({ path, error }) => failures.push(`${path}: ${error.message}`));
+  problem = new Error("no present");
+  const told = follow(await join());
+  await until(() => told.isOver, "the end of the stream");
+  expect(failures).toEqual(["/api/events: no present"]);
+  problem = undefined;
+  const later = follow(await join());
+  await until(() => count(later, "now") > 0, "the present");
+});
+
+it("serves nobody once it has stopped", async () => {
+  await streams.stop();
+  const told = follow(await join());
+  await until(() => told.isOver, "the end of the stream");
+  expect(reads).toBe(0);
 });

@@ -19,6 +19,8 @@ const UNREAD_MAX_BYTES = 2 ** 22;
 /** Streams of one visitor, whose browsers have one each. One more closes the oldest. */
 const OF_VISITOR_MAX = 64;
 const ENDED_ROWS_MAX = 50;
+/** For the log. */
+const PATH = "/api/events";
 
 interface Stream {
   readonly response: ServerResponse;
@@ -41,7 +43,9 @@ export class EventStreams {
   /** Oldest first. */
   readonly #streams = new Set<Stream>();
   readonly #stopping = new AbortController();
-  #running: Promise<void> | undefined;
+  #isRunning = false;
+  /** Of the last run; it never rejects. */
+  #ran: Promise<void> = Promise.resolve();
   /** The last event `now`, and what it said, but for its time. */
   #snapshot: Buffer = Buffer.alloc(0);
   #said = "";
@@ -60,14 +64,20 @@ export class EventStreams {
 
   /** The response's head has been written. */
   add({ response, visitor, isWelcome }: Joining): void {
+    if (this.#stopping.signal.aborted) {
+      response.end();
+      return;
+    }
     const stream: Stream = { response, visitor, isWelcome, hasPresent: false };
     const own = [...this.#streams].filter((other) => other.visitor === visitor);
-    if (own.length >= OF_VISITOR_MAX) own[0]?.response.end();
+    if (own[0] !== undefined && own.length >= OF_VISITOR_MAX) this.#end(own[0]);
     this.#streams.add(stream);
-    response.once("close", () => this.#streams.delete(stream));
+    response.once("close", () => this.#leave(stream));
     response.write(`retry: ${RETRY_MS}\n\n`);
     if (performance.now() - this.#saidAt < BEAT_MS) this.#show(stream);
-    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#ran = this.#run();
   }
 
   /** Newest last. Told with the next beat, if anybody looks. */
@@ -79,33 +89,61 @@ export class EventStreams {
     this.#skipped += surplus + Math.max(0, rows.length - ENDED_ROWS_MAX);
   }
 
-  /** Closes every stream. */
+  /** Closes every stream, and those that still come. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const { response } of this.#streams) response.end();
-    await this.#running;
+    this.#endAll();
+    await this.#ran;
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    while (this.#streams.size > 0 && !signal.aborted) {
-      const now = await this.#present.read();
-      for (const { response, isWelcome } of this.#streams) if (!isWelcome()) response.end();
-      const { atMs: _, ...said } = now;
-      const text = JSON.stringify(said);
-      const isNews = text !== this.#said || performance.now() - this.#saidAt >= REPEAT_MS;
-      if (isNews || [...this.#streams].some(({ hasPresent }) => !hasPresent)) {
-        this.#said = text;
-        this.#saidAt = performance.now();
-        this.#snapshot = eventOf("now", now);
+    try {
+      while (this.#streams.size > 0 && !signal.aborted) {
+        await this.#tell();
+        await delay(BEAT_MS, undefined, { signal }).catch(() => undefined);
       }
-      const ended = this.#takeEnded();
-      for (const stream of this.#streams) {
-        if (isNews || !stream.hasPresent) this.#show(stream);
-        if (ended !== undefined) this.#write(stream, ended);
-      }
-      await delay(BEAT_MS, undefined, { signal }).catch(() => undefined);
+    } catch (error) {
+      this.#events.emit("failed", { path: PATH, error: error as Error });
+      // Their browsers come again, and begin another run.
+      this.#endAll();
+    } finally {
+      this.#isRunning = false;
     }
+  }
+
+  async #tell(): Promise<void> {
+    const now = await this.#present.read();
+    for (const stream of this.#streams) if (!stream.isWelcome()) this.#end(stream);
+    const { atMs: _, ...said } = now;
+    const text = JSON.stringify(said);
+    const isNews = text !== this.#said || performance.now() - this.#saidAt >= REPEAT_MS;
+    if (isNews || [...this.#streams].some(({ hasPresent }) => !hasPresent)) {
+      this.#said = text;
+      this.#saidAt = performance.now();
+      this.#snapshot = eventOf("now", now);
+    }
+    const ended = this.#takeEnded();
+    for (const stream of this.#streams) {
+      if (isNews || !stream.hasPresent) this.#show(stream);
+      if (ended !== undefined) this.#write(stream, ended);
+    }
+  }
+
+  #endAll(): void {
+    for (const stream of this.#streams) this.#end(stream);
+  }
+
+  /** It counts no longer, even if its browser does not read what is left. */
+  #end(stream: Stream): void {
+    this.#leave(stream);
+    stream.response.end();
+  }
+
+  #leave(stream: Stream): void {
+    this.#streams.delete(stream);
+    // Whoever looks next begins with the present.
+    if (this.#streams.size === 0) this.#forgetEnded();
   }
 
   #show(stream: Stream): void {
@@ -116,13 +154,17 @@ export class EventStreams {
   #takeEnded(): Buffer | undefined {
     if (this.#ended.length === 0) return undefined;
     const event = eventOf("ended", { rows: this.#ended.toReversed(), skipped: this.#skipped });
-    this.#ended = [];
-    this.#skipped = 0;
+    this.#forgetEnded();
     return event;
   }
 
+  #forgetEnded(): void {
+    this.#ended = [];
+    this.#skipped = 0;
+  }
+
   #write({ response }: Stream, event: Buffer): void {
-    if (response.writableEnded || response.destroyed) return;
+    if (response.destroyed) return;
     if (response.writableLength > UNREAD_MAX_BYTES) {
       this.#events.emit("streamDropped");
       response.destroy();
