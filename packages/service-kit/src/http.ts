@@ -33,6 +33,9 @@ const HEADERS_MS = 10_000;
 /** Long: a client that sends a request while the server closes the connection cannot know what became of it. */
 const IDLE_MS = 72_000;
 
+/** Longer than any header that Node's parser takes: a router must not answer for the service. */
+const PARAMETER_MAX_CHARS = 2 ** 16;
+
 const OWN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
 
 export interface Http {
@@ -58,8 +61,9 @@ export function createHttp(
   readiness: Readiness,
   { instance, connectionsMax = CONNECTIONS_MAX, note = () => undefined }: HttpOptions = {},
 ): Http {
-  const base = fastify({ logger: false });
-  const app = fastify({ logger: false });
+  const settings = { logger: false, routerOptions: { maxParamLength: PARAMETER_MAX_CHARS } } as const;
+  const base = fastify(settings);
+  const app = fastify(settings);
   // Operators read answers in a terminal, and JSON only escapes C0 controls.
   for (const served of [base, app])
     served.setReplySerializer((payload) => escapeControls(JSON.stringify(payload)));
@@ -82,7 +86,8 @@ export function createHttp(
     { headersTimeout: HEADERS_MS, keepAliveTimeout: IDLE_MS },
     (request, response) => {
       if (!admit(request, response)) return;
-      const [path = ""] = (request.url ?? "").split("?");
+      request.url = routable(request.url ?? "/");
+      const [path = ""] = request.url.split("?");
       (isOpen && !OWN_PATHS.has(path) ? app : base).routing(request, response);
     },
   );
@@ -119,6 +124,27 @@ export function createHttp(
       await Promise.all([closed, base.close(), app.close()]);
     },
   };
+}
+
+const ORIGIN = /^https?:\/\/[^/?#]*/i;
+
+/**
+ * Fastify itself answers a path that cannot be decoded, or that is none: past the service's hooks, so without its headers
+ * and its guards. Here each is a path: the `%` of one that cannot be decoded stand for themselves.
+ */
+function routable(url: string): string {
+  const target = url.replace(ORIGIN, "");
+  const [path = "", ...query] = (target.startsWith("/") ? target : `/${target}`).split("?");
+  return [isDecodable(path) ? path : path.replaceAll("%", "%25"), ...query].join("?");
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURI(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

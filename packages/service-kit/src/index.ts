@@ -46,7 +46,7 @@ export { observeStages, type PassedStage, type Stage, type Stages } from "./stag
 export { isTracing, type TracingConfig } from "./tracing-config.ts";
 export { createSimulation, isActive, seededRandom, simulationOf, simulationVariables } from "./simulation.ts";
 export { build, type Build, buildText, readBuild } from "./build.ts";
-export { sharedAnswer } from "./http.ts";
+export { createHttp, sharedAnswer } from "./http.ts";
 export { askForLease, type LeaseRequest, leaveLease } from "./lease.ts";
 export { type KillSwitch, readKillSwitch } from "./kill-switch.ts";
 export type { Logger } from "pino";

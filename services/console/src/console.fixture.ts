@@ -5,8 +5,7 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
 import { addUser, type ConsoleUser, type PasswordHash } from "@quantum/operator";
 import { eventually, freePort, type TestRedis, urlOfUser } from "@quantum/harness";
-import { readConfig } from "@quantum/service-kit";
-import fastify from "fastify";
+import { createHttp, readConfig } from "@quantum/service-kit";
 import { Registry } from "prom-client";
 import { expect, onTestFinished, vi } from "vitest";
 import type { Me } from "./api.ts";
@@ -65,21 +64,21 @@ export async function startTestConsole(
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const registry = new Registry();
-  const http = fastify();
+  const http = createHttp(registry, async () => []);
   const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
   const running = await startConsole({
     config,
     log: log as never,
     registry,
-    http,
+    http: http.app,
     url,
     instance: `console@test:${port}`,
   });
-  await http.listen({ port, host: "127.0.0.1" });
+  await http.listen("127.0.0.1", port);
+  await http.open();
   await running.begin?.();
   onTestFinished(async () => {
     await running.stop?.();
-    http.server.closeAllConnections();
     await http.close();
   });
 

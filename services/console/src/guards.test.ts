@@ -133,7 +133,11 @@ describe("an answer", () => {
   it("is for our own page: the browser shows it nowhere else, keeps it nowhere, and runs nothing of elsewhere", async () => {
     const console = await startTestConsole(redis);
     const session = await console.login("ann");
-    for (const path of ["/", "/api/me", "/api/commands", "/api/nothing", "/nothing"]) {
+    for (const path of [
+      ...["/", "/api/me", "/api/commands", "/api/nothing", "/nothing"],
+      // What a router alone would answer.
+      ...["/%", "/%ff", "/api/%", "/api/symbols/%ff", `/api/symbols/${"x".repeat(5_000)}`],
+    ]) {
       const { headers } = await console.send(path, { headers: session });
       expect(headers).toMatchObject({
         "x-content-type-options": "nosniff",
