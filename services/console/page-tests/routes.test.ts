@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hrefOf, hrefWith, routeOf, searchFor } from "../page/routes.mjs";
+import {
+  hrefOf,
+  hrefWith,
+  isPlanId,
+  isSearchable,
+  routeOf,
+  SEARCHED_MAX_CHARS,
+  searchFor,
+} from "../page/routes.mjs";
+import { TEXT_MAX_CHARS } from "../src/routes.ts";
 
 describe("an address", () => {
   it("names a screen, and a plan or a symbol of it", () => {
@@ -27,6 +36,23 @@ describe("an address", () => {
         expect(routeOf(hrefOf("plans", id))).toEqual({ screen: "plans", id, query: {} });
       }),
     );
+  });
+
+  it("is made of half a character, too, which JSON can carry", () => {
+    expect(routeOf(hrefOf("symbols", "A\ud800")).id).toBe("A\ufffd");
+  });
+
+  it("is made of no text that the server refuses for its length, and of nothing that is no plan's id", () => {
+    expect(SEARCHED_MAX_CHARS).toBe(TEXT_MAX_CHARS);
+    expect(["", "x", "x".repeat(TEXT_MAX_CHARS), "x".repeat(TEXT_MAX_CHARS + 1)].map(isSearchable)).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
+    expect(
+      ["55f9d4715c07003c", "55F9D4715C07003C", "55f9d4715c07003", "", "../../api/now"].map(isPlanId),
+    ).toEqual([true, false, false, false, false]);
   });
 
   it("leaves out what was not asked for", () => {

@@ -7,8 +7,8 @@ import { usePaged } from "./api.mjs";
 import { fieldsOf } from "./form-fields.mjs";
 import { count, plural } from "./format.mjs";
 import { html } from "./html.mjs";
-import { hrefOf, hrefWith } from "./routes.mjs";
-import { Copy, Empty, Failed, Fields, Loading, Table, Text, Time } from "./shown.mjs";
+import { hrefWith, SEARCHED_MAX_CHARS } from "./routes.mjs";
+import { Copy, Empty, Failed, Fields, Loading, PlanLink, SearchLink, Table, Text, Time } from "./shown.mjs";
 import { ask } from "./store.mjs";
 import { cut, visible } from "./visible-text.mjs";
 
@@ -125,11 +125,11 @@ function letterRows(letter, { mayAct, chosen, choose, open, setOpen }) {
       <td class="mono nowrap"><${Time} ms=${atMs} /></td>
       <td><${Text} text=${stream} length=${60} /></td>
       <td>
-        <a href=${hrefWith("dead-letters", { group })}><${Text} text=${group} length=${40} /></a>
+        <${SearchLink} screen="dead-letters" field="group" text=${group} length=${40} />
       </td>
       <td class="words">
-        <a href=${hrefWith("dead-letters", { reason })}><${Text} text=${reason} length=${160} /></a>
-        ${planId !== "" && html` <a class="mono muted" href=${hrefOf("plans", planId)}>${visible(cut(planId, 30))}</a>`}
+        <${SearchLink} screen="dead-letters" field="reason" text=${reason} length=${160} />
+        ${planId !== "" && html` <${PlanLink} id=${planId} />`}
       </td>
       <td class="number">
         <button class="link" aria-expanded=${open} onClick=${() => setOpen(open ? "" : id)}>
@@ -171,11 +171,12 @@ function Filter({ query, rows }) {
             list=${`of-${name}`}
             defaultValue=${query[name] ?? ""}
             size=${name === "reason" ? 28 : 18}
+            maxlength=${SEARCHED_MAX_CHARS}
             autocomplete="off"
             spellcheck=${false}
           />
           <datalist id=${`of-${name}`}>
-            ${[...new Set(rows.map((row) => row[name]))].slice(0, 30).map((value) => html`<option key=${value} value=${cut(value, 200)} />`)}
+            ${[...new Set(rows.map((row) => row[name]))].slice(0, 30).map((value) => html`<option key=${value} value=${cut(value, SEARCHED_MAX_CHARS)} />`)}
           </datalist>
         </label>`,
     )}

@@ -1,8 +1,8 @@
-/** What needs somebody, what is used of the limits, and who is at work. */
+/** What needs somebody, and who is at work. */
 /** @import { Group, Service, SymbolState } from "@quantum/operator" */
-/** @import { Now, SymbolNow } from "../src/api.ts" */
+/** @import { Now } from "../src/api.ts" */
 import { AcceptHold } from "./action-buttons.mjs";
-import { amount, cap, count, duration, share } from "./format.mjs";
+import { count, duration } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Empty, number, Panel, PlanLink, SymbolLink, Table, Text } from "./shown.mjs";
 import { useServerMs } from "./store.mjs";
@@ -49,85 +49,6 @@ export function Trouble({ now }) {
       )}
     </ul>
   <//>`;
-}
-
-/** From here on a limit is worth a look; the next plans may be denied. */
-const NEARLY = 0.8;
-
-/** @param {{ symbols: readonly SymbolNow[] }} props */
-export function Limits({ symbols }) {
-  if (symbols.length === 0)
-    return html`<${Panel} title="Limits"><${Empty}>No symbol has had a plan yet.<//><//>`;
-  const aside = html`<span class="key charged">charged</span><span class="key reserved">reserved</span>`;
-  return html`<${Panel} title="Limits" aside=${aside}>
-    <${Table}
-      label="Limits by symbol"
-      class="limits"
-      head=${["Symbol", number("Waiting"), number("Unsettled"), "5 min", "Hour", "USD today", "Quantity today"]}
-    >
-      ${symbols.map(
-        ({ symbol, waiting, unsettled, limits, caps }) =>
-          html`<tr key=${symbol}>
-            <th scope="row"><${SymbolLink} symbol=${symbol} /></th>
-            <td class="number">${waiting || html`<span class="muted">0</span>`}</td>
-            <td class="number">${unsettled || html`<span class="muted">0</span>`}</td>
-            <td>
-              <${Meter}
-                label=${`${symbol}, 5 min`}
-                charged=${String(limits.executions5min)}
-                cap=${caps?.executions5min ?? ""}
-              />
-            </td>
-            <td>
-              <${Meter}
-                label=${`${symbol}, hour`}
-                charged=${String(limits.executionsHour)}
-                cap=${caps?.executionsHour ?? ""}
-              />
-            </td>
-            <td>
-              <${Meter}
-                label=${`${symbol}, USD`}
-                charged=${limits.chargedNotional}
-                reserved=${limits.reservedNotional}
-                cap=${caps?.notionalDay ?? ""}
-                decimals=${0}
-              />
-            </td>
-            <td>
-              <${Meter}
-                label=${`${symbol}, quantity`}
-                charged=${limits.chargedQty}
-                reserved=${limits.reservedQty}
-                cap=${caps?.qtyDay ?? ""}
-                decimals=${3}
-              />
-            </td>
-          </tr>`,
-      )}
-    <//>
-  <//>`;
-}
-
-/**
- * @param {{ label: string, charged: string, reserved?: string, cap: string, decimals?: number }} props
- */
-export function Meter({ label, charged, reserved = "0", cap: most, decimals = 0 }) {
-  const used = share(charged, most);
-  const all = share(Number(charged) + Number(reserved), most);
-  const tone = all === undefined || all < NEARLY ? "" : all >= 1 ? "bad" : "warn";
-  const exact = `${visible(cut(label, 60))}: ${charged} charged, ${reserved} reserved, ${most === "" ? "no cap known" : `of ${most}`}`;
-  return html`<div class=${`meter ${tone}`} title=${exact}>
-    <span>
-      ${amount(charged, decimals)}${reserved !== "0" && html`<i> + ${amount(reserved, decimals)}</i>`}
-      <small>${most === "" ? "" : ` / ${cap(most, decimals)}`}</small>
-    </span>
-    <svg viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
-      <rect class="track" width="100" height="3" />
-      ${all !== undefined && html`<rect class="reserved" width=${Math.min(1, all) * 100} height="3" />`}
-      ${used !== undefined && html`<rect class="charged" width=${Math.min(1, used) * 100} height="3" />`}
-    </svg>
-  </div>`;
 }
 
 /** @param {{ now: Now }} props */
@@ -184,7 +105,9 @@ function readyText({ alive, probe }) {
     return html`<span class="muted" title="It runs on another host, or its port is not known."
       >not asked</span
     >`;
-  if (probe.ready) return html`<span class="dot ok"></span>ready`;
+  if (probe.ready)
+    return html`<span class="dot ok"></span
+      >ready${probe.note !== "" && html` <small><${Text} text=${probe.note} length=${80} /></small>`}`;
   return html`<span class="dot bad"></span
     ><span class="bad-text"
       >${probe.problems.length === 0 ? "not ready" : html`<${Text} text=${probe.problems.join("; ")} length=${120} />`}</span

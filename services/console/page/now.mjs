@@ -3,10 +3,11 @@
 import { isKnown } from "./halted.mjs";
 import { html } from "./html.mjs";
 import { count, duration, plural, wait } from "./format.mjs";
+import { Limits } from "./limits.mjs";
 import { Ended, Waiting } from "./now-plans.mjs";
-import { isTrouble, Limits, Services, Trouble } from "./now-tables.mjs";
-import { hrefOf, hrefWith } from "./routes.mjs";
-import { Age, Empty, Loading, PlanLink, SymbolLink, Text } from "./shown.mjs";
+import { isTrouble, Services, Trouble } from "./now-tables.mjs";
+import { hrefOf } from "./routes.mjs";
+import { Age, Empty, Loading, PlanLink, SearchLink, SymbolLink, Text } from "./shown.mjs";
 import { useServerMs, useStore } from "./store.mjs";
 import { visible } from "./visible-text.mjs";
 import { WaitCharts } from "./wait-charts.mjs";
@@ -146,7 +147,7 @@ function Last({ label, last }) {
   const { planId, symbol, atMs, waitMs, reason } = last;
   return html`<${Tile} label=${label} value=${html`<${Age} ms=${atMs} />`}>
     <${SymbolLink} symbol=${symbol} /> in ${wait(waitMs)}
-    ${reason !== "" && html`<a href=${hrefWith("plans", { reason })}><${Text} text=${reason} length=${60} /></a> `}
+    <${SearchLink} screen="plans" field="reason" text=${reason} length=${60} />${" "}
     <${PlanLink} id=${planId} />
   <//>`;
 }

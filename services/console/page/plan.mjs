@@ -6,7 +6,7 @@ import { signOf } from "./ended-plans.mjs";
 import { plural, wait } from "./format.mjs";
 import { html } from "./html.mjs";
 import { Timeline } from "./plan-timeline.mjs";
-import { hrefWith } from "./routes.mjs";
+import { hrefWith, isSearchable } from "./routes.mjs";
 import {
   Command,
   Copy,
@@ -17,6 +17,7 @@ import {
   number,
   Outcome,
   Panel,
+  SearchLink,
   SymbolLink,
   Table,
   Text,
@@ -125,7 +126,7 @@ function Conclusion({ plan, onDone }) {
     }
     <p class="tools">
       ${
-        conclusion.reason !== "" &&
+        isSearchable(conclusion.reason) &&
         html`<a class="button" href=${hrefWith("plans", { reason: conclusion.reason })}
           >Plans with the same reason</a
         >`
@@ -194,7 +195,11 @@ function Permits({ permits }) {
             <th scope="row">${visible(cut(issuer, 30))}</th>
             <td>${verdictText(verdict)}</td>
             <td class="words">
-              ${reason !== "" && html`<a href=${hrefWith("plans", { reason })}><${Text} text=${reason} length=${80} /></a><${Copy} text=${reason} what="reason" />`}
+              <${SearchLink}
+                screen="plans"
+                field="reason"
+                text=${reason}
+              />${reason !== "" && html`<${Copy} text=${reason} what="reason" />`}
             </td>
             <td class="number">${wait(waitMs)}</td>
             <td class="mono">

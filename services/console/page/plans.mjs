@@ -6,7 +6,7 @@ import { usePaged } from "./api.mjs";
 import { fieldsOf } from "./form-fields.mjs";
 import { dateTime, wait } from "./format.mjs";
 import { html } from "./html.mjs";
-import { hrefWith } from "./routes.mjs";
+import { hrefWith, SEARCHED_MAX_CHARS } from "./routes.mjs";
 import {
   Copy,
   Empty,
@@ -15,6 +15,7 @@ import {
   number,
   Outcome,
   PlanLink,
+  SearchLink,
   SymbolLink,
   Table,
   Text,
@@ -79,7 +80,7 @@ export function PlanTable({ rows }) {
             />${kind !== "" && html` <span class="badge quiet">${kind === "drill" ? "DRILL" : "EXIT"}</span>`}
           </td>
           <td class="words">
-            ${reason !== "" && html`<a href=${hrefWith("plans", { reason })}><${Text} text=${reason} length=${80} /></a>`}
+            <${SearchLink} screen="plans" field="reason" text=${reason} />
             ${detail !== "" && html` <span class="muted"><${Text} text=${detail} length=${120} /></span>`}
           </td>
           <td class="number">
@@ -142,6 +143,7 @@ function Filter({ query, onSame }) {
         list="symbols"
         defaultValue=${of("symbol")}
         size="12"
+        maxlength=${SEARCHED_MAX_CHARS}
         autocomplete="off"
         spellcheck=${false}
     /></label>
@@ -157,7 +159,13 @@ function Filter({ query, onSame }) {
     </label>
     <label
       >Reason
-      <input name="reason" defaultValue=${of("reason")} size="18" autocomplete="off" spellcheck=${false}
+      <input
+        name="reason"
+        defaultValue=${of("reason")}
+        size="18"
+        maxlength=${SEARCHED_MAX_CHARS}
+        autocomplete="off"
+        spellcheck=${false}
     /></label>
     <label
       >Denied or capped by

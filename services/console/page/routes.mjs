@@ -39,12 +39,22 @@ function decoded(text) {
   }
 }
 
+/** What the server takes of a text that is searched for. */
+export const SEARCHED_MAX_CHARS = 200;
+
+/** Whether a search for it is answered: strangers' texts may have any length. @param {string} text */
+export const isSearchable = (text) => text !== "" && text.length <= SEARCHED_MAX_CHARS;
+
+/** @param {string} text */
+export const isPlanId = (text) => /^[0-9a-f]{16}$/.test(text);
+
 /**
  * @param {Screen} screen
  * @param {string} [id]
  */
 export function hrefOf(screen, id = "") {
-  return id === "" ? `#/${screen}` : `#/${screen}/${encodeURIComponent(id)}`;
+  // Half a character, which JSON can carry, is no part of an address.
+  return id === "" ? `#/${screen}` : `#/${screen}/${encodeURIComponent(id.toWellFormed())}`;
 }
 
 /**
@@ -58,7 +68,6 @@ export function hrefWith(screen, query) {
   return said.length === 0 ? hrefOf(screen) : `${hrefOf(screen)}?${new URLSearchParams(said)}`;
 }
 
-const PLAN_ID = /^[0-9a-f]{16}$/i;
 /** `EXECUTED`, `NOT_PLACED`: how plans end, or where they stand. */
 const OUTCOMES = new Set([
   ..."SKIP BLOCKED ERROR DRY_RUN EXECUTED REJECTED NOT_PLACED".split(" "),
@@ -75,7 +84,8 @@ const OUTCOMES = new Set([
 export function searchFor(text, symbols) {
   const word = text.trim();
   if (word === "") return undefined;
-  if (PLAN_ID.test(word)) return { href: hrefOf("plans", word.toLowerCase()), says: `plan ${word}` };
+  if (isPlanId(word.toLowerCase()))
+    return { href: hrefOf("plans", word.toLowerCase()), says: `plan ${word}` };
   const upper = word.toUpperCase();
   if (OUTCOMES.has(upper))
     return { href: hrefWith("plans", { outcome: upper }), says: `plans that are ${upper}` };

@@ -4,7 +4,7 @@
 import { useState } from "preact/hooks";
 import { age, count, dateTime, isoTime } from "./format.mjs";
 import { html } from "./html.mjs";
-import { hrefOf } from "./routes.mjs";
+import { hrefOf, hrefWith, isPlanId, isSearchable } from "./routes.mjs";
 import { serverMs, useServerMs } from "./store.mjs";
 import { cut, piecesOf, visible } from "./visible-text.mjs";
 
@@ -90,14 +90,28 @@ export function Age({ ms }) {
   return html`<time dateTime=${isoTime(ms)} title=${isoTime(ms)}>${age(Math.max(0, nowMs - ms))}</time>`;
 }
 
-/** @param {{ id: string }} props */
+/** What is no plan's id leads nowhere, as in the two below. @param {{ id: string }} props */
 export function PlanLink({ id }) {
-  return html`<a class="mono" href=${hrefOf("plans", id)}>${visible(cut(id, 40))}</a>`;
+  const text = visible(cut(id, 40));
+  return isPlanId(id)
+    ? html`<a class="mono" href=${hrefOf("plans", id)}>${text}</a>`
+    : html`<span class="mono">${text}</span>`;
 }
 
 /** @param {{ symbol: string }} props */
 export function SymbolLink({ symbol }) {
-  return html`<a href=${hrefOf("symbols", symbol)}><bdi>${visible(cut(symbol, 40))}</bdi></a>`;
+  const text = html`<bdi>${visible(cut(symbol, 40))}</bdi>`;
+  return isSearchable(symbol) ? html`<a href=${hrefOf("symbols", symbol)}>${text}</a>` : text;
+}
+
+/**
+ * To what has the same text in a field.
+ *
+ * @param {{ screen: import("./routes.mjs").Screen, field: string, text: string, length?: number }} props
+ */
+export function SearchLink({ screen, field, text, length = 80 }) {
+  const shown = html`<${Text} text=${text} length=${length} />`;
+  return isSearchable(text) ? html`<a href=${hrefWith(screen, { [field]: text })}>${shown}</a>` : shown;
 }
 
 /** What a state means for an operator, as a colour. @type {Readonly<Record<string, "ok" | "bad" | "warn" | "busy">>} */

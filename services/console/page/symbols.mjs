@@ -1,11 +1,12 @@
 /** Symbols, and one symbol with its books. */
-/** @import { Commands, SymbolNow, SymbolView } from "../src/api.ts" */
+/** @import { SymbolState } from "@quantum/operator" */
+/** @import { Commands, SymbolView } from "../src/api.ts" */
 /** @import { ApiError } from "./api.mjs" */
 import { AcceptHold } from "./action-buttons.mjs";
 import { useLoaded, useReload } from "./api.mjs";
 import { amount, commandFor, duration } from "./format.mjs";
 import { html } from "./html.mjs";
-import { Meter } from "./now-tables.mjs";
+import { LIMIT_TITLES, metersOf } from "./limits.mjs";
 import { PlanTable } from "./plans.mjs";
 import { hrefWith } from "./routes.mjs";
 import {
@@ -37,56 +38,25 @@ export function SymbolsScreen() {
         ? html`<${Empty}>No symbol has a plan, a position or a ledger yet.<//>`
         : html`<${Table}
             label="Symbols"
-            head=${["Symbol", "State", number("Waiting"), number("Unsettled"), "5 min", "Hour", "USD today", "Quantity today"]}
+            head=${["Symbol", "State", number("Waiting"), number("Unsettled"), ...LIMIT_TITLES]}
           >
             ${symbols.map((symbol) => html`<${SymbolRow} key=${symbol.symbol} now=${symbol} nowMs=${nowMs} />`)}
           <//>`
     }`;
 }
 
-/** @param {{ now: SymbolNow, nowMs: number }} props */
+/** @param {{ now: SymbolState, nowMs: number }} props */
 function SymbolRow({ now, nowMs }) {
-  const { symbol, waiting, unsettled, limits, caps } = now;
   return html`<tr>
-    <th scope="row"><${SymbolLink} symbol=${symbol} /></th>
+    <th scope="row"><${SymbolLink} symbol=${now.symbol} /></th>
     <td><${Troubles} now=${now} nowMs=${nowMs} /></td>
-    <td class="number">${waiting}</td>
-    <td class="number">${unsettled}</td>
-    <td>
-      <${Meter}
-        label=${`${symbol}, 5 min`}
-        charged=${String(limits.executions5min)}
-        cap=${caps?.executions5min ?? ""}
-      />
-    </td>
-    <td>
-      <${Meter}
-        label=${`${symbol}, hour`}
-        charged=${String(limits.executionsHour)}
-        cap=${caps?.executionsHour ?? ""}
-      />
-    </td>
-    <td>
-      <${Meter}
-        label=${`${symbol}, USD`}
-        charged=${limits.chargedNotional}
-        reserved=${limits.reservedNotional}
-        cap=${caps?.notionalDay ?? ""}
-      />
-    </td>
-    <td>
-      <${Meter}
-        label=${`${symbol}, quantity`}
-        charged=${limits.chargedQty}
-        reserved=${limits.reservedQty}
-        cap=${caps?.qtyDay ?? ""}
-        decimals=${3}
-      />
-    </td>
+    <td class="number">${now.waiting}</td>
+    <td class="number">${now.unsettled}</td>
+    ${metersOf(now).map((meter, index) => html`<td key=${index}>${meter}</td>`)}
   </tr>`;
 }
 
-/** @param {{ now: SymbolNow, nowMs: number }} props */
+/** @param {{ now: SymbolState, nowMs: number }} props */
 function Troubles({ now: { inDoubt, hold, unfulfilled }, nowMs }) {
   const lasts = (/** @type {number} */ sinceMs) => duration(Math.max(0, nowMs - sinceMs));
   const troubles = [
@@ -146,46 +116,21 @@ export function SymbolScreen({ id }) {
     <${ExitCommands} symbol=${id} />`;
 }
 
-/** @param {{ now: SymbolNow }} props */
-function Numbers({ now: { symbol, limits, caps, inDoubt, unfulfilled } }) {
+/** There is room for more of the amounts than in a table. */
+const DECIMALS = { usd: 2, quantity: 6 };
+
+/** @param {{ now: SymbolState }} props */
+function Numbers({ now }) {
+  const { inDoubt, unfulfilled } = now;
   return html`<${Panel} title="Limits used">
       <div class="meters">
-        <div>
-          <h3>5 min</h3>
-          <${Meter}
-            label=${`${symbol}, 5 min`}
-            charged=${String(limits.executions5min)}
-            cap=${caps?.executions5min ?? ""}
-          />
-        </div>
-        <div>
-          <h3>Hour</h3>
-          <${Meter}
-            label=${`${symbol}, hour`}
-            charged=${String(limits.executionsHour)}
-            cap=${caps?.executionsHour ?? ""}
-          />
-        </div>
-        <div>
-          <h3>USD today</h3>
-          <${Meter}
-            label=${`${symbol}, USD`}
-            charged=${limits.chargedNotional}
-            reserved=${limits.reservedNotional}
-            cap=${caps?.notionalDay ?? ""}
-            decimals=${2}
-          />
-        </div>
-        <div>
-          <h3>Quantity today</h3>
-          <${Meter}
-            label=${`${symbol}, quantity`}
-            charged=${limits.chargedQty}
-            reserved=${limits.reservedQty}
-            cap=${caps?.qtyDay ?? ""}
-            decimals=${6}
-          />
-        </div>
+        ${metersOf(now, DECIMALS).map(
+          (meter, index) =>
+            html`<div key=${index}>
+              <h3>${LIMIT_TITLES[index]}</h3>
+              ${meter}
+            </div>`,
+        )}
       </div>
     <//>
     ${

@@ -4,15 +4,42 @@
  */
 import type {
   Check,
-  Conclusion,
   Disarm,
   ExchangePause,
   ExitState,
   Group,
-  Hold,
   KillRecord,
+  LastWait as Wait,
+  PlanRow,
   Service,
   SymbolState,
+  WaitHistory,
+  WaitingPlan,
+} from "@quantum/operator";
+
+/**
+ * Shown as the operator's package tells it:
+ *
+ * - `GET /api/plans` with {@link PlanQuery}, every field of which may be absent: {@link PlanList}
+ * - `GET /api/plans/:id`: {@link PlanView}; 404 if nothing is known of it
+ * - `GET /api/symbols/:symbol`: {@link SymbolView}, the symbol with its books. `GET /api/symbols` answers
+ *   `{ symbols: SymbolState[] }`
+ * - `GET /api/dead-letters?stream=&group=&reason=&cursor=`: {@link DeadLetterList}
+ * - `GET /api/audit?cursor=`: {@link AuditList}
+ */
+export type {
+  AttemptView,
+  AuditList,
+  DeadLetterList,
+  PermitView,
+  PlanList,
+  PlanQuery,
+  PlanRow,
+  PlanView,
+  SymbolView,
+  WaitHistory,
+  WaitingPlan,
+  WaitMinute,
 } from "@quantum/operator";
 
 export type Role = "viewer" | "operator";
@@ -64,7 +91,7 @@ export interface Now {
   exit: { state: ExitState; armed: boolean; text: string };
   pauses: readonly ExchangePause[];
   /** Those whose closes are not fulfilled come first. */
-  symbols: readonly SymbolNow[];
+  symbols: readonly SymbolState[];
   waiting: readonly WaitingPlan[];
   /** More wait than `waiting` shows. */
   moreWaiting: number;
@@ -76,161 +103,7 @@ export interface Now {
   waits: WaitHistory;
 }
 
-export interface SymbolNow extends SymbolState {
-  /** Decimal text from the governor's settings as it tells them; "" where it does not. */
-  caps: { executionsHour: string; executions5min: string; notionalDay: string; qtyDay: string };
-}
-
-export interface WaitingPlan {
-  planId: string;
-  symbol: string;
-  openedAtMs: number;
-  deadlineMs: number;
-  /** Issuers that have not answered. */
-  lacks: readonly string[];
-}
-
-export interface LastWait {
-  planId: string;
-  symbol: string;
-  atMs: number;
-  waitMs: number;
-  reason: string;
-}
-
-/** Of the last hour, as far as the streams went back when the console started. */
-export interface WaitHistory {
-  /** Upper bounds of the classes of wait_ms; the last class has none. */
-  boundsMs: readonly number[];
-  /** Oldest first, without gaps. */
-  minutes: readonly WaitMinute[];
-}
-
-export interface WaitMinute {
-  startMs: number;
-  /** Plans permitted and blocked, by class of their wait. */
-  permitted: readonly number[];
-  blocked: readonly number[];
-  p50Ms: number | undefined;
-  p99Ms: number | undefined;
-  /** How often each reason blocked or skipped a plan. */
-  reasons: Readonly<Record<string, number>>;
-}
-
-/** One line of a list of plans. */
-export interface PlanRow {
-  planId: string;
-  symbol: string;
-  atMs: number;
-  /** `EXECUTED`, `BLOCKED`, …, or a state without an end: `WAITING`, `PERMITTED`, `SENT`, `UNKNOWN`. */
-  outcome: string;
-  reason: string;
-  detail: string;
-  executedQty: string;
-  waitMs: number | undefined;
-  /** `operator` or `drill`; "" for ordinary plans. */
-  class: string;
-}
-
-/** Query of `GET /api/plans`; every field may be absent. Symbols and outcomes in any case. */
-export interface PlanQuery {
-  symbol: string;
-  outcome: string;
-  reason: string;
-  /** That denied or capped it. */
-  issuer: string;
-  fromMs: number;
-  toMs: number;
-  /** From {@link PlanList}.next. */
-  cursor: string;
-}
-
-/** Newest first. */
-export interface PlanList {
-  rows: readonly PlanRow[];
-  /** To go on; undefined: the streams hold no more. */
-  next: string | undefined;
-  /** As far back as this was searched: a search stops after a second, found or not. */
-  searchedToMs: number;
-  /** As far back as the streams go. */
-  oldestMs: number | undefined;
-}
-
-/** `GET /api/plans/:id`; 404 if nothing is known of it. */
-export interface PlanView {
-  planId: string;
-  symbol: string;
-  conclusion: Conclusion;
-  /** Oldest first. */
-  attempts: readonly AttemptView[];
-  permits: readonly PermitView[];
-  caps: readonly { issuer: string; cap: string; reason: string; meaning: string }[];
-  record: Readonly<Record<string, string>>;
-  order: Readonly<Record<string, string>>;
-  /** What the exchange said of the order, in its own words; "" if nothing. */
-  venueSaid: string;
-  unreadable: readonly string[];
-  /** Trace of this attempt in the tracing system; "" where none is made. */
-  traceId: string;
-}
-
-export interface AttemptView {
-  attempt: string;
-  openedAtMs: number;
-  deadlineMs: number | undefined;
-  stages: readonly { atMs: number; sinceOpenMs: number; deltaMs: number; stage: string; text: string }[];
-}
-
-export interface PermitView {
-  issuer: string;
-  verdict: string;
-  reason: string;
-  /** From the opening; undefined if it has not answered. */
-  waitMs: number | undefined;
-  /** Id of the key that signed; "" if unsigned. */
-  key: string;
-  /** What the executor found of the signature. */
-  signature: string;
-}
-
-/** `GET /api/dead-letters?stream=&group=&reason=&cursor=`. */
-export interface DeadLetterList {
-  rows: readonly {
-    id: string;
-    atMs: number;
-    stream: string;
-    group: string;
-    reason: string;
-    fields: Readonly<Record<string, string>>;
-  }[];
-  next: string | undefined;
-  total: number;
-}
-
-/** `GET /api/symbols/:symbol`: the symbol with its books. `GET /api/symbols` answers `{ symbols: SymbolNow[] }`. */
-export interface SymbolView {
-  now: SymbolNow;
-  hold: Hold | null;
-  snapshot: Readonly<Record<string, string>>;
-  ledger: Readonly<Record<string, string>>;
-  /** Permits that promise a quantity. */
-  promises: readonly { issuer: string; planId: string; qty: string; notional: string }[];
-  recent: readonly PlanRow[];
-}
-
-/** `GET /api/audit?cursor=`: newest first. */
-export interface AuditList {
-  rows: readonly {
-    id: string;
-    atMs: number;
-    action: string;
-    target: string;
-    who: string;
-    reason: string;
-    detail: string;
-  }[];
-  next: string | undefined;
-}
+export type LastWait = Pick<Wait, "planId" | "symbol" | "atMs" | "waitMs" | "reason">;
 
 /** `GET /api/verify`: what `permitctl verify` checks. */
 export interface Checks {

@@ -5,6 +5,7 @@ import {
   pageAudit,
   pageDeadLetters,
   searchPlans,
+  type SymbolState,
   viewPlan,
   viewSymbol,
 } from "@quantum/operator";
@@ -12,16 +13,7 @@ import { isUnanswered } from "@quantum/redis";
 import { sharedAnswer } from "@quantum/service-kit";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import type {
-  AuditList,
-  Checks,
-  Commands,
-  DeadLetterList,
-  PlanList,
-  PlanView,
-  SymbolNow,
-  SymbolView,
-} from "./api.ts";
+import type { AuditList, Checks, Commands, DeadLetterList, PlanList, PlanView, SymbolView } from "./api.ts";
 import type { EventStreams } from "./event-streams.ts";
 import { inputOf } from "./input.ts";
 import { type Present, problemText } from "./present.ts";
@@ -47,7 +39,8 @@ const CHECKS_PAUSE_MS = 5_000;
 /** It compares with the apply-layer's variables, which the console does not have: `permitctl verify --env-file` does. */
 const NOT_CHECKED_HERE = "configuration";
 
-const TEXT_MAX_CHARS = 200;
+/** The page knows it, too. */
+export const TEXT_MAX_CHARS = 200;
 const text = z.string().max(TEXT_MAX_CHARS);
 const timeMs = z.literal("").or(z.coerce.number().int().min(0));
 const planQuery = z
@@ -110,7 +103,7 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
   http.get("/api/dead-letters", { config }, ({ query }): Promise<DeadLetterList> =>
     read(() => pageDeadLetters(access, given(inputOf(deadLetterQuery, query)))),
   );
-  http.get("/api/symbols", { config }, async (): Promise<{ symbols: readonly SymbolNow[] }> => {
+  http.get("/api/symbols", { config }, async (): Promise<{ symbols: readonly SymbolState[] }> => {
     const { symbols } = await present.read();
     return { symbols };
   });
