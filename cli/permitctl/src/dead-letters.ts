@@ -112,7 +112,7 @@ function report({ terminal }: Session, what: "requeued" | "dropped", handled: re
     what === "requeued" ? "their groups take them over within seconds" : "the audit entries keep their texts";
   terminal.print({ [what]: done, left }, [
     ...(done.length === 0 ? [] : [`${done.length} ${what}; ${then}.`]),
-    ...left.map(({ id, why }) => `${id} is left as it is: ${why}`),
+    ...left.map(({ id, why }) => `${id} is not known to be ${what}: ${why}`),
   ]);
   if (left.length > 0) throw new CommandError(EXIT.no, `${left.length} of ${handled.length} not ${what}`);
 }

@@ -43,12 +43,17 @@ export async function endDoubtCommand(
     );
 
   const ended = await awaitEndOfDoubt(access, planId);
-  if (ended === undefined)
+  if (ended.kind === "not known")
+    throw new CommandError(
+      EXIT.unreachable,
+      `the statement is recorded. What the executor makes of it is not known, because Redis does not answer (${ended.problem.message}): permitctl explain ${planId} tells it later`,
+    );
+  if (ended.kind === "not there")
     throw new CommandError(
       EXIT.no,
       `the statement is recorded, but the executor did not act within ${ACTS_WITHIN_MS / 1_000} s. Is it running? Does the exchange answer? Does it list the order as open? The executor acts as soon as the exchange reports no such order`,
     );
-  const { state, executedQty } = ended;
+  const { state, executedQty } = ended.found;
   const asStated = state === statement.outcome && executedQty === statement.quantity;
   terminal.print({ plan_id: planId, state, executed_qty: executedQty, as_stated: asStated }, [
     `${planId}: ${state ?? "its order key is gone"}${executedQty === "" ? "" : ` ${executedQty}`}${asStated ? ", as stated." : ": the exchange knows the order, so its answer counts."}`,

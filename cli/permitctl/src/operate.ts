@@ -2,7 +2,7 @@
  * `force`, `disarm`, `exchange` and `hold`: changes by an operator. Each is shown, confirmed and recorded in an audit
  * entry.
  */
-import { createKeys, HOLD_ACCEPT } from "@quantum/contract";
+import { createKeys } from "@quantum/contract";
 import {
   acceptHold,
   FORCE_TEXTS,
@@ -118,16 +118,9 @@ export async function acceptHoldCommand(
   if (hold === undefined) throw new CommandError(EXIT.no, `${symbol} is not held: snapshot and ledger match`);
   const { text } = await operations["hold-accept"].preview(access, { symbol });
   const mandate = await confirm(session, options, [text]);
-  const ledger = await acceptHold(access, hold, mandate);
-  if (ledger === undefined)
-    throw new CommandError(
-      EXIT.no,
-      `position-brain did not act within ${HOLD_ACCEPT.validMs / 1_000} s, and the command has expired. Is position-brain running? Does the exchange answer?`,
-    );
-  const { origin, amount } = ledger;
-  terminal.print({ symbol, origin, ledger_amt: amount }, [
-    `${symbol}: the ledger is reset to ${amount} (${origin}).`,
-  ]);
+  const { ledger, text: told } = await acceptHold(access, hold, mandate);
+  if (ledger === undefined) throw new CommandError(EXIT.no, told);
+  terminal.print({ symbol, origin: ledger.origin, ledger_amt: ledger.amount }, [told]);
 }
 
 function holdData({ symbol, sinceMs, exchangeAmt, ledgerAmt }: Hold) {

@@ -9,6 +9,7 @@ import {
   requeueLetters,
   wantedDeadLetters,
 } from "./dead-letters.ts";
+import { operations } from "./operations.ts";
 
 const { plan, result, deadLetter } = keys.streams;
 
@@ -107,6 +108,49 @@ describe("several dead letters at once", () => {
       "one",
       "two",
     ]);
+  });
+});
+
+describe("several dead letters, if Redis fails midway", () => {
+  const reply = (message: string) => Object.assign(new Error(message), { name: "ReplyError" });
+  /** Fails from the `from`-th of 45 letters on. */
+  async function failing(from: number, error: Error) {
+    const ids = [];
+    for (let n = 0; n < 45; n += 1) ids.push(await letter(`bad ${n}`));
+    let looks = 0;
+    const { redis: real } = access;
+    const half = new Proxy(real, {
+      get: (target, name) => {
+        if (name === "xrange" && (looks += 1) > from) return () => Promise.reject(error);
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    return { ids, access: { ...access, redis: half } };
+  }
+
+  it.each([
+    [
+      reply("LOADING Redis is loading the dataset in memory"),
+      "LOADING Redis is loading the dataset in memory",
+    ],
+    [
+      new Error("Connection is closed."),
+      "Redis did not answer, so it may be done or not: look again (Connection is closed.)",
+    ],
+  ])("tell what was done, what is not known, and what was not tried: %o", async (error, why) => {
+    const { ids, access: half } = await failing(30, error);
+    const told = await operations.drop.run(half, { ids }, BY);
+    expect(told).toBe(
+      `30 dropped. Left: 10, such as ${ids[30]}: ${why}; 5, such as ${ids[40]}: it was not tried, because Redis failed before: ${error.message}.`,
+    );
+    expect(await redis.xlen(deadLetter)).toBe(15);
+  });
+
+  it("throw what it failed with, if nothing was done", async () => {
+    const { ids, access: half } = await failing(0, reply("LOADING Redis is loading"));
+    await expect(dropLetters(half, ids, BY)).rejects.toThrow("LOADING");
+    expect(await redis.xlen(deadLetter)).toBe(45);
   });
 });
 

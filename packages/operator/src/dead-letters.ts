@@ -1,4 +1,5 @@
 /** Entries that a group gave up: listed, given back and dropped. */
+import { dispositionOf, isUnanswered } from "@quantum/redis";
 import { addedAtMs, parseEntries } from "@quantum/streams";
 import type { Access } from "./access.ts";
 import { drop, type Mandate, requeue } from "./changes.ts";
@@ -76,7 +77,7 @@ export async function readDeadLetter({ redis, keys }: Access, id: string): Promi
   return entry && letterOf(entry);
 }
 
-/** What became of each of several letters: `why` of one that was left as it is. */
+/** What became of each of several letters: `why` of one that is not known to be done. */
 export interface Handled {
   id: string;
   done: boolean;
@@ -101,29 +102,42 @@ export function dropLetters(access: Access, ids: readonly string[], by: Mandate)
 }
 
 const GONE = "there is no such dead letter";
+const UNCLEAR = "Redis did not answer, so it may be done or not: look again";
 
+/**
+ * Stops where Redis fails for all of them. What was done until then stays done, and is told.
+ * @throws what Redis failed with, if nothing was done
+ */
 async function handle(
   access: Access,
   ids: readonly string[],
   change: (letter: DeadLetter) => Promise<string>,
 ): Promise<Handled[]> {
+  const failures: Error[] = [];
   const handleOne = async (id: string): Promise<Handled> => {
-    const letter = await readDeadLetter(access, id);
-    if (letter === undefined) return { id, done: false, why: GONE };
     try {
-      const why = await change(letter);
+      const letter = await readDeadLetter(access, id);
+      const why = letter === undefined ? GONE : await change(letter);
       return { id, done: why === "", why };
     } catch (error) {
-      const { name, message } = error as Error;
-      // Redis's answer, such as that the group is gone, concerns this letter; its silence concerns all.
-      if (name !== "ReplyError" || message.startsWith("NOPERM")) throw error;
-      return { id, done: false, why: message };
+      const { message } = error as Error;
+      // Such as that the group is gone: it concerns this letter.
+      if (dispositionOf(error).kind === "command") return { id, done: false, why: message };
+      failures.push(error as Error);
+      return { id, done: false, why: isUnanswered(error) ? `${UNCLEAR} (${message})` : message };
     }
   };
   const handled: Handled[] = [];
   const unique = [...new Set(ids)];
-  for (let from = 0; from < unique.length; from += HANDLED_AT_ONCE)
-    handled.push(...(await Promise.all(unique.slice(from, from + HANDLED_AT_ONCE).map(handleOne))));
+  for (let from = 0; from < unique.length; from += HANDLED_AT_ONCE) {
+    const some = unique.slice(from, from + HANDLED_AT_ONCE);
+    const why = `it was not tried, because Redis failed before: ${failures[0]?.message}`;
+    if (failures.length === 0) handled.push(...(await Promise.all(some.map(handleOne))));
+    else handled.push(...some.map((id) => ({ id, done: false, why })));
+  }
+  // Where one was not answered, nobody may say that nothing was changed.
+  const failure = failures.find(isUnanswered) ?? failures[0];
+  if (failure !== undefined && !handled.some(({ done }) => done)) throw failure;
   return handled;
 }
 

@@ -1,9 +1,8 @@
 /** Orders in doubt, and an operator's statement of what became of one. */
-import { setTimeout as delay } from "node:timers/promises";
 import { orderRecord, outcomeOfOrder, readableFields, type Texts } from "@quantum/contract";
 import type { Access } from "./access.ts";
+import { lookFor, type Sought } from "./look-for.ts";
 
-const LOOK_MS = 100;
 /** The executor asks at once, or once its question under way has ended: pause, lease and a request. */
 export const ACTS_WITHIN_MS = 20_000;
 
@@ -34,14 +33,11 @@ export interface EndOfDoubt {
   executedQty: string;
 }
 
-/** @returns undefined if the executor has not ended the doubt within {@link ACTS_WITHIN_MS} */
-export async function awaitEndOfDoubt(access: Access, planId: string): Promise<EndOfDoubt | undefined> {
-  const deadline = performance.now() + ACTS_WITHIN_MS;
-  for (;;) {
+/** Looks for {@link ACTS_WITHIN_MS}. */
+export async function awaitEndOfDoubt(access: Access, planId: string): Promise<Sought<EndOfDoubt>> {
+  return lookFor(async () => {
     const order = await readOrder(access, planId);
     const state = order.state === undefined ? null : outcomeOfOrder(order.state);
-    if (state !== "UNKNOWN") return { state, executedQty: order.executed_qty ?? "" };
-    if (performance.now() > deadline) return undefined;
-    await delay(LOOK_MS);
-  }
+    return state === "UNKNOWN" ? undefined : { state, executedQty: order.executed_qty ?? "" };
+  }, ACTS_WITHIN_MS);
 }

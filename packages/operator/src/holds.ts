@@ -1,11 +1,9 @@
 /** Symbols whose snapshot and ledger do not match, and an operator's statement that the position is right. */
-import { setTimeout as delay } from "node:timers/promises";
 import { HOLD_ACCEPT, ledgerRecord, readableFields, snapshotRecord } from "@quantum/contract";
 import type { Access } from "./access.ts";
 import { commandAccept, type Mandate } from "./changes.ts";
+import { lookFor } from "./look-for.ts";
 import { symbolsUnder } from "./symbols-under.ts";
-
-const LOOK_MS = 100;
 
 type Hash = Readonly<Record<string, string>>;
 
@@ -51,19 +49,36 @@ export interface LedgerStart {
   amount: string | null;
 }
 
-/**
- * Has position-brain take the exchange's position as right.
- * @returns the ledger once it has been reset; undefined if it has not within `HOLD_ACCEPT.validMs`: the command has expired
- */
-export async function acceptHold(access: Access, hold: Hold, by: Mandate): Promise<LedgerStart | undefined> {
+/** What became of the command to accept a hold. */
+export interface Accepted {
+  /** Undefined: it was not reset, or nobody knows. */
+  ledger: LedgerStart | undefined;
+  /** An operator's text. */
+  text: string;
+}
+
+const VALID_SEC = HOLD_ACCEPT.validMs / 1_000;
+
+/** Has position-brain take the exchange's position as right. Resolves within `HOLD_ACCEPT.validMs`. */
+export async function acceptHold(access: Access, hold: Hold, by: Mandate): Promise<Accepted> {
   const { symbol, sinceMs, exchangeAmt, ledgerAmt } = hold;
   const shown = { disagrees_since_ms: sinceMs, exchange_amt: exchangeAmt, ledger_amt: ledgerAmt };
   await commandAccept(access, symbol, shown, by);
-  const deadline = performance.now() + HOLD_ACCEPT.validMs;
-  while ((await readHold(access, symbol))?.sinceMs === sinceMs) {
-    if (performance.now() > deadline) return undefined;
-    await delay(LOOK_MS);
+  const sought = await lookFor(() => resetLedger(access, hold), HOLD_ACCEPT.validMs);
+  if (sought.kind === "found") {
+    const { amount, origin } = sought.found;
+    return { ledger: sought.found, text: `${symbol}: the ledger is reset to ${amount} (${origin}).` };
   }
+  const text =
+    sought.kind === "not there"
+      ? `position-brain did not act within ${VALID_SEC} s, and the command has expired. Is position-brain running? Does the exchange answer?`
+      : `the command was given, and has expired after ${VALID_SEC} s. Whether position-brain acted on it is not known, because Redis does not answer (${sought.problem.message}): look again`;
+  return { ledger: undefined, text };
+}
+
+/** Undefined: it is held as before. */
+async function resetLedger(access: Access, { symbol, sinceMs }: Hold): Promise<LedgerStart | undefined> {
+  if ((await readHold(access, symbol))?.sinceMs === sinceMs) return undefined;
   const hash = await access.redis.hgetall(access.keys.ledger(symbol));
   const { origin = null, last_known_amt: amount = null } = readableFields(ledgerRecord, hash).fields;
   return { origin, amount };

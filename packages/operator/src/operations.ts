@@ -3,7 +3,6 @@
  * console use the same. Each is on record in the step that changes it (changes.ts).
  */
 import { hash } from "node:crypto";
-import { HOLD_ACCEPT } from "@quantum/contract";
 import type { OpenAccess } from "./access.ts";
 import {
   clearDisarm,
@@ -21,7 +20,7 @@ import { readHalts, readKillRecord } from "./halts.ts";
 import { acceptHold, type Hold, readHold } from "./holds.ts";
 import { readPauses } from "./pauses.ts";
 
-/** The change is not possible, or no longer: nothing was changed. Its message is an operator's text. */
+/** The change is not possible, or no longer, or did not come about. Its message is an operator's text. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
 }
@@ -132,12 +131,9 @@ const holdAccept: Operation<{ symbol: string }> = {
   async run(access, { symbol }, by, shown) {
     const hold = await heldNow(access, symbol);
     if (shown !== undefined && shown !== fingerprintOf(hold)) throw changedMeanwhile();
-    const ledger = await acceptHold(access, hold, by);
-    if (ledger === undefined)
-      throw new Refusal(
-        `position-brain did not act within ${HOLD_ACCEPT.validMs / 1_000} s, and the command has expired. Is position-brain running? Does the exchange answer?`,
-      );
-    return `${symbol}: the ledger is reset to ${ledger.amount} (${ledger.origin}).`;
+    const { ledger, text } = await acceptHold(access, hold, by);
+    if (ledger === undefined) throw new Refusal(text);
+    return text;
   },
 };
 
