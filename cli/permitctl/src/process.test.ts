@@ -279,6 +279,20 @@ describe("exit codes", () => {
       code: 1,
       stderr: `permitctl: ${keys.streams.plan} is a string but must be a stream: rename or delete it\n`,
     });
+    await redis.set(keys.ledger("BTCUSDT"), "odd");
+    const ofSymbol = await permitctl(server.url, [
+      "hold",
+      "accept",
+      "BTCUSDT",
+      "--yes",
+      "--reason",
+      "a drill",
+    ]);
+    await redis.del(keys.ledger("BTCUSDT"));
+    expect(ofSymbol).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^permitctl: a key of the symbol or the plan is of the wrong type/),
+    });
   });
 
   it("are those of the Redis that is named, by URL or by the file of a running launcher", async () => {

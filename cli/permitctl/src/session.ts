@@ -75,6 +75,8 @@ export function told(
       return new CommandError(EXIT.no, problem.found.join("; "));
     case "no answer":
       return new CommandError(EXIT.unreachable, `Redis at ${url} does not answer: ${message}`);
+    case "error":
+      return new CommandError(EXIT.no, `Redis at ${url} answers: ${message}`);
     default:
       return new CommandError(
         EXIT.unreachable,

@@ -37,7 +37,9 @@ export type AccessProblem =
   | { kind: "keys in the way"; found: readonly string[] }
   | { kind: "no answer" }
   /** It answers, and cannot do this at the moment. */
-  | { kind: "not now"; meaning: string };
+  | { kind: "not now"; meaning: string }
+  /** It answers with another error, which the message has. */
+  | { kind: "error" };
 
 /** Its message is Redis's or the connection's own. */
 export class AccessError extends Error {
@@ -119,6 +121,10 @@ export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
   };
 }
 
+/** Redis does not say which key it is. */
+const OF_SYMBOL_OR_PLAN =
+  "a key of the symbol or the plan is of the wrong type: find it with redis-cli TYPE, then rename or delete it";
+
 /** Undefined: the failure is not Redis's. */
 async function problemOf(failure: Error, redis: RedisClient): Promise<AccessProblem | undefined> {
   const { problem, status } = redis;
@@ -128,9 +134,9 @@ async function problemOf(failure: Error, redis: RedisClient): Promise<AccessProb
   if (disposition.kind === "refused") return { kind: "refused", advice: disposition.advice };
   if (cause.message.startsWith("WRONGTYPE")) {
     const found = await keysInTheWay(redis, createKeys()).catch(() => []);
-    return found.length === 0 ? undefined : { kind: "keys in the way", found };
+    return { kind: "keys in the way", found: found.length === 0 ? [OF_SYMBOL_OR_PLAN] : found };
   }
-  if (disposition.kind !== "passes") return undefined;
+  if (disposition.kind === "command") return cause.name === "ReplyError" ? { kind: "error" } : undefined;
   if (problem !== undefined || status !== "ready") return { kind: "no answer" };
   // An error of our own is no word of Redis's.
   return cause.name === "ReplyError" ? { kind: "not now", meaning: disposition.meaning } : undefined;

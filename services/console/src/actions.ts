@@ -119,15 +119,20 @@ async function orRefused<T>(what: What, work: Promise<T>): Promise<T> {
 }
 
 function accessText(what: What, { problem, message }: AccessError): string {
+  const outcome =
+    what === "preview"
+      ? "; nothing was changed"
+      : ": whether anything was changed is not known; look again, then repeat it";
   switch (problem.kind) {
     case "refused":
       return `Redis refuses: ${problem.advice} (${message})`;
     case "keys in the way":
       return problem.found.join("; ");
     case "no answer":
-      return what === "preview"
-        ? `Redis does not answer (${message}); nothing was changed`
-        : `Redis does not answer (${message}): whether anything was changed is not known; look again, then repeat it`;
+      return `Redis does not answer (${message})${outcome}`;
+    // A script may have failed midway.
+    case "error":
+      return `Redis answers with an error (${message})${outcome}`;
     default:
       return `Redis cannot do this now: ${problem.meaning} (${message}); nothing was changed`;
   }
