@@ -42,6 +42,22 @@ async function executed(shift = 0): Promise<void> {
   });
 }
 
+/** Each field that tells where an entry is, unreadable; of two that tell the same, both. */
+function damages(): [string, () => Promise<unknown>][] {
+  const damaged = (...fields: [key: string, field: string][]): [string, () => Promise<unknown>] => [
+    `although nobody can read ${fields.map(([, field]) => field).join(" and ")}`,
+    () => Promise.all(fields.map(([key, field]) => redis.hset(key, field, "soon"))),
+  ];
+  const [record, order] = [keys.plan(PLAN), keys.order(PLAN)];
+  return [
+    damaged([record, "attempt"], [record, "ended_at_ms"]),
+    damaged([record, "governor_at_ms"]),
+    damaged([record, "hand_over"], [order, "entry_id"]),
+    damaged([order, "result_id"], [order, "settled_at_ms"], [record, "ended_at_ms"]),
+    damaged([order, "attempt"]),
+  ];
+}
+
 async function idsOf(budget?: number): Promise<Record<string, string[] | undefined> | undefined> {
   const history = await readPlan(access, PLAN, budget === undefined ? {} : { attemptsBudgetMs: budget });
   const ids = (name: "plans" | "permits" | "executes" | "results") => history?.[name].map(({ id }) => id);
@@ -64,10 +80,7 @@ describe("the entries of a plan are found", () => {
     ["by the record alone, as of a plan that was blocked", () => redis.del(keys.order(PLAN))],
     ["by the order, after the operators' reset", () => redis.del(keys.plan(PLAN))],
     ["in the streams alone", () => redis.del(keys.plan(PLAN), keys.order(PLAN))],
-    [
-      "by what of the record can be read",
-      () => redis.hset(keys.plan(PLAN), { ended_at_ms: "soon", attempt: "?" }),
-    ],
+    ...damages(),
   ])("%s", async (_, change) => {
     await change();
     expect(await idsOf()).toEqual(ALL);

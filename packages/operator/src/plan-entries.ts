@@ -18,6 +18,8 @@ export interface PlanEntries {
 interface Known {
   record: Texts<typeof planRecord>;
   order: Texts<typeof orderRecord>;
+  /** Something of record or order cannot be read: it may be what would have told where an entry is. */
+  isDamaged: boolean;
   attemptsBudgetMs: number;
 }
 
@@ -36,7 +38,7 @@ export async function entriesOf(access: Access, planId: string, known: Known): P
   const { record, order } = known;
   const attempts = new Set([record.attempt, order.attempt].filter((attempt) => attempt !== undefined));
   const [attempt] = attempts;
-  if (attempt === undefined || attempts.size > 1 || isAhead(attempt, record.opened_at_ms))
+  if (known.isDamaged || attempt === undefined || attempts.size > 1 || isAhead(attempt, record.opened_at_ms))
     return { ...(await searchAll(access, planId)), notSearched: undefined };
   const { plan, permit, execute, result } = keys.streams;
   const find = (stream: string, clues: readonly Clue[]) => findBy(redis, stream, planId, clues);

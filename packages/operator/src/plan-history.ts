@@ -42,7 +42,7 @@ export interface ReadPlanOptions {
 
 /**
  * Its entries are found by the times and ids that its record and its order name. Streams are searched whole where there is
- * neither, and where the plan was opened more than once.
+ * neither, where a part of them cannot be read, and where the plan was opened more than once.
  * @returns undefined if nothing is known of it
  */
 export async function readPlan(
@@ -60,6 +60,7 @@ export async function readPlan(
   const { notSearched, ...entries } = await entriesOf(access, planId, {
     record: told.fields,
     order: claim.fields,
+    isDamaged: told.problems.length + claim.problems.length > 0,
     attemptsBudgetMs,
   });
   const history = {
