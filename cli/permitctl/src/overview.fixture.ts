@@ -80,12 +80,12 @@ export function overview({ symbols, reason, caps = true }: OverviewOptions): Ove
 
 function service(
   instance: string,
-  probe?: { ready: boolean; problems: string[] },
+  probe?: { ready: boolean; problems: string[]; note?: string },
 ): Overview["services"][number] {
   return {
     service: instance.slice(0, instance.indexOf("@")),
     instance,
     alive: true,
-    probe: probe && { ...probe, build: { version: "0.1.0", commit: "abc" } },
+    probe: probe && { note: "", ...probe, build: { version: "0.1.0", commit: "abc" } },
   };
 }

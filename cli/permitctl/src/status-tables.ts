@@ -41,7 +41,7 @@ export function quietServices(services: readonly Service[]): string | undefined 
 
 function readyText({ alive, probe }: Service): string {
   if (probe === undefined) return alive ? "not asked" : "";
-  return probe.ready ? "yes" : probe.problems.join("; ");
+  return probe.ready ? ["yes", probe.note].filter(Boolean).join(", ") : probe.problems.join("; ");
 }
 
 function versionText({ alive, probe }: Service): string {

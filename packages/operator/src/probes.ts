@@ -10,6 +10,8 @@ export interface Probe {
   /** Null if it did not say. */
   build: Build | null;
   problems: string[];
+  /** What it remarks besides, such as that it stands by; "" if nothing. */
+  note: string;
 }
 
 /** What was found at an address. */
@@ -108,21 +110,21 @@ const health = z.object({
   commit: z.string().default("unknown"),
   instance: z.string().optional(),
 });
-const readiness = z.object({ problems: z.array(z.string()) });
+const readiness = z.object({ problems: z.array(z.string()), note: z.string().default("") });
 
 /** @param where for people, if it does not answer */
 async function ask(http: Get, where: string): Promise<Omit<Answer, "url">> {
   const json = async (path: string) => (await http(path)).json();
   try {
     const [alive, ready] = await Promise.all([json("/healthz"), json("/readyz")]);
-    const { problems } = readiness.parse(ready);
+    const { problems, note } = readiness.parse(ready);
     const said = health.safeParse(alive).data;
     const build = said === undefined ? null : { version: said.version, commit: said.commit };
-    return { instance: said?.instance, probe: { ready: problems.length === 0, build, problems } };
+    return { instance: said?.instance, probe: { ready: problems.length === 0, build, problems, note } };
   } catch (error) {
     const { message, cause } = error as Error;
     // fetch's own words are "fetch failed".
     const problem = `${where}: ${cause instanceof Error && cause.message !== "" ? cause.message : message}`;
-    return { instance: undefined, probe: { ready: false, build: null, problems: [problem] } };
+    return { instance: undefined, probe: { ready: false, build: null, problems: [problem], note: "" } };
   }
 }

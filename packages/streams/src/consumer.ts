@@ -139,7 +139,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     let cursor = beginning;
     while (!this.#stopping.signal.aborted) {
       await this.#untilStopped("read", async () => {
-        await gate.passed(this.#stopping.signal);
+        await this.#reader.pass(gate, this.#stopping.signal);
         await this.#inFlight.fewerThan(this.#options.concurrency);
         if (!gate.isOpen) return;
         let raw: RawEntry[] | undefined;

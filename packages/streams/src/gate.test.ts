@@ -120,6 +120,16 @@ it("starts with its pending entries when its gate opens again", async () => {
   expect(entries.find((entry) => entry.id === id && entry.deliveries === 2)).toBeDefined();
 });
 
+it("uses its reading connection while its gate is shut: operators see that it is there", async () => {
+  const consumer = rig.consumer(make, { handle: recorder().handle, gate: new Gate({ isOpen: false }) });
+  const failed = recordEvents(consumer, "failed");
+  await consumer.start();
+  const lastCommand = async () =>
+    / name=blocking .* cmd=(\S+) /.exec(String(await rig.redis.client("LIST")))?.[1];
+  await until(async () => expect(await lastCommand()).toBe("ping"));
+  expect(failed).toEqual([]);
+});
+
 it("stops while its gate is shut", async () => {
   const gate = new Gate({ isOpen: false });
   const { handle, ids } = recorder();

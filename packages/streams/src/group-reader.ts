@@ -3,8 +3,9 @@
  * the next read uses a new connection. On the old one, a reconnect would resend the abandoned read, which would take
  * entries that nobody awaits and delay later reads.
  */
-import { DeadlineError, disconnect, type RedisClient, withDeadline } from "@quantum/redis";
+import { DeadlineError, disconnect, isUnanswered, type RedisClient, withDeadline } from "@quantum/redis";
 import type { RawEntry } from "./entry.ts";
+import type { Gate } from "./gate.ts";
 
 export interface GroupReaderOptions {
   connectForBlocking: () => RedisClient;
@@ -76,6 +77,28 @@ export class GroupReader {
       throw error;
     } finally {
       connection.off("close", onClose);
+    }
+  }
+
+  /**
+   * Waits for the gate to open. The connection is used meanwhile, so that it is there for the first read, and operators see
+   * that it is. One that does not answer is replaced.
+   */
+  async pass(gate: Gate, signal: AbortSignal): Promise<void> {
+    while (!gate.isOpen && !signal.aborted) {
+      await this.#prove();
+      await gate.passed(AbortSignal.any([signal, AbortSignal.timeout(BLOCK_MS)]));
+    }
+  }
+
+  async #prove(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    try {
+      await withDeadline(connection.ping(), BLOCK_GRACE_MS, "PING");
+    } catch (error) {
+      if (isUnanswered(error)) await this.#replace(connection);
+      throw error;
     }
   }
 
