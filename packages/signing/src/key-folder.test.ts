@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -146,6 +146,16 @@ describe("a key that is retired", () => {
     expect(await retireKey(place("p33"), kid)).toBe(0);
     expect(await listed()).toEqual({ p33: {} });
   });
+});
+
+it("changes no list through a link: whoever reads what it leads to would keep the old one", async () => {
+  const { kid } = await newKey(place("governor"));
+  const link = { ...place("governor"), publicFile: join(dir, "link.json") };
+  await symlink(place("governor").publicFile, link.publicFile);
+  await rename(link.privateFile, join(dir, "elsewhere.pem"));
+  for (const change of [() => provideKey(link), () => retireKey(link, kid)])
+    await expect(change()).rejects.toThrow(/link\.json is a symbolic link.*nothing was changed$/);
+  expect((await listed())["governor"]).toHaveProperty(kid);
 });
 
 it("lets one writer at a time change the list", async () => {

@@ -3,12 +3,12 @@
  * key that verifiers do not know.
  */
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
 import { link, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createKeyPair } from "./ed25519.ts";
 import { ISSUER_NAME, IssuerKeys } from "./issuer-keys.ts";
 import { KeyFileError, loadIssuerKeys, loadSigningKey } from "./key-files.ts";
+import { replaceFile, syncFolder } from "./replace-file.ts";
 import type { Signer } from "./signer.ts";
 
 /** Where an issuer's key is. */
@@ -87,32 +87,21 @@ export async function retireKey({ issuer, privateFile, publicFile }: KeyPlace, k
 
 type Listing = Map<string, Map<string, string>>;
 
-/** Atomic for readers, and allows one writer at a time, because the new file is also the lock. */
 async function changeListing(file: string, change: (listing: Listing) => void): Promise<void> {
-  const next = `${file}.new`;
-  const handle = await open(next, "wx", PUBLIC_MODE).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw new KeyFileError(next, `cannot be written: ${error.code}`);
-    throw new KeyFileError(next, "exists: another change is under way, or was interrupted; then delete it");
+  await replaceFile(file, {
+    // Services read it as other users.
+    mode: PUBLIC_MODE,
+    errorOf: (about, flaw) => new KeyFileError(about, flaw),
+    text: async () => {
+      const before = (await exists(file)) ? (await loadIssuerKeys(file)).listed : new Map<string, never>();
+      const listing: Listing = new Map([...before].map(([issuer, keys]) => [issuer, new Map(keys)]));
+      change(listing);
+      const keys = IssuerKeys.of(listing);
+      if ("flaws" in keys) throw new KeyFileError(file, keys.flaws.join("; "));
+      const json = Object.fromEntries([...listing].map(([issuer, own]) => [issuer, Object.fromEntries(own)]));
+      return `${JSON.stringify(json, null, 2)}\n`;
+    },
   });
-  try {
-    const before = (await exists(file)) ? (await loadIssuerKeys(file)).listed : new Map<string, never>();
-    const listing: Listing = new Map([...before].map(([issuer, keys]) => [issuer, new Map(keys)]));
-    change(listing);
-    const keys = IssuerKeys.of(listing);
-    if ("flaws" in keys) throw new KeyFileError(file, keys.flaws.join("; "));
-    const json = Object.fromEntries([...listing].map(([issuer, keys]) => [issuer, Object.fromEntries(keys)]));
-    await handle.writeFile(`${JSON.stringify(json, null, 2)}\n`);
-    // Independent of the umask, because services read it as other users.
-    await handle.chmod(PUBLIC_MODE);
-    await handle.sync();
-    await rename(next, file);
-    await syncFolder(dirname(file));
-  } catch (error) {
-    await rm(next, { force: true });
-    throw error;
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Whole or not at all, also after a crash, and never over another file. */
@@ -132,16 +121,6 @@ async function writeNew(file: string, text: string, mode: number): Promise<void>
     await rm(draft, { force: true });
   }
   await syncFolder(dirname(file));
-}
-
-/** Makes new names in the folder durable. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 async function exists(file: string): Promise<boolean> {

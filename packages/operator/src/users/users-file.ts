@@ -1,7 +1,8 @@
 /** The file of the console's users: read with suspicion, changed by one writer at a time, whole for every reader. */
 import { constants } from "node:fs";
-import { type FileHandle, lstat, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { replaceFile } from "@quantum/signing";
 import { z } from "zod";
 import { passwordHash } from "./password.ts";
 
@@ -120,35 +121,20 @@ async function read(file: string): Promise<string | undefined> {
   }
 }
 
-/** The new file is also the lock: one writer at a time. */
 async function change(file: string, edit: (users: ConsoleUser[]) => void): Promise<void> {
-  const found = await lstat(file).catch(() => undefined);
-  // The new file would replace the link, and whoever reads the other one would keep a user who was removed.
-  if (found?.isSymbolicLink() === true)
-    throw new UsersFileError(file, "is a symbolic link: name the file that it leads to; nothing was changed");
-  const next = `${file}.new`;
-  const handle = await open(next, "wx", MODE).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw new UsersFileError(next, `cannot be written: ${error.code}`);
-    throw new UsersFileError(next, "exists: another change is under way, or was interrupted; then delete it");
+  await replaceFile(file, {
+    mode: MODE,
+    errorOf: (about, flaw) => new UsersFileError(about, flaw),
+    text: async () => {
+      const users = (await readUsers(file)) ?? [];
+      edit(users);
+      const text = `${JSON.stringify({ users }, null, 2)}\n`;
+      // What is written can be read.
+      parseUsers(file, text);
+      return text;
+    },
+    prepare: (handle) => leaveTo(handle, file),
   });
-  try {
-    const users = (await readUsers(file)) ?? [];
-    edit(users);
-    const text = `${JSON.stringify({ users }, null, 2)}\n`;
-    // What is written can be read.
-    parseUsers(file, text);
-    await handle.writeFile(text);
-    await handle.chmod(MODE);
-    await leaveTo(handle, file);
-    await handle.sync();
-    await rename(next, file);
-    await syncFolder(dirname(file));
-  } catch (error) {
-    await rm(next, { force: true });
-    throw error;
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Root writes what another user's console reads: the owner of the file, or of its folder, stays its owner. */
@@ -156,13 +142,4 @@ async function leaveTo(handle: FileHandle, file: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = await stat(file).catch(() => stat(dirname(file)));
   await handle.chown(uid, gid);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
