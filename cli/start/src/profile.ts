@@ -1,4 +1,7 @@
-/** The environment of every process in a run, built from scratch so that the caller's shell has no influence. */
+/**
+ * The environment of every process in a run, built from scratch: of the caller's shell only the variables of traces have an
+ * influence.
+ */
 import { join } from "node:path";
 import {
   demonstrationOf,
@@ -52,6 +55,7 @@ export function environmentOf(service: Service, run: Run): Environment {
   const row =
     name === "governor" && scenario.governorDefaults === true ? { ...service, demonstration: {} } : service;
   return {
+    ...tracingOf(process.env),
     ...demonstrationOf(row, {
       redisUrl: redis.urlOf(userOf(row)),
       venueUrl,
@@ -63,6 +67,15 @@ export function environmentOf(service: Service, run: Run): Environment {
     ...OF_THIS_RUN[name]?.(run),
     ...scenario.environment?.[name],
   };
+}
+
+/** `OTEL_*`, so that a run's plans can be looked at in a tracing system. Each service keeps its own name there. */
+export function tracingOf(environment: Readonly<Record<string, string | undefined>>): Environment {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      name.startsWith("OTEL_") && name !== "OTEL_SERVICE_NAME" && value !== undefined ? [[name, value]] : [],
+    ),
+  );
 }
 
 const OF_THIS_RUN: Partial<Record<ServiceName, (run: Run) => Environment>> = {
