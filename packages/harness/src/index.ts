@@ -35,6 +35,7 @@ export { canShiftRedisClock } from "./servers/redis-clock.ts";
 export { startRedisServer } from "./servers/redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
 export { underOwnUser, urlOfUser } from "./servers/redis-users.ts";
+export { violationsOf } from "./violations.ts";
 export { collectEvidence, collectWhatIsLeft, readSymbols, switchStrategy } from "./verifier/evidence.ts";
 export type { Claim, Evidence, Halt, Sources, VenueOrder, VenueTrade } from "./verifier/evidence.ts";
 export { evidenceOf } from "./verifier/flawless-evidence.ts";

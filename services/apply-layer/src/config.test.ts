@@ -1,18 +1,10 @@
-import { ConfigError, readConfig } from "@quantum/service-kit";
+import { violationsOf } from "@quantum/harness";
+import { readConfig } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
 import { configSource, isRealVenue } from "./config.ts";
 
 const read = (environment: Record<string, string> = {}) => readConfig(configSource, environment);
-
-function violations(environment: Record<string, string>): readonly string[] {
-  try {
-    read(environment);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.violations;
-    throw error;
-  }
-}
+const violations = (environment: Record<string, string>) => violationsOf(() => read(environment));
 
 describe("the apply-layer's configuration", () => {
   it("has the Python service's defaults, and executes nothing", () => {

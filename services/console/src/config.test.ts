@@ -1,17 +1,10 @@
-import { ConfigError, readConfig } from "@quantum/service-kit";
+import { violationsOf } from "@quantum/harness";
+import { readConfig } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
 import { configSource, isLocal, originsOf } from "./config.ts";
 
 const read = (environment: Record<string, string>) => readConfig(configSource, environment).config;
-const violations = (environment: Record<string, string>): readonly string[] => {
-  try {
-    read(environment);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.violations;
-    throw error;
-  }
-  return [];
-};
+const violations = (environment: Record<string, string>) => violationsOf(() => read(environment));
 
 describe("the console's configuration", () => {
   it("is at 8050 of this machine by default, under both its names", () => {

@@ -1,17 +1,10 @@
-import { ConfigError, readConfig } from "@quantum/service-kit";
+import { violationsOf } from "@quantum/harness";
+import { readConfig } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
 import { allowlistOf, configSource, rulesOf } from "./config.ts";
 
 const read = (environment: Record<string, string>) => readConfig(configSource, environment);
-const violations = (environment: Record<string, string>): readonly string[] => {
-  try {
-    read(environment);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.violations;
-    throw error;
-  }
-  return [];
-};
+const violations = (environment: Record<string, string>) => violationsOf(() => read(environment));
 
 describe("P2.6's configuration", () => {
   it("has the Python service's port, thresholds and times", () => {

@@ -1,54 +1,27 @@
-/** A private, real Prometheus on a free port, with its data in a temporary folder. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { endProcess, spawnGuarded } from "../processes/child-process.ts";
-import { freePort } from "../processes/free-port.ts";
-import { untilLogged } from "../processes/until-logged.ts";
 import { findPrometheus } from "./prometheus-binary.ts";
+import { startWebServer, type WebServer } from "./web-server.ts";
 
-export interface TestPrometheus {
+export interface TestPrometheus extends Pick<WebServer, "stop"> {
   /** For example `http://127.0.0.1:20123`. */
   readonly url: string;
-  /** Sends SIGKILL. Its data is discarded, so nothing needs to be flushed. */
-  stop(): Promise<void>;
 }
 
 /**
- * Resolves once the server answers. `settings` are flags by their names, without the dashes. Throws with the server's
- * last lines if it exits before.
+ * A private, real Prometheus. Resolves once it answers. `flags` are by their names, without the dashes. Throws with its last
+ * lines if it exits before.
  */
 export async function startPrometheus(
   config: string,
-  settings: Readonly<Record<string, string>> = {},
+  flags: Readonly<Record<string, string>> = {},
 ): Promise<TestPrometheus> {
   const { prometheus } = await findPrometheus();
-  const dir = await mkdtemp(join(tmpdir(), "quantum-prometheus-"));
-  const file = join(dir, "prometheus.yml");
-  await writeFile(file, config);
-  const address = `127.0.0.1:${await freePort()}`;
-  const flags = {
-    "config.file": file,
-    "storage.tsdb.path": join(dir, "data"),
-    "web.listen-address": address,
-    ...settings,
-  };
-  try {
-    const child = await spawnGuarded(
-      prometheus,
-      Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
-      { env: {}, ending: "watched" },
-    );
-    await untilLogged(child, "prometheus", "Server is ready to receive web requests");
-    return {
-      url: `http://${address}`,
-      async stop() {
-        await endProcess(child, "SIGKILL");
-        await rm(dir, { recursive: true, force: true });
-      },
-    };
-  } catch (error) {
-    await rm(dir, { recursive: true, force: true });
-    throw error;
-  }
+  const { address, stop } = await startWebServer({
+    name: "prometheus",
+    binary: prometheus,
+    config,
+    dataFlag: "storage.tsdb.path",
+    flags,
+    readyLine: "Server is ready to receive web requests",
+  });
+  return { url: `http://${address}`, stop };
 }
