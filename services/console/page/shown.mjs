@@ -133,7 +133,8 @@ export const toneOf = (outcome) => TONES[outcome] ?? "quiet";
 /** @param {{ outcome: string }} props */
 export function Outcome({ outcome }) {
   const name = outcome === "UNKNOWN" ? "IN DOUBT" : outcome.replaceAll("_", " ");
-  return html`<span class="badge ${toneOf(outcome)}">${visible(cut(name, 40))}</span>`;
+  // More, which no outcome of ours has, would not fit a phone.
+  return html`<span class="badge ${toneOf(outcome)}">${visible(cut(name, 24))}</span>`;
 }
 
 /**
