@@ -64,6 +64,6 @@ local entry_id, copy = hand_over(executes, handed_over, plan_id, { 'plan_id', pl
 redis.call('SET', spent, spent_for(attempt, now, safe_qty, entry_id, symbol, copy), 'EX', spent_sec)
 redis.call('HSET', plan, 'symbol', symbol, 'mode', mode, 'step', step, 'close_pct', close_pct, 'attempt', attempt,
   'attempt_no', '1', 'opened_at_ms', int(now), 'proposed_ms', int(now), 'state', 'PERMITTED', 'class', class,
-  'operator', operator, 'exit_why', reason, 'wait_ms', '0', 'safe_qty', safe_qty, 'verdict_at_ms', int(now), 'hand_over', copy)
+  'operator', operator, 'exit_why', reason, 'wait_ms', '0', 'safe_qty', safe_qty, 'verdict_at_ms', int(now), 'entry_id', entry_id)
 redis.call('EXPIRE', plan, record_sec)
 return { 'OPENED', attempt, entry_id }

@@ -33,7 +33,6 @@
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include shared/hash_table.lua
---@include shared/waiting.lua
 --@include shared/result.lua
 --@include shared/json.lua
 --@include shared/handover.lua
@@ -142,16 +141,19 @@ if dry_run then
     '[{"step": ' .. quoted(record.step) .. ', "status": "dry_run", "details": "permits spent, no order in dry_run"}]', '',
     { 'attempt', record.attempt, 'outcome', 'DRY_RUN', 'wait_ms', wait_ms, 'safe_qty', safe_qty })
 else
-  local entry = { 'plan_id', plan_id, 'symbol', symbol, 'attempt', record.attempt,
-    'attempt_no', record.attempt_no, 'step', record.step, 'close_pct', record.close_pct, 'position_amt', position_amt,
-    'safe_qty', safe_qty, 'max_qty', max_qty or '', 'valid_until_ms', int(now + execute_ms),
-    'opened_at_ms', int(opened_at), 'proposed_ms', record.proposed_ms or int(opened_at), 'mode', record.mode,
-    'wait_ms', wait_ms }
-  local entry_id, copy = hand_over(executes, handed_over, plan_id, entry, table.concat(signed, '\n'))
+  record.position_amt, record.max_qty, record.valid_until_ms = position_amt, max_qty or '', int(now + execute_ms)
+  record.opened_at_ms, record.proposed_ms = int(opened_at), record.proposed_ms or int(opened_at)
+  record.safe_qty, record.wait_ms = safe_qty, wait_ms
+  local entry_id, copy = hand_over(executes, handed_over, plan_id, entry_of(plan_id, record), table.concat(signed, '\n'))
   spending = spent_for(record.attempt, now, safe_qty, entry_id, symbol, copy)
-  -- In case the index and `spent` are both lost.
-  stamps[#stamps + 1] = 'hand_over'
-  stamps[#stamps + 1] = copy
+  -- In case the index and `spent` are both lost, the record says all that was handed over. A copy there would be one long value,
+  -- and Redis keeps a hash with one in four times the memory.
+  for _, name in ipairs({ 'position_amt', 'max_qty', 'valid_until_ms', 'opened_at_ms', 'proposed_ms' }) do
+    stamps[#stamps + 1] = name
+    stamps[#stamps + 1] = record[name]
+  end
+  stamps[#stamps + 1] = 'entry_id'
+  stamps[#stamps + 1] = entry_id
 end
 redis.call('DEL', unpack(permit_keys))
 redis.call('SET', spent, spending, 'EX', spent_sec)

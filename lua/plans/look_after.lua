@@ -1,5 +1,5 @@
 -- Makes sure that an attempt ends, whatever was lost, starting from its `apply.plan` entry. An attempt that is missing from the
--- index of waiting plans or of handovers is put back; copies of the handover are in the record and in `spent`. A plan whose
+-- index of waiting plans or of handovers is put back; `spent` has a copy of the handover, and the record says the same. A plan whose
 -- record was deleted or damaged while it waited is BLOCKED with its result, because it can no longer be consumed. The
 -- operators' reset also deletes the dedupe mark: such a plan was abandoned and may open again. Invariant I4.
 --
@@ -24,8 +24,8 @@
 --@include shared/now.lua
 --@include shared/absent.lua
 --@include shared/hash_table.lua
---@include shared/waiting.lua
 --@include shared/result.lua
+--@include shared/handover.lua
 local plan, dedupe, spent, order, waiting, symbols, handed_over, results = unpack(KEYS)
 local plan_id, symbol, attempt = ARGV[1], ARGV[2], ARGV[3]
 local REASON = 'record_lost'
@@ -43,10 +43,21 @@ local function hand_again(copy)
   redis.call('HSET', handed_over, plan_id, copy)
   return { 'HANDED_OVER' }
 end
+-- Whether this attempt spent its permits, and the copy of what it handed over then.
+local function spent_copy()
+  local paid = redis.pcall('GET', spent)
+  local is_own = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt
+  return is_own, is_own and paid:match('\n(.*)$')
+end
 if state then
   -- The executor alone ends an operator's plan.
   if record.attempt ~= attempt or record.class then return { 'ENDED' } end
-  if WITHOUT_OUTCOME[state] and record.hand_over then return hand_again(record.hand_over) end
+  if WITHOUT_OUTCOME[state] then
+    local _, copy = spent_copy()
+    -- Versions up to 5aaa744 kept a whole copy in the record.
+    copy = copy or record.hand_over or copy_from(plan_id, record)
+    if copy then return hand_again(copy) end
+  end
   if state ~= 'WAITING' then
     -- Executors up to 14fd32e settle without removing it from the index; once the order key expires, it would look unclaimed.
     if not WITHOUT_OUTCOME[state] then redis.pcall('HDEL', handed_over, plan_id) end
@@ -63,9 +74,7 @@ end
 -- Absent or damaged. And once a script has begun to write, Redis lets it finish even if it is out of memory.
 redis.call('DEL', plan)
 -- Whether it had its outcome before its record was lost.
-local paid = redis.pcall('GET', spent)
-local was_spent = type(paid) == 'string' and paid:match('^%S+ (%S+)') == attempt
-local copy = was_spent and paid:match('\n(.*)$')
+local was_spent, copy = spent_copy()
 if was_spent and not copy or not was_spent and redis.call('EXISTS', dedupe) == 0 then return { 'ENDED' } end
 local claim = redis.pcall('HMGET', order, 'state', 'attempt')
 if OUTCOME[outcome_of(claim[1])] and claim[2] == attempt then return { 'ENDED' } end

@@ -6,7 +6,7 @@ export interface Field<Value = unknown> {
   schema: z.ZodType<Value>;
   /** "" for text and plain numbers. */
   unit: "" | "ms" | "s" | "%" | "coins" | "dollars";
-  /** The scripts that write it, each with when it does. */
+  /** The scripts that write it, each with when it does. Empty if only earlier versions did. */
   written: readonly (readonly [script: string, when: string])[];
   meaning: string;
 }

@@ -14,6 +14,7 @@ import { OUTCOMES } from "./reasons.ts";
 const EXITED = [["operator/exit", "an operator exits"]] as const;
 const OPENED = [["plans/open", "the attempt opens"], ...EXITED] as const;
 const CONSUMED = [["permits/consume", "the permits are spent"]] as const;
+const HANDED_OVER = [["permits/consume", "the plan is handed over to the executor"]] as const;
 const JUDGED = [["permits/consume", "the permits are spent, or the plan is blocked"]] as const;
 const ANSWERED = [["permits/issue", "an issuer answers"]] as const;
 const CLAIMED = [
@@ -113,10 +114,14 @@ const plan = {
     "the quantity that P3.3 granted, or that the operator signed",
     "coins",
   ),
+  position_amt: field(decimal, HANDED_OVER, "the position according to the permits, signed", "coins"),
+  max_qty: field(orEmpty(quantity), HANDED_OVER, "the lowest cap of the permits, or empty", "coins"),
+  valid_until_ms: field(integer, HANDED_OVER, "after this the order is not claimed", "ms"),
+  entry_id: field(entryId, [...HANDED_OVER, ...EXITED], "of the `apply.execute` entry"),
   hand_over: field(
     json(z.array(z.string())),
-    [["permits/consume", "the plan is handed over to the executor"], ...EXITED],
-    "copy of the `apply.execute` entry: names and values in turn, then `entry_id` and, of an operator's plan, `class`",
+    [],
+    "written by earlier versions: copy of the `apply.execute` entry, names and values in turn, then `entry_id`",
   ),
   class: field(
     z.enum(EXIT_CLASSES),

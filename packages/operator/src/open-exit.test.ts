@@ -97,10 +97,11 @@ describe("OPENED", () => {
     const { signed = "", ...unsigned } = execute.fields;
     const copy = JSON.stringify(Object.entries({ ...unsigned, entry_id: entryId, class: "operator" }).flat());
     const record = await redis.hgetall(keys.plan(planId));
-    expect(JSON.parse(record["hand_over"] ?? "")).toEqual(JSON.parse(copy));
-    expect(await redis.hget(keys.handedOver, planId)).toBe(record["hand_over"]);
+    expect(record["entry_id"]).toBe(entryId);
+    const kept = (await redis.hget(keys.handedOver, planId)) ?? "";
+    expect(JSON.parse(kept)).toEqual(JSON.parse(copy));
     expect(await redis.get(keys.spent(planId))).toBe(
-      `OK ${attempt} ${record["verdict_at_ms"]} 1.5 ${entryId} ${ORDER.symbol}\n${record["hand_over"]}`,
+      `OK ${attempt} ${record["verdict_at_ms"]} 1.5 ${entryId} ${ORDER.symbol}\n${kept}`,
     );
     expect(signed.split("\n")).toHaveLength(1);
   });

@@ -34,7 +34,7 @@ async function executed(shift = 0): Promise<void> {
   await redis.hset(keys.plan(PLAN), {
     ...{ state: "EXECUTED", symbol: "BTCUSDT", attempt, opened_at_ms: ms(0), ended_at_ms: ms(30) },
     ...{ governor_verdict: "granted", governor_at_ms: ms(3), p33_verdict: "granted", p33_at_ms: ms(4) },
-    hand_over: JSON.stringify(["plan_id", PLAN, "attempt", attempt, "entry_id", id(5)]),
+    entry_id: id(5),
   });
   await redis.hset(keys.order(PLAN), {
     ...{ state: "EXECUTED", attempt, entry_id: id(5), result_id: id(30) },

@@ -69,8 +69,8 @@ function beforeOrder({
   return [{ atMs: String(addedAtMs(attempt)), untilMs, matches: () => true }];
 }
 
-function executeClues({ hand_over: copy }: Known["record"], { entry_id: id }: Known["order"]): Clue[] {
-  return [{ id: id ?? entryIdOf(copy) }];
+function executeClues(record: Known["record"], order: Known["order"]): Clue[] {
+  return [{ id: order.entry_id ?? record.entry_id ?? entryIdOf(record.hand_over) }];
 }
 
 /** Issuers that only set keys write no entry. */
@@ -93,7 +93,7 @@ function resultClues(record: Known["record"], order: Known["order"]): Clue[] {
   ];
 }
 
-/** The entry's id in a copy of a handover: names and values in turn. */
+/** The entry's id in the copy of a handover that earlier versions kept: names and values in turn. */
 function entryIdOf(handOver: string | undefined): string | undefined {
   if (handOver === undefined) return undefined;
   const flat = JSON.parse(handOver) as string[];

@@ -173,6 +173,50 @@ describe("a plan that is handed over", () => {
   );
 });
 
+describe("a handover whose index and whose memory of spent permits are both lost", () => {
+  const handedOver = async () => {
+    const { planId, attempt } = await opened();
+    await rig.givePermits(planId);
+    await rig.consumer()(planId, SYMBOL);
+    const copy = (await rig.redis.hget(keys.handedOver, planId)) ?? "";
+    await rig.redis.del(keys.handedOver, keys.spent(planId));
+    return { planId, attempt, copy };
+  };
+
+  it("is told by the plan's record, word for word", async () => {
+    const { planId, copy } = await handedOver();
+    await look();
+    expect(await rig.redis.hget(keys.handedOver, planId)).toBe(copy);
+    expect(await rig.redis.object("ENCODING", keys.plan(planId))).toBe("listpack");
+  });
+
+  it("is told by the copy that earlier versions kept in the record", async () => {
+    const { planId, copy } = await handedOver();
+    await rig.redis.hdel(keys.plan(planId), "entry_id", "valid_until_ms", "position_amt", "max_qty");
+    await rig.redis.hset(keys.plan(planId), "hand_over", copy);
+    await look();
+    expect(await rig.redis.hget(keys.handedOver, planId)).toBe(copy);
+  });
+
+  it.each([
+    "entry_id",
+    "valid_until_ms",
+    "position_amt",
+    "safe_qty",
+    "wait_ms",
+    "proposed_ms",
+    "mode",
+    "symbol",
+  ])("is not made up from a record that lacks %s or garbles it", async (field) => {
+    const { planId } = await handedOver();
+    await rig.redis.hset(keys.plan(planId), field, "?!");
+    await look();
+    await rig.redis.hdel(keys.plan(planId), field);
+    await look();
+    expect(await rig.redis.exists(keys.handedOver)).toBe(0);
+  });
+});
+
 describe("a plan that an executor of an earlier version has settled", () => {
   it("is struck off the index of handovers, which that version does not know", async () => {
     const { planId } = await opened();
