@@ -82,9 +82,11 @@ local function spare_too() return framed('') end
       "framing",
       "-- KEYS\n-- ARGV\n--   text\n-- REPLY\n--@include framed.lua\nreturn { framed(ARGV[1]) }\n",
     );
-    const { source } = loadScript("framing", folder);
-    expect(source.indexOf("local LEFT, RIGHT = '<', '>'\nlocal function framed(text)\n")).toBe(0);
-    expect(source).not.toMatch(/spare|expect/);
+    const { lone, batch } = loadScript("framing", folder);
+    for (const { source } of [lone, batch]) {
+      expect(source.indexOf("local LEFT, RIGHT = '<', '>'\nlocal function framed(text)\n")).toBe(0);
+      expect(source).not.toMatch(/spare|expect/);
+    }
   });
 
   it("fails for a script or an include that does not exist", async () => {
@@ -94,16 +96,19 @@ local function spare_too() return framed('') end
   });
 
   it("runs on Redis, for any number of calls: includes known, arity checked first, sha as Redis computes it", async () => {
-    const { source, sha } = loadScript("sample", folder);
+    const { lone, batch } = loadScript("sample", folder);
     const server = await startRedisServer();
     const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
     const run = async (...calls: Call[]) => {
       const { keys, args } = packCalls(calls);
-      return (await redis.evalsha(sha, keys.length, ...keys, ...args)) as unknown[];
+      return (await redis.evalsha(batch.sha, keys.length, ...keys, ...args)) as unknown[];
     };
+    const runLone = ({ keys, args }: Call) => redis.evalsha(lone.sha, keys.length, ...keys, ...args);
     const arity = (what: string) => expect.objectContaining({ message: `ARITY sample ${what}` });
     try {
-      expect(await redis.script("LOAD", source)).toBe(sha);
+      for (const { source, sha } of [lone, batch]) expect(await redis.script("LOAD", source)).toBe(sha);
+      expect(await runLone({ keys: ["n", "m"], args: ["0"] })).toEqual(["STORED", "<0>!"]);
+      await expect(runLone({ keys: [], args: ["3"] })).rejects.toThrow("ARITY sample KEYS wants 1, got 0");
       expect(await run()).toEqual([]);
       expect(await run({ keys: ["n"], args: ["1"] })).toEqual([["STORED", "<1>!"]]);
       expect(await run({ keys: ["n", "m", "o"], args: ["2"] })).toEqual([["STORED", "<2>!"]]);

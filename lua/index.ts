@@ -18,9 +18,10 @@
  * A key of the wrong type must fail a call before it writes anything. A script that reads the key first sees to that by
  * itself; for one that does not, the header says `STREAM!`, and the loader writes the check.
  *
- * A script is written for one plan, or one entry; the loader makes it take any number of calls at once, see
+ * A script is written for one plan, or one entry. The loader also makes it take any number of calls at once, see
  * {@link packCalls}. Each has its own reply or error: one that fails does not keep the others from being made. What an
- * included file keeps outside its functions lasts for all calls of one EVALSHA.
+ * included file keeps outside its functions lasts for all calls of one EVALSHA. A lone call is run as it is written, because
+ * packing and unpacking it would cost Redis about as much as some of the commands inside.
  */
 import { readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
@@ -28,11 +29,19 @@ import { join } from "node:path";
 
 export type { Signatures } from "./signatures.ts";
 
+/** What Redis runs. */
+export interface Source {
+  readonly source: string;
+  readonly sha: string;
+}
+
 export interface Script {
   /** Path below `lua/`, without the ending: `permits/consume`. */
   readonly name: string;
-  readonly source: string;
-  readonly sha: string;
+  /** For one call: KEYS and ARGV are its own, and so is the reply. */
+  readonly lone: Source;
+  /** For any number of {@link packCalls}: the reply has one for each. */
+  readonly batch: Source;
   readonly keys: readonly string[];
   readonly args: readonly string[];
   /** Status words of the header's REPLY section. */
@@ -47,7 +56,7 @@ export interface Call {
   readonly args: readonly string[];
 }
 
-/** Calls as one EVALSHA takes them: before each call's arguments stand the numbers of its keys and arguments. */
+/** Calls as a batch takes them: before each call's arguments stand the numbers of its keys and arguments. */
 export function packCalls(calls: readonly Call[]): { keys: string[]; args: string[] } {
   const packed: { keys: string[]; args: string[] } = { keys: [], args: [] };
   for (const { keys, args } of calls) {
@@ -79,20 +88,21 @@ export function loadScript(name: string, folder = import.meta.dirname): Script {
   const text = read(`${name}.lua`);
   const keys = headerNames(name, text, "KEYS");
   const args = headerNames(name, text, "ARGV");
-  const body = [
-    "local function call(KEYS, ARGV)",
+  const checked = (check: string) => [
     arityCheck(name, "KEYS", keys),
     arityCheck(name, "ARGV", args),
-    ...typeChecks(text, keys),
+    ...typeChecks(text, keys, check),
     withoutComments(text),
-    "end",
-  ].join("\n");
-  const parts = [...included(text, read), EXPECT];
-  const source = [...reached(parts.flatMap(definitionsOf), body), body].join("\n") + EACH_CALL;
+  ];
+  const definitions = [...included(text, read), EXPECT].flatMap(definitionsOf);
+  const sourceOf = (...body: readonly string[]): Source => {
+    const source = [...reached(definitions, body.join("\n")), ...body].join("\n");
+    return { source, sha: createHash("sha1").update(source).digest("hex") };
+  };
   return {
     name,
-    source,
-    sha: createHash("sha1").update(source).digest("hex"),
+    lone: sourceOf(...checked("redis.call")),
+    batch: sourceOf("local function call(KEYS, ARGV)", ...checked("expect"), `end${EACH_CALL}`),
     keys,
     args,
     replies: headerNames(name, text, "REPLY"),
@@ -147,7 +157,7 @@ function reached(definitions: readonly Definition[], body: string): string[] {
 /** Commands that answer in constant time, and fail for a key of the wrong type. */
 const PROBES: Record<string, string> = { STREAM: "XLEN", HASH: "HLEN", ZSET: "ZCARD", SET: "SCARD" };
 
-/** Nothing in a step changes the type of a key, so each key is checked once for all calls. */
+/** Nothing in a step changes the type of a key, so each key is checked once for all calls of a batch. */
 const EXPECT = `
 local expected = {}
 local function expect(probe, key)
@@ -157,13 +167,13 @@ local function expect(probe, key)
 end`;
 
 /** One for each key whose type in the header ends with `!`. */
-function typeChecks(text: string, keys: readonly string[]): string[] {
+function typeChecks(text: string, keys: readonly string[], check: string): string[] {
   return keys.flatMap((name, index) => {
     const type = new RegExp(`^-- {3}${name} +([A-Z]+)!`, "m").exec(text)?.[1];
     if (type === undefined) return [];
     const probe = PROBES[type];
     if (probe === undefined) throw new Error(`no command tells whether ${name} is a ${type}`);
-    return [`expect('${probe}', KEYS[${index + 1}])`];
+    return [`${check}('${probe}', KEYS[${index + 1}])`];
   });
 }
 

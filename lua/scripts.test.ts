@@ -19,12 +19,15 @@ const { redis } = await useRedis();
 
 describe.each(scripts)("lua/%s.lua", (name) => {
   const script = loadScript(name);
-  const code = codeOf(script.source);
+  const code = codeOf(script.lone.source);
   const own = codeOf(textOf(`${name}.lua`));
 
-  it("is accepted by Redis, under the sha that the loader computes", async () => {
-    expect(await redis.script("LOAD", script.source)).toBe(script.sha);
-  });
+  it.each(["lone", "batch"] as const)(
+    "is accepted by Redis, under the sha that the loader computes: %s",
+    async (form) => {
+      expect(await redis.script("LOAD", script[form].source)).toBe(script[form].sha);
+    },
+  );
 
   it("refuses a call with other arguments than its header's", async () => {
     const fixed = script.keys.filter((key) => !key.startsWith("...")).length;
@@ -33,12 +36,13 @@ describe.each(scripts)("lua/%s.lua", (name) => {
       { keys: [], args: [] },
       { keys, args: [] },
     ]);
-    const replies = await redis.eval(script.source, keys.length, ...packed.keys, ...packed.args);
+    const { lone, batch } = script;
+    const replies = await redis.eval(batch.source, keys.length, ...packed.keys, ...packed.args);
     const error = (text: string) => expect.objectContaining({ message: expect.stringContaining(text) });
-    expect(replies).toEqual([
-      error(`ARITY ${name} KEYS wants ${fixed}, got 0`),
-      error(`ARITY ${name} ARGV wants`),
-    ]);
+    const [noKeys, noArgs] = [`ARITY ${name} KEYS wants ${fixed}, got 0`, `ARITY ${name} ARGV wants`];
+    expect(replies).toEqual([error(noKeys), error(noArgs)]);
+    await expect(redis.eval(lone.source, 0)).rejects.toThrow(noKeys);
+    await expect(redis.eval(lone.source, keys.length, ...keys)).rejects.toThrow(noArgs);
     expect(await redis.dbsize()).toBe(0);
   });
 
@@ -49,10 +53,12 @@ describe.each(scripts)("lua/%s.lua", (name) => {
     const wrong = keys[script.keys.indexOf(key)] ?? "";
     await redis.set(wrong, "a string");
     const packed = packCalls([{ keys, args }]);
-    const replies = await redis.eval(script.source, keys.length, ...packed.keys, ...packed.args);
+    const { lone, batch } = script;
+    const replies = await redis.eval(batch.source, keys.length, ...packed.keys, ...packed.args);
     expect(replies).toEqual([
       expect.objectContaining({ message: expect.stringContaining("WRONGTYPE") as string }),
     ]);
+    await expect(redis.eval(lone.source, keys.length, ...keys, ...args)).rejects.toThrow("WRONGTYPE");
     expect(await redis.dbsize()).toBe(1);
     await redis.del(wrong);
   });
@@ -81,13 +87,11 @@ describe.each(scripts)("lua/%s.lua", (name) => {
 
   it("decides by Redis's clock alone, and draws no lots", () => {
     expect(code).not.toMatch(/os\.(time|clock|date)|math\.random/);
-    expect(code.match(/'TIME'/g) ?? []).toHaveLength(
-      script.source.includes("local function now_ms()") ? 1 : 0,
-    );
+    expect(code.match(/'TIME'/g) ?? []).toHaveLength(code.includes("local function now_ms()") ? 1 : 0);
   });
 
   it("defines every part once, and nothing that it does not use: each call would pay for it", () => {
-    const included = [...script.source.matchAll(/^local function (\w+)/gm)].map(([, part = ""]) => part);
+    const included = [...code.matchAll(/^local function (\w+)/gm)].map(([, part = ""]) => part);
     expect(new Set(included).size).toBe(included.length);
     expect(included.filter((part) => code.match(new RegExp(`\\b${part}\\b`, "g"))?.length === 1)).toEqual([]);
   });

@@ -21,7 +21,7 @@ describe.each<[string, HashRecord]>([
 
   it.each(written)("$name is written by $script", ({ name, script }) => {
     const literal = name.startsWith("{issuer}") ? `'${name.slice("{issuer}".length)}'` : `'${name}'`;
-    expect(loadScript(script).source).toContain(literal);
+    expect(loadScript(script).lone.source).toContain(literal);
   });
 });
 

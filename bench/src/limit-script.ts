@@ -2,7 +2,10 @@
  * The commands of one recorded plan, written for many plans in Redis's wire format. Under load the services combine
  * calls of one script and acknowledgements; the same is done here, as much as they ever do.
  */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createKeys, planId } from "@quantum/contract";
+import { loadScript, packCalls, type Source } from "@quantum/lua";
 import type { RedisClient } from "@quantum/redis";
 import { GROUPS, type StreamName } from "@quantum/topology";
 
@@ -177,15 +180,34 @@ function idsOf(commands: readonly Command[]): Ids {
   };
 }
 
+const LUA = join(import.meta.dirname, "../../lua");
+
+/** Each script's source for a batch, by the sha of that for a lone call. */
+const BATCHES: ReadonlyMap<string, Source> = new Map(
+  globSync("**/*.lua", { cwd: LUA })
+    .filter((file) => /^-- REPLY$/m.test(readFileSync(join(LUA, file), "utf8")))
+    .map((file) => loadScript(file.slice(0, -".lua".length)))
+    .map(({ lone, batch }) => [lone.sha, batch]),
+);
+
+/** So that Redis knows what {@link LimitScript} calls, whether or not the services have called it. */
+export async function loadBatches(redis: RedisClient): Promise<void> {
+  for (const { source } of BATCHES.values()) await redis.script("LOAD", source);
+}
+
 /** Combines the same command of several plans as the services do. */
 function gather(commands: readonly Command[]): readonly Command[] {
   const [name = "", what = "", third = ""] = commands[0] ?? [];
   if (name.toLowerCase() === "xack")
     return [[name, what, third, ...commands.flatMap((command) => command.slice(3))]];
   if (name.toLowerCase() !== "evalsha") return commands;
-  const keys = commands.flatMap((command) => command.slice(3, 3 + Number(command[2])));
-  const args = commands.flatMap((command) => command.slice(3 + Number(command[2])));
-  return [[name, what, String(keys.length), ...keys, ...args]];
+  const { keys, args } = packCalls(
+    commands.map(([, , count, ...rest]) => ({
+      keys: rest.slice(0, Number(count)),
+      args: rest.slice(Number(count)),
+    })),
+  );
+  return [[name, BATCHES.get(what)?.sha ?? what, String(keys.length), ...keys, ...args]];
 }
 
 function symbolOf(commands: readonly Command[]): string {

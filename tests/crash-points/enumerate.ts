@@ -126,7 +126,12 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
     void victim?.kill();
     return "drop";
   };
-  const scripts = new Map(SCRIPTS.map((name) => [loadScript(name).sha, name]));
+  const scripts = new Map(
+    SCRIPTS.flatMap((name) => {
+      const { lone, batch } = loadScript(name);
+      return [lone, batch].map(({ sha }): [string, string] => [sha, name]);
+    }),
+  );
   const venuePort = Number(new URL(rig.venueUrl).port);
   const [redisProxy, venueProxy] = await Promise.all([
     startFaultProxy({ upstream: { port: rig.redis.port }, protocol: "resp", scripts, onFrame }),

@@ -11,7 +11,7 @@ import { createKeys, ISSUERS } from "@quantum/contract";
 import type { Case } from "../bench.ts";
 import { monotonicMs } from "../clock.ts";
 import { measureThroughput } from "../measure.ts";
-import { type Command, LimitScript } from "../limit-script.ts";
+import { type Command, LimitScript, loadBatches } from "../limit-script.ts";
 import { startPipeline } from "../pipeline.ts";
 import { Rig } from "../rig.ts";
 import { benchSymbols, startServices } from "../services.ts";
@@ -48,6 +48,7 @@ export const limit: Case = async (bench) => {
     }
     await pipeline.stop();
     await rig.stopPrograms();
+    await loadBatches(rig.client);
     for (let repeat = 1; repeat <= bench.repeats; repeat++) {
       bench.progress(`limit: the C client, run ${repeat} of ${bench.repeats}`);
       const plansPerSec = await replay(rig, script);

@@ -3,7 +3,7 @@
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadScript, packCalls } from "@quantum/lua";
+import { loadScript } from "@quantum/lua";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FAR_MS, GOVERNOR, keys, PLAN, startPlans, SYMBOL } from "./plan.fixture.ts";
 
@@ -27,7 +27,7 @@ describe("permits/consume", () => {
   let plans: Awaited<ReturnType<typeof startPlans>>;
   beforeAll(async () => void (plans = await startPlans()));
   afterAll(() => plans.stop());
-  const { source, replies } = loadScript("permits/consume");
+  const { lone, replies } = loadScript("permits/consume");
 
   it("gives each answer of its header", async () => {
     const { redis } = plans;
@@ -42,9 +42,7 @@ describe("permits/consume", () => {
       );
       called.push(keys.permit("p33", PLAN), keys.block("p33", PLAN));
       const args = [PLAN, "", "5000", "100", "60", "", "p33", "p33", "allow"];
-      const packed = packCalls([{ keys: called, args }]);
-      const [reply] = (await redis.eval(source, called.length, ...packed.keys, ...packed.args)) as string[][];
-      return reply ?? [];
+      return (await redis.eval(lone.source, called.length, ...called, ...args)) as string[];
     };
     const answers = [await run()];
     await plans.givenPlan(FAR_MS);

@@ -76,8 +76,11 @@ describe("a bound script", () => {
     await client.script("FLUSH");
     const replies = await Promise.all(Array.from({ length: 20 }, () => moveToDeadLetter(client, call())));
     expect(replies).toEqual(Array.from({ length: 20 }, () => ["REPLAYED"]));
+    // A lone call is another script to Redis than one that travels with others.
+    expect(await moveToDeadLetter(client, call())).toEqual(["REPLAYED"]);
     await client.config("RESETSTAT");
     await moveToDeadLetter(client, call());
+    await Promise.all([moveToDeadLetter(client, call()), moveToDeadLetter(client, call())]);
     expect(await client.info("commandstats")).not.toContain("cmdstat_eval:");
   });
 

@@ -2,7 +2,7 @@
  * Runs the scripts by the names of their headers. Calls of one script that are made in one turn of the event
  * loop, such as those for the entries of one read, travel together and are run by one EVALSHA.
  */
-import { type Call, loadScript, packCalls, type Script, type Signatures } from "@quantum/lua";
+import { type Call, loadScript, packCalls, type Script, type Signatures, type Source } from "@quantum/lua";
 import type { RedisClient } from "./connection.ts";
 import { atEndOfTurn } from "./turn.ts";
 
@@ -87,7 +87,7 @@ class Batch {
   async #send(): Promise<void> {
     this.#hasLeft = true;
     try {
-      const replies = await evaluate(this.#client, this.#script, packCalls(this.#calls));
+      const replies = await this.#replies();
       for (const [index, { resolve, reject }] of this.#callers.entries()) {
         const reply = replies[index] ?? new Error("no reply");
         if (reply instanceof Error) reject(withName(reply, this.#script));
@@ -97,24 +97,41 @@ class Batch {
       for (const { reject } of this.#callers) reject(error);
     }
   }
+
+  async #replies(): Promise<(string[] | Error)[]> {
+    const { lone, batch } = this.#script;
+    const [first, ...others] = this.#calls;
+    if (first === undefined || others.length > 0)
+      return (await evaluate(this.#client, batch, packCalls(this.#calls))) as (string[] | Error)[];
+    try {
+      return [(await evaluate(this.#client, lone, first)) as string[]];
+    } catch (error) {
+      // What the script answers, as among others; what the connection says is not of the script.
+      if (error instanceof Error && error.name === "ReplyError") return [error];
+      throw error;
+    }
+  }
 }
+
+/** What Redis adds to the error of a script. */
+const PLACE = / script: [0-9a-f]{40}, on @.*$/;
 
 /** Among the errors of a service, one of a script says which. Redis's code stays in front. */
 function withName(error: Error, { name }: Script): Error {
-  error.message += ` (lua/${name}.lua)`;
+  error.message = `${error.message.replace(PLACE, "")} (lua/${name}.lua)`;
   return error;
 }
 
 /** EVALSHA, and EVAL after a `SCRIPT FLUSH` or a restart. */
 async function evaluate(
   client: RedisClient,
-  script: Script,
-  { keys, args }: { keys: string[]; args: string[] },
-): Promise<(string[] | Error)[]> {
+  { source, sha }: Source,
+  { keys, args }: Call,
+): Promise<unknown> {
   try {
-    return (await client.evalsha(script.sha, keys.length, ...keys, ...args)) as (string[] | Error)[];
+    return await client.evalsha(sha, keys.length, ...keys, ...args);
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-    return (await client.eval(script.source, keys.length, ...keys, ...args)) as (string[] | Error)[];
+    return client.eval(source, keys.length, ...keys, ...args);
   }
 }
