@@ -96,8 +96,10 @@ for i = FIRST_SIGNATURE, #ARGV, 2 do
   stamps[#stamps + 1] = ARGV[i + 1]
 end
 local window = math.min(window_ms, left)
-if reason then refuse(of, known, now, reason, reason == refusal and detail or '')
-else keep_claim(of, known, now, window, '0') end
-if known.is_current and #stamps > 0 then redis.call('HSET', of.plan, unpack(stamps)) end
-if reason then return { 'REFUSED', reason } end
+if reason then
+  refuse(of, known, now, reason, reason == refusal and detail or '')
+  if known.is_current and #stamps > 0 then redis.call('HSET', of.plan, unpack(stamps)) end
+  return { 'REFUSED', reason }
+end
+keep_claim(of, known, now, window, '0', unpack(stamps))
 return { 'CLAIMED', int(now), int(window) }

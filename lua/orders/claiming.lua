@@ -68,8 +68,8 @@ local function refuse(of, known, now, reason, detail)
   end
 end
 
--- The claim, whose send window of so many ms opens at `venue_ms`.
-local function keep_claim(of, known, now, window, question)
+-- The claim, whose send window of so many ms opens at `venue_ms`. The stamps are fields of the plan's record.
+local function keep_claim(of, known, now, window, question, ...)
   redis.call('DEL', of.order)
   redis.call('HSET', of.order, 'state', 'SENT', 'plan_id', of.plan_id, 'symbol', of.symbol, 'attempt', of.attempt,
     'attempt_no', of.attempt_no, 'client_order_id', of.client_order_id, 'side', of.side, 'quantity', of.quantity,
@@ -80,7 +80,7 @@ local function keep_claim(of, known, now, window, question)
   redis.call('ZADD', of.unsettled, int(now), of.plan_id)
   if known.is_current then
     redis.call('HSET', of.plan, 'state', 'SENT', 'sent_at_ms', int(now), 'client_order_id', of.client_order_id,
-      'side', of.side, 'quantity', of.quantity)
+      'side', of.side, 'quantity', of.quantity, ...)
   end
 end
 

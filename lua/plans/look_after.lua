@@ -60,7 +60,7 @@ if state then
   end
   if state ~= 'WAITING' then
     -- Executors up to 14fd32e settle without removing it from the index; once the order key expires, it would look unclaimed.
-    if not WITHOUT_OUTCOME[state] then redis.pcall('HDEL', handed_over, plan_id) end
+    if OUTCOME[state] then redis.pcall('HDEL', handed_over, plan_id) end
     return { 'ENDED' }
   end
   for key, type in pairs({ [waiting] = 'zset', [symbols] = 'set' }) do
