@@ -13,7 +13,7 @@ import type { Session } from "./session.ts";
 
 type Run = (work: (session: Session) => Promise<void>) => Promise<void>;
 
-export function addDeadLetterCommands(program: Command, run: Run): void {
+export function addDeadLetterCommands(program: Command, run: Run, change: Run): void {
   const dlq = program.command("dlq").description("dead letters: entries that a group could not handle");
   filtered(dlq.command("list"))
     .description("list them, newest first, one a line")
@@ -29,13 +29,13 @@ export function addDeadLetterCommands(program: Command, run: Run): void {
     )
     .argument("[ids...]")
     .action((ids: string[], options: LetterFilter & ChangeOptions) =>
-      run((session) => requeueDeadLetters(session, ids, options)),
+      change((session) => requeueDeadLetters(session, ids, options)),
     );
   filtered(changes(dlq.command("drop")))
     .description("delete these, or all that the filters find; the audit entries keep their text")
     .argument("[ids...]")
     .action((ids: string[], options: LetterFilter & ChangeOptions) =>
-      run((session) => dropDeadLetters(session, ids, options)),
+      change((session) => dropDeadLetters(session, ids, options)),
     );
 }
 

@@ -43,7 +43,7 @@ refused; 2 wrong usage, or Redis refuses the connection permanently; 3 Redis doe
 const URL_HELP =
   "where a service is that cannot be found by its name, such as http://127.0.0.1:8043; once for each [PERMITCTL_URLS, separated by commas]";
 
-type Needs = Pick<SessionOptions, "readyCheck" | "envFile">;
+type Needs = Pick<SessionOptions, "readyCheck" | "resend" | "envFile">;
 
 export function createProgram(host: Host): Command {
   const { stdout, stderr, stop } = host;
@@ -64,6 +64,8 @@ export function createProgram(host: Host): Command {
 
   const run = (work: (session: Session) => Promise<void>, needs: Needs = {}) =>
     withSession(host, { ...needs, ...program.opts<GlobalOptions>() }, work);
+  /** For what {@link changes} takes. */
+  const change = (work: (session: Session) => Promise<void>) => run(work, { resend: false });
   /** Files alone are asked. */
   const offline = (work: (terminal: Terminal) => Promise<void>) =>
     work(createTerminal(host, program.opts<GlobalOptions>().json === true));
@@ -110,7 +112,7 @@ export function createProgram(host: Host): Command {
     .description("let the plan of the current proposal open again, if its order was never claimed")
     .argument("[symbol]", "only this symbol", symbol)
     .action((named: string | undefined, options: ChangeOptions) =>
-      run((session) => forcePlans(session, named, options)),
+      change((session) => forcePlans(session, named, options)),
     );
 
   const killSwitch = program.command("kill").description("the kill switch");
@@ -123,7 +125,7 @@ export function createProgram(host: Host): Command {
     .action((options: ChangeOptions) => run((session) => killOn(session, options), { readyCheck: false }));
   changes(killSwitch.command("off"))
     .description("let the pipeline continue")
-    .action((options: ChangeOptions) => run((session) => killOff(session, options)));
+    .action((options: ChangeOptions) => change((session) => killOff(session, options)));
   killSwitch
     .command("reason")
     .description("record why it was turned on")
@@ -135,7 +137,7 @@ export function createProgram(host: Host): Command {
   const disarm = program.command("disarm").description("the governor's disarm");
   changes(disarm.command("clear"))
     .description("arm the pipeline again")
-    .action((options: ChangeOptions) => run((session) => clearDisarmCommand(session, options)));
+    .action((options: ChangeOptions) => change((session) => clearDisarmCommand(session, options)));
 
   const exchange = program
     .command("exchange")
@@ -154,7 +156,7 @@ export function createProgram(host: Host): Command {
     );
   changes(exchange.command("resume"))
     .description("end the pauses that it asked for, for example because the host has another address now")
-    .action((options: ChangeOptions) => run((session) => resumeExchangeCommand(session, options)));
+    .action((options: ChangeOptions) => change((session) => resumeExchangeCommand(session, options)));
 
   const hold = program.command("hold").description("symbols whose snapshot and ledger do not match");
   hold
@@ -165,7 +167,7 @@ export function createProgram(host: Host): Command {
     .description("accept the exchange's position as right")
     .argument("<symbol>", "", symbol)
     .action((named: string, options: ChangeOptions) =>
-      run((session) => acceptHoldCommand(session, named, options)),
+      change((session) => acceptHoldCommand(session, named, options)),
     );
 
   const doubt = program
@@ -178,9 +180,11 @@ export function createProgram(host: Host): Command {
       new Option("--as <outcome>", "its outcome").choices(["executed", "not-placed"]).makeOptionMandatory(),
     )
     .option("--quantity <quantity>", "the executed quantity")
-    .action((id: string, options: DoubtOptions) => run((session) => endDoubtCommand(session, id, options)));
+    .action((id: string, options: DoubtOptions) =>
+      change((session) => endDoubtCommand(session, id, options)),
+    );
 
-  addDeadLetterCommands(program, run);
+  addDeadLetterCommands(program, run, change);
 
   program
     .command("verify")

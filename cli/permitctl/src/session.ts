@@ -19,6 +19,8 @@ export interface GlobalOptions {
 export interface SessionOptions extends GlobalOptions {
   /** As in {@link AccessOptions}. */
   readyCheck?: false;
+  /** As in {@link AccessOptions}: for changes. */
+  resend?: false;
   /** A file with variables, which the environment's own override. */
   envFile?: string;
 }
@@ -45,23 +47,28 @@ export async function withSession<T>(
   const run = await runOf(options, env, terminal);
   const url = run?.redisUrl ?? urlOf(options, env);
   try {
-    const { readyCheck } = options;
-    const answer = await withAccess(
-      { url, name: "permitctl", ...(readyCheck === false && { readyCheck }) },
-      (access) =>
-        // Keep the command's own errors, so that they are not taken for Redis's.
-        command({ access, terminal, run, env }).catch((error: unknown) => {
-          if (error instanceof CommandError) return error;
-          if (error instanceof Refusal) return new CommandError(EXIT.no, error.message);
-          throw error;
-        }),
+    const { readyCheck, resend } = options;
+    const how = { ...(readyCheck === false && { readyCheck }), ...(resend === false && { resend }) };
+    const answer = await withAccess({ url, name: "permitctl", ...how }, (access) =>
+      // Keep the command's own errors, so that they are not taken for Redis's.
+      command({ access, terminal, run, env }).catch((error: unknown) => {
+        if (error instanceof CommandError) return error;
+        if (error instanceof Refusal) return new CommandError(EXIT.no, error.message);
+        throw error;
+      }),
     );
     if (answer instanceof CommandError) throw answer;
     return answer;
   } catch (error) {
-    throw error instanceof AccessError ? told(error, error.problem) : error;
+    if (!(error instanceof AccessError)) throw error;
+    const failed = told(error, error.problem);
+    if (error.problem.kind !== "no answer" || options.resend !== false) throw failed;
+    throw new CommandError(failed.exit, `${failed.message}. ${LOOK_AGAIN}`);
   }
 }
+
+const LOOK_AGAIN =
+  "If the change had been confirmed, whether it was made is not known: look again, then repeat it";
 
 /** The error for the shell: what to change, or to try again later. */
 export function told(

@@ -54,11 +54,15 @@ export class AccessError extends Error {
   }
 }
 
-/** `name` is the connection's name in Redis. `readyCheck: false` for what the Redis user `halt` may do. */
+/**
+ * `name` is the connection's name in Redis. `readyCheck: false` for what the Redis user `halt` may do; `resend: false` for a
+ * change that is told by what the script finds.
+ */
 export interface AccessOptions {
   url: string;
   name: string;
   readyCheck?: false;
+  resend?: false;
 }
 
 /**

@@ -19,8 +19,11 @@ let server: TestRedis;
 beforeAll(async () => void (server = await startRedisServer()));
 afterAll(() => server.stop());
 
-function connect(make = connectForCommands, { url = server.url, name = "test" } = {}): RedisClient {
-  const client = make({ url, name, onError: () => undefined });
+function connect(
+  make = connectForCommands,
+  { url = server.url, name = "test", ...how }: { url?: string; name?: string; resend?: false } = {},
+): RedisClient {
+  const client = make({ url, name, onError: () => undefined, ...how });
   onTestFinished(() => disconnect(client));
   return client;
 }
@@ -85,6 +88,24 @@ describe("a connection for commands", () => {
     await vi.waitFor(() => expect(onError).toHaveBeenCalled(), WAIT_MS);
     await own.restart();
     await vi.waitFor(async () => expect(await client.ping()).toBe("PONG"), WAIT_MS);
+  });
+});
+
+describe("a command whose answer is lost with its connection", () => {
+  it.each([
+    ["is sent again", {}, "answered", "2"],
+    ["is not sent again, but fails, where it must not be", { resend: false }, "unanswered", "1"],
+  ] as const)("%s", async (_, how, outcome, count) => {
+    const proxy = await startFaultProxy({ upstream: { port: server.port } });
+    onTestFinished(() => proxy.close());
+    const client = connect(connectForCommands, { url: `redis://127.0.0.1:${proxy.port}`, ...how });
+    await client.set("count", "0");
+    proxy.resetInReply();
+    const told = await client.incr("count").then(
+      () => "answered",
+      (error: unknown) => (isUnanswered(error) ? "unanswered" : String(error)),
+    );
+    expect([told, await client.get("count")]).toEqual([outcome, count]);
   });
 });
 

@@ -63,6 +63,11 @@ export interface ConnectOptions {
   onError: (error: Error) => void;
   /** False: INFO is not asked before the first command. The Redis user `halt` may not ask it. */
   readyCheck?: false;
+  /**
+   * False: a command that was sent is not sent again when its connection is lost, but fails. One that had been executed would
+   * find its own change there, and answer as if somebody else had made it.
+   */
+  resend?: false;
 }
 
 /**
@@ -105,7 +110,7 @@ export function connectForCommands(options: ConnectOptions): RedisClient {
     commandTimeout: COMMAND_DEADLINE_MS,
     // Half-open, it would never end by itself: every command would fail for ever.
     socketTimeout: COMMAND_DEADLINE_MS,
-    maxRetriesPerRequest: 1,
+    maxRetriesPerRequest: options.resend === false ? 0 : 1,
   };
   return common(options, limits, CommandConnection);
 }

@@ -44,6 +44,9 @@ const SCHEMAS = {
   drop: z.strictObject({ ids, reason }),
 } as const satisfies { [Name in ActionName]: z.ZodType<Required<Actions[Name]>> };
 
+/** It must come through, and whoever asks for it twice has what he wants. */
+const MAY_RUN_TWICE: ReadonlySet<string> = new Set<ActionName>(["kill-on"]);
+
 export const ACTION_NAMES = Object.keys(SCHEMAS) as readonly ActionName[];
 
 export interface ActionOptions {
@@ -65,7 +68,17 @@ function addAction(
   const operation = operations[name] as Operation;
   /** Rights that are not needed are not held: the connection is for this step alone. */
   const asOperator = <T>(what: What, step: (access: OpenAccess) => Promise<T>) =>
-    orRefused(what, withAccess({ url: redisUrl ?? "", name: `${instance}:operator` }, step));
+    orRefused(
+      what,
+      withAccess(
+        {
+          url: redisUrl ?? "",
+          name: `${instance}:operator`,
+          ...(!MAY_RUN_TWICE.has(name) && { resend: false }),
+        },
+        step,
+      ),
+    );
 
   http.post(
     `/api/actions/${name}`,
