@@ -112,12 +112,7 @@ export function openHost({ name, portVariable, port, issuer, redis }, service, {
   }
 
   function readyUrl() {
-    const lines = existsSync(envPath) ? readFileSync(envPath, "utf8").split("\n") : [];
-    /** @type {(variable: string, fallback: string | number) => string | number} */
-    const value = (variable, fallback) =>
-      lines.findLast((line) => line.startsWith(`${variable}=`))?.slice(variable.length + 1) || fallback;
-    const address = String(value("HTTP_HOST", "127.0.0.1")).replace(/^0\.0\.0\.0$/, "127.0.0.1");
-    return `http://${address}:${value(portVariable, port)}/readyz`;
+    return readyUrlOf(existsSync(envPath) ? readFileSync(envPath, "utf8") : "", portVariable, port);
   }
 
   /**
@@ -258,6 +253,29 @@ export function openHost({ name, portVariable, port, issuer, redis }, service, {
     provideEnvFile,
     provideKeys,
   };
+}
+
+/** Every address of this machine, and one that leads there. @type {Readonly<Record<string, string>>} */
+const OF_THIS_MACHINE = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/**
+ * Where a service says whether it is ready.
+ * @param {string} environment the text of its file of variables, as systemd reads it
+ * @param {string} portVariable
+ * @param {number} port unless the variable names another
+ */
+export function readyUrlOf(environment, portVariable, port) {
+  const lines = environment.split("\n");
+  /** @type {(variable: string) => string | undefined} */
+  const value = (variable) =>
+    lines
+      .findLast((line) => line.startsWith(`${variable}=`))
+      ?.slice(variable.length + 1)
+      .trim()
+      .replace(/^(["'])(.*)\1$/, "$2");
+  const given = value("HTTP_HOST") || "127.0.0.1";
+  const host = OF_THIS_MACHINE[given] ?? given;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${value(portVariable) || port}/readyz`;
 }
 
 /**
