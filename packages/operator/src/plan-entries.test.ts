@@ -52,7 +52,8 @@ function damages(): [string, () => Promise<unknown>][] {
   return [
     damaged([record, "attempt"], [record, "ended_at_ms"]),
     damaged([record, "governor_at_ms"]),
-    damaged([record, "hand_over"], [order, "entry_id"]),
+    damaged([record, "entry_id"], [order, "entry_id"]),
+    damaged([record, "hand_over"]),
     damaged([order, "result_id"], [order, "settled_at_ms"], [record, "ended_at_ms"]),
     damaged([order, "attempt"]),
   ];

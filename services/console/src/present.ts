@@ -46,7 +46,8 @@ export class Present {
       this.#away = undefined;
     } catch (error) {
       if (this.#away === undefined) this.#events.emit("away", error as Error);
-      this.#away = { sinceMs: this.#away?.sinceMs ?? access.nowMs(), problem: problemText(error, access) };
+      const sinceMs = this.#away?.sinceMs ?? access.nowMs();
+      this.#away = { sinceMs, problem: await problemText(error, access) };
     }
     const nowMs = access.nowMs();
     const waits = this.memory.tally.history(nowMs);
@@ -63,7 +64,9 @@ export class Present {
 }
 
 /** In a sentence, why Redis did not do what it was asked. */
-export function problemText(error: unknown, { redis }: OpenAccess): string {
+export async function problemText(error: unknown, { redis, problemOf }: OpenAccess): Promise<string> {
+  const problem = await problemOf(error as Error);
+  if (problem?.kind === "keys in the way") return problem.found.join("; ");
   // The command's own error may only say that the connection failed.
   const cause = redis.problem ?? (error as Error);
   const disposition = dispositionOf(cause);

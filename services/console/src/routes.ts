@@ -82,7 +82,7 @@ export function addRoutes(http: FastifyInstance, options: RouteOptions): void {
       throw new Refusal(
         503,
         undefined,
-        `Redis does not answer this: ${problemText(error, access)}; try again`,
+        `Redis does not answer this: ${await problemText(error, access)}; try again`,
       );
     }
   };

@@ -132,6 +132,21 @@ describe("an event stream", () => {
   });
 });
 
+describe("a key of the wrong type", () => {
+  it("is named, wherever something cannot be read because of it", async () => {
+    const console = await startTestConsole(redis);
+    await client.set(keys.streams.operatorAudit, "odd");
+    await client.set(keys.exit, "odd");
+    const headers = await console.login("vic");
+    const { error } = (await console.send("/api/audit", { headers })).json as { error: string };
+    expect(error).toContain(
+      `${keys.streams.operatorAudit} is a string but must be a stream: rename or delete it`,
+    );
+    const { away } = (await console.send("/api/now", { headers })).json as Now;
+    expect(away?.problem).toContain(`${keys.exit} is a string but must be a hash: rename or delete it`);
+  });
+});
+
 describe("a search", () => {
   it("takes empty fields, as a form sends them, for none", async () => {
     const console = await startTestConsole(redis);
