@@ -32,6 +32,8 @@ export type { TestPrometheus } from "./servers/prometheus-server.ts";
 export { findRedisServer } from "./servers/redis-binary.ts";
 export type { FindRedisOptions, RedisBinary } from "./servers/redis-binary.ts";
 export { canShiftRedisClock } from "./servers/redis-clock.ts";
+export { startRedisCluster } from "./servers/redis-cluster.ts";
+export type { ClusterNode, RedisCluster, RedisClusterOptions } from "./servers/redis-cluster.ts";
 export { startRedisServer } from "./servers/redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
 export { underOwnUser, urlOfUser } from "./servers/redis-users.ts";

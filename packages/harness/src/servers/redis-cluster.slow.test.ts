@@ -1,0 +1,85 @@
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { startRedisCluster, type RedisCluster } from "./redis-cluster.ts";
+
+const KEY = "quantum:{q3}:test";
+let cluster: RedisCluster;
+/** KEY's. */
+let slot: number;
+beforeAll(async () => {
+  cluster = await startRedisCluster({ masters: 3, replicas: 1 });
+  slot = (await clientOf(cluster.ports[0], afterAll).call("CLUSTER", "KEYSLOT", KEY)) as number;
+});
+afterAll(() => cluster.stop());
+
+function clientOf(port: number | undefined, whenOver: typeof onTestFinished = onTestFinished): RedisClient {
+  const client = connectForCommands({
+    url: `redis://127.0.0.1:${port}`,
+    name: "tester",
+    onError: () => undefined,
+  });
+  whenOver(() => disconnect(client));
+  return client;
+}
+
+const masters = async () => (await cluster.nodes()).filter(({ masterId }) => masterId === undefined);
+const otherMaster = async (than: number) => {
+  const other = (await masters()).find(({ port, isFailed }) => port !== than && !isFailed);
+  if (other === undefined) throw new Error("a cluster of three masters has another one");
+  return other.port;
+};
+
+it("shares all slots among its masters, and every master has a replica", async () => {
+  const nodes = await cluster.nodes();
+  expect(nodes).toHaveLength(6);
+  const sizes = (await masters()).map(({ slots }) =>
+    slots.reduce((sum, { from, to }) => sum + to - from + 1, 0),
+  );
+  expect(sizes).toEqual([expect.any(Number), expect.any(Number), expect.any(Number)]);
+  expect(sizes.reduce((sum, size) => sum + size)).toBe(16_384);
+  const followed = nodes.flatMap(({ masterId }) => masterId ?? []);
+  expect(followed.toSorted()).toEqual((await masters()).map(({ id }) => id).toSorted());
+});
+
+it("serves a key at the master of its slot, and names that master elsewhere", async () => {
+  const port = await cluster.masterOf(slot);
+  await clientOf(port).set(KEY, "1");
+  expect(await clientOf(port).get(KEY)).toBe("1");
+  await expect(clientOf(await otherMaster(port)).get(KEY)).rejects.toThrow(`MOVED ${slot} 127.0.0.1:${port}`);
+});
+
+it("moves a slot with its keys, and asks for the rest at the new master in between", async () => {
+  const from = await cluster.masterOf(slot);
+  const to = await otherMaster(from);
+  const old = clientOf(from);
+  await old.set(KEY, "moved");
+  await cluster.reshard(slot, to, async () => {
+    expect(await old.get(KEY)).toBe("moved");
+    await expect(old.get("quantum:{q3}:new")).rejects.toThrow(`ASK ${slot} 127.0.0.1:${to}`);
+  });
+  expect(await cluster.masterOf(slot)).toBe(to);
+  await expect(old.get(KEY)).rejects.toThrow(`MOVED ${slot} 127.0.0.1:${to}`);
+  expect(await clientOf(to).get(KEY)).toBe("moved");
+  await cluster.reshard(slot, from);
+  expect(await cluster.masterOf(slot)).toBe(from);
+});
+
+it("makes a replica master when it is told to, and loses nothing", async () => {
+  const first = await cluster.masterOf(slot);
+  await clientOf(first).set(KEY, "kept");
+  const second = await cluster.promote(slot);
+  expect(second).not.toBe(first);
+  expect(await clientOf(second).get(KEY)).toBe("kept");
+  await cluster.heal();
+});
+
+it("replaces a master that dies, and takes it back as a replica", async () => {
+  const first = await cluster.masterOf(slot);
+  const second = await cluster.killMaster(slot);
+  expect(second).not.toBe(first);
+  await clientOf(second).set(KEY, "after");
+  await cluster.heal();
+  const nodes = await cluster.nodes();
+  const master = nodes.find(({ port }) => port === second);
+  expect(nodes.find(({ port }) => port === first)?.masterId).toBe(master?.id);
+});
