@@ -19,6 +19,8 @@ local value, who, reason = ARGV[1], ARGV[2], ARGV[3]
 -- A key that cannot be read halts as well, so it is replaced like any other value.
 local before = redis.pcall('GET', kill_switch)
 if type(before) == 'table' then before = 'not text' end
+-- The empty text halts like any other; '' stands for no key.
+if before == '' then before = 'empty' end
 if (before or '') == value then return { 'UNCHANGED' } end
 
 local on = value ~= ''

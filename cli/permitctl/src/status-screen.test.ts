@@ -66,6 +66,18 @@ describe.each(WINDOWS)("a window of $columns by $rows", (window) => {
   });
 });
 
+it("an amount that cannot be read is none", () => {
+  const status = many(1, "");
+  const symbols = status.symbols.map((symbol) => ({
+    ...symbol,
+    limits: { ...symbol.limits, chargedQty: "", reservedNotional: "" },
+  }));
+  const text = whole({ ...status, symbols })
+    .map(textOf)
+    .join("\n");
+  expect(text).toMatch(/^ {2}S0USDT +0 +0 +3\/30 +12\/100 +\?\+4100\/50000 +4829\+\?\/100000$/m);
+});
+
 it("a service that was not asked is never ready", () => {
   const text = whole(many(1, "")).map(textOf).join("\n");
   expect(text).toMatch(/^ {2}governor@a:8044 +yes +not asked +not asked$/m);

@@ -72,7 +72,10 @@ function used(amount: string, limit: string, round: (amount: string) => string):
 
 /** What is charged and, if there is any, what permits have reserved. */
 function promised(charged: string, reserved: string, round: (amount: string) => string): string {
-  return Big(reserved).eq(0) ? round(charged) : `${round(charged)}+${round(reserved)}`;
+  // Somebody else wrote there what is no amount.
+  const shown = (amount: string) => (amount === "" ? "?" : round(amount));
+  const isNone = reserved !== "" && Big(reserved).eq(0);
+  return isNone ? shown(charged) : `${shown(charged)}+${shown(reserved)}`;
 }
 
 const COIN_DIGITS = 5;

@@ -1,8 +1,9 @@
 /** What each change leaves alone, on a Redis without a pipeline. */
 import { createKeys } from "@quantum/contract";
 import { useRedis } from "@quantum/harness/vitest";
+import { readKillSwitch } from "@quantum/service-kit";
 import { beforeEach, describe, expect, it } from "vitest";
-import { clearDisarm, drop, endDoubt, force, requeue, resumeExchange } from "./changes.ts";
+import { clearDisarm, drop, endDoubt, force, requeue, resumeExchange, setKillSwitch } from "./changes.ts";
 import { readPauses } from "./pauses.ts";
 
 const keys = createKeys();
@@ -16,6 +17,20 @@ beforeEach(async () => {
 });
 
 const audited = () => redis.xlen(keys.streams.operatorAudit);
+
+describe("the kill switch", () => {
+  it.each(["1", "", " ", "on", "0x0", "0 1", "\u0000"])(
+    "is turned off whatever it holds: %j halts like any other text",
+    async (text) => {
+      await redis.set(keys.killSwitch, text);
+      expect((await readKillSwitch(redis, keys)).on).toBe(true);
+      expect(await setKillSwitch({ redis, keys }, false, BY)).toBe(true);
+      expect([await redis.exists(keys.killSwitch), await audited()]).toEqual([0, 1]);
+      expect(await setKillSwitch({ redis, keys }, false, BY)).toBe(false);
+      expect([await redis.exists(keys.killSwitch), await audited()]).toEqual([0, 1]);
+    },
+  );
+});
 
 describe("force", () => {
   const taken = () => redis.set(keys.dedupe(PLAN), "1769301008");

@@ -1,13 +1,14 @@
 /** What the governor counts of a symbol, beside what it may use: the amounts are decimal text. */
-import { amountText, governorLimitsRecord, type IssuerName, readableFields } from "@quantum/contract";
+import { governorLimitsRecord, type IssuerName, readableFields } from "@quantum/contract";
 import type { Access } from "./access.ts";
+import { readableAmount } from "./readable-amount.ts";
 
 const FIVE_MINUTES_MS = 300_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const GOVERNOR = "governor" satisfies IssuerName;
 
-/** Charged in this UTC day, and reserved by permits whose orders have not ended. */
+/** Charged in this UTC day, and reserved by permits whose orders have not ended; "" for an amount that cannot be read. */
 export interface Limits {
   executionsHour: number;
   executions5min: number;
@@ -44,8 +45,9 @@ export async function readLimits({ redis, keys }: Access, symbol: string, nowMs:
     redis.zcount(executions, nowMs - FIVE_MINUTES_MS, "+inf"),
   ]);
   const isToday = sums["day"] === String(Math.floor(nowMs / DAY_MS));
-  const charged = (amount: string) => amountText((isToday ? sums[`charged:${amount}`] : undefined) ?? "0");
-  const reserved = (amount: string) => amountText(sums[`reserved:${amount}`] ?? "0");
+  const charged = (amount: string) =>
+    readableAmount((isToday ? sums[`charged:${amount}`] : undefined) ?? "0");
+  const reserved = (amount: string) => readableAmount(sums[`reserved:${amount}`] ?? "0");
   return {
     executionsHour,
     executions5min,

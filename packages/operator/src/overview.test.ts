@@ -94,6 +94,19 @@ describe("the overview", () => {
     expect(symbols[0]?.unfulfilled).toMatchObject({ positionAmt: "-2", last: "BLOCKED missing_p33" });
   });
 
+  it.each(["-1", "1e9", "0x10", "null", "", "9".repeat(400)])(
+    "tells no amount where somebody wrote %j",
+    async (text) => {
+      const { totals } = keys.reservations("governor", "BTCUSDT");
+      await redis.sadd(keys.orderSymbols, "BTCUSDT");
+      await redis.hset(totals, { "reserved:qty": text, "reserved:notional": "100000000" });
+      const { symbols } = await readOverview(access);
+      expect(symbols).toMatchObject([
+        { limits: { chargedQty: "0", reservedQty: "", reservedNotional: "1" } },
+      ]);
+    },
+  );
+
   it("has what the governor told of its limits beside what is used, and no caps where it told none", async () => {
     const { totals, executions } = keys.reservations("governor", "BTCUSDT");
     const day = String(Math.floor(Date.now() / 86_400_000));

@@ -1,5 +1,4 @@
 /** One symbol with its books. */
-import { amountText } from "@quantum/contract";
 import { parseEntries } from "@quantum/streams";
 import { HOSTED } from "@quantum/topology";
 import { z } from "zod";
@@ -9,6 +8,7 @@ import type { Hold } from "./holds.ts";
 import { readCaps } from "./limits.ts";
 import type { Fields } from "./plan-history.ts";
 import type { PlanRow } from "./plan-rows.ts";
+import { readableAmount } from "./readable-amount.ts";
 import { searchPlans } from "./search-plans.ts";
 import { readSymbol, type SymbolState } from "./symbols.ts";
 import { lastResultOf } from "./unfulfilled.ts";
@@ -78,8 +78,8 @@ async function readPromises(
       return {
         issuer,
         planId,
-        qty: qty ? amountText(qty) : "",
-        notional: notional ? amountText(notional) : "",
+        qty: readableAmount(qty ?? ""),
+        notional: readableAmount(notional ?? ""),
       };
     }),
   );

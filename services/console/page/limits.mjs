@@ -74,12 +74,15 @@ const NEARLY = 0.8;
  */
 function Meter({ label, charged, reserved = "0", cap: most, decimals = 0 }) {
   const used = share(charged, most);
-  const all = share(Number(charged) + Number(reserved), most);
+  // Somebody else wrote there what is no amount.
+  const isKnown = charged !== "" && reserved !== "";
+  const all = isKnown ? share(Number(charged) + Number(reserved), most) : undefined;
+  const shown = (/** @type {string} */ text) => (text === "" ? "?" : amount(text, decimals));
   const tone = all === undefined || all < NEARLY ? "" : all >= 1 ? "bad" : "warn";
-  const exact = `${visible(cut(label, 60))}: ${charged} charged, ${reserved} reserved, ${most === "" ? "no cap known" : `of ${most}`}`;
+  const exact = `${visible(cut(label, 60))}: ${charged || "?"} charged, ${reserved || "?"} reserved, ${most === "" ? "no cap known" : `of ${most}`}`;
   return html`<div class=${`meter ${tone}`} title=${exact}>
     <span>
-      ${amount(charged, decimals)}${reserved !== "0" && html`<i> + ${amount(reserved, decimals)}</i>`}
+      ${shown(charged)}${reserved !== "0" && html`<i> + ${shown(reserved)}</i>`}
       <small>${most === "" ? "" : ` / ${cap(most, decimals)}`}</small>
     </span>
     <svg viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
