@@ -121,7 +121,7 @@ export interface Signatures {
   "permits/consume": {
     keys: "plan" | "spent" | "waiting" | "executes" | "handed_over" | "results" | "kill_switch" | "disarm" | "disarm_today";
     restKeys: "issuer";
-    args: "plan_id" | "halt" | "execute_ms" | "grace_ms" | "spent_sec" | "overdue_ms" | "quantity_issuer";
+    args: "plan_id" | "halt" | "execute_ms" | "grace_ms" | "spent_sec" | "dry_run_sec" | "overdue_ms" | "quantity_issuer";
     restArgs: "issuer";
   };
   "permits/disarm": {

@@ -122,6 +122,7 @@ const NOTES: Readonly<
     key: keys.spent(PLAN),
     type: "STRING",
     ttlSec: TTL_SEC.spent,
+    orElse: "for an order; 24 h for a dry run, like the record",
     by: "consume, operators' exit → open, issue, claim",
     holds:
       "*ours*: `OK` or `DRY_RUN`, attempt, ms, quantity, and after `OK` the id of the `apply.execute` entry and the symbol: what the permits were spent for; on a second line a copy of the handover; survives the reset",

@@ -22,6 +22,7 @@
 --   execute_ms   how long the executor may claim the order after this
 --   grace_ms     how late after the deadline the last attempt may come
 --   spent_sec    TTL of `spent`
+--   dry_run_sec  its TTL after a dry run: no order can come of one, so it need not outlive the record for long
 --   overdue_ms   how long ago the wait ended by the caller's monotonic clock, negative before its end, '' if not known
 --   quantity_issuer whose permit carries side and quantity
 --   ...issuer    name and verdict field (granted, allow; bare if its permit is the text 1) of each required issuer, in list order
@@ -41,8 +42,8 @@
 local plan, spent, waiting, executes, handed_over, results = unpack(KEYS, 1, 6)
 local kill_switch, disarm, disarm_today = unpack(KEYS, 7, 9)
 local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local overdue_ms, quantity_issuer = tonumber(ARGV[6]), ARGV[7]
-local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 8
+local dry_run_sec, overdue_ms, quantity_issuer = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 9
 
 local record = hash(plan)
 -- A plan that does not wait, or cannot be read, must not be found by a sweep again.
@@ -156,7 +157,7 @@ else
   stamps[#stamps + 1] = entry_id
 end
 redis.call('DEL', unpack(permit_keys))
-redis.call('SET', spent, spending, 'EX', spent_sec)
+redis.call('SET', spent, spending, 'EX', dry_run and dry_run_sec or spent_sec)
 redis.call('HSET', plan, 'state', dry_run and 'DRY_RUN' or 'PERMITTED', 'wait_ms', wait_ms, 'safe_qty', safe_qty,
   'verdict_at_ms', int(now), unpack(stamps))
 return { 'OK', '0', symbol, wait_ms, safe_qty, record.mode }

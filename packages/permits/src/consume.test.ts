@@ -154,6 +154,7 @@ describe("a plan whose permits are all there", () => {
     expect(result).toMatchObject({ attempt: ATTEMPT, outcome: "DRY_RUN", safe_qty: "0.008" });
     expect(JSON.parse(result?.["steps_results"] ?? "")).toMatchObject([{ step: "CLOSE_FULL" }]);
     expect(await plans.redis.get(keys.spent(PLAN))).toMatch(/^DRY_RUN /);
+    expect(await plans.redis.ttl(keys.spent(PLAN))).toBeLessThanOrEqual(24 * 3600);
     expect(await plans.redis.hget(keys.plan(PLAN), "state")).toBe("DRY_RUN");
     expect(await consume()).toMatchObject({ replayed: true, verdict: { kind: "ok" } });
     expect(await plans.results()).toHaveLength(1);

@@ -76,6 +76,8 @@ export function createConsume(options: ConsumeOptions): Consume {
         execute_ms: String(options.executeTtlMs),
         grace_ms: String(options.graceMs),
         spent_sec: String(TTL_SEC.spent),
+        // From then on neither the record nor an issuer asks for it.
+        dry_run_sec: String(TTL_SEC.plan),
         overdue_ms: overdueMs === undefined ? "" : String(Math.floor(overdueMs)),
         quantity_issuer: QUANTITY_ISSUER,
       },

@@ -41,7 +41,7 @@ describe("permits/consume", () => {
         keys.disarmOf("2026-01-01"),
       );
       called.push(keys.permit("p33", PLAN), keys.block("p33", PLAN));
-      const args = [PLAN, "", "5000", "100", "60", "", "p33", "p33", "allow"];
+      const args = [PLAN, "", "5000", "100", "60", "60", "", "p33", "p33", "allow"];
       return (await redis.eval(lone.source, called.length, ...called, ...args)) as string[];
     };
     const answers = [await run()];
