@@ -1,5 +1,6 @@
 /** The command line of `start`. */
 import { randomSeed, wholeNumber } from "@quantum/harness";
+import { parseRedisUrl } from "@quantum/redis";
 import { buildText, commanderOutput } from "@quantum/service-kit";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { describeProfile } from "./profile.ts";
@@ -91,7 +92,10 @@ function rate(text: string): number {
 }
 
 function redisUrl(text: string): string {
-  // The client library would use database 0 for a path that is not a number.
-  if (/^rediss?:\/\/[^\s/?#]+(\/\d*)?$/.test(text)) return text;
-  throw new InvalidArgumentError("Must be a URL such as redis://127.0.0.1:6379/5.");
+  try {
+    if (parseRedisUrl(text).kind === "server") return text;
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+  throw new InvalidArgumentError("Must name one server, such as redis://127.0.0.1:6379/5.");
 }

@@ -8,6 +8,7 @@ import {
   type RedisClient,
   unusable,
   waitsFor,
+  withoutPasswords,
 } from "@quantum/redis";
 import { findRedisServer, shellWord, startRedisServer, urlOfUser } from "@quantum/harness";
 
@@ -60,7 +61,7 @@ export async function useRedis(url: string): Promise<RunRedis> {
   });
   try {
     const cannotBeUsed = (why: string, cause?: unknown) =>
-      new Error(`--redis-url ${withoutPassword(url)} cannot be used: ${why}`, { cause });
+      new Error(`--redis-url ${withoutPasswords(url)} cannot be used: ${why}`, { cause });
     const facts = await readFacts(client).catch((error: unknown) => {
       throw cannotBeUsed(client.problem === undefined ? (error as Error).message : lastError, error);
     });
@@ -71,7 +72,7 @@ export async function useRedis(url: string): Promise<RunRedis> {
     });
     if (found !== undefined) {
       throw new Error(
-        `--redis-url ${withoutPassword(url)} has quantum:* keys already (such as ${found}): name an empty database`,
+        `--redis-url ${withoutPasswords(url)} has quantum:* keys already (such as ${found}): name an empty database`,
       );
     }
   } finally {
@@ -81,9 +82,9 @@ export async function useRedis(url: string): Promise<RunRedis> {
   return {
     url,
     port,
-    operatorUrl: withoutPassword(url),
+    operatorUrl: withoutPasswords(url),
     urlOf: () => url,
-    cli: `redis-cli -u ${shellWord(withoutPassword(url))}`,
+    cli: `redis-cli -u ${shellWord(withoutPasswords(url))}`,
     ended: new Promise(() => undefined),
     stop: async () => undefined,
   };
@@ -97,10 +98,4 @@ async function firstKey(client: RedisClient): Promise<string | undefined> {
     cursor = next;
   } while (cursor !== "0");
   return undefined;
-}
-
-export function withoutPassword(url: string): string {
-  const parsed = new URL(url);
-  if (parsed.password !== "") parsed.password = "***";
-  return parsed.href;
 }

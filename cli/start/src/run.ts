@@ -2,7 +2,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { createKeys } from "@quantum/contract";
-import { connectForBlocking, connectForCommands, disconnect } from "@quantum/redis";
+import { connectForBlocking, connectForCommands, disconnect, withoutPasswords } from "@quantum/redis";
 import { isReaderGone, standardOutput } from "@quantum/service-kit";
 import { type Row, serviceOf, SERVICES } from "@quantum/topology";
 import { Display } from "./display.ts";
@@ -11,7 +11,7 @@ import { History, shellWord, StreamTail } from "@quantum/harness";
 import type { Options } from "./options.ts";
 import { type Pipeline, startPipeline } from "./pipeline.ts";
 import { Processes } from "./processes.ts";
-import { startOwnRedis, useRedis, withoutPassword } from "./redis.ts";
+import { startOwnRedis, useRedis } from "./redis.ts";
 import { watchRedis } from "./redis-watch.ts";
 import { cacheDir, claimRun, type RunFacts, runFile } from "./run-file.ts";
 
@@ -183,7 +183,7 @@ function stopSignal(stopRequested: Promise<void>, closed: AbortSignal, display: 
 function showPipeline(display: Display, options: Options, { redis, urls, console: served }: Pipeline): void {
   const started = SERVICES.filter(({ name }) => urls.has(name));
   const width = Math.max(...started.map(({ name }) => name.length));
-  display.line(`${"redis".padEnd(width)}  ${withoutPassword(redis.url)}`);
+  display.line(`${"redis".padEnd(width)}  ${withoutPasswords(redis.url)}`);
   for (const { name } of started) {
     const login = name === "console" && served ? `  user ${served.user}, password ${served.password}` : "";
     display.line(`${name.padEnd(width)}  ${urls.get(name)}${login}`);

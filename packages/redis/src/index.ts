@@ -22,3 +22,14 @@ export {
 } from "./preflight.ts";
 export { bindScript, type ScriptCall, type ScriptName } from "./script.ts";
 export { atEndOfTurn } from "./turn.ts";
+export {
+  type Address,
+  type ClusterUrl,
+  parseRedisUrl,
+  type RedisUrl,
+  RedisUrlError,
+  type SentinelUrl,
+  type ServerUrl,
+  withoutPasswords,
+  writeRedisUrl,
+} from "./url.ts";

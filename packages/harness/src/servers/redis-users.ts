@@ -3,7 +3,7 @@
  * suffice. The default user belongs to the tester and may do everything.
  */
 import { DEFAULT_USER_OFF, issuerUserLine, renderUsers } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { parseRedisUrl, type RedisClient, writeRedisUrl } from "@quantum/redis";
 import { SERVICES, userOf } from "@quantum/topology";
 
 /** The same on every test server, because only this machine can reach them. */
@@ -18,18 +18,16 @@ export function testUsers(requirepass: string | undefined, hasDefault: boolean):
 
 /** The same Redis, for another user. */
 export function urlOfUser(url: string, user: string): string {
-  const named = new URL(url);
-  named.username = user;
-  named.password = passwordOf(user);
-  return named.href;
+  return writeRedisUrl({ ...parseRedisUrl(url), user, password: passwordOf(user) });
 }
 
 /** A service's environment with its own user. A URL with a user stays as it is. */
 export function underOwnUser(service: string, env: Record<string, string>): Record<string, string> {
   const row = SERVICES.find(({ name }) => name === service);
   const url = env["REDIS_URL"];
-  if (row === undefined || url === undefined || new URL(url).username !== "" || new URL(url).password !== "")
-    return env;
+  if (row === undefined || url === undefined) return env;
+  const { user, password } = parseRedisUrl(url);
+  if (user !== undefined || password !== undefined) return env;
   return { ...env, REDIS_URL: urlOfUser(url, userOf(row)) };
 }
 
