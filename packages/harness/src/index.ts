@@ -6,6 +6,7 @@ export { randomSeed, wholeNumber } from "./command-line.ts";
 export { sectionOf, withSection } from "./document-section.ts";
 export { startFaultProxy } from "./faults/fault-proxy.ts";
 export type { FaultProxy, FaultProxyOptions, ProxyFrame, FrameAction } from "./faults/fault-proxy.ts";
+export { fillWithJunk, JUNK, makeKnown } from "./faults/junk.ts";
 export { useUpIds } from "./faults/stream-ids.ts";
 export { type Checked, checkIssuer, ISSUER_CASES, type IssuerCheck } from "./issuer-check/run.ts";
 export { endProcess, spawnGuarded } from "./processes/child-process.ts";

@@ -1,6 +1,6 @@
 /** Whatever stands in Redis, the console answers in words: nothing that others write there makes it fail. */
 import { createKeys } from "@quantum/contract";
-import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { fillWithJunk, JUNK, makeKnown, startRedisServer, type TestRedis } from "@quantum/harness";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { ACTION_NAMES } from "./actions.ts";
@@ -10,6 +10,7 @@ const keys = createKeys();
 const PLAN = "67e6da21fa9fe506";
 const SYMBOL = "BTCUSDT";
 const LETTER = "1769301008977-0";
+const KNOWN = { symbol: SYMBOL, planId: PLAN, entryId: LETTER };
 const LIMIT_MS = 120_000;
 
 const READS = [
@@ -28,12 +29,6 @@ const ALL = [
   ...Object.values(keys.reservations("governor", SYMBOL)),
   keys.exchangePause("requests"),
 ];
-/** What a careless or malicious writer leaves in a field. */
-const JUNK = [
-  ...["", "1e999", "-1", "NaN", "9".repeat(400), "x".repeat(10_000), "\u202e\u0000\u001b[2J"],
-  ...['{"reason":"\\ud800"}', '["\\ud800"]', "[".repeat(5_000), '{"__proto__":{"a":1}}', "null"],
-];
-
 let redis: TestRedis;
 let client: RedisClient;
 beforeAll(async () => {
@@ -47,14 +42,6 @@ afterAll(async () => {
   await disconnect(client);
   await redis.stop();
 });
-
-/** So that each reader comes as far as the symbol and the plan. */
-async function makeKnown(): Promise<void> {
-  await client.sadd(keys.waitingSymbols, SYMBOL);
-  await client.sadd(keys.orderSymbols, SYMBOL);
-  await client.zadd(keys.waiting(SYMBOL), 1, PLAN);
-  await client.sadd(keys.unknown(SYMBOL), PLAN);
-}
 
 async function problemsOf(
   console: Awaited<ReturnType<typeof startTestConsole>>,
@@ -81,7 +68,7 @@ it(
     const problems: string[] = [];
     for (const key of ALL) {
       await client.flushall();
-      await makeKnown();
+      await makeKnown(client, KNOWN);
       await client.del(key);
       // None of ours is a list.
       await client.lpush(key, "a");
@@ -101,41 +88,7 @@ it(
     const problems: string[] = [];
     for (const junk of JUNK) {
       await client.flushall();
-      await makeKnown();
-      const fields = [
-        ...["plan_id", PLAN, "symbol", SYMBOL, "attempt", LETTER],
-        ...[
-          "outcome",
-          "reason",
-          "detail",
-          "wait_ms",
-          "deadline_ms",
-          "corrects",
-          "executed_qty",
-          "fields",
-        ].flatMap((name) => [name, junk]),
-        ...["__proto__", junk, junk === "" ? "empty" : junk, junk],
-      ];
-      for (const stream of Object.values(keys.streams)) await client.xadd(stream, LETTER, ...fields);
-      const record = [
-        "opened_at_ms",
-        "deadline_ms",
-        "hand_over",
-        "governor_verdict",
-        "governor_at_ms",
-        "state",
-      ];
-      for (const key of [
-        ...[keys.plan(PLAN), keys.order(PLAN), keys.snapshot(SYMBOL), keys.ledger(SYMBOL), keys.exit],
-        ...[keys.governorLimits, keys.orderOwner, keys.booker, keys.handedOver, keys.absentClaims],
-        ...[keys.reservations("governor", SYMBOL).totals, keys.reservations("governor", SYMBOL).open],
-      ])
-        await client.hset(key, ...fields, ...record.flatMap((name) => [name, junk]), PLAN, junk, "day", junk);
-      await client.hset(keys.ledger(SYMBOL), "disagrees_since_ms", "1", "last_known_amt", junk);
-      for (const key of [
-        ...[keys.disarm, keys.orderEpoch, keys.closeWanted(SYMBOL), keys.exchangePause("requests")],
-      ])
-        await client.set(key, junk, "PX", 60_000);
+      await fillWithJunk(client, KNOWN, junk);
       problems.push(
         ...(await problemsOf(console, session)).map(
           (problem) => `${JSON.stringify(junk.slice(0, 40))}: ${problem}`,
