@@ -125,7 +125,26 @@ export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
   };
 }
 
-/** Redis does not say which key it is. */
+/** More would keep Redis from the pipeline. */
+const SYMBOLS_MAX = 200;
+
+/** Sentences that name them, of the fixed keys and those of symbols. */
+async function wrongKeys(redis: RedisClient): Promise<string[]> {
+  const keys = createKeys();
+  const sets = [keys.orderSymbols, keys.waitingSymbols];
+  const known = await Promise.all(sets.map((set) => redis.smembers(set).catch(() => [])));
+  const symbols = [...new Set(known.flat())].slice(0, SYMBOLS_MAX);
+  const ofSymbols = symbols.flatMap((symbol): [key: string, type: string][] => [
+    [keys.ledger(symbol), "hash"],
+    [keys.snapshot(symbol), "hash"],
+    [keys.waiting(symbol), "zset"],
+    [keys.unsettled(symbol), "zset"],
+    [keys.unknown(symbol), "set"],
+  ]);
+  return keysInTheWay(redis, keys, ofSymbols);
+}
+
+/** Of a plan, or of a symbol that no index has: Redis does not say which key it is. */
 const OF_SYMBOL_OR_PLAN =
   "a key of the symbol or the plan is of the wrong type: find it with redis-cli TYPE, then rename or delete it";
 
@@ -137,7 +156,7 @@ async function problemOf(failure: Error, redis: RedisClient): Promise<AccessProb
   const disposition = dispositionOf(cause);
   if (disposition.kind === "refused") return { kind: "refused", advice: disposition.advice };
   if (cause.message.startsWith("WRONGTYPE")) {
-    const found = await keysInTheWay(redis, createKeys()).catch(() => []);
+    const found = await wrongKeys(redis).catch(() => []);
     return { kind: "keys in the way", found: found.length === 0 ? [OF_SYMBOL_OR_PLAN] : found };
   }
   if (disposition.kind === "command") return cause.name === "ReplyError" ? { kind: "error" } : undefined;

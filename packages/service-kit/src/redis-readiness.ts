@@ -46,7 +46,7 @@ export async function redisProblems(
   const writeProblem = isHarmless ? [] : [sentence(refused, config)];
   const inTheWay = wrongTypes(
     found.map(([, type]) => type),
-    keys,
+    typesOfKeys(keys),
   );
   const isExhausted = (info: unknown) => Array.isArray(info) && info.includes(LAST_STREAM_ID);
   const exhausted = streams
@@ -63,19 +63,29 @@ export async function redisProblems(
 
 /**
  * Keys of the wrong type, which break everything that reads them.
- * @param actual the replies to TYPE, in the order of `typesOfKeys`
+ * @param actual the replies to TYPE, in the order of `expected`
  */
-function wrongTypes(actual: readonly unknown[], keys: Keys): string[] {
-  return typesOfKeys(keys).flatMap(([key, type], index) => {
+function wrongTypes(actual: readonly unknown[], expected: readonly KeyType[]): string[] {
+  return expected.flatMap(([key, type], index) => {
     const found = actual[index];
     if (typeof found !== "string" || found === "none" || found === type) return [];
     return [`${key} is a ${found} but must be a ${type}: rename or delete it`];
   });
 }
 
-/** Finds the fixed key that made a command fail with WRONGTYPE, because Redis does not say which. */
-export async function keysInTheWay(redis: RedisClient, keys: Keys): Promise<string[]> {
-  return wrongTypes(await Promise.all(typesOfKeys(keys).map(([key]) => redis.type(key))), keys);
+type KeyType = readonly [key: string, type: string];
+
+/**
+ * Finds the key that made a command fail with WRONGTYPE, because Redis does not say which: among the fixed ones and the
+ * given.
+ */
+export async function keysInTheWay(
+  redis: RedisClient,
+  keys: Keys,
+  given: readonly KeyType[] = [],
+): Promise<string[]> {
+  const expected = [...typesOfKeys(keys), ...given];
+  return wrongTypes(await Promise.all(expected.map(([key]) => redis.type(key))), expected);
 }
 
 function lostConnections(redis: RedisClient, clients: Iterable<RedisClient>, config: RedisConfig): string[] {

@@ -137,13 +137,16 @@ describe("a key of the wrong type", () => {
     const console = await startTestConsole(redis);
     await client.set(keys.streams.operatorAudit, "odd");
     await client.set(keys.exit, "odd");
+    await client.sadd(keys.orderSymbols, "BTCUSDT");
+    await client.set(keys.ledger("BTCUSDT"), "odd");
     const headers = await console.login("vic");
     const { error } = (await console.send("/api/audit", { headers })).json as { error: string };
     expect(error).toContain(
       `${keys.streams.operatorAudit} is a string but must be a stream: rename or delete it`,
     );
     const { away } = (await console.send("/api/now", { headers })).json as Now;
-    expect(away?.problem).toContain(`${keys.exit} is a string but must be a hash: rename or delete it`);
+    for (const key of [keys.exit, keys.ledger("BTCUSDT")])
+      expect(away?.problem).toContain(`${key} is a string but must be a hash: rename or delete it`);
   });
 });
 
