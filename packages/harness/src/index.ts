@@ -37,6 +37,8 @@ export { startRedisCluster } from "./servers/redis-cluster.ts";
 export type { ClusterNode, RedisCluster, RedisClusterOptions } from "./servers/redis-cluster.ts";
 export { startRedisServer } from "./servers/redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
+export { startReplicatedRedis } from "./servers/replicated-redis.ts";
+export type { ReplicatedRedis, ReplicatedRedisOptions } from "./servers/replicated-redis.ts";
 export { underOwnUser, urlOfUser } from "./servers/redis-users.ts";
 export { violationsOf } from "./violations.ts";
 export { collectEvidence, collectWhatIsLeft, readSymbols, switchStrategy } from "./verifier/evidence.ts";

@@ -1,0 +1,78 @@
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { startReplicatedRedis, type ReplicatedRedis } from "./replicated-redis.ts";
+
+let redis: ReplicatedRedis;
+beforeAll(async () => {
+  redis = await startReplicatedRedis();
+});
+afterAll(() => redis.stop());
+
+function clientOf(port: number): RedisClient {
+  const client = connectForCommands({
+    url: `redis://127.0.0.1:${port}`,
+    name: "tester",
+    onError: () => undefined,
+  });
+  onTestFinished(() => disconnect(client));
+  return client;
+}
+
+const replicas = async (client: RedisClient) =>
+  Number(/connected_slaves:(\d+)/.exec(await client.info())?.[1]);
+
+it("has Sentinels that name the same master", async () => {
+  const master = String(await redis.masterPort());
+  for (const port of redis.sentinelPorts) {
+    const address = await clientOf(port).call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", redis.name);
+    expect(address).toEqual(["127.0.0.1", master]);
+  }
+});
+
+it("puts a replica in the place of a master that dies, and takes the old one back as a replica", async () => {
+  const first = await redis.masterPort();
+  await clientOf(first).set("kept", "1");
+  expect(await clientOf(first).wait(2, 0)).toBe(2);
+  const second = await redis.killMaster();
+  expect(second).not.toBe(first);
+  expect(await clientOf(second).get("kept")).toBe("1");
+  await redis.heal();
+  expect(await replicas(clientOf(second))).toBe(2);
+  expect(await clientOf(first).role()).toContain("slave");
+});
+
+it("fails over when it is told to", async () => {
+  const first = await redis.masterPort();
+  expect(await redis.promote()).not.toBe(first);
+  await redis.heal();
+});
+
+it("loses what the replicas did not get", async () => {
+  const master = clientOf(await redis.masterPort());
+  await redis.cutReplication();
+  await master.set("lost", "1");
+  const promoted = clientOf(await redis.killMaster());
+  expect(await promoted.get("lost")).toBeNull();
+  await redis.heal();
+});
+
+it("keeps an isolated master's clients while another is elected, and then drops what they wrote", async () => {
+  const first = await redis.masterPort();
+  const old = clientOf(first);
+  await redis.isolateMaster();
+  await old.set("isolated", "1");
+  const second = clientOf(await redis.untilReplaced(first));
+  expect(await old.get("isolated")).toBe("1");
+  expect(await old.role()).toContain("master");
+  expect(await second.get("isolated")).toBeNull();
+  await redis.heal();
+  expect(await old.get("isolated")).toBeNull();
+});
+
+it("goes on without replicas, and gets them back", async () => {
+  const master = clientOf(await redis.masterPort());
+  await redis.killReplicas();
+  await expect.poll(() => replicas(master)).toBe(0);
+  await redis.heal();
+  expect(await replicas(master)).toBe(2);
+});

@@ -1,0 +1,240 @@
+/**
+ * A master, its replicas and three Sentinels, as real processes. Replicas and Sentinels log in as users of their own: to
+ * cut their links to a server, and no client's, these users lose their rights.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { endProcess, spawnGuarded, type GuardedProcess } from "../processes/child-process.ts";
+import { eventually } from "../processes/eventually.ts";
+import { freePort } from "../processes/free-port.ts";
+import { untilLogged } from "../processes/until-logged.ts";
+import { startRedisServer, type TestRedis } from "./redis-server.ts";
+
+export interface ReplicatedRedisOptions {
+  /** Default 2. */
+  replicas?: number;
+  /** Settings of redis.conf for every server, by name. */
+  config?: Record<string, string>;
+}
+
+export interface ReplicatedRedis {
+  /** The name by which the Sentinels know the master. */
+  readonly name: string;
+  readonly sentinelPorts: readonly number[];
+  /** The port of the server that the Sentinels name now. */
+  masterPort(): Promise<number>;
+  /** SIGKILL of the master. Resolves once another server is master, with its port. */
+  killMaster(): Promise<number>;
+  /** An ordered failover. Resolves once another server is master, with its port. */
+  promote(): Promise<number>;
+  /** The replicas get nothing more from the master, until {@link heal}. */
+  cutReplication(): Promise<void>;
+  /**
+   * Its replicas and the Sentinels no longer reach the master, its clients do, until {@link heal}. Resolves at once; the
+   * Sentinels choose another master soon after.
+   */
+  isolateMaster(): Promise<void>;
+  /** Resolves once the Sentinels name another master than this one, and it is one, with its port. */
+  untilReplaced(port: number): Promise<number>;
+  /** SIGKILL of every replica. */
+  killReplicas(): Promise<void>;
+  /** Starts what was killed, ends what was cut, and waits until every replica follows the master. */
+  heal(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const NAME = "quantum";
+const SENTINELS = 3;
+const QUORUM = 2;
+/** Longer than a busy machine delays an answer; a failover takes some seconds. */
+const DOWN_AFTER_MS = 2_000;
+/** A failover that nobody wins is tried again after twice as long. */
+const FAILOVER_TIMEOUT_MS = 4_000;
+/** Of an election that has to be repeated, too. */
+const REPLACED_WITHIN_MS = 30_000;
+const PASSWORD = "of-test";
+/** What redis.io asks for: docs/latest/operate/oss_and_stack/management/sentinel, "Redis Access Control List". */
+const LINKS = {
+  replica: ["+psync", "+replconf", "+ping"],
+  sentinel:
+    "+multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill".split(
+      " ",
+    ),
+} as const;
+type Link = keyof typeof LINKS;
+
+interface Node {
+  readonly server: TestRedis;
+  /** Through which this process orders it about. */
+  readonly client: RedisClient;
+  isUp: boolean;
+}
+
+export async function startReplicatedRedis(options: ReplicatedRedisOptions = {}): Promise<ReplicatedRedis> {
+  await using started = new AsyncDisposableStack();
+  const nodes: Node[] = [];
+  for (let replica = 0; replica <= (options.replicas ?? 2); replica += 1) {
+    const server = await startRedisServer({
+      config: { masteruser: "replica", masterauth: PASSWORD, ...options.config },
+    });
+    started.defer(() => server.stop());
+    const client = connectForCommands({ url: server.url, name: "harness", onError: () => undefined });
+    started.defer(() => disconnect(client));
+    nodes.push({ server, client, isUp: true });
+    await allow(client, "replica");
+    await allow(client, "sentinel");
+  }
+  const [first] = nodes as [Node];
+  await follow(nodes, () => Promise.resolve(first));
+
+  const dir = await mkdtemp(join(tmpdir(), "quantum-sentinel-"));
+  started.defer(() => rm(dir, { recursive: true, force: true }));
+  const sentinels: { port: number; client: RedisClient }[] = [];
+  for (let index = 0; index < SENTINELS; index += 1) {
+    const port = await freePort();
+    const child = await startSentinel(first.server, join(dir, `${index}.conf`), port);
+    started.defer(() => endProcess(child, "SIGKILL"));
+    const url = `redis://127.0.0.1:${port}`;
+    const client = connectForCommands({ url, name: "harness", onError: () => undefined, readyCheck: false });
+    started.defer(() => disconnect(client));
+    sentinels.push({ port, client });
+  }
+  const [asked] = sentinels as [(typeof sentinels)[number]];
+  const masterPort = async () => {
+    const [, port] = (await asked.client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)) as string[];
+    return Number(port);
+  };
+  const nodeAt = (port: number): Node => {
+    const node = nodes.find(({ server }) => server.port === port);
+    if (node === undefined) throw new Error(`no server of this set listens on ${port}`);
+    return node;
+  };
+  const untilReplaced = (port: number) =>
+    eventually(
+      async () => {
+        const now = await masterPort();
+        if (now === port) return undefined;
+        const [role] = (await nodeAt(now).client.role()) as string[];
+        return role === "master" ? now : undefined;
+      },
+      REPLACED_WITHIN_MS,
+      `another master than ${port}`,
+    );
+  // A failover needs the other Sentinels and the replicas, which a Sentinel finds by itself.
+  const knowsAll = async ({ client }: (typeof sentinels)[number]) => {
+    const flat = (await client.call("SENTINEL", "MASTER", NAME)) as string[];
+    const count = (field: string) => Number(flat[flat.indexOf(field) + 1]);
+    return count("num-other-sentinels") === SENTINELS - 1 && count("num-slaves") === nodes.length - 1;
+  };
+  for (const sentinel of sentinels) {
+    await eventually(
+      async () => (await knowsAll(sentinel)) || undefined,
+      REPLACED_WITHIN_MS,
+      "a Sentinel that knows the others and the replicas",
+    );
+  }
+
+  const resources = started.move();
+  const kill = async (node: Node) => {
+    node.isUp = false;
+    await node.server.kill();
+  };
+  return {
+    name: NAME,
+    sentinelPorts: sentinels.map(({ port }) => port),
+    masterPort,
+    untilReplaced,
+    async killMaster() {
+      const port = await masterPort();
+      await kill(nodeAt(port));
+      return untilReplaced(port);
+    },
+    async promote() {
+      const port = await masterPort();
+      // Refused while the last failover is not quite over.
+      await eventually(
+        () => asked.client.call("SENTINEL", "FAILOVER", NAME).catch(() => undefined),
+        REPLACED_WITHIN_MS,
+        "a failover that the Sentinels agree to",
+      );
+      return untilReplaced(port);
+    },
+    async cutReplication() {
+      await refuse(nodeAt(await masterPort()).client, "replica");
+    },
+    async isolateMaster() {
+      const { client } = nodeAt(await masterPort());
+      await refuse(client, "replica");
+      await refuse(client, "sentinel");
+    },
+    async killReplicas() {
+      const port = await masterPort();
+      await Promise.all(nodes.filter(({ server }) => server.port !== port).map(kill));
+    },
+    async heal() {
+      for (const node of nodes) {
+        if (!node.isUp) {
+          await node.server.restart();
+          await eventually(() => node.client.ping().catch(() => undefined), REPLACED_WITHIN_MS, "a restart");
+        }
+        node.isUp = true;
+        await allow(node.client, "replica");
+        await allow(node.client, "sentinel");
+      }
+      await follow(nodes, async () => nodeAt(await masterPort()));
+    },
+    stop: () => resources.disposeAsync(),
+  };
+}
+
+async function startSentinel(master: TestRedis, file: string, port: number): Promise<GuardedProcess> {
+  // Sentinel writes its state into this file.
+  const lines = [
+    `port ${port}`,
+    "bind 127.0.0.1",
+    `sentinel monitor ${NAME} 127.0.0.1 ${master.port} ${QUORUM}`,
+    `sentinel auth-user ${NAME} sentinel`,
+    `sentinel auth-pass ${NAME} ${PASSWORD}`,
+    `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
+    `sentinel failover-timeout ${NAME} ${FAILOVER_TIMEOUT_MS}`,
+  ];
+  await writeFile(file, `${lines.join("\n")}\n`);
+  const child = await spawnGuarded(master.binary.path, [file, "--sentinel"], { env: {}, ending: "watched" });
+  await untilLogged(child, "sentinel", "+monitor master");
+  return child;
+}
+
+/**
+ * A server that was master until now loses what its new master does not have. Asks for the master again and again: an
+ * election may still be going on.
+ */
+async function follow(nodes: readonly Node[], masterNow: () => Promise<Node>): Promise<void> {
+  const isDone = async () => {
+    const master = await masterNow();
+    for (const { client, server } of nodes) {
+      if (server.port === master.server.port) continue;
+      const [role, , port] = (await client.role()) as [string, string, number];
+      if (role !== "slave" || port !== master.server.port)
+        await client.replicaof("127.0.0.1", master.server.port);
+    }
+    const online = (await master.client.info("replication")).match(/^slave\d+:.*state=online/gm) ?? [];
+    return online.length === nodes.length - 1;
+  };
+  await eventually(
+    async () => (await isDone()) || undefined,
+    REPLACED_WITHIN_MS,
+    "replicas that follow the master",
+  );
+}
+
+async function allow(client: RedisClient, link: Link): Promise<void> {
+  await client.acl("SETUSER", link, "on", `>${PASSWORD}`, "allchannels", "-@all", ...LINKS[link]);
+}
+
+/** Not by refusing the login: a Sentinel would go on as the default user. */
+async function refuse(client: RedisClient, link: Link): Promise<void> {
+  await client.acl("SETUSER", link, "-@all");
+  await client.client("KILL", "USER", link);
+}
