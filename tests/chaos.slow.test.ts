@@ -19,11 +19,20 @@ it.each([
     ["redis-power-loss", "order-answers"],
     ISSUERS,
   ],
+  ["a master that a replica replaces", 3, ["failover-loss", "master-isolated"], ISSUERS],
 ])(
   "a short campaign against %s finds nothing lost and nothing doubled",
   async (_, seed, faults, issuers) => {
     const said: string[] = [];
-    const options = { seed, minutes: MINUTES, plans: undefined, faults, issuers, rate: 100 };
+    const options = {
+      seed,
+      minutes: MINUTES,
+      plans: undefined,
+      faults,
+      issuers,
+      rate: 100,
+      sentinel: faults.includes("failover-loss"),
+    };
     const { sound, lines, summary } = await runCampaign(
       { ...options, summary: undefined, record: false },
       (line) => said.push(line),

@@ -4,6 +4,7 @@ import type { RandomChoices } from "./random-choices.ts";
 import type { Losses } from "./losses.ts";
 import type { Proposer } from "./proposer.ts";
 import type { Recorder } from "./record.ts";
+import type { RedisKind } from "./redis-servers.ts";
 import type { System } from "./system.ts";
 
 /** What a fault can act on. */
@@ -29,6 +30,8 @@ export interface FaultKind {
   readonly meaning: string;
   /** How often it is chosen, relative to the others. */
   readonly weight: number;
+  /** The only Redis that it can be done to; by default both. */
+  readonly redis?: RedisKind;
   /** Injects and removes the fault. Recovery begins when it resolves. */
   readonly run: (context: FaultContext) => Promise<Hit[]>;
 }

@@ -62,7 +62,7 @@ async function permitctl({ system }: FaultContext, symbol: string): Promise<numb
   const child = await spawnGuarded(process.execPath, ["scripts/permitctl.mjs", ...words, ...place], {
     cwd: ROOT,
     env: {
-      REDIS_URL: urlOfUser(system.redis.url, "operator"),
+      REDIS_URL: urlOfUser(system.servers.url, "operator"),
       PERMITCTL_OPERATOR_KEY: join(system.keysFolder, operatorKeyFile(RUN_OPERATOR)),
     },
   });

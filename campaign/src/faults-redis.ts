@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { groupsOf } from "@quantum/streams";
 import { anyMember } from "./faults-process.ts";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
-import type { StreamName } from "@quantum/harness";
+import type { StreamName, TestRedis } from "@quantum/harness";
 
 const DOWN_MS = { low: 100, high: 3_000 } as const;
 const STOP_MS = 3_000;
@@ -25,18 +25,21 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "redis-kill": {
     meaning: "Redis is killed with appendfsync always, and restarted on its log: nothing is lost",
     weight: 2,
+    redis: "lone",
     run: async ({ system, random }) => {
+      const redis = loneServer(system);
       await system.client.config("SET", "appendfsync", "always");
       await delay(random.between(DOWN_MS.low, DOWN_MS.high));
-      await system.redis.kill();
+      await redis.kill();
       await delay(random.between(DOWN_MS.low, DOWN_MS.high));
-      await system.redis.restart();
+      await redis.restart();
       return [{ kind: "redis-kill", target: "redis" }];
     },
   },
   "redis-power-loss": {
     meaning: "Redis dies with appendfsync everysec and comes back without the last moments of its log",
     weight: 2,
+    redis: "lone",
     run: async (context) => {
       const lostMs = await losePower(context);
       return [{ kind: "redis-power-loss", target: `${lostMs} ms of the log` }];
@@ -45,10 +48,12 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "redis-stop": {
     meaning: `SIGSTOP of Redis for ${STOP_MS / 1000} s`,
     weight: 2,
+    redis: "lone",
     run: async ({ system }) => {
-      system.redis.pause();
+      const redis = loneServer(system);
+      redis.pause();
       await delay(STOP_MS);
-      system.redis.resume();
+      redis.resume();
       return [{ kind: "redis-stop", target: "redis" }];
     },
   },
@@ -82,6 +87,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "read-only": {
     meaning: `Redis is a read-only replica for ${HELD_MS / 1000} s`,
     weight: 1,
+    redis: "lone",
     run: async ({ system }) => {
       await system.client.call("REPLICAOF", "127.0.0.1", DEAD_PORT);
       await delay(HELD_MS);
@@ -157,21 +163,27 @@ export async function standStill({ system, proposer, tail }: FaultContext): Prom
   while (!(await tail.caughtUp(system.client))) await delay(LOOK_MS);
 }
 
+function loneServer({ servers }: FaultContext["system"]): TestRedis {
+  if (servers.lone === undefined) throw new Error("this fault needs a Redis without replicas");
+  return servers.lone;
+}
+
 async function losePower(context: FaultContext): Promise<number> {
   const { system, random, history, tail, losses, proposer } = context;
+  const redis = loneServer(system);
   const lostMs = random.between(POWER_LOSS_MS.low, POWER_LOSS_MS.high);
   const logs: { path: string; bytes: number; atMs: number }[] = [];
   for (let watchedMs = 0; watchedMs <= POWER_LOSS_MS.high; watchedMs += LOG_LOOK_MS) {
-    logs.push({ ...(await logOf(system.redis.dir)), atMs: performance.now() });
+    logs.push({ ...(await logOf(redis.dir)), atMs: performance.now() });
     await delay(LOG_LOOK_MS);
   }
   await standStill(context);
   const seen = new Map(history.lastIds);
-  await system.redis.kill();
+  await redis.kill();
   const diedAtMs = performance.now();
   const kept = logs.findLast(({ atMs }) => atMs <= diedAtMs - lostMs) ?? logs[0];
   if (kept !== undefined) await truncate(kept.path, kept.bytes);
-  await system.redis.restart();
+  await redis.restart();
   const survived = await lastIds(context);
   losses.add({ seen, survived }, history);
   tail.rewind(survived);
@@ -207,7 +219,8 @@ async function logOf(dir: string): Promise<{ path: string; bytes: number }> {
   return { path, bytes: (await stat(path)).size };
 }
 
-async function lastIds({ system }: FaultContext): Promise<Map<StreamName, string>> {
+/** Of the streams as they are now. */
+export async function lastIds({ system }: FaultContext): Promise<Map<StreamName, string>> {
   const { client, keys } = system;
   const found = new Map<StreamName, string>();
   for (const stream of ["proposal", "plan", "permit", "execute", "result"] as const) {

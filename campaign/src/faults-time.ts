@@ -31,8 +31,9 @@ function anyClock(context: FaultContext): { name: string; shift: (ms: number) =>
   const { system, random } = context;
   const member = anyMember(context);
   // Draws the random number in any case: without gcc the same seed gives the same faults, apart from these.
-  const isRedis = random.between(1, 10) <= REDIS_IN_TEN && system.canShiftRedis;
-  return isRedis
-    ? { name: "redis", shift: (ms) => system.redis.shiftClock(ms) }
+  const isRedis = random.between(1, 10) <= REDIS_IN_TEN && system.servers.canShiftClock;
+  const { lone } = system.servers;
+  return isRedis && lone !== undefined
+    ? { name: "redis", shift: (ms) => lone.shiftClock(ms) }
     : { name: member.name, shift: (ms) => member.clock(ms) };
 }

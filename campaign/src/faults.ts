@@ -2,6 +2,7 @@
 import type { FaultKind } from "./fault-kind.ts";
 import { ACCOUNT_EVENT_FAULTS } from "./faults-account-events.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
+import { FAILOVER_FAULTS } from "./faults-failover.ts";
 import { OPERATOR_FAULTS } from "./faults-operator.ts";
 import { PROCESS_FAULTS } from "./faults-process.ts";
 import { REDIS_FAULTS } from "./faults-redis.ts";
@@ -12,6 +13,7 @@ import { VANDAL_FAULTS } from "./faults-vandal.ts";
 export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...PROCESS_FAULTS,
   ...REDIS_FAULTS,
+  ...FAILOVER_FAULTS,
   ...TIME_FAULTS,
   ...EXCHANGE_FAULTS,
   ...ACCOUNT_EVENT_FAULTS,

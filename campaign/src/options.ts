@@ -4,6 +4,7 @@ import { buildText, commanderOutput } from "@quantum/service-kit";
 import { ISSUERS, QUANTITY_ISSUER, SERVICES } from "@quantum/topology";
 import { Command, InvalidArgumentError } from "commander";
 import { FAULTS } from "./faults.ts";
+import type { RedisKind } from "./redis-servers.ts";
 
 export interface Options {
   seed: number;
@@ -16,6 +17,8 @@ export interface Options {
   issuers: readonly string[];
   /** Maximum proposals per second, except in bursts. */
   rate: number;
+  /** Whether Redis is a master with replicas and Sentinels, which fail over. */
+  sentinel: boolean;
   summary: string | undefined;
   record: boolean;
 }
@@ -40,6 +43,7 @@ export function parseOptions(args: readonly string[]): Options {
       issuerNames,
     )
     .option("--rate <n>", "maximum proposals per second, except in bursts", number, DEFAULT_RATE)
+    .option("--sentinel", "Redis is a master with two replicas and three Sentinels, which fail over", false)
     .option("--summary <file>", "write the summary as JSON too")
     .option("--record", "add the run to the table in docs/reliability.md", false)
     .addHelpText("after", helpText())
@@ -47,23 +51,42 @@ export function parseOptions(args: readonly string[]): Options {
     .showHelpAfterError("(chaos --help explains the options)");
   const given = command
     .parse(args, { from: "user" })
-    .opts<Pick<Options, "minutes" | "rate" | "record"> & Partial<Options>>();
+    .opts<Pick<Options, "minutes" | "rate" | "record" | "sentinel"> & Partial<Options>>();
+  const redis: RedisKind = given.sentinel ? "sentinel" : "lone";
+  const unfit = (given.faults ?? []).filter((name) => !fits(name, redis));
+  if (unfit.length > 0) {
+    const where = given.sentinel ? "not possible with --sentinel" : "only possible with --sentinel";
+    command.error(`error: --faults: ${unfit.join(", ")}: ${where}`);
+  }
   return {
     seed: given.seed ?? randomSeed(),
     minutes: given.minutes,
     plans: given.plans,
-    faults: given.faults ?? Object.keys(FAULTS),
+    faults: given.faults ?? Object.keys(FAULTS).filter((name) => fits(name, redis)),
     issuers: given.issuers ?? ISSUERS,
     rate: given.rate,
+    sentinel: given.sentinel,
     summary: given.summary,
     record: given.record,
   };
 }
 
+const ONLY: Readonly<Record<RedisKind, string>> = {
+  lone: " (not with --sentinel)",
+  sentinel: " (only with --sentinel)",
+};
+
+function fits(name: string, redis: RedisKind): boolean {
+  return (FAULTS[name]?.redis ?? redis) === redis;
+}
+
 function helpText(): string {
   const names = Object.keys(FAULTS);
   const width = Math.max(...names.map((name) => name.length));
-  const kinds = Object.entries(FAULTS).map(([name, { meaning }]) => `  ${name.padEnd(width)}  ${meaning}`);
+  const kinds = Object.entries(FAULTS).map(
+    ([name, { meaning, redis }]) =>
+      `  ${name.padEnd(width)}  ${meaning}${redis === undefined ? "" : ONLY[redis]}`,
+  );
   return `
 Faults, injected one at a time; the next follows when the pipeline has recovered:
 ${kinds.join("\n")}

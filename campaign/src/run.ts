@@ -69,12 +69,15 @@ export async function runCampaign(
     exits.push(what);
     say(`${since()}  ${what}`);
   };
-  const system = await startSystem({ seed: options.seed, issuers: options.issuers, dir, onExit }, resources);
-  const { redis, client, keys, exchangeUrl, symbols } = system;
-  if (options.faults.includes("time") && !system.canShiftRedis)
+  const system = await startSystem(
+    { seed: options.seed, issuers: options.issuers, sentinel: options.sentinel, dir, onExit },
+    resources,
+  );
+  const { servers, client, keys, exchangeUrl, symbols } = system;
+  if (options.faults.includes("time") && !servers.canShiftClock)
     say("only the services' clocks are stepped: stepping Redis's needs Linux and gcc");
   const history = new Recorder();
-  const blocking = connectForBlocking({ url: redis.url, name: "chaos:tail", onError: () => undefined });
+  const blocking = connectForBlocking({ url: servers.url, name: "chaos:tail", onError: () => undefined });
   const tail = new StreamTail(blocking, keys, history);
   resources.defer(() => tail.stop());
   const proposer = new Proposer({

@@ -6,16 +6,13 @@ import { pathToFileURL } from "node:url";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import {
-  canShiftRedisClock,
   type FaultProxy,
   type ProxyFrame,
   makeRunKeys,
   readSymbols,
   type ServiceProcess,
   startFaultProxy,
-  startRedisServer,
   startService,
-  type TestRedis,
   type FrameAction,
 } from "@quantum/harness";
 import {
@@ -26,6 +23,7 @@ import {
   type Service,
   serviceOf,
 } from "@quantum/topology";
+import { type RedisServers, startRedisServers } from "./redis-servers.ts";
 
 /** As a URL: NODE_OPTIONS is split at the blanks of a path. An entry, which programs outside the repository load, too. */
 const CLOCK = pathToFileURL(join(import.meta.dirname, "../../scripts/chaos/clock.preload.ts")).href;
@@ -72,6 +70,8 @@ export interface SystemOptions {
   seed: number;
   /** Whose permits every plan needs. */
   issuers: readonly string[];
+  /** Whether Redis is a master with replicas and Sentinels, which fail over. */
+  sentinel: boolean;
   /** Where this run's data is stored. */
   dir: string;
   /** Called when a process exits unexpectedly. */
@@ -79,20 +79,12 @@ export interface SystemOptions {
 }
 
 export async function startSystem(
-  { seed, issuers, dir, onExit }: SystemOptions,
+  { seed, issuers, sentinel, dir, onExit }: SystemOptions,
   resources: AsyncDisposableStack,
 ) {
   const services = pipelineOf(issuers);
-  const canShiftRedis = await canShiftRedisClock();
-  const redis = await startRedisServer({
-    clock: canShiftRedis,
-    appendonly: true,
-    appendfsync: "everysec",
-    // A rewrite would replace the log that a power loss truncates.
-    config: { "auto-aof-rewrite-percentage": "0" },
-  });
-  resources.defer(() => redis.stop());
-  const client = connectForCommands({ url: redis.url, name: "chaos", onError: () => undefined });
+  const servers = await startRedisServers(sentinel ? "sentinel" : "lone", resources);
+  const client = connectForCommands({ url: servers.url, name: "chaos", onError: () => undefined });
   resources.defer(() => disconnect(client));
   const exchange = await startService("exchange-sim", {
     [serviceOf("exchange-sim").portVariable]: "0",
@@ -112,7 +104,7 @@ export async function startSystem(
   });
   const enroll = async (service: HostedService) => {
     const member = await createMember(service, {
-      redis,
+      servers,
       exchangePort: portOf(exchange.url),
       symbols,
       keysFolder,
@@ -149,9 +141,7 @@ export async function startSystem(
 
   await Promise.all(services.map(enroll));
   return {
-    redis,
-    /** If false, the fault `time` only steps the services' clocks. */
-    canShiftRedis,
+    servers,
     client,
     keys: createKeys(),
     exchangeUrl: exchange.url,
@@ -174,7 +164,7 @@ export async function startSystem(
 async function createMember(
   service: HostedService,
   place: {
-    redis: TestRedis;
+    servers: RedisServers;
     exchangePort: number;
     symbols: readonly string[];
     keysFolder: string;
@@ -188,12 +178,7 @@ async function createMember(
   const state: { onFrame: Member["onFrame"] } = { onFrame: undefined };
   const judge = (server: "redis" | "exchange") => (frame: ProxyFrame) =>
     state.onFrame?.({ ...frame, server }) ?? "pass";
-  const redisProxy = await startFaultProxy({
-    upstream: { port: place.redis.port },
-    protocol: "resp",
-    onFrame: judge("redis"),
-  });
-  place.resources.defer(() => redisProxy.close());
+  const redisProxy = await place.servers.proxy({ protocol: "resp", onFrame: judge("redis") });
   const exchangeProxy = service.needsVenue
     ? await startFaultProxy({
         upstream: { port: place.exchangePort },

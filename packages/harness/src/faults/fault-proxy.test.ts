@@ -49,6 +49,18 @@ describe("a fault proxy in front of Redis", () => {
     expect(await client.ping()).toBe("PONG");
   });
 
+  it("leads to another server from now on", async () => {
+    const other = await startRedisServer();
+    onTestFinished(() => other.stop());
+    const proxy = await proxyTo(redis.port);
+    const client = clientOf(proxy);
+    await client.set("where", "first");
+    const closed = new Promise((resolve) => client.once("close", resolve));
+    proxy.lead(other.port);
+    await closed;
+    expect(await client.get("where")).toBeNull();
+  });
+
   it("cuts a reply in the middle", async () => {
     const proxy = await proxyTo(redis.port);
     const client = clientOf(proxy);

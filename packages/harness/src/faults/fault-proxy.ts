@@ -34,6 +34,8 @@ export interface FaultProxy {
   readonly port: number;
   /** Number of open connections. */
   readonly connections: number;
+  /** New connections go to another port of the same host, and the present ones are reset. */
+  lead(port: number): void;
   /** Resets every connection now (RST). */
   reset(): void;
   /** Resets every connection in the middle of its next reply. */
@@ -58,7 +60,7 @@ const LOOPBACK = "127.0.0.1";
 
 /** Listens on a free port of 127.0.0.1. */
 export async function startFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
-  const { upstream } = options;
+  const upstream = { host: LOOPBACK, ...options.upstream };
   const state: State = { stalled: undefined, delayMs: 0, counts: { request: 0, reply: 0 } };
   const pairs = new Set<Pair>();
   let refusing = false;
@@ -67,7 +69,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
       client.resetAndDestroy();
       return;
     }
-    const target = connect({ host: LOOPBACK, ...upstream, noDelay: true });
+    const target = connect({ ...upstream, noDelay: true });
     const pair = new Pair(client, target, state, options);
     pairs.add(pair);
     client.once("close", () => pairs.delete(pair));
@@ -89,6 +91,10 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     port: address.port,
     get connections() {
       return pairs.size;
+    },
+    lead(port) {
+      upstream.port = port;
+      reset();
     },
     reset,
     resetInReply() {
