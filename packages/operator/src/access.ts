@@ -165,6 +165,7 @@ async function problemOf(failure: Error, redis: RedisClient): Promise<AccessProb
   return cause.name === "ReplyError" ? { kind: "not now", meaning: disposition.meaning } : undefined;
 }
 
+/** The query, too, may have one: the Sentinels' own. */
 function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//");
+  return url.replace(/\/\/[^@/]*@/, "//").replace(/\?.*$/, "");
 }

@@ -2,20 +2,7 @@
  * What the console's page and its server say to each other: JSON over HTTP, and server-sent events. The page reads these
  * types through JSDoc. Times are in ms by Redis's clock unless they say otherwise; amounts are decimal text.
  */
-import type {
-  Check,
-  Disarm,
-  ExchangePause,
-  ExitState,
-  Group,
-  KillRecord,
-  LastWait as Wait,
-  PlanRow,
-  Service,
-  SymbolState,
-  WaitHistory,
-  WaitingPlan,
-} from "@quantum/operator";
+import type { Check, LastWait as Wait, Overview, PlanRow, WaitHistory } from "@quantum/operator";
 
 /**
  * Shown as the operator's package tells it:
@@ -80,26 +67,13 @@ export interface Events {
 }
 
 /** The first screen; also `GET /api/now`. */
-export interface Now {
-  atMs: number;
+export interface Now extends Omit<Overview, "redis" | "killSwitch" | "lastOk" | "lastBlock"> {
   /** Undefined while Redis answers. Everything else is then what it last said. */
   away: { sinceMs: number; problem: string } | undefined;
-  redis: { version: string; notDurable: readonly string[] };
-  killSwitch: { on: boolean; text: string };
-  killRecord: KillRecord | null;
-  disarm: Disarm | null;
-  exit: { state: ExitState; armed: boolean; text: string };
-  pauses: readonly ExchangePause[];
-  /** Those whose closes are not fulfilled come first. */
-  symbols: readonly SymbolState[];
-  waiting: readonly WaitingPlan[];
-  /** More wait than `waiting` shows. */
-  moreWaiting: number;
-  services: readonly Service[];
-  groups: readonly Group[];
+  redis: Omit<Overview["redis"], "url">;
+  killSwitch: Omit<Overview["killSwitch"], "value">;
   lastOk: LastWait | undefined;
   lastBlock: LastWait | undefined;
-  deadLetters: number;
   waits: WaitHistory;
 }
 
