@@ -110,6 +110,8 @@ async function startNode(config: Record<string, string>, started: AsyncDisposabl
       "cluster-enabled": "yes",
       "cluster-port": `${busPort}`,
       "cluster-node-timeout": `${NODE_TIMEOUT_MS}`,
+      // By default a master waits 5 s for more replicas before it sends its data.
+      "repl-diskless-sync-delay": "0",
       // A replica stands for election however long it was without its master.
       "cluster-replica-validity-factor": "0",
       ...config,

@@ -77,7 +77,13 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
   const nodes: Node[] = [];
   for (let replica = 0; replica <= (options.replicas ?? 2); replica += 1) {
     const server = await startRedisServer({
-      config: { masteruser: "replica", masterauth: PASSWORD, ...options.config },
+      config: {
+        masteruser: "replica",
+        masterauth: PASSWORD,
+        // By default a master waits 5 s for more replicas before it sends its data.
+        "repl-diskless-sync-delay": "0",
+        ...options.config,
+      },
     });
     started.defer(() => server.stop());
     const client = connectForCommands({ url: server.url, name: "harness", onError: () => undefined });
