@@ -50,4 +50,37 @@ export const PERMIT_MUTANTS: readonly Mutant[] = [
     ],
     test: "packages/permits/src/consume.test.ts",
   },
+  {
+    bug: "consume looks for no halt but the disarm of today",
+    edits: [
+      {
+        file: CONSUME,
+        find: "}, kill_switch, disarm, disarm_today)\n",
+        replace: "}, disarm_today)\n",
+      },
+    ],
+    test: REFUSALS,
+  },
+  {
+    bug: "issue does not look for what the issuer has booked",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "redis.call('EXISTS', booked, kill_switch,",
+        replace: "redis.call('EXISTS', kill_switch,",
+      },
+    ],
+    test: "packages/permits/src/booked.test.ts",
+  },
+  {
+    bug: "a limit of executions lets one more through before they are counted",
+    edits: [
+      {
+        file: "lua/permits/issue.lua",
+        find: "if counted + adding > limit.max then",
+        replace: "if counted > limit.max then",
+      },
+    ],
+    test: "packages/permits/src/burst.test.ts",
+  },
 ];

@@ -42,6 +42,39 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     test: "services/apply-layer/src/open.test.ts",
   },
   {
+    bug: "open takes a plan for new if it has neither record nor dedupe mark",
+    edits: [
+      {
+        file: "lua/plans/open.lua",
+        find: "redis.call('EXISTS', plan, dedupe, spent, order, kill_switch,",
+        replace: "redis.call('EXISTS', plan, dedupe, kill_switch,",
+      },
+    ],
+    test: "services/apply-layer/src/open.test.ts",
+  },
+  {
+    bug: "open looks for no halt",
+    edits: [
+      {
+        file: "lua/plans/open.lua",
+        find: "spent, order, kill_switch, disarm, disarm_today, unpack(",
+        replace: "spent, order, unpack(",
+      },
+    ],
+    test: "services/apply-layer/src/open.test.ts",
+  },
+  {
+    bug: "a handover is made up from a record that says too little",
+    edits: [
+      {
+        file: "lua/shared/handover.lua",
+        find: "  if not is_whole then return nil end\n",
+        replace: "",
+      },
+    ],
+    test: "services/apply-layer/src/plan-care.test.ts",
+  },
+  {
     bug: "a stream is trimmed of what was delivered, acknowledged or not",
     edits: [
       {
