@@ -92,10 +92,11 @@ function rate(text: string): number {
 }
 
 function redisUrl(text: string): string {
+  let why = "scheme: must name one server";
   try {
     if (parseRedisUrl(text).kind === "server") return text;
   } catch (error) {
-    throw new InvalidArgumentError(`${(error as Error).message}.`);
+    why = (error as Error).message;
   }
-  throw new InvalidArgumentError("Must name one server, such as redis://127.0.0.1:6379/5.");
+  throw new InvalidArgumentError(`Must be a URL such as redis://127.0.0.1:6379/5 (${why}).`);
 }

@@ -8,6 +8,7 @@ import {
   type RedisClient,
   RedisClock,
   redisNow,
+  withoutCredentials,
 } from "@quantum/redis";
 import { keysInTheWay } from "@quantum/service-kit";
 
@@ -18,7 +19,7 @@ export interface Access {
 }
 
 export interface OpenAccess extends Access {
-  /** Without its password. */
+  /** Without its users and passwords. */
   readonly url: string;
   /** By Redis's clock, in ms: this machine's clock may differ. */
   readonly nowMs: () => number;
@@ -111,7 +112,7 @@ export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
     access: {
       redis,
       keys: createKeys(),
-      url: withoutPassword(url),
+      url: withoutCredentials(url),
       nowMs: () => redisNow(redis),
       connectForBlocking: () => connectForBlocking(connection),
       problemOf: (failure) => problemOf(failure, redis),
@@ -163,9 +164,4 @@ async function problemOf(failure: Error, redis: RedisClient): Promise<AccessProb
   if (problem !== undefined || status !== "ready") return { kind: "no answer" };
   // An error of our own is no word of Redis's.
   return cause.name === "ReplyError" ? { kind: "not now", meaning: disposition.meaning } : undefined;
-}
-
-/** The query, too, may have one: the Sentinels' own. */
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//").replace(/\?.*$/, "");
 }

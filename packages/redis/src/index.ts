@@ -30,6 +30,7 @@ export {
   RedisUrlError,
   type SentinelUrl,
   type ServerUrl,
+  withoutCredentials,
   withoutPasswords,
   writeRedisUrl,
 } from "./url.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseRedisUrl, RedisUrlError, withoutPasswords, writeRedisUrl } from "./url.ts";
+import { parseRedisUrl, RedisUrlError, withoutCredentials, withoutPasswords, writeRedisUrl } from "./url.ts";
 
 const NOBODY = { tls: false, user: undefined, password: undefined, family: undefined };
 
@@ -83,13 +83,20 @@ describe("a URL of Redis", () => {
       "redis+sentinel://s:1/name?sentinel_password=***",
     );
   });
+
+  it("is shown without its users, too, however their passwords are written", () => {
+    expect(withoutCredentials("redis://apply:se@cret@h:1/3")).toBe("redis://h:1/3");
+    expect(withoutCredentials("redis+sentinel://u:p@s:1/name?sentinel_user=a&sentinel_password=b")).toBe(
+      "redis+sentinel://s:1/name",
+    );
+  });
 });
 
 describe("a URL that is wrong", () => {
   it.each([
-    ["http://h", "scheme: must be redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS)"],
-    ["h:6379", "scheme: must be redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS)"],
-    ["redis://h#1", "scheme: must be redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS)"],
+    ["http://h", "scheme: is none of Redis's"],
+    ["h:6379", "scheme: is none of Redis's"],
+    ["redis://h#1", "scheme: is none of Redis's"],
     ["redis://", "host: is missing"],
     ["redis://:6379", "host: is missing"],
     ["redis://a b", "host: is no name and no IP address (IPv6 in brackets)"],

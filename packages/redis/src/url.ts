@@ -77,10 +77,7 @@ const DATABASE = /^\d{1,4}$/;
 /** @throws {@link RedisUrlError} with every violation */
 export function parseRedisUrl(text: string): RedisUrl {
   const form = FORM.exec(text);
-  if (form === null)
-    throw new RedisUrlError([
-      "scheme: must be redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS)",
-    ]);
+  if (form === null) throw new RedisUrlError(["scheme: is none of Redis's"]);
   const [, scheme, kind = "server", authority = "", path = "", query = ""] = form;
   const parts = new Parts();
   const at = authority.lastIndexOf("@");
@@ -141,6 +138,14 @@ export function withoutPasswords(text: string): string {
   const hidden = { ...url, ...(url.password !== undefined && { password: "***" }) };
   if (hidden.kind !== "sentinel" || hidden.sentinelPassword === undefined) return writeRedisUrl(hidden);
   return writeRedisUrl({ ...hidden, sentinelPassword: "***" });
+}
+
+/** For logs and people who need to know the place alone. @throws {@link RedisUrlError} */
+export function withoutCredentials(text: string): string {
+  const nobody = { user: undefined, password: undefined };
+  const url = { ...parseRedisUrl(text), ...nobody };
+  if (url.kind !== "sentinel") return writeRedisUrl(url);
+  return writeRedisUrl({ ...url, sentinelUser: undefined, sentinelPassword: undefined });
 }
 
 function addressesOf(url: RedisUrl): readonly Address[] {

@@ -1,26 +1,29 @@
 /** The variables that lead to Redis, and what they mean together. */
 import { readFileSync } from "node:fs";
-import type { RedisConcern } from "@quantum/redis";
+import { parseRedisUrl, type RedisConcern, RedisUrlError, writeRedisUrl } from "@quantum/redis";
 import { z } from "zod";
 import { ConfigError, integer, optionalText, text } from "./config.ts";
 
-/**
- * Refuses what ioredis would silently ignore: a path that is not a number (it would use database 0) and unknown query
- * parameters.
- */
-function isRedisUrl(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const { protocol, hostname, pathname, search } = new URL(value);
-  return (
-    /^rediss?:$/.test(protocol) &&
-    hostname !== "" &&
-    /^\/?\d*$/.test(pathname) &&
-    /^(\?family=[46])?$/.test(search)
-  );
+/** What of the URL is wrong, part by part; undefined: nothing is. */
+function problemOfUrl(value: string): string | undefined {
+  try {
+    if (parseRedisUrl(value).kind === "server") return undefined;
+    return "scheme: Sentinels and clusters are not supported";
+  } catch (error) {
+    if (error instanceof RedisUrlError) return error.message;
+    throw error;
+  }
 }
 
 export const redisUrlVariable = (meaning: string) =>
-  z.string().refine(isRedisUrl, "must be a URL such as redis://host:port/db").optional().describe(meaning);
+  z
+    .string()
+    .superRefine((value, context) => {
+      const problem = problemOfUrl(value);
+      if (problem !== undefined) context.addIssue(`must be a URL such as redis://host:port/db (${problem})`);
+    })
+    .optional()
+    .describe(meaning);
 
 /** Variables of every service that uses Redis. */
 export const redisVariables = {
@@ -69,11 +72,10 @@ type Variable = readonly [name: string, value: string | undefined];
 /** @throws {@link ConfigError} if the password's file cannot be read, or the URL does not name its user */
 export function withPassword([urlName, url = ""]: Variable, [fileName, file]: Variable): string {
   if (file === undefined) return url;
-  if (url === "" || new URL(url).username === "" || new URL(url).password !== "")
+  const parsed = url === "" ? undefined : parseRedisUrl(url);
+  if (parsed?.user === undefined || parsed.password !== undefined)
     throw new ConfigError([`${fileName}: ${urlName} must name the user, without a password`]);
-  const complete = new URL(url);
-  complete.password = encodeURIComponent(passwordIn(fileName, file));
-  return complete.href;
+  return writeRedisUrl({ ...parsed, password: passwordIn(fileName, file) });
 }
 
 function passwordIn(name: string, file: string): string {

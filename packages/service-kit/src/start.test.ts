@@ -77,14 +77,16 @@ describe("a start that Redis refuses", () => {
   });
 
   it.each([
-    "redis://localhost:6379/three",
-    "redis://localhost:6379/0?db=3",
-    "redis://localhost:6379/1/2",
-    "redis:///3",
-  ])("does not take %s for database 0", async (url) => {
+    ["redis://localhost:6379/three", "database: must be a number"],
+    ["redis://localhost:6379/0?db=3", "query: may have family"],
+    ["redis://localhost:6379/1/2", "database: must be a number"],
+    ["redis:///3", "host: is missing"],
+  ])("does not take %s for database 0, and says what is wrong: %s", async (url, wrong) => {
     const service = launch(SAMPLE, { REDIS_URL: url });
     expect(await service.exited).toEqual(REFUSED);
-    expect(service.stderr.join()).toContain("REDIS_URL=(hidden): must be a URL such as redis://host:port/db");
+    expect(service.stderr.join()).toContain(
+      `REDIS_URL=(hidden): must be a URL such as redis://host:port/db (${wrong}`,
+    );
   });
 });
 
