@@ -268,7 +268,8 @@ it("numbers each decision once, and its title says the same number", () => {
   const folder = join(ROOT, "docs/adr");
   const records = readdirSync(folder).toSorted();
   const numbers = records.map((name) => Number(name.slice(0, 4)));
-  expect(numbers).toEqual(records.map((_, index) => index + 1));
+  // A number may still be missing: of several decisions that are made at the same time, one is written down first.
+  expect(new Set(numbers).size).toBe(numbers.length);
   for (const [index, name] of records.entries())
     expect(readFileSync(join(folder, name), "utf8")).toMatch(new RegExp(`^# ${numbers[index]}\\. `));
 });

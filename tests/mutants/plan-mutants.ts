@@ -14,6 +14,29 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     test: "packages/permits/src/wait.test.ts",
   },
   {
+    bug: "a plan that still waits is forgotten half-way",
+    edits: [
+      {
+        file: "packages/permits/src/wait.ts",
+        find: 'const hasEnded = state !== null && state !== "WAITING" &&',
+        replace: "const hasEnded = state !== null &&",
+      },
+    ],
+    test: "packages/permits/src/wait.test.ts",
+    only: "may be lost",
+  },
+  {
+    bug: "issuers and executor count as keeping up while that cannot be read",
+    edits: [
+      {
+        file: "services/apply-layer/src/backlog.ts",
+        find: "() => (hasRoom = false),",
+        replace: "() => (hasRoom = true),",
+      },
+    ],
+    test: "services/apply-layer/src/backlog.test.ts",
+  },
+  {
     bug: "the mark against duplicates is set in a step of its own, before the plan exists",
     edits: [
       {
