@@ -106,8 +106,8 @@ export const CONSOLE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${CONSOLE}/event-streams.ts`,
-        find: "if (!isWelcome()) response.end();",
-        replace: "isWelcome();",
+        find: "if (!stream.isWelcome()) this.#end(stream);",
+        replace: "stream.isWelcome();",
       },
     ],
     test: `${CONSOLE}/streams.test.ts`,

@@ -86,8 +86,8 @@ export const QUERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${OPERATOR}/dead-letters.ts`,
-        find: 'if (name !== "ReplyError" || message.startsWith("NOPERM")) throw error;',
-        replace: 'if (name !== "" || message !== "") throw error;',
+        find: 'if (dispositionOf(error).kind === "command") return { id, done: false, why: message };',
+        replace: 'if (dispositionOf(error).kind === "command") throw error;',
       },
     ],
     test: `${OPERATOR}/dead-letters.test.ts`,
