@@ -1,7 +1,7 @@
 /** `wire.template.md` with what follows from the code: streams from the message schemas, keys from the key builders. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createKeys, type HashRecord, ruleOf, waitLine } from "@quantum/contract";
+import { createKeys, type HashRecord, partitionOf, ruleOf, slotOf, waitLine } from "@quantum/contract";
 import { SERVICES } from "@quantum/topology";
 import type { z } from "zod";
 import { code, table } from "./markdown.ts";
@@ -10,6 +10,10 @@ import { KEY_NOTES } from "./wire-keys.ts";
 import { RECORDS, VALUES } from "./wire-records.ts";
 
 const keys = createKeys();
+
+const PARTITION_COUNTS = [2, 3, 6, 12, 64];
+const PARTITION_SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "1000PEPEUSDT", "币安人生USDT"];
+const TAGGED_PARTITIONS = [0, 1, 2, 3, 4, 5];
 
 export const TEMPLATE_FILE = join(import.meta.dirname, "wire.template.md");
 
@@ -37,6 +41,24 @@ const INSERTED: Readonly<Record<string, () => string>> = {
         by,
         holds,
       ]),
+    ),
+  "partitions of symbols": () =>
+    table(
+      ["symbol", ...PARTITION_COUNTS.map((count) => `of ${count}`)],
+      PARTITION_SYMBOLS.map((symbol) => [
+        code(symbol),
+        ...PARTITION_COUNTS.map((count) => String(partitionOf(symbol, count))),
+      ]),
+    ),
+  "slots of partitions": () =>
+    table(
+      ["tag", ...TAGGED_PARTITIONS.map((partition) => code(`q${partition}`))],
+      [
+        [
+          "slot",
+          ...TAGGED_PARTITIONS.map((partition) => String(slotOf(createKeys({ partition }).killSwitch))),
+        ],
+      ],
     ),
   proposal: () => fieldTable(PROPOSAL_FIELDS),
   records: () =>

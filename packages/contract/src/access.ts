@@ -100,18 +100,28 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
 /** A key or stream of the table, with the patterns that match it. */
 export interface Family {
   readonly name: string;
-  /** ACL globs, for the keys of `issuer` or, without one, of any issuer. */
-  readonly patterns: (issuer?: string) => readonly string[];
+  /** ACL globs in a layout (the wire's by default), for the keys of `issuer` or, without one, of any issuer. */
+  readonly patterns: (issuer?: string, keys?: Keys) => readonly string[];
 }
 
 /** Matches only a plan id, so that no other family with the same prefix matches. */
 const PLAN = "[0-9a-f]".repeat(16);
 const ANY = "*";
-const keys = createKeys();
+const WIRE = createKeys();
+/** In it a glob stands for the partition: a pattern for each would make every check of rights that much slower. */
+const PARTITIONED = createKeys({ partition: ANY });
+
+/** The layout in which users get their rights. */
+function layoutOf(partitions: number): Keys {
+  return partitions === 1 ? WIRE : PARTITIONED;
+}
 
 /** Globs replace plan ids and symbols; fixed names stay as they are. */
-function patternsOf(name: keyof typeof KEYS, issuer: string): readonly string[] {
+function patternsOf(name: keyof typeof KEYS, issuer: string, keys: Keys): readonly string[] {
   switch (name) {
+    case "killSwitch":
+      // Operators and other systems set the wire's, whatever the layout.
+      return [...new Set([keys.killSwitch, WIRE.killSwitch])];
     case "permit":
     case "block":
     case "booked":
@@ -145,11 +155,17 @@ interface TableRow {
 
 const TABLE: readonly TableRow[] = [
   ...Object.entries(KEYS).map(([name, grants]) => ({
-    family: { name, patterns: (issuer = ANY) => patternsOf(name as keyof typeof KEYS, issuer) },
+    family: {
+      name,
+      patterns: (issuer = ANY, keys = WIRE) => patternsOf(name as keyof typeof KEYS, issuer, keys),
+    },
     grants,
   })),
   ...Object.entries(STREAMS).map(([stream, grants]) => ({
-    family: { name: `stream ${stream}`, patterns: () => [keys.streams[stream as StreamName]] },
+    family: {
+      name: `stream ${stream}`,
+      patterns: (_issuer?: string, keys: Keys = WIRE) => [keys.streams[stream as StreamName]],
+    },
     grants,
     stream: stream as StreamName,
   })),
@@ -160,7 +176,8 @@ export const FAMILIES: readonly Family[] = TABLE.map(({ family }) => family);
 export type Access = ReadonlyMap<Right, readonly string[]>;
 
 /** The patterns for each of a user's rights. Throws if the user does not exist. */
-export function accessOf(user: string): Access {
+export function accessOf(user: string, partitions = 1): Access {
+  const keys = layoutOf(partitions);
   if (!REDIS_USERS.includes(user)) throw new Error(`there is no Redis user ${user}`);
   if (user === "admin") return new Map();
   const access = new Map<Right, string[]>(RIGHT_NAMES.map((right) => [right, []]));
@@ -178,12 +195,12 @@ export function accessOf(user: string): Access {
     );
   for (const { family, grants, stream } of TABLE) {
     if (service !== undefined && stream !== undefined && service.reads.includes(stream)) {
-      grant("read", family.patterns());
-      grant("consume", family.patterns());
+      grant("read", family.patterns(undefined, keys));
+      grant("consume", family.patterns(undefined, keys));
     }
     for (const [who, given] of Object.entries(grants) as [Who, Right | readonly Right[]][]) {
       if (who !== user && !isOne(who, service)) continue;
-      const patterns = family.patterns(who === "owner" ? user : undefined);
+      const patterns = family.patterns(who === "owner" ? user : undefined, keys);
       for (const right of typeof given === "string" ? [given] : given) {
         grant(right, patterns);
         // One DEL may take keys of both rights, and one selector must allow all of a command's keys.

@@ -11,6 +11,7 @@ export type { ReasonMeaning } from "./denial-meanings.ts";
 export * from "./meanings.ts";
 export * from "./messages.ts";
 export * from "./order-fate.ts";
+export * from "./partition.ts";
 export * from "./plan-id.ts";
 export * from "./position.ts";
 export * from "./position-records.ts";

@@ -1,18 +1,26 @@
 /**
  * Every key and stream name of the system, built here and nowhere else. Source: docs/wire.md, "Keys" and docs/wire.md, "Streams".
  *
- * The prefix is empty in the wire-compatible layout. A later layout may put a symbol's keys into one hash slot,
- * which is why builders of per-plan keys sit beside the per-symbol ones and no call of a script mixes two symbols.
+ * Without a partition they are the wire's. The keys of a partition have its tag behind their family, such as
+ * `quantum:apply:{q3}:plan:…`, so that one slot of a Redis Cluster holds all of them (docs/wire.md, "Partitions"). A script's keys are built
+ * by one `Keys`, and so they lie together.
  */
 import { issuerOf, type StreamName } from "@quantum/topology";
 
 export type Keys = ReturnType<typeof createKeys>;
 
-export function createKeys(prefix = "") {
-  const key = (name: string) => `${prefix}quantum:${name}`;
+interface Layout {
+  /** From 0; `*` makes globs that match every partition's keys. None: the wire's layout. */
+  readonly partition?: number | "*";
+}
+
+export function createKeys({ partition }: Layout = {}) {
+  const wire = (name: string) => `quantum:${name}`;
+  const key = partition === undefined ? wire : (name: string) => wire(withTag(name, `{q${partition}}`));
   return {
     streams: {
-      proposal: key("stream:harvest.proposal"),
+      // Publishers know no partitions.
+      proposal: wire("stream:harvest.proposal"),
       plan: key("stream:apply.plan"),
       permit: key("stream:apply.permit"),
       execute: key("stream:apply.execute"),
@@ -21,7 +29,7 @@ export function createKeys(prefix = "") {
       deadLetter: key("stream:dead_letter"),
       operatorAudit: key("stream:operator.audit"),
     } satisfies Record<StreamName, string>,
-    proposal: (symbol: string) => key(`harvest:proposal:${symbol}`),
+    proposal: (symbol: string) => wire(`harvest:proposal:${symbol}`),
 
     plan: (planId: string) => key(`apply:plan:${planId}`),
     dedupe: (planId: string) => key(`apply:dedupe:${planId}`),
@@ -95,12 +103,18 @@ export function createKeys(prefix = "") {
     /** Never exists: a write to it that changes nothing shows whether Redis accepts writes. */
     probe: key("probe"),
 
-    /** Glob of every key of ours. */
-    all: key("*"),
+    /** Glob of every key of ours, of any layout. */
+    all: wire("*"),
 
     /** Prefix of keys left over from versions with BullMQ; nothing reads them. */
-    jobs: `${prefix}quantum:jobs`,
+    jobs: wire("jobs"),
   };
+}
+
+/** Behind the first part of the name, which is its family. */
+function withTag(name: string, tag: string): string {
+  const end = name.indexOf(":");
+  return end === -1 ? `${name}:${tag}` : `${name.slice(0, end)}:${tag}${name.slice(end)}`;
 }
 
 type FixedName = {

@@ -27,12 +27,16 @@ export function placeholderOf(user: string): string {
 /**
  * @param passwordOf `>password`, `#sha256` or `nopass`
  * @param others whole lines, such as that of the default user
+ * @param partitions as in PARTITIONS: with more than one, the rights are on tagged keys
  */
 export function renderUsers(
   passwordOf: (user: string) => string = placeholderOf,
   others: readonly string[] = [DEFAULT_USER_OFF],
+  partitions = 1,
 ): string {
-  return [...others, ...REDIS_USERS.map((user) => userLine(user, passwordOf(user))), ""].join("\n");
+  return [...others, ...REDIS_USERS.map((user) => userLine(user, passwordOf(user), partitions)), ""].join(
+    "\n",
+  );
 }
 
 /** The user of an issuer that has no row here: what P2.6 may do, on keys of its own. @param password as for renderUsers */
@@ -40,18 +44,18 @@ export function issuerUserLine(issuer: string, password: string): string {
   return userLine("p26", password).replaceAll("p26", issuer);
 }
 
-function userLine(user: string, password: string): string {
+function userLine(user: string, password: string, partitions = 1): string {
   const begin = `user ${user} on ${password}`;
   if (user === "admin") return `${begin} ~* &* +@all`;
-  if (user === "halt") return [begin, "-@all +ping +hello", ...selectors(user)].join(" ");
+  if (user === "halt") return [begin, "-@all +ping +hello", ...selectors(user, partitions)].join(" ");
   const commands = [...CONNECTION, ...(EXTRA[user] ?? [])].map((command) => `+${command}`);
   const scripts = user === "viewer" || user === "exporter" ? [] : [SCRIPTS];
-  return [begin, "-@all", ...commands, ...scripts, ...selectors(user)].join(" ");
+  return [begin, "-@all", ...commands, ...scripts, ...selectors(user, partitions)].join(" ");
 }
 
 /** One selector per right: its commands, only on its keys. */
-function selectors(user: string): string[] {
-  return [...accessOf(user)].map(([right, patterns]) => {
+function selectors(user: string, partitions: number): string[] {
+  return [...accessOf(user, partitions)].map(([right, patterns]) => {
     const allowed = commandsOf(right).map((command) => `+${command}`);
     const on = patterns.map((pattern) => `${READS_ONLY.has(right) ? "%R~" : "~"}${pattern}`);
     return `(${[...allowed, ...on].join(" ")})`;

@@ -1,0 +1,57 @@
+/** Who may do what does not depend on the layout. What Redis makes of the patterns is tested in tests/redis-users.test.ts. */
+import { describe, expect, it } from "vitest";
+import { accessOf, exampleOf, FAMILIES, REDIS_USERS } from "./access.ts";
+import { createKeys, type Keys } from "./keys.ts";
+import { RIGHT_NAMES } from "./rights.ts";
+
+const ISSUERS = ["governor", "p33", "p26"];
+const PARTITIONS = 6;
+
+/** A key of every pattern, in the same order for every layout. */
+function examples(keys: Keys): string[] {
+  return FAMILIES.flatMap(({ patterns }) =>
+    [undefined, ...ISSUERS].flatMap((issuer) => patterns(issuer, keys).map(exampleOf)),
+  );
+}
+
+/** For each right, which of the keys it is on. */
+function reach(user: string, partitions: number, keys: readonly string[]): boolean[][] {
+  const access = accessOf(user, partitions);
+  return RIGHT_NAMES.map((right) => {
+    const globs = (access.get(right) ?? []).map(
+      (pattern) => new RegExp(`^${pattern.replaceAll(/[{}.]/g, String.raw`\$&`).replaceAll("*", ".*")}$`),
+    );
+    return keys.map((key) => globs.some((glob) => glob.test(key)));
+  });
+}
+
+const WIRE_KILL_SWITCH = createKeys().killSwitch;
+const wire = examples(createKeys());
+const tagged = (partition: number) =>
+  // The wire's kill switch is in both layouts, and here for a second time.
+  examples(createKeys({ partition })).filter((key) => key !== WIRE_KILL_SWITCH);
+
+describe.each(REDIS_USERS)("the rights of %s in partitions", (user) => {
+  it.each([0, 63])("are those on the wire's keys, in partition %i", (partition) => {
+    expect(reach(user, PARTITIONS, tagged(partition))).toEqual(reach(user, 1, wire));
+  });
+
+  it("are as many patterns, but for the wire's kill switch", () => {
+    for (const [right, patterns] of accessOf(user, PARTITIONS)) {
+      const added = patterns.includes(WIRE_KILL_SWITCH) ? 1 : 0;
+      expect(patterns).toHaveLength((accessOf(user).get(right)?.length ?? 0) + added);
+    }
+  });
+});
+
+const READ_EVERYTHING = new Set(["operator", "viewer", "exporter"]);
+
+it.each(REDIS_USERS.filter((user) => !READ_EVERYTHING.has(user)))(
+  "no right of %s in partitions is on keys of the wire that partitions have instead",
+  (user) => {
+    const { plan, order, spent, streams } = createKeys();
+    const id = "00000000000000aa";
+    const left = [plan(id), order(id), spent(id), streams.plan, streams.execute, streams.deadLetter];
+    expect(reach(user, PARTITIONS, left).flat()).not.toContain(true);
+  },
+);
