@@ -100,7 +100,8 @@ async function runOf(
   if (named !== undefined && file !== undefined)
     throw new CommandError(EXIT.usage, "--redis-url and --run name two Redis servers: give one of them");
   if (file !== undefined) return runIn(file);
-  if (named !== undefined || Object.keys(redisVariables).some((variable) => env[variable])) return undefined;
+  const leads = (variable: string) => variable.startsWith("REDIS_") && Boolean(env[variable]);
+  if (named !== undefined || Object.keys(redisVariables).some(leads)) return undefined;
   const run = await runOfCheckout(env);
   if (run !== undefined)
     terminal.remark(

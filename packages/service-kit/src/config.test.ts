@@ -208,6 +208,19 @@ describe("the types of variables", () => {
       expect(violations({ REDIS_URL: refused }, redis)).toHaveLength(1);
   });
 
+  it("take one partition, and say why there may not be more", () => {
+    const redis = { schema: z.object(redisVariables), ownPrefixes: ["REDIS_"] };
+    expect(readConfig(redis, {}).config.PARTITIONS).toBe(1);
+    expect(readConfig(redis, { PARTITIONS: "1" }).config.PARTITIONS).toBe(1);
+    for (const refused of ["0", "65", "1.5", "six"])
+      expect(violations({ PARTITIONS: refused }, redis)).toEqual([
+        expect.stringContaining("must be a whole number from 1 to 64"),
+      ]);
+    expect(violations({ PARTITIONS: "6" }, redis)).toEqual([
+      expect.stringContaining("no service reads partitions yet"),
+    ]);
+  });
+
   it("take the password of the URL's user from a file", () => {
     const folder = mkdtempSync(join(tmpdir(), "quantum-password-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -1,5 +1,6 @@
 /** The variables that lead to Redis, and what they mean together. */
 import { readFileSync } from "node:fs";
+import { PARTITIONS_MAX } from "@quantum/contract";
 import { parseRedisUrl, type RedisConcern, RedisUrlError, writeRedisUrl } from "@quantum/redis";
 import { z } from "zod";
 import { ConfigError, integer, optionalText, text } from "./config.ts";
@@ -34,6 +35,12 @@ export const redisVariables = {
   REDIS_HOST: text("Redis host", "localhost"),
   REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
   REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
+  PARTITIONS: integer("partitions", 1, { min: 1, max: PARTITIONS_MAX })
+    .refine(
+      (count) => count === 1,
+      "must be 1: no service reads partitions yet, so plans in them would never end",
+    )
+    .describe("parts into which symbols and their keys are divided; only 1 for now [1]"),
 };
 
 export interface RedisConfig {
