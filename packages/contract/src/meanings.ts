@@ -203,6 +203,11 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
     meaning: "the executor could not record the order in its journal on disk, so it did not send it",
     lookAt: "detail of the result, and the disk of EXECUTOR_STATE_DIR: is it full, or read-only?",
   },
+  claim_not_replicated: {
+    meaning:
+      "fewer than EXECUTOR_MIN_REPLICAS replicas acknowledged the order's claim in time, so the executor did not send it",
+    lookAt: "detail of the result; INFO replication of the master: do its replicas follow it?",
+  },
   exit_drill: {
     meaning:
       "an operator's drill ended: the executor has read the account and reported, and has cancelled and sent nothing",

@@ -154,6 +154,7 @@ export const ORDER_REASONS = [
   "venue_budget",
   "exchange_unavailable",
   "journal_failed",
+  "claim_not_replicated",
   "exit_drill",
   "exit_flat",
   "exit_side_changed",

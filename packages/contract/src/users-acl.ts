@@ -7,6 +7,7 @@ const CONNECTION = ["ping", "time", "info", "hello", "select", "client|setname",
 /** Redis checks each command of a script against the user, so running scripts gives no access to keys. */
 const SCRIPTS = "(+eval +evalsha ~*)";
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
+  executor: ["wait"],
   feed: ["multi", "exec", "discard"],
   operator: ["multi", "exec", "discard", "scan", "client|list", "slowlog|get", "latency|latest"],
   viewer: ["scan", "client|list", "slowlog|get", "latency|latest"],

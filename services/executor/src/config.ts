@@ -28,6 +28,9 @@ const DRILL_MAX_DAYS = 366;
 /** One hour. The symbol is blocked for this long. */
 const ABSENCE_MAX_SEC = 3_600;
 
+/** More would be a mistake: each one that fails stops all orders. */
+const REPLICAS_MAX = 5;
+
 const schema = z.object({
   ...redisVariables,
   ...commonVariables,
@@ -67,6 +70,11 @@ const schema = z.object({
     "how long the exchange must report an order in doubt as unknown before it counts as not placed, in s",
     60,
     { min: 1, max: ABSENCE_MAX_SEC },
+  ),
+  EXECUTOR_MIN_REPLICAS: integer(
+    "how many of Redis's replicas must have the claim of an order before it is sent; with 0, none is asked. Operators' exits are sent without",
+    0,
+    { min: 0, max: REPLICAS_MAX },
   ),
   EXIT_DRILL_DAYS: integer("after how many days without a drill of operators' exit an alert is raised", 30, {
     min: 1,

@@ -191,6 +191,11 @@ export function notJournaled(detail: string): Settlement {
   return withoutOrder("NOT_PLACED", "journal_failed", detail);
 }
 
+/** The same: too few replicas have its claim. */
+export function notReplicated(detail: string): Settlement {
+  return withoutOrder("NOT_PLACED", "claim_not_replicated", detail);
+}
+
 function withoutOrder(outcome: "REJECTED" | "NOT_PLACED", reason: OrderReason, detail: string): Settlement {
   return { outcome, reason, detail, orderId: "", executedQty: "", avgPrice: "" };
 }

@@ -9,6 +9,7 @@
  *    its permits are older than the journal or the ownership (ask-first.ts). If so it is held: queried, never sent.
  * 4. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
  *    one the venue sees. Only the owner of the orders claims.
+ *    With EXECUTOR_MIN_REPLICAS, that many replicas must have it (replication.ts), or the plan ends here.
  * 5. The plan is written to the journal, on disk.
  * 6. The order is sent, once, only by the caller whose claim was new.
  * 7. Its answer or its event settles it, whichever says first that it is closed (order-events.ts). If neither does and the
@@ -31,6 +32,7 @@ import { startOrderClock } from "./order-clock.ts";
 import type { Orders } from "./orders.ts";
 import type { Ownership } from "./ownership.ts";
 import type { RedisMemory } from "./redis-memory.ts";
+import type { Replication } from "./replication.ts";
 import { NOT_OWNER, type Steps } from "./steps.ts";
 import { type Trust, verifyPermits } from "./verify.ts";
 
@@ -39,6 +41,7 @@ export interface HandlerOptions {
   exchange: Exchange;
   rules: RuleBook;
   memory: RedisMemory;
+  replication: Replication;
   events: ExecutorEvents;
   recvWindowMs: number;
   trust: Trust;
@@ -52,7 +55,7 @@ export interface HandlerOptions {
 }
 
 export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
-  const { orders, exchange, rules, memory, events, recvWindowMs, trust, now } = options;
+  const { orders, exchange, rules, memory, replication, events, recvWindowMs, trust, now } = options;
   const { journal, ownership, steps, exits } = options;
 
   return async ({ id: entryId, fields, deliveries }) => {
@@ -84,6 +87,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     const issuedMs = (verified.kind === "verified" ? verified.issuedMs : undefined) ?? entry.opened_at_ms;
     const asksFirst = mustAskFirst({ planId: entry.plan_id, issuedMs }, { journal, ownerSinceMs });
     const mayBeSent = deliveries > 1 || memory.mayHaveForgotten(entry) || asksFirst;
+    const proof = replication.beforeClaim();
     const claimed = mayBeSent
       ? await orders.hold(request)
       : await orders.claim({
@@ -102,8 +106,8 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
     if (memory.mayHaveForgotten(entry)) return steps.inDoubt(order, "claimed_before");
 
-    const unrecorded = await steps.record(order);
-    if (unrecorded !== undefined) return unrecorded;
+    const unsent = (await steps.replicated(order, proof)) ?? (await steps.record(order));
+    if (unsent !== undefined) return unsent;
     const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs }, clock);
     return steps.settle(order, answer, clock);
   };

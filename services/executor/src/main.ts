@@ -11,7 +11,7 @@ import {
   STREAM_EVENT_TYPES,
   whenReady,
 } from "@quantum/exchange";
-import { redisNow } from "@quantum/redis";
+import { isNotOffered, redisNow } from "@quantum/redis";
 import {
   admitRealOrders,
   ConfigError,
@@ -37,6 +37,7 @@ import { OrderEvents } from "./order-events.ts";
 import { createOrders } from "./orders.ts";
 import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
+import { Replication } from "./replication.ts";
 import { Resolver } from "./resolve.ts";
 import { Journal } from "./journal.ts";
 import { Ownership } from "./ownership.ts";
@@ -72,6 +73,8 @@ await runService({
       throw new ConfigError([
         "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
       ]);
+    const minReplicas = config.EXECUTOR_MIN_REPLICAS;
+    if (minReplicas > 0) await redis.wait(0, 1).catch(refuseWithoutWait);
     await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
     const followed = await followTrust(config, venue, log);
     const events = createEvents();
@@ -166,7 +169,12 @@ await runService({
     const steps = createSteps({ ...common, orderEvents, journal, now });
     const ordering = { ...common, trust, journal, steps, now };
     const exits = createExits({ ...ordering, told, state: exitState });
-    const handle = createHandler({ ...ordering, ownership, exits });
+    const handle = createHandler({
+      ...ordering,
+      replication: new Replication(redis, minReplicas),
+      ownership,
+      exits,
+    });
     const handovers = new Handovers({ ...common, redis, keys, group: GROUP });
     return {
       begin: async () => {
@@ -210,3 +218,8 @@ await runService({
     };
   },
 });
+
+function refuseWithoutWait(error: unknown): void {
+  if (!isNotOffered(error)) throw error;
+  throw new ConfigError(["EXECUTOR_MIN_REPLICAS: the user of REDIS_URL needs the right to WAIT"]);
+}

@@ -41,6 +41,7 @@ import { OrderEvents } from "./order-events.ts";
 import { createOrders } from "./orders.ts";
 import { createQueries } from "./queries.ts";
 import { RedisMemory } from "./redis-memory.ts";
+import { Replication } from "./replication.ts";
 import { Resolver } from "./resolve.ts";
 import { createSteps } from "./steps.ts";
 
@@ -297,6 +298,7 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       options: Partial<BinanceOptions> & {
         consumer?: string;
         absenceMs?: number;
+        minReplicas?: number;
         ownerSinceMs?: number | undefined;
         /** `live`: the simulated exchange's own. A stream that is down if absent. */
         stream?: ScriptedStream | "live";
@@ -362,7 +364,12 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       const state = new ExitState({ redis: own, keys, trust, ownership, events, now });
       const ordering = { ...common, trust, journal, steps, now };
       const exits = createExits({ ...ordering, told, state });
-      const handle = createHandler({ ...ordering, ownership, exits });
+      const handle = createHandler({
+        ...ordering,
+        replication: new Replication(own, options.minReplicas ?? 0),
+        ownership,
+        exits,
+      });
       const handovers = new Handovers({ ...common, redis: own, keys, group: GROUP });
       const consumer = new StreamConsumer({
         redis: own,

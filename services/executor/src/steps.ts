@@ -10,6 +10,7 @@ import {
   type Doubt,
   type NextStep,
   notJournaled,
+  notReplicated,
   type SettledBy,
 } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
@@ -19,6 +20,7 @@ import type { ClaimedOrder } from "./order.ts";
 import type { OrderClock } from "./order-clock.ts";
 import type { OrderEvents } from "./order-events.ts";
 import type { Claimed, Orders } from "./orders.ts";
+import type { ReplicationProof } from "./replication.ts";
 
 /** The entry stays pending; the owner reclaims it. */
 export const NOT_OWNER: Disposition = { kind: "retry", reason: "this executor does not own the orders" };
@@ -66,6 +68,14 @@ export function createSteps(options: StepOptions) {
       default:
         return inDoubt(order, "claimed_before");
     }
+  }
+
+  /** @returns what becomes of the entry if too few replicas have its claim */
+  async function replicated(order: ClaimedOrder, proof: ReplicationProof): Promise<Disposition | undefined> {
+    const flaw = await proof();
+    if (flaw === undefined) return undefined;
+    await orders.settle(order, notReplicated(flaw), "unsent");
+    return DONE;
   }
 
   /**
@@ -128,5 +138,5 @@ export function createSteps(options: StepOptions) {
     return DONE;
   }
 
-  return { unclaimed, record, send, settle, inDoubt };
+  return { unclaimed, replicated, record, send, settle, inDoubt };
 }
