@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicatedRedis, StreamName } from "@quantum/harness";
 import type { FaultContext, FaultKind } from "./fault-kind.ts";
 import { lastIds, standStill } from "./faults-redis.ts";
+import type { Member } from "./system.ts";
 
 /** For so long the replicas get nothing before the master dies. */
 const LOST_MS = { low: 50, high: 1_000 } as const;
@@ -35,17 +36,10 @@ export const FAILOVER_FAULTS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "failover-loss": {
-    meaning: `the master is killed, and a replica takes over that lacks the last ${LOST_MS.low}-${LOST_MS.high} ms`,
+    meaning: `the master is killed, sometimes with the executor, and a replica takes over that lacks the last ${LOST_MS.low}-${LOST_MS.high} ms`,
     weight: 3,
     redis: "sentinel",
-    run: async (context) => {
-      const set = setOf(context);
-      const lostMs = context.random.between(LOST_MS.low, LOST_MS.high);
-      await set.cutReplication();
-      await delay(lostMs);
-      await replaceMaster(context, () => set.killMaster());
-      return [{ kind: "failover-loss", target: `${lostMs} ms` }];
-    },
+    run: loseWrites,
   },
   "master-isolated": {
     meaning: `the master and the executor are cut off from all others, which get a new master; the executor follows up to ${ISOLATED_MS.high / 1000} s later`,
@@ -75,6 +69,12 @@ function setOf({ system }: FaultContext): ReplicatedRedis {
   return system.servers.set;
 }
 
+function executorOf({ system }: FaultContext): Member {
+  const executor = system.members.find(({ name }) => name === "executor");
+  if (executor === undefined) throw new Error("no executor is here");
+  return executor;
+}
+
 /** In mid-command: what services sent before is done, but its replies are lost. */
 async function replaceMaster(context: FaultContext, replace: () => Promise<unknown>): Promise<void> {
   const { system, history, proposer } = context;
@@ -88,8 +88,30 @@ async function replaceMaster(context: FaultContext, replace: () => Promise<unkno
     redisProxy.reset();
     redisProxy.heal();
   }
+  // Whoever published these proposals may publish them again, although they were already executed.
+  await proposer.repeat();
   proposer.resume();
   await setOf(context).heal();
+}
+
+/** Without the executor's own memory of the old master, its journal alone knows what it sent. */
+async function loseWrites(context: FaultContext) {
+  const { system, random } = context;
+  const set = setOf(context);
+  const lostMs = random.between(LOST_MS.low, LOST_MS.high);
+  const isWithExecutor = random.pick([true, false]);
+  const executor = executorOf(context);
+  await set.cutReplication();
+  await delay(lostMs);
+  await replaceMaster(context, async () => {
+    if (isWithExecutor) {
+      executor.up = false;
+      await executor.process.kill();
+    }
+    await set.killMaster();
+  });
+  if (isWithExecutor) await system.restart(executor);
+  return [{ kind: "failover-loss", target: `${lostMs} ms${isWithExecutor ? ", with the executor" : ""}` }];
 }
 
 async function isolateMaster(context: FaultContext) {
@@ -97,8 +119,7 @@ async function isolateMaster(context: FaultContext) {
   const set = setOf(context);
   const lostMs = random.between(LOST_MS.low, LOST_MS.high);
   const isolatedMs = random.between(ISOLATED_MS.low, ISOLATED_MS.high);
-  const executor = system.members.find(({ name }) => name === "executor");
-  if (executor === undefined) throw new Error("no executor is here");
+  const executor = executorOf(context);
   const old = await set.masterPort();
   const releaseOwn = system.servers.keepToMaster("own");
   const releaseExecutor = system.servers.keepToMaster(executor.redisProxy);
@@ -116,6 +137,7 @@ async function isolateMaster(context: FaultContext) {
     member.redisProxy.reset();
     member.redisProxy.heal();
   }
+  await proposer.repeat();
   proposer.resume();
   await delay(isolatedMs);
   await releaseExecutor();
