@@ -184,7 +184,8 @@ const NOTES: Readonly<
     type: "STRING",
     ttlSec: "none",
     by: "executor",
-    holds: "*ours*: written once; if it is missing, the keyspace was lost, and claims with it",
+    holds:
+      "*ours*: the run id of Redis, and a unique value; if it is missing or of another run, claims may be lost",
   },
   orderOwner: {
     key: keys.orderOwner,

@@ -96,3 +96,21 @@ it("a loss while Redis's clock is ahead makes plans suspect for seconds, and wha
   expect(proposed(later - 1_000)).toBe(false);
   expect(proposed(later + HOUR_MS)).toBe(true);
 });
+
+it("an executor that is new to a replica which has become master knows that it may have forgotten", async () => {
+  await new RedisMemory(redis, keys, createEvents()).announce("BTCUSDT");
+  const proposedMs = Date.now() - 1_000;
+  const plan = { opened_at_ms: Date.now(), proposed_ms: proposedMs };
+  const seenBy = async () => {
+    const truth = await redis.info("server");
+    const info = truth.replace(/(run_id:)\w+/, "$1promoted").replace(/(uptime_in_seconds:)\d+/, "$1100000");
+    const asked = vi.spyOn(redis, "info").mockResolvedValue(info);
+    const memory = new RedisMemory(redis, keys, createEvents());
+    await memory.announce("BTCUSDT");
+    asked.mockRestore();
+    return memory.mayHaveForgotten(plan);
+  };
+  expect(await seenBy()).toBe(true);
+  // The next one learns from it that the run is known.
+  expect(await seenBy()).toBe(false);
+});

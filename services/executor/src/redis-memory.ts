@@ -4,7 +4,8 @@
  * was sent may be among it. So a plan that was proposed before a loss is suspect, even if it opened later: an earlier
  * opening may have been lost too. Of later plans, Redis knows everything.
  *
- * Two marks show a loss: Redis's run id, which changes with a restart, and a key of ours, which is lost with the keyspace.
+ * Two marks show a loss: Redis's run id, which changes with a restart or a failover, and a key of ours, which is lost with the
+ * keyspace. The key names the run, for an executor that has not seen the one before.
  */
 import { randomUUID } from "node:crypto";
 import type { ExecuteEntry, Keys } from "@quantum/contract";
@@ -98,9 +99,10 @@ export class RedisMemory {
 
   async #check(): Promise<void> {
     const askedAt = performance.now();
-    const [info, epoch] = await Promise.all([this.#redis.info("server"), this.#readEpoch()]);
+    const info = await this.#redis.info("server");
     const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
     const runId = field("run_id");
+    const epoch = await this.#readEpoch(runId);
     if (runId === this.#runId && epoch.value === this.#epoch) return;
     const nowMs = Math.floor(Number(field("server_time_usec")) / US_PER_MS);
     const uptimeMs = Number(field("uptime_in_seconds")) * MS_PER_SECOND;
@@ -108,8 +110,10 @@ export class RedisMemory {
       throw new Error("INFO server: unreadable answer");
     if (this.#runId === undefined) {
       // Seen for the first time, it may be long up: its uptime is whole seconds, so it started up to one later. Where
-      // our key is not there either, nothing is known of what came before now.
-      this.#sinceMs = epoch.isNew ? nowMs : Math.min(nowMs, nowMs - uptimeMs + MS_PER_SECOND);
+      // our key is not there either, nothing is known of what came before now. A replica was up long before it became
+      // master: that another run wrote our key tells of it.
+      const startedMs = Math.min(nowMs, nowMs - uptimeMs + MS_PER_SECOND);
+      this.#sinceMs = epoch.isOfOtherRun ? nowMs + PUBLISHER_AHEAD_MS : epoch.isNew ? nowMs : startedMs;
       // Below 0: it started while its clock was ahead, and that time has not come yet.
       this.#isSteppedBack = uptimeMs < 0;
     } else {
@@ -122,10 +126,16 @@ export class RedisMemory {
     this.#epoch = epoch.value;
   }
 
-  /** The executor that finds the key absent writes it, with a value that was never used before. */
-  async #readEpoch(): Promise<{ value: string; isNew: boolean }> {
-    const made = randomUUID();
+  /**
+   * The executor that finds the key absent, or written under another run of Redis, writes it: the run, and a value that
+   * was never used before.
+   */
+  async #readEpoch(runId: string): Promise<{ value: string; isNew: boolean; isOfOtherRun: boolean }> {
+    const made = `${runId}:${randomUUID()}`;
     const there = await this.#redis.set(this.#keys.orderEpoch, made, "NX", "GET");
-    return there === null ? { value: made, isNew: true } : { value: there, isNew: false };
+    if (there === null) return { value: made, isNew: true, isOfOtherRun: false };
+    if (there.startsWith(`${runId}:`)) return { value: there, isNew: false, isOfOtherRun: false };
+    await this.#redis.set(this.#keys.orderEpoch, made);
+    return { value: made, isNew: false, isOfOtherRun: true };
   }
 }
