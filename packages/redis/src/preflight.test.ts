@@ -31,6 +31,9 @@ const GOOD: RedisFacts = {
   aofEnabled: true,
   appendfsync: "always",
   maxmemoryPolicy: "noeviction",
+  replicas: 0,
+  minReplicasToWrite: "0",
+  minReplicasMaxLag: "10",
   clockOffsetMs: 0,
 };
 
@@ -71,6 +74,21 @@ describe("the facts of a Redis", () => {
     expect(waitsFor(await readFacts(replica.client))).toBeUndefined();
   });
 
+  it("tell a master with replicas, which could go on without them", async () => {
+    const settings = { "repl-diskless-sync-delay": "0", "min-replicas-max-lag": "60" };
+    const { server, client } = await givenServer({
+      appendonly: true,
+      appendfsync: "always",
+      config: settings,
+    });
+    await givenServer({ config: { replicaof: `127.0.0.1 ${server.port}` } });
+    await vi.waitFor(async () => expect((await readFacts(client)).replicas).toBe(1), 10_000);
+    expect(notDurable(await readFacts(client))).toEqual([
+      "min-replicas-to-write is 0: cut off from its replicas, only a master with at least 1 stops taking claims",
+      "min-replicas-max-lag is 60: only with 1 to 10 s does a master that is cut off stop in time",
+    ]);
+  });
+
   it("tell a cluster's node, which is not waited for", async () => {
     const { client } = await givenServer({ config: { "cluster-enabled": "yes" } });
     expect(unusable(await readFacts(client))).toEqual(["redis_mode is cluster, must be standalone"]);
@@ -98,6 +116,22 @@ describe("the facts of a Redis", () => {
     const { client } = await givenServer();
     await client.acl("SETUSER", "default", "-time");
     await expect(readFacts(client)).rejects.toThrow("NOPERM");
+  });
+});
+
+describe("a master with replicas", () => {
+  it.each<[string, string, number]>([
+    ["1", "10", 0],
+    ["2", "1", 0],
+    ["0", "10", 1],
+    ["1", "0", 1],
+    ["1", "11", 1],
+    ["0", "0", 2],
+    ["much", "", 2],
+  ])("min-replicas-to-write %s and min-replicas-max-lag %s: %i violations", (atLeast, lag, violations) => {
+    const facts = { ...GOOD, minReplicasToWrite: atLeast, minReplicasMaxLag: lag };
+    expect(notDurable({ ...facts, replicas: 1 })).toHaveLength(violations);
+    expect(notDurable(facts)).toEqual([]);
   });
 });
 

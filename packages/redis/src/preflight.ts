@@ -14,6 +14,11 @@ export interface RedisFacts {
   aofEnabled: boolean | undefined;
   appendfsync: string | undefined;
   maxmemoryPolicy: string | undefined;
+  /** How many replicas follow it now. Undefined: this user may not read it. */
+  replicas: number | undefined;
+  minReplicasToWrite: string | undefined;
+  /** In s. */
+  minReplicasMaxLag: string | undefined;
   /** Redis's clock minus ours, in ms, give or take half a round trip. */
   clockOffsetMs: number;
 }
@@ -25,20 +30,24 @@ export async function readFacts(client: RedisClient): Promise<RedisFacts> {
   const midway = (sentAt + Date.now()) / 2;
   const setting = async (name: string) =>
     ((await ifOffered(client.config("GET", name))) as string[] | undefined)?.[1];
-  const [server, appendfsync, maxmemoryPolicy] = await Promise.all([
+  const [server, appendfsync, maxmemoryPolicy, minReplicasToWrite, minReplicasMaxLag] = await Promise.all([
     readServer(client),
     setting("appendfsync"),
     setting("maxmemory-policy"),
+    setting("min-replicas-to-write"),
+    setting("min-replicas-max-lag"),
   ]);
   return {
     ...server,
     appendfsync,
     maxmemoryPolicy,
+    minReplicasToWrite,
+    minReplicasMaxLag,
     clockOffsetMs: Math.round(Number(seconds) * 1000 + Number(micros) / 1000 - midway),
   };
 }
 
-type ServerFacts = Pick<RedisFacts, "version" | "runId" | "role" | "mode" | "aofEnabled">;
+type ServerFacts = Pick<RedisFacts, "version" | "runId" | "role" | "mode" | "aofEnabled" | "replicas">;
 
 async function readServer(client: RedisClient): Promise<ServerFacts> {
   const text = await ifOffered(client.info());
@@ -50,6 +59,7 @@ async function readServer(client: RedisClient): Promise<ServerFacts> {
     role: info["role"] ?? "",
     mode: info["redis_mode"] ?? "",
     aofEnabled: info["aof_enabled"] === "1",
+    replicas: Number(info["connected_slaves"]),
   };
 }
 
@@ -63,6 +73,7 @@ async function greet(client: RedisClient): Promise<ServerFacts> {
     role: field("role"),
     mode: field("mode"),
     aofEnabled: undefined,
+    replicas: undefined,
   };
 }
 
@@ -132,6 +143,27 @@ export function notDurable(facts: RedisFacts): string[] {
   }
   if (maxmemoryPolicy !== undefined && maxmemoryPolicy !== "noeviction") {
     problems.push(`maxmemory-policy is ${maxmemoryPolicy}: only 'noeviction' never drops a claim`);
+  }
+  return [...problems, ...isolatable(facts)];
+}
+
+/** Redis's default. For so long, and 2 s more, an isolated master takes writes. */
+const LAG_MAX_SEC = 10;
+
+/** Why a master that has lost its replicas, one of which may be master now, would go on to take claims. */
+function isolatable({ replicas, minReplicasToWrite, minReplicasMaxLag }: RedisFacts): string[] {
+  if (replicas === undefined || replicas === 0) return [];
+  const problems: string[] = [];
+  if (minReplicasToWrite !== undefined && !(Number(minReplicasToWrite) >= 1)) {
+    problems.push(
+      `min-replicas-to-write is ${minReplicasToWrite}: cut off from its replicas, only a master with at least 1 stops taking claims`,
+    );
+  }
+  const lagSec = Number(minReplicasMaxLag);
+  if (minReplicasMaxLag !== undefined && !(lagSec >= 1 && lagSec <= LAG_MAX_SEC)) {
+    problems.push(
+      `min-replicas-max-lag is ${minReplicasMaxLag}: only with 1 to ${LAG_MAX_SEC} s does a master that is cut off stop in time`,
+    );
   }
   return problems;
 }
