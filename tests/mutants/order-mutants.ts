@@ -97,6 +97,18 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     only: "a loss stays known",
   },
   {
+    bug: "an executor that is new after a failover believes that the promoted replica has forgotten nothing",
+    edits: [
+      {
+        file: `${EXECUTOR}/redis-memory.ts`,
+        find: "epoch.isOfOtherRun ? nowMs + PUBLISHER_AHEAD_MS : epoch.isNew",
+        replace: "epoch.isNew",
+      },
+    ],
+    test: `${EXECUTOR}/redis-memory.test.ts`,
+    only: "become master",
+  },
+  {
     bug: "NOT_PLACED after the first answer that there is no such order",
     edits: [
       {
