@@ -109,6 +109,17 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     only: "become master",
   },
   {
+    bug: "an order is sent though too few replicas have its claim",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: "(await steps.replicated(order, proof)) ?? (await steps.record(order))",
+        replace: "await steps.record(order)",
+      },
+    ],
+    test: `${EXECUTOR}/replication.test.ts`,
+  },
+  {
     bug: "NOT_PLACED after the first answer that there is no such order",
     edits: [
       {
