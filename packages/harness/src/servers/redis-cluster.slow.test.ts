@@ -1,6 +1,7 @@
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { startRedisCluster, type RedisCluster } from "./redis-cluster.ts";
+import { urlOfUser } from "./redis-users.ts";
 
 const KEY = "quantum:{q3}:test";
 let cluster: RedisCluster;
@@ -13,11 +14,11 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 function clientOf(port: number | undefined, whenOver: typeof onTestFinished = onTestFinished): RedisClient {
-  const client = connectForCommands({
-    url: `redis://127.0.0.1:${port}`,
-    name: "tester",
-    onError: () => undefined,
-  });
+  return clientAt(`redis://127.0.0.1:${port}`, whenOver);
+}
+
+function clientAt(url: string, whenOver: typeof onTestFinished = onTestFinished): RedisClient {
+  const client = connectForCommands({ url, name: "tester", onError: () => undefined });
   whenOver(() => disconnect(client));
   return client;
 }
@@ -39,6 +40,12 @@ it("shares all slots among its masters, and every master has a replica", async (
   expect(sizes.reduce((sum, size) => sum + size)).toBe(16_384);
   const followed = nodes.flatMap(({ masterId }) => masterId ?? []);
   expect(followed.toSorted()).toEqual((await masters()).map(({ id }) => id).toSorted());
+});
+
+it("has the pipeline's users on every node", async () => {
+  for (const port of cluster.ports) {
+    expect(await clientAt(urlOfUser(`redis://127.0.0.1:${port}`, "executor")).ping()).toBe("PONG");
+  }
 });
 
 it("serves a key at the master of its slot, and names that master elsewhere", async () => {

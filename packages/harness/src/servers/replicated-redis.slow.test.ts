@@ -1,6 +1,7 @@
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { startReplicatedRedis, type ReplicatedRedis } from "./replicated-redis.ts";
+import { urlOfUser } from "./redis-users.ts";
 
 let redis: ReplicatedRedis;
 beforeAll(async () => {
@@ -8,9 +9,10 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-function clientOf(port: number): RedisClient {
+function clientOf(port: number, user?: string): RedisClient {
+  const url = `redis://127.0.0.1:${port}`;
   const client = connectForCommands({
-    url: `redis://127.0.0.1:${port}`,
+    url: user === undefined ? url : urlOfUser(url, user),
     name: "tester",
     onError: () => undefined,
   });
@@ -37,6 +39,7 @@ it("puts a replica in the place of a master that dies, and takes the old one bac
   expect(second).not.toBe(first);
   expect(await clientOf(second).get("kept")).toBe("1");
   await redis.heal();
+  for (const port of [first, second]) expect(await clientOf(port, "executor").ping()).toBe("PONG");
   expect(await replicas(clientOf(second))).toBe(2);
   expect(await clientOf(first).role()).toContain("slave");
 });

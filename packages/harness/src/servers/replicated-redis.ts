@@ -142,6 +142,13 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
     );
   }
 
+  // Until then a failover finds no replica to promote, and is given up for seconds.
+  const seesAllUp = async ({ client }: (typeof sentinels)[number]) => {
+    const replicas = (await client.call("SENTINEL", "REPLICAS", NAME)) as string[][];
+    const up = replicas.filter((flat) => flat[flat.indexOf("flags") + 1] === "slave");
+    return up.length === nodes.length - 1;
+  };
+
   const resources = started.move();
   const kill = async (node: Node) => {
     node.isUp = false;
@@ -190,6 +197,13 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
         await allow(node.client, "sentinel");
       }
       await follow(nodes, async () => nodeAt(await masterPort()));
+      for (const sentinel of sentinels) {
+        await eventually(
+          async () => (await seesAllUp(sentinel)) || undefined,
+          REPLACED_WITHIN_MS,
+          "a Sentinel that reaches every replica again",
+        );
+      }
     },
     stop: () => resources.disposeAsync(),
   };
