@@ -94,9 +94,9 @@ describe("a URL of Redis", () => {
 
 describe("a URL that is wrong", () => {
   it.each([
-    ["http://h", "scheme: is none of Redis's"],
-    ["h:6379", "scheme: is none of Redis's"],
-    ["redis://h#1", "scheme: is none of Redis's"],
+    ["http://h", "scheme: must be redis or rediss"],
+    ["h:6379", "scheme: must be redis or rediss"],
+    ["redis://h#1", "fragment: a Redis URL has none"],
     ["redis://", "host: is missing"],
     ["redis://:6379", "host: is missing"],
     ["redis://a b", "host: is no name and no IP address (IPv6 in brackets)"],

@@ -77,7 +77,8 @@ const DATABASE = /^\d{1,4}$/;
 /** @throws {@link RedisUrlError} with every violation */
 export function parseRedisUrl(text: string): RedisUrl {
   const form = FORM.exec(text);
-  if (form === null) throw new RedisUrlError(["scheme: is none of Redis's"]);
+  if (text.includes("#")) throw new RedisUrlError(["fragment: a Redis URL has none"]);
+  if (form === null) throw new RedisUrlError(["scheme: must be redis or rediss"]);
   const [, scheme, kind = "server", authority = "", path = "", query = ""] = form;
   const parts = new Parts();
   const at = authority.lastIndexOf("@");

@@ -231,7 +231,7 @@ describe("a service that starts", () => {
     expect(service.stderr).toEqual([
       "sample: invalid configuration:",
       "  - SAMPLE_SIZ is not a variable of this service; did you mean SAMPLE_SIZE?",
-      "  - REDIS_URL=(hidden): must be a URL such as redis://host:port/db (scheme: is none of Redis's)",
+      "  - REDIS_URL=(hidden): must be a URL such as redis://host:port/db (scheme: must be redis or rediss)",
       '  - REDIS_PORT="66666": must be a whole number from 1 to 65535',
       expect.stringMatching(/^ {2}- SAMPLE_LOG_LEVEL="loud": must be one of TRACE, .*$/),
       '  - SAMPLE_SIZE="ten": must be a whole number from 1 to 9',
