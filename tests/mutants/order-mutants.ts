@@ -101,8 +101,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/redis-memory.ts`,
-        find: "epoch.isOfOtherRun ? nowMs + PUBLISHER_AHEAD_MS : epoch.isNew",
-        replace: "epoch.isNew",
+        find: "Math.max(startedMs, epoch.sinceMs)",
+        replace: "startedMs",
       },
     ],
     test: `${EXECUTOR}/redis-memory.test.ts`,

@@ -111,6 +111,32 @@ it("an executor that is new to a replica which has become master knows that it m
     return memory.mayHaveForgotten(plan);
   };
   expect(await seenBy()).toBe(true);
-  // The next one learns from it that the run is known.
-  expect(await seenBy()).toBe(false);
+  // Even if the one that found it is gone, and with it its journal.
+  expect(await seenBy()).toBe(true);
+});
+
+it("an executor that starts after another one found a loss knows of it, and of none before", async () => {
+  const first = new RedisMemory(redis, keys, createEvents());
+  await first.announce("BTCUSDT");
+  await redis.del(keys.orderEpoch);
+  await first.announce("BTCUSDT");
+  const lostMs = Date.now();
+  await nextInfoIs(lostMs + HOUR_MS, 100_000);
+  const second = new RedisMemory(redis, keys, createEvents());
+  nextTimeIs(lostMs + HOUR_MS);
+  await second.announce("BTCUSDT");
+  const proposed = (ms: number) =>
+    second.mayHaveForgotten({ opened_at_ms: lostMs + HOUR_MS, proposed_ms: ms });
+  expect(proposed(lostMs - 1_000)).toBe(true);
+  expect(proposed(lostMs + 2 * AHEAD_MS)).toBe(false);
+});
+
+it("an epoch that nobody can read counts as a loss, and is replaced", async () => {
+  const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
+  await redis.set(keys.orderEpoch, `${runId}:${"9".repeat(1_000)}:x`);
+  const memory = new RedisMemory(redis, keys, createEvents());
+  await memory.announce("BTCUSDT");
+  const ms = Date.now();
+  expect(memory.mayHaveForgotten({ opened_at_ms: ms, proposed_ms: ms - 1_000 })).toBe(true);
+  expect(await redis.get(keys.orderEpoch)).toMatch(/^\w+:\d{13}:[\w-]+$/);
 });

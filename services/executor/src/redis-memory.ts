@@ -5,7 +5,7 @@
  * opening may have been lost too. Of later plans, Redis knows everything.
  *
  * Two marks show a loss: Redis's run id, which changes with a restart or a failover, and a key of ours, which is lost with the
- * keyspace. The key names the run, for an executor that has not seen the one before.
+ * keyspace. The key names the run and the time of its loss, for an executor that has not seen it.
  */
 import { randomUUID } from "node:crypto";
 import type { ExecuteEntry, Keys } from "@quantum/contract";
@@ -18,6 +18,8 @@ const US_PER_MS = 1000;
 const PUBLISHER_AHEAD_MS = 5_000;
 /** Readings differ by the time that answers take. If they differ by more, Redis's clock has stepped. */
 const STEP_MS = 1_000;
+/** The value of `order:epoch`. What has another form counts as of another run. */
+const EPOCH = /^(\w+):(\d{1,15}):/;
 
 type Proposed = Pick<ExecuteEntry, "opened_at_ms" | "proposed_ms">;
 
@@ -102,22 +104,24 @@ export class RedisMemory {
     const info = await this.#redis.info("server");
     const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
     const runId = field("run_id");
-    const epoch = await this.#readEpoch(runId);
-    if (runId === this.#runId && epoch.value === this.#epoch) return;
     const nowMs = Math.floor(Number(field("server_time_usec")) / US_PER_MS);
     const uptimeMs = Number(field("uptime_in_seconds")) * MS_PER_SECOND;
     if (runId === "" || !(nowMs > 0) || Number.isNaN(uptimeMs))
       throw new Error("INFO server: unreadable answer");
-    if (this.#runId === undefined) {
-      // Seen for the first time, it may be long up: its uptime is whole seconds, so it started up to one later. Where
-      // our key is not there either, nothing is known of what came before now. A replica was up long before it became
-      // master: that another run wrote our key tells of it.
+    const isFirst = this.#runId === undefined;
+    const lossMs = nowMs + PUBLISHER_AHEAD_MS;
+    // Without our key, a Redis seen for the first time may be a new one: nothing is known of what came before now.
+    const epoch = await this.#readEpoch(runId, { absentMs: isFirst ? nowMs : lossMs, otherRunMs: lossMs });
+    if (runId === this.#runId && epoch.value === this.#epoch) return;
+    if (isFirst) {
+      // It may be long up: its uptime is whole seconds, so it started up to one later. But a replica was up long before it
+      // became master, and another executor may have found a loss since: our key tells of both.
       const startedMs = Math.min(nowMs, nowMs - uptimeMs + MS_PER_SECOND);
-      this.#sinceMs = epoch.isOfOtherRun ? nowMs + PUBLISHER_AHEAD_MS : epoch.isNew ? nowMs : startedMs;
+      this.#sinceMs = Math.max(startedMs, epoch.sinceMs);
       // Below 0: it started while its clock was ahead, and that time has not come yet.
       this.#isSteppedBack = uptimeMs < 0;
     } else {
-      this.#sinceMs = nowMs + PUBLISHER_AHEAD_MS;
+      this.#sinceMs = lossMs;
       this.#events.emit("rewound", { sinceMs: this.#sinceMs });
     }
     this.#foundSinceMs = this.#sinceMs;
@@ -127,15 +131,21 @@ export class RedisMemory {
   }
 
   /**
-   * The executor that finds the key absent, or written under another run of Redis, writes it: the run, and a value that
-   * was never used before.
+   * The executor that finds the key absent, or of another run of Redis, writes it: the run, since when Redis has lost nothing, and
+   * a value that was never used before. So whoever starts later knows of the loss, even if the one that found it is gone.
    */
-  async #readEpoch(runId: string): Promise<{ value: string; isNew: boolean; isOfOtherRun: boolean }> {
-    const made = `${runId}:${randomUUID()}`;
-    const there = await this.#redis.set(this.#keys.orderEpoch, made, "NX", "GET");
-    if (there === null) return { value: made, isNew: true, isOfOtherRun: false };
-    if (there.startsWith(`${runId}:`)) return { value: there, isNew: false, isOfOtherRun: false };
-    await this.#redis.set(this.#keys.orderEpoch, made);
-    return { value: made, isNew: false, isOfOtherRun: true };
+  async #readEpoch(
+    runId: string,
+    { absentMs, otherRunMs }: { absentMs: number; otherRunMs: number },
+  ): Promise<{ value: string; sinceMs: number }> {
+    const make = (sinceMs: number) => ({ value: `${runId}:${sinceMs}:${randomUUID()}`, sinceMs });
+    const ifAbsent = make(absentMs);
+    const there = await this.#redis.set(this.#keys.orderEpoch, ifAbsent.value, "NX", "GET");
+    if (there === null) return ifAbsent;
+    const [, run, since] = EPOCH.exec(there) ?? [];
+    if (run === runId) return { value: there, sinceMs: Number(since) };
+    const ofThisRun = make(otherRunMs);
+    await this.#redis.set(this.#keys.orderEpoch, ofThisRun.value);
+    return ofThisRun;
   }
 }
