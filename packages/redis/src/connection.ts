@@ -57,6 +57,8 @@ const RECONNECT_MAX_MS = 1_000;
 export interface ConnectOptions {
   /** `redis://[:password@]host:port/db` */
   url: string;
+  /** In a cluster, the connection leads to the master that has this key's slot; elsewhere it means nothing. */
+  slotOf?: string;
   /** Shown in `CLIENT LIST`: service and role. */
   name: string;
   /** A connection that is lost reports here, once for each reason; it reconnects by itself. */

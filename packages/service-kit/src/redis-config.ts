@@ -35,12 +35,10 @@ export const redisVariables = {
   REDIS_HOST: text("Redis host", "localhost"),
   REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
   REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
-  PARTITIONS: integer("partitions", 1, { min: 1, max: PARTITIONS_MAX })
-    .refine(
-      (count) => count === 1,
-      "must be 1: no service reads partitions yet, so plans in them would never end",
-    )
-    .describe("parts into which symbols and their keys are divided; only 1 for now [1]"),
+  PARTITIONS: integer("parts into which symbols and their keys are divided", 1, {
+    min: 1,
+    max: PARTITIONS_MAX,
+  }),
 };
 
 export interface RedisConfig {

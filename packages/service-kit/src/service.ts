@@ -5,7 +5,7 @@
  * launcher (with an IPC channel) it also stops when the launcher exits.
  */
 import { hostname } from "node:os";
-import { createKeys, type Keys } from "@quantum/contract";
+import type { Keys } from "@quantum/contract";
 import {
   connectForBlocking,
   connectForCommands,
@@ -28,6 +28,7 @@ import { type RedisConfig, redisUrl } from "./redis-config.ts";
 import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
 import { createHttp } from "./http.ts";
 import { createLog } from "./log.ts";
+import { openPartitions, type Partitions } from "./partitions.ts";
 import { Progress } from "./progress.ts";
 import { redisProblems } from "./redis-readiness.ts";
 import { observeReadiness } from "./readiness-telemetry.ts";
@@ -75,6 +76,11 @@ export interface BareContext<Config> {
 }
 
 export interface RedisContext<Config> extends BareContext<Config> {
+  /** Where the symbols' keys are. */
+  partitions: Partitions;
+  /** A connection for commands to the server that has this key, such as one of the wire's. */
+  connectTo: (key: string, role: string) => RedisClient;
+  /** Those of the partition where what belongs to the exchange's account is, which with one partition is everything. */
   keys: Keys;
   redis: RedisClient;
   facts: RedisFacts;
@@ -113,12 +119,13 @@ export async function runService<Schema extends z.ZodObject>(
 ): Promise<void> {
   await run(definition, async (context) => {
     const { log, instance, registry, progress } = context;
-    const config = context.config as unknown as RedisConfig;
+    const config = context.config as unknown as RedisConfig & { PARTITIONS: number };
     const url = redisUrl(config);
     const clients = new Set<RedisClient>();
-    const connect = (make: typeof connectForCommands, role: string): RedisClient => {
+    const connect = (make: typeof connectForCommands, role: string, slotOf: string): RedisClient => {
       const client = make({
         url,
+        slotOf,
         name: `${instance}:${role}`.replaceAll(/\s/g, "_"),
         onError: (error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
       });
@@ -126,8 +133,12 @@ export async function runService<Schema extends z.ZodObject>(
       client.once("end", () => clients.delete(client));
       return client;
     };
-    const redis = connect(connectForCommands, "commands");
-    const keys = createKeys();
+    const connectTo = (key: string, role: string) => connect(connectForCommands, role, key);
+    const partitions = openPartitions(config.PARTITIONS, (key, partition) => ({
+      redis: connectTo(key, `commands${partition}`),
+      connectForBlocking: () => connect(connectForBlocking, `blocking${partition}`, key),
+    }));
+    const { keys, redis, connectForBlocking: connectBlocking } = partitions.account;
     observeRedis(redis, keys, registry);
     const facts = await waitForRedis(redis, config, { ...context, name: definition.name });
     const clock = new RedisClock(redis);
@@ -141,10 +152,12 @@ export async function runService<Schema extends z.ZodObject>(
     const running = await orRefused(config, () =>
       definition.start({
         ...context,
+        partitions,
+        connectTo,
         keys,
         redis,
         facts,
-        connectForBlocking: () => connect(connectForBlocking, "blocking"),
+        connectForBlocking: connectBlocking,
         clocksAgree: () => clocksAgree(clockProblems, context.waiting),
         stages: observeStages(registry, traces),
       }),
@@ -165,7 +178,7 @@ export async function runService<Schema extends z.ZodObject>(
         await running.stop?.();
         await traces?.stop();
         clock.stop();
-        await disconnect(redis);
+        await Promise.all(partitions.map(({ redis: client }) => disconnect(client)));
       },
       readiness: async () => {
         // In parallel: if Redis hangs, consecutive deadlines would delay the answer too long.
