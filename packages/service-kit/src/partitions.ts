@@ -40,6 +40,13 @@ export class Partitions<Of extends Partition = Partition> {
   map<T>(make: (partition: Of) => T): T[] {
     return this.all.map((partition) => make(partition));
   }
+
+  /** The same partitions, each with what `make` adds to it. */
+  with<More extends object>(make: (partition: Of) => More): Partitions<Of & More> {
+    const extended = (partition: Of) => ({ ...partition, ...make(partition) });
+    const [first, ...others] = this.all;
+    return new Partitions([extended(first), ...others.map(extended)]);
+  }
 }
 
 /**
