@@ -4,7 +4,7 @@ import { addRunKey } from "@quantum/harness";
 import { type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 import { PIPELINE, type Place } from "@quantum/topology";
 import { expect } from "vitest";
-import { runFeed } from "./feed-run.ts";
+import { LARGE_MARKET, runFeed } from "./feed-run.ts";
 
 interface Example {
   issuer: string;
@@ -16,7 +16,7 @@ interface Example {
 /** @returns what the streams told, and how each order's signatures were found, by plan */
 export async function runWithExample({ issuer, plans, start }: Example) {
   const required = [...ISSUERS, issuer];
-  const rig = await startRig();
+  const rig = await startRig(LARGE_MARKET);
   let stop: () => Promise<unknown> = async () => undefined;
   try {
     const { keysFolder, venueUrl } = rig;

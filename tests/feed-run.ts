@@ -1,4 +1,5 @@
 /** Some plans of the feed through a rig's services, to their end, and what the invariants say of them. */
+import { DEFAULT_MARKET } from "@quantum/exchange-sim";
 import { connectForBlocking } from "@quantum/redis";
 import {
   checkInvariants,
@@ -19,6 +20,12 @@ const DRAIN_MS = 10_000;
 
 /** More than the pipeline settles. */
 const RATE_PER_SEC = 500;
+
+/** Positions so large that nothing is too small to close, however many plans of a symbol wait at once. */
+export const LARGE_MARKET = DEFAULT_MARKET.map((spec) => ({
+  ...spec,
+  positionAmt: String(Number(spec.positionAmt) * 1_000),
+}));
 
 /** Expects that every plan ends and every invariant holds. @returns what the streams told, and what was checked */
 export async function runFeed(

@@ -1,28 +1,22 @@
 /** A third issuer by public seams alone: a row, a folder, and its name in APPLY_REQUIRED_PERMITS. */
 import { join } from "node:path";
 import { ISSUERS } from "@quantum/contract";
-import { DEFAULT_MARKET } from "@quantum/exchange-sim";
 import { addRunKey, type ServiceProcess, startProgram } from "@quantum/harness";
 import { demonstrationOf, groupsOf, PIPELINE } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { prometheusFiles } from "../ops/prometheus/files.ts";
-import { runFeed } from "./feed-run.ts";
+import { LARGE_MARKET, runFeed } from "./feed-run.ts";
 import { type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 import { TOY } from "./toy-issuer/row.ts";
 
 const PLANS = 50;
 const REQUIRED = [...ISSUERS, "toy"];
-/** So large that nothing is too small to close, however many plans of a symbol wait at once. */
-const MARKET = DEFAULT_MARKET.map((spec) => ({
-  ...spec,
-  positionAmt: String(Number(spec.positionAmt) * 1_000),
-}));
 
 let rig: Rig;
 let toy: ServiceProcess;
 let told: Awaited<ReturnType<typeof runFeed>>;
 beforeAll(async () => {
-  rig = await startRig(MARKET);
+  rig = await startRig(LARGE_MARKET);
   const { keysFolder, venueUrl } = rig;
   await addRunKey(keysFolder, "toy");
   const place = { redisUrl: rig.redis.url, venueUrl, symbols: SYMBOLS, keysFolder, stateFolder: "" };

@@ -13,8 +13,10 @@ beforeAll(async () => {
   // By default a master waits 5 s for more replicas before it sends its data.
   await rig.redis.config("SET", "repl-diskless-sync-delay", "0");
   replica = await startRedisServer({ config: { replicaof: `127.0.0.1 ${rig.server.port}` } });
+  // A replica is "online" when its data is sent, which it may still be loading.
+  await rig.redis.set("quantum:test", "0");
   await eventually(
-    async () => (await rig.redis.info("replication")).includes("state=online") || undefined,
+    async () => (await rig.redis.wait(1, 500)) === 1 || undefined,
     10_000,
     "a replica that follows",
   );

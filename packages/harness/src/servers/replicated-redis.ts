@@ -52,6 +52,7 @@ const QUORUM = 2;
 const DOWN_AFTER_MS = 2_000;
 /** A failover that nobody wins is tried again after twice as long. */
 const FAILOVER_TIMEOUT_MS = 4_000;
+const ACKNOWLEDGED_WITHIN_MS = 500;
 /** Of an election that has to be repeated, too. */
 const REPLACED_WITHIN_MS = 30_000;
 const PASSWORD = "of-test";
@@ -239,8 +240,8 @@ async function follow(nodes: readonly Node[], masterNow: () => Promise<Node>): P
       if (role !== "slave" || port !== master.server.port)
         await client.replicaof("127.0.0.1", master.server.port);
     }
-    const online = (await master.client.info("replication")).match(/^slave\d+:.*state=online/gm) ?? [];
-    return online.length === nodes.length - 1;
+    // A replica is "online" when its data is sent, which it may still be loading: it acknowledges nothing until then.
+    return (await master.client.wait(nodes.length - 1, ACKNOWLEDGED_WITHIN_MS)) === nodes.length - 1;
   };
   await eventually(
     async () => (await isDone()) || undefined,
