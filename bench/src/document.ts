@@ -1,4 +1,4 @@
-/** Writes the latest tables into docs/benchmarks.md. */
+/** Writes the latest tables into docs/benchmarks.md, or docs/capacity.md. */
 import { readFile, writeFile } from "node:fs/promises";
 import { withSection } from "@quantum/harness";
 

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { buildText } from "@quantum/service-kit";
 import { Command, Option } from "commander";
 import type { Bench, Case } from "./bench.ts";
+import { costOf, renderCapacity } from "./capacity.ts";
 import { client } from "./cases/client.ts";
 import { console as consoleCase } from "./cases/console.ts";
 import { durability } from "./cases/durability.ts";
@@ -23,6 +24,7 @@ import { renderTables } from "./tables.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DOCUMENT = join(ROOT, "docs/benchmarks.md");
+const CAPACITY = join(ROOT, "docs/capacity.md");
 const LAST_FIGURES = ".cache/bench/last.json";
 
 const CASES: ReadonlyMap<string, Case> = new Map([
@@ -54,7 +56,7 @@ const program = new Command("bench")
   .addOption(
     new Option("--json <file>", "file for the figures").default(join(ROOT, LAST_FIGURES), LAST_FIGURES),
   )
-  .option("--record", "also write the tables into docs/benchmarks.md")
+  .option("--record", "also write the tables into docs/benchmarks.md and docs/capacity.md")
   .parse();
 const options = program.opts<{
   quick?: true;
@@ -84,6 +86,15 @@ console.log(tables);
 await mkdir(dirname(options.json), { recursive: true });
 await writeFile(options.json, JSON.stringify({ environment, results: results.all }, null, 2));
 console.error(`figures: ${options.json}`);
-if (options.record) await writeDocument(DOCUMENT, tables);
+if (options.record) {
+  // Tables of some cases would replace those of all.
+  if (options.only === undefined) await writeDocument(DOCUMENT, tables);
+  const cost = costOf(results);
+  const settledPerSec = results.median(
+    { case: "throughput", load: "to the settled order", system: "pipeline" },
+    "plansPerSec",
+  );
+  if (cost !== undefined) await writeDocument(CAPACITY, renderCapacity(cost, settledPerSec));
+}
 // BullMQ's connections to the stopped server would keep this process alive.
 process.exit(0);

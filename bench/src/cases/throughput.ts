@@ -1,6 +1,7 @@
 /** Case 3: plans per second, to the verdict and to the settled order, and the cost of each. */
 import type { Bench, Case } from "../bench.ts";
 import type { Contender } from "../contender.ts";
+import { footprintOf } from "../footprint.ts";
 import { type Figures, measureThroughput } from "../measure.ts";
 import { startFlow } from "../peers/flow.ts";
 import { startPollLoop } from "../peers/poll-loop.ts";
@@ -83,7 +84,7 @@ export const settled: Case = async (bench) => {
       );
       const id = { load: "to the settled order", system: pipeline.name };
       bench.results.add({ ...id, case: "throughput" }, figures);
-      bench.results.add({ ...id, case: "cost of a plan" }, costs);
+      bench.results.add({ ...id, case: "cost of a plan" }, { ...costs, ...(await footprintOf(rig.client)) });
     }
     await pipeline.stop();
   } finally {
@@ -105,8 +106,8 @@ export function spansMs({ size }: Bench): { warmupMs: number; durationMs: number
 }
 
 /**
- * @returns the run's figures, and the cost per plan: Redis commands, CPU of every process in µs, and, with `venueUrl`,
- * requests and weight at the exchange
+ * @returns the run's figures, and the cost per plan: Redis commands, CPU of every process in µs, bytes written to disk, and, with
+ * `venueUrl`, requests and weight at the exchange
  */
 export async function withCosts(
   rig: Rig,
@@ -115,6 +116,7 @@ export async function withCosts(
 ): Promise<{ figures: Figures; costs: Figures }> {
   const [callsBefore, usageBefore] = [await rig.commandCalls(), await rig.usage()];
   const scriptUsBefore = await rig.scriptUs();
+  const diskBefore = await rig.infoNumber("persistence", "aof_current_size");
   const venueBefore = venueUrl === undefined ? undefined : await readUsage(venueUrl);
   const { ended = 0, ...figures } = await run();
   const [calls, usage] = [await rig.commandCalls(), await rig.usage()];
@@ -126,6 +128,9 @@ export async function withCosts(
     costs[`command ${name}`] = perPlan;
   }
   costs["commands"] = commands;
+  const written = (await rig.infoNumber("persistence", "aof_current_size")) - diskBefore;
+  // A rewrite in between has made the file smaller.
+  if (written > 0) costs["append-only file, bytes"] = written / ended;
   costs["cpu redis inside scripts, µs"] = ((await rig.scriptUs()) - scriptUsBefore) / ended;
   for (const [name, { cpuSec }] of usage)
     costs[`cpu ${name}, µs`] = ((cpuSec - (usageBefore.get(name)?.cpuSec ?? 0)) * 1e6) / ended;
