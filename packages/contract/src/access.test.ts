@@ -1,7 +1,7 @@
 /** Who may do what does not depend on the layout. What Redis makes of the patterns is tested in tests/redis-users.test.ts. */
 import { describe, expect, it } from "vitest";
 import { accessOf, exampleOf, FAMILIES, REDIS_USERS } from "./access.ts";
-import { createKeys, type Keys } from "./keys.ts";
+import { createIntakeKeys, createKeys, type Keys } from "./keys.ts";
 import { RIGHT_NAMES } from "./rights.ts";
 
 const ISSUERS = ["governor", "p33", "p26"];
@@ -26,6 +26,8 @@ function reach(user: string, partitions: number, keys: readonly string[]): boole
 }
 
 const WIRE_KILL_SWITCH = createKeys().killSwitch;
+const { deadLetter, operatorAudit } = createIntakeKeys(PARTITIONS).streams;
+const INTAKE = [deadLetter, operatorAudit];
 const wire = examples(createKeys());
 const tagged = (partition: number) =>
   // The wire's kill switch is in both layouts, and here for a second time.
@@ -36,9 +38,9 @@ describe.each(REDIS_USERS)("the rights of %s in partitions", (user) => {
     expect(reach(user, PARTITIONS, tagged(partition))).toEqual(reach(user, 1, wire));
   });
 
-  it("are as many patterns, but for the wire's kill switch", () => {
+  it("are as many patterns, but for the wire's kill switch and the streams of the intake", () => {
     for (const [right, patterns] of accessOf(user, PARTITIONS)) {
-      const added = patterns.includes(WIRE_KILL_SWITCH) ? 1 : 0;
+      const added = [WIRE_KILL_SWITCH, ...INTAKE].filter((key) => patterns.includes(key)).length;
       expect(patterns).toHaveLength((accessOf(user).get(right)?.length ?? 0) + added);
     }
   });
@@ -55,3 +57,15 @@ it.each(REDIS_USERS.filter((user) => !READ_EVERYTHING.has(user)))(
     expect(reach(user, PARTITIONS, left).flat()).not.toContain(true);
   },
 );
+
+it("only the apply-layer gives up proposals, and only operators take them up again", () => {
+  const writers = REDIS_USERS.filter((user) =>
+    [...accessOf(user, PARTITIONS)].some(
+      ([right, patterns]) => right !== "look" && INTAKE.some((key) => patterns.includes(key)),
+    ),
+  );
+  expect(writers).toEqual(["apply-layer", "operator"]);
+  expect(accessOf("apply-layer", PARTITIONS).get("append")).toContain(deadLetter);
+  expect(accessOf("apply-layer", PARTITIONS).get("append")).not.toContain(operatorAudit);
+  expect([...accessOf("apply-layer")].flat(2).filter((pattern) => INTAKE.includes(pattern))).toEqual([]);
+});

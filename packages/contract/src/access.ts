@@ -5,7 +5,7 @@
  * If a key or stream is missing here, the type check fails.
  */
 import { SERVICES, type Service, type StreamName, userOf } from "@quantum/topology";
-import { createKeys, type Keys, typesOfKeys } from "./keys.ts";
+import { createIntakeKeys, createKeys, type Keys, typesOfKeys } from "./keys.ts";
 import { commandLine, commandsOf, type Right, RIGHT_NAMES } from "./rights.ts";
 
 /** Users that are not services. */
@@ -48,6 +48,12 @@ const STREAMS: Readonly<Record<StreamName, Grants>> = {
   result: { "apply-layer": "append", executor: ["append", "read"], feed: "read", operator: "requeue" },
   governorEvents: { governor: "append", p33: "append" },
   deadLetter: { consumers: "append", operator: "drop" },
+  operatorAudit: { operator: ["append", "requeue"] },
+};
+
+/** With several partitions, the streams that the intake has of its own. */
+const INTAKE: Readonly<Partial<Record<StreamName, Grants>>> = {
+  deadLetter: { "apply-layer": ["append", "look"], operator: "drop" },
   operatorAudit: { operator: ["append", "requeue"] },
 };
 
@@ -193,6 +199,13 @@ export function accessOf(user: string, partitions = 1): Access {
       "look",
       typesOfKeys(keys).map(([key]) => key),
     );
+  for (const [stream, grants] of Object.entries(partitions === 1 ? {} : INTAKE)) {
+    for (const [who, given] of Object.entries(grants))
+      if (who === user) {
+        const pattern = createIntakeKeys(partitions).streams[stream as StreamName];
+        for (const right of [given].flat()) grant(right, [pattern]);
+      }
+  }
   for (const { family, grants, stream } of TABLE) {
     if (service !== undefined && stream !== undefined && service.reads.includes(stream)) {
       grant("read", family.patterns(undefined, keys));

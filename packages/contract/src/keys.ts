@@ -10,17 +10,22 @@ import { issuerOf, type StreamName } from "@quantum/topology";
 export type Keys = ReturnType<typeof createKeys>;
 
 interface Layout {
-  /** From 0; `*` makes globs that match every partition's keys. None: the wire's layout. */
-  readonly partition?: number | "*";
+  /**
+   * From 0; `*` makes globs that match every partition's keys; `intake` those of {@link createIntakeKeys}. None: the
+   * wire's layout.
+   */
+  readonly partition?: number | "*" | "intake";
 }
 
 export function createKeys({ partition }: Layout = {}) {
   const wire = (name: string) => `quantum:${name}`;
-  const key = partition === undefined ? wire : (name: string) => wire(withTag(name, `{q${partition}}`));
+  // Publishers know no partitions.
+  const proposal = wire("stream:harvest.proposal");
+  const tag = partition === "intake" ? `{${proposal}}` : `{q${partition}}`;
+  const key = partition === undefined ? wire : (name: string) => wire(withTag(name, tag));
   return {
     streams: {
-      // Publishers know no partitions.
-      proposal: wire("stream:harvest.proposal"),
+      proposal,
       plan: key("stream:apply.plan"),
       permit: key("stream:apply.permit"),
       execute: key("stream:apply.execute"),
@@ -109,6 +114,14 @@ export function createKeys({ partition }: Layout = {}) {
     /** Prefix of keys left over from versions with BullMQ; nothing reads them. */
     jobs: wire("jobs"),
   };
+}
+
+/**
+ * Keys for what consumes proposals: its dead letters and their audit are in the slot of the proposals' stream, because an entry becomes a
+ * dead letter, and comes back, in one step. A tag that is the stream's whole name has its slot. With one partition they are the wire's.
+ */
+export function createIntakeKeys(partitions: number): Keys {
+  return createKeys(partitions === 1 ? {} : { partition: "intake" });
 }
 
 /** Behind the first part of the name, which is its family. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createKeys } from "./keys.ts";
+import { createIntakeKeys, createKeys } from "./keys.ts";
 import { partitionOf, PARTITIONS_MAX, slotOf } from "./partition.ts";
 
 describe("a key's slot", () => {
@@ -63,5 +63,20 @@ describe("the keys of a partition", () => {
     const [wire, tagged] = [createKeys(), createKeys({ partition: 3 })];
     expect(tagged.streams.proposal).toBe(wire.streams.proposal);
     expect(tagged.proposal("BTCUSDT")).toBe(wire.proposal("BTCUSDT"));
+  });
+});
+
+describe("the keys of the intake", () => {
+  it("are in the slot of the proposals, which every partition's keys are not", () => {
+    const { streams } = createIntakeKeys(3);
+    expect(streams.deadLetter).toBe("quantum:stream:{quantum:stream:harvest.proposal}:dead_letter");
+    expect(streams.operatorAudit).toBe("quantum:stream:{quantum:stream:harvest.proposal}:operator.audit");
+    for (const key of [streams.deadLetter, streams.operatorAudit])
+      expect(slotOf(key)).toBe(slotOf(streams.proposal));
+    expect(streams.proposal).toBe(createKeys().streams.proposal);
+  });
+
+  it("are the wire's where there is one partition", () => {
+    expect(createIntakeKeys(1).streams).toEqual(createKeys().streams);
   });
 });
