@@ -5,9 +5,8 @@ import { createKeys } from "@quantum/contract";
 import { observeIssuer } from "@quantum/issuer";
 import { type Service, serviceOf, SERVICES } from "@quantum/topology";
 import { Counter, Gauge, Histogram, type Metric, Registry, Summary } from "prom-client";
-import { RedisClock } from "../../packages/redis/src/index.ts";
 import { observeBuild } from "../../packages/service-kit/src/build.ts";
-import { observeClock } from "../../packages/service-kit/src/clock.ts";
+import { observeClocks } from "../../packages/service-kit/src/clock.ts";
 import { observeAccountStream } from "../../packages/service-kit/src/account-stream-telemetry.ts";
 import { observeExchange } from "../../packages/service-kit/src/exchange-pauses.ts";
 import { observeExchangeBudget } from "../../packages/service-kit/src/exchange-budget.ts";
@@ -45,8 +44,8 @@ const REGISTRATIONS: readonly Registration[] = [
   {
     title: `Every service on Redis${WATCHES.length === 0 ? "" : ` but ${WATCHES.join(" and ")}`}`,
     register: (registry) => {
-      observeRedis(idle(), createKeys(), registry);
-      observeClock(new RedisClock(idle()), registry);
+      observeRedis(idle(), registry);
+      observeClocks([], registry);
       observeBuild(registry);
       observeReadiness(idle(), registry);
       observeStages(registry, undefined);
@@ -55,7 +54,7 @@ const REGISTRATIONS: readonly Registration[] = [
   },
   {
     title: "Every service on Redis, for each stream and consumer group that it reads",
-    register: (registry) => observeConsumers([], idle(), registry, idle()),
+    register: (registry) => observeConsumers([], registry, idle()),
   },
   {
     title: `${VENUE_SERVICES.join(" and ")}: the exchange`,
@@ -102,7 +101,7 @@ function anyIssuers(issuer: string): Registration["register"] {
 export function renderMetrics(): string {
   return page(
     "Metrics",
-    "At `/metrics` of each service. Labels come from closed sets: symbols of the configuration, [reasons](reasons.md), issuers, streams; whatever else comes is `other`. A plan id is never a label. What is normal: [operations.md](operations.md).",
+    "At `/metrics` of each service. Labels come from closed sets: symbols of the configuration, [reasons](reasons.md), issuers, streams; whatever else comes is `other`. A plan id is never a label. `partition` is one only where `PARTITIONS` is more than 1; `stream` is the wire's name in any case. What is normal: [operations.md](operations.md).",
     `Every service, exchange-sim (${serviceOf("exchange-sim").port}) too, also has prom-client's own \`process_*\` and \`nodejs_*\` metrics.`,
     ...REGISTRATIONS.flatMap(({ title, register }) => [`## ${title}`, metricTable(register)]),
   );

@@ -194,11 +194,7 @@ export function accessOf(user: string, partitions = 1): Access {
   const service = PROGRAMS.find((row) => userOf(row) === user);
   if (user === "operator" || user === "viewer") grant("read", [keys.all]);
   if (user === "exporter") grant("look", [keys.all]);
-  if (service !== undefined)
-    grant(
-      "look",
-      typesOfKeys(keys).map(([key]) => key),
-    );
+  if (service !== undefined) grant("look", [keys.streams.proposal, ...typesOfKeys(keys).map(([key]) => key)]);
   for (const [stream, grants] of Object.entries(partitions === 1 ? {} : INTAKE)) {
     for (const [who, given] of Object.entries(grants))
       if (who === user) {
@@ -246,10 +242,10 @@ function isOne(who: Who, service: Service | undefined): boolean {
  * The commands that a service's user must be allowed to run, on an example key per pattern. None if it is not one of
  * our services with a user of its own.
  */
-export function neededCommands(service: string): string[][] {
+export function neededCommands(service: string, partitions = 1): string[][] {
   const row = PROGRAMS.find(({ name }) => name === service);
   if (row === undefined) return [];
-  return [...accessOf(userOf(row))].flatMap(([right, patterns]) =>
+  return [...accessOf(userOf(row), partitions)].flatMap(([right, patterns]) =>
     commandsOf(right).flatMap((command) =>
       patterns.map((pattern) => commandLine(right, command, exampleOf(pattern))),
     ),

@@ -130,6 +130,18 @@ function withTag(name: string, tag: string): string {
   return end === -1 ? `${name}:${tag}` : `${name.slice(0, end)}:${tag}${name.slice(end)}`;
 }
 
+const TAG = /:\{q(\d+|\*)\}/;
+
+/** The partition in a key's tag, as text; undefined for a key of the wire. */
+export function partitionIn(key: string): string | undefined {
+  return TAG.exec(key)?.[1];
+}
+
+/** The wire's name of a partition's key. */
+export function withoutTag(key: string): string {
+  return key.replace(TAG, "");
+}
+
 type FixedName = {
   [Name in keyof Keys]: Keys[Name] extends string ? Name : never;
 }[keyof Keys];
@@ -151,10 +163,16 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
   probe: "stream",
 };
 
-/** The types of the keys and streams that belong to no symbol or plan: one of the wrong type stops all its readers. */
+/**
+ * The types of the keys and streams that belong to no symbol or plan: one of the wrong type stops all its readers. Only of those
+ * that lie together: a partition has no stream of proposals.
+ */
 export function typesOfKeys(keys: Keys): [key: string, type: string][] {
+  const isTogether = (key: string) => partitionIn(key) === partitionIn(keys.probe);
   return [
-    ...Object.values(keys.streams).map((stream): [string, string] => [stream, "stream"]),
+    ...Object.values(keys.streams)
+      .filter(isTogether)
+      .map((stream): [string, string] => [stream, "stream"]),
     ...Object.entries(TYPES).map(([name, type]): [string, string] => [
       keys[name as keyof typeof TYPES],
       type,

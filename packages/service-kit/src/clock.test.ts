@@ -2,7 +2,7 @@ import { connectForCommands, disconnect, RedisClock } from "@quantum/redis";
 import { startRedisServer } from "@quantum/harness";
 import { Registry } from "prom-client";
 import { afterEach, expect, it, vi } from "vitest";
-import { clocksAgree, observeClock } from "./clock.ts";
+import { clocksAgree, observeClocks } from "./clock.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -14,7 +14,7 @@ it.each([
   const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
   const clock = new RedisClock(redis);
   const registry = new Registry();
-  const problems = observeClock(clock, registry);
+  const problems = observeClocks([clock], registry);
   expect(problems()).toEqual(["Redis's time has not been read yet"]);
   await clock.start();
   expect(problems()).toEqual([]);

@@ -6,23 +6,39 @@ import { setTimeout as delay } from "node:timers/promises";
 import { CLOCK_BOUND_MS } from "@quantum/contract";
 import type { RedisClock } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
+import { saidOnce } from "./partition-sentences.ts";
 
-/** @returns a check that lists problems with the clock */
-export function observeClock(clock: RedisClock, registry: Registry): () => string[] {
+/**
+ * @param clocks one for each partition; those on one server differ by what a round trip takes
+ * @returns a check that lists problems with the clock
+ */
+export function observeClocks(clocks: readonly RedisClock[], registry: Registry): () => string[] {
+  /** Undefined if no clock has been read. */
+  const worstMs = () =>
+    clocks
+      .flatMap(({ offsetMs }) => offsetMs ?? [])
+      .reduce<number | undefined>(
+        (worst, offsetMs) => (Math.abs(offsetMs) > Math.abs(worst ?? 0) ? offsetMs : (worst ?? offsetMs)),
+        undefined,
+      );
   new Gauge({
     name: "quantum_clock_offset_seconds",
-    help: "How far this service's clock is ahead of Redis's; negative if it is behind",
+    help: "How far this service's clock is ahead of Redis's; negative if it is behind; of several Redis servers the one that is farthest off",
     registers: [registry],
     collect() {
-      if (clock.offsetMs !== undefined) this.set(clock.offsetMs / 1000);
+      const offsetMs = worstMs();
+      if (offsetMs !== undefined) this.set(offsetMs / 1000);
     },
   });
   return () => {
-    const { offsetMs } = clock;
-    if (offsetMs === undefined) return ["Redis's time has not been read yet"];
-    if (Math.abs(offsetMs) <= CLOCK_BOUND_MS) return [];
+    const offsetMs = worstMs();
+    const unread = saidOnce(
+      clocks.map((clock) => (clock.offsetMs === undefined ? ["Redis's time has not been read yet"] : [])),
+    );
+    if (offsetMs === undefined || Math.abs(offsetMs) <= CLOCK_BOUND_MS) return unread;
     const off = `${Math.round(Math.abs(offsetMs))} ms ${offsetMs > 0 ? "ahead of" : "behind"}`;
     return [
+      ...unread,
       `this service's clock is ${off} Redis's, more than ${CLOCK_BOUND_MS} ms: one of the two hosts has the wrong time`,
     ];
   };

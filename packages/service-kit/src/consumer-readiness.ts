@@ -1,7 +1,7 @@
 /**
  * Whether consumers make progress: their groups, reads and entries, and whether somebody else takes entries from them.
  */
-import { dispositionOf, type RedisClient } from "@quantum/redis";
+import { dispositionOf } from "@quantum/redis";
 import { pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { Progress } from "./progress.ts";
 
@@ -52,7 +52,7 @@ export function notReady({
 }
 
 /** Whether a Python service takes entries from our group. If Redis does not answer, another check reports it. */
-export async function shared(redis: RedisClient, { stream, group }: StreamConsumer): Promise<string[]> {
+export async function shared({ redis, stream, group }: StreamConsumer): Promise<string[]> {
   const names = await pythonConsumers(redis, stream, group).catch(() => []);
   if (names.length === 0) return [];
   return [

@@ -39,7 +39,8 @@ export { openPartitions, type Partition, Partitions, type Place } from "./partit
 export { every } from "./every.ts";
 export { followFile, type FollowedFile } from "./followed-file.ts";
 export { keysInTheWay } from "./redis-readiness.ts";
-export { type BareContext, type RedisContext, runBareService, type Running, runService } from "./service.ts";
+export { type BareContext, runBareService, type Running } from "./service.ts";
+export { type RedisContext, runService, type UsablePartition } from "./redis-service.ts";
 export { type Attempts, Progress } from "./progress.ts";
 export { admitRealOrders } from "./real-orders.ts";
 export { sharedReading } from "./shared-reading.ts";

@@ -52,11 +52,11 @@ export class Partitions<Of extends Partition = Partition> {
 /**
  * @param connect makes a partition's connections; `key` is any of its keys, whose slot tells which server of a cluster they lead to
  */
-export function openPartitions(
+export function openPartitions<Opened extends Omit<Place, "keys">>(
   count: number,
-  connect: (key: string, partition: string) => Omit<Place, "keys">,
-): Partitions {
-  const open = (number: number): Partition => {
+  connect: (key: string, partition: string) => Opened,
+): Partitions<Partition & Opened> {
+  const open = (number: number): Partition & Opened => {
     const keys = createKeys(count === 1 ? {} : { partition: number });
     return { number, keys, ...connect(keys.probe, count === 1 ? "" : `:q${number}`) };
   };

@@ -1,7 +1,8 @@
 /** What Redis must provide before a service takes part in real orders. */
 import { notDurable } from "@quantum/redis";
 import { ConfigError } from "./config.ts";
-import type { RedisContext } from "./service.ts";
+import { saidOnce } from "./partition-sentences.ts";
+import type { RedisContext } from "./redis-service.ts";
 
 /**
  * For real orders, refuses a Redis that may forget a claim or a spent permit, and waits until the clocks agree. For
@@ -9,10 +10,10 @@ import type { RedisContext } from "./service.ts";
  * @throws {@link ConfigError}
  */
 export async function admitRealOrders(
-  { facts, log, clocksAgree }: Pick<RedisContext<unknown>, "facts" | "log" | "clocksAgree">,
+  { partitions, log, clocksAgree }: Pick<RedisContext<unknown>, "partitions" | "log" | "clocksAgree">,
   areReal: boolean,
 ): Promise<void> {
-  const problems = notDurable(facts);
+  const problems = saidOnce(partitions.map(({ facts }) => notDurable(facts)));
   if (areReal) {
     if (problems.length > 0)
       throw new ConfigError(problems.map((problem) => `REDIS_URL is refused for real orders: ${problem}`));

@@ -20,7 +20,7 @@ const RECONNECT_MS = 3_000;
 /** If any program adds an entry with this id, the stream accepts no more: every XADD fails. */
 const LAST_STREAM_ID = "18446744073709551615-18446744073709551615";
 
-/** @param clients all connections of the service */
+/** @param clients all connections of the service to this server */
 export async function redisProblems(
   redis: RedisClient,
   keys: Keys,
@@ -32,7 +32,9 @@ export async function redisProblems(
   pipeline.xadd(keys.probe, "NOMKSTREAM", "*", "probe", "1");
   for (const [key] of typesOfKeys(keys)) pipeline.type(key);
   // Returns an error for a stream that does not exist.
-  const streams = Object.values(keys.streams);
+  const streams = typesOfKeys(keys).flatMap(([key, type]) =>
+    type === "stream" && key !== keys.probe ? [key] : [],
+  );
   for (const stream of streams) pipeline.xinfo("STREAM", stream);
   let replies: [Error | null, unknown][];
   try {
@@ -55,7 +57,7 @@ export async function redisProblems(
       (stream) => `${stream} takes no more entries, since its last id is the highest: rename or delete it`,
     );
   return [
-    ...new Set([...writeProblem, ...lostConnections(redis, clients, config)]),
+    ...new Set([...writeProblem, ...lostConnections(clients, config, redis)]),
     ...inTheWay,
     ...exhausted,
   ];
@@ -88,11 +90,16 @@ export async function keysInTheWay(
   return wrongTypes(await Promise.all(expected.map(([key]) => redis.type(key))), expected);
 }
 
-function lostConnections(redis: RedisClient, clients: Iterable<RedisClient>, config: RedisConfig): string[] {
+/** @param besides one that has been checked in another way */
+export function lostConnections(
+  clients: Iterable<RedisClient>,
+  config: RedisConfig,
+  besides?: RedisClient,
+): string[] {
   const lostBeforeMs = performance.now() - RECONNECT_MS;
   return [...clients].flatMap((client) => {
     const { problem, problemSinceMs } = client;
-    return client === redis || problem === undefined || problemSinceMs > lostBeforeMs
+    return client === besides || problem === undefined || problemSinceMs > lostBeforeMs
       ? []
       : [sentence(problem, config)];
   });

@@ -2,15 +2,18 @@ import { createKeys, utcDay } from "@quantum/contract";
 import { useRedis } from "@quantum/harness/vitest";
 import { Registry } from "prom-client";
 import { beforeEach, describe, expect, it } from "vitest";
+import { openPartitions } from "./partitions.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 
 const keys = createKeys();
 const { redis, server } = await useRedis({ appendonly: true, appendfsync: "always" });
+/** All partitions share the test's own connection. */
+const connect = () => ({ redis, connectForBlocking: () => redis });
 let registry: Registry;
 beforeEach(async () => {
   await redis.flushall();
   registry = new Registry();
-  observeRedis(redis, keys, registry);
+  observeRedis(openPartitions(1, connect), registry);
 });
 
 const value = async (name: string) =>

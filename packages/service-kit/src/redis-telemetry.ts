@@ -1,13 +1,14 @@
 /**
  * Metrics that every service reports about Redis and about halts, read when scraped. Each alert thus has several
- * sources.
+ * sources. Each is one number for all partitions: alerts ask whether anything is wrong, and /readyz says where.
  */
-import { type Keys, utcDay } from "@quantum/contract";
-import { notDurable, readFacts, type RedisClient, redisNow } from "@quantum/redis";
+import { utcDay } from "@quantum/contract";
+import { notDurable, readFacts, redisNow } from "@quantum/redis";
 import { Gauge, type Registry } from "prom-client";
 import { readKillSwitch } from "./kill-switch.ts";
+import type { Partition, Partitions } from "./partitions.ts";
 
-export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry): void {
+export function observeRedis(partitions: Partitions, registry: Registry): void {
   /** Without an answer the last value stays, and `quantum_redis_up` is 0. */
   const gauge = (name: string, help: string, read: () => Promise<number | undefined>) =>
     new Gauge({
@@ -19,26 +20,39 @@ export function observeRedis(redis: RedisClient, keys: Keys, registry: Registry)
         if (value !== undefined) this.set(value);
       },
     });
-  gauge("quantum_redis_up", "1 if Redis answers this service", () =>
-    redis.ping().then(
+  /** 1 if it is so in any partition. One that is found counts, even if others do not answer. */
+  const inAny = async (holds: (partition: Partition) => Promise<boolean>) => {
+    const answers = await Promise.allSettled(partitions.map(holds));
+    if (answers.some((answer) => answer.status === "fulfilled" && answer.value)) return 1;
+    return answers.every(({ status }) => status === "fulfilled") ? 0 : undefined;
+  };
+  gauge("quantum_redis_up", "1 if Redis answers this service, in every partition", () =>
+    Promise.all(partitions.map(({ redis }) => redis.ping())).then(
       () => 1,
       () => 0,
     ),
   );
   gauge(
     "quantum_redis_durable",
-    "1 if Redis keeps everything that it has acknowledged, even over a crash",
-    async () =>
+    "1 if Redis keeps everything that it has acknowledged, even over a crash, in every partition",
+    async () => {
       // The clock has its own limits, checked when each service starts.
-      notDurable(await readFacts(redis)).length === 0 ? 1 : 0,
+      const mayForget = await inAny(async ({ redis }) => notDurable(await readFacts(redis)).length > 0);
+      return mayForget === undefined ? undefined : 1 - mayForget;
+    },
   );
-  gauge("quantum_kill_switch_active", "1 if the operators' kill switch is on", async () =>
-    (await readKillSwitch(redis, keys)).on ? 1 : 0,
+  gauge("quantum_kill_switch_active", "1 if the operators' kill switch is on, in any partition", () =>
+    inAny(async ({ redis, keys }) => (await readKillSwitch(redis, keys)).on),
   );
-  gauge("quantum_disarmed", "1 if the governor has disarmed the pipeline", async () =>
-    (await redis.exists(keys.disarm, keys.disarmOf(utcDay(redisNow(redis))))) > 0 ? 1 : 0,
+  gauge("quantum_disarmed", "1 if the governor has disarmed the pipeline, in any partition", () =>
+    inAny(async ({ redis, keys }) => {
+      return (await redis.exists(keys.disarm, keys.disarmOf(utcDay(redisNow(redis))))) > 0;
+    }),
   );
-  gauge("quantum_dead_letters", "Entries in the dead-letter stream", () =>
-    redis.xlen(keys.streams.deadLetter),
-  );
+  gauge("quantum_dead_letters", "Entries in the dead-letter streams of all partitions", async () => {
+    const lengths = await Promise.all(
+      partitions.map(({ redis, keys }) => redis.xlen(keys.streams.deadLetter)),
+    );
+    return lengths.reduce((sum, length) => sum + length, 0);
+  });
 }

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { commonVariables } from "./service-config.ts";
 import { integer, logLevel, optionalText, port, text } from "./config.ts";
 import { redisVariables } from "./redis-config.ts";
-import { runService } from "./service.ts";
+import { runService } from "./redis-service.ts";
 
 await runService({
   name: "sample",
@@ -29,27 +29,29 @@ await runService({
       : [`SAMPLE_SIZE=${SAMPLE_SIZE}: must be below SAMPLE_LIMIT=${SAMPLE_LIMIT}`],
   port: (config) => config.SAMPLE_PORT,
   level: (config) => config.SAMPLE_LOG_LEVEL,
-  start: async ({ config, log, redis, keys, instance, connectForBlocking }) => {
+  start: async ({ config, log, partitions, instance }) => {
     // Services read existing state before they begin.
-    await redis.mget(keys.exchangePause("requests"));
+    const { account } = partitions;
+    await account.redis.mget(account.keys.exchangePause("requests"));
     if (config.SAMPLE_FAILS !== undefined) throw new Error(config.SAMPLE_FAILS);
     return {
-      consumers: [
-        new StreamConsumer({
-          redis,
-          connectForBlocking,
-          keys,
-          stream: keys.streams.plan,
-          group: "sample",
-          consumer: instance,
-          handle: async ({ id, fields }) => {
-            log.info({ entry: id }, "handling");
-            await delay(Number(fields["hold_ms"] ?? 0));
-            if (fields["fail"] !== undefined) throw new Error(fields["fail"]);
-            return ACK;
-          },
-        }),
-      ],
+      consumers: partitions.map(
+        ({ number, keys, redis, connectForBlocking }) =>
+          new StreamConsumer({
+            redis,
+            connectForBlocking,
+            keys,
+            stream: keys.streams.plan,
+            group: "sample",
+            consumer: instance,
+            handle: async ({ id, fields }) => {
+              log.info({ entry: id, partition: number }, "handling");
+              await delay(Number(fields["hold_ms"] ?? 0));
+              if (fields["fail"] !== undefined) throw new Error(fields["fail"]);
+              return ACK;
+            },
+          }),
+      ),
       begin: async () => log.info("its own work"),
       stop: async () => log.info("its own stop"),
       readiness: async () => {

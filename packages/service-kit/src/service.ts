@@ -1,44 +1,25 @@
 /**
- * The life cycle of a service: configuration, Redis, HTTP, start, graceful stop.
+ * The life cycle of a service: configuration, HTTP, start, graceful stop.
  *
  * SIGTERM and SIGINT stop it: it reads no new entries and lets running handlers finish; the rest stays pending. Under a
  * launcher (with an IPC channel) it also stops when the launcher exits.
  */
 import { hostname } from "node:os";
-import type { Keys } from "@quantum/contract";
-import {
-  connectForBlocking,
-  connectForCommands,
-  disconnect,
-  type RedisClient,
-  RedisClock,
-  type RedisFacts,
-} from "@quantum/redis";
 import type { StreamConsumer } from "@quantum/streams";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { observeBuild } from "./build.ts";
-import { clocksAgree, observeClock } from "./clock.ts";
 import { configuredBy, type Program, REFUSED } from "./command-line.ts";
 import type { CommonConfig } from "./service-config.ts";
 import { ConfigError } from "./config.ts";
-import { type RedisConfig, redisUrl } from "./redis-config.ts";
-import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
 import { createHttp } from "./http.ts";
 import { createLog } from "./log.ts";
-import { openPartitions, type Partitions } from "./partitions.ts";
 import { Progress } from "./progress.ts";
-import { redisProblems } from "./redis-readiness.ts";
 import { observeReadiness } from "./readiness-telemetry.ts";
-import { observeRedis } from "./redis-telemetry.ts";
-import { observeStages, type Stages } from "./stages.ts";
-import { observeConsumers } from "./stream-telemetry.ts";
-import { startTraces, traceOfLine } from "./tracing.ts";
+import { traceOfLine } from "./tracing.ts";
 import { isTracing } from "./tracing-config.ts";
-import { startUpkeep } from "./upkeep.ts";
-import { refusedBy, waitForRedis } from "./wait-for-redis.ts";
 
 /** Longer than any handler takes. Compose's stop_grace_period and systemd's TimeoutStopSec are longer still. */
 const STOP_DEADLINE_MS = 10_000;
@@ -75,23 +56,7 @@ export interface BareContext<Config> {
   progress: Progress;
 }
 
-export interface RedisContext<Config> extends BareContext<Config> {
-  /** Where the symbols' keys are. */
-  partitions: Partitions;
-  /** A connection for commands to the server that has this key, such as one of the wire's. */
-  connectTo: (key: string, role: string) => RedisClient;
-  /** Those of the partition where what belongs to the exchange's account is, which with one partition is everything. */
-  keys: Keys;
-  redis: RedisClient;
-  facts: RedisFacts;
-  connectForBlocking: () => RedisClient;
-  /** Resolves when this process's clock agrees with Redis's. A service that places real orders waits for it. */
-  clocksAgree: () => Promise<void>;
-  /** Takes the times of plans. */
-  stages: Stages;
-}
-
-interface Definition<Schema extends z.ZodObject> extends Program<Schema> {
+export interface Definition<Schema extends z.ZodObject> extends Program<Schema> {
   port: (config: z.output<Schema>) => number;
   /** Where more than a few scrapers and operators connect. */
   connectionsMax?: number;
@@ -113,103 +78,6 @@ export async function runBareService<Schema extends z.ZodObject>(
   });
 }
 
-/** Runs a service on Redis. It starts once Redis answers and is usable. */
-export async function runService<Schema extends z.ZodObject>(
-  definition: Definition<Schema> & { start: (context: RedisContext<z.output<Schema>>) => Promise<Running> },
-): Promise<void> {
-  await run(definition, async (context) => {
-    const { log, instance, registry, progress } = context;
-    const config = context.config as unknown as RedisConfig & { PARTITIONS: number };
-    const url = redisUrl(config);
-    const clients = new Set<RedisClient>();
-    const connect = (make: typeof connectForCommands, role: string, slotOf: string): RedisClient => {
-      const client = make({
-        url,
-        slotOf,
-        name: `${instance}:${role}`.replaceAll(/\s/g, "_"),
-        onError: (error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
-      });
-      clients.add(client);
-      client.once("end", () => clients.delete(client));
-      return client;
-    };
-    const connectTo = (key: string, role: string) => connect(connectForCommands, role, key);
-    const partitions = openPartitions(config.PARTITIONS, (key, partition) => ({
-      redis: connectTo(key, `commands${partition}`),
-      connectForBlocking: () => connect(connectForBlocking, `blocking${partition}`, key),
-    }));
-    const { keys, redis, connectForBlocking: connectBlocking } = partitions.account;
-    observeRedis(redis, keys, registry);
-    const facts = await waitForRedis(redis, config, { ...context, name: definition.name });
-    const clock = new RedisClock(redis);
-    await clock.start();
-    const clockProblems = observeClock(clock, registry);
-    const traces = await startTraces(context.config as unknown as CommonConfig, {
-      service: definition.name,
-      instance,
-      log,
-    });
-    const running = await orRefused(config, () =>
-      definition.start({
-        ...context,
-        partitions,
-        connectTo,
-        keys,
-        redis,
-        facts,
-        connectForBlocking: connectBlocking,
-        clocksAgree: () => clocksAgree(clockProblems, context.waiting),
-        stages: observeStages(registry, traces),
-      }),
-    );
-    const consumers = running.consumers ?? [];
-    observeConsumers(consumers, redis, registry, log);
-    for (const consumer of consumers) watchEntries(consumer, progress);
-    const upkeep = startUpkeep(redis, consumers, log, progress);
-    return {
-      running,
-      begin: () =>
-        orRefused(config, async () => {
-          await running.begin?.();
-          for (const consumer of consumers) await consumer.start();
-        }),
-      close: async () => {
-        await Promise.all([...consumers.map((consumer) => consumer.stop()), upkeep.stop()]);
-        await running.stop?.();
-        await traces?.stop();
-        clock.stop();
-        await Promise.all(partitions.map(({ redis: client }) => disconnect(client)));
-      },
-      readiness: async () => {
-        // In parallel: if Redis hangs, consecutive deadlines would delay the answer too long.
-        const [silence, ...sharing] = await Promise.all([
-          redisProblems(redis, keys, clients, config),
-          ...consumers.map((consumer) => shared(redis, consumer)),
-        ]);
-        return [
-          ...silence,
-          ...clockProblems(),
-          ...consumers.flatMap((consumer) => notReady(consumer)),
-          ...sharing.flat(),
-        ];
-      },
-    };
-  });
-}
-
-/**
- * Throws a {@link ConfigError} if Redis refuses for good. Only Redis's replies count, because the exchange's TLS errors
- * look alike.
- */
-async function orRefused<T>(config: RedisConfig, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (error) {
-    const isReply = error instanceof Error && error.name === "ReplyError";
-    throw (isReply ? refusedBy(error, config) : undefined) ?? error;
-  }
-}
-
 interface Started {
   running: Running;
   readiness: () => Promise<string[]>;
@@ -219,7 +87,7 @@ interface Started {
   close: () => Promise<void>;
 }
 
-async function run<Schema extends z.ZodObject>(
+export async function run<Schema extends z.ZodObject>(
   definition: Definition<Schema>,
   start: (context: BareContext<z.output<Schema>>) => Promise<Started>,
 ): Promise<void> {

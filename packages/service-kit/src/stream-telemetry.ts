@@ -2,19 +2,18 @@
  * Logs and metrics of every consumer. Errors are logged once, where the disposition is decided; metrics are read when
  * scraped.
  */
+import { partitionIn, withoutTag } from "@quantum/contract";
 import { type GroupHealth, groupHealth, pythonConsumers, type StreamConsumer } from "@quantum/streams";
-import type { RedisClient } from "@quantum/redis";
 import type { Logger } from "pino";
 import { sharedReading } from "./shared-reading.ts";
 import { Counter, Gauge, type Registry } from "prom-client";
 
 export function observeConsumers(
   consumers: readonly StreamConsumer[],
-  redis: RedisClient,
   registry: Registry,
   log: Logger,
 ): void {
-  const labelNames = ["stream", "group"] as const;
+  const labelNames = ["stream", "partition", "group"] as const;
   const handled = new Counter({
     name: "quantum_stream_handled_total",
     help: "Entries handled, by disposition (done, ack, retry, dead)",
@@ -45,7 +44,7 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
   });
-  const health = sharedReading(() => readHealth(consumers, redis));
+  const health = sharedReading(() => readHealth(consumers));
   const gauge = (name: string, help: string, value: (health: GroupHealth) => number) =>
     new Gauge({
       name,
@@ -53,8 +52,7 @@ export function observeConsumers(
       labelNames,
       registers: [registry],
       async collect() {
-        for (const found of (await health()) ?? [])
-          this.set({ stream: found.stream, group: found.group }, value(found));
+        for (const { labels, found } of (await health()) ?? []) this.set(labels, value(found));
       },
     });
   gauge("quantum_stream_lag", "Entries not yet delivered to the group", ({ lag }) => lag);
@@ -72,9 +70,10 @@ export function observeConsumers(
     async collect() {
       // In parallel: consecutive deadlines would outlast the scrape.
       await Promise.all(
-        consumers.map(async ({ stream, group }) => {
+        consumers.map(async (consumer) => {
+          const { redis, stream, group } = consumer;
           const names = await pythonConsumers(redis, stream, group).catch(() => undefined);
-          if (names !== undefined) this.set({ stream, group }, names.length);
+          if (names !== undefined) this.set(labelsOf(consumer), names.length);
         }),
       );
     },
@@ -85,13 +84,13 @@ export function observeConsumers(
     labelNames,
     registers: [registry],
     collect() {
-      for (const { stream, group, silence } of consumers) this.set({ stream, group }, silence.readMs / 1000);
+      for (const consumer of consumers) this.set(labelsOf(consumer), consumer.silence.readMs / 1000);
     },
   });
 
   for (const consumer of consumers) {
-    const labels = { stream: consumer.stream, group: consumer.group };
-    const at = { ...labels };
+    const labels = labelsOf(consumer);
+    const at = { stream: consumer.stream, group: consumer.group };
     // Starts counters at 0. A counter that first appears with its first event shows no increase to a rate.
     for (const counter of [dead, reclaimed, deleted, lost]) counter.inc(labels, 0);
     consumer.on("handled", ({ entry, disposition, tookMs }) => {
@@ -133,10 +132,19 @@ export function observeConsumers(
   }
 }
 
+/** The stream by its name on the wire, as rules and dashboards know it. The wire's own has no label `partition`. */
+function labelsOf({ stream, group }: StreamConsumer) {
+  const partition = partitionIn(stream);
+  return { stream: withoutTag(stream), ...(partition !== undefined && { partition }), group };
+}
+
 /** During an outage a scrape shows the last values; /readyz reports the outage. */
-async function readHealth(consumers: readonly StreamConsumer[], redis: RedisClient) {
+async function readHealth(consumers: readonly StreamConsumer[]) {
   const read = await Promise.allSettled(
-    consumers.map(async ({ stream, group }) => ({ stream, ...(await groupHealth(redis, stream, group)) })),
+    consumers.map(async (consumer) => {
+      const { redis, stream, group } = consumer;
+      return { labels: labelsOf(consumer), found: await groupHealth(redis, stream, group) };
+    }),
   );
   return read.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }

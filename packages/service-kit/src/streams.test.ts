@@ -32,7 +32,7 @@ async function fill(stream: string, count: number): Promise<void> {
 }
 
 describe("upkeep", () => {
-  const of = (stream: string) => ({ stream, group: GROUP, consumer: "governor@a:8044" });
+  const of = (stream: string) => ({ redis, stream, group: GROUP, consumer: "governor@a:8044" });
 
   it("brings what was read back to the wire's length, keeps what was not, and says so", async () => {
     for (const [stream, lastRead] of [
@@ -43,7 +43,7 @@ describe("upkeep", () => {
       await redis.xgroup("CREATE", stream, GROUP, lastRead);
     }
     const { log, records } = logger();
-    await upkeep(redis, [of("read"), of("unread")], log);
+    await upkeep([of("read"), of("unread")], log);
     expect(await redis.xlen("read")).toBe(STREAM_LENGTH);
     expect(await redis.xlen("unread")).toBe(STREAM_LENGTH + 1_000);
     expect(records).toMatchObject([{ stream: "read", trimmed: 1_000, msg: "stream trimmed" }]);
@@ -54,16 +54,16 @@ describe("upkeep", () => {
     await fill("read", STREAM_LENGTH + 1_000);
     await redis.xgroup("CREATE", "read", GROUP, "$");
     const { log, records } = logger();
-    await upkeep(redis, [of("text"), of("read")], log);
+    await upkeep([of("text"), of("read")], log);
     expect(records).toMatchObject([{ stream: "text", level: 40 }, { stream: "read" }]);
     expect(await redis.xlen("read")).toBe(STREAM_LENGTH);
   });
 
   it("asks for the length and the consumers, and does nothing else while all is in order", async () => {
     await redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
-    await upkeep(redis, [of(STREAM)], logger().log);
+    await upkeep([of(STREAM)], logger().log);
     await redis.config("RESETSTAT");
-    await upkeep(redis, [of(STREAM)], logger().log);
+    await upkeep([of(STREAM)], logger().log);
     const calls = (await redis.info("commandstats")).match(/cmdstat_[^:]+:calls=\d+/g);
     expect(calls?.filter((call) => !/config|cmdstat_info/.test(call)).toSorted()).toEqual([
       "cmdstat_evalsha:calls=1",
@@ -74,14 +74,14 @@ describe("upkeep", () => {
 
   it("stops at once", async () => {
     const startedAt = performance.now();
-    await startUpkeep(redis, [of(STREAM)], logger().log, new Progress()).stop();
+    await startUpkeep([of(STREAM)], logger().log, new Progress()).stop();
     expect(performance.now() - startedAt).toBeLessThan(patienceMs(1_000));
   });
 
   it("lets a consumer that was idle for less than an hour be", async () => {
     await redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
     await redis.xgroup("CREATECONSUMER", STREAM, GROUP, "governor@b:8044");
-    await upkeep(redis, [of(STREAM)], logger().log);
+    await upkeep([of(STREAM)], logger().log);
     expect(CONSUMER_IDLE_MS).toBeGreaterThan(60_000);
     expect(await redis.xinfo("CONSUMERS", STREAM, GROUP)).toHaveLength(1);
   });
@@ -102,7 +102,7 @@ describe("what consumers report", () => {
       consumer: "governor@a:8044",
       handle: async () => ACK,
     });
-    observeConsumers([consumer], redis, registry, log);
+    observeConsumers([consumer], registry, log);
     return { registry, records, consumer };
   }
 

@@ -7,7 +7,6 @@
  * - Consumers: one whose replica is gone for good and that has nothing pending is removed.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { RedisClient } from "@quantum/redis";
 import { removeIdleConsumers, type StreamConsumer, trim } from "@quantum/streams";
 import type { Logger } from "pino";
 import type { Progress } from "./progress.ts";
@@ -23,18 +22,12 @@ const UPKEEP_AGAIN_MS = 5_000;
  */
 export const CONSUMER_IDLE_MS = 3_600_000;
 
-export type Consumed = Pick<StreamConsumer, "stream" | "group" | "consumer">;
+export type Consumed = Pick<StreamConsumer, "redis" | "stream" | "group" | "consumer">;
 
 /** Runs upkeep regularly until stopped. A failure is logged, and the next turn tries again. */
-export function startUpkeep(
-  redis: RedisClient,
-  consumed: readonly Consumed[],
-  log: Logger,
-  progress: Progress,
-) {
+export function startUpkeep(consumed: readonly Consumed[], log: Logger, progress: Progress) {
   const turn = progress.loop("keep the streams in order", UPKEEP_EVERY_MS, async () => {
-    if (!(await upkeep(redis, consumed, log)))
-      throw new Error("a stream cannot be kept in order, see the log");
+    if (!(await upkeep(consumed, log))) throw new Error("a stream cannot be kept in order, see the log");
   });
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -61,13 +54,9 @@ export function startUpkeep(
  * One turn. A failing stream does not prevent upkeep of the others.
  * @returns whether all succeeded
  */
-export async function upkeep(
-  redis: RedisClient,
-  consumed: readonly Consumed[],
-  log: Logger,
-): Promise<boolean> {
+export async function upkeep(consumed: readonly Consumed[], log: Logger): Promise<boolean> {
   let isDone = true;
-  for (const { stream, group, consumer } of consumed) {
+  for (const { redis, stream, group, consumer } of consumed) {
     try {
       const trimmed = await trim(redis, stream, STREAM_LENGTH);
       if (trimmed > 0) log.info({ stream, trimmed }, "stream trimmed");

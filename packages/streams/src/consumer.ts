@@ -11,7 +11,8 @@
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { dispositionOf, isUnanswered } from "@quantum/redis";
+import { dispositionOf, isUnanswered, type RedisClient } from "@quantum/redis";
+import { backOff } from "./back-off.ts";
 import { type ConsumerOptions, type ResolvedOptions, withDefaults } from "./consumer-options.ts";
 import { Disposal } from "./disposal.ts";
 import type { Disposition } from "./disposition.ts";
@@ -22,9 +23,6 @@ import { InFlight } from "./in-flight.ts";
 import { bringBackGroup } from "./moved-group.ts";
 import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed, takeBack } from "./pending.ts";
 import { Unbegun } from "./unbegun.ts";
-
-const BACKOFF_MS = 200;
-const BACKOFF_MAX_MS = 2_000;
 
 export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   readonly #options: ResolvedOptions;
@@ -55,6 +53,11 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     this.#disposal = new Disposal(this.#options);
     this.#unbegun = new Unbegun(this.#options);
     this.#options.gate.on("shut", this.#onShut);
+  }
+
+  /** For commands, on the server that has the stream. */
+  get redis(): RedisClient {
+    return this.#options.redis;
   }
 
   get stream(): string {
@@ -223,7 +226,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         const isOver = signal.aborted || performance.now() - startedAt > this.#options.reclaimIdleMs;
         if (isOver || !isUnanswered(error)) throw error;
         this.#failed(doing, error);
-        await this.#pause(attempt);
+        await backOff(attempt, signal);
       }
     }
   }
@@ -276,7 +279,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
           this.#lost();
           await this.#createGroup().catch((reason: unknown) => this.#failed("create the group", reason));
         }
-        await this.#pause(attempt);
+        await backOff(attempt, this.#stopping.signal);
       }
     }
   }
@@ -286,11 +289,6 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     // Redis does not wake a blocked read. Without acknowledgement, an interrupted read would lose what it is given.
     if (this.#options.acknowledge) this.#reader.interrupt();
     this.emit("groupLost");
-  }
-
-  async #pause(attempt: number): Promise<void> {
-    const pauseMs = Math.min(BACKOFF_MS * attempt, BACKOFF_MAX_MS);
-    await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 
   #failed(doing: string, error: unknown): void {

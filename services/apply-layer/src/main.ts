@@ -36,14 +36,14 @@ await runService({
     http,
     keys,
     redis,
-    facts,
+    partitions,
     instance,
     connectForBlocking,
     progress,
     clocksAgree,
     stages,
   }) => {
-    await admitRealOrders({ facts, log, clocksAgree }, isRealVenue(config));
+    await admitRealOrders({ partitions, log, clocksAgree }, isRealVenue(config));
 
     const required = config.APPLY_REQUIRED_PERMITS;
     const bare = config.APPLY_BARE_PERMITS;

@@ -62,20 +62,20 @@ await runService({
     progress,
     keys,
     redis,
-    facts,
+    partitions,
     connectForBlocking,
     waiting,
     clocksAgree,
     stages,
   }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
-    if (facts.runId === "")
+    if (partitions.all.some(({ facts }) => facts.runId === ""))
       throw new ConfigError([
         "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
       ]);
     const minReplicas = config.EXECUTOR_MIN_REPLICAS;
     if (minReplicas > 0) await redis.wait(0, 1).catch(refuseWithoutWait);
-    await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
+    await admitRealOrders({ partitions, log, clocksAgree }, !venue.simulated);
     const followed = await followTrust(config, venue, log);
     const events = createEvents();
     const pauses = new Pauses();

@@ -47,9 +47,20 @@ await runIssuer({
   service: serviceOf("position-brain"),
   summary: "P3.3: tracks positions, and how much of each may be closed",
   ...configSource,
-  start: async ({ config, keys, redis, facts, log, registry, instance, waiting, clocksAgree, stages }) => {
+  start: async ({
+    config,
+    partitions,
+    keys,
+    redis,
+    log,
+    registry,
+    instance,
+    waiting,
+    clocksAgree,
+    stages,
+  }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
-    await admitRealOrders({ facts, log, clocksAgree }, !venue.simulated);
+    await admitRealOrders({ partitions, log, clocksAgree }, !venue.simulated);
 
     const pauses = new Pauses();
     // It places no orders, so it holds no block of them.
