@@ -24,11 +24,13 @@ await runIssuer({
   summary: "permits closes only within hours of the day",
   ...common,
   schema: z.object({ ...common.schema.shape, ...own }),
-  start: ({ config: { HOURS_FROM: from, HOURS_TO: to }, redis }) => {
-    const decide = () => {
-      const hour = new Date(redisNow(redis)).getUTCHours();
-      return isOpen(hour, from, to) ? grant("within_hours") : deny("outside_hours", { hour });
-    };
-    return { policy: { decide }, reasons: ["outside_hours"] };
-  },
+  start: ({ config: { HOURS_FROM: from, HOURS_TO: to }, partitions }) => ({
+    policy: {
+      decide: ({ symbol }) => {
+        const hour = new Date(redisNow(partitions.of(symbol).redis)).getUTCHours();
+        return isOpen(hour, from, to) ? grant("within_hours") : deny("outside_hours", { hour });
+      },
+    },
+    reasons: ["outside_hours"],
+  }),
 });

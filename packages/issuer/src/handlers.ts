@@ -1,6 +1,6 @@
 /**
- * An issuer's two handlers. One answers each plan once, in a script that also acknowledges the entry. The other settles
- * the plan's reservation with its result, in a script that acknowledges the result.
+ * An issuer's two handlers in a partition. One answers each plan once, in a script that also acknowledges the entry. The
+ * other settles the plan's reservation with its result, in a script that acknowledges the result.
  *
  * Entries are handled concurrently, so the issuing script makes the final decision. It refuses a quantity that others
  * have reserved since the policy decided, and a decision made before a reservation ended. Then the policy decides
@@ -44,7 +44,9 @@ export interface HandlersOptions {
   policy: Policy;
   /** The simulated fate of an answer, after its delay: `createSimulation` of packages/service-kit. */
   simulate: () => Promise<"answer" | "deny" | "drop">;
-  /** Redis's clock. */
+  /** Whether this partition is the symbol's. In another one, nothing is known of what its limits have used up. */
+  owns: (symbol: string) => boolean;
+  /** The partition's clock. */
   now: () => number;
   /** Without it, permits are not signed. */
   sign?: SignPermit;
@@ -64,6 +66,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const parsed = planEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const plan = parsed.data;
+    if (!this.#options.owns(plan.symbol)) return misplaced(plan);
     if (plan.decision !== "EXECUTE" || plan.class !== "") {
       this.emit("unasked", { plan });
       return ACK;
@@ -110,6 +113,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const parsed = resultEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const result = parsed.data;
+    if (!this.#options.owns(result.symbol)) return misplaced(result);
     const fate = orderFate(result);
     if (fate === "untold") return ACK;
     const placed = fate !== "none";
@@ -145,4 +149,20 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const latestMs = addedMs + budgetMs;
     return Math.min(Math.min(deadlineMs ?? latestMs, latestMs) - this.#options.now(), budgetMs);
   }
+}
+
+function misplaced({ symbol }: { symbol: string }): Disposition {
+  return { kind: "dead", reason: `${symbol} belongs to another partition` };
+}
+
+/** What the handlers of all partitions tell, as if one had. */
+export function eventsOf(handlers: readonly IssuerHandlers[]): EventEmitter<IssuerEvents> {
+  const all = new EventEmitter<IssuerEvents>();
+  for (const each of handlers) {
+    each.on("answered", (answered) => all.emit("answered", answered));
+    each.on("unasked", (unasked) => all.emit("unasked", unasked));
+    each.on("dropped", (dropped) => all.emit("dropped", dropped));
+    each.on("settled", (settled) => all.emit("settled", settled));
+  }
+  return all;
 }

@@ -1,5 +1,5 @@
 export { issuerConfig, permitTtlViolations, signingVariables, venueViolations } from "./config.ts";
-export { type HandlersOptions, IssuerHandlers } from "./handlers.ts";
+export { type HandlersOptions, type IssuerEvents, IssuerHandlers } from "./handlers.ts";
 export {
   deny,
   type Decision,

@@ -1,7 +1,9 @@
 /**
  * Runs an issuer: reads plans, lets the policy decide, writes permits and denials, settles reservations with results,
- * keeps the sums, and reports logs and metrics. The issuer only adds its policy.
+ * keeps the sums, and reports logs and metrics, in every partition. The issuer only adds its policy, of which there is one: a plan
+ * names its symbol, and `context.partitions.of(symbol)` has that symbol's keys.
  */
+import type { EventEmitter } from "node:events";
 import { EXECUTE_TTL_MAX_MS, type Keys, TTL_SEC } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
 import { BOOKKEEPING_EVERY_MS, createIssuer, keepBooks } from "@quantum/permits";
@@ -20,7 +22,7 @@ import { type ConsumerOptions, StreamConsumer } from "@quantum/streams";
 import type { Signer } from "@quantum/signing";
 import type { IssuerService } from "@quantum/topology";
 import type { z } from "zod";
-import { type HandlersOptions, IssuerHandlers } from "./handlers.ts";
+import { eventsOf, type HandlersOptions, type IssuerEvents, IssuerHandlers } from "./handlers.ts";
 import type { Policy } from "./policy.ts";
 import { createPermitSigner } from "./sign.ts";
 import { followSigningKey } from "./signing-key.ts";
@@ -48,10 +50,10 @@ export interface IssuerWork extends Pick<Running, "begin" | "stop" | "readiness"
   /** Symbols known without Redis; they become metric labels. */
   symbols?: Iterable<string>;
   /** Replaces the default telemetry. */
-  observe?: (handlers: IssuerHandlers) => void;
+  observe?: (handlers: EventEmitter<IssuerEvents>) => void;
   /** The closed set of its reasons, for the default telemetry. */
   reasons?: readonly string[];
-  /** Streams it reads besides plans and results. */
+  /** Streams that it reads besides plans and results, in each partition. */
   reads?: readonly { stream: keyof Keys["streams"]; handle: ConsumerOptions["handle"] }[];
 }
 
@@ -99,7 +101,7 @@ function running(
     group,
     issuer: { name: issuer },
   } = service;
-  const { config, keys, redis, registry, stages, log, instance, progress, connectForBlocking } = context;
+  const { config, partitions, registry, stages, log, instance, progress } = context;
   const { policy, lifetimes = LIFETIMES, reservations = "quantities", reads = [] } = work;
   const {
     permitSec: permitTtlSec,
@@ -107,82 +109,86 @@ function running(
     reserveMs: reserveTtlMs = permitTtlSec * MS_PER_SEC + EXECUTE_TTL_MAX_MS + RESULT_MARGIN_MS,
   } = lifetimes;
   const symbols = new Set(work.symbols);
-  const handlers = new IssuerHandlers({
-    issuer: createIssuer({
-      redis,
-      keys,
-      issuer,
-      group,
-      permitTtlSec,
-      denialTtlSec,
-      reserveTtlMs,
-    }),
-    policy,
-    simulate,
-    now: () => redisNow(redis),
-    ...(signing && {
-      sign: createPermitSigner({
-        issuer: service.issuer,
-        key: () => signing.current,
-        venue: parseVenue(String(config["BINANCE_BASE_URL"])).name,
-        account: String(config["QUANTUM_ACCOUNT"]),
-        permitSec: permitTtlSec,
-        now: () => redisNow(redis),
+  const sumsOf = `the sums of the ${reservations}`;
+  /** What an issuer has in each partition, so that none waits for another one. */
+  const parts = partitions.map((partition) => {
+    const { keys, redis, connectForBlocking } = partition;
+    const now = () => redisNow(redis);
+    const owns = (symbol: string) => partitions.of(symbol) === partition;
+    const handlers = new IssuerHandlers({
+      issuer: createIssuer({ redis, keys, issuer, group, permitTtlSec, denialTtlSec, reserveTtlMs }),
+      policy,
+      simulate,
+      owns,
+      now,
+      ...(signing && {
+        sign: createPermitSigner({
+          issuer: service.issuer,
+          key: () => signing.current,
+          venue: parseVenue(String(config["BINANCE_BASE_URL"])).name,
+          account: String(config["QUANTUM_ACCOUNT"]),
+          permitSec: permitTtlSec,
+          now,
+        }),
       }),
-    }),
+    });
+    const where = partitions.all.length === 1 ? "" : ` in partition ${partition.number}`;
+    const keepSums = progress.loop(`keep ${sumsOf}${where}`, BOOKKEEPING_EVERY_MS, () =>
+      keepBooks({
+        redis,
+        keys,
+        issuer,
+        reserveTtlMs,
+        charges: reservations === "limits",
+        symbols: [...symbols].filter(owns),
+        onCorrection: (correction) => log.warn(correction, `${reservations} put right`),
+      }),
+    );
+    const keepingFailed = (error: Error) =>
+      log.error({ err: error }, `failed to keep ${sumsOf}${where}, trying again`);
+    const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
+    return {
+      handlers,
+      startBooks: () => every(BOOKKEEPING_EVERY_MS, keepSums, keepingFailed),
+      consumers: [
+        new StreamConsumer({
+          ...consumer,
+          stream: keys.streams.plan,
+          handle: (entry) => handlers.answerPlan(entry),
+        }),
+        new StreamConsumer({
+          ...consumer,
+          stream: keys.streams.result,
+          handle: (entry) => handlers.settleResult(entry),
+          // Giving up on a result would leave an order uncharged or a reservation open.
+          maxDeliveries: Infinity,
+        }),
+        ...reads.map(
+          ({ stream, handle }) => new StreamConsumer({ ...consumer, stream: keys.streams[stream], handle }),
+        ),
+      ],
+    };
   });
-  timeAnswers(handlers, { issuer, stages, now: () => redisNow(redis) });
+  const handlers = eventsOf(parts.map((part) => part.handlers));
+  timeAnswers(handlers, { issuer, stages, now: (symbol) => redisNow(partitions.of(symbol).redis) });
   if (work.observe !== undefined) work.observe(handlers);
   else {
     const labelOf = (symbol: string) => (symbols.has(symbol) ? symbol : "other");
     observeIssuer({ handlers, registry, labelOf, issuer, reasons: work.reasons ?? [], log });
   }
 
-  const keepSums = progress.loop(`keep the sums of the ${reservations}`, BOOKKEEPING_EVERY_MS, () =>
-    keepBooks({
-      redis,
-      keys,
-      issuer,
-      reserveTtlMs,
-      charges: reservations === "limits",
-      symbols,
-      onCorrection: (correction) => log.warn(correction, `${reservations} put right`),
-    }),
-  );
-  let stopBooks = async () => {};
-  const startBooks = () => {
-    const failed = (error: Error) =>
-      log.error({ err: error }, `failed to keep the sums of the ${reservations}, trying again`);
-    stopBooks = every(BOOKKEEPING_EVERY_MS, keepSums, failed).stop;
-  };
-  const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
+  let books: ReturnType<typeof every>[] = [];
   return {
     begin: async () => {
-      startBooks();
+      books = parts.map((part) => part.startBooks());
       await work.begin?.();
     },
-    consumers: [
-      new StreamConsumer({
-        ...consumer,
-        stream: keys.streams.plan,
-        handle: (entry) => handlers.answerPlan(entry),
-      }),
-      new StreamConsumer({
-        ...consumer,
-        stream: keys.streams.result,
-        handle: (entry) => handlers.settleResult(entry),
-        // Giving up on a result would leave an order uncharged or a reservation open.
-        maxDeliveries: Infinity,
-      }),
-      ...reads.map(
-        ({ stream, handle }) => new StreamConsumer({ ...consumer, stream: keys.streams[stream], handle }),
-      ),
-    ],
+    consumers: parts.flatMap((part) => part.consumers),
     readiness: async () => [...((await work.readiness?.()) ?? []), ...(signing?.problems() ?? [])],
     stop: async () => {
       await signing?.stop();
       await work.stop?.();
-      await stopBooks();
+      await Promise.all(books.map((book) => book.stop()));
     },
   };
 }

@@ -1,8 +1,9 @@
 /** An issuer's logs and metrics, from the events of its handlers. */
+import type { EventEmitter } from "node:events";
 import type { Logger, Stages } from "@quantum/service-kit";
 import { addedAtMs } from "@quantum/streams";
 import { Counter, type Registry } from "prom-client";
-import type { IssuerEvents, IssuerHandlers } from "./handlers.ts";
+import type { IssuerEvents } from "./handlers.ts";
 import type { Decision } from "./policy.ts";
 
 type Answered = IssuerEvents["answered"][0];
@@ -18,7 +19,7 @@ export interface AnswerLines {
 }
 
 export interface Observed {
-  handlers: IssuerHandlers;
+  handlers: EventEmitter<IssuerEvents>;
   registry: Registry;
   /** The metric label of a symbol: its name, or `other`. */
   labelOf: (symbol: string) => string;
@@ -64,10 +65,10 @@ export function observeAnswers(observed: ObservedAnswers): void {
   });
 }
 
-/** Times every issuer's answers, whatever its telemetry. `now` is Redis's clock. */
+/** Times every issuer's answers, whatever its telemetry. `now` is the clock of the symbol's partition. */
 export function timeAnswers(
-  handlers: IssuerHandlers,
-  { issuer, stages, now }: { issuer: string; stages: Stages; now: () => number },
+  handlers: EventEmitter<IssuerEvents>,
+  { issuer, stages, now }: { issuer: string; stages: Stages; now: (symbol: string) => number },
 ): void {
   handlers.on("answered", ({ plan, attempt, issued, tookMs }) => {
     if (issued.kind !== "granted" && issued.kind !== "denied") return;
@@ -77,7 +78,7 @@ export function timeAnswers(
       stage: "permit",
       issuer,
       fromMs: addedAtMs(attempt),
-      toMs: now(),
+      toMs: now(plan.symbol),
       attributes: {
         "quantum.symbol": plan.symbol,
         "quantum.verdict": issued.kind,

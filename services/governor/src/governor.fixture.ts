@@ -4,6 +4,7 @@ import { type HandlersOptions, IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
 import { connectForCommands, disconnect, type RedisClient, redisNow } from "@quantum/redis";
 import { type Entry, fieldsOf } from "@quantum/streams";
+import { Partitions } from "@quantum/service-kit";
 import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import type { Rules } from "./decide.ts";
@@ -62,13 +63,12 @@ export const issuerOn = (client: RedisClient) =>
   });
 
 /** Runs the governor's policy. */
-export function governorWith(
-  options: Partial<GovernorOptions & Pick<HandlersOptions, "issuer" | "simulate">> = {},
-) {
-  const client = options.redis ?? redis;
+export function governorWith({
+  redis: client = redis,
+  ...options
+}: Partial<GovernorOptions & Pick<HandlersOptions, "issuer" | "simulate"> & { redis: RedisClient }> = {}) {
   const policy = new Governor({
-    redis: client,
-    keys,
+    partitions: new Partitions([{ number: 0, keys, redis: client, connectForBlocking: () => client }]),
     rules: RULES,
     disarmOn: { burstBreach: true, errors: 2 },
     ...options,
@@ -76,6 +76,7 @@ export function governorWith(
   const governor = new IssuerHandlers({
     issuer: issuerOn(redis),
     simulate: async () => "answer",
+    owns: () => true,
     now: () => redisNow(client),
     policy,
     ...options,

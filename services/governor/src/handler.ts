@@ -3,7 +3,6 @@ import { EventEmitter } from "node:events";
 import {
   type GovernorReason,
   orderFate,
-  type Keys,
   type OrderReason,
   type PlanEntry,
   positiveDecimalOf,
@@ -14,7 +13,8 @@ import {
 } from "@quantum/contract";
 import type { Policy, ReadResult, Settlement } from "@quantum/issuer";
 import { type Answer, disarm, type Issued } from "@quantum/permits";
-import { type RedisClient, redisNow } from "@quantum/redis";
+import { redisNow } from "@quantum/redis";
+import type { Partitions } from "@quantum/service-kit";
 import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type SnapshotFields } from "./decide.ts";
 import { type Concerned, ErrorWindow } from "./errors.ts";
@@ -25,8 +25,7 @@ const REFUSED_FOR_ACCOUNT = "rejected_for_account" satisfies OrderReason;
 const EVALUATION_ERROR = "evaluation_error" satisfies GovernorReason;
 
 export interface GovernorOptions {
-  redis: RedisClient;
-  keys: Keys;
+  partitions: Partitions;
   rules: Rules;
   disarmOn: {
     burstBreach: boolean;
@@ -55,11 +54,11 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   }
 
   async decide(plan: PlanEntry): Promise<Answer> {
-    const errors = this.#errors.held(plan.symbol, redisNow(this.#options.redis));
+    const errors = this.#errors.held(plan.symbol, this.#now(plan.symbol));
     if (errors !== undefined) return deny("orders_refused", { errors });
     const snapshot = await this.#snapshot(plan.symbol);
     try {
-      return decide(plan, snapshot, redisNow(this.#options.redis), this.#options.rules);
+      return decide(plan, snapshot, this.#now(plan.symbol), this.#options.rules);
     } catch (error) {
       this.emit("evaluationFailed", { plan, error: error as Error });
       return deny(EVALUATION_ERROR, { what: (error as Error).message });
@@ -78,7 +77,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
     const isBurst = issued.reason === BURST_DENIAL && issued.byOrders === true;
     if (isBurst && this.#options.disarmOn.burstBreach) await this.#disarm(BURST_BREACH, about);
     if (issued.reason === EVALUATION_ERROR)
-      await this.#countError(redisNow(this.#options.redis), { symbol }, { ...about, error: issued.reason });
+      await this.#countError(symbol, this.#now(symbol), { symbol }, { ...about, error: issued.reason });
   }
 
   async settling({ result, addedAtMs: atMs, placed }: ReadResult): Promise<Settlement> {
@@ -93,14 +92,19 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
     if (orderFate(result) === "executed") this.#errors.forgive(symbol);
     if (!orderFailed(result)) return;
     const concerned = result.reason === REFUSED_FOR_ACCOUNT ? "account" : { symbol };
-    await this.#countError(addedAtMs, concerned, { symbol, plan_id, error });
+    await this.#countError(symbol, addedAtMs, concerned, { symbol, plan_id, error });
+  }
+
+  /** By the clock that dates what the symbol's partition keeps. */
+  #now(symbol: string): number {
+    return redisNow(this.#options.partitions.of(symbol).redis);
   }
 
   /**
    * Undefined if it cannot be read: the key has the wrong type, or Redis is unreachable, which `issue` then reports.
    */
   async #snapshot(symbol: string): Promise<SnapshotFields | undefined> {
-    const { redis, keys } = this.#options;
+    const { redis, keys } = this.#options.partitions.of(symbol);
     return redis.hgetall(keys.snapshot(symbol)).catch(() => undefined);
   }
 
@@ -111,8 +115,9 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
     return positiveDecimalOf(readableFields(snapshotRecord, hash).fields.mark_price);
   }
 
-  async #countError(atMs: number, concerned: Concerned, context: Context): Promise<void> {
-    const nowMs = redisNow(this.#options.redis);
+  /** @param symbol whose partition has dated the error */
+  async #countError(symbol: string, atMs: number, concerned: Concerned, context: Context): Promise<void> {
+    const nowMs = this.#now(symbol);
     // Otherwise an entry added while Redis's clock was ahead would count until that time has passed.
     this.#errors.add(Math.min(atMs, nowMs), concerned);
     const errors = this.#errors.concerningAll(nowMs);
@@ -122,7 +127,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   }
 
   async #disarm(reason: DisarmReason, context: Context): Promise<void> {
-    const { redis, keys } = this.#options;
+    const { redis, keys } = this.#options.partitions.account;
     if (await disarm(redis, keys, { reason, context })) this.emit("disarmed", { reason, context });
   }
 }

@@ -1,7 +1,6 @@
 /** What is used of each symbol's limits, beside what they allow. */
-import type { Keys } from "@quantum/contract";
-import { type RedisClient, redisNow } from "@quantum/redis";
-import { sharedReading } from "@quantum/service-kit";
+import { redisNow } from "@quantum/redis";
+import { type Partitions, sharedReading } from "@quantum/service-kit";
 import { Gauge, type Registry } from "prom-client";
 import { FIVE_MINUTES_MS, HOUR_MS, type Rules } from "./decide.ts";
 import { ofUnits } from "./units.ts";
@@ -13,8 +12,7 @@ export interface LimitOptions {
   /** Symbols with their own label. */
   symbols: readonly string[];
   issuer: string;
-  redis: RedisClient;
-  keys: Keys;
+  partitions: Partitions;
   registry: Registry;
 }
 
@@ -87,9 +85,10 @@ export function gaugeLimits({ rules, registry, symbols, ...books }: LimitOptions
 }
 
 async function readUsed(
-  { redis, keys, issuer }: Pick<LimitOptions, "redis" | "keys" | "issuer">,
+  { partitions, issuer }: Pick<LimitOptions, "partitions" | "issuer">,
   symbol: string,
 ): Promise<Used> {
+  const { redis, keys } = partitions.of(symbol);
   const nowMs = redisNow(redis);
   const { executions, totals } = keys.reservations(issuer, symbol);
   const [hour, burst, sums] = await Promise.all([

@@ -1,4 +1,5 @@
-/** `quantum:governor:limits`: what each symbol may use, for operators' screens. No decision reads it. */
+/** `quantum:governor:limits`: what each symbol may use, for operators' screens. No decision reads it.
+ * It is the same for all symbols, so it is kept once, in the account's partition. */
 import { amountText, type Keys, TTL_SEC } from "@quantum/contract";
 import { dropMistyped } from "@quantum/permits";
 import { type RedisClient, redisNow } from "@quantum/redis";

@@ -11,9 +11,10 @@ await runIssuer({
   service,
   summary: "grants plans within the limits of their symbols, and disarms the pipeline if they are exceeded",
   ...configSource,
-  start: ({ config, keys, redis, registry, log }) => {
+  start: ({ config, partitions, registry, log }) => {
     const rules = rulesOf(config);
-    const governor = new Governor({ redis, keys, rules, disarmOn: disarmOn(config) });
+    const governor = new Governor({ partitions, rules, disarmOn: disarmOn(config) });
+    const { keys, redis } = partitions.account;
     const limits = tellLimits({ redis, keys, rules, log });
     const issuer = service.issuer.name;
     const symbols = config.SYMBOLS;
@@ -24,7 +25,7 @@ await runIssuer({
       begin: limits.begin,
       stop: limits.stop,
       observe: (handlers) =>
-        observe({ handlers, governor, rules, symbols, issuer, redis, keys, registry, log }),
+        observe({ handlers, governor, rules, symbols, issuer, partitions, registry, log }),
     };
   },
 });

@@ -1,28 +1,28 @@
 /** The governor's logs and metrics, from its events. Names are from docs/wire.md, "Metrics to keep". */
-import { GOVERNOR_REASONS, type Keys, utcDay } from "@quantum/contract";
-import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
-import { type RedisClient, redisNow } from "@quantum/redis";
-import type { Logger } from "@quantum/service-kit";
+import type { EventEmitter } from "node:events";
+import { GOVERNOR_REASONS, utcDay } from "@quantum/contract";
+import { type IssuerEvents, observeAnswers } from "@quantum/issuer";
+import { redisNow } from "@quantum/redis";
+import type { Logger, Partitions } from "@quantum/service-kit";
 import { Counter, type Registry } from "prom-client";
 import type { Rules } from "./decide.ts";
 import type { Governor } from "./handler.ts";
 import { gaugeLimits } from "./limit-gauges.ts";
 
 export interface TelemetryOptions {
-  handlers: IssuerHandlers;
+  handlers: EventEmitter<IssuerEvents>;
   governor: Governor;
   rules: Rules;
   /** Symbols with their own label. */
   symbols: readonly string[];
   issuer: string;
-  redis: RedisClient;
-  keys: Keys;
+  partitions: Partitions;
   registry: Registry;
   log: Logger;
 }
 
 export function observe(options: TelemetryOptions): void {
-  const { handlers, governor, redis, keys, registry, log } = options;
+  const { handlers, governor, partitions, registry, log } = options;
   const known = new Set(options.symbols);
   const labelOf = (symbol: string) => (known.has(symbol) ? symbol : "other");
   observeAnswers({
@@ -59,6 +59,7 @@ export function observe(options: TelemetryOptions): void {
   });
   governor.on("disarmed", ({ reason, context }) => {
     disarmed.inc({ reason });
+    const { keys, redis } = partitions.account;
     const rearm = `DEL ${keys.disarm} ${keys.disarmOf(utcDay(redisNow(redis)))}`;
     log.error(
       { reason, context, rearm },

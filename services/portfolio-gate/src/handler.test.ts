@@ -3,6 +3,7 @@ import { startRedisServer, type TestRedis } from "@quantum/harness";
 import { IssuerHandlers } from "@quantum/issuer";
 import { createIssuer, keepBooks } from "@quantum/permits";
 import { connectForCommands, disconnect, type RedisClient, redisNow } from "@quantum/redis";
+import { Partitions } from "@quantum/service-kit";
 import { ACK, DONE, type Entry } from "@quantum/streams";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Rules } from "./decide.ts";
@@ -50,8 +51,8 @@ const calm = () => hold(ETH, "-1.967", "3310");
 /** Like a new process: it only knows what is in Redis. */
 function startGate(): IssuerHandlers {
   const reader = new PortfolioReader({
-    redis,
-    keys,
+    partitions: new Partitions([{ number: 0, keys, redis, connectForBlocking: () => redis }]),
+    proposalsOf: () => redis,
     issuer: "p26",
     symbols: SYMBOLS,
     sigmaRef: 0.05,
@@ -69,6 +70,7 @@ function startGate(): IssuerHandlers {
     }),
     policy: new PortfolioGate(reader, RULES),
     simulate: async () => "answer",
+    owns: () => true,
     now: () => redisNow(redis),
   });
 }

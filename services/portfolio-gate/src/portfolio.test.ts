@@ -9,6 +9,7 @@ const hashes = (symbol: string, changed: Partial<SymbolHashes> = {}): SymbolHash
   symbol,
   snapshot: { position_amt: "0.062", mark_price: "105000.00", ts_epoch: at(5_000) },
   proposal: { sigma: "0.0113984", last_update_epoch: at(20_000) },
+  nowMs: NOW_MS,
   ...changed,
 });
 const snapshot = (changed: Record<string, string>) => ({
@@ -22,7 +23,7 @@ const FLAT = snapshot({ position_amt: "0.0", mark_price: "" });
 describe("the portfolio", () => {
   it("has every symbol's position, and the stress of all together", () => {
     const short = snapshot({ position_amt: "-1.850", mark_price: "3310" });
-    const found = portfolioOf([hashes("BTCUSDT"), hashes("ETHUSDT", short)], NOW_MS, REF);
+    const found = portfolioOf([hashes("BTCUSDT"), hashes("ETHUSDT", short)], REF);
     if (isUnknown(found)) throw new Error(found.what);
     expect([...found.positions].map(([symbol, amount]) => [symbol, amount.toFixed()])).toEqual([
       ["BTCUSDT", "0.062"],
@@ -32,8 +33,16 @@ describe("the portfolio", () => {
     expect(found.concentration).toBeCloseTo(386.5 / 12_633.5, 9);
   });
 
+  it("has each symbol's snapshot as of its own partition's time", () => {
+    const ahead = snapshot({ ts_epoch: at(-60_000) });
+    const of = (nowMs: number) =>
+      portfolioOf([hashes("BTCUSDT"), hashes("ETHUSDT", { ...ahead, nowMs })], REF);
+    expect(of(NOW_MS + 60_000)).toMatchObject({ positions: { size: 2 } });
+    expect(of(NOW_MS)).toMatchObject({ flaw: "snapshot_stale", symbol: "ETHUSDT" });
+  });
+
   it("needs neither price nor volatility of a flat symbol", () => {
-    const found = portfolioOf([hashes("BTCUSDT", { ...FLAT, proposal: {} })], NOW_MS, REF);
+    const found = portfolioOf([hashes("BTCUSDT", { ...FLAT, proposal: {} })], REF);
     expect(found).toMatchObject({ stress: 0, grossNotional: 0 });
   });
 
@@ -60,7 +69,7 @@ describe("the portfolio", () => {
     ["sigma from the future", proposal({ last_update_epoch: at(-501) }), "sigma_stale", "-501 ms old"],
     ["sigma without a time", proposal({ last_update_epoch: "" }), "sigma_stale", "no time"],
   ])("is not known with %s of one symbol", (_, changed, flaw, what) => {
-    expect(portfolioOf([hashes("BTCUSDT"), hashes("ETHUSDT", changed)], NOW_MS, REF)).toEqual({
+    expect(portfolioOf([hashes("BTCUSDT"), hashes("ETHUSDT", changed)], REF)).toEqual({
       flaw,
       symbol: "ETHUSDT",
       what: expect.stringContaining(what),

@@ -16,6 +16,8 @@ export interface SymbolHashes {
   symbol: string;
   snapshot: Hash | undefined;
   proposal: Hash | undefined;
+  /** When they were read, by the clock of the symbol's partition. */
+  nowMs: number;
 }
 
 export const SNAPSHOT_FIELDS = POSITION_FIELDS;
@@ -60,14 +62,10 @@ export function isUnknown(found: Portfolio | Unknown): found is Unknown {
 }
 
 /** One unknown symbol makes the whole portfolio unknown. */
-export function portfolioOf(
-  hashes: readonly SymbolHashes[],
-  nowMs: number,
-  sigmaRef: number,
-): Portfolio | Unknown {
+export function portfolioOf(hashes: readonly SymbolHashes[], sigmaRef: number): Portfolio | Unknown {
   const positions = new Map<string, Big>();
   const holdings: Holding[] = [];
-  for (const { symbol, snapshot, proposal } of hashes) {
+  for (const { symbol, snapshot, proposal, nowMs } of hashes) {
     const unknown = ({ flaw, what }: PositionFlaw, of: "snapshot" | "sigma"): Unknown => {
       return { flaw: `${of}_${flaw}`, symbol, what };
     };

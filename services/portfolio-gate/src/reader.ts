@@ -1,7 +1,8 @@
 /** Reads from Redis what a decision needs. */
-import type { Keys } from "@quantum/contract";
+import { createKeys } from "@quantum/contract";
 import { executedSince } from "@quantum/permits";
-import { type RedisClient, redisNow } from "@quantum/redis";
+import { type RedisClient, redisNow, withDeadline } from "@quantum/redis";
+import type { Partitions, RedisContext } from "@quantum/service-kit";
 import {
   type Portfolio,
   portfolioOf,
@@ -12,8 +13,9 @@ import {
 } from "./portfolio.ts";
 
 export interface ReaderOptions {
-  redis: RedisClient;
-  keys: Keys;
+  partitions: Partitions;
+  /** A connection to the server that has the symbol's proposal. */
+  proposalsOf: (symbol: string) => RedisClient;
   issuer: string;
   /** Of the portfolio. */
   symbols: readonly string[];
@@ -22,6 +24,27 @@ export interface ReaderOptions {
 }
 
 const MS_PER_SEC = 1_000;
+/** What Redis does not answer within this time is unknown, so that plans of other partitions are denied while they still wait. */
+const READ_DEADLINE_MS = 1_000;
+const wire = createKeys();
+
+/**
+ * Publishers know no partitions, so each proposal is in a slot of its own. In the wire's layout, one server has everything.
+ */
+export function proposalsOf(
+  partitions: Partitions,
+  connectTo: RedisContext<unknown>["connectTo"],
+): ReaderOptions["proposalsOf"] {
+  if (partitions.all.length === 1) return () => partitions.account.redis;
+  const connections = new Map<string, RedisClient>();
+  return (symbol) => {
+    const connection = connections.get(symbol) ?? connectTo(wire.proposal(symbol), `proposal:${symbol}`);
+    connections.set(symbol, connection);
+    return connection;
+  };
+}
+
+type Fields = Readonly<Record<string, string>>;
 
 export class PortfolioReader {
   readonly #options: ReaderOptions;
@@ -39,35 +62,65 @@ export class PortfolioReader {
 
   /** Whether an order of the symbol was executed within the cooldown, or why this is unknown. */
   async isCooling(symbol: string): Promise<boolean | Unknown> {
-    const { redis, cooldownSec } = this.#options;
+    const { partitions, issuer, cooldownSec } = this.#options;
     if (cooldownSec === 0) return false;
+    const { redis, keys } = partitions.of(symbol);
     const since = redisNow(redis) - cooldownSec * MS_PER_SEC;
-    return executedSince(this.#options, symbol, since).catch(({ message }: Error) => {
+    return executedSince({ redis, keys, issuer }, symbol, since).catch(({ message }: Error) => {
       return { flaw: "executions_unreadable", symbol, what: message };
     });
   }
 
-  /** One round trip for any number of symbols. */
+  /** One round trip for any number of symbols, on each connection. */
   async #read(): Promise<Portfolio | Unknown> {
-    const { redis, keys, symbols, sigmaRef } = this.#options;
-    const pipeline = redis.pipeline();
-    for (const symbol of symbols) {
-      pipeline.hmget(keys.snapshot(symbol), ...SNAPSHOT_FIELDS);
-      pipeline.hmget(keys.proposal(symbol), ...PROPOSAL_FIELDS);
-    }
-    // Anything that Redis does not answer in time is unknown.
-    const replies = (await pipeline.exec().catch(() => undefined)) ?? [];
-    const hashOf = (index: number, names: readonly string[]) => {
-      const [error, values] = replies[index] ?? [new Error("no answer"), []];
-      if (error !== null) return undefined;
-      return Object.fromEntries(
-        (values as (string | null)[]).flatMap((value, at) => (value === null ? [] : [[names[at], value]])),
-      ) as Readonly<Record<string, string>>;
-    };
-    const hashes = symbols.map((symbol, at): SymbolHashes => {
-      const snapshot = hashOf(2 * at, SNAPSHOT_FIELDS);
-      return { symbol, snapshot, proposal: hashOf(2 * at + 1, PROPOSAL_FIELDS) };
+    const { partitions, proposalsOf: connectionOf, symbols, sigmaRef } = this.#options;
+    const reads = new Reads();
+    const read = symbols.map((symbol) => {
+      const { redis, keys } = partitions.of(symbol);
+      return {
+        symbol,
+        snapshot: reads.add(redis, keys.snapshot(symbol), SNAPSHOT_FIELDS),
+        proposal: reads.add(connectionOf(symbol), keys.proposal(symbol), PROPOSAL_FIELDS),
+      };
     });
-    return portfolioOf(hashes, redisNow(redis), sigmaRef);
+    await reads.exec();
+    const hashes = read.map(({ symbol, snapshot, proposal }): SymbolHashes => {
+      const nowMs = redisNow(partitions.of(symbol).redis);
+      return { symbol, snapshot: snapshot(), proposal: proposal(), nowMs };
+    });
+    return portfolioOf(hashes, sigmaRef);
   }
+}
+
+/** Hashes to read, in one pipeline a connection. */
+class Reads {
+  readonly #keys = new Map<RedisClient, { key: string; names: readonly string[] }[]>();
+  readonly #found = new Map<string, Fields>();
+
+  /** @returns what was read, after `exec`: undefined if it is unreadable, or if Redis has not answered in time */
+  add(redis: RedisClient, key: string, names: readonly string[]): () => Fields | undefined {
+    const reads = this.#keys.get(redis) ?? [];
+    reads.push({ key, names });
+    this.#keys.set(redis, reads);
+    return () => this.#found.get(key);
+  }
+
+  async exec(): Promise<void> {
+    await Promise.all(
+      [...this.#keys].map(async ([redis, reads]) => {
+        const pipeline = redis.pipeline();
+        for (const { key, names } of reads) pipeline.hmget(key, ...names);
+        const answer = withDeadline(pipeline.exec(), READ_DEADLINE_MS, "the portfolio");
+        const replies = (await answer.catch(() => undefined)) ?? [];
+        for (const [at, { key, names }] of reads.entries()) {
+          const [error, values] = replies[at] ?? [new Error("no answer"), []];
+          if (error === null) this.#found.set(key, fieldsOf(names, values as (string | null)[]));
+        }
+      }),
+    );
+  }
+}
+
+function fieldsOf(names: readonly string[], values: readonly (string | null)[]): Fields {
+  return Object.fromEntries(values.flatMap((value, at) => (value === null ? [] : [[names[at], value]])));
 }

@@ -1,6 +1,7 @@
 /** P2.6's logs and metrics. Names are from docs/wire.md, "Metrics to keep". */
+import type { EventEmitter } from "node:events";
 import { HARVEST_ACTIONS, P26_REASONS } from "@quantum/contract";
-import { type IssuerHandlers, observeIssuer } from "@quantum/issuer";
+import { type IssuerEvents, observeIssuer } from "@quantum/issuer";
 import type { Logger } from "@quantum/service-kit";
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { GateEvents, PortfolioGate } from "./handler.ts";
@@ -8,7 +9,7 @@ import { isUnknown, type Portfolio } from "./portfolio.ts";
 import type { PortfolioReader } from "./reader.ts";
 
 export interface TelemetryOptions {
-  handlers: IssuerHandlers;
+  handlers: EventEmitter<IssuerEvents>;
   gate: PortfolioGate;
   reader: PortfolioReader;
   /** Symbols with their own label. */

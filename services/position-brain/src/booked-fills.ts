@@ -92,7 +92,7 @@ export class BookedFills {
       const { version, snapshot, ledger } = await pairs.read(symbol);
       if (snapshot === undefined || ledger === undefined) return false;
       if (!isIn({ snapshot, ledger }, execution)) return false;
-      const noted = withExecutions(ledger, [execution], pairs.now());
+      const noted = withExecutions(ledger, [execution], pairs.now(symbol));
       if (noted.lastExecution?.orderId === ledger.lastExecution?.orderId) return true;
       if ((await pairs.store(symbol, version, { snapshot, ledger: noted })) !== undefined) return true;
     }

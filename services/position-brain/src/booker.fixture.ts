@@ -5,7 +5,7 @@ import { BookedFills } from "./booked-fills.ts";
 import { Booker, type BookerEvents } from "./booker.ts";
 import { Lease } from "./lease.ts";
 import { createPairStore } from "./pair-store.ts";
-import { keys, type Rig } from "./rig.fixture.ts";
+import { keys, onePartition, type Rig } from "./rig.fixture.ts";
 
 export const SYMBOL = "BTCUSDT";
 /** Nothing here needs longer, except on a busy machine. */
@@ -16,7 +16,7 @@ export type Replica = Awaited<ReturnType<typeof startReplica>>;
 
 export async function startReplica(rig: Rig, instance = "brain-1", auditMs = 60_000) {
   const refresh = rig.refresher();
-  const pairs = createPairStore({ redis: rig.redis, keys, source: "exchange-sim" });
+  const pairs = createPairStore({ partitions: onePartition(rig.redis), source: "exchange-sim" });
   const stream = createAccountStream({
     venue: parseVenue(rig.sim.url),
     exchange: rig.exchange,

@@ -53,7 +53,7 @@ const become = (amount: number, timeout: number) =>
     .toEqual([amount, amount]);
 const ageSec = async () => {
   const { snapshot } = await rig.pairs.read(SYMBOL);
-  return rig.pairs.now() / 1_000 - (snapshot?.tsEpochSec ?? 0);
+  return rig.pairs.now(SYMBOL) / 1_000 - (snapshot?.tsEpochSec ?? 0);
 };
 
 describe("of two position-brains", { timeout: TIMEOUT_MS }, () => {

@@ -123,7 +123,7 @@ export class Booker extends EventEmitter<BookerEvents> {
   #order(event: OrderEvent): void {
     if (!this.isBooking) return;
     const { symbol, origin } = event;
-    const isNewFill = this.#bookOf(symbol).order(event, this.#moment());
+    const isNewFill = this.#bookOf(symbol).order(event, this.#moment(symbol));
     if (isNewFill && origin !== "ours") this.emit("foreignFill", { origin, event });
     // The quantity of an order of ours that has only begun is reserved by its permit.
     if (origin !== "ours" || event.executionType !== "NEW") this.#decideSoon(symbol);
@@ -132,7 +132,7 @@ export class Booker extends EventEmitter<BookerEvents> {
   #position({ positions, timeMs }: AccountEvent): void {
     if (!this.isBooking) return;
     for (const position of positions) {
-      this.#bookOf(position.symbol).account(position, timeMs, this.#moment());
+      this.#bookOf(position.symbol).account(position, timeMs, this.#moment(position.symbol));
       this.#decideSoon(position.symbol);
     }
   }
@@ -175,7 +175,7 @@ export class Booker extends EventEmitter<BookerEvents> {
     if (this.account.isGapOpen && (book.doubt === "begin" || book.doubt === "gap")) return;
     clearTimeout(this.#waits.get(symbol));
     this.#waits.delete(symbol);
-    const decision = book.decide(this.#moment(), this.#aliveSec());
+    const decision = book.decide(this.#moment(symbol), this.#aliveSec(symbol));
     if (decision.kind === "store") this.#write(symbol, () => this.#store(symbol, book, decision));
     else if (decision.kind === "read") void this.#read(symbol, book, decision.reason);
     else if (decision.kind === "wait") {
@@ -245,7 +245,7 @@ export class Booker extends EventEmitter<BookerEvents> {
   /** Up to the last pong, nothing was told that is not in the pair. */
   #keep(symbol: string, book: SymbolBook): void {
     const { stored } = book;
-    const aliveSec = this.#aliveSec();
+    const aliveSec = this.#aliveSec(symbol);
     if (stored === undefined || stored.pair.snapshot.tsEpochSec >= aliveSec) return;
     if (this.#writing.has(symbol)) return;
     const { version } = stored;
@@ -273,14 +273,14 @@ export class Booker extends EventEmitter<BookerEvents> {
     return book;
   }
 
-  #moment(): Moment {
-    return { nowMs: performance.now(), epochMs: this.#options.pairs.now() };
+  #moment(symbol: string): Moment {
+    return { nowMs: performance.now(), epochMs: this.#options.pairs.now(symbol) };
   }
 
-  /** The last pong, by Redis's clock. */
-  #aliveSec(): number {
+  /** The last pong, by the clock of the symbol's partition. */
+  #aliveSec(symbol: string): number {
     const agoMs = performance.now() - this.#options.stream.aliveAtMs;
-    return Math.floor((this.#options.pairs.now() - agoMs) / MS_PER_SEC);
+    return Math.floor((this.#options.pairs.now(symbol) - agoMs) / MS_PER_SEC);
   }
 
   #forget(): void {

@@ -8,7 +8,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { CloseWatch, unfulfilledMs } from "./close-watch.ts";
 import type { Booker } from "./booker.ts";
 import type { PairRefresh } from "./refresh.ts";
-import { planFields } from "./rig.fixture.ts";
+import { onePartition, planFields } from "./rig.fixture.ts";
 
 const keys = createKeys();
 const SYMBOL = "BTCUSDT";
@@ -28,8 +28,7 @@ beforeEach(async () => {
 function replica() {
   errors = [];
   const watch = new CloseWatch({
-    redis,
-    keys,
+    partitions: onePartition(redis),
     allowlist: new Set([SYMBOL]),
     onError: (error) => void errors.push(error),
   });

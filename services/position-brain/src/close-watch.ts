@@ -5,16 +5,17 @@
  * The time is in Redis (`lua/ledger/want_close`), so it survives restarts, and all replicas show the same. Nothing waits
  * for it, and a note that fails is repeated with the symbol's next plan.
  */
+import type { EventEmitter } from "node:events";
 import {
   type HarvestAction,
-  type Keys,
   type P33Reason,
   type PLAN_REASONS,
   type PlanEntry,
   TTL_SEC,
 } from "@quantum/contract";
-import type { IssuerHandlers } from "@quantum/issuer";
-import { bindScript, type RedisClient } from "@quantum/redis";
+import type { IssuerEvents } from "@quantum/issuer";
+import { bindScript } from "@quantum/redis";
+import type { Partitions } from "@quantum/service-kit";
 import { Big } from "big.js";
 import type { Booker } from "./booker.ts";
 import type { Pair } from "./pair.ts";
@@ -38,8 +39,7 @@ const DRY_RUN = "dry_run";
 const DUST = "dust" satisfies P33Reason;
 
 export interface CloseWatchOptions {
-  redis: RedisClient;
-  keys: Keys;
+  partitions: Partitions;
   allowlist: ReadonlySet<string>;
   onError: (error: Error) => void;
 }
@@ -54,7 +54,7 @@ export class CloseWatch {
     this.#options = options;
   }
 
-  follow(handlers: IssuerHandlers, refresh: PairRefresh, booker: Booker): void {
+  follow(handlers: EventEmitter<IssuerEvents>, refresh: PairRefresh, booker: Booker): void {
     handlers.on("unasked", ({ plan }) => this.#proposed(plan));
     handlers.on("answered", ({ plan, issued }) => {
       const isDust = issued.kind === "denied" && issued.reason === DUST;
@@ -67,7 +67,7 @@ export class CloseWatch {
 
   /** By Redis's clock, in ms; undefined if no close is wanted. */
   async wantedSinceMs(symbol: string): Promise<number | undefined> {
-    const { redis, keys } = this.#options;
+    const { redis, keys } = this.#options.partitions.of(symbol);
     const text = await redis.get(keys.closeWanted(symbol)).catch((error: Error) => {
       // The next note replaces it.
       if (error.message.startsWith("WRONGTYPE")) return null;
@@ -97,8 +97,9 @@ export class CloseWatch {
   }
 
   #note(symbol: string, isWanted: boolean): void {
-    const { redis, keys, allowlist, onError } = this.#options;
+    const { partitions, allowlist, onError } = this.#options;
     if (!allowlist.has(symbol)) return;
+    const { redis, keys } = partitions.of(symbol);
     const last = this.#noted.get(symbol);
     const atMs = performance.now();
     if (last?.isWanted === isWanted && atMs - last.atMs < SAME_NOTE_MS) return;

@@ -1,7 +1,7 @@
 /** With the Python P3.3: what it writes into our snapshots and ledgers, and how we treat it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPairStore } from "./pair-store.ts";
-import { keys, type Rig, startRig } from "./rig.fixture.ts";
+import { keys, onePartition, type Rig, startRig } from "./rig.fixture.ts";
 import type { PairRefresh } from "./refresh.ts";
 
 const SYMBOL = "BTCUSDT";
@@ -77,7 +77,7 @@ describe("back to Python's P3.3 and forward again", () => {
     expect(before.pair).toBeDefined();
     await pythonSnapshot("0.062");
     // A process that has just started and cannot reach the exchange.
-    const fresh = createPairStore({ redis: rig.redis, keys, source: "exchange-sim" });
+    const fresh = createPairStore({ partitions: onePartition(rig.redis), source: "exchange-sim" });
     expect((await fresh.state(SYMBOL)).pair).toBeUndefined();
   });
 

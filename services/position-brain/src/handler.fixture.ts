@@ -1,6 +1,7 @@
 /** P3.3's handlers on the rig, with plans and results to handle. */
 import { IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
+import { redisNow } from "@quantum/redis";
 import { type Entry, fieldsOf } from "@quantum/streams";
 import { afterEach, beforeEach } from "vitest";
 import type { Limits } from "./decide.ts";
@@ -74,7 +75,13 @@ export async function brainOf(
       ...over,
     },
   });
-  return new IssuerHandlers({ issuer, policy, simulate: async () => simulate, now: pairs.now });
+  return new IssuerHandlers({
+    issuer,
+    policy,
+    simulate: async () => simulate,
+    owns: () => true,
+    now: () => redisNow(rig.redis),
+  });
 }
 
 /** Publishes an entry and receives it like the group's consumer. */

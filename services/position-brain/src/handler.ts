@@ -94,7 +94,11 @@ export class PositionBrain implements Policy {
       hasRoomForOrder: exchange.hasRoomForOrder(),
     };
     let decision = decide(facts, limits);
-    if (decision.verdict === "deny" && decision.reason === COOLING && (await this.#wasExit(state.pair)))
+    if (
+      decision.verdict === "deny" &&
+      decision.reason === COOLING &&
+      (await this.#wasExit(symbol, state.pair))
+    )
       decision = decide(facts, { ...limits, cooldownSec: 0 });
     // The symbol may be tradable again long before the next regular read of the rules.
     if (decision.verdict === "deny" && decision.reason === "symbol_not_trading") readRulesAgain();
@@ -102,9 +106,9 @@ export class PositionBrain implements Policy {
   }
 
   /** Whether an operator's exit was the last execution. Only asked where it would deny, so other plans do not wait for it. */
-  async #wasExit(pair: Pair | undefined): Promise<boolean> {
+  async #wasExit(symbol: string, pair: Pair | undefined): Promise<boolean> {
     const planId = pair?.ledger.lastExecution?.planId;
-    return planId !== undefined && (await this.#options.pairs.isExit(planId));
+    return planId !== undefined && (await this.#options.pairs.isExit(symbol, planId));
   }
 
   /**

@@ -17,8 +17,8 @@ export class Lag {
     this.#pairs = pairs;
   }
 
-  isRecent({ atMs }: Execution): boolean {
-    return atMs > this.#pairs.now() - FILL_LATE_MS;
+  isRecent(symbol: string, { atMs }: Execution): boolean {
+    return atMs > this.#pairs.now(symbol) - FILL_LATE_MS;
   }
 
   /** Position and trades may both lag behind an order and then match without it. */
@@ -31,7 +31,7 @@ export class Lag {
     const missing = executions.filter(
       (execution) =>
         execution.orderId !== "" &&
-        this.isRecent(execution) &&
+        this.isRecent(symbol, execution) &&
         filledQty(uncounted, execution.orderId).lt(execution.qty),
     );
     return hasCounted(this.#exchange, symbol, ledger, missing);

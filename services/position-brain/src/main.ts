@@ -47,18 +47,8 @@ await runIssuer({
   service: serviceOf("position-brain"),
   summary: "P3.3: tracks positions, and how much of each may be closed",
   ...configSource,
-  start: async ({
-    config,
-    partitions,
-    keys,
-    redis,
-    log,
-    registry,
-    instance,
-    waiting,
-    clocksAgree,
-    stages,
-  }) => {
+  start: async ({ config, partitions, log, registry, instance, waiting, clocksAgree, stages }) => {
+    const { keys, redis } = partitions.account;
     const venue = parseVenue(config.BINANCE_BASE_URL);
     await admitRealOrders({ partitions, log, clocksAgree }, !venue.simulated);
 
@@ -101,8 +91,7 @@ await runIssuer({
     }
 
     const pairs = createPairStore({
-      redis,
-      keys,
+      partitions,
       source: venue.simulated ? "exchange-sim" : "binance_testnet",
     });
     const refresh = new PairRefresh({
@@ -137,8 +126,7 @@ await runIssuer({
     if (config.P33_DISARM_ON_FORCED_CLOSE) disarmOnForcedClose({ booker, redis, keys, log });
     const operator = new OperatorCommands({ pairs, refresh });
     const closes = new CloseWatch({
-      redis,
-      keys,
+      partitions,
       allowlist,
       onError: (error) => log.warn({ err: error }, "failed to note that a close is wanted, trying again"),
     });

@@ -12,6 +12,7 @@ import {
 } from "@quantum/exchange";
 import { Big } from "big.js";
 import { type Ledger, type Pair, snapshotOf } from "./pair.ts";
+import type { PairStore } from "./pair-store.ts";
 import { isLighterForAll } from "./reading-weights.ts";
 import { openReduceQty } from "./reconcile.ts";
 
@@ -20,7 +21,7 @@ export interface Observation {
   openReduceQty: string;
   /** The symbol's open orders; undefined if they were not read, as of a flat position there is nothing to close. */
   orders: readonly OrderState[] | undefined;
-  /** When reading began, by Redis's clock. */
+  /** When reading began, by the clock of the symbol's partition. */
   tsMs: number;
   /** The same by performance.now(). */
   readAtMs: number;
@@ -36,12 +37,18 @@ export interface Observed {
   unread: readonly string[];
 }
 
+/** When a reading began, by each of the clocks. */
+interface Began {
+  tsMsOf: (symbol: string) => number;
+  readAtMs: number;
+}
+
 export type Observations = ReturnType<typeof observing>;
 
 /** @param audits the same exchange, for reads of all symbols: they give way to those of one symbol */
-export function observing(exchange: Exchange, audits: Exchange, now: () => number) {
+export function observing(exchange: Exchange, audits: Exchange, moment: PairStore["moment"]) {
   /** Reads open orders first. An order that fills in between is then subtracted twice, never missed. */
-  const begin = () => ({ tsMs: now(), readAtMs: performance.now() });
+  const begin = (): Began => ({ tsMsOf: moment(), readAtMs: performance.now() });
   return {
     /**
      * All positions, and the open orders of the symbols in `closable`, which had a position when last seen. The orders
@@ -80,7 +87,7 @@ function observedOf(
   symbols: readonly string[],
   positions: Rows<Position>,
   orders: Rows<OrderState>,
-  began: Pick<Observation, "tsMs" | "readAtMs">,
+  { tsMsOf, readAtMs }: Began,
 ): Observed {
   const rows = [...orders.unreadable, ...positions.unreadable];
   const unreadable = new Map<string, string>();
@@ -92,8 +99,14 @@ function observedOf(
     const position = positionOf(positions, symbol);
     if (position === undefined || unreadable.has(symbol)) continue;
     const own = orders.rows.filter((order) => order.symbol === symbol);
-    const observation = { position, openReduceQty: openReduceQty(position, own), orders: own, ...began };
-    observations.set(symbol, observation);
+    const reduceQty = openReduceQty(position, own);
+    observations.set(symbol, {
+      position,
+      openReduceQty: reduceQty,
+      orders: own,
+      tsMs: tsMsOf(symbol),
+      readAtMs,
+    });
   }
   const isUnattributed = rows.some(({ symbol }) => symbol === undefined);
   return { observations, unreadable, isUnattributed, unread: [] };

@@ -43,7 +43,7 @@ export class OperatorCommands extends EventEmitter<OperatorEvents> {
     };
     const { pairs, refresh } = this.#options;
     // A command from the future may be of any age.
-    if (Math.abs(pairs.now() - command.at_ms) > HOLD_ACCEPT.validMs) return ignore("too old");
+    if (Math.abs(pairs.now(command.target) - command.at_ms) > HOLD_ACCEPT.validMs) return ignore("too old");
     const { ledger } = await pairs.read(command.target);
     const since = ledger?.disagreesSinceMs;
     if (since === undefined || since !== command.detail["disagrees_since_ms"])

@@ -4,6 +4,7 @@ import { useRedis } from "@quantum/harness/vitest";
 import { createKeys } from "@quantum/contract";
 import type { Pair } from "./pair.ts";
 import { createPairStore } from "./pair-store.ts";
+import { onePartition } from "./rig.fixture.ts";
 
 const keys = createKeys();
 const SYMBOL = "ETHUSDT";
@@ -12,9 +13,9 @@ const LEDGER = keys.ledger(SYMBOL);
 
 const { redis, server } = await useRedis();
 
-const pairs = createPairStore({ redis, keys, source: "test" });
+const pairs = createPairStore({ partitions: onePartition(redis), source: "test" });
 /** Another process's. */
-const others = createPairStore({ redis, keys, source: "test" });
+const others = createPairStore({ partitions: onePartition(redis), source: "test" });
 beforeEach(() => redis.flushall());
 
 const pair = (amt = "-1.850"): Pair => ({
@@ -73,7 +74,7 @@ describe("lua/ledger/store", () => {
 
   it("lets one of two callers through", async () => {
     const second = connectForCommands({ url: server.url, name: "second", onError: () => undefined });
-    const ofSecond = createPairStore({ redis: second, keys, source: "test" });
+    const ofSecond = createPairStore({ partitions: onePartition(second), source: "test" });
     const stored = await Promise.all([
       pairs.store(SYMBOL, "", pair("1.0")),
       ofSecond.store(SYMBOL, "", pair("2.0")),

@@ -5,14 +5,14 @@
 import {
   flatFields,
   isExitClass,
-  type Keys,
   type NameOf,
   type orderRecord,
   QUANTITY_ISSUER,
   TTL_SEC,
 } from "@quantum/contract";
 import { dropMistyped } from "@quantum/permits";
-import { bindScript, type RedisClient, redisNow } from "@quantum/redis";
+import { bindScript, redisNow } from "@quantum/redis";
+import type { Partitions } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
 import {
   type Ledger,
@@ -57,14 +57,21 @@ export const RESERVED_AMOUNT = "qty";
 
 export type PairStore = ReturnType<typeof createPairStore>;
 
-export function createPairStore({ redis, keys, source }: { redis: RedisClient; keys: Keys; source: string }) {
+export function createPairStore({ partitions, source }: { partitions: Partitions; source: string }) {
   const known = new Map<string, { version: string; fingerprint: string; pair: Pair }>();
   return {
-    /** Redis's time in whole ms, used to date and judge everything stored here. */
-    now: (): number => redisNow(redis),
+    /** The time of the symbol's partition in whole ms, used to date and judge everything stored of the symbol. */
+    now,
+
+    /** The same of any symbol, as of this call. */
+    moment: (): ((symbol: string) => number) => {
+      const times = new Map(partitions.map(({ number, redis }) => [number, redisNow(redis)]));
+      return (symbol) => times.get(partitions.of(symbol).number) ?? now(symbol);
+    },
 
     /** Where a refresh starts. A half of the wrong type counts as missing and is read from the exchange again. */
     async read(symbol: string): Promise<StoredPair> {
+      const { redis, keys } = partitions.of(symbol);
       await dropMistyped(redis, [
         { key: keys.snapshot(symbol), type: "hash" },
         { key: keys.ledger(symbol), type: "hash" },
@@ -86,6 +93,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
     async store(symbol: string, version: string, pair: Pair): Promise<string | undefined> {
       const fields = snapshotFields(pair.snapshot, source);
       const snapshot = flatFields(fields);
+      const { redis, keys } = partitions.of(symbol);
       const [status, stored = ""] = await runStore(redis, {
         keys: { snapshot: keys.snapshot(symbol), ledger: keys.ledger(symbol) },
         args: {
@@ -107,6 +115,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
      * @returns the pair with that time; undefined if another process has written to it: read again
      */
     async keep(symbol: string, version: string, pair: Pair, aliveSec: number): Promise<Pair | undefined> {
+      const { redis, keys } = partitions.of(symbol);
       const kept = { ...pair, snapshot: { ...pair.snapshot, tsEpochSec: aliveSec } };
       const [status] = await runKeep(redis, {
         keys: { snapshot: keys.snapshot(symbol), ledger: keys.ledger(symbol) },
@@ -125,10 +134,10 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
 
     /** Caches the parsed pair by its version, because plans are more frequent than refreshes. */
     async state(symbol: string): Promise<SymbolState> {
+      const { redis, keys } = partitions.of(symbol);
       const before = known.get(symbol);
-      const [status, now, doubts, reserved, releases = "0", version = "", length, ...fields] = await runState(
-        redis,
-        {
+      const [status, nowMs, doubts, reserved, releases = "0", version = "", length, ...fields] =
+        await runState(redis, {
           keys: {
             snapshot: keys.snapshot(symbol),
             ledger: keys.ledger(symbol),
@@ -140,8 +149,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
             fingerprint: before?.fingerprint ?? "",
             amount: RESERVED_AMOUNT,
           },
-        },
-      );
+        });
       let pair: Pair | undefined = before?.pair;
       if (status === "STATE") {
         const hash = fieldsOf(fields.slice(0, Number(length)));
@@ -153,7 +161,7 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
         else known.set(symbol, { version, fingerprint: hash["fingerprint"] ?? "", pair });
       }
       return {
-        nowMs: Number(now),
+        nowMs: Number(nowMs),
         pair,
         unknownOrders: Number(doubts),
         reservedUnits: BigInt(reserved ?? 0),
@@ -162,7 +170,8 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
     },
 
     /** Whether the plan's order is of an operator's exit, as the executor has verified it. A claim that cannot be read is not. */
-    async isExit(planId: string): Promise<boolean> {
+    async isExit(symbol: string, planId: string): Promise<boolean> {
+      const { redis, keys } = partitions.of(symbol);
       const name: NameOf<typeof orderRecord> = "class";
       const text = await redis.hget(keys.order(planId), name).catch(() => null);
       return text !== null && isExitClass(text);
@@ -170,11 +179,17 @@ export function createPairStore({ redis, keys, source }: { redis: RedisClient; k
 
     /** Orders that are claimed and not settled. The exchange may show them in one answer but not in the next. */
     async unsettledOrders(symbol: string): Promise<number> {
+      const { redis, keys } = partitions.of(symbol);
       return redis.zcard(keys.unsettled(symbol));
     },
   };
 
+  function now(symbol: string): number {
+    return redisNow(partitions.of(symbol).redis);
+  }
+
   async function readHashes(symbol: string) {
+    const { redis, keys } = partitions.of(symbol);
     const [snapshot, ledger] = await Promise.all([
       redis.hgetall(keys.snapshot(symbol)),
       redis.hgetall(keys.ledger(symbol)),

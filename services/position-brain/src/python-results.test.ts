@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { IssuerHandlers } from "@quantum/issuer";
 import { createIssuer } from "@quantum/permits";
+import { redisNow } from "@quantum/redis";
 import { type Entry, fieldsOf } from "@quantum/streams";
 import { PositionBrain } from "./handler.ts";
 import { keys, planFields, type Rig, startRig } from "./rig.fixture.ts";
@@ -36,7 +37,13 @@ beforeEach(async () => {
     },
   });
   const issuer = createIssuer({ redis: rig.redis, keys, issuer: GROUP, group: GROUP, ...ttl });
-  brain = new IssuerHandlers({ issuer, policy, simulate: async () => "answer", now: rig.pairs.now });
+  brain = new IssuerHandlers({
+    issuer,
+    policy,
+    simulate: async () => "answer",
+    owns: () => true,
+    now: () => redisNow(rig.redis),
+  });
 });
 afterEach(() => rig.stop());
 

@@ -62,7 +62,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   constructor(options: RefreshOptions) {
     super();
     this.#options = options;
-    this.#observations = observing(options.exchange, options.audits, () => options.pairs.now());
+    this.#observations = observing(options.exchange, options.audits, options.pairs.moment);
     this.#lag = new Lag(options.exchange, options.pairs);
     this.#symbols = new Set(options.allowlist);
   }
@@ -196,7 +196,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       }
       if (!(await this.#lag.hasFills(symbol, executions, trades, pair.ledger)))
         return this.#inconclusive(symbol);
-      const latest = withExecutions(ledger, executions, this.#options.pairs.now()).lastExecution;
+      const latest = withExecutions(ledger, executions, this.#options.pairs.now(symbol)).lastExecution;
       if (!agrees(pair) && (await this.#ordersUnderWay(symbol, latest))) return this.#inconclusive(symbol);
       if (this.#lag.isBehindEvents(stored, pair, trades)) return this.#inconclusive(symbol);
       if (isMisbooked(stored.ledger, trades))
@@ -236,7 +236,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     { snapshot, ledger }: Pair,
     executions: readonly Execution[],
   ): Promise<"stored" | "conflict"> {
-    const nowMs = this.#options.pairs.now();
+    const nowMs = this.#options.pairs.now(symbol);
     const disagreesSinceMs = agrees({ snapshot, ledger })
       ? undefined
       : Math.min(ledger.disagreesSinceMs ?? nowMs, nowMs);
@@ -250,7 +250,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
 
   /** Whether one of our orders is unsettled, has a queued result, or was executed just now. */
   async #ordersUnderWay(symbol: string, latest: Execution | undefined): Promise<boolean> {
-    if (latest !== undefined && this.#lag.isRecent(latest)) return true;
+    if (latest !== undefined && this.#lag.isRecent(symbol, latest)) return true;
     return (
       this.#queue.waitingExecutions(symbol) > 0 || (await this.#options.pairs.unsettledOrders(symbol)) > 0
     );

@@ -2,7 +2,8 @@
 import { createKeys } from "@quantum/contract";
 import { Budget, createBinanceExchange, type Exchange, Pauses } from "@quantum/exchange";
 import { createExchangeSim, type Fault } from "@quantum/exchange-sim";
-import { connectForCommands, disconnect } from "@quantum/redis";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { Partitions } from "@quantum/service-kit";
 import { startRedisServer } from "@quantum/harness";
 import type { Pair } from "./pair.ts";
 import { createPairStore } from "./pair-store.ts";
@@ -11,6 +12,10 @@ import { PairRefresh } from "./refresh.ts";
 export const keys = createKeys();
 const RECV_WINDOW_MS = 5_000;
 export const UNLISTED = "GONEUSDT";
+
+/** The wire's layout. */
+export const onePartition = (redis: RedisClient) =>
+  new Partitions([{ number: 0, keys, redis, connectForBlocking: () => redis }]);
 
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
@@ -29,7 +34,7 @@ export async function startRig() {
     pauses,
     budget,
   });
-  const pairs = createPairStore({ redis, keys, source: "exchange-sim" });
+  const pairs = createPairStore({ partitions: onePartition(redis), source: "exchange-sim" });
   let orders = 0;
 
   const control = async (path: string, body?: object): Promise<unknown> => {

@@ -34,7 +34,7 @@ it("tells dust, and warns of it once, until the symbol's plans are answered othe
     stages: idle(),
     pairs: rig.pairs,
     closes: {
-      wantedSinceMs: async (symbol) => (symbol === "BTCUSDT" ? rig.pairs.now() - 90_000 : undefined),
+      wantedSinceMs: async (symbol) => (symbol === "BTCUSDT" ? rig.pairs.now(symbol) - 90_000 : undefined),
     },
     rulesOf: (symbol) => {
       const listed = rules.get(symbol);

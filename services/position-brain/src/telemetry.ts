@@ -1,7 +1,8 @@
 /** Logs and metrics, from the lifecycle events alone. Names are from docs/wire.md, "Metrics to keep". */
+import type { EventEmitter } from "node:events";
 import { orderFate, P33_REASONS, type P33Reason } from "@quantum/contract";
 import { isDust, type SymbolRules } from "@quantum/exchange";
-import { type IssuerHandlers, observeAnswers } from "@quantum/issuer";
+import { type IssuerEvents, observeAnswers } from "@quantum/issuer";
 import { sharedReading, type Stages } from "@quantum/service-kit";
 import { Counter, Gauge, Histogram } from "prom-client";
 import { type ObservedBooking, observeBooking } from "./booker-telemetry.ts";
@@ -11,7 +12,7 @@ import { agrees } from "./pair.ts";
 import type { PairStore, StoredPair } from "./pair-store.ts";
 
 export interface Observed extends ObservedBooking {
-  handlers: IssuerHandlers;
+  handlers: EventEmitter<IssuerEvents>;
   operator: OperatorCommands;
   stages: Stages;
   pairs: PairStore;
@@ -48,7 +49,7 @@ export function observe(observed: Observed): void {
         attempt,
         stage: "ledger",
         fromMs,
-        toMs: observed.pairs.now(),
+        toMs: observed.pairs.now(symbol),
         attributes: { "quantum.symbol": symbol },
       });
     settled.inc({ symbol: labelOf(result.symbol) });
@@ -214,7 +215,7 @@ function observePairs({ pairs, closes, rulesOf, allowlist, registry }: Observed)
   gauge(
     "p33_snapshot_age_seconds",
     "Age of the stored snapshot by Redis's clock, +Inf without one; below 0 if a clock is wrong and the age is unknown",
-    ({ snapshot }) => (snapshot ? pairs.now() / MS_PER_SEC - snapshot.tsEpochSec : Infinity),
+    ({ symbol, snapshot }) => (snapshot ? pairs.now(symbol) / MS_PER_SEC - snapshot.tsEpochSec : Infinity),
   );
   gauge(
     "p33_exchange_position_amt",
@@ -229,14 +230,17 @@ function observePairs({ pairs, closes, rulesOf, allowlist, registry }: Observed)
   gauge(
     "p33_disagreement_seconds",
     "How long snapshot and ledger have not matched, 0 if they match; beyond the tolerance the symbol is held",
-    ({ ledger }) =>
+    ({ symbol, ledger }) =>
       ledger &&
-      (ledger.disagreesSinceMs === undefined ? 0 : (pairs.now() - ledger.disagreesSinceMs) / MS_PER_SEC),
+      (ledger.disagreesSinceMs === undefined
+        ? 0
+        : (pairs.now(symbol) - ledger.disagreesSinceMs) / MS_PER_SEC),
   );
   gauge(
     "quantum_close_unfulfilled_seconds",
     "How long a close of the open position has been proposed without any execution, 0 if none is",
-    ({ wantedSinceMs, ...stored }) => unfulfilledMs(wantedSinceMs, stored, pairs.now()) / MS_PER_SEC,
+    ({ symbol, wantedSinceMs, ...stored }) =>
+      unfulfilledMs(wantedSinceMs, stored, pairs.now(symbol)) / MS_PER_SEC,
   );
   gauge(
     "p33_position_dust",
