@@ -12,6 +12,7 @@ import { growth } from "./cases/growth.ts";
 import { idle } from "./cases/idle.ts";
 import { wait, wake } from "./cases/latency.ts";
 import { limit } from "./cases/limit.ts";
+import { partitions } from "./cases/partitions.ts";
 import { quiet } from "./cases/quiet.ts";
 import { replicas } from "./cases/replicas.ts";
 import { soak } from "./cases/soak.ts";
@@ -42,10 +43,11 @@ const CASES: ReadonlyMap<string, Case> = new Map([
   ["console", consoleCase],
   ["quiet", quiet],
   ["replicas", replicas],
+  ["partitions", partitions],
 ]);
 /** Cases that `--quick` skips, and cases that only `--only` runs. */
 const SLOW = new Set(["growth", "durability"]);
-const BY_NAME = new Set(["soak", "client", "venue", "console", "quiet", "replicas"]);
+const BY_NAME = new Set(["soak", "client", "venue", "console", "quiet", "replicas", "partitions"]);
 
 const program = new Command("bench")
   .version(buildText(), "-V, --version", "print the version and the commit")

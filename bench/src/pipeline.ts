@@ -5,7 +5,8 @@ import { createIssuer } from "@quantum/permits";
 import type { Contender } from "./contender.ts";
 import { monotonicMs } from "./clock.ts";
 import type { Rig } from "./rig.ts";
-import { field, StreamReader } from "./stream-reader.ts";
+import { connectForCommands, disconnect } from "@quantum/redis";
+import { field, type RawFields, StreamReader } from "./stream-reader.ts";
 
 const keys = createKeys();
 /** The issuers' defaults. */
@@ -31,13 +32,15 @@ interface Options {
   symbols: readonly string[];
   /** No issuer runs. This process grants the governor's permit at once and P3.3's on `release`. */
   drivesIssuers: boolean;
+  /** Into which its services divide the symbols. Default 1, which a driven issuer needs. */
+  partitions?: number;
   /** When a plan counts as done: at its verdict, or when its order is settled. */
   until: "verdict" | "settled";
 }
 
 export async function startPipeline(options: Options): Promise<Contender> {
-  const { rig, symbols, drivesIssuers } = options;
-  const { client, redis } = rig;
+  const { rig, symbols, drivesIssuers, partitions = 1 } = options;
+  const { client } = rig;
   const indexes = new Map<string, number>();
   const attempts = new Map<number, { planId: string; symbol: string; attempt: string }>();
   const overdue = new Set<number>();
@@ -64,19 +67,29 @@ export async function startPipeline(options: Options): Promise<Contender> {
     void p33.issue(attempt, { verdict: "granted", reason: "bench", permit: P33_PERMIT });
   };
 
-  const readers = [
-    await StreamReader.open(redis.url, keys.streams.result, (_, fields) => {
-      const plan = field(fields, "plan_id");
-      const index = indexes.get(plan);
-      if (index === undefined) return;
-      indexes.delete(plan);
-      const ok = options.until === "settled" ? "executed" : "would_execute";
-      contender.onVerdict(index, field(fields, ok) === "True", monotonicMs());
+  const onResult = (_id: string, fields: RawFields) => {
+    const plan = field(fields, "plan_id");
+    const index = indexes.get(plan);
+    if (index === undefined) return;
+    indexes.delete(plan);
+    const ok = options.until === "settled" ? "executed" : "would_execute";
+    contender.onVerdict(index, field(fields, ok) === "True", monotonicMs());
+  };
+  const readers = await Promise.all(
+    Array.from({ length: partitions }, (_, partition) => {
+      const { streams } = partitions === 1 ? keys : createKeys({ partition });
+      return StreamReader.open(rig.url, streams.result, onResult);
     }),
-  ];
+  );
+  const proposals = connectForCommands({
+    url: rig.url,
+    slotOf: keys.streams.proposal,
+    name: "bench:proposals",
+    onError: () => undefined,
+  });
   if (drivesIssuers) {
     readers.push(
-      await StreamReader.open(redis.url, keys.streams.plan, (attempt, fields) => {
+      await StreamReader.open(rig.url, keys.streams.plan, (attempt, fields) => {
         const plan = field(fields, "plan_id");
         const index = indexes.get(plan);
         if (index === undefined || field(fields, "decision") !== "EXECUTE") return;
@@ -103,13 +116,15 @@ export async function startPipeline(options: Options): Promise<Contender> {
         computedAtUtc,
       };
       indexes.set(planId(identity), index);
-      void client.xadd(keys.streams.proposal, "*", ...proposalFields(symbol, stop, computedAtUtc));
+      void proposals.xadd(keys.streams.proposal, "*", ...proposalFields(symbol, stop, computedAtUtc));
     },
     release: grant,
     onVerdict: () => undefined,
     // Waiting plans end at their deadline.
     clear: () => delay(CLEAR_MS),
-    stop: async () => void (await Promise.all(readers.map((reader) => reader.stop()))),
+    stop: async () => {
+      await Promise.all([...readers.map((reader) => reader.stop()), disconnect(proposals)]);
+    },
   };
   return contender;
 }

@@ -1,5 +1,6 @@
 /** The processes of one measurement: a private Redis and the programs that use it. */
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import {
@@ -7,8 +8,8 @@ import {
   freePort,
   type GuardedProcess,
   launch,
+  startRedisCluster,
   startRedisServer,
-  type TestRedis,
   underOwnUser,
 } from "@quantum/harness";
 import { type Environment, type ServiceName, serviceOf } from "@quantum/topology";
@@ -23,20 +24,56 @@ const PAGE_BYTES = 4096;
 
 export interface RigOptions {
   appendfsync: "everysec" | "always";
+  /** Redis is a cluster of so many masters, without replicas. Default: one server that is no cluster. */
+  masters?: number;
+}
+
+interface Server {
+  /** As its figures are named. */
+  readonly name: string;
+  readonly client: RedisClient;
+  readonly pid: number;
+}
+
+interface Place {
+  readonly url: string;
+  readonly dir: string;
+  readonly servers: readonly [Server, ...Server[]];
+  readonly stop: () => Promise<unknown>;
 }
 
 export class Rig {
-  readonly redis: TestRedis;
-  readonly client: RedisClient;
+  readonly #place: Place;
   readonly #children = new Map<string, GuardedProcess>();
 
-  private constructor(redis: TestRedis) {
-    this.redis = redis;
-    this.client = connectForCommands({ url: redis.url, name: "bench", onError: () => undefined });
+  private constructor(place: Place) {
+    this.#place = place;
   }
 
-  static async start({ appendfsync }: RigOptions): Promise<Rig> {
-    return new Rig(await startRedisServer({ appendonly: true, appendfsync }));
+  static async start({ appendfsync, masters }: RigOptions): Promise<Rig> {
+    return new Rig(
+      await (masters === undefined ? startOne(appendfsync) : startCluster(appendfsync, masters)),
+    );
+  }
+
+  /** Of Redis. */
+  get url(): string {
+    return this.#place.url;
+  }
+
+  /** Files of this run. */
+  get dir(): string {
+    return this.#place.dir;
+  }
+
+  /** Of Redis, in a cluster its masters. */
+  get servers(): readonly [Server, ...Server[]] {
+    return this.#place.servers;
+  }
+
+  /** To the first of the servers. */
+  get client(): RedisClient {
+    return this.servers[0].client;
   }
 
   /**
@@ -58,7 +95,7 @@ export class Rig {
     const { ignoreOutput } = await launch({
       name,
       main: join(ROOT, main),
-      env: { REDIS_URL: this.redis.url, ...env },
+      env: { REDIS_URL: this.url, ...env },
       startTimeoutMs: START_TIMEOUT_MS,
       onSpawn: (child) => this.#children.set(name, child),
     });
@@ -80,37 +117,81 @@ export class Rig {
   /** CPU seconds and resident bytes of each process so far. */
   async usage(): Promise<Map<string, { cpuSec: number; rssBytes: number }>> {
     const pids = new Map([
-      ["redis", this.redis.pid],
-      ["bench", process.pid],
+      ...this.servers.map(({ name, pid }) => [name, pid] as const),
+      ["bench", process.pid] as const,
     ]);
     for (const [name, child] of this.#children) if (child.pid !== undefined) pids.set(name, child.pid);
     const entries = [...pids].map(async ([name, pid]) => [name, await usageOf(pid)] as const);
     return new Map(await Promise.all(entries));
   }
 
-  /** Calls of each Redis command so far, including those in scripts. */
+  /** Calls of each Redis command so far, including those in scripts, at all servers. */
   async commandCalls(): Promise<Map<string, number>> {
-    const stats = await this.client.info("commandstats");
-    const calls = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)];
-    return new Map(calls.map(([, name = "", count]) => [name, Number(count)]));
+    const calls = new Map<string, number>();
+    for (const stats of await this.#info("commandstats"))
+      for (const [, name = "", count] of stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm))
+        calls.set(name, (calls.get(name) ?? 0) + Number(count));
+    return calls;
   }
 
-  /** Time that Redis has spent in scripts so far, in µs. */
+  /** Time that all servers have spent in scripts so far, in µs. */
   async scriptUs(): Promise<number> {
-    const stats = await this.client.info("commandstats");
-    return Number(/^cmdstat_evalsha:calls=\d+,usec=(\d+)/m.exec(stats)?.[1] ?? 0);
+    const spent = (await this.#info("commandstats")).map((stats) =>
+      Number(/^cmdstat_evalsha:calls=\d+,usec=(\d+)/m.exec(stats)?.[1] ?? 0),
+    );
+    return sum(spent);
   }
 
+  /** Of all servers together. */
   async infoNumber(section: string, field: string): Promise<number> {
-    const text = await this.client.info(section);
-    return Number(new RegExp(`^${field}:(\\S+)`, "m").exec(text)?.[1]);
+    const pattern = new RegExp(`^${field}:(\\S+)`, "m");
+    return sum((await this.#info(section)).map((text) => Number(pattern.exec(text)?.[1])));
+  }
+
+  #info(section: string): Promise<string[]> {
+    return Promise.all(this.servers.map(({ client }) => client.info(section)));
   }
 
   async stop(): Promise<void> {
-    await disconnect(this.client);
+    await Promise.all(this.servers.map(({ client }) => disconnect(client)));
     await this.stopPrograms();
-    await this.redis.stop();
+    await this.#place.stop();
   }
+}
+
+async function startOne(appendfsync: RigOptions["appendfsync"]): Promise<Place> {
+  const redis = await startRedisServer({ appendonly: true, appendfsync });
+  const { url, dir, pid } = redis;
+  return { url, dir, servers: [{ name: "redis", client: connectTo(url), pid }], stop: () => redis.stop() };
+}
+
+async function startCluster(appendfsync: RigOptions["appendfsync"], masters: number): Promise<Place> {
+  const cluster = await startRedisCluster({ masters, config: { appendonly: "yes", appendfsync } });
+  const dir = await mkdtemp(join(tmpdir(), "quantum-bench-"));
+  const servers = await Promise.all(
+    cluster.ports.map(async (port, index) => {
+      const client = connectTo(`redis://127.0.0.1:${port}`);
+      const pid = Number(/^process_id:(\d+)/m.exec(await client.info("server"))?.[1]);
+      return { name: `redis ${index + 1}`, client, pid };
+    }),
+  );
+  return {
+    url: `redis+cluster://${cluster.ports.map((port) => `127.0.0.1:${port}`).join()}`,
+    dir,
+    servers: servers as [Server, ...Server[]],
+    stop: async () => {
+      await cluster.stop();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+function connectTo(url: string): RedisClient {
+  return connectForCommands({ url, name: "bench", onError: () => undefined });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 async function usageOf(pid: number): Promise<{ cpuSec: number; rssBytes: number }> {

@@ -15,6 +15,8 @@ export interface ServicesOptions {
   /** `dry_run` ends with the verdict; `paper` executes at exchange-sim. */
   mode: "dry_run" | "paper";
   replicas?: number;
+  /** PARTITIONS. Default 1. */
+  partitions?: number;
   /** The exchange has the venue's limits. Default false: our own costs are measured, at rates that they would forbid. */
   hasLimits?: boolean;
 }
@@ -24,19 +26,19 @@ export interface ServicesOptions {
  * @returns the URL of each
  */
 export async function startServices(options: ServicesOptions): Promise<ReadonlyMap<ServiceName, string>> {
-  const { rig, symbols, mode, replicas = 1, hasLimits = false } = options;
-  const market = join(rig.redis.dir, "market.json");
+  const { rig, symbols, mode, replicas = 1, partitions = 1, hasLimits = false } = options;
+  const market = join(rig.dir, "market.json");
   await writeFile(market, JSON.stringify(symbols.map(marketRow)));
   const venue = { SIM_MARKET_FILE: market, SIM_LIMITS: hasLimits ? "on" : "off" };
   const venueUrl = await rig.startService("exchange-sim", venue);
-  const keysFolder = await makeRunKeys(join(rig.redis.dir, "keys"));
+  const keysFolder = await makeRunKeys(join(rig.dir, "keys"));
   const started = PIPELINE.filter(({ name }) => name !== "executor" || mode === "paper");
   const urls = await Promise.all(
     started.map(async (service): Promise<[ServiceName, string]> => {
       const { name } = service;
-      const stateFolder = join(rig.redis.dir, `${name}.state`);
-      const place = { redisUrl: rig.redis.url, venueUrl, symbols, keysFolder, stateFolder };
-      const env = demonstrationOf(service, place);
+      const stateFolder = join(rig.dir, `${name}.state`);
+      const place = { redisUrl: rig.url, venueUrl, symbols, keysFolder, stateFolder };
+      const env = { ...demonstrationOf(service, place), PARTITIONS: String(partitions) };
       // Replicas are not measured with orders.
       const count = name === "executor" ? 1 : replicas;
       let url = "";
@@ -58,8 +60,8 @@ export interface ApplyLayerOptions {
 
 /** Starts only the apply-layer, in dry-run mode. */
 export async function startApplyLayer({ rig, symbols, env = {} }: ApplyLayerOptions): Promise<string> {
-  const stateFolder = join(rig.redis.dir, "state");
-  const place = { redisUrl: rig.redis.url, venueUrl: undefined, symbols, keysFolder: undefined, stateFolder };
+  const stateFolder = join(rig.dir, "state");
+  const place = { redisUrl: rig.url, venueUrl: undefined, symbols, keysFolder: undefined, stateFolder };
   const own = { ...demonstrationOf(serviceOf("apply-layer"), place), APPLY_MODE: "dry_run", ...env };
   return rig.startService("apply-layer", own);
 }

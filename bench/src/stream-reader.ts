@@ -18,7 +18,12 @@ export class StreamReader {
     lastId: string,
     take: (id: string, fields: RawFields) => void,
   ) {
-    this.#connection = connectForBlocking({ url, name: `bench:${stream}`, onError: () => undefined });
+    this.#connection = connectForBlocking({
+      url,
+      slotOf: stream,
+      name: `bench:${stream}`,
+      onError: () => undefined,
+    });
     this.#running = this.#read(stream, lastId, take);
   }
 
@@ -28,7 +33,7 @@ export class StreamReader {
     stream: string,
     take: (id: string, fields: RawFields) => void,
   ): Promise<StreamReader> {
-    const connection = connectForBlocking({ url, name: "bench", onError: () => undefined });
+    const connection = connectForBlocking({ url, slotOf: stream, name: "bench", onError: () => undefined });
     const [last] = await connection.xrevrange(stream, "+", "-", "COUNT", 1);
     await disconnect(connection);
     return new StreamReader(url, stream, last?.[0] ?? "0-0", take);

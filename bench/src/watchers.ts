@@ -20,10 +20,10 @@ export interface Watchers {
 
 /** Starts the console with one operator, who has logged in. */
 export async function openConsole(rig: Rig, operatorUrl: string): Promise<Watchers> {
-  const users = join(rig.redis.dir, "console-users.json");
+  const users = join(rig.dir, "console-users.json");
   await addUser(users);
   const url = await rig.startService("console", {
-    REDIS_URL: rig.redis.url,
+    REDIS_URL: rig.url,
     CONSOLE_USERS_FILE: users,
     CONSOLE_OPERATOR_REDIS_URL: operatorUrl,
   });

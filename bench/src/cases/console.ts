@@ -30,7 +30,7 @@ export const console: Case = async (bench) => {
   try {
     await startServices({ rig, symbols, mode: "dry_run" });
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "verdict" });
-    const operatorUrl = urlOfUser(rig.redis.url, "operator");
+    const operatorUrl = urlOfUser(rig.url, "operator");
     watchers = await openConsole(rig, operatorUrl);
     bench.progress("console: warming the pipeline up");
     const durationMs = bench.size === "quick" ? WARM_UP_QUICK_MS : WARM_UP_MS;

@@ -8,6 +8,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys, ISSUERS } from "@quantum/contract";
+import { findRedisServer } from "@quantum/harness";
 import type { Case } from "../bench.ts";
 import { monotonicMs } from "../clock.ts";
 import { measureThroughput } from "../measure.ts";
@@ -115,9 +116,10 @@ async function replay(rig: Rig, script: LimitScript): Promise<number> {
 }
 
 async function send(rig: Rig, text: string): Promise<number> {
-  const { binary, port } = rig.redis;
+  const { cli = "redis-cli" } = await findRedisServer();
+  const { port } = new URL(rig.url);
   const startedAt = monotonicMs();
-  const child = execFile(binary.cli ?? "redis-cli", ["-p", String(port), "--pipe"]);
+  const child = execFile(cli, ["-p", port, "--pipe"]);
   let output = "";
   child.stdout?.on("data", (data: string) => (output += data));
   // If it exits early, its output says why.

@@ -50,7 +50,7 @@ export const venue: Case = async (bench) => {
     const pipeline = await startPipeline({ rig, symbols, drivesIssuers: false, until: "settled" });
     const watch = new VenueWatch(rig, venueUrl, symbols);
     const run = new Run(bench, { pipeline, watch, venueUrl });
-    const reader = await StreamReader.open(rig.redis.url, createKeys().streams.result, (_, fields) =>
+    const reader = await StreamReader.open(rig.url, createKeys().streams.result, (_, fields) =>
       run.count(fields),
     );
     watch.start();

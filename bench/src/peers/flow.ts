@@ -16,16 +16,15 @@ export interface FlowData {
 }
 
 export async function startFlow(rig: Rig): Promise<Contender> {
-  const { redis } = rig;
   const roles = [FLOW_PARENT, ...FLOW_ISSUERS];
   await Promise.all(
     roles.map((role) => rig.startProgram(role, "bench/src/peers/flow-process.ts", { FLOW_ROLE: role })),
   );
-  const connection = connectForBlocking({ url: redis.url, name: "bench:flow", onError: () => undefined });
+  const connection = connectForBlocking({ url: rig.url, name: "bench:flow", onError: () => undefined });
   const producer = new FlowProducer({ connection });
   const queues = roles.map((role) => new Queue(role, { connection }));
   const opts = { removeOnComplete: true, removeOnFail: true };
-  const reader = await StreamReader.open(redis.url, FLOW_VERDICTS, (_, fields) => {
+  const reader = await StreamReader.open(rig.url, FLOW_VERDICTS, (_, fields) => {
     const ok = field(fields, "ok") === "true";
     contender.onVerdict(Number(field(fields, "index")), ok, Number(field(fields, "at_ms")));
   });

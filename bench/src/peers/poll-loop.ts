@@ -17,7 +17,7 @@ export interface PollLoopOptions {
 }
 
 export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOptions): Promise<Contender> {
-  const { client, redis } = rig;
+  const { client } = rig;
   const start = () => rig.startProgram("poll-loop", "bench/src/peers/poll-loop-process.ts", {});
   await start();
   // Plan ids have 16 hex digits; this leaves a million of them for a run.
@@ -35,7 +35,7 @@ export async function startPollLoop({ rig, symbols, drivesIssuers }: PollLoopOpt
     if (symbol !== undefined && !drivesIssuers)
       void client.xadd(keys.streams.result, "*", ...resultFields(id, symbol, ok));
   };
-  const reader = await StreamReader.open(redis.url, POLL_STREAMS.verdicts, (_, fields) => {
+  const reader = await StreamReader.open(rig.url, POLL_STREAMS.verdicts, (_, fields) => {
     end(field(fields, "plan_id"), field(fields, "ok") === "true");
     const index = Number(BigInt(`0x${field(fields, "plan_id")}`) - run);
     contender.onVerdict(index, field(fields, "ok") === "true", Number(field(fields, "at_ms")));
