@@ -41,7 +41,7 @@ export { followFile, type FollowedFile } from "./followed-file.ts";
 export { keysInTheWay } from "./redis-readiness.ts";
 export { type BareContext, runBareService, type Running } from "./service.ts";
 export { type RedisContext, runService, type UsablePartition } from "./redis-service.ts";
-export { type Attempts, Progress } from "./progress.ts";
+export { type Attempts, Progress, type Watched } from "./progress.ts";
 export { admitRealOrders } from "./real-orders.ts";
 export { sharedReading } from "./shared-reading.ts";
 export { observeStages, type PassedStage, type Stage, type Stages } from "./stages.ts";

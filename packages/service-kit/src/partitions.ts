@@ -16,6 +16,8 @@ export interface Place {
 export interface Partition extends Place {
   /** From 0. */
   readonly number: number;
+  /** For people and metrics: `q3`, as in its keys. Empty in the wire's layout. */
+  readonly name: string;
 }
 
 export class Partitions<Of extends Partition = Partition> {
@@ -58,7 +60,8 @@ export function openPartitions<Opened extends Omit<Place, "keys">>(
 ): Partitions<Partition & Opened> {
   const open = (number: number): Partition & Opened => {
     const keys = createKeys(count === 1 ? {} : { partition: number });
-    return { number, keys, ...connect(keys.probe, count === 1 ? "" : `:q${number}`) };
+    const name = count === 1 ? "" : `q${number}`;
+    return { number, name, keys, ...connect(keys.probe, name && `:${name}`) };
   };
   return new Partitions([open(0), ...Array.from({ length: count - 1 }, (_, index) => open(index + 1))]);
 }

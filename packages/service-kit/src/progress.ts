@@ -20,6 +20,9 @@ interface Loop {
   error: Error | undefined;
 }
 
+/** Where loops and attempts register. */
+export type Watched = Pick<Progress, "loop" | "attempts">;
+
 export class Progress {
   readonly #now: () => number;
   readonly #loops: Loop[] = [];
@@ -60,6 +63,16 @@ export class Progress {
     const attempts = new Attempts(doing, this.#now);
     this.#attempts.push(attempts);
     return attempts;
+  }
+
+  /** For the work of one partition, which problems then name; a name that is empty changes nothing. */
+  of(partition: string): Watched {
+    if (partition === "") return this;
+    const named = (doing: string) => `${doing} of partition ${partition}`;
+    return {
+      loop: (doing, everyMs, task) => this.loop(named(doing), everyMs, task),
+      attempts: (doing) => this.attempts(named(doing)),
+    };
   }
 
   /** Starts the intervals of all loops now. */
