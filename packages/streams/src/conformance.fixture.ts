@@ -167,6 +167,34 @@ export function describeConformance(name: string, make: MakeConsumer): void {
       await until(async () => expect(await rig.pendingCount()).toBe(0));
     });
 
+    it("brings all of it back at once, though it is far more than is handled at the same time", async () => {
+      const open = gate();
+      const { handle, entries } = recorder(({ deliveries }) =>
+        deliveries === 1 ? { kind: "retry", reason: "not read yet", again: open.passed } : ACK,
+      );
+      const ids = await rig.add(100);
+      await start({ handle, concurrency: 3, reclaimIdleMs: NEVER_MS });
+      await until(() => expect(entries).toHaveLength(100));
+      open.open();
+      await nothingPending();
+      expect(entries.slice(100).map(({ id, deliveries }) => ({ id, deliveries }))).toEqual(
+        ids.map((id) => ({ id, deliveries: 2 })),
+      );
+    });
+
+    it("never gives up what is blameless", async () => {
+      await rig.add(1);
+      const { handle, entries } = recorder(({ deliveries }) =>
+        deliveries > 4 ? ACK : { kind: "retry", reason: "its partition is away", blameless: true },
+      );
+      const consumer = rig.consumer(make, { handle, maxDeliveries: 2 });
+      const deadLettered = recordEvents(consumer, "deadLettered");
+      await consumer.start();
+      await until(() => expect(entries.map(({ deliveries }) => deliveries)).toEqual([1, 2, 3, 4, 5]));
+      await nothingPending();
+      expect(deadLettered).toEqual([]);
+    });
+
     it("stops retrying once it succeeds", async () => {
       await rig.add(1);
       const { handle, entries } = recorder(({ deliveries }) =>

@@ -26,7 +26,7 @@ export interface ConsumerOptions {
   acknowledge?: boolean;
   /** Idle time after which a pending entry is taken over, in ms. An entry that is being handled is not idle. */
   reclaimIdleMs?: number;
-  /** After this many deliveries, an entry whose handler asks for a retry becomes a dead letter. */
+  /** After this many deliveries, an entry whose handler asks for a retry, and is not blameless, becomes a dead letter. */
   maxDeliveries?: number;
   /** While it is shut, no entry is read or reclaimed. Default: always open. */
   gate?: Gate;

@@ -16,12 +16,13 @@ import { backOff } from "./back-off.ts";
 import { type ConsumerOptions, type ResolvedOptions, withDefaults } from "./consumer-options.ts";
 import { Disposal } from "./disposal.ts";
 import type { Disposition } from "./disposition.ts";
-import { type Entry, parseEntries, type RawEntry } from "./entry.ts";
+import { type Entry, laterDeliveryOf, parseEntries, type RawEntry } from "./entry.ts";
 import { asError, type ConsumerEvents } from "./events.ts";
 import { GroupReader } from "./group-reader.ts";
 import { InFlight } from "./in-flight.ts";
 import { bringBackGroup } from "./moved-group.ts";
 import { bringBackDeliveries, claimIdle, countDeliveries, keepClaimed, takeBack } from "./pending.ts";
+import { Returning } from "./returning.ts";
 import { Unbegun } from "./unbegun.ts";
 
 export class StreamConsumer extends EventEmitter<ConsumerEvents> {
@@ -35,6 +36,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   #broughtBackTo = "-";
   readonly #stopping = new AbortController();
   readonly #inFlight = new InFlight(this.#stopping.signal);
+  readonly #returning = new Returning((entry) => this.#dispatchIfRoom(entry));
   readonly #onShut = () => this.#reader.interrupt();
   #stopped: Promise<void> | undefined;
   /** When a read was last answered, by performance.now(); initially, when the group was created or found. */
@@ -174,6 +176,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
 
   #dispatch(entry: Entry): void {
     if (this.#inFlight.has(entry.id)) return;
+    this.#returning.drop(entry.id);
     this.#unbegun.came(entry.id);
     this.#inFlight.run(entry.id, this.#options.orderBy?.(entry), () => this.#handle(entry));
   }
@@ -185,7 +188,7 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
     let disposition: Disposition;
     try {
       disposition = await this.#repeatUnanswered(`handle ${entry.id}`, (again) =>
-        this.#options.handle(again ? { ...entry, deliveries: entry.deliveries + 1 } : entry),
+        this.#options.handle(again ? laterDeliveryOf(entry) : entry),
       );
     } catch (error) {
       this.#failed(`handle ${entry.id}`, error);
@@ -196,22 +199,20 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
         this.#disposal.of(entry, disposition),
       );
       if (dead !== undefined) this.emit("deadLettered", { entry, reason: dead });
-      else if (disposition.kind === "retry") void disposition.again?.then(() => this.#dispatchAgain(entry));
+      else if (disposition.kind === "retry")
+        void disposition.again?.then(() => this.#returning.add(laterDeliveryOf(entry)));
     } catch (error) {
       this.#failed(`dispose of ${entry.id}`, error);
     }
     this.emit("handled", { entry, disposition, tookMs: performance.now() - startedAt });
+    this.#returning.freed();
   }
 
-  /** After this delivery is over. A replica that has reclaimed it meanwhile may handle it as well. */
-  #dispatchAgain(entry: Entry): void {
-    setImmediate(() => this.#dispatchIfRoom({ ...entry, deliveries: entry.deliveries + 1 }));
-  }
-
-  /** Otherwise it is reclaimed once it is idle: a read may have used up the capacity. */
-  #dispatchIfRoom(entry: Entry): void {
-    const { signal } = this.#stopping;
-    if (!signal.aborted && this.#inFlight.size < this.#options.concurrency) this.#dispatch(entry);
+  /** There may be none: a read may have used up the capacity. */
+  #dispatchIfRoom(entry: Entry): boolean {
+    const hasRoom = this.#inFlight.size < this.#options.concurrency && !this.#stopping.signal.aborted;
+    if (hasRoom) this.#dispatch(entry);
+    return hasRoom;
   }
 
   /** If Redis or this service stalls past a command's deadline, the entry should not also wait for a reclaim. */

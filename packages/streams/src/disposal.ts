@@ -30,7 +30,8 @@ export class Disposal {
     const { kind } = disposition;
     if (kind === "ack") await this.#acknowledgements.add(entry.id);
     if (kind === "dead") return this.#dead(entry, disposition.reason);
-    if (kind === "retry" && entry.deliveries >= this.#options.maxDeliveries)
+    const isBlameless = kind === "retry" && disposition.blameless === true;
+    if (kind === "retry" && !isBlameless && entry.deliveries >= this.#options.maxDeliveries)
       return this.#dead(entry, `given up after ${entry.deliveries} deliveries: ${disposition.reason}`);
     return undefined;
   }

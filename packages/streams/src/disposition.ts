@@ -4,8 +4,11 @@ export type Disposition =
   | { kind: "done" }
   /** Nothing left to do: acknowledge it. */
   | { kind: "ack" }
-  /** Leave it pending. It is delivered again after `reclaimIdleMs`, and to this consumer as soon as `again` resolves. */
-  | { kind: "retry"; reason: string; again?: Promise<void> }
+  /**
+   * Leave it pending. It is delivered again after `reclaimIdleMs`, and to this consumer as soon as `again` resolves. After
+   * `maxDeliveries` it is given up, unless it is `blameless`: what is wrong is not the entry, and will pass.
+   */
+  | { kind: "retry"; reason: string; again?: Promise<void>; blameless?: true }
   /** It can never be handled. */
   | { kind: "dead"; reason: string };
 

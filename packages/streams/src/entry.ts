@@ -9,6 +9,11 @@ export interface Entry {
 /** An entry that was deleted while pending has no fields. */
 export type RawEntry = [id: string, flat: string[] | null];
 
+/** The same entry, delivered once more. */
+export function laterDeliveryOf(entry: Entry): Entry {
+  return { ...entry, deliveries: entry.deliveries + 1 };
+}
+
 export function parseEntries(raw: readonly RawEntry[]): Entry[] {
   return raw.map(([id, flat]) => ({ id, fields: fieldsOf(flat ?? []), deliveries: 1 }));
 }
