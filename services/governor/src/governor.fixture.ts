@@ -68,7 +68,9 @@ export function governorWith({
   ...options
 }: Partial<GovernorOptions & Pick<HandlersOptions, "issuer" | "simulate"> & { redis: RedisClient }> = {}) {
   const policy = new Governor({
-    partitions: new Partitions([{ number: 0, keys, redis: client, connectForBlocking: () => client }]),
+    partitions: new Partitions([
+      { number: 0, name: "", keys, redis: client, connectForBlocking: () => client },
+    ]),
     rules: RULES,
     disarmOn: { burstBreach: true, errors: 2 },
     ...options,

@@ -51,7 +51,7 @@ const calm = () => hold(ETH, "-1.967", "3310");
 /** Like a new process: it only knows what is in Redis. */
 function startGate(): IssuerHandlers {
   const reader = new PortfolioReader({
-    partitions: new Partitions([{ number: 0, keys, redis, connectForBlocking: () => redis }]),
+    partitions: new Partitions([{ number: 0, name: "", keys, redis, connectForBlocking: () => redis }]),
     proposalsOf: () => redis,
     issuer: "p26",
     symbols: SYMBOLS,

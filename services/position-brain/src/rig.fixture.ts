@@ -15,7 +15,7 @@ export const UNLISTED = "GONEUSDT";
 
 /** The wire's layout. */
 export const onePartition = (redis: RedisClient) =>
-  new Partitions([{ number: 0, keys, redis, connectForBlocking: () => redis }]);
+  new Partitions([{ number: 0, name: "", keys, redis, connectForBlocking: () => redis }]);
 
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
