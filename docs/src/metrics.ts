@@ -27,6 +27,7 @@ const NOTHING = {
   symbols: [],
   allowlist: new Set<string>(),
   required: [],
+  partitions: [],
   waitBudgetMs: 0,
   halted: false,
 };

@@ -55,18 +55,37 @@ export interface Events {
   /** A request to the exchange has ended. */
   called: [{ endpoint: string; outcome: Placement["outcome"] | "ok" | "error"; tookMs: number }];
   /** Redis was restarted or replaced. It may have forgotten claims of plans opened before `sinceMs`. */
-  rewound: [{ sinceMs: number }];
+  rewound: [InPartition & { sinceMs: number }];
   /** This executor owns the orders, since `sinceMs` by Redis's clock. */
-  owned: [{ sinceMs: number }];
+  owned: [InPartition & { sinceMs: number }];
   /** Another executor owns them, and this one stands by. */
-  stoodBy: [{ owner: string }];
+  stoodBy: [InPartition & { owner: string }];
   /** This executor no longer owns the orders. */
-  disowned: [];
-  failed: [{ doing: string; error: Error }];
+  disowned: [InPartition];
+  failed: [InPartition & { doing: string; error: Error }];
 }
 
-export type ExecutorEvents = EventEmitter<Events>;
+/** Where there are several partitions, events of one name it: {@link reportingFrom}. */
+interface InPartition {
+  partition?: string;
+}
 
-export function createEvents(): ExecutorEvents {
+export type ExecutorEmitter = EventEmitter<Events>;
+
+/** Where the executor's parts report. */
+export interface ExecutorEvents {
+  emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): unknown;
+}
+
+export function createEvents(): ExecutorEmitter {
   return new EventEmitter<Events>();
+}
+
+/** @param partition its name, which its events then carry; "" adds nothing */
+export function reportingFrom(partition: string, events: ExecutorEvents): ExecutorEvents {
+  if (partition === "") return events;
+  return {
+    emit: (name, ...[event]) =>
+      events.emit(name, ...([{ ...event, partition }] as unknown as Events[typeof name])),
+  };
 }

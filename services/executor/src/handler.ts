@@ -1,7 +1,7 @@
 /**
  * One `apply.execute` entry becomes at most one order (I1), in this order of I/O:
  *
- * 1. Its permits are verified. What is not signed by the issuers, for this plan, place and time, is never sent, and
+ * 1. Its symbol must belong to this partition. Its permits are verified. What is not signed by the issuers, for this plan, place and time, is never sent, and
  *    touches nothing, unless it is the very entry that the permits were spent for: then it ends the plan.
  * 2. The symbol is announced, so that recovery finds the claim whatever happens next. The answer also proves that the
  *    connection leads to the Redis whose memory is judged in step 3.
@@ -26,7 +26,7 @@ import { orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import type { Exits } from "./exit/exits.ts";
 import { exitClassOf } from "./exit/verify-exit.ts";
-import type { Journal } from "./journal.ts";
+import type { PartitionJournal } from "./journal.ts";
 import { orderOf, refOf } from "./order.ts";
 import { startOrderClock } from "./order-clock.ts";
 import type { Orders } from "./orders.ts";
@@ -35,6 +35,14 @@ import type { RedisMemory } from "./redis-memory.ts";
 import type { Replication } from "./replication.ts";
 import { NOT_OWNER, type Steps } from "./steps.ts";
 import { type Trust, verifyPermits } from "./verify.ts";
+
+/**
+ * Whoever can write to Redis can repeat an entry in another partition, which another executor may own: its journal does not know
+ * the plan.
+ */
+function elsewhere(symbol: string): Disposition {
+  return { kind: "dead", reason: `${symbol} belongs to another partition` };
+}
 
 export interface HandlerOptions {
   orders: Orders;
@@ -45,26 +53,31 @@ export interface HandlerOptions {
   events: ExecutorEvents;
   recvWindowMs: number;
   trust: Trust;
-  journal: Journal;
+  journal: PartitionJournal;
   ownership: Pick<Ownership, "sinceMs">;
   /** Redis's clock, in ms. */
   now: () => number;
   steps: Steps;
   /** Handles operators' plans. */
   exits: Exits;
+  /** Whether this partition has the symbol's orders. */
+  isHere: (symbol: string) => boolean;
 }
 
 export function createHandler(options: HandlerOptions): (entry: Entry) => Promise<Disposition> {
   const { orders, exchange, rules, memory, replication, events, recvWindowMs, trust, now } = options;
-  const { journal, ownership, steps, exits } = options;
+  const { journal, ownership, steps, exits, isHere } = options;
 
   return async ({ id: entryId, fields, deliveries }) => {
     const parsed = executeEntry.safeParse(fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const entry = parsed.data;
+    const exitClass = exitClassOf(entry);
+    // A drill has no symbol, and sends nothing.
+    if (exitClass !== "drill" && !isHere(entry.symbol)) return elsewhere(entry.symbol);
     const { sinceMs: ownerSinceMs } = ownership;
     if (ownerSinceMs === undefined) return NOT_OWNER;
-    if (exitClassOf(entry) !== undefined) return exits({ entryId, entry, deliveries, ownerSinceMs });
+    if (exitClass !== undefined) return exits({ entryId, entry, deliveries, ownerSinceMs });
     const verified = verifyPermits(entry, trust, now());
     const flaw = verified.kind === "flawed" ? verified : undefined;
 

@@ -24,7 +24,7 @@ import {
 import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
 import { dropMistyped, type Index } from "@quantum/permits";
 import { bindScript, type RedisClient } from "@quantum/redis";
-import type { Progress } from "@quantum/service-kit";
+import type { Watched } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
 import { orderIntent } from "./decide.ts";
@@ -87,7 +87,7 @@ export class Handovers {
   }
 
   /** The first sweep comes after a pause, so that waiting entries are read first. */
-  start(progress: Progress): void {
+  start(progress: Watched): void {
     const { signal } = this.#stopping;
     const sweep = progress.loop("look after handed-over plans", SWEEP_EVERY_MS, () => this.sweep());
     this.#running = (async () => {

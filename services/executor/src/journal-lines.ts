@@ -19,21 +19,23 @@ const CRC_DIGITS = 8;
 const FORMAT = "quantum-executor-journal 1";
 export const FORMAT_LINE = line(FORMAT);
 
-const SINCE = /^since (\d{1,13})$/;
+/** The time, and where there are several partitions, which of how many it is of. */
+const SINCE = /^since (\d{1,13})(?: (\d{1,2})\/(\d{1,2}))?$/;
 const SENT = /^sent (\d{1,13}) (\d{1,20}-\d{1,20}) ([0-9a-f]{16}) ([\w-]{1,36})$/;
 
 export function sentLine({ atMs, attempt, planId, clientOrderId }: Sent): string {
   return line(`sent ${atMs} ${attempt} ${planId} ${clientOrderId}`);
 }
 
-/** Since when the journal is complete. The last such line counts. */
-export function sinceLine(sinceMs: number): string {
-  return line(`since ${sinceMs}`);
+/** Since when the journal is complete for a partition. The last such line counts. */
+export function sinceLine(sinceMs: number, partition: number, partitions: number): string {
+  return line(partitions === 1 ? `since ${sinceMs}` : `since ${sinceMs} ${partition}/${partitions}`);
 }
 
 export interface Found {
   sent: Sent[];
-  sinceMs: number;
+  /** By partition. */
+  sinceMs: number[];
   /** What could not be read; then `sinceMs` is meaningless. */
   damage: string | undefined;
 }
@@ -43,7 +45,7 @@ export interface Found {
  * order was not sent, and it is ignored. Any other unreadable line is damage.
  */
 export function readJournal(bytes: Buffer): Found {
-  const found: Found = { sent: [], sinceMs: INCOMPLETE, damage: undefined };
+  const found: Found = { sent: [], sinceMs: [], damage: undefined };
   const lines = bytes.toString("latin1").split("\n");
   lines.pop();
   for (const [index, text] of lines.entries()) {
@@ -63,7 +65,11 @@ function take(text: string, found: Found): string | undefined {
   if (content === undefined) return "is damaged";
   const since = SINCE.exec(content);
   if (since !== null) {
-    found.sinceMs = Number(since[1]);
+    const [, sinceMs, partition = "0", partitions = "1"] = since;
+    if (found.sinceMs.length === 0) found.sinceMs = Array<number>(Number(partitions)).fill(INCOMPLETE);
+    if (found.sinceMs.length !== Number(partitions) || Number(partition) >= Number(partitions))
+      return "is of another number of partitions";
+    found.sinceMs[Number(partition)] = Number(sinceMs);
     return undefined;
   }
   const [, atMs, attempt = "", planId = "", clientOrderId = ""] = SENT.exec(content) ?? [];

@@ -5,7 +5,7 @@ const [, , folder = ""] = process.argv;
 /** How many attempts wait for each write. */
 const AT_ONCE = 8;
 
-const journal = await Journal.open({ folder, redisNowMs: () => Date.now() });
+const journal = await Journal.open({ folder, partitions: 1, redisNowMs: () => Date.now() });
 console.log("opened");
 
 async function recordOn(lane: number): Promise<never> {

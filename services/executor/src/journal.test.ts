@@ -16,7 +16,7 @@ import { TTL_SEC } from "@quantum/contract";
 import { endProcess, spawnGuarded } from "@quantum/harness";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { JOURNAL_FILE, Journal, type JournalOptions } from "./journal.ts";
+import { JOURNAL_FILE, Journal, type JournalOptions, type PartitionJournal } from "./journal.ts";
 import { INCOMPLETE } from "./journal-lines.ts";
 
 const NOW_MS = 1_769_301_008_977;
@@ -42,18 +42,24 @@ const sent = (no: number, atMs = nowMs) => ({
 });
 const plans = (count: number) => Array.from({ length: count }, (_, no) => sent(no));
 
-async function open(over: Partial<JournalOptions> = {}): Promise<Journal> {
+async function openAll(over: Partial<JournalOptions> = {}): Promise<Journal> {
   const onDamage = (problem: string) => damage.push(problem);
-  const journal = await Journal.open({ folder, redisNowMs: () => nowMs, onDamage, ...over });
+  const journal = await Journal.open({ folder, partitions: 1, redisNowMs: () => nowMs, onDamage, ...over });
   onTestFinished(() => journal.close());
   return journal;
 }
+type Opened = PartitionJournal & Pick<Journal, "close">;
+/** That of the only partition. */
+async function open(over: Partial<JournalOptions> = {}): Promise<Opened> {
+  const journal = await openAll(over);
+  return Object.assign(journal.of(0), { close: () => journal.close() });
+}
 /** The journal as the next start reads it. */
-async function again(journal: Journal): Promise<Journal> {
+async function again(journal: Opened): Promise<Opened> {
   await journal.close();
   return open();
 }
-const known = (journal: Journal, of: readonly { planId: string }[]) =>
+const known = (journal: Pick<Journal, "has">, of: readonly { planId: string }[]) =>
   of.filter(({ planId }) => journal.has(planId)).length;
 
 describe("what was sent", () => {
@@ -154,6 +160,65 @@ describe("since when it is complete", () => {
     await journal.othersSend();
     nowMs += HOUR_MS;
     expect((await again(journal)).sinceMs).toBe(NOW_MS + HOUR_MS);
+  });
+});
+
+describe("of several partitions", () => {
+  /** Redis's clocks are not equal. */
+  const AHEAD_MS = 300;
+  const three = {
+    partitions: 3,
+    redisNowMs: (partition: number) => (partition === 1 ? nowMs + AHEAD_MS : nowMs),
+  };
+  const sinceOf = (journal: Journal) => [0, 1, 2].map((partition) => journal.of(partition).sinceMs);
+  const reopened = async (journal: Journal, over: Partial<JournalOptions> = three) => {
+    await journal.close();
+    return openAll(over);
+  };
+
+  it("is complete for each since its own time, by its own clock, also after a restart", async () => {
+    const journal = await openAll(three);
+    await journal.of(1).othersSend();
+    await journal.of(2).othersSend();
+    nowMs += HOUR_MS;
+    await journal.of(1).onlyThisSends(nowMs + AHEAD_MS);
+    const since = [NOW_MS, NOW_MS + HOUR_MS + AHEAD_MS, Number.POSITIVE_INFINITY];
+    expect(sinceOf(journal)).toEqual(since);
+    nowMs += HOUR_MS;
+    const next = await reopened(journal);
+    expect(sinceOf(next)).toEqual([...since.slice(0, 2), NOW_MS + 2 * HOUR_MS]);
+  });
+
+  it("knows a plan in all of them, whichever it was sent in", async () => {
+    const journal = await openAll(three);
+    await journal.of(2).record(sent(1));
+    const next = await reopened(journal);
+    expect([0, 1, 2].map((partition) => next.of(partition).has(sent(1).planId))).toEqual([true, true, true]);
+    expect(await next.of(0).record(sent(1))).toBe(false);
+  });
+
+  it("is complete since now, and keeps what was sent, when their number has changed", async () => {
+    const journal = await openAll(three);
+    await journal.of(0).record(sent(1));
+    nowMs += HOUR_MS;
+    const one = await reopened(journal, { partitions: 1 });
+    expect([one.of(0).sinceMs, one.has(sent(1).planId)]).toEqual([NOW_MS + HOUR_MS, true]);
+    nowMs += HOUR_MS;
+    const two = await reopened(one, { partitions: 2 });
+    expect([two.of(0).sinceMs, two.of(1).sinceMs]).toEqual([NOW_MS + 2 * HOUR_MS, NOW_MS + 2 * HOUR_MS]);
+    expect(two.has(sent(1).planId)).toBe(true);
+    expect(damage).toEqual([]);
+  });
+
+  it("counts what it forgot for each of them: nothing says which it was of", async () => {
+    const journal = await openAll(three);
+    nowMs += HOUR_MS;
+    await journal.of(1).record(sent(1));
+    nowMs += 2 * KEEP_MS;
+    await journal.of(1).record(sent(2));
+    nowMs -= 2 * KEEP_MS;
+    expect(journal.has(sent(1).planId)).toBe(false);
+    expect(sinceOf(journal)).toEqual([nowMs, nowMs, nowMs]);
   });
 });
 
@@ -310,7 +375,7 @@ describe("the folder", () => {
   it("is never two executors', however many start at once", async () => {
     for (let round = 0; round < 20; round += 1) {
       const opened = await Promise.allSettled(
-        Array.from({ length: 4 }, () => Journal.open({ folder, redisNowMs: () => nowMs })),
+        Array.from({ length: 4 }, () => Journal.open({ folder, partitions: 1, redisNowMs: () => nowMs })),
       );
       const won = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
       expect(won.length).toBeLessThanOrEqual(1);

@@ -2,8 +2,8 @@
  * The plans whose order this executor has sent, in a local file. A plan is on disk before its order is sent, so a replayed
  * entry is recognised even if its claim was deleted from Redis, and so is another attempt of the plan (I1).
  *
- * The file also records since when it is complete. It knows nothing about permits issued earlier: before the file was
- * created, before damage to it was found, or while another executor was sending.
+ * The file also records since when it is complete, for each partition by that partition's clock. It knows nothing about permits
+ * issued earlier: before the file was created, before damage to it was found, or while another executor was sending.
  *
  * Lines are only appended, each with a checksum. A start rewrites the file and drops old plans.
  */
@@ -12,7 +12,15 @@ import { join } from "node:path";
 import { TTL_SEC } from "@quantum/contract";
 import { ConfigError } from "@quantum/service-kit";
 import { FolderLock } from "./folder-lock.ts";
-import { FORMAT_LINE, readJournal, sentLine, type Sent, sinceLine, INCOMPLETE } from "./journal-lines.ts";
+import {
+  type Found,
+  FORMAT_LINE,
+  readJournal,
+  sentLine,
+  type Sent,
+  sinceLine,
+  INCOMPLETE,
+} from "./journal-lines.ts";
 
 export const JOURNAL_FILE = "sent.journal";
 /** As long as the key of a settled order. */
@@ -23,10 +31,25 @@ const FILE_MODE = 0o600;
 export interface JournalOptions {
   /** EXECUTOR_STATE_DIR. */
   folder: string;
-  /** Redis's time, in ms. */
-  redisNowMs: () => number;
+  /** How many there are. */
+  partitions: number;
+  /** A partition's Redis's time, in ms. */
+  redisNowMs: (partition: number) => number;
   /** The file was damaged; a copy of it is kept. */
   onDamage?: (problem: string) => void;
+}
+
+/** The journal, as the orders of one partition need it. Plans are known whatever partition they were sent in. */
+export interface PartitionJournal extends Pick<Journal, "has" | "record" | "problems"> {
+  /**
+   * The journal has every plan of the partition that was sent and whose permits were issued after this time, in ms by its Redis's
+   * clock. Infinity while another executor sends. A future time is replaced by now, once: Redis's clock has stepped back.
+   */
+  readonly sinceMs: number;
+  /** Another executor sends from now on, so the journal is incomplete until {@link onlyThisSends}. */
+  othersSend(): Promise<void>;
+  /** No other executor sends from `nowMs` on, by Redis's clock: read there, since a reckoned time may be ahead of it. */
+  onlyThisSends(nowMs: number): Promise<void>;
 }
 
 interface Group {
@@ -36,12 +59,12 @@ interface Group {
 
 export class Journal {
   readonly #folder: string;
-  readonly #redisNowMs: () => number;
+  readonly #redisNowMs: (partition: number) => number;
   readonly #lock: FolderLock;
   /** By plan id, oldest first. */
   readonly #sent: Map<string, Sent>;
-  /** {@link INCOMPLETE} while another executor sends. */
-  #sinceMs: number;
+  /** By partition; {@link INCOMPLETE} while another executor sends. */
+  #sinceMs: number[];
   /** Undefined after a failed write: what reached the disk is unknown, so the file is rewritten. */
   #file: FileHandle | undefined;
   /** Lines that wait for the write in progress. */
@@ -50,7 +73,7 @@ export class Journal {
   #problem: string | undefined;
   #isClosed = false;
 
-  private constructor(options: JournalOptions, lock: FolderLock, found: { sent: Sent[]; sinceMs: number }) {
+  private constructor(options: JournalOptions, lock: FolderLock, found: Pick<Found, "sent" | "sinceMs">) {
     this.#folder = options.folder;
     this.#redisNowMs = options.redisNowMs;
     this.#lock = lock;
@@ -88,21 +111,6 @@ export class Journal {
   }
 
   /**
-   * The journal has every sent plan whose permits were issued after this time, in ms by Redis's clock. Infinity while
-   * another executor sends. A future time is replaced by now, once: Redis's clock has stepped back.
-   */
-  get sinceMs(): number {
-    if (this.#sinceMs === INCOMPLETE) return Number.POSITIVE_INFINITY;
-    const nowMs = this.#redisNowMs();
-    if (this.#sinceMs > nowMs) {
-      this.#sinceMs = nowMs;
-      // If this is lost, the next start finds the future time and replaces it by a later one.
-      this.#append(sinceLine(nowMs)).catch(() => undefined);
-    }
-    return Math.max(this.#sinceMs, nowMs - KEEP_MS);
-  }
-
-  /**
    * Resolves once the plan is on disk; only then may its order be sent.
    * @returns false if the plan was recorded before, so its order may have been sent
    */
@@ -114,18 +122,37 @@ export class Journal {
     return true;
   }
 
-  /** Another executor sends from now on, so the journal is incomplete until {@link onlyThisSends}. */
-  async othersSend(): Promise<void> {
-    if (this.#sinceMs === INCOMPLETE) return;
-    this.#sinceMs = INCOMPLETE;
-    await this.#append(sinceLine(INCOMPLETE));
-  }
-
-  /** No other executor sends from `nowMs` on, by Redis's clock: read there, since a reckoned time may be ahead of it. */
-  async onlyThisSends(nowMs: number): Promise<void> {
-    if (this.#sinceMs !== INCOMPLETE) return;
-    await this.#append(sinceLine(nowMs));
-    this.#sinceMs = nowMs;
+  /** @param partition its number */
+  of(partition: number): PartitionJournal {
+    const sinceOf = () => this.#sinceMs[partition] ?? INCOMPLETE;
+    const setSince = (sinceMs: number) => void (this.#sinceMs[partition] = sinceMs);
+    const writeSince = (sinceMs: number) => this.#append(sinceLine(sinceMs, partition, this.#sinceMs.length));
+    const redisNowMs = () => this.#redisNowMs(partition);
+    return {
+      has: (planId) => this.has(planId),
+      record: (sent) => this.record(sent),
+      problems: () => this.problems(),
+      get sinceMs() {
+        if (sinceOf() === INCOMPLETE) return Number.POSITIVE_INFINITY;
+        const nowMs = redisNowMs();
+        if (sinceOf() > nowMs) {
+          setSince(nowMs);
+          // If this is lost, the next start finds the future time and replaces it by a later one.
+          writeSince(nowMs).catch(() => undefined);
+        }
+        return Math.max(sinceOf(), nowMs - KEEP_MS);
+      },
+      async othersSend() {
+        if (sinceOf() === INCOMPLETE) return;
+        setSince(INCOMPLETE);
+        await writeSince(INCOMPLETE);
+      },
+      async onlyThisSends(nowMs) {
+        if (sinceOf() !== INCOMPLETE) return;
+        await writeSince(nowMs);
+        setSince(nowMs);
+      },
+    };
   }
 
   /** Why nothing can be recorded, and therefore nothing sent. Each call while there is a problem retries the write. */
@@ -187,7 +214,10 @@ export class Journal {
     const file = await open(fresh, "w", FILE_MODE);
     try {
       const sent = [...this.#sent.values()].map((one) => sentLine(one));
-      await file.writeFile([FORMAT_LINE, sinceLine(this.#sinceMs), ...sent].join(""));
+      const since = this.#sinceMs.map((sinceMs, partition) =>
+        sinceLine(sinceMs, partition, this.#sinceMs.length),
+      );
+      await file.writeFile([FORMAT_LINE, ...since, ...sent].join(""));
       await file.sync();
       await rename(fresh, name);
       await this.#lock.syncFolder();
@@ -200,35 +230,43 @@ export class Journal {
 
   /** If Redis's clock was ahead for a moment, what is forgotten is not old: the journal is complete only after it. */
   #forgetOld(): void {
-    const oldestMs = this.#redisNowMs() - KEEP_MS;
+    const oldestMs = this.#redisNowMs(0) - KEEP_MS;
     for (const [planId, { atMs }] of this.#sent) {
       if (atMs >= oldestMs) return;
       this.#sent.delete(planId);
-      this.#sinceMs = Math.max(this.#sinceMs, atMs);
+      // Nothing says which partition it was of.
+      this.#sinceMs = this.#sinceMs.map((sinceMs) => Math.max(sinceMs, atMs));
     }
   }
 }
 
 /** Reads the file; a missing one counts as created now. */
-async function readFound(options: JournalOptions): Promise<{ sent: Sent[]; sinceMs: number }> {
-  const { folder, redisNowMs, onDamage } = options;
-  const nowMs = redisNowMs();
+async function readFound(options: JournalOptions): Promise<Pick<Found, "sent" | "sinceMs">> {
+  const { folder, partitions, redisNowMs, onDamage } = options;
+  const now = Array.from({ length: partitions }, (_, partition) => redisNowMs(partition));
   const name = join(folder, JOURNAL_FILE);
   const bytes = await readFile(name).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
     return undefined;
   });
-  if (bytes === undefined) return { sent: [], sinceMs: nowMs };
+  if (bytes === undefined) return { sent: [], sinceMs: now };
   const { sent, sinceMs, damage } = readJournal(bytes);
   // A future time counts as now; INCOMPLETE, of an executor that ended while it stood by, is one.
-  const past = sent.map((one) => ({ ...one, atMs: Math.min(one.atMs, nowMs) }));
+  const past = sent.map((one) => ({ ...one, atMs: Math.min(one.atMs, redisNowMs(0)) }));
   const byAge = past.toSorted((one, other) => one.atMs - other.atMs);
-  if (damage === undefined) return { sent: byAge, sinceMs: Math.min(sinceMs, nowMs) };
+  if (damage === undefined) {
+    // With another number of partitions, its times say nothing of these.
+    if (sinceMs.length !== now.length) return { sent: byAge, sinceMs: now };
+    return {
+      sent: byAge,
+      sinceMs: sinceMs.map((since, partition) => Math.min(since, now[partition] ?? since)),
+    };
+  }
   const kept = await keep(folder, bytes);
   onDamage?.(
     `${name}: ${damage}; a copy is kept as ${kept}. Orders whose permits were issued before now are queried, not sent`,
   );
-  return { sent: byAge, sinceMs: nowMs };
+  return { sent: byAge, sinceMs: now };
 }
 
 /** Copies rather than renames, so that the journal exists at every moment. @returns the copy's name */

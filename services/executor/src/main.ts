@@ -22,26 +22,20 @@ import {
   runService,
   shareExchangeBudget,
   shareExchangePauses,
+  type Watched,
 } from "@quantum/service-kit";
 import { Gate, StreamConsumer } from "@quantum/streams";
 import { serviceOf } from "@quantum/topology";
 import { configSource } from "./config.ts";
-import { createEvents } from "./events.ts";
+import { createEvents, reportingFrom } from "./events.ts";
 import { reportCalls } from "./exchange-calls.ts";
-import { Handovers } from "./handovers.ts";
-import { createExits } from "./exit/exits.ts";
+import { createDrillReports } from "./exit/drill-reports.ts";
 import { ExitState, readLastDrill } from "./exit/exit-state.ts";
-import { createTold, tellingWhatIsLeft } from "./exit/told.ts";
-import { createHandler } from "./handler.ts";
-import { OrderEvents } from "./order-events.ts";
-import { createOrders } from "./orders.ts";
-import { createQueries } from "./queries.ts";
-import { RedisMemory } from "./redis-memory.ts";
-import { Replication } from "./replication.ts";
-import { Resolver } from "./resolve.ts";
 import { Journal } from "./journal.ts";
-import { Ownership } from "./ownership.ts";
-import { createSteps } from "./steps.ts";
+import { OrderEvents } from "./order-events.ts";
+import { createOrderPartition, type OrderPartition } from "./order-partition.ts";
+import { Ownership, standbyNote } from "./ownership.ts";
+import { createQueries } from "./queries.ts";
 import { observe } from "./telemetry.ts";
 import { followTrust } from "./trust.ts";
 
@@ -54,27 +48,15 @@ await runService({
   ...configSource,
   port: (config) => config.EXECUTOR_METRICS_PORT,
   level: (config) => config.EXECUTOR_LOG_LEVEL,
-  start: async ({
-    config,
-    log,
-    registry,
-    instance,
-    progress,
-    keys,
-    redis,
-    partitions,
-    connectForBlocking,
-    waiting,
-    clocksAgree,
-    stages,
-  }) => {
+  start: async ({ config, log, registry, instance, progress, partitions, waiting, clocksAgree, stages }) => {
     const venue = parseVenue(config.BINANCE_BASE_URL);
     if (partitions.all.some(({ facts }) => facts.runId === ""))
       throw new ConfigError([
         "REDIS_URL: its user needs the right to INFO, which tells whether Redis has forgotten orders",
       ]);
     const minReplicas = config.EXECUTOR_MIN_REPLICAS;
-    if (minReplicas > 0) await redis.wait(0, 1).catch(refuseWithoutWait);
+    if (minReplicas > 0)
+      await Promise.all(partitions.map(({ redis }) => redis.wait(0, 1).catch(refuseWithoutWait)));
     await admitRealOrders({ partitions, log, clocksAgree }, !venue.simulated);
     const followed = await followTrust(config, venue, log);
     const events = createEvents();
@@ -108,15 +90,17 @@ await runService({
     const rules = new RuleBook(exchange, (error) =>
       events.emit("failed", { doing: "read the order rules", error }),
     );
-    const told = createTold({ redis, keys });
-    const ordinary = createOrders({ redis, keys, group: GROUP, instance, events });
-    const orders = tellingWhatIsLeft(ordinary, told, exchange.as("exit"));
-    const queries = createQueries({ redis, keys, events });
-    const now = () => redisNow(redis);
     const { trust } = followed;
+    const reporting = partitions.with(({ name, keys, redis }) => {
+      const itsEvents = reportingFrom(name, events);
+      const queries = createQueries({ redis, keys, events: itsEvents });
+      return { events: itsEvents, queries, now: () => redisNow(redis) };
+    });
+    // Pauses, budgets and whether operators can exit are the account's.
+    const { redis, keys, now } = reporting.account;
     observe({
       events,
-      queries,
+      partitions: reporting.all,
       stages,
       unsigned: trust.unsigned,
       operatorKeys: trust.operatorKeys,
@@ -124,7 +108,6 @@ await runService({
       drillDays: config.EXIT_DRILL_DAYS,
       registry,
       log,
-      now,
     });
 
     const stopPauses = await shareExchangePauses({ pauses, redis, keys, log });
@@ -139,85 +122,90 @@ await runService({
     });
     const journal = await Journal.open({
       folder: config.EXECUTOR_STATE_DIR,
-      redisNowMs: now,
+      partitions: partitions.all.length,
+      redisNowMs: (number) => (reporting.all[number] ?? reporting.account).now(),
       onDamage: (problem) => log.error(problem),
     });
-    const gate = new Gate({ isOpen: false });
-    const ownership = new Ownership({ redis, keys, instance, journal, gate, events });
+    const owned = reporting.with(({ keys, redis, number, events }) => {
+      const gate = new Gate({ isOpen: false });
+      const ownership = new Ownership({ redis, keys, instance, journal: journal.of(number), gate, events });
+      return { gate, ownership };
+    });
     await whenReady(exchange, rules, (error) => {
       waiting(() => `the exchange: ${exchange.problems()[0] ?? error.message}`);
       log.warn({ err: error }, "waiting for the exchange");
     });
-    const resolver = new Resolver({
-      orders,
-      queries,
-      exchange,
-      events,
-      absenceMs: config.EXECUTOR_ABSENCE_SEC * MS_PER_SECOND,
-    });
-    const common = {
-      orders,
-      exchange,
-      rules,
-      memory: new RedisMemory(redis, keys, events),
-      events,
-      resolve: resolver.wake,
-      recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
-    };
-    const orderEvents = new OrderEvents({ stream, orders, queries, exchange, ownership, events });
+    const { ownership } = owned.account;
     const exitState = new ExitState({ redis, keys, trust, ownership, events, now });
-    const steps = createSteps({ ...common, orderEvents, journal, now });
-    const ordering = { ...common, trust, journal, steps, now };
-    const exits = createExits({ ...ordering, told, state: exitState });
-    const handle = createHandler({
-      ...ordering,
-      replication: new Replication(redis, minReplicas),
-      ownership,
-      exits,
-    });
-    const handovers = new Handovers({ ...common, redis, keys, group: GROUP });
+    // Its events come once the stream has started.
+    const orderEvents = new OrderEvents({ stream, of: (symbol) => served.of(symbol), exchange, events });
+    const shared = {
+      ...{
+        group: GROUP,
+        instance,
+        exchange,
+        rules,
+        orderEvents,
+        journal,
+        trust,
+        state: exitState,
+        minReplicas,
+      },
+      drillReport: createDrillReports({ exchange: exchange.as("exit"), rules, journal, trust, now }),
+      recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
+      absenceMs: config.EXECUTOR_ABSENCE_SEC * MS_PER_SECOND,
+    };
+    const served = owned.with((partition) => createOrderPartition(partition, { ...shared, partitions }));
     return {
       begin: async () => {
         stream.start();
-        resolver.start(progress);
-        handovers.start(progress);
-        await ownership.start(progress);
+        await Promise.all(served.map((partition) => startPartition(partition, progress.of(partition.name))));
         exitState.start();
       },
       readiness: async () => [...exchange.problems(), ...followed.problems(), ...journal.problems()],
       // Not a problem: without the stream, orders are queried.
-      note: () => [ownership.note ?? [], stream.problems()].flat().join("; ") || undefined,
-      consumers: [
-        new StreamConsumer({
-          redis,
-          connectForBlocking,
-          keys,
-          stream: keys.streams.execute,
-          group: GROUP,
-          consumer: instance,
-          handle,
-          gate,
-          // Its permits are spent: however long it takes, the plan needs its result.
-          maxDeliveries: Infinity,
-          orderBy: (entry) => entry.fields["symbol"] ?? "",
-        }),
-      ],
+      note: () => [...standbyNote(owned.all), ...stream.problems()].join("; ") || undefined,
+      consumers: served.map(
+        ({ redis: own, connectForBlocking, keys: itsKeys, handle, gate }) =>
+          new StreamConsumer({
+            redis: own,
+            connectForBlocking,
+            keys: itsKeys,
+            stream: itsKeys.streams.execute,
+            group: GROUP,
+            consumer: instance,
+            handle,
+            gate,
+            // Its permits are spent: however long it takes, the plan needs its result.
+            maxDeliveries: Infinity,
+            orderBy: (entry) => entry.fields["symbol"] ?? "",
+          }),
+      ),
       stop: async () => {
         await exitState.stop();
-        await ownership.stop();
+        await Promise.all(owned.map((partition) => partition.ownership.stop()));
         stopPauses();
         stopBudget();
         rules.stop();
         await followed.stop();
         await journal.close();
-        await handovers.stop();
+        await Promise.all(served.map(({ handovers }) => handovers.stop()));
         await stream.stop();
         await orderEvents.stop();
-        await resolver.stop();
+        await Promise.all(served.map(({ resolver }) => resolver.stop()));
       },
     };
   },
 });
+
+type Served = Pick<OrderPartition, "resolver" | "handovers"> & { ownership: Ownership };
+
+/** Does not wait for a partition that is away longer than a command does. */
+async function startPartition({ resolver, handovers, ownership }: Served, progress: Watched): Promise<void> {
+  resolver.start(progress);
+  handovers.start(progress);
+  await ownership.start(progress);
+}
 
 function refuseWithoutWait(error: unknown): void {
   if (!isNotOffered(error)) throw error;

@@ -3,7 +3,8 @@ import type { OrderEvent } from "@quantum/exchange";
 import type { SimOrder } from "@quantum/exchange-sim";
 import { patienceMs } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Rig, type Spent, scriptedStream, startRig } from "./rig.fixture.ts";
+import { scriptedStream } from "./exchange.fixture.ts";
+import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
 const QUERY = "GET /fapi/v1/order";
 /** An order that stays open: only an event ends it. */

@@ -33,10 +33,9 @@ const EVENT_WAIT_MS = 250;
 export interface OrderEventsOptions {
   stream: EventEmitter<AccountStreamEvents> &
     Pick<AccountStream, "isUp" | "upSinceMs" | "lastEventAtMs" | "distrust">;
-  orders: Orders;
-  queries: Queries;
+  /** Where a symbol's orders are recorded. */
+  of: (symbol: string) => { orders: Orders; queries: Queries; ownership: Pick<Ownership, "sinceMs"> };
   exchange: Exchange;
-  ownership: Pick<Ownership, "sinceMs">;
   events: ExecutorEvents;
 }
 
@@ -116,7 +115,8 @@ export class OrderEvents {
    * ended as absent. Only the owner of the orders settles it; the others' events are the same.
    */
   async #settleByRecord(event: OrderEvent): Promise<void> {
-    const { orders, queries, exchange, ownership } = this.#options;
+    const { exchange } = this.#options;
+    const { orders, queries, ownership } = this.#options.of(event.symbol);
     const planId = planIdOf(event.clientOrderId);
     if (planId === undefined || ownership.sinceMs === undefined) return;
     const order = await queries.read(planId);

@@ -44,7 +44,8 @@ export async function executor(
   { aheadMs = 0 }: { aheadMs?: number } = {},
 ) {
   const own = connect();
-  const journal = await Journal.open({ folder, redisNowMs: () => Date.now() + aheadMs });
+  const file = await Journal.open({ folder, partitions: 1, redisNowMs: () => Date.now() + aheadMs });
+  const journal = file.of(0);
   const gate = new Gate({ isOpen: false });
   const events = createEvents();
   const said: string[] = [];
@@ -60,7 +61,7 @@ export async function executor(
     if (isStopped) return;
     isStopped = true;
     await ownership.stop();
-    await journal.close();
+    await file.close();
     await disconnect(own);
   };
   onTestFinished(stop);

@@ -9,7 +9,7 @@ describe("an executor alone", () => {
     const before = await executor("a");
     expect(before.gate.isOpen).toBe(true);
     expect(before.said).toEqual(["owned"]);
-    expect(before.ownership.note).toBeUndefined();
+    expect(before.ownership.owner).toBeUndefined();
     const { sinceMs } = before.ownership;
     expect(sinceMs).toBe(Number(await redis.hget(keys.orderOwner, "since_ms")));
     const trustedSinceMs = before.journal.sinceMs;
@@ -35,7 +35,7 @@ describe("a second executor", () => {
     const second = await executor("b", undefined, { aheadMs: 100 });
     expect(second.gate.isOpen).toBe(false);
     expect(second.ownership.sinceMs).toBeUndefined();
-    expect(second.ownership.note).toBe("standing by for a");
+    expect(second.ownership.owner).toBe("a");
     expect(second.progress.problems()).toEqual([]);
     expect(second.journal.sinceMs).toBe(Number.POSITIVE_INFINITY);
     await first.stop();
@@ -56,10 +56,10 @@ describe("a second executor", () => {
       seen_ms: now - LEASE_MS + 500,
     });
     const second = await executor("b");
-    expect(second.ownership.note).toBe("standing by for a");
+    expect(second.ownership.owner).toBe("a");
     await until(() => expect(second.gate.isOpen).toBe(true));
     const first = await executor("a");
-    expect(first.ownership.note).toBe("standing by for b");
+    expect(first.ownership.owner).toBe("b");
     expect(first.gate.isOpen).toBe(false);
   });
 

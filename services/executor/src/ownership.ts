@@ -1,6 +1,6 @@
 /**
- * One executor at a time owns the orders of all symbols. It renews a lease in Redis (`lua/leases/own`); the others stand by
- * and read nothing. An executor that takes over cannot know what its predecessor sent, so it only queries orders whose
+ * One executor at a time owns the orders of a partition. It renews a lease there (`lua/leases/own`); the others stand by and read
+ * nothing of it. Each partition has a lease of its own, so that one which is away costs the others nothing (ADR 39). An executor that takes over cannot know what its predecessor sent, so it only queries orders whose
  * permits are older than the takeover (ask-first.ts).
  *
  * The scripts use Redis's clock, and each claim checks the owner. Intervals in this process are monotonic.
@@ -8,10 +8,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
-import { askForLease, leaveLease, type LeaseRequest, type Progress } from "@quantum/service-kit";
+import { askForLease, leaveLease, type LeaseRequest, type Watched } from "@quantum/service-kit";
 import type { Gate } from "@quantum/streams";
 import type { ExecutorEvents } from "./events.ts";
-import type { Journal } from "./journal.ts";
+import type { PartitionJournal } from "./journal.ts";
 
 /** After this silence another executor takes over. Two renewals and a command's deadline fit in. */
 export const LEASE_MS = 6_000;
@@ -24,10 +24,23 @@ export interface OwnershipOptions {
   keys: Keys;
   /** Stable across restarts. */
   instance: string;
-  journal: Journal;
+  journal: Pick<PartitionJournal, "othersSend" | "onlyThisSends">;
   /** Open while this executor is the owner. */
   gate: Gate;
   events: ExecutorEvents;
+}
+
+/** For /readyz: for whom it stands by, and where that is not everywhere, in which partitions. */
+export function standbyNote(
+  partitions: readonly { name: string; ownership: Pick<Ownership, "owner"> }[],
+): string[] {
+  const standing = partitions.filter(({ ownership }) => ownership.owner !== undefined);
+  const byOwner = Map.groupBy(standing, ({ ownership }) => ownership.owner);
+  return [...byOwner].map(([owner, owned]) => {
+    const isAll = owned.length === partitions.length;
+    const where = `partition${owned.length === 1 ? "" : "s"} ${owned.map(({ name }) => name).join(", ")}`;
+    return `standing by for ${owner}${isAll ? "" : ` in ${where}`}`;
+  });
 }
 
 export class Ownership {
@@ -48,13 +61,13 @@ export class Ownership {
     return this.#sinceMs;
   }
 
-  /** For /readyz while it stands by. */
-  get note(): string | undefined {
-    return this.#owner === undefined ? undefined : `standing by for ${this.#owner}`;
+  /** The other executor that this one stands by for. */
+  get owner(): string | undefined {
+    return this.#owner;
   }
 
   /** Resolves after the first attempt. */
-  async start(progress: Progress): Promise<void> {
+  async start(progress: Watched): Promise<void> {
     const ask = progress.loop("ask who owns the orders", RENEW_EVERY_MS, () => this.#ask());
     await ask().catch((error: unknown) => this.#failed(error));
     this.#running = this.#renew(ask);
@@ -117,7 +130,7 @@ export class Ownership {
     gate.shut();
     if (this.#sinceMs === undefined) return;
     this.#sinceMs = undefined;
-    events.emit("disowned");
+    events.emit("disowned", {});
   }
 
   get #lease(): LeaseRequest {

@@ -71,7 +71,7 @@ describe("a replayed entry is only queried", () => {
     const entry = await executed(before);
     await before.stop();
     const folder = rig.stateFolder("after");
-    await (await Journal.open({ folder, redisNowMs: () => Date.now() })).close();
+    await (await Journal.open({ folder, partitions: 1, redisNowMs: () => Date.now() })).close();
     const after = await start({ consumer: "after" });
     expect(await ordersAfterReplay(after, entry)).toBe(1);
   });

@@ -4,7 +4,7 @@
  * query and when (`queries.ts`); the timer here only triggers a check.
  */
 import { type Exchange, ExchangeError, isClosed } from "@quantum/exchange";
-import type { Attempts, Progress } from "@quantum/service-kit";
+import type { Attempts, Watched } from "@quantum/service-kit";
 import type { AccountFinding } from "./account.ts";
 import {
   NOT_PLACED_BY_EVIDENCE,
@@ -21,8 +21,6 @@ import { LATE_LONGEST_PAUSE_MS, LONGEST_PAUSE_MS, type Queries } from "./queries
 
 /** Interval of checks when nothing is due. Also the pause after an error from Redis. */
 const LOOK_EVERY_MS = 1_000;
-/** Orders queried at the same time. */
-const CONCURRENCY = 16;
 const FIRST_PAUSE_MS = 250;
 const LATE_FIRST_PAUSE_MS = 2_000;
 
@@ -33,6 +31,8 @@ export interface ResolverOptions {
   events: ExecutorEvents;
   /** How long the exchange must deny an order. */
   absenceMs: number;
+  /** Orders queried at the same time. */
+  concurrency: number;
 }
 
 export class Resolver {
@@ -53,7 +53,7 @@ export class Resolver {
     this.#options = options;
   }
 
-  start(progress: Progress): void {
+  start(progress: Watched): void {
     this.#settling = progress.attempts("settle orders in doubt");
     this.#running = this.#run(progress.loop("look for unsettled orders", LOOK_EVERY_MS, () => this.#look()));
   }
@@ -95,14 +95,14 @@ export class Resolver {
    * @returns in how many ms the next one is due
    */
   async #look(): Promise<number> {
-    const { queries } = this.#options;
+    const { queries, concurrency } = this.#options;
     const listed = await queries.list();
     const listedIds = new Set(listed.map(({ planId }) => planId));
     for (const times of [this.#deniedAt, this.#lateUntil])
       for (const planId of times.keys()) if (!listedIds.has(planId)) times.delete(planId);
     let dueInMs = LOOK_EVERY_MS;
     for (const { planId, symbol, isLate } of listed) {
-      if (this.#querying.has(planId) || this.#querying.size >= CONCURRENCY) continue;
+      if (this.#querying.has(planId) || this.#querying.size >= concurrency) continue;
       if (isLate && (this.#lateUntil.get(planId) ?? 0) > performance.now()) continue;
       // One unreadable order must not stop the queries for others.
       const taken = await queries.take(planId, symbol).catch((error: unknown) => error as Error);

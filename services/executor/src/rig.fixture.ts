@@ -1,12 +1,11 @@
 /** For tests: an executor with a real Redis and the simulated exchange. The rig spends the permits. */
-import { EventEmitter, once } from "node:events";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createKeys, QUANTITY_ISSUER } from "@quantum/contract";
+import { createKeys, partitionOf, QUANTITY_ISSUER } from "@quantum/contract";
 import {
-  type AccountStreamEvents,
   type BinanceOptions,
   createAccountStream,
   createBinanceExchange,
@@ -15,54 +14,29 @@ import {
   RuleBook,
   whenReady,
 } from "@quantum/exchange";
-import {
-  createExchangeSim,
-  type ExchangeSimOptions,
-  type Fault,
-  type SimOrder,
-  type SymbolSpec,
-} from "@quantum/exchange-sim";
+import { createExchangeSim, type ExchangeSimOptions, type Fault, type SimOrder } from "@quantum/exchange-sim";
 import { connectForBlocking, connectForCommands, disconnect, redisNow } from "@quantum/redis";
 import { IssuerKeys, loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
 import { patienceMs, startRedisServer } from "@quantum/harness";
 import { Big } from "big.js";
 import { expect } from "vitest";
-import { Progress } from "@quantum/service-kit";
-import { createEvents, type Events } from "./events.ts";
+import { openPartitions, Progress } from "@quantum/service-kit";
+import { createEvents, type Events, reportingFrom } from "./events.ts";
+import { MARKET, type ScriptedStream, scriptedStream } from "./exchange.fixture.ts";
 import { reportCalls } from "./exchange-calls.ts";
-import { Handovers } from "./handovers.ts";
-import { createExits } from "./exit/exits.ts";
+import { createDrillReports } from "./exit/drill-reports.ts";
 import { ExitState } from "./exit/exit-state.ts";
-import { createTold, tellingWhatIsLeft } from "./exit/told.ts";
-import { createHandler } from "./handler.ts";
 import { Journal } from "./journal.ts";
 import { OrderEvents } from "./order-events.ts";
-import { createOrders } from "./orders.ts";
+import { createOrderPartition } from "./order-partition.ts";
 import { createQueries } from "./queries.ts";
-import { RedisMemory } from "./redis-memory.ts";
-import { Replication } from "./replication.ts";
-import { Resolver } from "./resolve.ts";
-import { createSteps } from "./steps.ts";
 
 export const GROUP = "executor";
 /** Under this name every executor of the rig owns the orders, and has for long; ownership.test.ts covers the rest. */
 export const OWNER = "executor";
 export const KEY = "sim-key";
 export const SECRET = "sim-secret";
-
-const SYMBOLS = 60;
-const MARKET: SymbolSpec[] = Array.from({ length: SYMBOLS }, (_, i) => ({
-  symbol: `T${i}USDT`,
-  price: "2000.00",
-  positionAmt: "1.000",
-  entryPrice: "1900.00",
-  stepSize: "0.001",
-  minQty: "0.002",
-  minNotional: "5",
-  tickSize: "0.01",
-  leverage: "5",
-}));
 
 const ISSUERS = ["governor", "p33"];
 
@@ -84,23 +58,19 @@ export interface Spent extends Record<string, string> {
   valid_until_ms: string;
 }
 
-/** A user data stream of which the test is the venue. */
-export type ScriptedStream = ReturnType<typeof scriptedStream>;
-export function scriptedStream(isUp: boolean) {
-  const stream = Object.assign(new EventEmitter<AccountStreamEvents>(), {
-    isUp,
-    upSinceMs: isUp ? 0 : undefined,
-    lastEventAtMs: undefined as number | undefined,
-    distrusted: 0,
-    distrust: () => void (stream.distrusted += 1),
-  });
-  return stream;
-}
-
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
-export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer"> = {}) {
-  const keys = createKeys();
+type RigOptions = Pick<ExchangeSimOptions, "orderAnswer"> & {
+  /** As in PARTITIONS. */
+  partitions?: number;
+};
+
+export async function startRig({ partitions: count = 1, ...simOptions }: RigOptions = {}) {
+  const keysOfAll = Array.from({ length: count }, (_, partition) =>
+    createKeys(count === 1 ? {} : { partition }),
+  );
+  const keysOf = (symbol: string) => keysOfAll[partitionOf(symbol, count)] ?? keys;
+  const [keys = createKeys()] = keysOfAll;
   const server = await startRedisServer();
   const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });
   const redis = connectForCommands(connection("test"));
@@ -119,7 +89,7 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
     signers.set(issuer, await newKey({ issuer, privateFile: join(folder, `${issuer}.pem`), publicFile }));
   const issuerKeys = await loadIssuerKeys(publicFile);
   let planNo = 0;
-  let symbolNo = -1;
+  const fresh = MARKET.map(({ symbol }) => symbol);
 
   /** What the issuers sign of the entry. */
   function signedBy(entry: Spent, issuedMs: number, permitMs: number): string {
@@ -152,8 +122,13 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
   let isOwned = false;
   /** As the owner's renewals do, whatever Redis has lost. */
   const renew = async () =>
-    isOwned && redis.hset(keys.orderOwner, { instance: OWNER, since_ms: "1", seen_ms: "1" });
-  const owned = async () => {
+    isOwned &&
+    Promise.all(
+      keysOfAll.map(({ orderOwner }) =>
+        redis.hset(orderOwner, { instance: OWNER, since_ms: "1", seen_ms: "1" }),
+      ),
+    );
+  const takeOwnership = async () => {
     isOwned = true;
     await renew();
   };
@@ -169,7 +144,9 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
   }
 
   return {
+    /** Of the only partition, or of the account's. */
     keys,
+    keysOf,
     server,
     redis,
     sim,
@@ -184,7 +161,7 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       return state.orders.filter(({ clientOrderId }) => clientOrderId === `qp-${plan_id}-1`);
     },
     publicKeysFile: publicFile,
-    owned,
+    owned: takeOwnership,
     stateFolder,
     /** Like a request that was already sent when its sender died. */
     send: async ({ symbol, plan_id }: Spent): Promise<void> => {
@@ -210,7 +187,8 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       return state.requests[path] ?? 0;
     },
     results: async (planId: string): Promise<Record<string, string>[]> =>
-      (await redis.xrange(keys.streams.result, "-", "+"))
+      (await Promise.all(keysOfAll.map(({ streams }) => redis.xrange(streams.result, "-", "+"))))
+        .flat()
         .map(([, flat]) => Object.fromEntries(chunk(flat)))
         .filter((result) => result["plan_id"] === planId),
     /** One result, a settled claim, and nothing left open (I3). */
@@ -220,6 +198,7 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       outcome: string,
       reason: string,
     ) {
+      const keys = keysOf(symbol);
       const results = await this.results(planId);
       expect(results).toHaveLength(1);
       const executed = outcome === "EXECUTED" ? "True" : "False";
@@ -240,14 +219,17 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
     },
 
     /** A symbol that no other test trades: long 1.000, step 0.001, minimum 0.002. */
-    freshSymbol(): string {
-      symbolNo += 1;
-      return MARKET[symbolNo]?.symbol ?? "none left";
+    freshSymbol(partition?: number): string {
+      const at = fresh.findIndex(
+        (symbol) => partition === undefined || partitionOf(symbol, count) === partition,
+      );
+      return fresh.splice(at, 1)[0] ?? "none left";
     },
 
     /** Writes what consume writes: record, spent permits, and the fields of the execute entry. */
     async spend(over: Partial<Spent> & { symbol: string }, permitMs = 90_000): Promise<Spent> {
       planNo += 1;
+      const keys = keysOf(over.symbol);
       const plan_id = over["plan_id"] ?? planNo.toString(16).padStart(16, "0");
       const nowMs = await this.redisMs();
       const entry = {
@@ -274,8 +256,8 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       return { ...entry, signed };
     },
     /** The entry that its permits were spent for. */
-    async entryIdOf({ plan_id }: Spent): Promise<string> {
-      return (await redis.get(keys.spent(plan_id)))?.split(" ")[4] ?? "";
+    async entryIdOf({ plan_id, symbol }: Spent): Promise<string> {
+      return (await redis.get(keysOf(symbol).spent(plan_id)))?.split(" ")[4] ?? "";
     },
     /** The first entry of a plan is the one that its permits were spent for. */
     async publish(entry: Record<string, string>): Promise<string> {
@@ -284,6 +266,7 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       await renew();
       const kept = JSON.stringify(Object.entries(handedOver).flat());
       const { plan_id: planId = "", symbol = "" } = entry;
+      const keys = keysOf(symbol);
       const entryId = await redis.eval(
         PUBLISH,
         3,
@@ -304,6 +287,8 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         stream?: ScriptedStream | "live";
         /** Of enrolled operators; none if absent. */
         operatorKeys?: () => IssuerKeys;
+        /** Where a partition's Redis is, for `:q1`; the rig's if undefined. */
+        urlOf?: (partition: string) => string | undefined;
         /** What the executor sees of the exchange. */
         through?: (exchange: Exchange) => Exchange;
       } = {},
@@ -311,8 +296,24 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
       const { recvWindowMs = patienceMs(700), timeoutMs = patienceMs(400) } = options;
       const { absenceMs = 300, consumer: name = "executor-1", through = (same) => same } = options;
       const ownership = { sinceMs: "ownerSinceMs" in options ? options.ownerSinceMs : 1 };
-      const own = connectForCommands(connection(name));
       const events = createEvents().setMaxListeners(0);
+      const partitions = openPartitions(count, (_, role) => {
+        const to = (use: string) => ({
+          ...connection(name + use + role),
+          url: options.urlOf?.(role) ?? server.url,
+        });
+        return {
+          redis: connectForCommands(to("")),
+          connectForBlocking: () => connectForBlocking(to(":blocking")),
+        };
+      });
+      const owned = partitions.with((partition) => ({
+        ownership,
+        queries: createQueries({ ...partition, events }),
+        events: reportingFrom(partition.name, events),
+        now: () => redisNow(partition.redis),
+      }));
+      const { redis: own, queries, now } = owned.account;
       const client = {
         baseUrl: sim.url,
         apiKey: KEY,
@@ -326,30 +327,14 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         events.emit("failed", { doing: "read the order rules", error }),
       );
       await whenReady(exchange, rules, () => undefined);
-      const told = createTold({ redis: own, keys });
-      const ordinary = createOrders({ redis: own, keys, group: GROUP, instance: OWNER, events });
-      const orders = tellingWhatIsLeft(ordinary, told, exchange.as("exit"));
-      const journal = await oldJournal(stateFolder(name));
-      await owned();
-      const queries = createQueries({ redis: own, keys, events });
-      const resolver = new Resolver({ orders, queries, exchange, events, absenceMs });
-      resolver.start(new Progress());
+      const journal = await oldJournal(stateFolder(name), count);
+      await takeOwnership();
       const { stream: chosen = scriptedStream(false) } = options;
       const stream =
         chosen === "live"
           ? createAccountStream({ venue: parseVenue(sim.url), exchange, ordersOnly: true })
           : chosen;
-      const orderEvents = new OrderEvents({ stream, orders, queries, exchange, ownership, events });
-      const memory = new RedisMemory(own, keys, events);
-      const common = {
-        orders,
-        exchange,
-        rules,
-        memory,
-        events,
-        resolve: resolver.wake,
-        recvWindowMs,
-      };
+      const orderEvents = new OrderEvents({ stream, of: (symbol) => served.of(symbol), exchange, events });
       const trust = {
         mode: "paper",
         venue: "simulated",
@@ -359,30 +344,31 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         keys: () => issuerKeys,
         operatorKeys: options.operatorKeys ?? (() => IssuerKeys.NONE),
       };
-      const now = () => redisNow(own);
-      const steps = createSteps({ ...common, orderEvents, journal, now });
       const state = new ExitState({ redis: own, keys, trust, ownership, events, now });
-      const ordering = { ...common, trust, journal, steps, now };
-      const exits = createExits({ ...ordering, told, state });
-      const handle = createHandler({
-        ...ordering,
-        replication: new Replication(own, options.minReplicas ?? 0),
-        ownership,
-        exits,
-      });
-      const handovers = new Handovers({ ...common, redis: own, keys, group: GROUP });
-      const consumer = new StreamConsumer({
-        redis: own,
-        connectForBlocking: () => connectForBlocking(connection(`${name}:blocking`)),
-        keys,
-        stream: keys.streams.execute,
-        group: GROUP,
-        consumer: name,
-        handle,
-        orderBy: (entry) => entry.fields["symbol"] ?? "",
-      });
-      await memory.announce("BTCUSDT");
-      await consumer.start();
+      const shared = {
+        ...{ partitions, group: GROUP, instance: OWNER, exchange, rules, orderEvents, journal, trust, state },
+        ...{ recvWindowMs, absenceMs, minReplicas: options.minReplicas ?? 0 },
+        drillReport: createDrillReports({ exchange: exchange.as("exit"), rules, journal, trust, now }),
+      };
+      const served = owned.with((partition) => createOrderPartition(partition, shared));
+      const consumers = served.map(
+        ({ redis: client, connectForBlocking: connect, keys: its, handle }) =>
+          new StreamConsumer({
+            redis: client,
+            connectForBlocking: connect,
+            keys: its,
+            stream: its.streams.execute,
+            group: GROUP,
+            consumer: name,
+            handle,
+            orderBy: (entry) => entry.fields["symbol"] ?? "",
+          }),
+      );
+      for (const { resolver } of served.all) resolver.start(new Progress());
+      const [consumer] = consumers as [StreamConsumer];
+      const { orders, resolver, handovers } = served.account;
+      await Promise.all(served.map(({ memory }) => memory.announce("BTCUSDT")));
+      await Promise.all(consumers.map((one) => one.start()));
       if ("start" in stream) {
         const up = once(stream, "up");
         stream.start();
@@ -395,6 +381,9 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
         journal,
         resolver,
         handovers,
+        /** What it keeps for each partition, and the partition's consumer. */
+        partitions: served,
+        consumers,
         orderEvents,
         consumer,
         redis: own,
@@ -416,13 +405,13 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
             events.on(event, listener as never);
           }),
         async stop() {
-          await consumer.stop();
+          await Promise.all(consumers.map((one) => one.stop()));
           rules.stop();
           if ("start" in stream) await stream.stop();
           await orderEvents.stop();
-          await resolver.stop();
+          await Promise.all(served.map((partition) => partition.resolver.stop()));
           await journal.close();
-          await disconnect(own);
+          await Promise.all(served.map((partition) => disconnect(partition.redis)));
         },
       };
     },
@@ -436,9 +425,9 @@ export async function startRig(simOptions: Pick<ExchangeSimOptions, "orderAnswer
 }
 
 /** An executor's journal, which it has kept for long. */
-async function oldJournal(folder: string): Promise<Journal> {
-  if (!existsSync(folder)) await (await Journal.open({ folder, redisNowMs: () => 1 })).close();
-  return Journal.open({ folder, redisNowMs: () => Date.now() });
+async function oldJournal(folder: string, partitions: number): Promise<Journal> {
+  if (!existsSync(folder)) await (await Journal.open({ folder, partitions, redisNowMs: () => 1 })).close();
+  return Journal.open({ folder, partitions, redisNowMs: () => Date.now() });
 }
 
 function chunk(flat: readonly string[]): [string, string][] {

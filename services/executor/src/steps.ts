@@ -15,7 +15,7 @@ import {
 } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { priced, queryById } from "./evidence.ts";
-import type { Journal } from "./journal.ts";
+import type { PartitionJournal } from "./journal.ts";
 import type { ClaimedOrder } from "./order.ts";
 import type { OrderClock } from "./order-clock.ts";
 import type { OrderEvents } from "./order-events.ts";
@@ -30,7 +30,7 @@ export interface StepOptions {
   orderEvents: Pick<OrderEvents, "firstWord">;
   exchange: Exchange;
   rules: RuleBook;
-  journal: Journal;
+  journal: PartitionJournal;
   events: ExecutorEvents;
   /** Schedules the queries for orders in doubt. */
   resolve: () => void;

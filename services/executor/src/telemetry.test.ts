@@ -34,13 +34,12 @@ describe("the gauges of orders in doubt", () => {
     const stages = observeStages(registry, undefined);
     observe({
       events,
-      queries,
+      partitions: [{ name: "", queries, now }],
       stages,
       unsigned: new Set(),
       ...exits,
       registry,
       log: undefined as never,
-      now,
     });
   });
   /** Values of one scrape. */

@@ -13,12 +13,11 @@ const MS_PER_SECOND = 1000;
 const CALL_BUCKETS_SEC = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8];
 
 export interface TelemetryOptions extends ExitTelemetryOptions {
-  queries: Queries;
+  /** Of each partition, with its name and its Redis's clock, in ms. */
+  partitions: readonly { name: string; queries: Pick<Queries, "listDoubts">; now: () => number }[];
   stages: Stages;
   /** Issuers whose permits are believed without a signature. */
   unsigned: ReadonlySet<string>;
-  /** By Redis's clock, in ms. */
-  now: () => number;
 }
 
 export function observe(options: TelemetryOptions): void {
@@ -74,9 +73,11 @@ export function observe(options: TelemetryOptions): void {
   });
   const owner = new Gauge({
     name: "quantum_executor_owner",
-    help: "1 if this executor owns the orders, 0 if it stands by",
+    help: "1 if this executor owns the orders, of the partition if there are several; 0 if it stands by",
+    labelNames: ["partition"] as const,
     registers,
   });
+  for (const { name } of options.partitions) owner.set(labelsOf(name), 0);
   gaugeDoubts(options);
   observeExits(options);
 
@@ -131,34 +132,52 @@ export function observe(options: TelemetryOptions): void {
     log.warn(rewound, "Redis was restarted or replaced: orders of plans opened before are queried, not sent"),
   );
   events.on("owned", (ownership) => {
-    owner.set(1);
+    owner.set(labelsOf(ownership.partition), 1);
     log.info(ownership, "owns the orders: those with older permits are queried, not sent");
   });
   events.on("stoodBy", (ownership) => log.info(ownership, `standing by for ${ownership.owner}`));
-  events.on("disowned", () => {
-    owner.set(0);
-    log.warn("no longer owns the orders: reads no entries until it does again");
+  events.on("disowned", (ownership) => {
+    owner.set(labelsOf(ownership.partition), 0);
+    log.warn(ownership, "no longer owns the orders: reads no entries until it does again");
   });
   events.on("called", ({ endpoint, outcome, tookMs }) =>
     calls.observe({ endpoint, outcome }, tookMs / MS_PER_SECOND),
   );
-  events.on("failed", ({ doing, error }) => log.error({ err: error }, `failed to ${doing}, trying again`));
+  events.on("failed", ({ doing, error, ...where }) =>
+    log.error({ err: error, ...where }, `failed to ${doing}, trying again`),
+  );
 }
 
-function gaugeDoubts({ queries, registry, now }: TelemetryOptions): void {
+/** The only partition of the wire's layout has no label. */
+function labelsOf(partition = ""): { partition?: string } {
+  return partition === "" ? {} : { partition };
+}
+
+function gaugeDoubts({ partitions, registry }: TelemetryOptions): void {
   const registers = [registry];
-  const claimTimes = sharedReading(async () => {
-    const doubts = await queries.listDoubts();
-    // An order in doubt without a claim time counts, but has no age.
-    return doubts.map((claimedAtMs) => claimedAtMs ?? now());
+  // Each with its own last reading: one that is away keeps its orders in the sum.
+  const readings = partitions.map(({ queries, now }) => {
+    const claimTimes = sharedReading(async () => {
+      const doubts = await queries.listDoubts();
+      // An order in doubt without a claim time counts, but has no age.
+      return doubts.map((claimedAtMs) => claimedAtMs ?? now());
+    });
+    return async () => (await claimTimes())?.map((claimedAtMs) => now() - claimedAtMs);
   });
+  /** The ages of all orders in doubt, in ms; undefined until one partition was read. */
+  const readAges = async () => {
+    const read = (await Promise.all(readings.map((reading) => reading()))).filter(
+      (ages) => ages !== undefined,
+    );
+    return read.length === 0 ? undefined : read.flat();
+  };
   new Gauge({
     name: "quantum_orders_in_doubt",
     help: "Orders whose outcome is UNKNOWN, of all executors together",
     registers,
     async collect() {
-      const claimedAt = await claimTimes();
-      if (claimedAt !== undefined) this.set(claimedAt.length);
+      const ages = await readAges();
+      if (ages !== undefined) this.set(ages.length);
     },
   });
   new Gauge({
@@ -166,9 +185,8 @@ function gaugeDoubts({ queries, registry, now }: TelemetryOptions): void {
     help: "Age of the oldest order in doubt since its claim, 0 without one",
     registers,
     async collect() {
-      const claimedAt = await claimTimes();
-      if (claimedAt === undefined) return;
-      this.set(claimedAt.length === 0 ? 0 : (now() - Math.min(...claimedAt)) / MS_PER_SECOND);
+      const ages = await readAges();
+      if (ages !== undefined) this.set(ages.length === 0 ? 0 : Math.max(...ages) / MS_PER_SECOND);
     },
   });
 }

@@ -2,10 +2,11 @@
 import type { ExecuteEntry } from "@quantum/contract";
 import type { Exchange, RuleBook } from "@quantum/exchange";
 import type { ExecutorEvents } from "../events.ts";
-import type { Journal } from "../journal.ts";
+import type { PartitionJournal } from "../journal.ts";
 import type { Orders } from "../orders.ts";
 import type { RedisMemory } from "../redis-memory.ts";
 import type { Steps } from "../steps.ts";
+import type { DrillReports } from "./drill-reports.ts";
 import type { ExitState } from "./exit-state.ts";
 import type { Told } from "./told.ts";
 import type { ExitTrust } from "./verify-exit.ts";
@@ -24,11 +25,12 @@ export interface ExitOptions {
   exchange: Exchange;
   rules: RuleBook;
   memory: RedisMemory;
-  journal: Journal;
+  journal: PartitionJournal;
   events: ExecutorEvents;
   steps: Steps;
   told: Told;
   state: Pick<ExitState, "drilled">;
+  drillReport: DrillReports;
   trust: ExitTrust;
   recvWindowMs: number;
   /** Redis's clock, in ms. */

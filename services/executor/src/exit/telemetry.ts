@@ -2,14 +2,14 @@
 import { EXIT_STEP } from "@quantum/contract";
 import { type Logger, sharedReading } from "@quantum/service-kit";
 import { Counter, Gauge, type Registry } from "prom-client";
-import { type ExecutorEvents, RESTING_KINDS } from "../events.ts";
+import { type ExecutorEmitter, RESTING_KINDS } from "../events.ts";
 import type { ExitTrust } from "./verify-exit.ts";
 
 const MS_PER_SECOND = 1000;
 const SECONDS_PER_DAY = 86_400;
 
 export interface ExitTelemetryOptions extends Pick<ExitTrust, "operatorKeys"> {
-  events: ExecutorEvents;
+  events: ExecutorEmitter;
   /** By Redis's clock, in ms; undefined without a drill. */
   lastDrillMs: () => Promise<number | undefined>;
   /** EXIT_DRILL_DAYS. */
