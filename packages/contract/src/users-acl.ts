@@ -2,8 +2,21 @@
 import { accessOf, REDIS_USERS } from "./access.ts";
 import { commandsOf, READS_ONLY } from "./rights.ts";
 
-/** Allowed on every connection. CONFIG GET and INFO show a service whether Redis may lose data. */
-const CONNECTION = ["ping", "time", "info", "hello", "select", "client|setname", "config|get"];
+/**
+ * Allowed on every connection. CONFIG GET and INFO show a service whether Redis may lose data; by CLUSTER SLOTS and NODES it
+ * finds the master of a slot.
+ */
+const CONNECTION = [
+  "ping",
+  "time",
+  "info",
+  "hello",
+  "select",
+  "client|setname",
+  "config|get",
+  "cluster|slots",
+  "cluster|nodes",
+];
 /** Redis checks each command of a script against the user, so running scripts gives no access to keys. */
 const SCRIPTS = "(+eval +evalsha ~*)";
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
@@ -48,7 +61,10 @@ export function issuerUserLine(issuer: string, password: string): string {
 function userLine(user: string, password: string, partitions = 1): string {
   const begin = `user ${user} on ${password}`;
   if (user === "admin") return `${begin} ~* &* +@all`;
-  if (user === "halt") return [begin, "-@all +ping +hello", ...selectors(user, partitions)].join(" ");
+  if (user === "halt")
+    return [begin, "-@all +ping +hello +cluster|slots +cluster|nodes", ...selectors(user, partitions)].join(
+      " ",
+    );
   const commands = [...CONNECTION, ...(EXTRA[user] ?? [])].map((command) => `+${command}`);
   const scripts = user === "viewer" || user === "exporter" ? [] : [SCRIPTS];
   return [begin, "-@all", ...commands, ...scripts, ...selectors(user, partitions)].join(" ");

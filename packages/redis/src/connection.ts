@@ -3,51 +3,16 @@
  *
  * A blocking read owns its connection: a command queued behind `XREADGROUP BLOCK` would wait for it.
  */
-import { Redis, type RedisOptions } from "ioredis";
+import { slotOf } from "@quantum/contract";
+import type { Redis, RedisOptions } from "ioredis";
+import { RedisClient } from "./client.ts";
+import { mayRunElsewhere } from "./disposition.ts";
+import { connectorTo } from "./master-connector.ts";
+import { finderOf } from "./master-finder.ts";
 import { atEndOfTurn } from "./turn.ts";
+import { parseRedisUrl, type RedisUrl } from "./url.ts";
 
-/**
- * A connection that works in its own database or not at all. ioredis only reports a SELECT that Redis refuses, and goes
- * on in database 0.
- */
-export class RedisClient extends Redis {
-  /** Why the connection does not work now; undefined while it does, and before its first attempt has ended. */
-  problem: Error | undefined;
-  /** By performance.now(). */
-  problemSinceMs = 0;
-
-  constructor(options: RedisOptions);
-  constructor(url: string, options: RedisOptions);
-  constructor(...args: [RedisOptions] | [string, RedisOptions]) {
-    super(...(args as [string, RedisOptions]));
-    this.on("error", (error: Error) => {
-      // A consequence of what came before it.
-      if (error.name === "MaxRetriesPerRequestError") return;
-      if (this.problem === undefined) this.problemSinceMs = performance.now();
-      const isNew = this.problem?.message !== error.message;
-      this.problem = error;
-      if (isNew) this.onProblem(error);
-    });
-    this.on("ready", () => (this.problem = undefined));
-  }
-
-  /** Once for each problem, however many attempts it lasts. */
-  onProblem: (error: Error) => void = () => undefined;
-
-  override select(...args: Parameters<Redis["select"]>): Promise<"OK"> {
-    const selected = super.select(...args);
-    // As for an AUTH that is refused: what waits gets the error, the connection ends, and the next one tries again.
-    selected.catch((error: Error) => {
-      if (this.status !== "end") this.recoverFromFatalError(error, error, {});
-    });
-    return selected;
-  }
-
-  /** ioredis's own makes a plain Redis, which would go on in database 0. */
-  override duplicate(override?: Partial<RedisOptions>): RedisClient {
-    return new RedisClient({ ...this.options, ...override });
-  }
-}
+export { RedisClient } from "./client.ts";
 
 /** Longer than any script takes, shorter than anybody would want to wait for one. */
 export const COMMAND_DEADLINE_MS = 2_000;
@@ -55,9 +20,9 @@ const CONNECT_DEADLINE_MS = 5_000;
 const RECONNECT_MAX_MS = 1_000;
 
 export interface ConnectOptions {
-  /** `redis://[:password@]host:port/db` */
+  /** Of a server, of Sentinels or of a cluster: url.ts has the forms. */
   url: string;
-  /** In a cluster, the connection leads to the master that has this key's slot; elsewhere it means nothing. */
+  /** In a cluster, the connection leads to the master of this key's slot; by default, to that of slot 0. */
   slotOf?: string;
   /** Shown in `CLIENT LIST`: service and role. */
   name: string;
@@ -89,24 +54,44 @@ class CommandConnection extends RedisClient {
 }
 
 const common = (
-  { url, name, onError, readyCheck }: ConnectOptions,
+  { url: text, slotOf: key = "", name, onError, readyCheck, resend }: ConnectOptions,
   options: RedisOptions,
   Client = RedisClient,
 ): RedisClient => {
-  const client = new Client(url, {
+  const url = parseRedisUrl(text);
+  const client = new Client({
+    ...placeOf(url, key),
     connectionName: name,
     connectTimeout: CONNECT_DEADLINE_MS,
     retryStrategy: (attempt) => Math.min(attempt * 50, RECONNECT_MAX_MS),
-    // A master that has become a replica stays one; by its address, the new master may be found.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    // 2: the command is sent again on the next connection.
+    reconnectOnError: (error) => mayRunElsewhere(error, url.kind) && (resend === false ? 1 : 2),
     ...(readyCheck === false && { enableReadyCheck: false }),
     ...options,
   });
+  client.ledBy = url.kind;
   client.onProblem = onError;
   return client;
 };
 
-/** For commands and scripts: each one ends within {@link COMMAND_DEADLINE_MS}, in an answer or an error. */
+function placeOf(url: RedisUrl, key: string): RedisOptions {
+  const { user, password, family } = url;
+  return {
+    ...(user !== undefined && { username: user }),
+    ...(password !== undefined && { password }),
+    ...(family !== undefined && { family }),
+    ...(url.tls && { tls: {} }),
+    ...(url.kind === "server"
+      ? { ...url.address, db: url.database }
+      : { Connector: connectorTo(finderOf(url), slotOf(key)) }),
+    ...(url.kind === "sentinel" && { db: url.database }),
+  };
+}
+
+/**
+ * For commands and scripts: each one ends within {@link COMMAND_DEADLINE_MS}, in an answer or an error.
+ * @throws RedisUrlError
+ */
 export function connectForCommands(options: ConnectOptions): RedisClient {
   const limits = {
     commandTimeout: COMMAND_DEADLINE_MS,
@@ -117,7 +102,10 @@ export function connectForCommands(options: ConnectOptions): RedisClient {
   return common(options, limits, CommandConnection);
 }
 
-/** For one blocking read at a time; its deadline is {@link withDeadline}'s, since it depends on BLOCK. */
+/**
+ * For one blocking read at a time; its deadline is {@link withDeadline}'s, since it depends on BLOCK.
+ * @throws RedisUrlError
+ */
 export function connectForBlocking(options: ConnectOptions): RedisClient {
   return common(options, { maxRetriesPerRequest: null });
 }

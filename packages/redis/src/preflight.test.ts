@@ -28,6 +28,7 @@ const GOOD: RedisFacts = {
   runId: "a",
   role: "master",
   mode: "standalone",
+  ledBy: "server",
   aofEnabled: true,
   appendfsync: "always",
   maxmemoryPolicy: "noeviction",
@@ -91,7 +92,9 @@ describe("the facts of a Redis", () => {
 
   it("tell a cluster's node, which is not waited for", async () => {
     const { client } = await givenServer({ config: { "cluster-enabled": "yes" } });
-    expect(unusable(await readFacts(client))).toEqual(["redis_mode is cluster, must be standalone"]);
+    expect(unusable(await readFacts(client))).toEqual([
+      "redis_mode is cluster, must be standalone: its URL begins with redis+cluster://",
+    ]);
   });
 
   it("are unknown, not guessed, where the user may not read them", async () => {

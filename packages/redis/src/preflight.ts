@@ -1,6 +1,7 @@
 /** What a service asks of Redis before it starts, and why it may end the start: docs/adr/0013. */
-import type { RedisClient } from "./connection.ts";
+import type { RedisClient } from "./client.ts";
 import { isNotOffered } from "./disposition.ts";
+import type { RedisUrl } from "./url.ts";
 
 const OLDEST_MAJOR = 7;
 
@@ -10,6 +11,8 @@ export interface RedisFacts {
   role: string;
   /** `standalone`, `cluster` or `sentinel`. */
   mode: string;
+  /** How the connection's URL says where Redis is. */
+  ledBy: RedisUrl["kind"];
   /** What Redis keeps. Undefined: this user may not read it. */
   aofEnabled: boolean | undefined;
   appendfsync: string | undefined;
@@ -39,6 +42,7 @@ export async function readFacts(client: RedisClient): Promise<RedisFacts> {
   ]);
   return {
     ...server,
+    ledBy: client.ledBy,
     appendfsync,
     maxmemoryPolicy,
     minReplicasToWrite,
@@ -107,14 +111,24 @@ async function ifOffered<T>(reply: Promise<T>): Promise<T | undefined> {
 
 // What follows is written so that what cannot be read as a number is refused.
 
-/** Redis older than 7.0 lacks what the scripts use; in a cluster their keys lie on several nodes. */
+/** A URL that leads to this mode. */
+const URL_FORM: ReadonlyMap<string, string> = new Map([
+  ["standalone", "redis://"],
+  ["cluster", "redis+cluster://"],
+  ["sentinel", "redis+sentinel://"],
+]);
+
+/** Redis older than 7.0 lacks what the scripts use; a cluster's slots have to be followed. */
 export function unusable(facts: RedisFacts): string[] {
   const problems: string[] = [];
   if (!(Number(facts.version.split(".")[0]) >= OLDEST_MAJOR)) {
     problems.push(`redis_version is ${facts.version}, must be ${OLDEST_MAJOR}.0 or newer`);
   }
-  if (facts.mode !== "standalone") {
-    problems.push(`redis_mode is ${facts.mode}, must be standalone`);
+  const expected = facts.ledBy === "cluster" ? "cluster" : "standalone";
+  if (facts.mode !== expected) {
+    const form = URL_FORM.get(facts.mode);
+    const advice = form === undefined ? "" : `: its URL begins with ${form}`;
+    problems.push(`redis_mode is ${facts.mode}, must be ${expected}${advice}`);
   }
   return problems;
 }

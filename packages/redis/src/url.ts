@@ -160,7 +160,7 @@ function pathOf(url: RedisUrl): string {
   return url.kind === "sentinel" ? `/${url.name}${database}` : database;
 }
 
-function writeAddress({ host, port }: Address): string {
+export function writeAddress({ host, port }: Address): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 

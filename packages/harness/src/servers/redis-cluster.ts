@@ -217,11 +217,22 @@ class Cluster {
     return (await this.masterOf(slot)).redis.port;
   }
 
-  /** Resolves once every node accepts commands, and each replica has its master's data. */
+  async #roles(seenBy?: Server): Promise<string> {
+    const nodes = await this.nodes(seenBy);
+    return nodes
+      .map(({ id, masterId = "-" }) => `${id} ${masterId}`)
+      .toSorted()
+      .join();
+  }
+
+  /** Resolves once every node accepts commands, all agree who follows whom, and each replica has its master's data. */
   async whole(): Promise<void> {
+    const first = this.#servers[0];
     await eachEventually(this.#servers, "a node that is part of the whole cluster", async (server) => {
       if (!(await isOk(server))) return false;
       if ((await this.nodes(server)).some(({ isFailed }) => isFailed)) return false;
+      // A master that was replaced does not know it when it comes back.
+      if ((await this.#roles(server)) !== (await this.#roles(first))) return false;
       const replication = await server.client.info("replication");
       return replication.includes("role:master") || replication.includes("master_link_status:up");
     });
