@@ -18,7 +18,7 @@ const READ_COUNT = 256;
 const GATHERED = 64;
 /** Reads come in batches and backlog checks ten times a second, so neither belongs to a single plan. */
 const NOT_A_PLANS_OWN = /^(xread|xreadgroup|xinfo|xpending|ping|info|hello|client|monitor|auth|select)$/i;
-/** All permits come before the results here, so the sum of reservations would exceed the position's limits. */
+/** All permits come before the results here, so the sum of reservations would exceed the position's limits. Counts are no text. */
 const ANY_MAX = `"max":"${Number.MAX_SAFE_INTEGER}"`;
 
 /** What differs between plans. Ids in two streams may be equal, so each has its own placeholder. */
@@ -90,7 +90,7 @@ export class LimitScript {
     const commands = this.#permitting.map((command) =>
       command.map((arg) =>
         arg.startsWith('[{"')
-          ? arg.replaceAll(/"max":"?\d+"?/g, ANY_MAX).replaceAll(/"as_of":"\d+"/g, `"as_of":"${releases}"`)
+          ? arg.replaceAll(/"max":"\d+"/g, ANY_MAX).replaceAll(/"as_of":"\d+"/g, `"as_of":"${releases}"`)
           : arg,
       ),
     );
@@ -189,6 +189,11 @@ const BATCHES: ReadonlyMap<string, Source> = new Map(
     .map((file) => loadScript(file.slice(0, -".lua".length)))
     .map(({ lone, batch }) => [lone.sha, batch]),
 );
+
+/** Whether it runs a script for several calls at once: a plan whose steps met another's is no template. */
+export function isBatch([name = "", sha = ""]: Command): boolean {
+  return name.toLowerCase() === "evalsha" && !BATCHES.has(sha);
+}
 
 /** So that Redis knows what {@link LimitScript} calls, whether or not the services have called it. */
 export async function loadBatches(redis: RedisClient): Promise<void> {

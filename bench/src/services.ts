@@ -15,6 +15,8 @@ export interface ServicesOptions {
   /** `dry_run` ends with the verdict; `paper` executes at exchange-sim. */
   mode: "dry_run" | "paper";
   replicas?: number;
+  /** APPLY_PERMIT_WAIT_MS. Default: the service's own. */
+  waitMs?: number;
   /** PARTITIONS. Default 1. */
   partitions?: number;
   /** The exchange has the venue's limits. Default false: our own costs are measured, at rates that they would forbid. */
@@ -26,12 +28,16 @@ export interface ServicesOptions {
  * @returns the URL of each
  */
 export async function startServices(options: ServicesOptions): Promise<ReadonlyMap<ServiceName, string>> {
-  const { rig, symbols, mode, replicas = 1, partitions = 1, hasLimits = false } = options;
+  const { rig, symbols, mode, replicas = 1, partitions = 1, waitMs, hasLimits = false } = options;
   const market = join(rig.dir, "market.json");
   await writeFile(market, JSON.stringify(symbols.map(marketRow)));
   const venue = { SIM_MARKET_FILE: market, SIM_LIMITS: hasLimits ? "on" : "off" };
   const venueUrl = await rig.startService("exchange-sim", venue);
   const keysFolder = await makeRunKeys(join(rig.dir, "keys"));
+  const applyLayer = {
+    APPLY_MODE: mode,
+    ...(waitMs !== undefined && { APPLY_PERMIT_WAIT_MS: String(waitMs) }),
+  };
   const started = PIPELINE.filter(({ name }) => name !== "executor" || mode === "paper");
   const urls = await Promise.all(
     started.map(async (service): Promise<[ServiceName, string]> => {
@@ -43,7 +49,7 @@ export async function startServices(options: ServicesOptions): Promise<ReadonlyM
       const count = name === "executor" ? 1 : replicas;
       let url = "";
       for (let i = 1; i <= count; i++) {
-        const own = { ...env, INSTANCE: `bench-${i}`, ...(name === "apply-layer" && { APPLY_MODE: mode }) };
+        const own = { ...env, INSTANCE: `bench-${i}`, ...(name === "apply-layer" && applyLayer) };
         url = await rig.startService(name, own, i === 1 ? name : `${name} (bench-${i})`);
       }
       return [name, url];
