@@ -8,6 +8,10 @@ export interface Signatures {
     keys: "pause";
     args: "pause_ms" | "reason";
   };
+  "halts/see_kill_switch": {
+    keys: "kill_switch_seen";
+    args: "word" | "asked_ms";
+  };
   "indexes/drop_mistyped": {
     keys: "index";
     args: "type";
@@ -78,7 +82,7 @@ export interface Signatures {
     args: "plan_id" | "lease_ms" | "longest_ms" | "late_longest_ms" | "late_ms";
   };
   "orders/claim": {
-    keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over" | "owner";
+    keys: "order" | "unsettled" | "plan" | "spent" | "kill_switch" | "kill_switch_seen" | "disarm" | "disarm_today" | "executes" | "results" | "handed_over" | "owner";
     args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "group" | "entry_id" | "client_order_id" | "side" | "quantity" | "step" | "valid_until_ms" | "venue_ms" | "window_ms" | "position_amt" | "capped_by_venue" | "refusal" | "detail" | "is_verified" | "settled_sec" | "instance" | "passes_halts" | "class";
     restArgs: "signature";
   };
@@ -119,7 +123,7 @@ export interface Signatures {
     args: "reserve_ms" | "counts";
   };
   "permits/consume": {
-    keys: "plan" | "spent" | "waiting" | "executes" | "handed_over" | "results" | "kill_switch" | "disarm" | "disarm_today";
+    keys: "plan" | "spent" | "waiting" | "executes" | "handed_over" | "results" | "kill_switch" | "kill_switch_seen" | "disarm" | "disarm_today";
     restKeys: "issuer";
     args: "plan_id" | "halt" | "execute_ms" | "grace_ms" | "spent_sec" | "dry_run_sec" | "overdue_ms" | "quantity_issuer";
     restArgs: "issuer";
@@ -129,7 +133,7 @@ export interface Signatures {
     args: "reason" | "context_json" | "today_sec";
   };
   "permits/issue": {
-    keys: "plan" | "permit" | "denial" | "spent" | "kill_switch" | "disarm" | "disarm_today" | "permits" | "plans" | "open" | "expiry" | "totals" | "executions" | "charges" | "unsettled" | "booked";
+    keys: "plan" | "permit" | "denial" | "spent" | "kill_switch" | "kill_switch_seen" | "disarm" | "disarm_today" | "permits" | "plans" | "open" | "expiry" | "totals" | "executions" | "charges" | "unsettled" | "booked";
     args: "plan_id" | "symbol" | "issuer" | "attempt" | "group" | "verdict" | "reason" | "permit_json" | "context_json" | "permit_sec" | "denial_sec" | "amounts" | "limits" | "reserve_ms";
   };
   "permits/release_ended": {
@@ -145,7 +149,7 @@ export interface Signatures {
     args: "plan_id" | "symbol" | "attempt";
   };
   "plans/open": {
-    keys: "plan" | "dedupe" | "published" | "spent" | "order" | "waiting" | "symbols" | "plans" | "results" | "kill_switch" | "disarm" | "disarm_today";
+    keys: "plan" | "dedupe" | "published" | "spent" | "order" | "waiting" | "symbols" | "plans" | "results" | "kill_switch" | "kill_switch_seen" | "disarm" | "disarm_today";
     restKeys: "left";
     args: "plan_id" | "symbol" | "decision" | "reason" | "mode" | "wait_ms" | "dedupe_sec" | "published_sec" | "record_sec" | "step" | "close_pct" | "proposed_ms" | "fresh_ms" | "max_age_ms";
     restArgs: "entry";

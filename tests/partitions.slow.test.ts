@@ -58,6 +58,7 @@ const KEYS: Readonly<Record<KeyName, (keys: Keys) => readonly string[]>> = {
     [waiting, unsettled, unknown, absent].map((index) => index(SYMBOL)),
   issuer: ({ permit, block }) => [permit(ISSUER, PLAN), block(ISSUER, PLAN)],
   kill_switch: ({ killSwitch }) => [killSwitch],
+  kill_switch_seen: ({ killSwitchSeen }) => [killSwitchSeen],
   ledger: ({ ledger }) => [ledger(SYMBOL)],
   left: ({ permit, block }) => [permit(ISSUER, PLAN), block(ISSUER, PLAN)],
   open: ({ reservations }) => [reservations(ISSUER, SYMBOL).open],

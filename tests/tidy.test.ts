@@ -52,6 +52,7 @@ describe("imports", () => {
     ["permits", "packages/permits/"],
     ["indexes", "packages/permits/"],
     ["plans", "services/apply-layer/"],
+    ["halts", "services/apply-layer/"],
     ["orders", "services/executor/"],
     ["ledger", "services/position-brain/"],
     ["streams", "packages/streams/"],

@@ -81,6 +81,7 @@ function patternOf(key: string): RegExp {
     "{plan_id}": "[0-9a-f]{16}",
     "{SYM}": String.raw`[\p{L}0-9_]+`,
     "{issuer}": "[a-z][a-z0-9]*",
+    "{q3}": String.raw`\{q\d+\}`,
     "{egress}": String.raw`[\w-]+`,
     "{account}": String.raw`[\w-]+`,
     "{YYYY-MM-DD}": String.raw`\d{4}-\d{2}-\d{2}`,

@@ -19,7 +19,6 @@ const SYMBOL = "{SYM}";
 const ISSUER = "{issuer}";
 
 const RESERVATIONS = keys.reservations(ISSUER, SYMBOL);
-const LIMITS = "issuing and settling scripts";
 const reservations: Readonly<Record<keyof typeof RESERVATIONS, Omit<KeyNote, "key" | "ttlSec" | "by">>> = {
   open: { type: "HASH", holds: "*ours*: attempt → its reserved amounts, in 1e-8" },
   expiry: { type: "ZSET", holds: "*ours*: attempt → when its reservation expires, ms" },
@@ -251,6 +250,13 @@ const NOTES: Readonly<
     by: "operator → every script",
     holds: "absent, `0`, `false`, `off`, `no`: running. Anything else, or an unreadable key: halted",
   },
+  killSwitchSeen: {
+    key: createKeys({ partition: 3 }).killSwitchSeen,
+    type: "STRING",
+    ttlSec: "none",
+    by: "apply-layer → every script",
+    holds: "*ours*, in a [partition](#partitions): `<ms> running` or `<ms> halted`, as last read",
+  },
   disarm: {
     key: keys.disarm,
     type: "STRING JSON",
@@ -273,7 +279,7 @@ export const KEY_NOTES: readonly KeyNote[] = [
     ...note,
     key: RESERVATIONS[name as keyof typeof RESERVATIONS],
     ttlSec: "none",
-    by: LIMITS,
+    by: "issuing and settling scripts",
   })),
 ];
 

@@ -8,6 +8,7 @@
 --   plan         HASH, the plan's record
 --   spent        STRING: which attempt spent permits, for what quantity
 --   kill_switch  STRING
+--   kill_switch_seen STRING, the mark of the wire's kill switch
 --   disarm       STRING
 --   disarm_today STRING
 --   executes     STREAM! apply.execute
@@ -50,9 +51,9 @@
 --@include shared/now.lua
 --@include shared/halted.lua
 --@include orders/claiming.lua
-local of, kill_switch, disarm, disarm_today, owner = {}, KEYS[5], KEYS[6], KEYS[7], KEYS[11]
+local of, kill_switch, kill_switch_seen, disarm, disarm_today, owner = {}, KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[12]
 of.order, of.unsettled, of.plan, of.spent = unpack(KEYS, 1, 4)
-of.executes, of.results, of.handed_over = unpack(KEYS, 8, 10)
+of.executes, of.results, of.handed_over = unpack(KEYS, 9, 11)
 of.plan_id, of.symbol, of.attempt, of.attempt_no, of.group, of.entry_id, of.client_order_id = unpack(ARGV, 1, 7)
 of.side, of.quantity, of.step, of.valid_until, of.venue_ms = unpack(ARGV, 8, 12)
 local window_ms, refusal, detail, is_verified = tonumber(ARGV[13]), ARGV[16], ARGV[17], ARGV[18] == '1'
@@ -88,7 +89,8 @@ local SHORTEST_WINDOW_MS = 50
 local left = tonumber(of.valid_until) - math.max(now, proof.at)
 -- Spent in the future: Redis's clock has stepped back since, so the age of the handover is not known.
 local expired = left < SHORTEST_WINDOW_MS or proof.at > now
-local reason = known.is_duplicate and 'duplicate_order' or not passes_halts and halted(kill_switch, disarm, disarm_today)
+local reason = known.is_duplicate and 'duplicate_order'
+  or not passes_halts and halted(kill_switch, kill_switch_seen, disarm, disarm_today)
   or expired and 'execute_expired' or refusal ~= '' and refusal
 local stamps = {}
 for i = FIRST_SIGNATURE, #ARGV, 2 do

@@ -13,6 +13,7 @@
 --   handed_over  HASH! plan id → its execute entry, until its order has an outcome
 --   results      STREAM! apply.result
 --   kill_switch  STRING
+--   kill_switch_seen STRING, the mark of the wire's kill switch
 --   disarm       STRING
 --   disarm_today STRING
 --   ...issuer    permit key and block key of each required issuer, in list order
@@ -40,10 +41,10 @@
 --@include permits/judge.lua
 --@include permits/quantity.lua
 local plan, spent, waiting, executes, handed_over, results = unpack(KEYS, 1, 6)
-local kill_switch, disarm, disarm_today = unpack(KEYS, 7, 9)
+local kill_switch, kill_switch_seen, disarm, disarm_today = unpack(KEYS, 7, 10)
 local plan_id, halt, execute_ms, grace_ms, spent_sec = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local dry_run_sec, overdue_ms, quantity_issuer = ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 10, 9
+local FIRST_ISSUER_KEY, FIRST_ISSUER_ARG = 11, 9
 
 local record = hash(plan)
 -- A plan that does not wait, or cannot be read, must not be found by a sweep again.
@@ -95,7 +96,8 @@ malformed = malformed or flaw
 
 local left_ms = deadline - now
 if overdue_ms then left_ms = math.min(left_ms, -overdue_ms) end
-local reason = halt ~= '' and halt or may_be_halted and halted(kill_switch, disarm, disarm_today) or denied or malformed
+local reason = halt ~= '' and halt or halted(kill_switch, kill_switch_seen, disarm, disarm_today, not may_be_halted)
+  or denied or malformed
 if not reason and #lacking > 0 then
   if left_ms > 0 then
     if ahead_ms > 0 then

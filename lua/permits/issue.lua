@@ -11,6 +11,7 @@
 --   denial       key of its denial (may be the same key)
 --   spent        STRING
 --   kill_switch  STRING
+--   kill_switch_seen STRING, the mark of the wire's kill switch
 --   disarm       STRING
 --   disarm_today STRING
 --   permits      STREAM! apply.permit
@@ -53,8 +54,8 @@
 --@include shared/hash_table.lua
 --@include permits/reservations.lua
 --@include permits/unrecorded.lua
-local plan, permit, denial, spent, kill_switch, disarm, disarm_today = unpack(KEYS, 1, 7)
-local permits, plans, open, expiry, totals, executions, charges, unsettled, booked = unpack(KEYS, 8, 16)
+local plan, permit, denial, spent, kill_switch, kill_switch_seen, disarm, disarm_today = unpack(KEYS, 1, 8)
+local permits, plans, open, expiry, totals, executions, charges, unsettled, booked = unpack(KEYS, 9, 17)
 local plan_id, symbol, issuer, attempt, group, verdict, reason = unpack(ARGV, 1, 7)
 local permit_json, context_json, permit_sec, denial_sec, amounts, limits, reserve_ms = unpack(ARGV, 8, 14)
 
@@ -86,7 +87,7 @@ local reservation = state and attempt or plan_id
 
 if verdict == 'granted' and may_have_order then verdict, reason, context_json = 'denied', 'already_executed', '{}' end
 if verdict == 'granted' then
-  local halt = not is_plain and halted(kill_switch, disarm, disarm_today)
+  local halt = halted(kill_switch, kill_switch_seen, disarm, disarm_today, is_plain)
   if halt then verdict, reason, context_json = 'denied', halt, '{}' end
 end
 local sums = (amounts ~= '' or #gone > 0) and read_sums(totals, open, charges)

@@ -14,6 +14,7 @@
 --   plans        STREAM! apply.plan
 --   results      STREAM! apply.result
 --   kill_switch  STRING
+--   kill_switch_seen STRING, the mark of the wire's kill switch
 --   disarm       STRING
 --   disarm_today STRING
 --   ...left      permit and block keys that an earlier attempt may have left
@@ -42,8 +43,8 @@
 --@include shared/order_possible.lua
 --@include shared/result.lua
 local plan, dedupe, published, spent, order, waiting, symbols = unpack(KEYS, 1, 7)
-local plans, results, kill_switch, disarm, disarm_today = unpack(KEYS, 8, 12)
-local FIRST_LEFT_KEY = 13
+local plans, results, kill_switch, kill_switch_seen, disarm, disarm_today = unpack(KEYS, 8, 13)
+local FIRST_LEFT_KEY = 14
 local plan_id, symbol, decision, reason, mode, wait_ms = unpack(ARGV, 1, 6)
 local dedupe_sec, published_sec, record_sec, step, close_pct, proposed_ms, fresh_ms, max_age_ms = unpack(ARGV, 7, 14)
 local FIRST_ENTRY_ARG = 15
@@ -69,8 +70,8 @@ end
 local age_ms = fresh_ms ~= '' and now - tonumber(fresh_ms) or 0
 if age_ms > tonumber(max_age_ms) or age_ms < -PUBLISHER_AHEAD_MS then decision, reason = 'SKIP', 'proposal_stale' end
 
-local halt = not is_plain and halted(kill_switch, disarm, disarm_today)
-if halt == 'kill_switch_active' or (halt and decision == 'EXECUTE') then decision, reason = 'BLOCKED', halt end
+local halt = halted(kill_switch, kill_switch_seen, disarm, disarm_today, is_plain)
+if halt and (halt ~= 'disarmed' or decision == 'EXECUTE') then decision, reason = 'BLOCKED', halt end
 
 local attempt_no = order_attempt_no and int(tonumber(order_attempt_no) + 1) or '1'
 local deadline = int(now + tonumber(wait_ms))

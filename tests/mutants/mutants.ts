@@ -6,6 +6,7 @@ import { CONSOLE_MUTANTS } from "./console-mutants.ts";
 import { EVENT_MUTANTS } from "./event-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
 import { EXIT_MUTANTS } from "./exit-mutants.ts";
+import { HALT_MUTANTS } from "./halt-mutants.ts";
 import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PERMIT_MUTANTS,
   ...PORTFOLIO_MUTANTS,
   ...KEY_MUTANTS,
+  ...HALT_MUTANTS,
   ...TRUST_MUTANTS,
   ...EXIT_MUTANTS,
   ...BOOK_MUTANTS,

@@ -224,16 +224,17 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: CLAIM,
-        find: "or not passes_halts and halted(kill_switch, disarm, disarm_today)\n  or expired",
-        replace: "or expired",
+        find: "  or not passes_halts and halted(kill_switch, kill_switch_seen, disarm, disarm_today)\n",
+        replace: "",
       },
       {
         file: `${EXECUTOR}/orders.ts`,
         find: "const { entry, refusal, detail, isVerified, signatures } = request;",
         replace: `const { entry, detail, isVerified, signatures } = request;
         const off = [null, "0", "false", "off", "no"];
+        const { kill_switch, disarm, disarm_today } = haltKeys(redis, keys);
         const [killSwitch, ...disarms] = await Promise.all(
-          Object.values(haltKeys(redis, keys)).map((key) => redis.get(key).catch(() => "unreadable")),
+          [kill_switch, disarm, disarm_today].map((key) => redis.get(key).catch(() => "unreadable")),
         );
         const halt = off.includes(killSwitch?.trim().toLowerCase() ?? null)
           ? disarms.some((disarm) => disarm !== null) && "disarmed"

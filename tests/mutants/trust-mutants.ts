@@ -10,8 +10,8 @@ export const TRUST_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/orders/claim.lua",
-        find: "'duplicate_order' or not passes_halts and",
-        replace: "'duplicate_order' or not passes_halts and not known.class and",
+        find: "  or not passes_halts and",
+        replace: "  or not passes_halts and not known.class and",
       },
     ],
     test: "services/executor/src/exit-scripts.test.ts",

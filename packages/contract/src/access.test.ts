@@ -29,21 +29,31 @@ const WIRE_KILL_SWITCH = createKeys().killSwitch;
 const { deadLetter, operatorAudit } = createIntakeKeys(PARTITIONS).streams;
 const INTAKE = [deadLetter, operatorAudit];
 const wire = examples(createKeys());
+/** The mark of the kill switch is no key of the wire's. */
+const seenIn = (partition: number | "*") => createKeys({ partition }).killSwitchSeen;
 const tagged = (partition: number) =>
   // The wire's kill switch is in both layouts, and here for a second time.
-  examples(createKeys({ partition })).filter((key) => key !== WIRE_KILL_SWITCH);
+  examples(createKeys({ partition })).filter((key) => key !== WIRE_KILL_SWITCH && key !== seenIn(partition));
 
 describe.each(REDIS_USERS)("the rights of %s in partitions", (user) => {
   it.each([0, 63])("are those on the wire's keys, in partition %i", (partition) => {
     expect(reach(user, PARTITIONS, tagged(partition))).toEqual(reach(user, 1, wire));
   });
 
-  it("are as many patterns, but for the wire's kill switch and the streams of the intake", () => {
+  it("are as many patterns, but for the wire's kill switch, its mark and the streams of the intake", () => {
     for (const [right, patterns] of accessOf(user, PARTITIONS)) {
-      const added = [WIRE_KILL_SWITCH, ...INTAKE].filter((key) => patterns.includes(key)).length;
+      const added = [WIRE_KILL_SWITCH, seenIn("*"), ...INTAKE].filter((key) => patterns.includes(key)).length;
       expect(patterns).toHaveLength((accessOf(user).get(right)?.length ?? 0) + added);
     }
   });
+});
+
+it("the apply-layer alone writes the mark of the kill switch, and not the wire's kill switch itself", () => {
+  const writers = (partitions: number, key: string) =>
+    REDIS_USERS.filter((user) => reach(user, partitions, [key])[RIGHT_NAMES.indexOf("write")]?.[0]);
+  expect(writers(PARTITIONS, seenIn(3))).toEqual(["apply-layer"]);
+  for (const partitions of [1, PARTITIONS])
+    expect(writers(partitions, WIRE_KILL_SWITCH)).toEqual(["operator"]);
 });
 
 const READ_EVERYTHING = new Set(["operator", "viewer", "exporter"]);

@@ -73,6 +73,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   booked: { owner: "write" },
   waiting: { "apply-layer": "write", operator: "remove" },
   killSwitch: { services: "read", operator: "write", halt: "halt" },
+  killSwitchSeen: { services: "read", "apply-layer": "write" },
   // P3.3 may be told to disarm when the exchange closes positions by itself.
   disarm: { services: "read", governor: "write", p33: "write", operator: "remove" },
   disarmOf: { services: "read", governor: "write", p33: "write", operator: "remove" },
@@ -128,6 +129,9 @@ function patternsOf(name: keyof typeof KEYS, issuer: string, keys: Keys): readon
     case "killSwitch":
       // Operators and other systems set the wire's, whatever the layout.
       return [...new Set([keys.killSwitch, WIRE.killSwitch])];
+    case "killSwitchSeen":
+      // In the wire's layout it is the kill switch, which no service writes.
+      return keys.killSwitchSeen === keys.killSwitch ? [] : [keys.killSwitchSeen];
     case "permit":
     case "block":
     case "booked":

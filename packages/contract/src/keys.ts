@@ -62,6 +62,8 @@ export function createKeys({ partition }: Layout = {}) {
     }),
 
     killSwitch: key("global:kill_switch"),
+    /** STRING: what the wire's kill switch was last read as (lua/halts/see_kill_switch.lua); in the wire's layout, that itself. */
+    killSwitchSeen: key(partition === undefined ? "global:kill_switch" : "global:kill_switch_seen"),
     disarm: key("governor:disarm"),
     disarmOf: (utcDay: string) => key(`governor:disarm:${utcDay}`),
     /** HASH: the governor's limits of a symbol, as its variables set them. */
@@ -150,6 +152,7 @@ type FixedName = {
 const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
   waitingSymbols: "set",
   killSwitch: "string",
+  killSwitchSeen: "string",
   disarm: "string",
   governorLimits: "hash",
   exit: "hash",
@@ -169,7 +172,7 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
  */
 export function typesOfKeys(keys: Keys): [key: string, type: string][] {
   const isTogether = (key: string) => partitionIn(key) === partitionIn(keys.probe);
-  return [
+  const types = new Map([
     ...Object.values(keys.streams)
       .filter(isTogether)
       .map((stream): [string, string] => [stream, "stream"]),
@@ -177,7 +180,8 @@ export function typesOfKeys(keys: Keys): [key: string, type: string][] {
       keys[name as keyof typeof TYPES],
       type,
     ]),
-  ];
+  ]);
+  return [...types];
 }
 
 /** The UTC day of a time, as in `quantum:governor:disarm:{YYYY-MM-DD}`. */

@@ -16,6 +16,7 @@ export type WaitReason =
   | `invalid_${Issuer}_permit_format`
   | "invalid_safe_close_qty"
   | "kill_switch_active"
+  | "kill_switch_unread"
   | "disarmed"
   | "deadline_passed"
   | "record_lost";
@@ -64,6 +65,12 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   kill_switch_active: {
     meaning: "the kill switch is on, or its key cannot be read",
     lookAt: "quantum:global:kill_switch (deleting it lets the pipeline continue) and APPLY_KILL_SWITCH",
+  },
+  kill_switch_unread: {
+    meaning:
+      "with several partitions: for 5 s no apply-layer has told the symbol's partition that quantum:global:kill_switch is off, so it counts as on",
+    lookAt:
+      "/readyz of the apply-layers, which read it every 250 ms: does one run, and does it reach the Redis that has the key?",
   },
   kill_score_critical: {
     meaning:

@@ -30,6 +30,7 @@ export const PLAN_REASONS = {
   ],
   BLOCKED: [
     "kill_switch_active",
+    "kill_switch_unread",
     "kill_score_critical",
     "kill_score_warning_risk_increase",
     "disarmed",
@@ -57,12 +58,13 @@ export const P33_REASONS = [
   "quantity_below_minimum",
   "already_executed",
   "kill_switch_active",
+  "kill_switch_unread",
   "disarmed",
   "simulated_denial",
 ] as const;
 export type P33Reason = (typeof P33_REASONS)[number];
 
-/** Why the governor refuses; the last five are ours. */
+/** Why the governor refuses; the last six are ours. */
 export const GOVERNOR_REASONS = [
   "kill_score_critical_non_close",
   "hourly_limit_exceeded",
@@ -74,12 +76,13 @@ export const GOVERNOR_REASONS = [
   "orders_refused",
   "already_executed",
   "kill_switch_active",
+  "kill_switch_unread",
   "disarmed",
   "simulated_denial",
 ] as const;
 export type GovernorReason = (typeof GOVERNOR_REASONS)[number];
 
-/** Why P2.6 refuses, in the order in which it checks; the last four are the issuing script's and the simulation's. */
+/** Why P2.6 refuses, in the order in which it checks; the last five are the issuing script's and the simulation's. */
 export const P26_REASONS = [
   "not_in_allowlist",
   "portfolio_state_unknown",
@@ -87,6 +90,7 @@ export const P26_REASONS = [
   "portfolio_cooldown",
   "already_executed",
   "kill_switch_active",
+  "kill_switch_unread",
   "disarmed",
   "simulated_denial",
 ] as const;
@@ -122,6 +126,7 @@ export function waitReasons(issuers: readonly string[]): string[] {
     ...issuers.map((issuer) => `invalid_${issuer}_permit_format`),
     "invalid_safe_close_qty",
     "kill_switch_active",
+    "kill_switch_unread",
     "disarmed",
     "deadline_passed",
     "record_lost",
@@ -141,6 +146,7 @@ export const ORDER_REASONS = [
   "execute_expired",
   "handover_lost",
   "kill_switch_active",
+  "kill_switch_unread",
   "disarmed",
   "permits_not_spent",
   "permit_unsigned",

@@ -45,10 +45,10 @@ export async function createGroups(): Promise<void> {
   }
 }
 
-export const issuerOn = (client: RedisClient, issuer = "governor") =>
+export const issuerOn = (client: RedisClient, issuer = "governor", layout = keys) =>
   createIssuer({
     redis: client,
-    keys,
+    keys: layout,
     issuer,
     group: GROUP,
     permitTtlSec: PERMIT_TTL_SEC,

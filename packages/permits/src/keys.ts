@@ -15,6 +15,7 @@ export function haltKeys(redis: RedisClient, keys: Keys) {
   }
   return {
     kill_switch: keys.killSwitch,
+    kill_switch_seen: keys.killSwitchSeen,
     disarm: keys.disarm,
     disarm_today: keys.disarmOf(today.text),
   };

@@ -37,6 +37,7 @@ describe("permits/consume", () => {
         keys.handedOver,
         keys.streams.result,
         keys.killSwitch,
+        keys.killSwitchSeen,
         keys.disarm,
         keys.disarmOf("2026-01-01"),
       );

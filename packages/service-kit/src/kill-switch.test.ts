@@ -12,7 +12,7 @@ const { redis } = await useRedis();
 
 /** The scripts' decision. */
 const halted = () =>
-  redis.eval(`${HALTED}\nreturn halted(KEYS[1], 'none', 'none') or 'runs'`, 1, keys.killSwitch);
+  redis.eval(`${HALTED}\nreturn halted(KEYS[1], KEYS[1], 'none', 'none') or 'runs'`, 1, keys.killSwitch);
 
 const word = fc.constantFrom("0", "false", "off", "no", "OFF", "No", "1", "on", "true", "yes", "", "00");
 const blank = fc.constantFrom("", " ", "\t\n", "\v\f\r", "\u00a0", "\u2003", "\ufeff");

@@ -2,6 +2,11 @@
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 
+/** @param value null if the key does not exist */
+export function isKillSwitchOn(value: string | null): boolean {
+  return value !== null && !OFF.test(value);
+}
+
 /** Any other value halts. Letters and blanks are ASCII only, as in Lua. */
 const OFF = /^[ \t\n\v\f\r]*(0|false|off|no)[ \t\n\v\f\r]*$/i;
 
@@ -18,7 +23,7 @@ export interface KillSwitch {
 export async function readKillSwitch(redis: RedisClient, keys: Keys): Promise<KillSwitch> {
   try {
     const value = await redis.get(keys.killSwitch);
-    return { on: value !== null && !OFF.test(value), value };
+    return { on: isKillSwitchOn(value), value };
   } catch (error) {
     if (error instanceof Error && /^(WRONGTYPE|NOPERM)/.test(error.message))
       return { on: true, value: "(not text)" };

@@ -9,6 +9,7 @@ import { serviceOf } from "@quantum/topology";
 import { createBacklog } from "./backlog.ts";
 import { configSource, gatesOf, isRealVenue } from "./config.ts";
 import { createHandler } from "./handler.ts";
+import { watchKillSwitch } from "./kill-switch-watch.ts";
 import { createOpen } from "./open.ts";
 import { addPlansRoute } from "./plans-route.ts";
 import { createHashPoll, handleProposal } from "./proposals.ts";
@@ -34,9 +35,10 @@ await runService({
     log,
     registry,
     http,
+    partitions,
+    connectTo,
     keys,
     redis,
-    partitions,
     instance,
     connectForBlocking,
     progress,
@@ -123,6 +125,8 @@ await runService({
       new StreamConsumer({ ...common, ...options });
     return {
       begin: async () => {
+        const onError = (doing: string, error: Error) => failed(doing)(error);
+        repeated.push(await watchKillSwitch({ partitions, connectTo, progress, onError }));
         const sweepFailed = failed("sweep waiting plans");
         await sweep({ all: true }).catch(sweepFailed);
         repeated.push(

@@ -61,12 +61,12 @@ export async function spentFor(entryId: string): Promise<void> {
   );
 }
 
-export function ordersOn(client: RedisClient): Orders {
+export function ordersOn(client: RedisClient, layout = keys): Orders {
   const emitter = createEvents();
   events = [];
   for (const name of ["refused", "settled", "doubted"] as const)
     emitter.on(name, () => void events.push(name));
-  return createOrders({ redis: client, keys, group: GROUP, instance: OWNER, events: emitter });
+  return createOrders({ redis: client, keys: layout, group: GROUP, instance: OWNER, events: emitter });
 }
 
 export async function requestOf(

@@ -43,7 +43,11 @@ export interface Standing {
 }
 
 /** They do not stop an exit: the executor asks them only if it does not believe the signature. */
-const HALTS: ReadonlySet<string> = new Set<OrderReason>(["kill_switch_active", "disarmed"]);
+const HALTS: ReadonlySet<string> = new Set<OrderReason>([
+  "kill_switch_active",
+  "kill_switch_unread",
+  "disarmed",
+]);
 
 /** Another plan would be refused in the same way. */
 const FINAL: ReadonlySet<string> = new Set<OrderReason>([
