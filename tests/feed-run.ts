@@ -1,6 +1,5 @@
 /** Some plans of the feed through a rig's services, to their end, and what the invariants say of them. */
 import { DEFAULT_MARKET } from "@quantum/exchange-sim";
-import { connectForBlocking } from "@quantum/redis";
 import {
   checkInvariants,
   collectEvidence,
@@ -14,7 +13,7 @@ import {
   waitForEnd,
 } from "@quantum/harness";
 import { expect } from "vitest";
-import type { Rig } from "@quantum/harness/rig";
+import type { Rig, RigRedis } from "@quantum/harness/rig";
 
 const DRAIN_MS = 10_000;
 
@@ -29,18 +28,14 @@ export const LARGE_MARKET = DEFAULT_MARKET.map((spec) => ({
 
 /** Expects that every plan ends and every invariant holds. @returns what the streams told, and what was checked */
 export async function runFeed(
-  rig: Rig,
+  rig: Rig<RigRedis>,
   plans: number,
   requiredIssuers: readonly string[],
   ratePerSec = RATE_PER_SEC,
 ) {
-  const { keys, client: redis, venueUrl, keysFolder } = rig;
+  const { stored: redis, venueUrl, keysFolder } = rig;
   const history = new History();
-  const tail = new StreamTail(
-    connectForBlocking({ url: rig.redis.url, name: "tail", onError: () => undefined }),
-    keys,
-    history,
-  );
+  const tail = new StreamTail(redis, history);
   try {
     await rig.start("harvest-feed", {
       FEED_RATE: String(ratePerSec),
@@ -56,8 +51,8 @@ export async function runFeed(
     });
     expect([end, history.ended.size]).toEqual(["done", plans]);
     await switchStrategy(venueUrl, false);
-    expect(await drain({ redis, keys, history, tail, deadlineMs: patienceMs(DRAIN_MS) })).toEqual([]);
-    const sources = { redis, keys, exchangeUrl: venueUrl, history, requiredIssuers, keysFolder, halts: [] };
+    expect(await drain({ redis, history, tail, deadlineMs: patienceMs(DRAIN_MS) })).toEqual([]);
+    const sources = { redis, exchangeUrl: venueUrl, history, requiredIssuers, keysFolder, halts: [] };
     // The ledger follows the last fill with the next refresh.
     const findings = await eventually(
       async () => {

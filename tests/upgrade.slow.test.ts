@@ -3,7 +3,6 @@
  * flow. No order is doubled and no plan is lost; what an upgrade costs are plans that end BLOCKED.
  */
 import { flatFields, parseProposal, planId, resultEntry } from "@quantum/contract";
-import { connectForBlocking } from "@quantum/redis";
 import { addedAtMs, parseEntries } from "@quantum/streams";
 import {
   checkInvariants,
@@ -73,11 +72,7 @@ if (absent !== undefined) console.warn(`The upgrade tests are skipped: ${absent}
 async function startFlow() {
   const running = new Map<Service, ServiceProcess[]>();
   const history = new History();
-  const tail = new StreamTail(
-    connectForBlocking({ url: rig.redis.url, name: "tail", onError: () => undefined }),
-    rig.keys,
-    history,
-  );
+  const tail = new StreamTail(rig.stored, history);
   const start = (service: Service, version: Version, instance: string = service) => {
     const env = { INSTANCE: instance, ...(service === "executor" ? { ...BRIEF_WINDOWS, ...UNSIGNED } : {}) };
     return version === "today" ? rig.start(service, env) : rig.startEarlier(release, service, env);
@@ -127,11 +122,10 @@ async function startFlow() {
     async broken(): Promise<string[]> {
       await feed.stop();
       await switchStrategy(rig.venueUrl, false);
-      const { client: redis, keys, venueUrl } = rig;
-      const underWay = await drain({ redis, keys, history, tail, deadlineMs: patienceMs(DRAIN_MS) });
+      const { stored: redis, venueUrl } = rig;
+      const underWay = await drain({ redis, history, tail, deadlineMs: patienceMs(DRAIN_MS) });
       const sources = {
         redis,
-        keys,
         exchangeUrl: venueUrl,
         history,
         requiredIssuers: ["governor", "p33"],

@@ -3,7 +3,7 @@
  * every stream entry of the old master before another one takes over, so the checks know what is gone.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ReplicatedRedis, StreamName } from "@quantum/harness";
+import type { ReplicatedRedis, StreamRef } from "@quantum/harness";
 import type { FaultContext, FaultKind } from "./fault-kind.ts";
 import { lastIds, standStill } from "./faults-redis.ts";
 import type { Member } from "./system.ts";
@@ -146,7 +146,7 @@ async function isolateMaster(context: FaultContext) {
 }
 
 /** The new master may lack entries that were seen, and gives their ids again. */
-async function readOn(context: FaultContext, seen: ReadonlyMap<StreamName, string>): Promise<void> {
+async function readOn(context: FaultContext, seen: ReadonlyMap<StreamRef, string>): Promise<void> {
   const { history, losses, tail, proposer } = context;
   const survived = await lastIds(context);
   losses.add({ seen, survived }, history);

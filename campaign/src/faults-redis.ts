@@ -5,7 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { groupsOf } from "@quantum/streams";
 import { anyMember } from "./faults-process.ts";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
-import type { StreamName, TestRedis } from "@quantum/harness";
+import type { Place } from "@quantum/service-kit";
+import { type StreamName, type StreamRef, streamRef, type TestRedis } from "@quantum/harness";
 
 const DOWN_MS = { low: 100, high: 3_000 } as const;
 const STOP_MS = 3_000;
@@ -160,7 +161,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
 export async function standStill({ system, proposer, tail }: FaultContext): Promise<void> {
   for (const { redisProxy } of system.members) redisProxy.stall();
   await proposer.pause();
-  while (!(await tail.caughtUp(system.client))) await delay(LOOK_MS);
+  while (!(await tail.caughtUp())) await delay(LOOK_MS);
 }
 
 function loneServer({ servers }: FaultContext["system"]): TestRedis {
@@ -220,13 +221,17 @@ async function logOf(dir: string): Promise<{ path: string; bytes: number }> {
 }
 
 /** Of the streams as they are now. */
-export async function lastIds({ system }: FaultContext): Promise<Map<StreamName, string>> {
-  const { client, keys } = system;
-  const found = new Map<StreamName, string>();
-  for (const stream of ["proposal", "plan", "permit", "execute", "result"] as const) {
-    const newest = await insist(() => client.xrevrange(keys.streams[stream], "+", "-", "COUNT", 1));
-    if (newest[0] !== undefined) found.set(stream, newest[0][0]);
-  }
+export async function lastIds({ system }: FaultContext): Promise<Map<StreamRef, string>> {
+  const { intake, partitions } = system.stored;
+  const found = new Map<StreamRef, string>();
+  const look = async ({ keys, redis }: Place, stream: StreamName, partition: number) => {
+    const newest = await insist(() => redis.xrevrange(keys.streams[stream], "+", "-", "COUNT", 1));
+    if (newest[0] !== undefined) found.set(streamRef(stream, partition), newest[0][0]);
+  };
+  await look(intake, "proposal", 0);
+  for (const partition of partitions.all)
+    for (const stream of ["plan", "permit", "execute", "result"] as const)
+      await look(partition, stream, partition.number);
   return found;
 }
 

@@ -66,7 +66,7 @@ async function mistype(context: FaultContext, name: string, stream: string): Pro
  * read.
  */
 function readFromStart(context: FaultContext, name: string): void {
-  context.tail.rewind(new Map([...context.history.lastIds].filter(([stream]) => stream !== name)));
+  context.tail.rewind(new Map([...context.history.lastIds].filter(([ref]) => ref !== `${name}:0`)));
   if (name === "proposal") abandonUnopened(context);
 }
 

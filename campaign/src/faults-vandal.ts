@@ -1,7 +1,7 @@
 /** A vandal in Redis: deletes random keys and stream entries of the pipeline, or changes keys' types. */
 import { setTimeout as delay } from "node:timers/promises";
 import { isLater } from "@quantum/streams";
-import type { StreamName } from "@quantum/harness";
+import { type StreamName, streamRef } from "@quantum/harness";
 import { RandomChoices } from "./random-choices.ts";
 import { anyMember } from "./faults-process.ts";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
@@ -83,7 +83,7 @@ async function strikeEntry(
   const { system, history, losses, proposer } = context;
   const newest = await system.client.xrevrange(system.keys.streams[stream], "+", "-", "COUNT", 3);
   const [id, flat = []] =
-    newest.find(([found]) => !isLater(found, history.lastIds.get(stream) ?? "0-0")) ?? [];
+    newest.find(([found]) => !isLater(found, history.lastIds.get(streamRef(stream, 0)) ?? "0-0")) ?? [];
   const named = stream === "proposal" ? undefined : flat[flat.indexOf("plan_id") + 1];
   if (named !== undefined && struckPlans.has(named)) return undefined;
   if (named !== undefined) struckPlans.add(named);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { StreamName } from "@quantum/harness";
+import { type StreamName, type StreamRef, streamRef } from "@quantum/harness";
 import { Losses } from "./losses.ts";
 import { Recorder } from "./record.ts";
 
@@ -21,7 +21,9 @@ const planEntry = (plan: string) => ({
   steps: "[]",
 });
 const seen = (entries: Partial<Record<StreamName, string>>) =>
-  new Map(Object.entries(entries)) as Map<StreamName, string>;
+  new Map<StreamRef, string>(
+    Object.entries(entries).map(([stream, id]) => [streamRef(stream as StreamName, 0), id]),
+  );
 
 describe("what Redis was made to forget", () => {
   it("is what lay between the last entry that survived and the last one that was seen", () => {

@@ -2,15 +2,15 @@
  * What Redis was made to lose, by a power loss (the end of its log) or a flush (everything). This process had read all
  * streams before, so it knows exactly which entries are gone and which plans can no longer end.
  */
-import type { StreamName } from "@quantum/harness";
+import { type StreamName, type StreamRef, streamRef } from "@quantum/harness";
 import { isLater } from "@quantum/streams";
 import { type Recorder, readUnique } from "./record.ts";
 
 export interface Loss {
   /** The last entry of each stream before the loss. All entries up to it had been read here. */
-  seen: ReadonlyMap<StreamName, string>;
+  seen: ReadonlyMap<StreamRef, string>;
   /** The last remaining entry of each stream. A stream without one lost everything. */
-  survived: ReadonlyMap<StreamName, string>;
+  survived: ReadonlyMap<StreamRef, string>;
 }
 
 const BEFORE_ALL = "0-0";
@@ -55,12 +55,13 @@ export class Losses {
   /** Whether this loss removed the entry. Only earlier entries can be lost. */
   #erases(index: number, stream: StreamName, id: string): boolean {
     const loss = this.#losses[index];
-    const { streamId, losses } = readUnique(id);
+    const { streamId, partition, losses } = readUnique(id);
+    const ref = streamRef(stream, partition);
     return (
       loss !== undefined &&
       losses <= index &&
-      !isLater(streamId, loss.seen.get(stream) ?? BEFORE_ALL) &&
-      isLater(streamId, loss.survived.get(stream) ?? BEFORE_ALL)
+      !isLater(streamId, loss.seen.get(ref) ?? BEFORE_ALL) &&
+      isLater(streamId, loss.survived.get(ref) ?? BEFORE_ALL)
     );
   }
 }

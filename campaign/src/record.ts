@@ -2,9 +2,9 @@
  * A campaign's history: the same as in `start`, plus each entry's id and text, for the timeline of a failed plan and
  * for finding what Redis lost.
  */
-import { parseProposal, planId } from "@quantum/contract";
+import { parseProposal, PARTITIONS_MAX, planId } from "@quantum/contract";
 import { addedAtMs, partsOf } from "@quantum/streams";
-import { History, type StreamName } from "@quantum/harness";
+import { History, type StreamName, type StreamRef, streamRef } from "@quantum/harness";
 
 export interface Line {
   atMs: number;
@@ -19,12 +19,13 @@ const SHOWN_FIELDS: Readonly<Record<StreamName, readonly string[]>> = {
   result: ["attempt", "outcome", "executed", "reason", "detail", "order_id", "executed_qty"],
 };
 
-/** No entry's own sequence comes near it: a unique id's has the losses in the digits beyond. */
-const PER_LOSS = 10 ** 9;
+/** No entry's own sequence comes near it: a unique id's has partition and losses in the digits beyond. */
+const PER_PARTITION = 10 ** 9;
+const PER_LOSS = PARTITIONS_MAX * PER_PARTITION;
 
 /**
  * After Redis lost its last entries, it may assign the same ids again if its clock is behind them. Ids are unique here:
- * the number of losses before an entry was read is part of its id.
+ * the number of losses before an entry was read is part of its id, and so is its partition.
  */
 export class Recorder extends History {
   #losses = 0;
@@ -39,16 +40,19 @@ export class Recorder extends History {
   readonly proposalIds = new Map<string, string>();
   /** Plan ids that can no longer end, because Redis was made to lose them. */
   readonly forgotten = new Set<string>();
-  readonly #lastIds = new Map<StreamName, string>();
+  readonly #lastIds = new Map<StreamRef, string>();
+  /** Plan id → its partition. */
+  readonly #partitions = new Map<string, number>();
 
-  override take(stream: StreamName, streamId: string, told: Record<string, string>): void {
-    const id = this.#unique(streamId);
+  override take(stream: StreamName, streamId: string, told: Record<string, string>, partition = 0): void {
+    const id = this.#unique(streamId, partition);
+    if (told["plan_id"] !== undefined) this.#partitions.set(told["plan_id"], partition);
     const own = `${told["plan_id"]} ${streamId}`;
     if (stream === "plan") this.#attempts.set(own, id);
     if (stream === "result") this.#results.set(own, id);
     const fields = this.#withUniqueIds(told);
     super.take(stream, id, fields);
-    this.#lastIds.set(stream, streamId);
+    this.#lastIds.set(streamRef(stream, partition), streamId);
     const record = stream === "proposal" ? undefined : this[`${stream}s`].at(-1);
     if (record !== undefined && !this.#ids.has(record)) this.#ids.set(record, id);
     const plan = stream === "proposal" ? proposedPlan(fields) : fields["plan_id"];
@@ -68,12 +72,12 @@ export class Recorder extends History {
 
   /** The unique id of a plan's attempt. */
   override attemptOf(plan: string, attempt: string): string {
-    return this.#attempts.get(`${plan} ${attempt}`) ?? this.#unique(attempt);
+    return this.#attempts.get(`${plan} ${attempt}`) ?? this.#unique(attempt, this.#partitions.get(plan) ?? 0);
   }
 
-  #unique(streamId: string): string {
+  #unique(streamId: string, partition: number): string {
     const [ms, sequence] = partsOf(streamId);
-    return `${ms}-${this.#losses * PER_LOSS + Number(sequence)}`;
+    return `${ms}-${this.#losses * PER_LOSS + partition * PER_PARTITION + Number(sequence)}`;
   }
 
   #withUniqueIds(told: Record<string, string>): Record<string, string> {
@@ -93,7 +97,7 @@ export class Recorder extends History {
   }
 
   /** The last entry read from each stream. */
-  get lastIds(): ReadonlyMap<StreamName, string> {
+  get lastIds(): ReadonlyMap<StreamRef, string> {
     return this.#lastIds;
   }
 
@@ -112,12 +116,14 @@ export class Recorder extends History {
   }
 }
 
-/** The stream's own id, and the number of losses before the entry was read. */
-export function readUnique(id: string): { streamId: string; losses: number } {
-  const [ms, sequence] = partsOf(id);
+/** The stream's own id, its partition, and the number of losses before the entry was read. */
+export function readUnique(id: string): { streamId: string; partition: number; losses: number } {
+  const [ms, text] = partsOf(id);
+  const sequence = Number(text);
   return {
-    streamId: `${ms}-${Number(sequence) % PER_LOSS}`,
-    losses: Math.floor(Number(sequence) / PER_LOSS),
+    streamId: `${ms}-${sequence % PER_PARTITION}`,
+    partition: Math.floor((sequence % PER_LOSS) / PER_PARTITION),
+    losses: Math.floor(sequence / PER_LOSS),
   };
 }
 

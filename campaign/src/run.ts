@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { build } from "@quantum/service-kit";
-import { connectForBlocking } from "@quantum/redis";
 import {
   collectEvidence,
   drain,
@@ -73,12 +72,11 @@ export async function runCampaign(
     { seed: options.seed, issuers: options.issuers, sentinel: options.sentinel, dir, onExit },
     resources,
   );
-  const { servers, client, keys, exchangeUrl, symbols } = system;
+  const { servers, client, keys, stored, exchangeUrl, symbols } = system;
   if (options.faults.includes("time") && !servers.canShiftClock)
     say("only the services' clocks are stepped: stepping Redis's needs Linux and gcc");
   const history = new Recorder();
-  const blocking = connectForBlocking({ url: servers.url, name: "chaos:tail", onError: () => undefined });
-  const tail = new StreamTail(blocking, keys, history);
+  const tail = new StreamTail(stored, history);
   resources.defer(() => tail.stop());
   const proposer = new Proposer({
     redis: client,
@@ -111,10 +109,9 @@ export async function runCampaign(
 
   await proposer.stop();
   await switchStrategy(exchangeUrl, false);
-  const underWay = await drain({ redis: client, keys, history, tail, deadlineMs: END_BOUND_MS });
+  const underWay = await drain({ redis: stored, history, tail, deadlineMs: END_BOUND_MS });
   const sources = {
-    redis: client,
-    keys,
+    redis: stored,
     exchangeUrl,
     history,
     requiredIssuers: options.issuers,
@@ -122,11 +119,7 @@ export async function runCampaign(
     halts: context.halts,
   };
   const { evidence, judgement } = await judgeAtRest(async () => {
-    const told = await collectEvidence(sources);
-    const claims = [...told.claims].map(
-      ([plan, claim]) => [plan, { ...claim, attempt: history.attemptOf(plan, claim.attempt) }] as const,
-    );
-    const evidence = { ...told, claims: new Map(claims) };
+    const evidence = await collectEvidence(sources);
     return { evidence, judgement: judge(evidence, history, losses) };
   });
   const rest = await checkResourceBounds(system, evidence.plans.length);
@@ -178,8 +171,13 @@ async function judgeAtRest(
   }
 }
 
-async function countUnsettled({ client, keys, symbols }: FaultContext["system"]): Promise<number> {
-  const counts = await Promise.all(symbols.map((symbol) => client.zcard(keys.unsettled(symbol))));
+async function countUnsettled({ stored, symbols }: FaultContext["system"]): Promise<number> {
+  const counts = await Promise.all(
+    symbols.map((symbol) => {
+      const { keys, redis } = stored.partitions.of(symbol);
+      return redis.zcard(keys.unsettled(symbol));
+    }),
+  );
   return counts.reduce((sum, count) => sum + count, 0);
 }
 

@@ -3,12 +3,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { createKeys } from "@quantum/contract";
-import { connectForCommands, disconnect } from "@quantum/redis";
 import {
   type FaultProxy,
   type ProxyFrame,
   makeRunKeys,
+  openPipelineRedis,
   readSymbols,
   type ServiceProcess,
   startFaultProxy,
@@ -84,8 +83,9 @@ export async function startSystem(
 ) {
   const services = pipelineOf(issuers);
   const servers = await startRedisServers(sentinel ? "sentinel" : "lone", resources);
-  const client = connectForCommands({ url: servers.url, name: "chaos", onError: () => undefined });
-  resources.defer(() => disconnect(client));
+  const stored = openPipelineRedis({ url: servers.url, partitions: 1, name: "chaos" });
+  resources.defer(() => stored.close());
+  const { keys, redis: client } = stored.partitions.account;
   const exchange = await startService("exchange-sim", {
     [serviceOf("exchange-sim").portVariable]: "0",
     SIM_SEED: String(seed),
@@ -142,8 +142,9 @@ export async function startSystem(
   await Promise.all(services.map(enroll));
   return {
     servers,
+    stored,
     client,
-    keys: createKeys(),
+    keys,
     exchangeUrl: exchange.url,
     exchange,
     symbols,

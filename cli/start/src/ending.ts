@@ -2,8 +2,6 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
 import type { Display } from "./display.ts";
 import {
   checkInvariants,
@@ -13,6 +11,7 @@ import {
   type Evidence,
   type Findings,
   type History,
+  type PipelineRedis,
   type Sources,
   switchStrategy,
   type StreamTail,
@@ -69,8 +68,7 @@ export interface Run {
   readonly losses: Losses;
   readonly processes: Processes;
   readonly pipeline: Pipeline;
-  readonly keys: Keys;
-  readonly redis: RedisClient;
+  readonly stored: PipelineRedis;
   /** How many proposals the feed has published, once it is done. */
   readonly feed: { published: number | undefined };
   readonly history: History;
@@ -79,7 +77,8 @@ export interface Run {
 
 /** Waits until the run is over and has come to rest, or is stuck. Then checks the invariants. */
 export async function watchToTheEnd(run: Run): Promise<Ending> {
-  const { options, display, stopping, losses, processes, pipeline, keys, redis, history, tail, feed } = run;
+  const { options, display, stopping, losses, processes, pipeline, stored, history, tail, feed } = run;
+  const { keys, redis } = stored.partitions.account;
   const killSwitch = pipeline.scenario.killSwitch
     ? operateKillSwitch(redis, keys, history, pipeline.plans, (text) => display.line(text))
     : undefined;
@@ -100,10 +99,10 @@ export async function watchToTheEnd(run: Run): Promise<Ending> {
   await strategy.stop();
   await switchStrategy(pipeline.exchangeUrl, false);
   const deadlineMs = end === "done" ? STUCK_MS : INTERRUPTED_DRAIN_MS;
-  const underWay = await drain({ redis, keys, history, tail, deadlineMs });
+  const underWay = await drain({ redis: stored, history, tail, deadlineMs });
   const stuck = end === "stuck" || (end === "done" && underWay.length > 0);
   const { evidence, findings } = await check(
-    { redis, keys, ...sourcesOf(run), halts: killSwitch?.halts ?? [] },
+    { redis: stored, ...sourcesOf(run), halts: killSwitch?.halts ?? [] },
     deadlineMs,
   );
   const cutShort =
@@ -168,13 +167,13 @@ async function check(
   }
 }
 
-async function describeStuck({ redis, keys, history }: Run, underWay: readonly string[]): Promise<string[]> {
+async function describeStuck({ stored, history }: Run, underWay: readonly string[]): Promise<string[]> {
   return [
     `Stuck: no plan has ended for ${STUCK_MS / 1000} s.`,
     ...underWay.map((what) => `  ${what}`),
     ...(history.open.size === 0
       ? ["  every plan that was proposed has ended"]
-      : await stuckTimelines(redis, keys, history.open)),
+      : await stuckTimelines(stored.partitions, history.open)),
   ];
 }
 

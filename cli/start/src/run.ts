@@ -1,21 +1,18 @@
 /** Runs a pipeline from start to finish: start, watch, drain, check, stop. */
 import { mkdir, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { createKeys } from "@quantum/contract";
-import { connectForBlocking, connectForCommands, disconnect, withoutPasswords } from "@quantum/redis";
+import { withoutPasswords } from "@quantum/redis";
 import { isReaderGone, standardOutput } from "@quantum/service-kit";
 import { type Row, serviceOf, SERVICES } from "@quantum/topology";
 import { Display } from "./display.ts";
 import { BROKEN, type Ending, endUnchecked, type Losses, type Run, watchToTheEnd } from "./ending.ts";
-import { History, shellWord, StreamTail } from "@quantum/harness";
+import { History, openPipelineRedis, shellWord, StreamTail } from "@quantum/harness";
 import type { Options } from "./options.ts";
 import { type Pipeline, startPipeline } from "./pipeline.ts";
 import { Processes } from "./processes.ts";
 import { startOwnRedis, useRedis } from "./redis.ts";
 import { watchRedis } from "./redis-watch.ts";
 import { cacheDir, claimRun, type RunFacts, runFile } from "./run-file.ts";
-
-const keys = createKeys();
 
 /** @returns the exit code */
 export async function runPipeline(options: Options): Promise<number> {
@@ -86,17 +83,16 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   showPipeline(display, options, pipeline);
 
   // The watch reports connection problems, once.
-  const connection = { url: pipeline.redis.url, onError: () => undefined };
-  const redis = connectForCommands({ ...connection, name: "start" });
-  resources.defer(() => disconnect(redis));
-  const watch = watchRedis(redis, (text) => display.error(text));
+  const stored = openPipelineRedis({ url: pipeline.redis.url, partitions: 1, name: "start" });
+  resources.defer(() => stored.close());
+  const watch = watchRedis(stored.intake.redis, (text) => display.error(text));
   resources.defer(() => watch.stop());
   void watch.lost.then((problem) => losses.fatal.resolve(problem));
   const history = new History();
   history.on("plan", (plan) => display.plan(plan));
   history.on("result", (result) => display.result(result));
   history.on("malformed", ({ stream, id, problem }) => display.error(`${stream} entry ${id}: ${problem}`));
-  const tail = new StreamTail(connectForBlocking({ ...connection, name: "start:tail" }), keys, history);
+  const tail = new StreamTail(stored, history);
   resources.defer(() => tail.stop());
 
   const run: Run = {
@@ -106,8 +102,7 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
     losses,
     processes,
     pipeline,
-    keys,
-    redis,
+    stored,
     history,
     tail,
     feed,

@@ -1,20 +1,22 @@
 /** The records of plans that did not end, one line each. */
-import { type Keys, planRecord, readableFields } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { planRecord, readableFields } from "@quantum/contract";
+import type { Partitions } from "@quantum/service-kit";
 
 /** The others are stuck for the same reason. */
 const SHOWN_PLANS = 10;
 
-export async function stuckTimelines(
-  redis: RedisClient,
-  keys: Keys,
-  planIds: Iterable<string>,
-): Promise<string[]> {
+export async function stuckTimelines(partitions: Partitions, planIds: Iterable<string>): Promise<string[]> {
   const all = [...planIds];
   const lines = await Promise.all(
-    all.slice(0, SHOWN_PLANS).map(async (planId) => timeline(planId, await redis.hgetall(keys.plan(planId)))),
+    all.slice(0, SHOWN_PLANS).map(async (planId) => timeline(planId, await recordOf(partitions, planId))),
   );
   return all.length > lines.length ? [...lines, `  and ${all.length - lines.length} more`] : lines;
+}
+
+/** A plan's id does not tell its partition. */
+async function recordOf(partitions: Partitions, planId: string): Promise<Record<string, string>> {
+  const found = await Promise.all(partitions.map(({ redis, keys }) => redis.hgetall(keys.plan(planId))));
+  return Object.assign({}, ...found);
 }
 
 /** `opened, +3 ms governor granted, +5 ms verdict`: every `…_at_ms` of the record, relative to the opening. */

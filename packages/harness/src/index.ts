@@ -41,13 +41,15 @@ export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
 export { startReplicatedRedis } from "./servers/replicated-redis.ts";
 export type { ReplicatedRedis, ReplicatedRedisOptions } from "./servers/replicated-redis.ts";
 export { underOwnUser, urlOfUser } from "./servers/redis-users.ts";
+export { openPipelineRedis } from "./pipeline-redis.ts";
+export type { PipelineRedis, PipelineRedisOptions } from "./pipeline-redis.ts";
 export { violationsOf } from "./violations.ts";
 export { collectEvidence, collectWhatIsLeft, readSymbols, switchStrategy } from "./verifier/evidence.ts";
 export type { Claim, Evidence, Halt, Sources, VenueOrder, VenueTrade } from "./verifier/evidence.ts";
 export { evidenceOf } from "./verifier/flawless-evidence.ts";
 export type { MutableEvidence, PlanOutline } from "./verifier/flawless-evidence.ts";
 export type { Finding } from "./verifier/finding.ts";
-export { History } from "./verifier/history.ts";
+export { History, streamRef } from "./verifier/history.ts";
 export type {
   ExecuteRecord,
   HistoryEvents,
@@ -55,6 +57,7 @@ export type {
   PlanRecord,
   ResultRecord,
   StreamName,
+  StreamRef,
 } from "./verifier/history.ts";
 export { checkInvariants, INVARIANTS, UNCHECKED } from "./verifier/invariants.ts";
 export type { Findings, InvariantName } from "./verifier/invariants.ts";

@@ -1,14 +1,19 @@
 /**
  * A whole pipeline for one test: a Redis, the simulated exchange in this process, and services as separate processes.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createKeys } from "@quantum/contract";
+import type { Keys } from "@quantum/contract";
 import { createExchangeSim, DEFAULT_MARKET, type SymbolSpec } from "@quantum/exchange-sim";
-import { connectForCommands, disconnect } from "@quantum/redis";
+import type { RedisClient } from "@quantum/redis";
 import { demonstrationOf, type Place, SERVICES } from "@quantum/topology";
+import { openPipelineRedis, type PipelineRedis } from "./pipeline-redis.ts";
 import { makeRunKeys } from "./run-keys.ts";
 import { type ServiceProcess, startProgram, startService } from "./processes/process.ts";
-import { startRedisServer } from "./servers/redis-server.ts";
+import { type RedisCluster, startRedisCluster } from "./servers/redis-cluster.ts";
+import { startRedisServer, type TestRedis } from "./servers/redis-server.ts";
+import { type ReplicatedRedis, startReplicatedRedis } from "./servers/replicated-redis.ts";
 
 export const SYMBOLS = DEFAULT_MARKET.map(({ symbol }) => symbol);
 
@@ -29,15 +34,63 @@ export interface EarlierRelease {
   lacks: readonly string[];
 }
 
-export type Rig = Awaited<ReturnType<typeof startRig>>;
+/** One server; a master with two replicas and three Sentinels; or three masters with a replica each. */
+interface RedisOf {
+  lone: TestRedis;
+  sentinel: ReplicatedRedis;
+  cluster: RedisCluster;
+}
+export type RigRedis = keyof RedisOf;
 
-export async function startRig(market: readonly SymbolSpec[] = DEFAULT_MARKET) {
+export interface RigOptions<Kind extends RigRedis = "lone"> {
+  market?: readonly SymbolSpec[];
+  /** As in PARTITIONS. Default 1. */
+  partitions?: number;
+  /** Default `lone`. */
+  redis?: Kind;
+}
+
+export interface Rig<Kind extends RigRedis = "lone"> {
+  /** What runs: kill it, promote a replica, move a slot. */
+  readonly redis: RedisOf[Kind];
+  /** Of the services. */
+  readonly redisUrl: string;
+  /** What the services keep, by partition: `stored.partitions.of(symbol).keys`. */
+  readonly stored: PipelineRedis;
+  /** Of partition 0, which is everything where there is one. */
+  readonly client: RedisClient;
+  readonly keys: Keys;
+  readonly venueUrl: string;
+  /** The keys of the issuers and of an operator; they go with Redis's data. */
+  readonly keysFolder: string;
+  start(name: string, env?: Record<string, string>): Promise<ServiceProcess>;
+  /** Starts this service of an earlier release, without the variables that it does not know. */
+  startEarlier(release: EarlierRelease, name: string, env?: Record<string, string>): Promise<ServiceProcess>;
+  simState(): Promise<SimState>;
+  stop(): Promise<void>;
+}
+
+const START: { [Kind in RigRedis]: (partitions: number) => Promise<RedisOf[Kind]> } = {
+  lone: (partitions) => startRedisServer({ appendonly: true, partitions }),
+  sentinel: (partitions) => startReplicatedRedis({ partitions, config: { appendonly: "yes" } }),
+  cluster: (partitions) => startRedisCluster({ replicas: 1, partitions, config: { appendonly: "yes" } }),
+};
+
+/** @param given the market alone, or all options */
+export async function startRig<Kind extends RigRedis = "lone">(
+  given: readonly SymbolSpec[] | RigOptions<Kind> = {},
+): Promise<Rig<Kind>> {
+  const options: RigOptions<Kind> = "length" in given ? { market: given } : given;
+  const { market = DEFAULT_MARKET, partitions = 1 } = options;
+  const kind = options.redis ?? ("lone" as Kind);
   const symbols = market.map(({ symbol }) => symbol);
-  const redis = await startRedisServer({ appendonly: true });
+  const redis = await START[kind](partitions);
+  const { url: redisUrl } = redis;
+  const folder = await mkdtemp(join(tmpdir(), "quantum-rig-"));
   const sim = createExchangeSim({ seed: 1, market });
   const venueUrl = await sim.listen({ port: 0 });
-  const client = connectForCommands({ url: redis.url, name: "rig", onError: () => undefined });
-  const keysFolder = await makeRunKeys(join(redis.dir, "keys"));
+  const stored = openPipelineRedis({ url: redisUrl, partitions, name: "rig" });
+  const keysFolder = await makeRunKeys(join(folder, "keys"));
   const services: ServiceProcess[] = [];
   /** Names in use. A service that keeps state and is started after its end has its name and folder again. */
   const names = new Set<string>();
@@ -53,8 +106,8 @@ export async function startRig(market: readonly SymbolSpec[] = DEFAULT_MARKET) {
   ): Promise<ServiceProcess> => {
     const instance = env["INSTANCE"] ?? freeName(name);
     names.add(instance);
-    const stateFolder = join(redis.dir, `${instance}.state`);
-    const own = environment(name, { redisUrl: redis.url, venueUrl, keysFolder, stateFolder, symbols });
+    const stateFolder = join(folder, `${instance}.state`);
+    const own = environment(name, { redisUrl, partitions, venueUrl, keysFolder, stateFolder, symbols });
     const keepsState = Object.values(own).includes(stateFolder);
     try {
       const service = await start({ ...own, ...(keepsState && { INSTANCE: instance }), ...env });
@@ -66,29 +119,30 @@ export async function startRig(market: readonly SymbolSpec[] = DEFAULT_MARKET) {
       throw error;
     }
   };
+  const { keys, redis: client } = stored.partitions.account;
   return {
     redis,
+    redisUrl,
+    stored,
     client,
-    keys: createKeys(),
+    keys,
     venueUrl,
-    /** The keys of the issuers and of an operator; they go with Redis's data. */
     keysFolder,
-    start: (name: string, env: Record<string, string> = {}) =>
-      launch(name, env, (known) => startService(name, known)),
-    /** Starts this service of an earlier release, without the variables that it does not know. */
-    startEarlier: ({ folder, lacks }: EarlierRelease, name: string, env: Record<string, string> = {}) =>
+    start: (name, env = {}) => launch(name, env, (known) => startService(name, known)),
+    startEarlier: ({ folder: root, lacks }, name, env = {}) =>
       launch(name, env, (known) => {
         for (const variable of lacks) delete known[variable];
-        return startProgram(name, join(folder, "services", name, "src/main.ts"), known);
+        return startProgram(name, join(root, "services", name, "src/main.ts"), known);
       }),
-    async simState(): Promise<SimState> {
+    async simState() {
       return (await (await fetch(`${venueUrl}/sim/state`)).json()) as SimState;
     },
-    async stop(): Promise<void> {
+    async stop() {
       await Promise.all(services.map((service) => service.kill()));
-      await disconnect(client);
+      await stored.close();
       await sim.close();
       await redis.stop();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

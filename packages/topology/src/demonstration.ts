@@ -13,6 +13,8 @@ export const SIMULATED_ACCOUNT = {
 /** Where a run takes place. */
 export interface Place {
   redisUrl: string;
+  /** As in PARTITIONS. Default 1. */
+  partitions?: number;
   /** Of exchange-sim; undefined where nothing is to be traded. */
   venueUrl: string | undefined;
   symbols: readonly string[];
@@ -25,10 +27,11 @@ export interface Place {
 /** Everything that the service needs to run there, but for its port; built from nothing, so no shell counts. */
 export function demonstrationOf(
   row: Row,
-  { redisUrl, venueUrl, symbols, keysFolder, stateFolder }: Place,
+  { redisUrl, partitions = 1, venueUrl, symbols, keysFolder, stateFolder }: Place,
 ): Environment {
   return {
     ...(row.redis !== "none" && { REDIS_URL: redisUrl }),
+    ...(row.redis !== "none" && partitions > 1 && { PARTITIONS: String(partitions) }),
     ...(row.standIn === undefined && venueUrl !== undefined && { BINANCE_BASE_URL: venueUrl }),
     ...(row.needsVenue && SIMULATED_ACCOUNT),
     ...Object.fromEntries(row.symbolVariables.map((variable) => [variable, symbols.join()])),

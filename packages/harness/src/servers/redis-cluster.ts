@@ -12,6 +12,8 @@ export interface RedisClusterOptions {
   masters?: number;
   /** Of each master. Default 0. */
   replicas?: number;
+  /** As in PARTITIONS. Default 1. */
+  partitions?: number;
   /** Settings of redis.conf for every node, by name. */
   config?: Record<string, string>;
 }
@@ -28,6 +30,8 @@ export interface ClusterNode {
 }
 
 export interface RedisCluster {
+  /** For example `redis+cluster://127.0.0.1:20123,127.0.0.1:20124,127.0.0.1:20125`. */
+  readonly url: string;
   readonly ports: readonly number[];
   /** As a live node sees them. */
   nodes(): Promise<ClusterNode[]>;
@@ -66,11 +70,11 @@ interface Server {
 }
 
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const { masters = 3, replicas = 0, config = {} } = options;
+  const { masters = 3, replicas = 0 } = options;
   await using started = new AsyncDisposableStack();
   const servers: Server[] = [];
   for (let index = 0; index < masters * (1 + replicas); index += 1) {
-    servers.push(await startNode(config, started));
+    servers.push(await startNode(options, started));
   }
   await join(servers);
   await assign(servers, masters);
@@ -79,6 +83,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
 
   const resources = started.move();
   return {
+    url: `redis+cluster://${servers.map(({ redis }) => `${HOST}:${redis.port}`).join()}`,
     ports: servers.map(({ redis }) => redis.port),
     nodes: () => cluster.nodes(),
     masterOf: async (slot) => (await cluster.masterOf(slot)).redis.port,
@@ -102,10 +107,14 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   };
 }
 
-async function startNode(config: Record<string, string>, started: AsyncDisposableStack): Promise<Server> {
+async function startNode(
+  { partitions = 1, config }: RedisClusterOptions,
+  started: AsyncDisposableStack,
+): Promise<Server> {
   // By default it is a port that outgoing connections use, too.
   const busPort = await freePort();
   const redis = await startRedisServer({
+    partitions,
     config: {
       "cluster-enabled": "yes",
       "cluster-port": `${busPort}`,

@@ -23,6 +23,8 @@ export interface RedisServerOptions {
   port?: number;
   /** Whether somebody without a name may do everything. Default true; `admin` always may. */
   defaultUser?: boolean;
+  /** As in PARTITIONS: which keys the users have rights on. Default 1. */
+  partitions?: number;
   /** Whether its wall clock can be stepped; see `canShiftRedisClock`. Default false. */
   clock?: boolean;
   /** Other settings of redis.conf, by name. */
@@ -61,9 +63,8 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const removeDir = () => (options.dir === undefined ? rm(dir, { recursive: true, force: true }) : undefined);
 
   const users = join(dir, "users.acl");
-  await writeFile(users, testUsers(options.config?.["requirepass"], options.defaultUser ?? true), {
-    mode: 0o600,
-  });
+  const { config, defaultUser = true, partitions = 1 } = options;
+  await writeFile(users, testUsers(config?.["requirepass"], defaultUser, partitions), { mode: 0o600 });
   const shim = options.clock === true ? await createRedisClockShim(dir) : undefined;
   const launch = (port: number) =>
     spawnReady(

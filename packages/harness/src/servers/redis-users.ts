@@ -9,11 +9,16 @@ import { SERVICES, userOf } from "@quantum/topology";
 /** The same on every test server, because only this machine can reach them. */
 const passwordOf = (user: string) => `${user}-of-test`;
 
-/** The server's ACL file, which replaces `requirepass`. @param hasDefault false: only the named users may log in */
-export function testUsers(requirepass: string | undefined, hasDefault: boolean): string {
+/**
+ * The server's ACL file, which replaces `requirepass`.
+ *
+ * @param hasDefault false: only the named users may log in
+ * @param partitions as in PARTITIONS
+ */
+export function testUsers(requirepass: string | undefined, hasDefault: boolean, partitions: number): string {
   const tester = requirepass === undefined ? "nopass" : `>${requirepass}`;
   const byDefault = hasDefault ? `user default on ${tester} ~* &* +@all` : DEFAULT_USER_OFF;
-  return renderUsers((user) => `>${passwordOf(user)}`, [byDefault]);
+  return renderUsers((user) => `>${passwordOf(user)}`, [byDefault], partitions);
 }
 
 /** The same Redis, for another user. */

@@ -15,6 +15,8 @@ import { startRedisServer, type TestRedis } from "./redis-server.ts";
 export interface ReplicatedRedisOptions {
   /** Default 2. */
   replicas?: number;
+  /** As in PARTITIONS. Default 1. */
+  partitions?: number;
   /** Settings of redis.conf for every server, by name. */
   config?: Record<string, string>;
 }
@@ -22,6 +24,8 @@ export interface ReplicatedRedisOptions {
 export interface ReplicatedRedis {
   /** The name by which the Sentinels know the master. */
   readonly name: string;
+  /** For example `redis+sentinel://127.0.0.1:20123,127.0.0.1:20124,127.0.0.1:20125/quantum`. */
+  readonly url: string;
   readonly sentinelPorts: readonly number[];
   /** The port of the server that the Sentinels name now. */
   masterPort(): Promise<number>;
@@ -78,6 +82,7 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
   const nodes: Node[] = [];
   for (let replica = 0; replica <= (options.replicas ?? 2); replica += 1) {
     const server = await startRedisServer({
+      partitions: options.partitions ?? 1,
       config: {
         masteruser: "replica",
         masterauth: PASSWORD,
@@ -157,6 +162,7 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
   };
   return {
     name: NAME,
+    url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join()}/${NAME}`,
     sentinelPorts: sentinels.map(({ port }) => port),
     masterPort,
     untilReplaced,

@@ -2,17 +2,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
-  type Keys,
   type ledgerRecord,
   orderRecord,
   parseRecordOrNone,
   type NameOf,
   type snapshotRecord,
 } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
 import { type IssuerKeys, loadIssuerKeys } from "@quantum/signing";
+import type { Place } from "@quantum/service-kit";
 import { OPERATOR_KEYS_FILE, PUBLIC_KEYS_FILE } from "@quantum/topology";
 import { z } from "zod";
+import type { PipelineRedis } from "../pipeline-redis.ts";
 import type { ExecuteRecord, History, PermitRecord, PlanRecord, ResultRecord } from "./history.ts";
 
 const order = z.object({
@@ -101,8 +101,7 @@ export interface Evidence {
 }
 
 export interface Sources {
-  redis: RedisClient;
-  keys: Keys;
+  redis: Pick<PipelineRedis, "partitions">;
   exchangeUrl: string;
   history: History;
   requiredIssuers: readonly string[];
@@ -112,11 +111,11 @@ export interface Sources {
 }
 
 export async function collectEvidence(sources: Sources): Promise<Evidence> {
-  const { redis, keys, history } = sources;
+  const { redis, history } = sources;
   const exchange = await readExchange(sources.exchangeUrl);
   const positions = new Map(exchange.positions.map(({ symbol, positionAmt }) => [symbol, positionAmt]));
   const symbols = [...positions.keys()];
-  const planIds = [...new Set(history.executes.map((execute) => execute.planId))];
+  const placeOf = (symbol: string) => redis.partitions.of(symbol);
   return {
     requiredIssuers: sources.requiredIssuers,
     ...(await publicKeysOf(sources)),
@@ -130,19 +129,21 @@ export async function collectEvidence(sources: Sources): Promise<Evidence> {
     trades: exchange.trades,
     cancelled: cancelledIn(exchange),
     positions,
-    ledgers: await readField(
-      redis,
-      symbols,
-      keys.ledger,
-      "last_known_amt" satisfies NameOf<typeof ledgerRecord>,
-    ),
-    snapshots: await readField(
-      redis,
-      symbols,
-      keys.snapshot,
-      "position_amt" satisfies NameOf<typeof snapshotRecord>,
-    ),
-    claims: await readClaims(redis, keys, planIds),
+    ledgers: await readAmounts(symbols, (symbol) => {
+      const place = placeOf(symbol);
+      return place.redis.hget(
+        place.keys.ledger(symbol),
+        "last_known_amt" satisfies NameOf<typeof ledgerRecord>,
+      );
+    }),
+    snapshots: await readAmounts(symbols, (symbol) => {
+      const place = placeOf(symbol);
+      return place.redis.hget(
+        place.keys.snapshot(symbol),
+        "position_amt" satisfies NameOf<typeof snapshotRecord>,
+      );
+    }),
+    claims: await readClaims(history, placeOf),
     halts: sources.halts,
   };
 }
@@ -156,7 +157,7 @@ export async function collectWhatIsLeft({
   requiredIssuers,
   keysFolder,
   halts,
-}: Omit<Sources, "redis" | "keys">): Promise<Evidence> {
+}: Omit<Sources, "redis">): Promise<Evidence> {
   const exchange = await readExchange(exchangeUrl).catch(() => undefined);
   const { proposedPlanIds, plans, permits, executes, results } = history;
   return {
@@ -213,24 +214,20 @@ async function readExchange(exchangeUrl: string): Promise<z.infer<typeof exchang
   return exchangeState.parse(await response.json());
 }
 
-async function readField(
-  redis: RedisClient,
+async function readAmounts(
   symbols: readonly string[],
-  key: (symbol: string) => string,
-  field: string,
+  read: (symbol: string) => Promise<string | null>,
 ): Promise<Map<string, string>> {
-  const values = await Promise.all(symbols.map((symbol) => redis.hget(key(symbol), field)));
+  const values = await Promise.all(symbols.map(read));
   return new Map(symbols.flatMap((symbol, index) => (values[index] ? [[symbol, values[index]]] : [])));
 }
 
-async function readClaims(
-  redis: RedisClient,
-  keys: Keys,
-  planIds: readonly string[],
-): Promise<Map<string, Claim>> {
+async function readClaims(history: History, placeOf: (symbol: string) => Place): Promise<Map<string, Claim>> {
   const claims = new Map<string, Claim>();
+  const symbols = new Map(history.executes.map(({ planId, symbol }) => [planId, symbol]));
   await Promise.all(
-    planIds.map(async (planId) => {
+    [...symbols].map(async ([planId, symbol]) => {
+      const { keys, redis } = placeOf(symbol);
       // If a fault changed the key's type, it shows no claim.
       const hash = await redis.hgetall(keys.order(planId)).catch((error: unknown) => {
         if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return {};
@@ -244,7 +241,7 @@ async function readClaims(
       );
       if (claim === undefined) return;
       claims.set(planId, {
-        attempt: claim.attempt,
+        attempt: history.attemptOf(planId, claim.attempt),
         state: claim.state,
         claimedAtMs: claim.claimed_at_ms,
         windowEndMs: claim.window_end_ms,

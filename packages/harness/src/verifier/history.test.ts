@@ -26,6 +26,21 @@ const result = (planId: string, attempt: string) => ({
 });
 
 describe("History", () => {
+  it("tells plans apart whose entries have the same id in streams of two partitions", () => {
+    const history = new History();
+    const [first, second] = ["1".repeat(16), "2".repeat(16)];
+    for (const [partition, planId] of [first, second].entries())
+      history.take("plan", "2-0", { ...PLAN_FIELDS, plan_id: planId }, partition);
+    history.take("result", "3-0", result(second, "2-0"), 1);
+    expect([...history.open]).toEqual([first]);
+    history.take("result", "4-0", { ...result(second, "2-0"), corrects: "3-0" }, 1);
+    const [own, others] = history.plans.map(({ attempt }) => attempt);
+    expect(others).not.toBe(own);
+    expect(history.results.map(({ attempt }) => attempt)).toEqual([others, others]);
+    expect(history.results[1]?.corrects).toBe(history.results[0]?.id);
+    expect([first, second].map((planId) => history.attemptOf(planId, "2-0"))).toEqual([own, others]);
+  });
+
   it("holds a plan open from its proposal to its result", () => {
     const history = new History();
     const planId = proposed(history);

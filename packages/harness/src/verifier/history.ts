@@ -13,7 +13,7 @@ import {
   resultEntry,
   type Outcome,
 } from "@quantum/contract";
-import { addedAtMs } from "@quantum/streams";
+import { addedAtMs, partsOf } from "@quantum/streams";
 import { z } from "zod";
 
 export interface PlanRecord {
@@ -81,6 +81,23 @@ export interface HistoryEvents {
 
 export type StreamName = "proposal" | "plan" | "permit" | "execute" | "result";
 
+/** A stream of one partition. That of the proposals, which is everybody's, counts as partition 0's. */
+export type StreamRef = `${StreamName}:${number}`;
+
+export function streamRef(name: StreamName, partition: number): StreamRef {
+  return `${name}:${partition}`;
+}
+
+/** No entry's own sequence comes near it: a unique id's has the partition in the digits beyond. */
+const PER_PARTITION = 10 ** 9;
+
+/** Streams of different partitions give the same ids. */
+function uniqueId(id: string, partition: number): string {
+  if (partition === 0) return id;
+  const [ms, sequence] = partsOf(id);
+  return `${ms}-${partition * PER_PARTITION + Number(sequence)}`;
+}
+
 // Fields that our scripts write in addition to those that other readers use.
 const wait = z.object({ wait_ms: z.coerce.number().optional() });
 const executeSchema = executeEntry.extend(wait.shape);
@@ -98,6 +115,8 @@ export class History extends EventEmitter<HistoryEvents> {
   readonly ended = new Set<string>();
   readonly #endedPlanIds = new Set<string>();
   readonly #open = new Set<string>();
+  /** Plan id → partition, of plans that are not in partition 0. */
+  readonly #partitions = new Map<string, number>();
 
   /** Plan ids that were proposed or published and have not ended. */
   get open(): ReadonlySet<string> {
@@ -105,16 +124,27 @@ export class History extends EventEmitter<HistoryEvents> {
   }
 
   /** The id under which an attempt stands here: a history may have to tell equal ids apart. */
-  attemptOf(_plan: string, attempt: string): string {
-    return attempt;
+  attemptOf(plan: string, attempt: string): string {
+    return uniqueId(attempt, this.#partitions.get(plan) ?? 0);
   }
 
-  take(stream: StreamName, id: string, fields: Record<string, string>): void {
+  take(stream: StreamName, id: string, fields: Record<string, string>, partition = 0): void {
     try {
-      this.#add(stream, id, fields);
+      if (partition === 0) this.#add(stream, id, fields);
+      else this.#add(stream, uniqueId(id, partition), this.#withUniqueIds(fields, partition));
     } catch (error) {
       this.emit("malformed", { stream, id, problem: (error as Error).message });
     }
+  }
+
+  #withUniqueIds(told: Record<string, string>, partition: number): Record<string, string> {
+    const { plan_id: plan = "", attempt, corrects } = told;
+    this.#partitions.set(plan, partition);
+    return {
+      ...told,
+      ...(attempt && { attempt: uniqueId(attempt, partition) }),
+      ...(corrects && { corrects: uniqueId(corrects, partition) }),
+    };
   }
 
   #add(stream: StreamName, id: string, fields: Record<string, string>): void {

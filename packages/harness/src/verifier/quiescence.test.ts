@@ -1,7 +1,6 @@
 import { useRedis } from "../vitest/use-redis.ts";
-import { createKeys } from "@quantum/contract";
-import { connectForBlocking } from "@quantum/redis";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openPipelineRedis } from "../pipeline-redis.ts";
 import { drain, waitForEnd } from "./quiescence.ts";
 import { History } from "./history.ts";
 import { StreamTail } from "./stream-tail.ts";
@@ -33,23 +32,25 @@ describe("the end of a run", () => {
 });
 
 describe("draining", () => {
-  const keys = createKeys();
+  it.each([1, 6])(
+    "waits for what groups of any of %i partitions have not read or not acknowledged",
+    async (partitions) => {
+      const history = new History();
+      const pipeline = openPipelineRedis({ url: server.url, partitions, name: "test" });
+      onTestFinished(() => pipeline.close());
+      const tail = new StreamTail(pipeline, history);
+      const look = (deadlineMs: number) => drain({ redis: pipeline, history, tail, deadlineMs });
+      const { execute } = pipeline.partitions.of("BTCUSDT").keys.streams;
+      await redis.xgroup("CREATE", execute, "executor", "0", "MKSTREAM");
+      expect(await look(5_000)).toEqual([]);
 
-  it("waits for what groups have not read or not acknowledged", async () => {
-    const history = new History();
-    const blocking = connectForBlocking({ url: server.url, name: "tail", onError: () => undefined });
-    const tail = new StreamTail(blocking, keys, history);
-    const look = (deadlineMs: number) => drain({ redis, keys, history, tail, deadlineMs });
-    const { execute } = keys.streams;
-    await redis.xgroup("CREATE", execute, "executor", "0", "MKSTREAM");
-    expect(await look(5_000)).toEqual([]);
-
-    await redis.xadd(execute, "1-0", "not", "an entry");
-    expect(await look(0)).toContain(`group executor of ${execute}: 0 pending, not read to its end`);
-    await redis.xreadgroup("GROUP", "executor", "one", "STREAMS", execute, ">");
-    expect(await look(0)).toContain(`group executor of ${execute}: 1 pending`);
-    await redis.xack(execute, "executor", "1-0");
-    expect(await look(5_000)).toEqual([]);
-    await tail.stop();
-  });
+      await redis.xadd(execute, "1-0", "not", "an entry");
+      expect(await look(0)).toContain(`group executor of ${execute}: 0 pending, not read to its end`);
+      await redis.xreadgroup("GROUP", "executor", "one", "STREAMS", execute, ">");
+      expect(await look(0)).toContain(`group executor of ${execute}: 1 pending`);
+      await redis.xack(execute, "executor", "1-0");
+      expect(await look(5_000)).toEqual([]);
+      await tail.stop();
+    },
+  );
 });

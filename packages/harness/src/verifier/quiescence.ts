@@ -1,8 +1,8 @@
 /** Detects the end of a run: plans have ended, and no consumer group has work left. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { groupsOf } from "@quantum/streams";
+import type { PipelineRedis } from "../pipeline-redis.ts";
 import type { History } from "./history.ts";
 import type { StreamTail } from "./stream-tail.ts";
 
@@ -40,8 +40,7 @@ export async function waitForEnd(options: EndOptions): Promise<"done" | "interru
 }
 
 export interface DrainOptions {
-  redis: RedisClient;
-  keys: Keys;
+  redis: Pick<PipelineRedis, "intake" | "partitions">;
   history: History;
   tail: StreamTail;
   deadlineMs: number;
@@ -57,12 +56,15 @@ export async function drain(options: DrainOptions): Promise<string[]> {
   }
 }
 
-async function lookUnderWay({ redis, keys, history, tail }: DrainOptions): Promise<string[]> {
-  const underWay: string[] = [];
-  const { proposal, plan, permit, execute, result } = keys.streams;
-  for (const stream of [proposal, plan, permit, execute, result])
-    underWay.push(...(await busyGroups(redis, stream)));
-  if (!(await tail.caughtUp(redis))) underWay.push("the streams have not been read to the end");
+async function lookUnderWay({ redis, history, tail }: DrainOptions): Promise<string[]> {
+  const { intake, partitions } = redis;
+  const underWay = await busyGroups(intake.redis, intake.keys.streams.proposal);
+  for (const partition of partitions.all) {
+    const { plan, permit, execute, result } = partition.keys.streams;
+    for (const stream of [plan, permit, execute, result])
+      underWay.push(...(await busyGroups(partition.redis, stream)));
+  }
+  if (!(await tail.caughtUp())) underWay.push("the streams have not been read to the end");
   // Checked last: only a tail that has caught up knows every plan.
   if (history.open.size > 0) underWay.push(`${history.open.size} plans have not ended`);
   const withoutResult = history.executes.filter(({ attempt }) => !history.ended.has(attempt)).length;

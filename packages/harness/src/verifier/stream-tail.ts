@@ -1,19 +1,52 @@
 /** Reads the pipeline's streams from the beginning, outside their consumer groups and without acknowledging. */
-import type { Keys } from "@quantum/contract";
 import { disconnect, type RedisClient } from "@quantum/redis";
+import type { Place } from "@quantum/service-kit";
 import { isLater, parseEntries, type RawEntry } from "@quantum/streams";
 import { setTimeout as delay } from "node:timers/promises";
-import type { History, StreamName } from "./history.ts";
+import type { PipelineRedis } from "../pipeline-redis.ts";
+import { type History, type StreamName, type StreamRef, streamRef } from "./history.ts";
 
 const BLOCK_MS = 1_000;
 const BATCH = 1_000;
 const RETRY_MS = 200;
 
 /** In the order in which a plan passes through them, so that a batch contains a plan before its result. */
-const TAILED: readonly StreamName[] = ["proposal", "plan", "permit", "execute", "result"];
+const OF_PARTITION: readonly StreamName[] = ["plan", "permit", "execute", "result"];
+const TAILED: readonly StreamName[] = ["proposal", ...OF_PARTITION];
 
 export class StreamTail {
+  readonly #readers: readonly Reader[];
+
+  constructor({ intake, partitions }: Pick<PipelineRedis, "intake" | "partitions">, history: History) {
+    this.#readers =
+      partitions.all.length === 1
+        ? [new Reader(intake, 0, TAILED, history)]
+        : [
+            new Reader(intake, 0, ["proposal"], history),
+            ...partitions.map((partition) => new Reader(partition, partition.number, OF_PARTITION, history)),
+          ];
+  }
+
+  /** Whether every entry now in the streams has been read. */
+  async caughtUp(): Promise<boolean> {
+    return (await Promise.all(this.#readers.map((reader) => reader.caughtUp()))).every(Boolean);
+  }
+
+  /** Redis has lost everything after these entries, so new entries may have earlier ids. */
+  rewind(survived: ReadonlyMap<StreamRef, string>): void {
+    for (const reader of this.#readers) reader.rewind(survived);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#readers.map((reader) => reader.stop()));
+  }
+}
+
+/** Of the streams of one place. */
+class Reader {
+  readonly #redis: RedisClient;
   readonly #blocking: RedisClient;
+  readonly #partition: number;
   readonly #history: History;
   /** The key of each stream → the id of the last entry read. */
   readonly #last: Map<string, string>;
@@ -23,28 +56,28 @@ export class StreamTail {
   #rewound = 0;
   readonly #running: Promise<void>;
 
-  /** `blocking` is used by this tail alone; stop() closes it. */
-  constructor(blocking: RedisClient, keys: Keys, history: History) {
-    this.#blocking = blocking;
+  constructor(place: Place, partition: number, names: readonly StreamName[], history: History) {
+    this.#redis = place.redis;
+    this.#blocking = place.connectForBlocking();
+    this.#partition = partition;
     this.#history = history;
-    this.#names = new Map(TAILED.map((name) => [keys.streams[name], name]));
-    this.#last = new Map(TAILED.map((name) => [keys.streams[name], "0-0"]));
+    this.#names = new Map(names.map((name) => [place.keys.streams[name], name]));
+    this.#last = new Map([...this.#names.keys()].map((stream) => [stream, "0-0"]));
     this.#running = this.#read();
   }
 
-  /** Whether every entry now in the streams has been read. */
-  async caughtUp(redis: RedisClient): Promise<boolean> {
+  async caughtUp(): Promise<boolean> {
     for (const [stream, last] of this.#last) {
-      const [newest] = (await redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
+      const [newest] = (await this.#redis.xrevrange(stream, "+", "-", "COUNT", 1)) as [string, string[]][];
       if (newest !== undefined && isLater(newest[0], last)) return false;
     }
     return true;
   }
 
-  /** Redis has lost everything after these entries, so new entries may have earlier ids. */
-  rewind(survived: ReadonlyMap<StreamName, string>): void {
+  rewind(survived: ReadonlyMap<StreamRef, string>): void {
     this.#rewound += 1;
-    for (const [stream, name] of this.#names) this.#last.set(stream, survived.get(name) ?? "0-0");
+    for (const [stream, name] of this.#names)
+      this.#last.set(stream, survived.get(streamRef(name, this.#partition)) ?? "0-0");
   }
 
   async stop(): Promise<void> {
@@ -81,7 +114,7 @@ export class StreamTail {
     const name = this.#names.get(stream);
     if (name === undefined) return;
     for (const { id, fields } of parseEntries(raw)) {
-      this.#history.take(name, id, fields);
+      this.#history.take(name, id, fields, this.#partition);
       this.#last.set(stream, id);
     }
   }
