@@ -1,5 +1,6 @@
 /** What each key holds and who uses it. A key builder that is not explained fails the type check. */
 import { createKeys, type Keys, TTL_SEC } from "@quantum/contract";
+import { HALT_NOTES } from "./wire-halt-keys.ts";
 import { type IssuerRow, SERVICES } from "@quantum/topology";
 
 export interface KeyNote {
@@ -134,6 +135,14 @@ const NOTES: Readonly<
     by: "executor → open",
     holds: "*ours*: the order's claim, below; survives the reset",
   },
+  partitions: {
+    key: keys.partitions,
+    type: "STRING",
+    ttlSec: "none",
+    by: "the first service with more than one partition → everyone",
+    holds:
+      "*ours*: how many [partitions](#partitions) there are; absent: one. Only `permitctl partitions migrate` changes it",
+  },
   handedOver: {
     key: keys.handedOver,
     type: "HASH",
@@ -243,34 +252,7 @@ const NOTES: Readonly<
     by: "governor → operators",
     holds: "*ours*: the governor's limits of a symbol, below",
   },
-  killSwitch: {
-    key: keys.killSwitch,
-    type: "STRING",
-    ttlSec: "none",
-    by: "operator → every script",
-    holds: "absent, `0`, `false`, `off`, `no`: running. Anything else, or an unreadable key: halted",
-  },
-  killSwitchSeen: {
-    key: createKeys({ partition: 3 }).killSwitchSeen,
-    type: "STRING",
-    ttlSec: "none",
-    by: "apply-layer → every script",
-    holds: "*ours*, in a [partition](#partitions): `<ms> running` or `<ms> halted`, as last read",
-  },
-  disarm: {
-    key: keys.disarm,
-    type: "STRING JSON",
-    ttlSec: "none: an operator deletes it",
-    by: "governor → every script",
-    holds: "*ours*: `reason, context, timestamp`",
-  },
-  disarmOf: {
-    key: keys.disarmOf("{YYYY-MM-DD}"),
-    type: "STRING JSON",
-    ttlSec: TTL_SEC.disarmOfDay,
-    by: "governor → every script, operators",
-    holds: "the same, of a UTC day; today's is honoured too",
-  },
+  ...HALT_NOTES,
 };
 
 export const KEY_NOTES: readonly KeyNote[] = [

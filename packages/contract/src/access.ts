@@ -5,7 +5,7 @@
  * If a key or stream is missing here, the type check fails.
  */
 import { SERVICES, type Service, type StreamName, userOf } from "@quantum/topology";
-import { createIntakeKeys, createKeys, type Keys, typesOfKeys } from "./keys.ts";
+import { createIntakeKeys, createKeys, type Keys, signsOfUse, typesOfKeys } from "./keys.ts";
 import { commandLine, commandsOf, type Right, RIGHT_NAMES } from "./rights.ts";
 
 /** Users that are not services. */
@@ -101,6 +101,7 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   governorLimits: { governor: "write" },
   block: { owner: "write", "apply-layer": ["read", "remove"] },
   booker: { p33: "write" },
+  partitions: { services: "found" },
   probe: { services: "append" },
 };
 
@@ -117,6 +118,10 @@ const ANY = "*";
 const WIRE = createKeys();
 /** In it a glob stands for the partition: a pattern for each would make every check of rights that much slower. */
 const PARTITIONED = createKeys({ partition: ANY });
+
+function otherThan(keys: Keys): Keys {
+  return keys.probe === WIRE.probe ? createKeys({ partition: 0 }) : WIRE;
+}
 
 /** The layout in which users get their rights. */
 function layoutOf(partitions: number): Keys {
@@ -179,6 +184,14 @@ const TABLE: readonly TableRow[] = [
     grants,
     stream: stream as StreamName,
   })),
+  {
+    // Whether somebody has worked in another layout is asked at each start.
+    family: {
+      name: "streams of the other layout",
+      patterns: (_issuer, keys = WIRE) => signsOfUse(otherThan(keys)),
+    },
+    grants: { services: "look" },
+  },
 ];
 
 export const FAMILIES: readonly Family[] = TABLE.map(({ family }) => family);
@@ -198,7 +211,8 @@ export function accessOf(user: string, partitions = 1): Access {
   const service = PROGRAMS.find((row) => userOf(row) === user);
   if (user === "operator" || user === "viewer") grant("read", [keys.all]);
   if (user === "exporter") grant("look", [keys.all]);
-  if (service !== undefined) grant("look", [keys.streams.proposal, ...typesOfKeys(keys).map(([key]) => key)]);
+  if (service !== undefined)
+    grant("look", [keys.streams.proposal, ...typesOfKeys(keys).map(([key]) => key), keys.partitions]);
   for (const [stream, grants] of Object.entries(partitions === 1 ? {} : INTAKE)) {
     for (const [who, given] of Object.entries(grants))
       if (who === user) {

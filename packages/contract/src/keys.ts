@@ -107,6 +107,9 @@ export function createKeys({ partition }: Layout = {}) {
     /** HASH: which position-brain books the account's events, since when, and when it was last seen. */
     booker: key("position:booker"),
 
+    /** STRING: how many partitions there are, in every layout the same key; absent: one. */
+    partitions: wire("partitions"),
+
     /** Never exists: a write to it that changes nothing shows whether Redis accepts writes. */
     probe: key("probe"),
 
@@ -163,25 +166,28 @@ const TYPES: Readonly<Record<Exclude<FixedName, "jobs" | "all">, string>> = {
   orderOwner: "hash",
   refreshTurn: "hash",
   booker: "hash",
+  partitions: "string",
   probe: "stream",
 };
 
 /**
  * The types of the keys and streams that belong to no symbol or plan: one of the wrong type stops all its readers. Only of those
- * that lie together: a partition has no stream of proposals.
+ * that lie together: a partition has no stream of proposals, for one.
  */
 export function typesOfKeys(keys: Keys): [key: string, type: string][] {
-  const isTogether = (key: string) => partitionIn(key) === partitionIn(keys.probe);
   const types = new Map([
-    ...Object.values(keys.streams)
-      .filter(isTogether)
-      .map((stream): [string, string] => [stream, "stream"]),
+    ...Object.values(keys.streams).map((stream): [string, string] => [stream, "stream"]),
     ...Object.entries(TYPES).map(([name, type]): [string, string] => [
       keys[name as keyof typeof TYPES],
       type,
     ]),
   ]);
-  return [...types];
+  return [...types].filter(([key]) => partitionIn(key) === partitionIn(keys.probe));
+}
+
+/** Streams of which at least one exists wherever services have worked with these keys: their groups are made at the start. */
+export function signsOfUse({ streams }: Keys): string[] {
+  return [streams.plan, streams.execute, streams.result];
 }
 
 /** The UTC day of a time, as in `quantum:governor:disarm:{YYYY-MM-DD}`. */

@@ -75,6 +75,8 @@ const RIGHTS = {
     "xgroup|setid": "KEY g 0",
     "xgroup|delconsumer": "KEY g c",
   },
+  /** Writes a key that does not exist, and cannot change it. */
+  found: { get: "KEY", setnx: "KEY v" },
   /** Gives an entry back to its group. */
   requeue: { xclaim: "KEY g c 0 1-1" },
   /** Deletes an entry. */

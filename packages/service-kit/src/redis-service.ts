@@ -80,7 +80,7 @@ export async function runService<Schema extends z.ZodObject>(
       };
     });
     observeRedis(opened, registry);
-    const facts = await waitForRedis(opened, config, { ...context, name: definition.name });
+    const facts = await waitForRedis(opened, config, { ...context, connectTo, name: definition.name });
     const partitions = opened.with(({ number }) => ({ facts: facts[number] as RedisFacts }));
     const { account } = partitions;
     const clocks = partitions.map(({ redis }) => new RedisClock(redis));

@@ -12,6 +12,7 @@ import {
   waitsFor,
 } from "@quantum/redis";
 import type { Logger } from "pino";
+import { wrongPartitions } from "./agreed-partitions.ts";
 import { ConfigError } from "./config.ts";
 import { saidOnce } from "./partition-sentences.ts";
 import type { Partitions } from "./partitions.ts";
@@ -20,17 +21,28 @@ import { refusal } from "./redis-readiness.ts";
 
 const REDIS_RETRY_MS = 1_000;
 
-/** What one look at a partition's server finds. */
+/** What one look at a server finds. */
 interface Look {
-  facts?: RedisFacts;
+  /** Only if nothing is refused or waited for. */
+  readonly facts?: RedisFacts;
   /** Permanent. */
-  refused: readonly string[];
-  /** What is waited for. */
-  waits: readonly string[];
+  readonly refused: readonly string[];
+  readonly waits: readonly string[];
   /** What a service does without. */
-  missing: readonly string[];
-  /** Why it could not be looked at. */
-  error?: Error;
+  readonly missing: readonly string[];
+  /** Why it could not look. */
+  readonly error?: Error;
+}
+
+const FINE: Look = { refused: [], waits: [], missing: [] };
+
+interface Waiting {
+  /** The service's. */
+  name: string;
+  log: Logger;
+  connectTo: (key: string, role: string) => RedisClient;
+  /** Is called with what the start waits for, and with undefined at the end. */
+  waiting: (what: string | undefined) => void;
 }
 
 /**
@@ -41,56 +53,68 @@ interface Look {
 export async function waitForRedis(
   partitions: Partitions,
   config: RedisConfig,
-  { name, log, waiting }: { name: string; log: Logger; waiting: (what: string | undefined) => void },
+  { name, log, connectTo, waiting }: Waiting,
 ): Promise<RedisFacts[]> {
   const needed = neededCommands(name, partitions.all.length);
   for (;;) {
     const looks = await Promise.all(partitions.map(({ redis }) => look(redis, config, { name, needed })));
-    const refused = saidOnce(looks.map((found) => found.refused));
-    if (refused.length > 0) throw new ConfigError(refused);
-    const waits = saidOnce(looks.map((found) => found.waits));
     const facts = looks.flatMap((found) => found.facts ?? []);
+    const isCluster = facts.some(({ mode }) => mode === "cluster");
+    const together =
+      facts.length < looks.length
+        ? FINE
+        : await wrongPartitions(partitions, { connectTo, isCluster }).then(
+            (refused) => ({ ...FINE, refused }),
+            (error: Error) => failed(error, config),
+          );
+    const of = (what: (found: Look) => readonly string[]) => [
+      ...saidOnce(looks.map(what)),
+      ...what(together),
+    ];
+    const refused = of((found) => found.refused);
+    if (refused.length > 0) throw new ConfigError(refused);
+    const waits = of((found) => found.waits);
     if (waits.length === 0) {
-      const missing = saidOnce(looks.map((found) => found.missing));
+      const missing = of((found) => found.missing);
       if (missing.length > 0) log.warn({ missing }, "Redis does not tell everything about itself");
       waiting(undefined);
       return facts;
     }
     waiting(waits.map((what) => `Redis: ${what}`).join("; "));
-    const err = looks.find(({ error }) => error !== undefined)?.error;
+    const err = [...looks, together].find(({ error }) => error !== undefined)?.error;
     log.warn(err === undefined ? { state: waits.join("; ") } : { err }, "waiting for Redis");
     await delay(REDIS_RETRY_MS);
   }
 }
 
-async function look(
-  redis: RedisClient,
-  config: RedisConfig,
-  { name, needed }: { name: string; needed: readonly string[][] },
-): Promise<Look> {
-  const nothing: Look = { refused: [], waits: [], missing: [] };
+interface Needs {
+  /** The service's. */
+  name: string;
+  needed: readonly string[][];
+}
+
+async function look(redis: RedisClient, config: RedisConfig, { name, needed }: Needs): Promise<Look> {
   try {
     const facts = await readFacts(redis);
-    const problems = unusable(facts);
-    if (problems.length > 0)
-      return {
-        ...nothing,
-        refused: problems.map((problem) => `${redisVariable(config, "server")}: ${problem}`),
-      };
+    const refused = unusable(facts).map((problem) => `${redisVariable(config, "server")}: ${problem}`);
+    if (refused.length > 0) return { ...FINE, refused };
     const state = waitsFor(facts);
-    if (state !== undefined) return { ...nothing, waits: [state] };
+    if (state !== undefined) return { ...FINE, waits: [state] };
     const rights = await missingRights(redis, needed);
-    if (rights.length > 0) return { ...nothing, refused: [lackOfRights(rights, config, name)] };
-    return { ...nothing, facts, missing: notReadable(facts) };
+    if (rights.length > 0) return { ...FINE, refused: [lackOfRights(rights, config, name)] };
+    return { ...FINE, facts, missing: notReadable(facts) };
   } catch (error) {
     // The command's own error may only say that the connection failed.
-    const cause = redis.problem ?? (error as Error);
-    const refused = refusedBy(cause, config);
-    if (refused !== undefined) return { ...nothing, refused: refused.violations };
-    const disposition = dispositionOf(cause);
-    const meaning = disposition.kind === "passes" ? `${disposition.meaning}: ` : "";
-    return { ...nothing, waits: [`${meaning}${cause.message}`], error: cause };
+    return failed(redis.problem ?? (error as Error), config);
   }
+}
+
+function failed(error: Error, config: RedisConfig): Look {
+  const refused = refusedBy(error, config);
+  if (refused !== undefined) return { ...FINE, refused: refused.violations };
+  const disposition = dispositionOf(error);
+  const meaning = disposition.kind === "passes" ? `${disposition.meaning}: ` : "";
+  return { ...FINE, waits: [`${meaning}${error.message}`], error };
 }
 
 /** Far fewer than may be missing show which user this is. */
