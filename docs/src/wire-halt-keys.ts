@@ -1,6 +1,6 @@
 /** The keys that halt the pipeline. */
 import { createKeys, TTL_SEC } from "@quantum/contract";
-import type { KeyNote } from "./wire-keys.ts";
+import type { KeyNote } from "./wire-key-note.ts";
 
 const keys = createKeys();
 

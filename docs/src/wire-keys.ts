@@ -1,18 +1,8 @@
 /** What each key holds and who uses it. A key builder that is not explained fails the type check. */
 import { createKeys, type Keys, TTL_SEC } from "@quantum/contract";
 import { HALT_NOTES } from "./wire-halt-keys.ts";
+import type { KeyNote } from "./wire-key-note.ts";
 import { type IssuerRow, SERVICES } from "@quantum/topology";
-
-export interface KeyNote {
-  key: string;
-  type: "HASH" | "STRING" | "STRING JSON" | "ZSET" | "SET";
-  /** Seconds, or a sentence. */
-  ttlSec: number | string;
-  /** When it is that long, or how long otherwise. */
-  orElse?: string;
-  by: string;
-  holds: string;
-}
 
 const keys = createKeys();
 const PLAN = "{plan_id}";

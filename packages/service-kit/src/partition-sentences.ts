@@ -7,8 +7,8 @@
 export function saidOnce(said: readonly (readonly string[])[]): string[] {
   const sentences = new Set(said.flat());
   return [...sentences].map((sentence) => {
-    const numbers = said.flatMap((own, number) => (own.includes(sentence) ? [number] : []));
-    if (numbers.length === said.length) return sentence;
-    return `partition${numbers.length === 1 ? "" : "s"} ${numbers.join(", ")}: ${sentence}`;
+    const names = said.flatMap((own, number) => (own.includes(sentence) ? [`q${number}`] : []));
+    if (names.length === said.length) return sentence;
+    return `partition${names.length === 1 ? "" : "s"} ${names.join(", ")}: ${sentence}`;
   });
 }

@@ -32,7 +32,7 @@ describe("a service of three partitions", () => {
       expect(handled).toHaveLength(PARTITIONS.length);
       const { body } = await get(`${url}/metrics`);
       for (const partition of PARTITIONS) {
-        const labels = `stream="${createKeys().streams.plan}",partition="${partition}",group="sample"`;
+        const labels = `stream="${createKeys().streams.plan}",partition="q${partition}",group="sample"`;
         expect(body).toContain(`quantum_stream_handled_total{${labels},disposition="ack"} 1\n`);
         expect(body).toContain(`quantum_stream_lag{${labels}} 0\n`);
       }
@@ -66,7 +66,7 @@ describe("a service of three partitions", () => {
     const { killSwitch } = createKeys({ partition: 1 });
     await redis.lpush(killSwitch, "1");
     expect((await get(`${url}/readyz`)).body).toContain(
-      `partition 1: ${killSwitch} is a list but must be a string`,
+      `partition q1: ${killSwitch} is a list but must be a string`,
     );
     await redis.del(killSwitch);
     server.pause();

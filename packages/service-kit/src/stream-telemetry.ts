@@ -135,7 +135,11 @@ export function observeConsumers(
 /** The stream by its name on the wire, as rules and dashboards know it. The wire's own has no label `partition`. */
 function labelsOf({ stream, group }: StreamConsumer) {
   const partition = partitionIn(stream);
-  return { stream: withoutTag(stream), ...(partition !== undefined && { partition }), group };
+  return {
+    stream: withoutTag(stream),
+    ...(partition !== undefined && { partition: `q${partition}` }),
+    group,
+  };
 }
 
 /** During an outage a scrape shows the last values; /readyz reports the outage. */
