@@ -111,6 +111,14 @@ export const streamsAndRedis: DashboardSource = {
           queries: [{ expr: "min(quantum_redis_durable)", legend: "" }],
         },
         {
+          kind: "stat",
+          title: "Replicas",
+          description: "Of the master that has the fewest.",
+          runbooks: ["RedisReplicasMissing", "RedisReplaced"],
+          unit: "short",
+          queries: [{ expr: "min(quantum_redis_replicas)", legend: "" }],
+        },
+        {
           kind: "lines",
           title: "Clocks",
           description: "How far each service is ahead of Redis; half a second is an alert.",

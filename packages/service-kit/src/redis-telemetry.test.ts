@@ -1,7 +1,9 @@
 import { createKeys, utcDay } from "@quantum/contract";
+import { eventually, startRedisServer } from "@quantum/harness";
 import { useRedis } from "@quantum/harness/vitest";
+import { connectForCommands, disconnect } from "@quantum/redis";
 import { Registry } from "prom-client";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { openPartitions } from "./partitions.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 
@@ -44,6 +46,42 @@ describe("the other gauges", () => {
     expect(await value("quantum_dead_letters")).toBe(0);
     await redis.xadd(keys.streams.deadLetter, "*", "reason", "bad");
     expect(await value("quantum_dead_letters")).toBe(1);
+  });
+
+  it("count the replicas that follow", async () => {
+    expect(await value("quantum_redis_replicas")).toBe(0);
+    await redis.config("SET", "repl-diskless-sync-delay", "0");
+    const replica = await startRedisServer({ config: { replicaof: `127.0.0.1 ${server.port}` } });
+    onTestFinished(() => replica.stop());
+    await eventually(
+      async () => (await redis.wait(1, 500)) === 1 || undefined,
+      10_000,
+      "a replica that follows",
+    );
+    expect(await value("quantum_redis_replicas")).toBe(1);
+  });
+
+  it("count another Redis in the place of the one before, and not one that was away", async () => {
+    const own = await startRedisServer();
+    const client = connectForCommands({ url: own.url, name: "test", onError: () => undefined });
+    onTestFinished(() => disconnect(client));
+    const others = new Registry();
+    observeRedis(
+      openPartitions(1, () => ({ redis: client, connectForBlocking: () => client })),
+      others,
+    );
+    const replaced = async () =>
+      Number(/^quantum_redis_replaced_total (.*)$/m.exec(await others.metrics())?.[1]);
+    expect(await replaced()).toBe(0);
+    own.pause();
+    expect(await replaced()).toBe(0);
+    own.resume();
+    expect(await replaced()).toBe(0);
+    await own.stop();
+    const next = await startRedisServer({ port: own.port });
+    onTestFinished(() => next.stop());
+    await eventually(async () => (await replaced()) === 1 || undefined, 10_000, "the other Redis");
+    expect(await replaced()).toBe(1);
   });
 
   it("tell a Redis that may forget, and one that does not answer", async () => {

@@ -3,10 +3,11 @@
  * sources. Each is one number for all partitions: alerts ask whether anything is wrong, and /readyz says where.
  */
 import { utcDay } from "@quantum/contract";
-import { notDurable, readFacts, redisNow } from "@quantum/redis";
-import { Gauge, type Registry } from "prom-client";
+import { notDurable, readFacts, type RedisFacts, redisNow } from "@quantum/redis";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { readKillSwitch } from "./kill-switch.ts";
 import type { Partition, Partitions } from "./partitions.ts";
+import { sharedReading } from "./shared-reading.ts";
 
 export function observeRedis(partitions: Partitions, registry: Registry): void {
   /** Without an answer the last value stays, and `quantum_redis_up` is 0. */
@@ -32,15 +33,30 @@ export function observeRedis(partitions: Partitions, registry: Registry): void {
       () => 0,
     ),
   );
+  /** Of the partitions that answer. */
+  const facts = sharedReading(async () => {
+    const read = await Promise.allSettled(partitions.map(({ redis }) => readFacts(redis)));
+    return read.map((answer) => (answer.status === "fulfilled" ? answer.value : undefined));
+  });
   gauge(
     "quantum_redis_durable",
     "1 if Redis keeps everything that it has acknowledged, even over a crash, in every partition",
     async () => {
+      const read = (await facts()) ?? [];
       // The clock has its own limits, checked when each service starts.
-      const mayForget = await inAny(async ({ redis }) => notDurable(await readFacts(redis)).length > 0);
-      return mayForget === undefined ? undefined : 1 - mayForget;
+      if (read.some((one) => one !== undefined && notDurable(one).length > 0)) return 0;
+      return read.includes(undefined) ? undefined : 1;
     },
   );
+  gauge(
+    "quantum_redis_replicas",
+    "Replicas that follow the master, in the partition that has the fewest",
+    async () => {
+      const counts = ((await facts()) ?? []).flatMap((one) => one?.replicas ?? []);
+      return counts.length === 0 ? undefined : Math.min(...counts);
+    },
+  );
+  observeReplacements(facts, registry);
   gauge("quantum_kill_switch_active", "1 if the operators' kill switch is on, in any partition", () =>
     inAny(async ({ redis, keys }) => (await readKillSwitch(redis, keys)).on),
   );
@@ -54,5 +70,27 @@ export function observeRedis(partitions: Partitions, registry: Registry): void {
       partitions.map(({ redis, keys }) => redis.xlen(keys.streams.deadLetter)),
     );
     return lengths.reduce((sum, length) => sum + length, 0);
+  });
+}
+
+/** Another run id is another process: Redis was restarted, or another master is in its place. */
+function observeReplacements(
+  facts: () => Promise<(RedisFacts | undefined)[] | undefined>,
+  registry: Registry,
+): void {
+  const known = new Map<number, string>();
+  new Counter({
+    name: "quantum_redis_replaced_total",
+    help: "Times that a partition's Redis was found restarted, or replaced by another master",
+    registers: [registry],
+    async collect() {
+      for (const [partition, one] of ((await facts()) ?? []).entries()) {
+        // Without a right to INFO it is not told.
+        if (one === undefined || one.runId === "") continue;
+        const before = known.get(partition);
+        known.set(partition, one.runId);
+        if (before !== undefined && before !== one.runId) this.inc();
+      }
+    },
   });
 }
