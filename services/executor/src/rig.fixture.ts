@@ -71,7 +71,7 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
   );
   const keysOf = (symbol: string) => keysOfAll[partitionOf(symbol, count)] ?? keys;
   const [keys = createKeys()] = keysOfAll;
-  const server = await startRedisServer();
+  const server = await startRedisServer({ partitions: count });
   const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });
   const redis = connectForCommands(connection("test"));
   const sim = createExchangeSim({
