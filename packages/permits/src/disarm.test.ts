@@ -1,7 +1,9 @@
-import { utcDay } from "@quantum/contract";
-import { describe, expect, it } from "vitest";
+import { createKeys, utcDay } from "@quantum/contract";
+import { startRedisServer, type TestRedis } from "@quantum/harness";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createConsume } from "./consume.ts";
-import { disarm } from "./disarm.ts";
+import { createDisarm, disarm } from "./disarm.ts";
 import {
   keyspace,
   grant,
@@ -92,5 +94,82 @@ describe("disarm", () => {
       kind: "verdict",
       verdict: { kind: "blocked", reason: "disarmed" },
     });
+  });
+});
+
+describe("the disarm of all partitions", () => {
+  let away: TestRedis;
+  let client: RedisClient;
+  beforeAll(async () => {
+    away = await startRedisServer();
+    client = connectForCommands({ url: away.url, name: "test-away", onError: () => undefined });
+  });
+  afterAll(async () => {
+    await disconnect(client);
+    await away.stop();
+  });
+  beforeEach(() => client.flushall());
+
+  /** Partition 1 is on another server. */
+  const partitionsOn = (other: RedisClient) =>
+    [redis, other, redis].map((on, number) => ({
+      number,
+      redis: on,
+      keys: createKeys({ partition: number }),
+    }));
+
+  function disarmOf(places: ReturnType<typeof partitionsOn>) {
+    const told: string[] = [];
+    const run = createDisarm({
+      places,
+      onFailed: ({ number }) => void told.push(`failed in ${number}`),
+      onReached: ({ number }) => void told.push(`reached ${number}`),
+    });
+    return { told, run: (what = WHY) => run(what, () => void told.push(what.reason)) };
+  }
+
+  it("is told once, and once more after an operator has cleared it in one partition", async () => {
+    const places = partitionsOn(client);
+    const { told, run } = disarmOf(places);
+    await run();
+    await run();
+    expect(told).toEqual([WHY.reason]);
+    for (const { redis: on, keys: of } of places) {
+      expect(JSON.parse((await on.get(of.disarm)) ?? "")).toMatchObject(WHY);
+      expect(await on.xlen(of.streams.governorEvents)).toBe(1);
+    }
+    await redis.del(createKeys({ partition: 2 }).disarm);
+    await run();
+    expect(told).toEqual([WHY.reason, WHY.reason]);
+  });
+
+  it("waits for no partition that is away, and reaches it when it is back", async () => {
+    const places = partitionsOn(client);
+    const { told, run } = disarmOf(places);
+    away.pause();
+    await run();
+    expect(told).toEqual([WHY.reason, "failed in 1"]);
+    expect(await redis.exists(createKeys({ partition: 0 }).disarm)).toBe(1);
+    expect(await redis.exists(createKeys({ partition: 2 }).disarm)).toBe(1);
+    // Another breach meanwhile adds no second repetition.
+    await run({ ...WHY, reason: "repeated_errors" });
+    away.resume();
+    const reached = () => told.filter((text) => text === "reached 1").length;
+    await expect.poll(reached).toBe(1);
+    expect(await client.exists(createKeys({ partition: 1 }).disarm)).toBe(1);
+    expect(await client.xlen(createKeys({ partition: 1 }).streams.governorEvents)).toBe(1);
+    expect(told).toEqual([WHY.reason, "failed in 1", "failed in 1", "reached 1"]);
+  });
+
+  it("is told although the first attempts all failed", async () => {
+    const { told, run } = disarmOf(
+      [1, 1].map(() => partitionsOn(client)[1]).filter((place) => place !== undefined),
+    );
+    away.pause();
+    await run();
+    away.resume();
+    await expect
+      .poll(() => told.toSorted((a, b) => a.localeCompare(b)))
+      .toEqual([WHY.reason, "failed in 1", "failed in 1", "reached 1", "reached 1"]);
   });
 });

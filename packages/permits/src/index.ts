@@ -1,6 +1,6 @@
 export { BOOKKEEPING_EVERY_MS, type BookkeepingOptions, keepBooks } from "./bookkeeping.ts";
 export { type Consume, createConsume, type ConsumeOptions, type Consumed, type Verdict } from "./consume.ts";
-export { type Disarm, disarm } from "./disarm.ts";
+export { createDisarm, type Disarm, disarm, type DisarmedPlace } from "./disarm.ts";
 export { executedSince } from "./executions.ts";
 export { dropMistyped, type Index } from "./indexes.ts";
 export {

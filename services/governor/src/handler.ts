@@ -12,9 +12,9 @@ import {
   snapshotRecord,
 } from "@quantum/contract";
 import type { Policy, ReadResult, Settlement } from "@quantum/issuer";
-import { type Answer, disarm, type Issued } from "@quantum/permits";
+import { type Answer, createDisarm, type Issued } from "@quantum/permits";
 import { redisNow } from "@quantum/redis";
-import type { Partitions } from "@quantum/service-kit";
+import type { Partition, Partitions } from "@quantum/service-kit";
 import { executedAmounts } from "./charge.ts";
 import { decide, deny, type Rules, type SnapshotFields } from "./decide.ts";
 import { type Concerned, ErrorWindow } from "./errors.ts";
@@ -41,16 +41,26 @@ type Context = Readonly<Record<string, PythonJson>>;
 export interface GovernorEvents {
   evaluationFailed: [{ plan: PlanEntry; error: Error }];
   disarmed: [{ reason: DisarmReason; context: Context }];
+  /** It is tried again. */
+  disarmFailed: [{ partition: Partition; error: Error }];
+  /** At last, after a failure. */
+  disarmReached: [{ partition: Partition }];
 }
 
 export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   readonly #options: GovernorOptions;
   readonly #errors: ErrorWindow;
+  readonly #disarmAll: ReturnType<typeof createDisarm>;
 
   constructor(options: GovernorOptions) {
     super();
     this.#options = options;
     this.#errors = new ErrorWindow(ERROR_WINDOW_MS, options.disarmOn.errors);
+    this.#disarmAll = createDisarm({
+      places: options.partitions.all,
+      onFailed: (partition, error) => this.emit("disarmFailed", { partition, error }),
+      onReached: (partition) => this.emit("disarmReached", { partition }),
+    });
   }
 
   async decide(plan: PlanEntry): Promise<Answer> {
@@ -127,8 +137,7 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
   }
 
   async #disarm(reason: DisarmReason, context: Context): Promise<void> {
-    const { redis, keys } = this.#options.partitions.account;
-    if (await disarm(redis, keys, { reason, context })) this.emit("disarmed", { reason, context });
+    await this.#disarmAll({ reason, context }, () => this.emit("disarmed", { reason, context }));
   }
 }
 

@@ -60,10 +60,20 @@ export function observe(options: TelemetryOptions): void {
   governor.on("disarmed", ({ reason, context }) => {
     disarmed.inc({ reason });
     const { keys, redis } = partitions.account;
-    const rearm = `DEL ${keys.disarm} ${keys.disarmOf(utcDay(redisNow(redis)))}`;
+    // In a cluster, one command takes the keys of one slot only.
+    const rearm =
+      partitions.all.length === 1
+        ? `DEL ${keys.disarm} ${keys.disarmOf(utcDay(redisNow(redis)))} in redis-cli`
+        : "permitctl disarm clear";
     log.error(
-      { reason, context, rearm },
-      `AUTO_DISARM reason=${reason}: no permit is granted until an operator runs ${rearm} in redis-cli`,
+      { reason, context, rearm: rearm.replace(" in redis-cli", "") },
+      `AUTO_DISARM reason=${reason}: no permit is granted until an operator runs ${rearm}`,
     );
+  });
+  governor.on("disarmFailed", ({ partition: { name: partition }, error }) => {
+    log.error({ err: error, partition }, "failed to disarm, trying again");
+  });
+  governor.on("disarmReached", ({ partition: { name: partition } }) => {
+    log.error({ partition }, "the disarm that had failed has come about");
   });
 }

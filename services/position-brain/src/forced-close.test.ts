@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { createKeys } from "@quantum/contract";
+import { openPartitions } from "@quantum/service-kit";
 import { useRedis } from "@quantum/harness/vitest";
 import type { OrderOrigin } from "@quantum/exchange";
 import { beforeEach, expect, it, vi } from "vitest";
@@ -15,7 +16,8 @@ beforeEach(async () => {
   await redis.flushall();
   log.error.mockReset();
   booker = new EventEmitter() as Booker;
-  disarmOnForcedClose({ booker, redis, keys, log });
+  const partitions = openPartitions(1, () => ({ redis, connectForBlocking: () => redis }));
+  disarmOnForcedClose({ booker, partitions, log });
 });
 
 const fills = (origin: OrderOrigin) =>

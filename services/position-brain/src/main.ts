@@ -123,7 +123,7 @@ await runIssuer({
       quietMs: quietMs(config),
     });
     const booked = new BookedFills({ booker, stream, pairs });
-    if (config.P33_DISARM_ON_FORCED_CLOSE) disarmOnForcedClose({ booker, redis, keys, log });
+    if (config.P33_DISARM_ON_FORCED_CLOSE) disarmOnForcedClose({ booker, partitions, log });
     const operator = new OperatorCommands({ pairs, refresh });
     const closes = new CloseWatch({
       partitions,
