@@ -7,6 +7,7 @@ import { startRig } from "@quantum/harness/rig";
 import { SIMULATED_ACCOUNT } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
+const WIRE = createKeys();
 const PARTITIONS = 3;
 const WAIT_MS = patienceMs(5_000);
 const ISSUERS = ["governor", "p33", "p26"] as const;
@@ -20,13 +21,12 @@ const SYMBOLS = MARKET.map(({ symbol }) => symbol);
 /** No service's variables name it. */
 const UNKNOWN = "TRXUSDT";
 
-const rig = await startRig(MARKET);
+const rig = await startRig({ market: MARKET, partitions: PARTITIONS });
 const { client: redis } = rig;
-const keysOf = (symbol: string) => createKeys({ partition: partitionOf(symbol, PARTITIONS) });
-const all = Array.from({ length: PARTITIONS }, (_, partition) => createKeys({ partition }));
+const { partitions } = rig.stored;
+const keysOf = (symbol: string) => partitions.of(symbol).keys;
+const all = partitions.map(({ keys }) => keys);
 const env = {
-  PARTITIONS: String(PARTITIONS),
-  REDIS_URL: rig.redis.url.replace("redis://", "redis://default:x@"),
   GOV_MAX_EXEC_PER_5MIN: String(BURST),
   GOV_DISARM_ON_BURST_BREACH: "false",
 };
@@ -43,8 +43,7 @@ afterAll(() => rig.stop());
 /** As publishers do, who know no partitions. */
 async function proposeAll(): Promise<void> {
   const last_update_epoch = String(Math.floor(Date.now() / 1_000));
-  for (const symbol of SYMBOLS)
-    await redis.hset(createKeys().proposal(symbol), { sigma: "0.01", last_update_epoch });
+  for (const symbol of SYMBOLS) await redis.hset(WIRE.proposal(symbol), { sigma: "0.01", last_update_epoch });
 }
 
 async function publish(symbol: string, keys = keysOf(symbol)): Promise<{ planId: string; attempt: string }> {
@@ -106,10 +105,9 @@ describe("issuers over three partitions", () => {
     }
     for (const keys of all) expect(await redis.xlen(keys.streams.permit)).toBe(ISSUERS.length);
     // Nothing was written where services of one partition would look.
-    const wire = await redis.keys("quantum:*");
-    expect(
-      wire.filter((key) => !/^quantum:[a-z0-9]+:\{q[0-2]\}/.test(key) && !key.includes("proposal")),
-    ).toEqual([]);
+    const untagged = (await redis.keys("quantum:*")).filter((key) => !key.includes("{q"));
+    const fromOutside = SYMBOLS.map((symbol) => WIRE.proposal(symbol));
+    expect(untagged.toSorted()).toEqual([...fromOutside, WIRE.streams.proposal, WIRE.partitions].toSorted());
   });
 
   it("answer plans of a symbol that no variable names", async () => {
@@ -205,11 +203,10 @@ describe("issuers over three partitions", () => {
         expect(await redis.hget(totals, "charged:qty")).toBe("1000000");
       });
     }
-    for (const keys of all)
-      for (const group of ISSUERS) {
-        await eventually(async () => expect(await pending(keys.streams.result, group)).toBe(0));
-        expect(await pending(keys.streams.plan, group)).toBe(0);
-      }
+    for (const { streams } of all)
+      for (const group of ISSUERS)
+        for (const stream of [streams.plan, streams.result])
+          await eventually(async () => expect(await pending(stream, group)).toBe(0));
   });
 
   it("see the whole portfolio, wherever its snapshots are", async () => {
