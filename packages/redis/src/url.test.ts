@@ -120,7 +120,6 @@ describe("a URL that is wrong", () => {
     ["redis://h?family=5", "query: family must be 4 or 6"],
     ["redis://h?family=4&family=6", "query: family is there twice"],
     ["redis+cluster://h?sentinel_user=u", "query: may have family"],
-    ["redis+sentinel://h/n?sentinel_user=u", "query: sentinel_user needs sentinel_password"],
     ["redis://u%:p@h", "user: has a % that begins no percent-encoding"],
     ["redis://u:p%zz@h", "password: has a % that begins no percent-encoding"],
   ])("says which part of it is: %s", (text, violation) => {

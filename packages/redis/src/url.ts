@@ -99,8 +99,6 @@ export function parseRedisUrl(text: string): RedisUrl {
     const { name, database } = parts.nameAndDatabase(path);
     const sentinelUser = parameters.get("sentinel_user");
     const sentinelPassword = parameters.get("sentinel_password");
-    if (sentinelUser !== undefined && sentinelPassword === undefined)
-      parts.violate("query", "sentinel_user needs sentinel_password");
     url = { kind, ...common, sentinels: addresses, name, database, sentinelUser, sentinelPassword };
   } else if (kind === "cluster") {
     if (!/^\/?$/.test(path)) parts.violate("database", "a cluster has none");

@@ -21,7 +21,7 @@ import {
   text,
 } from "./config.ts";
 import { commonVariables } from "./service-config.ts";
-import { redisUrl, redisVariables } from "./redis-config.ts";
+import { redisRelations, redisUrl, redisVariable, redisVariables } from "./redis-config.ts";
 
 const source = {
   schema: z.object({
@@ -219,6 +219,31 @@ describe("the types of variables", () => {
     expect(readConfig(redis, { PARTITIONS: "64" }).config.PARTITIONS).toBe(64);
   });
 
+  it("take Sentinels and a cluster, which needs more than one partition", () => {
+    const redis = { schema: z.object(redisVariables), ownPrefixes: ["REDIS_"] };
+    const read = (environment: Record<string, string>) => {
+      const { config } = readConfig(redis, environment);
+      return redisRelations(config)[0] ?? redisUrl(config);
+    };
+    const [sentinel, cluster] = ["redis+sentinel://u@s1:1,s2:2/quantum/3", "redis+cluster://u@h1:1,h2:2"];
+    expect(read({ REDIS_URL: sentinel })).toBe(sentinel);
+    expect(read({ REDIS_URL: cluster, PARTITIONS: "2" })).toBe(cluster);
+    expect(read({ REDIS_URL: cluster })).toMatch(
+      /^PARTITIONS=1: a Redis Cluster runs a script only if all its keys lie in one slot/,
+    );
+    expect(violations({ REDIS_URL: "redis+sentinel://s1" }, redis)).toEqual([
+      expect.stringContaining("(name: "),
+    ]);
+  });
+
+  it("name what Redis complains about, for each kind of URL", () => {
+    const named = (REDIS_URL: string) =>
+      redisVariable({ REDIS_URL, REDIS_HOST: "h", REDIS_PORT: 1, REDIS_DB: 0 }, "database");
+    expect(named("redis://h/3")).toBe("REDIS_URL (its database 3)");
+    expect(named("redis+sentinel://s1,s2/quantum/3")).toBe("REDIS_URL (its database 3)");
+    expect(named("redis+cluster://h1,h2")).toBe("REDIS_URL");
+  });
+
   it("take the password of the URL's user from a file", () => {
     const folder = mkdtempSync(join(tmpdir(), "quantum-password-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -230,6 +255,25 @@ describe("the types of variables", () => {
     for (const incomplete of [undefined, "redis://r", "redis://governor:other@r"])
       expect(() => url(incomplete)).toThrow("REDIS_URL must name the user, without a password");
     expect(() => url("redis://governor@r", join(folder, "none"))).toThrow("ENOENT");
+    expect(url("redis+sentinel://governor@s1:1,s2:2/quantum")).toBe(
+      "redis+sentinel://governor:p%2Fa%20s%25@s1:1,s2:2/quantum",
+    );
+    expect(url("redis+cluster://governor@h1:1,h2:2")).toBe("redis+cluster://governor:p%2Fa%20s%25@h1:1,h2:2");
+    const ofSentinels = (REDIS_URL?: string) =>
+      redisUrl({
+        REDIS_URL,
+        REDIS_SENTINEL_PASSWORD_FILE: file,
+        REDIS_HOST: "h",
+        REDIS_PORT: 1,
+        REDIS_DB: 0,
+      });
+    expect(ofSentinels("redis+sentinel://u:p@s1:1/quantum?sentinel_user=guard")).toBe(
+      "redis+sentinel://u:p@s1:1/quantum?sentinel_user=guard&sentinel_password=p%2Fa%20s%25",
+    );
+    for (const other of [undefined, "redis://r", "redis+sentinel://s1/quantum?sentinel_password=x"])
+      expect(() => ofSentinels(other)).toThrow(
+        "REDIS_URL must be redis+sentinel://…, without sentinel_password",
+      );
     writeFileSync(file, "\n");
     expect(() => url("redis://governor@r")).toThrow("the file is empty");
   });

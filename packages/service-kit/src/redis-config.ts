@@ -8,8 +8,8 @@ import { ConfigError, integer, optionalText, text } from "./config.ts";
 /** What of the URL is wrong, part by part; undefined: nothing is. */
 function problemOfUrl(value: string): string | undefined {
   try {
-    if (parseRedisUrl(value).kind === "server") return undefined;
-    return "scheme: Sentinels and clusters are not supported";
+    parseRedisUrl(value);
+    return undefined;
   } catch (error) {
     if (error instanceof RedisUrlError) return error.message;
     throw error;
@@ -29,9 +29,12 @@ export const redisUrlVariable = (meaning: string) =>
 /** Variables of every service that uses Redis. */
 export const redisVariables = {
   REDIS_URL: redisUrlVariable(
-    "redis://user@host:port/db; takes precedence over REDIS_HOST, REDIS_PORT and REDIS_DB",
+    "redis://user@host:port/db; by Sentinels redis+sentinel://user@host:port,…/name/db; a cluster redis+cluster://user@host:port,…; with TLS rediss…; takes precedence over REDIS_HOST, REDIS_PORT and REDIS_DB",
   ),
   REDIS_PASSWORD_FILE: optionalText("file with the password of the user in REDIS_URL"),
+  REDIS_SENTINEL_PASSWORD_FILE: optionalText(
+    "file with the password of the Sentinels, for sentinel_user or their default user",
+  ),
   REDIS_HOST: text("Redis host", "localhost"),
   REDIS_PORT: integer("Redis port", 6379, { min: 1, max: 65_535 }),
   REDIS_DB: integer("Redis database", 0, { max: 1_023 }),
@@ -44,6 +47,7 @@ export const redisVariables = {
 export interface RedisConfig {
   REDIS_URL?: string | undefined;
   REDIS_PASSWORD_FILE?: string | undefined;
+  REDIS_SENTINEL_PASSWORD_FILE?: string | undefined;
   REDIS_HOST: string;
   REDIS_PORT: number;
   REDIS_DB: number;
@@ -55,8 +59,10 @@ export function redisVariable(
   concern: RedisConcern,
 ): string {
   if (url !== undefined) {
-    const { pathname } = new URL(url);
-    return concern === "database" ? `REDIS_URL (its database ${pathname.slice(1)})` : "REDIS_URL";
+    const parsed = parseRedisUrl(url);
+    return concern === "database" && "database" in parsed
+      ? `REDIS_URL (its database ${parsed.database})`
+      : "REDIS_URL";
   }
   if (concern === "database") return `REDIS_DB=${db}`;
   // Only the URL can hold a user and a password.
@@ -64,12 +70,32 @@ export function redisVariable(
   return `REDIS_HOST=${host} REDIS_PORT=${port}`;
 }
 
-/** @throws {@link ConfigError} if the password's file cannot be read, or has no URL to belong to */
+/** Rules between the variables. */
+export function redisRelations({
+  REDIS_URL: url,
+  PARTITIONS: partitions,
+}: RedisConfig & { PARTITIONS: number }): string[] {
+  if (partitions > 1 || url === undefined || parseRedisUrl(url).kind !== "cluster") return [];
+  return [
+    `PARTITIONS=${partitions}: a Redis Cluster runs a script only if all its keys lie in one slot, and with one partition they do not: it takes at least 2`,
+  ];
+}
+
+/** @throws {@link ConfigError} if a password's file cannot be read, or has no URL to belong to */
 export function redisUrl(config: RedisConfig): string {
-  const { REDIS_URL: url, REDIS_PASSWORD_FILE: file } = config;
-  if (url === undefined && file === undefined)
+  const { REDIS_URL: url, REDIS_PASSWORD_FILE: file, REDIS_SENTINEL_PASSWORD_FILE: sentinelFile } = config;
+  if (url === undefined && file === undefined && sentinelFile === undefined)
     return `redis://${config.REDIS_HOST}:${config.REDIS_PORT}/${config.REDIS_DB}`;
-  return withPassword(["REDIS_URL", url], ["REDIS_PASSWORD_FILE", file]);
+  const complete = withPassword(["REDIS_URL", url], ["REDIS_PASSWORD_FILE", file]);
+  return sentinelFile === undefined ? complete : withSentinelPassword(complete, sentinelFile);
+}
+
+function withSentinelPassword(url: string, file: string): string {
+  const name = "REDIS_SENTINEL_PASSWORD_FILE";
+  const parsed = url === "" ? undefined : parseRedisUrl(url);
+  if (parsed?.kind !== "sentinel" || parsed.sentinelPassword !== undefined)
+    throw new ConfigError([`${name}: REDIS_URL must be redis+sentinel://…, without sentinel_password`]);
+  return writeRedisUrl({ ...parsed, sentinelPassword: passwordIn(name, file) });
 }
 
 type Variable = readonly [name: string, value: string | undefined];

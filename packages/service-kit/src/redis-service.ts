@@ -13,7 +13,7 @@ import { clocksAgree, observeClocks } from "./clock.ts";
 import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
 import { saidOnce } from "./partition-sentences.ts";
 import { openPartitions, type Partition, type Partitions } from "./partitions.ts";
-import { type RedisConfig, redisUrl } from "./redis-config.ts";
+import { type RedisConfig, redisRelations, redisUrl } from "./redis-config.ts";
 import { lostConnections, redisProblems } from "./redis-readiness.ts";
 import { observeRedis } from "./redis-telemetry.ts";
 import { type BareContext, type Definition, run, type Running } from "./service.ts";
@@ -54,7 +54,11 @@ type Clients = Set<RedisClient>;
 export async function runService<Schema extends z.ZodObject>(
   definition: Definition<Schema> & { start: (context: RedisContext<z.output<Schema>>) => Promise<Running> },
 ): Promise<void> {
-  await run(definition, async (context) => {
+  const relations = (config: z.output<Schema>) => [
+    ...(definition.relations?.(config) ?? []),
+    ...redisRelations(config as unknown as Parameters<typeof redisRelations>[0]),
+  ];
+  await run({ ...definition, relations }, async (context) => {
     const { log, instance, registry, progress } = context;
     const config = context.config as unknown as RedisConfig & { PARTITIONS: number };
     const url = redisUrl(config);
