@@ -21,6 +21,7 @@ import {
   startPipeline,
 } from "../cli/permitctl/src/outcomes.fixture.ts";
 import { endDoubt, openDrill, openExit } from "@quantum/operator";
+import { Partitions } from "@quantum/service-kit";
 import { loadSigningKey } from "@quantum/signing";
 import { operatorKeyFile } from "@quantum/topology";
 
@@ -82,7 +83,11 @@ async function correct(): Promise<void> {
 /** An operator looks, and closes. */
 async function exit(): Promise<void> {
   const { rig } = pipeline;
-  const access = { redis: rig.client, keys: rig.keys };
+  const place = { redis: rig.client, keys: rig.keys };
+  const partitions = new Partitions([
+    { name: "", number: 0, ...place, connectForBlocking: () => rig.client.duplicate() },
+  ]);
+  const access = { partitions, intake: place, redisOf: () => rig.client };
   const key = await loadSigningKey(join(rig.keysFolder, operatorKeyFile(RUN_OPERATOR)));
   const signer = { operator: RUN_OPERATOR, key, mode: "paper", venue: "simulated", account: "main" };
   const by = { who: "me", reason: "to see what is written" };

@@ -84,7 +84,8 @@ describe("imports", () => {
   });
 
   it("leave Redis to packages/operator where permitctl needs it", () => {
-    const call = /\baccess\.redis\b|\bredis\b[^;=]*\}( = access\b|: (Open)?Access\b)/;
+    const call =
+      /\b(account|partition|place)\.redis\b|\bredisOf\b|\bredis\b[^;=]*\}( = (account|partition|place)|: Place\b)/;
     expect(offenders(call).filter((file) => file.startsWith("cli/permitctl/"))).toEqual([]);
     expect(call.test(codeOf("packages/operator/src/holds.ts"))).toBe(true);
   });

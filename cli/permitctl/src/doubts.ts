@@ -4,6 +4,7 @@ import {
   awaitEndOfDoubt,
   duration,
   endDoubt,
+  placeOfPlan,
   readOrder,
   type Statement,
 } from "@quantum/operator";
@@ -25,7 +26,9 @@ export async function endDoubtCommand(
 ): Promise<void> {
   const { access, terminal } = session;
   const statement = statementOf(options);
-  const order = await readOrder(access, planId);
+  // Where nobody knows the plan, the account's partition says so.
+  const place = (await placeOfPlan(access, planId)) ?? access.partitions.account;
+  const order = await readOrder(place, planId);
   if (order.state !== "UNKNOWN") throw notInDoubt(planId, order.state ?? "none");
   const mandate = await confirm(session, options, [
     `Order ${order.client_order_id} (${order.symbol}, ${order.side} ${order.quantity}), in doubt for ${duration(access.nowMs() - Number(order.unknown_at_ms))}:`,
@@ -34,7 +37,7 @@ export async function endDoubtCommand(
       : "to be recorded as NOT_PLACED: the symbol is free again. If the order shows up within a day, the result is corrected.",
     "The executor first queries the exchange once more: if it knows the order, its answer counts.",
   ]);
-  const stated = await endDoubt(access, planId, statement, mandate);
+  const stated = await endDoubt(place, planId, statement, mandate);
   if (stated.kind === "not in doubt") throw notInDoubt(planId, stated.state);
   if (stated.kind === "too much")
     throw new CommandError(
@@ -42,7 +45,7 @@ export async function endDoubtCommand(
       `--quantity ${statement.quantity}: the order was for ${stated.ordered}; nothing was changed`,
     );
 
-  const ended = await awaitEndOfDoubt(access, planId);
+  const ended = await awaitEndOfDoubt(place, planId);
   if (ended.kind === "not known")
     throw new CommandError(
       EXIT.unreachable,

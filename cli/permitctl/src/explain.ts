@@ -1,5 +1,5 @@
 /** `explain`: a plan's whole timeline, and the reason for its outcome. */
-import { readPlan, viewOf } from "@quantum/operator";
+import { findPlan, viewOf } from "@quantum/operator";
 import { spans, styled } from "@quantum/service-kit";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Session } from "./session.ts";
@@ -8,7 +8,7 @@ import { table } from "./layout.ts";
 export async function explain({ access, terminal }: Session, planId: string): Promise<void> {
   if (!/^[0-9a-f]{16}$/.test(planId))
     throw new CommandError(EXIT.usage, `plan id ${JSON.stringify(planId)}: must be 16 lower-case hex digits`);
-  const history = await readPlan(access, planId);
+  const history = await findPlan(access, planId);
   if (history === undefined)
     throw new CommandError(
       EXIT.no,

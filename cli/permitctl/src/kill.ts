@@ -23,7 +23,7 @@ export async function killOn(
   { reason: given }: Pick<ChangeOptions, "reason">,
 ): Promise<void> {
   const reason = given?.trim() ?? "";
-  const { changed, recorded } = await halt(access, { who: whoAmI(), reason });
+  const { changed, recorded } = await halt(access.partitions.account, { who: whoAmI(), reason });
   terminal.print({ kill_switch: "on", changed, recorded }, [
     styled("bold", changed ? "The kill switch is ON." : "The kill switch was ON already."),
     WHAT_KILL_ON_MEANS,
@@ -45,7 +45,7 @@ export async function killOn(
 
 export async function killOff(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
-  if (!(await readHalts(access)).killSwitch.on) {
+  if (!(await readHalts(access.partitions.account)).killSwitch.on) {
     terminal.print({ kill_switch: "off", changed: false }, ["The kill switch was off already."]);
     return;
   }
@@ -58,7 +58,7 @@ export async function killOff(session: Session, options: ChangeOptions): Promise
 export async function killReason({ access, terminal }: Session, text: string): Promise<void> {
   const reason = text.trim();
   if (reason === "") throw new CommandError(EXIT.usage, "the reason is empty; nothing was recorded");
-  await giveKillReason(access, { who: whoAmI(), reason });
+  await giveKillReason(access.partitions.account, { who: whoAmI(), reason });
   terminal.print({ recorded: true, reason }, [
     "Recorded: `permitctl status` shows it while the switch is on.",
   ]);

@@ -32,7 +32,10 @@ export async function forcePlans(
   const { access, terminal } = session;
   const present = await readPresentPlans(access, symbol);
   const found = await Promise.all(
-    present.map(async (plan) => ({ ...plan, ...(await force(access, plan.planId)) })),
+    present.map(async (plan) => ({
+      ...plan,
+      ...(await force(access.partitions.of(plan.symbol), plan.planId)),
+    })),
   );
   if (found.length === 0)
     throw new CommandError(
@@ -55,7 +58,10 @@ export async function forcePlans(
   }
   const mandate = await confirm(session, options, shown(found));
   const done = await Promise.all(
-    clearable.map(async (plan) => ({ ...plan, ...(await force(access, plan.planId, mandate)) })),
+    clearable.map(async (plan) => ({
+      ...plan,
+      ...(await force(access.partitions.of(plan.symbol), plan.planId, mandate)),
+    })),
   );
   const cleared = done.filter(({ kind }) => kind === "cleared");
   const left = [
@@ -74,7 +80,7 @@ function dataOf({ symbol, planId, kind }: { symbol: string; planId: string; kind
 
 export async function clearDisarmCommand(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
-  const { disarm } = await readHalts(access);
+  const { disarm } = await readHalts(access.partitions.account);
   if (disarm === null) {
     terminal.print({ cleared: false }, ["No disarm is in force."]);
     return;
@@ -88,7 +94,7 @@ export async function clearDisarmCommand(session: Session, options: ChangeOption
 /** Ends the exchange's pauses. Correct if they no longer apply to this host. */
 export async function resumeExchangeCommand(session: Session, options: ChangeOptions): Promise<void> {
   const { access, terminal } = session;
-  if ((await readPauses(access)).length === 0) {
+  if ((await readPauses(access.partitions.account)).length === 0) {
     terminal.print({ resumed: false }, ["The exchange has asked for no pause."]);
     return;
   }

@@ -75,6 +75,7 @@ export function overview({ symbols, reason, caps = true }: OverviewOptions): Ove
     },
     lastBlock: undefined,
     deadLetters: 0,
+    silent: [],
   };
 }
 

@@ -1,6 +1,7 @@
 /** A pipeline of the launcher, as its `run.json` says. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withoutCredentials } from "@quantum/operator";
 import { z } from "zod";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
@@ -49,7 +50,7 @@ async function read(file: string): Promise<{ run: Run; pid: number | undefined }
   try {
     const { pid, ports, redis, exit } = runFile.parse(JSON.parse(await readFile(file, "utf8")));
     const serviceUrls = Object.values(ports).map((port) => `http://127.0.0.1:${port}`);
-    const shown = `${file}, Redis ${new URL(redis.url).host}`;
+    const shown = `${file}, Redis ${withoutCredentials(redis.url)}`;
     return { pid, run: { redisUrl: redis.url, exit, serviceUrls, shown } };
   } catch {
     return undefined;

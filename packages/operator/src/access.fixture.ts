@@ -3,7 +3,9 @@ import { createKeys } from "@quantum/contract";
 import { urlOfUser } from "@quantum/harness";
 import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll } from "vitest";
-import type { OpenAccess } from "./access.ts";
+import { Partitions } from "@quantum/service-kit";
+import type { Access, OpenAccess } from "./access.ts";
+import type { Place } from "./place.ts";
 
 export const keys = createKeys();
 export const BY = { who: "ann@desk", reason: "a drill" };
@@ -15,14 +17,22 @@ export function accessAs(user: "viewer" | "operator", serverUrl: string): OpenAc
   const redis = connectForCommands(options);
   afterAll(() => disconnect(redis));
   return {
-    redis,
-    keys,
+    ...accessTo({ redis, keys }, () => connectForBlocking(options)),
     url,
     nowMs: Date.now,
-    connectForBlocking: () => connectForBlocking(options),
     problemOf: async () => undefined,
+    brokenBy: () => undefined,
     backAt: () => undefined,
   };
+}
+
+/** To the wire's layout. */
+export function accessTo(
+  place: Place,
+  connectForBlocking: () => RedisClient = () => place.redis.duplicate(),
+): Access {
+  const partitions = new Partitions([{ name: "", number: 0, ...place, connectForBlocking }]);
+  return { partitions, intake: place, redisOf: () => place.redis };
 }
 
 /** 16 hex digits that name the number. */

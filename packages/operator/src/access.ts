@@ -1,46 +1,40 @@
 /** An operator's access to a pipeline: its Redis, for as long as one piece of work takes. */
-import { createKeys, type Keys } from "@quantum/contract";
+import { createIntakeKeys, createKeys, PARTITIONS_MAX } from "@quantum/contract";
 import {
   connectForBlocking,
   connectForCommands,
   disconnect,
-  dispositionOf,
   type RedisClient,
   RedisClock,
   redisNow,
   withoutCredentials,
 } from "@quantum/redis";
-import { keysInTheWay } from "@quantum/service-kit";
+import { openPartitions, type Partitions } from "@quantum/service-kit";
+import { type AccessProblem, problemOf, refusesRights } from "./access-problem.ts";
+import type { Place } from "./place.ts";
 
 /** What queries and changes need. */
 export interface Access {
-  readonly redis: RedisClient;
-  readonly keys: Keys;
+  /** Where the symbols' keys are; those of the wire's layout are one partition. */
+  readonly partitions: Partitions;
+  /** Where proposals come in, and become dead letters. With one partition, it is that one. */
+  readonly intake: Place;
+  /** A connection for commands to the server that has this key, such as one of the wire's. */
+  readonly redisOf: (key: string) => RedisClient;
 }
 
 export interface OpenAccess extends Access {
   /** Without its users and passwords. */
   readonly url: string;
-  /** By Redis's clock, in ms: this machine's clock may differ. */
+  /** By the clock of partition 0's Redis, in ms: this machine's clock may differ. */
   readonly nowMs: () => number;
-  readonly connectForBlocking: () => RedisClient;
   /** What of Redis made a piece of work fail; undefined if the failure is not Redis's. */
   readonly problemOf: (failure: Error) => Promise<AccessProblem | undefined>;
-  /** When the connection last came back, by performance.now(); undefined if it never broke. */
+  /** Why a connection does not work now; undefined while all do. */
+  readonly brokenBy: () => Error | undefined;
+  /** When a connection last came back, by performance.now(); undefined if none ever broke. */
   readonly backAt: () => number | undefined;
 }
-
-/** Why Redis did not do what it was asked to do. */
-export type AccessProblem =
-  /** It refuses what the URL names, such as a user or a database. */
-  | { kind: "refused"; advice: string }
-  /** Keys of the pipeline have another type. A sentence each. */
-  | { kind: "keys in the way"; found: readonly string[] }
-  | { kind: "no answer" }
-  /** It answers, and cannot do this at the moment. */
-  | { kind: "not now"; meaning: string }
-  /** It answers with another error, which the message has. */
-  | { kind: "error" };
 
 /** Its message is Redis's or the connection's own. */
 export class AccessError extends Error {
@@ -77,91 +71,111 @@ export async function withAccess<T>(
   const standing = openAccess(options);
   const { access } = standing;
   try {
-    await access.redis.ping();
     await standing.start();
     return await work(access);
   } catch (error) {
-    const problem = await problemOf(error as Error, access.redis);
+    const problem = await access.problemOf(error as Error);
     throw problem === undefined
       ? error
-      : new AccessError(access.url, problem, access.redis.problem ?? (error as Error));
+      : new AccessError(access.url, problem, access.brokenBy() ?? (error as Error));
   } finally {
     await standing.close();
   }
 }
 
-/** Of a process that stays: the connection comes back by itself, and what is asked meanwhile fails within seconds. */
+/** Of a process that stays: connections come back by themselves, and what is asked meanwhile fails within seconds. */
 export interface StandingAccess {
+  /** Its partitions throw until `start` has resolved. */
   readonly access: OpenAccess;
-  /** Resolves once Redis's clock is followed, or cannot be asked. */
+  /** Finds out how many partitions there are, and follows Redis's clock if it can be asked. Throws if Redis does not answer. */
   start(): Promise<void>;
   close(): Promise<void>;
 }
 
+const WIRE = createKeys();
+
 export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
-  const connection = { url, ...options, onError: () => undefined };
-  const redis = connectForCommands(connection);
-  const clock = new RedisClock(redis);
+  const clients = new Set<RedisClient>();
   let backAt: number | undefined;
-  let wasReady = false;
-  redis.on("ready", () => {
-    if (wasReady) backAt = performance.now();
-    wasReady = true;
-  });
+  const connect = (make: typeof connectForCommands, slotOf: string): RedisClient => {
+    const client = make({ url, slotOf, ...options, onError: () => undefined });
+    clients.add(client);
+    client.once("end", () => clients.delete(client));
+    let wasReady = false;
+    client.on("ready", () => {
+      if (wasReady) backAt = performance.now();
+      wasReady = true;
+    });
+    return client;
+  };
+  const connectBlocking = (slotOf: string) => connect(connectForBlocking, slotOf);
+  const first = connect(connectForCommands, WIRE.partitions);
+  const ofKeys = new Map([[WIRE.partitions, first]]);
+  let clock: RedisClock | undefined;
+  let opened: Omit<Access, "redisOf"> | undefined;
+
+  const redisOf = (key: string): RedisClient => {
+    // One server has everything, and one more connection would see no more of it.
+    if (opened?.partitions.all.length === 1) return first;
+    const known = ofKeys.get(key) ?? connect(connectForCommands, key);
+    ofKeys.set(key, known);
+    return known;
+  };
+  const place = (): Omit<Access, "redisOf"> => {
+    if (opened === undefined)
+      throw first.problem ?? new Error("Redis has not said yet how many partitions it has");
+    return opened;
+  };
+  const open = (count: number): Omit<Access, "redisOf"> => {
+    const partitions = openPartitions(count, (key) => ({
+      redis: count === 1 ? first : connect(connectForCommands, key),
+      connectForBlocking: () => connectBlocking(key),
+    }));
+    const { streams } = WIRE;
+    const intake = { keys: createIntakeKeys(count), redis: redisOf(streams.proposal) };
+    return { partitions, intake: count === 1 ? partitions.account : intake };
+  };
   return {
     access: {
-      redis,
-      keys: createKeys(),
+      get partitions() {
+        return place().partitions;
+      },
+      get intake() {
+        return place().intake;
+      },
+      redisOf,
       url: withoutCredentials(url),
-      nowMs: () => redisNow(redis),
-      connectForBlocking: () => connectForBlocking(connection),
-      problemOf: (failure) => problemOf(failure, redis),
+      nowMs: () => redisNow(opened?.partitions.account.redis ?? first),
+      problemOf: (failure) => problemOf(failure, opened?.partitions.all ?? [{ keys: WIRE, redis: first }]),
+      brokenBy: () => [...clients].find(({ problem }) => problem !== undefined)?.problem,
       backAt: () => backAt,
     },
-    start: () => clock.start(),
+    async start() {
+      opened ??= open(await partitionsOf(first));
+      if (clock !== undefined) return;
+      clock = new RedisClock(opened.partitions.account.redis);
+      await clock.start();
+    },
     async close() {
-      clock.stop();
-      await disconnect(redis);
+      clock?.stop();
+      await Promise.all([...clients].map(disconnect));
     },
   };
 }
 
-/** More would keep Redis from the pipeline. */
-const SYMBOLS_MAX = 200;
-
-/** Sentences that name them, of the fixed keys and those of symbols. */
-async function wrongKeys(redis: RedisClient): Promise<string[]> {
-  const keys = createKeys();
-  const sets = [keys.orderSymbols, keys.waitingSymbols];
-  const known = await Promise.all(sets.map((set) => redis.smembers(set).catch(() => [])));
-  const symbols = [...new Set(known.flat())].slice(0, SYMBOLS_MAX);
-  const ofSymbols = symbols.flatMap((symbol): [key: string, type: string][] => [
-    [keys.ledger(symbol), "hash"],
-    [keys.snapshot(symbol), "hash"],
-    [keys.waiting(symbol), "zset"],
-    [keys.unsettled(symbol), "zset"],
-    [keys.unknown(symbol), "set"],
-  ]);
-  return keysInTheWay(redis, keys, ofSymbols);
-}
-
-/** Of a plan, or of a symbol that no index has: Redis does not say which key it is. */
-const OF_SYMBOL_OR_PLAN =
-  "a key of the symbol or the plan is of the wrong type: find it with redis-cli TYPE, then rename or delete it";
-
-/** Undefined: the failure is not Redis's. */
-async function problemOf(failure: Error, redis: RedisClient): Promise<AccessProblem | undefined> {
-  const { problem, status } = redis;
-  // The command may only have heard that its connection failed.
-  const cause = problem ?? failure;
-  const disposition = dispositionOf(cause);
-  if (disposition.kind === "refused") return { kind: "refused", advice: disposition.advice };
-  if (cause.message.startsWith("WRONGTYPE")) {
-    const found = await wrongKeys(redis).catch(() => []);
-    return { kind: "keys in the way", found: found.length === 0 ? [OF_SYMBOL_OR_PLAN] : found };
-  }
-  if (disposition.kind === "command") return cause.name === "ReplyError" ? { kind: "error" } : undefined;
-  if (problem !== undefined || status !== "ready") return { kind: "no answer" };
-  // An error of our own is no word of Redis's.
-  return cause.name === "ReplyError" ? { kind: "not now", meaning: disposition.meaning } : undefined;
+/**
+ * How many partitions this Redis has.
+ * @param redis leads to the server that has the wire's keys
+ * @throws RangeError if the key holds no such number
+ */
+export async function partitionsOf(redis: RedisClient): Promise<number> {
+  const text = await redis.get(WIRE.partitions).catch((error: unknown) => {
+    // The Redis user `halt` may write the wire's kill switch, and nothing else.
+    if (refusesRights(error)) return null;
+    throw error;
+  });
+  if (text === null) return 1;
+  const count = Number(text);
+  if (/^\d{1,2}$/.test(text) && count >= 1 && count <= PARTITIONS_MAX) return count;
+  throw new RangeError(`${WIRE.partitions} must be a number from 1 to ${PARTITIONS_MAX}`);
 }

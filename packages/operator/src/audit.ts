@@ -1,7 +1,8 @@
 /** Who changed what, when and why. */
-import { addedAtMs, parseEntries } from "@quantum/streams";
+import { addedAtMs } from "@quantum/streams";
 import type { Access } from "./access.ts";
-import { behind } from "./entries.ts";
+import { newestOfAll } from "./newest-of-all.ts";
+import { placesOf } from "./places.ts";
 
 export interface AuditList {
   /** Newest first. */
@@ -28,15 +29,14 @@ const PAGE = 50;
 
 /** @throws RangeError if the cursor is not one of ours */
 export async function pageAudit(
-  { redis, keys }: Access,
+  access: Access,
   { cursor }: { cursor?: string | undefined } = {},
 ): Promise<AuditList> {
-  const entries = parseEntries(
-    await redis.xrevrange(keys.streams.operatorAudit, behind(cursor), "-", "COUNT", PAGE),
-  );
-  const rows = entries.map(({ id, fields }) => {
-    const { action = "", target = "", who = "", reason = "", detail = "" } = fields;
-    return { id, atMs: addedAtMs(id), action, target, who, reason, detail };
-  });
-  return { rows, next: rows.length === PAGE ? rows.at(-1)?.id : undefined };
+  const rows: AuditRow[] = [];
+  for await (const { id, entry } of newestOfAll(placesOf(access), "operatorAudit", { cursor, most: PAGE })) {
+    const { action = "", target = "", who = "", reason = "", detail = "" } = entry.fields;
+    rows.push({ id, atMs: addedAtMs(entry.id), action, target, who, reason, detail });
+    if (rows.length === PAGE) return { rows, next: id };
+  }
+  return { rows, next: undefined };
 }

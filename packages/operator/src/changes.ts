@@ -3,7 +3,7 @@ import { dumpPythonJson, HOLD_ACCEPT, type PythonJson } from "@quantum/contract"
 import { haltKeys } from "@quantum/permits";
 import { bindScript, dispositionOf } from "@quantum/redis";
 import { readKillSwitch } from "@quantum/service-kit";
-import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 
 /** For the audit stream. */
 export interface Mandate {
@@ -29,7 +29,7 @@ const REQUEUE_CONSUMER = "permitctl";
 const REQUEUE_IDLE_MS = 60_000;
 
 /** @returns false if it was so already */
-export async function setKillSwitch({ redis, keys }: Access, on: boolean, by: Mandate): Promise<boolean> {
+export async function setKillSwitch({ redis, keys }: Place, on: boolean, by: Mandate): Promise<boolean> {
   const [status] = await killSwitchScript(redis, {
     keys: { kill_switch: keys.killSwitch, audit: keys.streams.operatorAudit },
     args: { value: on ? HALT : "", ...by },
@@ -48,7 +48,7 @@ export interface Halted {
  * Turns the kill switch on with whatever right the Redis user has. The user `halt` may not run scripts; it appends to
  * the value, which halts whatever the key holds.
  */
-export async function halt(access: Access, by: Mandate): Promise<Halted> {
+export async function halt(access: Place, by: Mandate): Promise<Halted> {
   const { redis, keys } = access;
   try {
     const changed = await setKillSwitch(access, true, by);
@@ -64,13 +64,13 @@ export async function halt(access: Access, by: Mandate): Promise<Halted> {
 }
 
 /** Records why the kill switch was turned on, for one who had no time to say so then. */
-export async function giveKillReason(access: Access, by: Mandate): Promise<void> {
+export async function giveKillReason(access: Place, by: Mandate): Promise<void> {
   await addAudit(access, { action: KILL_REASON, target: "kill_switch", detail: {} }, by);
 }
 
 /** @returns false if the disarm is no longer the one that was shown */
 export async function clearDisarm(
-  { redis, keys }: Access,
+  { redis, keys }: Place,
   shown: { disarm: string; today: string },
   by: Mandate,
 ): Promise<boolean> {
@@ -86,7 +86,7 @@ export async function clearDisarm(
 const RESUMED_TOLD_MS = 60_000;
 
 /** @returns false if the exchange had not asked for a pause */
-export async function resumeExchange({ redis, keys }: Access, by: Mandate): Promise<boolean> {
+export async function resumeExchange({ redis, keys }: Place, by: Mandate): Promise<boolean> {
   const [status] = await resumeExchangeScript(redis, {
     keys: {
       requests: keys.exchangePause("requests"),
@@ -108,7 +108,7 @@ export type Forced =
   | { kind: "free" };
 
 /** Frees a plan whose order was never claimed. Without a mandate it only tells what it would do. */
-export async function force({ redis, keys }: Access, planId: string, by?: Mandate): Promise<Forced> {
+export async function force({ redis, keys }: Place, planId: string, by?: Mandate): Promise<Forced> {
   const [status, state = ""] = await forceScript(redis, {
     keys: {
       plan: keys.plan(planId),
@@ -151,7 +151,7 @@ export type Stated =
   { kind: "stated" } | { kind: "not in doubt"; state: string } | { kind: "too much"; ordered: string };
 
 export async function endDoubt(
-  { redis, keys }: Access,
+  { redis, keys }: Place,
   planId: string,
   statement: Statement,
   by: Mandate,
@@ -166,7 +166,7 @@ export async function endDoubt(
 }
 
 export async function requeue(
-  { redis, keys }: Access,
+  { redis, keys }: Place,
   letter: { id: string; stream: string },
   by: Mandate,
 ): Promise<"requeued" | "not found" | "trimmed"> {
@@ -180,7 +180,7 @@ export async function requeue(
 
 /** @returns false if there is no such dead letter */
 export async function drop(
-  { redis, keys }: Access,
+  { redis, keys }: Place,
   letter: { id: string; fields: Record<string, string> },
   by: Mandate,
 ): Promise<boolean> {
@@ -193,7 +193,7 @@ export async function drop(
 
 /** The entry is the command: position-brain reads it. */
 export async function commandAccept(
-  access: Access,
+  access: Place,
   symbol: string,
   detail: Readonly<Record<string, PythonJson>>,
   by: Mandate,
@@ -203,7 +203,7 @@ export async function commandAccept(
 
 /** For an entry without a change in Redis. Scripts write those that belong to one (`lua/shared/audit.lua`). */
 async function addAudit(
-  { redis, keys }: Access,
+  { redis, keys }: Place,
   what: { action: string; target: string; detail: Readonly<Record<string, PythonJson>> },
   { who, reason }: Mandate,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { useRedis } from "@quantum/harness/vitest";
 import { beforeEach, describe, expect, it } from "vitest";
-import { accessAs, add, BY, keys, planIdOf } from "./access.fixture.ts";
+import { accessAs, accessTo, add, BY, keys, planIdOf } from "./access.fixture.ts";
 import { pageAudit } from "./audit.ts";
 import {
   type DeadLetterFilter,
@@ -118,7 +118,7 @@ describe("several dead letters, if Redis fails midway", () => {
     const ids = [];
     for (let n = 0; n < 45; n += 1) ids.push(await letter(`bad ${n}`));
     let looks = 0;
-    const { redis: real } = access;
+    const { redis: real } = access.partitions.account;
     const half = new Proxy(real, {
       get: (target, name) => {
         if (name === "xrange" && (looks += 1) > from) return () => Promise.reject(error);
@@ -126,7 +126,7 @@ describe("several dead letters, if Redis fails midway", () => {
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
-    return { ids, access: { ...access, redis: half } };
+    return { ids, access: { ...access, ...accessTo({ redis: half, keys }) } };
   }
 
   it.each([

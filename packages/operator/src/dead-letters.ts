@@ -1,11 +1,13 @@
 /** Entries that a group gave up: listed, given back and dropped. */
 import { dispositionOf, isUnanswered } from "@quantum/redis";
-import { addedAtMs, parseEntries } from "@quantum/streams";
+import { addedAtMs, type Entry, parseEntries } from "@quantum/streams";
 import type { Access } from "./access.ts";
 import { drop, type Mandate, requeue } from "./changes.ts";
-import { batchesNewestFirst, behind, ENTRY_ID } from "./entries.ts";
+import { newestOfAll, placedId, placeOfId } from "./newest-of-all.ts";
+import { placesOf } from "./places.ts";
 
 export interface DeadLetter {
+  /** Of its entry; with several partitions, `@` and the place behind it: entries of two places may have the same id. */
   id: string;
   atMs: number;
   stream: string;
@@ -49,17 +51,21 @@ const BUDGET_MS = 1_000;
  */
 export async function pageDeadLetters(access: Access, query: DeadLetterQuery): Promise<DeadLetterList> {
   const stopAt = performance.now() + BUDGET_MS;
-  const { redis, keys } = access;
-  const total = await redis.xlen(keys.streams.deadLetter);
+  const total = await countDeadLetters(access);
   const rows: DeadLetter[] = [];
-  for await (const letters of batches(access, query.cursor)) {
-    for (const letter of letters) {
-      if (isWanted(letter, query)) rows.push(letter);
-      if (rows.length === PAGE) return { rows, next: letter.id, total };
-    }
-    if (performance.now() > stopAt) return { rows, next: letters.at(-1)?.id, total };
+  for await (const letter of letters(access, query.cursor)) {
+    if (isWanted(letter, query)) rows.push(letter);
+    if (rows.length === PAGE || performance.now() > stopAt) return { rows, next: letter.id, total };
   }
   return { rows, next: undefined, total };
+}
+
+/** All that are kept. */
+export async function countDeadLetters(access: Access): Promise<number> {
+  const counts = await Promise.all(
+    placesOf(access).map(({ redis, keys }) => redis.xlen(keys.streams.deadLetter)),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** All, newest first. */
@@ -67,14 +73,15 @@ export async function* wantedDeadLetters(
   access: Access,
   filter: DeadLetterFilter = {},
 ): AsyncGenerator<DeadLetter> {
-  for await (const letters of batches(access)) yield* letters.filter((letter) => isWanted(letter, filter));
+  for await (const letter of letters(access)) if (isWanted(letter, filter)) yield letter;
 }
 
-/** Undefined if there is none; `id` as `<ms>-<sequence>`. */
-export async function readDeadLetter({ redis, keys }: Access, id: string): Promise<DeadLetter | undefined> {
-  if (!ENTRY_ID.test(id)) return undefined;
-  const [entry] = parseEntries(await redis.xrange(keys.streams.deadLetter, id, id));
-  return entry && letterOf(entry);
+/** Undefined if there is none of this {@link DeadLetter}.id. */
+export async function readDeadLetter(access: Access, id: string): Promise<DeadLetter | undefined> {
+  const { place, entryId } = placeOfId(placesOf(access), id) ?? {};
+  if (place === undefined || entryId === undefined) return undefined;
+  const [entry] = parseEntries(await place.redis.xrange(place.keys.streams.deadLetter, entryId, entryId));
+  return entry && letterOf(placedId(place, entry.id), entry);
 }
 
 /** What became of each of several letters: `why` of one that is not known to be done. */
@@ -90,7 +97,8 @@ const HANDLED_AT_ONCE = 20;
 /** Makes the entries pending again for the groups that gave them up. */
 export function requeueLetters(access: Access, ids: readonly string[], by: Mandate): Promise<Handled[]> {
   return handle(access, ids, async (letter) => {
-    const done = await requeue(access, letter, by);
+    const { place, entryId } = whereOf(access, letter);
+    const done = await requeue(place, { id: entryId, stream: letter.stream }, by);
     if (done === "trimmed") return `${letter.fields["entry_id"]} is no longer in ${letter.stream}`;
     return done === "requeued" ? "" : GONE;
   });
@@ -98,7 +106,17 @@ export function requeueLetters(access: Access, ids: readonly string[], by: Manda
 
 /** Deletes the letters; the audit entries keep their texts. */
 export function dropLetters(access: Access, ids: readonly string[], by: Mandate): Promise<Handled[]> {
-  return handle(access, ids, async (letter) => ((await drop(access, letter, by)) ? "" : GONE));
+  return handle(access, ids, async (letter) => {
+    const { place, entryId } = whereOf(access, letter);
+    return (await drop(place, { id: entryId, fields: letter.fields }, by)) ? "" : GONE;
+  });
+}
+
+/** Of a letter that was read. */
+function whereOf(access: Access, { id }: DeadLetter) {
+  const found = placeOfId(placesOf(access), id);
+  if (found === undefined) throw new Error(`${id} is in no place`);
+  return found;
 }
 
 const GONE = "there is no such dead letter";
@@ -142,10 +160,10 @@ async function handle(
 }
 
 /** @param cursor id of the last letter that was seen */
-async function* batches({ redis, keys }: Access, cursor?: string): AsyncGenerator<DeadLetter[]> {
-  const range = { from: behind(cursor) };
-  for await (const batch of batchesNewestFirst(redis, keys.streams.deadLetter, range, BATCH))
-    yield batch.map(letterOf);
+async function* letters(access: Access, cursor?: string): AsyncGenerator<DeadLetter> {
+  const options = { cursor, most: BATCH };
+  for await (const { id, entry } of newestOfAll(placesOf(access), "deadLetter", options))
+    yield letterOf(id, entry);
 }
 
 function isWanted(letter: DeadLetter, { stream, group, reason }: DeadLetterFilter): boolean {
@@ -154,7 +172,7 @@ function isWanted(letter: DeadLetter, { stream, group, reason }: DeadLetterFilte
   return !reason || letter.reason.toLowerCase().includes(reason.toLowerCase());
 }
 
-function letterOf({ id, fields }: { id: string; fields: Record<string, string> }): DeadLetter {
-  const { stream = "", group = "", reason = "" } = fields;
-  return { id, atMs: addedAtMs(id), stream, group, reason, fields };
+function letterOf(id: string, entry: Entry): DeadLetter {
+  const { stream = "", group = "", reason = "" } = entry.fields;
+  return { id, atMs: addedAtMs(entry.id), stream, group, reason, fields: entry.fields };
 }

@@ -3,17 +3,18 @@ import { existsSync } from "node:fs";
 import { readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CLOCK_BOUND_MS, parseRecordOrNone, planRecord } from "@quantum/contract";
-import { clocksApart, notDurable, readFacts, unusable } from "@quantum/redis";
+import { clocksApart, notDurable, readFacts, type RedisClient, unusable } from "@quantum/redis";
 import { buildText, ConfigError, integer, readBuild, readConfig } from "@quantum/service-kit";
-import { groupsOf, PLAN_PATH } from "@quantum/topology";
+import { groupsOf, PLAN_PATH, type StreamName } from "@quantum/topology";
 import { z } from "zod";
 import type { Access, OpenAccess } from "./access.ts";
 import { duration } from "./duration.ts";
 import { oldestFirst } from "./entries.ts";
 import { armedText, readExitState, whyNotArmed } from "./exit/state.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
+import { byServer } from "./places.ts";
 import { type Answer, askAt, isHere, Probes } from "./probes.ts";
-import { lastWait } from "./waits.ts";
+import { type LastWait, lastWait } from "./waits.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -60,8 +61,14 @@ export async function checkDeployment(
     await checkConfiguration(access, environment),
     ...answers.flatMap((answer) => checkAddress(answer, services)),
     ...deployed.map(({ name }) => checkService(name, services)),
-    ...groupsOf(deployed).map(({ stream, group }) => checkGroup(access.keys.streams[stream], group, groups)),
-    await checkDurability(access),
+    ...groupsOf(deployed).flatMap(({ stream, group }) =>
+      streamsOf(access, stream).map((key) => checkGroup(key, group, groups)),
+    ),
+    ...(await Promise.all(
+      byServer(access).map(([{ redis }], at, all) =>
+        checkDurability(redis, all.length > 1 ? ` ${at + 1}` : ""),
+      ),
+    )),
     await checkExit(access, environment),
     await checkLastOk(access),
     await checkResults(access),
@@ -96,14 +103,15 @@ async function runningWaitMs(access: Access): Promise<number | undefined> {
   const outcomes = await Promise.all([lastWait(access, "ok"), lastWait(access, "blocked")]);
   for (const outcome of outcomes) {
     if (outcome === undefined) continue;
-    const budgetMs = await budgetOf(access, outcome.planId);
+    const budgetMs = await budgetOf(access, outcome);
     if (budgetMs !== undefined) return budgetMs;
   }
   return undefined;
 }
 
 /** How long a plan may wait, in ms. Undefined without a record of a plan that waited. */
-async function budgetOf({ redis, keys }: Access, planId: string): Promise<number | undefined> {
+async function budgetOf({ partitions }: Access, { planId, symbol }: LastWait): Promise<number | undefined> {
+  const { redis, keys } = partitions.of(symbol);
   const hash = await redis.hgetall(keys.plan(planId));
   const record = parseRecordOrNone(planRecord, hash, ["opened_at_ms", "deadline_ms"]);
   return record && record.deadline_ms - record.opened_at_ms;
@@ -150,19 +158,26 @@ function checkGroup(stream: string, name: string, groups: readonly Group[]): Che
   };
 }
 
-async function checkDurability({ redis }: Access): Promise<Check> {
+/** Of every partition; proposals come in at one place. */
+function streamsOf({ partitions, intake }: Access, stream: StreamName): string[] {
+  if (stream === "proposal") return [intake.keys.streams.proposal];
+  return partitions.map(({ keys }) => keys.streams[stream]);
+}
+
+/** @param which of several servers */
+async function checkDurability(redis: RedisClient, which: string): Promise<Check> {
   const facts = await readFacts(redis);
   const problems = [...unusable(facts), ...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)];
   const found =
     problems.length === 0 ? `Redis ${facts.version}, appendfsync always, noeviction` : problems.join("; ");
-  return { check: "durability", ok: problems.length === 0, found };
+  return { check: `durability${which}`, ok: problems.length === 0, found };
 }
 
 /** Where orders are real, an operator must be able to close everything. */
 async function checkExit(access: OpenAccess, environment: Environment): Promise<Check> {
   const check = "exit";
   const nowMs = access.nowMs();
-  const state = await readExitState(access);
+  const state = await readExitState(access.partitions.account);
   const isNeeded = environment["APPLY_MODE"] === REAL_ORDERS;
   const ok = !isNeeded || whyNotArmed(state, nowMs) === undefined;
   return { check, ok, found: armedText(state, nowMs) };
@@ -172,22 +187,25 @@ async function checkLastOk(access: Access): Promise<Check> {
   const check = "last OK";
   const last = await lastWait(access, "ok");
   if (last?.kind !== "ok") return { check, ok: false, found: "no plan in the streams got its permits" };
-  const budgetMs = await budgetOf(access, last.planId);
+  const budgetMs = await budgetOf(access, last);
   const found = `plan=${last.planId} wait_ms=${last.waitMs} of ${budgetMs ?? "?"} safe_qty=${last.safeQty}`;
   const inTime = budgetMs === undefined || last.waitMs < budgetMs;
   return { check, ok: inTime && Number(last.safeQty) > 0, found };
 }
 
 /** Each attempt whose results are still in the stream has one, and at most one correction of it (I3, I4). */
-async function checkResults({ redis, keys }: Access): Promise<Check> {
+async function checkResults({ partitions }: Access): Promise<Check> {
   const terminal = new Map<string, number>();
   const corrections = new Map<string, number>();
-  for await (const { fields } of oldestFirst(redis, keys.streams.result)) {
-    // The Python apply-layer names no attempt.
-    const { attempt = "", corrects = "" } = fields;
-    const counts = corrects === "" ? terminal : corrections;
-    if (attempt !== "") counts.set(attempt, (counts.get(attempt) ?? 0) + 1);
-  }
+  // An attempt is an entry's id, which two partitions may both have given.
+  for (const { redis, keys, number } of partitions.all)
+    for await (const { fields } of oldestFirst(redis, keys.streams.result)) {
+      // The Python apply-layer names no attempt.
+      const { attempt = "", corrects = "" } = fields;
+      const counts = corrects === "" ? terminal : corrections;
+      const named = partitions.all.length === 1 ? attempt : `${attempt} of partition ${number}`;
+      if (attempt !== "") counts.set(named, (counts.get(named) ?? 0) + 1);
+    }
   const twice = [...terminal, ...corrections].filter(([, count]) => count > 1).map(([attempt]) => attempt);
   const counted = `${terminal.size} attempts, corrections ${corrections.size}`;
   const found = twice.length === 0 ? counted : `${counted}; more than one: attempts ${twice.join(", ")}`;

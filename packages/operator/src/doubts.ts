@@ -1,6 +1,6 @@
 /** Orders in doubt, and an operator's statement of what became of one. */
 import { orderRecord, outcomeOfOrder, readableFields, type Texts } from "@quantum/contract";
-import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import { lookFor, type Sought } from "./look-for.ts";
 
 /** The executor asks at once, or once its question under way has ended: pause, lease and a request. */
@@ -12,18 +12,18 @@ export interface Doubt {
   sinceMs: number;
 }
 
-export async function readDoubts(access: Access, symbol: string): Promise<Doubt[]> {
-  const planIds = await access.redis.smembers(access.keys.unknown(symbol));
+export async function readDoubts(place: Place, symbol: string): Promise<Doubt[]> {
+  const planIds = await place.redis.smembers(place.keys.unknown(symbol));
   return Promise.all(
     planIds.toSorted().map(async (planId) => {
-      const order = await readOrder(access, planId);
+      const order = await readOrder(place, planId);
       return { planId, sinceMs: Number(order.unknown_at_ms ?? 0) };
     }),
   );
 }
 
 /** What of a plan's order can be read; empty without one. */
-export async function readOrder({ redis, keys }: Access, planId: string): Promise<Texts<typeof orderRecord>> {
+export async function readOrder({ redis, keys }: Place, planId: string): Promise<Texts<typeof orderRecord>> {
   return readableFields(orderRecord, await redis.hgetall(keys.order(planId))).fields;
 }
 
@@ -33,10 +33,10 @@ export interface EndOfDoubt {
   executedQty: string;
 }
 
-/** Looks for {@link ACTS_WITHIN_MS}. */
-export async function awaitEndOfDoubt(access: Access, planId: string): Promise<Sought<EndOfDoubt>> {
+/** Looks for {@link ACTS_WITHIN_MS}. @param place of the plan */
+export async function awaitEndOfDoubt(place: Place, planId: string): Promise<Sought<EndOfDoubt>> {
   return lookFor(async () => {
-    const order = await readOrder(access, planId);
+    const order = await readOrder(place, planId);
     const state = order.state === undefined ? null : outcomeOfOrder(order.state);
     return state === "UNKNOWN" ? undefined : { state, executedQty: order.executed_qty ?? "" };
   }, ACTS_WITHIN_MS);

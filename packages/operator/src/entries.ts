@@ -10,16 +10,6 @@ const BATCH = 1_000;
 /** An id that Redis takes: what stands in a field may be anything. */
 export const ENTRY_ID = /^\d{1,15}-\d{1,15}$/;
 
-/**
- * Where a list goes on whose last row has the id `cursor`; from its beginning without one.
- * @throws RangeError if it is no id
- */
-export function behind(cursor: string | undefined): string {
-  if (!cursor) return "+";
-  if (!ENTRY_ID.test(cursor)) throw new RangeError(`cursor ${JSON.stringify(cursor)}: it is none of ours`);
-  return `(${cursor}`;
-}
-
 /** @param range ids as XRANGE takes them, `(` excludes */
 export async function* oldestFirst(
   redis: RedisClient,

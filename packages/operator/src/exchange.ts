@@ -1,6 +1,7 @@
 /** What the pipeline knows of the exchange: its pauses, how much of its limits is used, and the account's events. */
 import { SERVICES } from "@quantum/topology";
 import type { OpenAccess } from "./access.ts";
+import type { Place } from "./place.ts";
 import { readGroups, readServices } from "./groups.ts";
 import { httpOf } from "./probes.ts";
 import { type ExchangePause, readPauses } from "./pauses.ts";
@@ -55,16 +56,17 @@ const TRADERS: ReadonlySet<string> = new Set(
 
 export async function readExchange(access: OpenAccess): Promise<ExchangeState> {
   const nowMs = access.nowMs();
+  const { account } = access.partitions;
   const [pauses, limits, doneMs, clients] = await Promise.all([
-    readPauses(access),
-    readLimits(access, nowMs),
-    access.redis.hget(access.keys.refreshTurn, "done_ms").catch(() => null),
+    readPauses(account),
+    readLimits(account, nowMs),
+    account.redis.hget(account.keys.refreshTurn, "done_ms").catch(() => null),
     readClients(access),
   ]);
   return { nowMs, pauses, limits, auditedAtMs: doneMs === null ? undefined : Number(doneMs), clients };
 }
 
-async function readLimits({ redis, keys }: OpenAccess, nowMs: number): Promise<LimitUse[]> {
+async function readLimits({ redis, keys }: Place, nowMs: number): Promise<LimitUse[]> {
   const kinds = Object.keys(WINDOWS_MS) as LimitKind[];
   const uses = await Promise.all(
     kinds.map(async (kind) => {

@@ -1,6 +1,8 @@
 /** The verdicts and ends of plans as they come, for a screen that stays open: counted, and told in batches. */
+import type { Keys } from "@quantum/contract";
 import { type Entry, isLater, keptSinceMs } from "@quantum/streams";
 import type { OpenAccess } from "./access.ts";
+import type { Place } from "./place.ts";
 import { type PlanRow, rowOfResult, rowOfVerdict } from "./plan-rows.ts";
 import { endsOf, tail } from "./tail.ts";
 import type { WaitTally } from "./wait-tally.ts";
@@ -21,10 +23,10 @@ export async function followEnds(
   ended: (rows: PlanRow[]) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  const { execute, result } = access.keys.streams;
-  if (!tally.hasBegun) await begin(access, tally, [execute, result]);
-  for await (const [stream, entries] of tail(access, { after: tally.after, gatherMs: GATHER_MS, stop })) {
-    const rows = entries.map((entry) => count(access, tally, stream, entry));
+  if (!tally.hasBegun) await begin(access, tally);
+  const options = { after: tally.after, gatherMs: GATHER_MS, stop };
+  for await (const { partition, stream, entries } of tail(access, followed, options)) {
+    const rows = entries.map((entry) => count(partition, tally, stream, entry));
     const begun = tally.toldAfter.get(stream);
     if (begun === undefined) ended(rows);
     else {
@@ -35,16 +37,26 @@ export async function followEnds(
   }
 }
 
-async function begin(access: OpenAccess, tally: WaitTally, streams: readonly string[]): Promise<void> {
+const followed = ({ streams }: Keys) => [streams.execute, streams.result];
+
+async function begin(access: OpenAccess, tally: WaitTally): Promise<void> {
   const hourAgo = `${Math.max(0, Math.floor(access.nowMs()) - HOUR_MS)}-0`;
-  const [ends, ...kept] = await Promise.all([
-    endsOf(access, streams),
-    ...streams.map((stream) => keptSinceMs(access.redis, stream)),
-  ]);
-  tally.begin(new Map(streams.map((stream) => [stream, hourAgo])), ends, Math.max(...kept));
+  const read = await Promise.all(
+    access.partitions.map(async (partition) => {
+      const streams = followed(partition.keys);
+      const [ends, ...kept] = await Promise.all([
+        endsOf(partition, streams),
+        ...streams.map((stream) => keptSinceMs(partition.redis, stream)),
+      ]);
+      return { ends, kept };
+    }),
+  );
+  const ends = new Map(read.flatMap((one) => one.ends));
+  const after = new Map([...ends.keys()].map((stream) => [stream, hourAgo]));
+  tally.begin(after, ends, Math.max(...read.flatMap(({ kept }) => kept)));
 }
 
-function count({ keys }: OpenAccess, tally: WaitTally, stream: string, entry: Entry): PlanRow {
+function count({ keys }: Place, tally: WaitTally, stream: string, entry: Entry): PlanRow {
   const wait = waitOf(stream, entry, keys);
   if (wait !== undefined) tally.addWait(wait);
   if (stream === keys.streams.execute) return rowOfVerdict(entry);

@@ -2,6 +2,7 @@
 import type { RedisClient } from "@quantum/redis";
 import { consumersOf, groupHealth, groupsOf } from "@quantum/streams";
 import type { Access } from "./access.ts";
+import { askAll, byServer } from "./places.ts";
 import { type Probe, Probes } from "./probes.ts";
 
 /** A consumer's blocking connection sends a read every 5 s; one that is silent for longer is stuck or half-open. */
@@ -27,9 +28,21 @@ export interface Service {
   probe: Probe | undefined;
 }
 
-export async function readGroups({ redis, keys }: Access): Promise<Group[]> {
-  const read = await Promise.all(Object.values(keys.streams).map((stream) => groupsOfStream(redis, stream)));
-  return read.flat();
+/** Those of the partitions that answer. */
+export async function readGroups(access: Access): Promise<Group[]> {
+  const { streams } = access.intake.keys;
+  const [proposal, ...partitions] = await Promise.all([
+    groupsOfStream(access.intake.redis, streams.proposal),
+    askAll(access, ({ redis, keys }) =>
+      Promise.all(
+        Object.values(keys.streams)
+          // Publishers know no partitions.
+          .filter((stream) => stream !== streams.proposal)
+          .map((stream) => groupsOfStream(redis, stream)),
+      ),
+    ),
+  ]);
+  return [proposal, ...partitions.flatMap(({ told }) => told.flatMap(({ answer }) => answer))].flat();
 }
 
 async function groupsOfStream(redis: RedisClient, stream: string): Promise<Group[]> {
@@ -51,11 +64,12 @@ export function whyNoPipeline(groups: readonly Group[]): string | undefined {
 
 /** Consumers and who is connected now; those that can be asked are asked whether they are ready. */
 export async function readServices(
-  { redis }: Access,
+  access: Access,
   groups: readonly Group[],
   probes = new Probes(),
 ): Promise<Service[]> {
-  const reading = await readers(redis);
+  const ofServers = await Promise.all(byServer(access).map(([{ redis }]) => readers(redis)));
+  const reading = new Set(ofServers.flatMap((instances) => [...instances]));
   const instances = new Set([...groups.flatMap(({ consumers }) => consumers), ...reading]);
   probes.keep(reading);
   return Promise.all(
@@ -75,6 +89,8 @@ export async function readServices(
  * finds something.
  */
 async function readers(redis: RedisClient): Promise<Set<string>> {
-  const clients = String(await redis.client("LIST")).matchAll(/ name=(\S+):blocking .* idle=(\d+) /g);
+  const clients = String(await redis.client("LIST")).matchAll(
+    / name=(\S+?):blocking(?::\S+)? .* idle=(\d+) /g,
+  );
   return new Set([...clients].flatMap(([, name = "", idle]) => (Number(idle) < ALIVE_SEC ? [name] : [])));
 }

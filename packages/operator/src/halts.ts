@@ -2,7 +2,7 @@
 import { haltKeys } from "@quantum/permits";
 import { type KillSwitch, readKillSwitch } from "@quantum/service-kit";
 import { z } from "zod";
-import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import { KILL_REASON } from "./changes.ts";
 import { newestFirst } from "./entries.ts";
 
@@ -20,7 +20,7 @@ export interface Disarm {
   atMs: number | null;
 }
 
-export async function readHalts({ redis, keys }: Access): Promise<Halts> {
+export async function readHalts({ redis, keys }: Place): Promise<Halts> {
   const { disarm, disarm_today } = haltKeys(redis, keys);
   const [killSwitch, undated, today] = await Promise.all([
     readKillSwitch(redis, keys),
@@ -46,7 +46,7 @@ export interface KillRecord {
 }
 
 /** Of a kill switch that is on. */
-export async function readKillRecord({ redis, keys }: Access): Promise<KillRecord> {
+export async function readKillRecord({ redis, keys }: Place): Promise<KillRecord> {
   let reason = "";
   for await (const { fields } of newestFirst(redis, keys.streams.operatorAudit)) {
     const { action, who, at_ms: atMs } = fields;

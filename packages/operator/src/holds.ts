@@ -3,7 +3,7 @@ import { HOLD_ACCEPT, ledgerRecord, readableFields, snapshotRecord } from "@quan
 import type { Access } from "./access.ts";
 import { commandAccept, type Mandate } from "./changes.ts";
 import { lookFor } from "./look-for.ts";
-import { symbolsUnder } from "./symbols-under.ts";
+import { symbolsOfAll } from "./symbols-under.ts";
 
 type Hash = Readonly<Record<string, string>>;
 
@@ -17,12 +17,13 @@ export interface Hold {
 
 /** Of every symbol that has a ledger. */
 export async function readHolds(access: Access): Promise<Hold[]> {
-  const symbols = await symbolsUnder(access.redis, access.keys.ledger(""));
+  const symbols = await symbolsOfAll(access, ({ ledger }) => [ledger("")]);
   const holds = await Promise.all(symbols.map((symbol) => readHold(access, symbol)));
   return holds.filter((hold) => hold !== undefined);
 }
 
-export async function readHold({ redis, keys }: Access, symbol: string): Promise<Hold | undefined> {
+export async function readHold({ partitions }: Access, symbol: string): Promise<Hold | undefined> {
+  const { redis, keys } = partitions.of(symbol);
   const [ledgerHash, snapshotHash] = await Promise.all([
     redis.hgetall(keys.ledger(symbol)),
     redis.hgetall(keys.snapshot(symbol)),
@@ -63,7 +64,7 @@ const VALID_SEC = HOLD_ACCEPT.validMs / 1_000;
 export async function acceptHold(access: Access, hold: Hold, by: Mandate): Promise<Accepted> {
   const { symbol, sinceMs, exchangeAmt, ledgerAmt } = hold;
   const shown = { disagrees_since_ms: sinceMs, exchange_amt: exchangeAmt, ledger_amt: ledgerAmt };
-  await commandAccept(access, symbol, shown, by);
+  await commandAccept(access.partitions.of(symbol), symbol, shown, by);
   const sought = await lookFor(() => resetLedger(access, hold), HOLD_ACCEPT.validMs);
   if (sought.kind === "found") {
     const { amount, origin } = sought.found;
@@ -79,7 +80,8 @@ export async function acceptHold(access: Access, hold: Hold, by: Mandate): Promi
 /** Undefined: it is held as before. */
 async function resetLedger(access: Access, { symbol, sinceMs }: Hold): Promise<LedgerStart | undefined> {
   if ((await readHold(access, symbol))?.sinceMs === sinceMs) return undefined;
-  const hash = await access.redis.hgetall(access.keys.ledger(symbol));
+  const { redis, keys } = access.partitions.of(symbol);
+  const hash = await redis.hgetall(keys.ledger(symbol));
   const { origin = null, last_known_amt: amount = null } = readableFields(ledgerRecord, hash).fields;
   return { origin, amount };
 }

@@ -1,13 +1,15 @@
 /** An operator's queries and changes: what `permitctl` shows and does, and what a console can stand on. */
+export { withoutCredentials } from "@quantum/redis";
 export {
   type Access,
   AccessError,
-  type AccessProblem,
   openAccess,
   type OpenAccess,
+  partitionsOf,
   type StandingAccess,
   withAccess,
 } from "./access.ts";
+export type { AccessProblem } from "./access-problem.ts";
 export {
   clearDisarm,
   drop,
@@ -74,7 +76,8 @@ export {
 } from "./operations.ts";
 export { type Overview, OverviewMemory, readOverview } from "./overview.ts";
 export { type ExchangePause, readPauses } from "./pauses.ts";
-export { type PlanHistory, readPlan } from "./plan-history.ts";
+export type { Place } from "./place.ts";
+export { findPlan, placeOfPlan, type PlanHistory, readPlan } from "./plan-history.ts";
 export { type PresentPlan, readPresentPlans } from "./present-plans.ts";
 export type { PlanRow } from "./plan-rows.ts";
 export { askAt } from "./probes.ts";

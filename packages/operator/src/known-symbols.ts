@@ -1,6 +1,7 @@
 /** The symbols of which anything is known. */
 import type { Access } from "./access.ts";
-import { symbolsUnder } from "./symbols-under.ts";
+import { askAll } from "./places.ts";
+import { symbolsOfAll } from "./symbols-under.ts";
 
 /** P3.3's ledgers stand in no index. A symbol that is new to them has a plan first, and is found by that. */
 const SCAN_EVERY_MS = 60_000;
@@ -20,18 +21,16 @@ export class KnownSymbols {
 
   /** In the order of their names. */
   async read(access: Access): Promise<Known[]> {
-    const { redis, keys } = access;
     const isFirst = this.#scannedAt === -Infinity;
     const scan = this.#scanIfDue(access);
     // One that fails is begun again with the next reading.
     scan.catch(() => undefined);
-    const [ordered, waiting] = await Promise.all([
-      redis.smembers(keys.orderSymbols),
-      redis.smembers(keys.waitingSymbols),
-    ]);
+    const { told } = await askAll(access, ({ redis, keys }) =>
+      Promise.all([redis.smembers(keys.orderSymbols), redis.smembers(keys.waitingSymbols)]),
+    );
     if (isFirst) await scan;
-    const kept = new Set([...ordered, ...this.#scanned]);
-    return [...new Set([...kept, ...waiting])]
+    const kept = new Set([...told.flatMap(({ answer: [ordered] }) => ordered), ...this.#scanned]);
+    return [...new Set([...kept, ...told.flatMap(({ answer: [, waiting] }) => waiting)])]
       .toSorted()
       .map((symbol) => ({ symbol, isKept: kept.has(symbol) }));
   }
@@ -42,8 +41,8 @@ export class KnownSymbols {
     return this.#scanning;
   }
 
-  async #scan({ redis, keys }: Access): Promise<void> {
-    this.#scanned = await symbolsUnder(redis, keys.ledger(""), keys.closeWanted(""));
+  async #scan(access: Access): Promise<void> {
+    this.#scanned = await symbolsOfAll(access, ({ ledger, closeWanted }) => [ledger(""), closeWanted("")]);
     this.#scannedAt = performance.now();
   }
 }

@@ -1,6 +1,6 @@
 /** What the governor counts of a symbol, beside what it may use: the amounts are decimal text. */
 import { governorLimitsRecord, type IssuerName, readableFields } from "@quantum/contract";
-import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import { readableAmount } from "./readable-amount.ts";
 
 const FIVE_MINUTES_MS = 300_000;
@@ -26,7 +26,7 @@ export interface Caps {
   qtyDay: string;
 }
 
-export async function readCaps({ redis, keys }: Access): Promise<Caps> {
+export async function readCaps({ redis, keys }: Place): Promise<Caps> {
   const hash = await redis.hgetall(keys.governorLimits);
   const told = readableFields(governorLimitsRecord, hash).fields;
   return {
@@ -37,7 +37,7 @@ export async function readCaps({ redis, keys }: Access): Promise<Caps> {
   };
 }
 
-export async function readLimits({ redis, keys }: Access, symbol: string, nowMs: number): Promise<Limits> {
+export async function readLimits({ redis, keys }: Place, symbol: string, nowMs: number): Promise<Limits> {
   const { totals, executions } = keys.reservations(GOVERNOR, symbol);
   const [sums, executionsHour, executions5min] = await Promise.all([
     redis.hgetall(totals),

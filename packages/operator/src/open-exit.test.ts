@@ -20,6 +20,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { accessTo } from "./access.fixture.ts";
 import { force } from "./changes.ts";
 import { type ExitOrder, type ExitSigner, openDrill, openExit } from "./open-exit.ts";
 
@@ -29,7 +30,7 @@ const BY = { who: "ann@desk", reason: 'a drill, or "not"' };
 const ORDER: ExitOrder = { action: "exit.flatten", symbol: "币安USDT", position: "-2.467", quantity: "1.5" };
 
 const { redis } = await useRedis();
-const access = { redis, keys };
+const access = accessTo({ redis, keys });
 let folder: string;
 let key: Signer;
 let alice: ExitSigner;
@@ -314,9 +315,13 @@ describe("the script", () => {
 
   it("leaves a plan that force does not touch, before its claim and after it was refused", async () => {
     await run();
-    await unchanged(async () => expect(await force(access, PLAN, BY)).toEqual({ kind: "order" }));
+    await unchanged(async () =>
+      expect(await force(access.partitions.account, PLAN, BY)).toEqual({ kind: "order" }),
+    );
     const attempt = (await redis.hget(keys.plan(PLAN), "attempt")) ?? "";
     await redis.hset(keys.order(PLAN), { state: "NOT_PLACED", attempt });
-    await unchanged(async () => expect(await force(access, PLAN, BY)).toEqual({ kind: "free" }));
+    await unchanged(async () =>
+      expect(await force(access.partitions.account, PLAN, BY)).toEqual({ kind: "free" }),
+    );
   });
 });

@@ -17,6 +17,7 @@ import { bindScript } from "@quantum/redis";
 import type { Signer } from "@quantum/signing";
 import { Big } from "big.js";
 import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import type { Mandate } from "./changes.ts";
 
 const exitScript = bindScript("operator/exit");
@@ -105,11 +106,20 @@ const US_PER_MS = 1_000;
 /** The entry has no empty quantities. */
 const NOTHING = "0";
 
+/** A drill is of the account, like what belongs to the exchange. */
+export function placeOfExit(
+  { partitions }: Access,
+  { action, claims }: Pick<SignedExit, "action" | "claims">,
+): Place {
+  return action === "exit.drill" ? partitions.account : partitions.of(claims.symbol);
+}
+
 async function sign(
-  { redis }: Access,
+  access: Access,
   { operator, key, mode, venue, account }: ExitSigner,
   { action, claims }: Pick<SignedExit, "action" | "claims">,
 ): Promise<SignedExit> {
+  const { redis } = placeOfExit(access, { action, claims });
   const planId = randomBytes(PLAN_ID_BYTES).toString("hex");
   // An executor asks first about what was signed before it owned the orders, so the milliseconds matter.
   const [seconds, micros] = await redis.time();
@@ -132,11 +142,13 @@ async function sign(
 }
 
 export async function openSigned(
-  { redis, keys }: Access,
+  access: Access,
   { operator, mode }: ExitSigner,
-  { planId, action, claims, signed, untilMs }: SignedExit,
+  exit: SignedExit,
   by: Mandate,
 ): Promise<OpenedExit> {
+  const { planId, action, claims, signed, untilMs } = exit;
+  const { redis, keys } = placeOfExit(access, exit);
   const [status, attempt = "", entryId = ""] = await exitScript(redis, {
     keys: {
       plan: keys.plan(planId),

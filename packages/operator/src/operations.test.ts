@@ -61,7 +61,7 @@ const CASES: Case[] = [
   {
     name: "kill-off",
     arrange: async () => {
-      await setKillSwitch(access, true, { who: "bob@desk", reason: "a crash" });
+      await setKillSwitch(access.partitions.account, true, { who: "bob@desk", reason: "a crash" });
       return {};
     },
     told: /^The kill switch goes OFF\. .* orders are sent again\. It has been on for \d+ m?s, by bob@desk: a crash\.$/,
@@ -146,16 +146,16 @@ describe("an operation is refused, and nothing is changed,", () => {
   });
 
   it("where it is not what was shown: the kill switch", async () => {
-    await setKillSwitch(access, true, BY);
+    await setKillSwitch(access.partitions.account, true, BY);
     const { shown } = await operations["kill-off"].preview(access, {});
-    await setKillSwitch(access, false, BY);
-    await setKillSwitch(access, true, { who: "bob@desk", reason: "it burns" });
+    await setKillSwitch(access.partitions.account, false, BY);
+    await setKillSwitch(access.partitions.account, true, { who: "bob@desk", reason: "it burns" });
     await expect(operations["kill-off"].run(access, {}, BY, shown)).rejects.toThrow(Refusal);
     expect(await redis.get(keys.killSwitch)).toBe("1");
   });
 
   it("where it is not what was shown: a disarm that would keep orders back beside the kill switch", async () => {
-    await setKillSwitch(access, true, BY);
+    await setKillSwitch(access.partitions.account, true, BY);
     await disarm(redis, keys, { reason: "burst_limit_breach", context: {} });
     const { text, shown } = await operations["kill-off"].preview(access, {});
     expect(text).toContain("once the disarm is cleared as well");
@@ -165,7 +165,7 @@ describe("an operation is refused, and nothing is changed,", () => {
   });
 
   it("where it is not what was shown: the reason of the kill switch", async () => {
-    await setKillSwitch(access, true, BY);
+    await setKillSwitch(access.partitions.account, true, BY);
     const { shown } = await operations["kill-off"].preview(access, {});
     await operations["kill-on"].run(access, {}, { who: "bob@desk", reason: "it burns" });
     await expect(operations["kill-off"].run(access, {}, BY, shown)).rejects.toThrow(Refusal);
@@ -223,7 +223,7 @@ it("hold-accept resets the ledger to the position that was shown", async () => {
 });
 
 it("kill-on is done also where it is on already, and its new reason is on record", async () => {
-  await setKillSwitch(access, true, { who: "bob@desk", reason: "" });
+  await setKillSwitch(access.partitions.account, true, { who: "bob@desk", reason: "" });
   expect(await operations["kill-on"].run(access, {}, BY)).toMatch(/^The kill switch was already ON\./);
   expect(await lastAudit()).toMatchObject({ action: "kill.reason", who: BY.who, reason: BY.reason });
 });

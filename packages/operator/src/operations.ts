@@ -4,17 +4,10 @@
  */
 import { hash } from "node:crypto";
 import type { OpenAccess } from "./access.ts";
-import {
-  clearDisarm,
-  type Forced,
-  force,
-  halt,
-  type Mandate,
-  resumeExchange,
-  setKillSwitch,
-} from "./changes.ts";
+import { clearDisarm, type Forced, halt, type Mandate, resumeExchange, setKillSwitch } from "./changes.ts";
 import { dropLetters, type Handled, readDeadLetter, requeueLetters } from "./dead-letters.ts";
 import { duration } from "./duration.ts";
+import { forceFound } from "./force-found.ts";
 import { disarmText, holdText, killText, pauseText } from "./halt-texts.ts";
 import { readHalts, readKillRecord } from "./halts.ts";
 import { acceptHold, type Hold, readHold } from "./holds.ts";
@@ -50,7 +43,7 @@ const WHAT_GOES_ON = "Plans open, permits are granted and spent, and orders are 
 const killOn: Operation<object> = {
   preview: async () => ({ text: `The kill switch goes ON. ${WHAT_KILL_ON_MEANS}`, shown: "" }),
   async run(access, _, by) {
-    const { changed, recorded } = await halt(access, by);
+    const { changed, recorded } = await halt(access.partitions.account, by);
     const unrecorded = recorded
       ? ""
       : " No audit entry could be written: this Redis user may halt and nothing else.";
@@ -60,9 +53,9 @@ const killOn: Operation<object> = {
 
 const killOff: Operation<object> = {
   async preview(access) {
-    const { killSwitch, disarm, shown } = await readHalts(access);
+    const { killSwitch, disarm, shown } = await readHalts(access.partitions.account);
     if (!killSwitch.on) throw new Refusal("the kill switch is off already");
-    const record = await readKillRecord(access);
+    const record = await readKillRecord(access.partitions.account);
     const since = record.atMs === undefined ? "" : ` for ${duration(access.nowMs() - record.atMs)}`;
     const left =
       disarm === null ? "" : `, once the disarm is cleared as well: ${disarmText(disarm, access.nowMs())}`;
@@ -74,7 +67,7 @@ const killOff: Operation<object> = {
   },
   async run(access, args, by, shown) {
     await sameAsShown(this, access, args, shown);
-    const changed = await setKillSwitch(access, false, by);
+    const changed = await setKillSwitch(access.partitions.account, false, by);
     if (!changed) throw new Refusal("the kill switch is off already");
     return "The kill switch is off.";
   },
@@ -82,7 +75,7 @@ const killOff: Operation<object> = {
 
 const disarmClear: Operation<object> = {
   async preview(access) {
-    const { disarm, shown } = await readHalts(access);
+    const { disarm, shown } = await readHalts(access.partitions.account);
     if (disarm === null) throw new Refusal("no disarm is in force");
     return {
       text: `The disarm is cleared. ${WHAT_GOES_ON}, unless the kill switch is on. Disarmed: ${disarmText(disarm, access.nowMs())}.`,
@@ -90,10 +83,10 @@ const disarmClear: Operation<object> = {
     };
   },
   async run(access, _, by, shown) {
-    const { disarm, shown: found } = await readHalts(access);
+    const { disarm, shown: found } = await readHalts(access.partitions.account);
     if (disarm === null) throw new Refusal("no disarm is in force");
     const isOther = shown !== undefined && shown !== fingerprint(found.disarm, found.today);
-    if (isOther || !(await clearDisarm(access, found, by)))
+    if (isOther || !(await clearDisarm(access.partitions.account, found, by)))
       throw new Refusal("the disarm is no longer the one that was shown; nothing was changed");
     return "The disarm is cleared.";
   },
@@ -101,7 +94,7 @@ const disarmClear: Operation<object> = {
 
 const exchangeResume: Operation<object> = {
   async preview(access) {
-    const pauses = await readPauses(access);
+    const pauses = await readPauses(access.partitions.account);
     if (pauses.length === 0) throw new Refusal("the exchange has asked for no pause, or it is over");
     return {
       text: [
@@ -114,7 +107,7 @@ const exchangeResume: Operation<object> = {
   },
   async run(access, args, by, shown) {
     await sameAsShown(this, access, args, shown);
-    if (!(await resumeExchange(access, by)))
+    if (!(await resumeExchange(access.partitions.account, by)))
       throw new Refusal("the exchange has asked for no pause, or it is over");
     return "The pause is ended: every service sends requests again within a second.";
   },
@@ -157,7 +150,7 @@ export const FORCE_TEXTS: Record<Forced["kind"], string> = {
 
 const forcePlan: Operation<{ planId: string }> = {
   async preview(access, { planId }) {
-    const found = await force(access, planId);
+    const found = await forceFound(access, planId);
     if (found.kind !== "cleared") throw new Refusal(`plan ${planId} is ${FORCE_TEXTS[found.kind]}`);
     return {
       text: `Plan ${planId} (${found.state}): ${FORCE_TEXTS.cleared}, if it is still its symbol's proposal.`,
@@ -167,7 +160,7 @@ const forcePlan: Operation<{ planId: string }> = {
   async run(access, args, by, shown) {
     await sameAsShown(this, access, args, shown);
     const { planId } = args;
-    const done = await force(access, planId, by);
+    const done = await forceFound(access, planId, by);
     if (done.kind !== "cleared") throw new Refusal(`plan ${planId} is ${FORCE_TEXTS[done.kind]}`);
     return `Plan ${planId} may open again: ${FORCE_TEXTS.cleared}.`;
   },

@@ -6,6 +6,7 @@ import type { OpenAccess } from "./access.ts";
 import { type ExitState, exitText, readExitState, whyNotArmed } from "./exit/state.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
 import { type Disarm, type KillRecord, readHalts, readKillRecord } from "./halts.ts";
+import { countDeadLetters } from "./dead-letters.ts";
 import { killText } from "./halt-texts.ts";
 import { KnownSymbols } from "./known-symbols.ts";
 import { readCaps } from "./limits.ts";
@@ -40,6 +41,8 @@ export interface Overview {
   lastOk: LastWait | undefined;
   lastBlock: LastWait | undefined;
   deadLetters: number;
+  /** Partitions of which nothing is told here, a sentence each. What is said of all is said of the others. */
+  silent: readonly string[];
 }
 
 /** What one who looks again and again keeps from one overview to the next. */
@@ -76,25 +79,26 @@ export class OverviewMemory {
 }
 
 export async function readOverview(access: OpenAccess, memory = new OverviewMemory()): Promise<Overview> {
-  const { redis, keys, url } = access;
+  const { url } = access;
   const nowMs = access.nowMs();
+  const { account } = access.partitions;
   const [facts, halts, exit, pauses, groups, caps, known, lastOk, lastBlock, deadLetters] = await Promise.all(
     [
-      readFacts(redis),
-      readHalts(access),
-      readExitState(access),
-      readPauses(access),
+      readFacts(account.redis),
+      readHalts(account),
+      readExitState(account),
+      readPauses(account),
       readGroups(access),
-      readCaps(access),
+      readCaps(account),
       memory.symbols.read(access),
       memory.lastWait(access, "ok"),
       memory.lastWait(access, "blocked"),
-      redis.xlen(keys.streams.deadLetter),
+      countDeadLetters(access),
     ],
   );
   const { killSwitch } = halts;
   const [killRecord, services, symbols, waiting] = await Promise.all([
-    killSwitch.on ? readKillRecord(access) : null,
+    killSwitch.on ? readKillRecord(account) : null,
     readServices(access, groups, memory.probes),
     readSymbols(access, known, {
       nowMs,
@@ -126,6 +130,7 @@ export async function readOverview(access: OpenAccess, memory = new OverviewMemo
     lastOk,
     lastBlock,
     deadLetters,
+    silent: [],
   };
 }
 

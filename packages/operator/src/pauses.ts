@@ -1,6 +1,6 @@
 /** The pauses that the exchange asked for, as the keys hold them (`lua/exchange/pause.lua`). */
 import { z } from "zod";
-import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 
 const SCOPES = ["requests", "orders"] as const;
 
@@ -15,7 +15,7 @@ export interface ExchangePause {
 
 const body = z.object({ reason: z.string(), since_ms: z.number().optional() });
 
-export async function readPauses({ redis, keys }: Access): Promise<ExchangePause[]> {
+export async function readPauses({ redis, keys }: Place): Promise<ExchangePause[]> {
   const pauses = await Promise.all(
     SCOPES.map(async (scope) => {
       const key = keys.exchangePause(scope);

@@ -60,7 +60,11 @@ function damages(): [string, () => Promise<unknown>][] {
 }
 
 async function idsOf(budget?: number): Promise<Record<string, string[] | undefined> | undefined> {
-  const history = await readPlan(access, PLAN, budget === undefined ? {} : { attemptsBudgetMs: budget });
+  const history = await readPlan(
+    access.partitions.account,
+    PLAN,
+    budget === undefined ? {} : { attemptsBudgetMs: budget },
+  );
   const ids = (name: "plans" | "permits" | "executes" | "results") => history?.[name].map(({ id }) => id);
   return (
     history && {
@@ -125,13 +129,13 @@ it("entries whose ids are ahead of the record's times are found: Redis's clock h
 it("other attempts are looked for no longer than was said, and the answer says how far", async () => {
   for (let n = 1; n <= 80; n += 1) await entry(plan, at(-1_000 + n), {}, planIdOf(100 + n));
   await executed();
-  const history = (await readPlan(access, PLAN, { attemptsBudgetMs: 0 })) as PlanHistory;
+  const history = (await readPlan(access.partitions.account, PLAN, { attemptsBudgetMs: 0 })) as PlanHistory;
   expect(history.notSearched).toBe(AT_MS - 1_000 + 34);
   expect(await idsOf(0)).toEqual(ALL);
-  expect((await readPlan(access, PLAN))?.notSearched).toBeUndefined();
+  expect((await readPlan(access.partitions.account, PLAN))?.notSearched).toBeUndefined();
 });
 
 it("nothing is known of a plan that never was", async () => {
   await executed();
-  expect(await readPlan(access, planIdOf(77))).toBeUndefined();
+  expect(await readPlan(access.partitions.account, planIdOf(77))).toBeUndefined();
 });

@@ -2,7 +2,7 @@
 import type { orderRecord, planRecord, Texts } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { addedAtMs, type Entry, isLater, parseEntries } from "@quantum/streams";
-import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import { batchesNewestFirst, ENTRY_ID, oldestFirst } from "./entries.ts";
 
 export interface PlanEntries {
@@ -33,7 +33,7 @@ type Clue =
 const AFTER_MS = 100;
 const BEFORE_MS = 5;
 
-export async function entriesOf(access: Access, planId: string, known: Known): Promise<PlanEntries> {
+export async function entriesOf(access: Place, planId: string, known: Known): Promise<PlanEntries> {
   const { redis, keys } = access;
   const { record, order } = known;
   const attempts = new Set([record.attempt, order.attempt].filter((attempt) => attempt !== undefined));
@@ -163,7 +163,7 @@ async function otherAttempts(
   return { found: false, notSearched: undefined };
 }
 
-async function searchAll({ redis, keys }: Access, planId: string) {
+async function searchAll({ redis, keys }: Place, planId: string) {
   const { plan, permit, execute, result } = keys.streams;
   const search = async (stream: string): Promise<Entry[]> => {
     const found: Entry[] = [];

@@ -1,6 +1,7 @@
 /** All that Redis knows of one plan: its record, what was spent, its order, and its entries in the streams. */
 import { orderRecord, planRecord, readableFields, type Texts } from "@quantum/contract";
 import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import { entriesOf, type PlanEntries } from "./plan-entries.ts";
 
 export type Fields = Readonly<Record<string, string>>;
@@ -46,18 +47,18 @@ export interface ReadPlanOptions {
  * @returns undefined if nothing is known of it
  */
 export async function readPlan(
-  access: Access,
+  place: Place,
   planId: string,
   { attemptsBudgetMs = Number.POSITIVE_INFINITY }: ReadPlanOptions = {},
 ): Promise<PlanHistory | undefined> {
-  const { redis, keys } = access;
+  const { redis, keys } = place;
   const [record, order] = await Promise.all([
     redis.hgetall(keys.plan(planId)),
     redis.hgetall(keys.order(planId)),
   ]);
   const told = readableFields(planRecord, record);
   const claim = readableFields(orderRecord, order);
-  const { notSearched, ...entries } = await entriesOf(access, planId, {
+  const { notSearched, ...entries } = await entriesOf(place, planId, {
     record: told.fields,
     order: claim.fields,
     isDamaged: told.problems.length + claim.problems.length > 0,
@@ -77,4 +78,40 @@ export async function readPlan(
   const { plans: opened, results: ended } = history;
   const known = Object.keys(record).length + Object.keys(order).length + opened.length + ended.length > 0;
   return known ? history : undefined;
+}
+
+/**
+ * The same of a plan of which only its id is known: the id does not tell its partition.
+ * @throws if a partition does not answer and no other knows the plan: it may be there
+ */
+export async function findPlan(
+  access: Access,
+  planId: string,
+  options?: ReadPlanOptions,
+): Promise<PlanHistory | undefined> {
+  const place = await placeOfPlan(access, planId);
+  if (place !== undefined) return readPlan(place, planId, options);
+  // Neither record nor order is left: only entries may tell of it.
+  const read = await Promise.all(access.partitions.map((partition) => readPlan(partition, planId, options)));
+  return read.find((history) => history !== undefined);
+}
+
+/** Where a plan's record or its order is; with one partition that. @throws as {@link findPlan} */
+export async function placeOfPlan({ partitions }: Access, planId: string): Promise<Place | undefined> {
+  if (partitions.all.length === 1) return partitions.account;
+  const looked = await Promise.allSettled(
+    partitions.map(async (partition) => {
+      const { redis, keys } = partition;
+      const found = await Promise.all(
+        [keys.order(planId), keys.spent(planId), keys.plan(planId), keys.dedupe(planId)].map((key) =>
+          redis.exists(key),
+        ),
+      );
+      return found.includes(1) ? partition : undefined;
+    }),
+  );
+  const found = looked.flatMap((one) => (one.status === "fulfilled" ? (one.value ?? []) : []));
+  const failed = looked.find(({ status }) => status === "rejected");
+  if (found.length === 0 && failed?.status === "rejected") throw failed.reason;
+  return found[0];
 }

@@ -1,7 +1,7 @@
 /** The plans that the apply-layer's poll would open: those of the symbols' present proposals. */
 import { parseProposal, planId } from "@quantum/contract";
 import type { Access } from "./access.ts";
-import { symbolsUnder } from "./symbols-under.ts";
+import { symbolsOfAll } from "./symbols-under.ts";
 
 export interface PresentPlan {
   symbol: string;
@@ -9,13 +9,20 @@ export interface PresentPlan {
 }
 
 /** Of one symbol, or of all. */
-export async function readPresentPlans({ redis, keys }: Access, symbol?: string): Promise<PresentPlan[]> {
-  const symbols = symbol === undefined ? await symbolsUnder(redis, keys.proposal("")) : [symbol];
+export async function readPresentPlans(access: Access, symbol?: string): Promise<PresentPlan[]> {
+  const { keys } = access.intake;
+  const symbols = symbol === undefined ? await proposed(access) : [symbol];
   const found = await Promise.all(
     symbols.map(async (name) => {
-      const parsed = parseProposal(name, await redis.hgetall(keys.proposal(name)));
+      const key = keys.proposal(name);
+      const parsed = parseProposal(name, await access.redisOf(key).hgetall(key));
       return parsed.ok ? [{ symbol: name, planId: planId(parsed.proposal) }] : [];
     }),
   );
   return found.flat();
+}
+
+/** On the servers that have partitions: a publisher's key names none, and lies anywhere. */
+function proposed(access: Access): Promise<string[]> {
+  return symbolsOfAll(access, ({ proposal }) => [proposal("")]);
 }

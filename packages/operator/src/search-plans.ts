@@ -1,8 +1,21 @@
 /** Plans by symbol, outcome, reason, issuer and time, newest first, over what the streams hold. */
 import { addedAtMs, type Entry, isLater, parseEntries } from "@quantum/streams";
+import type { Partition } from "@quantum/service-kit";
 import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import { batchesNewestFirst, ENTRY_ID } from "./entries.ts";
 import { correctsText, outcomeText, type PlanRow, rowOfResult } from "./plan-rows.ts";
+import {
+  type Cursor,
+  cursorOf,
+  type Found,
+  type From,
+  inOrder,
+  mergePages,
+  type Page,
+  textOf,
+  within,
+} from "./plan-order.ts";
 import { readUnfinished, UNFINISHED } from "./unfinished-plans.ts";
 
 /** Symbols, outcomes and reasons in any case. "" or absent: any. */
@@ -41,17 +54,6 @@ export interface SearchOptions {
 const PAGE = 50;
 const BUDGET_MS = 1_000;
 
-/** Where a row stands in the list. Of a plan without an end and a result with the same id, the plan comes first. */
-interface Place {
-  id: string;
-  isUnfinished: boolean;
-}
-
-interface Found extends Place {
-  attempt: string;
-  row: PlanRow;
-}
-
 /**
  * A plan that was opened again has a row for each end.
  * @throws RangeError if the cursor is not one of ours
@@ -59,43 +61,61 @@ interface Found extends Place {
 export async function searchPlans(
   access: Access,
   query: PlanQuery,
-  { limit = PAGE, onlyEnded = false, budgetMs = BUDGET_MS }: SearchOptions = {},
+  options: SearchOptions = {},
 ): Promise<PlanList> {
+  const cursor = query.cursor ? cursorOf(query.cursor) : undefined;
+  const pages = await Promise.all(
+    access.partitions.map((partition) =>
+      searchPartition(partition, query, { ...options, from: within(cursor, partition.number) }),
+    ),
+  );
+  const { found, next } = mergePages(pages, options.limit ?? PAGE);
+  const oldest = pages.flatMap(({ oldestMs }) => oldestMs ?? []);
+  const oldestMs = oldest.length === 0 ? undefined : Math.min(...oldest);
+  return {
+    rows: await withCorrected(access, found),
+    next: next && textOf(next, access.partitions.all.length),
+    searchedToMs: next === undefined ? (query.fromMs ?? oldestMs ?? 0) : addedAtMs(next.id),
+    oldestMs,
+  };
+}
+
+interface PartitionPage extends Page {
+  /** As far back as the stream goes. */
+  oldestMs: number | undefined;
+}
+
+async function searchPartition(
+  { redis, keys, number: partition }: Partition,
+  query: PlanQuery,
+  { limit = PAGE, onlyEnded = false, budgetMs = BUDGET_MS, from }: SearchOptions & { from: From },
+): Promise<PartitionPage> {
   const stopAt = performance.now() + budgetMs;
-  const { redis, keys } = access;
-  const cursor = query.cursor ? placeOfCursor(query.cursor) : undefined;
+  const place = { redis, keys };
   const [oldest, pending] = await Promise.all([
     redis.xrange(keys.streams.result, "-", "+", "COUNT", 1),
-    onlyEnded ? [] : unfinishedOf(access, query, cursor),
+    onlyEnded ? [] : unfinishedOf(place, query, { partition, from }),
   ]);
   const oldestMs = oldest[0] && addedAtMs(oldest[0][0]);
   const found: Found[] = [];
   const take = (more: readonly Found[]) => found.push(...more.slice(0, limit - found.length));
-  const listTo = async (next: Place | undefined, searchedToMs: number): Promise<PlanList> => ({
-    rows: await withCorrected(access, found),
-    next: next && cursorOf(next),
-    searchedToMs,
-    oldestMs,
-  });
-  const listToLast = async (last: Found) => listTo(last, addedAtMs(last.id));
+  const pageTo = (next: Cursor | undefined): PartitionPage => ({ found, next, oldestMs });
 
   if (!isUnfinished(query.outcome)) {
-    const range = rangeOf(query, cursor);
-    for await (const batch of batchesNewestFirst(redis, keys.streams.result, range)) {
+    for await (const batch of batchesNewestFirst(redis, keys.streams.result, rangeOf(query, from))) {
       const oldestId = batch.at(-1)?.id ?? "0-0";
-      const ended = await matchingOf(access, query, batch.map(foundResult));
+      const results = batch.map((entry) => foundResult(entry, partition));
+      const ended = await matchingOf(place, query, results);
       const newer = pending.splice(0, pending.findLastIndex(({ id }) => !isLater(oldestId, id)) + 1);
-      take([...ended, ...newer].toSorted(newestFirst));
+      take([...ended, ...newer].toSorted(inOrder));
       const last = found.at(-1);
-      if (last !== undefined && found.length === limit) return await listToLast(last);
-      if (performance.now() > stopAt)
-        return await listTo({ id: oldestId, isUnfinished: false }, addedAtMs(oldestId));
+      if (last !== undefined && found.length === limit) return pageTo(last);
+      if (performance.now() > stopAt) return pageTo({ id: oldestId, partition, isUnfinished: false });
     }
   }
   take(pending);
   const last = found.at(-1);
-  if (last !== undefined && found.length === limit) return await listToLast(last);
-  return await listTo(undefined, query.fromMs ?? oldestMs ?? 0);
+  return pageTo(found.length === limit ? last : undefined);
 }
 
 function isUnfinished(outcome: string | undefined): boolean {
@@ -103,9 +123,9 @@ function isUnfinished(outcome: string | undefined): boolean {
 }
 
 /** As XREVRANGE takes it: behind the cursor, within the times. */
-function rangeOf({ fromMs, toMs }: PlanQuery, cursor: Place | undefined): { from: string; to: string } {
+function rangeOf({ fromMs, toMs }: PlanQuery, from: From): { from: string; to: string } {
   const to = fromMs === undefined ? "-" : idOf(fromMs);
-  if (cursor !== undefined) return { from: cursor.isUnfinished ? cursor.id : `(${cursor.id}`, to };
+  if (from !== undefined) return { from: from.seen === "all" ? `(${from.id}` : from.id, to };
   return { from: toMs === undefined ? "+" : idOf(toMs), to };
 }
 
@@ -113,27 +133,31 @@ function idOf(ms: number): string {
   return String(Math.max(0, Math.floor(ms)));
 }
 
-/** Newest first. */
-async function unfinishedOf(access: Access, query: PlanQuery, cursor: Place | undefined): Promise<Found[]> {
+async function unfinishedOf(
+  place: Place,
+  query: PlanQuery,
+  { partition, from }: { partition: number; from: From },
+): Promise<Found[]> {
   const { fromMs = 0, toMs = Number.POSITIVE_INFINITY } = query;
-  const all = (await readUnfinished(access)).map((plan) => ({ ...plan, isUnfinished: true }));
-  const within = all.filter(({ id }) => {
+  const all = (await readUnfinished(place)).map((plan) => ({ ...plan, partition, isUnfinished: true }));
+  const wanted = all.filter(({ id }) => {
     const atMs = addedAtMs(id);
-    return atMs >= fromMs && atMs <= toMs && (cursor === undefined || isLater(cursor.id, id));
+    const isBehind = from === undefined || isLater(from.id, id) || (from.seen === "none" && from.id === id);
+    return atMs >= fromMs && atMs <= toMs && isBehind;
   });
-  return (await matchingOf(access, query, within)).toSorted(newestFirst);
+  return (await matchingOf(place, query, wanted)).toSorted(inOrder);
 }
 
-function foundResult(entry: Entry): Found {
+function foundResult(entry: Entry, partition: number): Found {
   const attempt = entry.fields["attempt"] ?? "";
-  return { id: entry.id, isUnfinished: false, attempt, row: rowOfResult(entry) };
+  return { id: entry.id, partition, isUnfinished: false, attempt, row: rowOfResult(entry) };
 }
 
-async function matchingOf(access: Access, query: PlanQuery, candidates: readonly Found[]): Promise<Found[]> {
+async function matchingOf(place: Place, query: PlanQuery, candidates: readonly Found[]): Promise<Found[]> {
   const matching = candidates.filter(({ row }) => isWanted(row, query));
   const { issuer } = query;
   if (!issuer) return matching;
-  const concerned = await Promise.all(matching.map((plan) => isConcerned(access, plan, issuer)));
+  const concerned = await Promise.all(matching.map((plan) => isConcerned(place, plan, issuer)));
   return matching.filter((_, at) => concerned[at]);
 }
 
@@ -145,7 +169,7 @@ function isWanted(row: PlanRow, { symbol, outcome, reason }: PlanQuery): boolean
 
 /** Whether the issuer denied or capped the attempt: the record tells, for a day; a result tells of the first denial. */
 async function isConcerned(
-  { redis, keys }: Access,
+  { redis, keys }: Place,
   { attempt, row }: Found,
   issuer: string,
 ): Promise<boolean> {
@@ -160,31 +184,15 @@ async function isConcerned(
 }
 
 /** The rows; those of corrections say in their detail what they correct, as long as the stream has it. */
-async function withCorrected({ redis, keys }: Access, found: readonly Found[]): Promise<PlanRow[]> {
+async function withCorrected({ partitions }: Access, found: readonly Found[]): Promise<PlanRow[]> {
   return Promise.all(
-    found.map(async ({ row }) => {
+    found.map(async ({ row, partition }) => {
       const { corrects } = row;
       if (!ENTRY_ID.test(corrects)) return row;
+      const { redis, keys } = partitions.all[partition] ?? partitions.account;
       const [entry] = parseEntries(await redis.xrange(keys.streams.result, corrects, corrects));
       const text = correctsText(corrects, entry && outcomeText(entry.fields));
       return { ...row, detail: [row.detail, text].filter(Boolean).join(", ") };
     }),
   );
-}
-
-function newestFirst(a: Found, b: Found): number {
-  if (a.id === b.id) return Number(b.isUnfinished) - Number(a.isUnfinished);
-  return isLater(a.id, b.id) ? -1 : 1;
-}
-
-const CURSOR = /^(\d{1,15}-\d{1,15})(u?)$/;
-
-function cursorOf({ id, isUnfinished }: Place): string {
-  return isUnfinished ? `${id}u` : id;
-}
-
-function placeOfCursor(text: string): Place {
-  const [, id, mark] = CURSOR.exec(text) ?? [];
-  if (id === undefined) throw new RangeError(`cursor ${JSON.stringify(text)}: it is none of ours`);
-  return { id, isUnfinished: mark === "u" };
 }

@@ -1,4 +1,7 @@
+import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
+import type { Access } from "./access.ts";
+import { byServer } from "./places.ts";
 
 const SCAN_COUNT = 1_000;
 
@@ -15,6 +18,19 @@ export async function symbolsUnder(redis: RedisClient, ...prefixes: readonly str
     if (next === "0") return [...found].toSorted();
     cursor = next;
   }
+}
+
+/** The same over all partitions: each server is gone through once. @param prefixesOf the prefixes in a partition's keys */
+export async function symbolsOfAll(
+  access: Pick<Access, "partitions">,
+  prefixesOf: (keys: Keys) => readonly string[],
+): Promise<string[]> {
+  const found = await Promise.all(
+    byServer(access).map((partitions) =>
+      symbolsUnder(partitions[0].redis, ...partitions.flatMap(({ keys }) => prefixesOf(keys))),
+    ),
+  );
+  return [...new Set(found.flat())].toSorted();
 }
 
 function commonPrefix([first = "", ...others]: readonly string[]): string {

@@ -48,16 +48,17 @@ export async function readSymbol(
   symbol: string,
   { nowMs, caps, lastResultOf }: SymbolOptions,
 ): Promise<SymbolState> {
-  const { redis, keys } = access;
+  const place = access.partitions.of(symbol);
+  const { redis, keys } = place;
   const [waiting, unsettled, inDoubt, ledger, snapshot, wanted, limits] = await Promise.all([
     redis.zcard(keys.waiting(symbol)),
     redis.zcard(keys.unsettled(symbol)),
-    readDoubts(access, symbol),
+    readDoubts(place, symbol),
     redis.hgetall(keys.ledger(symbol)),
     redis.hgetall(keys.snapshot(symbol)),
     // A key of the wrong type says nothing; the next note replaces it.
     redis.get(keys.closeWanted(symbol)).catch(() => null),
-    readLimits(access, symbol, nowMs),
+    readLimits(place, symbol, nowMs),
   ]);
   const unfulfilled = unfulfilledOf(symbol, wanted, ledger, snapshot);
   return {

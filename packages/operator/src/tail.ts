@@ -2,7 +2,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DeadlineError, disconnect, type RedisClient, withDeadline } from "@quantum/redis";
 import { type Entry, isLater, parseEntries, type RawEntry } from "@quantum/streams";
-import type { Access, OpenAccess } from "./access.ts";
+import type { Keys } from "@quantum/contract";
+import type { Partition } from "@quantum/service-kit";
+import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
+import { merged } from "./merged.ts";
 
 const BLOCK_MS = 5_000;
 /** If a blocking read takes this much longer than its BLOCK, the connection is dead. */
@@ -11,7 +15,10 @@ const BLOCK_GRACE_MS = 2_000;
 const READ_MAX = 1_000;
 
 export interface TailOptions {
-  /** Stream → the id after which it is read. Kept up to date, so that another tail can go on from there. */
+  /**
+   * Stream → the id after which it is read: streams of any partitions. Kept up to date, so that another tail can go on from
+   * there.
+   */
   after: Map<string, string>;
   /** Between two reads, so that a busy stream is read in batches. */
   gatherMs?: number;
@@ -19,16 +26,57 @@ export interface TailOptions {
 }
 
 /** The ids after which there is nothing yet. Not `$`: what comes between two reads would be lost. */
-export async function endsOf({ redis }: Access, streams: readonly string[]): Promise<Map<string, string>> {
+export async function endsOf(
+  { redis }: Place,
+  streams: readonly string[],
+): Promise<[stream: string, id: string][]> {
   const newest = await Promise.all(streams.map((stream) => newestId(redis, stream)));
-  return new Map(streams.map((stream, at) => [stream, newest[at] ?? "0-0"]));
+  return streams.map((stream, at) => [stream, newest[at] ?? "0-0"]);
 }
 
-/** Batches of one stream, oldest first, until `stop` is aborted. Throws what Redis answers to a read that it refuses. */
+/** The streams that a partition's tail reads. */
+type Followed = (keys: Keys) => readonly string[];
+
+export interface Tailed {
+  partition: Partition;
+  stream: string;
+  entries: Entry[];
+}
+
+/**
+ * Batches of one stream, oldest first, until `stop` is aborted. Throws what Redis answers to a read that it refuses. Partitions
+ * are read beside one another: one that does not answer keeps back its own entries alone.
+ */
 export async function* tail(
-  { redis, connectForBlocking }: OpenAccess,
+  { partitions }: Access,
+  streams: Followed,
   { after, gatherMs = 0, stop }: TailOptions,
-): AsyncGenerator<[stream: string, entries: Entry[]]> {
+): AsyncGenerator<Tailed> {
+  const ended = new AbortController();
+  const options = { gatherMs, stop: AbortSignal.any([stop, ended.signal]) };
+  const tails = partitions.map((partition) => {
+    const own = streams(partition.keys).map((stream): [string, string] => [
+      stream,
+      after.get(stream) ?? "0-0",
+    ]);
+    return tailOne(partition, { ...options, after: new Map(own) });
+  });
+  try {
+    for await (const tailed of merged(tails)) {
+      after.set(tailed.stream, tailed.entries.at(-1)?.id ?? "0-0");
+      yield tailed;
+    }
+  } finally {
+    // Those that still read, if one failed or nobody wants more.
+    ended.abort();
+  }
+}
+
+async function* tailOne(
+  partition: Partition,
+  { after, gatherMs = 0, stop }: TailOptions,
+): AsyncGenerator<Tailed> {
+  const { redis, connectForBlocking } = partition;
   let reader = connectForBlocking();
   const close = () => void disconnect(reader);
   stop.addEventListener("abort", close, { once: true });
@@ -46,7 +94,7 @@ export async function* tail(
         const entries = parseEntries(raw);
         after.set(stream, entries.at(-1)?.id ?? "0-0");
         isFull ||= entries.length === READ_MAX;
-        yield [stream, entries];
+        yield { partition, stream, entries };
       }
       if (gatherMs > 0 && !isFull) await delay(gatherMs, undefined, { signal: stop }).catch(() => undefined);
     }

@@ -1,7 +1,7 @@
 /** Plans without an end: those that wait, and those whose permits are spent and whose order has no outcome. From indexes. */
 import { outcomeOfOrder } from "@quantum/contract";
 import { fieldsOf } from "@quantum/streams";
-import type { Access } from "./access.ts";
+import type { Place } from "./place.ts";
 import { type PlanRow, rowOfVerdict } from "./plan-rows.ts";
 
 export const UNFINISHED = ["WAITING", "PERMITTED", "SENT", "UNKNOWN"] as const;
@@ -14,12 +14,12 @@ export interface PlacedRow {
   row: PlanRow;
 }
 
-export async function readUnfinished(access: Access): Promise<PlacedRow[]> {
-  const [waiting, handedOver] = await Promise.all([readWaitingRows(access), readHandedOver(access)]);
+export async function readUnfinished(place: Place): Promise<PlacedRow[]> {
+  const [waiting, handedOver] = await Promise.all([readWaitingRows(place), readHandedOver(place)]);
   return [...waiting, ...handedOver];
 }
 
-async function readWaitingRows({ redis, keys }: Access): Promise<PlacedRow[]> {
+async function readWaitingRows({ redis, keys }: Place): Promise<PlacedRow[]> {
   const symbols = await redis.smembers(keys.waitingSymbols);
   const planIds = await Promise.all(symbols.map((symbol) => redis.zrange(keys.waiting(symbol), 0, -1)));
   const rows = await Promise.all(
@@ -38,7 +38,7 @@ async function readWaitingRows({ redis, keys }: Access): Promise<PlacedRow[]> {
   return rows.flat();
 }
 
-async function readHandedOver({ redis, keys }: Access): Promise<PlacedRow[]> {
+async function readHandedOver({ redis, keys }: Place): Promise<PlacedRow[]> {
   const copies = await redis.hgetall(keys.handedOver);
   const rows = await Promise.all(
     Object.entries(copies).map(async ([planId, copy]) => {

@@ -36,7 +36,8 @@ export function unfulfilledOf(
 }
 
 /** The symbol's newest result, as far back as the stream goes. */
-export async function lastResultOf({ redis, keys }: Access, symbol: string): Promise<PlanRow | undefined> {
+export async function lastResultOf({ partitions }: Access, symbol: string): Promise<PlanRow | undefined> {
+  const { redis, keys } = partitions.of(symbol);
   const isIts = ({ fields }: { fields: Hash }) => fields["symbol"] === symbol;
   const entry = await first(newestFirst(redis, keys.streams.result), isIts);
   return entry && rowOfResult(entry);

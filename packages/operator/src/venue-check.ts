@@ -50,14 +50,14 @@ export async function checkVenue(access: OpenAccess, environment: Environment): 
   const { config, venue } = read;
   const name = venue.simulated ? `simulated, ${venue.baseUrl}` : venue.name;
   const told: Check = { check: "configuration", ok: true, found: name };
-  const pause = (await readPauses(access)).find(({ scope }) => scope === "requests");
+  const pause = (await readPauses(access.partitions.account)).find(({ scope }) => scope === "requests");
   if (pause !== undefined) {
     const found = `accepts none for ${duration(pause.leftMs)}: ${pause.reason}; nothing was asked`;
     return [told, { check: "requests", ok: false, found }];
   }
   const pauses = new Pauses();
   // A pause that the venue asks for here is for the services, too.
-  const stopPauses = await shareExchangePauses({ pauses, ...access, log: SILENT });
+  const stopPauses = await shareExchangePauses({ pauses, ...access.partitions.account, log: SILENT });
   try {
     const exchange = createBinanceExchange({
       baseUrl: venue.baseUrl,

@@ -9,7 +9,7 @@ import {
   type OrderTexts,
   type PlanHistory,
   type PlanTexts,
-  readPlan,
+  findPlan,
 } from "./plan-history.ts";
 import { type Stage, timelineOf } from "./timeline.ts";
 
@@ -58,7 +58,7 @@ const ATTEMPTS_BUDGET_MS = 100;
 
 /** Undefined: nothing is known of it. */
 export async function viewPlan(access: OpenAccess, planId: string): Promise<PlanView | undefined> {
-  const history = await readPlan(access, planId, { attemptsBudgetMs: ATTEMPTS_BUDGET_MS });
+  const history = await findPlan(access, planId, { attemptsBudgetMs: ATTEMPTS_BUDGET_MS });
   return history && viewOf(history, access.nowMs());
 }
 

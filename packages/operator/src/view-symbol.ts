@@ -3,6 +3,7 @@ import { parseEntries } from "@quantum/streams";
 import { HOSTED } from "@quantum/topology";
 import { z } from "zod";
 import type { OpenAccess } from "./access.ts";
+import type { Place } from "./place.ts";
 import { ENTRY_ID } from "./entries.ts";
 import type { Hold } from "./holds.ts";
 import { readCaps } from "./limits.ts";
@@ -39,12 +40,13 @@ const ISSUERS = HOSTED.flatMap(({ issuer }) => (issuer === undefined ? [] : [iss
 
 /** Undefined: Redis knows nothing of it. */
 export async function viewSymbol(access: OpenAccess, symbol: string): Promise<SymbolView | undefined> {
-  const { redis, keys } = access;
+  const place = access.partitions.of(symbol);
+  const { redis, keys } = place;
   const [caps, snapshot, ledger, promises, { rows: recent }] = await Promise.all([
-    readCaps(access),
+    readCaps(access.partitions.account),
     redis.hgetall(keys.snapshot(symbol)),
     redis.hgetall(keys.ledger(symbol)),
-    Promise.all(ISSUERS.map((issuer) => readPromises(access, issuer, symbol))),
+    Promise.all(ISSUERS.map((issuer) => readPromises(place, issuer, symbol))),
     searchPlans(access, { symbol }, { limit: RECENT }),
   ]);
   const now = await readSymbol(access, symbol, {
@@ -61,11 +63,7 @@ export async function viewSymbol(access: OpenAccess, symbol: string): Promise<Sy
 const amounts = z.record(z.string(), z.string());
 const PLAN_ID = /^[0-9a-f]{16}$/;
 
-async function readPromises(
-  { redis, keys }: OpenAccess,
-  issuer: string,
-  symbol: string,
-): Promise<Promised[]> {
+async function readPromises({ redis, keys }: Place, issuer: string, symbol: string): Promise<Promised[]> {
   const open = await redis.hgetall(keys.reservations(issuer, symbol).open);
   return Promise.all(
     Object.entries(open).map(async ([attempt, text]) => {

@@ -17,11 +17,12 @@ const SHOWN = 50;
 
 /** Those whose time ends first. `more` wait than are told. */
 export async function readWaiting(
-  { redis, keys }: Access,
+  { partitions }: Access,
   symbols: readonly string[],
 ): Promise<{ plans: WaitingPlan[]; more: number }> {
   const found = await Promise.all(
     symbols.map(async (symbol) => {
+      const { redis, keys } = partitions.of(symbol);
       const [total, flat] = await Promise.all([
         redis.zcard(keys.waiting(symbol)),
         redis.zrange(keys.waiting(symbol), 0, SHOWN - 1, "WITHSCORES"),
@@ -39,6 +40,7 @@ export async function readWaiting(
     .slice(0, SHOWN);
   const plans = await Promise.all(
     first.map(async (plan) => {
+      const { redis, keys } = partitions.of(plan.symbol);
       const record = readableFields(planRecord, await redis.hgetall(keys.plan(plan.planId))).fields;
       return {
         ...plan,

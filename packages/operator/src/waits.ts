@@ -2,7 +2,9 @@
 import type { Keys, WaitOutcome } from "@quantum/contract";
 import { addedAtMs, type Entry, isLater } from "@quantum/streams";
 import type { Access, OpenAccess } from "./access.ts";
+import type { Place } from "./place.ts";
 import { first, newestFirst, oldestFirst } from "./entries.ts";
+import { askAll } from "./places.ts";
 import { endsOf, tail } from "./tail.ts";
 
 /** A wait that ended. */
@@ -34,10 +36,12 @@ export function waitOf(stream: string, { id, fields }: Entry, keys: Keys): LastW
 }
 
 /** The newest wait that ended so, as far back as the streams go. */
-export async function lastWait(
-  { redis, keys }: Access,
-  kind: WaitOutcome["kind"],
-): Promise<LastWait | undefined> {
+export async function lastWait(access: Access, kind: WaitOutcome["kind"]): Promise<LastWait | undefined> {
+  const { told } = await askAll(access, (partition) => lastWaitIn(partition, kind));
+  return newestOf(told.map(({ answer }) => answer));
+}
+
+async function lastWaitIn({ redis, keys }: Place, kind: WaitOutcome["kind"]): Promise<LastWait | undefined> {
   const { execute, result } = keys.streams;
   const streams = kind === "ok" ? [execute, result] : [result];
   const found = await Promise.all(
@@ -49,6 +53,10 @@ export async function lastWait(
       return entry && waitOf(stream, entry, keys);
     }),
   );
+  return newestOf(found);
+}
+
+function newestOf(found: readonly (LastWait | undefined)[]): LastWait | undefined {
   return found
     .filter((wait) => wait !== undefined)
     .toSorted((a, b) => b.atMs - a.atMs)
@@ -72,28 +80,36 @@ export async function* tailWaits(
   access: OpenAccess,
   { sinceMs, stop }: TailWaitsOptions,
 ): AsyncGenerator<EndedWait> {
-  const { execute, result } = access.keys.streams;
-  const after = await endsOf(access, [execute, result]);
-  if (sinceMs !== undefined) yield* await waitsSince(access, sinceMs, after);
-  for await (const [stream, entries] of tail(access, { after, stop }))
-    yield* entries.flatMap((entry) => endedOf(stream, entry, access.keys) ?? []);
+  const followed = ({ streams }: Keys) => [streams.execute, streams.result];
+  const ends = await Promise.all(
+    access.partitions.map((partition) => endsOf(partition, followed(partition.keys))),
+  );
+  const after = new Map(ends.flat());
+  if (sinceMs !== undefined) {
+    const waits = await Promise.all(
+      access.partitions.map((partition) => waitsSince(partition, sinceMs, ends[partition.number] ?? [])),
+    );
+    yield* waits.flat().toSorted((a, b) => a.wait.atMs - b.wait.atMs);
+  }
+  for await (const { partition, stream, entries } of tail(access, followed, { after, stop }))
+    yield* entries.flatMap((entry) => endedOf(stream, entry, partition.keys) ?? []);
 }
 
-/** Of all the streams, oldest first. @param after stream → the last entry that counts */
+/** @param ends stream and the last entry of it that counts */
 async function waitsSince(
-  { redis, keys }: OpenAccess,
+  { redis, keys }: Place,
   sinceMs: number,
-  after: ReadonlyMap<string, string>,
+  ends: readonly [stream: string, last: string][],
 ): Promise<EndedWait[]> {
   const found: EndedWait[] = [];
   const from = String(Math.max(0, Math.floor(sinceMs)));
-  for (const [stream, last] of after)
+  for (const [stream, last] of ends)
     for await (const entry of oldestFirst(redis, stream, { from })) {
       if (isLater(entry.id, last)) break;
       const ended = endedOf(stream, entry, keys);
       if (ended !== undefined) found.push(ended);
     }
-  return found.toSorted((a, b) => a.wait.atMs - b.wait.atMs);
+  return found;
 }
 
 function endedOf(stream: string, entry: Entry, keys: Keys): EndedWait | undefined {

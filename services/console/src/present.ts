@@ -64,11 +64,11 @@ export class Present {
 }
 
 /** In a sentence, why Redis did not do what it was asked. */
-export async function problemText(error: unknown, { redis, problemOf }: OpenAccess): Promise<string> {
+export async function problemText(error: unknown, { brokenBy, problemOf }: OpenAccess): Promise<string> {
   const problem = await problemOf(error as Error);
   if (problem?.kind === "keys in the way") return problem.found.join("; ");
   // The command's own error may only say that the connection failed.
-  const cause = redis.problem ?? (error as Error);
+  const cause = brokenBy() ?? (error as Error);
   const disposition = dispositionOf(cause);
   if (disposition.kind === "refused") return `${disposition.advice} (${cause.message})`;
   return disposition.kind === "passes" ? `${disposition.meaning}: ${cause.message}` : cause.message;
@@ -95,4 +95,5 @@ const NOTHING_KNOWN: Told = {
   lastOk: undefined,
   lastBlock: undefined,
   deadLetters: 0,
+  silent: [],
 };

@@ -154,7 +154,7 @@ function given<T extends object>(query: T): { [Key in keyof T]?: Exclude<T[Key],
   ) as { [Key in keyof T]?: Exclude<T[Key], "" | undefined> };
 }
 
-function isOfRedis(error: unknown, { redis }: OpenAccess): boolean {
+function isOfRedis(error: unknown, { brokenBy }: OpenAccess): boolean {
   const isReply = error instanceof Error && error.name === "ReplyError";
-  return isReply || isUnanswered(error) || redis.problem !== undefined;
+  return isReply || isUnanswered(error) || brokenBy() !== undefined;
 }

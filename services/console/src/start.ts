@@ -36,6 +36,8 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
   );
   const viewer = openAccess({ url: viewerUrl, name: `${instance}:viewer` });
   const { access } = viewer;
+  // Who looks first is told what is there. Without Redis this ends at once, and is done again later.
+  await viewer.start().catch(() => undefined);
   const origins = originsOf(config, url);
   const cookieName = cookieNameOf(origins);
   const sessions = new Sessions();
@@ -64,16 +66,22 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
   let following: ReturnType<typeof every> | undefined;
   return {
     begin: async () => {
-      void viewer.start();
-      const follow = () =>
-        followEnds(access, present.memory.tally, (rows) => streams.tellEnded(rows), stopping.signal);
+      const follow = async () => {
+        await viewer.start();
+        await followEnds(access, present.memory.tally, (rows) => streams.tellEnded(rows), stopping.signal);
+      };
       following = every(FOLLOW_AGAIN_MS, follow, (error) =>
         log.debug({ err: error }, "the streams cannot be followed, trying again"),
       );
     },
     readiness: async () => {
-      const answer = await access.redis.ping().catch((error: unknown) => problemText(error, access));
-      return [...(answer === "PONG" ? [] : [`Redis: ${answer}`]), ...users.problems()];
+      const problem = await Promise.try(() =>
+        Promise.all(access.partitions.map(({ redis }) => redis.ping())),
+      ).then(
+        () => undefined,
+        (error: unknown) => problemText(error, access),
+      );
+      return [...(problem === undefined ? [] : [`Redis: ${problem}`]), ...users.problems()];
     },
     stop: async () => {
       stopping.abort();

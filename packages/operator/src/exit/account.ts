@@ -3,6 +3,7 @@ import type { ExitReport } from "@quantum/contract";
 import { Big } from "big.js";
 import type { OpenAccess } from "../access.ts";
 import type { Mandate } from "../changes.ts";
+import { merged } from "../merged.ts";
 import type { ExitSigner } from "../open-exit.ts";
 import type { Sight } from "./plan.ts";
 import { type Drilled, readAccount } from "./report.ts";
@@ -150,19 +151,5 @@ export function whyNot(drilled: Exclude<Drilled, { kind: "report" }>): string {
       return "no executor answered within a minute";
     default:
       return "the question was interrupted before an executor answered";
-  }
-}
-
-/** What comes first is first. */
-async function* merged<T>(sources: readonly AsyncGenerator<T>[]): AsyncGenerator<T> {
-  const advance = async (source: AsyncGenerator<T>) => ({ source, next: await source.next() });
-  const pending = new Map(sources.map((source) => [source, advance(source)]));
-  while (pending.size > 0) {
-    const { source, next } = await Promise.race(pending.values());
-    if (next.done === true) pending.delete(source);
-    else {
-      pending.set(source, advance(source));
-      yield next.value;
-    }
   }
 }

@@ -1,6 +1,7 @@
 import { createKeys } from "@quantum/contract";
 import { useRedis } from "@quantum/harness/vitest";
 import { afterEach, expect, it } from "vitest";
+import { accessTo } from "../access.fixture.ts";
 import { haltFirst } from "./halt-first.ts";
 
 const keys = createKeys();
@@ -17,7 +18,7 @@ afterEach(async () => {
 it("halts as soon as Redis can, and says what it waits for once", async () => {
   await takeWrites(false);
   const told: string[] = [];
-  const done = await haltFirst({ redis, keys }, BY, new AbortController().signal, (sight) => {
+  const done = await haltFirst(accessTo({ redis, keys }), BY, new AbortController().signal, (sight) => {
     told.push(sight.kind);
     void takeWrites(true);
   });
@@ -31,6 +32,6 @@ it("halts as soon as Redis can, and says what it waits for once", async () => {
 it("gives up only for the operator", async () => {
   await takeWrites(false);
   const stop = new AbortController();
-  expect(await haltFirst({ redis, keys }, BY, stop.signal, () => stop.abort())).toBe(false);
+  expect(await haltFirst(accessTo({ redis, keys }), BY, stop.signal, () => stop.abort())).toBe(false);
   expect(await redis.exists(keys.killSwitch)).toBe(0);
 });

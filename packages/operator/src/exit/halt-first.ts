@@ -13,7 +13,7 @@ export async function haltFirst(
 ): Promise<boolean> {
   for (let told = ""; ;) {
     try {
-      await halt(access, by);
+      await halt(access.partitions.account, by);
       return true;
     } catch (error) {
       const why = silenceOf(error);

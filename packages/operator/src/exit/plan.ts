@@ -11,6 +11,7 @@ import {
   type ExitOrder,
   type ExitSigner,
   openSigned,
+  placeOfExit,
   signDrill,
   type SignedExit,
   signExit,
@@ -146,7 +147,9 @@ export function sightOf(seen: Seen, forMs: number, nowMs: number): Sight | undef
   }
 }
 
-async function look({ redis, keys }: OpenAccess, { planId, untilMs }: SignedExit): Promise<Seen> {
+async function look(access: OpenAccess, exit: SignedExit): Promise<Seen> {
+  const { planId, untilMs } = exit;
+  const { redis, keys } = placeOfExit(access, exit);
   const [record, order] = await Promise.all([
     redis.hgetall(keys.plan(planId)),
     redis.hgetall(keys.order(planId)),

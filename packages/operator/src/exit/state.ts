@@ -1,6 +1,6 @@
 /** Whether an operator could close everything now, as the executor keeps it in Redis. */
 import { EXIT_KEYS_WANTED } from "@quantum/contract";
-import type { Access } from "../access.ts";
+import type { Place } from "../place.ts";
 import { duration } from "../duration.ts";
 
 export interface ExitState {
@@ -16,7 +16,7 @@ export interface ExitState {
 /** The executor says it every 30 s. */
 const STALE_MS = 90_000;
 
-export async function readExitState({ redis, keys }: Access): Promise<ExitState> {
+export async function readExitState({ redis, keys }: Place): Promise<ExitState> {
   const {
     keys: count,
     at_ms: atMs,

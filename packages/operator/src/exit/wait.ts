@@ -18,7 +18,7 @@ export function nextWaitMs(waitMs: number): number {
  * in a pause, so a try costs nothing, and whoever forges a long pause does not prevent the next one.
  */
 export async function pausedMs(access: OpenAccess): Promise<number> {
-  const pauses = await readPauses(access).catch(() => []);
+  const pauses = await readPauses(access.partitions.account).catch(() => []);
   return Math.min(Math.max(0, ...pauses.map(({ leftMs }) => leftMs)), PAUSE_MAX_MS);
 }
 
