@@ -16,7 +16,7 @@ export interface Place {
 export interface Partition extends Place {
   /** From 0. */
   readonly number: number;
-  /** For people and metrics: its number. Empty in the wire's layout, which has one. */
+  /** For people and metrics: `q3`, as in its keys. Empty in the wire's layout, which has one. */
   readonly name: string;
 }
 
@@ -60,8 +60,8 @@ export function openPartitions<Opened extends Omit<Place, "keys">>(
 ): Partitions<Partition & Opened> {
   const open = (number: number): Partition & Opened => {
     const keys = createKeys(count === 1 ? {} : { partition: number });
-    const name = count === 1 ? "" : `${number}`;
-    return { number, name, keys, ...connect(keys.probe, name && `:q${name}`) };
+    const name = count === 1 ? "" : `q${number}`;
+    return { number, name, keys, ...connect(keys.probe, name && `:${name}`) };
   };
   return new Partitions([open(0), ...Array.from({ length: count - 1 }, (_, index) => open(index + 1))]);
 }

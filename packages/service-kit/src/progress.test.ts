@@ -93,11 +93,11 @@ describe("attempts", () => {
   });
 
   it("name their partition, where there are several", () => {
-    progress.of("3").attempts("handle entries").failed("1-1", "odd");
+    progress.of("q3").attempts("handle entries").failed("1-1", "odd");
     progress.of("").attempts("handle events").failed("1-2", "odd");
     nowMs += 6_000;
     expect(progress.problems()).toEqual([
-      "every attempt to handle entries of partition 3 (1-1) has failed for 6 s: odd",
+      "every attempt to handle entries of partition q3 (1-1) has failed for 6 s: odd",
       "every attempt to handle events (1-2) has failed for 6 s: odd",
     ]);
   });

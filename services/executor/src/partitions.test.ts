@@ -104,7 +104,7 @@ it("a partition that has lost its memory has its plans queried, and only its own
   await rig.redis.xgroup("CREATE", lost.streams.execute, "executor", "0", "MKSTREAM");
   const entries = await spendEach({ proposed_ms: String(nowMs) });
   const ends = await Promise.all(entries.map((entry) => endOf(executor, entry)));
-  expect(await found).toBe("1");
+  expect(await found).toBe("q1");
   expect(ends.map(({ outcome, reason }) => `${outcome} ${reason}`)).toEqual([
     "EXECUTED ",
     "NOT_PLACED not_placed_by_evidence",

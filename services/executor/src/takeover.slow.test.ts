@@ -90,12 +90,12 @@ it("of one partition moves alone, under way or not: the others stay with their o
   const nowMs = String(await split.redisMs());
   await split.redis.hset(orderOwner, { instance: "executor-4", since_ms: nowMs, seen_ms: nowMs });
   const also = await Promise.all([1, 0, 1, 2].map(spend));
-  await owned(second, "1");
+  await owned(second, "q1");
   const standing = async () =>
     ((await (await fetch(`${first.url}/readyz`)).json()) as { note?: string }).note ?? "";
   await expect
     .poll(standing, { timeout: LOG_TIMEOUT_MS })
-    .toContain("standing by for executor-4 in partition 1");
+    .toContain("standing by for executor-4 in partition q1");
   const [zero, one, two] = await Promise.all([0, 1, 2].map(spend));
   if (zero === undefined || one === undefined || two === undefined) throw new Error("three were spent");
   expect(await Promise.all([ends(zero, first), ends(one, second), ends(two, first)])).toEqual([
