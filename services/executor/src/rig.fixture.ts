@@ -128,6 +128,12 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
         redis.hset(orderOwner, { instance: OWNER, since_ms: "1", seen_ms: "1" }),
       ),
     );
+  /** As an apply-layer does for several partitions. */
+  const showKillSwitch = async () => {
+    const [seconds, micros] = await redis.time();
+    const mark = `${Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)} running`;
+    if (count > 1) await Promise.all(keysOfAll.map(({ killSwitchSeen }) => redis.set(killSwitchSeen, mark)));
+  };
   const takeOwnership = async () => {
     isOwned = true;
     await renew();
@@ -264,6 +270,7 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
       const { signed: _, ...handedOver } = entry;
       const streamed = Object.entries(entry).flat();
       await renew();
+      await showKillSwitch();
       const kept = JSON.stringify(Object.entries(handedOver).flat());
       const { plan_id: planId = "", symbol = "" } = entry;
       const keys = keysOf(symbol);
