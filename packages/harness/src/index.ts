@@ -12,7 +12,7 @@ export { type Checked, checkIssuer, ISSUER_CASES, type IssuerCheck } from "./iss
 export { endProcess, spawnGuarded } from "./processes/child-process.ts";
 export type { GuardedProcess, SpawnOptions } from "./processes/child-process.ts";
 export { eventually } from "./processes/eventually.ts";
-export { MARK_CASES, MARKED, type MarkCase } from "./kill-switch-marks.ts";
+export { keepRunning, MARK_CASES, MARKED, type MarkCase } from "./kill-switch-marks.ts";
 export { launch } from "./processes/launch.ts";
 export type { Launch, Launched, LogRecord } from "./processes/launch.ts";
 export { freePort, isFree } from "./processes/free-port.ts";

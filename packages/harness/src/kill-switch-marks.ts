@@ -1,6 +1,7 @@
-/** What a partition's mark of the wire's kill switch may hold, and what scripts must make of it (lua/shared/halted.lua). */
+/** A partition's mark of the wire's kill switch: renewed as an apply-layer does, and what one may hold (lua/shared/halted.lua). */
 import { createKeys, type Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
+import { every } from "@quantum/service-kit";
 
 /** The wire's keys, with a mark of its own as a partition has it. */
 export const MARKED: Keys = { ...createKeys(), killSwitchSeen: createKeys({ partition: 3 }).killSwitchSeen };
@@ -38,4 +39,27 @@ function written(word: string, offsetMs: number): MarkCase["write"] {
     const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
     await redis.set(key, `${nowMs + offsetMs} ${word}`);
   };
+}
+
+const RENEW_MS = 250;
+const RENEW = `
+local time = redis.call('TIME')
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+for _, key in ipairs(KEYS) do redis.call('SET', key, now .. ' running') end`;
+
+/**
+ * For partitions on one server without an apply-layer, whose scripts would halt: marks that say "running". Resolves once they
+ * are there. With the wire's keys there is nothing to do. A server that does not answer for a while is tried again.
+ */
+export async function keepRunning(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+): Promise<{ stop: () => Promise<void> }> {
+  const marks = partitions
+    .filter(({ killSwitch, killSwitchSeen }) => killSwitch !== killSwitchSeen)
+    .map(({ killSwitchSeen }) => killSwitchSeen);
+  if (marks.length === 0) return { stop: async () => undefined };
+  const renew = async () => void (await redis.eval(RENEW, marks.length, ...marks));
+  await renew();
+  return every(RENEW_MS, renew, () => undefined);
 }

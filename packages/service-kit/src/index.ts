@@ -50,6 +50,12 @@ export { createSimulation, isActive, seededRandom, simulationOf, simulationVaria
 export { build, type Build, buildText, readBuild } from "./build.ts";
 export { createHttp, sharedAnswer } from "./http.ts";
 export { askForLease, type LeaseRequest, leaveLease } from "./lease.ts";
-export { isKillSwitchOn, type KillSwitch, readKillSwitch } from "./kill-switch.ts";
+export {
+  isKillSwitchOn,
+  type KillSwitch,
+  type KillSwitchSeen,
+  readKillSwitch,
+  readKillSwitchSeen,
+} from "./kill-switch.ts";
 export type { Logger } from "pino";
 export type { FastifyInstance } from "fastify";

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createKeys } from "@quantum/contract";
+import { MARK_CASES, MARKED } from "@quantum/harness";
 import { useRedis } from "@quantum/harness/vitest";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { readKillSwitch } from "./kill-switch.ts";
+import { readKillSwitch, readKillSwitchSeen } from "./kill-switch.ts";
 
 const keys = createKeys();
 const HALTED = readFileSync(join(import.meta.dirname, "../../../lua/shared/halted.lua"), "utf8");
@@ -39,4 +40,17 @@ it("is off where there is none, and on where it is no text", async () => {
   await redis.lpush(keys.killSwitch, "0");
   expect(await readKillSwitch(redis, keys)).toEqual({ on: true, value: "(not text)" });
   expect(await halted()).toBe("kill_switch_active");
+});
+
+it.each(MARK_CASES)("takes a mark as the scripts do: $mark", async ({ halts, write }) => {
+  await redis.flushall();
+  await write(redis, MARKED.killSwitchSeen);
+  const seen = await readKillSwitchSeen(redis, MARKED);
+  const meaning = { running: undefined, halted: "kill_switch_active", unread: "kill_switch_unread" };
+  expect(meaning[seen]).toBe(halts);
+});
+
+it("needs no mark in the wire's layout", async () => {
+  await redis.flushall();
+  expect(await readKillSwitchSeen(redis, keys)).toBe("running");
 });

@@ -1,6 +1,6 @@
 /** A service of three partitions on one server: what it reads, what it says of itself, and when it says it only once. */
 import { createKeys, PARTITIONS_MAX, partitionOf } from "@quantum/contract";
-import { startRedisServer } from "@quantum/harness";
+import { keepRunning, startRedisServer } from "@quantum/harness";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
@@ -43,6 +43,11 @@ describe("a service of three partitions", () => {
 
   it("is halted, disarmed or has dead letters if one partition is or has", async () => {
     const { redis, url } = await givenService();
+    const marks = await keepRunning(
+      redis,
+      PARTITIONS.map((partition) => createKeys({ partition })),
+    );
+    onTestFinished(() => marks.stop());
     const shows = async (lines: readonly string[]) => {
       const { body } = await get(`${url}/metrics`);
       for (const line of lines) expect(body).toContain(`\n${line}\n`);
@@ -59,6 +64,11 @@ describe("a service of three partitions", () => {
     for (const partition of PARTITIONS)
       await redis.xadd(createKeys({ partition }).streams.deadLetter, "*", "reason", "bad");
     await shows(["quantum_kill_switch_active 1", "quantum_disarmed 1", "quantum_dead_letters 3"]);
+    await redis.del(keys.killSwitch);
+    await shows(["quantum_kill_switch_active 0"]);
+    await marks.stop();
+    await redis.del(keys.killSwitchSeen);
+    await shows(["quantum_kill_switch_active 1"]);
   });
 
   it("says once what is wrong with the Redis of all, and names the partition of what is wrong with one", async () => {

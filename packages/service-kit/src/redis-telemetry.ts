@@ -5,7 +5,7 @@
 import { utcDay } from "@quantum/contract";
 import { notDurable, readFacts, type RedisFacts, redisNow } from "@quantum/redis";
 import { Counter, Gauge, type Registry } from "prom-client";
-import { readKillSwitch } from "./kill-switch.ts";
+import { readKillSwitch, readKillSwitchSeen } from "./kill-switch.ts";
 import type { Partition, Partitions } from "./partitions.ts";
 import { sharedReading } from "./shared-reading.ts";
 
@@ -57,8 +57,14 @@ export function observeRedis(partitions: Partitions, registry: Registry): void {
     },
   );
   observeReplacements(facts, registry);
-  gauge("quantum_kill_switch_active", "1 if the operators' kill switch is on, in any partition", () =>
-    inAny(async ({ redis, keys }) => (await readKillSwitch(redis, keys)).on),
+  gauge(
+    "quantum_kill_switch_active",
+    "1 if the operators' kill switch is on, or counts as on because it cannot be read, in any partition",
+    () =>
+      inAny(async ({ redis, keys }) => {
+        const { on } = await readKillSwitch(redis, keys);
+        return on || (await readKillSwitchSeen(redis, keys)) !== "running";
+      }),
   );
   gauge("quantum_disarmed", "1 if the governor has disarmed the pipeline, in any partition", () =>
     inAny(async ({ redis, keys }) => {
