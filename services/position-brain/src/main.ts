@@ -134,6 +134,7 @@ await runIssuer({
       redis,
       keys,
       everyMs: pollMs,
+      hasOthers: partitions.all.length > 1,
       refresh: () => booker.account.read("poll"),
       isKept: () => booker.isKept,
       onError: (error) => log.error({ err: error }, "failed to read whose turn the refresh is, trying again"),

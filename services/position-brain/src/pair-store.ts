@@ -69,24 +69,28 @@ export function createPairStore({ partitions, source }: { partitions: Partitions
       return (symbol) => times.get(partitions.of(symbol).number) ?? now(symbol);
     },
 
-    /** Where a refresh starts. A half of the wrong type counts as missing and is read from the exchange again. */
-    async read(symbol: string): Promise<StoredPair> {
-      const { redis, keys } = partitions.of(symbol);
-      await dropMistyped(redis, [
-        { key: keys.snapshot(symbol), type: "hash" },
-        { key: keys.ledger(symbol), type: "hash" },
-      ]);
-      const hashes = await readHashes(symbol);
-      const snapshot = parseSnapshot(hashes.snapshot);
-      const ledger = parseLedger(hashes.ledger);
-      const isForeign = (half: object | undefined, hash: object) =>
-        half === undefined && Object.keys(hash).length > 0;
-      return {
-        version: hashes.ledger["version"] ?? "",
-        snapshot,
-        ledger,
-        isForeign: isForeign(snapshot, hashes.snapshot) || isForeign(ledger, hashes.ledger),
+    read,
+
+    /**
+     * The same of several symbols. A partition that does not answer is the trouble of its own symbols alone.
+     * @throws if none can be read
+     */
+    async readAll(
+      symbols: Iterable<string>,
+    ): Promise<{ stored: Map<string, StoredPair>; failed: Map<string, Error> }> {
+      const stored = new Map<string, StoredPair>();
+      const failed = new Map<string, Error>();
+      const readOne = async (symbol: string) => {
+        try {
+          stored.set(symbol, await read(symbol));
+        } catch (error) {
+          failed.set(symbol, error as Error);
+        }
       };
+      await Promise.all([...symbols].map(readOne));
+      const [error] = failed.values();
+      if (error !== undefined && stored.size === 0) throw error;
+      return { stored, failed };
     },
 
     /** @returns the new version; undefined if another refresh has stored in the meantime: read again */
@@ -186,6 +190,26 @@ export function createPairStore({ partitions, source }: { partitions: Partitions
 
   function now(symbol: string): number {
     return redisNow(partitions.of(symbol).redis);
+  }
+
+  /** Where a refresh starts. A half of the wrong type counts as missing and is read from the exchange again. */
+  async function read(symbol: string): Promise<StoredPair> {
+    const { redis, keys } = partitions.of(symbol);
+    await dropMistyped(redis, [
+      { key: keys.snapshot(symbol), type: "hash" },
+      { key: keys.ledger(symbol), type: "hash" },
+    ]);
+    const hashes = await readHashes(symbol);
+    const snapshot = parseSnapshot(hashes.snapshot);
+    const ledger = parseLedger(hashes.ledger);
+    const isForeign = (half: object | undefined, hash: object) =>
+      half === undefined && Object.keys(hash).length > 0;
+    return {
+      version: hashes.ledger["version"] ?? "",
+      snapshot,
+      ledger,
+      isForeign: isForeign(snapshot, hashes.snapshot) || isForeign(ledger, hashes.ledger),
+    };
   }
 
   async function readHashes(symbol: string) {

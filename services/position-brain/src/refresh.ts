@@ -73,11 +73,9 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     const { pairs, audits } = this.#options;
     this.#forgetAgain();
     try {
-      const before = new Map<string, StoredPair>();
-      await Promise.all(
-        [...this.#symbols].map(async (symbol) => before.set(symbol, await pairs.read(symbol))),
-      );
-      const closable = mayHaveOrders(before);
+      const before = await pairs.readAll(this.#symbols);
+      for (const [symbol, error] of before.failed) this.emit("failed", { symbol, error });
+      const closable = mayHaveOrders(before.stored);
       const symbols = await audits.within(weightOfAll(closable.size), () => this.#readAll(before, closable));
       this.emit("refreshed", { symbols, tookMs: performance.now() - startedAt });
     } catch (error) {
@@ -87,7 +85,10 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
   }
 
   /** @returns how many symbols it has read */
-  async #readAll(before: ReadonlyMap<string, StoredPair>, closable: ReadonlySet<string>): Promise<number> {
+  async #readAll(
+    before: Awaited<ReturnType<PairStore["readAll"]>>,
+    closable: ReadonlySet<string>,
+  ): Promise<number> {
     const { allowlist } = this.#options;
     const { observations, unreadable, unread } = await this.#observeAll(closable);
     for (const { position } of observations.values()) {
@@ -99,9 +100,9 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
     const seen = [...observations].filter(([symbol]) => this.#symbols.has(symbol));
     await Promise.all(
       seen.map(async ([symbol, observation]) => {
-        // A refresh for a result is reading it now, more thoroughly.
-        if (this.#queue.isRunning(symbol)) return;
-        const stored = before.get(symbol);
+        // A refresh for a result is reading it now, more thoroughly; or its partition does not answer.
+        if (this.#queue.isRunning(symbol) || before.failed.has(symbol)) return;
+        const stored = before.stored.get(symbol);
         const outcome =
           stored && (await this.#orFailed(symbol, () => this.#reconcile(stored, observation, [])));
         if (stored === undefined || outcome === "conflict")
@@ -112,6 +113,7 @@ export class PairRefresh extends EventEmitter<RefreshEvents> {
       }),
     );
     for (const symbol of unread) {
+      if (before.failed.has(symbol)) continue;
       this.#symbols.add(symbol);
       await this.#orFailed(symbol, () => this.symbol(symbol));
     }

@@ -1,6 +1,7 @@
 import { createKeys } from "@quantum/contract";
 import { patienceMs } from "@quantum/harness";
 import { useRedis } from "@quantum/harness/vitest";
+import { connectForCommands, disconnect } from "@quantum/redis";
 import { Queue } from "bullmq";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RefreshSchedule, type ScheduleOptions } from "./schedule.ts";
@@ -27,6 +28,7 @@ function createSchedule(options: Partial<ScheduleOptions> = {}) {
     redis,
     keys,
     everyMs: EVERY_MS,
+    hasOthers: false,
     refresh: () => Promise.resolve(),
     isKept: () => false,
     onError: () => undefined,
@@ -111,6 +113,54 @@ describe("the refresh", () => {
     vi.spyOn(redis, "evalsha").mockRejectedValueOnce(new Error("no answer"));
     await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(1), PATIENCE_MS);
     await refreshes.more();
+  });
+});
+
+describe("a Redis that does not say whose turn it is", () => {
+  const away = async () => {
+    const client = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+    await client.ping();
+    await disconnect(client);
+    return client;
+  };
+
+  it("stops no refresh where other partitions have pairs, and makes none more often", async () => {
+    const clock = vi.spyOn(performance, "now");
+    const startedAt = performance.now();
+    let count = 0;
+    const refresh = async () => {
+      count += 1;
+      if (count === 2) throw new Error("the exchange is away");
+    };
+    const onError = vi.fn();
+    await createSchedule({ redis: await away(), hasOthers: true, refresh, onError }).start();
+    expect(count).toBe(1);
+    for (const [afterMs, refreshes] of [
+      [4_000, 2],
+      [8_000, 3],
+    ] as const) {
+      clock.mockReturnValue(startedAt + afterMs);
+      await vi.waitFor(() => expect(count).toBe(refreshes), PATIENCE_MS);
+      // It asks again, and as often as this is not its turn.
+      const asked = onError.mock.calls.length;
+      await vi.waitFor(() => expect(onError.mock.calls.length).toBeGreaterThan(asked), PATIENCE_MS);
+      expect(count).toBe(refreshes);
+    }
+  });
+
+  it.each([
+    ["there is one partition", { hasOthers: false }],
+    ["events keep the pairs", { hasOthers: true, isKept: () => true }],
+  ])("leads to no refresh where %s", async (_, options) => {
+    const clock = vi.spyOn(performance, "now");
+    const startedAt = performance.now();
+    const refresh = vi.fn(async () => undefined);
+    const onError = vi.fn();
+    await createSchedule({ redis: await away(), refresh, onError, ...options }).start();
+    clock.mockReturnValue(startedAt + 60_000);
+    const asked = onError.mock.calls.length;
+    await vi.waitFor(() => expect(onError.mock.calls.length).toBeGreaterThan(asked), PATIENCE_MS);
+    expect(refresh).toHaveBeenCalledTimes(1);
   });
 });
 

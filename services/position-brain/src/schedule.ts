@@ -9,6 +9,8 @@ import { bindScript, type RedisClient } from "@quantum/redis";
 
 /** After an error from Redis. */
 const RETRY_MS = 1_000;
+/** How often each replica refreshes while it cannot ask: the exchange's limits are shared by all of them. */
+const ALONE_EVERY_MS = 3_000;
 /** P3.3 is not ready after this many intervals, and at least this time, without a refresh. */
 const LATE_INTERVALS = 3;
 const LATE_AFTER_MS = 5_000;
@@ -22,6 +24,11 @@ export interface ScheduleOptions {
   redis: RedisClient;
   keys: Keys;
   everyMs: number;
+  /**
+   * Other partitions have pairs, too. If this Redis does not say whose turn it is, each replica refreshes them, so that they do not
+   * become stale.
+   */
+  hasOthers: boolean;
   /** Reports its own failures; the next turn is its retry. */
   refresh: () => Promise<void>;
   /** Whether the exchange's events keep all positions current here, so that no replica needs to refresh them. */
@@ -38,6 +45,8 @@ export class RefreshSchedule {
   #running: Promise<void> | undefined;
   /** When any replica's refresh last succeeded, as far as known here, by performance.now(). */
   #refreshedAt = performance.now();
+  /** When this replica last took a turn without having been given one, by performance.now(). */
+  #aloneAt = Number.NEGATIVE_INFINITY;
   #isDone = false;
   #wasKept = false;
   #waitsFor = "it has not begun";
@@ -80,7 +89,7 @@ export class RefreshSchedule {
 
   /** @returns how long to wait before asking again; 0 if it is this replica's turn */
   async #ask(): Promise<number> {
-    const { redis, keys, everyMs, isKept: keeps, onError } = this.#options;
+    const { redis, keys, everyMs, hasOthers, isKept: keeps, onError } = this.#options;
     const isKept = keeps();
     try {
       const [status, ago, leftMs] = await runTurn(redis, {
@@ -100,8 +109,16 @@ export class RefreshSchedule {
     } catch (error) {
       this.#waitsFor = `Redis does not say whose turn it is: ${(error as Error).message}`;
       onError(error as Error);
-      return RETRY_MS;
+      return hasOthers && !isKept && this.#isDueAlone() ? 0 : RETRY_MS;
     }
+  }
+
+  #isDueAlone(): boolean {
+    const everyMs = Math.max(this.#options.everyMs, ALONE_EVERY_MS);
+    const now = performance.now();
+    if (now - Math.max(this.#refreshedAt, this.#aloneAt) < everyMs) return false;
+    this.#aloneAt = now;
+    return true;
   }
 
   async #refresh(): Promise<void> {
