@@ -2,10 +2,14 @@
  * A Redis Cluster of real processes, in which each node has the pipeline's users. Tests cause what operators and failures
  * do: a slot that moves, a failover, a lost master.
  */
+import { mkdir } from "node:fs/promises";
+import { join as pathOf } from "node:path";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { eventually } from "../processes/eventually.ts";
 import { freePort } from "../processes/free-port.ts";
 import { startRedisServer, type TestRedis } from "./redis-server.ts";
+import { type ClusterNode, parseNodes } from "./cluster-nodes.ts";
+import { passwordOf, urlOfUser } from "./redis-users.ts";
 
 export interface RedisClusterOptions {
   /** Default 3. A cluster of fewer does not replace a master that is lost: the majority of masters has to agree. */
@@ -14,19 +18,12 @@ export interface RedisClusterOptions {
   replicas?: number;
   /** As in PARTITIONS. Default 1. */
   partitions?: number;
+  /** Below it are the servers' data folders, kept by stop(). Default: temporary ones. */
+  dir?: string;
+  /** Whether somebody without a name may do everything. Default true. */
+  defaultUser?: boolean;
   /** Settings of redis.conf for every node, by name. */
   config?: Record<string, string>;
-}
-
-export interface ClusterNode {
-  readonly id: string;
-  readonly port: number;
-  /** The id of the master that it follows; undefined for a master. */
-  readonly masterId: string | undefined;
-  /** Whether the others consider it lost. */
-  readonly isFailed: boolean;
-  /** Both ends belong to the range. A replica has none. */
-  readonly slots: readonly { readonly from: number; readonly to: number }[];
 }
 
 export interface RedisCluster {
@@ -37,6 +34,8 @@ export interface RedisCluster {
   nodes(): Promise<ClusterNode[]>;
   /** The port of the slot's master. */
   masterOf(slot: number): Promise<number>;
+  /** Of the server on this port. */
+  pidOf(port: number): number;
   /**
    * Moves a slot with its keys to the master on this port. `meanwhile` runs when the move has begun and no key has moved:
    * the old master then answers ASK for keys that it does not have.
@@ -74,7 +73,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   await using started = new AsyncDisposableStack();
   const servers: Server[] = [];
   for (let index = 0; index < masters * (1 + replicas); index += 1) {
-    servers.push(await startNode(options, started));
+    servers.push(await startNode(options, index, started));
   }
   await join(servers);
   await assign(servers, masters);
@@ -87,6 +86,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     ports: servers.map(({ redis }) => redis.port),
     nodes: () => cluster.nodes(),
     masterOf: async (slot) => (await cluster.masterOf(slot)).redis.port,
+    pidOf: (port) => cluster.at(port).redis.pid,
     reshard: (slot, toPort, meanwhile) => cluster.reshard(slot, cluster.at(toPort), meanwhile),
     async killMaster(slot) {
       const master = await cluster.masterOf(slot);
@@ -108,14 +108,21 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
 }
 
 async function startNode(
-  { partitions = 1, config }: RedisClusterOptions,
+  { partitions = 1, defaultUser = true, dir, config }: RedisClusterOptions,
+  index: number,
   started: AsyncDisposableStack,
 ): Promise<Server> {
   // By default it is a port that outgoing connections use, too.
   const busPort = await freePort();
+  const folder = dir === undefined ? undefined : pathOf(dir, `node-${index}`);
+  if (folder !== undefined) await mkdir(folder, { recursive: true });
   const redis = await startRedisServer({
     partitions,
+    defaultUser,
+    ...(folder !== undefined && { dir: folder }),
     config: {
+      masteruser: "admin",
+      masterauth: passwordOf("admin"),
       "cluster-enabled": "yes",
       "cluster-port": `${busPort}`,
       "cluster-node-timeout": `${NODE_TIMEOUT_MS}`,
@@ -127,7 +134,11 @@ async function startNode(
     },
   });
   started.defer(() => redis.stop());
-  const client = connectForCommands({ url: redis.url, name: "harness", onError: () => undefined });
+  const client = connectForCommands({
+    url: urlOfUser(redis.url, "admin"),
+    name: "harness",
+    onError: () => undefined,
+  });
   started.defer(() => disconnect(client));
   const id = (await client.call("CLUSTER", "MYID")) as string;
   return { redis, client, busPort, id, isUp: true };
@@ -199,7 +210,19 @@ class Cluster {
     for (;;) {
       const keys = (await from.client.call("CLUSTER", "GETKEYSINSLOT", slot, KEYS_A_MOVE)) as string[];
       if (keys.length === 0) break;
-      await from.client.call("MIGRATE", HOST, to.redis.port, "", 0, MOVE_TIMEOUT_MS, "KEYS", ...keys);
+      await from.client.call(
+        "MIGRATE",
+        HOST,
+        to.redis.port,
+        "",
+        0,
+        MOVE_TIMEOUT_MS,
+        "AUTH2",
+        "admin",
+        passwordOf("admin"),
+        "KEYS",
+        ...keys,
+      );
     }
     // The new master first: otherwise nobody would have the slot if the move ended in between.
     await to.client.call("CLUSTER", "SETSLOT", slot, "NODE", to.id);
@@ -262,26 +285,4 @@ async function eachEventually(
     const probe = async () => (await holds(server).catch(() => false)) || undefined;
     await eventually(probe, AGREED_WITHIN_MS, `${what} (port ${server.redis.port})`);
   }
-}
-
-/** The reply of CLUSTER NODES: `id host:port@bus flags master ping pong epoch link [slot|from-to|[moving slot]]…` */
-function parseNodes(reply: string): ClusterNode[] {
-  return reply
-    .trim()
-    .split("\n")
-    .map((line) => {
-      const [id = "", address = "", flags = "", masterId = "-", , , , , ...slots] = line.split(" ");
-      return {
-        id,
-        port: Number(/:(\d+)@/.exec(address)?.[1]),
-        masterId: masterId === "-" ? undefined : masterId,
-        isFailed: /\bfail/.test(flags),
-        slots: slots.filter((range) => !range.startsWith("[")).map(parseRange),
-      };
-    });
-}
-
-function parseRange(range: string): { from: number; to: number } {
-  const [from = "", to = from] = range.split("-");
-  return { from: Number(from), to: Number(to) };
 }

@@ -7,7 +7,7 @@ import { parseRedisUrl, type RedisClient, writeRedisUrl } from "@quantum/redis";
 import { SERVICES, userOf } from "@quantum/topology";
 
 /** The same on every test server, because only this machine can reach them. */
-const passwordOf = (user: string) => `${user}-of-test`;
+export const passwordOf = (user: string) => `${user}-of-test`;
 
 /**
  * The server's ACL file, which replaces `requirepass`.

@@ -2,7 +2,7 @@
  * A master, its replicas and three Sentinels, as real processes. Replicas and Sentinels log in as users of their own: to
  * cut their links to a server, and no client's, these users lose their rights.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
@@ -11,12 +11,17 @@ import { eventually } from "../processes/eventually.ts";
 import { freePort } from "../processes/free-port.ts";
 import { untilLogged } from "../processes/until-logged.ts";
 import { startRedisServer, type TestRedis } from "./redis-server.ts";
+import { urlOfUser } from "./redis-users.ts";
 
 export interface ReplicatedRedisOptions {
   /** Default 2. */
   replicas?: number;
   /** As in PARTITIONS. Default 1. */
   partitions?: number;
+  /** Below it are the servers' data folders, kept by stop(). Default: temporary ones. */
+  dir?: string;
+  /** Whether somebody without a name may do everything. Default true. */
+  defaultUser?: boolean;
   /** Settings of redis.conf for every server, by name. */
   config?: Record<string, string>;
 }
@@ -29,6 +34,8 @@ export interface ReplicatedRedis {
   readonly sentinelPorts: readonly number[];
   /** The port of the server that the Sentinels name now. */
   masterPort(): Promise<number>;
+  /** Of the server on this port. */
+  pidOf(port: number): number;
   /** SIGKILL of the master. Resolves once another server is master, with its port. */
   killMaster(): Promise<number>;
   /** An ordered failover. Resolves once another server is master, with its port. */
@@ -83,6 +90,8 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
   for (let replica = 0; replica <= (options.replicas ?? 2); replica += 1) {
     const server = await startRedisServer({
       partitions: options.partitions ?? 1,
+      defaultUser: options.defaultUser ?? true,
+      ...(options.dir !== undefined && { dir: await folderIn(options.dir, `server-${replica}`) }),
       config: {
         masteruser: "replica",
         masterauth: PASSWORD,
@@ -92,7 +101,11 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
       },
     });
     started.defer(() => server.stop());
-    const client = connectForCommands({ url: server.url, name: "harness", onError: () => undefined });
+    const client = connectForCommands({
+      url: urlOfUser(server.url, "admin"),
+      name: "harness",
+      onError: () => undefined,
+    });
     started.defer(() => disconnect(client));
     nodes.push({ server, client, isUp: true });
     await allow(client, "replica");
@@ -101,8 +114,8 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
   const [first] = nodes as [Node];
   await follow(nodes, () => Promise.resolve(first));
 
-  const dir = await mkdtemp(join(tmpdir(), "quantum-sentinel-"));
-  started.defer(() => rm(dir, { recursive: true, force: true }));
+  const dir =
+    options.dir === undefined ? await temporaryFolder(started) : await folderIn(options.dir, "sentinels");
   const sentinels: { port: number; client: RedisClient }[] = [];
   for (let index = 0; index < SENTINELS; index += 1) {
     const port = await freePort();
@@ -165,6 +178,7 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join()}/${NAME}`,
     sentinelPorts: sentinels.map(({ port }) => port),
     masterPort,
+    pidOf: (port) => nodeAt(port).server.pid,
     untilReplaced,
     async killMaster() {
       const port = await masterPort();
@@ -214,6 +228,18 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
     },
     stop: () => resources.disposeAsync(),
   };
+}
+
+async function temporaryFolder(started: AsyncDisposableStack): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "quantum-sentinel-"));
+  started.defer(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function folderIn(dir: string, name: string): Promise<string> {
+  const folder = join(dir, name);
+  await mkdir(folder, { recursive: true });
+  return folder;
 }
 
 async function startSentinel(master: TestRedis, file: string, port: number): Promise<GuardedProcess> {
