@@ -78,11 +78,10 @@ export interface Run {
 /** Waits until the run is over and has come to rest, or is stuck. Then checks the invariants. */
 export async function watchToTheEnd(run: Run): Promise<Ending> {
   const { options, display, stopping, losses, processes, pipeline, stored, history, tail, feed } = run;
-  const { keys, redis } = stored.partitions.account;
   const killSwitch = pipeline.scenario.killSwitch
-    ? operateKillSwitch(redis, keys, history, pipeline.plans, (text) => display.line(text))
+    ? operateKillSwitch(stored, history, pipeline.plans, (text) => display.line(text))
     : undefined;
-  const strategy = haltStrategy(redis, keys, pipeline.exchangeUrl);
+  const strategy = haltStrategy(stored.partitions, pipeline.exchangeUrl);
 
   const end = await waitForEnd({
     history,

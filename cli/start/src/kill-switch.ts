@@ -1,7 +1,6 @@
 /** The operator in scenario `kill-switch`: turns it on after a third of the plans, and off after another third. */
-import type { Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
-import type { Halt, History } from "@quantum/harness";
+import { createKeys } from "@quantum/contract";
+import type { Halt, History, PipelineRedis } from "@quantum/harness";
 
 /** For an endless run, a third of this many. */
 const LIVE_PLANS = 60;
@@ -14,8 +13,7 @@ export interface KillSwitch {
 }
 
 export function operateKillSwitch(
-  redis: RedisClient,
-  keys: Keys,
+  stored: PipelineRedis,
   history: History,
   plans: number | undefined,
   say: (text: string) => void,
@@ -25,17 +23,27 @@ export function operateKillSwitch(
   let state: "before" | "set" | "over" = "before";
   let moving: Promise<void> = Promise.resolve();
 
+  const switches = switchesOf(stored);
+  const names = switches.map(({ key }) => key).join(", ");
   const set = async () => {
-    // TIME is in the same transaction, so that no other command comes between.
-    const replies = await redis.multi().set(keys.killSwitch, "1").time().exec();
-    halts.push({ fromMs: timeOf(replies?.[1]), toMs: Number.POSITIVE_INFINITY });
-    say(`kill switch: SET ${keys.killSwitch} 1`);
+    const times = await Promise.all(
+      switches.map(async ({ redis, key }) => {
+        // TIME is in the same transaction, so that no other command comes between.
+        const replies = await redis.multi().set(key, "1").time().exec();
+        return timeOf(replies?.[1]);
+      }),
+    );
+    // Only now are all of them on.
+    halts.push({ fromMs: Math.max(...times), toMs: Number.POSITIVE_INFINITY });
+    say(`kill switch: SET 1: ${names}`);
   };
   const clear = async () => {
-    const replies = await redis.multi().time().del(keys.killSwitch).exec();
+    const times = await Promise.all(
+      switches.map(async ({ redis, key }) => timeOf((await redis.multi().time().del(key).exec())?.[0])),
+    );
     const halt = halts.at(-1);
-    if (halt !== undefined) halt.toMs = timeOf(replies?.[0]);
-    say(`kill switch: DEL ${keys.killSwitch}`);
+    if (halt !== undefined) halt.toMs = Math.min(...times);
+    say(`kill switch: DEL: ${names}`);
   };
   const look = () => {
     if (state === "before" && history.ended.size >= third) {
@@ -56,6 +64,13 @@ export function operateKillSwitch(
       await moving;
     },
   };
+}
+
+/** With several partitions, each has one, besides the wire's. */
+function switchesOf({ partitions, connectTo }: PipelineRedis) {
+  const own = partitions.map(({ redis, keys }) => ({ redis, key: keys.killSwitch }));
+  const wire = createKeys().killSwitch;
+  return own.length === 1 ? own : [{ redis: connectTo(wire), key: wire }, ...own];
 }
 
 function timeOf(reply: [Error | null, unknown] | undefined): number {

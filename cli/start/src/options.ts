@@ -1,4 +1,5 @@
 /** The command line of `start`. */
+import { PARTITIONS_MAX } from "@quantum/contract";
 import { randomSeed, wholeNumber } from "@quantum/harness";
 import { parseRedisUrl } from "@quantum/redis";
 import { buildText, commanderOutput } from "@quantum/service-kit";
@@ -16,6 +17,12 @@ export interface Options {
   seed: number;
   scenario: ScenarioName;
   redisUrl: string | undefined;
+  /** As in PARTITIONS. */
+  partitions: number;
+  /** Whether Redis is a master with replicas and Sentinels. */
+  sentinel: boolean;
+  /** The number of a cluster's masters; undefined: no cluster. */
+  cluster: number | undefined;
   /** Whether the console runs, too. */
   console: boolean;
   verbose: boolean;
@@ -23,6 +30,10 @@ export interface Options {
 
 const LIVE_RATE = 2;
 const BOUNDED_RATE = 50;
+/** Fewer do not replace one that is lost. */
+const MASTERS_MIN = 3;
+/** Two for each of three masters: docs/adr/0039. */
+const CLUSTER_PARTITIONS = 6;
 
 /** Like commander, prints help or an error and exits if there is nothing to run. */
 export function parseOptions(args: readonly string[]): Options {
@@ -49,6 +60,27 @@ export function parseOptions(args: readonly string[]): Options {
         .default("healthy"),
     )
     .option("--redis-url <url>", "use this Redis, which must be empty, instead of starting one", redisUrl)
+    .option(
+      "--partitions <n>",
+      `divide symbols and keys into N parts [1, with --cluster ${CLUSTER_PARTITIONS}]`,
+      partitionCount,
+    )
+    .addOption(
+      new Option(
+        "--sentinel",
+        "start a Redis master with two replicas and three Sentinels, which replace it if you kill it",
+      )
+        .default(false)
+        .conflicts(["redisUrl", "cluster"]),
+    )
+    .addOption(
+      new Option(
+        "--cluster [n]",
+        `start a Redis Cluster of N masters with a replica each, which replaces it if you kill it [${MASTERS_MIN}]`,
+      )
+        .argParser(wholeNumber(MASTERS_MIN))
+        .conflicts("redisUrl"),
+    )
     .option("--console", "serve the console; without this option, in runs that do not end by themselves")
     .option("--no-console", "run without it")
     .option("--verbose", "show every log line of every service", false)
@@ -57,7 +89,14 @@ export function parseOptions(args: readonly string[]): Options {
     .showHelpAfterError("(start --help explains the options)");
   const given = command
     .parse(args, { from: "user" })
-    .opts<Partial<Options> & Pick<Options, "scenario" | "verbose">>();
+    .opts<
+      Partial<Omit<Options, "cluster">> &
+        Pick<Options, "scenario" | "verbose" | "sentinel"> & { cluster?: number | true }
+    >();
+  const cluster = given.cluster === true ? MASTERS_MIN : given.cluster;
+  const partitions = given.partitions ?? (cluster === undefined ? 1 : CLUSTER_PARTITIONS);
+  if (cluster !== undefined && partitions === 1)
+    command.error("error: --partitions 1: a cluster needs more, since the keys of one are in several slots");
   const bounded = given.plans !== undefined || given.proposals !== undefined;
   return {
     plans: given.plans,
@@ -67,6 +106,9 @@ export function parseOptions(args: readonly string[]): Options {
     seed: given.seed ?? randomSeed(),
     scenario: given.scenario,
     redisUrl: given.redisUrl,
+    partitions,
+    sentinel: given.sentinel,
+    cluster,
     console: given.console ?? !bounded,
     verbose: given.verbose,
   };
@@ -83,6 +125,12 @@ Profile (what differs from the services' defaults; allowlists are the symbols of
 ${describeProfile()}
 
 Exit code: 0 every invariant holds, 1 one is broken or something failed, 2 no plan ended for 30 s.`;
+}
+
+function partitionCount(text: string): number {
+  const count = wholeNumber(1)(text);
+  if (count <= PARTITIONS_MAX) return count;
+  throw new InvalidArgumentError(`Must be at most ${PARTITIONS_MAX}.`);
 }
 
 function rate(text: string): number {

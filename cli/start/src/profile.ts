@@ -58,6 +58,7 @@ export function environmentOf(service: Service, run: Run): Environment {
     ...tracingOf(process.env),
     ...demonstrationOf(row, {
       redisUrl: redis.urlOf(userOf(row)),
+      partitions: redis.partitions,
       venueUrl,
       symbols,
       keysFolder,

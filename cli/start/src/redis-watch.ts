@@ -3,8 +3,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RedisClient } from "@quantum/redis";
 
 const LOOK_MS = 500;
-/** Restarting the caller's own Redis takes seconds. */
-const GIVEN_UP_MS = 10_000;
 
 export interface RedisWatch {
   /** Resolves with the problem when it gives up. */
@@ -15,7 +13,7 @@ export interface RedisWatch {
 }
 
 /** `say` is called when Redis stops answering and when it answers again. */
-export function watchRedis(client: RedisClient, say: (text: string) => void): RedisWatch {
+export function watchRedis(client: RedisClient, silenceMs: number, say: (text: string) => void): RedisWatch {
   const lost = Promise.withResolvers<string>();
   const stopping = new AbortController();
   let lookAgain = Promise.withResolvers<boolean>();
@@ -39,9 +37,9 @@ export function watchRedis(client: RedisClient, say: (text: string) => void): Re
         lookAgain = Promise.withResolvers();
       } else if (silentSince === undefined) {
         silentSince = performance.now();
-        say(`Redis does not answer (${problem}): waiting ${GIVEN_UP_MS / 1000} s for it`);
-      } else if (performance.now() - silentSince > GIVEN_UP_MS) {
-        lost.resolve(`Redis has not answered for ${GIVEN_UP_MS / 1000} s (${problem})`);
+        say(`Redis does not answer (${problem}): waiting ${silenceMs / 1000} s for it`);
+      } else if (performance.now() - silentSince > silenceMs) {
+        lost.resolve(`Redis has not answered for ${silenceMs / 1000} s (${problem})`);
         return;
       }
       await delay(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => undefined);

@@ -10,10 +10,13 @@ import {
   waitsFor,
   withoutPasswords,
 } from "@quantum/redis";
-import { findRedisServer, shellWord, startRedisServer, urlOfUser } from "@quantum/harness";
+import { findRedisServer, type RedisBinary, shellWord, startRedisServer, urlOfUser } from "@quantum/harness";
 
 export interface RunRedis {
   url: string;
+  /** As in PARTITIONS. */
+  partitions: number;
+  /** Of one of its servers. */
   port: number;
   /** For the run file: an operator's, with the password if that is the run's own. */
   operatorUrl: string;
@@ -21,7 +24,11 @@ export interface RunRedis {
   urlOf: (user: string) => string;
   /** Can be pasted into a shell. */
   cli: string;
-  /** Resolves with how the server of this run ended; never for the caller's server. */
+  /** How to fail over by hand, one line for each master. None where nothing would take its place. */
+  failover: readonly string[];
+  /** How long it may be silent before the run is given up. */
+  silenceMs: number;
+  /** Resolves with how the server of this run ended; never for the caller's, or where another takes its place. */
   ended: Promise<string>;
   /** Ends what this run started. The caller's Redis keeps running. */
   stop(): Promise<void>;
@@ -29,30 +36,42 @@ export interface RunRedis {
 
 const DEFAULT_PORT = 6379;
 const SCAN_COUNT = 1_000;
+/** Restarting the caller's own Redis takes seconds. */
+const SILENCE_MS = 10_000;
 
 /** Starts a server on a free port, with its data in a new folder below `dir`. */
-export async function startOwnRedis(dir: string, onProgress: (text: string) => void): Promise<RunRedis> {
+export async function startOwnRedis(
+  dir: string,
+  partitions: number,
+  onProgress: (text: string) => void,
+): Promise<RunRedis> {
   const binary = await findRedisServer({ onProgress });
   const data = join(dir, "redis");
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { recursive: true });
-  const server = await startRedisServer({ dir: data, defaultUser: false });
-  // The client of the package is not on the PATH.
-  const client = binary.origin === "path" ? "redis-cli" : (binary.cli ?? "redis-cli");
+  const server = await startRedisServer({ dir: data, defaultUser: false, partitions });
   return {
     url: urlOfUser(server.url, "admin"),
+    partitions,
     port: server.port,
     operatorUrl: urlOfUser(server.url, "operator"),
     urlOf: (user) => urlOfUser(server.url, user),
     // Who looks inside changes nothing by mistake.
-    cli: `${shellWord(client)} -u ${urlOfUser(server.url, "viewer")} --no-auth-warning`,
+    cli: `${clientCommand(binary)} -u ${urlOfUser(server.url, "viewer")} --no-auth-warning`,
+    failover: [],
+    silenceMs: SILENCE_MS,
     ended: server.exited,
     stop: () => server.stop(),
   };
 }
 
+/** Of the shell. The client of the distribution's package is not on the PATH. */
+export function clientCommand({ origin, cli }: RedisBinary): string {
+  return shellWord(origin === "path" ? "redis-cli" : (cli ?? "redis-cli"));
+}
+
 /** Throws if Redis is unreachable or contains a pipeline's keys: mixed histories prove nothing. */
-export async function useRedis(url: string): Promise<RunRedis> {
+export async function useRedis(url: string, partitions: number): Promise<RunRedis> {
   let lastError = "it does not answer";
   const client = connectForCommands({
     url,
@@ -81,10 +100,13 @@ export async function useRedis(url: string): Promise<RunRedis> {
   const port = Number(new URL(url).port) || DEFAULT_PORT;
   return {
     url,
+    partitions,
     port,
     operatorUrl: withoutPasswords(url),
     urlOf: () => url,
     cli: `redis-cli -u ${shellWord(withoutPasswords(url))}`,
+    failover: [],
+    silenceMs: SILENCE_MS,
     ended: new Promise(() => undefined),
     stop: async () => undefined,
   };

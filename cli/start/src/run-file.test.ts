@@ -12,7 +12,7 @@ const FACTS = {
   scenario: "healthy",
   seed: 7,
   ports: { governor: 8044 },
-  redis: { url: "redis://127.0.0.1:20123", port: 20123 },
+  redis: { url: "redis://127.0.0.1:20123", port: 20123, partitions: 1 },
   exit: { keysFolder: "/tmp/keys", mode: "paper", venue: "simulated", account: "main" },
 };
 let dir = "";

@@ -16,7 +16,7 @@ export interface RunFacts {
   /** By service. */
   ports: Record<string, number>;
   /** For `permitctl`: the operator's user of a run's own server, whose password is no secret. */
-  redis: { url: string; port: number } | undefined;
+  redis: { url: string; port: number; partitions: number } | undefined;
   /** For the operators' exit: the folder of the run's keys, and what the executor expects an exit to name. */
   exit: { keysFolder: string; mode: string; venue: string; account: string } | undefined;
 }

@@ -10,8 +10,9 @@ import { History, openPipelineRedis, shellWord, StreamTail } from "@quantum/harn
 import type { Options } from "./options.ts";
 import { type Pipeline, startPipeline } from "./pipeline.ts";
 import { Processes } from "./processes.ts";
-import { startOwnRedis, useRedis } from "./redis.ts";
+import { type RunRedis, startOwnRedis, useRedis } from "./redis.ts";
 import { watchRedis } from "./redis-watch.ts";
+import { startOwnCluster, startOwnSentinels } from "./replicated.ts";
 import { cacheDir, claimRun, type RunFacts, runFile } from "./run-file.ts";
 
 /** @returns the exit code */
@@ -59,10 +60,7 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
   await claim.write(factsOf(options));
-  const runRedis =
-    options.redisUrl === undefined
-      ? await startOwnRedis(dir, (text) => display.line(text))
-      : await useRedis(options.redisUrl);
+  const runRedis = await redisOf(options, dir, (text) => display.line(text));
   resources.defer(() => runRedis.stop());
   resources.defer(() => processes.stopAll());
   const over = new AbortController();
@@ -83,9 +81,13 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   showPipeline(display, options, pipeline);
 
   // The watch reports connection problems, once.
-  const stored = openPipelineRedis({ url: pipeline.redis.url, partitions: 1, name: "start" });
+  const stored = openPipelineRedis({
+    url: pipeline.redis.url,
+    partitions: runRedis.partitions,
+    name: "start",
+  });
   resources.defer(() => stored.close());
-  const watch = watchRedis(stored.intake.redis, (text) => display.error(text));
+  const watch = watchRedis(stored.intake.redis, runRedis.silenceMs, (text) => display.error(text));
   resources.defer(() => watch.stop());
   void watch.lost.then((problem) => losses.fatal.resolve(problem));
   const history = new History();
@@ -128,6 +130,17 @@ async function runAndStop(options: Options, display: Display, closed: AbortSigna
   const ending = await Promise.race([toItsEnd(), withoutIt()]);
   display.flush();
   return ending;
+}
+
+function redisOf(
+  { redisUrl, partitions, sentinel, cluster: masters }: Options,
+  dir: string,
+  onProgress: (text: string) => void,
+): Promise<RunRedis> {
+  if (redisUrl !== undefined) return useRedis(redisUrl, partitions);
+  if (masters !== undefined) return startOwnCluster({ dir, partitions, masters, onProgress });
+  if (sentinel) return startOwnSentinels({ dir, partitions, onProgress });
+  return startOwnRedis(dir, partitions, onProgress);
 }
 
 /** Shows the services' output, and what happens when one exits. */
@@ -184,6 +197,7 @@ function showPipeline(display: Display, options: Options, { redis, urls, console
     display.line(`${name.padEnd(width)}  ${urls.get(name)}${login}`);
   }
   display.line(`Look inside with: ${redis.cli}`);
+  for (const line of redis.failover) display.line(line);
   display.line(
     `Close everything with: npx -y pnpm@12 permitctl --run ${shellWord(relative(process.cwd(), runFile()))} flatten --all`,
   );
@@ -198,7 +212,11 @@ function factsOf({ scenario, seed }: Options, pipeline?: Pipeline): RunFacts {
     scenario,
     seed,
     ports: Object.fromEntries(ports),
-    redis: pipeline && { url: pipeline.redis.operatorUrl, port: pipeline.redis.port },
+    redis: pipeline && {
+      url: pipeline.redis.operatorUrl,
+      port: pipeline.redis.port,
+      partitions: pipeline.redis.partitions,
+    },
     exit: pipeline && { keysFolder: pipeline.keysFolder, ...EXIT_PLACE },
   };
 }

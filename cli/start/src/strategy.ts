@@ -2,18 +2,16 @@
  * The simulated account's strategy opens again what orders have closed, so that proposals go on. Under the kill switch it
  * stops, as its owner would: otherwise an operator who closes everything could never finish.
  */
-import type { Keys } from "@quantum/contract";
 import { switchStrategy } from "@quantum/harness";
-import type { RedisClient } from "@quantum/redis";
-import { every, readKillSwitch } from "@quantum/service-kit";
+import { every, type Partitions, readKillSwitch } from "@quantum/service-kit";
 
 const LOOK_MS = 100;
 
-/** Until it is stopped. A Redis or an exchange that does not answer is asked again: the run itself reports it. */
-export function haltStrategy(redis: RedisClient, keys: Keys, exchangeUrl: string) {
+/** Until it is stopped. An operator halts all partitions, so one tells. A Redis or an exchange that does not answer is asked again: the run itself reports it. */
+export function haltStrategy({ account }: Partitions, exchangeUrl: string) {
   let halted = false;
   const look = async () => {
-    const { on } = await readKillSwitch(redis, keys);
+    const { on } = await readKillSwitch(account.redis, account.keys);
     if (on === halted) return;
     await switchStrategy(exchangeUrl, !on);
     halted = on;

@@ -8,7 +8,7 @@ export interface PipelineRedis {
   /** Where the publishers' proposals are. With one partition, it is that partition. */
   readonly intake: Place;
   /** A command connection to the server that has this key, such as one of the wire's. */
-  connectTo(key: string): RedisClient;
+  readonly connectTo: (key: string) => RedisClient;
   /** Closes every connection. */
   close(): Promise<void>;
 }
