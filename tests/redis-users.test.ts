@@ -108,9 +108,13 @@ function casesOf(user: string): Case[] {
 }
 
 describe("ops/redis/users.acl", () => {
-  it("is fresh", () => {
-    const found = readFileSync(join(import.meta.dirname, "../ops/redis/users.acl"), "utf8");
-    expect(found, "run `pnpm run docs`").toBe(renderUsers());
+  it.each([
+    ["users.acl", 1],
+    ["users.partitions.acl", 2],
+    ["users.partitions.acl", 64],
+  ])("is fresh: %s, for %i", (name, partitions) => {
+    const found = readFileSync(join(import.meta.dirname, "../ops/redis", name), "utf8");
+    expect(found, "run `pnpm run docs`").toBe(renderUsers(undefined, undefined, partitions));
   });
 
   it("has a user for each service on Redis", () => {

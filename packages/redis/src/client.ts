@@ -10,8 +10,14 @@ type CommandItem = Parameters<Redis["handleReconnection"]>[1];
  * on in database 0.
  */
 export class RedisClient extends Redis {
+  /** By which it was made; undefined: by options. */
+  url: RedisUrl | undefined;
+
   /** How its URL says where Redis is. */
-  ledBy: RedisUrl["kind"] = "server";
+  get ledBy(): RedisUrl["kind"] {
+    return this.url?.kind ?? "server";
+  }
+
   /** Why the connection does not work now; undefined while it does, and before its first attempt has ended. */
   problem: Error | undefined;
   /** By performance.now(). */
@@ -66,7 +72,7 @@ export class RedisClient extends Redis {
   /** ioredis's own makes a plain Redis, which would go on in database 0. */
   override duplicate(override?: Partial<RedisOptions>): RedisClient {
     const client = new RedisClient({ ...this.options, ...override });
-    client.ledBy = this.ledBy;
+    client.url = this.url;
     return client;
   }
 }

@@ -69,7 +69,7 @@ const common = (
     ...(readyCheck === false && { enableReadyCheck: false }),
     ...options,
   });
-  client.ledBy = url.kind;
+  client.url = url;
   client.onProblem = onError;
   return client;
 };

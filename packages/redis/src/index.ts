@@ -20,6 +20,7 @@ export {
   unusable,
   waitsFor,
 } from "./preflight.ts";
+export { type Failover, notReplacedInTime, readFailover } from "./failover.ts";
 export { bindScript, type ScriptCall, type ScriptName } from "./script.ts";
 export { serverOf } from "./server-of.ts";
 export { atEndOfTurn } from "./turn.ts";

@@ -100,7 +100,7 @@ export async function missingRights(
   return (await client.eval(MISSING_RIGHTS, 0, JSON.stringify(commands))) as string[];
 }
 
-async function ifOffered<T>(reply: Promise<T>): Promise<T | undefined> {
+export async function ifOffered<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
     return await reply;
   } catch (error) {
@@ -165,7 +165,7 @@ export function notDurable(facts: RedisFacts): string[] {
 const LAG_MAX_SEC = 10;
 
 /** Why a master that has lost its replicas, one of which may be master now, would go on to take claims. */
-function isolatable({ replicas, minReplicasToWrite, minReplicasMaxLag }: RedisFacts): string[] {
+export function isolatable({ replicas, minReplicasToWrite, minReplicasMaxLag }: RedisFacts): string[] {
   if (replicas === undefined || replicas === 0) return [];
   const problems: string[] = [];
   if (minReplicasToWrite !== undefined && !(Number(minReplicasToWrite) >= 1)) {
