@@ -109,6 +109,28 @@ describe("a command whose answer is lost with its connection", () => {
   });
 });
 
+describe("a command that a replica refuses", () => {
+  it.each([
+    ["is sent again to the master that the URL leads to now, and run once", {}, "1", "1"],
+    ["is not sent again, but fails, where it must not be", { resend: false }, "READONLY", "0"],
+  ] as const)("%s", async (_, how, told, count) => {
+    const [old, replacement] = await Promise.all([startRedisServer(), startRedisServer()]);
+    const proxy = await startFaultProxy({ upstream: { port: old.port } });
+    onTestFinished(async () => {
+      await Promise.all([proxy.close(), old.stop(), replacement.stop()]);
+    });
+    const direct = connect(connectForCommands, { url: replacement.url });
+    await direct.set("count", "0");
+    const client = connect(connectForCommands, { url: `redis://127.0.0.1:${proxy.port}`, ...how });
+    await client.ping();
+    await connect(connectForCommands, { url: old.url }).replicaof("127.0.0.1", replacement.port);
+    client.once("close", () => proxy.lead(replacement.port));
+    expect((await outcomeOf(client.incr("count"))).split(" ")[0]).toBe(told);
+    expect(await direct.get("count")).toBe(count);
+    expect(await client.incr("count")).toBe(Number(count) + 1);
+  });
+});
+
 describe("a connection for blocking reads", () => {
   it("waits through a restart instead of failing", async () => {
     const own = await startRedisServer();

@@ -3,7 +3,8 @@ import { createServer as createTcpServer } from "node:net";
 import { type RedisServerOptions, startRedisServer } from "@quantum/harness";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { connectForCommands, disconnect, type RedisClient } from "./connection.ts";
-import { dispositionOf, isNotOffered } from "./disposition.ts";
+import { dispositionOf, isNotOffered, markFollowed, mayRunElsewhere } from "./disposition.ts";
+import { NoMasterError } from "./masters.ts";
 
 async function givenServer(config: Record<string, string> = {}, options: RedisServerOptions = {}) {
   const server = await startRedisServer({ ...options, config });
@@ -156,6 +157,58 @@ describe("a state that passes", () => {
     "CLUSTERDOWN Hash slot not served",
     "TRYAGAIN x",
   ])("is %s", (message) => expect(dispositionOf(new Error(message))).toMatchObject({ kind: "passes" }));
+});
+
+/** What failovers and slots that move make servers answer. */
+describe("a reply of a server that is not, or not yet, the one to ask", () => {
+  const passing = [true, true, true, "passes"] as const;
+  const waiting = [false, false, false, "passes"] as const;
+  it.each<[reply: string, server: boolean, sentinel: boolean, cluster: boolean, kind: string]>([
+    ["READONLY You can't write against a read only replica.", ...passing],
+    [
+      "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+      ...passing,
+    ],
+    ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", ...waiting],
+    ["LOADING Redis is loading the dataset in memory", ...waiting],
+    ["CLUSTERDOWN The cluster is down", ...waiting],
+    ["TRYAGAIN Multiple keys request during rehashing of slot", ...waiting],
+    ["NOREPLICAS Not enough good replicas to write.", ...waiting],
+    ["MOVED 3999 127.0.0.1:6381", false, false, true, "refused"],
+    ["ASK 3999 127.0.0.1:6381", false, false, false, "refused"],
+    ["CROSSSLOT Keys in request don't hash to the same slot", false, false, false, "refused"],
+  ])("%s", (reply, server, sentinel, cluster, kind) => {
+    const error = new Error(reply);
+    const elsewhere = (["server", "sentinel", "cluster"] as const).map((ledBy) =>
+      mayRunElsewhere(error, ledBy),
+    );
+    expect([...elsewhere, dispositionOf(error).kind]).toEqual([server, sentinel, cluster, kind]);
+  });
+
+  it.each([
+    ["MOVED 3999 127.0.0.1:6381", "passes"],
+    ["ASK 3999 127.0.0.1:6381", "passes"],
+    ["CROSSSLOT Keys in request don't hash to the same slot", "refused"],
+    ["WRONGTYPE Operation against a key holding the wrong kind of value", "command"],
+  ])("to a connection that follows a cluster's masters: %s", (reply, kind) => {
+    const error = Object.assign(new Error(reply), { name: "ReplyError" });
+    markFollowed(error);
+    expect(dispositionOf(error).kind).toBe(kind);
+  });
+});
+
+describe("nobody who says where the master is", () => {
+  const wrongName = new Error("knows no master named quantm");
+  const silent = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
+  it.each<[Error[], object]>([
+    [[wrongName, wrongName], { kind: "refused", concerns: "address" }],
+    [[new Error("WRONGPASS invalid")], { kind: "refused", concerns: "credentials" }],
+    [[wrongName, silent], { kind: "passes" }],
+    [[silent, wrongName], { kind: "passes" }],
+    [[], { kind: "passes" }],
+  ])("is refused only if all of them refuse", (causes, disposition) => {
+    expect(dispositionOf(new NoMasterError("no Sentinel says where", causes))).toMatchObject(disposition);
+  });
 });
 
 describe("an error of one command", () => {
