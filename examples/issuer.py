@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An issuer in Python: it permits every close, except those of frozen symbols.
 
-docs/issuers.md explains it, docs/wire.md defines what it reads and writes. It needs Python 3.9, redis-py 4.2 and
+docs/issuers.md explains it, docs/wire.md defines what it reads and writes. It serves one partition (PARTITIONS=1). It needs Python 3.9, redis-py 4.2 and
 cryptography 3.0; on Debian: python3-redis, python3-cryptography.
 
     REDIS_URL                  redis://user:password@host:port/db

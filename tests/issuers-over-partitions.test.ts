@@ -46,16 +46,29 @@ async function proposeAll(): Promise<void> {
   for (const symbol of SYMBOLS) await redis.hset(WIRE.proposal(symbol), { sigma: "0.01", last_update_epoch });
 }
 
-async function publish(symbol: string, keys = keysOf(symbol)): Promise<{ planId: string; attempt: string }> {
+async function publish(
+  symbol: string,
+  keys = keysOf(symbol),
+  more: Record<string, string> = {},
+): Promise<{ planId: string; attempt: string }> {
   const planId = (plans += 1).toString(16).padStart(16, "0");
   const fields = { plan_id: planId, symbol, action: "PARTIAL_25", kill_score: "0.7", decision: "EXECUTE" };
   const steps = '[{"step": "CLOSE_PARTIAL_25", "type": "market_reduce_only", "side": "close", "pct": 25.0}]';
-  const attempt = await redis.xadd(keys.streams.plan, "*", ...Object.entries({ ...fields, steps }).flat());
+  const attempt = await redis.xadd(
+    keys.streams.plan,
+    "*",
+    ...Object.entries({ ...fields, steps, ...more }).flat(),
+  );
   return { planId, attempt: attempt ?? "" };
 }
 
 /** Plans and results are in the Python apply-layer's form, in which they have neither a record nor an attempt. */
-async function report(symbol: string, planId: string, more: Record<string, string>): Promise<void> {
+async function report(
+  symbol: string,
+  planId: string,
+  more: Record<string, string>,
+  keys = keysOf(symbol),
+): Promise<string> {
   const fields = {
     plan_id: planId,
     symbol,
@@ -67,7 +80,7 @@ async function report(symbol: string, planId: string, more: Record<string, strin
     settled_at_ms: String(Date.now()),
     ...more,
   };
-  await redis.xadd(keysOf(symbol).streams.result, "*", ...Object.entries(fields).flat());
+  return (await redis.xadd(keys.streams.result, "*", ...Object.entries(fields).flat())) ?? "";
 }
 
 /** Each issuer's answer to the plan, as it lies in the symbol's partition. */
@@ -117,21 +130,48 @@ describe("issuers over three partitions", () => {
     );
   });
 
-  it("give up a plan in another partition than its symbol's, whose limits nobody knows there", async () => {
+  it("give up what is in another partition than its symbol's, whose limits nobody knows there", async () => {
     const [here, elsewhere] = [keysOf(BTC.symbol), keysOf(ETH.symbol)];
     const { planId, attempt } = await publish(BTC.symbol, elsewhere);
-    await eventually(async () => {
-      const dead = await redis.xrange(elsewhere.streams.deadLetter, "-", "+");
-      const letters = dead.filter(([, fields]) => fields.includes(attempt));
-      expect(letters).toHaveLength(ISSUERS.length);
-      for (const [, fields] of letters)
-        expect(fields.join(" ")).toContain(`${BTC.symbol} belongs to another partition`);
-    });
+    const result = await report(
+      BTC.symbol,
+      planId,
+      { outcome: "EXECUTED", executed_qty: "0.010" },
+      elsewhere,
+    );
+    for (const entryId of [attempt, result])
+      await eventually(async () => {
+        const dead = await redis.xrange(elsewhere.streams.deadLetter, "-", "+");
+        const letters = dead.filter(([, fields]) => fields.includes(entryId));
+        expect(letters).toHaveLength(ISSUERS.length);
+        for (const [, fields] of letters)
+          expect(fields.join(" ")).toContain(`${BTC.symbol} belongs to another partition`);
+      });
     for (const keys of [here, elsewhere])
       for (const issuer of ISSUERS)
-        expect(await redis.exists(keys.permit(issuer, planId), keys.block(issuer, planId))).toBe(0);
+        expect(
+          await redis.exists(
+            ...[keys.permit(issuer, planId), keys.block(issuer, planId), keys.booked(issuer, planId)],
+          ),
+        ).toBe(0);
     for (const issuer of ISSUERS)
       expect(await redis.exists(...Object.values(elsewhere.reservations(issuer, BTC.symbol)))).toBe(0);
+  });
+
+  it("have nothing to say to a drill, which has no symbol, wherever it is", async () => {
+    for (const keys of all) {
+      const { attempt } = await publish("ACCOUNT", keys, { class: "drill" });
+      for (const group of ISSUERS)
+        await eventually(async () => {
+          const groups = (await redis.xinfo("GROUPS", keys.streams.plan)) as string[][];
+          const own = groups.find((fields) => fields[1] === group) ?? [];
+          expect([
+            own[own.indexOf("last-delivered-id") + 1],
+            await pending(keys.streams.plan, group),
+          ]).toEqual([attempt, 0]);
+        });
+      expect((await redis.xrange(keys.streams.deadLetter, "-", "+")).flat(2)).not.toContain(attempt);
+    }
   });
 
   it("count each symbol's limits exactly, with two governors", async () => {

@@ -39,7 +39,7 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
   {
     title: "The governor's limits",
     about:
-      "`quantum:governor:limits` tells operators what each symbol may use: the governor's variables. Of several governors with different ones the last counts.",
+      "`quantum:governor:limits` tells operators what each symbol may use: the governor's variables. Of several governors with different ones the last counts. It is kept once, in partition 0 where there are [several](#partitions).",
     record: governorLimitsRecord,
   },
   {

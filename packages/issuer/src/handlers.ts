@@ -44,7 +44,10 @@ export interface HandlersOptions {
   policy: Policy;
   /** The simulated fate of an answer, after its delay: `createSimulation` of packages/service-kit. */
   simulate: () => Promise<"answer" | "deny" | "drop">;
-  /** Whether this partition is the symbol's. In another one, nothing is known of what its limits have used up. */
+  /**
+   * Whether this partition is the symbol's. In another one, nothing is known of what its limits have used up. An operator's exits are
+   * not asked for: they have no permit, and a drill has no symbol.
+   */
   owns: (symbol: string) => boolean;
   /** The partition's clock. */
   now: () => number;
@@ -66,11 +69,11 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const parsed = planEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const plan = parsed.data;
-    if (!this.#options.owns(plan.symbol)) return misplaced(plan);
     if (plan.decision !== "EXECUTE" || plan.class !== "") {
       this.emit("unasked", { plan });
       return ACK;
     }
+    if (!this.#options.owns(plan.symbol)) return misplaced(plan);
     const { issuer, policy, simulate, sign } = this.#options;
     const fate = await simulate();
     if (fate === "drop") {
@@ -113,7 +116,6 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
     const parsed = resultEntry.safeParse(entry.fields);
     if (!parsed.success) return { kind: "dead", reason: describeIssues(parsed.error) };
     const result = parsed.data;
-    if (!this.#options.owns(result.symbol)) return misplaced(result);
     const fate = orderFate(result);
     if (fate === "untold") return ACK;
     const placed = fate !== "none";
@@ -125,6 +127,7 @@ export class IssuerHandlers extends EventEmitter<IssuerEvents> {
         const exit = (await policy.exited?.(read)) ?? { kind: "settle" };
         return exit.kind === "retry" ? exit : ACK;
       }
+      if (!this.#options.owns(result.symbol)) return misplaced(result);
       const settlement = (await policy.settling?.(read)) ?? { kind: "settle" };
       if (settlement.kind === "retry") return settlement;
       const { plan_id: planId, symbol, attempt } = result;

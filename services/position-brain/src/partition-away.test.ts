@@ -58,7 +58,8 @@ describe("a partition that does not answer", () => {
     await refresh.all();
     expect(await amountOf(HERE)).toBe("0.05");
     const theirs = SYMBOLS.filter((symbol) => partitionOf(symbol, COUNT) === partitionOf(AWAY, COUNT));
-    expect(failed.toSorted()).toEqual(theirs.toSorted());
+    expect(failed).toHaveLength(theirs.length);
+    expect(new Set(failed)).toEqual(new Set(theirs));
     // Of the symbol that moved, and of no other.
     expect((await rig.requests())[path]).toBe(before + 1);
   });
