@@ -8,6 +8,7 @@ import {
   RedisClock,
   type RedisFacts,
 } from "@quantum/redis";
+import type { StreamConsumer } from "@quantum/streams";
 import type { z } from "zod";
 import { clocksAgree, observeClocks } from "./clock.ts";
 import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
@@ -83,7 +84,8 @@ export async function runService<Schema extends z.ZodObject>(
         connectForBlocking: () => connect(connectForBlocking, `blocking${partition}`, key, clients),
       };
     });
-    observeRedis(opened, registry);
+    let consumers: readonly StreamConsumer[] = [];
+    observeRedis(opened, registry, () => consumers);
     const facts = await waitForRedis(opened, config, { ...context, connectTo, name: definition.name });
     const partitions = opened.with(({ number }) => ({ facts: facts[number] as RedisFacts }));
     const { account } = partitions;
@@ -107,7 +109,7 @@ export async function runService<Schema extends z.ZodObject>(
         stages: observeStages(registry, traces),
       }),
     );
-    const consumers = running.consumers ?? [];
+    consumers = running.consumers ?? [];
     observeConsumers(consumers, registry, log);
     for (const consumer of consumers) watchEntries(consumer, progress);
     const upkeep = startUpkeep(consumers, log, progress);

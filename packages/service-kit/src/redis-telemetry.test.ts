@@ -1,4 +1,4 @@
-import { createKeys, utcDay } from "@quantum/contract";
+import { createIntakeKeys, createKeys, utcDay } from "@quantum/contract";
 import { eventually, startRedisServer } from "@quantum/harness";
 import { useRedis } from "@quantum/harness/vitest";
 import { connectForCommands, disconnect } from "@quantum/redis";
@@ -40,6 +40,19 @@ describe("the other gauges", () => {
     expect(await value("quantum_disarmed")).toBe(0);
     await redis.set(which === "disarm" ? keys.disarm : keys.disarmOf(utcDay(Date.now())), "{}");
     expect(await value("quantum_disarmed")).toBe(1);
+  });
+
+  it("count dead letters of all partitions, and of what else is consumed, each once", async () => {
+    const intake = createIntakeKeys(3).streams.deadLetter;
+    const own = createKeys({ partition: 1 }).streams.deadLetter;
+    const several = new Registry();
+    observeRedis(openPartitions(3, connect), several, () => [
+      { redis, deadLetters: intake },
+      { redis, deadLetters: own },
+    ]);
+    for (const stream of [intake, own, own, createKeys({ partition: 2 }).streams.deadLetter])
+      await redis.xadd(stream, "*", "reason", "bad");
+    expect(await several.metrics()).toContain("\nquantum_dead_letters 4\n");
   });
 
   it("count dead letters", async () => {

@@ -4,12 +4,18 @@
  */
 import { utcDay } from "@quantum/contract";
 import { notDurable, readFacts, type RedisFacts, redisNow } from "@quantum/redis";
+import type { StreamConsumer } from "@quantum/streams";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { readKillSwitch, readKillSwitchSeen } from "./kill-switch.ts";
 import type { Partition, Partitions } from "./partitions.ts";
 import { sharedReading } from "./shared-reading.ts";
 
-export function observeRedis(partitions: Partitions, registry: Registry): void {
+/** @param consumers what is consumed besides the partitions' streams has dead letters of its own */
+export function observeRedis(
+  partitions: Partitions,
+  registry: Registry,
+  consumers: () => readonly Pick<StreamConsumer, "redis" | "deadLetters">[] = () => [],
+): void {
   /** Without an answer the last value stays, and `quantum_redis_up` is 0. */
   const gauge = (name: string, help: string, read: () => Promise<number | undefined>) =>
     new Gauge({
@@ -72,9 +78,9 @@ export function observeRedis(partitions: Partitions, registry: Registry): void {
     }),
   );
   gauge("quantum_dead_letters", "Entries in the dead-letter streams of all partitions", async () => {
-    const lengths = await Promise.all(
-      partitions.map(({ redis, keys }) => redis.xlen(keys.streams.deadLetter)),
-    );
+    const streams = new Map(partitions.map(({ redis, keys }) => [keys.streams.deadLetter, redis]));
+    for (const { redis, deadLetters } of consumers()) streams.set(deadLetters, redis);
+    const lengths = await Promise.all([...streams].map(([stream, redis]) => redis.xlen(stream)));
     return lengths.reduce((sum, length) => sum + length, 0);
   });
 }

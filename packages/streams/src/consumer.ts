@@ -26,6 +26,13 @@ import { Returning } from "./returning.ts";
 import { Unbegun } from "./unbegun.ts";
 
 export class StreamConsumer extends EventEmitter<ConsumerEvents> {
+  /** For commands, on the server that has the stream. */
+  readonly redis: RedisClient;
+  readonly stream: string;
+  readonly group: string;
+  readonly consumer: string;
+  /** The stream of its dead letters, on the same server. */
+  readonly deadLetters: string;
   readonly #options: ResolvedOptions;
   readonly #reader: GroupReader;
   readonly #disposal: Disposal;
@@ -51,27 +58,15 @@ export class StreamConsumer extends EventEmitter<ConsumerEvents> {
   constructor(options: ConsumerOptions) {
     super();
     this.#options = withDefaults(options);
+    this.redis = options.redis;
+    this.stream = options.stream;
+    this.group = options.group;
+    this.consumer = options.consumer;
+    this.deadLetters = options.keys.streams.deadLetter;
     this.#reader = new GroupReader(this.#options);
     this.#disposal = new Disposal(this.#options);
     this.#unbegun = new Unbegun(this.#options);
     this.#options.gate.on("shut", this.#onShut);
-  }
-
-  /** For commands, on the server that has the stream. */
-  get redis(): RedisClient {
-    return this.#options.redis;
-  }
-
-  get stream(): string {
-    return this.#options.stream;
-  }
-
-  get group(): string {
-    return this.#options.group;
-  }
-
-  get consumer(): string {
-    return this.#options.consumer;
   }
 
   /** Starts reading. Resolves once the group exists. Throws if Redis refuses for good to create it. */
