@@ -93,7 +93,7 @@ end
 local sums = (amounts ~= '' or #gone > 0) and read_sums(totals, open, charges)
 if verdict == 'granted' and limits ~= '' and not sums.were_right then return { 'UNBALANCED' } end
 local releases = sums and sums.values.releases or '0'
-for _, old in ipairs(gone) do release(sums, open, old) end
+for _, old in ipairs(gone) do release(sums, open, old, true) end
 local wanted = amounts ~= '' and parsed(amounts) or {}
 local counted, by_orders = nil, false
 if verdict == 'granted' and limits ~= '' then
@@ -149,7 +149,7 @@ end
 if verdict == 'granted' and amounts ~= '' then
   if redis.call('HSETNX', open, reservation, amounts) == 0 then
     -- An earlier attempt of a plan without a record stands under the same name.
-    release(sums, open, reservation)
+    release(sums, open, reservation, true)
     remove(open, expiry, executions, reservation)
     redis.call('HSET', open, reservation, amounts)
   end

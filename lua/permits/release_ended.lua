@@ -41,7 +41,7 @@ local was_executed = is_current and state == 'EXECUTED'
 local patience_ms = was_executed and fills_ms or result_ms
 if is_busy or (is_current and not (ended_at and now - tonumber(ended_at) > patience_ms)) then return { 'KEPT' } end
 
-release(sums, open, attempt)
+release(sums, open, attempt, true)
 remove(open, expiry, executions, attempt)
 local is_charged = was_executed and is_charging
 if is_charged then

@@ -4,8 +4,8 @@
 -- Attempts of plans without a record are kept by the plan's id, because the results of such plans name no attempt.
 --
 --   open        HASH attempt → its amounts as JSON        expiry     ZSET attempt → ms
---   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended. A limit
---               computed before such an end may be too high: an order filled, and the position shrank with the reservation.
+--   totals      HASH reserved:<amount>, charged:<amount>, day, and releases: how many reservations have ended of which an order may
+--               have filled. A limit computed before such an end may be too high: the position shrank with the reservation.
 --               seal: a copy of the other fields as JSON. If it does not match them, another program has written to the sums
 --   executions  ZSET → ms, of this UTC day and the last hour, and older ones until the next charge: reserved ones by
 --               attempt, executed ones by `result:` and the result, or `attempt:` and the attempt
@@ -86,13 +86,14 @@ local function write_sums(totals, sums)
 end
 
 -- Ends an open reservation: it no longer reserves, nor counts as an execution. Its sums are released first, in memory, so that one which
--- cannot be read fails before anything is written. Returns its amounts, nil if there is none.
-local function release(sums, open, attempt)
+-- cannot be read fails before anything is written. Without an order, whatever was decided meanwhile stays right. Returns its amounts, nil
+-- if there is none.
+local function release(sums, open, attempt, may_have_filled)
   local text = redis.call('HGET', open, attempt)
   if not text then return nil end
   local amounts = cjson.decode(text)
   for name, amount in pairs(amounts) do change(sums, 'reserved:' .. name, minus, amount) end
-  change(sums, 'releases', plus, '1')
+  if may_have_filled then change(sums, 'releases', plus, '1') end
   return amounts
 end
 

@@ -39,7 +39,7 @@ local is_news = fate == 'executed' or fate == 'ended' and not (redis.call('GET',
 -- Ids of two streams may be equal, so a result's id has a prefix.
 local execution = 'result:' .. entry_id
 local counted = executed and redis.call('ZMSCORE', executions, execution, 'attempt:' .. attempt) or {}
-local reserved = release(sums, open, attempt)
+local reserved = release(sums, open, attempt, executed or fate == 'executed')
 
 if redis.call('XACK', results, group, entry_id) == 0 then return { 'REPLAYED' } end
 if is_news then redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'), 'EX', fate_sec) end

@@ -57,8 +57,19 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/permits/settle_reservation.lua",
-        find: "local reserved = release(sums, open, attempt)",
+        find: "local reserved = release(sums, open, attempt, executed or fate == 'executed')",
         replace: "local reserved = redis.call('HGET', open, attempt)",
+      },
+    ],
+    test: "packages/permits/src/settle.test.ts",
+  },
+  {
+    bug: "a decision from before an order filled stands after its reservation has ended",
+    edits: [
+      {
+        file: "lua/permits/settle_reservation.lua",
+        find: "release(sums, open, attempt, executed or fate == 'executed')",
+        replace: "release(sums, open, attempt, executed)",
       },
     ],
     test: "packages/permits/src/settle.test.ts",

@@ -18,8 +18,8 @@ export type Limit =
   | { kind: "count"; reason: string; window_ms: number; max: number }
   | { kind: "day"; reason: string; amount: string; max: bigint }
   /**
-   * `as_of`: the `releases` field of the totals when `max` was computed. If a reservation has ended since, the result
-   * is a conflict.
+   * `as_of`: the `releases` field of the totals when `max` was computed. If a reservation whose order may have filled has
+   * ended since, the result is a conflict.
    */
   | { kind: "open"; amount: string; max: bigint; as_of?: string };
 

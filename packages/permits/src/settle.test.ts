@@ -100,6 +100,20 @@ describe("settle", () => {
     expect(await total("reserved:qty")).toBe(0);
   });
 
+  it.each([
+    ["may have filled", true, "conflict"],
+    ["was not placed", false, "granted"],
+  ])(
+    "leaves a decision from before the end of a reservation whose order %s: %s → %s",
+    async (_, placed, kind) => {
+      const ended = await grant(OTHER_PLAN, { qty: 3n });
+      const asOf = (await redis.hget(reservations.totals, "releases")) ?? "0";
+      await issuerOn(redis).settle({ ...at(ended, await publishResult(), OTHER_PLAN), placed }, undefined);
+      const limit = { kind: "open", amount: "qty", max: 7n, as_of: asOf } as const;
+      expect(await issue(granted({ qty: 7n }, [limit]), await publish())).toMatchObject({ kind });
+    },
+  );
+
   it("releases nothing of others", async () => {
     await grant(OTHER_PLAN, { qty: 7n });
     await settle("1-1", await publishResult());
