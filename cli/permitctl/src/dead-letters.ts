@@ -1,5 +1,6 @@
 /** `dlq`: entries that a group could not handle. */
 import {
+  DEAD_LETTER_ID,
   type DeadLetter,
   type DeadLetterFilter,
   dropLetters,
@@ -98,7 +99,7 @@ function filterOf({ because, stream, group }: LetterFilter): DeadLetterFilter {
 }
 
 function checkId(id: string): void {
-  if (!/^\d+-\d+$/.test(id))
+  if (!DEAD_LETTER_ID.test(id))
     throw new CommandError(
       EXIT.usage,
       `dead letter id ${JSON.stringify(id)}: must be an id such as 1769301008977-0`,

@@ -16,6 +16,7 @@ export function statusData(status: Overview, away?: Away) {
     at_ms: status.atMs,
     away: away === undefined ? null : { since_ms: away.sinceMs, problem: away.problem },
     pipeline: whyNoPipeline(status.groups) === undefined,
+    silent: status.silent,
     redis: {
       url: status.redis.url,
       version: status.redis.version,

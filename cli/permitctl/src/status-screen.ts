@@ -82,12 +82,13 @@ function dimmed(line: Line): Line {
 }
 
 function head(status: Overview, away: Away | undefined): Line[] {
-  const { atMs, redis, groups } = status;
+  const { atMs, redis, groups, silent } = status;
   const missing = whyNoPipeline(groups);
   const time = new Date(atMs).toISOString();
   return [
     ...(away === undefined ? [] : [styled("red", awayText(away))]),
     `${time}  Redis ${redis.version} at ${redis.url}${away === undefined ? "" : "  STALE"}`,
+    ...silent.map((sentence) => styled("red", `PARTIAL        ${sentence}`)),
     ...(missing === undefined ? [] : [styled("red", `NO PIPELINE    ${missing}`)]),
   ];
 }

@@ -22,8 +22,9 @@ export async function status(session: Session, options: StatusOptions, stop: Abo
 }
 
 /** What a script learns of the screen that people saw. */
-function throwIfWrong({ groups }: Overview, away?: Away): void {
+function throwIfWrong({ groups, silent }: Overview, away?: Away): void {
   if (away !== undefined) throw new CommandError(EXIT.unreachable, away.problem);
+  if (silent.length > 0) throw new CommandError(EXIT.unreachable, silent.join("; "));
   const missing = whyNoPipeline(groups);
   if (missing !== undefined) throw new CommandError(EXIT.no, missing);
 }

@@ -17,7 +17,7 @@ import type { Place } from "./place.ts";
 export interface Access {
   /** Where the symbols' keys are; those of the wire's layout are one partition. */
   readonly partitions: Partitions;
-  /** Where proposals come in, and become dead letters. With one partition, it is that one. */
+  /** Where proposals come in and become dead letters. With one partition, it is that one. */
   readonly intake: Place;
   /** A connection for commands to the server that has this key, such as one of the wire's. */
   readonly redisOf: (key: string) => RedisClient;

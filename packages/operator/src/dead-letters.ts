@@ -4,7 +4,7 @@ import { addedAtMs, type Entry, parseEntries } from "@quantum/streams";
 import type { Access } from "./access.ts";
 import { drop, type Mandate, requeue } from "./changes.ts";
 import { newestOfAll, placedId, placeOfId } from "./newest-of-all.ts";
-import { placesOf } from "./places.ts";
+import { type Places, placesOf } from "./places.ts";
 
 export interface DeadLetter {
   /** Of its entry; with several partitions, `@` and the place behind it: entries of two places may have the same id. */
@@ -16,6 +16,9 @@ export interface DeadLetter {
   /** The letter's own, and the entry's as `entry.<name>`. */
   fields: Record<string, string>;
 }
+
+/** What a {@link DeadLetter}.id looks like. */
+export const DEAD_LETTER_ID = /^\d+-\d+(@(\d{1,2}|intake))?$/;
 
 /** "" or absent: any. */
 export interface DeadLetterFilter {
@@ -61,7 +64,7 @@ export async function pageDeadLetters(access: Access, query: DeadLetterQuery): P
 }
 
 /** All that are kept. */
-export async function countDeadLetters(access: Access): Promise<number> {
+export async function countDeadLetters(access: Places): Promise<number> {
   const counts = await Promise.all(
     placesOf(access).map(({ redis, keys }) => redis.xlen(keys.streams.deadLetter)),
   );

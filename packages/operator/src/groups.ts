@@ -2,7 +2,7 @@
 import type { RedisClient } from "@quantum/redis";
 import { consumersOf, groupHealth, groupsOf } from "@quantum/streams";
 import type { Access } from "./access.ts";
-import { askAll, byServer } from "./places.ts";
+import { byServer, type Places } from "./places.ts";
 import { type Probe, Probes } from "./probes.ts";
 
 /** A consumer's blocking connection sends a read every 5 s; one that is silent for longer is stuck or half-open. */
@@ -28,21 +28,15 @@ export interface Service {
   probe: Probe | undefined;
 }
 
-/** Those of the partitions that answer. */
-export async function readGroups(access: Access): Promise<Group[]> {
-  const { streams } = access.intake.keys;
-  const [proposal, ...partitions] = await Promise.all([
-    groupsOfStream(access.intake.redis, streams.proposal),
-    askAll(access, ({ redis, keys }) =>
-      Promise.all(
-        Object.values(keys.streams)
-          // Publishers know no partitions.
-          .filter((stream) => stream !== streams.proposal)
-          .map((stream) => groupsOfStream(redis, stream)),
-      ),
-    ),
-  ]);
-  return [proposal, ...partitions.flatMap(({ told }) => told.flatMap(({ answer }) => answer))].flat();
+export async function readGroups({ partitions, intake }: Places): Promise<Group[]> {
+  const ofPartitions = partitions.all.flatMap(({ redis, keys }) =>
+    Object.values(keys.streams)
+      .filter((stream) => stream !== keys.streams.proposal)
+      .map((stream) => groupsOfStream(redis, stream)),
+  );
+  // Publishers know no partitions.
+  const proposals = intake && groupsOfStream(intake.redis, intake.keys.streams.proposal);
+  return (await Promise.all([proposals ?? [], ...ofPartitions])).flat();
 }
 
 async function groupsOfStream(redis: RedisClient, stream: string): Promise<Group[]> {
@@ -64,7 +58,7 @@ export function whyNoPipeline(groups: readonly Group[]): string | undefined {
 
 /** Consumers and who is connected now; those that can be asked are asked whether they are ready. */
 export async function readServices(
-  access: Access,
+  access: Pick<Access, "partitions">,
   groups: readonly Group[],
   probes = new Probes(),
 ): Promise<Service[]> {

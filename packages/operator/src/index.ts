@@ -29,6 +29,7 @@ export {
 export { type Conclusion, conclude } from "./conclusion.ts";
 export { type AuditList, type AuditRow, pageAudit } from "./audit.ts";
 export {
+  DEAD_LETTER_ID,
   type DeadLetter,
   type DeadLetterFilter,
   type DeadLetterList,

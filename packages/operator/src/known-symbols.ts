@@ -1,6 +1,5 @@
 /** The symbols of which anything is known. */
 import type { Access } from "./access.ts";
-import { askAll } from "./places.ts";
 import { symbolsOfAll } from "./symbols-under.ts";
 
 /** P3.3's ledgers stand in no index. A symbol that is new to them has a plan first, and is found by that. */
@@ -20,28 +19,30 @@ export class KnownSymbols {
   #scannedAt = -Infinity;
 
   /** In the order of their names. */
-  async read(access: Access): Promise<Known[]> {
+  async read(access: Pick<Access, "partitions">): Promise<Known[]> {
     const isFirst = this.#scannedAt === -Infinity;
     const scan = this.#scanIfDue(access);
     // One that fails is begun again with the next reading.
     scan.catch(() => undefined);
-    const { told } = await askAll(access, ({ redis, keys }) =>
-      Promise.all([redis.smembers(keys.orderSymbols), redis.smembers(keys.waitingSymbols)]),
+    const indexes = await Promise.all(
+      access.partitions.map(({ redis, keys }) =>
+        Promise.all([redis.smembers(keys.orderSymbols), redis.smembers(keys.waitingSymbols)]),
+      ),
     );
     if (isFirst) await scan;
-    const kept = new Set([...told.flatMap(({ answer: [ordered] }) => ordered), ...this.#scanned]);
-    return [...new Set([...kept, ...told.flatMap(({ answer: [, waiting] }) => waiting)])]
+    const kept = new Set([...indexes.flatMap(([ordered]) => ordered), ...this.#scanned]);
+    return [...new Set([...kept, ...indexes.flatMap(([, waiting]) => waiting)])]
       .toSorted()
       .map((symbol) => ({ symbol, isKept: kept.has(symbol) }));
   }
 
-  #scanIfDue(access: Access): Promise<void> {
+  #scanIfDue(access: Pick<Access, "partitions">): Promise<void> {
     if (performance.now() - this.#scannedAt < SCAN_EVERY_MS) return Promise.resolve();
     this.#scanning ??= this.#scan(access).finally(() => (this.#scanning = undefined));
     return this.#scanning;
   }
 
-  async #scan(access: Access): Promise<void> {
+  async #scan(access: Pick<Access, "partitions">): Promise<void> {
     this.#scanned = await symbolsOfAll(access, ({ ledger, closeWanted }) => [ledger(""), closeWanted("")]);
     this.#scannedAt = performance.now();
   }

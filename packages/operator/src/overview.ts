@@ -1,6 +1,6 @@
 /** The pipeline as it is now: what `permitctl status` and the console's first screen show. */
 import { CLOCK_BOUND_MS, type WaitOutcome } from "@quantum/contract";
-import { clocksApart, notDurable, readFacts } from "@quantum/redis";
+import { clocksApart, notDurable } from "@quantum/redis";
 import type { KillSwitch } from "@quantum/service-kit";
 import type { OpenAccess } from "./access.ts";
 import { type ExitState, exitText, readExitState, whyNotArmed } from "./exit/state.ts";
@@ -9,10 +9,12 @@ import { type Disarm, type KillRecord, readHalts, readKillRecord } from "./halts
 import { countDeadLetters } from "./dead-letters.ts";
 import { killText } from "./halt-texts.ts";
 import { KnownSymbols } from "./known-symbols.ts";
-import { readCaps } from "./limits.ts";
+import { type Caps, readCaps } from "./limits.ts";
 import { type ExchangePause, readPauses } from "./pauses.ts";
+import type { Place } from "./place.ts";
 import type { PlanRow } from "./plan-rows.ts";
 import { Probes } from "./probes.ts";
+import { reachOf } from "./reach.ts";
 import { readSymbols, type SymbolState } from "./symbols.ts";
 import { lastResultOf } from "./unfulfilled.ts";
 import { WaitTally } from "./wait-tally.ts";
@@ -54,14 +56,14 @@ export class OverviewMemory {
   /** What the streams held that the tally has not seen: looked for once, since what is newer comes through the tally. */
   readonly #older = new Map<string, Promise<unknown>>();
 
-  lastWait(access: OpenAccess, kind: WaitOutcome["kind"]): Promise<LastWait | undefined> {
+  lastWait(access: Pick<OpenAccess, "partitions">, kind: WaitOutcome["kind"]): Promise<LastWait | undefined> {
     const { lastOk, lastBlock } = this.tally;
     const seen = kind === "ok" ? lastOk : lastBlock;
     if (seen !== undefined) return Promise.resolve(seen);
     return this.#once(`wait ${kind}`, () => lastWait(access, kind));
   }
 
-  lastResultOf(access: OpenAccess, symbol: string): Promise<PlanRow | undefined> {
+  lastResultOf(access: Pick<OpenAccess, "partitions">, symbol: string): Promise<PlanRow | undefined> {
     const seen = this.tally.lastResultOf(symbol);
     if (seen !== undefined) return Promise.resolve(seen);
     return this.#once(`result ${symbol}`, () => lastResultOf(access, symbol));
@@ -78,27 +80,28 @@ export class OverviewMemory {
   }
 }
 
-export async function readOverview(access: OpenAccess, memory = new OverviewMemory()): Promise<Overview> {
-  const { url } = access;
+/** @throws if no partition answers; those that do not are told */
+export async function readOverview(open: OpenAccess, memory = new OverviewMemory()): Promise<Overview> {
+  const { access, has, hasAccount, facts, silent } = await reachOf(open);
   const nowMs = access.nowMs();
-  const { account } = access.partitions;
-  const [facts, halts, exit, pauses, groups, caps, known, lastOk, lastBlock, deadLetters] = await Promise.all(
-    [
-      readFacts(account.redis),
-      readHalts(account),
-      readExitState(account),
-      readPauses(account),
-      readGroups(access),
-      readCaps(account),
-      memory.symbols.read(access),
-      memory.lastWait(access, "ok"),
-      memory.lastWait(access, "blocked"),
-      countDeadLetters(access),
-    ],
-  );
+  const {
+    account,
+    all: [first],
+  } = access.partitions;
+  const [halts, ofAccount, groups, kept, lastOk, lastBlock, deadLetters] = await Promise.all([
+    readHalts(first),
+    hasAccount ? readAccountState(account) : NOT_KNOWN,
+    readGroups(access),
+    memory.symbols.read(access),
+    memory.lastWait(access, "ok"),
+    memory.lastWait(access, "blocked"),
+    countDeadLetters(access),
+  ]);
+  const known = kept.filter(({ symbol }) => has(symbol));
   const { killSwitch } = halts;
+  const { exit, pauses, caps } = ofAccount;
   const [killRecord, services, symbols, waiting] = await Promise.all([
-    killSwitch.on ? readKillRecord(account) : null,
+    killSwitch.on ? readKillRecord(first) : null,
     readServices(access, groups, memory.probes),
     readSymbols(access, known, {
       nowMs,
@@ -113,14 +116,16 @@ export async function readOverview(access: OpenAccess, memory = new OverviewMemo
   return {
     atMs: nowMs,
     redis: {
-      url,
-      version: facts.version,
-      notDurable: [...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)],
+      url: access.url,
+      version: [...new Set(facts.map(({ version }) => version))].join(", "),
+      notDurable: [
+        ...new Set(facts.flatMap((one) => [...notDurable(one), ...clocksApart(one, CLOCK_BOUND_MS)])),
+      ],
     },
     killSwitch: { ...killSwitch, text: killRecord === null ? "" : killText(killSwitch, killRecord) },
     killRecord,
     disarm: halts.disarm,
-    exit: exitOf(exit, nowMs),
+    exit: hasAccount ? exitOf(exit, nowMs) : { state: exit, armed: false, text: "not known" },
     pauses,
     symbols,
     waiting: waiting.plans,
@@ -130,9 +135,32 @@ export async function readOverview(access: OpenAccess, memory = new OverviewMemo
     lastOk,
     lastBlock,
     deadLetters,
-    silent: [],
+    silent: hasAccount ? silent : [...silent, ACCOUNT_NOT_KNOWN],
   };
 }
+
+interface AccountState {
+  exit: ExitState;
+  pauses: ExchangePause[];
+  caps: Caps;
+}
+
+async function readAccountState(account: Place): Promise<AccountState> {
+  const [exit, pauses, caps] = await Promise.all([
+    readExitState(account),
+    readPauses(account),
+    readCaps(account),
+  ]);
+  return { exit, pauses, caps };
+}
+
+const NOT_KNOWN: AccountState = {
+  exit: { keys: 0, atMs: undefined, drilledAtMs: undefined, drilledBy: "" },
+  pauses: [],
+  caps: { executionsHour: "", executions5min: "", notionalDay: "", qtyDay: "" },
+};
+const ACCOUNT_NOT_KNOWN =
+  "the exchange's pauses, the governor's limits, and whether operators could exit are not known";
 
 function exitOf(state: ExitState, nowMs: number): Overview["exit"] {
   const why = whyNotArmed(state, nowMs);

@@ -29,7 +29,7 @@ export interface SymbolOptions {
 
 /** Those whose closes are not fulfilled come first. */
 export async function readSymbols(
-  access: Access,
+  access: Pick<Access, "partitions">,
   known: readonly Known[],
   options: SymbolOptions,
 ): Promise<SymbolState[]> {
@@ -44,7 +44,7 @@ export async function readSymbols(
 }
 
 export async function readSymbol(
-  access: Access,
+  access: Pick<Access, "partitions">,
   symbol: string,
   { nowMs, caps, lastResultOf }: SymbolOptions,
 ): Promise<SymbolState> {

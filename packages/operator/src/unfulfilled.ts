@@ -36,7 +36,10 @@ export function unfulfilledOf(
 }
 
 /** The symbol's newest result, as far back as the stream goes. */
-export async function lastResultOf({ partitions }: Access, symbol: string): Promise<PlanRow | undefined> {
+export async function lastResultOf(
+  { partitions }: Pick<Access, "partitions">,
+  symbol: string,
+): Promise<PlanRow | undefined> {
   const { redis, keys } = partitions.of(symbol);
   const isIts = ({ fields }: { fields: Hash }) => fields["symbol"] === symbol;
   const entry = await first(newestFirst(redis, keys.streams.result), isIts);

@@ -17,7 +17,7 @@ const SHOWN = 50;
 
 /** Those whose time ends first. `more` wait than are told. */
 export async function readWaiting(
-  { partitions }: Access,
+  { partitions }: Pick<Access, "partitions">,
   symbols: readonly string[],
 ): Promise<{ plans: WaitingPlan[]; more: number }> {
   const found = await Promise.all(

@@ -4,7 +4,6 @@ import { addedAtMs, type Entry, isLater } from "@quantum/streams";
 import type { Access, OpenAccess } from "./access.ts";
 import type { Place } from "./place.ts";
 import { first, newestFirst, oldestFirst } from "./entries.ts";
-import { askAll } from "./places.ts";
 import { endsOf, tail } from "./tail.ts";
 
 /** A wait that ended. */
@@ -36,9 +35,11 @@ export function waitOf(stream: string, { id, fields }: Entry, keys: Keys): LastW
 }
 
 /** The newest wait that ended so, as far back as the streams go. */
-export async function lastWait(access: Access, kind: WaitOutcome["kind"]): Promise<LastWait | undefined> {
-  const { told } = await askAll(access, (partition) => lastWaitIn(partition, kind));
-  return newestOf(told.map(({ answer }) => answer));
+export async function lastWait(
+  access: Pick<Access, "partitions">,
+  kind: WaitOutcome["kind"],
+): Promise<LastWait | undefined> {
+  return newestOf(await Promise.all(access.partitions.map((partition) => lastWaitIn(partition, kind))));
 }
 
 async function lastWaitIn({ redis, keys }: Place, kind: WaitOutcome["kind"]): Promise<LastWait | undefined> {

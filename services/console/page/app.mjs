@@ -8,7 +8,7 @@ import { loadMe, logOut } from "./api.mjs";
 import { AuditScreen } from "./audit.mjs";
 import { ChecksScreen } from "./checks.mjs";
 import { DeadLettersScreen } from "./dead-letters.mjs";
-import { Halted, isHalted, Pauses, Stale } from "./halted.mjs";
+import { Halted, isHalted, Partial, Pauses, Stale } from "./halted.mjs";
 import { Help } from "./help.mjs";
 import { html } from "./html.mjs";
 import { Login } from "./login.mjs";
@@ -92,6 +92,7 @@ function Frame({ me, onLogIn, onLogOut }) {
     </div>
     <main class="screen" id="main" tabindex="-1" data-stale=${stale ? "" : undefined}>
       <${Stale} freshness=${freshness} now=${now} />
+      ${now !== undefined && html`<${Partial} now=${now} />`}
       ${now !== undefined && html`<${Pauses} now=${now} heardMs=${heardMs} />`}
       <${Screen} route=${route} />
     </main>

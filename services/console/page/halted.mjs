@@ -102,3 +102,15 @@ export function Stale({ freshness: { state, forMs }, now }) {
     </p>
   </section>`;
 }
+
+/** Partitions that do not answer, while others do. @param {{ now: Now }} props */
+export function Partial({ now: { silent } }) {
+  if (silent.length === 0) return null;
+  return html`<section class="notice stale-notice" aria-label="A part of Redis does not answer">
+    <p role="alert">
+      <b>A part of Redis does not answer, and nothing of it is shown.</b>
+      Nothing of it is sent. What the others do goes on.
+      <span class="muted"><${Text} text=${silent.join("; ")} length=${400} /></span>
+    </p>
+  </section>`;
+}

@@ -1,6 +1,7 @@
 /** `POST /api/actions/<name>`: changes by an operator, under his name and the Redis user `operator`. */
 import {
   AccessError,
+  DEAD_LETTER_ID,
   type OpenAccess,
   operations,
   Refusal as OperationRefusal,
@@ -20,10 +21,7 @@ const IDS_MAX = 1_000;
 const text = z.string().trim().max(REASON_MAX_CHARS);
 const reason = text.min(1, "a reason is required");
 const symbol = z.string().min(1).max(64);
-const ids = z
-  .array(z.string().regex(/^\d+-\d+$/))
-  .min(1)
-  .max(IDS_MAX);
+const ids = z.array(z.string().regex(DEAD_LETTER_ID)).min(1).max(IDS_MAX);
 
 /** Of every action. */
 const SHOWN_MAX_CHARS = 100;
