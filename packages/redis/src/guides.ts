@@ -81,6 +81,8 @@ function connect(url: SentinelUrl | ClusterUrl, { host, port }: Address): RedisC
     lazyConnect: true,
     enableReadyCheck: false,
     connectTimeout: ANSWER_WITHIN_MS,
+    // By default, closing one that is not there keeps the process alive for 2 s.
+    disconnectTimeout: 0,
     commandTimeout: ANSWER_WITHIN_MS,
     socketTimeout: ANSWER_WITHIN_MS,
     maxRetriesPerRequest: 0,
