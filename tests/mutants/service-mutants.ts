@@ -22,12 +22,72 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${KIT}/wait-for-redis.ts`,
-        find: "if (refused !== undefined) throw refused;",
-        replace: "if (error instanceof ConfigError) throw error;",
+        find: "if (refused !== undefined) return { ...FINE, refused: refused.violations };",
+        replace: "void refused;",
       },
     ],
     test: `${KIT}/start.test.ts`,
     only: "names the database",
+  },
+  {
+    bug: "a service with partitions takes a Redis that has plans of the wire's layout",
+    edits: [
+      {
+        file: `${KIT}/agreed-partitions.ts`,
+        find: "count > 1 && !found.one && !found.several",
+        replace: "count > 1 && !found.several",
+      },
+    ],
+    test: `${KIT}/agreed-partitions.test.ts`,
+    only: "of the wire's layout",
+  },
+  {
+    bug: "a number of partitions that was lost is made up",
+    edits: [
+      {
+        file: `${KIT}/agreed-partitions.ts`,
+        find: "count > 1 && !found.one && !found.several",
+        replace: "count > 1 && !found.one",
+      },
+    ],
+    test: `${KIT}/agreed-partitions.test.ts`,
+    only: "of partition 0",
+  },
+  {
+    bug: "a service writes its number of partitions over another's",
+    edits: [
+      {
+        file: `${KIT}/agreed-partitions.ts`,
+        find: "await home.setnx(wire.partitions, count);",
+        replace: "await home.set(wire.partitions, count);",
+      },
+    ],
+    test: `${KIT}/agreed-partitions.test.ts`,
+    only: "many that come at once",
+  },
+  {
+    bug: "one partition's halt is not seen beside others that run",
+    edits: [
+      {
+        file: `${KIT}/redis-telemetry.ts`,
+        find: 'if (answers.some((answer) => answer.status === "fulfilled" && answer.value)) return 1;',
+        replace: 'if (answers.every((answer) => answer.status === "fulfilled" && answer.value)) return 1;',
+      },
+    ],
+    test: `${KIT}/partitions.test.ts`,
+    only: "if one partition is or has",
+  },
+  {
+    bug: "replicas that are away at the start are not asked for",
+    edits: [
+      {
+        file: `${REDIS}/failover.ts`,
+        find: "isolatable({ ...facts, replicas: failover.replicas })",
+        replace: "isolatable(facts)",
+      },
+    ],
+    test: `${REDIS}/failover.test.ts`,
+    only: "would go on without replicas",
   },
   {
     bug: "a service is ready while all its entries fail",

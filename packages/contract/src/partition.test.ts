@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createIntakeKeys, createKeys } from "./keys.ts";
+import { createIntakeKeys, createKeys, partitionIn, withoutTag } from "./keys.ts";
 import { partitionOf, PARTITIONS_MAX, slotOf } from "./partition.ts";
 
 describe("a key's slot", () => {
@@ -57,6 +57,26 @@ describe("the keys of a partition", () => {
     expect(keys.reservations("p26", "BTCUSDT").totals).toBe("quantum:p26:{q3}:totals:BTCUSDT");
     expect(keys.killSwitch).toBe("quantum:global:{q3}:kill_switch");
     expect(keys.exit).toBe("quantum:exit:{q3}");
+  });
+
+  it("tell their partition, and their name on the wire", () => {
+    const names = ["plan", "waiting", "order", "snapshot"] as const;
+    const wire = createKeys();
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: PARTITIONS_MAX - 1 }),
+        fc.constantFrom(...names),
+        fc.string({ unit: fc.constantFrom("A", "1", "_", "币") }),
+        (partition, name, of) => {
+          const key = createKeys({ partition })[name](of);
+          expect(partitionIn(key)).toBe(String(partition));
+          expect(withoutTag(key)).toBe(wire[name](of));
+          expect(partitionIn(wire[name](of))).toBeUndefined();
+          expect(withoutTag(wire[name](of))).toBe(wire[name](of));
+        },
+      ),
+    );
+    expect(partitionIn(createIntakeKeys(2).streams.deadLetter)).toBeUndefined();
   });
 
   it("leave what the publishers write where the wire has it", () => {

@@ -35,6 +35,26 @@ it.each([
   await server.stop();
 });
 
+it("is as far off as the worst of several, and names the partition whose server has not answered", async () => {
+  const registry = new Registry();
+  const clocks: { offsetMs: number | undefined }[] = [
+    { offsetMs: 20 },
+    { offsetMs: undefined },
+    { offsetMs: -700 },
+  ];
+  const problems = observeClocks(clocks, registry);
+  expect(problems()).toEqual([
+    "partition q1: Redis's time has not been read yet",
+    expect.stringContaining("this service's clock is 700 ms behind Redis's"),
+  ]);
+  expect(await registry.metrics()).toContain("\nquantum_clock_offset_seconds -0.7\n");
+  clocks[1] = { offsetMs: 900 };
+  expect(problems()).toEqual([expect.stringContaining("this service's clock is 900 ms ahead of Redis's")]);
+  clocks[1] = { offsetMs: 0 };
+  clocks[2] = { offsetMs: -500 };
+  expect(problems()).toEqual([]);
+});
+
 it("is waited for until it agrees with Redis's, and says so", async () => {
   const answers = [["this service's clock is 900 ms ahead of Redis's"], []];
   const waits: (string | undefined)[] = [];

@@ -12,7 +12,10 @@ import { saidOnce } from "./partition-sentences.ts";
  * @param clocks one for each partition; those on one server differ by what a round trip takes
  * @returns a check that lists problems with the clock
  */
-export function observeClocks(clocks: readonly RedisClock[], registry: Registry): () => string[] {
+export function observeClocks(
+  clocks: readonly Pick<RedisClock, "offsetMs">[],
+  registry: Registry,
+): () => string[] {
   /** Undefined if no clock has been read. */
   const worstMs = () =>
     clocks

@@ -58,6 +58,44 @@ describe("a service of six partitions on a cluster", () => {
     await vi.waitFor(() => expect(handledIn(3)).toBe(2), WAIT);
   });
 
+  it("starts once all masters are usable, and names the partitions of one that is not, or lets it do less", async () => {
+    const config = { "cluster-require-full-coverage": "no" };
+    const cluster = await startRedisCluster({ masters: 3, config });
+    onTestFinished(() => cluster.stop());
+    const partition = createKeys({ partition: 1 }).probe;
+    const place = await cluster.masterOf(slotOf(partition));
+    const client = connect(cluster.url, partition);
+    for (const port of cluster.ports) {
+      const node = connect(`redis://127.0.0.1:${port}`, "");
+      await node.acl(
+        "SETUSER",
+        "worker",
+        "on",
+        ">secret",
+        "~*",
+        "+@all",
+        ...(port === place ? ["-xautoclaim"] : []),
+      );
+    }
+    const url = cluster.url.replace("//", "//worker:secret@");
+    const refused = launch(SAMPLE, {
+      REDIS_URL: url,
+      PARTITIONS: `${PARTITIONS}`,
+      AS_SERVICE: "governor",
+    });
+    expect(await refused.exited).toEqual({ code: 2, signal: null });
+    expect((await refused.log(/cannot start/)).msg).toMatch(
+      /partitions? (q\d, )*q1(, q\d)*: REDIS_URL: this Redis user may not do what governor does: xautoclaim /,
+    );
+    await client.acl("SETUSER", "worker", "+@all");
+
+    const pid = Number(/process_id:(\d+)/.exec(await client.info("server"))?.[1]);
+    process.kill(pid, "SIGSTOP");
+    const service = launch(SAMPLE, { REDIS_URL: url, PARTITIONS: `${PARTITIONS}` });
+    await service.log("waiting for Redis").finally(() => process.kill(pid, "SIGCONT"));
+    await untilReady(await service.ready());
+  });
+
   it("is refused with one partition, and by the URL of one of its nodes", async () => {
     const cluster = await startRedisCluster({ masters: 1 });
     onTestFinished(() => cluster.stop());

@@ -8,7 +8,8 @@ import { redisVariables } from "./redis-config.ts";
 import { runService } from "./redis-service.ts";
 
 await runService({
-  name: "sample",
+  // A service of the table needs rights.
+  name: process.env["AS_SERVICE"] ?? "sample",
   summary: "handles entries for tests",
   schema: z.object({
     ...redisVariables,
