@@ -2,7 +2,7 @@
 import { createKeys, partitionOf } from "@quantum/contract";
 import { createBinanceExchange, parseVenue } from "@quantum/exchange";
 import { DEFAULT_MARKET, type SymbolSpec } from "@quantum/exchange-sim";
-import { patienceMs, type ServiceProcess } from "@quantum/harness";
+import { keepRunning, patienceMs, type ServiceProcess } from "@quantum/harness";
 import { startRig } from "@quantum/harness/rig";
 import { SIMULATED_ACCOUNT } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -11,7 +11,6 @@ const WIRE = createKeys();
 const PARTITIONS = 3;
 const WAIT_MS = patienceMs(5_000);
 const ISSUERS = ["governor", "p33", "p26"] as const;
-/** Beside them the apply-layer, which shows each partition the kill switch. */
 const SERVICES = ["governor", "position-brain", "portfolio-gate"] as const;
 const BURST = 4;
 
@@ -30,15 +29,20 @@ const env = {
   GOV_MAX_EXEC_PER_5MIN: String(BURST),
   GOV_DISARM_ON_BURST_BREACH: "false",
 };
+/** There is no apply-layer here, and so nobody else who shows the partitions the kill switch. */
+let marks: { stop: () => Promise<void> };
 let services: ServiceProcess[];
 let plans = 0;
 
 beforeAll(async () => {
   await proposeAll();
-  await rig.start("apply-layer", env);
+  marks = await keepRunning(redis, all);
   services = await Promise.all(SERVICES.map((name) => rig.start(name, env)));
 });
-afterAll(() => rig.stop());
+afterAll(async () => {
+  await marks.stop();
+  await rig.stop();
+});
 
 /** As publishers do, who know no partitions. */
 async function proposeAll(): Promise<void> {
@@ -120,7 +124,7 @@ describe("issuers over three partitions", () => {
     // Nothing was written where services of one partition would look.
     const untagged = (await redis.keys("quantum:*")).filter((key) => !key.includes("{q"));
     const fromOutside = SYMBOLS.map((symbol) => WIRE.proposal(symbol));
-    expect(untagged.toSorted()).toEqual([...fromOutside, WIRE.streams.proposal, WIRE.partitions].toSorted());
+    expect(untagged.toSorted()).toEqual([...fromOutside, WIRE.partitions].toSorted());
   });
 
   it("answer plans of a symbol that no variable names", async () => {

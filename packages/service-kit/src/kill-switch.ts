@@ -46,7 +46,7 @@ export async function readKillSwitchSeen(redis: RedisClient, keys: Keys): Promis
     if (isRefused(error)) return null;
     throw error;
   });
-  // After the mark, which would else look as if it were of the future.
+  // After the mark, which would else look as if it were in the future.
   const [seconds, micros] = await redis.time();
   const [, atMs, word] = /^(\d+) (running|halted)$/.exec(text ?? "") ?? [];
   const ageMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) - Number(atMs);
