@@ -20,8 +20,8 @@ export const QUERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${OPERATOR}/operations.ts`,
-        find: "const found = await force(access, planId);",
-        replace: 'const found = await force(access, planId, { who: "", reason: "" });',
+        find: "const found = await forceFound(access, planId);",
+        replace: 'const found = await forceFound(access, planId, { who: "", reason: "" });',
       },
     ],
     test: `${OPERATOR}/operations.test.ts`,
@@ -31,8 +31,8 @@ export const QUERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${OPERATOR}/search-plans.ts`,
-        find: "cursor.isUnfinished ? cursor.id : `(${cursor.id}`",
-        replace: "cursor.id",
+        find: 'from.seen === "all" ? `(${from.id}` : from.id',
+        replace: "from.id",
       },
     ],
     test: `${OPERATOR}/search-plans.test.ts`,
