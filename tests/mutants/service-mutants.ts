@@ -9,7 +9,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     bug: "a service works in database 0 where Redis lacks its own",
     edits: [
       {
-        file: `${REDIS}/connection.ts`,
+        file: `${REDIS}/client.ts`,
         find: 'if (this.status !== "end") this.recoverFromFatalError(error, error, {});',
         replace: "void error;",
       },
