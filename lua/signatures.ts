@@ -92,7 +92,7 @@ export interface Signatures {
   };
   "orders/handover_lost": {
     keys: "order" | "unsettled" | "plan" | "executes" | "results" | "handed_over";
-    args: "plan_id" | "group" | "margin_ms" | "settled_sec" | "run_id";
+    args: "plan_id" | "group" | "margin_ms" | "settled_sec" | "replication_id";
   };
   "orders/hold": {
     keys: "order" | "unsettled" | "plan" | "spent" | "executes" | "results" | "handed_over";

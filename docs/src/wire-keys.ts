@@ -183,7 +183,7 @@ const NOTES: Readonly<
     ttlSec: "none",
     by: "executor",
     holds:
-      "*ours*: the run id of Redis, since when (ms) it has lost nothing, and a unique value; if it is missing or of another run, claims may be lost",
+      "*ours*: the replication id of Redis, since when (ms) it has lost nothing, and a unique value; if it is missing or of another id, claims may be lost",
   },
   orderOwner: {
     key: keys.orderOwner,

@@ -14,17 +14,17 @@
 --   group        consumer group of the execute entry
 --   margin_ms    how long after its valid_until_ms the entry may still arrive
 --   settled_sec  TTL of the order key
---   run_id       of the Redis instance that has lost no claim, as far as the caller knows
+--   replication_id  of the Redis that has lost no claim, as far as the caller knows
 -- REPLY
 --   ENDED        symbol, step: NOT_PLACED, with its result
 --   EARLY        its entry may still be claimed; nothing was changed
 --   CLAIMED      it is claimed, or was and the claim is lost: only the exchange knows; nothing was changed
---   REPLACED     this is another Redis instance, which may have lost a claim; nothing was changed
+--   REPLACED     this Redis has another replication id, and may have lost a claim; nothing was changed
 --   GONE         the index does not name it; nothing was changed
 --@include shared/now.lua
 --@include shared/result.lua
 local order, unsettled, plan, executes, results, handed_over = unpack(KEYS)
-local plan_id, group, margin_ms, settled_sec, run_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local plan_id, group, margin_ms, settled_sec, replication_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local REASON = 'handover_lost'
 
 -- A mistyped order key fails nothing: it may have been a claim.
@@ -33,8 +33,8 @@ local claim = redis.pcall('HMGET', order, 'state', 'attempt', 'client_order_id')
 local record = redis.call('HMGET', plan, 'attempt', 'client_order_id', 'wait_ms', 'safe_qty')
 local is_unsettled = redis.call('ZSCORE', unsettled, plan_id)
 if not text then return { 'GONE' } end
--- The client resends a call after a reconnect, perhaps to another Redis instance.
-if not redis.call('INFO', 'server'):find('run_id:' .. run_id, 1, true) then return { 'REPLACED' } end
+-- The client resends a call after a reconnect, perhaps to another Redis, or to one that has become master again.
+if not redis.call('INFO', 'replication'):find('master_replid:' .. replication_id, 1, true) then return { 'REPLACED' } end
 
 local entry, fields = {}, cjson.decode(text)
 for i = 1, #fields, 2 do entry[fields[i]] = fields[i + 1] end

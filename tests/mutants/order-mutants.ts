@@ -109,6 +109,42 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     only: "become master",
   },
   {
+    bug: "a master that was replaced, and is master again, is believed to have forgotten nothing",
+    edits: [
+      {
+        file: `${EXECUTOR}/redis-memory.ts`,
+        find: 'field("master_replid")',
+        replace: 'field("run_id")',
+      },
+    ],
+    test: `${EXECUTOR}/redis-memory.slow.test.ts`,
+    only: "is master again",
+  },
+  {
+    bug: "an entry that is repeated in another partition is handled there",
+    edits: [
+      {
+        file: `${EXECUTOR}/handler.ts`,
+        find: 'if (exitClass !== "drill" && !isHere(entry.symbol)) return elsewhere(entry.symbol);',
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/partitions.test.ts`,
+    only: "repeated in another partition",
+  },
+  {
+    bug: "an executor that owned one partition all along trusts its journal in those that it takes over",
+    edits: [
+      {
+        file: `${EXECUTOR}/journal.ts`,
+        find: "void (this.#sinceMs[partition] = sinceMs)",
+        replace: "void (this.#sinceMs[0] = sinceMs)",
+      },
+    ],
+    test: `${EXECUTOR}/journal.test.ts`,
+    only: "for each since its own time",
+  },
+  {
     bug: "an order is sent though too few replicas have its claim",
     edits: [
       {

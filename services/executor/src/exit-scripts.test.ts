@@ -231,7 +231,7 @@ describe("an operator's handover that is lost", () => {
   }
 
   async function end(): Promise<string | undefined> {
-    const runId = /run_id:(\w+)/.exec(await redis.info("server"))?.[1] ?? "";
+    const replicationId = /master_replid:(\w+)/.exec(await redis.info("replication"))?.[1] ?? "";
     const [status] = await lost(redis, {
       keys: {
         order: keys.order(PLAN),
@@ -246,7 +246,7 @@ describe("an operator's handover that is lost", () => {
         group: GROUP,
         margin_ms: "2000",
         settled_sec: String(TTL_SEC.order),
-        run_id: runId,
+        replication_id: replicationId,
       },
     });
     return status;

@@ -111,7 +111,7 @@ describe("while results take no entry", () => {
     const entry = { plan_id: PLAN, symbol: SYMBOL, attempt: ATTEMPT, attempt_no: "1", valid_until_ms: "1" };
     const copy = JSON.stringify(Object.entries({ ...entry, entry_id: entryId }).flat());
     await redis.hset(keys.handedOver, PLAN, copy);
-    const runId = /run_id:(\w+)/.exec(await redis.info("server"))?.[1] ?? "";
+    const replicationId = /master_replid:(\w+)/.exec(await redis.info("replication"))?.[1] ?? "";
     const handoverLost = bindScript("orders/handover_lost");
     const end = () =>
       handoverLost(redis, {
@@ -128,7 +128,7 @@ describe("while results take no entry", () => {
           group: GROUP,
           margin_ms: "0",
           settled_sec: String(TTL_SEC.order),
-          run_id: runId,
+          replication_id: replicationId,
         },
       });
     await failsTwice(end);

@@ -1,5 +1,6 @@
 /** A plan whose permits are spent ends, whichever of its keys and entries is lost. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, startRedisServer } from "@quantum/harness";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
 const POST = "POST /fapi/v1/order";
@@ -171,3 +172,24 @@ async function endWith(happened: Promise<unknown>): Promise<void> {
     )
     .toBe(true);
 }
+
+it("a lost handover ends by evidence where Redis has another replication id on the same connection, as a first replica brings", async () => {
+  const entry = await spendLate();
+  const entryId = await lose(entry);
+  await rig.redis.config("SET", "repl-diskless-sync-delay", "0");
+  const replica = await startRedisServer({ config: { replicaof: `127.0.0.1 ${rig.server.port}` } });
+  onTestFinished(() => replica.stop());
+  await eventually(
+    async () => (await rig.redis.info("replication")).includes("state=online") || undefined,
+    10_000,
+    "a replica that follows",
+  );
+  const sent = await rig.requests(POST);
+  await executor.handovers.sweep();
+  expect(await rig.results(entry.plan_id)).toEqual([]);
+  const settled = executor.next("settled", entry.plan_id);
+  await executor.handovers.sweep();
+  await settled;
+  await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_evidence");
+  expect(await rig.requests(POST)).toBe(sent);
+});

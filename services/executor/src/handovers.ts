@@ -214,9 +214,11 @@ export class Handovers {
         group,
         margin_ms: String(LATE_MS),
         settled_sec: String(TTL_SEC.order),
-        run_id: memory.runId,
+        replication_id: memory.replicationId,
       },
     });
+    // The next sweep knows whether it may have lost the claim.
+    if (status === "REPLACED") await memory.ask();
     if (status === "ENDED") events.emit("refused", { planId, symbol, step, reason: "handover_lost" });
     return status === "CLAIMED";
   }

@@ -56,8 +56,9 @@ it("an entry that is repeated in another partition is a dead letter there, whate
   const [first] = await rig.redis.xrange(rig.keysOf(entry.symbol).streams.execute, entryId, entryId);
 
   const { keys: elsewhere } = executor.partitions.all[2] ?? executor.partitions.account;
-  const spent = await rig.redis.get(rig.keysOf(entry.symbol).spent(entry.plan_id));
-  await rig.redis.set(elsewhere.spent(entry.plan_id), spent ?? "");
+  // As earlier versions wrote it, without the one entry that it is for.
+  const spent = (await rig.redis.get(rig.keysOf(entry.symbol).spent(entry.plan_id)))?.split(" ").slice(0, 4);
+  await rig.redis.set(elsewhere.spent(entry.plan_id), spent?.join(" ") ?? "");
   const dead = new Promise<string>((resolve) =>
     executor.consumers[2]?.once("deadLettered", ({ reason }) => resolve(reason)),
   );

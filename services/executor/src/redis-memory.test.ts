@@ -34,7 +34,7 @@ function monotonicIs(aheadMs: number): void {
 
 /** Changes the time and uptime in INFO's next answer. */
 async function nextInfoIs(timeMs: number, uptimeSec?: number): Promise<void> {
-  const truth = await redis.info("server");
+  const truth = await redis.info("server", "replication");
   const info = truth
     .replace(/(server_time_usec:)\d+/, `$1${timeMs * 1000}`)
     .replace(/(uptime_in_seconds:)(\d+)/, (_, name: string, sec: string) => `${name}${uptimeSec ?? sec}`);
@@ -102,8 +102,10 @@ it("an executor that is new to a replica which has become master knows that it m
   const proposedMs = Date.now() - 1_000;
   const plan = { opened_at_ms: Date.now(), proposed_ms: proposedMs };
   const seenBy = async () => {
-    const truth = await redis.info("server");
-    const info = truth.replace(/(run_id:)\w+/, "$1promoted").replace(/(uptime_in_seconds:)\d+/, "$1100000");
+    const truth = await redis.info("server", "replication");
+    const info = truth
+      .replace(/(master_replid:)\w+/, "$1promoted")
+      .replace(/(uptime_in_seconds:)\d+/, "$1100000");
     const asked = vi.spyOn(redis, "info").mockResolvedValue(info);
     const memory = new RedisMemory(redis, keys, createEvents());
     await memory.announce("BTCUSDT");
@@ -132,8 +134,8 @@ it("an executor that starts after another one found a loss knows of it, and of n
 });
 
 it("an epoch that nobody can read counts as a loss, and is replaced", async () => {
-  const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
-  await redis.set(keys.orderEpoch, `${runId}:${"9".repeat(1_000)}:x`);
+  const replicationId = /^master_replid:(\w+)/m.exec(await redis.info("replication"))?.[1];
+  await redis.set(keys.orderEpoch, `${replicationId}:${"9".repeat(1_000)}:x`);
   const memory = new RedisMemory(redis, keys, createEvents());
   await memory.announce("BTCUSDT");
   const ms = Date.now();

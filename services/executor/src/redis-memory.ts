@@ -4,8 +4,9 @@
  * was sent may be among it. So a plan that was proposed before a loss is suspect, even if it opened later: an earlier
  * opening may have been lost too. Of later plans, Redis knows everything.
  *
- * Two marks show a loss: Redis's run id, which changes with a restart or a failover, and a key of ours, which is lost with the
- * keyspace. The key names the run and the time of its loss, for an executor that has not seen it.
+ * Two marks show a loss: Redis's replication id, which is new after each start and each promotion of a master, and a key of ours,
+ * which is lost with the keyspace. The key names that id and the time of the loss, for an executor that has not seen it. The run id
+ * would not do: a master that was replaced, and then takes the place of its successor, still has it.
  */
 import { randomUUID } from "node:crypto";
 import type { ExecuteEntry, Keys } from "@quantum/contract";
@@ -18,7 +19,7 @@ const US_PER_MS = 1000;
 const PUBLISHER_AHEAD_MS = 5_000;
 /** Readings differ by the time that answers take. If they differ by more, Redis's clock has stepped. */
 const STEP_MS = 1_000;
-/** The value of `order:epoch`. What has another form counts as of another run. */
+/** The value of `order:epoch`. What has another form counts as of another replication id. */
 const EPOCH = /^(\w+):(\d{1,15}):/;
 
 type Proposed = Pick<ExecuteEntry, "opened_at_ms" | "proposed_ms">;
@@ -27,7 +28,7 @@ export class RedisMemory {
   readonly #redis: RedisClient;
   readonly #keys: Keys;
   readonly #events: ExecutorEvents;
-  #runId: string | undefined;
+  #replicationId: string | undefined;
   #epoch: string | undefined;
   /** Plans proposed before this are suspect, by Redis's clock. Lowered when the clock has stepped back behind it. */
   #sinceMs = 0;
@@ -81,8 +82,13 @@ export class RedisMemory {
   }
 
   /** Of the Redis whose memory is known here; as of the last `announce`. */
-  get runId(): string {
-    return this.#runId ?? "";
+  get replicationId(): string {
+    return this.#replicationId ?? "";
+  }
+
+  /** Call it when Redis has another {@link replicationId}: that changes without a loss, too, and on the same connection. */
+  async ask(): Promise<void> {
+    await this.#startCheck();
   }
 
   /** Whether an order of the plan may have been sent that Redis knows nothing of; as of the last `announce`. */
@@ -101,18 +107,19 @@ export class RedisMemory {
 
   async #check(): Promise<void> {
     const askedAt = performance.now();
-    const info = await this.#redis.info("server");
+    const info = await this.#redis.info("server", "replication");
     const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
-    const runId = field("run_id");
+    const replicationId = field("master_replid");
     const nowMs = Math.floor(Number(field("server_time_usec")) / US_PER_MS);
     const uptimeMs = Number(field("uptime_in_seconds")) * MS_PER_SECOND;
-    if (runId === "" || !(nowMs > 0) || Number.isNaN(uptimeMs))
-      throw new Error("INFO server: unreadable answer");
-    const isFirst = this.#runId === undefined;
+    if (replicationId === "" || !(nowMs > 0) || Number.isNaN(uptimeMs))
+      throw new Error("INFO server replication: unreadable answer");
+    const isFirst = this.#replicationId === undefined;
     const lossMs = nowMs + PUBLISHER_AHEAD_MS;
     // Without our key, a Redis seen for the first time may be a new one: nothing is known of what came before now.
-    const epoch = await this.#readEpoch(runId, { absentMs: isFirst ? nowMs : lossMs, otherRunMs: lossMs });
-    if (runId === this.#runId && epoch.value === this.#epoch) return;
+    const absentMs = isFirst ? nowMs : lossMs;
+    const epoch = await this.#readEpoch(replicationId, { absentMs, otherMs: lossMs });
+    if (replicationId === this.#replicationId && epoch.value === this.#epoch) return;
     if (isFirst) {
       // It may be long up: its uptime is whole seconds, so it started up to one later. But a replica was up long before it
       // became master, and another executor may have found a loss since: our key tells of both.
@@ -126,26 +133,26 @@ export class RedisMemory {
     }
     this.#foundSinceMs = this.#sinceMs;
     this.#sinceAt = askedAt + this.#sinceMs - nowMs;
-    this.#runId = runId;
+    this.#replicationId = replicationId;
     this.#epoch = epoch.value;
   }
 
   /**
-   * The executor that finds the key absent, or of another run of Redis, writes it: the run, since when Redis has lost nothing, and
+   * The executor that finds the key absent, or of another replication id, writes it: the id, since when Redis has lost nothing, and
    * a value that was never used before. So whoever starts later knows of the loss, even if the one that found it is gone.
    */
   async #readEpoch(
-    runId: string,
-    { absentMs, otherRunMs }: { absentMs: number; otherRunMs: number },
+    replicationId: string,
+    { absentMs, otherMs }: { absentMs: number; otherMs: number },
   ): Promise<{ value: string; sinceMs: number }> {
-    const make = (sinceMs: number) => ({ value: `${runId}:${sinceMs}:${randomUUID()}`, sinceMs });
+    const make = (sinceMs: number) => ({ value: `${replicationId}:${sinceMs}:${randomUUID()}`, sinceMs });
     const ifAbsent = make(absentMs);
     const there = await this.#redis.set(this.#keys.orderEpoch, ifAbsent.value, "NX", "GET");
     if (there === null) return ifAbsent;
-    const [, run, since] = EPOCH.exec(there) ?? [];
-    if (run === runId) return { value: there, sinceMs: Number(since) };
-    const ofThisRun = make(otherRunMs);
-    await this.#redis.set(this.#keys.orderEpoch, ofThisRun.value);
-    return ofThisRun;
+    const [, id, since] = EPOCH.exec(there) ?? [];
+    if (id === replicationId) return { value: there, sinceMs: Number(since) };
+    const ofThis = make(otherMs);
+    await this.#redis.set(this.#keys.orderEpoch, ofThis.value);
+    return ofThis;
   }
 }
