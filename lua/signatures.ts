@@ -69,6 +69,10 @@ export interface Signatures {
     keys: "stream" | "dead" | "audit";
     args: "dead_id" | "who" | "reason" | "consumer" | "idle_ms";
   };
+  "operator/reset": {
+    keys: "plan" | "dedupe" | "published" | "spent" | "order" | "audit";
+    args: "plan_id" | "commit" | "who" | "reason";
+  };
   "operator/resume_exchange": {
     keys: "requests" | "orders" | "audit";
     args: "told_ms" | "who" | "reason";

@@ -26,6 +26,12 @@ export function planId(text: string): string {
   return text.toLowerCase();
 }
 
+/** One more of several, for commander. */
+export function planIds(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[\da-f]{16}$/i.test(text)) throw new InvalidArgumentError("must be 16 hex digits.");
+  return [...before, planId(text)];
+}
+
 /** `15m`, or a time in ISO 8601. */
 export function since(text: string): Since {
   const [, count, unit = ""] = /^(\d{1,9})([smhd])$/i.exec(text) ?? [];

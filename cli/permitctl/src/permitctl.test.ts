@@ -426,6 +426,21 @@ describe("the commands that operators know by heart", () => {
     ]);
   });
 
+  it("resets a plan that was never claimed, and no other", async () => {
+    const { client, keys } = pipeline.rig;
+    const change = ["--yes", "--reason", "a test"];
+    const ids = [plans.DRY_RUN, plans.EXECUTED];
+    expect(await json("reset", ...ids, ...change)).toEqual({
+      reset: [plans.DRY_RUN],
+      left: [{ plan_id: plans.EXECUTED, result: "order" }],
+    });
+    expect(await client.exists(keys.plan(plans.DRY_RUN), keys.dedupe(plans.DRY_RUN))).toBe(0);
+    expect(await client.exists(keys.plan(plans.EXECUTED))).toBe(1);
+    const refused = await permitctl("reset", plans.EXECUTED, ...change);
+    expect(refused).toMatchObject({ code: 1, stdout: expect.stringContaining("never opens again") });
+    expect(await permitctl("reset", ...change)).toMatchObject({ code: 2 });
+  });
+
   it("resets by scanning and deleting, and verify still holds", async () => {
     const { redis, client } = pipeline.rig;
     const cli = `${shellWord(redis.binary.cli ?? "redis-cli")} -p ${redis.port}`;

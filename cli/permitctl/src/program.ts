@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { buildText } from "@quantum/service-kit";
 import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import { serviceUrl } from "./addresses.ts";
-import { outcome, planId, positive, since, symbol, verdict } from "./arguments.ts";
+import { outcome, planId, planIds, positive, since, symbol, verdict } from "./arguments.ts";
 import { changes } from "./change-options.ts";
 import type { ChangeOptions } from "./confirm.ts";
 import { addConsoleCommands } from "./console-users.ts";
@@ -27,6 +27,7 @@ import {
 } from "./operate.ts";
 import { type PermitOptions, verifyPermits } from "./permit.ts";
 import { type GlobalOptions, type Session, type SessionOptions, withSession } from "./session.ts";
+import { type ResetOptions, resetPlans } from "./reset.ts";
 import { status, type StatusOptions } from "./status.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 import { verify, type VerifyOptions } from "./verify.ts";
@@ -113,6 +114,16 @@ export function createProgram(host: Host): Command {
     .argument("[symbol]", "only this symbol", symbol)
     .action((named: string | undefined, options: ChangeOptions) =>
       change((session) => forcePlans(session, named, options)),
+    );
+
+  changes(program.command("reset"))
+    .description(
+      "forget plans whose orders were never claimed, also those that wait, so that their proposals open them again",
+    )
+    .argument("[plan_ids...]", "16 hex digits each", planIds)
+    .option("--all", "every such plan")
+    .action((ids: readonly string[], options: ResetOptions) =>
+      change((session) => resetPlans(session, ids, options)),
     );
 
   const killSwitch = program.command("kill").description("the kill switch");

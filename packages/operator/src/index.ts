@@ -85,6 +85,7 @@ export { askAt } from "./probes.ts";
 export { type PlanList, type PlanQuery, type SearchOptions, searchPlans } from "./search-plans.ts";
 export type { SymbolState } from "./symbols.ts";
 export { type Attempt, type Stage, timelineOf } from "./timeline.ts";
+export { findResettable, type Reset, resetAll, type Resettable } from "./reset.ts";
 export { checkVenue } from "./venue-check.ts";
 export type { Unfulfilled } from "./unfulfilled.ts";
 export {
