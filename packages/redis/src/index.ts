@@ -21,6 +21,7 @@ export {
   waitsFor,
 } from "./preflight.ts";
 export { type Failover, notReplacedInTime, readFailover } from "./failover.ts";
+export { connectForHashes, type Hashes, hashesOn } from "./hashes.ts";
 export { bindScript, type ScriptCall, type ScriptName } from "./script.ts";
 export { serverOf } from "./server-of.ts";
 export { atEndOfTurn } from "./turn.ts";
