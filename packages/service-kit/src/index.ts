@@ -35,7 +35,7 @@ export {
   type Styled,
   styled,
 } from "./output.ts";
-export { openPartitions, type Partition, Partitions, type Place } from "./partitions.ts";
+export { type Intake, openPartitions, type Partition, Partitions, type Place } from "./partitions.ts";
 export { every } from "./every.ts";
 export { followFile, type FollowedFile } from "./followed-file.ts";
 export { keysInTheWay } from "./redis-readiness.ts";

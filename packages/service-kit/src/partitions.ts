@@ -3,7 +3,7 @@
  * (docs/wire.md, "Partitions"; docs/adr/0039). The wire's layout is one partition, whose keys have no tag.
  */
 import { createKeys, type Keys, partitionOf } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import type { Hashes, RedisClient } from "@quantum/redis";
 
 /** Keys that lie in one slot, and the server that has the slot. */
 export interface Place {
@@ -11,6 +11,11 @@ export interface Place {
   /** For commands. Calls of one turn share an EVALSHA (docs/adr/0010), so no other place uses this connection. */
   readonly redis: RedisClient;
   readonly connectForBlocking: () => RedisClient;
+}
+
+/** Where publishers write, who know no partitions: the place of the proposals' stream, and the hashes of every symbol. */
+export interface Intake extends Place {
+  readonly hashes: Hashes;
 }
 
 export interface Partition extends Place {

@@ -1,9 +1,11 @@
 /** What a service on Redis is given: its partitions, each with its connections, once every server is usable. */
-import type { Keys } from "@quantum/contract";
+import { createIntakeKeys, type Keys } from "@quantum/contract";
 import {
   connectForBlocking,
   connectForCommands,
+  connectForHashes,
   disconnect,
+  hashesOn,
   type RedisClient,
   RedisClock,
   type RedisFacts,
@@ -13,7 +15,7 @@ import type { z } from "zod";
 import { clocksAgree, observeClocks } from "./clock.ts";
 import { notReady, shared, watchEntries } from "./consumer-readiness.ts";
 import { saidOnce } from "./partition-sentences.ts";
-import { openPartitions, type Partition, type Partitions } from "./partitions.ts";
+import { type Intake, openPartitions, type Partition, type Partitions } from "./partitions.ts";
 import { type RedisConfig, redisRelations, redisUrl } from "./redis-config.ts";
 import { lostConnections, redisProblems } from "./redis-readiness.ts";
 import { observeRedis } from "./redis-telemetry.ts";
@@ -39,6 +41,8 @@ export interface RedisContext<Config> extends BareContext<Config> {
    * be the process's own.
    */
   connectTo: (key: string, role: string) => RedisClient;
+  /** Opens where publishers write. With one partition it is that partition. */
+  openIntake: () => Intake;
   /** Those of the partition where what belongs to the exchange's account is, which with one partition is everything. */
   keys: Keys;
   redis: RedisClient;
@@ -63,13 +67,13 @@ export async function runService<Schema extends z.ZodObject>(
     const { log, instance, registry, progress } = context;
     const config = context.config as unknown as RedisConfig & { PARTITIONS: number };
     const url = redisUrl(config);
+    const optionsOf = (role: string) => ({
+      url,
+      name: `${instance}:${role}`.replaceAll(/\s/g, "_"),
+      onError: (error: Error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
+    });
     const connect = (make: typeof connectForCommands, role: string, slotOf: string, among: Clients) => {
-      const client = make({
-        url,
-        slotOf,
-        name: `${instance}:${role}`.replaceAll(/\s/g, "_"),
-        onError: (error) => log.error({ err: error, role }, "Redis connection failed, reconnecting"),
-      });
+      const client = make({ ...optionsOf(role), slotOf });
       among.add(client);
       client.once("end", () => among.delete(client));
       return client;
@@ -89,6 +93,20 @@ export async function runService<Schema extends z.ZodObject>(
     const facts = await waitForRedis(opened, config, { ...context, connectTo, name: definition.name });
     const partitions = opened.with(({ number }) => ({ facts: facts[number] as RedisFacts }));
     const { account } = partitions;
+    const intakes: Intake[] = [];
+    const openIntake = (): Intake => {
+      if (partitions.all.length === 1) return { ...account, hashes: hashesOn(account.redis) };
+      const intakeKeys = createIntakeKeys(partitions.all.length);
+      const { proposal } = intakeKeys.streams;
+      const intake: Intake = {
+        keys: intakeKeys,
+        redis: connectTo(proposal, "intake"),
+        connectForBlocking: () => connect(connectForBlocking, "blocking:intake", proposal, others),
+        hashes: connectForHashes(optionsOf("hashes")),
+      };
+      intakes.push(intake);
+      return intake;
+    };
     const clocks = partitions.map(({ redis }) => new RedisClock(redis));
     await Promise.all(clocks.map((clock) => clock.start()));
     const clockProblems = observeClocks(clocks, registry);
@@ -102,6 +120,7 @@ export async function runService<Schema extends z.ZodObject>(
         ...context,
         partitions,
         connectTo,
+        openIntake,
         keys: account.keys,
         redis: account.redis,
         connectForBlocking: account.connectForBlocking,
@@ -131,6 +150,7 @@ export async function runService<Schema extends z.ZodObject>(
         await running.stop?.();
         await traces?.stop();
         for (const clock of clocks) clock.stop();
+        await Promise.all(intakes.map(({ hashes }) => hashes.close()));
         await Promise.all(
           [...partitions.all.flatMap(({ clients }) => [...clients]), ...others].map(disconnect),
         );
