@@ -1,27 +1,37 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseProposal, planId, type Proposal } from "@quantum/contract";
 import { FIELDS, keys, PLAN, proposalFrom, startScriptRig, SYMBOL } from "./script-rig.fixture.ts";
-import { createHashPoll, handleProposal } from "./proposals.ts";
+import { hashesOn } from "@quantum/redis";
+import { Partitions } from "@quantum/service-kit";
+import { Outage } from "./outage.ts";
+import { type Accept, createHashPoll, handleProposal } from "./proposals.ts";
 
 let rig: Awaited<ReturnType<typeof startScriptRig>>;
 beforeAll(async () => void (rig = await startScriptRig()));
 afterAll(() => rig.stop());
 beforeEach(() => rig.redis.flushall());
 
+/** The wire's layout, in which every proposal goes to `accept`. */
+function onePart(accept: Accept, lastPlan: ReadonlyMap<string, string> = new Map<string, string>()) {
+  const { redis } = rig;
+  const part = { number: 0, name: "", keys, redis, connectForBlocking: () => redis };
+  return new Partitions([{ ...part, accept, lastPlan, outage: new Outage("") }]);
+}
+
 describe("a proposal from the stream", () => {
   const accepted: Proposal[] = [];
-  const handle = handleProposal(async (proposal) => void accepted.push(proposal));
+  const accepting = () => handleProposal(onePart(async (proposal) => void accepted.push(proposal)));
   const entry = (fields: Record<string, string>) => ({ id: "1-0", fields, deliveries: 1 });
   beforeEach(() => void accepted.splice(0));
 
   it("is accepted, then acknowledged", async () => {
-    expect(await handle(entry({ symbol: SYMBOL, ...FIELDS }))).toEqual({ kind: "ack" });
+    expect(await accepting()(entry({ symbol: SYMBOL, ...FIELDS }))).toEqual({ kind: "ack" });
     expect(accepted.map(planId)).toEqual([PLAN]);
   });
 
   it("is as old as its entry, by Redis's clock", async () => {
     const published: unknown[] = [];
-    const handle = handleProposal(async (_, publishedMs) => void published.push(publishedMs));
+    const handle = handleProposal(onePart(async (_, publishedMs) => void published.push(publishedMs)));
     await handle({ ...entry({ symbol: SYMBOL, ...FIELDS }), id: "1769301008977-3" });
     expect(published).toEqual([1_769_301_008_977]);
   });
@@ -42,16 +52,18 @@ describe("a proposal from the stream", () => {
       'new_sl_proposed is "1,5"',
     ],
   ])("with %s is dead, and says why", async (_, fields, reason) => {
-    const disposition = await handle(entry(fields));
+    const disposition = await accepting()(entry(fields));
     expect(disposition).toMatchObject({ kind: "dead", reason: expect.stringContaining(reason) as string });
     expect(accepted).toEqual([]);
   });
 
   it("is left pending when it could not be accepted", async () => {
-    const failing = handleProposal(async () => {
-      throw new Error("Redis is away");
-    });
-    await expect(failing(entry({ symbol: SYMBOL, ...FIELDS }))).rejects.toThrow("away");
+    const failing = handleProposal(
+      onePart(async () => {
+        throw new Error("WRONGTYPE");
+      }),
+    );
+    await expect(failing(entry({ symbol: SYMBOL, ...FIELDS }))).rejects.toThrow("WRONGTYPE");
   });
 });
 
@@ -72,11 +84,9 @@ describe("the hash poll", () => {
       lastPlan.set(proposal.symbol, planId);
     };
     poll = createHashPoll({
-      redis: rig.redis,
-      keys,
+      hashes: hashesOn(rig.redis),
+      parts: onePart((proposal) => accept(proposal), lastPlan),
       symbols: [SYMBOL, "ETHUSDT"],
-      lastPlan,
-      accept: (proposal) => accept(proposal),
       onBad: (symbol, problem) => bad.push(`${symbol}: ${problem}`),
     });
   });

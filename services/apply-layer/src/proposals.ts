@@ -2,9 +2,11 @@
  * Reads proposals from the stream, and from the hashes as a fallback. A proposal gets the same plan id either way, so
  * the second one is a duplicate.
  */
-import { type Keys, parseProposal, planId, type Proposal, SYMBOL, SYMBOL_RULE } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
-import { ACK, addedAtMs, type Disposition, type Entry } from "@quantum/streams";
+import { parseProposal, planId, type Proposal, SYMBOL, SYMBOL_RULE } from "@quantum/contract";
+import { dispositionOf, type Hashes } from "@quantum/redis";
+import type { Partition, Partitions } from "@quantum/service-kit";
+import { addedAtMs, type Disposition, type Entry } from "@quantum/streams";
+import type { Part } from "./part.ts";
 
 /** The proposal in a stream entry, or why the entry becomes a dead letter. */
 function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
@@ -17,22 +19,20 @@ function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
 /** @param publishedMs by Redis's clock; undefined if only the proposal itself has a time */
 export type Accept = (proposal: Proposal, publishedMs: number | undefined) => Promise<void>;
 
-export function handleProposal(accept: Accept) {
+/** The symbol's plans are opened in its partition, and the entry is acknowledged after that. */
+export function handleProposal(parts: Partitions<Partition & Pick<Part, "accept" | "outage">>) {
   return async (entry: Entry): Promise<Disposition> => {
     const read = proposalOf(entry);
     if ("dead" in read) return { kind: "dead", reason: read.dead };
-    await accept(read.proposal, addedAtMs(entry.id));
-    return ACK;
+    const { accept, outage } = parts.of(read.proposal.symbol);
+    return outage.attempt(entry.id, () => accept(read.proposal, addedAtMs(entry.id)));
   };
 }
 
 export interface HashPoll {
-  redis: RedisClient;
-  keys: Keys;
+  hashes: Pick<Hashes, "read">;
+  parts: Partitions<Partition & Pick<Part, "accept" | "lastPlan">>;
   symbols: readonly string[];
-  /** The last accepted plan of each symbol, from the stream or a poll. */
-  lastPlan: ReadonlyMap<string, string>;
-  accept: Accept;
   /** Called when a hash does not hold a valid proposal; once for each content. */
   onBad: (symbol: string, problem: string) => void;
 }
@@ -41,36 +41,41 @@ export interface HashPoll {
  * @returns a function that polls all hashes in one round trip. It silently skips a proposal whose plan is still marked
  * as a duplicate. The operators' reset removes the mark, and the plan may open again.
  */
-export function createHashPoll(options: HashPoll): () => Promise<void> {
-  const { redis, keys, symbols, lastPlan, accept, onBad } = options;
+export function createHashPoll({ hashes, parts, symbols, onBad }: HashPoll): () => Promise<void> {
   const lastProblem = new Map<string, string>();
-  return async () => {
-    const pipeline = redis.pipeline();
-    const known = new Map(lastPlan);
-    for (const symbol of symbols) {
-      pipeline.hgetall(keys.proposal(symbol));
-      pipeline.exists(keys.dedupe(known.get(symbol) ?? ""));
+  const take = async (symbol: string) => {
+    const { redis, keys, lastPlan, accept } = parts.of(symbol);
+    const known = lastPlan.get(symbol);
+    const [read, marks] = await Promise.all([
+      readProposal(hashes, keys.proposal(symbol), symbol),
+      redis.exists(keys.dedupe(known ?? "")),
+    ]);
+    if (read === undefined) return;
+    if (!read.ok) {
+      const problem = read.problems.join("; ");
+      if (lastProblem.get(symbol) !== problem) onBad(symbol, problem);
+      lastProblem.set(symbol, problem);
+      return;
     }
-    const replies = (await pipeline.exec()) ?? [];
-    const take = async (symbol: string, index: number) => {
-      const [error, fields] = (replies[2 * index] ?? [null, {}]) as [Error | null, Record<string, string>];
-      const isTaken = replies[2 * index + 1]?.[1] === 1;
-      if (error === null && Object.keys(fields).length === 0) return;
-      const parsed =
-        error === null ? parseProposal(symbol, fields) : { ok: false as const, problems: [error.message] };
-      if (!parsed.ok) {
-        const problem = parsed.problems.join("; ");
-        if (lastProblem.get(symbol) !== problem) onBad(symbol, problem);
-        lastProblem.set(symbol, problem);
-        return;
-      }
-      lastProblem.delete(symbol);
-      if (isTaken && known.get(symbol) === planId(parsed.proposal)) return;
-      await accept(parsed.proposal, undefined);
-    };
+    lastProblem.delete(symbol);
+    if (marks === 1 && known === planId(read.proposal)) return;
+    await accept(read.proposal, undefined);
+  };
+  return async () => {
     // A symbol that fails must not block the others.
     const outcomes = await Promise.allSettled(symbols.map(take));
     const failure = outcomes.find((outcome) => outcome.status === "rejected");
     if (failure !== undefined) throw failure.reason;
   };
+}
+
+/** Undefined if there is none. A key of another type is a problem of this symbol; silence is not. */
+async function readProposal(hashes: Pick<Hashes, "read">, key: string, symbol: string) {
+  try {
+    const fields = await hashes.read(key);
+    return Object.keys(fields).length === 0 ? undefined : parseProposal(symbol, fields);
+  } catch (error) {
+    if (dispositionOf(error).kind !== "command") throw error;
+    return { ok: false as const, problems: [(error as Error).message] };
+  }
 }

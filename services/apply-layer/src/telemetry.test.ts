@@ -133,7 +133,7 @@ describe("telemetry", () => {
     const log = { info: at("info"), warn: at("warn"), debug: at("debug"), error: at("error") };
     observe({
       events,
-      wait: wait as unknown as PermitWait,
+      waits: [wait as unknown as PermitWait],
       stages,
       registry,
       log: log as unknown as Logger,

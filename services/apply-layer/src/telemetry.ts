@@ -39,7 +39,7 @@ const ERROR_MAX = 200;
 
 interface Options {
   events: ApplyTelemetry;
-  wait: PermitWait;
+  waits: readonly PermitWait[];
   stages: Stages;
   registry: Registry;
   log: Logger;
@@ -52,7 +52,7 @@ interface Options {
 }
 
 export function observe(options: Options): void {
-  const { events, wait, stages, registry, log, symbols, required, waitBudgetMs, halted } = options;
+  const { events, waits, stages, registry, log, symbols, required, waitBudgetMs, halted } = options;
   const registers = [registry];
   const plans = new Counter({
     name: "quantum_apply_plan_total",
@@ -111,7 +111,7 @@ export function observe(options: Options): void {
     help: "Plans waiting in this process",
     registers,
     collect() {
-      this.set(wait.size);
+      this.set(waits.reduce((plans, { size }) => plans + size, 0));
     },
   });
 
@@ -184,7 +184,7 @@ export function observe(options: Options): void {
 
   /** Symbols whose last verdict was dust: it is said once, not with every proposal. */
   const dust = new Set<string>();
-  wait.on("verdict", (verdict) => {
+  const onVerdict = (verdict: Verdict) => {
     const symbol = closed(symbols, verdict.symbol);
     const isDust = verdict.kind === "blocked" && verdict.detail === DUST;
     const isSaid = dust.has(verdict.symbol);
@@ -197,10 +197,13 @@ export function observe(options: Options): void {
     const fields = { plan: planId, outcome: kind, wait_ms: ms, ...snakeCase(rest) };
     if (kind === "ok") log.info(fields, waitLine(verdict));
     else log[isDust && isSaid ? "debug" : "warn"](fields, waitLine(verdict));
-  });
-  wait.on("failed", ({ planId, error }) =>
-    log.error({ plan: planId, err: error }, "failed to try a plan's permits, trying again"),
-  );
+  };
+  for (const wait of waits) {
+    wait.on("verdict", onVerdict);
+    wait.on("failed", ({ planId, error }) =>
+      log.error({ plan: planId, err: error }, "failed to try a plan's permits, trying again"),
+    );
+  }
 }
 
 /**
