@@ -63,7 +63,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       },
     ],
     test: `${KIT}/agreed-partitions.test.ts`,
-    only: "many that come at once",
+    only: "at the last moment",
   },
   {
     bug: "one partition's halt is not seen beside others that run",

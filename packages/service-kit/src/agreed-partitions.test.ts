@@ -1,6 +1,6 @@
 import { createKeys, signsOfUse } from "@quantum/contract";
 import { useRedis } from "@quantum/harness/vitest";
-import { connectForCommands } from "@quantum/redis";
+import { connectForCommands, type RedisClient } from "@quantum/redis";
 import { beforeEach, describe, expect, it } from "vitest";
 import { wrongPartitions } from "./agreed-partitions.ts";
 import { launch } from "./launch.fixture.ts";
@@ -10,13 +10,11 @@ const { redis, server } = await useRedis();
 beforeEach(() => redis.flushall());
 
 const { partitions: KEY } = createKeys();
-const wrong = (count: number) =>
+const connect = () => connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+const wrong = (count: number, connectTo: () => RedisClient = connect) =>
   wrongPartitions(
     openPartitions(count, () => ({ redis, connectForBlocking: () => redis })),
-    {
-      connectTo: (_key, name) => connectForCommands({ url: server.url, name, onError: () => undefined }),
-      isCluster: false,
-    },
+    { connectTo, isCluster: false },
   );
 
 /** Somebody has worked with these keys. */
@@ -37,10 +35,23 @@ describe("a Redis that nobody has worked on", () => {
   });
 
   it("is taken by one of many that come at once", async () => {
-    const answers = await Promise.all([2, 3, 4, 5].map(wrong));
+    const answers = await Promise.all([2, 3, 4, 5].map((count) => wrong(count)));
     const taken = Number(await redis.get(KEY));
     expect(answers.map((problems) => problems.length === 0)).toEqual([2, 3, 4, 5].map((n) => n === taken));
   });
+});
+
+it("a number that another service writes at the last moment stays", async () => {
+  const client = connect();
+  const setnx = client.setnx.bind(client);
+  Object.assign(client, {
+    setnx: async (key: string, value: string) => {
+      await redis.set(KEY, "6");
+      return setnx(key, value);
+    },
+  });
+  expect(await wrong(3, () => client)).toEqual([expect.stringContaining('says "6"')]);
+  expect(await redis.get(KEY)).toBe("6");
 });
 
 describe.each([0, 1, 2])("a Redis in which stream %i exists", (index) => {
