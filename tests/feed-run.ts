@@ -26,12 +26,19 @@ export const LARGE_MARKET = DEFAULT_MARKET.map((spec) => ({
   positionAmt: String(Number(spec.positionAmt) * 1_000),
 }));
 
+export interface FeedOptions {
+  /** Default: more than the pipeline settles. */
+  ratePerSec?: number;
+  /** Runs once a third of the plans have ended, beside the others. */
+  meanwhile?: () => Promise<void>;
+}
+
 /** Expects that every plan ends and every invariant holds. @returns what the streams told, and what was checked */
 export async function runFeed(
   rig: Rig<RigRedis>,
   plans: number,
   requiredIssuers: readonly string[],
-  ratePerSec = RATE_PER_SEC,
+  { ratePerSec = RATE_PER_SEC, meanwhile = async () => undefined }: FeedOptions = {},
 ) {
   const { stored: redis, venueUrl, keysFolder } = rig;
   const history = new History();
@@ -42,14 +49,18 @@ export async function runFeed(
       FEED_MAX: String(plans),
       FEED_SEED: "7",
     });
+    let begun: Promise<void> | undefined;
     const end = await waitForEnd({
       history,
       isDone: () => history.ended.size >= plans,
-      onLook: () => undefined,
+      onLook: () => {
+        if (history.ended.size >= plans / 3) begun ??= meanwhile();
+      },
       stuckMs: patienceMs(STUCK_MS),
       signal: new AbortController().signal,
     });
     expect([end, history.ended.size]).toEqual(["done", plans]);
+    await begun;
     await switchStrategy(venueUrl, false);
     expect(await drain({ redis, history, tail, deadlineMs: patienceMs(DRAIN_MS) })).toEqual([]);
     const sources = { redis, exchangeUrl: venueUrl, history, requiredIssuers, keysFolder, halts: [] };

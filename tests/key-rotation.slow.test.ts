@@ -38,7 +38,7 @@ async function rotateAll() {
 
 it("loses no plan, and refuses no permit", async () => {
   const [{ history }, rotations] = await Promise.all([
-    runFeed(rig, PLANS, ISSUERS, RATE_PER_SEC),
+    runFeed(rig, PLANS, ISSUERS, { ratePerSec: RATE_PER_SEC }),
     rotateAll(),
   ]);
   const listed = JSON.parse(await readFile(join(rig.keysFolder, PUBLIC_KEYS_FILE), "utf8")) as Record<

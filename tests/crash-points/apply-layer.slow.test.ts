@@ -1,8 +1,7 @@
 import { describe } from "vitest";
-import { READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
+import { LAYOUTS, READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
 
-describe("the apply-layer", () => {
-  survivesAKillAtEveryStep("apply-layer", [
-    ...[READ, ...scriptSteps("plans/open"), ...scriptSteps("permits/consume")],
-  ]);
+describe.each(LAYOUTS)("the apply-layer, with %i partitions", (partitions) => {
+  const steps = [...[READ, ...scriptSteps("plans/open"), ...scriptSteps("permits/consume")]];
+  survivesAKillAtEveryStep("apply-layer", steps, { partitions });
 });

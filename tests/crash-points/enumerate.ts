@@ -10,6 +10,7 @@
  */
 import { createBinanceExchange } from "@quantum/exchange";
 import { loadScript } from "@quantum/lua";
+import type { Place } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
 import {
   eventually,
@@ -23,6 +24,8 @@ import { nextProposal, planIdOf } from "../fuzz/inputs.ts";
 import { unfinished } from "../groups.ts";
 import { ordersByPlan, type Rig, type SimState, startRig, SYMBOLS } from "@quantum/harness/rig";
 
+/** The watcher's own, several times a second. */
+const SEEN = "halts/see_kill_switch";
 const SCRIPTS = [
   ...["plans/open", "permits/issue", "permits/consume", "permits/settle_reservation"],
   ...[
@@ -33,6 +36,7 @@ const SCRIPTS = [
     "orders/note",
     "orders/adopt",
     "ledger/store",
+    SEEN,
   ],
 ];
 const ENVIRONMENT: Partial<Record<PipelineName, Record<string, string>>> = {
@@ -67,15 +71,18 @@ export interface EnumerationOptions {
   from?: string;
   /** Only these steps: questions are asked again and again, and one of them stands for all. */
   at?: readonly string[];
+  /** As in PARTITIONS. Default 1. */
+  partitions?: number;
   /** Each plan's order, which was not placed, shows up once its plan has ended. The path begins there. */
   showsUp?: boolean;
 }
 
 export async function enumerateCrashPoints(
   victim: PipelineName,
-  { fault, from, at, showsUp = false }: EnumerationOptions = {},
+  options: EnumerationOptions = {},
 ): Promise<Enumeration> {
-  const rig = await startCrashRig(victim, fault, showsUp);
+  const { from, at } = options;
+  const rig = await startCrashRig(victim, options);
   const enumeration: Enumeration = { points: [], missed: [], troubles: [] };
   try {
     // The first plan only ends the reads with which the services have started.
@@ -97,8 +104,11 @@ export async function enumerateCrashPoints(
   return enumeration;
 }
 
-async function startCrashRig(victimName: PipelineName, fault: string | undefined, showsUp: boolean) {
-  const rig = await startRig();
+async function startCrashRig(
+  victimName: PipelineName,
+  { fault, showsUp = false, partitions = 1 }: EnumerationOptions,
+) {
+  const rig = await startRig({ partitions });
   // Queries resolve what a fault leaves in doubt. An event would end it before the first of their steps.
   if (fault !== undefined)
     await postFault(rig.venueUrl, "stream-faults", { kind: "disconnect", ms: HOUR_MS });
@@ -107,6 +117,13 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
   let wanted: string | undefined;
   let killed = false;
   const planIds: string[] = [];
+  /** By plan id. */
+  const symbols = new Map<string, string>();
+  const plan = (planId: string): Plan => ({
+    planId,
+    rig,
+    place: rig.stored.partitions.of(symbols.get(planId) ?? ""),
+  });
   /** The path has begun. */
   let begun = !showsUp;
 
@@ -165,23 +182,26 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
   const rigOfCrash = {
     /** One plan, during which the victim is killed at the step, if that comes. */
     async live(step: string | undefined): Promise<Life> {
-      const fields = nextProposal(SYMBOLS[planIds.length % SYMBOLS.length] ?? "");
+      const symbol = SYMBOLS[planIds.length % SYMBOLS.length] ?? "";
+      const fields = nextProposal(symbol);
       const id = planIdOf(fields);
       planIds.push(id);
+      symbols.set(id, symbol);
       if (fault !== undefined) await orderFault(rig.venueUrl, fault);
       [steps, wanted, begun] = [[], step, !showsUp];
-      await rig.client.xadd(rig.keys.streams.proposal, "*", ...Object.entries(fields).flat());
-      const undisturbed = ended(rig, id, step, resultCount);
+      const { intake } = rig.stored;
+      await intake.redis.xadd(intake.keys.streams.proposal, "*", ...Object.entries(fields).flat());
+      const undisturbed = ended(plan(id), step, resultCount);
       const quiet = undisturbed.catch(() => undefined);
       if (showsUp) {
-        const probe = async () => isDenied() || (await endedWithoutOrder(rig, id)) || undefined;
+        const probe = async () => isDenied() || (await endedWithoutOrder(plan(id))) || undefined;
         const found = await eventually(probe, ENDED_MS, `the order of ${id} is denied after its plan's end`);
         // A busy machine was too slow for its permits or its claim: no order could show up.
         if (found === ENDED) {
           planIds.pop();
           return rigOfCrash.live(step);
         }
-        await sendLate(rig, id);
+        await sendLate(plan(id));
       }
       await Promise.race([quiet, victim?.exited]);
       const life = { steps, killed };
@@ -193,11 +213,11 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
         killed = false;
         victim = await start(victimName);
       }
-      await (life.killed ? ended(rig, id, step, resultCount) : undisturbed);
-      return { ...life, troubles: await troublesOf(rig, id, resultCount) };
+      await (life.killed ? ended(plan(id), step, resultCount) : undisturbed);
+      return { ...life, troubles: await troublesOf(plan(id), resultCount) };
     },
     allTroubles: async () =>
-      (await Promise.all(planIds.map((id) => troublesOf(rig, id, resultCount)))).flat(),
+      (await Promise.all(planIds.map((id) => troublesOf(plan(id), resultCount)))).flat(),
     async stop(): Promise<void> {
       await rig.stop();
       await Promise.all([redisProxy.close(), venueProxy.close()]);
@@ -208,9 +228,10 @@ async function startCrashRig(victimName: PipelineName, fault: string | undefined
 
 /** `before EVALSHA orders/claim`, `after 200 POST /fapi/v1/order`; undefined for what is no step. */
 function stepOf({ direction, summary }: ProxyFrame): string | undefined {
-  // No plan's: upkeep of queues, and the key of the account's events.
-  if (summary.includes("quantum:jobs") || summary.includes("/listenKey")) return undefined;
-  const name = summary.replace(/^(EVALSHA \S+) .*/, "$1");
+  // No plan's: upkeep of queues, the key of the account's events, and marks of the kill switch.
+  if (/quantum:jobs|\/listenKey|^EVALSHA halts\//.test(summary)) return undefined;
+  // Each plan has a symbol of its own, and with it a partition.
+  const name = summary.replace(/^(EVALSHA \S+) .*/, "$1").replace(/\{q\d+\}:/, "");
   const writes = /^(EVALSHA|XACK|SADD|POST|\d+ POST) /.test(name);
   if (direction === "request") return writes ? `before ${name}` : undefined;
   return writes || name.startsWith("XREADGROUP ") ? `after ${name}` : undefined;
@@ -241,6 +262,13 @@ async function postFault(venueUrl: string, path: "faults" | "stream-faults", fau
   if (!answer.ok) throw new Error(await answer.text());
 }
 
+interface Plan {
+  planId: string;
+  rig: Rig;
+  /** The partition of its symbol. */
+  place: Place;
+}
+
 interface Life {
   steps: string[];
   killed: boolean;
@@ -249,8 +277,9 @@ interface Life {
 
 const ENDED = "ended";
 
-async function endedWithoutOrder({ client, keys }: Rig, planId: string): Promise<typeof ENDED | undefined> {
-  const [state, reason] = await client.hmget(keys.plan(planId), "state", "reason");
+async function endedWithoutOrder({ place, planId }: Plan): Promise<typeof ENDED | undefined> {
+  const { redis, keys } = place;
+  const [state, reason] = await redis.hmget(keys.plan(planId), "state", "reason");
   const never = state === "BLOCKED" || (state === "NOT_PLACED" && reason !== "not_placed_by_evidence");
   return never ? ENDED : undefined;
 }
@@ -258,9 +287,9 @@ async function endedWithoutOrder({ client, keys }: Rig, planId: string): Promise
 const ACCOUNT = { apiKey: "sim-key", apiSecret: "sim-secret", timeoutMs: 2_000, recvWindowMs: 5_000 };
 
 /** As a request that was under way for as long as its plan lasted. */
-async function sendLate({ client, keys, venueUrl }: Rig, planId: string): Promise<void> {
-  const claim = await client.hgetall(keys.order(planId));
-  const exchange = createBinanceExchange({ ...ACCOUNT, baseUrl: venueUrl });
+async function sendLate({ place, planId, rig }: Plan): Promise<void> {
+  const claim = await place.redis.hgetall(place.keys.order(planId));
+  const exchange = createBinanceExchange({ ...ACCOUNT, baseUrl: rig.venueUrl });
   const { outcome } = await exchange.placeReduceOnlyMarket({
     symbol: claim["symbol"] ?? "",
     side: claim["side"] === "BUY" ? "BUY" : "SELL",
@@ -274,10 +303,11 @@ async function sendLate({ client, keys, venueUrl }: Rig, planId: string): Promis
 }
 
 /** @throws Error saying what has not ended */
-async function ended(rig: Rig, planId: string, step: string | undefined, results: number): Promise<void> {
+async function ended(plan: Plan, step: string | undefined, results: number): Promise<void> {
+  const { planId } = plan;
   let open: string[] = [];
   const isOver = async () => {
-    open = await stillOpen(rig, planId, results);
+    open = await stillOpen(plan, results);
     return open.length === 0 ? true : undefined;
   };
   await eventually(isOver, ENDED_MS, `${planId} ends`).catch((cause: unknown) => {
@@ -291,20 +321,30 @@ interface Position {
 }
 
 /** What of a plan, or of the whole pipeline, has not come to its end. */
-async function stillOpen(rig: Rig, planId: string, results: number): Promise<string[]> {
-  const { client, keys } = rig;
+async function stillOpen({ planId, rig, place }: Plan, results: number): Promise<string[]> {
+  const { intake, partitions } = rig.stored;
   const [state, left, unsettled, { positions }] = await Promise.all([
-    client.hget(keys.plan(planId), "state"),
-    unfinished(client, keys.streams),
-    client.keys(keys.unsettled("*")),
+    place.redis.hget(place.keys.plan(planId), "state"),
+    Promise.all([
+      unfinished(intake.redis, { proposal: intake.keys.streams.proposal }),
+      ...partitions.map(({ redis, keys: { streams } }) => {
+        const { proposal: _, ...own } = streams;
+        return unfinished(redis, own);
+      }),
+    ]),
+    Promise.all(partitions.map(({ redis, keys }) => redis.keys(keys.unsettled("*")))),
     rig.simState() as Promise<SimState & { positions: Position[] }>,
   ]);
-  const open = left.map(({ what }) => what).concat(unsettled);
+  const open = left
+    .flat()
+    .map(({ what }) => what)
+    .concat(unsettled.flat());
   if (state === null || ["WAITING", "PERMITTED", "SENT", "UNKNOWN"].includes(state))
     open.push(`it is ${state}`);
   if (results > 1 && state === "NOT_PLACED") open.push("it is not corrected");
   for (const { symbol, positionAmt } of positions) {
-    const amount = await client.hget(keys.ledger(symbol), "last_known_amt");
+    const { redis, keys } = partitions.of(symbol);
+    const amount = await redis.hget(keys.ledger(symbol), "last_known_amt");
     if (Number(amount) !== Number(positionAmt))
       open.push(`${symbol}: ledger ${amount}, exchange ${positionAmt}`);
   }
@@ -312,8 +352,8 @@ async function stillOpen(rig: Rig, planId: string, results: number): Promise<str
 }
 
 /** I1, I3, I4, and that the result says what the exchange did. */
-async function troublesOf(rig: Rig, planId: string, resultCount: number): Promise<string[]> {
-  const { client, keys } = rig;
+async function troublesOf({ planId, rig, place }: Plan, resultCount: number): Promise<string[]> {
+  const { redis: client, keys } = place;
   const entriesOf = async (stream: string) =>
     ((await client.xrange(stream, "-", "+")) as [string, string[]][])
       .map(([, flat]) => fieldsOf(flat))

@@ -1,9 +1,10 @@
 import { describe } from "vitest";
-import { READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
+import { LAYOUTS, READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
 
-describe("the executor", () => {
-  survivesAKillAtEveryStep("executor", [
+describe.each(LAYOUTS)("the executor, with %i partitions", (partitions) => {
+  const steps = [
     ...[READ, "before SADD quantum:order:symbols #1", ...scriptSteps("orders/claim")],
     ...["before POST /fapi/v1/order #1", "after 200 POST /fapi/v1/order #1", ...scriptSteps("orders/settle")],
-  ]);
+  ];
+  survivesAKillAtEveryStep("executor", steps, { partitions });
 });

@@ -1,8 +1,7 @@
 import { describe } from "vitest";
-import { READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
+import { LAYOUTS, READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
 
-describe("the governor", () => {
-  survivesAKillAtEveryStep("governor", [
-    ...[READ, ...scriptSteps("permits/issue"), ...scriptSteps("permits/settle_reservation")],
-  ]);
+describe.each(LAYOUTS)("the governor, with %i partitions", (partitions) => {
+  const steps = [...[READ, ...scriptSteps("permits/issue"), ...scriptSteps("permits/settle_reservation")]];
+  survivesAKillAtEveryStep("governor", steps, { partitions });
 });

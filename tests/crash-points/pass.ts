@@ -5,6 +5,9 @@ import { enumerateCrashPoints, type EnumerationOptions } from "./enumerate.ts";
 
 const TIMEOUT_MS = 120_000;
 
+/** The wire's, and that of a cluster of three masters. */
+export const LAYOUTS = [1, 6];
+
 export const READ = "after XREADGROUP GROUP #1";
 export const scriptSteps = (name: string) => [`before EVALSHA ${name} #1`, `after EVALSHA ${name} #1`];
 

@@ -1,9 +1,10 @@
 import { describe } from "vitest";
-import { READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
+import { LAYOUTS, READ, scriptSteps, survivesAKillAtEveryStep } from "./pass.ts";
 
-describe("position-brain", () => {
-  survivesAKillAtEveryStep("position-brain", [
+describe.each(LAYOUTS)("position-brain, with %i partitions", (partitions) => {
+  const steps = [
     ...[READ, ...scriptSteps("permits/issue"), ...scriptSteps("ledger/store")],
     ...scriptSteps("permits/settle_reservation"),
-  ]);
+  ];
+  survivesAKillAtEveryStep("position-brain", steps, { partitions });
 });
