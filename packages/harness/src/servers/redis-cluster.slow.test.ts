@@ -90,3 +90,32 @@ it("replaces a master that dies, and takes it back as a replica", async () => {
   const master = nodes.find(({ port }) => port === second);
   expect(nodes.find(({ port }) => port === first)?.masterId).toBe(master?.id);
 });
+
+it("loses what the replica did not get", async () => {
+  const first = await cluster.masterOf(slot);
+  await cluster.cutReplication(slot);
+  await clientOf(first).set(KEY, "lost");
+  const second = await cluster.killMaster(slot);
+  expect(await clientOf(second).get(KEY)).not.toBe("lost");
+  await cluster.heal();
+});
+
+it("replaces a master that is frozen, and takes it back as a replica when it goes on", async () => {
+  const first = await cluster.masterOf(slot);
+  const resume = await cluster.freezeMaster(slot);
+  const second = await cluster.masterOf(slot);
+  expect(second).not.toBe(first);
+  resume();
+  await cluster.heal();
+  expect(await cluster.replicasOf(slot)).toEqual([first]);
+});
+
+it("goes on without a master's replicas, and gets them back", async () => {
+  const port = await cluster.masterOf(slot);
+  const [replica = 0] = await cluster.replicasOf(slot);
+  await cluster.killReplicas(slot);
+  await expect(clientOf(replica).ping()).rejects.toThrow();
+  expect(await clientOf(port).set(KEY, "alone")).toBe("OK");
+  await cluster.heal();
+  expect(await clientOf(replica).ping()).toBe("PONG");
+});

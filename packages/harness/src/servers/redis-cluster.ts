@@ -4,12 +4,14 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join as pathOf } from "node:path";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { connectForCommands, disconnect } from "@quantum/redis";
 import { eventually } from "../processes/eventually.ts";
 import { freePort } from "../processes/free-port.ts";
-import { startRedisServer, type TestRedis } from "./redis-server.ts";
+import { startRedisServer } from "./redis-server.ts";
 import { type ClusterNode, parseNodes } from "./cluster-nodes.ts";
-import { passwordOf, urlOfUser } from "./redis-users.ts";
+import { Cluster, eachEventually, HOST, type Server } from "./cluster-control.ts";
+import { allow, LINK_PASSWORD, refuse } from "./links.ts";
+import { urlOfUser } from "./redis-users.ts";
 
 export interface RedisClusterOptions {
   /** Default 3. A cluster of fewer does not replace a master that is lost: the majority of masters has to agree. */
@@ -45,28 +47,26 @@ export interface RedisCluster {
   killMaster(slot: number): Promise<number>;
   /** An ordered failover, which loses nothing. Resolves once every node knows the new master, with its port. */
   promote(slot: number): Promise<number>;
+  /** The ports of the replicas of the slot's master. */
+  replicasOf(slot: number): Promise<number[]>;
+  /** SIGKILL of every replica of the slot's master. */
+  killReplicas(slot: number): Promise<void>;
+  /** The replicas of the slot's master get nothing more from it, until {@link heal}. */
+  cutReplication(slot: number): Promise<void>;
+  /**
+   * SIGSTOP of the slot's master. Resolves once a replica is in its place, with what lets the old one go on, which still
+   * takes itself for the master.
+   */
+  freezeMaster(slot: number): Promise<() => void>;
   /** Starts what was killed, and waits until every node is up and every replica follows its master. */
   heal(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const SLOTS = 16_384;
-const HOST = "127.0.0.1";
 /** Short, so that a lost master is replaced within two or three seconds. */
 const NODE_TIMEOUT_MS = 1_000;
-/** Of an election that has to be repeated, too. */
-const AGREED_WITHIN_MS = 30_000;
-const KEYS_A_MOVE = 100;
-const MOVE_TIMEOUT_MS = 5_000;
-
-interface Server {
-  readonly redis: TestRedis;
-  /** For this process's own commands to it. */
-  readonly client: RedisClient;
-  readonly busPort: number;
-  readonly id: string;
-  isUp: boolean;
-}
+const STARTED_WITHIN_MS = 10_000;
 
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
   const { masters = 3, replicas = 0 } = options;
@@ -90,21 +90,51 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     reshard: (slot, toPort, meanwhile) => cluster.reshard(slot, cluster.at(toPort), meanwhile),
     async killMaster(slot) {
       const master = await cluster.masterOf(slot);
-      master.isUp = false;
-      await master.redis.kill();
+      await end(master);
       return cluster.untilReplaced(slot, master);
     },
+    async killReplicas(slot) {
+      await Promise.all((await cluster.replicasOf(slot)).map(end));
+    },
+    async cutReplication(slot) {
+      await refuse((await cluster.masterOf(slot)).client, "replica");
+    },
+    async freezeMaster(slot) {
+      const master = await cluster.masterOf(slot);
+      master.isUp = false;
+      master.redis.pause();
+      await cluster.untilReplaced(slot, master);
+      return () => {
+        master.redis.resume();
+        master.isUp = true;
+      };
+    },
     promote: (slot) => cluster.promote(slot),
+    replicasOf: async (slot) => (await cluster.replicasOf(slot)).map(({ redis }) => redis.port),
     async heal() {
       for (const server of servers) {
-        if (server.isUp) continue;
-        await server.redis.restart();
+        if (!server.isUp) await server.redis.restart();
         server.isUp = true;
+        await allowReplicas(server);
       }
       await cluster.whole();
     },
     stop: () => resources.disposeAsync(),
   };
+}
+
+async function end(server: Server): Promise<void> {
+  server.isUp = false;
+  await server.redis.kill();
+}
+
+/** Retries, because a server that was just started may be loading. */
+async function allowReplicas({ client, redis }: Server): Promise<void> {
+  const probe = async () => {
+    await allow(client, "replica");
+    return true;
+  };
+  await eventually(() => probe().catch(() => undefined), STARTED_WITHIN_MS, `a server at ${redis.port}`);
 }
 
 async function startNode(
@@ -121,8 +151,8 @@ async function startNode(
     defaultUser,
     ...(folder !== undefined && { dir: folder }),
     config: {
-      masteruser: "admin",
-      masterauth: passwordOf("admin"),
+      masteruser: "replica",
+      masterauth: LINK_PASSWORD,
       "cluster-enabled": "yes",
       "cluster-port": `${busPort}`,
       "cluster-node-timeout": `${NODE_TIMEOUT_MS}`,
@@ -140,6 +170,7 @@ async function startNode(
     onError: () => undefined,
   });
   started.defer(() => disconnect(client));
+  await allow(client, "replica");
   const id = (await client.call("CLUSTER", "MYID")) as string;
   return { redis, client, busPort, id, isUp: true };
 }
@@ -168,121 +199,5 @@ async function assign(servers: readonly Server[], masters: number): Promise<void
   for (const [index, { client }] of servers.slice(masters).entries()) {
     const master = servers[index % masters];
     if (master !== undefined) await client.call("CLUSTER", "REPLICATE", master.id);
-  }
-}
-
-class Cluster {
-  readonly #servers: readonly Server[];
-
-  constructor(servers: readonly Server[]) {
-    this.#servers = servers;
-  }
-
-  at(port: number): Server {
-    const server = this.#servers.find(({ redis }) => redis.port === port);
-    if (server === undefined) throw new Error(`no node of this cluster listens on ${port}`);
-    return server;
-  }
-
-  get #live(): Server[] {
-    return this.#servers.filter(({ isUp }) => isUp);
-  }
-
-  async nodes(of = this.#live[0]): Promise<ClusterNode[]> {
-    if (of === undefined) throw new Error("no node of this cluster is up");
-    return parseNodes((await of.client.call("CLUSTER", "NODES")) as string);
-  }
-
-  async masterOf(slot: number, seenBy?: Server): Promise<Server> {
-    const master = (await this.nodes(seenBy)).find(({ slots }) =>
-      slots.some(({ from, to }) => from <= slot && slot <= to),
-    );
-    if (master === undefined) throw new Error(`slot ${slot} has no master`);
-    return this.at(master.port);
-  }
-
-  async reshard(slot: number, to: Server, meanwhile?: () => Promise<void>): Promise<void> {
-    const from = await this.masterOf(slot);
-    if (from === to) return;
-    await to.client.call("CLUSTER", "SETSLOT", slot, "IMPORTING", from.id);
-    await from.client.call("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id);
-    await meanwhile?.();
-    for (;;) {
-      const keys = (await from.client.call("CLUSTER", "GETKEYSINSLOT", slot, KEYS_A_MOVE)) as string[];
-      if (keys.length === 0) break;
-      await from.client.call(
-        "MIGRATE",
-        HOST,
-        to.redis.port,
-        "",
-        0,
-        MOVE_TIMEOUT_MS,
-        "AUTH2",
-        "admin",
-        passwordOf("admin"),
-        "KEYS",
-        ...keys,
-      );
-    }
-    // The new master first: otherwise nobody would have the slot if the move ended in between.
-    await to.client.call("CLUSTER", "SETSLOT", slot, "NODE", to.id);
-    await from.client.call("CLUSTER", "SETSLOT", slot, "NODE", to.id);
-    await eachEventually(this.#live, `slot ${slot} at ${to.redis.port}`, async (server) => {
-      return (await this.masterOf(slot, server)) === to;
-    });
-  }
-
-  async promote(slot: number): Promise<number> {
-    const master = await this.masterOf(slot);
-    const replica = (await this.nodes()).find(({ masterId, port }) => {
-      return masterId === master.id && this.at(port).isUp;
-    });
-    if (replica === undefined) throw new Error(`the master of slot ${slot} has no replica that is up`);
-    await this.at(replica.port).client.call("CLUSTER", "FAILOVER");
-    return this.untilReplaced(slot, master);
-  }
-
-  async untilReplaced(slot: number, master: Server): Promise<number> {
-    await eachEventually(this.#live, `another master of slot ${slot}`, async (server) => {
-      return (await this.masterOf(slot, server)) !== master && (await isOk(server));
-    });
-    return (await this.masterOf(slot)).redis.port;
-  }
-
-  async #roles(seenBy?: Server): Promise<string> {
-    const nodes = await this.nodes(seenBy);
-    return nodes
-      .map(({ id, masterId = "-" }) => `${id} ${masterId}`)
-      .toSorted()
-      .join();
-  }
-
-  /** Resolves once every node accepts commands, all agree who follows whom, and each replica has its master's data. */
-  async whole(): Promise<void> {
-    const first = this.#servers[0];
-    await eachEventually(this.#servers, "a node that is part of the whole cluster", async (server) => {
-      if (!(await isOk(server))) return false;
-      if ((await this.nodes(server)).some(({ isFailed }) => isFailed)) return false;
-      // A master that was replaced does not know it when it comes back.
-      if ((await this.#roles(server)) !== (await this.#roles(first))) return false;
-      const replication = await server.client.info("replication");
-      return replication.includes("role:master") || replication.includes("master_link_status:up");
-    });
-  }
-}
-
-async function isOk({ client }: Server): Promise<boolean> {
-  return ((await client.call("CLUSTER", "INFO")) as string).includes("cluster_state:ok");
-}
-
-/** A command that fails is tried again: a node that was restarted may still be loading. */
-async function eachEventually(
-  servers: readonly Server[],
-  what: string,
-  holds: (server: Server) => Promise<boolean>,
-): Promise<void> {
-  for (const server of servers) {
-    const probe = async () => (await holds(server).catch(() => false)) || undefined;
-    await eventually(probe, AGREED_WITHIN_MS, `${what} (port ${server.redis.port})`);
   }
 }

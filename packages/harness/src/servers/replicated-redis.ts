@@ -11,6 +11,7 @@ import { eventually } from "../processes/eventually.ts";
 import { freePort } from "../processes/free-port.ts";
 import { untilLogged } from "../processes/until-logged.ts";
 import { startRedisServer, type TestRedis } from "./redis-server.ts";
+import { allow, LINK_PASSWORD, refuse } from "./links.ts";
 import { urlOfUser } from "./redis-users.ts";
 
 export interface ReplicatedRedisOptions {
@@ -66,17 +67,6 @@ const FAILOVER_TIMEOUT_MS = 4_000;
 const ACKNOWLEDGED_WITHIN_MS = 500;
 /** Of an election that has to be repeated, too. */
 const REPLACED_WITHIN_MS = 30_000;
-const PASSWORD = "of-test";
-/** What redis.io asks for: docs/latest/operate/oss_and_stack/management/sentinel, "Redis Access Control List". */
-const LINKS = {
-  replica: ["+psync", "+replconf", "+ping"],
-  sentinel:
-    "+multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill".split(
-      " ",
-    ),
-} as const;
-type Link = keyof typeof LINKS;
-
 interface Node {
   readonly server: TestRedis;
   /** Through which this process orders it about. */
@@ -94,7 +84,7 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
       ...(options.dir !== undefined && { dir: await folderIn(options.dir, `server-${replica}`) }),
       config: {
         masteruser: "replica",
-        masterauth: PASSWORD,
+        masterauth: LINK_PASSWORD,
         // By default a master waits 5 s for more replicas before it sends its data.
         "repl-diskless-sync-delay": "0",
         ...options.config,
@@ -249,7 +239,7 @@ async function startSentinel(master: TestRedis, file: string, port: number): Pro
     "bind 127.0.0.1",
     `sentinel monitor ${NAME} 127.0.0.1 ${master.port} ${QUORUM}`,
     `sentinel auth-user ${NAME} sentinel`,
-    `sentinel auth-pass ${NAME} ${PASSWORD}`,
+    `sentinel auth-pass ${NAME} ${LINK_PASSWORD}`,
     `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
     `sentinel failover-timeout ${NAME} ${FAILOVER_TIMEOUT_MS}`,
   ];
@@ -280,14 +270,4 @@ async function follow(nodes: readonly Node[], masterNow: () => Promise<Node>): P
     REPLACED_WITHIN_MS,
     "replicas that follow the master",
   );
-}
-
-async function allow(client: RedisClient, link: Link): Promise<void> {
-  await client.acl("SETUSER", link, "on", `>${PASSWORD}`, "allchannels", "-@all", ...LINKS[link]);
-}
-
-/** Not by refusing the login: a Sentinel would go on as the default user. */
-async function refuse(client: RedisClient, link: Link): Promise<void> {
-  await client.acl("SETUSER", link, "-@all");
-  await client.client("KILL", "USER", link);
 }
