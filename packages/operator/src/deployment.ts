@@ -3,7 +3,15 @@ import { existsSync } from "node:fs";
 import { readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CLOCK_BOUND_MS, parseRecordOrNone, planRecord } from "@quantum/contract";
-import { clocksApart, notDurable, readFacts, type RedisClient, unusable } from "@quantum/redis";
+import {
+  clocksApart,
+  notDurable,
+  notReplacedInTime,
+  readFacts,
+  readFailover,
+  type RedisClient,
+  unusable,
+} from "@quantum/redis";
 import { buildText, ConfigError, integer, readBuild, readConfig } from "@quantum/service-kit";
 import { groupsOf, PLAN_PATH, type StreamName } from "@quantum/topology";
 import { z } from "zod";
@@ -166,8 +174,13 @@ function streamsOf({ partitions, intake }: Access, stream: StreamName): string[]
 
 /** @param which of several servers */
 async function checkDurability(redis: RedisClient, which: string): Promise<Check> {
-  const facts = await readFacts(redis);
-  const problems = [...unusable(facts), ...notDurable(facts), ...clocksApart(facts, CLOCK_BOUND_MS)];
+  const [facts, failover] = await Promise.all([readFacts(redis), readFailover(redis)]);
+  const problems = [
+    ...unusable(facts),
+    ...notDurable(facts),
+    ...notReplacedInTime(failover, facts),
+    ...clocksApart(facts, CLOCK_BOUND_MS),
+  ];
   const found =
     problems.length === 0 ? `Redis ${facts.version}, appendfsync always, noeviction` : problems.join("; ");
   return { check: `durability${which}`, ok: problems.length === 0, found };
