@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createKeys, partitionOf, QUANTITY_ISSUER } from "@quantum/contract";
+import { createKeys, DRILL_SYMBOL, partitionOf, QUANTITY_ISSUER } from "@quantum/contract";
 import {
   type BinanceOptions,
   createAccountStream,
@@ -69,7 +69,9 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
   const keysOfAll = Array.from({ length: count }, (_, partition) =>
     createKeys(count === 1 ? {} : { partition }),
   );
-  const keysOf = (symbol: string) => keysOfAll[partitionOf(symbol, count)] ?? keys;
+  /** A drill is in the account's partition. */
+  const keysOf = (symbol: string) =>
+    (symbol === DRILL_SYMBOL ? undefined : keysOfAll[partitionOf(symbol, count)]) ?? keys;
   const [keys = createKeys()] = keysOfAll;
   const server = await startRedisServer({ partitions: count });
   const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });

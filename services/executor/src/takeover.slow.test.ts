@@ -96,6 +96,9 @@ it("of one partition moves alone, under way or not: the others stay with their o
   await expect
     .poll(standing, { timeout: LOG_TIMEOUT_MS })
     .toContain("standing by for executor-4 in partition q1");
+  const metrics = await (await fetch(`${first.url}/metrics`)).text();
+  for (const line of ['{partition="q0"} 1', '{partition="q1"} 0', '{partition="q2"} 1'])
+    expect(metrics).toContain(`quantum_executor_owner${line}\n`);
   const [zero, one, two] = await Promise.all([0, 1, 2].map(spend));
   if (zero === undefined || one === undefined || two === undefined) throw new Error("three were spent");
   expect(await Promise.all([ends(zero, first), ends(one, second), ends(two, first)])).toEqual([

@@ -52,6 +52,38 @@ describe("the gauges of orders in doubt", () => {
     };
   }
 
+  it("are sums of all partitions, to which one that is away adds what it had last", async () => {
+    const all = new Registry();
+    const claimed = { first: [Date.now() - 20_000], second: [Date.now() - 90_000, undefined] };
+    let isAway = false;
+    const second = async () => {
+      if (isAway) throw new Error("Connection is closed.");
+      return claimed.second;
+    };
+    const now = () => Date.now();
+    observe({
+      events: createEvents(),
+      partitions: [
+        { name: "q0", queries: { listDoubts: async () => claimed.first }, now },
+        { name: "q1", queries: { listDoubts: second }, now },
+      ],
+      stages: observeStages(all, undefined),
+      unsigned: new Set(),
+      operatorKeys: () => IssuerKeys.NONE,
+      lastDrillMs: async () => undefined,
+      drillDays: 30,
+      registry: all,
+      log: undefined as never,
+    });
+    const value = async (name: string) =>
+      Number(new RegExp(`^${name} (.+)$`, "m").exec(await all.metrics())?.[1]);
+    expect(await value("quantum_orders_in_doubt")).toBe(3);
+    isAway = true;
+    claimed.first = [];
+    expect(await value("quantum_orders_in_doubt")).toBe(2);
+    expect(await value("quantum_orders_in_doubt_oldest_seconds")).toBeGreaterThan(89);
+  });
+
   it("show in each scrape what is true in it", async () => {
     expect(await scraped()).toEqual({ count: 0, oldestSec: 0 });
     await orders.claim(await requestOf());

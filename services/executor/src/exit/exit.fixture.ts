@@ -28,8 +28,8 @@ export interface Exit extends Spent {
 
 export type ExitRig = Awaited<ReturnType<typeof startExitRig>>;
 
-export async function startExitRig() {
-  const rig = await startRig();
+export async function startExitRig(options: Parameters<typeof startRig>[0] = {}) {
+  const rig = await startRig(options);
   const folder = await mkdtemp(join(tmpdir(), "quantum-operators-"));
   const publicFile = join(folder, "operators.json");
   const signers = new Map<string, Signer>();
@@ -130,7 +130,7 @@ export async function startExitRig() {
     },
     /** As permitctl does it: the executor may read the entry at once. */
     async open(exit: Exit): Promise<void> {
-      const { keys } = rig;
+      const keys = rig.keysOf(exit.symbol);
       await rig.owned();
       const [status, attempt = "", entryId = ""] = await exitScript(rig.redis, {
         keys: {
@@ -175,7 +175,7 @@ export async function startExitRig() {
       await this.open(exit);
       await ended;
       const result = (await rig.expectEnded(exit, exit.entryId, outcome, reason)) ?? {};
-      return { result, record: await rig.redis.hgetall(rig.keys.plan(exit.plan_id)) };
+      return { result, record: await rig.redis.hgetall(rig.keysOf(exit.symbol).plan(exit.plan_id)) };
     },
     async stop() {
       await rig.stop();
