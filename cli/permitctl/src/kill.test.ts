@@ -1,13 +1,14 @@
 /** The kill switch: on in one action, whoever may halt; off as a change like any other. */
 import { createKeys } from "@quantum/contract";
-import { urlOfUser } from "@quantum/harness";
+import { keepRunning, urlOfUser } from "@quantum/harness";
 import { useRedis } from "@quantum/harness/vitest";
 import { fieldsOf } from "@quantum/streams";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { permitctl } from "./outcomes.fixture.ts";
 
 const keys = createKeys();
 const { server, redis } = await useRedis();
+const three = await useRedis({ partitions: 3 });
 beforeEach(async () => {
   await redis.flushall();
   await redis.xgroup("CREATE", keys.streams.plan, "governor", "$", "MKSTREAM");
@@ -106,5 +107,59 @@ describe("kill off", () => {
     expect((await as("operator", "kill", "off", "--yes", "--reason", "over")).code).toBe(0);
     expect(await redis.exists(keys.killSwitch)).toBe(0);
     expect(await killLine()).toBe("kill switch   off");
+  });
+});
+
+describe("with three partitions", () => {
+  const THREE = [0, 1, 2].map((partition) => createKeys({ partition }));
+  const { server, redis } = three;
+  const as = (user: string, ...args: string[]) => permitctl(urlOfUser(server.url, user), args);
+  const killLine = async () =>
+    (await as("viewer", "status")).stdout.split("\n").find((line) => line.startsWith("kill switch"));
+  const switches = () => redis.mget([...THREE, keys].map(({ killSwitch }) => killSwitch));
+  const PLACES = "in q0, q1, q2 and the wire's key";
+  let marks: { stop: () => Promise<void> };
+  beforeEach(async () => {
+    await redis.flushall();
+    await redis.set(keys.partitions, "3");
+    await redis.xgroup("CREATE", THREE[0]?.streams.plan ?? "", "governor", "$", "MKSTREAM");
+    marks = await keepRunning(redis, THREE);
+  });
+  afterEach(() => marks.stop());
+
+  it("turns all on and off, and says where", async () => {
+    const on = await as("operator", "kill", "on", "--reason", "a drill");
+    expect(on).toMatchObject({ code: 0, stderr: "" });
+    expect(on.stdout).toMatch(new RegExp(`^The kill switch is ON ${PLACES}\\.\n`));
+    expect(await switches()).toEqual(["1", "1", "1", "1"]);
+    expect(await killLine()).toMatch(/^kill switch {3}ON for \d+ m?s, by \S+@\S+: a drill \(it is on in q0/);
+    const off = await as("operator", "kill", "off", "--yes", "--reason", "over");
+    expect(off).toMatchObject({ code: 0, stdout: `The kill switch is off ${PLACES}.\n` });
+    expect(await switches()).toEqual([null, null, null, null]);
+    expect(await killLine()).toBe("kill switch   off");
+  });
+
+  it("halts all by the wire's key under the user `halt`, who may not know that there are several", async () => {
+    expect(await as("halt", "kill", "on")).toMatchObject({ code: 0 });
+    expect(await switches()).toEqual([null, null, null, "1"]);
+    expect(await killLine()).toMatch(/^kill switch {3}ON, .* \(it is on in the wire's key\)$/);
+  });
+
+  it("is refused to whoever may not halt", async () => {
+    const refused = { code: 2, stderr: expect.stringContaining("this Redis user lacks a required right") };
+    expect(await as("viewer", "kill", "on")).toMatchObject(refused);
+    expect(await switches()).toEqual([null, null, null, null]);
+  });
+
+  it("shows a partition that nobody shows the wire's key", async () => {
+    await marks.stop();
+    await redis.del(THREE[1]?.killSwitchSeen ?? "");
+    expect(await killLine()).toMatch(
+      /^kill switch {3}ON, it counts as on in q1, which no apply-layer has shown/,
+    );
+    expect(await as("operator", "kill", "off", "--yes", "--reason", "x")).toMatchObject({
+      code: 0,
+      stdout: "The kill switch was off already.\n",
+    });
   });
 });

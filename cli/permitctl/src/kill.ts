@@ -3,29 +3,43 @@
  * `halt` as well. Turning it off is a change like any other.
  */
 import {
-  giveKillReason,
-  halt,
+  giveKillReasonEverywhere,
+  haltEverywhere,
+  missingText,
   operations,
+  partlyText,
+  placesText,
+  readAllHalts,
   readGroups,
-  readHalts,
   WHAT_KILL_ON_MEANS,
   whyNoPipeline,
 } from "@quantum/operator";
 import { styled } from "@quantum/service-kit";
 import { type ChangeOptions, confirm, whoAmI } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { patienceOf } from "./patience.ts";
 import type { Session } from "./session.ts";
 
+const ON = "The kill switch is ON";
+const LEFT = "Where it is not on, orders can leave: repeat it";
 const NEXT = "To go on: permitctl kill off. To close what is open: permitctl flatten --all.";
 
 export async function killOn(
   { access, terminal }: Session,
   { reason: given }: Pick<ChangeOptions, "reason">,
+  stop: AbortSignal,
 ): Promise<void> {
   const reason = given?.trim() ?? "";
-  const { changed, recorded } = await halt(access.partitions.account, { who: whoAmI(), reason });
+  const { changed, recorded, reached } = await haltEverywhere(
+    access,
+    { who: whoAmI(), reason },
+    patienceOf(terminal, ON, stop),
+  );
+  if (reached.missing.length > 0)
+    throw new CommandError(EXIT.unreachable, `${partlyText(ON, reached)}. ${LEFT}`);
+  const where = placesText(reached);
   terminal.print({ kill_switch: "on", changed, recorded }, [
-    styled("bold", changed ? "The kill switch is ON." : "The kill switch was ON already."),
+    styled("bold", changed ? `${ON}${where}.` : `The kill switch was ON already${where}.`),
     WHAT_KILL_ON_MEANS,
     ...(recorded
       ? reason === "" && changed
@@ -43,22 +57,29 @@ export async function killOn(
     throw new CommandError(EXIT.no, `the switch is on in Redis at ${access.url}, but ${missing}`);
 }
 
-export async function killOff(session: Session, options: ChangeOptions): Promise<void> {
+export async function killOff(session: Session, options: ChangeOptions, stop: AbortSignal): Promise<void> {
   const { access, terminal } = session;
-  if (!(await readHalts(access.partitions.account)).killSwitch.on) {
+  const { on, unread } = await readAllHalts(access);
+  if (on.length === 0 && unread.length === 0) {
     terminal.print({ kill_switch: "off", changed: false }, ["The kill switch was off already."]);
     return;
   }
   const { text, shown } = await operations["kill-off"].preview(access, {});
   const mandate = await confirm(session, options, [text]);
-  const done = await operations["kill-off"].run(access, {}, mandate, shown);
+  const patience = patienceOf(terminal, "The kill switch is off", stop);
+  const done = await operations["kill-off"].run(access, {}, mandate, shown, patience);
   terminal.print({ kill_switch: "off", changed: true }, [done]);
 }
 
 export async function killReason({ access, terminal }: Session, text: string): Promise<void> {
   const reason = text.trim();
   if (reason === "") throw new CommandError(EXIT.usage, "the reason is empty; nothing was recorded");
-  await giveKillReason(access.partitions.account, { who: whoAmI(), reason });
+  const { missing } = await giveKillReasonEverywhere(access, { who: whoAmI(), reason });
+  if (missing.length > 0)
+    throw new CommandError(
+      EXIT.unreachable,
+      `the reason is not known to be recorded in ${missingText(missing)}`,
+    );
   terminal.print({ recorded: true, reason }, [
     "Recorded: `permitctl status` shows it while the switch is on.",
   ]);

@@ -12,7 +12,7 @@ import {
   holdText,
   operations,
   type PresentPlan,
-  readHalts,
+  readAllHalts,
   readHold,
   readHolds,
   readPauses,
@@ -21,6 +21,7 @@ import {
 import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { table } from "./layout.ts";
+import { patienceOf } from "./patience.ts";
 import type { Session } from "./session.ts";
 
 /** Frees the plan of each symbol's current proposal, the only plan that the poll would open. */
@@ -78,17 +79,22 @@ function dataOf({ symbol, planId, kind }: { symbol: string; planId: string; kind
   return { symbol, plan_id: planId, result: kind };
 }
 
-export async function clearDisarmCommand(session: Session, options: ChangeOptions): Promise<void> {
+export async function clearDisarmCommand(
+  session: Session,
+  options: ChangeOptions,
+  stop: AbortSignal,
+): Promise<void> {
   const { access, terminal } = session;
-  const { disarm } = await readHalts(access.partitions.account);
-  if (disarm === null) {
+  const { disarm, unread } = await readAllHalts(access);
+  if (disarm === null && unread.length === 0) {
     terminal.print({ cleared: false }, ["No disarm is in force."]);
     return;
   }
   const { text, shown } = await operations["disarm-clear"].preview(access, {});
   const mandate = await confirm(session, options, [text]);
-  const done = await operations["disarm-clear"].run(access, {}, mandate, shown);
-  terminal.print({ cleared: true, reason: disarm.reason }, [done]);
+  const patience = patienceOf(terminal, "The disarm is cleared", stop);
+  const done = await operations["disarm-clear"].run(access, {}, mandate, shown, patience);
+  terminal.print({ cleared: true, reason: disarm?.reason ?? "" }, [done]);
 }
 
 /** Ends the exchange's pauses. Correct if they no longer apply to this host. */

@@ -133,10 +133,12 @@ export function createProgram(host: Host): Command {
     .option("--reason <text>", "why; it can be added later")
     // Like every change, for scripts.
     .addOption(new Option("--yes").hideHelp())
-    .action((options: ChangeOptions) => run((session) => killOn(session, options), { readyCheck: false }));
+    .action((options: ChangeOptions) =>
+      run((session) => killOn(session, options, stop), { readyCheck: false }),
+    );
   changes(killSwitch.command("off"))
     .description("let the pipeline continue")
-    .action((options: ChangeOptions) => change((session) => killOff(session, options)));
+    .action((options: ChangeOptions) => change((session) => killOff(session, options, stop)));
   killSwitch
     .command("reason")
     .description("record why it was turned on")
@@ -148,7 +150,7 @@ export function createProgram(host: Host): Command {
   const disarm = program.command("disarm").description("the governor's disarm");
   changes(disarm.command("clear"))
     .description("arm the pipeline again")
-    .action((options: ChangeOptions) => change((session) => clearDisarmCommand(session, options)));
+    .action((options: ChangeOptions) => change((session) => clearDisarmCommand(session, options, stop)));
 
   const exchange = program
     .command("exchange")

@@ -20,7 +20,7 @@ const requeueScript = bindScript("operator/requeue");
 const dropScript = bindScript("operator/drop");
 
 /** What the kill switch is set to. */
-const HALT = "1";
+export const HALT = "1";
 /** Action of an audit entry that only says why. */
 export const KILL_REASON = "kill.reason";
 /** The name under which a requeued entry is pending; the group's consumers take it over within seconds. */

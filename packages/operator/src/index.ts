@@ -11,14 +11,10 @@ export {
 } from "./access.ts";
 export type { AccessProblem } from "./access-problem.ts";
 export {
-  clearDisarm,
   drop,
   endDoubt,
   type Forced,
   force,
-  giveKillReason,
-  halt,
-  type Halted,
   type Mandate,
   requeue,
   resumeExchange,
@@ -54,8 +50,12 @@ export type { SymbolEnd, SymbolStep, Target } from "./exit/symbol.ts";
 export { type ExchangeClient, type ExchangeState, type LimitUse, readExchange } from "./exchange.ts";
 export { followEnds } from "./follow-ends.ts";
 export { type Group, readGroups, type Service, whyNoPipeline } from "./groups.ts";
+export { type AllHalts, readAllHalts } from "./all-halts.ts";
+export { missingText, type Patience, type Reached } from "./everywhere.ts";
+export { giveKillReasonEverywhere, haltEverywhere } from "./halt-everywhere.ts";
+export { partlyText, placesText, WHAT_KILL_ON_MEANS } from "./halt-operations.ts";
 export { disarmText, holdText, killText, pauseText } from "./halt-texts.ts";
-export { type Disarm, type Halts, type KillRecord, readHalts } from "./halts.ts";
+export type { Disarm, KillRecord } from "./halts.ts";
 export { acceptHold, type Hold, type LedgerStart, readHold, readHolds } from "./holds.ts";
 export type { Caps, Limits } from "./limits.ts";
 export {
@@ -66,18 +66,12 @@ export {
   openExit,
   venueName,
 } from "./open-exit.ts";
-export {
-  FORCE_TEXTS,
-  type Operation,
-  type OperationName,
-  operations,
-  type Preview,
-  Refusal,
-  WHAT_KILL_ON_MEANS,
-} from "./operations.ts";
+export { FORCE_TEXTS, type OperationName, operations } from "./operations.ts";
+export type { Operation, Preview } from "./operation.ts";
 export { type Overview, OverviewMemory, readOverview } from "./overview.ts";
 export { type ExchangePause, readPauses } from "./pauses.ts";
 export type { Place } from "./place.ts";
+export { Refusal } from "./refusal.ts";
 export { findPlan, placeOfPlan, type PlanHistory, readPlan } from "./plan-history.ts";
 export { type PresentPlan, readPresentPlans } from "./present-plans.ts";
 export type { PlanRow } from "./plan-rows.ts";

@@ -5,7 +5,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { accessAs, add, BY, keys, planIdOf } from "./access.fixture.ts";
 import { pageAudit } from "./audit.ts";
 import { setKillSwitch } from "./changes.ts";
-import { type OperationName, operations, Refusal } from "./operations.ts";
+import { type OperationName, operations } from "./operations.ts";
+import { Refusal } from "./refusal.ts";
 
 const PLAN = planIdOf(1);
 const { plan, deadLetter, operatorAudit } = keys.streams;

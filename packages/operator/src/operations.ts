@@ -2,95 +2,16 @@
  * The changes that an operator makes, with the texts that say what each would do and what it did: `permitctl` and the
  * console use the same. Each is on record in the step that changes it (changes.ts).
  */
-import { hash } from "node:crypto";
 import type { OpenAccess } from "./access.ts";
-import { clearDisarm, type Forced, halt, type Mandate, resumeExchange, setKillSwitch } from "./changes.ts";
+import { type Forced, resumeExchange } from "./changes.ts";
 import { dropLetters, type Handled, readDeadLetter, requeueLetters } from "./dead-letters.ts";
-import { duration } from "./duration.ts";
 import { forceFound } from "./force-found.ts";
-import { disarmText, holdText, killText, pauseText } from "./halt-texts.ts";
-import { readHalts, readKillRecord } from "./halts.ts";
+import { disarmClear, killOff, killOn } from "./halt-operations.ts";
+import { holdText, pauseText } from "./halt-texts.ts";
 import { acceptHold, type Hold, readHold } from "./holds.ts";
+import { changedMeanwhile, fingerprint, type Operation, sameAsShown } from "./operation.ts";
 import { readPauses } from "./pauses.ts";
-
-/** The change is not possible, or no longer, or did not come about. Its message is an operator's text. */
-export class Refusal extends Error {
-  override readonly name = "Refusal";
-}
-
-export interface Preview {
-  /** What it would do and what that means: a sentence or more. */
-  text: string;
-  /** Stands for all that the text tells of, but for how long it has lasted. */
-  shown: string;
-}
-
-/** Both throw a {@link Refusal}. */
-export interface Operation<Args> {
-  /** Changes nothing. */
-  preview(access: OpenAccess, args: Args): Promise<Preview>;
-  /**
-   * @param shown of the preview: what is there now must be the same. Without it, what is there now counts
-   * @returns what was done
-   */
-  run(access: OpenAccess, args: Args, by: Mandate, shown?: string): Promise<string>;
-}
-
-export const WHAT_KILL_ON_MEANS =
-  "No plan opens, no permit is granted or spent and no order is claimed. An order that was sent before is not cancelled.";
-const WHAT_GOES_ON = "Plans open, permits are granted and spent, and orders are sent again";
-
-const killOn: Operation<object> = {
-  preview: async () => ({ text: `The kill switch goes ON. ${WHAT_KILL_ON_MEANS}`, shown: "" }),
-  async run(access, _, by) {
-    const { changed, recorded } = await halt(access.partitions.account, by);
-    const unrecorded = recorded
-      ? ""
-      : " No audit entry could be written: this Redis user may halt and nothing else.";
-    return `The kill switch ${changed ? "is" : "was already"} ON. ${WHAT_KILL_ON_MEANS}${unrecorded}`;
-  },
-};
-
-const killOff: Operation<object> = {
-  async preview(access) {
-    const { killSwitch, disarm, shown } = await readHalts(access.partitions.account);
-    if (!killSwitch.on) throw new Refusal("the kill switch is off already");
-    const record = await readKillRecord(access.partitions.account);
-    const since = record.atMs === undefined ? "" : ` for ${duration(access.nowMs() - record.atMs)}`;
-    const left =
-      disarm === null ? "" : `, once the disarm is cleared as well: ${disarmText(disarm, access.nowMs())}`;
-    return {
-      text: `The kill switch goes OFF. ${WHAT_GOES_ON}${left}. It has been on${since}, ${killText(killSwitch, record)}.`,
-      // A disarm that is cleared meanwhile would no longer keep orders back; and who halts again has given a new reason.
-      shown: fingerprint(killSwitch.value, record, shown.disarm, shown.today),
-    };
-  },
-  async run(access, args, by, shown) {
-    await sameAsShown(this, access, args, shown);
-    const changed = await setKillSwitch(access.partitions.account, false, by);
-    if (!changed) throw new Refusal("the kill switch is off already");
-    return "The kill switch is off.";
-  },
-};
-
-const disarmClear: Operation<object> = {
-  async preview(access) {
-    const { disarm, shown } = await readHalts(access.partitions.account);
-    if (disarm === null) throw new Refusal("no disarm is in force");
-    return {
-      text: `The disarm is cleared. ${WHAT_GOES_ON}, unless the kill switch is on. Disarmed: ${disarmText(disarm, access.nowMs())}.`,
-      shown: fingerprint(shown.disarm, shown.today),
-    };
-  },
-  async run(access, _, by, shown) {
-    const { disarm, shown: found } = await readHalts(access.partitions.account);
-    if (disarm === null) throw new Refusal("no disarm is in force");
-    const isOther = shown !== undefined && shown !== fingerprint(found.disarm, found.today);
-    if (isOther || !(await clearDisarm(access.partitions.account, found, by)))
-      throw new Refusal("the disarm is no longer the one that was shown; nothing was changed");
-    return "The disarm is cleared.";
-  },
-};
+import { Refusal } from "./refusal.ts";
 
 const exchangeResume: Operation<object> = {
   async preview(access) {
@@ -230,24 +151,3 @@ export const operations = {
 };
 
 export type OperationName = keyof typeof operations;
-
-async function sameAsShown<Args>(
-  operation: Operation<Args>,
-  access: OpenAccess,
-  args: Args,
-  shown: string | undefined,
-): Promise<void> {
-  if (shown === undefined) return;
-  const now = await operation.preview(access, args);
-  if (now.shown !== shown) throw changedMeanwhile();
-}
-
-function changedMeanwhile(): Refusal {
-  return new Refusal("it is no longer what was shown; nothing was changed. Look again, and decide again");
-}
-
-const FINGERPRINT_DIGITS = 16;
-
-function fingerprint(...parts: readonly unknown[]): string {
-  return hash("sha256", JSON.stringify(parts), "hex").slice(0, FINGERPRINT_DIGITS);
-}

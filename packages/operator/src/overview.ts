@@ -5,7 +5,8 @@ import type { KillSwitch } from "@quantum/service-kit";
 import type { OpenAccess } from "./access.ts";
 import { type ExitState, exitText, readExitState, whyNotArmed } from "./exit/state.ts";
 import { type Group, readGroups, readServices, type Service } from "./groups.ts";
-import { type Disarm, type KillRecord, readHalts, readKillRecord } from "./halts.ts";
+import { type AllHalts, readAllHalts, whereText } from "./all-halts.ts";
+import type { Disarm, KillRecord } from "./halts.ts";
 import { countDeadLetters } from "./dead-letters.ts";
 import { killText } from "./halt-texts.ts";
 import { KnownSymbols } from "./known-symbols.ts";
@@ -84,12 +85,9 @@ export class OverviewMemory {
 export async function readOverview(open: OpenAccess, memory = new OverviewMemory()): Promise<Overview> {
   const { access, has, hasAccount, facts, silent } = await reachOf(open);
   const nowMs = access.nowMs();
-  const {
-    account,
-    all: [first],
-  } = access.partitions;
+  const { account } = access.partitions;
   const [halts, ofAccount, groups, kept, lastOk, lastBlock, deadLetters] = await Promise.all([
-    readHalts(first),
+    readAllHalts(access),
     hasAccount ? readAccountState(account) : NOT_KNOWN,
     readGroups(access),
     memory.symbols.read(access),
@@ -98,10 +96,8 @@ export async function readOverview(open: OpenAccess, memory = new OverviewMemory
     countDeadLetters(access),
   ]);
   const known = kept.filter(({ symbol }) => has(symbol));
-  const { killSwitch } = halts;
   const { exit, pauses, caps } = ofAccount;
-  const [killRecord, services, symbols, waiting] = await Promise.all([
-    killSwitch.on ? readKillRecord(first) : null,
+  const [services, symbols, waiting] = await Promise.all([
     readServices(access, groups, memory.probes),
     readSymbols(access, known, {
       nowMs,
@@ -122,8 +118,8 @@ export async function readOverview(open: OpenAccess, memory = new OverviewMemory
         ...new Set(facts.flatMap((one) => [...notDurable(one), ...clocksApart(one, CLOCK_BOUND_MS)])),
       ],
     },
-    killSwitch: { ...killSwitch, text: killRecord === null ? "" : killText(killSwitch, killRecord) },
-    killRecord,
+    killSwitch: { ...halts.killSwitch, text: killTextOf(halts) },
+    killRecord: halts.record,
     disarm: halts.disarm,
     exit: hasAccount ? exitOf(exit, nowMs) : { state: exit, armed: false, text: "not known" },
     pauses,
@@ -161,6 +157,14 @@ const NOT_KNOWN: AccountState = {
 };
 const ACCOUNT_NOT_KNOWN =
   "the exchange's pauses, the governor's limits, and whether operators could exit are not known";
+
+function killTextOf(halts: AllHalts): string {
+  const where = whereText(halts);
+  const { record } = halts;
+  if (halts.on.length === 0) return halts.killSwitch.on ? `it ${where}` : "";
+  const text = killText(halts.killSwitch, record ?? { who: undefined, atMs: undefined, reason: "" });
+  return where === "" ? text : `${text} (it ${where})`;
+}
 
 function exitOf(state: ExitState, nowMs: number): Overview["exit"] {
   const why = whyNotArmed(state, nowMs);

@@ -18,7 +18,7 @@ import { createExchangeSim, type ExchangeSimOptions, type Fault, type SimOrder }
 import { connectForBlocking, connectForCommands, disconnect, redisNow } from "@quantum/redis";
 import { IssuerKeys, loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
-import { keepRunning, patienceMs, startRedisServer } from "@quantum/harness";
+import { patienceMs, startRedisServer } from "@quantum/harness";
 import { Big } from "big.js";
 import { expect } from "vitest";
 import { openPartitions, Progress } from "@quantum/service-kit";
@@ -76,7 +76,6 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
   const server = await startRedisServer({ partitions: count });
   const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });
   const redis = connectForCommands(connection("test"));
-  const marks = await keepRunning(redis, keysOfAll);
   const sim = createExchangeSim({
     market: MARKET,
     strategy: false,
@@ -427,7 +426,6 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
     },
     async stop() {
       await sim.close();
-      await marks.stop();
       await disconnect(redis);
       await server.stop();
       await rm(folder, { recursive: true });

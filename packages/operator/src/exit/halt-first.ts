@@ -1,10 +1,16 @@
 /** The kill switch before everything is closed: whatever Redis does, the operator need not begin again. */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Access } from "../access.ts";
-import { halt, type Mandate } from "../changes.ts";
+import type { Mandate } from "../changes.ts";
+import { missingText, type Reached } from "../everywhere.ts";
+import { haltEverywhere } from "../halt-everywhere.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import { RETRY_MS, type Sight, silenceOf } from "./plan.ts";
 
-/** @returns false if `stop` was aborted before Redis answered: then it may be on or not */
+/**
+ * One partition that is away keeps nobody from closing what is in the others: it is told, and the wire's kill switch, or that
+ * nobody can read it, halts it within 5 s.
+ * @returns false if `stop` was aborted before Redis answered: then it may be on or not
+ */
 export async function haltFirst(
   access: Access,
   by: Mandate,
@@ -13,7 +19,9 @@ export async function haltFirst(
 ): Promise<boolean> {
   for (let told = ""; ;) {
     try {
-      await halt(access.partitions.account, by);
+      const { reached } = await haltEverywhere(access, by);
+      if (reached.done.length === 0) throw errorOf(reached);
+      if (reached.missing.length > 0) tell({ kind: "silent", why: missingText(reached.missing) });
       return true;
     } catch (error) {
       const why = silenceOf(error);
@@ -22,4 +30,8 @@ export async function haltFirst(
       await delay(RETRY_MS);
     }
   }
+}
+
+function errorOf({ missing: [first] }: Reached<unknown>): Error {
+  return first?.error ?? new Error("there are no partitions");
 }
