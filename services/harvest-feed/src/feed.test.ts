@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createKeys } from "@quantum/contract";
-import { connectForBlocking } from "@quantum/redis";
+import { connectForBlocking, hashesOn } from "@quantum/redis";
+import { openPartitions } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
 import { useRedis } from "@quantum/harness/vitest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -36,12 +37,19 @@ const replay = (...lines: Record<string, string>[]) =>
     ),
   );
 
+const place = {
+  redis,
+  connectForBlocking: () =>
+    connectForBlocking({ url: server.url, name: "test:blocking", onError: () => undefined }),
+};
+const onePartition = () => {
+  const partitions = openPartitions(1, () => place);
+  return { partitions, intake: { ...partitions.account, hashes: hashesOn(redis) } };
+};
+
 function makeFeed(options: Partial<FeedOptions> & Pick<FeedOptions, "source">): Feed {
   const made = new Feed({
-    redis,
-    connectForBlocking: () =>
-      connectForBlocking({ url: server.url, name: "test:blocking", onError: () => undefined }),
-    keys,
+    ...onePartition(),
     ratePerSec: FAST,
     inFlightPerSymbol: 1,
     max: Number.POSITIVE_INFINITY,

@@ -6,17 +6,17 @@
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { flatFields, type Keys } from "@quantum/contract";
 import { disconnect, type RedisClient } from "@quantum/redis";
+import type { Intake, Partition, Partitions } from "@quantum/service-kit";
 import { Pacing } from "./pacing.ts";
 import type { FeedProposal, ProposalSource } from "./proposals.ts";
+import { createPublish } from "./publish.ts";
 import { latestId, readResults } from "./results.ts";
-import { parseSnapshot } from "./snapshot.ts";
+import { type FeedSnapshot, parseSnapshot } from "./snapshot.ts";
 
 export interface FeedOptions {
-  redis: RedisClient;
-  connectForBlocking: () => RedisClient;
-  keys: Keys;
+  partitions: Partitions;
+  intake: Intake;
   source: ProposalSource;
   ratePerSec: number;
   inFlightPerSymbol: number;
@@ -39,8 +39,6 @@ export interface FeedEvents {
 }
 
 const RESULT_TIMEOUT_MS = 30_000;
-/** The length to which the Python services limited their streams. */
-const STREAM_ENTRIES_MAX = 10_000;
 /** How often to check snapshots that allow no proposal yet: often at first, because a refresh follows a fill. */
 const RECHECK_MS = 50;
 const RECHECK_MAX_MS = 1_000;
@@ -52,12 +50,16 @@ export class Feed extends EventEmitter<FeedEvents> {
   readonly #stopping = new AbortController();
   /** Aborted when a symbol may have room again. */
   #nudge = new AbortController();
-  #blocking: RedisClient | undefined;
+  readonly #publish: (proposal: FeedProposal) => Promise<void>;
+  readonly #blocking: RedisClient[] = [];
+  /** Partitions that did not answer, and until when, by performance.now(), they are left alone. */
+  readonly #away = new Map<Partition, number>();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: FeedOptions) {
     super();
     this.#options = options;
+    this.#publish = createPublish(options.intake, options.partitions.all.length === 1);
     this.#pacing = new Pacing({
       symbols: options.source.symbols,
       inFlightPerSymbol: options.inFlightPerSymbol,
@@ -71,16 +73,24 @@ export class Feed extends EventEmitter<FeedEvents> {
   }
 
   async start(): Promise<void> {
-    const { redis, keys, connectForBlocking } = this.#options;
+    const { partitions } = this.#options;
     // Follow results from before the first proposal.
-    const after = await latestId(redis, keys.streams.result);
-    this.#blocking = connectForBlocking();
-    this.#running = Promise.all([this.#followResults(this.#blocking, after), this.#publishAll()]);
+    const followed = await Promise.all(
+      partitions.map(async (partition) => {
+        const after = await latestId(partition.redis, partition.keys.streams.result);
+        return { partition, after };
+      }),
+    );
+    const follow = followed.map(({ partition, after }) => {
+      const blocking = partition.connectForBlocking();
+      this.#blocking.push(blocking);
+      return this.#followResults(partition, blocking, after);
+    });
+    this.#running = Promise.all([...follow, this.#publishAll()]);
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    if (this.#blocking !== undefined) await disconnect(this.#blocking);
+    await this.#end();
     await this.#running;
   }
 
@@ -94,7 +104,7 @@ export class Feed extends EventEmitter<FeedEvents> {
       this.#nudge = new AbortController();
       this.#expire();
       const symbols = this.#pacing.withRoom().filter((symbol) => this.#options.source.hasNext(symbol));
-      const proposal = await this.#insist("read snapshots", () => this.#nextOf(symbols));
+      const proposal = await this.#nextOf(symbols);
       if (proposal === undefined) {
         await this.#idle(symbols.length > 0 ? recheckMs : undefined);
         recheckMs = this.#nudge.signal.aborted ? RECHECK_MS : Math.min(recheckMs * 2, RECHECK_MAX_MS);
@@ -119,8 +129,12 @@ export class Feed extends EventEmitter<FeedEvents> {
       await this.#idle();
       this.#expire();
     }
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     this.#stopping.abort();
-    if (this.#blocking !== undefined) await disconnect(this.#blocking);
+    await Promise.all(this.#blocking.map(disconnect));
   }
 
   get #stopped(): boolean {
@@ -133,10 +147,10 @@ export class Feed extends EventEmitter<FeedEvents> {
 
   /** The next proposal of the first symbol that has one, counted as in flight. */
   async #nextOf(symbols: readonly string[]): Promise<FeedProposal | undefined> {
-    const { redis, keys, source } = this.#options;
+    const { source } = this.#options;
     for (const symbol of symbols) {
-      const snapshot = parseSnapshot(await redis.hgetall(keys.snapshot(symbol)));
-      if (!this.#pacing.isFresh(symbol, snapshot.version)) continue;
+      const snapshot = await this.#snapshotOf(symbol);
+      if (snapshot === undefined || !this.#pacing.isFresh(symbol, snapshot.version)) continue;
       const proposal = source.next(symbol, snapshot);
       if (proposal === undefined) continue;
       if (!proposal.repeats) this.#pacing.started(proposal, snapshot.version, performance.now());
@@ -145,32 +159,29 @@ export class Feed extends EventEmitter<FeedEvents> {
     return undefined;
   }
 
-  /** The hash and the stream always show the same proposal, and no field of an earlier one stays in the hash. */
-  async #publish({ symbol, fields }: FeedProposal): Promise<void> {
-    const { redis, keys } = this.#options;
-    const replies = await redis
-      .multi()
-      .del(keys.proposal(symbol))
-      .hset(keys.proposal(symbol), fields)
-      .xadd(
-        keys.streams.proposal,
-        "MAXLEN",
-        "~",
-        STREAM_ENTRIES_MAX,
-        "*",
-        "symbol",
-        symbol,
-        ...flatFields(fields),
-      )
-      .exec();
-    for (const [error] of replies ?? []) if (error !== null) throw error;
+  /** Undefined if its partition does not answer, which is not asked again for some time: other symbols go on. */
+  async #snapshotOf(symbol: string): Promise<FeedSnapshot | undefined> {
+    const partition = this.#options.partitions.of(symbol);
+    const awayUntilMs = this.#away.get(partition);
+    if (awayUntilMs !== undefined && performance.now() < awayUntilMs) return undefined;
+    const doing = `read snapshots${ofPartition(partition)}`;
+    try {
+      const snapshot = parseSnapshot(await partition.redis.hgetall(partition.keys.snapshot(symbol)));
+      if (this.#away.delete(partition)) this.emit("recovered", { doing });
+      return snapshot;
+    } catch (error) {
+      if (this.#stopped) return undefined;
+      this.#away.set(partition, performance.now() + RETRY_MS);
+      this.emit("failed", { doing, error: error as Error });
+      return undefined;
+    }
   }
 
-  async #followResults(blocking: RedisClient, after: string): Promise<void> {
+  async #followResults(partition: Partition, blocking: RedisClient, after: string): Promise<void> {
     let last = after;
     while (!this.#stopped) {
-      await this.#insist("read results", async () => {
-        const read = await readResults(blocking, this.#options.keys.streams.result, last);
+      await this.#insist(`read results${ofPartition(partition)}`, async () => {
+        const read = await readResults(blocking, partition.keys.streams.result, last);
         last = read.last;
         for (const { planId, executed } of read.results) {
           const plan = this.#pacing.ended(planId, executed);
@@ -214,4 +225,8 @@ export class Feed extends EventEmitter<FeedEvents> {
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined);
   }
+}
+
+function ofPartition({ name }: Partition): string {
+  return name === "" ? "" : ` of partition ${name}`;
 }

@@ -1,10 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createKeys } from "@quantum/contract";
+import { createKeys, parseProposal, partitionOf, planId } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { startRedisServer, startService, type TestRedis } from "@quantum/harness";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { fieldsOf } from "@quantum/streams";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 
 const keys = createKeys();
 const DEADLINE_MS = 10_000;
@@ -77,6 +78,45 @@ describe("harvest-feed as a process", () => {
       kill_score: "0.50",
       source: "harvest-feed simulated",
     });
+    await service.stop();
+  });
+
+  it("follows snapshots and results in every partition, and publishes where publishers do", async () => {
+    const server = await startRedisServer({ partitions: 3 });
+    onTestFinished(() => server.stop());
+    const redis = connectForCommands({ url: server.url, name: "test", onError: () => undefined });
+    onTestFinished(() => disconnect(redis));
+    const symbols = ["BTCUSDT", "ETHUSDT", "TRXUSDT"];
+    expect(new Set(symbols.map((symbol) => partitionOf(symbol, 3)))).toEqual(new Set([0, 1, 2]));
+    const keysOf = (symbol: string) => createKeys({ partition: partitionOf(symbol, 3) });
+    const position = { position_amt: "1", side: "LONG", entry_price: "100", mark_price: "110", version: "1" };
+    for (const symbol of symbols) await redis.hset(keysOf(symbol).snapshot(symbol), position);
+    const service = await start({
+      REDIS_URL: server.url,
+      PARTITIONS: "3",
+      FEED_SYMBOLS: symbols.join(),
+      FEED_MAX: "6",
+      FEED_RATE: "100",
+    });
+    const answered = new Set<string>();
+    // One plan of a symbol at a time, so the second needs the first one's result.
+    await vi.waitFor(
+      async () => {
+        for (const [id, flat] of await redis.xrange(keys.streams.proposal, "-", "+")) {
+          if (answered.has(id)) continue;
+          answered.add(id);
+          const { symbol = "", ...fields } = fieldsOf(flat);
+          const read = parseProposal(symbol, fields);
+          if (!read.ok) throw new Error(read.problems.join());
+          expect(await redis.hgetall(keys.proposal(symbol))).toEqual(fields);
+          const result = { plan_id: planId(read.proposal), symbol, executed: "False" };
+          await redis.xadd(keysOf(symbol).streams.result, "*", ...Object.entries(result).flat());
+        }
+        expect(answered.size).toBe(6);
+      },
+      { timeout: DEADLINE_MS },
+    );
+    await service.waitForLog(({ msg }) => msg === "feed done", DEADLINE_MS);
     await service.stop();
   });
 

@@ -11,16 +11,15 @@ await runService({
   summary: "stands in for the publisher of harvest proposals: generates them, or replays a file",
   ...configSource,
   port: (config) => config.FEED_METRICS_PORT,
-  start: async ({ config, log, registry, keys, redis, connectForBlocking, progress }) => {
+  start: async ({ config, log, registry, partitions, openIntake, progress }) => {
     const file = config.FEED_FILE;
     const source =
       file === undefined
         ? createGenerator({ symbols: config.FEED_SYMBOLS, seed: config.FEED_SEED, now: Date.now })
         : createReplay(await readReplay(file));
     const feed = new Feed({
-      redis,
-      connectForBlocking,
-      keys,
+      partitions,
+      intake: openIntake(),
       source,
       ratePerSec: config.FEED_RATE,
       inFlightPerSymbol: config.FEED_IN_FLIGHT_PER_SYMBOL,
