@@ -55,7 +55,7 @@ it("the symbols are of three partitions", () => {
 describe("an access", () => {
   it("has as many partitions as Redis says, and one if it says nothing", async () => {
     const names = (access: OpenAccess) => Promise.resolve(access.partitions.map(({ name }) => name));
-    expect(await withThree(names)).toEqual(["0", "1", "2"]);
+    expect(await withThree(names)).toEqual(["q0", "q1", "q2"]);
     await redis.del(wire.partitions);
     expect(await withThree(names)).toEqual([""]);
   });
@@ -178,23 +178,23 @@ describe("dead letters", () => {
     await letter(keysOf(1), keysOf(1).streams.plan, 1, "99-0");
     await withThree(async (access) => {
       const { rows, total } = await pageDeadLetters(access, {});
-      const ids = ["100-0@0", "100-0@2", "100-0@intake", "99-0@1"];
+      const ids = ["100-0@q0", "100-0@q2", "100-0@intake", "99-0@q1"];
       expect({ ids: rows.map(({ id }) => id), total }).toEqual({ ids, total: 4 });
-      const behind = await pageDeadLetters(access, { cursor: "100-0@2" });
-      expect(behind.rows.map(({ id }) => id)).toEqual(["100-0@intake", "99-0@1"]);
+      const behind = await pageDeadLetters(access, { cursor: "100-0@q2" });
+      expect(behind.rows.map(({ id }) => id)).toEqual(["100-0@intake", "99-0@q1"]);
       expect((await readDeadLetter(access, "100-0@intake"))?.reason).toBe("bad 3");
-      const none = ["100-0", "100-0@1", "100-0@7", "100-0@0@0"];
+      const none = ["100-0", "100-0@q1", "100-0@q7", "100-0@q0@q0"];
       expect(await Promise.all(none.map((id) => readDeadLetter(access, id)))).toEqual(
         none.map(() => undefined),
       );
 
       const done = { done: true, why: "" };
-      expect(await requeueLetters(access, ["100-0@intake", "100-0@2"], BY)).toEqual([
+      expect(await requeueLetters(access, ["100-0@intake", "100-0@q2"], BY)).toEqual([
         { id: "100-0@intake", ...done },
-        { id: "100-0@2", ...done },
+        { id: "100-0@q2", ...done },
       ]);
-      expect(await dropLetters(access, ["99-0@1"], BY)).toEqual([{ id: "99-0@1", ...done }]);
-      expect((await pageDeadLetters(access, {})).rows.map(({ id }) => id)).toEqual(["100-0@0"]);
+      expect(await dropLetters(access, ["99-0@q1"], BY)).toEqual([{ id: "99-0@q1", ...done }]);
+      expect((await pageDeadLetters(access, {})).rows.map(({ id }) => id)).toEqual(["100-0@q0"]);
       expect((await redis.xpending(wire.streams.proposal, "group"))[0]).toBe(1);
 
       const audit = await pageAudit(access);
@@ -288,7 +288,7 @@ describe("the overview", () => {
   }
 
   it.each([
-    ["1", "partition 1 does not answer: "],
+    ["q1", "partition q1 does not answer: "],
     ["intake", "the intake of proposals does not answer: "],
   ])("without %s says so, and tells of the others", async (name, sentence) => {
     for (const [n, symbol] of SYMBOLS.entries()) {
@@ -300,7 +300,7 @@ describe("the overview", () => {
     await without(name, async (access) => {
       const { silent, symbols, lastBlock, deadLetters } = await readOverview(access);
       expect(silent).toEqual([expect.stringContaining(sentence)]);
-      const others = SYMBOLS.filter((symbol) => partitionOf(symbol, COUNT) !== Number(name));
+      const others = SYMBOLS.filter((symbol) => `q${partitionOf(symbol, COUNT)}` !== name);
       expect(symbols.map(({ symbol }) => symbol).toSorted()).toEqual(others.toSorted());
       expect(lastBlock).toMatchObject({ planId: planIdOf(2) });
       expect(deadLetters).toBe(COUNT);
@@ -308,10 +308,10 @@ describe("the overview", () => {
   });
 
   it("without the account's partition says what is not known", async () => {
-    await without("0", async (access) => {
+    await without("q0", async (access) => {
       const { silent, exit } = await readOverview(access);
       expect(silent).toEqual([
-        expect.stringContaining("partition 0 does not answer: "),
+        expect.stringContaining("partition q0 does not answer: "),
         "the exchange's pauses, the governor's limits, and whether operators could exit are not known",
       ]);
       expect(exit).toMatchObject({ armed: false, text: "not known" });
@@ -320,7 +320,7 @@ describe("the overview", () => {
 
   it("of a plan that nobody knows is no answer while a partition does not answer", async () => {
     await redis.hset(keysOf(2).plan(planIdOf(1)), { state: "BLOCKED" });
-    await without("1", async (access) => {
+    await without("q1", async (access) => {
       expect((await findPlan(access, planIdOf(1)))?.record.state).toBe("BLOCKED");
       await expect(findPlan(access, planIdOf(2))).rejects.toThrow("max retries");
       await expect(forceFound(access, planIdOf(1))).rejects.toThrow("max retries");
