@@ -28,6 +28,7 @@ const NOTHING = {
   allowlist: new Set<string>(),
   required: [],
   partitions: [],
+  waits: [],
   waitBudgetMs: 0,
   halted: false,
 };

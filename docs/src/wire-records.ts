@@ -27,7 +27,7 @@ export const RECORDS: readonly { title: string; about: string; record: HashRecor
   {
     title: "Owners",
     about:
-      "`quantum:order:owner` names the one executor that claims and sends orders, `quantum:position:booker` the one position-brain that books the account's events. Another one takes over when the owner was not seen for 6 s (orders) or 3 s (booking), or has given the ownership up. An owner that is back in time, under the same name, keeps `since_ms`.",
+      "`quantum:order:owner` names the one executor that claims and sends orders (of a partition, where there are several), `quantum:position:booker` the one position-brain that books the account's events. Another one takes over when the owner was not seen for 6 s (orders) or 3 s (booking), or has given the ownership up. An owner that is back in time, under the same name, keeps `since_ms`.",
     record: ownerRecord,
   },
   {
