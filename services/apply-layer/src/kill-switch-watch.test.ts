@@ -118,7 +118,7 @@ describe("the watch", () => {
     await clientOf(wire).set(WIRE, "1");
     await expect.poll(words).toEqual(HALTED);
     expect(failures.map((text) => text.replace(/:.*/, "")).toSorted()).toEqual(
-      [0, 1, AWAY].map((partition) => `show partition ${partition} the kill switch`),
+      [0, 1, AWAY].map((partition) => `show partition q${partition} the kill switch`),
     );
   });
 
@@ -149,7 +149,7 @@ describe("the watch", () => {
     for (const partition of [0, 1]) await expect.poll(() => word(partition)).toBe("halted");
     away.resume();
     await expect.poll(() => word(AWAY)).toBe("halted");
-    expect(failures[0]).toMatch(`show partition ${AWAY} the kill switch`);
+    expect(failures[0]).toMatch(`show partition q${AWAY} the kill switch`);
   });
 
   it("does nothing with one partition, whose kill switch is the wire's", async () => {

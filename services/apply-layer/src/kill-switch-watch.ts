@@ -29,7 +29,7 @@ export async function watchKillSwitch(options: {
   if (partitions.all.length === 1) return { stop: async () => undefined };
   const wire = connectTo(WIRE, "kill-switch");
   const watches = partitions.map((partition) => {
-    const doing = `show partition ${partition.number} the kill switch`;
+    const doing = `show partition ${partition.name} the kill switch`;
     let problem: string | undefined;
     const watch = progress.loop(doing, SEE_MS, async () => {
       await show(wire, partition);
