@@ -38,6 +38,12 @@ export class RedisClient extends Redis {
       if (isNew) this.onProblem(error);
     });
     this.on("ready", () => (this.problem = undefined));
+    this.on("close", () => {
+      // ioredis 5 leaves the deadline of a lost connection running, and would end the next one: ioredis#2147.
+      const timed = this as unknown as { socketTimeoutTimer: NodeJS.Timeout | undefined };
+      clearTimeout(timed.socketTimeoutTimer);
+      timed.socketTimeoutTimer = undefined;
+    });
   }
 
   /** Once for each problem, however many attempts it lasts. */

@@ -109,6 +109,25 @@ describe("a command whose answer is lost with its connection", () => {
   });
 });
 
+it("the deadline of a lost connection does not end the next one", async () => {
+  const proxy = await startFaultProxy({ upstream: { port: server.port } });
+  onTestFinished(() => proxy.close());
+  const client = connect(connectForCommands, { url: `redis://127.0.0.1:${proxy.port}` });
+  await client.ping();
+  const closed = vi.fn<() => void>();
+  client.on("close", closed);
+  const another = connect(connectForBlocking).blpop("never", (COMMAND_DEADLINE_MS + 200) / 1000);
+  proxy.stall();
+  const answer = client.ping();
+  await vi.waitFor(() => expect(client.commandQueue.length).toBe(1), WAIT_MS);
+  proxy.reset();
+  proxy.heal();
+  expect(await answer).toBe("PONG");
+  // It lasts longer than the deadline of what was lost.
+  await another;
+  expect([closed.mock.calls.length, await client.ping()]).toEqual([1, "PONG"]);
+});
+
 describe("a command that a replica refuses", () => {
   it.each([
     ["is sent again to the master that the URL leads to now, and run once", {}, "1", "1"],
