@@ -15,7 +15,8 @@ const SERVICES = ["governor", "position-brain", "portfolio-gate"] as const;
 const BURST = 4;
 
 const [BTC, ETH] = DEFAULT_MARKET as [SymbolSpec, SymbolSpec];
-const MARKET = [BTC, ETH, { ...ETH, symbol: "SUIUSDT" }];
+const SUI = { ...ETH, symbol: "SUIUSDT" };
+const MARKET = [BTC, ETH, SUI];
 const SYMBOLS = MARKET.map(({ symbol }) => symbol);
 /** No service's variables name it. */
 const UNKNOWN = "TRXUSDT";
@@ -28,6 +29,7 @@ const all = partitions.map(({ keys }) => keys);
 const env = {
   GOV_MAX_EXEC_PER_5MIN: String(BURST),
   GOV_DISARM_ON_BURST_BREACH: "false",
+  P33_AUDIT_SEC: "1",
 };
 /** There is no apply-layer here, and so nobody else who shows the partitions the kill switch. */
 let marks: { stop: () => Promise<void> };
@@ -176,6 +178,40 @@ describe("issuers over three partitions", () => {
         });
       expect((await redis.xrange(keys.streams.deadLetter, "-", "+")).flat(2)).not.toContain(attempt);
     }
+  });
+
+  it("obey an operator in the partition of the symbol that is held", async () => {
+    const { symbol } = SUI;
+    const { ledger, streams } = keysOf(symbol);
+    const positionAmt = "-1.900";
+    const moved = await fetch(`${rig.venueUrl}/sim/positions`, {
+      method: "POST",
+      body: JSON.stringify({ symbol, positionAmt, traded: false }),
+      headers: { "content-type": "application/json" },
+    });
+    expect(moved.status).toBe(200);
+    const since = await eventually(async () => {
+      const found = await redis.hget(ledger(symbol), "disagrees_since_ms");
+      if (found === null || found === "") throw new Error("the pair still matches");
+      return found;
+    });
+    const command = {
+      action: "hold.accept",
+      target: symbol,
+      who: "a@b",
+      reason: "",
+      at_ms: String(Date.now()),
+    };
+    const detail = `{"disagrees_since_ms": ${since}}`;
+    await redis.xadd(streams.operatorAudit, "*", ...Object.entries({ ...command, detail }).flat());
+    await eventually(async () =>
+      expect(await redis.hgetall(ledger(symbol))).toMatchObject({
+        last_known_amt: positionAmt,
+        origin: "accepted",
+      }),
+    );
+    for (const keys of all)
+      expect(await redis.exists(keys.ledger(symbol))).toBe(keys === keysOf(symbol) ? 1 : 0);
   });
 
   it("count each symbol's limits exactly, with two governors", async () => {

@@ -11,6 +11,7 @@ import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
+import { PARTITION_MUTANTS } from "./partition-mutants.ts";
 import { PERMIT_MUTANTS } from "./permit-mutants.ts";
 import { PLAN_MUTANTS } from "./plan-mutants.ts";
 import { PORTFOLIO_MUTANTS } from "./portfolio-mutants.ts";
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ORDER_MUTANTS,
   ...PERMIT_MUTANTS,
   ...PORTFOLIO_MUTANTS,
+  ...PARTITION_MUTANTS,
   ...KEY_MUTANTS,
   ...HALT_MUTANTS,
   ...TRUST_MUTANTS,

@@ -24,8 +24,8 @@ export interface ReaderOptions {
 }
 
 const MS_PER_SEC = 1_000;
-/** What Redis does not answer within this time is unknown, so that plans of other partitions are denied while they still wait. */
-const READ_DEADLINE_MS = 1_000;
+/** A partition that does not answer within this time is unknown, so that plans of the others are denied while they still wait. */
+const READ_DEADLINE_MS = 500;
 const wire = createKeys();
 
 /**
@@ -74,7 +74,7 @@ export class PortfolioReader {
   /** One round trip for any number of symbols, on each connection. */
   async #read(): Promise<Portfolio | Unknown> {
     const { partitions, proposalsOf: connectionOf, symbols, sigmaRef } = this.#options;
-    const reads = new Reads();
+    const reads = new Reads(partitions.all.length === 1 ? undefined : READ_DEADLINE_MS);
     const read = symbols.map((symbol) => {
       const { redis, keys } = partitions.of(symbol);
       return {
@@ -94,8 +94,14 @@ export class PortfolioReader {
 
 /** Hashes to read, in one pipeline a connection. */
 class Reads {
+  readonly #deadlineMs: number | undefined;
   readonly #keys = new Map<RedisClient, { key: string; names: readonly string[] }[]>();
   readonly #found = new Map<string, Fields>();
+
+  /** @param deadlineMs undefined: that of every command */
+  constructor(deadlineMs: number | undefined) {
+    this.#deadlineMs = deadlineMs;
+  }
 
   /** @returns what was read, after `exec`: undefined if it is unreadable, or if Redis has not answered in time */
   add(redis: RedisClient, key: string, names: readonly string[]): () => Fields | undefined {
@@ -110,7 +116,9 @@ class Reads {
       [...this.#keys].map(async ([redis, reads]) => {
         const pipeline = redis.pipeline();
         for (const { key, names } of reads) pipeline.hmget(key, ...names);
-        const answer = withDeadline(pipeline.exec(), READ_DEADLINE_MS, "the portfolio");
+        const sent = pipeline.exec();
+        const answer =
+          this.#deadlineMs === undefined ? sent : withDeadline(sent, this.#deadlineMs, "the portfolio");
         const replies = (await answer.catch(() => undefined)) ?? [];
         for (const [at, { key, names }] of reads.entries()) {
           const [error, values] = replies[at] ?? [new Error("no answer"), []];
