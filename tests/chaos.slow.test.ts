@@ -12,17 +12,19 @@ it.each([
     1,
     ["kill", "kill-at-frame", "reset", "script-flush", "group-destroy", "burst"],
     [...ISSUERS, "p26"],
+    "lone",
   ],
   [
     "a Redis that forgets, and wrong answers of the exchange",
     2,
     ["redis-power-loss", "order-answers"],
     ISSUERS,
+    "lone",
   ],
-  ["a master that a replica replaces", 3, ["failover-loss", "master-isolated"], ISSUERS],
-])(
+  ["a master that a replica replaces", 3, ["failover-loss", "master-isolated"], ISSUERS, "sentinel"],
+] as const)(
   "a short campaign against %s finds nothing lost and nothing doubled",
-  async (_, seed, faults, issuers) => {
+  async (_, seed, faults, issuers, redis) => {
     const said: string[] = [];
     const options = {
       seed,
@@ -31,7 +33,7 @@ it.each([
       faults,
       issuers,
       rate: 100,
-      sentinel: faults.includes("failover-loss"),
+      redis,
     };
     const { sound, lines, summary } = await runCampaign(
       { ...options, summary: undefined, record: false },

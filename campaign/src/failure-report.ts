@@ -1,9 +1,7 @@
 /**
  * The complete history of the plans that a failed check names: streams, faults, the exchange, and Redis's final state.
  */
-import type { Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
-import type { Evidence, Finding } from "@quantum/harness";
+import type { Evidence, Finding, PipelineRedis } from "@quantum/harness";
 import type { ThrownFault } from "./campaign.ts";
 import type { Line, Recorder } from "./record.ts";
 import type { CheckName } from "./summary.ts";
@@ -17,8 +15,7 @@ export interface FailureReportSources {
   findings: Record<CheckName, Finding>;
   evidence: Evidence;
   history: Recorder;
-  client: RedisClient;
-  keys: Keys;
+  stored: PipelineRedis;
   faults: readonly ThrownFault[];
 }
 
@@ -37,7 +34,7 @@ export async function failureReport(sources: FailureReportSources): Promise<stri
 }
 
 async function tell(sources: FailureReportSources, plan: string): Promise<string[]> {
-  const { evidence, history, client, keys, faults } = sources;
+  const { evidence, history, stored, faults } = sources;
   const lines: Line[] = [...history.timeline(plan)];
   for (const order of evidence.orders) {
     if (!order.clientOrderId.startsWith(`qp-${plan}-`)) continue;
@@ -55,7 +52,9 @@ async function tell(sources: FailureReportSources, plan: string): Promise<string
     lines.push({ atMs: began, text: `fault ${kind} (${target}) begins` });
     lines.push({ atMs: ended, text: `fault ${kind} (${target}) has ended` });
   }
-  const flat = async (key: string) => JSON.stringify(await client.hgetall(key).catch(String));
+  const symbol = history.plans.find(({ planId }) => planId === plan)?.symbol ?? "";
+  const { redis, keys } = stored.partitions.of(symbol);
+  const flat = async (key: string) => JSON.stringify(await redis.hgetall(key).catch(String));
   return [
     `Plan ${plan}:`,
     ...lines

@@ -23,15 +23,22 @@ export interface FaultContext {
 export interface Hit {
   kind: string;
   target: string;
+  /** The partitions on the master that failed over; undefined for other faults, and if the wire's keys were there. */
+  failedOver?: ReadonlySet<number>;
 }
+
+/** Those that services reach through proxies of their own, with one partition. */
+export const BEHIND_PROXIES: readonly RedisKind[] = ["lone", "sentinel"];
+/** For what touches no key and no connection to Redis. */
+export const EVERYWHERE: readonly RedisKind[] = [...BEHIND_PROXIES, "cluster"];
 
 export interface FaultKind {
   /** One line for `--help`. */
   readonly meaning: string;
   /** How often it is chosen, relative to the others. */
   readonly weight: number;
-  /** The only Redis that it can be done to; by default both. */
-  readonly redis?: RedisKind;
+  /** The kinds of Redis that it can be done to. Default: {@link BEHIND_PROXIES}. */
+  readonly on?: readonly RedisKind[];
   /** Injects and removes the fault. Recovery begins when it resolves. */
   readonly run: (context: FaultContext) => Promise<Hit[]>;
 }

@@ -1,7 +1,7 @@
 /** Faults of the account's events: of single ones, and of the connections and the key that they come by. */
 import { setTimeout as delay } from "node:timers/promises";
 import { allMet, ask } from "./exchange-control.ts";
-import type { FaultKind, FaultContext } from "./fault-kind.ts";
+import { EVERYWHERE, type FaultKind, type FaultContext } from "./fault-kind.ts";
 
 const DELIVERIES = ["drop", "double", "reorder", "late"] as const;
 const EVENTS = ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "any"] as const;
@@ -20,11 +20,13 @@ export const ACCOUNT_EVENT_FAULTS: Readonly<Record<string, FaultKind>> = {
   "account-events": {
     meaning: `up to ${EVENTS_MAX} of the exchange's events of each symbol: ${DELIVERIES.join(" ")}`,
     weight: 8,
+    on: EVERYWHERE,
     run: spoilDeliveries,
   },
   "events-silent": {
     meaning: `the exchange's event sockets are open, but nothing comes, for up to ${SILENT_MS.high / 1000} s`,
     weight: 1,
+    on: EVERYWHERE,
     run: async ({ system, random }) => {
       const ms = random.between(SILENT_MS.low, SILENT_MS.high);
       await spoil(system.exchangeUrl, { kind: "silent", ms });
@@ -35,6 +37,7 @@ export const ACCOUNT_EVENT_FAULTS: Readonly<Record<string, FaultKind>> = {
   "events-cut": {
     meaning: `the exchange closes its event sockets, and refuses others for up to ${CUT_MS.high / 1000} s`,
     weight: 3,
+    on: EVERYWHERE,
     run: async ({ system, random }) => {
       const ms = random.between(CUT_MS.low, CUT_MS.high);
       await spoil(system.exchangeUrl, { kind: "disconnect", ms });
@@ -45,6 +48,7 @@ export const ACCOUNT_EVENT_FAULTS: Readonly<Record<string, FaultKind>> = {
   "listen-key": {
     meaning: "the listen key expires: announced or not, and with or without the end of its sockets",
     weight: 2,
+    on: EVERYWHERE,
     run: async ({ system, random }) => {
       const closes = random.pick([true, false]);
       const isAnnounced = random.pick([true, false]);

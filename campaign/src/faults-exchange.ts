@@ -4,7 +4,7 @@ import { resumeExchange } from "@quantum/operator";
 import { Big } from "big.js";
 import { z } from "zod";
 import { allMet, ask } from "./exchange-control.ts";
-import type { FaultKind, FaultContext } from "./fault-kind.ts";
+import { EVERYWHERE, type FaultKind, type FaultContext } from "./fault-kind.ts";
 
 /** The faults of exchange-sim that affect one order, and its errors by code. */
 const ORDER_FAULTS = [
@@ -52,11 +52,13 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
   "order-answers": {
     meaning: `one wrong answer to an order of each symbol: ${ORDER_FAULTS.join(" ")}`,
     weight: 16,
+    on: EVERYWHERE,
     run: spoilAnswers,
   },
   lag: {
     meaning: `one order of each symbol is executed, answered with 503, and hidden from queries for up to ${LAG_MAX_MS / 1000} s`,
     weight: 3,
+    on: EVERYWHERE,
     run: async ({ system, random }) => {
       for (const symbol of system.symbols)
         await arm(system.exchangeUrl, { symbol, kind: "lag", ms: random.between(1, LAG_MAX_MS) });
@@ -67,6 +69,7 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
   "exchange-outage": {
     meaning: `the exchange is unreachable for ${OUTAGE_MS / 1000} s`,
     weight: 1,
+    on: EVERYWHERE,
     run: async ({ system }) => {
       for (const { exchangeProxy } of system.members) exchangeProxy?.cutOff();
       await delay(OUTAGE_MS);
@@ -77,6 +80,7 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
   "exchange-slow": {
     meaning: `the network to the exchange is ${SLOW_MS} ms slower, each way, for ${OUTAGE_MS / 1000} s`,
     weight: 1,
+    on: EVERYWHERE,
     run: async ({ system }) => {
       for (const { exchangeProxy } of system.members) exchangeProxy?.delay(SLOW_MS);
       await delay(OUTAGE_MS);
@@ -87,6 +91,7 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
   "exchange-unreadable": {
     meaning: "positions, trades and open orders cannot be read a few times: 503, or an empty answer",
     weight: 2,
+    on: EVERYWHERE,
     run: async ({ system, random }) => {
       const kind = random.pick(["503_before", "empty_body"]);
       for (const path of READINGS) await arm(system.exchangeUrl, { kind, path, count: random.between(1, 8) });
@@ -98,11 +103,13 @@ export const EXCHANGE_FAULTS: Readonly<Record<string, FaultKind>> = {
     meaning:
       "bursts of 429 or 418; their end is in the header, in the text, or nowhere, and then an operator ends the pause",
     weight: 2,
+    on: EVERYWHERE,
     run: refuseRequests,
   },
   "position-changed": {
     meaning: "somebody else trades a position down, away or to the other side",
     weight: 3,
+    on: EVERYWHERE,
     run: changePosition,
   },
 };

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicatedRedis, StreamRef } from "@quantum/harness";
 import type { FaultContext, FaultKind } from "./fault-kind.ts";
 import { lastIds, standStill } from "./faults-redis.ts";
-import type { Member } from "./system.ts";
+import { type Member, proxyOf } from "./system.ts";
 
 /** For so long the replicas get nothing before the master dies. */
 const LOST_MS = { low: 50, high: 1_000 } as const;
@@ -18,7 +18,7 @@ export const FAILOVER_FAULTS: Readonly<Record<string, FaultKind>> = {
   "master-kill": {
     meaning: "the master is killed, and a replica takes over",
     weight: 2,
-    redis: "sentinel",
+    on: ["sentinel"],
     run: async (context) => {
       const set = setOf(context);
       await replaceMaster(context, () => set.killMaster());
@@ -28,7 +28,7 @@ export const FAILOVER_FAULTS: Readonly<Record<string, FaultKind>> = {
   failover: {
     meaning: "a failover is ordered",
     weight: 2,
-    redis: "sentinel",
+    on: ["sentinel"],
     run: async (context) => {
       const set = setOf(context);
       await replaceMaster(context, () => set.promote());
@@ -38,19 +38,19 @@ export const FAILOVER_FAULTS: Readonly<Record<string, FaultKind>> = {
   "failover-loss": {
     meaning: `the master is killed, sometimes with the executor, and a replica takes over that lacks the last ${LOST_MS.low}-${LOST_MS.high} ms`,
     weight: 3,
-    redis: "sentinel",
+    on: ["sentinel"],
     run: loseWrites,
   },
   "master-isolated": {
     meaning: `the master and the executor are cut off from all others, which get a new master; the executor follows up to ${ISOLATED_MS.high / 1000} s later`,
     weight: 3,
-    redis: "sentinel",
+    on: ["sentinel"],
     run: isolateMaster,
   },
   "replicas-gone": {
     meaning: `every replica is killed for ${ALONE_MS / 1000} s, and the master takes no writes without one`,
     weight: 1,
-    redis: "sentinel",
+    on: ["sentinel"],
     run: async (context) => {
       const { client } = context.system;
       const set = setOf(context);
@@ -85,8 +85,8 @@ async function replaceMaster(context: FaultContext, replace: () => Promise<unkno
   await release();
   await readOn(context, seen);
   for (const { redisProxy } of system.members) {
-    redisProxy.reset();
-    redisProxy.heal();
+    redisProxy?.reset();
+    redisProxy?.heal();
   }
   // Whoever published these proposals may publish them again, although they were already executed.
   await proposer.repeat();
@@ -122,20 +122,20 @@ async function isolateMaster(context: FaultContext) {
   const executor = executorOf(context);
   const old = await set.masterPort();
   const releaseOwn = system.servers.keepToMaster("own");
-  const releaseExecutor = system.servers.keepToMaster(executor.redisProxy);
+  const releaseExecutor = system.servers.keepToMaster(proxyOf(executor));
   await set.isolateMaster();
   await delay(lostMs);
   await standStill(context);
   const seen = new Map(history.lastIds);
   // It goes on with what was handed over to it, and nobody else will see what it writes.
-  executor.redisProxy.heal();
+  proxyOf(executor).heal();
   await set.untilReplaced(old);
   await releaseOwn();
   await readOn(context, seen);
   for (const member of system.members) {
     if (member === executor) continue;
-    member.redisProxy.reset();
-    member.redisProxy.heal();
+    proxyOf(member).reset();
+    proxyOf(member).heal();
   }
   await proposer.repeat();
   proposer.resume();

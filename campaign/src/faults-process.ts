@@ -1,6 +1,6 @@
 /** Faults of processes: they die at any moment or between two commands, they freeze, or they are overloaded. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { FaultKind, FaultContext } from "./fault-kind.ts";
+import { EVERYWHERE, type FaultKind, type FaultContext } from "./fault-kind.ts";
 import type { Member } from "./system.ts";
 
 const STOP_MS = 2_000;
@@ -23,6 +23,7 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
   kill: {
     meaning: "SIGKILL of a service, restarted as a supervisor would",
     weight: 4,
+    on: EVERYWHERE,
     run: async (context) => {
       const member = anyMember(context);
       await context.system.killAndRestart(member);
@@ -41,26 +42,31 @@ export const PROCESS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "issuer-outage": {
     meaning: `an issuer is down for ${OUTAGE_MS / 1000} s while ${OUTAGE_RATE_PER_SEC} proposals per second arrive`,
     weight: 1,
+    on: EVERYWHERE,
     run: issuerOutage,
   },
   stop: {
     meaning: `SIGSTOP of a service for ${STOP_MS / 1000} s`,
     weight: 2,
+    on: EVERYWHERE,
     run: (context) => freeze(context, "stop", STOP_MS),
   },
   freeze: {
     meaning: `SIGSTOP of a service for ${FREEZE_MS / 1000} s: long enough for other replicas to reclaim its entries`,
     weight: 1,
+    on: EVERYWHERE,
     run: (context) => freeze(context, "freeze", FREEZE_MS),
   },
   "booker-returns": {
     meaning: `SIGSTOP of P3.3 for up to ${BOOKER_FROZEN_MS.high / 1000} s: a second replica books the exchange's events; the first one comes back, and then the second one stops or dies`,
     weight: 1,
+    on: EVERYWHERE,
     run: replaceBooker,
   },
   burst: {
     meaning: `${BURST_PLANS.low}-${BURST_PLANS.high} proposals at once`,
     weight: 2,
+    on: EVERYWHERE,
     run: async ({ random, proposer }) => {
       const count = random.between(BURST_PLANS.low, BURST_PLANS.high);
       await proposer.burst(count);

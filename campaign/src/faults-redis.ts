@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { groupsOf } from "@quantum/streams";
 import { anyMember } from "./faults-process.ts";
+import { proxyOf } from "./system.ts";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
 import type { Place } from "@quantum/service-kit";
 import { type StreamName, type StreamRef, streamRef, type TestRedis } from "@quantum/harness";
@@ -26,7 +27,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "redis-kill": {
     meaning: "Redis is killed with appendfsync always, and restarted on its log: nothing is lost",
     weight: 2,
-    redis: "lone",
+    on: ["lone"],
     run: async ({ system, random }) => {
       const redis = loneServer(system);
       await system.client.config("SET", "appendfsync", "always");
@@ -40,7 +41,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "redis-power-loss": {
     meaning: "Redis dies with appendfsync everysec and comes back without the last moments of its log",
     weight: 2,
-    redis: "lone",
+    on: ["lone"],
     run: async (context) => {
       const lostMs = await losePower(context);
       return [{ kind: "redis-power-loss", target: `${lostMs} ms of the log` }];
@@ -49,7 +50,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "redis-stop": {
     meaning: `SIGSTOP of Redis for ${STOP_MS / 1000} s`,
     weight: 2,
-    redis: "lone",
+    on: ["lone"],
     run: async ({ system }) => {
       const redis = loneServer(system);
       redis.pause();
@@ -88,7 +89,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "read-only": {
     meaning: `Redis is a read-only replica for ${HELD_MS / 1000} s`,
     weight: 1,
-    redis: "lone",
+    on: ["lone"],
     run: async ({ system }) => {
       await system.client.call("REPLICAOF", "127.0.0.1", DEAD_PORT);
       await delay(HELD_MS);
@@ -111,7 +112,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 4,
     run: async (context) => {
       const member = anyMember(context);
-      member.redisProxy.reset();
+      proxyOf(member).reset();
       return [{ kind: "reset", target: member.name }];
     },
   },
@@ -120,7 +121,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 4,
     run: async (context) => {
       const member = anyMember(context);
-      member.redisProxy.resetInReply();
+      proxyOf(member).resetInReply();
       return [{ kind: "reset-in-reply", target: member.name }];
     },
   },
@@ -129,7 +130,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 2,
     run: async (context) => {
       const member = anyMember(context);
-      member.redisProxy.halfOpen();
+      proxyOf(member).halfOpen();
       return [{ kind: "half-open", target: member.name }];
     },
   },
@@ -138,9 +139,9 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 2,
     run: async (context) => {
       const member = anyMember(context);
-      member.redisProxy.cutOff();
+      proxyOf(member).cutOff();
       await delay(HELD_MS);
-      member.redisProxy.heal();
+      proxyOf(member).heal();
       return [{ kind: "partition", target: member.name }];
     },
   },
@@ -149,9 +150,9 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
     weight: 1,
     run: async (context) => {
       const member = anyMember(context);
-      member.redisProxy.delay(SLOW_MS);
+      proxyOf(member).delay(SLOW_MS);
       await delay(HELD_MS);
-      member.redisProxy.heal();
+      proxyOf(member).heal();
       return [{ kind: "slow-redis", target: member.name }];
     },
   },
@@ -159,7 +160,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
 
 /** Stops all traffic between services and Redis, and waits until this process has read every stream entry. */
 export async function standStill({ system, proposer, tail }: FaultContext): Promise<void> {
-  for (const { redisProxy } of system.members) redisProxy.stall();
+  for (const { redisProxy } of system.members) redisProxy?.stall();
   await proposer.pause();
   while (!(await tail.caughtUp())) await delay(LOOK_MS);
 }
@@ -190,8 +191,8 @@ async function losePower(context: FaultContext): Promise<number> {
   tail.rewind(survived);
   proposer.forget();
   for (const { redisProxy } of system.members) {
-    redisProxy.reset();
-    redisProxy.heal();
+    redisProxy?.reset();
+    redisProxy?.heal();
   }
   proposer.resume();
   return lostMs;
@@ -205,7 +206,7 @@ async function loseKeyspace(context: FaultContext): Promise<void> {
   losses.add({ seen, survived: new Map() }, history);
   tail.rewind(new Map());
   proposer.forget();
-  for (const { redisProxy } of system.members) redisProxy.heal();
+  for (const { redisProxy } of system.members) redisProxy?.heal();
   // Whoever published these proposals may publish them again, although they were already executed.
   await proposer.repeat();
   proposer.resume();

@@ -71,7 +71,7 @@ function readFromStart(context: FaultContext, name: string): void {
 }
 
 function proceed({ system, proposer }: FaultContext): void {
-  for (const { redisProxy } of system.members) redisProxy.heal();
+  for (const { redisProxy } of system.members) redisProxy?.heal();
   proposer.resume();
 }
 

@@ -1,7 +1,7 @@
 /** Faults of wall clocks: one steps, by a lot or a little, and steps back some seconds later. */
 import { setTimeout as delay } from "node:timers/promises";
 import { anyMember } from "./faults-process.ts";
-import type { FaultKind, FaultContext } from "./fault-kind.ts";
+import { EVERYWHERE, type FaultKind, type FaultContext } from "./fault-kind.ts";
 
 const SHIFTS_MS = [3_600_000, -3_600_000, 15_000, -15_000] as const;
 const HELD_MS = { low: 500, high: 5_000 } as const;
@@ -13,6 +13,7 @@ export const TIME_FAULTS: Readonly<Record<string, FaultKind>> = {
     meaning:
       "the wall clock of a service or, if gcc is installed, of Redis steps by 15 s or 1 h for some seconds",
     weight: 3,
+    on: EVERYWHERE,
     run: async (context) => {
       const shiftMs = context.random.pick(SHIFTS_MS);
       const heldMs = context.random.between(HELD_MS.low, HELD_MS.high);

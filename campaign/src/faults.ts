@@ -1,6 +1,7 @@
 /** All kinds of faults. */
 import type { FaultKind } from "./fault-kind.ts";
 import { ACCOUNT_EVENT_FAULTS } from "./faults-account-events.ts";
+import { CLUSTER_FAULTS } from "./faults-cluster.ts";
 import { EXCHANGE_FAULTS } from "./faults-exchange.ts";
 import { FAILOVER_FAULTS } from "./faults-failover.ts";
 import { OPERATOR_FAULTS } from "./faults-operator.ts";
@@ -14,6 +15,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
   ...PROCESS_FAULTS,
   ...REDIS_FAULTS,
   ...FAILOVER_FAULTS,
+  ...CLUSTER_FAULTS,
   ...TIME_FAULTS,
   ...EXCHANGE_FAULTS,
   ...ACCOUNT_EVENT_FAULTS,

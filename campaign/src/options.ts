@@ -2,7 +2,8 @@
 import { randomSeed, wholeNumber } from "@quantum/harness";
 import { buildText, commanderOutput } from "@quantum/service-kit";
 import { ISSUERS, QUANTITY_ISSUER, SERVICES } from "@quantum/topology";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { BEHIND_PROXIES, EVERYWHERE } from "./fault-kind.ts";
 import { FAULTS } from "./faults.ts";
 import type { RedisKind } from "./redis-servers.ts";
 
@@ -17,8 +18,7 @@ export interface Options {
   issuers: readonly string[];
   /** Maximum proposals per second, except in bursts. */
   rate: number;
-  /** Whether Redis is a master with replicas and Sentinels, which fail over. */
-  sentinel: boolean;
+  redis: RedisKind;
   summary: string | undefined;
   record: boolean;
 }
@@ -44,6 +44,14 @@ export function parseOptions(args: readonly string[]): Options {
     )
     .option("--rate <n>", "maximum proposals per second, except in bursts", number, DEFAULT_RATE)
     .option("--sentinel", "Redis is a master with two replicas and three Sentinels, which fail over", false)
+    .addOption(
+      new Option(
+        "--cluster",
+        "Redis is a cluster of three masters with a replica each, for which keys are divided into six partitions",
+      )
+        .default(false)
+        .conflicts("sentinel"),
+    )
     .option("--summary <file>", "write the summary as JSON too")
     .option("--record", "add the run to the table in docs/reliability.md", false)
     .addHelpText("after", helpText())
@@ -51,12 +59,14 @@ export function parseOptions(args: readonly string[]): Options {
     .showHelpAfterError("(chaos --help explains the options)");
   const given = command
     .parse(args, { from: "user" })
-    .opts<Pick<Options, "minutes" | "rate" | "record" | "sentinel"> & Partial<Options>>();
-  const redis: RedisKind = given.sentinel ? "sentinel" : "lone";
+    .opts<
+      Pick<Options, "minutes" | "rate" | "record"> &
+        Partial<Options> & { sentinel: boolean; cluster: boolean }
+    >();
+  const redis: RedisKind = given.cluster ? "cluster" : given.sentinel ? "sentinel" : "lone";
   const unfit = (given.faults ?? []).filter((name) => !fits(name, redis));
   if (unfit.length > 0) {
-    const where = given.sentinel ? "not possible with --sentinel" : "only possible with --sentinel";
-    command.error(`error: --faults: ${unfit.join(", ")}: ${where}`);
+    command.error(`error: --faults: ${unfit.map((name) => `${name}${where(name)}`).join(", ")}`);
   }
   return {
     seed: given.seed ?? randomSeed(),
@@ -65,27 +75,39 @@ export function parseOptions(args: readonly string[]): Options {
     faults: given.faults ?? Object.keys(FAULTS).filter((name) => fits(name, redis)),
     issuers: given.issuers ?? ISSUERS,
     rate: given.rate,
-    sentinel: given.sentinel,
+    redis,
     summary: given.summary,
     record: given.record,
   };
 }
 
-const ONLY: Readonly<Record<RedisKind, string>> = {
-  lone: " (not with --sentinel)",
-  sentinel: " (only with --sentinel)",
+const OPTION: Readonly<Record<RedisKind, string>> = {
+  lone: "neither",
+  sentinel: "--sentinel",
+  cluster: "--cluster",
 };
 
+/** With which options the fault is possible. */
+function where(name: string): string {
+  const kinds = kindsOf(name);
+  return kinds.length === EVERYWHERE.length
+    ? ""
+    : ` (with ${kinds.map((kind) => OPTION[kind]).join(" or ")})`;
+}
+
+function kindsOf(name: string): readonly RedisKind[] {
+  return FAULTS[name]?.on ?? BEHIND_PROXIES;
+}
+
 function fits(name: string, redis: RedisKind): boolean {
-  return (FAULTS[name]?.redis ?? redis) === redis;
+  return kindsOf(name).includes(redis);
 }
 
 function helpText(): string {
   const names = Object.keys(FAULTS);
   const width = Math.max(...names.map((name) => name.length));
   const kinds = Object.entries(FAULTS).map(
-    ([name, { meaning, redis }]) =>
-      `  ${name.padEnd(width)}  ${meaning}${redis === undefined ? "" : ONLY[redis]}`,
+    ([name, { meaning }]) => `  ${name.padEnd(width)}  ${meaning}${where(name)}`,
   );
   return `
 Faults, injected one at a time; the next follows when the pipeline has recovered:

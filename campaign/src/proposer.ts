@@ -3,9 +3,9 @@
  * fault and knows when it proposed what.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { flatFields, type Keys, parseProposal, planId } from "@quantum/contract";
+import { flatFields, parseProposal, planId } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
-import type { ResultRecord } from "@quantum/harness";
+import type { PipelineRedis, ResultRecord } from "@quantum/harness";
 import type { RandomChoices } from "./random-choices.ts";
 import type { Recorder } from "./record.ts";
 
@@ -33,11 +33,11 @@ const ACTIONS = ["PARTIAL_25", "PARTIAL_50", "PARTIAL_75", "FULL_CLOSE_PROPOSED"
 
 export class Proposer {
   readonly plans = new Map<string, Proposed>();
-  readonly #redis: RedisClient;
-  readonly #keys: Keys;
+  readonly #intake: PipelineRedis["intake"];
   readonly #random: RandomChoices;
   readonly #ratePerSec: number;
-  readonly #writesSigma: boolean;
+  /** Of each symbol that an issuer reads the volatility of: its hash, which may be in any slot. */
+  readonly #hashes: readonly { redis: RedisClient; key: string }[];
   readonly #freeAtMs: Map<string, number>;
   readonly #order: string[] = [];
   readonly #latest: { symbol: string; fields: Record<string, string> }[] = [];
@@ -49,8 +49,7 @@ export class Proposer {
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: {
-    redis: RedisClient;
-    keys: Keys;
+    stored: PipelineRedis;
     random: RandomChoices;
     history: Recorder;
     symbols: readonly string[];
@@ -58,11 +57,12 @@ export class Proposer {
     /** An issuer reads the symbols' volatility from the proposals' hashes. */
     writesSigma: boolean;
   }) {
-    this.#redis = options.redis;
-    this.#keys = options.keys;
+    const { intake, connectTo } = options.stored;
+    this.#intake = intake;
     this.#random = options.random;
     this.#ratePerSec = options.ratePerSec;
-    this.#writesSigma = options.writesSigma;
+    const keys = options.symbols.map((symbol) => intake.keys.proposal(symbol));
+    this.#hashes = options.writesSigma ? keys.map((key) => ({ key, redis: connectTo(key) })) : [];
     this.#freeAtMs = new Map(options.symbols.map((symbol) => [symbol, 0]));
     options.history.on("result", (result) => this.#ended(result));
   }
@@ -112,10 +112,11 @@ export class Proposer {
     for (const { symbol, fields } of this.#latest) await this.#publish(symbol, fields);
   }
 
-  /** Redis has lost data, so plans that have not ended may never end. */
-  forget(): void {
-    for (const [id, plan] of this.plans) if (plan.endedAtMs === undefined) this.plans.delete(id);
-    this.#underWay.clear();
+  /** Redis has lost data, so plans of these symbols, by default of all, that have not ended may never end. */
+  forget(isLost: (symbol: string) => boolean = () => true): void {
+    for (const [id, plan] of this.plans)
+      if (plan.endedAtMs === undefined && isLost(plan.symbol)) this.plans.delete(id);
+    for (const symbol of this.#underWay.keys()) if (isLost(symbol)) this.#underWay.delete(symbol);
   }
 
   /** Its proposal was deleted, so it may never become a plan. */
@@ -177,15 +178,13 @@ export class Proposer {
   }
 
   async #publish(symbol: string, fields: Record<string, string>): Promise<void> {
-    const publishing = this.#redis.pipeline();
-    if (this.#writesSigma) {
-      const { last_update_epoch = "" } = fields;
-      // Of all symbols, as the publisher does. Not a whole proposal, so the apply-layer does not take it for one.
-      for (const each of this.#freeAtMs.keys())
-        publishing.hset(this.#keys.proposal(each), { sigma: SIGMA, last_update_epoch });
-    }
-    publishing.xadd(this.#keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
-    for (const [error] of (await publishing.exec()) ?? []) if (error !== null) throw error;
+    const { last_update_epoch = "" } = fields;
+    // Of all symbols, as the publisher does. Not a whole proposal, so the apply-layer does not take it for one.
+    await Promise.all(
+      this.#hashes.map(({ redis, key }) => redis.hset(key, { sigma: SIGMA, last_update_epoch })),
+    );
+    const { redis, keys } = this.#intake;
+    await redis.xadd(keys.streams.proposal, "*", "symbol", symbol, ...flatFields(fields));
   }
 
   #fields(): Record<string, string> {

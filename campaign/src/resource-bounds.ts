@@ -12,7 +12,7 @@ const PROCESS_BYTES_MAX = 512 * 2 ** 20;
 const PAGE_BYTES = 4_096;
 
 export async function checkResourceBounds(
-  { client, keys, symbols, members }: System,
+  { stored, symbols, members }: System,
   plans: number,
 ): Promise<Finding> {
   const violations: string[] = [];
@@ -21,7 +21,14 @@ export async function checkResourceBounds(
     checked += 1;
     if (!holds) violations.push(sentence);
   };
-  for (const stream of Object.values(keys.streams)) {
+  const streams = [
+    { redis: stored.intake.redis, stream: stored.intake.keys.streams.proposal },
+    ...stored.partitions.all.flatMap(({ redis, keys }) => {
+      const { proposal: _, ...own } = keys.streams;
+      return Object.values(own).map((stream) => ({ redis, stream }));
+    }),
+  ];
+  for (const { redis: client, stream } of streams) {
     const length = await client.xlen(stream);
     expect(
       length <= STREAM_ENTRIES_MAX,
@@ -33,6 +40,7 @@ export async function checkResourceBounds(
     }
   }
   for (const symbol of symbols) {
+    const { redis: client, keys } = stored.partitions.of(symbol);
     const waiting = await client.zcard(keys.waiting(symbol));
     const unsettled = await client.zcard(keys.unsettled(symbol));
     const unknown = await client.scard(keys.unknown(symbol));
@@ -40,7 +48,9 @@ export async function checkResourceBounds(
     expect(unsettled === 0, `${symbol}: ${unsettled} orders are not settled`);
     expect(unknown === 0, `${symbol}: ${unknown} orders are in doubt`);
   }
-  const memory = Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
+  // In a cluster, of one of its masters.
+  const { redis } = stored.partitions.account;
+  const memory = Number(/used_memory:(\d+)/.exec(await redis.info("memory"))?.[1]);
   const bound = REDIS_BYTES.base + plans * REDIS_BYTES.plan;
   expect(memory <= bound, `Redis holds ${memory} bytes, the limit for ${plans} plans is ${bound}`);
   for (const { name, process } of members) {

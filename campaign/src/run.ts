@@ -23,6 +23,7 @@ import { Proposer } from "./proposer.ts";
 import { Recorder } from "./record.ts";
 import { checkResourceBounds } from "./resource-bounds.ts";
 import { recordRun } from "./table.ts";
+import { sparedOf } from "./spared.ts";
 import { type CheckName, isSound, progressOf, renderSummary, summarize, type Summary } from "./summary.ts";
 import { failureReport } from "./failure-report.ts";
 import { startSystem } from "./system.ts";
@@ -69,18 +70,17 @@ export async function runCampaign(
     say(`${since()}  ${what}`);
   };
   const system = await startSystem(
-    { seed: options.seed, issuers: options.issuers, sentinel: options.sentinel, dir, onExit },
+    { seed: options.seed, issuers: options.issuers, redis: options.redis, dir, onExit },
     resources,
   );
-  const { servers, client, keys, stored, exchangeUrl, symbols } = system;
+  const { servers, stored, exchangeUrl, symbols } = system;
   if (options.faults.includes("time") && !servers.canShiftClock)
     say("only the services' clocks are stepped: stepping Redis's needs Linux and gcc");
   const history = new Recorder();
   const tail = new StreamTail(stored, history);
   resources.defer(() => tail.stop());
   const proposer = new Proposer({
-    redis: client,
-    keys,
+    stored,
     random: new RandomChoices(options.seed ^ LOAD_SALT),
     history,
     symbols,
@@ -143,6 +143,7 @@ export async function runCampaign(
     exits,
     inDoubt: await countUnsettled(system),
     progress,
+    spared: sparedOf(proposer.plans.values(), faults, (symbol) => stored.partitions.of(symbol).number),
     closable,
   });
   if (options.summary !== undefined)
@@ -154,7 +155,7 @@ export async function runCampaign(
     summary,
     lines: [
       ...renderSummary(summary, findings),
-      ...(sound ? [] : await failureReport({ findings, evidence, history, client, keys, faults })),
+      ...(sound ? [] : await failureReport({ findings, evidence, history, stored, faults })),
     ],
   };
 }

@@ -4,6 +4,7 @@ import type { ThrownFault } from "./campaign.ts";
 import type { Closable } from "./closable.ts";
 import type { Judgement } from "./judge.ts";
 import type { Proposed } from "./proposer.ts";
+import type { Spared } from "./spared.ts";
 
 export const CHECKS = {
   ...INVARIANTS,
@@ -35,6 +36,8 @@ export interface Summary {
   longest_recovery_ms: number;
   longest_recovery_after: string;
   executed_share: number | null;
+  /** Of the plans in other partitions while a master fails over; null if there were none. */
+  spared: Spared | null;
   /** How long no close of an open position was executed, not counting faults. */
   unclosable_longest_ms: number;
   unclosable_longest_after: string;
@@ -56,6 +59,7 @@ export interface SummaryOptions {
   exits: readonly string[];
   inDoubt: number;
   progress: Progress;
+  spared: Spared | undefined;
   closable: Closable;
 }
 
@@ -83,6 +87,7 @@ export function summarize(options: SummaryOptions): Summary {
     longest_recovery_ms: longest === undefined ? 0 : Math.round(recoveryOf(longest)),
     longest_recovery_after: longest === undefined ? "" : `${longest.kind} (${longest.target})`,
     executed_share: options.progress.share,
+    spared: options.spared ?? null,
     unclosable_longest_ms: options.closable.longestMs,
     unclosable_longest_after: options.closable.longestAfter,
     unclosable_total_ms: options.closable.totalMs,
@@ -144,6 +149,7 @@ export function renderSummary(summary: Summary, findings: Record<CheckName, Find
     `  positions could not be closed for ${seconds(summary.unclosable_longest_ms)} s at the longest, after ` +
       `${summary.unclosable_longest_after}; for ${seconds(summary.unclosable_total_ms)} s together`,
     `  executed outside of faults: ${summary.executed_share ?? "none"}; forgotten with Redis: ${summary.forgotten}`,
+    ...(summary.spared === null ? [] : [sparedLine(summary.spared)]),
     ...names.flatMap((name) => [
       `  ${name} ${summary.checks[name] ? "holds" : "BROKEN"} (${findings[name].checked} checked): ${CHECKS[name]}`,
       ...findings[name].violations.slice(0, SHOWN_VIOLATIONS).map((violation) => `     ${violation}`),
@@ -151,6 +157,11 @@ export function renderSummary(summary: Summary, findings: Record<CheckName, Find
     `${summary.plans} plans, ${summary.faults} faults, ${summary.orders} orders, ${summary.doubled} doubled, ` +
       `${summary.lost} lost, ${summary.unauthorised} unauthorised, ${summary.in_doubt} in doubt`,
   ];
+}
+
+function sparedLine({ executed, plans }: Spared): string {
+  const share = ((executed / plans) * 100).toFixed(1);
+  return `  in the other partitions, while a master without the wire's keys failed over: ${executed} of ${plans} plans executed (${share} %)`;
 }
 
 const seconds = (ms: number) => (ms / 1000).toFixed(1);

@@ -22,7 +22,7 @@ import {
   type Service,
   serviceOf,
 } from "@quantum/topology";
-import { type RedisServers, startRedisServers } from "./redis-servers.ts";
+import { type RedisKind, type RedisServers, startRedisServers } from "./redis-servers.ts";
 
 /** As a URL: NODE_OPTIONS is split at the blanks of a path. An entry, which programs outside the repository load, too. */
 const CLOCK = pathToFileURL(join(import.meta.dirname, "../../scripts/chaos/clock.preload.ts")).href;
@@ -51,7 +51,8 @@ type HostedService = ReturnType<typeof pipelineOf>[number];
 export interface Member {
   readonly name: PipelineName;
   readonly service: Service;
-  readonly redisProxy: FaultProxy;
+  /** Undefined where it reaches Redis directly: no proxy follows the addresses that a cluster names. */
+  readonly redisProxy: FaultProxy | undefined;
   readonly exchangeProxy: FaultProxy | undefined;
   process: ServiceProcess;
   /** False while a fault stops or freezes it. */
@@ -63,14 +64,18 @@ export interface Member {
   launch(instance?: string): Promise<ServiceProcess>;
 }
 
+export function proxyOf({ name, redisProxy }: Member): FaultProxy {
+  if (redisProxy === undefined) throw new Error(`${name} reaches Redis without a proxy`);
+  return redisProxy;
+}
+
 export type System = Awaited<ReturnType<typeof startSystem>>;
 
 export interface SystemOptions {
   seed: number;
   /** Whose permits every plan needs. */
   issuers: readonly string[];
-  /** Whether Redis is a master with replicas and Sentinels, which fail over. */
-  sentinel: boolean;
+  redis: RedisKind;
   /** Where this run's data is stored. */
   dir: string;
   /** Called when a process exits unexpectedly. */
@@ -78,12 +83,12 @@ export interface SystemOptions {
 }
 
 export async function startSystem(
-  { seed, issuers, sentinel, dir, onExit }: SystemOptions,
+  { seed, issuers, redis, dir, onExit }: SystemOptions,
   resources: AsyncDisposableStack,
 ) {
   const services = pipelineOf(issuers);
-  const servers = await startRedisServers(sentinel ? "sentinel" : "lone", resources);
-  const stored = openPipelineRedis({ url: servers.url, partitions: 1, name: "chaos" });
+  const servers = await startRedisServers(redis, resources);
+  const stored = openPipelineRedis({ url: servers.url, partitions: servers.partitions, name: "chaos" });
   resources.defer(() => stored.close());
   const { keys, redis: client } = stored.partitions.account;
   const exchange = await startService("exchange-sim", {
@@ -191,7 +196,8 @@ async function createMember(
 
   const environment = {
     ...demonstrationOf(service, {
-      redisUrl: `redis://127.0.0.1:${redisProxy.port}`,
+      redisUrl: redisProxy === undefined ? place.servers.url : `redis://127.0.0.1:${redisProxy.port}`,
+      partitions: place.servers.partitions,
       venueUrl: `http://127.0.0.1:${exchangeProxy?.port ?? place.exchangePort}`,
       symbols: place.symbols,
       keysFolder: place.keysFolder,

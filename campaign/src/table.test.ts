@@ -19,6 +19,7 @@ const summary = (over: Partial<Summary>): Summary => ({
   longest_recovery_ms: 6_144,
   longest_recovery_after: "order -4116 (BTCUSDT)",
   executed_share: 0.997,
+  spared: null,
   unclosable_longest_ms: 6_500,
   unclosable_longest_after: "kill",
   unclosable_total_ms: 20_040,

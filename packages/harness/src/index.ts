@@ -63,4 +63,4 @@ export type {
 export { checkInvariants, INVARIANTS, UNCHECKED } from "./verifier/invariants.ts";
 export type { Findings, InvariantName } from "./verifier/invariants.ts";
 export { drain, STUCK_MS, waitForEnd } from "./verifier/quiescence.ts";
-export { StreamTail } from "./verifier/stream-tail.ts";
+export { type Affected, StreamTail } from "./verifier/stream-tail.ts";

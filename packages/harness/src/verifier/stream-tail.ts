@@ -9,10 +9,14 @@ import { type History, type StreamName, type StreamRef, streamRef } from "./hist
 const BLOCK_MS = 1_000;
 const BATCH = 1_000;
 const RETRY_MS = 200;
+const HELD_LOOK_MS = 20;
 
 /** In the order in which a plan passes through them, so that a batch contains a plan before its result. */
 const OF_PARTITION: readonly StreamName[] = ["plan", "permit", "execute", "result"];
 const TAILED: readonly StreamName[] = ["proposal", ...OF_PARTITION];
+
+/** Partitions by their numbers, and `intake`: the proposals' stream, which with one partition is in that. */
+export type Affected = ReadonlySet<number | "intake"> | "all";
 
 export class StreamTail {
   readonly #readers: readonly Reader[];
@@ -22,19 +26,28 @@ export class StreamTail {
       partitions.all.length === 1
         ? [new Reader(intake, 0, TAILED, history)]
         : [
-            new Reader(intake, 0, ["proposal"], history),
+            new Reader(intake, "intake", ["proposal"], history),
             ...partitions.map((partition) => new Reader(partition, partition.number, OF_PARTITION, history)),
           ];
   }
 
-  /** Whether every entry now in the streams has been read. */
-  async caughtUp(): Promise<boolean> {
-    return (await Promise.all(this.#readers.map((reader) => reader.caughtUp()))).every(Boolean);
+  /** Whether every entry now in the streams, or in those of some partitions, has been read. */
+  async caughtUp(of: Affected = "all"): Promise<boolean> {
+    return (await Promise.all(this.#readersOf(of).map((reader) => reader.caughtUp()))).every(Boolean);
   }
 
-  /** Redis has lost everything after these entries, so new entries may have earlier ids. */
-  rewind(survived: ReadonlyMap<StreamRef, string>): void {
-    for (const reader of this.#readers) reader.rewind(survived);
+  /** Redis has lost everything after these entries, so new entries may have earlier ids. Ends a {@link hold}. */
+  rewind(survived: ReadonlyMap<StreamRef, string>, of: Affected = "all"): void {
+    for (const reader of this.#readersOf(of)) reader.rewind(survived);
+  }
+
+  /** Takes nothing more from these partitions until they are rewound. */
+  hold(of: Affected): void {
+    for (const reader of this.#readersOf(of)) reader.hold();
+  }
+
+  #readersOf(of: Affected): Reader[] {
+    return this.#readers.filter(({ place }) => of === "all" || of.has(place));
   }
 
   async stop(): Promise<void> {
@@ -46,22 +59,30 @@ export class StreamTail {
 class Reader {
   readonly #redis: RedisClient;
   readonly #blocking: RedisClient;
+  readonly place: number | "intake";
   readonly #partition: number;
   readonly #history: History;
   /** The key of each stream → the id of the last entry read. */
   readonly #last: Map<string, string>;
   readonly #names: ReadonlyMap<string, StreamName>;
   readonly #stopping = new AbortController();
+  #isHeld = false;
   /** Incremented by each rewind. A reply to an earlier read is then ignored and read again. */
   #rewound = 0;
   readonly #running: Promise<void>;
 
-  constructor(place: Place, partition: number, names: readonly StreamName[], history: History) {
-    this.#redis = place.redis;
-    this.#blocking = place.connectForBlocking();
-    this.#partition = partition;
+  constructor(
+    { keys, redis, connectForBlocking }: Place,
+    place: number | "intake",
+    names: readonly StreamName[],
+    history: History,
+  ) {
+    this.#redis = redis;
+    this.#blocking = connectForBlocking();
+    this.place = place;
+    this.#partition = place === "intake" ? 0 : place;
     this.#history = history;
-    this.#names = new Map(names.map((name) => [place.keys.streams[name], name]));
+    this.#names = new Map(names.map((name) => [keys.streams[name], name]));
     this.#last = new Map([...this.#names.keys()].map((stream) => [stream, "0-0"]));
     this.#running = this.#read();
   }
@@ -74,8 +95,14 @@ class Reader {
     return true;
   }
 
+  hold(): void {
+    this.#rewound += 1;
+    this.#isHeld = true;
+  }
+
   rewind(survived: ReadonlyMap<StreamRef, string>): void {
     this.#rewound += 1;
+    this.#isHeld = false;
     for (const [stream, name] of this.#names)
       this.#last.set(stream, survived.get(streamRef(name, this.#partition)) ?? "0-0");
   }
@@ -89,6 +116,10 @@ class Reader {
   async #read(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      if (this.#isHeld) {
+        await delay(HELD_LOOK_MS, undefined, { signal }).catch(() => undefined);
+        continue;
+      }
       try {
         const ids = [...this.#last.values()];
         const rewound = this.#rewound;
