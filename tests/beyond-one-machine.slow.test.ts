@@ -10,13 +10,20 @@ const PARTITIONS = 6;
 const PLANS = 600;
 /** Slow enough that slots and masters move between plans. */
 const RATE_PER_SEC = 60;
+/** More than the positions are worth. */
+const LARGE_LIMIT = "1e9";
 /** What ends it is that no plan ends any more. */
 const TIMEOUT_MS = 300_000;
 
 async function givenPipeline<Kind extends RigRedis>(redis: Kind): Promise<Rig<Kind>> {
   const rig = await startRig({ partitions: PARTITIONS, redis, market: LARGE_MARKET });
   onTestFinished(() => rig.stop());
-  await Promise.all(PIPELINE.map(({ name }) => rig.start(name)));
+  const limits = {
+    GOV_MAX_REDUCE_NOTIONAL_PER_DAY_USD: LARGE_LIMIT,
+    // Of a symbol whose price is not known.
+    GOV_MAX_REDUCE_QTY_PER_DAY: LARGE_LIMIT,
+  };
+  await Promise.all(PIPELINE.map(({ name }) => rig.start(name, name === "governor" ? limits : {})));
   return rig;
 }
 
