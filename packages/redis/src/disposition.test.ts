@@ -197,6 +197,17 @@ describe("a reply of a server that is not, or not yet, the one to ask", () => {
   });
 });
 
+it.each([
+  "10.0.0.1:6379 is no master: its role is slave",
+  "10.0.0.1:6379 is no longer the master: 10.0.0.2:6379 is",
+  "10.0.0.1:6379 is no longer the master of slot 7: 10.0.0.2:6379 is",
+])("a connection that moves on passes: %s", (message) => {
+  expect(dispositionOf(new Error(message))).toEqual({
+    kind: "passes",
+    meaning: "another server is or becomes master",
+  });
+});
+
 describe("nobody who says where the master is", () => {
   const wrongName = new Error("knows no master named quantm");
   const silent = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });

@@ -104,7 +104,7 @@ const BY_TEXT: readonly (readonly [RegExp, RedisDisposition])[] = [
     /^is no node of a cluster$/,
     refused("address", "redis+cluster:// names nodes of a cluster: the URL of a server begins with redis://"),
   ],
-  [/ is no master( any more)?: /, passes("another server is or becomes master")],
+  [/ is no (master|longer the master)\b/, passes("another server is or becomes master")],
 ];
 
 /** Of what is thrown by a command, a script or a connection. What the table does not know is about the command. */

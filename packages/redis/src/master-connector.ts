@@ -3,7 +3,7 @@ import { createConnection, Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { AbstractConnector, type RedisOptions } from "ioredis";
 import type { Follower, MasterFinder } from "./master-finder.ts";
-import type { Claim } from "./masters.ts";
+import { type Claim, hasAllSlots } from "./masters.ts";
 import { type Address, writeAddress } from "./url.ts";
 
 type Tell = Parameters<AbstractConnector["connect"]>[0];
@@ -84,9 +84,10 @@ class MasterConnector extends AbstractConnector implements Follower {
     return false;
   }
 
-  moveTo({ address }: Claim): void {
+  moveTo(claim: Claim): void {
+    const what = hasAllSlots(claim) ? "the master" : `the master of slot ${this.slot}`;
     this.stream.destroy(
-      new Error(`${this.#place()} is no master any more: ${writeAddress(address)} has replaced it`),
+      new Error(`${this.#place()} is no longer ${what}: ${writeAddress(claim.address)} is`),
     );
   }
 

@@ -12,6 +12,11 @@ export interface Claim {
 
 const LAST_SLOT = 16_383;
 
+/** Of a master behind Sentinels, and of a cluster that has only one. */
+export function hasAllSlots({ from, to }: Claim): boolean {
+  return from === 0 && to === LAST_SLOT;
+}
+
 /** The newest claim on the slot; of equally new ones the first. */
 export function masterOf(claims: readonly Claim[], slot: number): Claim | undefined {
   let newest: Claim | undefined;

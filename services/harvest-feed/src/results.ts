@@ -2,9 +2,12 @@ import { resultEntry } from "@quantum/contract";
 import { type RedisClient, withDeadline } from "@quantum/redis";
 import { parseEntries, type RawEntry } from "@quantum/streams";
 
-const BLOCK_MS = 5_000;
-/** If a blocking read takes this much longer than its BLOCK, the connection is dead. */
-const BLOCK_GRACE_MS = 2_000;
+const BLOCK_MS = 2_000;
+/**
+ * If a blocking read takes this much longer than its BLOCK, the connection is dead. A read that has to be sent again, since its
+ * connection was lost, blocks anew, and one that was given up keeps the next one waiting.
+ */
+const BLOCK_GRACE_MS = 5_000;
 const COUNT = 1_000;
 
 /** Parses only the fields needed here, so that no other field can hide that a plan ended. */
