@@ -45,6 +45,9 @@ export async function wrongPartitions(
       found.told = await home.get(wire.partitions);
     }
     return problemsOf(found, count);
+  } catch (error) {
+    // The command's own error may only say that the connection failed.
+    throw home.problem ?? error;
   } finally {
     if (home !== account.redis) await disconnect(home);
   }
