@@ -1,0 +1,91 @@
+/** The wire's kill switch on a real cluster: how it reaches the partitions, and what they do when nobody can read it. */
+import { createKeys, slotOf } from "@quantum/contract";
+import { patienceMs } from "@quantum/harness";
+import { type Rig, startRig } from "@quantum/harness/rig";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { readKillSwitchSeen } from "@quantum/service-kit";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+
+const PARTITIONS = 6;
+const STARTED_WITHIN_MS = 90_000;
+/** As docs/wire.md promises where a watcher lives. */
+const SHOWN_WITHIN = { timeout: 1_000 };
+/** A mark's 5 s, a failover, and what a busy machine needs. */
+const AFTER_A_LOSS = { timeout: 30_000, interval: 100 };
+const WIRE = createKeys().killSwitch;
+
+let rig: Rig<"cluster">;
+let wire: RedisClient;
+beforeAll(async () => {
+  rig = await startRig({ partitions: PARTITIONS, redis: "cluster" });
+  wire = rig.stored.connectTo(WIRE);
+  await rig.start("apply-layer");
+}, STARTED_WITHIN_MS);
+afterAll(() => rig.stop());
+
+const seenIn = async (numbers: readonly number[]) => {
+  const { all } = rig.stored.partitions;
+  const some = all.filter(({ number }) => numbers.includes(number));
+  const seen = await Promise.all(
+    some.map(({ redis, keys }) => readKillSwitchSeen(redis, keys).catch(() => "no answer")),
+  );
+  return [...new Set(seen)];
+};
+const EVERYWHERE = Array.from({ length: PARTITIONS }, (_, number) => number);
+
+it("reaches every partition within a second when it is set by hand, and ends as soon", async () => {
+  expect(await seenIn(EVERYWHERE)).toEqual(["running"]);
+  await wire.set(WIRE, "by hand");
+  await expect.poll(() => seenIn(EVERYWHERE), SHOWN_WITHIN).toEqual(["halted"]);
+  const { all } = rig.stored.partitions;
+  const own = await Promise.all(all.map(({ redis, keys }) => redis.exists(keys.killSwitch)));
+  expect(own).toEqual(EVERYWHERE.map(() => 0));
+  await wire.del(WIRE);
+  await expect.poll(() => seenIn(EVERYWHERE), SHOWN_WITHIN).toEqual(["running"]);
+});
+
+it(
+  "is read from the new master after a failover",
+  async () => {
+    await rig.redis.killMaster(slotOf(WIRE));
+    await expect.poll(() => seenIn(EVERYWHERE), AFTER_A_LOSS).toEqual(["running"]);
+    await expect.poll(() => wire.set(WIRE, "1").catch(() => "not yet"), AFTER_A_LOSS).toBe("OK");
+    await expect.poll(() => seenIn(EVERYWHERE), AFTER_A_LOSS).toEqual(["halted"]);
+    await wire.del(WIRE);
+    await expect.poll(() => seenIn(EVERYWHERE), AFTER_A_LOSS).toEqual(["running"]);
+    await rig.redis.heal();
+  },
+  patienceMs(120_000),
+);
+
+it(
+  "halts the other partitions while its master does not answer, and no longer than that",
+  async () => {
+    // Else no node answers while one slot has no master.
+    for (const port of rig.redis.ports) {
+      const node = connectForCommands({
+        url: `redis://127.0.0.1:${port}`,
+        name: "test",
+        onError: () => undefined,
+      });
+      await node.config("SET", "cluster-require-full-coverage", "no");
+      await disconnect(node);
+    }
+    const lost = await rig.redis.masterOf(slotOf(WIRE));
+    const masters = await Promise.all(
+      rig.stored.partitions.map(({ keys }) => rig.redis.masterOf(slotOf(keys.killSwitch))),
+    );
+    const others = EVERYWHERE.filter((number) => masters[number] !== lost);
+    expect(others.length).toBeGreaterThan(0);
+    // Nobody takes its place.
+    await rig.redis.killReplicas(slotOf(WIRE));
+    const pid = rig.redis.pidOf(lost);
+    onTestFinished(() => void process.kill(pid, "SIGCONT"));
+    process.kill(pid, "SIGSTOP");
+    await expect.poll(() => seenIn(others), AFTER_A_LOSS).toEqual(["unread"]);
+    process.kill(pid, "SIGCONT");
+    await rig.redis.heal();
+    await expect.poll(() => seenIn(EVERYWHERE), AFTER_A_LOSS).toEqual(["running"]);
+  },
+  patienceMs(180_000),
+);
