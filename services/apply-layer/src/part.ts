@@ -101,5 +101,3 @@ export function createPart(partition: Partition, options: PartOptions) {
     },
   };
 }
-
-export type Part = Partition & ReturnType<typeof createPart>;

@@ -6,7 +6,7 @@ import { parseProposal, planId, type Proposal, SYMBOL, SYMBOL_RULE } from "@quan
 import { dispositionOf, type Hashes } from "@quantum/redis";
 import type { Partition, Partitions } from "@quantum/service-kit";
 import { addedAtMs, type Disposition, type Entry } from "@quantum/streams";
-import type { Part } from "./part.ts";
+import type { Outage } from "./outage.ts";
 
 /** The proposal in a stream entry, or why the entry becomes a dead letter. */
 function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
@@ -19,8 +19,16 @@ function proposalOf(entry: Entry): { proposal: Proposal } | { dead: string } {
 /** @param publishedMs by Redis's clock; undefined if only the proposal itself has a time */
 export type Accept = (proposal: Proposal, publishedMs: number | undefined) => Promise<void>;
 
+/** A partition, and what a proposal needs of it. */
+interface Opening extends Partition {
+  accept: Accept;
+  /** The last accepted plan of each symbol, from the stream or the hash. */
+  lastPlan: ReadonlyMap<string, string>;
+  outage: Outage;
+}
+
 /** The symbol's plans are opened in its partition, and the entry is acknowledged after that. */
-export function handleProposal(parts: Partitions<Partition & Pick<Part, "accept" | "outage">>) {
+export function handleProposal(parts: Partitions<Opening>) {
   return async (entry: Entry): Promise<Disposition> => {
     const read = proposalOf(entry);
     if ("dead" in read) return { kind: "dead", reason: read.dead };
@@ -31,7 +39,7 @@ export function handleProposal(parts: Partitions<Partition & Pick<Part, "accept"
 
 export interface HashPoll {
   hashes: Pick<Hashes, "read">;
-  parts: Partitions<Partition & Pick<Part, "accept" | "lastPlan">>;
+  parts: Partitions<Opening>;
   symbols: readonly string[];
   /** Called when a hash does not hold a valid proposal; once for each content. */
   onBad: (symbol: string, problem: string) => void;
