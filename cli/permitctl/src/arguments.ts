@@ -1,6 +1,6 @@
 /** What operators type, as the pipeline spells it. */
 import { InvalidArgumentError } from "commander";
-import { OUTCOMES } from "@quantum/contract";
+import { OUTCOMES, PARTITIONS_MAX } from "@quantum/contract";
 import type { Since } from "./watch.ts";
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -43,6 +43,12 @@ export function since(text: string): Since {
       "must be an age such as 90s, 15m, 2h or 1d, or a time such as 2026-11-27T05:00Z",
     );
   return { atMs };
+}
+
+export function partitionCount(text: string): number {
+  const count = positive(text);
+  if (count > PARTITIONS_MAX) throw new InvalidArgumentError(`must be from 1 to ${PARTITIONS_MAX}`);
+  return count;
 }
 
 export function positive(text: string): number {

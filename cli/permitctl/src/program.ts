@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { buildText } from "@quantum/service-kit";
 import { PUBLIC_KEYS_FILE } from "@quantum/topology";
 import { serviceUrl } from "./addresses.ts";
-import { outcome, planId, planIds, positive, since, symbol, verdict } from "./arguments.ts";
+import { outcome, partitionCount, planId, planIds, positive, since, symbol, verdict } from "./arguments.ts";
 import { changes } from "./change-options.ts";
 import type { ChangeOptions } from "./confirm.ts";
 import { addConsoleCommands } from "./console-users.ts";
@@ -25,6 +25,7 @@ import {
   listHolds,
   resumeExchangeCommand,
 } from "./operate.ts";
+import { listPartitions, type MigrateCommandOptions, migratePartitions } from "./partitions.ts";
 import { type PermitOptions, verifyPermits } from "./permit.ts";
 import { type GlobalOptions, type Session, type SessionOptions, withSession } from "./session.ts";
 import { type ResetOptions, resetPlans } from "./reset.ts";
@@ -44,7 +45,7 @@ refused; 2 wrong usage, or Redis refuses the connection permanently; 3 Redis doe
 const URL_HELP =
   "where a service is that cannot be found by its name, such as http://127.0.0.1:8043; once for each [PERMITCTL_URLS, separated by commas]";
 
-type Needs = Pick<SessionOptions, "readyCheck" | "resend" | "envFile">;
+type Needs = Pick<SessionOptions, "readyCheck" | "resend" | "migrating" | "envFile">;
 
 export function createProgram(host: Host): Command {
   const { stdout, stderr, stop } = host;
@@ -198,6 +199,17 @@ export function createProgram(host: Host): Command {
     );
 
   addDeadLetterCommands(program, run, change);
+
+  const partitions = program
+    .command("partitions")
+    .description("how many there are; of each its server, its keys, and whether it is halted")
+    .action(() => run(listPartitions));
+  changes(partitions.command("migrate"))
+    .description("change their number, while every service is stopped; a run that was killed is run again")
+    .requiredOption("--to <n>", "how many there shall be, 1 to 64", partitionCount)
+    .action((options: MigrateCommandOptions) =>
+      run((session) => migratePartitions(session, options), { migrating: true }),
+    );
 
   program
     .command("verify")

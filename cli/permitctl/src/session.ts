@@ -21,6 +21,8 @@ export interface SessionOptions extends GlobalOptions {
   readyCheck?: false;
   /** As in {@link AccessOptions}: for changes. */
   resend?: false;
+  /** As in {@link AccessOptions}. */
+  migrating?: true;
   /** A file with variables, which the environment's own override. */
   envFile?: string;
 }
@@ -47,8 +49,12 @@ export async function withSession<T>(
   const run = await runOf(options, env, terminal);
   const url = run?.redisUrl ?? urlOf(options, env);
   try {
-    const { readyCheck, resend } = options;
-    const how = { ...(readyCheck === false && { readyCheck }), ...(resend === false && { resend }) };
+    const { readyCheck, resend, migrating } = options;
+    const how = {
+      ...(readyCheck === false && { readyCheck }),
+      ...(resend === false && { resend }),
+      ...(migrating && { migrating }),
+    };
     const answer = await withAccess({ url, name: "permitctl", ...how }, (access) =>
       // Keep the command's own errors, so that they are not taken for Redis's.
       command({ access, terminal, run, env }).catch((error: unknown) => {

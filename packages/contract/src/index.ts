@@ -6,6 +6,7 @@ export * from "./exit-report.ts";
 export { ruleOf, SYMBOL, SYMBOL_RULE } from "./formats.ts";
 export * from "./hash-record.ts";
 export * from "./issuers.ts";
+export * from "./key-place.ts";
 export * from "./keys.ts";
 export type { ReasonMeaning } from "./denial-meanings.ts";
 export * from "./meanings.ts";

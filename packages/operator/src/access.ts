@@ -10,6 +10,7 @@ import {
   withoutCredentials,
 } from "@quantum/redis";
 import { openPartitions, type Partitions } from "@quantum/service-kit";
+import { stateOf } from "./migrate/state.ts";
 import { type AccessProblem, problemOf, refusesRights } from "./access-problem.ts";
 import type { Place } from "./place.ts";
 
@@ -51,13 +52,15 @@ export class AccessError extends Error {
 
 /**
  * `name` is the connection's name in Redis. `readyCheck: false` for what the Redis user `halt` may do; `resend: false` for a
- * change that is told by what the script finds.
+ * change that is told by what the script finds; `migrating: true` to change how many partitions there are: what Redis says of
+ * that is not minded, and nothing but `redisOf` may be used.
  */
 export interface AccessOptions {
   url: string;
   name: string;
   readyCheck?: false;
   resend?: false;
+  migrating?: true;
 }
 
 /**
@@ -94,7 +97,7 @@ export interface StandingAccess {
 
 const WIRE = createKeys();
 
-export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
+export function openAccess({ url, migrating, ...options }: AccessOptions): StandingAccess {
   const clients = new Set<RedisClient>();
   let backAt: number | undefined;
   const connect = (make: typeof connectForCommands, slotOf: string): RedisClient => {
@@ -151,7 +154,11 @@ export function openAccess({ url, ...options }: AccessOptions): StandingAccess {
       backAt: () => backAt,
     },
     async start() {
-      opened ??= open(await partitionsOf(first));
+      const count = await partitionsOf(first).catch((error: unknown) => {
+        if (migrating === true && error instanceof RangeError) return 1;
+        throw error;
+      });
+      opened ??= open(count);
       if (clock !== undefined) return;
       clock = new RedisClock(opened.partitions.account.redis);
       await clock.start();
@@ -174,8 +181,11 @@ export async function partitionsOf(redis: RedisClient): Promise<number> {
     if (refusesRights(error)) return null;
     throw error;
   });
-  if (text === null) return 1;
-  const count = Number(text);
-  if (/^\d{1,2}$/.test(text) && count >= 1 && count <= PARTITIONS_MAX) return count;
-  throw new RangeError(`${WIRE.partitions} must be a number from 1 to ${PARTITIONS_MAX}`);
+  const state = stateOf(text);
+  if (state?.kind === "settled") return state.count;
+  const said = `${WIRE.partitions} says ${JSON.stringify(text)}`;
+  if (state === undefined) throw new RangeError(`${said}: it must be a number from 1 to ${PARTITIONS_MAX}`);
+  throw new RangeError(
+    `${said}: a change of their number has not ended; run permitctl partitions migrate --to ${state.to} again`,
+  );
 }

@@ -202,7 +202,7 @@ export async function commandAccept(
 }
 
 /** For an entry without a change in Redis. Scripts write those that belong to one (`lua/shared/audit.lua`). */
-async function addAudit(
+export async function addAudit(
   { redis, keys }: Place,
   what: { action: string; target: string; detail: Readonly<Record<string, PythonJson>> },
   { who, reason }: Mandate,

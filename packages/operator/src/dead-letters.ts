@@ -18,7 +18,7 @@ export interface DeadLetter {
 }
 
 /** What a {@link DeadLetter}.id looks like. */
-export const DEAD_LETTER_ID = /^\d+-\d+(@(\d{1,2}|intake))?$/;
+export const DEAD_LETTER_ID = /^\d+-\d+(@(q\d{1,2}|intake))?$/;
 
 /** "" or absent: any. */
 export interface DeadLetterFilter {

@@ -62,9 +62,7 @@ describe("an access", () => {
 
   it.each(["", "0", "65", "three", "-1", "1.5"])("is refused if the number is %j", async (text) => {
     await redis.set(wire.partitions, text);
-    await expect(withThree(async () => undefined)).rejects.toThrow(
-      "quantum:partitions must be a number from 1 to 64",
-    );
+    await expect(withThree(async () => undefined)).rejects.toThrow("it must be a number from 1 to 64");
   });
 });
 

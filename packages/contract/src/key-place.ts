@@ -1,0 +1,29 @@
+/** The place of a key, and the same key elsewhere: what a change of the number of partitions goes by. */
+import { createIntakeKeys, createKeys } from "./keys.ts";
+
+/** Which of several: a partition's number, or where proposals come in. */
+export type Where = number | "intake";
+
+/** A key's place and the wire's name of it. Undefined: it has no tag. */
+const TAGGED = /^(quantum:[^:]+):\{(?:q(\d{1,2})|quantum:stream:harvest\.proposal)\}(.*)$/;
+
+export interface Located {
+  /** Undefined: in the wire's layout. */
+  where: Where | undefined;
+  wireName: string;
+}
+
+export function locate(key: string): Located {
+  const [, family = "", number, rest = ""] = TAGGED.exec(key) ?? [];
+  if (family === "") return { where: undefined, wireName: key };
+  return { where: number === undefined ? "intake" : Number(number), wireName: `${family}${rest}` };
+}
+
+/** The same key in another place. @param where undefined: in the wire's layout */
+export function keyIn(wireName: string, where: Where | undefined): string {
+  if (where === undefined) return wireName;
+  const { probe } = where === "intake" ? createIntakeKeys(2) : createKeys({ partition: where });
+  const tag = /\{.+\}/.exec(probe)?.[0] ?? "";
+  const [, family = "", rest = ""] = /^(quantum:[^:]+)(.*)$/.exec(wireName) ?? [];
+  return `${family}:${tag}${rest}`;
+}
