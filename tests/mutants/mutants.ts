@@ -2,6 +2,7 @@
 import { BOOK_MUTANTS } from "./book-mutants.ts";
 import { CLOCK_MUTANTS } from "./clock-mutants.ts";
 import { CLOSE_MUTANTS } from "./close-mutants.ts";
+import { CONNECTION_MUTANTS } from "./connection-mutants.ts";
 import { CONSOLE_MUTANTS } from "./console-mutants.ts";
 import { EVENT_MUTANTS } from "./event-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
@@ -37,6 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLOCK_MUTANTS,
   ...TEXT_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...CONNECTION_MUTANTS,
   ...CONSOLE_MUTANTS,
   ...PAGE_MUTANTS,
   ...QUERY_MUTANTS,
