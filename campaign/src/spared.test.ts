@@ -22,6 +22,10 @@ it("counts what others executed while a master failed over, and nothing else", (
     ...[plan("A1", 105, "BLOCKED"), plan("A2", 105, "BLOCKED", true), plan("A2", 99, "BLOCKED")],
     ...[plan("A2", 111, "BLOCKED"), plan("A2", 205, "BLOCKED"), plan("A1", 305, "EXECUTED")],
   ];
-  expect(sparedOf(plans, faults, partitionOf)).toEqual({ plans: 4, executed: 2 });
+  expect(sparedOf(plans, faults, partitionOf)).toEqual({
+    plans: 4,
+    executed: 2,
+    others: { BLOCKED: 1, open: 1 },
+  });
   expect(sparedOf(plans, [fault(200)], partitionOf)).toBeUndefined();
 });

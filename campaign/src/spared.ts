@@ -1,10 +1,13 @@
 /** How the partitions fared that a failover did not touch, while it went on. */
 import type { ThrownFault } from "./campaign.ts";
+import { countBy } from "./count-by.ts";
 import type { Proposed } from "./proposer.ts";
 
 export interface Spared {
   plans: number;
   executed: number;
+  /** How the others ended, with how many. */
+  others: Record<string, number>;
 }
 
 /**
@@ -29,8 +32,10 @@ export function sparedOf(
       ),
   );
   if (spared.length === 0) return undefined;
+  const others = spared.filter(({ outcome }) => outcome !== "EXECUTED");
   return {
     plans: spared.length,
-    executed: spared.filter(({ outcome }) => outcome === "EXECUTED").length,
+    executed: spared.length - others.length,
+    others: countBy(others.map(({ outcome = "open", reason = "" }) => `${outcome} ${reason}`.trim())),
   };
 }

@@ -1,5 +1,6 @@
 /** A campaign's figures, as JSON for `--summary` and as text. */
 import { type Evidence, type Finding, INVARIANTS } from "@quantum/harness";
+import { countBy } from "./count-by.ts";
 import type { ThrownFault } from "./campaign.ts";
 import type { Closable } from "./closable.ts";
 import type { Judgement } from "./judge.ts";
@@ -159,18 +160,12 @@ export function renderSummary(summary: Summary, findings: Record<CheckName, Find
   ];
 }
 
-function sparedLine({ executed, plans }: Spared): string {
+function sparedLine({ executed, plans, others }: Spared): string {
   const share = ((executed / plans) * 100).toFixed(1);
-  return `  in the other partitions, while a master without the wire's keys failed over: ${executed} of ${plans} plans executed (${share} %)`;
+  return `  in the other partitions, while a master without the wire's keys failed over: ${executed} of ${plans} plans executed (${share} %)${executed === plans ? "" : `, the others: ${JSON.stringify(others)}`}`;
 }
 
 const seconds = (ms: number) => (ms / 1000).toFixed(1);
 
 /** The others are similar. */
 const SHOWN_VIOLATIONS = 10;
-
-function countBy(values: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
-  return counts;
-}
