@@ -124,10 +124,17 @@ function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losse
   const isDropped = ({ attempt }: { attempt: string }) => isErased({ attempt }) && !judged.has(attempt);
   const counts = (stream: "execute" | "result") => (record: { attempt: string }) =>
     !isDropped(record) && !losses.isUndone(stream, history.idOf(record), record.attempt);
+  const alone = new Set(
+    evidence.plans.filter(({ attempt }) => losses.isPlanAlone(attempt)).map(({ planId }) => planId),
+  );
   const proposed = [...evidence.proposedPlanIds].filter(
     (plan) =>
       published.has(plan) ||
-      !(losses.struckProposals.has(plan) || losses.isErased("proposal", history.proposalIds.get(plan) ?? "")),
+      !(
+        alone.has(plan) ||
+        losses.struckProposals.has(plan) ||
+        losses.isErased("proposal", history.proposalIds.get(plan) ?? "")
+      ),
   );
   return {
     ...evidence,

@@ -44,12 +44,32 @@ export class Losses {
     this.#losses.push(loss);
     for (const plan of history.open) {
       const proposal = history.proposalIds.get(plan);
-      if (proposal === undefined || this.isErased("proposal", proposal)) history.forgotten.add(plan);
+      if (
+        proposal === undefined ||
+        this.isErased("proposal", proposal) ||
+        this.#isAcknowledged(plan, history)
+      )
+        history.forgotten.add(plan);
     }
     for (const execute of history.executes) {
       if (this.isErased("execute", history.idOf(execute))) history.ended.add(execute.attempt);
     }
     history.forget();
+  }
+
+  /**
+   * Whether a loss removed the plan and not the acknowledgement of its proposal, which is on another server: nobody
+   * reads that again.
+   */
+  isPlanAlone(attempt: string): boolean {
+    return this.#losses.some(
+      (loss, index) => !loss.seen.has(streamRef("proposal", 0)) && this.#erases(index, "plan", attempt),
+    );
+  }
+
+  #isAcknowledged(planId: string, history: Recorder): boolean {
+    const last = history.plans.findLast((plan) => plan.planId === planId);
+    return last !== undefined && this.isPlanAlone(last.attempt);
   }
 
   /** Whether this loss removed the entry. Only earlier entries can be lost. */
