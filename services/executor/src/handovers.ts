@@ -217,7 +217,6 @@ export class Handovers {
         replication_id: memory.replicationId,
       },
     });
-    // The next sweep knows whether it may have lost the claim.
     if (status === "REPLACED") await memory.ask();
     if (status === "ENDED") events.emit("refused", { planId, symbol, step, reason: "handover_lost" });
     return status === "CLAIMED";

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createKeys, DRILL_SYMBOL, partitionOf, QUANTITY_ISSUER } from "@quantum/contract";
+import { DRILL_SYMBOL, partitionOf } from "@quantum/contract";
 import {
   type BinanceOptions,
   createAccountStream,
@@ -18,10 +18,9 @@ import { createExchangeSim, type ExchangeSimOptions, type Fault, type SimOrder }
 import { connectForBlocking, connectForCommands, disconnect, redisNow } from "@quantum/redis";
 import { IssuerKeys, loadIssuerKeys, newKey, type Signer } from "@quantum/signing";
 import { StreamConsumer } from "@quantum/streams";
-import { patienceMs, startRedisServer } from "@quantum/harness";
-import { Big } from "big.js";
+import { patienceMs, startRedisCluster, startRedisServer } from "@quantum/harness";
 import { expect } from "vitest";
-import { openPartitions, Progress } from "@quantum/service-kit";
+import { openPartitions, type Place, Progress } from "@quantum/service-kit";
 import { createEvents, type Events, reportingFrom } from "./events.ts";
 import { MARKET, type ScriptedStream, scriptedStream } from "./exchange.fixture.ts";
 import { reportCalls } from "./exchange-calls.ts";
@@ -31,6 +30,7 @@ import { Journal } from "./journal.ts";
 import { OrderEvents } from "./order-events.ts";
 import { createOrderPartition } from "./order-partition.ts";
 import { createQueries } from "./queries.ts";
+import { signedBy, type Spent } from "./signed-entry.fixture.ts";
 
 export const GROUP = "executor";
 /** Under this name every executor of the rig owns the orders, and has for long; ownership.test.ts covers the rest. */
@@ -50,32 +50,35 @@ local spent = redis.call('GET', KEYS[3])
 if spent and spent:find('^%S+ %S+ %S+ %S+$') then redis.call('SET', KEYS[3], spent .. ' ' .. id .. ' ' .. ARGV[2]) end
 return id`;
 
-/** The fields of an execute entry. */
-export interface Spent extends Record<string, string> {
-  plan_id: string;
-  symbol: string;
-  attempt: string;
-  valid_until_ms: string;
-}
-
-export type Rig = Awaited<ReturnType<typeof startRig>>;
+export type { Spent };
+export type Rig<Kind extends "lone" | "cluster" = "lone"> = Awaited<ReturnType<typeof startRig<Kind>>>;
 
 type RigOptions = Pick<ExchangeSimOptions, "orderAnswer"> & {
   /** As in PARTITIONS. */
   partitions?: number;
 };
 
-export async function startRig({ partitions: count = 1, ...simOptions }: RigOptions = {}) {
-  const keysOfAll = Array.from({ length: count }, (_, partition) =>
-    createKeys(count === 1 ? {} : { partition }),
-  );
-  /** A drill is in the account's partition. */
-  const keysOf = (symbol: string) =>
-    (symbol === DRILL_SYMBOL ? undefined : keysOfAll[partitionOf(symbol, count)]) ?? keys;
-  const [keys = createKeys()] = keysOfAll;
-  const server = await startRedisServer({ partitions: count });
+const START = {
+  lone: (partitions: number) => startRedisServer({ partitions }),
+  cluster: (partitions: number) =>
+    startRedisCluster({ replicas: 1, partitions, config: { "cluster-require-full-coverage": "no" } }),
+};
+
+/** @param on one server, or three masters with a replica each */
+export async function startRig<Kind extends "lone" | "cluster" = "lone">(
+  { partitions: count = 1, ...simOptions }: RigOptions = {},
+  on: Kind = "lone" as Kind,
+) {
+  const server = (await START[on](count)) as Awaited<ReturnType<(typeof START)[Kind]>>;
   const connection = (name: string) => ({ url: server.url, name, onError: () => undefined });
-  const redis = connectForCommands(connection("test"));
+  const places = openPartitions(count, (slotOf) => ({
+    redis: connectForCommands({ ...connection("test"), slotOf }),
+    connectForBlocking: () => connectForBlocking({ ...connection("test"), slotOf }),
+  }));
+  const { keys, redis } = places.account;
+  /** A drill is in the account's partition. */
+  const placeOf = (symbol: string) => (symbol === DRILL_SYMBOL ? places.account : places.of(symbol));
+  const keysOf = (symbol: string) => placeOf(symbol).keys;
   const sim = createExchangeSim({
     market: MARKET,
     strategy: false,
@@ -93,52 +96,21 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
   let planNo = 0;
   const fresh = MARKET.map(({ symbol }) => symbol);
 
-  /** What the issuers sign of the entry. */
-  function signedBy(entry: Spent, issuedMs: number, permitMs: number): string {
-    const isShort = entry["position_amt"]?.startsWith("-") ?? false;
-    const texts = [...signers].map(([issuer, signer]) => {
-      const carriesQuantity = issuer === QUANTITY_ISSUER;
-      return signer.sign({
-        issuer,
-        class: "issuer",
-        mode: entry["mode"] ?? "",
-        venue: "simulated",
-        account: "main",
-        plan: entry.plan_id,
-        attempt: entry.attempt,
-        symbol: entry.symbol,
-        side: carriesQuantity ? (isShort ? "BUY" : "SELL") : "",
-        step: entry["step"] ?? "",
-        pct: Big(entry["close_pct"] ?? "").toFixed(),
-        safe_qty: carriesQuantity ? (entry["safe_qty"] ?? "") : "",
-        position: carriesQuantity ? (entry["position_amt"] ?? "") : "",
-        computed_qty: "",
-        issued_ms: String(issuedMs),
-        until_ms: String(issuedMs + permitMs),
-      });
-    });
-    return texts.join("\n");
-  }
-
   const stateFolder = (consumer: string) => join(folder, `${consumer}.state`);
   let isOwned = false;
   /** As the owner's renewals do, whatever Redis has lost. */
-  const renew = async () =>
-    isOwned &&
-    Promise.all(
-      keysOfAll.map(({ orderOwner }) =>
-        redis.hset(orderOwner, { instance: OWNER, since_ms: "1", seen_ms: "1" }),
-      ),
-    );
+  const renew = async (place: Place) =>
+    isOwned && place.redis.hset(place.keys.orderOwner, { instance: OWNER, since_ms: "1", seen_ms: "1" });
   /** As an apply-layer does for several partitions. */
-  const showKillSwitch = async () => {
-    const [seconds, micros] = await redis.time();
-    const mark = `${Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)} running`;
-    if (count > 1) await Promise.all(keysOfAll.map(({ killSwitchSeen }) => redis.set(killSwitchSeen, mark)));
-  };
+  const showKillSwitch = async (place: Place) =>
+    count > 1 && place.redis.set(place.keys.killSwitchSeen, `${await redisMs(place)} running`);
   const takeOwnership = async () => {
     isOwned = true;
-    await renew();
+    await Promise.all(places.map(renew));
+  };
+  const redisMs = async ({ redis: asked }: Pick<Place, "redis"> = places.account): Promise<number> => {
+    const [seconds, micros] = await asked.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   };
 
   async function control(method: string, path: string, body?: object): Promise<unknown> {
@@ -155,6 +127,7 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
     /** Of the only partition, or of the account's. */
     keys,
     keysOf,
+    placeOf,
     server,
     redis,
     sim,
@@ -195,7 +168,7 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
       return state.requests[path] ?? 0;
     },
     results: async (planId: string): Promise<Record<string, string>[]> =>
-      (await Promise.all(keysOfAll.map(({ streams }) => redis.xrange(streams.result, "-", "+"))))
+      (await Promise.all(places.map((place) => place.redis.xrange(place.keys.streams.result, "-", "+"))))
         .flat()
         .map(([, flat]) => Object.fromEntries(chunk(flat)))
         .filter((result) => result["plan_id"] === planId),
@@ -206,7 +179,7 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
       outcome: string,
       reason: string,
     ) {
-      const keys = keysOf(symbol);
+      const { keys, redis } = placeOf(symbol);
       const results = await this.results(planId);
       expect(results).toHaveLength(1);
       const executed = outcome === "EXECUTED" ? "True" : "False";
@@ -221,25 +194,23 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
       expect(await redis.xpending(keys.streams.execute, GROUP, entryId, entryId, 1)).toEqual([]);
       return results[0];
     },
-    redisMs: async (): Promise<number> => {
-      const [seconds, micros] = await redis.time();
-      return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-    },
+    redisMs: () => redisMs(),
 
     /** A symbol that no other test trades: long 1.000, step 0.001, minimum 0.002. */
     freshSymbol(partition?: number): string {
       const at = fresh.findIndex(
         (symbol) => partition === undefined || partitionOf(symbol, count) === partition,
       );
-      return fresh.splice(at, 1)[0] ?? "none left";
+      const [symbol] = at < 0 ? [] : fresh.splice(at, 1);
+      return symbol ?? "none left";
     },
 
     /** Writes what consume writes: record, spent permits, and the fields of the execute entry. */
     async spend(over: Partial<Spent> & { symbol: string }, permitMs = 90_000): Promise<Spent> {
       planNo += 1;
-      const keys = keysOf(over.symbol);
+      const { keys, redis } = placeOf(over.symbol);
       const plan_id = over["plan_id"] ?? planNo.toString(16).padStart(16, "0");
-      const nowMs = await this.redisMs();
+      const nowMs = await redisMs({ redis });
       const entry = {
         plan_id,
         attempt: `${nowMs}-${planNo}`,
@@ -254,7 +225,7 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
         mode: "paper",
         ...over,
       };
-      const signed = over["signed"] ?? signedBy(entry, nowMs, permitMs);
+      const signed = over["signed"] ?? signedBy(signers, entry, { issuedMs: nowMs, permitMs });
       await redis.set(keys.spent(plan_id), `OK ${entry.attempt} ${nowMs} ${entry.safe_qty}`);
       await redis.hset(keys.plan(plan_id), {
         state: "PERMITTED",
@@ -265,17 +236,17 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
     },
     /** The entry that its permits were spent for. */
     async entryIdOf({ plan_id, symbol }: Spent): Promise<string> {
-      return (await redis.get(keysOf(symbol).spent(plan_id)))?.split(" ")[4] ?? "";
+      return (await placeOf(symbol).redis.get(keysOf(symbol).spent(plan_id)))?.split(" ")[4] ?? "";
     },
     /** The first entry of a plan is the one that its permits were spent for. */
     async publish(entry: Record<string, string>): Promise<string> {
       const { signed: _, ...handedOver } = entry;
       const streamed = Object.entries(entry).flat();
-      await renew();
-      await showKillSwitch();
       const kept = JSON.stringify(Object.entries(handedOver).flat());
       const { plan_id: planId = "", symbol = "" } = entry;
-      const keys = keysOf(symbol);
+      const { keys, redis } = placeOf(symbol);
+      await renew(placeOf(symbol));
+      await showKillSwitch(placeOf(symbol));
       const entryId = await redis.eval(
         PUBLISH,
         3,
@@ -306,8 +277,9 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
       const { absenceMs = 300, consumer: name = "executor-1", through = (same) => same } = options;
       const ownership = { sinceMs: "ownerSinceMs" in options ? options.ownerSinceMs : 1 };
       const events = createEvents().setMaxListeners(0);
-      const partitions = openPartitions(count, (_, role) => {
+      const partitions = openPartitions(count, (slotOf, role) => {
         const to = (use: string) => ({
+          slotOf,
           ...connection(name + use + role),
           url: options.urlOf?.(role) ?? server.url,
         });
@@ -426,7 +398,7 @@ export async function startRig({ partitions: count = 1, ...simOptions }: RigOpti
     },
     async stop() {
       await sim.close();
-      await disconnect(redis);
+      await Promise.all(places.map((place) => disconnect(place.redis)));
       await server.stop();
       await rm(folder, { recursive: true });
     },
