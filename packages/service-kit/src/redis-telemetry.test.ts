@@ -111,3 +111,31 @@ describe("the other gauges", () => {
     await redis.config("SET", "appendfsync", "always");
   });
 });
+
+describe("with a partition that does not answer", () => {
+  it("what is found in another counts, and what cannot be told is not told", async () => {
+    const gone = connectForCommands({ url: "redis://127.0.0.1:1", name: "gone", onError: () => undefined });
+    onTestFinished(() => disconnect(gone));
+    const half = new Registry();
+    const of = (key: string) => (key === createKeys({ partition: 1 }).probe ? gone : redis);
+    observeRedis(
+      openPartitions(2, (key) => ({ redis: of(key), connectForBlocking: () => redis })),
+      half,
+    );
+    const first = createKeys({ partition: 0 });
+    await redis.set(first.killSwitchSeen, `${Date.now()} running`);
+    const before = await half.metrics();
+    expect(before).toContain("\nquantum_redis_up 0\n");
+    for (const name of ["kill_switch_active", "disarmed", "durable"])
+      expect(before).not.toMatch(new RegExp(`^quantum_(redis_)?${name} 1`, "m"));
+
+    await redis.set(first.killSwitch, "1");
+    await redis.set(first.disarm, "{}");
+    await redis.config("SET", "appendfsync", "everysec");
+    const found = await half.metrics();
+    await redis.config("SET", "appendfsync", "always");
+    expect(found).toContain("\nquantum_kill_switch_active 1\n");
+    expect(found).toContain("\nquantum_disarmed 1\n");
+    expect(found).toContain("\nquantum_redis_durable 0\n");
+  });
+});
