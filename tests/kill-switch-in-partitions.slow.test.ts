@@ -1,7 +1,8 @@
 /** The wire's kill switch on a real cluster: how it reaches the partitions, and what they do when nobody can read it. */
 import { createKeys, slotOf } from "@quantum/contract";
-import { patienceMs } from "@quantum/harness";
+import { patienceMs, urlOfUser } from "@quantum/harness";
 import { type Rig, startRig } from "@quantum/harness/rig";
+import { haltEverywhere, type OpenAccess, operations, withAccess } from "@quantum/operator";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { readKillSwitchSeen } from "@quantum/service-kit";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
@@ -40,6 +41,27 @@ it("reaches every partition within a second when it is set by hand, and ends as 
   const { all } = rig.stored.partitions;
   const own = await Promise.all(all.map(({ redis, keys }) => redis.exists(keys.killSwitch)));
   expect(own).toEqual(EVERYWHERE.map(() => 0));
+  await wire.del(WIRE);
+  await expect.poll(() => seenIn(EVERYWHERE), SHOWN_WITHIN).toEqual(["running"]);
+});
+
+const BY = { who: "ann@desk", reason: "a drill" };
+const asUser = <T>(user: string, work: (access: OpenAccess) => Promise<T>) =>
+  withAccess({ url: urlOfUser(rig.redisUrl, user), name: "test", readyCheck: false }, work);
+
+it("and the partitions' own are turned on and off by an operator", async () => {
+  const on = await asUser("operator", (access) => operations["kill-on"].run(access, {}, BY));
+  expect(on).toContain("The kill switch is ON in q0, q1, q2, q3, q4, q5 and the wire's key.");
+  await expect.poll(() => seenIn(EVERYWHERE), SHOWN_WITHIN).toEqual(["halted"]);
+  const off = await asUser("operator", (access) => operations["kill-off"].run(access, {}, BY));
+  expect(off).toBe("The kill switch is off in q0, q1, q2, q3, q4, q5 and the wire's key.");
+  await expect.poll(() => seenIn(EVERYWHERE), SHOWN_WITHIN).toEqual(["running"]);
+});
+
+it("is turned on by the Redis user `halt`, who may do nothing else", async () => {
+  await asUser("halt", (access) => haltEverywhere(access, BY));
+  expect(await wire.get(WIRE)).toBe("1");
+  await expect.poll(() => seenIn(EVERYWHERE), SHOWN_WITHIN).toEqual(["halted"]);
   await wire.del(WIRE);
   await expect.poll(() => seenIn(EVERYWHERE), SHOWN_WITHIN).toEqual(["running"]);
 });

@@ -5,6 +5,8 @@ const HALTED = "lua/shared/halted.lua";
 const SEE = "lua/halts/see_kill_switch.lua";
 const WATCH = "services/apply-layer/src/kill-switch-watch.ts";
 const WATCH_TEST = "services/apply-layer/src/kill-switch-watch.test.ts";
+const HALTS = "packages/operator/src/halt-everywhere.ts";
+const HALT_TEST = "packages/operator/src/halt-everywhere.test.ts";
 const MARK_TEST = "packages/permits/src/mark.test.ts";
 
 export const HALT_MUTANTS: readonly Mutant[] = [
@@ -66,5 +68,54 @@ export const HALT_MUTANTS: readonly Mutant[] = [
     bug: "the watcher believes a replica",
     edits: [{ file: WATCH, find: '"#!lua flags=allow-oom\\n', replace: '"' }],
     test: WATCH_TEST,
+  },
+  {
+    bug: "a halt that a partition does not take is not tried again",
+    edits: [
+      {
+        file: "packages/operator/src/everywhere.ts",
+        find: "if (passing.length === 0 || patience === undefined || patience.stop.aborted) return reached;",
+        replace: "if (told === '') return reached;",
+      },
+    ],
+    test: HALT_TEST,
+  },
+  {
+    bug: "a halt of several partitions leaves the wire's key as it is",
+    edits: [
+      {
+        file: "packages/operator/src/everywhere.ts",
+        find: "[...partitions.all, { name: WIRE_NAME, keys, redis: redisOf(keys.killSwitch) }]",
+        replace: "[...partitions.all]",
+      },
+    ],
+    test: HALT_TEST,
+  },
+  {
+    bug: "kill off goes on in the last partition after somebody has halted again",
+    edits: [{ file: HALTS, find: "      await refuseIfOn(ended);\n", replace: "" }],
+    test: HALT_TEST,
+  },
+  {
+    bug: "a disarm does not reach a partition that was away",
+    edits: [
+      {
+        file: "packages/permits/src/disarm.ts",
+        find: "if (!late.has(place)) void repeat(place, () => run(place, true));",
+        replace: "void repeat;",
+      },
+    ],
+    test: "packages/permits/src/disarm.test.ts",
+  },
+  {
+    bug: "the governor disarms the account's partition alone",
+    edits: [
+      {
+        file: "services/governor/src/handler.ts",
+        find: "places: options.partitions.all,",
+        replace: "places: [options.partitions.account],",
+      },
+    ],
+    test: "services/governor/src/handler.test.ts",
   },
 ];

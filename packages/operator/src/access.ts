@@ -4,6 +4,7 @@ import {
   connectForBlocking,
   connectForCommands,
   disconnect,
+  parseRedisUrl,
   type RedisClient,
   RedisClock,
   redisNow,
@@ -113,13 +114,15 @@ export function openAccess({ url, migrating, ...options }: AccessOptions): Stand
   };
   const connectBlocking = (slotOf: string) => connect(connectForBlocking, slotOf);
   const first = connect(connectForCommands, WIRE.partitions);
+  /** Then the Redis user `halt`, who may not know how many partitions there are, still reaches the wire's kill switch. */
+  const isCluster = parseRedisUrl(url).kind === "cluster";
   const ofKeys = new Map([[WIRE.partitions, first]]);
   let clock: RedisClock | undefined;
   let opened: Omit<Access, "redisOf"> | undefined;
 
   const redisOf = (key: string): RedisClient => {
     // One server has everything, and one more connection would see no more of it.
-    if (opened?.partitions.all.length === 1) return first;
+    if (opened?.partitions.all.length === 1 && !isCluster) return first;
     const known = ofKeys.get(key) ?? connect(connectForCommands, key);
     ofKeys.set(key, known);
     return known;

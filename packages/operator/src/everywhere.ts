@@ -24,7 +24,8 @@ export type HaltAccess = Pick<Access, "partitions" | "redisOf">;
 export function killSwitchPlaces(access: HaltAccess): NamedPlace[] {
   const { partitions, redisOf } = access;
   const keys = createKeys();
-  if (partitions.all.some(({ name }) => name === "")) return [...partitions.all];
+  const { account } = partitions;
+  if (account.name === "") return [{ ...account, redis: redisOf(account.keys.killSwitch) }];
   return [...partitions.all, { name: WIRE_NAME, keys, redis: redisOf(keys.killSwitch) }];
 }
 

@@ -1,8 +1,10 @@
-import { utcDay } from "@quantum/contract";
+import { type PlanEntry, utcDay } from "@quantum/contract";
 import { disconnect } from "@quantum/redis";
 import type { Entry } from "@quantum/streams";
+import { openPartitions } from "@quantum/service-kit";
 import { describe, expect, it } from "vitest";
 import {
+  RULES,
   blockOf,
   burstOf,
   connect,
@@ -21,6 +23,7 @@ import {
   SYMBOL,
   useRedis,
 } from "./governor.fixture.ts";
+import { Governor } from "./handler.ts";
 
 const { totals } = reservations;
 
@@ -182,6 +185,16 @@ describe("the disarm", () => {
     const plan = await publishPlan();
     await governorWith().governor.answerPlan(plan);
     expect(await permitOf(plan)).not.toBeNull();
+  });
+
+  it("is of every partition, whichever had the burst", async () => {
+    const partitions = openPartitions(3, () => ({ redis, connectForBlocking: () => redis }));
+    const disarmOn = { burstBreach: true, errors: Infinity };
+    const plan = { plan_id: "0000000000000001", symbol: SYMBOL } as PlanEntry;
+    const governor = new Governor({ partitions, rules: RULES, disarmOn });
+    await governor.answered(plan, { kind: "denied", reason: "burst_limit_exceeded", byOrders: true });
+    const disarmed = partitions.map(({ keys: its }) => redis.exists(its.disarm));
+    expect(await Promise.all(disarmed)).toEqual([1, 1, 1]);
   });
 
   it("does not follow reservations, which deny and may come to nothing", async () => {
