@@ -5,7 +5,7 @@ import { parseEntries, type RawEntry } from "@quantum/streams";
 const BLOCK_MS = 2_000;
 /**
  * If a blocking read takes this much longer than its BLOCK, the connection is dead. A read that has to be sent again, since its
- * connection was lost, blocks anew, and one that was given up keeps the next one waiting.
+ * connection was lost, blocks from its beginning, and one that was given up keeps the next one waiting.
  */
 const BLOCK_GRACE_MS = 5_000;
 const COUNT = 1_000;
