@@ -1,6 +1,7 @@
 /** An executor over three partitions of one Redis. */
 import { startFaultProxy } from "@quantum/harness";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { scriptedStream } from "./exchange.fixture.ts";
 import { type Rig, startRig } from "./rig.fixture.ts";
 
 const NUMBERS = [0, 1, 2];
@@ -67,6 +68,29 @@ it("an entry that is repeated in another partition is a dead letter there, whate
   expect(await rig.redis.exists(elsewhere.order(entry.plan_id))).toBe(0);
   expect(await rig.redis.xlen(elsewhere.streams.deadLetter)).toBe(1);
   expect(await rig.ordersOf(entry)).toHaveLength(1);
+});
+
+it("an order in doubt is settled in its symbol's partition by an event of the account's one stream", async () => {
+  const stream = scriptedStream(true);
+  const executor = await startExecutor({ consumer: "executor-6", stream });
+  const entry = await rig.spend({ symbol: rig.freshSymbol(2) });
+  const { symbol, plan_id: planId } = entry;
+  await rig.fault({ kind: "503_after", symbol });
+  await rig.fault({ kind: "503_before", path: "GET /fapi/v1/order", symbol, count: 1_000 });
+  const doubted = executor.next("doubted", planId);
+  const entryId = await rig.publish(entry);
+  await doubted;
+  const settled = executor.next("settled", planId);
+  const [order] = await rig.ordersOf(entry);
+  if (order === undefined) throw new Error("it was not sent");
+  const { orderId, clientOrderId, side, origQty } = order;
+  stream.emit("order", {
+    ...{ symbol, orderId, clientOrderId, side, origQty, executedQty: origQty, avgPrice: "2000.5" },
+    ...{ reduceOnly: true, executionType: "TRADE", status: "FILLED", fill: undefined, origin: "ours" },
+    ...{ eventTimeMs: Date.now(), timeMs: Date.now() },
+  });
+  expect(await settled).toMatchObject({ by: "event", outcome: "EXECUTED" });
+  await rig.expectEnded(entry, entryId, "EXECUTED", "");
 });
 
 it("a partition that does not answer holds up its own plans only, and they end once it does", async () => {
