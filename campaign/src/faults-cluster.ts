@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys, slotOf } from "@quantum/contract";
 import { eventually, type RedisCluster, type StreamRef, streamRef } from "@quantum/harness";
+import { isLater } from "@quantum/streams";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import type { FaultContext, FaultKind, Hit } from "./fault-kind.ts";
 
@@ -16,6 +17,7 @@ const WRITES_PAUSED_MS = 5_000;
 const LOOK_MS = 5;
 /** What a frozen master had sent has arrived. */
 const SENT_MS = 100;
+const BEFORE_ALL = "0-0";
 const STREAMS = ["plan", "permit", "execute", "result"] as const;
 
 const ON = ["cluster"] as const;
@@ -74,10 +76,10 @@ export const CLUSTER_FAULTS: Readonly<Record<string, FaultKind>> = {
     run: async (context) => {
       const { cluster, shard } = await anyShard(context);
       context.tail.hold(shard.affected);
-      const frozen = cluster.freezeMaster(shard.slot);
-      await delay(SENT_MS);
-      const survived = await survivorsOf(context, shard);
-      const resume = await frozen;
+      const [resume, survived] = await Promise.all([
+        cluster.freezeMaster(shard.slot),
+        delay(SENT_MS).then(() => survivorsOf(context, shard)),
+      ]);
       await readOn(context, shard, survived);
       resume();
       await cluster.heal();
@@ -217,7 +219,12 @@ async function readOn(
   const { history, losses, tail, proposer, system } = context;
   const seen = new Map([...history.lastIds].filter(([ref]) => affected.has(placeOf(ref))));
   losses.add({ seen, survived }, history);
-  tail.rewind(survived, affected);
+  // The replica may also have entries that were not read yet.
+  const read = [...survived].map(([ref, id]) => {
+    const last = seen.get(ref) ?? BEFORE_ALL;
+    return [ref, isLater(id, last) ? last : id] as const;
+  });
+  tail.rewind(new Map(read), affected);
   const { partitions } = system.stored;
   proposer.forget((symbol) => affected.has("intake") || affected.has(partitions.of(symbol).number));
   // Whoever published these proposals may publish them again, although they were already executed.
