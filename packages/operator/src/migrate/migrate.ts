@@ -40,7 +40,10 @@ export async function lookBefore(
 ): Promise<{ state: PartitionsState; problems: string[] }> {
   const redis = home(access);
   const state = await readState(redis);
-  const problems = [...(await whyNoServer(redis)), ...(await whyNotQuiet(redis, await allKeys(redis)))];
+  const isCluster = await whyNoServer(redis);
+  // There, the keys are not all here.
+  if (isCluster.length > 0) return { state, problems: isCluster };
+  const problems = await whyNotQuiet(redis, await allKeys(redis));
   if (state.kind === "settled" && state.count !== to)
     problems.push(...(await whyNotInto(redis, state.count, nextOf(state.count, to))));
   return { state, problems };
