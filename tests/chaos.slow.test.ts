@@ -22,6 +22,7 @@ it.each([
     "lone",
   ],
   ["a master that a replica replaces", 3, ["failover-loss", "master-isolated"], ISSUERS, "sentinel"],
+  ["a cluster", 4, ["cluster-failover-loss", "cluster-master-kill", "reshard"], ISSUERS, "cluster"],
 ] as const)(
   "a short campaign against %s finds nothing lost and nothing doubled",
   async (_, seed, faults, issuers, redis) => {
