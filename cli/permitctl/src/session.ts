@@ -55,13 +55,15 @@ export async function withSession<T>(
       ...(resend === false && { resend }),
       ...(migrating && { migrating }),
     };
-    const answer = await withAccess({ url, name: "permitctl", ...how }, (access) =>
-      // Keep the command's own errors, so that they are not taken for Redis's.
-      command({ access, terminal, run, env }).catch((error: unknown) => {
-        if (error instanceof CommandError) return error;
-        if (error instanceof Refusal) return new CommandError(EXIT.no, error.message);
-        throw error;
-      }),
+    const answer = await withAccess(
+      { url, name: "permitctl", partitions: partitionsIn(env), ...how },
+      (access) =>
+        // Keep the command's own errors, so that they are not taken for Redis's.
+        command({ access, terminal, run, env }).catch((error: unknown) => {
+          if (error instanceof CommandError) return error;
+          if (error instanceof Refusal) return new CommandError(EXIT.no, error.message);
+          throw error;
+        }),
     );
     if (answer instanceof CommandError) throw answer;
     return answer;
@@ -114,6 +116,12 @@ async function runOf(
       `No Redis is configured, so this is the pipeline that runs from this checkout: ${run.shown}`,
     );
   return run;
+}
+
+/** As the services' variable says; undefined if it is not set. */
+function partitionsIn(env: Host["env"]): number | undefined {
+  const { PARTITIONS: text = "" } = env;
+  return /^[1-9]\d?$/.test(text) ? Number(text) : undefined;
 }
 
 function urlOf({ redisUrl: named }: GlobalOptions, env: Host["env"]): string {

@@ -101,7 +101,8 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   governorLimits: { governor: "write" },
   block: { owner: "write", "apply-layer": ["read", "remove"] },
   booker: { p33: "write" },
-  partitions: { services: "found" },
+  // Who halts must know how many kill switches there are.
+  partitions: { services: "found", halt: "read" },
   probe: { services: "append" },
 };
 

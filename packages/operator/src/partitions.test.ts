@@ -60,6 +60,15 @@ describe("an access", () => {
     expect(await withThree(names)).toEqual([""]);
   });
 
+  it("has as many as are expected while Redis does not say", async () => {
+    const gone = { url: "redis://127.0.0.1:1", name: "test" };
+    const names = (access: OpenAccess) => Promise.resolve(access.partitions.map(({ name }) => name));
+    expect(await withAccess({ ...gone, partitions: COUNT }, names)).toEqual(["q0", "q1", "q2"]);
+    await expect(withAccess(gone, names)).rejects.toThrow("ECONNREFUSED");
+    // What Redis says counts.
+    expect(await withAccess({ url: server.url, name: "test", partitions: 2 }, names)).toHaveLength(COUNT);
+  });
+
   it.each(["", "0", "65", "three", "-1", "1.5"])("is refused if the number is %j", async (text) => {
     await redis.set(wire.partitions, text);
     await expect(withThree(async () => undefined)).rejects.toThrow("it must be a number from 1 to 64");
