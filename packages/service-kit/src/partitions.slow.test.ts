@@ -23,9 +23,7 @@ const untilReady = (url: string) =>
 
 describe("a service of six partitions on a cluster", () => {
   it("works in all, names the partition whose master is lost, and goes on in the others meanwhile", async () => {
-    // Else no node answers while one slot has no master.
-    const config = { "cluster-require-full-coverage": "no" };
-    const cluster = await startRedisCluster({ masters: 3, replicas: 1, config });
+    const cluster = await startRedisCluster({ masters: 3, replicas: 1 });
     onTestFinished(() => cluster.stop());
     const service = launch(SAMPLE, { REDIS_URL: cluster.url, PARTITIONS: `${PARTITIONS}` });
     const url = await service.ready();
@@ -59,8 +57,7 @@ describe("a service of six partitions on a cluster", () => {
   });
 
   it("starts once all masters are usable, and names the partitions of one that is not, or lets it do less", async () => {
-    const config = { "cluster-require-full-coverage": "no" };
-    const cluster = await startRedisCluster({ masters: 3, config });
+    const cluster = await startRedisCluster({ masters: 3 });
     onTestFinished(() => cluster.stop());
     const partition = createKeys({ partition: 1 }).probe;
     const place = await cluster.masterOf(slotOf(partition));

@@ -60,8 +60,7 @@ type RigOptions = Pick<ExchangeSimOptions, "orderAnswer"> & {
 
 const START = {
   lone: (partitions: number) => startRedisServer({ partitions }),
-  cluster: (partitions: number) =>
-    startRedisCluster({ replicas: 1, partitions, config: { "cluster-require-full-coverage": "no" } }),
+  cluster: (partitions: number) => startRedisCluster({ replicas: 1, partitions }),
 };
 
 /** @param on one server, or three masters with a replica each */

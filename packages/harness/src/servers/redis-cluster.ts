@@ -160,6 +160,8 @@ async function startNode(
       "repl-diskless-sync-delay": "0",
       // A replica stands for election however long it was without its master.
       "cluster-replica-validity-factor": "0",
+      // As docs/deployment.md wants it: a lost master stops its own slots alone.
+      "cluster-require-full-coverage": "no",
       ...config,
     },
   });
