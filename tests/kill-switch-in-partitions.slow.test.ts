@@ -3,6 +3,7 @@ import { createKeys, slotOf } from "@quantum/contract";
 import { patienceMs, urlOfUser } from "@quantum/harness";
 import { type Rig, startRig } from "@quantum/harness/rig";
 import { haltEverywhere, type OpenAccess, operations, withAccess } from "@quantum/operator";
+import type { RedisClient } from "@quantum/redis";
 import { readKillSwitchSeen } from "@quantum/service-kit";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 
