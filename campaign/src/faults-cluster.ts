@@ -14,7 +14,6 @@ const LOST_MS = { low: 50, high: 1_000 } as const;
 const ALONE_MS = 3_000;
 /** Longer than it takes to read the last entries. */
 const WRITES_PAUSED_MS = 5_000;
-const LOOK_MS = 5;
 /** What a frozen master had sent has arrived. */
 const SENT_MS = 100;
 const BEFORE_ALL = "0-0";
@@ -31,7 +30,7 @@ export const CLUSTER_FAULTS: Readonly<Record<string, FaultKind>> = {
       const { cluster, shard } = await anyShard(context);
       await withMaster(shard, async (master) => {
         await pauseWrites(master);
-        await eventually(() => isReplicated(master), WRITES_PAUSED_MS, "a replica that has everything");
+        await insist(() => isReplicated(master), "a replica that has everything");
         await cluster.killMaster(shard.slot);
       });
       await cluster.heal();
@@ -59,7 +58,8 @@ export const CLUSTER_FAULTS: Readonly<Record<string, FaultKind>> = {
       await delay(lostMs);
       await withMaster(shard, async (master) => {
         await pauseWrites(master);
-        while (!(await context.tail.caughtUp(shard.affected))) await delay(LOOK_MS);
+        const isRead = async () => (await context.tail.caughtUp(shard.affected)) || undefined;
+        await insist(isRead, "every entry of the master is read");
         context.tail.hold(shard.affected);
         const survived = await survivorsOf(context, shard);
         await cluster.killMaster(shard.slot);
@@ -180,6 +180,11 @@ async function withServer<T>(port: number, act: (client: RedisClient) => Promise
   }
 }
 
+/** Tries again: connections of this process have to follow the masters, too. */
+function insist<T>(probe: () => Promise<T | undefined>, what: string): Promise<T> {
+  return eventually(() => probe().catch(() => undefined), WRITES_PAUSED_MS, what);
+}
+
 /** Reads and replication go on. */
 async function pauseWrites(master: RedisClient): Promise<void> {
   await master.client("PAUSE", WRITES_PAUSED_MS, "WRITE");
@@ -195,7 +200,7 @@ async function isReplicated(master: RedisClient): Promise<true | undefined> {
 async function survivorsOf(context: FaultContext, shard: Shard): Promise<Map<StreamRef, string>> {
   const [replica = 0] = await clusterOf(context).replicasOf(shard.slot);
   const { intake, partitions } = context.system.stored;
-  return withServer(replica, async (client) => {
+  const read = async (client: RedisClient) => {
     await client.readonly();
     const found = new Map<StreamRef, string>();
     const look = async (key: string, ref: StreamRef) => {
@@ -207,7 +212,8 @@ async function survivorsOf(context: FaultContext, shard: Shard): Promise<Map<Str
       if (shard.affected.has(number))
         for (const name of STREAMS) await look(keys.streams[name], streamRef(name, number));
     return found;
-  });
+  };
+  return insist(() => withServer(replica, read), "the replica tells its last entries");
 }
 
 /** The new master may lack entries that were seen, and gives their ids again. */
