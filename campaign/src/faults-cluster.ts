@@ -198,7 +198,6 @@ async function isReplicated(master: RedisClient): Promise<true | undefined> {
 
 /** The last entries that the replica has. */
 async function survivorsOf(context: FaultContext, shard: Shard): Promise<Map<StreamRef, string>> {
-  const [replica = 0] = await clusterOf(context).replicasOf(shard.slot);
   const { intake, partitions } = context.system.stored;
   const read = async (client: RedisClient) => {
     await client.readonly();
@@ -213,7 +212,11 @@ async function survivorsOf(context: FaultContext, shard: Shard): Promise<Map<Str
         for (const name of STREAMS) await look(keys.streams[name], streamRef(name, number));
     return found;
   };
-  return insist(() => withServer(replica, read), "the replica tells its last entries");
+  const ask = async () => {
+    const [replica = 0] = await clusterOf(context).replicasOf(shard.slot);
+    return withServer(replica, read);
+  };
+  return insist(ask, "the replica tells its last entries");
 }
 
 /** The new master may lack entries that were seen, and gives their ids again. */
@@ -234,7 +237,11 @@ async function readOn(
   const { partitions } = system.stored;
   proposer.forget((symbol) => affected.has("intake") || affected.has(partitions.of(symbol).number));
   // Whoever published these proposals may publish them again, although they were already executed.
-  await proposer.repeat();
+  const repeat = async () => {
+    await proposer.repeat();
+    return true;
+  };
+  await insist(repeat, "the latest proposals are published again");
 }
 
 function placeOf(ref: StreamRef): Name {

@@ -58,6 +58,15 @@ describe("what Redis was made to forget", () => {
     expect(losses.isErased("plan", came?.attempt ?? "")).toBe(true);
   });
 
+  it("is a plan alone where its proposal is on another server", () => {
+    const alone = new Losses();
+    alone.add({ seen: seen({ plan: "20-3" }), survived: new Map() }, new Recorder());
+    expect(["20-3", "20-4"].map((attempt) => alone.isPlanAlone(attempt))).toEqual([true, false]);
+    const together = new Losses();
+    together.add({ seen: seen({ plan: "20-3", proposal: "20-2" }), survived: new Map() }, new Recorder());
+    expect(together.isPlanAlone("20-3")).toBe(false);
+  });
+
   it("ends the waiting for plans that cannot end any more, and for no others", () => {
     const history = new Recorder();
     for (const plan of PLANS) history.take("plan", `1${PLANS.indexOf(plan)}-0`, planEntry(plan));
