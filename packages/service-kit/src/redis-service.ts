@@ -1,5 +1,5 @@
 /** What a service on Redis is given: its partitions, each with its connections, once every server is usable. */
-import { createIntakeKeys, type Keys } from "@quantum/contract";
+import { createIntakeKeys } from "@quantum/contract";
 import {
   connectForBlocking,
   connectForCommands,
@@ -43,10 +43,6 @@ export interface RedisContext<Config> extends BareContext<Config> {
   connectTo: (key: string, role: string) => RedisClient;
   /** Opens where publishers write. With one partition it is that partition. */
   openIntake: () => Intake;
-  /** Those of the partition where what belongs to the exchange's account is, which with one partition is everything. */
-  keys: Keys;
-  redis: RedisClient;
-  connectForBlocking: () => RedisClient;
   /** Resolves when this process's clock agrees with Redis's. A service that places real orders waits for it. */
   clocksAgree: () => Promise<void>;
   /** Takes the times of plans. */
@@ -121,9 +117,6 @@ export async function runService<Schema extends z.ZodObject>(
         partitions,
         connectTo,
         openIntake,
-        keys: account.keys,
-        redis: account.redis,
-        connectForBlocking: account.connectForBlocking,
         clocksAgree: () => clocksAgree(clockProblems, context.waiting),
         stages: observeStages(registry, traces),
       }),
