@@ -10,12 +10,12 @@ import {
   type HaltAccess,
   killSwitchPlaces,
   missingText,
-  type NamedPlace,
   namesOf,
   type Reached,
   WIRE_NAME,
 } from "./everywhere.ts";
 import { type Disarm, type Halts, type KillRecord, readHalts, readKillRecord } from "./halts.ts";
+import type { NamedPlace } from "./place.ts";
 
 export interface PlacedHalts {
   readonly place: NamedPlace;

@@ -6,15 +6,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";
 import { dispositionOf } from "@quantum/redis";
 import type { Access } from "./access.ts";
-import type { Place } from "./place.ts";
+import type { NamedPlace } from "./place.ts";
 import { Refusal } from "./refusal.ts";
 
-export interface NamedPlace extends Place {
-  /** As in `q3`; {@link WIRE_NAME} for the wire's key; empty if there is one place. */
-  readonly name: string;
-}
-
-/** Of the place that has the wire's kill switch, where there are several partitions. */
+/** The name of the place that has the wire's kill switch, where there are several partitions. */
 export const WIRE_NAME = "the wire's key";
 
 /** What halts need of an access: it may be to some of the partitions only. */

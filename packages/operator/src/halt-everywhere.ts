@@ -11,15 +11,9 @@ import {
   type Mandate,
   setKillSwitch,
 } from "./changes.ts";
-import {
-  everywhere,
-  killSwitchPlaces,
-  type NamedPlace,
-  type Patience,
-  type Reached,
-  WIRE_NAME,
-} from "./everywhere.ts";
+import { everywhere, killSwitchPlaces, type Patience, type Reached, WIRE_NAME } from "./everywhere.ts";
 import type { Halts } from "./halts.ts";
+import type { NamedPlace } from "./place.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface HaltedEverywhere extends Halted {

@@ -2,7 +2,7 @@
 import type { StreamName } from "@quantum/topology";
 import { type Entry, isLater } from "@quantum/streams";
 import { batchesNewestFirst, ENTRY_ID } from "./entries.ts";
-import type { NamedPlace } from "./places.ts";
+import type { NamedPlace } from "./place.ts";
 
 export interface PlacedEntry {
   /** Its own id, and behind `@` its place's name if it has one. Also the cursor from which a list goes on. */
@@ -48,7 +48,7 @@ async function* entriesOf(
 }
 
 /** Of sources that have their newest first. With each comes the number of its source. */
-export async function* mergedNewestFirst<T extends { id: string }>(
+async function* mergedNewestFirst<T extends { id: string }>(
   sources: readonly AsyncIterable<T>[],
 ): AsyncGenerator<[item: T, source: number]> {
   const iterators = sources.map((source) => source[Symbol.asyncIterator]());

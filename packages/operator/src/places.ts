@@ -2,17 +2,12 @@
 import { serverOf } from "@quantum/redis";
 import type { Partition } from "@quantum/service-kit";
 import type { Access } from "./access.ts";
-import type { Place } from "./place.ts";
-
-/** Where dead letters are kept, and the audit: the partitions and, where there are several, the intake. */
-export interface NamedPlace extends Place {
-  /** In ids of a list's rows; "" where there is only one place. */
-  readonly name: string;
-}
+import type { NamedPlace, Place } from "./place.ts";
 
 /** What is asked may do without the intake. */
 export type Places = Pick<Access, "partitions"> & { readonly intake: Place | undefined };
 
+/** Where dead letters are kept, and the audit: the partitions and, where there are several, the intake. */
 export function placesOf({ partitions, intake }: Places): readonly NamedPlace[] {
   const isOne = partitions.account.name === "";
   return isOne || intake === undefined ? partitions.all : [...partitions.all, { ...intake, name: "intake" }];
