@@ -2,10 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { withSection } from "@quantum/harness";
 
-/** Throws if the document has lost its marks. */
-export async function writeDocument(file: string, tables: string): Promise<void> {
-  await writeFile(
-    file,
-    withSection(await readFile(file, "utf8"), { document: file, name: "tables" }, tables),
-  );
+/** @throws if the document has lost the marks of this section */
+export async function writeDocument(file: string, name: string, text: string): Promise<void> {
+  await writeFile(file, withSection(await readFile(file, "utf8"), { document: file, name }, text));
 }

@@ -90,13 +90,13 @@ await writeFile(options.json, JSON.stringify({ environment, results: results.all
 console.error(`figures: ${options.json}`);
 if (options.record) {
   // Tables of some cases would replace those of all.
-  if (options.only === undefined) await writeDocument(DOCUMENT, tables);
+  if (options.only === undefined) await writeDocument(DOCUMENT, "tables", tables);
   const cost = costOf(results);
   const settledPerSec = results.median(
     { case: "throughput", load: "to the settled order", system: "pipeline" },
     "plansPerSec",
   );
-  if (cost !== undefined) await writeDocument(CAPACITY, renderCapacity(cost, settledPerSec));
+  if (cost !== undefined) await writeDocument(CAPACITY, "capacity", renderCapacity(cost, settledPerSec));
 }
 // BullMQ's connections to the stopped server would keep this process alive.
 process.exit(0);

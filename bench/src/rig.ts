@@ -24,8 +24,8 @@ const PAGE_BYTES = 4096;
 
 export interface RigOptions {
   appendfsync: "everysec" | "always";
-  /** Redis is a cluster of so many masters, without replicas. Default: one server that is no cluster. */
-  masters?: number;
+  /** Redis is a cluster without replicas, whose users may do what so many partitions need. Default: one server that is no cluster. */
+  cluster?: { masters: number; partitions: number };
 }
 
 interface Server {
@@ -50,9 +50,9 @@ export class Rig {
     this.#place = place;
   }
 
-  static async start({ appendfsync, masters }: RigOptions): Promise<Rig> {
+  static async start({ appendfsync, cluster }: RigOptions): Promise<Rig> {
     return new Rig(
-      await (masters === undefined ? startOne(appendfsync) : startCluster(appendfsync, masters)),
+      await (cluster === undefined ? startOne(appendfsync) : startCluster(appendfsync, cluster)),
     );
   }
 
@@ -165,8 +165,11 @@ async function startOne(appendfsync: RigOptions["appendfsync"]): Promise<Place> 
   return { url, dir, servers: [{ name: "redis", client: connectTo(url), pid }], stop: () => redis.stop() };
 }
 
-async function startCluster(appendfsync: RigOptions["appendfsync"], masters: number): Promise<Place> {
-  const cluster = await startRedisCluster({ masters, config: { appendonly: "yes", appendfsync } });
+async function startCluster(
+  appendfsync: RigOptions["appendfsync"],
+  size: NonNullable<RigOptions["cluster"]>,
+): Promise<Place> {
+  const cluster = await startRedisCluster({ ...size, config: { appendonly: "yes", appendfsync } });
   const dir = await mkdtemp(join(tmpdir(), "quantum-bench-"));
   const servers = await Promise.all(
     cluster.ports.map(async (port, index) => {
@@ -176,7 +179,7 @@ async function startCluster(appendfsync: RigOptions["appendfsync"], masters: num
     }),
   );
   return {
-    url: `redis+cluster://${cluster.ports.map((port) => `127.0.0.1:${port}`).join()}`,
+    url: cluster.url,
     dir,
     servers: servers as [Server, ...Server[]],
     stop: async () => {

@@ -34,8 +34,8 @@ it("the document keeps its text around the tables, and must have their place", a
     file,
     "before\n<!-- tables: written by `pnpm bench --record` -->\nold\n<!-- end of tables -->\nafter\n",
   );
-  await writeDocument(file, "new");
+  await writeDocument(file, "tables", "new");
   expect(await readFile(file, "utf8")).toMatch(/^before\n.*tables.*\n\nnew\n\n.*end.*\nafter\n$/);
   await writeFile(file, "nothing");
-  await expect(writeDocument(file, "new")).rejects.toThrow("marks");
+  await expect(writeDocument(file, "tables", "new")).rejects.toThrow("marks");
 });

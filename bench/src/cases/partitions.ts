@@ -24,7 +24,7 @@ export const partitions: Case = async (bench) => {
     for (const masters of [1, 3]) {
       const load = `${PARTITIONS} partitions on ${masters} master${masters === 1 ? "" : "s"}`;
       const symbols = benchSymbols(SYMBOLS);
-      const rig = await Rig.start({ appendfsync: "everysec", masters });
+      const rig = await Rig.start({ appendfsync: "everysec", cluster: { masters, partitions: PARTITIONS } });
       rigs.push(rig);
       await startServices({ rig, symbols, mode: "dry_run", partitions: PARTITIONS });
       const pipeline = await startPipeline({
