@@ -27,7 +27,7 @@ local plan_id, commit, who, reason = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]
 
 if order_possible(spent, order) then return { 'ORDER' } end
 if redis.call('EXISTS', plan, dedupe, published) == 0 then return { 'FREE' } end
--- A record of another type is forgotten as well.
+-- A record of the wrong type is forgotten as well.
 local state = redis.pcall('HGET', plan, 'state')
 if type(state) ~= 'string' then state = 'unknown' end
 

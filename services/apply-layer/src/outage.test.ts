@@ -54,7 +54,7 @@ describe("a proposal whose partition does not answer", () => {
   });
 
   it.each([
-    ["a key of another type", reply("WRONGTYPE Operation against a key")],
+    ["a key of the wrong type", reply("WRONGTYPE Operation against a key")],
     ["a right that lacks", reply("NOPERM this user has no permissions")],
     ["a defect", new TypeError("x is not a function")],
   ])("is to blame itself for %s", async (_, error) => {

@@ -77,7 +77,7 @@ export function createHashPoll({ hashes, parts, symbols, onBad }: HashPoll): () 
   };
 }
 
-/** Undefined if there is none. A key of another type is a problem of this symbol; silence is not. */
+/** Undefined if there is none. A key of the wrong type is a problem of this symbol; silence is not. */
 async function readProposal(hashes: Pick<Hashes, "read">, key: string, symbol: string) {
   try {
     const fields = await hashes.read(key);

@@ -16,7 +16,7 @@ const PLAN_EVERY_MS = 100;
 /** As many symbols as each of the others has, at least. */
 const PLANS_MAX = 24;
 
-it("a master that is lost stops the orders of its own partition, and they are asked about, not sent again", async () => {
+it("a master that is lost stops the orders of its own partition, and they are queried, not sent again", async () => {
   const rig = await startRig({ partitions: 3 }, "cluster");
   onTestFinished(() => rig.stop());
   const dir = await mkdtemp(join(tmpdir(), "quantum-on-cluster-"));

@@ -92,7 +92,7 @@ export async function killedAt(redis: RedisClient, at: number, count: number): P
   }
 }
 
-/** Seeds are made anew, and TTLs end at other times. */
+/** Seeds are new, and TTLs end at other times. */
 export function timeless(all: ReadonlyMap<string, string>): Map<string, string> {
   return new Map(
     [...all].map(([key, text]) => {
