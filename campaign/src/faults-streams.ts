@@ -4,6 +4,7 @@
  * that were deleted before their consumers read them end as the table of states says.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { wholeMs } from "@quantum/redis";
 import { groupsOf } from "@quantum/streams";
 import type { FaultKind, FaultContext, Hit } from "./fault-kind.ts";
 import { standStill } from "./faults-redis.ts";
@@ -13,7 +14,6 @@ const MISTYPED_MS = { low: 300, high: 2_000 } as const;
 const HALTED_MS = { low: 100, high: 1_000 } as const;
 const HOUR_MS = 3_600_000;
 const JUNK = ["1", "maybe", "", "\u0000", '{"on": false}'] as const;
-const US_PER_MS = 1_000;
 
 export const STREAM_FAULTS: Readonly<Record<string, FaultKind>> = {
   "vandal-streams": {
@@ -120,6 +120,5 @@ async function halt({ system, random, halts }: FaultContext, value: string | und
 
 /** Of a transaction's reply to TIME, in ms. */
 export function timeOf(reply: [Error | null, unknown] | undefined): number {
-  const [seconds, micros] = (reply?.[1] ?? []) as string[];
-  return Number(seconds) * 1_000 + Math.floor(Number(micros) / US_PER_MS);
+  return wholeMs((reply?.[1] ?? []) as string[]);
 }

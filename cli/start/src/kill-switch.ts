@@ -1,6 +1,7 @@
 /** The operator in scenario `kill-switch`: turns it on after a third of the plans, and off after another third. */
 import { createKeys } from "@quantum/contract";
 import type { Halt, History, PipelineRedis } from "@quantum/harness";
+import { wholeMs } from "@quantum/redis";
 
 /** For an endless run, a third of this many. */
 const LIVE_PLANS = 60;
@@ -76,6 +77,5 @@ function switchesOf({ partitions, connectTo }: PipelineRedis) {
 function timeOf(reply: [Error | null, unknown] | undefined): number {
   const [error, time] = reply ?? [];
   if (error || !Array.isArray(time)) throw new Error("Redis did not return its time", { cause: error });
-  const [seconds, micros] = time as [string, string];
-  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  return wholeMs(time as [string, string]);
 }

@@ -1,6 +1,6 @@
 /** A partition's mark of the wire's kill switch: renewed as an apply-layer does, and what one may hold (lua/shared/halted.lua). */
 import { createKeys, type Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { askRedisTime, type RedisClient } from "@quantum/redis";
 import { every } from "@quantum/service-kit";
 
 /** The wire's keys, with a mark of its own as a partition has it. */
@@ -35,9 +35,7 @@ export const MARK_CASES: readonly MarkCase[] = [
 /** By that Redis's clock. */
 function written(word: string, offsetMs: number): MarkCase["write"] {
   return async (redis, key) => {
-    const [seconds, micros] = await redis.time();
-    const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
-    await redis.set(key, `${nowMs + offsetMs} ${word}`);
+    await redis.set(key, `${(await askRedisTime(redis)) + offsetMs} ${word}`);
   };
 }
 

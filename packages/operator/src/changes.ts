@@ -1,7 +1,7 @@
 /** What an operator changes: on record in the step that changes it (`lua/operator/*`). */
 import { dumpPythonJson, HOLD_ACCEPT, type PythonJson } from "@quantum/contract";
 import { haltKeys } from "@quantum/permits";
-import { bindScript, dispositionOf } from "@quantum/redis";
+import { askRedisTime, bindScript, dispositionOf } from "@quantum/redis";
 import { readKillSwitch } from "@quantum/service-kit";
 import type { Place } from "./place.ts";
 
@@ -207,9 +207,8 @@ export async function addAudit(
   what: { action: string; target: string; detail: Readonly<Record<string, PythonJson>> },
   { who, reason }: Mandate,
 ): Promise<void> {
-  const [seconds, micros] = await redis.time();
   const { action, target, detail } = what;
-  const atMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  const atMs = await askRedisTime(redis);
   const entry = { action, target, who, reason, at_ms: String(atMs), detail: dumpPythonJson(detail) };
   await redis.xadd(keys.streams.operatorAudit, "*", ...Object.entries(entry).flat());
 }

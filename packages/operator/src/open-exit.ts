@@ -13,7 +13,7 @@ import {
   TTL_SEC,
 } from "@quantum/contract";
 import { parseVenue } from "@quantum/exchange";
-import { bindScript } from "@quantum/redis";
+import { askRedisTime, bindScript } from "@quantum/redis";
 import type { Signer } from "@quantum/signing";
 import { Big } from "big.js";
 import type { Access } from "./access.ts";
@@ -101,8 +101,6 @@ export function venueName(venue: string): string {
 }
 
 const PLAN_ID_BYTES = 8;
-const MS_PER_SEC = 1_000;
-const US_PER_MS = 1_000;
 /** The entry has no empty quantities. */
 const NOTHING = "0";
 
@@ -122,8 +120,7 @@ async function sign(
   const { redis } = placeOfExit(access, { action, claims });
   const planId = randomBytes(PLAN_ID_BYTES).toString("hex");
   // An executor asks first about what was signed before it owned the orders, so the milliseconds matter.
-  const [seconds, micros] = await redis.time();
-  const issuedMs = Number(seconds) * MS_PER_SEC + Math.floor(Number(micros) / US_PER_MS);
+  const issuedMs = await askRedisTime(redis);
   const untilMs = issuedMs + EXIT_VALID_MS;
   const signed = key.sign({
     ...claims,

@@ -16,6 +16,16 @@ export function redisNow(redis: RedisClient): number {
   return Math.floor(clocks.get(redis)?.now() ?? Date.now());
 }
 
+/** Asks Redis for its time, in whole ms since the epoch: for what compares it to the ms. Others have {@link redisNow}. */
+export async function askRedisTime(redis: RedisClient): Promise<number> {
+  return wholeMs(await redis.time());
+}
+
+/** Of a reply to TIME, which may be part of a pipeline or a transaction. */
+export function wholeMs([seconds, micros]: readonly (string | number)[]): number {
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}
+
 export class RedisClock {
   readonly #redis: RedisClient;
   readonly #stopping = new AbortController();

@@ -1,4 +1,4 @@
-export { RedisClock, redisNow } from "./clock.ts";
+export { askRedisTime, RedisClock, redisNow, wholeMs } from "./clock.ts";
 export {
   connectForBlocking,
   connectForCommands,

@@ -1,6 +1,6 @@
 /** Reads the operators' kill switch, and a partition's mark of it, the way the scripts do (`lua/shared/halted.lua`). Tests compare them. */
 import type { Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { askRedisTime, type RedisClient } from "@quantum/redis";
 
 /** Any other value halts. Letters and blanks are ASCII only, as in Lua. */
 const OFF = /^[ \t\n\v\f\r]*(0|false|off|no)[ \t\n\v\f\r]*$/i;
@@ -47,8 +47,8 @@ export async function readKillSwitchSeen(redis: RedisClient, keys: Keys): Promis
     throw error;
   });
   // After the mark, which would else look as if it were in the future.
-  const [seconds, micros] = await redis.time();
+  const nowMs = await askRedisTime(redis);
   const [, atMs, word] = /^(\d+) (running|halted)$/.exec(text ?? "") ?? [];
-  const ageMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000) - Number(atMs);
+  const ageMs = nowMs - Number(atMs);
   return ageMs >= 0 && ageMs <= SEEN_WITHIN_MS ? (word as KillSwitchSeen) : "unread";
 }

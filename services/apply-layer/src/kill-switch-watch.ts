@@ -4,7 +4,7 @@
  * switch cannot be read, or nobody watches, everything halts. A kill switch is only read here, never written.
  */
 import { createKeys } from "@quantum/contract";
-import { bindScript, disconnect, type RedisClient } from "@quantum/redis";
+import { askRedisTime, bindScript, disconnect, type RedisClient } from "@quantum/redis";
 import { every, isKillSwitchOn, type Partition, type Partitions, type Progress } from "@quantum/service-kit";
 
 const see = bindScript("halts/see_kill_switch");
@@ -54,9 +54,8 @@ export async function watchKillSwitch(options: {
 
 async function show(wire: RedisClient, { keys, redis }: Partition): Promise<void> {
   // Before the read: so the mark's age is never less than what was read, whatever comes between.
-  const [seconds, micros] = await redis.time();
+  const askedMs = await askRedisTime(redis);
   const word = (await isOn(wire)) ? "halted" : "running";
-  const askedMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
   await see(redis, {
     keys: { kill_switch_seen: keys.killSwitchSeen },
     args: { word, asked_ms: String(askedMs) },

@@ -23,7 +23,7 @@ import {
 } from "@quantum/contract";
 import { clientOrderId, type Exchange, type RuleBook } from "@quantum/exchange";
 import { dropMistyped, type Index } from "@quantum/permits";
-import { bindScript, type RedisClient } from "@quantum/redis";
+import { askRedisTime, bindScript, type RedisClient } from "@quantum/redis";
 import type { Watched } from "@quantum/service-kit";
 import { fieldsOf } from "@quantum/streams";
 import { z } from "zod";
@@ -190,7 +190,7 @@ export class Handovers {
     if (isDrill || !memory.mayHaveForgotten(entry)) {
       const isClaimed = await this.#endUnclaimed(handOver);
       if (isDrill || !isClaimed) return;
-    } else if (!isOver(entry.valid_until_ms, await redisMs(redis))) return;
+    } else if (!isOver(entry.valid_until_ms, await askRedisTime(redis))) return;
     const rules = await this.#options.rules.of(symbol);
     const intent = handOver.class === undefined ? orderIntent(entry, rules) : exitAtMost(entry);
     await this.#ask({ ...handOver, intent });
@@ -234,7 +234,7 @@ export class Handovers {
     const { sent_at_ms: sentAtMs, side, quantity, class: exitClass, ...order } = record;
     // Until then its order may still reach the exchange.
     const windowEndMs = sentAtMs + recvWindowMs;
-    if (!isOver(windowEndMs, await redisMs(redis))) return;
+    if (!isOver(windowEndMs, await askRedisTime(redis))) return;
     const entry = { ...order, plan_id: planId, symbol, valid_until_ms: windowEndMs };
     await this.#ask({ entry, intent: { side, quantity }, entryId: NO_ENTRY, class: exitClass });
   }
@@ -292,9 +292,4 @@ function claimedPart(hash: Record<string, string>) {
 
 function isOver(untilMs: number, nowMs: number): boolean {
   return nowMs > untilMs + LATE_MS || untilMs > nowMs + LONGEST_MS;
-}
-
-async function redisMs(redis: RedisClient): Promise<number> {
-  const [seconds, micros] = await redis.time();
-  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 }

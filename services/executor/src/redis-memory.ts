@@ -10,7 +10,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ExecuteEntry, Keys } from "@quantum/contract";
-import type { RedisClient } from "@quantum/redis";
+import { type RedisClient, wholeMs } from "@quantum/redis";
 import type { ExecutorEvents } from "./events.ts";
 
 const MS_PER_SECOND = 1000;
@@ -67,8 +67,7 @@ export class RedisMemory {
     const error = replies?.find(([failure]) => failure !== null)?.[0];
     if (error) throw error;
     if (epoch?.[1] !== this.#epoch) await this.#startCheck();
-    const [seconds, micros] = (time?.[1] ?? []) as string[];
-    this.#nowMs = Number(seconds) * MS_PER_SECOND + Math.floor(Number(micros) / US_PER_MS);
+    this.#nowMs = wholeMs((time?.[1] ?? []) as string[]);
     // A loss that lies in the future would make every plan suspect for as long as that future is away.
     if (this.#sinceMs > this.#nowMs + PUBLISHER_AHEAD_MS) {
       this.#sinceMs = this.#nowMs + PUBLISHER_AHEAD_MS;

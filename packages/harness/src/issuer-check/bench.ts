@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { createKeys, type Keys, type PermitEntry, permitEntry } from "@quantum/contract";
-import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
+import { askRedisTime, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { type IssuerKeys, loadIssuerKeys } from "@quantum/signing";
 import { issuerOf, type IssuerRow, PUBLIC_KEYS_FILE, SERVICES } from "@quantum/topology";
 import { eventually } from "../processes/eventually.ts";
@@ -80,8 +80,7 @@ export class Bench {
 
   /** Redis's clock, in ms. */
   async nowMs(): Promise<number> {
-    const [seconds = 0, micros = 0] = (await this.redis.time()).map(Number);
-    return seconds * 1_000 + Math.floor(micros / 1_000);
+    return askRedisTime(this.redis);
   }
 
   /** Publishes plans as `plans/open` does. Every last digit of a plan id comes up. */
