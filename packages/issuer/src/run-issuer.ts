@@ -132,7 +132,7 @@ function running(
         }),
       }),
     });
-    const where = partitions.all.length === 1 ? "" : ` in partition ${partition.number}`;
+    const where = partition.name && ` of partition ${partition.name}`;
     const keepSums = progress.loop(`keep ${sumsOf}${where}`, BOOKKEEPING_EVERY_MS, () =>
       keepBooks({
         redis,

@@ -211,12 +211,12 @@ async function checkResults({ partitions }: Access): Promise<Check> {
   const terminal = new Map<string, number>();
   const corrections = new Map<string, number>();
   // An attempt is an entry's id, which two partitions may both have given.
-  for (const { redis, keys, number } of partitions.all)
+  for (const { redis, keys, name } of partitions.all)
     for await (const { fields } of oldestFirst(redis, keys.streams.result)) {
       // The Python apply-layer names no attempt.
       const { attempt = "", corrects = "" } = fields;
       const counts = corrects === "" ? terminal : corrections;
-      const named = partitions.all.length === 1 ? attempt : `${attempt} of partition ${number}`;
+      const named = name === "" ? attempt : `${attempt} of partition ${name}`;
       if (attempt !== "") counts.set(named, (counts.get(named) ?? 0) + 1);
     }
   const twice = [...terminal, ...corrections].filter(([, count]) => count > 1).map(([attempt]) => attempt);
