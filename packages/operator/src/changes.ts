@@ -108,8 +108,25 @@ export type Forced =
   | { kind: "free" };
 
 /** Frees a plan whose order was never claimed. Without a mandate it only tells what it would do. */
-export async function force({ redis, keys }: Place, planId: string, by?: Mandate): Promise<Forced> {
-  const [status, state = ""] = await forceScript(redis, {
+export async function force(place: Place, planId: string, by?: Mandate): Promise<Forced> {
+  const [status, state = ""] = await forceScript(place.redis, planChange(place, planId, by));
+  switch (status) {
+    case "CLEARED":
+      return { kind: "cleared", state };
+    case "WAITING":
+      return { kind: "waiting" };
+    case "ORDER":
+      return { kind: "order" };
+    case "FREE":
+      return { kind: "free" };
+    default:
+      throw new Error(`operator/force answered ${String(status)}`);
+  }
+}
+
+/** What `lua/operator/force` and `lua/operator/reset` are called with. Without a mandate they change nothing. */
+export function planChange({ keys }: Pick<Place, "keys">, planId: string, by: Mandate | undefined) {
+  return {
     keys: {
       plan: keys.plan(planId),
       dedupe: keys.dedupe(planId),
@@ -124,19 +141,7 @@ export async function force({ redis, keys }: Place, planId: string, by?: Mandate
       who: by?.who ?? "",
       reason: by?.reason ?? "",
     },
-  });
-  switch (status) {
-    case "CLEARED":
-      return { kind: "cleared", state };
-    case "WAITING":
-      return { kind: "waiting" };
-    case "ORDER":
-      return { kind: "order" };
-    case "FREE":
-      return { kind: "free" };
-    default:
-      throw new Error(`operator/force answered ${String(status)}`);
-  }
+  };
 }
 
 /** What an operator says became of an order. */

@@ -2,7 +2,7 @@
 import { bindScript } from "@quantum/redis";
 import type { Partition } from "@quantum/service-kit";
 import type { Access } from "./access.ts";
-import type { Mandate } from "./changes.ts";
+import { type Mandate, planChange } from "./changes.ts";
 import type { Place } from "./place.ts";
 import { symbolsUnder } from "./symbols-under.ts";
 
@@ -17,23 +17,8 @@ export type Reset =
   | { kind: "free" };
 
 /** Without a mandate it only tells what it would do. */
-export async function reset({ redis, keys }: Place, planId: string, by?: Mandate): Promise<Reset> {
-  const [status, state = ""] = await resetScript(redis, {
-    keys: {
-      plan: keys.plan(planId),
-      dedupe: keys.dedupe(planId),
-      published: keys.published(planId),
-      spent: keys.spent(planId),
-      order: keys.order(planId),
-      audit: keys.streams.operatorAudit,
-    },
-    args: {
-      plan_id: planId,
-      commit: by === undefined ? "0" : "1",
-      who: by?.who ?? "",
-      reason: by?.reason ?? "",
-    },
-  });
+export async function reset(place: Place, planId: string, by?: Mandate): Promise<Reset> {
+  const [status, state = ""] = await resetScript(place.redis, planChange(place, planId, by));
   switch (status) {
     case "RESET":
       return { kind: "reset", state };
