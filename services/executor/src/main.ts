@@ -140,22 +140,21 @@ await runService({
     // Its events come once the stream has started.
     const orderEvents = new OrderEvents({ stream, of: (symbol) => served.of(symbol), exchange, events });
     const shared = {
-      ...{
-        group: GROUP,
-        instance,
-        exchange,
-        rules,
-        orderEvents,
-        journal,
-        trust,
-        state: exitState,
-        minReplicas,
-      },
+      partitions,
+      group: GROUP,
+      instance,
+      exchange,
+      rules,
+      orderEvents,
+      journal,
+      trust,
+      state: exitState,
+      minReplicas,
       drillReport: createDrillReports({ exchange: exchange.as("exit"), rules, journal, trust, now }),
       recvWindowMs: config.EXECUTOR_RECV_WINDOW_MS,
       absenceMs: config.EXECUTOR_ABSENCE_SEC * MS_PER_SECOND,
     };
-    const served = owned.with((partition) => createOrderPartition(partition, { ...shared, partitions }));
+    const served = owned.with((partition) => createOrderPartition(partition, shared));
     return {
       begin: async () => {
         stream.start();
