@@ -15,7 +15,7 @@ import { clientCommand, type RunRedis } from "./redis.ts";
 /** Each master is lost and replaced at most once: as many replicas as it takes to see it. */
 const REPLICAS_OF_EACH = 1;
 /** An election that nobody wins is repeated. */
-export const FAILOVER_WITHIN_MS = 30_000;
+const FAILOVER_WITHIN_MS = 30_000;
 
 interface Wanted {
   dir: string;

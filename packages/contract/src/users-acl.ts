@@ -34,7 +34,7 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
 export const DEFAULT_USER_OFF = "user default off ~* &* +@all";
 
 /** A placeholder for a password in the repository's file. Redis refuses to load it. */
-export function placeholderOf(user: string): string {
+function placeholderOf(user: string): string {
   return `#SHA256_OF_PASSWORD_OF_${user}`;
 }
 

@@ -187,7 +187,7 @@ export function openAccess({
  * @param redis leads to the server that has the wire's keys
  * @throws RangeError if the key holds no such number
  */
-export async function partitionsOf(redis: RedisClient): Promise<number> {
+async function partitionsOf(redis: RedisClient): Promise<number> {
   const text = await redis.get(WIRE.partitions).catch((error: unknown) => {
     // With the rights of earlier versions, the Redis user `halt` may write the wire's kill switch, and nothing else.
     if (refusesRights(error)) return null;

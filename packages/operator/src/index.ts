@@ -5,7 +5,6 @@ export {
   AccessError,
   openAccess,
   type OpenAccess,
-  partitionsOf,
   type StandingAccess,
   withAccess,
 } from "./access.ts";

@@ -23,7 +23,7 @@ export interface SymbolHashes {
 export const SNAPSHOT_FIELDS = POSITION_FIELDS;
 export const PROPOSAL_FIELDS = ["sigma", "last_update_epoch"] as const;
 
-export const FLAWS = [
+const FLAWS = [
   "snapshot_missing",
   "snapshot_stale",
   "snapshot_unreadable",

@@ -3,7 +3,7 @@ import { createDisarm } from "@quantum/permits";
 import type { Logger, Partitions } from "@quantum/service-kit";
 import type { Booker } from "./booker.ts";
 
-export const FORCED_CLOSE = "forced_close";
+const FORCED_CLOSE = "forced_close";
 
 interface Options {
   booker: Booker;

@@ -54,7 +54,7 @@ export interface ExitResult {
   report: string;
 }
 
-export const UNCLAIMED_MS = 10_000;
+const UNCLAIMED_MS = 10_000;
 /** How often a plan's record is looked at. The stream of results is not followed, because after a restart of Redis it may lack the entry. */
 const LOOK_MS = 100;
 /** How often something is tried again that Redis did not answer. */
