@@ -10,9 +10,9 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 const PARTITIONS = 6;
 const STARTED_WITHIN_MS = 90_000;
 /** As docs/wire.md promises where a watcher lives. */
-const SHOWN_WITHIN = { timeout: 1_000 };
+const SHOWN_WITHIN = { timeout: patienceMs(1_000) };
 /** A mark's 5 s, a failover, and what a busy machine needs. */
-const AFTER_A_LOSS = { timeout: 30_000, interval: 100 };
+const AFTER_A_LOSS = { timeout: patienceMs(30_000), interval: 100 };
 const WIRE = createKeys().killSwitch;
 
 let rig: Rig<"cluster">;

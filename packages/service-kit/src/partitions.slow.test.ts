@@ -1,6 +1,6 @@
 /** A service of several partitions on a real cluster, and on the master of real Sentinels: through a failover. */
 import { createKeys, slotOf } from "@quantum/contract";
-import { startRedisCluster, startReplicatedRedis } from "@quantum/harness";
+import { patienceMs, startRedisCluster, startReplicatedRedis } from "@quantum/harness";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
@@ -8,7 +8,7 @@ import { get, launch } from "./launch.fixture.ts";
 const SAMPLE = "sample.fixture.ts";
 const PARTITIONS = 6;
 /** Of a failover and of what follows it. */
-const WAIT = { timeout: 30_000, interval: 100 };
+const WAIT = { timeout: patienceMs(30_000), interval: 100 };
 const numbers = Array.from({ length: PARTITIONS }, (_, number) => number);
 const streamOf = (partition: number) => createKeys({ partition }).streams.plan;
 

@@ -1,13 +1,13 @@
 /** A service of three partitions on one server: what it reads, what it says of itself, and when it says it only once. */
 import { createKeys, PARTITIONS_MAX, partitionOf } from "@quantum/contract";
-import { keepRunning, startRedisServer } from "@quantum/harness";
+import { keepRunning, patienceMs, startRedisServer } from "@quantum/harness";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { get, launch } from "./launch.fixture.ts";
 import { openPartitions } from "./partitions.ts";
 
 const SAMPLE = "sample.fixture.ts";
-const WAIT = { timeout: 10_000, interval: 20 };
+const WAIT = { timeout: patienceMs(10_000), interval: 20 };
 const PARTITIONS = [0, 1, 2];
 const streamOf = (partition: number) => createKeys({ partition }).streams.plan;
 

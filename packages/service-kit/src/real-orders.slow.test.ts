@@ -1,13 +1,13 @@
 /** For real orders: what replaces a lost master, on real Sentinels and a real cluster. */
 import { createKeys, slotOf } from "@quantum/contract";
-import { startRedisCluster, startReplicatedRedis } from "@quantum/harness";
+import { patienceMs, startRedisCluster, startReplicatedRedis } from "@quantum/harness";
 import { connectForCommands, disconnect, readFacts, type RedisClient } from "@quantum/redis";
 import { pino } from "pino";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { openPartitions } from "./partitions.ts";
 import { admitRealOrders } from "./real-orders.ts";
 
-const WAIT = { timeout: 30_000, interval: 100 };
+const WAIT = { timeout: patienceMs(30_000), interval: 100 };
 const DURABLE = { appendonly: "yes", appendfsync: "always", "min-replicas-to-write": "1" };
 
 function connect(url: string, slot = ""): RedisClient {
