@@ -117,7 +117,7 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     const clock = startOrderClock(order, events, now);
     clock("claimed");
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
-    if (memory.mayHaveForgotten(entry)) return steps.inDoubt(order, "claimed_before");
+    if (await memory.mayHaveForgottenBefore(entry)) return steps.inDoubt(order, "claimed_before");
 
     const unsent = (await steps.replicated(order, proof)) ?? (await steps.record(order));
     if (unsent !== undefined) return unsent;

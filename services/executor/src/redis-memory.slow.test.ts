@@ -1,8 +1,8 @@
 /** What shows that Redis may have forgotten, on real servers: failovers, restarts, and what only looks like one. */
-import { eventually, startRedisServer, startReplicatedRedis } from "@quantum/harness";
+import { eventually, startFaultProxy, startRedisServer, startReplicatedRedis } from "@quantum/harness";
 import { createKeys } from "@quantum/contract";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { createEvents } from "./events.ts";
 import { RedisMemory } from "./redis-memory.ts";
 
@@ -78,4 +78,53 @@ it.each([
     await announced(one);
     expect(suspects(one, proposedMs)).toBe(true);
   }
+});
+
+describe("while the master is replaced under a connection that stays, the server of before", () => {
+  /** One that was master until now still answers what it may, refuses writes, and has all that the new one has. */
+  async function replaced() {
+    const [old, next] = await Promise.all([startRedisServer(), startRedisServer()]);
+    const proxy = await startFaultProxy({ upstream: { port: old.port } });
+    onTestFinished(async () => {
+      await Promise.all([proxy.close(), old.stop(), next.stop()]);
+    });
+    const redis = connect(proxy.port);
+    const memory = new RedisMemory(redis, keys, createEvents());
+    await memory.announce("BTCUSDT");
+    const proposedMs = await nowMs(redis);
+    const follow = async (replica: RedisClient, masterPort: number) => {
+      await replica.replicaof("127.0.0.1", masterPort);
+      const follows = async () =>
+        (await replica.info("replication")).includes("master_link_status:up") || undefined;
+      await eventually(follows, WITHIN_MS, "a replica that follows");
+    };
+    const direct = { old: connect(old.port), next: connect(next.port) };
+    await follow(direct.next, old.port);
+    return {
+      redis,
+      memory,
+      proposedMs,
+      replace: async () => {
+        await direct.next.replicaof("NO", "ONE");
+        await follow(direct.old, next.port);
+        redis.once("close", () => proxy.lead(next.port));
+      },
+    };
+  }
+
+  it("does not vouch for the next one, though it has answered a part of the question", async () => {
+    const { memory, proposedMs, replace } = await replaced();
+    await replace();
+    await memory.announce("BTCUSDT");
+    expect(suspects(memory, proposedMs)).toBe(true);
+  });
+
+  it("does not vouch for the one that takes the claim", async () => {
+    const { redis, memory, proposedMs, replace } = await replaced();
+    await memory.announce("BTCUSDT");
+    await replace();
+    await redis.set("quantum:test", "claimed");
+    const plan = { opened_at_ms: proposedMs, proposed_ms: proposedMs };
+    expect(await memory.mayHaveForgottenBefore(plan)).toBe(true);
+  });
 });

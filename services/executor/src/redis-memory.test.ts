@@ -142,3 +142,21 @@ it("an epoch that nobody can read counts as a loss, and is replaced", async () =
   expect(memory.mayHaveForgotten({ opened_at_ms: ms, proposed_ms: ms - 1_000 })).toBe(true);
   expect(await redis.get(keys.orderEpoch)).toMatch(/^\w+:\d{13}:[\w-]+$/);
 });
+
+it("a loss counts up to what the clock of before would say, if that of the next master is behind it", async () => {
+  const memory = new RedisMemory(redis, keys, createEvents());
+  await memory.announce("BTCUSDT");
+  // nextTimeIs() has whole seconds.
+  const openedMs = Math.floor(Date.now() / 1_000) * 1_000;
+  const behindMs = openedMs - 2 * AHEAD_MS;
+  await redis.del(keys.orderEpoch);
+  await nextInfoIs(behindMs);
+  nextTimeIs(behindMs);
+  await memory.announce("BTCUSDT");
+  // Until its clock has passed that time, and after it.
+  for (const nowMs of [behindMs, openedMs, openedMs + AHEAD_MS]) {
+    nextTimeIs(nowMs);
+    await memory.announce("BTCUSDT");
+    expect(memory.mayHaveForgotten({ opened_at_ms: openedMs, proposed_ms: openedMs })).toBe(true);
+  }
+});

@@ -40,6 +40,8 @@ export class RedisMemory {
   #suspectUntilMs = 0;
   /** By Redis's clock, at the last `announce`. */
   #nowMs = 0;
+  /** The latest reading of that clock, and when it was asked for by the monotonic one. */
+  #reading: { ms: number; at: number } | undefined;
   /** Redis's clock has stepped back behind a loss, so a plan from before it may now lie in the future. */
   #isSteppedBack = false;
   #checked: Promise<void>;
@@ -55,14 +57,16 @@ export class RedisMemory {
 
   /**
    * Announces the symbol of an entry, so that recovery finds its claim, and asks whether the keyspace that it is written
-   * into is the one that is known here. In one pipeline: it is answered by one connection, or not at all.
-   * Without a symbol it only asks: nobody may lengthen the list of symbols by an entry that is not believed.
+   * into is the one that is known here. Without a symbol it only asks: nobody may lengthen the list of symbols by an entry that is not
+   * believed.
    */
   async announce(symbol: string | undefined): Promise<void> {
     const askedAt = performance.now();
     const asking = this.#redis.pipeline().get(this.#keys.orderEpoch).time();
     if (symbol !== undefined) asking.sadd(this.#keys.orderSymbols, symbol);
-    const [replies] = await Promise.all([asking.exec(), this.#checked.catch(() => this.#startCheck())]);
+    const replies = await asking.exec();
+    // After the answers: what a server refuses, as one that was master until now does, is answered by the next connection.
+    await this.#known();
     const [epoch, time] = replies ?? [];
     const error = replies?.find(([failure]) => failure !== null)?.[0];
     if (error) throw error;
@@ -73,6 +77,7 @@ export class RedisMemory {
       this.#sinceMs = this.#nowMs + PUBLISHER_AHEAD_MS;
       this.#isSteppedBack = true;
     }
+    this.#reading = { ms: this.#nowMs, at: askedAt };
     const monotonicMs = this.#nowMs - (askedAt - this.#sinceAt);
     this.#suspectUntilMs = Math.max(
       monotonicMs > this.#sinceMs + STEP_MS ? monotonicMs : 0,
@@ -97,6 +102,20 @@ export class RedisMemory {
     return madeMs < sinceMs || (this.#isSteppedBack && madeMs > this.#nowMs);
   }
 
+  /**
+   * The same of a plan that has been claimed just now. The claim may have been answered on a newer connection than `announce` was, and
+   * then proves nothing: what was found out about its Redis counts.
+   */
+  async mayHaveForgottenBefore(plan: Proposed): Promise<boolean> {
+    await this.#known();
+    return this.mayHaveForgotten(plan);
+  }
+
+  /** Resolves once the Redis of the last connection is known. */
+  async #known(): Promise<void> {
+    await this.#checked.catch(() => this.#startCheck());
+  }
+
   /** At once and not when the answer is needed: plans opened while it is on its way would be suspected for nothing. */
   #startCheck(): Promise<void> {
     this.#checked = this.#check();
@@ -114,7 +133,9 @@ export class RedisMemory {
     if (replicationId === "" || !(nowMs > 0) || Number.isNaN(uptimeMs))
       throw new Error("INFO server replication: unreadable answer");
     const isFirst = this.#replicationId === undefined;
-    const lossMs = nowMs + PUBLISHER_AHEAD_MS;
+    const carriedMs = this.#carriedMs(askedAt);
+    // The clock of another master may be behind the one that dated the plans until now.
+    const lossMs = (carriedMs > nowMs + STEP_MS ? carriedMs : nowMs) + PUBLISHER_AHEAD_MS;
     // Without our key, a Redis seen for the first time may be a new one: nothing is known of what came before now.
     const absentMs = isFirst ? nowMs : lossMs;
     const epoch = await this.#readEpoch(replicationId, { absentMs, otherMs: lossMs });
@@ -134,6 +155,12 @@ export class RedisMemory {
     this.#sinceAt = askedAt + this.#sinceMs - nowMs;
     this.#replicationId = replicationId;
     this.#epoch = epoch.value;
+  }
+
+  /** What the clock of the last reading would say now; 0 if there was none. */
+  #carriedMs(at: number): number {
+    const { ms = 0, at: readAt = at } = this.#reading ?? {};
+    return ms + Math.floor(at - readAt);
   }
 
   /**

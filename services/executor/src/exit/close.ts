@@ -79,7 +79,7 @@ export function createClose(options: ExitOptions) {
     if (claimed.kind !== "claimed") return steps.unclaimed(claimed, order, undefined);
     const clock = startOrderClock(order, events, now);
     clock("claimed");
-    if (memory.mayHaveForgotten({ opened_at_ms: signed.issuedMs }))
+    if (await memory.mayHaveForgottenBefore({ opened_at_ms: signed.issuedMs }))
       return steps.inDoubt(order, "claimed_before");
 
     const unrecorded = await steps.record(order);
