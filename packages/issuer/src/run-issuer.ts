@@ -13,6 +13,7 @@ import {
   createSimulation,
   every,
   type FollowedFile,
+  ofPartition,
   type RedisContext,
   type Running,
   runService,
@@ -132,8 +133,7 @@ function running(
         }),
       }),
     });
-    const where = partition.name && ` of partition ${partition.name}`;
-    const keepSums = progress.loop(`keep ${sumsOf}${where}`, BOOKKEEPING_EVERY_MS, () =>
+    const keepSums = progress.of(partition.name).loop(`keep ${sumsOf}`, BOOKKEEPING_EVERY_MS, () =>
       keepBooks({
         redis,
         keys,
@@ -145,7 +145,7 @@ function running(
       }),
     );
     const keepingFailed = (error: Error) =>
-      log.error({ err: error }, `failed to keep ${sumsOf}${where}, trying again`);
+      log.error({ err: error }, `failed to keep ${sumsOf}${ofPartition(partition.name)}, trying again`);
     const consumer = { redis, connectForBlocking, keys, group, consumer: instance };
     return {
       handlers,

@@ -1,3 +1,8 @@
+/** Ends a sentence about one partition, by its name; empty in the wire's layout. */
+export function ofPartition(name: string): string {
+  return name === "" ? "" : ` of partition ${name}`;
+}
+
 /**
  * Sentences about partitions, each said once. Partitions may share a server, or not: what is said of all of them alike is about
  * no one's partition.

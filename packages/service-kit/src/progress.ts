@@ -3,6 +3,7 @@
  * registers here once. /readyz names those that make no progress for longer than their interval, with the cause. All
  * times are monotonic.
  */
+import { ofPartition } from "./partition-sentences.ts";
 
 /** How late a round may be: one full command deadline, on a busy machine. */
 const LATE_MS = 5_000;
@@ -68,7 +69,7 @@ export class Progress {
   /** For the work of one partition, which problems then name; a name that is empty changes nothing. */
   of(partition: string): Watched {
     if (partition === "") return this;
-    const named = (doing: string) => `${doing} of partition ${partition}`;
+    const named = (doing: string) => `${doing}${ofPartition(partition)}`;
     return {
       loop: (doing, everyMs, task) => this.loop(named(doing), everyMs, task),
       attempts: (doing) => this.attempts(named(doing)),

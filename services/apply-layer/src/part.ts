@@ -1,6 +1,6 @@
 /** What the apply-layer does in one partition: open plans, wait for their permits, and look after them. */
 import { createConsume, PermitWait } from "@quantum/permits";
-import { every, type Logger, type Partition, type Progress } from "@quantum/service-kit";
+import { every, type Logger, ofPartition, type Partition, type Progress } from "@quantum/service-kit";
 import { StreamConsumer } from "@quantum/streams";
 import { createBacklog } from "./backlog.ts";
 import { type Config, gatesOf } from "./config.ts";
@@ -72,7 +72,7 @@ export function createPart(partition: Partition, options: PartOptions) {
     if (lookedAfter.status === "rejected") throw lookedAfter.reason as Error;
   });
   const sweepFailed = (error: Error) =>
-    events.emit("failed", { doing: `sweep waiting plans${name && ` of partition ${name}`}`, error });
+    events.emit("failed", { doing: `sweep waiting plans${ofPartition(name)}`, error });
   const tries = progress.attempts("try a plan's permits");
   wait.on("failed", ({ planId, error }) => tries.failed(planId, error.message));
   wait.on("recovered", ({ planId }) => tries.ended(planId));

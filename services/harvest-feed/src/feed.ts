@@ -7,7 +7,7 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { disconnect, type RedisClient } from "@quantum/redis";
-import type { Intake, Partition, Partitions } from "@quantum/service-kit";
+import { type Intake, ofPartition, type Partition, type Partitions } from "@quantum/service-kit";
 import { Pacing } from "./pacing.ts";
 import type { FeedProposal, ProposalSource } from "./proposals.ts";
 import { createPublish } from "./publish.ts";
@@ -164,7 +164,7 @@ export class Feed extends EventEmitter<FeedEvents> {
     const partition = this.#options.partitions.of(symbol);
     const awayUntilMs = this.#away.get(partition);
     if (awayUntilMs !== undefined && performance.now() < awayUntilMs) return undefined;
-    const doing = `read snapshots${ofPartition(partition)}`;
+    const doing = `read snapshots${ofPartition(partition.name)}`;
     try {
       const snapshot = parseSnapshot(await partition.redis.hgetall(partition.keys.snapshot(symbol)));
       if (this.#away.delete(partition)) this.emit("recovered", { doing });
@@ -180,7 +180,7 @@ export class Feed extends EventEmitter<FeedEvents> {
   async #followResults(partition: Partition, blocking: RedisClient, after: string): Promise<void> {
     let last = after;
     while (!this.#stopped) {
-      await this.#insist(`read results${ofPartition(partition)}`, async () => {
+      await this.#insist(`read results${ofPartition(partition.name)}`, async () => {
         const read = await readResults(blocking, partition.keys.streams.result, last);
         last = read.last;
         for (const { planId, executed } of read.results) {
@@ -225,8 +225,4 @@ export class Feed extends EventEmitter<FeedEvents> {
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined);
   }
-}
-
-function ofPartition({ name }: Partition): string {
-  return name === "" ? "" : ` of partition ${name}`;
 }
