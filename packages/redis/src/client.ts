@@ -3,6 +3,23 @@ import { Redis, type RedisOptions } from "ioredis";
 import { mayRunElsewhere, markFollowed } from "./disposition.ts";
 import type { RedisUrl } from "./url.ts";
 
+const RECONNECT_MAX_MS = 1_000;
+
+/** What holds for each connection that a URL asks for, whichever server it leads to. */
+export function optionsOf({ tls, family }: RedisUrl, user?: string, password?: string) {
+  return {
+    ...(user !== undefined && { username: user }),
+    ...(password !== undefined && { password }),
+    ...(family !== undefined && { family }),
+    ...(tls && { tls: {} }),
+  } satisfies RedisOptions;
+}
+
+/** How long after an attempt, from 1, the next one begins, in ms. */
+export function retryAfterMs(attempt: number): number {
+  return Math.min(attempt * 50, RECONNECT_MAX_MS);
+}
+
 type CommandItem = Parameters<Redis["handleReconnection"]>[1];
 
 /**
@@ -25,10 +42,8 @@ export class RedisClient extends Redis {
   /** Commands that were refused by a server that may not run them, and sent again. */
   readonly #sentAgain = new WeakSet<CommandItem["command"]>();
 
-  constructor(options: RedisOptions);
-  constructor(url: string, options: RedisOptions);
-  constructor(...args: [RedisOptions] | [string, RedisOptions]) {
-    super(...(args as [string, RedisOptions]));
+  constructor(options: RedisOptions) {
+    super(options);
     this.on("error", (error: Error) => {
       // A consequence of what came before it.
       if (error.name === "MaxRetriesPerRequestError") return;

@@ -5,7 +5,7 @@
  */
 import { slotOf } from "@quantum/contract";
 import type { Redis, RedisOptions } from "ioredis";
-import { RedisClient } from "./client.ts";
+import { optionsOf, RedisClient, retryAfterMs } from "./client.ts";
 import { mayRunElsewhere } from "./disposition.ts";
 import { connectorTo } from "./master-connector.ts";
 import { finderOf } from "./master-finder.ts";
@@ -17,7 +17,6 @@ export { RedisClient } from "./client.ts";
 /** Longer than any script takes, shorter than anybody would want to wait for one. */
 export const COMMAND_DEADLINE_MS = 2_000;
 const CONNECT_DEADLINE_MS = 5_000;
-const RECONNECT_MAX_MS = 1_000;
 
 export interface ConnectOptions {
   /** Of a server, of Sentinels or of a cluster: url.ts has the forms. */
@@ -63,7 +62,7 @@ const common = (
     ...placeOf(url, key),
     connectionName: name,
     connectTimeout: CONNECT_DEADLINE_MS,
-    retryStrategy: (attempt) => Math.min(attempt * 50, RECONNECT_MAX_MS),
+    retryStrategy: retryAfterMs,
     // 2: the command is sent again on the next connection.
     reconnectOnError: (error) => mayRunElsewhere(error, url.kind) && (resend === false ? 1 : 2),
     ...(readyCheck === false && { enableReadyCheck: false }),
@@ -75,12 +74,8 @@ const common = (
 };
 
 function placeOf(url: RedisUrl, key: string): RedisOptions {
-  const { user, password, family } = url;
   return {
-    ...(user !== undefined && { username: user }),
-    ...(password !== undefined && { password }),
-    ...(family !== undefined && { family }),
-    ...(url.tls && { tls: {} }),
+    ...optionsOf(url, url.user, url.password),
     ...(url.kind === "server"
       ? { ...url.address, db: url.database }
       : { Connector: connectorTo(finderOf(url), slotOf(key)) }),

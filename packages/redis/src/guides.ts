@@ -1,13 +1,12 @@
 /** Those who know where masters are, for as long as this process asks them: the Sentinels, or some nodes of a cluster. */
 import { setTimeout as delay } from "node:timers/promises";
-import { RedisClient } from "./client.ts";
+import { optionsOf, RedisClient, retryAfterMs } from "./client.ts";
 import { type Claim, claimOfSentinel, claimsOfNode, NoMasterError, type SlotRange } from "./masters.ts";
 import { type Address, type ClusterUrl, type SentinelUrl, writeAddress } from "./url.ts";
 
 export const ANSWER_WITHIN_MS = 1_000;
 /** So long the others may answer after the first: one of them may know of a newer master. */
 const OTHERS_WITHIN_MS = 100;
-const RECONNECT_MAX_MS = 1_000;
 
 export class Guides {
   readonly #url: SentinelUrl | ClusterUrl;
@@ -68,15 +67,12 @@ export class Guides {
 }
 
 function connect(url: SentinelUrl | ClusterUrl, { host, port }: Address): RedisClient {
-  const own = url.kind === "sentinel" ? [url.sentinelUser, url.sentinelPassword] : [url.user, url.password];
-  const [username, password] = own;
+  const [user, password] =
+    url.kind === "sentinel" ? [url.sentinelUser, url.sentinelPassword] : [url.user, url.password];
   return new RedisClient({
     host,
     port,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(url.family !== undefined && { family: url.family }),
-    ...(url.tls && { tls: {} }),
+    ...optionsOf(url, user, password),
     connectionName: "where-is-the-master",
     lazyConnect: true,
     enableReadyCheck: false,
@@ -86,7 +82,7 @@ function connect(url: SentinelUrl | ClusterUrl, { host, port }: Address): RedisC
     commandTimeout: ANSWER_WITHIN_MS,
     socketTimeout: ANSWER_WITHIN_MS,
     maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(attempt * 50, RECONNECT_MAX_MS),
+    retryStrategy: retryAfterMs,
   });
 }
 

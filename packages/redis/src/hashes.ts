@@ -4,6 +4,7 @@
  * (docs/adr/0039) concerns scripts, pipelines and their order; here each command stands alone.
  */
 import { Cluster } from "ioredis";
+import { optionsOf } from "./client.ts";
 import {
   COMMAND_DEADLINE_MS,
   connectForCommands,
@@ -41,8 +42,8 @@ export function connectForHashes(options: Omit<ConnectOptions, "slotOf">): Hashe
 /** It looks for the cluster again this long after it found no node of it. */
 const AGAIN_MS = 1_000;
 
-function connectToCluster({ nodes, tls, user, password, family }: ClusterUrl, options: ConnectOptions) {
-  const cluster = new Cluster([...nodes], {
+function connectToCluster(url: ClusterUrl, options: ConnectOptions) {
+  const cluster = new Cluster([...url.nodes], {
     clusterRetryStrategy: () => AGAIN_MS,
     // It asks for CLUSTER INFO, to which a service has no right. Where the cluster is down, commands say so.
     enableReadyCheck: false,
@@ -51,10 +52,7 @@ function connectToCluster({ nodes, tls, user, password, family }: ClusterUrl, op
       enableReadyCheck: false,
       commandTimeout: COMMAND_DEADLINE_MS,
       socketTimeout: COMMAND_DEADLINE_MS,
-      ...(user !== undefined && { username: user }),
-      ...(password !== undefined && { password }),
-      ...(family !== undefined && { family }),
-      ...(tls && { tls: {} }),
+      ...optionsOf(url, url.user, url.password),
     },
   });
   cluster.on("error", options.onError);
