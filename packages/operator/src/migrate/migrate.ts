@@ -55,7 +55,7 @@ export async function lookBefore(
  */
 export async function migrate(access: Pick<Access, "redisOf">, options: MigrateOptions): Promise<Migrated> {
   const redis = home(access);
-  const { to, by } = options;
+  const { to } = options;
   const done: Migrated = { copied: 0, deleted: 0 };
   for (;;) {
     const { state, problems } = await lookBefore(access, to);
@@ -63,11 +63,13 @@ export async function migrate(access: Pick<Access, "redisOf">, options: MigrateO
     if (state.kind === "settled") {
       if (state.count === to) return done;
       const next = nextOf(state.count, to);
-      await begin(redis, { kind: "copying", from: state.count, to: next }, { ...options, by });
-    } else if (state.kind === "deleting") await deleteSource(redis, state, options, done);
+      await begin(redis, { kind: "copying", from: state.count, to: next }, options);
+    } else if (state.kind === "deleting")
+      await keepOnly(redis, { kept: state.to, dropped: state.from }, options, done);
     else if (state.to === to || (to !== state.from && state.to === 1))
       await copyAll(redis, state, options, done);
-    else await undo(redis, state, options, done);
+    // Back to what is whole.
+    else await keepOnly(redis, { kept: state.from, dropped: state.to }, options, done);
   }
 }
 
@@ -175,25 +177,15 @@ async function copyAll(
   await redis.set(WIRE.partitions, textOf({ kind: "deleting", from, to }));
 }
 
-async function deleteSource(
+/** Ends a change with one of its two layouts. */
+async function keepOnly(
   redis: RedisClient,
-  { from, to }: { from: number; to: number },
+  { kept, dropped }: { kept: number; dropped: number },
   { onStep }: MigrateOptions,
   done: Migrated,
 ): Promise<void> {
-  done.deleted += await deleteLayout(redis, from > 1, onStep);
-  await settle(redis, to, onStep);
-}
-
-/** Back to what is whole. */
-async function undo(
-  redis: RedisClient,
-  { from, to }: { from: number; to: number },
-  { onStep }: MigrateOptions,
-  done: Migrated,
-): Promise<void> {
-  done.deleted += await deleteLayout(redis, to > 1, onStep);
-  await settle(redis, from, onStep);
+  done.deleted += await deleteLayout(redis, dropped > 1, onStep);
+  await settle(redis, kept, onStep);
 }
 
 /** What expires by itself is left, and the wire's kill switch, which is the operators'. */
