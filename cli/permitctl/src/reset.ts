@@ -1,5 +1,5 @@
 /** `reset`: plans whose orders were never claimed are forgotten, so that they may open again. */
-import { findResettable, type Reset, resetAll, type Resettable } from "@quantum/operator";
+import { findResettable, type Reset, resetEach, type Resettable } from "@quantum/operator";
 import { type ChangeOptions, confirm } from "./confirm.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { table } from "./layout.ts";
@@ -42,7 +42,7 @@ export async function resetPlans(
         ]
       : table([...due.map((plan) => [plan.planId, stateOf(plan.found), TEXTS.reset]), ...left.map(rowOf)])),
   ]);
-  const done = await resetAll(due, mandate);
+  const done = await resetEach(due, mandate);
   const changed = done.filter(({ found: { kind } }) => kind === "reset");
   const late = done.flatMap(({ planId, found: { kind } }) => (kind === "reset" ? [] : [{ planId, kind }]));
   const untouched = [...left, ...late];

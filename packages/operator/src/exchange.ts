@@ -5,7 +5,7 @@ import type { Place } from "./place.ts";
 import { readGroups, readServices } from "./groups.ts";
 import { httpOf } from "./probes.ts";
 import { type ExchangePause, readPauses } from "./pauses.ts";
-import { symbolsUnder } from "./symbols-under.ts";
+import { namesUnder } from "./names-under.ts";
 
 export interface ExchangeState {
   /** By Redis's clock. */
@@ -70,7 +70,7 @@ async function readLimits({ redis, keys }: Place, nowMs: number): Promise<LimitU
   const kinds = Object.keys(WINDOWS_MS) as LimitKind[];
   const uses = await Promise.all(
     kinds.map(async (kind) => {
-      const owners = await symbolsUnder(redis, keys.exchangeBudget(kind, ""));
+      const owners = await namesUnder(redis, keys.exchangeBudget(kind, ""));
       return Promise.all(
         owners.map(async (whose) => {
           const hash = await redis.hgetall(keys.exchangeBudget(kind, whose)).catch(() => ({}));

@@ -3,7 +3,7 @@ import { HOLD_ACCEPT, ledgerRecord, readableFields, snapshotRecord } from "@quan
 import type { Access } from "./access.ts";
 import { commandAccept, type Mandate } from "./changes.ts";
 import { lookFor } from "./look-for.ts";
-import { symbolsOfAll } from "./symbols-under.ts";
+import { symbolsOfAll } from "./names-under.ts";
 
 type Hash = Readonly<Record<string, string>>;
 

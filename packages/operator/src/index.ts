@@ -81,7 +81,7 @@ export { type Attempt, type Stage, timelineOf } from "./timeline.ts";
 export { type PartitionState, readPartitions } from "./migrate/list.ts";
 export { lookBefore, migrate, type Migrated, NotMigrated } from "./migrate/migrate.ts";
 export type { PartitionsState } from "./migrate/state.ts";
-export { findResettable, type Reset, resetAll, type Resettable } from "./reset.ts";
+export { findResettable, type Reset, resetEach, type Resettable } from "./reset.ts";
 export { checkVenue } from "./venue-check.ts";
 export type { Unfulfilled } from "./unfulfilled.ts";
 export {

@@ -1,6 +1,6 @@
 /** The symbols of which anything is known. */
 import type { Access } from "./access.ts";
-import { symbolsOfAll } from "./symbols-under.ts";
+import { symbolsOfAll } from "./names-under.ts";
 
 /** P3.3's ledgers stand in no index. A symbol that is new to them has a plan first, and is found by that. */
 const SCAN_EVERY_MS = 60_000;

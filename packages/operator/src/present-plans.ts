@@ -1,7 +1,7 @@
 /** The plans that the apply-layer's poll would open: those of the symbols' present proposals. */
 import { parseProposal, planId } from "@quantum/contract";
 import type { Access } from "./access.ts";
-import { symbolsOfAll } from "./symbols-under.ts";
+import { symbolsOfAll } from "./names-under.ts";
 
 export interface PresentPlan {
   symbol: string;

@@ -4,7 +4,7 @@ import { useRedis } from "@quantum/harness/vitest";
 import { beforeEach, describe, expect, it } from "vitest";
 import { BY, keys, planIdOf } from "./access.fixture.ts";
 import { type OpenAccess, withAccess } from "./access.ts";
-import { findResettable, reset, resetAll } from "./reset.ts";
+import { findResettable, reset, resetEach } from "./reset.ts";
 
 const PLAN = planIdOf(1);
 const ATTEMPT = "1769301008977-0";
@@ -106,7 +106,7 @@ describe.each([1, 3])("plans in %i partitions", (count) => {
         [planIdOf(10), "0 reset"],
         [planIdOf(30), "0 order"],
       ]);
-      expect(shown(await resetAll(all, BY))).toEqual(new Map(due));
+      expect(shown(await resetEach(all, BY))).toEqual(new Map(due));
       expect(await findResettable(access)).toEqual([]);
     });
     for (let n = 0; n < count; n += 1) {

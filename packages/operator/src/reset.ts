@@ -4,7 +4,7 @@ import type { Partition } from "@quantum/service-kit";
 import type { Access } from "./access.ts";
 import { type Mandate, planChange } from "./changes.ts";
 import type { Place } from "./place.ts";
-import { symbolsUnder } from "./symbols-under.ts";
+import { namesUnder } from "./names-under.ts";
 
 const resetScript = bindScript("operator/reset");
 
@@ -31,10 +31,13 @@ export async function reset(place: Place, planId: string, by?: Mandate): Promise
   }
 }
 
-/** A plan, and the partition that knows it. */
-export interface Resettable {
+interface Candidate {
   planId: string;
   partition: Partition;
+}
+
+/** A plan, and the partition that knows it. */
+export interface Resettable extends Candidate {
   found: Reset;
 }
 
@@ -47,33 +50,27 @@ const AT_ONCE = 100;
  */
 export async function findResettable(access: Access, planIds?: readonly string[]): Promise<Resettable[]> {
   const candidates = planIds === undefined ? await knownPlans(access) : inAll(access, planIds);
-  const found: Resettable[] = [];
-  for (let from = 0; from < candidates.length; from += AT_ONCE) {
-    const some = candidates.slice(from, from + AT_ONCE);
-    found.push(
-      ...(await Promise.all(
-        some.map(async (one) => ({ ...one, found: await reset(one.partition, one.planId) })),
-      )),
-    );
-  }
+  const found = await resetEach(candidates);
   const closed = new Set(found.flatMap(({ planId, found: { kind } }) => (kind === "order" ? [planId] : [])));
   return found.filter(({ planId, found: { kind } }) =>
     closed.has(planId) ? kind === "order" && planIds !== undefined : kind === "reset",
   );
 }
 
-/** @returns what became of each, in their order */
-export async function resetAll(plans: readonly Resettable[], by: Mandate): Promise<Resettable[]> {
+/** Without a mandate it only tells what it would do. @returns what became of each, in their order */
+export async function resetEach(plans: readonly Candidate[], by?: Mandate): Promise<Resettable[]> {
   const done: Resettable[] = [];
   for (let from = 0; from < plans.length; from += AT_ONCE) {
     const some = plans.slice(from, from + AT_ONCE);
-    const resets = some.map(async (one) => ({ ...one, found: await reset(one.partition, one.planId, by) }));
+    const resets = some.map(async ({ planId, partition }) => ({
+      planId,
+      partition,
+      found: await reset(partition, planId, by),
+    }));
     done.push(...(await Promise.all(resets)));
   }
   return done;
 }
-
-type Candidate = Omit<Resettable, "found">;
 
 function inAll({ partitions }: Access, planIds: readonly string[]): Candidate[] {
   return planIds.flatMap((planId) => partitions.map((partition) => ({ planId, partition })));
@@ -86,7 +83,7 @@ async function knownPlans({ partitions }: Access): Promise<Candidate[]> {
   const found = await Promise.all(
     partitions.map(async (partition) => {
       const { keys, redis } = partition;
-      const planIds = await symbolsUnder(redis, keys.dedupe(""), keys.published(""), keys.plan(""));
+      const planIds = await namesUnder(redis, keys.dedupe(""), keys.published(""), keys.plan(""));
       return planIds.filter((id) => PLAN_ID.test(id)).map((planId) => ({ planId, partition }));
     }),
   );

@@ -5,8 +5,8 @@ import { byServer } from "./places.ts";
 
 const SCAN_COUNT = 1_000;
 
-/** The symbols for which there is a key that begins with one of the prefixes. Goes through all keys, once. */
-export async function symbolsUnder(redis: RedisClient, ...prefixes: readonly string[]): Promise<string[]> {
+/** What follows one of the prefixes in keys that are there: symbols, plan ids, owners. Goes through all keys, once. */
+export async function namesUnder(redis: RedisClient, ...prefixes: readonly string[]): Promise<string[]> {
   const found = new Set<string>();
   const pattern = `${commonPrefix(prefixes)}*`;
   for (let cursor = "0"; ;) {
@@ -20,14 +20,17 @@ export async function symbolsUnder(redis: RedisClient, ...prefixes: readonly str
   }
 }
 
-/** The same over all partitions: each server is gone through once. @param prefixesOf the prefixes in a partition's keys */
+/**
+ * Symbols that follow a prefix in keys of any partition. Each server is gone through once.
+ * @param prefixesOf the prefixes in a partition's keys
+ */
 export async function symbolsOfAll(
   access: Pick<Access, "partitions">,
   prefixesOf: (keys: Keys) => readonly string[],
 ): Promise<string[]> {
   const found = await Promise.all(
     byServer(access).map((partitions) =>
-      symbolsUnder(partitions[0].redis, ...partitions.flatMap(({ keys }) => prefixesOf(keys))),
+      namesUnder(partitions[0].redis, ...partitions.flatMap(({ keys }) => prefixesOf(keys))),
     ),
   );
   return [...new Set(found.flat())].toSorted();
