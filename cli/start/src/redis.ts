@@ -39,16 +39,27 @@ const SCAN_COUNT = 1_000;
 /** Restarting the caller's own Redis takes seconds. */
 const SILENCE_MS = 10_000;
 
-/** Starts a server on a free port, with its data in a new folder below `dir`. */
-export async function startOwnRedis(
-  dir: string,
-  partitions: number,
-  onProgress: (text: string) => void,
-): Promise<RunRedis> {
+/** Of a Redis of the run's own. */
+export interface Wanted {
+  /** Its data is in a new folder below. */
+  dir: string;
+  /** As in PARTITIONS. */
+  partitions: number;
+  onProgress: (text: string) => void;
+}
+
+export async function prepare({ dir, onProgress }: Wanted): Promise<{ data: string; binary: RedisBinary }> {
   const binary = await findRedisServer({ onProgress });
   const data = join(dir, "redis");
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { recursive: true });
+  return { data, binary };
+}
+
+/** Starts a server on a free port. */
+export async function startOwnRedis(wanted: Wanted): Promise<RunRedis> {
+  const { partitions } = wanted;
+  const { data, binary } = await prepare(wanted);
   const server = await startRedisServer({ dir: data, defaultUser: false, partitions });
   return {
     url: urlOfUser(server.url, "admin"),

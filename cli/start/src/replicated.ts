@@ -1,31 +1,23 @@
 /** A run's Redis with replicas: behind Sentinels, or a cluster. Both show what a failover does. */
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { createKeys, slotOf } from "@quantum/contract";
 import {
-  findRedisServer,
   type RedisCluster,
   type ReplicatedRedis,
   startRedisCluster,
   startReplicatedRedis,
   urlOfUser,
 } from "@quantum/harness";
-import { clientCommand, type RunRedis } from "./redis.ts";
+import { clientCommand, prepare, type RunRedis, type Wanted } from "./redis.ts";
 
 /** Each master is lost and replaced at most once: as many replicas as it takes to see it. */
 const REPLICAS_OF_EACH = 1;
 /** An election that nobody wins is repeated. */
 const FAILOVER_WITHIN_MS = 30_000;
 
-interface Wanted {
-  dir: string;
-  partitions: number;
-  onProgress: (text: string) => void;
-}
-
 /** A master, two replicas and three Sentinels. */
-export async function startOwnSentinels({ dir, partitions, onProgress }: Wanted): Promise<RunRedis> {
-  const { data, binary } = await prepare(dir, onProgress);
+export async function startOwnSentinels(wanted: Wanted): Promise<RunRedis> {
+  const { partitions } = wanted;
+  const { data, binary } = await prepare(wanted);
   const set = await startReplicatedRedis({ dir: data, partitions, defaultUser: false });
   const port = await set.masterPort();
   return {
@@ -37,13 +29,9 @@ export async function startOwnSentinels({ dir, partitions, onProgress }: Wanted)
 }
 
 /** So many masters, with a replica each. */
-export async function startOwnCluster({
-  dir,
-  partitions,
-  masters,
-  onProgress,
-}: Wanted & { masters: number }): Promise<RunRedis> {
-  const { data, binary } = await prepare(dir, onProgress);
+export async function startOwnCluster(wanted: Wanted, masters: number): Promise<RunRedis> {
+  const { partitions } = wanted;
+  const { data, binary } = await prepare(wanted);
   const cluster = await startRedisCluster({
     dir: data,
     masters,
@@ -58,14 +46,6 @@ export async function startOwnCluster({
     cli: `${clientCommand(binary)} -c -u ${urlOfUser(serverUrl(port), "viewer")} --no-auth-warning`,
     failover: await failoversOf(cluster, partitions),
   };
-}
-
-async function prepare(dir: string, onProgress: Wanted["onProgress"]) {
-  const binary = await findRedisServer({ onProgress });
-  const data = join(dir, "redis");
-  await rm(data, { recursive: true, force: true });
-  await mkdir(data, { recursive: true });
-  return { data, binary };
 }
 
 function placeOf(servers: ReplicatedRedis | RedisCluster, partitions: number) {

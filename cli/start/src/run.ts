@@ -138,9 +138,9 @@ function redisOf(
   onProgress: (text: string) => void,
 ): Promise<RunRedis> {
   if (redisUrl !== undefined) return useRedis(redisUrl, partitions);
-  if (masters !== undefined) return startOwnCluster({ dir, partitions, masters, onProgress });
-  if (sentinel) return startOwnSentinels({ dir, partitions, onProgress });
-  return startOwnRedis(dir, partitions, onProgress);
+  const wanted = { dir, partitions, onProgress };
+  if (masters !== undefined) return startOwnCluster(wanted, masters);
+  return sentinel ? startOwnSentinels(wanted) : startOwnRedis(wanted);
 }
 
 /** Shows the services' output, and what happens when one exits. */
