@@ -3,7 +3,7 @@
  * promoted replica lacks is known: it is read from the replica while the master sends it nothing.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { createKeys, slotOf } from "@quantum/contract";
+import { createKeys, slotOf, type Where } from "@quantum/contract";
 import { eventually, type RedisCluster, type StreamRef, streamRef } from "@quantum/harness";
 import { isLater } from "@quantum/streams";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
@@ -116,14 +116,12 @@ export const CLUSTER_FAULTS: Readonly<Record<string, FaultKind>> = {
   },
 };
 
-type Name = number | "intake";
-
 /** What one master has. */
 interface Shard {
   slot: number;
   port: number;
   /** The partitions, and the proposals if they are there. */
-  affected: ReadonlySet<Name>;
+  affected: ReadonlySet<Where>;
   /** Whether one of the keys that all partitions wait for is there: the proposals or the wire's kill switch. */
   hasWire: boolean;
 }
@@ -133,7 +131,7 @@ function clusterOf({ system }: FaultContext): RedisCluster {
   return system.servers.cluster;
 }
 
-function placesOf({ system }: FaultContext): { name: Name; slot: number }[] {
+function placesOf({ system }: FaultContext): { name: Where; slot: number }[] {
   const { intake, partitions } = system.stored;
   return [
     { name: "intake", slot: slotOf(intake.keys.streams.proposal) },
@@ -148,14 +146,14 @@ function anyPlace(context: FaultContext) {
 async function anyShard(context: FaultContext): Promise<{ cluster: RedisCluster; shard: Shard }> {
   const { cluster, slot } = anyPlace(context);
   const port = await cluster.masterOf(slot);
-  const affected = new Set<Name>();
+  const affected = new Set<Where>();
   for (const place of placesOf(context))
     if ((await cluster.masterOf(place.slot)) === port) affected.add(place.name);
   const isKillSwitchHere = (await cluster.masterOf(slotOf(createKeys().killSwitch))) === port;
   return { cluster, shard: { slot, port, affected, hasWire: affected.has("intake") || isKillSwitchHere } };
 }
 
-const nameOf = (name: Name) => (name === "intake" ? "the proposals" : `q${name}`);
+const nameOf = (name: Where) => (name === "intake" ? "the proposals" : `q${name}`);
 
 function hitOf(kind: string, { affected, hasWire }: Shard, more = ""): Hit {
   const failedOver = new Set([...affected].filter((name) => name !== "intake"));
@@ -244,7 +242,7 @@ async function readOn(
   await insist(repeat, "the latest proposals are published again");
 }
 
-function placeOf(ref: StreamRef): Name {
+function placeOf(ref: StreamRef): Where {
   const [name, partition] = ref.split(":");
   return name === "proposal" ? "intake" : Number(partition);
 }

@@ -1,7 +1,7 @@
 /** The place of a key, and the same key elsewhere: what a change of the number of partitions goes by. */
 import { createIntakeKeys, createKeys } from "./keys.ts";
 
-/** Which of several: a partition's number, or where proposals come in. */
+/** One of several places: a partition by its number, or the intake. */
 export type Where = number | "intake";
 
 /** A key's place and the wire's name of it. Undefined: it has no tag. */

@@ -1,4 +1,5 @@
 /** Reads the pipeline's streams from the beginning, outside their consumer groups and without acknowledging. */
+import type { Where } from "@quantum/contract";
 import { disconnect, type RedisClient } from "@quantum/redis";
 import type { Place } from "@quantum/service-kit";
 import { isLater, parseEntries, type RawEntry } from "@quantum/streams";
@@ -16,7 +17,7 @@ const OF_PARTITION: readonly StreamName[] = ["plan", "permit", "execute", "resul
 const TAILED: readonly StreamName[] = ["proposal", ...OF_PARTITION];
 
 /** Partitions by their numbers, and `intake`: the proposals' stream, which with one partition is in that. */
-export type Affected = ReadonlySet<number | "intake"> | "all";
+export type Affected = ReadonlySet<Where> | "all";
 
 export class StreamTail {
   readonly #readers: readonly Reader[];
@@ -59,7 +60,7 @@ export class StreamTail {
 class Reader {
   readonly #redis: RedisClient;
   readonly #blocking: RedisClient;
-  readonly place: number | "intake";
+  readonly place: Where;
   readonly #partition: number;
   readonly #history: History;
   /** The key of each stream → the id of the last entry read. */
@@ -73,7 +74,7 @@ class Reader {
 
   constructor(
     { keys, redis, connectForBlocking }: Place,
-    place: number | "intake",
+    place: Where,
     names: readonly StreamName[],
     history: History,
   ) {
