@@ -138,13 +138,8 @@ function withTag(name: string, tag: string): string {
 const TAG = /:\{q(\d+|\*)\}/;
 
 /** The partition in a key's tag, as text; undefined for a key of the wire. */
-export function partitionIn(key: string): string | undefined {
+function partitionIn(key: string): string | undefined {
   return TAG.exec(key)?.[1];
-}
-
-/** The wire's name of a partition's key. */
-export function withoutTag(key: string): string {
-  return key.replace(TAG, "");
 }
 
 type FixedName = {

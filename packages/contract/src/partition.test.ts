@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createIntakeKeys, createKeys, partitionIn, withoutTag } from "./keys.ts";
+import { locate } from "./key-place.ts";
+import { createIntakeKeys, createKeys } from "./keys.ts";
 import { partitionOf, PARTITIONS_MAX, slotOf } from "./partition.ts";
 
 describe("a key's slot", () => {
@@ -69,14 +70,13 @@ describe("the keys of a partition", () => {
         fc.string({ unit: fc.constantFrom("A", "1", "_", "币") }),
         (partition, name, of) => {
           const key = createKeys({ partition })[name](of);
-          expect(partitionIn(key)).toBe(String(partition));
-          expect(withoutTag(key)).toBe(wire[name](of));
-          expect(partitionIn(wire[name](of))).toBeUndefined();
-          expect(withoutTag(wire[name](of))).toBe(wire[name](of));
+          expect(locate(key)).toEqual({ where: partition, wireName: wire[name](of) });
+          expect(locate(wire[name](of))).toEqual({ where: undefined, wireName: wire[name](of) });
         },
       ),
     );
-    expect(partitionIn(createIntakeKeys(2).streams.deadLetter)).toBeUndefined();
+    const { deadLetter } = wire.streams;
+    expect(locate(createIntakeKeys(2).streams.deadLetter)).toEqual({ where: "intake", wireName: deadLetter });
   });
 
   it("leave what the publishers write where the wire has it", () => {

@@ -2,7 +2,7 @@
  * Logs and metrics of every consumer. Errors are logged once, where the disposition is decided; metrics are read when
  * scraped.
  */
-import { partitionIn, withoutTag } from "@quantum/contract";
+import { locate } from "@quantum/contract";
 import { type GroupHealth, groupHealth, pythonConsumers, type StreamConsumer } from "@quantum/streams";
 import type { Logger } from "pino";
 import { sharedReading } from "./shared-reading.ts";
@@ -134,10 +134,10 @@ export function observeConsumers(
 
 /** The stream by its name on the wire, as rules and dashboards know it. The wire's own has no label `partition`. */
 function labelsOf({ stream, group }: StreamConsumer) {
-  const partition = partitionIn(stream);
+  const { where, wireName } = locate(stream);
   return {
-    stream: withoutTag(stream),
-    ...(partition !== undefined && { partition: `q${partition}` }),
+    stream: wireName,
+    ...(typeof where === "number" && { partition: `q${where}` }),
     group,
   };
 }
