@@ -35,7 +35,7 @@ export {
   type Styled,
   styled,
 } from "./output.ts";
-export { ofPartition } from "./partition-sentences.ts";
+export { ofPartition, partitionsText } from "./partition-sentences.ts";
 export { type Intake, openPartitions, type Partition, Partitions, type Place } from "./partitions.ts";
 export { every } from "./every.ts";
 export { followFile, type FollowedFile } from "./followed-file.ts";

@@ -1,14 +1,21 @@
 /**
  * One executor at a time owns the orders of a partition. It renews a lease there (`lua/leases/own`); the others stand by and read
- * nothing of it. Each partition has a lease of its own, so that one which is away costs the others nothing (ADR 39). An executor that takes over cannot know what its predecessor sent, so it only queries orders whose
- * permits are older than the takeover (ask-first.ts).
+ * nothing of it. Each partition has a lease of its own, so that one which is away costs the others nothing (docs/adr/0039). An
+ * executor that takes over cannot know what its predecessor sent, so it only queries orders whose permits are older than the
+ * takeover (ask-first.ts).
  *
  * The scripts use Redis's clock, and each claim checks the owner. Intervals in this process are monotonic.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
-import { askForLease, leaveLease, type LeaseRequest, type Watched } from "@quantum/service-kit";
+import {
+  askForLease,
+  leaveLease,
+  type LeaseRequest,
+  partitionsText,
+  type Watched,
+} from "@quantum/service-kit";
 import type { Gate } from "@quantum/streams";
 import type { ExecutorEvents } from "./events.ts";
 import type { PartitionJournal } from "./journal.ts";
@@ -38,8 +45,7 @@ export function standbyNote(
   const byOwner = Map.groupBy(standing, ({ ownership }) => ownership.owner);
   return [...byOwner].map(([owner, owned]) => {
     const isAll = owned.length === partitions.length;
-    const where = `partition${owned.length === 1 ? "" : "s"} ${owned.map(({ name }) => name).join(", ")}`;
-    return `standing by for ${owner}${isAll ? "" : ` in ${where}`}`;
+    return `standing by for ${owner}${isAll ? "" : ` in ${partitionsText(owned.map(({ name }) => name))}`}`;
   });
 }
 
