@@ -7,7 +7,10 @@ import { every, type Partitions, readKillSwitch } from "@quantum/service-kit";
 
 const LOOK_MS = 100;
 
-/** Until it is stopped. An operator halts all partitions, so one tells. A Redis or an exchange that does not answer is asked again: the run itself reports it. */
+/**
+ * Until it is stopped. An operator halts all partitions, so one tells. A Redis or an exchange that does not answer is asked
+ * again: the run itself reports it.
+ */
 export function haltStrategy({ account }: Partitions, exchangeUrl: string) {
   let halted = false;
   const look = async () => {

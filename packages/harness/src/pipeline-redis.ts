@@ -1,5 +1,5 @@
 /** All that a pipeline keeps in Redis, for those who look at it from outside: launcher, campaign and tests. */
-import { createKeys } from "@quantum/contract";
+import { createIntakeKeys } from "@quantum/contract";
 import { connectForBlocking, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { openPartitions, type Partitions, type Place } from "@quantum/service-kit";
 
@@ -39,11 +39,10 @@ export function openPipelineRedis(options: PipelineRedisOptions): PipelineRedis 
     connectForBlocking: () => open(connectForBlocking, key),
   });
   const partitions = openPartitions(options.partitions, connections);
-  const wire = createKeys();
+  const keys = createIntakeKeys(options.partitions);
   return {
     partitions,
-    intake:
-      options.partitions === 1 ? partitions.account : { keys: wire, ...connections(wire.streams.proposal) },
+    intake: options.partitions === 1 ? partitions.account : { keys, ...connections(keys.streams.proposal) },
     connectTo,
     async close() {
       await Promise.all([...opened].map(disconnect));
