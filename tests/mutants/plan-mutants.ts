@@ -37,6 +37,17 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     test: "services/apply-layer/src/backlog.test.ts",
   },
   {
+    bug: "the lag that a promoted replica tells is believed",
+    edits: [
+      {
+        file: "services/apply-layer/src/backlog.ts",
+        find: "if (lag + pending <= max) return lag + pending;",
+        replace: "if (!Number.isNaN(lag)) return lag + pending;",
+      },
+    ],
+    test: "services/apply-layer/src/backlog.test.ts",
+  },
+  {
     bug: "the mark against duplicates is set in a step of its own, before the plan exists",
     edits: [
       {

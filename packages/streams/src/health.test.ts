@@ -20,6 +20,22 @@ const read = async (group: string, count: number) =>
 const pendingIds = async (group: string) =>
   ((await rig.redis.xpending(STREAM, group, "-", "+", 1_000)) as [string][]).map(([id]) => id);
 
+describe("a group's lag", () => {
+  it("is 0 once all is delivered, also where Redis counts too many, as a promoted replica does", async () => {
+    await createGroup(GROUP);
+    await rig.add(5);
+    await read(GROUP, 5);
+    await rig.add(1);
+    const [last = ""] = (await ids()).slice(4, 5);
+    await rig.redis.call("XGROUP", "SETID", STREAM, GROUP, last, "ENTRIESREAD", 1);
+    expect((await groupHealth(rig.redis, STREAM, GROUP)).lag).toBe(5);
+    await rig.redis.call("XGROUP", "SETID", STREAM, GROUP, (await ids()).at(-1) ?? "", "ENTRIESREAD", 1);
+    await rig.redis.xgroup("CREATE", STREAM, "other", "0");
+    expect((await groupHealth(rig.redis, STREAM, GROUP)).lag).toBe(0);
+    expect((await groupHealth(rig.redis, STREAM, "other")).lag).toBe(6);
+  });
+});
+
 describe("trim", () => {
   it("leaves a stream within its bound alone, and one that does not exist", async () => {
     expect(await trim(rig.redis, STREAM, 10)).toBe(0);

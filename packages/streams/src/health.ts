@@ -5,7 +5,10 @@ import { groupsOf } from "./stream-info.ts";
 
 export interface GroupHealth {
   group: string;
-  /** Entries not yet delivered; NaN where Redis cannot tell (after XDEL or trimming in the middle). */
+  /**
+   * Entries not yet delivered: at most so many, since neither a replica nor an append-only file is told how much a group has read
+   * (https://github.com/redis/redis/pull/12898). 0 is exact. NaN where Redis cannot tell (after XDEL or trimming in the middle).
+   */
   lag: number;
   /** The last entry that was delivered to the group. */
   lastDeliveredId: string;
@@ -21,10 +24,13 @@ const TRIMMED_AT_ONCE = 10_000;
 export async function groupHealth(redis: RedisClient, stream: string, group: string): Promise<GroupHealth> {
   const found = (await groupsOf(redis, stream)).find(({ name }) => name === group);
   const oldest = (await redis.xpending(stream, group, "-", "+", 1)) as [string, string, number, number][];
+  const lastDeliveredId = found?.lastDeliveredId ?? "0-0";
+  const lag = found?.lag ?? Number.NaN;
+  const isRead = lag > 0 && (await redis.xrange(stream, `(${lastDeliveredId}`, "+", "COUNT", 1)).length === 0;
   return {
     group,
-    lag: found?.lag ?? Number.NaN,
-    lastDeliveredId: found?.lastDeliveredId ?? "0-0",
+    lag: isRead ? 0 : lag,
+    lastDeliveredId,
     pending: found?.pending ?? 0,
     oldestIdleMs: oldest[0]?.[2] ?? 0,
   };

@@ -60,8 +60,9 @@ export function createBacklog({ redis, keys, required, max }: BacklogOptions): B
 async function behind(redis: RedisClient, stream: string, group: string, max: number): Promise<number> {
   try {
     const { lag, pending, lastDeliveredId } = await groupHealth(redis, stream, group);
-    if (!Number.isNaN(lag)) return lag + pending;
-    // Redis has lost count, after an XDEL for example. Count the entries, but no further than the limit.
+    if (lag + pending <= max) return lag + pending;
+    // Redis has lost count, or counts too many, for ever: as a promoted replica, or with its append-only file read again. Count the
+    // entries, but no further than the limit.
     const undelivered = await redis.xrange(stream, `(${lastDeliveredId}`, "+", "COUNT", max + 1);
     return undelivered.length + pending;
   } catch (error) {
