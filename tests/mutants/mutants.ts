@@ -8,6 +8,7 @@ import { EVENT_MUTANTS } from "./event-mutants.ts";
 import { EXCHANGE_MUTANTS } from "./exchange-mutants.ts";
 import { EXIT_MUTANTS } from "./exit-mutants.ts";
 import { HALT_MUTANTS } from "./halt-mutants.ts";
+import { INTAKE_MUTANTS } from "./intake-mutants.ts";
 import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PERMIT_MUTANTS,
   ...PORTFOLIO_MUTANTS,
   ...PARTITION_MUTANTS,
+  ...INTAKE_MUTANTS,
   ...KEY_MUTANTS,
   ...HALT_MUTANTS,
   ...TRUST_MUTANTS,
