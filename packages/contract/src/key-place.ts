@@ -27,3 +27,16 @@ export function keyIn(wireName: string, where: Where | undefined): string {
   const [, family = "", rest = ""] = /^(quantum:[^:]+)(.*)$/.exec(wireName) ?? [];
   return `${family}:${tag}${rest}`;
 }
+
+/** No layout's key begins so. The rest of it has the tag, and so it is in the slot of the key that it will be. */
+const STAGED = "quantum:migrating:";
+
+/** The name of a copy that does not have its key's name yet. */
+export function staged(key: string): string {
+  return `${STAGED}${key}`;
+}
+
+/** The name that it will have. Other keys are as they are. */
+export function unstaged(key: string): string {
+  return key.startsWith(STAGED) ? key.slice(STAGED.length) : key;
+}

@@ -1,17 +1,28 @@
 /** Puts a piece where it belongs, unless it is there, and compares. Each step may be repeated after any end. */
 import type { RedisClient } from "@quantum/redis";
-import { parseEntries } from "@quantum/streams";
-import type { Piece } from "./pieces.ts";
+import { type Entry, parseEntries } from "@quantum/streams";
+import type { Store } from "./store.ts";
 
 const BATCH = 500;
 
-export async function copy(redis: RedisClient, piece: Piece): Promise<void> {
+/** `to`: the copy, which gets its name once its source is deleted. */
+export type Piece =
+  | { kind: "whole"; from: string; to: string }
+  | { kind: "text"; to: string; value: string }
+  | { kind: "set"; to: string; members: readonly string[] }
+  | { kind: "hash"; to: string; fields: Readonly<Record<string, string>> }
+  /** In the order of their ids. A group has read all of it. */
+  | { kind: "stream"; to: string; entries: readonly Entry[]; groups: readonly string[] };
+
+export async function copy(store: Store, piece: Piece): Promise<void> {
   const { to } = piece;
+  const redis = store.of(to);
   switch (piece.kind) {
     case "whole": {
+      const source = store.of(piece.from);
       const [payload, expiresAt] = await Promise.all([
-        redis.dumpBuffer(piece.from),
-        redis.pexpiretime(piece.from),
+        source.dumpBuffer(piece.from),
+        source.pexpiretime(piece.from),
       ]);
       // It has expired meanwhile.
       if (payload === null || (await redis.exists(to)) === 1) return;
@@ -48,11 +59,12 @@ async function copyStream(redis: RedisClient, piece: Extract<Piece, { kind: "str
 }
 
 /** Whether the piece is there. */
-export async function isThere(redis: RedisClient, piece: Piece): Promise<boolean> {
+export async function isThere(store: Store, piece: Piece): Promise<boolean> {
   const { to } = piece;
+  const redis = store.of(to);
   switch (piece.kind) {
     case "whole": {
-      const [was, is] = await Promise.all([valueOf(redis, piece.from), valueOf(redis, to)]);
+      const [was, is] = await Promise.all([valueOf(store.of(piece.from), piece.from), valueOf(redis, to)]);
       // An expired one is nothing that could be missed.
       return was === undefined || was === is;
     }

@@ -3,6 +3,7 @@ import { createKeys, utcDay } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { expect } from "vitest";
 import { add, BY, planIdOf } from "../access.fixture.ts";
+import type { Access } from "../access.ts";
 import { valueOf } from "./copy.ts";
 import { migrate } from "./migrate.ts";
 
@@ -77,14 +78,14 @@ export async function everything(redis: RedisClient): Promise<Map<string, string
 }
 
 /** Fails at the `at`-th step. @returns false if there are fewer */
-export async function killedAt(redis: RedisClient, at: number, count: number): Promise<boolean> {
+export async function killedAt(access: Pick<Access, "redisOf">, at: number, count: number): Promise<boolean> {
   let steps = 0;
   const onStep = () => {
     steps += 1;
     if (steps === at) throw new Error("killed");
   };
   try {
-    await migrate({ redisOf: () => redis }, { to: count, by: BY, onStep });
+    await migrate(access, { to: count, by: BY, onStep });
     return false;
   } catch (error) {
     expect((error as Error).message).toBe("killed");

@@ -1,15 +1,24 @@
 /** The number of partitions is changed on a real Redis: what is moved where, and back, and why not. */
-import { createIntakeKeys, createKeys, keyIn, type Keys, locate, partitionOf } from "@quantum/contract";
+import {
+  createIntakeKeys,
+  createKeys,
+  keyIn,
+  type Keys,
+  locate,
+  partitionOf,
+  staged,
+} from "@quantum/contract";
 import { useRedis } from "@quantum/harness/vitest";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { beforeEach, describe, expect, it } from "vitest";
 import { add, BY, planIdOf } from "../access.fixture.ts";
 import { withAccess } from "../access.ts";
+import { pageDeadLetters, requeueLetters } from "../dead-letters.ts";
 import { findPlan } from "../plan-history.ts";
 import { kindOf } from "./kinds.ts";
 import { DAY, everything, killedAt, seed, SYMBOLS } from "./migrate.fixture.ts";
 import { lookBefore, migrate } from "./migrate.ts";
-import { stateOf } from "./state.ts";
+import { stateOf, textOf } from "./state.ts";
 
 const wire = createKeys();
 const { redis, server } = await useRedis();
@@ -57,20 +66,62 @@ describe("a change of the number of partitions", () => {
     expect(await everything(redis)).toEqual(before);
   });
 
-  it("from several to several goes by one", async () => {
+  it("from several to several is the same as from one, and back as it was", async () => {
     await seed(redis);
-    await to(3);
     await to(6);
-    expect(await redis.get(wire.partitions)).toBe("6");
-    for (const symbol of SYMBOLS)
-      expect(await redis.exists(createKeys({ partition: partitionOf(symbol, 6) }).ledger(symbol))).toBe(1);
-    const places = (await redis.keys("*")).flatMap((key) => {
+    const six = await everything(redis);
+    await to(1);
+    await to(3);
+    const three = await everything(redis);
+    await to(6);
+    expect(await everything(redis)).toEqual(six);
+    const places = [...six.keys()].flatMap((key) => {
       const { where, wireName } = locate(key);
       const kind = kindOf(wireName);
       return kind?.kind === "symbol" ? [[key, where, partitionOf(kind.symbol, 6)]] : [];
     });
     expect(places.length).toBeGreaterThan(SYMBOLS.length);
     expect(places.filter(([, where, due]) => where !== due)).toEqual([]);
+    await to(3);
+    expect(await everything(redis)).toEqual(three);
+  });
+
+  it("forgets the copies of one whose beginning was lost", async () => {
+    await seed(redis);
+    await redis.set(staged(createKeys({ partition: 0 }).ledger("TRXUSDT")), "of another day");
+    await to(3);
+    expect(await redis.hget(createKeys({ partition: 0 }).ledger("TRXUSDT"), "last_known_amt")).toBe("0.5");
+    expect(await redis.keys("quantum:migrating:*")).toEqual([]);
+  });
+
+  it("takes a dead letter along with its entry, for which it can be requeued", async () => {
+    await redis.set(wire.partitions, "3");
+    for (const n of [0, 1]) {
+      const { streams } = createKeys({ partition: n });
+      const symbol = SYMBOLS[n] ?? "";
+      await add(redis, streams.result, { symbol, n: String(n) }, "5-0");
+      await redis.xgroup("CREATE", streams.result, "readers", "$");
+      const letter = { stream: streams.result, group: "readers", entry_id: "5-0", reason: "bad" };
+      await add(redis, streams.deadLetter, letter, "7-0");
+    }
+    // Both get into one stream, where the second has another id, and then into places of their own.
+    for (const count of [2, 1, 6]) {
+      await to(count);
+      await withAccess({ url: server.url, name: "test" }, async (access) => {
+        const { rows } = await pageDeadLetters(access, {});
+        const told = rows.map(async ({ fields: { stream = "", entry_id: id = "" } }) => {
+          const [entry] = await redis.xrange(stream, id, id);
+          return entry?.[1].at(-1);
+        });
+        expect(new Set(await Promise.all(told))).toEqual(new Set(["0", "1"]));
+      });
+    }
+    await withAccess({ url: server.url, name: "test" }, async (access) => {
+      const ids = (await pageDeadLetters(access, {})).rows.map(({ id }) => id);
+      expect((await requeueLetters(access, ids, BY)).map(({ done }) => done)).toEqual([true, true]);
+    });
+    const { streams } = createKeys({ partition: partitionOf(SYMBOLS[1] ?? "", 6) });
+    expect(await redis.xpending(streams.result, "readers")).toEqual([1, "5-1", "5-1", [["permitctl", "1"]]]);
   });
 
   it("keeps the later ids of a merged stream, where two partitions have given the same", async () => {
@@ -100,6 +151,16 @@ describe("a change of the number of partitions", () => {
     await redis.set(createKeys({ partition: 0 }).orderEpoch, "abd 5");
     await to(1);
     expect(await redis.mget(wire.killSwitch, wire.disarm, wire.orderEpoch)).toEqual(["yes", "{}", null]);
+  });
+
+  it("gives no partition an epoch that one of them has lost, and each of them a halt of any", async () => {
+    await redis.set(wire.partitions, "3");
+    for (const partition of [0, 1]) await redis.set(createKeys({ partition }).orderEpoch, "abc 5");
+    await redis.set(createKeys({ partition: 2 }).killSwitch, "1");
+    await to(2);
+    const [first, second] = [createKeys({ partition: 0 }), createKeys({ partition: 1 })];
+    expect(await redis.mget(first.orderEpoch, second.orderEpoch)).toEqual([null, null]);
+    expect(await redis.mget(first.killSwitch, second.killSwitch)).toEqual(["1", "1"]);
   });
 });
 
@@ -151,6 +212,14 @@ describe("nothing is changed", () => {
       () => redis.set(createKeys({ partition: 1 }).ledger(symbol), ""),
       "in the way",
     ],
+    [
+      "if there are keys of more partitions than there are",
+      async () => {
+        await redis.set(wire.partitions, "2");
+        await redis.set(createKeys({ partition: 5 }).ledger(symbol), "");
+      },
+      "in the way",
+    ],
     ["if the number cannot be read", () => redis.set(wire.partitions, "three"), "SET it"],
   ])("%s", async (_, make, why) => {
     await make();
@@ -182,7 +251,7 @@ describe("nothing is changed", () => {
 
 it("no service and no command starts in the midst", async () => {
   await seed(redis);
-  expect(await killedAt(redis, 5, 3)).toBe(true);
+  expect(await killedAt(access, 5, 3)).toBe(true);
   expect(await redis.get(wire.partitions)).toBe("1>3");
   await expect(withAccess({ url: server.url, name: "test" }, async () => undefined)).rejects.toThrow(
     'says "1>3": a change of their number has not ended; run permitctl partitions migrate --to 3 again',
@@ -232,11 +301,17 @@ describe("the keys of a layout", () => {
   });
 });
 
+it.each(["6", "1>6", "6>1 copied", "6>3 deleted"])("what the key is made to say is read: %s", (text) => {
+  const state = stateOf(text);
+  expect(state && textOf(state)).toBe(text);
+});
+
 it.each([
   [null, { kind: "settled", count: 1 }],
   ["6", { kind: "settled", count: 6 }],
   ["1>6", { kind: "copying", from: 1, to: 6 }],
   ["6>1 copied", { kind: "deleting", from: 6, to: 1 }],
+  ["6>3 deleted", { kind: "naming", from: 6, to: 3 }],
   ["", undefined],
   ["0", undefined],
   ["65", undefined],

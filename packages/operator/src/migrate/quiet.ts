@@ -2,7 +2,7 @@
 import { createKeys } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import { isLater } from "@quantum/streams";
-import type { Found } from "./pieces.ts";
+import type { Found, Store } from "./store.ts";
 
 /** Longer than any lease. */
 const SEEN_MS = 15_000;
@@ -13,15 +13,15 @@ const WIRE = createKeys();
 const CONNECTION = / name=(\S+@\S+?):(?:commands|blocking)\S* /g;
 
 /** A sentence each; none: it may begin. @param found the keys of every layout */
-export async function whyNotQuiet(redis: RedisClient, found: readonly Found[]): Promise<string[]> {
-  const connected = [...String(await redis.client("LIST")).matchAll(CONNECTION)].map(([, name = ""]) => name);
+export async function whyNotQuiet(store: Store, found: readonly Found[]): Promise<string[]> {
+  const lists = await Promise.all(store.clients.map((redis) => redis.client("LIST")));
+  const connected = [...lists.join("\n").matchAll(CONNECTION)].map(([, name = ""]) => name);
   const services = [...new Set(connected)].toSorted();
   const problems = services.length === 0 ? [] : [`services are connected: ${services.join(", ")}; stop them`];
-  const [seconds] = await redis.time();
-  const nowMs = Number(seconds) * 1_000;
   for (const { key, wireName, kind } of found) {
     if (wireName === WIRE.orderOwner || wireName === WIRE.booker) {
-      const agoMs = nowMs - Number((await redis.hget(key, "seen_ms")) ?? 0);
+      const [seconds] = await store.of(key).time();
+      const agoMs = Number(seconds) * 1_000 - Number((await store.of(key).hget(key, "seen_ms")) ?? 0);
       if (agoMs < SEEN_MS)
         problems.push(`${key}: its owner was seen within ${SEEN_MS / 1_000} s; wait, then try again`);
     }
@@ -31,9 +31,9 @@ export async function whyNotQuiet(redis: RedisClient, found: readonly Found[]): 
       if (wireName === WIRE.unsettled(kind.symbol)) problems.push(`${key}: orders are not settled`);
       if (wireName === WIRE.unknown(kind.symbol)) problems.push(`${key}: orders are in doubt`);
     }
-    if (kind.kind === "stream") problems.push(...(await unread(redis, key)));
+    if (kind.kind === "stream") problems.push(...(await unread(store.of(key), key)));
   }
-  problems.push(...(await pendingProposals(redis)));
+  problems.push(...(await pendingProposals(store.of(WIRE.streams.proposal))));
   return problems.length <= NAMED_MAX
     ? problems
     : [...problems.slice(0, NAMED_MAX), `and ${problems.length - NAMED_MAX} more`];
