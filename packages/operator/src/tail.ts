@@ -59,7 +59,12 @@ export async function* tail(
       stream,
       after.get(stream) ?? "0-0",
     ]);
-    return tailOne(partition, { ...options, after: new Map(own) });
+    // Of its own: what it has read and nobody has taken yet is read again by the next tail.
+    return tailOne(partition, {
+      ...options,
+      after: new Map(own),
+      onBegunAgain: (stream, id) => void after.set(stream, id),
+    });
   });
   try {
     for await (const tailed of merged(tails)) {
@@ -74,7 +79,7 @@ export async function* tail(
 
 async function* tailOne(
   partition: Partition,
-  { after, gatherMs = 0, stop }: TailOptions,
+  { after, gatherMs = 0, stop, onBegunAgain }: TailOptions & Pick<NewBeginnings, "onBegunAgain">,
 ): AsyncGenerator<Tailed> {
   const { redis, connectForBlocking } = partition;
   let reader = connectForBlocking();
@@ -88,7 +93,7 @@ async function* tailOne(
         reader = connectForBlocking();
         continue;
       }
-      if (reply === null) await lookForNewBeginnings(redis, after);
+      if (reply === null) await lookForNewBeginnings(redis, { after, onBegunAgain });
       let isFull = false;
       for (const [stream, raw] of reply ?? []) {
         const entries = parseEntries(raw);
@@ -126,11 +131,21 @@ async function read(reader: RedisClient, after: ReadonlyMap<string, string>): Pr
   }
 }
 
+interface NewBeginnings {
+  after: Map<string, string>;
+  onBegunAgain: (stream: string, id: string) => void;
+}
+
 /** A stream that was deleted, or that Redis lost, may begin again with earlier ids. */
-async function lookForNewBeginnings(redis: RedisClient, after: Map<string, string>): Promise<void> {
+async function lookForNewBeginnings(
+  redis: RedisClient,
+  { after, onBegunAgain }: NewBeginnings,
+): Promise<void> {
   for (const [stream, id] of after) {
     const newest = (await newestId(redis, stream)) ?? "0-0";
-    if (isLater(id, newest)) after.set(stream, newest);
+    if (!isLater(id, newest)) continue;
+    after.set(stream, newest);
+    onBegunAgain(stream, newest);
   }
 }
 
