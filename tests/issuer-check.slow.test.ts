@@ -53,7 +53,8 @@ const BROKEN: [name: string, flaw: string, from: string, to: string][] = [
     "in time",
     "answered after",
     "        reason = self.decide",
-    "        time.sleep(1)\n        reason = self.decide",
+    // 16 plans take 8 s, of 15 that all answers have.
+    "        time.sleep(0.5)\n        reason = self.decide",
   ],
   ["in time", "issuer another", "'issuer', issuer, 'verdict'", "'issuer', 'another', 'verdict'"],
   [
@@ -118,8 +119,7 @@ describe.skipIf(PYTHON === undefined)(`the issuer check fails${WITHOUT_PYTHON}`,
     expect([...new Set(BROKEN.map(([name]) => name))].toSorted()).toEqual(ISSUER_CASES.toSorted());
   });
 
-  // One of them failed once in two runs of the whole suite. Why is not known yet.
-  it.each(BROKEN)("%s, which says %j", { retry: 2 }, async (name, flaw, from, to) => {
+  it.each(BROKEN)("%s, which says %j", async (name, flaw, from, to) => {
     const text = await readFile(EXAMPLE, "utf8");
     const changed = text.replace(from, () => to);
     expect(changed).not.toBe(text);
