@@ -67,6 +67,25 @@ describe("hashes in a cluster", () => {
     }, WAIT);
   });
 
+  it("are not written later, if they could not be while no node answered", async () => {
+    const alone = await startRedisCluster({ masters: 3 });
+    onTestFinished(() => alone.stop());
+    const hashes = connect(alone.url);
+    await hashes.replace(KEY, FIELDS);
+    const signal = (name: NodeJS.Signals) => {
+      for (const port of alone.ports) process.kill(alone.pidOf(port), name);
+    };
+    signal("SIGSTOP");
+    const isAway = () => expect(hashes.read(KEY)).rejects.toThrow("no node of the cluster answers");
+    await vi.waitFor(isAway, WAIT);
+    const late = hashes.replace(KEY, { ...FIELDS, kill_score: "0.9" });
+    await expect(late).rejects.toThrow("answer");
+    signal("SIGCONT");
+    await vi.waitFor(async () => expect(await hashes.read(KEY)).toEqual(FIELDS), WAIT);
+    await hashes.replace(KEY, { ...FIELDS, kill_score: "0.8" });
+    expect(await hashes.read(KEY)).toEqual({ ...FIELDS, kill_score: "0.8" });
+  });
+
   it("are not waited for where no node answers", async () => {
     const hashes = connect("redis+cluster://127.0.0.1:1");
     await expect(hashes.read(KEY)).rejects.toThrow(`HGETALL ${KEY}: no answer within 2000 ms`);

@@ -62,20 +62,31 @@ function connectToCluster(url: ClusterUrl, options: ConnectOptions) {
 class HashesOf implements Hashes {
   readonly #client: RedisClient | Cluster;
   readonly close: () => Promise<void>;
+  #wasReady = false;
 
   constructor(client: RedisClient | Cluster, close: () => Promise<void>) {
     this.#client = client;
     this.close = close;
+    if (client instanceof Cluster) client.once("ready", () => (this.#wasReady = true));
   }
 
   async read(key: string): Promise<Record<string, string>> {
     // A cluster's client has no deadline while it looks for the master.
-    return withDeadline(this.#client.hgetall(key), COMMAND_DEADLINE_MS, `HGETALL ${key}`);
+    return withDeadline(this.#reached().hgetall(key), COMMAND_DEADLINE_MS, `HGETALL ${key}`);
   }
 
   async replace(key: string, fields: Readonly<Record<string, string>>): Promise<void> {
-    const written = this.#client.multi().del(key).hset(key, fields).exec();
+    const written = this.#reached().multi().del(key).hset(key, fields).exec();
     const replies = await withDeadline(written, COMMAND_DEADLINE_MS, `HSET ${key}`);
     for (const [error] of replies ?? []) if (error !== null) throw error;
+  }
+
+  /**
+   * A cluster's client of which no node is left would keep what nobody waits for any more, however long that lasts, and send all of it
+   * once a node answers.
+   */
+  #reached(): RedisClient | Cluster {
+    if (this.#wasReady && this.#client.status !== "ready") throw new Error("no node of the cluster answers");
+    return this.#client;
   }
 }
