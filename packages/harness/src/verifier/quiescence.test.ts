@@ -53,4 +53,19 @@ describe("draining", () => {
       await tail.stop();
     },
   );
+
+  it("goes on once a Redis answers again that did not", async () => {
+    const history = new History();
+    const pipeline = openPipelineRedis({ url: server.url, partitions: 1, name: "test" });
+    onTestFinished(() => pipeline.close());
+    const tail = new StreamTail(pipeline, history);
+    const look = (deadlineMs: number) => drain({ redis: pipeline, history, tail, deadlineMs });
+    expect(await look(5_000)).toEqual([]);
+    server.pause();
+    expect(await look(0).finally(() => server.resume())).toEqual([
+      "Redis does not answer: Command timed out",
+    ]);
+    expect(await look(10_000)).toEqual([]);
+    await tail.stop();
+  });
 });

@@ -1,6 +1,6 @@
 /** Detects the end of a run: plans have ended, and no consumer group has work left. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { RedisClient } from "@quantum/redis";
+import { isUnanswered, type RedisClient } from "@quantum/redis";
 import { groupsOf } from "@quantum/streams";
 import type { PipelineRedis } from "../pipeline-redis.ts";
 import type { History } from "./history.ts";
@@ -50,7 +50,11 @@ export interface DrainOptions {
 export async function drain(options: DrainOptions): Promise<string[]> {
   const deadline = performance.now() + options.deadlineMs;
   for (;;) {
-    const underWay = await lookUnderWay(options);
+    const underWay = await lookUnderWay(options).catch((error: unknown) => {
+      // A connection may still be on its way to another master.
+      if (isUnanswered(error)) return [`Redis does not answer: ${(error as Error).message}`];
+      throw error;
+    });
     if (underWay.length === 0 || performance.now() > deadline) return underWay;
     await delay(LOOK_MS);
   }
