@@ -12,7 +12,7 @@ const PLANS = 600;
 /** Slow enough that slots and masters move between plans. */
 const RATE_PER_SEC = 60;
 /**
- * Half a minute of them. Where a master or a slot has moved, what may have been sent is asked about for some 12 s first (docs/adr/0008),
+ * Half a minute of them. Where a master or a slot has moved, what may have been sent is queried for some 12 s first (docs/adr/0008),
  * and plans must come after that.
  */
 const PLANS_THROUGH_MOVES = 1_800;
