@@ -26,6 +26,15 @@ export const LARGE_MARKET = DEFAULT_MARKET.map((spec) => ({
   positionAmt: String(Number(spec.positionAmt) * 1_000),
 }));
 
+/**
+ * A snapshot may be older than the fill before it. After a full close the feed may so propose to close what is closed, and
+ * an issuer rightly denies it.
+ */
+export const isOfFlatPosition = ({ reason, detail }: { reason: string; detail: string }): boolean =>
+  ["governor_permit_denied position_fetch_failed", "p33_permit_denied no_position"].includes(
+    `${reason} ${detail}`,
+  );
+
 export interface FeedOptions {
   /** Default: more than the pipeline settles. */
   ratePerSec?: number;

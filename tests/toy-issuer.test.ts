@@ -5,7 +5,7 @@ import { addRunKey, type ServiceProcess, startProgram } from "@quantum/harness";
 import { demonstrationOf, groupsOf, PIPELINE } from "@quantum/topology";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { prometheusFiles } from "../ops/prometheus/files.ts";
-import { LARGE_MARKET, runFeed } from "./feed-run.ts";
+import { isOfFlatPosition, LARGE_MARKET, runFeed } from "./feed-run.ts";
 import { type Rig, startRig, SYMBOLS } from "@quantum/harness/rig";
 import { TOY } from "./toy-issuer/row.ts";
 
@@ -56,7 +56,8 @@ describe(`${PLANS} plans that need ${REQUIRED.join()}`, () => {
       );
     }
     const otherwise = blocked.filter(
-      ({ planId, reason }) => !/[0-3]$/.test(planId) || reason !== "toy_permit_denied",
+      (result) =>
+        !isOfFlatPosition(result) && (!/[0-3]$/.test(result.planId) || result.reason !== "toy_permit_denied"),
     );
     expect(otherwise).toEqual([]);
   });

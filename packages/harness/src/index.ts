@@ -37,6 +37,7 @@ export { canShiftRedisClock } from "./servers/redis-clock.ts";
 export { startRedisCluster } from "./servers/redis-cluster.ts";
 export type { ClusterNode } from "./servers/cluster-nodes.ts";
 export type { RedisCluster, RedisClusterOptions } from "./servers/redis-cluster.ts";
+export { haveReplicas } from "./servers/followers.ts";
 export { startRedisServer } from "./servers/redis-server.ts";
 export type { RedisServerOptions, TestRedis } from "./servers/redis-server.ts";
 export { startReplicatedRedis } from "./servers/replicated-redis.ts";

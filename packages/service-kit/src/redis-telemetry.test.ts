@@ -1,5 +1,5 @@
 import { createIntakeKeys, createKeys, utcDay } from "@quantum/contract";
-import { eventually, startRedisServer } from "@quantum/harness";
+import { eventually, haveReplicas, startRedisServer } from "@quantum/harness";
 import { useRedis } from "@quantum/harness/vitest";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { Registry } from "prom-client";
@@ -67,7 +67,7 @@ describe("the other gauges", () => {
     const replica = await startRedisServer({ config: { replicaof: `127.0.0.1 ${server.port}` } });
     onTestFinished(() => replica.stop());
     await eventually(
-      async () => (await redis.wait(1, 500)) === 1 || undefined,
+      async () => (await haveReplicas(redis, 1)) || undefined,
       10_000,
       "a replica that follows",
     );

@@ -1,6 +1,6 @@
 /** EXECUTOR_MIN_REPLICAS: an order whose claim only the master has is not sent. */
 import { once } from "node:events";
-import { eventually, startRedisServer } from "@quantum/harness";
+import { eventually, haveReplicas, startRedisServer } from "@quantum/harness";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { Replication } from "./replication.ts";
@@ -13,10 +13,8 @@ beforeAll(async () => {
   // By default a master waits 5 s for more replicas before it sends its data.
   await rig.redis.config("SET", "repl-diskless-sync-delay", "0");
   replica = await startRedisServer({ config: { replicaof: `127.0.0.1 ${rig.server.port}` } });
-  // A replica is "online" when its data is sent, which it may still be loading.
-  await rig.redis.set("quantum:test", "0");
   await eventually(
-    async () => (await rig.redis.wait(1, 500)) === 1 || undefined,
+    async () => (await haveReplicas(rig.redis, 1)) || undefined,
     10_000,
     "a replica that follows",
   );

@@ -11,6 +11,7 @@ import { eventually } from "../processes/eventually.ts";
 import { freePort } from "../processes/free-port.ts";
 import { untilLogged } from "../processes/until-logged.ts";
 import { startRedisServer, type TestRedis } from "./redis-server.ts";
+import { haveReplicas } from "./followers.ts";
 import { allow, LINK_PASSWORD, refuse } from "./links.ts";
 import { urlOfUser } from "./redis-users.ts";
 
@@ -64,7 +65,6 @@ const QUORUM = 2;
 const DOWN_AFTER_MS = 2_000;
 /** A failover that nobody wins is tried again after twice as long. */
 const FAILOVER_TIMEOUT_MS = 4_000;
-const ACKNOWLEDGED_WITHIN_MS = 500;
 /** Of an election that has to be repeated, too. */
 const REPLACED_WITHIN_MS = 30_000;
 interface Node {
@@ -262,8 +262,7 @@ async function follow(nodes: readonly Node[], masterNow: () => Promise<Node>): P
       if (role !== "slave" || port !== master.server.port)
         await client.replicaof("127.0.0.1", master.server.port);
     }
-    // A replica is "online" when its data is sent, which it may still be loading: it acknowledges nothing until then.
-    return (await master.client.wait(nodes.length - 1, ACKNOWLEDGED_WITHIN_MS)) === nodes.length - 1;
+    return await haveReplicas(master.client, nodes.length - 1);
   };
   await eventually(
     async () => (await isDone()) || undefined,
