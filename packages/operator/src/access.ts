@@ -90,11 +90,21 @@ export async function withAccess<T>(
   }
 }
 
+/** Redis does not say how many partitions there are. Its message is an operator's text. */
+export class PartitionsError extends Error {
+  override readonly name = "PartitionsError";
+}
+
 /** Of a process that stays: connections come back by themselves, and what is asked meanwhile fails within seconds. */
 export interface StandingAccess {
-  /** Its partitions throw until `start` has resolved. */
+  /** While it is not known how many partitions there are, they throw. */
   readonly access: OpenAccess;
-  /** Finds out how many partitions there are, and follows Redis's clock if it can be asked. Throws if Redis does not answer. */
+  /**
+   * Finds out how many partitions there are, and follows Redis's clock if it can be asked. Called again, it follows a change of
+   * their number: the partitions are other objects then, and what is asked of those of before fails.
+   * @throws what Redis answers; if it does not answer, what was known stays
+   * @throws {@link PartitionsError} while the number is being changed
+   */
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -127,6 +137,7 @@ export function openAccess({
   const ofKeys = new Map([[WIRE.partitions, first]]);
   let clock: RedisClock | undefined;
   let opened: Omit<Access, "redisOf"> | undefined;
+  let notOpened: Error = new PartitionsError("Redis has not said yet how many partitions it has");
 
   const redisOf = (key: string): RedisClient => {
     // One server has everything, and one more connection would see no more of it.
@@ -136,9 +147,16 @@ export function openAccess({
     return known;
   };
   const place = (): Omit<Access, "redisOf"> => {
-    if (opened === undefined)
-      throw first.problem ?? new Error("Redis has not said yet how many partitions it has");
+    if (opened === undefined) throw first.problem ?? notOpened;
     return opened;
+  };
+  /** What is said of partitions that are no longer there must not be taken for what is. */
+  const forget = () => {
+    clock?.stop();
+    clock = undefined;
+    opened = undefined;
+    const stay = new Set(ofKeys.values());
+    for (const client of clients) if (!stay.has(client)) void disconnect(client);
   };
   const open = (count: number): Omit<Access, "redisOf"> => {
     const partitions = openPartitions(count, (key) => ({
@@ -166,10 +184,16 @@ export function openAccess({
     },
     async start() {
       const count = await partitionsOf(first).catch((error: unknown) => {
-        if (migrating === true && error instanceof RangeError) return 1;
+        const isUnsettled = error instanceof PartitionsError;
+        if (migrating === true && isUnsettled) return 1;
+        if (isUnsettled) {
+          forget();
+          notOpened = error;
+        }
         if (expected !== undefined && dispositionOf(error).kind === "passes") return expected;
         throw error;
       });
+      if (opened !== undefined && opened.partitions.all.length !== count) forget();
       opened ??= open(count);
       if (clock !== undefined) return;
       clock = new RedisClock(opened.partitions.account.redis);
@@ -185,7 +209,7 @@ export function openAccess({
 /**
  * How many partitions this Redis has.
  * @param redis leads to the server that has the wire's keys
- * @throws RangeError if the key holds no such number
+ * @throws {@link PartitionsError} if the key holds no such number
  */
 async function partitionsOf(redis: RedisClient): Promise<number> {
   const text = await redis.get(WIRE.partitions).catch((error: unknown) => {
@@ -196,8 +220,9 @@ async function partitionsOf(redis: RedisClient): Promise<number> {
   const state = stateOf(text);
   if (state?.kind === "settled") return state.count;
   const said = `${WIRE.partitions} says ${JSON.stringify(text)}`;
-  if (state === undefined) throw new RangeError(`${said}: it must be a number from 1 to ${PARTITIONS_MAX}`);
-  throw new RangeError(
+  if (state === undefined)
+    throw new PartitionsError(`${said}: it must be a number from 1 to ${PARTITIONS_MAX}`);
+  throw new PartitionsError(
     `${said}: a change of their number has not ended; run permitctl partitions migrate --to ${state.to} again`,
   );
 }

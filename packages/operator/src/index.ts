@@ -5,6 +5,7 @@ export {
   AccessError,
   openAccess,
   type OpenAccess,
+  PartitionsError,
   type StandingAccess,
   withAccess,
 } from "./access.ts";

@@ -16,7 +16,9 @@ const ASK_PAUSE_MS = 5_000;
 type Told = Omit<Now, "atMs" | "away" | "waits">;
 
 export class Present {
-  readonly memory = new OverviewMemory();
+  #memory = new OverviewMemory();
+  /** Whose memory it is; undefined: nobody's yet. */
+  #partitions: OpenAccess["partitions"] | undefined;
   readonly #access: OpenAccess;
   readonly #events: ConsoleEvents;
   readonly #urls: readonly string[];
@@ -36,6 +38,15 @@ export class Present {
     this.#urls = urls;
   }
 
+  /** Of the partitions that there are now: after a change of their number nothing of before counts. @throws while they are not known */
+  get memory(): OverviewMemory {
+    const { partitions } = this.#access;
+    if (this.#partitions !== undefined && this.#partitions !== partitions)
+      this.#memory = new OverviewMemory();
+    this.#partitions = partitions;
+    return this.#memory;
+  }
+
   async #read(): Promise<Now> {
     const access = this.#access;
     this.#askServices();
@@ -50,7 +61,7 @@ export class Present {
       this.#away = { sinceMs, problem: await problemText(error, access) };
     }
     const nowMs = access.nowMs();
-    const waits = this.memory.tally.history(nowMs);
+    const waits = this.#memory.tally.history(nowMs);
     return { ...this.#told, atMs: this.#toldAtMs ?? nowMs, away: this.#away, waits };
   }
 
@@ -59,7 +70,7 @@ export class Present {
     const now = performance.now();
     if (this.#urls.length === 0 || now < this.#askAgainAt) return;
     this.#askAgainAt = now + ASK_PAUSE_MS;
-    void askAt(this.#urls).then((answers) => this.memory.probes.learn(answers));
+    void askAt(this.#urls).then((answers) => this.#memory.probes.learn(answers));
   }
 }
 

@@ -4,6 +4,7 @@ import {
   type OpenAccess,
   pageAudit,
   pageDeadLetters,
+  PartitionsError,
   searchPlans,
   type SymbolState,
   viewPlan,
@@ -156,5 +157,5 @@ function given<T extends object>(query: T): { [Key in keyof T]?: Exclude<T[Key],
 
 function isOfRedis(error: unknown, { brokenBy }: OpenAccess): boolean {
   const isReply = error instanceof Error && error.name === "ReplyError";
-  return isReply || isUnanswered(error) || brokenBy() !== undefined;
+  return isReply || error instanceof PartitionsError || isUnanswered(error) || brokenBy() !== undefined;
 }

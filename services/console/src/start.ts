@@ -21,6 +21,8 @@ import { followUsers } from "./users.ts";
 import { type Visitor, Visitors } from "./visitors.ts";
 
 const FOLLOW_AGAIN_MS = 1_000;
+/** A change of the number of partitions is shown within this time. */
+const COMPARE_MS = 1_000;
 
 export type ConsoleContext = Pick<
   BareContext<ConsoleConfig>,
@@ -63,15 +65,28 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
       whyNoActions(visitor, { hasUsers: !users.none, canChange: changesUrl !== undefined }),
   });
   const stopping = new AbortController();
-  let following: ReturnType<typeof every> | undefined;
+  const tasks: ReturnType<typeof every>[] = [];
   return {
     begin: async () => {
       const follow = async () => {
         await viewer.start();
         await followEnds(access, present.memory.tally, (rows) => streams.tellEnded(rows), stopping.signal);
       };
-      following = every(FOLLOW_AGAIN_MS, follow, (error) =>
-        log.debug({ err: error }, "the streams cannot be followed, trying again"),
+      let known: number | undefined;
+      const compare = async () => {
+        await viewer.start();
+        const { length: partitions } = access.partitions.all;
+        if (known !== undefined && known !== partitions)
+          log.info({ before: known, partitions }, "the number of partitions has been changed, following it");
+        known = partitions;
+      };
+      tasks.push(
+        every(FOLLOW_AGAIN_MS, follow, (error) =>
+          log.debug({ err: error }, "the streams cannot be followed, trying again"),
+        ),
+        every(COMPARE_MS, compare, (error) =>
+          log.debug({ err: error }, "how many partitions there are is not known, asking again"),
+        ),
       );
     },
     readiness: async () => {
@@ -85,7 +100,7 @@ export async function startConsole(context: ConsoleContext): Promise<Running> {
     },
     stop: async () => {
       stopping.abort();
-      await Promise.all([following?.stop(), streams.stop(), users.stop()]);
+      await Promise.all([...tasks.map((task) => task.stop()), streams.stop(), users.stop()]);
       await viewer.close();
     },
   };

@@ -201,6 +201,57 @@ describe("without Redis", () => {
   });
 });
 
+describe("a change of the number of partitions", () => {
+  const blocked = (planId: string, { streams } = keys) => {
+    const entry = { plan_id: planId, symbol: "ETHUSDT", outcome: "BLOCKED", wait_ms: "7" };
+    return client.xadd(streams.result, "*", ...Object.entries(entry).flat());
+  };
+
+  it("is followed: shown while it lasts, and then only what the new ones hold", async () => {
+    const console = await startTestConsole(redis, {
+      env: { REDIS_URL: redis.url, CONSOLE_OPERATOR_REDIS_URL: redis.url },
+    });
+    const headers = await console.login("vic");
+    const { events } = await openEvents(console, headers);
+    await seen(events, "now", ({ away }) => away === undefined, "the first event");
+    await blocked(PLAN);
+    await seen(events, "now", ({ lastBlock }) => lastBlock?.planId === PLAN, "the last BLOCK");
+
+    await client.set(keys.partitions, "1>3");
+    const { away } = await seen(events, "now", ({ away }) => away !== undefined, "that it is not known");
+    const problem = 'quantum:partitions says "1>3": a change of their number has not ended';
+    expect(away?.problem).toContain(problem);
+    const refused = await console.send("/api/plans", { headers });
+    expect([refused.status, refused.text]).toEqual([503, expect.stringContaining("has not ended")]);
+    expect(await console.running.readiness?.()).toEqual([expect.stringContaining(problem.slice(0, 20))]);
+
+    events.length = 0;
+    await client.set(keys.partitions, "3");
+    const back = await seen(events, "now", ({ away }) => away === undefined, "that it is known");
+    expect(back.lastBlock).toBeUndefined();
+    expect(console.log.info).toHaveBeenCalledWith(
+      { before: 1, partitions: 3 },
+      "the number of partitions has been changed, following it",
+    );
+    const other = "67e6da21fa9fe507";
+    const third = createKeys({ partition: 2 });
+    // Its stream is read soon, and what was there before is not told.
+    const told = async () => {
+      await blocked(other, third);
+      return events.some(({ name }) => name === "ended") || undefined;
+    };
+    await eventually(told, PATIENCE_MS, "a verdict of the third partition");
+    const ended = events.filter(({ name }) => name === "ended").map(({ data }) => data as Events["ended"]);
+    expect(new Set(ended.flatMap(({ rows }) => rows.map(({ planId }) => planId)))).toEqual(new Set([other]));
+    const { rows } = (await console.send("/api/plans", { headers })).json as { rows: { planId: string }[] };
+    expect(new Set(rows.map(({ planId }) => planId))).toEqual(new Set([other]));
+
+    events.length = 0;
+    await client.del(keys.partitions);
+    await seen(events, "now", ({ lastBlock }) => lastBlock?.planId === PLAN, "what one partition holds");
+  });
+});
+
 describe("an action", () => {
   it("says what it would do and changes nothing, then does it and is on record with name and reason", async () => {
     const console = await startTestConsole(redis);
