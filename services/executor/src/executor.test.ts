@@ -4,12 +4,17 @@ import { patienceMs } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
 
+/** What is left of an entry or a permit: its plan is claimed within it, however many run beside it. */
+const LEFT_MS = patienceMs(1_300);
+const TIMEOUT_MS = LEFT_MS + 200;
+const RECV_WINDOW_MS = 2 * LEFT_MS;
+
 let rig: Rig;
 let executor: Awaited<ReturnType<Rig["executor"]>>;
 
 beforeAll(async () => {
   rig = await startRig();
-  executor = await rig.executor();
+  executor = await rig.executor({ timeoutMs: TIMEOUT_MS, recvWindowMs: RECV_WINDOW_MS });
 });
 afterAll(async () => {
   await executor.stop();
@@ -53,23 +58,21 @@ describe("an execute entry", () => {
   it.concurrent("is sent inside the window that was recorded, which ends by valid_until (I6)", async () => {
     const symbol = rig.freshSymbol();
     const entry = await rig.spend({ symbol });
-    const leftMs = patienceMs(350);
-    entry.valid_until_ms = String((await rig.redisMs()) + leftMs);
+    entry.valid_until_ms = String((await rig.redisMs()) + LEFT_MS);
     await run(entry, "EXECUTED", "");
     const [order] = await rig.ordersOf(entry);
     const claim = await rig.redis.hgetall(rig.keys.order(entry.plan_id));
     expect(order?.timestampMs).toBeLessThanOrEqual(Number(claim["venue_ms"]));
-    expect(order?.recvWindowMs).toBeLessThanOrEqual(leftMs);
+    expect(order?.recvWindowMs).toBeLessThanOrEqual(LEFT_MS);
     expect(Number(claim["window_end_ms"])).toBe(Number(claim["venue_ms"]) + (order?.recvWindowMs ?? 0));
   });
 
   it.concurrent("is sent inside what the issuers signed, however long the entry says", async () => {
-    const permitMs = patienceMs(600);
-    const entry = await rig.spend({ symbol: rig.freshSymbol() }, permitMs);
+    const entry = await rig.spend({ symbol: rig.freshSymbol() }, LEFT_MS);
     entry.valid_until_ms = String((await rig.redisMs()) + 25_000);
     await run(entry, "EXECUTED", "");
     const [order] = await rig.ordersOf(entry);
-    expect(order?.recvWindowMs).toBeLessThanOrEqual(permitMs);
+    expect(order?.recvWindowMs).toBeLessThanOrEqual(LEFT_MS);
   });
 
   it.concurrent.each<[string, Partial<Spent>]>([
@@ -221,7 +224,7 @@ describe("the answer to an order", () => {
     }
     const entry = await rig.spend({ symbol });
     // The window ends before the request times out, so every query is made when its answer counts.
-    entry.valid_until_ms = String((await rig.redisMs()) + patienceMs(350));
+    entry.valid_until_ms = String((await rig.redisMs()) + LEFT_MS);
     await run(entry, "EXECUTED", "");
     expect(await rig.ordersOf(entry)).toHaveLength(1);
   });

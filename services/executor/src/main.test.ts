@@ -91,7 +91,8 @@ describe("the service", () => {
     const readiness = async () => (await fetch(`${service.url}/readyz`)).json();
     const symbol = rig.freshSymbol();
     await rig.fault({ kind: "503_after", symbol });
-    await rig.fault({ kind: "503_before", path: "GET /fapi/v1/order", count: 2, symbol });
+    // Some seconds of them, in which the readiness is read.
+    await rig.fault({ kind: "503_before", path: "GET /fapi/v1/order", count: 4, symbol });
     await rig.publish(await rig.spend({ symbol }));
     await expect
       .poll(readiness, { timeout: LOG_TIMEOUT_MS })

@@ -42,7 +42,7 @@ type Placed = Pick<SimOrder, "symbol" | "orderId" | "clientOrderId" | "side" | "
 /** The order of a plan, once the venue has it. */
 async function placed(entry: Spent): Promise<SimOrder> {
   const one = async () => (await rig.ordersOf(entry))[0];
-  await expect.poll(one, { timeout: 5_000 }).toBeDefined();
+  await expect.poll(one, { timeout: 10_000 }).toBeDefined();
   return (await one()) as SimOrder;
 }
 
@@ -199,7 +199,7 @@ describe("an event", () => {
   it("of an order that ended by absence corrects its result", async () => {
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     await rig.fault({ kind: "503_before", symbol: entry.symbol });
-    entry.valid_until_ms = String((await rig.redisMs()) + patienceMs(350));
+    entry.valid_until_ms = String((await rig.redisMs()) + patienceMs(1_500));
     const ended = executor.next("settled", entry.plan_id);
     const entryId = await rig.publish(entry);
     expect(await ended).toMatchObject({ by: "query", reason: "not_placed_by_evidence" });

@@ -53,7 +53,7 @@ describe("a second executor", () => {
     await redis.hset(keys.orderOwner, {
       instance: "a",
       since_ms: now - 60_000,
-      seen_ms: now - LEASE_MS + 500,
+      seen_ms: now - LEASE_MS + 2_000,
     });
     const second = await executor("b");
     expect(second.ownership.owner).toBe("a");

@@ -2,6 +2,7 @@
  * lua/orders ask, note and adopt through their typed wrappers: every reply, what must not change, repeated, and with
  * stepped clocks.
  */
+import { askRedisTime } from "@quantum/redis";
 import { describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
 import {
@@ -43,7 +44,7 @@ const note = (answer: Note["answer"], elapsedMs = 0) =>
   queries().note(ORDER, { answer, elapsedMs, absenceMs: ABSENCE_MS, pauseMs: 5_000 });
 const take = () => queries().take(PLAN, SYMBOL);
 const set = (fields: Record<string, string | number>) => redis.hset(keys.order(PLAN), fields);
-const nowMs = async () => Number((await redis.time())[0]) * 1000;
+const nowMs = () => askRedisTime(redis);
 
 async function inDoubt(): Promise<void> {
   await orders.claim(await requestOf());
@@ -149,7 +150,6 @@ describe("note", () => {
     await passed(byRedisMs);
     const noted = await note("absent", elapsedMs);
     expect(noted?.isLongEnough).toBe(false);
-    // Redis's clock was set to whole seconds above.
     expect(Math.abs((noted?.absentMs ?? -1) - countedMs)).toBeLessThanOrEqual(
       countedMs === 1_000 ? 1_000 : 0,
     );

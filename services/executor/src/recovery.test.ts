@@ -1,5 +1,6 @@
 /** After crashes of executors and Redis, everything ends correctly: nothing is sent twice, nothing is left open. */
 import { executeEntry } from "@quantum/contract";
+import { patienceMs } from "@quantum/harness";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEvents } from "./events.ts";
 import { createOrders } from "./orders.ts";
@@ -17,8 +18,8 @@ afterEach(async () => {
   await rig.stop();
 });
 
-async function start(consumer = "executor-1", stream?: "live") {
-  const executor = await rig.executor({ consumer, ...(stream && { stream }) });
+async function start(consumer = "executor-1", options: Parameters<Rig["executor"]>[0] = {}) {
+  const executor = await rig.executor({ consumer, ...options });
   running.push(executor);
   return executor;
 }
@@ -136,7 +137,7 @@ describe("an order whose executor died while it was open", () => {
     entry.valid_until_ms = String((await rig.redisMs()) + 30_000);
     const window = { sinceMs: Date.now(), ms: 20_000 };
     const entryId = await dieAfterClaim(entry, "executor-dead", false, window);
-    const executor = await start("executor-2", "live");
+    const executor = await start("executor-2", { stream: "live" });
     const [posts, queries] = [await rig.requests(POST), await rig.requests("GET /fapi/v1/order")];
     const settled = executor.next("settled", entry.plan_id);
     await rig.send(entry);
@@ -193,7 +194,9 @@ describe("a keyspace that is lost", () => {
 
 describe("a claim inside its window", () => {
   it("is left to whoever made it", async () => {
-    const executor = await start();
+    // The answer comes in time, and so within the window.
+    const [timeoutMs, recvWindowMs] = [patienceMs(3_000), patienceMs(4_000)];
+    const executor = await start("executor-1", { timeoutMs, recvWindowMs });
     const entry = await rig.spend({ symbol: rig.freshSymbol() });
     await rig.fault({ kind: "latency", ms: 200 });
     const claimed = executor.next("claimed", entry.plan_id);

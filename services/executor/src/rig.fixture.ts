@@ -219,7 +219,7 @@ export async function startRig<Kind extends "lone" | "cluster" = "lone">(
         position_amt: "1.0",
         safe_qty: "0.01",
         max_qty: "",
-        valid_until_ms: String(nowMs + 5000),
+        valid_until_ms: String(nowMs + patienceMs(5_000)),
         opened_at_ms: String(nowMs),
         mode: "paper",
         ...over,

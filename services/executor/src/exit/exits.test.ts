@@ -175,7 +175,7 @@ describe("an exit", () => {
     await rig.rest({ symbol, type: "LIMIT", side: "BUY", quantity: "0.5" });
     // An executor that starts holds what is older than Redis, whose age it knows in whole seconds.
     await vi.waitUntil(async () => (await uptimeSec()) > 1, { timeout: PATIENCE_MS });
-    const untilMs = (await rig.redisMs()) + 300;
+    const untilMs = (await rig.redisMs()) + 1_500;
     const exit = await rig.exit({ symbol, issued_ms: String(untilMs - 60_000), until_ms: String(untilMs) });
     await rig.open(exit);
     await vi.waitUntil(async () => (await rig.redisMs()) > untilMs, { timeout: PATIENCE_MS });
