@@ -10,7 +10,7 @@ import { createBinanceExchange } from "./binance-adapter.ts";
 import { parseVenue } from "./venue.ts";
 
 /** Nothing in a test needs longer, and a busy machine must not look silent. */
-export const POLL = { timeout: 5_000, interval: 5 };
+export const POLL = { timeout: 10_000, interval: 5 };
 export const QUICK = {
   pingEveryMs: 20,
   silenceMs: 2_000,

@@ -77,7 +77,7 @@ describe("orders and trades since a time", () => {
 
 describe("a venue that lags", () => {
   it("denies an order that it has filled, in lists for half as long, and shows its trades", async () => {
-    await control("/sim/faults", { kind: "lag", ms: 600 });
+    await control("/sim/faults", { kind: "lag", ms: 3_000 });
     expect(await place("qp-1")).toMatchObject({ outcome: "ambiguous" });
     const venue = exchange();
     expect(await venue.order(SYMBOL, "qp-1")).toBeUndefined();

@@ -73,7 +73,7 @@ describe("an order's events", () => {
 describe("a fault of the stream", () => {
   it("silent: the connection is given up, and opened again when the venue speaks", async () => {
     const { names, stream } = await up();
-    await fault({ kind: "silent", ms: 1_000 });
+    await fault({ kind: "silent", ms: 3_000 });
     await vi.waitFor(() => expect(stream.isUp).toBe(false), POLL);
     await vi.waitFor(() => expect(names().filter((name) => name === "up")).toHaveLength(2), POLL);
   });
@@ -95,7 +95,7 @@ describe("a fault of the stream", () => {
 
   it("late and overtaken: a gap, and the event all the same", async () => {
     const { told, names } = await up();
-    await fault({ kind: "late", ms: 300, event: "ORDER_TRADE_UPDATE" });
+    await fault({ kind: "late", ms: 1_500, event: "ORDER_TRADE_UPDATE" });
     const order = await placed("BTCUSDT");
     await placed("BTCUSDT");
     await vi.waitFor(() => expect(names().slice(-2)).toEqual(["gap", "order"]), POLL);

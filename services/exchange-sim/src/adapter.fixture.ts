@@ -11,7 +11,7 @@ const KEY = "sim-key";
 const SECRET = "sim-secret";
 /** For tests without an answer. Other tests may take longer on a busy machine. */
 export const IMPATIENT_MS = 150;
-export const POLL = { timeout: 5000 };
+export const POLL = { timeout: 10_000 };
 
 export let exchange: Exchange;
 let sim: ExchangeSim;
