@@ -60,7 +60,8 @@ describe("a plan that waits", () => {
     const verdict = verdictOf(other);
     await other.wake(PLAN, SYMBOL);
     expect(await verdict).toMatchObject({ kind: "ok" });
-    wait.watch(PLAN, SYMBOL, 20);
+    // So long that its deadline, at which it would be tried, does not come in the same turn.
+    wait.watch(PLAN, SYMBOL, 1_000);
     await vi.waitFor(() => expect(wait.size).toBe(0));
     expect(consume).not.toHaveBeenCalled();
   });
@@ -109,7 +110,7 @@ describe("an issuer's wake-up", () => {
     for (const issuer of ["governor", "p33"]) await wait.answered(wakeUp(issuer, 2));
     await plans.givenPlan(FAR_MS);
     await plans.givenPermits();
-    wait.watch(PLAN, SYMBOL, 100);
+    wait.watch(PLAN, SYMBOL, 1_000);
     expect(await verdictOf(wait)).toMatchObject({ kind: "ok" });
   });
 

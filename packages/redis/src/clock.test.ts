@@ -59,10 +59,10 @@ describe("Redis's time as a process reckons it", () => {
   it("learns nothing from a slow answer that fits, however wrong it may be, and from one that does not, all", async () => {
     const clock = await startedClock();
     const known = clock.offsetMs ?? Infinity;
-    answers(0, 120);
+    answers(0, 600);
     await clock.read();
-    // Half of the slow answer would be 60 ms.
-    expect(Math.abs((clock.offsetMs ?? 0) - known)).toBeLessThan(40);
+    // Half of the slow answer would be 300 ms.
+    expect(Math.abs((clock.offsetMs ?? 0) - known)).toBeLessThan(200);
     answers(15_000, 120);
     await clock.read();
     expect(Math.abs((clock.offsetMs ?? 0) + 15_000)).toBeLessThan(READING_MS);

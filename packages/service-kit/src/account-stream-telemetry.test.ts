@@ -44,12 +44,12 @@ it("starts with no event, no pong, and counters at 0", async () => {
 it("reads the ages when it is scraped", async () => {
   stream.isUp = true;
   stream.upSinceMs = performance.now() - 3_600_000;
-  stream.aliveAtMs = performance.now() - 2_000;
+  stream.aliveAtMs = performance.now() - 20_000;
   stream.lastEventAtMs = performance.now() - 60_000;
   expect(await value("quantum_exchange_stream_up")).toBe(1);
-  expect(await value("quantum_exchange_stream_connected_seconds")).toBeCloseTo(3_600, 0);
-  expect(await value("quantum_exchange_stream_pong_age_seconds")).toBeCloseTo(2, 0);
-  expect(await value("quantum_exchange_stream_event_age_seconds")).toBeCloseTo(60, 0);
+  expect(await value("quantum_exchange_stream_connected_seconds")).toBeCloseTo(3_600, -1);
+  expect(await value("quantum_exchange_stream_pong_age_seconds")).toBeCloseTo(20, -1);
+  expect(await value("quantum_exchange_stream_event_age_seconds")).toBeCloseTo(60, -1);
 });
 
 it("logs one line when the stream goes down, however often it then fails, and one when it is up", async () => {
