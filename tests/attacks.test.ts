@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REDIS_USERS } from "@quantum/contract";
-import { startRedisServer, type TestRedis, urlOfUser } from "@quantum/harness";
+import { patienceMs, startRedisServer, type TestRedis, urlOfUser } from "@quantum/harness";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Fields, openStage, type Plan, type Stage } from "./attacks/stage.ts";
@@ -271,7 +271,7 @@ describe("an entry of 10 MB", () => {
     const reason = await stage.deadLetter(entryId);
     expect(reason.length).toBeLessThan(SHORT);
     const next = await stage.executedPlan("XRPUSDT");
-    expect(Number((await stage.known(next.plan)).record["wait_ms"])).toBeLessThan(SHORT);
+    expect(Number((await stage.known(next.plan)).record["wait_ms"])).toBeLessThan(patienceMs(SHORT));
     const long = stage.started
       .get("executor")
       ?.logs.find((record) => JSON.stringify(record).length > 2 * SHORT);

@@ -71,7 +71,9 @@ async function expectEveryEntryFound(): Promise<void> {
 describe("issuers that only set keys, as the Python ones do", () => {
   it("gets a plan executed at the exchange by two SETEX and nothing else", async () => {
     const unsigned = { EXECUTOR_UNSIGNED_ISSUERS: "governor,p33" };
-    await Promise.all([rig.start("apply-layer"), rig.start("executor", unsigned)]);
+    // In which the permits are set, however busy the machine is.
+    const patient = { APPLY_PERMIT_WAIT_MS: "10000" };
+    await Promise.all([rig.start("apply-layer", patient), rig.start("executor", unsigned)]);
     const id = await propose("BTCUSDT", "PARTIAL_75");
     await eventually(
       async () => (await entriesOf(rig.keys.streams.plan)).find(({ fields }) => fields["plan_id"] === id),

@@ -40,7 +40,11 @@ async function resultOf(planIdOf: string) {
 
 it("are proposed, permitted, ordered and settled byte for byte", async () => {
   const services = ["apply-layer", "governor", "position-brain", "executor"];
-  const [applyLayer] = await Promise.all(services.map((name) => rig.start(name)));
+  // The first plans of services that have just started, on a busy machine.
+  const patient = { APPLY_PERMIT_WAIT_MS: "10000" };
+  const [applyLayer] = await Promise.all(
+    services.map((name) => rig.start(name, name === "apply-layer" ? patient : {})),
+  );
   const plans = await Promise.all(SYMBOLS.map(propose));
   for (const [index, id] of plans.entries()) {
     const symbol = SYMBOLS[index];

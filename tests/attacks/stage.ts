@@ -46,6 +46,9 @@ local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 redis.call('SET', KEYS[2], (ARGV[1]:gsub('ENTRY', id)))
 return id`;
 
+/** The tests grant permits by hand, on a busy machine: the apply-layer's. */
+const PATIENT = { APPLY_PERMIT_WAIT_MS: "10000" };
+
 export type Stage = Awaited<ReturnType<typeof openStage>>;
 
 /** @param services to start, with what their environment has beside the rig's */
@@ -64,7 +67,9 @@ export async function openStage(services: Readonly<Record<string, Record<string,
   const operator = await loadSigningKey(join(keysFolder, operatorKeyFile(RUN_OPERATOR)));
   const started = new Map<string, ServiceProcess>();
   for (const [name, service] of await Promise.all(
-    Object.entries(services).map(async ([name, env]) => [name, await rig.start(name, env)] as const),
+    Object.entries(services).map(
+      async ([name, env]) => [name, await rig.start(name, { ...PATIENT, ...env })] as const,
+    ),
   ))
     started.set(name, service);
 

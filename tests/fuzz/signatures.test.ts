@@ -17,8 +17,8 @@ const POSITION = "0.062";
 const SAFE_QTY = "0.015";
 const ISSUERS = ["governor", "p33"] as const;
 type Issuer = (typeof ISSUERS)[number];
-/** Opening a batch of plans and setting their keys fits into it. */
-const WAIT_MS = 1_500;
+/** Opening a batch of plans and setting their keys fits into it, on a busy machine, too. */
+const WAIT_MS = 5_000;
 
 let fuzzRig: FuzzRig;
 const signers = new Map<Issuer, Signer>();

@@ -8,9 +8,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PERMITS, proposalFrom, REQUIRED, SYMBOL } from "./script-rig.fixture.ts";
 
 const keys = createKeys();
-const WAIT_MS = 400;
+/** Within it, permits are set by key on a busy machine. */
+const WAIT_MS = 2_000;
 /** Long enough that a plan still waits when its replica is killed, however busy the machine is. */
-const LONG_WAIT_MS = 2_000;
+const LONG_WAIT_MS = 5_000;
 const LOG_MS = 10_000;
 /** The deadline plus one sweep, and some time for a busy machine. */
 const SWEPT_MS = 15_000;

@@ -179,7 +179,7 @@ describe("an apply-layer of three partitions", () => {
 
   it("ends what a killed one left, in every partition, each plan once", async () => {
     const { server, pipeline } = await givenServer();
-    const waitMs = { APPLY_PERMIT_WAIT_MS: "2000" };
+    const waitMs = { APPLY_PERMIT_WAIT_MS: "5000" };
     const first = await start(server.url, { INSTANCE: "first", ...waitMs });
     const plans = new Map<string, string>();
     for (const symbol of SYMBOLS) plans.set(symbol, await pipeline.propose(symbol));
