@@ -12,6 +12,7 @@ const RUN_MS = 20_000;
 const KEYS_SCANNED = 10_000;
 /** How Redis says it. */
 const NO_TTL = -1;
+const GONE = -2;
 
 let rig: Rig;
 const urls: string[] = [];
@@ -60,14 +61,14 @@ describe("a running pipeline", () => {
   });
 });
 
-/** What is wrong with the note on a key; a type of none: it has run out meanwhile. */
+/** What is wrong with the note on a key; one that is gone has run out meanwhile. */
 function contradiction(key: string, type: string, ttlSec: number): string[] {
   const note = KEY_NOTES.find((candidate) => patternOf(candidate.key).test(key));
-  if (type === "none") return [];
+  if (type === "none" || ttlSec === GONE) return [];
   if (note === undefined) return [`${key} is not described`];
   const fits =
     typeof note.ttlSec === "number"
-      ? ttlSec > 0 && ttlSec <= note.ttlSec
+      ? ttlSec >= 0 && ttlSec <= note.ttlSec
       : note.ttlSec !== "none" || ttlSec === NO_TTL;
   const described = note.type.toLowerCase().replace(" json", "");
   return [
