@@ -56,6 +56,7 @@ describe("docker-compose.yml", () => {
   it("makes the Redis users first, and shows each password to its service alone", () => {
     const made = blocks.get("redis-users") ?? "";
     expect(blocks.get("redis")).toContain("redis-users: { condition: service_completed_successfully }");
+    expect(made).toContain('sh /ops/make-users.sh "$${PARTITIONS}" /users/users.acl /passwords');
     // An upgrade that needs other rights leaves Redis running.
     expect(made).toMatch(/redis-cli .*ACL LOAD/);
     for (const service of SERVICES.filter(({ watches }) => watches !== true)) {
@@ -125,6 +126,15 @@ describe("docker-compose.yml", () => {
     expect(file.match(/operator-redis:\//g)).toHaveLength(3);
   });
 
+  it("tells everybody on Redis, and who makes its users, the same number of partitions", () => {
+    const told = [...blocks].flatMap(([name, text]) =>
+      /^ {6}PARTITIONS: \$\{PARTITIONS:-1\}$/m.test(text) || text.includes("*environment") ? [name] : [],
+    );
+    const onRedis = SERVICES.filter(({ redis }) => redis !== "none").map(({ name }) => name);
+    expect(told.toSorted()).toEqual([...onRedis, "permitctl", "redis-users"].toSorted());
+    expect(anchors.get("environment")).toContain("\n  PARTITIONS: ${PARTITIONS:-1}");
+  });
+
   it("gives each container of a service that keeps state a volume of its own", () => {
     for (const { name, stateVariable } of SERVICES)
       expect([name, /volumes: \[.*"\/state"\]/.test(blocks.get(name) ?? "")]).toEqual([
@@ -158,7 +168,10 @@ describe("docker-compose.yml", () => {
     expect(Object.fromEntries(own)).toEqual({
       ...expected,
       ...(service.name === "exchange-sim" && { EXCHANGE_SIM_STATE: "/state/account.jsonl" }),
-      ...(service.redis !== "none" && { REDIS_PASSWORD_FILE: "/redis/password" }),
+      ...(service.redis !== "none" && {
+        REDIS_PASSWORD_FILE: "/redis/password",
+        PARTITIONS: "${PARTITIONS:-1}",
+      }),
       ...(service.name === "console" && CONSOLE),
       // Who neither speaks to the venue nor signs needs its name for simulations only.
       ...((service.needsVenue || service.issuer !== undefined) && { BINANCE_BASE_URL }),

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "@quantum/harness";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openHost } from "../ops/install/host.mjs";
 import services from "../ops/systemd/services.json" with { type: "json" };
 
@@ -217,6 +217,52 @@ describe.skipIf(process.platform !== "linux")("the installer on a scratch root",
     );
     for (const secret of [file, join(fresh, "etc/quantum/redis/users.acl")])
       expect(statSync(secret).mode & 0o777).toBe(0o600);
+  });
+
+  it("makes Redis's users for as many partitions as the host's services have, and says when they are others", () => {
+    const fresh = join(dir, "fresh-partitions");
+    const etc = join(fresh, "etc/quantum");
+    for (const unit of ["governor", "executor"])
+      write(
+        join(fresh, `opt/quantum/${unit}/releases/v1/ops/systemd/env/${unit}.env`),
+        readFileSync(join(ROOT, `ops/systemd/env/${unit}.env`), "utf8"),
+      );
+    const log = vi.spyOn(console, "log").mockReturnValue();
+    onTestFinished(() => log.mockRestore());
+    const provide = (unit: "governor" | "executor") => {
+      log.mockClear();
+      openHost(services[unit], unit, { root: fresh, systemctl }).provideEnvFile("v1");
+      return log.mock.calls.flat().filter((line) => String(line).includes("users.acl"));
+    };
+    const [acl, governor] = [join(etc, "redis/users.acl"), join(etc, "governor.env")];
+    const rights = () => readFileSync(acl, "utf8").includes("quantum:apply:{q*}:plan:*");
+    const inEnv = (file: string) => /^PARTITIONS=(.*)$/m.exec(readFileSync(file, "utf8"))?.[1];
+
+    expect(provide("governor")).toEqual([expect.stringContaining(`${acl} is new: give it to Redis`)]);
+    expect([inEnv(governor), rights()]).toEqual(["1", false]);
+    const password = readFileSync(join(etc, "redis/governor/password"), "utf8");
+
+    write(governor, readFileSync(governor, "utf8").replace("PARTITIONS=1", 'PARTITIONS="6"'));
+    expect(provide("governor")).toEqual([expect.stringContaining(`${acl} has changed: give it to Redis`)]);
+    expect(rights()).toBe(true);
+    expect(readFileSync(join(etc, "redis/governor/password"), "utf8")).toBe(password);
+
+    // The next service has what the others have.
+    const executor = join(etc, "executor.env");
+    expect(provide("executor")).toEqual([]);
+    expect([inEnv(executor), rights()]).toEqual(["6", true]);
+
+    const made = readFileSync(acl, "utf8");
+    for (const [value, problem] of [
+      ["1", "PARTITIONS is 1 in executor.env; 6 in governor.env: it must be the same for all services"],
+      ["65", "PARTITIONS is 65 in executor.env; 6 in governor.env: it must be the same for all services"],
+    ] as const) {
+      write(executor, `PARTITIONS=${value}\n`);
+      expect(() => provide("executor")).toThrow(problem);
+    }
+    rmSync(governor);
+    expect(() => provide("executor")).toThrow("PARTITIONS=65: a whole number from 1 to 64 is needed");
+    expect(readFileSync(acl, "utf8")).toBe(made);
   });
 
   it("writes both users into the console's: who looks, and who operates", () => {

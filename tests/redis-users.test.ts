@@ -1,6 +1,6 @@
 /** Each Redis user can do what the table of access.ts says, and nothing else: on a real Redis, command by command. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -321,8 +321,7 @@ describe.skipIf(process.platform !== "linux")("ops/redis/make-users.sh", () => {
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const ops = join(import.meta.dirname, "../ops/redis");
     const acl = join(folder, "users.acl");
-    const make = () =>
-      promisify(execFile)("sh", [join(ops, "make-users.sh"), join(ops, "users.acl"), acl, folder]);
+    const make = () => promisify(execFile)("sh", [join(ops, "make-users.sh"), "1", acl, folder]);
     await make();
     const made = readFileSync(acl, "utf8");
     await make();
@@ -343,6 +342,39 @@ describe.skipIf(process.platform !== "linux")("ops/redis/make-users.sh", () => {
     // The file of the repository has no passwords, so Redis refuses it.
     await expect(startRedisServer({ config: { aclfile: join(ops, "users.acl") } })).rejects.toThrow(/ACL/);
   });
+
+  it.each([
+    ["1", "users.acl"],
+    ["2", "users.partitions.acl"],
+    ["9", "users.partitions.acl"],
+    ["10", "users.partitions.acl"],
+    ["64", "users.partitions.acl"],
+  ])(
+    "gives the rights for PARTITIONS=%s, those of %s, under the same passwords",
+    async (partitions, name) => {
+      const folder = mkdtempSync(join(tmpdir(), "quantum-users-"));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      const ops = join(import.meta.dirname, "../ops/redis");
+      const acl = join(folder, "users.acl");
+      await promisify(execFile)("sh", [join(ops, "make-users.sh"), partitions, acl, folder]);
+      const made = readFileSync(acl, "utf8");
+      expect(made.replaceAll(/(?<=^user (\S+) on )#[0-9a-f]{64}/gm, "#SHA256_OF_PASSWORD_OF_$1")).toBe(
+        readFileSync(join(ops, name), "utf8"),
+      );
+    },
+  );
+
+  it.each(["", "0", "01", "65", "100", "6x", "-1", "users.acl"])(
+    "makes nothing for PARTITIONS=%j",
+    async (partitions) => {
+      const folder = mkdtempSync(join(tmpdir(), "quantum-users-"));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      const make = join(import.meta.dirname, "../ops/redis/make-users.sh");
+      const made = promisify(execFile)("sh", [make, partitions, join(folder, "users.acl"), folder]);
+      await expect(made).rejects.toThrow(`PARTITIONS=${partitions}: a whole number from 1 to 64 is needed`);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 });
 
 describe("a script", () => {

@@ -21,7 +21,8 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { partitionsOfHost, readyUrlOf } from "./env-files.mjs";
+import { provideRedisUsers } from "./redis-users.mjs";
 
 /** A service that starts with everyone else waits for Redis and for the exchange. */
 const READY_DEADLINE_MS = 60_000;
@@ -180,9 +181,11 @@ export function openHost({ name, portVariable, port, issuer, redis }, service, {
    * @returns {boolean} whether it is new, with variables for the operator to fill in
    */
   function provideEnvFile(version) {
-    const redisUsers = provideRedisUsers();
+    const partitions = partitionsOfHost(folders.etc);
+    const redisUsers = provideRedisUsers(folders.etc, partitions);
     if (existsSync(envPath)) return false;
     let text = readFileSync(fileOf(version, unit.envFile), "utf8");
+    text = text.replace(/^PARTITIONS=.*$/m, `PARTITIONS=${partitions}`);
     for (const [variable, user] of Object.entries(redis)) {
       const password = readFileSync(join(redisUsers, user, "password"), "utf8").trim();
       const url = `redis://${user}:${password}@localhost:6379/0`;
@@ -192,22 +195,6 @@ export function openHost({ name, portVariable, port, issuer, redis }, service, {
     writeFileSync(envPath, text, { mode: 0o600 });
     console.log(`${envPath} is new: look it through, variables that are required are empty`);
     return true;
-  }
-
-  /**
-   * Passwords for all users, and the ACL file that makes Redis know them.
-   * @returns the folder of both
-   */
-  function provideRedisUsers() {
-    const folder = join(folders.etc, "redis");
-    const acl = join(folder, "users.acl");
-    const isNew = !existsSync(acl);
-    mkdirSync(folders.etc, { recursive: true });
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const ours = fileURLToPath(new URL("../redis/", import.meta.url));
-    execFileSync("sh", [join(ours, "make-users.sh"), join(ours, "users.acl"), acl, folder]);
-    if (isNew) console.log(`${acl} is new: give it to Redis (docs/deployment.md, "Redis users")`);
-    return folder;
   }
 
   /**
@@ -253,29 +240,6 @@ export function openHost({ name, portVariable, port, issuer, redis }, service, {
     provideEnvFile,
     provideKeys,
   };
-}
-
-/** Every address of this machine, and one that leads there. @type {Readonly<Record<string, string>>} */
-const OF_THIS_MACHINE = { "0.0.0.0": "127.0.0.1", "::": "::1" };
-
-/**
- * Where a service says whether it is ready.
- * @param {string} environment the text of its file of variables, as systemd reads it
- * @param {string} portVariable
- * @param {number} port unless the variable names another
- */
-export function readyUrlOf(environment, portVariable, port) {
-  const lines = environment.split("\n");
-  /** @type {(variable: string) => string | undefined} */
-  const value = (variable) =>
-    lines
-      .findLast((line) => line.startsWith(`${variable}=`))
-      ?.slice(variable.length + 1)
-      .trim()
-      .replace(/^(["'])(.*)\1$/, "$2");
-  const given = value("HTTP_HOST") || "127.0.0.1";
-  const host = OF_THIS_MACHINE[given] ?? given;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${value(portVariable) || port}/readyz`;
 }
 
 /**

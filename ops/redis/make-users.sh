@@ -2,12 +2,22 @@
 # Creates a password for each Redis user that has none, and the ACL file with the passwords' SHA-256 hashes.
 # Existing passwords are kept. Needs Linux; the installer and docker-compose.yml run it.
 #
-#   make-users.sh TEMPLATE ACL_FILE PASSWORDS      TEMPLATE: ops/redis/users.acl; passwords: PASSWORDS/USER/password
+#   make-users.sh PARTITIONS ACL_FILE PASSWORDS      PARTITIONS: as services have it; passwords: PASSWORDS/USER/password
 set -eu
 umask 077
-template=$1
+partitions=$1
 acl=$2
 passwords=$3
+
+# With several partitions the rights are on other keys, whatever their number.
+case $partitions in
+  1) template=$(dirname "$0")/users.acl ;;
+  [2-9] | [1-5][0-9] | 6[0-4]) template=$(dirname "$0")/users.partitions.acl ;;
+  *)
+    echo "PARTITIONS=$partitions: a whole number from 1 to 64 is needed" >&2
+    exit 2
+    ;;
+esac
 
 cp "$template" "$acl.new"
 for user in $(sed -n 's/.*#SHA256_OF_PASSWORD_OF_\([a-z0-9-]*\) .*/\1/p' "$template"); do

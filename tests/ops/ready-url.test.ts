@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { readyUrlOf } from "../../ops/install/host.mjs";
+import { readyUrlOf } from "../../ops/install/env-files.mjs";
 
 it.each([
   ["", "http://127.0.0.1:8044/readyz"],
