@@ -47,13 +47,13 @@ it("is over for a replica that stood still for its length, before anybody tells 
   vi.advanceTimersByTime(1);
   expect(lease.isOwner).toBe(false);
   await seen("brain-2", 0);
-  await expect.poll(() => told, { timeout: 5_000 }).toEqual(["owned", "lost"]);
+  await expect.poll(() => told, { timeout: 10_000 }).toEqual(["owned", "lost"]);
 });
 
 it("begins again for a replica that stood still, even if nobody had taken over", async () => {
   const { lease, told } = await leaseOf("brain-1");
   vi.advanceTimersByTime(LEASE_MS);
-  await expect.poll(() => told, { timeout: 5_000 }).toEqual(["owned", "owned"]);
+  await expect.poll(() => told, { timeout: 10_000 }).toEqual(["owned", "owned"]);
   expect(lease.isOwner).toBe(true);
 });
 

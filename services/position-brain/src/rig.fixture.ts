@@ -37,10 +37,10 @@ export async function startRig() {
   const pairs = createPairStore({ partitions: onePartition(redis), source: "exchange-sim" });
   let orders = 0;
 
-  const control = async (path: string, body?: object): Promise<unknown> => {
+  const control = async (path: string, body?: object, method = body && "POST"): Promise<unknown> => {
     const answer = await fetch(`${sim.url}${path}`, {
+      ...(method && { method }),
       ...(body && {
-        method: "POST",
         body: JSON.stringify(body),
         headers: { "content-type": "application/json" },
       }),
@@ -76,6 +76,7 @@ export async function startRig() {
       control("/sim/positions", { symbol, positionAmt, traded }),
     fault: (fault: Partial<Fault>) => control("/sim/faults", fault),
     streamFault: (fault: object) => control("/sim/stream-faults", fault),
+    clearStreamFaults: () => control("/sim/stream-faults", undefined, "DELETE"),
     requests: async () => ((await control("/sim/state")) as { requests: Record<string, number> }).requests,
     /** Places a reduce-only order of ours and returns the exchange's answer. */
     async order(symbol: string, side: "BUY" | "SELL", quantity: string) {

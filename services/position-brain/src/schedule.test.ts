@@ -167,7 +167,7 @@ describe("a Redis that does not say whose turn it is", () => {
 describe("positions that events keep current", () => {
   it("are refreshed by no replica, and at once when the events cease", async () => {
     // Long enough for a replica to say in time that its events go on, on a busy machine.
-    const everyMs = 1_000;
+    const everyMs = 2_000;
     let isKept = true;
     const here = counter();
     const there = counter();
