@@ -28,7 +28,11 @@ beforeAll(async () => {
   rig = await startRig(MARKET);
   await sim("strategy", { enabled: false });
   await Promise.all([
-    rig.start("apply-layer", { APPLY_POLL_SEC: "0.2", APPLY_ALLOWLIST: SYMBOL }),
+    rig.start("apply-layer", {
+      APPLY_POLL_SEC: "0.2",
+      APPLY_ALLOWLIST: SYMBOL,
+      APPLY_PERMIT_WAIT_MS: "10000",
+    }),
     rig.start("governor"),
     rig.start("position-brain", { P33_POLL_SEC: "0.5", P33_COOLDOWN_SEC: "0" }),
     rig.start("executor"),

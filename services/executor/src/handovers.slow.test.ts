@@ -35,7 +35,7 @@ async function lose(entry: Spent): Promise<string> {
 async function doubted(): Promise<{ entry: Spent; entryId: string }> {
   const entry = await rig.spend({ symbol: rig.freshSymbol() });
   await rig.fault({ kind: "503_after", symbol: entry.symbol });
-  await rig.fault({ kind: "503_before", path: "GET /fapi/v1/order", symbol: entry.symbol, count: 4 });
+  await rig.fault({ kind: "503_before", path: "GET /fapi/v1/order", symbol: entry.symbol, count: 5 });
   const doubt = executor.next("doubted", entry.plan_id);
   const entryId = await rig.publish(entry);
   await doubt;
