@@ -309,6 +309,17 @@ describe("issuers over three partitions", () => {
     };
     // A refresh may come between the two readings.
     await eventually(async () => expect(await gross()).toBeCloseTo(await held()));
+    // However many symbols there are.
+    const connected = String(await redis.client("LIST")).match(/ name=portfolio-gate@\S+/g) ?? [];
+    const others = connected.filter((name) => !/:(commands|blocking):q[012]$/.test(name));
+    expect(others).toEqual([expect.stringMatching(/:hashes$/)]);
+
+    await redis.set(WIRE.proposal(ETH.symbol), "no hash");
+    const { planId: blind } = await publish(BTC.symbol);
+    await eventually(async () => expect((await answers(BTC.symbol, blind))["p26"]).toBe(false));
+    expect(await redis.get(keysOf(BTC.symbol).permit("p26", blind))).toContain("sigma_unreadable");
+    await redis.del(WIRE.proposal(ETH.symbol));
+    await proposeAll();
 
     await services[1]?.stop();
     await redis.del(keysOf(ETH.symbol).snapshot(ETH.symbol));

@@ -58,8 +58,20 @@ export const PARTITION_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: READER,
-        find: "      const { redis, keys } = partitions.of(symbol);\n      return {",
-        replace: "      const { redis, keys } = partitions.account;\n      return {",
+        find: "      const { redis, keys } = partitions.of(symbol);\n      const snapshot",
+        replace: "      const { redis, keys } = partitions.account;\n      const snapshot",
+      },
+    ],
+    test: ISSUERS_TEST,
+  },
+  {
+    bug: "the portfolio gate takes a proposal that it cannot read for one of no volatility",
+    edits: [
+      {
+        file: READER,
+        find: "READ_DEADLINE_MS, key).catch(() => undefined);",
+        replace:
+          'READ_DEADLINE_MS, key).catch(() => ({ sigma: "0.01", last_update_epoch: String(Date.now() / 1_000) }));',
       },
     ],
     test: ISSUERS_TEST,

@@ -5,6 +5,7 @@ import {
   connectForCommands,
   connectForHashes,
   disconnect,
+  type Hashes,
   hashesOn,
   type RedisClient,
   RedisClock,
@@ -41,6 +42,8 @@ export interface RedisContext<Config> extends BareContext<Config> {
    * be the process's own.
    */
   connectTo: (key: string, role: string) => RedisClient;
+  /** Opens the hashes that publishers write for each symbol. With one partition they are on its connection. */
+  openHashes: () => Hashes;
   /** Opens where publishers write. With one partition it is that partition. */
   openIntake: () => Intake;
   /** Resolves when this process's clock agrees with Redis's. A service that places real orders waits for it. */
@@ -89,19 +92,23 @@ export async function runService<Schema extends z.ZodObject>(
     const facts = await waitForRedis(opened, config, { ...context, connectTo, name: definition.name });
     const partitions = opened.with(({ number }) => ({ facts: facts[number] as RedisFacts }));
     const { account } = partitions;
-    const intakes: Intake[] = [];
+    const allHashes: Hashes[] = [];
+    const openHashes = (): Hashes => {
+      const isOne = partitions.all.length === 1;
+      const hashes = isOne ? hashesOn(account.redis) : connectForHashes(optionsOf("hashes"));
+      allHashes.push(hashes);
+      return hashes;
+    };
     const openIntake = (): Intake => {
-      if (partitions.all.length === 1) return { ...account, hashes: hashesOn(account.redis) };
+      if (partitions.all.length === 1) return { ...account, hashes: openHashes() };
       const intakeKeys = createIntakeKeys(partitions.all.length);
       const { proposal } = intakeKeys.streams;
-      const intake: Intake = {
+      return {
         keys: intakeKeys,
         redis: connectTo(proposal, "intake"),
         connectForBlocking: () => connect(connectForBlocking, "blocking:intake", proposal, others),
-        hashes: connectForHashes(optionsOf("hashes")),
+        hashes: openHashes(),
       };
-      intakes.push(intake);
-      return intake;
     };
     const clocks = partitions.map(({ redis }) => new RedisClock(redis));
     await Promise.all(clocks.map((clock) => clock.start()));
@@ -116,6 +123,7 @@ export async function runService<Schema extends z.ZodObject>(
         ...context,
         partitions,
         connectTo,
+        openHashes,
         openIntake,
         clocksAgree: () => clocksAgree(clockProblems, context.waiting),
         stages: observeStages(registry, traces),
@@ -143,7 +151,7 @@ export async function runService<Schema extends z.ZodObject>(
         await running.stop?.();
         await traces?.stop();
         for (const clock of clocks) clock.stop();
-        await Promise.all(intakes.map(({ hashes }) => hashes.close()));
+        await Promise.all(allHashes.map((hashes) => hashes.close()));
         await Promise.all(
           [...partitions.all.flatMap(({ clients }) => [...clients]), ...others].map(disconnect),
         );

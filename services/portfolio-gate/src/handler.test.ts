@@ -52,7 +52,7 @@ const calm = () => hold(ETH, "-1.967", "3310");
 function startGate(): IssuerHandlers {
   const reader = new PortfolioReader({
     partitions: new Partitions([{ number: 0, name: "", keys, redis, connectForBlocking: () => redis }]),
-    proposalsOf: () => redis,
+    proposals: undefined,
     issuer: "p26",
     symbols: SYMBOLS,
     sigmaRef: 0.05,

@@ -2,7 +2,7 @@ import { runIssuer } from "@quantum/issuer";
 import { serviceOf } from "@quantum/topology";
 import { allowlistOf, configSource, rulesOf } from "./config.ts";
 import { PortfolioGate } from "./handler.ts";
-import { PortfolioReader, proposalsOf } from "./reader.ts";
+import { PortfolioReader } from "./reader.ts";
 import { observe } from "./telemetry.ts";
 
 const service = serviceOf("portfolio-gate");
@@ -11,12 +11,12 @@ await runIssuer({
   service,
   summary: "P2.6: caps closes while the portfolio is calm, and after an execution",
   ...configSource,
-  start: ({ config, partitions, connectTo, registry, log }) => {
+  start: ({ config, partitions, openHashes, registry, log }) => {
     const issuer = service.issuer.name;
     const symbols = allowlistOf(config);
     const reader = new PortfolioReader({
       partitions,
-      proposalsOf: proposalsOf(partitions, connectTo),
+      proposals: partitions.all.length === 1 ? undefined : openHashes(),
       issuer,
       symbols,
       sigmaRef: config.P26_SIGMA_REF,

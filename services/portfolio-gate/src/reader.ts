@@ -1,8 +1,7 @@
 /** Reads from Redis what a decision needs. */
-import { createKeys } from "@quantum/contract";
 import { executedSince } from "@quantum/permits";
-import { type RedisClient, redisNow, withDeadline } from "@quantum/redis";
-import type { Partitions, RedisContext } from "@quantum/service-kit";
+import { type Hashes, type RedisClient, redisNow, withDeadline } from "@quantum/redis";
+import type { Partitions } from "@quantum/service-kit";
 import {
   type Portfolio,
   portfolioOf,
@@ -14,8 +13,11 @@ import {
 
 export interface ReaderOptions {
   partitions: Partitions;
-  /** A connection to the server that has the symbol's proposal. */
-  proposalsOf: (symbol: string) => RedisClient;
+  /**
+   * Where proposals are read: publishers know no partitions. Undefined: beside the snapshots, since in the wire's layout one
+   * server has everything.
+   */
+  proposals: Pick<Hashes, "read"> | undefined;
   issuer: string;
   /** Of the portfolio. */
   symbols: readonly string[];
@@ -26,23 +28,6 @@ export interface ReaderOptions {
 const MS_PER_SEC = 1_000;
 /** A partition that does not answer within this time is unknown, so that plans of the others are denied while they still wait. */
 const READ_DEADLINE_MS = 500;
-const wire = createKeys();
-
-/**
- * Publishers know no partitions, so each proposal is in a slot of its own. In the wire's layout, one server has everything.
- */
-export function proposalsOf(
-  partitions: Partitions,
-  connectTo: RedisContext<unknown>["connectTo"],
-): ReaderOptions["proposalsOf"] {
-  if (partitions.all.length === 1) return () => partitions.account.redis;
-  const connections = new Map<string, RedisClient>();
-  return (symbol) => {
-    const connection = connections.get(symbol) ?? connectTo(wire.proposal(symbol), `proposal:${symbol}`);
-    connections.set(symbol, connection);
-    return connection;
-  };
-}
 
 type Fields = Readonly<Record<string, string>>;
 
@@ -73,22 +58,23 @@ export class PortfolioReader {
 
   /** One round trip for any number of symbols, on each connection. */
   async #read(): Promise<Portfolio | Unknown> {
-    const { partitions, proposalsOf: connectionOf, symbols, sigmaRef } = this.#options;
+    const { partitions, proposals, symbols, sigmaRef } = this.#options;
     const reads = new Reads(partitions.all.length === 1 ? undefined : READ_DEADLINE_MS);
     const read = symbols.map((symbol) => {
       const { redis, keys } = partitions.of(symbol);
-      return {
-        symbol,
-        snapshot: reads.add(redis, keys.snapshot(symbol), SNAPSHOT_FIELDS),
-        proposal: reads.add(connectionOf(symbol), keys.proposal(symbol), PROPOSAL_FIELDS),
-      };
+      const snapshot = reads.add(redis, keys.snapshot(symbol), SNAPSHOT_FIELDS);
+      const key = keys.proposal(symbol);
+      if (proposals === undefined)
+        return { symbol, snapshot, proposal: reads.add(redis, key, PROPOSAL_FIELDS) };
+      const reading = withDeadline(proposals.read(key), READ_DEADLINE_MS, key).catch(() => undefined);
+      return { symbol, snapshot, proposal: () => reading };
     });
     await reads.exec();
-    const hashes = read.map(({ symbol, snapshot, proposal }): SymbolHashes => {
-      const nowMs = redisNow(partitions.of(symbol).redis);
-      return { symbol, snapshot: snapshot(), proposal: proposal(), nowMs };
+    const hashes = read.map(async ({ symbol, snapshot, proposal }): Promise<SymbolHashes> => {
+      const found = await proposal();
+      return { symbol, snapshot: snapshot(), proposal: found, nowMs: redisNow(partitions.of(symbol).redis) };
     });
-    return portfolioOf(hashes, sigmaRef);
+    return portfolioOf(await Promise.all(hashes), sigmaRef);
   }
 }
 
