@@ -76,7 +76,7 @@ export const SCENARIOS = {
   },
   "late-p33": {
     meaning: "P3.3 answers after the deadline: BLOCK missing_p33, the late permit is never written",
-    environment: { "position-brain": { P33_SIM_DELAY_MS: "1300-1600" } },
+    environment: { "position-brain": { P33_SIM_DELAY_MS: "2000-2400" } },
     ordersExpected: false,
     inFlightPerSymbol: WAITING_PER_SYMBOL,
   },
