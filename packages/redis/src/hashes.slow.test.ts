@@ -67,6 +67,28 @@ describe("hashes in a cluster", () => {
     }, WAIT);
   });
 
+  it.each([
+    ["that is the only one, and has met no other", 1, {}],
+    ["of which none tells a host", 3, { "cluster-preferred-endpoint-type": "unknown-endpoint" }],
+  ])("are at the host that was asked, by a node %s", async (_, masters, config) => {
+    const silent = await startRedisCluster({ masters, config });
+    onTestFinished(() => silent.stop());
+    // The others are only known from it.
+    const hashes = connect(`redis+cluster://127.0.0.1:${silent.ports[0]}`);
+    await Promise.all(KEYS.map((key, n) => hashes.replace(key, { ...FIELDS, n: String(n) })));
+    expect(await Promise.all(KEYS.map((key) => hashes.read(key)))).toEqual(
+      KEYS.map((_, n) => ({ ...FIELDS, n: String(n) })),
+    );
+    if (masters === 1) return;
+    const slot = slotOf(KEY);
+    const others = silent.ports.filter((port) => port !== silent.ports[0]);
+    await silent.reshard(
+      slot,
+      (await silent.masterOf(slot)) === others[0] ? (others[1] ?? 0) : (others[0] ?? 0),
+    );
+    await vi.waitFor(async () => expect(await hashes.read(KEY)).toEqual({ ...FIELDS, n: "0" }), WAIT);
+  });
+
   it("are not written later, if they could not be while no node answered", async () => {
     const alone = await startRedisCluster({ masters: 3 });
     onTestFinished(() => alone.stop());

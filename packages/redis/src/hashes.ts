@@ -5,6 +5,7 @@
  */
 import { Cluster } from "ioredis";
 import { optionsOf } from "./client.ts";
+import { fillHosts, hostsOf } from "./cluster-hosts.ts";
 import {
   COMMAND_DEADLINE_MS,
   connectForCommands,
@@ -43,7 +44,9 @@ export function connectForHashes(options: Omit<ConnectOptions, "slotOf">): Hashe
 const AGAIN_MS = 1_000;
 
 function connectToCluster(url: ClusterUrl, options: ConnectOptions) {
+  const [{ host } = { host: "" }] = url.nodes;
   const cluster = new Cluster([...url.nodes], {
+    natMap: hostsOf(host),
     clusterRetryStrategy: () => AGAIN_MS,
     // It asks for CLUSTER INFO, to which a service has no right. Where the cluster is down, commands say so.
     enableReadyCheck: false,
@@ -55,6 +58,7 @@ function connectToCluster(url: ClusterUrl, options: ConnectOptions) {
       ...optionsOf(url, url.user, url.password),
     },
   });
+  fillHosts(cluster);
   cluster.on("error", options.onError);
   return cluster;
 }
