@@ -57,8 +57,14 @@ const INTAKE: Readonly<Partial<Record<StreamName, Grants>>> = {
   operatorAudit: { operator: ["append", "requeue"] },
 };
 
-/** What every plan touches comes first: Redis tries a user's patterns in their order. */
+/** What plans touch most comes first: Redis tries a user's patterns in this order. */
 const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Grants>> = {
+  reservations: { owner: "write" },
+  snapshot: { p33: "write", issuers: "read", feed: "read" },
+  ledger: { p33: "write" },
+  unknown: { executor: "write", p33: "read" },
+  booked: { owner: "write" },
+  block: { owner: "write", "apply-layer": ["read", "remove"] },
   // The operators' reset deletes `quantum:apply:*`.
   plan: {
     "apply-layer": "write",
@@ -67,27 +73,22 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
     // A plan of the operators' own begins with its record.
     operator: "write",
   },
-  reservations: { owner: "write" },
   permit: { owner: "write", "apply-layer": ["read", "remove"] },
-  spent: { "apply-layer": "write", issuers: "read", executor: "read", operator: "write" },
-  booked: { owner: "write" },
-  waiting: { "apply-layer": "write", operator: "remove" },
   killSwitch: { services: "read", operator: "write", halt: "halt" },
   killSwitchSeen: { services: "read", "apply-layer": "write" },
   // P3.3 may be told to disarm when the exchange closes positions by itself.
   disarm: { services: "read", governor: "write", p33: "write", operator: "remove" },
   disarmOf: { services: "read", governor: "write", p33: "write", operator: "remove" },
-  unsettled: { executor: "write", issuers: "read" },
-  snapshot: { p33: "write", issuers: "read", feed: "read" },
-  ledger: { p33: "write" },
-  proposal: { feed: "write", "apply-layer": "read", issuers: "read" },
-  dedupe: { "apply-layer": "write", operator: "remove" },
-  published: { "apply-layer": "write", operator: "remove" },
-  waitingSymbols: { "apply-layer": "write", issuers: "read", operator: "remove" },
   // An operator states the outcome of an order in doubt; the executor settles it. P3.3 sees whose order it was.
   order: { executor: "write", "apply-layer": "read", p33: "read", operator: "stamp" },
+  waiting: { "apply-layer": "write", operator: "remove" },
+  dedupe: { "apply-layer": "write", operator: "remove" },
+  waitingSymbols: { "apply-layer": "write", issuers: "read", operator: "remove" },
+  spent: { "apply-layer": "write", issuers: "read", executor: "read", operator: "write" },
+  published: { "apply-layer": "write", operator: "remove" },
+  unsettled: { executor: "write", issuers: "read" },
+  proposal: { feed: "write", "apply-layer": "read", issuers: "read" },
   handedOver: { "apply-layer": "write", executor: "write", issuers: "read", operator: "write" },
-  unknown: { executor: "write", p33: "read" },
   absent: { executor: "write" },
   absentClaims: { executor: "write" },
   orderSymbols: { executor: "write", issuers: "read" },
@@ -99,7 +100,6 @@ const KEYS: Readonly<Record<Exclude<keyof Keys, "streams" | "jobs" | "all">, Gra
   closeWanted: { p33: "write" },
   exit: { executor: "write" },
   governorLimits: { governor: "write" },
-  block: { owner: "write", "apply-layer": ["read", "remove"] },
   booker: { p33: "write" },
   // Who halts must know how many kill switches there are.
   partitions: { services: "found", halt: "read" },

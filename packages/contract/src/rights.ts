@@ -43,10 +43,24 @@ const read = {
   "memory|usage": "KEY",
 } as const satisfies Commands;
 
+/** For a command of several rights, Redis tries them in this order: first what plans use most. */
 const RIGHTS = {
+  /** Scripts need the length and size to limit a stream. */
+  append: { xadd: "KEY * f v", xlen: "KEY", "memory|usage": "KEY" },
+  consume: {
+    xreadgroup: "GROUP g c STREAMS KEY >",
+    xack: "KEY g 1-1",
+    xlen: "KEY",
+    xclaim: "KEY g c 0 1-1",
+    xautoclaim: "KEY g c 0 0-0",
+    xtrim: "KEY MAXLEN 0",
+    "xgroup|create": "KEY g 0",
+    "xgroup|setid": "KEY g 0",
+    "xgroup|delconsumer": "KEY g c",
+  },
+  read,
   /** Whether the key exists, and its type; for a stream, its state. */
   look,
-  read,
   /** Adds fields to a hash, but cannot delete it or let it expire. */
   stamp: { hset: "KEY f v" },
   write: {
@@ -63,18 +77,6 @@ const RIGHTS = {
     srem: "KEY m",
   },
   remove: { del: "KEY" },
-  /** Scripts need the length and size to limit a stream. */
-  append: { xadd: "KEY * f v", xlen: "KEY", "memory|usage": "KEY" },
-  consume: {
-    xreadgroup: "GROUP g c STREAMS KEY >",
-    xack: "KEY g 1-1",
-    xclaim: "KEY g c 0 1-1",
-    xautoclaim: "KEY g c 0 0-0",
-    xtrim: "KEY MAXLEN 0",
-    "xgroup|create": "KEY g 0",
-    "xgroup|setid": "KEY g 0",
-    "xgroup|delconsumer": "KEY g c",
-  },
   /** Writes a key that does not exist, and cannot change it. */
   found: { get: "KEY", setnx: "KEY v" },
   /** Gives an entry back to its group. */
