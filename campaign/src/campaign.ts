@@ -39,7 +39,11 @@ export async function throwFaults(options: CampaignOptions): Promise<string | un
   while (performance.now() < untilMs && !isDone()) {
     await delay(random.between(CALM_MS.low, CALM_MS.high));
     const fromMs = performance.now();
-    const hits = await random.weighted(chosen, ({ weight }) => weight).run(context);
+    const hits = await random
+      .weighted(chosen, ({ weight }) => weight)
+      .run(context)
+      .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+    if (hits instanceof Error) return `a fault was not carried through: ${hits.message}`;
     const toMs = performance.now();
     const { recovered, waitedFor } = await recovery(context, toMs);
     const recoveredMs = performance.now();

@@ -235,11 +235,7 @@ async function readOn(
   const { partitions } = system.stored;
   proposer.forget((symbol) => affected.has("intake") || affected.has(partitions.of(symbol).number));
   // Whoever published these proposals may publish them again, although they were already executed.
-  const repeat = async () => {
-    await proposer.repeat();
-    return true;
-  };
-  await insist(repeat, "the latest proposals are published again");
+  await proposer.repeat();
 }
 
 function placeOf(ref: StreamRef): Where {

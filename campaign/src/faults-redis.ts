@@ -3,6 +3,7 @@ import { readdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { groupsOf } from "@quantum/streams";
+import { untilAnswered } from "./answered.ts";
 import { anyMember } from "./faults-process.ts";
 import { proxyOf } from "./system.ts";
 import type { FaultKind, FaultContext } from "./fault-kind.ts";
@@ -21,7 +22,6 @@ const TINY_MEMORY = "1mb";
 const LOOK_MS = 5;
 /** How often the log's size is recorded. */
 const LOG_LOOK_MS = 50;
-const REDIS_BACK_MS = 10_000;
 
 export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
   "redis-kill": {
@@ -162,7 +162,7 @@ export const REDIS_FAULTS: Readonly<Record<string, FaultKind>> = {
 export async function standStill({ system, proposer, tail }: FaultContext): Promise<void> {
   for (const { redisProxy } of system.members) redisProxy?.stall();
   await proposer.pause();
-  while (!(await tail.caughtUp())) await delay(LOOK_MS);
+  while (!(await untilAnswered(() => tail.caughtUp()))) await delay(LOOK_MS);
 }
 
 function loneServer({ servers }: FaultContext["system"]): TestRedis {
@@ -226,7 +226,7 @@ export async function lastIds({ system }: FaultContext): Promise<Map<StreamRef, 
   const { intake, partitions } = system.stored;
   const found = new Map<StreamRef, string>();
   const look = async ({ keys, redis }: Place, stream: StreamName, partition: number) => {
-    const newest = await insist(() => redis.xrevrange(keys.streams[stream], "+", "-", "COUNT", 1));
+    const newest = await untilAnswered(() => redis.xrevrange(keys.streams[stream], "+", "-", "COUNT", 1));
     if (newest[0] !== undefined) found.set(streamRef(stream, partition), newest[0][0]);
   };
   await look(intake, "proposal", 0);
@@ -234,17 +234,4 @@ export async function lastIds({ system }: FaultContext): Promise<Map<StreamRef, 
     for (const stream of ["plan", "permit", "execute", "result"] as const)
       await look(partition, stream, partition.number);
   return found;
-}
-
-/** Retries, because our own connection also has to reconnect. */
-async function insist<T>(ask: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + REDIS_BACK_MS;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await delay(LOOK_MS);
-    }
-  }
 }

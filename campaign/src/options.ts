@@ -9,7 +9,8 @@ import type { RedisKind } from "./redis-servers.ts";
 
 export interface Options {
   seed: number;
-  minutes: number;
+  /** How long to inject faults; undefined: however long {@link plans} take. */
+  minutes: number | undefined;
   /** End once this many plans have ended; undefined: when the time is over. */
   plans: number | undefined;
   /** Names of {@link FAULTS}. */
@@ -34,8 +35,8 @@ export function parseOptions(args: readonly string[]): Options {
       "Attacks a whole pipeline of real processes with a seeded schedule of faults, and checks every invariant at the end.",
     )
     .option("--seed <n>", "repeats a schedule of faults [random, printed]", wholeNumber(0))
-    .option("--minutes <m>", "how long to inject faults", number, DEFAULT_MINUTES)
-    .option("--plans <n>", "end early, once this many plans have ended", wholeNumber(1))
+    .option("--minutes <m>", `how long to inject faults [${DEFAULT_MINUTES}, with --plans no limit]`, number)
+    .option("--plans <n>", "end once this many plans have ended", wholeNumber(1))
     .option("--faults <kinds>", "comma-separated list of the kinds below [all]", faultNames)
     .option(
       "--issuers <names>",
@@ -59,10 +60,7 @@ export function parseOptions(args: readonly string[]): Options {
     .showHelpAfterError("(chaos --help explains the options)");
   const given = command
     .parse(args, { from: "user" })
-    .opts<
-      Pick<Options, "minutes" | "rate" | "record"> &
-        Partial<Options> & { sentinel: boolean; cluster: boolean }
-    >();
+    .opts<Pick<Options, "rate" | "record"> & Partial<Options> & { sentinel: boolean; cluster: boolean }>();
   const redis: RedisKind = given.cluster ? "cluster" : given.sentinel ? "sentinel" : "lone";
   const unfit = (given.faults ?? []).filter((name) => !fits(name, redis));
   if (unfit.length > 0) {
@@ -70,7 +68,7 @@ export function parseOptions(args: readonly string[]): Options {
   }
   return {
     seed: given.seed ?? randomSeed(),
-    minutes: given.minutes,
+    minutes: given.minutes ?? (given.plans === undefined ? DEFAULT_MINUTES : undefined),
     plans: given.plans,
     faults: given.faults ?? Object.keys(FAULTS).filter((name) => fits(name, redis)),
     issuers: given.issuers ?? ISSUERS,
@@ -113,7 +111,7 @@ function helpText(): string {
 Faults, injected one at a time; the next follows when the pipeline has recovered:
 ${kinds.join("\n")}
 
-Exit codes: 0 if everything holds, 1 if not; then seed, commit and the timelines of the affected plans are printed.`;
+Exit codes: 0 if everything holds, 1 if not, or if it could not be judged; then seed, commit and the timelines of the affected plans are printed.`;
 }
 
 function faultNames(text: string): string[] {

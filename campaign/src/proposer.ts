@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { flatFields, parseProposal, planId } from "@quantum/contract";
 import type { RedisClient } from "@quantum/redis";
 import type { PipelineRedis, ResultRecord } from "@quantum/harness";
+import { untilAnswered } from "./answered.ts";
 import type { RandomChoices } from "./random-choices.ts";
 import type { Recorder } from "./record.ts";
 
@@ -109,7 +110,8 @@ export class Proposer {
 
   /** Publishes the latest proposals again, like a publisher that is unsure of them. They give the same plans. */
   async repeat(): Promise<void> {
-    for (const { symbol, fields } of this.#latest) await this.#publish(symbol, fields);
+    for (const { symbol, fields } of [...this.#latest])
+      await untilAnswered(() => this.#publish(symbol, fields));
   }
 
   /** Redis has lost data, so plans of these symbols, by default of all, that have not ended may never end. */

@@ -12,6 +12,7 @@ import {
   StreamTail,
 } from "@quantum/harness";
 import { serviceOf } from "@quantum/topology";
+import { untilAnswered } from "./answered.ts";
 import { type ThrownFault, throwFaults } from "./campaign.ts";
 import { closableOf } from "./closable.ts";
 import { RandomChoices } from "./random-choices.ts";
@@ -98,7 +99,7 @@ export async function runCampaign(
     context,
     random,
     kinds: options.faults,
-    untilMs: startedAtMs + options.minutes * MS_PER_MINUTE,
+    untilMs: startedAtMs + (options.minutes ?? Number.POSITIVE_INFINITY) * MS_PER_MINUTE,
     isDone: () => ended.aborted || (options.plans !== undefined && history.ended.size >= options.plans),
     onFault: (thrown) => {
       faults.push(...thrown);
@@ -119,10 +120,10 @@ export async function runCampaign(
     halts: context.halts,
   };
   const { evidence, judgement } = await judgeAtRest(async () => {
-    const evidence = await collectEvidence(sources);
+    const evidence = await untilAnswered(() => collectEvidence(sources));
     return { evidence, judgement: judge(evidence, history, losses) };
   });
-  const rest = await checkResourceBounds(system, evidence.plans.length);
+  const rest = await untilAnswered(() => checkResourceBounds(system, evidence.plans.length));
   const progress = progressOf(proposer.plans.values(), faults);
   const closable = closableOf(proposer.plans.values(), faults);
   const findings: Record<CheckName, Finding> = {
@@ -141,7 +142,7 @@ export async function runCampaign(
     findings,
     faults,
     exits,
-    inDoubt: await countUnsettled(system),
+    inDoubt: await untilAnswered(() => countUnsettled(system)),
     progress,
     spared: sparedOf(proposer.plans.values(), faults, (symbol) => stored.partitions.of(symbol).number),
     closable,

@@ -125,7 +125,8 @@ export async function startSystem(
     const { code, signal } = await process.exited;
     if (stopping.signal.aborted || !member.up || member.process !== process) return;
     onExit(process.error(`exited unexpectedly with ${code ?? signal}`).message);
-    await restart(member);
+    // One that stays down is told of by the recovery, which then waits for it in vain.
+    await restart(member).catch(() => undefined);
   };
   /** Starts a service that has exited, with retries. */
   const restart = async (member: Member): Promise<void> => {

@@ -37,9 +37,18 @@ export class Cluster {
     return this.#servers.filter(({ isUp }) => isUp);
   }
 
-  async nodes(of = this.#live[0]): Promise<ClusterNode[]> {
-    if (of === undefined) throw new Error("no node of this cluster is up");
-    return parseNodes((await of.client.call("CLUSTER", "NODES")) as string);
+  /** As this node sees them, or else the first that answers: the connection to one that was frozen may be lost. */
+  async nodes(of?: Server): Promise<ClusterNode[]> {
+    const asked = of === undefined ? this.#live : [of];
+    let problem: unknown = new Error("no node of this cluster is up");
+    for (const { client } of asked) {
+      try {
+        return parseNodes((await client.call("CLUSTER", "NODES")) as string);
+      } catch (error) {
+        problem = error;
+      }
+    }
+    throw problem;
   }
 
   async masterOf(slot: number, seenBy?: Server): Promise<Server> {

@@ -1,6 +1,6 @@
 /** Detects the end of a run: plans have ended, and no consumer group has work left. */
 import { setTimeout as delay } from "node:timers/promises";
-import { isUnanswered, type RedisClient } from "@quantum/redis";
+import { dispositionOf, type RedisClient } from "@quantum/redis";
 import { groupsOf } from "@quantum/streams";
 import type { PipelineRedis } from "../pipeline-redis.ts";
 import type { History } from "./history.ts";
@@ -51,8 +51,9 @@ export async function drain(options: DrainOptions): Promise<string[]> {
   const deadline = performance.now() + options.deadlineMs;
   for (;;) {
     const underWay = await lookUnderWay(options).catch((error: unknown) => {
-      // A connection may still be on its way to another master.
-      if (isUnanswered(error)) return [`Redis does not answer: ${(error as Error).message}`];
+      // A connection may still be on its way to another master, or the master not be back.
+      if (dispositionOf(error).kind === "passes")
+        return [`Redis does not answer: ${(error as Error).message}`];
       throw error;
     });
     if (underWay.length === 0 || performance.now() > deadline) return underWay;
