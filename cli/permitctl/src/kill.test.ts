@@ -127,6 +127,37 @@ describe("with three partitions", () => {
   });
   afterEach(() => marks.stop());
 
+  it.each(["", "banana", "65", "3>1", "3>6 copied"])(
+    "halts by the wire's key while Redis says that there are %j, and says that it is all it knows",
+    async (text) => {
+      await redis.set(keys.partitions, text);
+      const on = await as("operator", "kill", "on");
+      expect(on).toMatchObject({ code: 3, stdout: "" });
+      expect(on.stderr).toContain(
+        `The kill switch is ON in the wire's key, and not known to be in the partitions, whose number is not known (${keys.partitions} says ${JSON.stringify(text)}: `,
+      );
+      expect(on.stderr).toContain(
+        "PARTITIONS=N says how many there are. Where it is not on, orders can leave",
+      );
+      expect(await switches()).toEqual([null, null, null, "1"]);
+      // Whoever knows better reaches all of them.
+      const known = await permitctl(urlOfUser(server.url, "operator"), ["kill", "on"], undefined, {
+        PARTITIONS: "3",
+      });
+      expect(known.stdout).toMatch(new RegExp(`^The kill switch is ON ${PLACES}\\.\n`));
+      expect(await switches()).toEqual(["1", "1", "1", "1"]);
+      // Nothing else is done without the number.
+      const off = ["kill", "off", "--yes", "--reason", "over"];
+      expect(
+        await permitctl(urlOfUser(server.url, "operator"), off, undefined, { PARTITIONS: "3" }),
+      ).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`${keys.partitions} says ${JSON.stringify(text)}: `),
+      });
+      expect(await switches()).toEqual(["1", "1", "1", "1"]);
+    },
+  );
+
   it("turns all on and off, and says where", async () => {
     const on = await as("operator", "kill", "on", "--reason", "a drill");
     expect(on).toMatchObject({ code: 0, stderr: "" });

@@ -22,6 +22,8 @@ import type { Session } from "./session.ts";
 
 const ON = "The kill switch is ON";
 const LEFT = "Where it is not on, orders can leave: repeat it";
+const FOLLOWED =
+  "Partitions follow the wire's key within a second, for as long as an apply-layer runs. PARTITIONS=N says how many there are";
 const NEXT = "To go on: permitctl kill off. To close what is open: permitctl flatten --all.";
 
 export async function killOn(
@@ -36,7 +38,10 @@ export async function killOn(
     patienceOf(terminal, ON, stop),
   );
   if (reached.missing.length > 0)
-    throw new CommandError(EXIT.unreachable, `${partlyText(ON, reached)}. ${LEFT}`);
+    throw new CommandError(
+      EXIT.unreachable,
+      [partlyText(ON, reached), ...(access.uncounted?.() ? [FOLLOWED] : []), LEFT].join(". "),
+    );
   const where = placesText(reached);
   terminal.print({ kill_switch: "on", changed, recorded }, [
     styled("bold", changed ? `${ON}${where}.` : `The kill switch was ON already${where}.`),

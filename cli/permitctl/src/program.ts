@@ -45,7 +45,7 @@ refused; 2 wrong usage, or Redis refuses the connection permanently; 3 Redis doe
 const URL_HELP =
   "where a service is that cannot be found by its name, such as http://127.0.0.1:8043; once for each [PERMITCTL_URLS, separated by commas]";
 
-type Needs = Pick<SessionOptions, "readyCheck" | "resend" | "migrating" | "envFile">;
+type Needs = Pick<SessionOptions, "readyCheck" | "resend" | "migrating" | "halting" | "envFile">;
 
 export function createProgram(host: Host): Command {
   const { stdout, stderr, stop } = host;
@@ -135,7 +135,7 @@ export function createProgram(host: Host): Command {
     // Like every change, for scripts.
     .addOption(new Option("--yes").hideHelp())
     .action((options: ChangeOptions) =>
-      run((session) => killOn(session, options, stop), { readyCheck: false }),
+      run((session) => killOn(session, options, stop), { readyCheck: false, halting: true }),
     );
   changes(killSwitch.command("off"))
     .description("let the pipeline continue")

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }));
 
 const runs = (pid: number) =>
-  writeFile(join(dir, "run.json"), JSON.stringify({ pid, redis: { url: server.url } }));
+  writeFile(join(dir, "run.json"), JSON.stringify({ pid, redis: { url: server.url, partitions: 6 } }));
 const WINDOW = { columns: 80, rows: 24 };
 
 describe.skipIf(NO_TERMINAL)("without a Redis in the environment", () => {
@@ -44,7 +44,10 @@ describe.skipIf(NO_TERMINAL)("without a Redis in the environment", () => {
 
 it("a launcher that was killed has left its file, and is none", async () => {
   await runs(process.pid);
-  expect(await runOfCheckout({ QUANTUM_CACHE_DIR: dir })).toMatchObject({ redisUrl: server.url });
+  expect(await runOfCheckout({ QUANTUM_CACHE_DIR: dir })).toMatchObject({
+    redisUrl: server.url,
+    partitions: 6,
+  });
   await runs(spawnSync("true").pid);
   expect(await runOfCheckout({ QUANTUM_CACHE_DIR: dir })).toBeUndefined();
   expect(await runOfCheckout({ QUANTUM_CACHE_DIR: join(dir, "none") })).toBeUndefined();

@@ -8,6 +8,8 @@ import type { Host } from "./host.ts";
 
 export interface Run {
   redisUrl: string;
+  /** How many there are, as long as Redis does not say. */
+  partitions: number | undefined;
   /** Where its operator's key is, and what its executor expects an exit to name. */
   exit: z.output<typeof runExit> | undefined;
   /** Where its services were when they started. */
@@ -26,7 +28,7 @@ const runExit = z.object({
 const runFile = z.object({
   pid: z.number().optional(),
   ports: z.record(z.string(), z.number()).default({}),
-  redis: z.object({ url: z.string() }),
+  redis: z.object({ url: z.string(), partitions: z.number().optional() }),
   exit: runExit.optional(),
 });
 
@@ -51,7 +53,7 @@ async function read(file: string): Promise<{ run: Run; pid: number | undefined }
     const { pid, ports, redis, exit } = runFile.parse(JSON.parse(await readFile(file, "utf8")));
     const serviceUrls = Object.values(ports).map((port) => `http://127.0.0.1:${port}`);
     const shown = `${file}, Redis ${withoutCredentials(redis.url)}`;
-    return { pid, run: { redisUrl: redis.url, exit, serviceUrls, shown } };
+    return { pid, run: { redisUrl: redis.url, partitions: redis.partitions, exit, serviceUrls, shown } };
   } catch {
     return undefined;
   }

@@ -23,6 +23,8 @@ export interface SessionOptions extends GlobalOptions {
   resend?: false;
   /** As in {@link AccessOptions}. */
   migrating?: true;
+  /** As in {@link AccessOptions}. */
+  halting?: true;
   /** A file with variables, which the environment's own override. */
   envFile?: string;
 }
@@ -49,14 +51,15 @@ export async function withSession<T>(
   const run = await runOf(options, env, terminal);
   const url = run?.redisUrl ?? urlOf(options, env);
   try {
-    const { readyCheck, resend, migrating } = options;
+    const { readyCheck, resend, migrating, halting } = options;
     const how = {
       ...(readyCheck === false && { readyCheck }),
       ...(resend === false && { resend }),
       ...(migrating && { migrating }),
+      ...(halting && { halting }),
     };
     const answer = await withAccess(
-      { url, name: "permitctl", partitions: partitionsIn(env), ...how },
+      { url, name: "permitctl", partitions: run?.partitions ?? partitionsIn(env), ...how },
       (access) =>
         // Keep the command's own errors, so that they are not taken for Redis's.
         command({ access, terminal, run, env }).catch((error: unknown) => {

@@ -24,6 +24,8 @@ export interface Access {
   readonly intake: Place;
   /** A connection for commands to the server that has this key, such as one of the wire's. */
   readonly redisOf: (key: string) => RedisClient;
+  /** Why it is not known how many partitions there are. Nothing but `redisOf` may be used then. */
+  readonly uncounted?: () => Error | undefined;
 }
 
 export interface OpenAccess extends Access {
@@ -56,7 +58,8 @@ export class AccessError extends Error {
  * `name` is the connection's name in Redis. `readyCheck: false` for what the Redis user `halt` may do; `resend: false` for a
  * change that is told by what the script finds; `migrating: true` to change how many partitions there are: what Redis says of
  * that is not minded, and nothing but `redisOf` may be used. `partitions` counts while Redis does not say how many there are: of a
- * cluster, only that server may be away.
+ * cluster, only that server may be away. `halting: true` to turn the kill switch on: no failure to say how many there are keeps
+ * it from the wire's key ({@link Access.uncounted}).
  */
 export interface AccessOptions {
   url: string;
@@ -64,6 +67,7 @@ export interface AccessOptions {
   readyCheck?: false;
   resend?: false;
   migrating?: true;
+  halting?: true;
   partitions?: number | undefined;
 }
 
@@ -114,6 +118,7 @@ const WIRE = createKeys();
 export function openAccess({
   url,
   migrating,
+  halting,
   partitions: expected,
   ...options
 }: AccessOptions): StandingAccess {
@@ -137,6 +142,7 @@ export function openAccess({
   const ofKeys = new Map([[WIRE.partitions, first]]);
   let clock: RedisClock | undefined;
   let opened: Omit<Access, "redisOf"> | undefined;
+  let uncounted: Error | undefined;
   let notOpened: Error = new PartitionsError("Redis has not said yet how many partitions it has");
 
   const redisOf = (key: string): RedisClient => {
@@ -176,6 +182,7 @@ export function openAccess({
         return place().intake;
       },
       redisOf,
+      uncounted: () => uncounted,
       url: withoutCredentials(url),
       nowMs: () => redisNow(opened?.partitions.account.redis ?? first),
       problemOf: (failure) => problemOf(failure, opened?.partitions.all ?? [{ keys: WIRE, redis: first }]),
@@ -190,9 +197,14 @@ export function openAccess({
           forget();
           notOpened = error;
         }
-        if (expected !== undefined && dispositionOf(error).kind === "passes") return expected;
-        throw error;
+        const passes = !isUnsettled && dispositionOf(error).kind === "passes";
+        if (expected !== undefined && (passes || (isUnsettled && halting === true))) return expected;
+        // On one server, what does not answer has the kill switch as well.
+        if (halting !== true || !(isUnsettled || (passes && isCluster))) throw error;
+        uncounted = error as Error;
+        return undefined;
       });
+      if (count === undefined) return;
       if (opened !== undefined && opened.partitions.all.length !== count) forget();
       opened ??= open(count);
       if (clock !== undefined) return;

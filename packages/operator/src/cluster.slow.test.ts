@@ -4,9 +4,11 @@ import { startRedisCluster, urlOfUser } from "@quantum/harness";
 import { connectForCommands, disconnect } from "@quantum/redis";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { BY, planIdOf } from "./access.fixture.ts";
-import { type OpenAccess, withAccess } from "./access.ts";
+import { AccessError, type OpenAccess, withAccess } from "./access.ts";
 import { DEAD_LETTER_ID, pageDeadLetters, requeueLetters } from "./dead-letters.ts";
 import { forceFound } from "./force-found.ts";
+import { haltEverywhere } from "./halt-everywhere.ts";
+import { partlyText } from "./halt-operations.ts";
 import { readPartitions } from "./migrate/list.ts";
 import { lookBefore } from "./migrate/migrate.ts";
 import { readOverview } from "./overview.ts";
@@ -88,6 +90,28 @@ it("the number is not changed to one there, and says why", async () => {
     const { problems } = await lookBefore(access, 1);
     expect(problems).toEqual([expect.stringContaining("this is a cluster")]);
   });
+});
+
+it("the kill switch goes on by the wire's key while the server of the partitions' number is silent", async () => {
+  const numberAt = await cluster.masterOf(slotOf(wire.partitions));
+  expect(numberAt).not.toBe(await cluster.masterOf(slotOf(wire.killSwitch)));
+  const options = { url: urlOfUser(cluster.url, "operator"), name: "test" };
+  process.kill(cluster.pidOf(numberAt), "SIGSTOP");
+  try {
+    await withAccess({ ...options, halting: true }, async (access) => {
+      const { changed, recorded, reached } = await haltEverywhere(access, BY);
+      expect({ changed, recorded }).toEqual({ changed: true, recorded: false });
+      expect(partlyText("It is on", reached)).toBe(
+        "It is on in the wire's key, and not known to be in the partitions, whose number is not known (Redis does not answer)",
+      );
+    });
+    expect(await on(wire.killSwitch, (redis) => redis.get(wire.killSwitch))).toBe("1");
+    // Only that is done without the number.
+    await expect(withAccess(options, async () => undefined)).rejects.toThrow(AccessError);
+  } finally {
+    process.kill(cluster.pidOf(numberAt), "SIGCONT");
+  }
+  await on(wire.killSwitch, (redis) => redis.del(wire.killSwitch));
 });
 
 it("partitions whose master is away are named, and the others told", async () => {

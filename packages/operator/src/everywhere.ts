@@ -18,10 +18,14 @@ export type HaltAccess = Pick<Access, "partitions" | "redisOf">;
 /** Where a kill switch is: in each partition and, with several, under the wire's key, which they are shown. */
 export function killSwitchPlaces(access: HaltAccess): NamedPlace[] {
   const { partitions, redisOf } = access;
-  const keys = createKeys();
   const { account } = partitions;
   if (account.name === "") return [{ ...account, redis: redisOf(account.keys.killSwitch) }];
-  return [...partitions.all, { name: WIRE_NAME, keys, redis: redisOf(keys.killSwitch) }];
+  return [...partitions.all, wirePlace(redisOf)];
+}
+
+export function wirePlace(redisOf: HaltAccess["redisOf"]): NamedPlace {
+  const keys = createKeys();
+  return { name: WIRE_NAME, keys, redis: redisOf(keys.killSwitch) };
 }
 
 export interface Reached<T> {

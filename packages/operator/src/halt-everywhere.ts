@@ -1,6 +1,6 @@
 /** The kill switch and the disarm of all partitions (docs/adr/0039). */
 import { readKillSwitch } from "@quantum/service-kit";
-import type { Access } from "./access.ts";
+import { type Access, PartitionsError } from "./access.ts";
 import { refusesRights } from "./access-problem.ts";
 import {
   clearDisarm,
@@ -11,7 +11,15 @@ import {
   type Mandate,
   setKillSwitch,
 } from "./changes.ts";
-import { everywhere, killSwitchPlaces, type Patience, type Reached, WIRE_NAME } from "./everywhere.ts";
+import {
+  everywhere,
+  type HaltAccess,
+  killSwitchPlaces,
+  type Patience,
+  type Reached,
+  WIRE_NAME,
+  wirePlace,
+} from "./everywhere.ts";
 import type { Halts } from "./halts.ts";
 import type { NamedPlace } from "./place.ts";
 import { Refusal } from "./refusal.ts";
@@ -27,16 +35,31 @@ export async function haltEverywhere(
   by: Mandate,
   patience?: Patience,
 ): Promise<HaltedEverywhere> {
-  const reached = await everywhere(
-    killSwitchPlaces(access),
-    (place) => (place.name === WIRE_NAME ? haltWire(place) : halt(place, by)),
-    patience,
-  );
+  const uncounted = access.uncounted?.();
+  const reached =
+    uncounted === undefined
+      ? await everywhere(
+          killSwitchPlaces(access),
+          (place) => (place.name === WIRE_NAME ? haltWire(place) : halt(place, by)),
+          patience,
+        )
+      : await haltUncounted(access, uncounted);
   const results = reached.done.map(({ result }) => result);
   return {
     changed: results.some(({ changed }) => changed),
-    recorded: results.every(({ recorded }) => recorded),
+    recorded: uncounted === undefined && results.every(({ recorded }) => recorded),
     reached,
+  };
+}
+
+/** Running apply-layers show every partition the wire's key. */
+async function haltUncounted({ redisOf }: HaltAccess, why: Error): Promise<Reached<Halted>> {
+  const wire = wirePlace(redisOf);
+  const result = await haltWire(wire);
+  const error = why instanceof PartitionsError ? new Refusal(why.message) : why;
+  return {
+    done: [{ place: wire, result }],
+    missing: [{ place: { ...wire, name: "the partitions, whose number is not known" }, error }],
   };
 }
 

@@ -69,10 +69,15 @@ describe("an access", () => {
     expect(await withAccess({ url: server.url, name: "test", partitions: 2 }, names)).toHaveLength(COUNT);
   });
 
-  it.each(["", "0", "65", "three", "-1", "1.5"])("is refused if the number is %j", async (text) => {
-    await redis.set(wire.partitions, text);
-    await expect(withThree(async () => undefined)).rejects.toThrow("it must be a number from 1 to 64");
-  });
+  it.each(["", "0", "65", "three", "-1", "1.5"])(
+    "is refused if the number is %j, whatever is expected",
+    async (text) => {
+      await redis.set(wire.partitions, text);
+      await expect(withThree(async () => undefined)).rejects.toThrow("it must be a number from 1 to 64");
+      const expecting = { url: server.url, name: "test", partitions: COUNT };
+      await expect(withAccess(expecting, async () => undefined)).rejects.toThrow("it must be a number");
+    },
+  );
 });
 
 async function result(partition: number, n: number, id: string, fields: Record<string, string> = {}) {

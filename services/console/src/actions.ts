@@ -42,8 +42,8 @@ const SCHEMAS = {
   drop: z.strictObject({ ids, reason }),
 } as const satisfies { [Name in ActionName]: z.ZodType<Required<Actions[Name]>> };
 
-/** It must come through, and whoever asks for it twice has what he wants. */
-const MAY_RUN_TWICE: ReadonlySet<string> = new Set<ActionName>(["kill-on"]);
+/** It must come through, whatever Redis does not say, and whoever asks for it twice has what he wants. */
+const HALT: ActionName = "kill-on";
 
 export const ACTION_NAMES = Object.keys(SCHEMAS) as readonly ActionName[];
 
@@ -72,7 +72,7 @@ function addAction(
         {
           url: redisUrl ?? "",
           name: `${instance}:operator`,
-          ...(!MAY_RUN_TWICE.has(name) && { resend: false }),
+          ...(name === HALT ? { halting: true } : { resend: false }),
         },
         step,
       ),
