@@ -97,8 +97,9 @@ local function release(sums, open, attempt, may_have_filled)
   return amounts
 end
 
+-- `executions` is nil where it is known that the reservation does not count there.
 local function remove(open, expiry, executions, attempt)
-  redis.call('ZREM', executions, attempt)
+  if executions then redis.call('ZREM', executions, attempt) end
   redis.call('ZREM', expiry, attempt)
   redis.call('HDEL', open, attempt)
 end

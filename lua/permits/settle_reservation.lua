@@ -7,7 +7,7 @@
 --   open         HASH of the reservations of this issuer and symbol, see permits/reservations.lua
 --   expiry       ZSET!
 --   totals       HASH
---   executions   ZSET!
+--   executions   ZSET
 --   charges      HASH
 --   booked       STRING, the plan's fate and when its result was written (ms): `executed` if it led to an order or may have,
 --                and then every attempt is denied; `ended` if a plan without a record ended without an order, for the
@@ -38,15 +38,16 @@ if executed then redis.call('HLEN', charges) end
 local is_news = fate == 'executed' or fate == 'ended' and not (redis.call('GET', booked) or ''):find('^executed ')
 -- Ids of two streams may be equal, so a result's id has a prefix.
 local execution = 'result:' .. entry_id
-local counted = executed and redis.call('ZMSCORE', executions, execution, 'attempt:' .. attempt) or {}
+-- The last one is the reservation itself: only some limits count it.
+local by_result, by_attempt, counted_at = unpack(redis.call('ZMSCORE', executions, execution, 'attempt:' .. attempt, attempt))
 local reserved = release(sums, open, attempt, executed or fate == 'executed')
 
 if redis.call('XACK', results, group, entry_id) == 0 then return { 'REPLAYED' } end
 if is_news then redis.call('SET', booked, fate .. ' ' .. entry_id:match('^%d+'), 'EX', fate_sec) end
 -- Charged before: the group was lost and its stream is read again, or the result came long after its plan's end.
-if counted[1] or counted[2] then return { 'REPLAYED' } end
+if executed and (by_result or by_attempt) then return { 'REPLAYED' } end
 
-if reserved then remove(open, expiry, executions, attempt) end
+if reserved then remove(open, expiry, counted_at and executions, attempt) end
 if executed then
   local now = now_ms()
   -- A writer's clock may be ahead, but an execution counts from now at the latest.

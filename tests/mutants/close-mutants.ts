@@ -49,8 +49,8 @@ export const CLOSE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${BRAIN}/decide.ts`,
-        find: 'belowMinimum(quantity, Big(quantity).eq(all) ? "" : snapshot.markPrice, rules)',
-        replace: "belowMinimum(quantity, snapshot.markPrice, rules)",
+        find: 'flaw === "below_min_notional" && closesAll(quantity) ? undefined : flaw',
+        replace: "flaw",
       },
     ],
     test: `${BRAIN}/decide.test.ts`,

@@ -89,6 +89,16 @@ export function parseRecordOrNone<
   }
 }
 
+/** What HMGET has answered, as the hash of those fields that are there. */
+export function presentFields(names: readonly string[], values: readonly (string | null)[]): Hash {
+  return Object.fromEntries(
+    names.flatMap((name, at) => {
+      const value = values[at];
+      return typeof value === "string" ? [[name, value]] : [];
+    }),
+  );
+}
+
 /**
  * For a reader that takes what it can: the valid fields, and a problem in words for each invalid one.
  * @param names fields to read; all if absent

@@ -4,6 +4,7 @@ import {
   parseRecord,
   parseRecordOrNone,
   planRecord,
+  presentFields,
   readableFields,
   RecordError,
 } from "./index.ts";
@@ -48,6 +49,13 @@ describe("a record", () => {
     expect(sides).toThrow('k: side is "sell", and must be "BUY", "SELL"');
     const price = () => parseRecord(orderRecord, "k", { avg_price: "1e3" }, ["avg_price"]);
     expect(price).toThrow('k: avg_price is "1e3", and must be a decimal without exponent, or empty');
+  });
+
+  it("has the fields that HMGET has found, and no others", () => {
+    expect(presentFields(["state", "symbol", "step"], ["WAITING", null, ""])).toEqual({
+      state: "WAITING",
+      step: "",
+    });
   });
 
   it("is taken as far as it can be read, with a field for each issuer; what it has besides is nobody's", () => {

@@ -114,6 +114,18 @@ describe("settle", () => {
     },
   );
 
+  it("releases what no limit counts, and leaves what is counted", async () => {
+    const counted = await grant(OTHER_PLAN, { qty: 7n });
+    const attempt = await publish();
+    await issue(granted({ qty: 5n }, []), attempt);
+    expect(await executions()).toEqual([counted]);
+    expect(await settle(attempt, await publishResult())).toBe(true);
+    expect(await total("reserved:qty")).toBe(7);
+    expect(await redis.hkeys(reservations.open)).toEqual([counted]);
+    expect(await redis.zrange(reservations.expiry, 0, -1)).toEqual([counted]);
+    expect(await executions()).toEqual([counted]);
+  });
+
   it("releases nothing of others", async () => {
     await grant(OTHER_PLAN, { qty: 7n });
     await settle("1-1", await publishResult());

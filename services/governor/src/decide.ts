@@ -36,7 +36,7 @@ export interface Rules {
 
 export type Plan = Pick<PlanEntry, "action" | "kill_score" | "steps">;
 
-/** The hash `quantum:position:snapshot:{SYM}`; empty if missing, undefined if unreadable. */
+/** Of the hash `quantum:position:snapshot:{SYM}`, what the decision needs; empty if missing, undefined if unreadable. */
 export type SnapshotFields = Readonly<Record<string, string>>;
 
 export function decide(

@@ -5,7 +5,9 @@ import {
   orderFate,
   type OrderReason,
   type PlanEntry,
+  POSITION_FIELDS,
   positiveDecimalOf,
+  presentFields,
   type PythonJson,
   readableFields,
   type ResultEntry,
@@ -115,14 +117,15 @@ export class Governor extends EventEmitter<GovernorEvents> implements Policy {
    */
   async #snapshot(symbol: string): Promise<SnapshotFields | undefined> {
     const { redis, keys } = this.#options.partitions.of(symbol);
-    return redis.hgetall(keys.snapshot(symbol)).catch(() => undefined);
+    const values = await redis.hmget(keys.snapshot(symbol), ...POSITION_FIELDS).catch(() => undefined);
+    return values && presentFields(POSITION_FIELDS, values);
   }
 
   /** May be of any age: for a result without a price, the last known price is the best available. */
   async #markPrice({ symbol, avg_price }: ResultEntry) {
     if (positiveDecimalOf(avg_price) !== undefined) return undefined;
     const hash = (await this.#snapshot(symbol)) ?? {};
-    return positiveDecimalOf(readableFields(snapshotRecord, hash).fields.mark_price);
+    return positiveDecimalOf(readableFields(snapshotRecord, hash, POSITION_FIELDS).fields.mark_price);
   }
 
   /** @param symbol whose partition has dated the error */

@@ -1,4 +1,5 @@
 /** Reads from Redis what a decision needs. */
+import { presentFields } from "@quantum/contract";
 import { executedSince } from "@quantum/permits";
 import { type Hashes, type RedisClient, redisNow, withDeadline } from "@quantum/redis";
 import type { Partitions } from "@quantum/service-kit";
@@ -108,13 +109,9 @@ class Reads {
         const replies = (await answer.catch(() => undefined)) ?? [];
         for (const [at, { key, names }] of reads.entries()) {
           const [error, values] = replies[at] ?? [new Error("no answer"), []];
-          if (error === null) this.#found.set(key, fieldsOf(names, values as (string | null)[]));
+          if (error === null) this.#found.set(key, presentFields(names, values as (string | null)[]));
         }
       }),
     );
   }
-}
-
-function fieldsOf(names: readonly string[], values: readonly (string | null)[]): Fields {
-  return Object.fromEntries(values.flatMap((value, at) => (value === null ? [] : [[names[at], value]])));
 }

@@ -107,9 +107,12 @@ export function decide(facts: Facts, limits: Limits): Allowed | Denied {
   const { free, maxUnits } = quantities(facts.reservedUnits, position, Big(snapshot.openReduceQty));
   const wanted = pct === 0 ? "0" : closeQuantity(pct, snapshot.positionAmt, rules);
   const safeQty = Big(wanted).lt(free) ? wanted : floorToStep(free.toFixed(), rules.stepSize);
-  const all = closeQuantity(100, snapshot.positionAmt, rules);
-  const below = (quantity: string) =>
-    belowMinimum(quantity, Big(quantity).eq(all) ? "" : snapshot.markPrice, rules);
+  // Most quantities pass at their price; only for one that does not, it must be known whether it closes all.
+  const closesAll = (quantity: string) => Big(quantity).eq(closeQuantity(100, snapshot.positionAmt, rules));
+  const below = (quantity: string) => {
+    const flaw = belowMinimum(quantity, snapshot.markPrice, rules);
+    return flaw === "below_min_notional" && closesAll(quantity) ? undefined : flaw;
+  };
   const tooSmall = below(safeQty);
   if (tooSmall !== undefined) {
     const rule = { min_qty: float(Big(rules.minQty)), min_notional: float(Big(rules.minNotional)) };
