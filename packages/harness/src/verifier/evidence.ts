@@ -205,8 +205,8 @@ export async function switchStrategy(exchangeUrl: string, enabled: boolean): Pro
   if (!response.ok) throw new Error(`exchange-sim answered ${response.status} to /sim/strategy`);
 }
 
-/** Enough for a state with thousands of orders. */
-const ANSWER_MS = 5_000;
+/** Enough for a state with tens of thousands of orders, on a busy machine. */
+const ANSWER_MS = 30_000;
 
 async function readExchange(exchangeUrl: string): Promise<z.infer<typeof exchangeState>> {
   const response = await fetch(`${exchangeUrl}/sim/state`, { signal: AbortSignal.timeout(ANSWER_MS) });
@@ -222,32 +222,47 @@ async function readAmounts(
   return new Map(symbols.flatMap((symbol, index) => (values[index] ? [[symbol, values[index]]] : [])));
 }
 
+/** If all are asked for at once, the last of some 20,000 is answered after its command's deadline. */
+const CLAIMS_AT_ONCE = 500;
+
 async function readClaims(history: History, placeOf: (symbol: string) => Place): Promise<Map<string, Claim>> {
   const claims = new Map<string, Claim>();
-  const symbols = new Map(history.executes.map(({ planId, symbol }) => [planId, symbol]));
-  await Promise.all(
-    [...symbols].map(async ([planId, symbol]) => {
-      const { keys, redis } = placeOf(symbol);
-      // If a fault changed the key's type, it shows no claim.
-      const hash = await redis.hgetall(keys.order(planId)).catch((error: unknown) => {
-        if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return {};
-        throw error;
-      });
-      const claim = parseRecordOrNone(
-        orderRecord,
-        hash,
-        ["attempt", "state"],
-        ["claimed_at_ms", "window_end_ms", "question"],
-      );
-      if (claim === undefined) return;
-      claims.set(planId, {
-        attempt: history.attemptOf(planId, claim.attempt),
-        state: claim.state,
-        claimedAtMs: claim.claimed_at_ms,
-        windowEndMs: claim.window_end_ms,
-        isQuestion: claim.question ?? false,
-      });
-    }),
-  );
+  const symbols = [...new Map(history.executes.map(({ planId, symbol }) => [planId, symbol]))];
+  for (let from = 0; from < symbols.length; from += CLAIMS_AT_ONCE) {
+    const some = symbols.slice(from, from + CLAIMS_AT_ONCE);
+    const read = await Promise.all(
+      some.map(
+        async ([planId, symbol]) => [planId, await readClaim(history, planId, placeOf(symbol))] as const,
+      ),
+    );
+    for (const [planId, claim] of read) if (claim !== undefined) claims.set(planId, claim);
+  }
   return claims;
+}
+
+async function readClaim(
+  history: History,
+  planId: string,
+  { keys, redis }: Place,
+): Promise<Claim | undefined> {
+  // If a fault changed the key's type, it shows no claim.
+  const hash = await redis.hgetall(keys.order(planId)).catch((error: unknown) => {
+    if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return {};
+    throw error;
+  });
+  const claim = parseRecordOrNone(
+    orderRecord,
+    hash,
+    ["attempt", "state"],
+    ["claimed_at_ms", "window_end_ms", "question"],
+  );
+  return (
+    claim && {
+      attempt: history.attemptOf(planId, claim.attempt),
+      state: claim.state,
+      claimedAtMs: claim.claimed_at_ms,
+      windowEndMs: claim.window_end_ms,
+      isQuestion: claim.question ?? false,
+    }
+  );
 }
