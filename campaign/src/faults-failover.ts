@@ -13,6 +13,8 @@ const LOST_MS = { low: 50, high: 1_000 } as const;
 /** The executor stays with the old master while all others have a new one. */
 const ISOLATED_MS = { low: 500, high: 4_000 } as const;
 const ALONE_MS = 3_000;
+/** Longer than the Sentinels need to take a master for lost: some 2 s. */
+const BLIND_MS = 4_000;
 
 export const FAILOVER_FAULTS: Readonly<Record<string, FaultKind>> = {
   "master-kill": {
@@ -61,6 +63,12 @@ export const FAILOVER_FAULTS: Readonly<Record<string, FaultKind>> = {
       await set.heal();
       return [{ kind: "replicas-gone", target: "redis" }];
     },
+  },
+  "sentinels-gone": {
+    meaning: `two or all of the three Sentinels are killed for ${BLIND_MS / 1000} s, sometimes with the master, which is replaced only after that`,
+    weight: 2,
+    on: ["sentinel"],
+    run: blindSentinels,
   },
 };
 
@@ -113,6 +121,31 @@ async function loseWrites(context: FaultContext) {
   if (isWithExecutor) await system.restart(executor);
   return [{ kind: "failover-loss", target: `${lostMs} ms${isWithExecutor ? ", with the executor" : ""}` }];
 }
+
+async function blindSentinels(context: FaultContext) {
+  const { random, history } = context;
+  const set = setOf(context);
+  const left = random.pick([0, 1]);
+  const isWithMaster = random.pick([true, false]);
+  await set.killSentinels(left);
+  if (isWithMaster) {
+    await replaceMaster(context, async () => {
+      const replaced = set.killMaster();
+      await delay(BLIND_MS);
+      await set.startSentinels();
+      await replaced;
+    });
+  } else {
+    const before = executedIn(history);
+    await delay(BLIND_MS);
+    if (executedIn(history) === before) throw new Error("nothing was executed without Sentinels");
+    await set.heal();
+  }
+  return [{ kind: "sentinels-gone", target: `${left} left${isWithMaster ? ", with the master" : ""}` }];
+}
+
+const executedIn = ({ results }: FaultContext["history"]) =>
+  results.filter(({ executed }) => executed).length;
 
 async function isolateMaster(context: FaultContext) {
   const { system, random, history, proposer } = context;

@@ -1,7 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { startReplicatedRedis, type ReplicatedRedis } from "./replicated-redis.ts";
 import { urlOfUser } from "./redis-users.ts";
+
+/** Longer than the Sentinels need to take a master for lost. */
+const BLIND_MS = 4_000;
 
 let redis: ReplicatedRedis;
 beforeAll(async () => {
@@ -78,4 +82,20 @@ it("goes on without replicas, and gets them back", async () => {
   await expect.poll(() => replicas(master)).toBe(0);
   await redis.heal();
   expect(await replicas(master)).toBe(2);
+});
+
+it.each([0, 1])("keeps a lost master's place empty while %i of three Sentinels are left", async (left) => {
+  const first = await redis.masterPort();
+  await clientOf(first).set("alone", "1");
+  expect(await clientOf(first).wait(2, 0)).toBe(2);
+  await redis.killSentinels(left);
+  expect(await clientOf(first).get("alone")).toBe("1");
+  const replacing = redis.killMaster();
+  const still = delay(BLIND_MS, "its place is empty");
+  expect(await Promise.race([replacing, still])).toBe("its place is empty");
+  await redis.startSentinels();
+  const second = await replacing;
+  expect(second).not.toBe(first);
+  expect(await clientOf(second).get("alone")).toBe("1");
+  await redis.heal();
 });

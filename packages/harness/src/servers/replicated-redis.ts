@@ -2,18 +2,16 @@
  * A master, its replicas and three Sentinels, as real processes. Replicas and Sentinels log in as users of their own: to
  * cut their links to a server, and no client's, these users lose their rights.
  */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
-import { endProcess, spawnGuarded, type GuardedProcess } from "../processes/child-process.ts";
 import { eventually } from "../processes/eventually.ts";
-import { freePort } from "../processes/free-port.ts";
-import { untilLogged } from "../processes/until-logged.ts";
 import { startRedisServer, type TestRedis } from "./redis-server.ts";
 import { haveReplicas } from "./followers.ts";
 import { allow, LINK_PASSWORD, refuse } from "./links.ts";
 import { urlOfUser } from "./redis-users.ts";
+import { AGREED_WITHIN_MS, Sentinels } from "./sentinels.ts";
 
 export interface ReplicatedRedisOptions {
   /** Default 2. */
@@ -34,7 +32,7 @@ export interface ReplicatedRedis {
   /** For example `redis+sentinel://127.0.0.1:20123,127.0.0.1:20124,127.0.0.1:20125/quantum`. */
   readonly url: string;
   readonly sentinelPorts: readonly number[];
-  /** The port of the server that the Sentinels name now. */
+  /** The port of the server that the Sentinels name now, or named last if all of them are killed. */
   masterPort(): Promise<number>;
   /** Of the server on this port. */
   pidOf(port: number): number;
@@ -53,20 +51,16 @@ export interface ReplicatedRedis {
   untilReplaced(port: number): Promise<number>;
   /** SIGKILL of every replica. */
   killReplicas(): Promise<void>;
+  /** SIGKILL of all Sentinels but this many, until {@link startSentinels} or {@link heal}. */
+  killSentinels(left: number): Promise<void>;
+  startSentinels(): Promise<void>;
   /** Starts what was killed, ends what was cut, and waits until every replica follows the master. */
   heal(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const NAME = "quantum";
-const SENTINELS = 3;
-const QUORUM = 2;
-/** Longer than a busy machine delays an answer; a failover takes some seconds. */
-const DOWN_AFTER_MS = 2_000;
-/** A failover that nobody wins is tried again after twice as long. */
-const FAILOVER_TIMEOUT_MS = 4_000;
-/** Of an election that has to be repeated, too. */
-const REPLACED_WITHIN_MS = 30_000;
+
 interface Node {
   readonly server: TestRedis;
   /** Through which this process orders it about. */
@@ -106,21 +100,12 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
 
   const dir =
     options.dir === undefined ? await temporaryFolder(started) : await folderIn(options.dir, "sentinels");
-  const sentinels: { port: number; client: RedisClient }[] = [];
-  for (let index = 0; index < SENTINELS; index += 1) {
-    const port = await freePort();
-    const child = await startSentinel(first.server, join(dir, `${index}.conf`), port);
-    started.defer(() => endProcess(child, "SIGKILL"));
-    const url = `redis://127.0.0.1:${port}`;
-    const client = connectForCommands({ url, name: "harness", onError: () => undefined, readyCheck: false });
-    started.defer(() => disconnect(client));
-    sentinels.push({ port, client });
-  }
-  const [asked] = sentinels as [(typeof sentinels)[number]];
-  const masterPort = async () => {
-    const [, port] = (await asked.client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)) as string[];
-    return Number(port);
-  };
+  const sentinels = await Sentinels.start(
+    NAME,
+    { dir, master: first.server, replicas: nodes.length - 1 },
+    started,
+  );
+  const masterPort = () => sentinels.masterPort();
   const nodeAt = (port: number): Node => {
     const node = nodes.find(({ server }) => server.port === port);
     if (node === undefined) throw new Error(`no server of this set listens on ${port}`);
@@ -134,30 +119,9 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
         const [role] = (await nodeAt(now).client.role()) as string[];
         return role === "master" ? now : undefined;
       },
-      REPLACED_WITHIN_MS,
+      AGREED_WITHIN_MS,
       `another master than ${port}`,
     );
-  // A failover needs the other Sentinels and the replicas, which a Sentinel finds by itself.
-  const knowsAll = async ({ client }: (typeof sentinels)[number]) => {
-    const flat = (await client.call("SENTINEL", "MASTER", NAME)) as string[];
-    const count = (field: string) => Number(flat[flat.indexOf(field) + 1]);
-    return count("num-other-sentinels") === SENTINELS - 1 && count("num-slaves") === nodes.length - 1;
-  };
-  for (const sentinel of sentinels) {
-    await eventually(
-      async () => (await knowsAll(sentinel)) || undefined,
-      REPLACED_WITHIN_MS,
-      "a Sentinel that knows the others and the replicas",
-    );
-  }
-
-  // Until then a failover finds no replica to promote, and is given up for seconds.
-  const seesAllUp = async ({ client }: (typeof sentinels)[number]) => {
-    const replicas = (await client.call("SENTINEL", "REPLICAS", NAME)) as string[][];
-    const up = replicas.filter((flat) => flat[flat.indexOf("flags") + 1] === "slave");
-    return up.length === nodes.length - 1;
-  };
-
   const resources = started.move();
   const kill = async (node: Node) => {
     node.isUp = false;
@@ -165,8 +129,8 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
   };
   return {
     name: NAME,
-    url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join()}/${NAME}`,
-    sentinelPorts: sentinels.map(({ port }) => port),
+    url: `redis+sentinel://${sentinels.ports.map((port) => `127.0.0.1:${port}`).join()}/${NAME}`,
+    sentinelPorts: sentinels.ports,
     masterPort,
     pidOf: (port) => nodeAt(port).server.pid,
     untilReplaced,
@@ -177,12 +141,7 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
     },
     async promote() {
       const port = await masterPort();
-      // Refused while the last failover is not quite over.
-      await eventually(
-        () => asked.client.call("SENTINEL", "FAILOVER", NAME).catch(() => undefined),
-        REPLACED_WITHIN_MS,
-        "a failover that the Sentinels agree to",
-      );
+      await sentinels.failOver();
       return untilReplaced(port);
     },
     async cutReplication() {
@@ -197,24 +156,21 @@ export async function startReplicatedRedis(options: ReplicatedRedisOptions = {})
       const port = await masterPort();
       await Promise.all(nodes.filter(({ server }) => server.port !== port).map(kill));
     },
+    killSentinels: (left) => sentinels.kill(left),
+    startSentinels: () => sentinels.restart(),
     async heal() {
+      await sentinels.restart();
       for (const node of nodes) {
         if (!node.isUp) {
           await node.server.restart();
-          await eventually(() => node.client.ping().catch(() => undefined), REPLACED_WITHIN_MS, "a restart");
+          await eventually(() => node.client.ping().catch(() => undefined), AGREED_WITHIN_MS, "a restart");
         }
         node.isUp = true;
         await allow(node.client, "replica");
         await allow(node.client, "sentinel");
       }
       await follow(nodes, async () => nodeAt(await masterPort()));
-      for (const sentinel of sentinels) {
-        await eventually(
-          async () => (await seesAllUp(sentinel)) || undefined,
-          REPLACED_WITHIN_MS,
-          "a Sentinel that reaches every replica again",
-        );
-      }
+      await sentinels.seeAllUp();
     },
     stop: () => resources.disposeAsync(),
   };
@@ -230,23 +186,6 @@ async function folderIn(dir: string, name: string): Promise<string> {
   const folder = join(dir, name);
   await mkdir(folder, { recursive: true });
   return folder;
-}
-
-async function startSentinel(master: TestRedis, file: string, port: number): Promise<GuardedProcess> {
-  // Sentinel writes its state into this file.
-  const lines = [
-    `port ${port}`,
-    "bind 127.0.0.1",
-    `sentinel monitor ${NAME} 127.0.0.1 ${master.port} ${QUORUM}`,
-    `sentinel auth-user ${NAME} sentinel`,
-    `sentinel auth-pass ${NAME} ${LINK_PASSWORD}`,
-    `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
-    `sentinel failover-timeout ${NAME} ${FAILOVER_TIMEOUT_MS}`,
-  ];
-  await writeFile(file, `${lines.join("\n")}\n`);
-  const child = await spawnGuarded(master.binary.path, [file, "--sentinel"], { env: {}, ending: "watched" });
-  await untilLogged(child, "sentinel", "+monitor master");
-  return child;
 }
 
 /**
@@ -266,7 +205,7 @@ async function follow(nodes: readonly Node[], masterNow: () => Promise<Node>): P
   };
   await eventually(
     async () => (await isDone()) || undefined,
-    REPLACED_WITHIN_MS,
+    AGREED_WITHIN_MS,
     "replicas that follow the master",
   );
 }
