@@ -11,6 +11,7 @@ import { HALT_MUTANTS } from "./halt-mutants.ts";
 import { INTAKE_MUTANTS } from "./intake-mutants.ts";
 import { KEY_MUTANTS } from "./key-mutants.ts";
 import type { Mutant } from "./mutant.ts";
+import { OPERATOR_MUTANTS } from "./operator-mutants.ts";
 import { ORDER_MUTANTS } from "./order-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { PARTITION_MUTANTS } from "./partition-mutants.ts";
@@ -32,6 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...HALT_MUTANTS,
   ...TRUST_MUTANTS,
   ...EXIT_MUTANTS,
+  ...OPERATOR_MUTANTS,
   ...BOOK_MUTANTS,
   ...EVENT_MUTANTS,
   ...EXCHANGE_MUTANTS,

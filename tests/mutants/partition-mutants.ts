@@ -77,6 +77,30 @@ export const PARTITION_MUTANTS: readonly Mutant[] = [
     test: ISSUERS_TEST,
   },
   {
+    bug: "a forced close disarms the account's partition alone",
+    edits: [
+      {
+        file: "services/position-brain/src/forced-close.ts",
+        find: "places: partitions.all,",
+        replace: "places: [partitions.account],",
+      },
+    ],
+    test: "services/position-brain/src/forced-close.test.ts",
+  },
+  {
+    bug: "the console goes on with the partitions that there were at its start",
+    edits: [
+      {
+        file: "packages/operator/src/access.ts",
+        find: "opened.partitions.all.length !== count) forget();",
+        replace: "opened.partitions.all.length === 0) forget();",
+      },
+      { file: "packages/operator/src/access.ts", find: "          forget();\n", replace: "" },
+    ],
+    test: "services/console/src/streams.test.ts",
+    only: "is followed",
+  },
+  {
     bug: "one partition that does not answer stops the refresh of all",
     edits: [
       {

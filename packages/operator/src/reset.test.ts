@@ -94,6 +94,11 @@ describe.each([1, 3])("plans in %i partitions", (count) => {
       await redis.hset(keysOf(n).order(planIdOf(30 + n)), { state: "EXECUTED", attempt: ATTEMPT });
       await redis.sadd(keysOf(n).waitingSymbols, "BTCUSDT");
     }
+    // Its order is in the last one, and a mark of it in the first.
+    const split = planIdOf(90);
+    await redis.set(keysOf(0).dedupe(split), "1");
+    await redis.hset(keysOf(count - 1).order(split), { state: "SENT", attempt: ATTEMPT });
+    await redis.hset(keysOf(count - 1).plan(split), { state: "SENT" });
     const due = Array.from({ length: count }, (_, n) => [
       [planIdOf(10 + n), `${n} reset`],
       [planIdOf(20 + n), `${n} reset`],
@@ -106,6 +111,7 @@ describe.each([1, 3])("plans in %i partitions", (count) => {
         [planIdOf(10), "0 reset"],
         [planIdOf(30), "0 order"],
       ]);
+      expect([...shown(await findResettable(access, [split]))]).toEqual([[split, `${count - 1} order`]]);
       expect(shown(await resetEach(all, BY))).toEqual(new Map(due));
       expect(await findResettable(access)).toEqual([]);
     });

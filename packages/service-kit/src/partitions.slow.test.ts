@@ -89,7 +89,12 @@ describe("a service of six partitions on a cluster", () => {
     const pid = Number(/process_id:(\d+)/.exec(await client.info("server"))?.[1]);
     process.kill(pid, "SIGSTOP");
     const service = launch(SAMPLE, { REDIS_URL: url, PARTITIONS: `${PARTITIONS}` });
-    await service.log("waiting for Redis").finally(() => process.kill(pid, "SIGCONT"));
+    const waits = await service.log("waiting for Redis").finally(() => process.kill(pid, "SIGCONT"));
+    const places = await Promise.all(numbers.map((number) => cluster.masterOf(slotOf(streamOf(number)))));
+    const away = numbers.filter((number) => places[number] === place).map((number) => `q${number}`);
+    expect(waits["state"]).toMatch(
+      new RegExp(`^partition${away.length === 1 ? "" : "s"} ${away.join(", ")}: Redis does not answer: `),
+    );
     await untilReady(await service.ready());
   });
 

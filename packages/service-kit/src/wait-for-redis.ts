@@ -82,7 +82,8 @@ export async function waitForRedis(
     }
     waiting(waits.map((what) => `Redis: ${what}`).join("; "));
     const err = [...looks, together].find(({ error }) => error !== undefined)?.error;
-    log.warn(err === undefined ? { state: waits.join("; ") } : { err }, "waiting for Redis");
+    // The error does not say of which partitions it is.
+    log.warn({ state: waits.join("; "), ...(err !== undefined && { err }) }, "waiting for Redis");
     await delay(REDIS_RETRY_MS);
   }
 }

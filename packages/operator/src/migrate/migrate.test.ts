@@ -7,10 +7,11 @@ import {
   locate,
   partitionOf,
   staged,
+  unstaged,
 } from "@quantum/contract";
 import { useRedis } from "@quantum/harness/vitest";
 import { connectForCommands, disconnect } from "@quantum/redis";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { add, BY, planIdOf } from "../access.fixture.ts";
 import { withAccess } from "../access.ts";
 import { pageDeadLetters, requeueLetters } from "../dead-letters.ts";
@@ -247,6 +248,29 @@ describe("nothing is changed", () => {
     await to(3);
     expect(await redis.xlen(wire.streams.proposal)).toBe(1);
   });
+});
+
+it("what is written while it copies is found: nothing is deleted, and it can be taken back", async () => {
+  await seed(redis);
+  const [changed, added] = [wire.ledger("BTCUSDT"), wire.ledger("SOLUSDT")];
+  const copied = staged(keyIn(changed, partitionOf("BTCUSDT", 3)));
+  let isWritten = false;
+  const onStep = async (step: string) => {
+    if (isWritten || !step.startsWith("copy ") || step === `copy ${copied}`) return;
+    isWritten = true;
+    await vi.waitFor(async () => expect(await redis.exists(copied)).toBe(1));
+    for (const key of [changed, added]) await redis.hset(key, { last_known_amt: "9" });
+  };
+  const failed = migrate(access, { to: 3, by: BY, onStep });
+  await expect(failed).rejects.toThrow(
+    `these are not as they were: ${keyIn(changed, 1)}, ${added}; nothing was deleted`,
+  );
+  const before = [...(await everything(redis))].filter(
+    ([key]) => unstaged(key) === key && key !== wire.partitions,
+  );
+  expect(await redis.get(wire.partitions)).toBe("1>3");
+  await to(1);
+  expect([...(await everything(redis))]).toEqual(before);
 });
 
 it("no service and no command starts in the midst", async () => {
