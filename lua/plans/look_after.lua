@@ -33,9 +33,20 @@ local REASON = 'record_lost'
 local RESULTS_MAX, RESULTS_AT_ONCE = 10000, 200
 local WITHOUT_OUTCOME, OUTCOME = { PERMITTED = true, SENT = true, UNKNOWN = true }, { EXECUTED = true, REJECTED = true, NOT_PLACED = true }
 
+-- Mostly it has ended, and three fields of some thirty say so.
+local function is_state(text) return text and text:find('^[A-Z_]+$') end
+local kept_state, kept_attempt, kept_class = unpack(redis.pcall('HMGET', plan, 'state', 'attempt', 'class'))
+-- The executor alone ends an operator's plan.
+local is_others = kept_attempt ~= attempt or kept_class
+if is_state(kept_state) and kept_state ~= 'WAITING' and (is_others or not WITHOUT_OUTCOME[kept_state]) then
+  -- Executors up to 14fd32e settle without removing it from the index; once the order key expires, it would look unclaimed.
+  if not is_others and OUTCOME[kept_state] then redis.pcall('HDEL', handed_over, plan_id) end
+  return { 'ENDED' }
+end
+
 -- A record or index that cannot be read holds no information, and is reset.
 local is_hash, record = pcall(hash, plan)
-local is_damaged = not is_hash or record.state == 'WAITING' and not can_wait(record) or record.state and not record.state:find('^[A-Z_]+$')
+local is_damaged = not is_hash or record.state == 'WAITING' and not can_wait(record) or record.state and not is_state(record.state)
 if is_damaged then record = {} end
 local state = record.state
 local function hand_again(copy)
@@ -50,19 +61,14 @@ local function spent_copy()
   return is_own, is_own and paid:match('\n(.*)$')
 end
 if state then
-  -- The executor alone ends an operator's plan.
-  if record.attempt ~= attempt or record.class then return { 'ENDED' } end
+  if is_others then return { 'ENDED' } end
   if WITHOUT_OUTCOME[state] then
     local _, copy = spent_copy()
     -- Versions up to 5aaa744 kept a whole copy in the record.
     copy = copy or record.hand_over or copy_from(plan_id, record)
     if copy then return hand_again(copy) end
   end
-  if state ~= 'WAITING' then
-    -- Executors up to 14fd32e settle without removing it from the index; once the order key expires, it would look unclaimed.
-    if OUTCOME[state] then redis.pcall('HDEL', handed_over, plan_id) end
-    return { 'ENDED' }
-  end
+  if state ~= 'WAITING' then return { 'ENDED' } end
   for key, type in pairs({ [waiting] = 'zset', [symbols] = 'set' }) do
     if redis.call('TYPE', key).ok ~= type then redis.call('DEL', key) end
   end
