@@ -92,7 +92,10 @@ export function told(
     case "keys in the way":
       return new CommandError(EXIT.no, problem.found.join("; "));
     case "no answer":
-      return new CommandError(EXIT.unreachable, `Redis at ${url} does not answer: ${message}`);
+      return new CommandError(
+        EXIT.unreachable,
+        `Redis at ${url} does not answer${problem.where}: ${message}`,
+      );
     case "error":
       return new CommandError(EXIT.no, `Redis at ${url} answers: ${message}`);
     default:

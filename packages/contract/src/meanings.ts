@@ -64,7 +64,8 @@ export const REASON_MEANINGS: Readonly<Record<Reason, ReasonMeaning>> = {
   },
   kill_switch_active: {
     meaning: "the kill switch is on, or its key cannot be read",
-    lookAt: "quantum:global:kill_switch (deleting it lets the pipeline continue) and APPLY_KILL_SWITCH",
+    lookAt:
+      "`permitctl status`: who turned it on, and why; `permitctl kill off` lets the pipeline continue. Otherwise quantum:global:kill_switch and APPLY_KILL_SWITCH",
   },
   kill_switch_unread: {
     meaning:

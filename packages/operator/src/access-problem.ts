@@ -1,7 +1,8 @@
 /** What of Redis made an operator's piece of work fail. */
-import { dispositionOf, type RedisClient } from "@quantum/redis";
+import { dispositionOf, isUnanswered, type RedisClient } from "@quantum/redis";
 import { keysInTheWay } from "@quantum/service-kit";
-import type { Place } from "./place.ts";
+import { namesOf } from "./everywhere.ts";
+import type { NamedPlace, Place } from "./place.ts";
 
 /** Why Redis did not do what it was asked to do. */
 export type AccessProblem =
@@ -9,7 +10,8 @@ export type AccessProblem =
   | { kind: "refused"; advice: string }
   /** Keys of the pipeline have another type. A sentence each. */
   | { kind: "keys in the way"; found: readonly string[] }
-  | { kind: "no answer" }
+  /** `where`, as in " in q2 and q3"; empty if no part of it answers, or it has no parts. */
+  | { kind: "no answer"; where: string }
   /** It answers, and cannot do this at the moment. */
   | { kind: "not now"; meaning: string }
   /** It answers with another error, which the message has. */
@@ -46,7 +48,7 @@ const OF_SYMBOL_OR_PLAN =
 /** Undefined: the failure is not Redis's. @param places all with which something was done */
 export async function problemOf(
   failure: Error,
-  places: readonly Place[],
+  places: readonly NamedPlace[],
 ): Promise<AccessProblem | undefined> {
   const clients: readonly RedisClient[] = places.map(({ redis }) => redis);
   // The command may only have heard that its connection failed.
@@ -60,8 +62,14 @@ export async function problemOf(
     return { kind: "keys in the way", found: all.length === 0 ? [OF_SYMBOL_OR_PLAN] : all };
   }
   if (disposition.kind === "command") return cause.name === "ReplyError" ? { kind: "error" } : undefined;
-  const isSilent = clients.some(({ status }) => status !== "ready");
-  if (problem !== undefined || isSilent) return { kind: "no answer" };
+  const silent = places.filter(({ redis }) => redis.problem !== undefined || redis.status !== "ready");
+  if (silent.length > 0 || isUnanswered(cause)) return { kind: "no answer", where: whereOf(silent, places) };
   // An error of our own is no word of Redis's.
   return cause.name === "ReplyError" ? { kind: "not now", meaning: disposition.meaning } : undefined;
+}
+
+function whereOf(silent: readonly NamedPlace[], places: readonly NamedPlace[]): string {
+  if (silent.length === places.length) return "";
+  const named = silent.map((place) => ({ place }));
+  return named.length === 0 ? "" : ` in ${namesOf(named)}`;
 }

@@ -15,6 +15,7 @@ import { openPartitions, type Partitions } from "@quantum/service-kit";
 import { stateOf } from "./migrate/state.ts";
 import { type AccessProblem, problemOf, refusesRights } from "./access-problem.ts";
 import type { Place } from "./place.ts";
+import { placesOf } from "./places.ts";
 
 /** What queries and changes need. */
 export interface Access {
@@ -114,6 +115,8 @@ export interface StandingAccess {
 }
 
 const WIRE = createKeys();
+/** Others may answer. */
+const WITHOUT_NUMBER = ` where ${WIRE.partitions} is (PARTITIONS=N does without it)`;
 
 export function openAccess({
   url,
@@ -185,7 +188,11 @@ export function openAccess({
       uncounted: () => uncounted,
       url: withoutCredentials(url),
       nowMs: () => redisNow(opened?.partitions.account.redis ?? first),
-      problemOf: (failure) => problemOf(failure, opened?.partitions.all ?? [{ keys: WIRE, redis: first }]),
+      async problemOf(failure) {
+        if (opened !== undefined) return problemOf(failure, placesOf(opened));
+        const problem = await problemOf(failure, [{ name: "", keys: WIRE, redis: first }]);
+        return problem?.kind === "no answer" && isCluster ? { ...problem, where: WITHOUT_NUMBER } : problem;
+      },
       brokenBy: () => [...clients].find(({ problem }) => problem !== undefined)?.problem,
       backAt: () => backAt,
     },

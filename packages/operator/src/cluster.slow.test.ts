@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { BY, planIdOf } from "./access.fixture.ts";
 import { AccessError, type OpenAccess, withAccess } from "./access.ts";
 import { DEAD_LETTER_ID, pageDeadLetters, requeueLetters } from "./dead-letters.ts";
+import { checkDeployment } from "./deployment.ts";
 import { forceFound } from "./force-found.ts";
 import { haltEverywhere } from "./halt-everywhere.ts";
 import { partlyText } from "./halt-operations.ts";
@@ -73,6 +74,8 @@ it("plans, dead letters and partitions are seen wherever they are, and changed t
     expect(await readPresentPlans(access)).toEqual([]);
     const servers = (await readPartitions(access)).map(({ server }) => server);
     expect(new Set(servers).size).toBe(cluster.ports.length);
+    const checks = (await checkDeployment(access, {})).map(({ check }) => check);
+    expect(checks).toEqual(expect.arrayContaining(servers.map((at) => `durability of ${at}`)));
   });
   await as("operator", async (access) => {
     expect(await forceFound(access, planIdOf(1), BY)).toEqual({ kind: "cleared", state: "BLOCKED" });
@@ -107,7 +110,12 @@ it("the kill switch goes on by the wire's key while the server of the partitions
     });
     expect(await on(wire.killSwitch, (redis) => redis.get(wire.killSwitch))).toBe("1");
     // Only that is done without the number.
-    await expect(withAccess(options, async () => undefined)).rejects.toThrow(AccessError);
+    const refused = await withAccess(options, async () => undefined).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(AccessError);
+    expect((refused as AccessError).problem).toEqual({
+      kind: "no answer",
+      where: expect.stringContaining(`where ${wire.partitions} is`),
+    });
   } finally {
     process.kill(cluster.pidOf(numberAt), "SIGCONT");
   }
@@ -130,6 +138,14 @@ it("partitions whose master is away are named, and the others told", async () =>
     );
     expect(symbols.map(({ symbol }) => symbol).toSorted()).toEqual(left.toSorted());
   });
+  // What is asked of all fails, and tells where.
+  const named = SYMBOLS.filter((_, at) => masters[at] === gone).map((symbol) => partitionOf(symbol, COUNT));
+  const failed = await as("viewer", (access) => searchPlans(access, {})).catch((error: unknown) => error);
+  expect((failed as AccessError).problem).toEqual({ kind: "no answer", where: expect.any(String) });
+  const { where } = (failed as AccessError).problem as { where: string };
+  expect(where).toMatch(/^ in q\d/);
+  for (const partition of named) expect(where).toContain(`q${partition}`);
+  for (const symbol of left) expect(where).not.toContain(`q${partitionOf(symbol, COUNT)}`);
 
   function slotOfPartition(symbol: string): number {
     return slotOf(createKeys({ partition: partitionOf(symbol, COUNT) }).probe);

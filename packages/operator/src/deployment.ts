@@ -10,6 +10,7 @@ import {
   readFacts,
   readFailover,
   type RedisClient,
+  serverOf,
   unusable,
 } from "@quantum/redis";
 import { buildText, ConfigError, integer, readBuild, readConfig } from "@quantum/service-kit";
@@ -73,8 +74,8 @@ export async function checkDeployment(
       streamsOf(access, stream).map((key) => checkGroup(key, group, groups)),
     ),
     ...(await Promise.all(
-      byServer(access).map(([{ redis }], at, all) =>
-        checkDurability(redis, all.length > 1 ? ` ${at + 1}` : ""),
+      byServer(access).map(([{ redis }], _, all) =>
+        checkDurability(redis, all.length > 1 ? ` of ${serverOf(redis)}` : ""),
       ),
     )),
     await checkExit(access, environment),

@@ -63,7 +63,7 @@ export const disarmClear: Operation<object> = {
     const { disarm, disarmed, unread } = halts;
     if (disarm === null)
       throw new Refusal(
-        `no disarm is in force${unread.length === 0 ? "" : `, as far as is known: nothing is of ${missingText(unread)}`}`,
+        `no disarm is in force${unread.length === 0 ? "" : `, as far as is known: ${missingText(unread)} cannot be read`}`,
       );
     const isOne = disarmed[0]?.place.name === "";
     return {

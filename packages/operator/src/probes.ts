@@ -26,14 +26,14 @@ const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1"]);
 
 /** Asks a service by HTTP. Undefined if it is on another host, or has no port in its name. */
 export function httpOf(instance: string): ((path: string) => Promise<Response>) | undefined {
-  const [, host = "", port] = /@(.+):(\d+)$/.exec(instance) ?? [];
-  if (port === undefined || (host !== hostname() && !LOOPBACK.has(host))) return undefined;
-  return get(`http://127.0.0.1:${port}`);
+  const [, port] = /:(\d+)$/.exec(instance) ?? [];
+  return port !== undefined && isHere(instance) ? get(`http://127.0.0.1:${port}`) : undefined;
 }
 
-/** Whether the service runs on this host, as far as its name tells. */
+/** Whether the service runs on this host, as far as its name tells: `<service>@<host>:<port>`, or `:pid<pid>` if any port would do. */
 export function isHere(instance: string): boolean {
-  return httpOf(instance) !== undefined;
+  const [, host = ""] = /@(.+):(?:pid)?\d+$/.exec(instance) ?? [];
+  return host === hostname() || LOOPBACK.has(host);
 }
 
 /** Asks services that cannot be found by their names, such as those in containers. */

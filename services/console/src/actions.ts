@@ -140,7 +140,7 @@ function accessText(what: What, { problem, message }: AccessError): string {
     case "keys in the way":
       return problem.found.join("; ");
     case "no answer":
-      return `Redis does not answer (${message})${outcome}`;
+      return `Redis does not answer${problem.where} (${message})${outcome}`;
     // A script may have failed midway.
     case "error":
       return `Redis answers with an error (${message})${outcome}`;
