@@ -114,6 +114,10 @@ export interface Signatures {
     keys: "order";
     args: "attempt" | "answer" | "elapsed_ms" | "absence_ms" | "pause_ms";
   };
+  "orders/recall": {
+    keys: "order" | "unsettled" | "plan" | "results" | "symbols" | "absent" | "absent_claims";
+    args: "plan_id" | "symbol" | "attempt" | "attempt_no" | "client_order_id" | "side" | "quantity" | "step" | "venue_ms" | "window_ms" | "position_amt" | "capped_by_venue" | "class" | "settled_sec";
+  };
   "orders/settle": {
     keys: "order" | "unsettled" | "unknown" | "plan" | "executes" | "results" | "handed_over" | "absent" | "absent_claims";
     args: "plan_id" | "attempt" | "outcome" | "reason" | "detail" | "order_id" | "executed_qty" | "avg_price" | "steps_results" | "group" | "settled_sec";

@@ -10,7 +10,7 @@
  * 4. The venue's clock is read, then the claim is made: the send window that stands in Redis opens no later than the
  *    one the venue sees. Only the owner of the orders claims.
  *    With EXECUTOR_MIN_REPLICAS, that many replicas must have it (replication.ts), or the plan ends here.
- * 5. The plan is written to the journal, on disk.
+ * 5. The order is written to the journal, on disk: if Redis forgets it, it is queried by this (lost-claims.ts).
  * 6. The order is sent, once, only by the caller whose claim was new.
  * 7. Its answer or its event settles it, whichever says first that it is closed (order-events.ts). If neither does and the
  *    order was acknowledged, it is queried at once. Whatever is still open, and every ambiguous answer, is in doubt: the
@@ -119,9 +119,11 @@ export function createHandler(options: HandlerOptions): (entry: Entry) => Promis
     // Redis may have been replaced between the question and the claim; then the claim proves nothing.
     if (await memory.mayHaveForgottenBefore(entry)) return steps.inDoubt(order, "claimed_before");
 
-    const unsent = (await steps.replicated(order, proof)) ?? (await steps.record(order));
+    const window = { openedMs: venueMs, lengthMs: claimed.windowMs };
+    const permitted = { positionAmt: amounts.position_amt, cappedByVenue: intent.cappedByVenue };
+    const unsent = (await steps.replicated(order, proof)) ?? (await steps.record(order, window, permitted));
     if (unsent !== undefined) return unsent;
-    const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs }, clock);
+    const answer = await steps.send(order, window, clock);
     return steps.settle(order, answer, clock);
   };
 

@@ -6,7 +6,8 @@
  * - If it was not claimed in time, it ends NOT_PLACED. Its entry finds that outcome if it still arrives.
  * - If its claim is lost, or Redis may have lost it, it is claimed again, only to query the exchange.
  *
- * It also keeps each order that ended by evidence of absence findable, so that it is still queried.
+ * It also keeps each order that ended by evidence of absence findable, so that it is still queried, and looks for orders of which
+ * Redis has forgotten everything (lost-claims.ts).
  *
  * Nothing here sends an order.
  */
@@ -31,6 +32,7 @@ import { orderIntent } from "./decide.ts";
 import type { ExecutorEvents } from "./events.ts";
 import { exitAtMost } from "./exit/exit-order.ts";
 import { keepLateOrders } from "./late-orders.ts";
+import type { LostClaims } from "./lost-claims.ts";
 import type { HoldRequest, Orders } from "./orders.ts";
 import type { RedisMemory } from "./redis-memory.ts";
 
@@ -53,6 +55,7 @@ export interface HandOverOptions {
   exchange: Exchange;
   rules: RuleBook;
   memory: RedisMemory;
+  lostClaims: LostClaims;
   events: ExecutorEvents;
   /** Schedules the queries for orders in doubt. */
   resolve: () => void;
@@ -106,7 +109,8 @@ export class Handovers {
 
   /** A plan that fails does not stop the sweep of the others. */
   async sweep(): Promise<void> {
-    const { redis, keys } = this.#options;
+    const { redis, keys, lostClaims, memory } = this.#options;
+    await lostClaims.look(memory);
     const plans = await this.#handedOver();
     const symbols = new Set([...plans.values()].map(({ entry }) => entry.symbol));
     for (const symbol of await this.#listed()) symbols.add(symbol);

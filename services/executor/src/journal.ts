@@ -15,9 +15,11 @@ import { FolderLock } from "./folder-lock.ts";
 import {
   type Found,
   FORMAT_LINE,
+  latestOf,
   readJournal,
   sentLine,
   type Sent,
+  type SentOrder,
   sinceLine,
   INCOMPLETE,
 } from "./journal-lines.ts";
@@ -46,6 +48,8 @@ export interface PartitionJournal extends Pick<Journal, "has" | "record" | "prob
    * clock. Infinity while another executor sends. A future time is replaced by now, once: Redis's clock has stepped back.
    */
   readonly sinceMs: number;
+  /** The latest orders, of all partitions. */
+  latest(): SentOrder[];
   /** Another executor sends from now on, so the journal is incomplete until {@link onlyThisSends}. */
   othersSend(): Promise<void>;
   /** No other executor sends from `nowMs` on, by Redis's clock: read there, since a reckoned time may be ahead of it. */
@@ -131,6 +135,7 @@ export class Journal {
     return {
       has: (planId) => this.has(planId),
       record: (sent) => this.record(sent),
+      latest: () => latestOf([...this.#sent.values()]),
       problems: () => this.problems(),
       get sinceMs() {
         if (sinceOf() === INCOMPLETE) return Number.POSITIVE_INFINITY;

@@ -11,6 +11,7 @@ import { createTold, tellingWhatIsLeft } from "./exit/told.ts";
 import { createHandler } from "./handler.ts";
 import { Handovers } from "./handovers.ts";
 import type { Journal } from "./journal.ts";
+import { LostClaims } from "./lost-claims.ts";
 import type { OrderEvents } from "./order-events.ts";
 import { createOrders } from "./orders.ts";
 import type { Ownership } from "./ownership.ts";
@@ -61,9 +62,11 @@ export function createOrderPartition(
   const told = createTold({ redis, keys });
   const ordinary = createOrders({ redis, keys, group, instance, events });
   const orders = tellingWhatIsLeft(ordinary, told, exchange.as("exit"));
-  const memory = new RedisMemory(redis, keys, events);
   const concurrency = Math.ceil(QUERIES_AT_ONCE / partitions.all.length);
   const resolver = new Resolver({ orders, queries, exchange, events, absenceMs, concurrency });
+  const isHere = (symbol: string) => partitions.of(symbol).number === number;
+  const lostClaims = new LostClaims({ redis, keys, orders, journal, events, isHere, resolve: resolver.wake });
+  const memory = new RedisMemory(redis, keys, events, lostClaims.lost);
   const common = { orders, exchange, rules, memory, events, resolve: resolver.wake, recvWindowMs };
   const steps = createSteps({ ...common, orderEvents, journal, now });
   const ordering = { ...common, trust, journal, steps, now };
@@ -72,8 +75,8 @@ export function createOrderPartition(
     replication: new Replication(redis, minReplicas),
     ownership,
     exits: createExits({ ...ordering, told, state, drillReport }),
-    isHere: (symbol) => partitions.of(symbol).number === number,
+    isHere,
   });
-  const handovers = new Handovers({ ...common, redis, keys, group });
+  const handovers = new Handovers({ ...common, redis, keys, group, lostClaims });
   return { orders, memory, resolver, handovers, handle };
 }

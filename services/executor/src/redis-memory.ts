@@ -28,6 +28,7 @@ export class RedisMemory {
   readonly #redis: RedisClient;
   readonly #keys: Keys;
   readonly #events: ExecutorEvents;
+  readonly #onLoss: () => void;
   #replicationId: string | undefined;
   #epoch: string | undefined;
   /** Plans proposed before this are suspect, by Redis's clock. Lowered when the clock has stepped back behind it. */
@@ -46,10 +47,12 @@ export class RedisMemory {
   #isSteppedBack = false;
   #checked: Promise<void>;
 
-  constructor(redis: RedisClient, keys: Keys, events: ExecutorEvents) {
+  /** @param onLoss called for the first Redis that is seen as well: what it lost before is not known */
+  constructor(redis: RedisClient, keys: Keys, events: ExecutorEvents, onLoss: () => void = () => undefined) {
     this.#redis = redis;
     this.#keys = keys;
     this.#events = events;
+    this.#onLoss = onLoss;
     this.#checked = this.#startCheck();
     // Another connection may lead to another Redis. "ready" comes before the answer to any command on it.
     redis.on("ready", () => void this.#startCheck());
@@ -155,6 +158,7 @@ export class RedisMemory {
     this.#sinceAt = askedAt + this.#sinceMs - nowMs;
     this.#replicationId = replicationId;
     this.#epoch = epoch.value;
+    this.#onLoss();
   }
 
   /** What the clock of the last reading would say now; 0 if there was none. */

@@ -44,6 +44,14 @@ export interface SendWindow {
   lengthMs: number;
 }
 
+/** What else the journal needs to know of an order. */
+export interface Permitted {
+  /** The position that it closes, or a part of it; "" if it is not known. */
+  positionAmt: string;
+  cappedByVenue?: boolean | undefined;
+  class?: "operator";
+}
+
 /** What is known of an order once it was sent. */
 export type Answer = Exclude<NextStep, { kind: "query" }> & { by: SettledBy };
 export type Steps = ReturnType<typeof createSteps>;
@@ -79,12 +87,27 @@ export function createSteps(options: StepOptions) {
   }
 
   /**
-   * Writes the plan to the journal, on disk. Only then may its order be sent.
+   * Writes the order to the journal, on disk. Only then may it be sent.
    * @returns what becomes of the entry if it must not be sent
    */
-  async function record(order: ClaimedOrder): Promise<Disposition | undefined> {
-    const { planId, attempt, clientOrderId } = order;
-    const recorded = journal.record({ planId, attempt, clientOrderId, atMs: now() });
+  async function record(
+    order: ClaimedOrder,
+    { openedMs, lengthMs }: SendWindow,
+    { positionAmt, cappedByVenue, class: exitClass }: Permitted,
+  ): Promise<Disposition | undefined> {
+    const { planId, attempt, clientOrderId, symbol, step, side, quantity } = order;
+    const recorded = journal.record({
+      planId,
+      attempt,
+      clientOrderId,
+      atMs: now(),
+      order: {
+        ...{ symbol, step, side, quantity, positionAmt },
+        ...{ venueMs: openedMs, windowMs: lengthMs },
+        cappedByVenue: cappedByVenue === true ? "1" : "0",
+        class: exitClass ?? "",
+      },
+    });
     const isFirst = await recorded.catch((error: Error) => error);
     if (isFirst instanceof Error) {
       await orders.settle(order, notJournaled(isFirst.message), "unsent");

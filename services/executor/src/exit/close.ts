@@ -82,9 +82,15 @@ export function createClose(options: ExitOptions) {
     if (await memory.mayHaveForgottenBefore({ opened_at_ms: signed.issuedMs }))
       return steps.inDoubt(order, "claimed_before");
 
-    const unrecorded = await steps.record(order);
+    const window = { openedMs: venueMs, lengthMs: claimed.windowMs };
+    const { cappedByVenue } = intent;
+    const unrecorded = await steps.record(order, window, {
+      positionAmt: position,
+      cappedByVenue,
+      class: "operator",
+    });
     if (unrecorded !== undefined) return unrecorded;
-    const answer = await steps.send(order, { openedMs: venueMs, lengthMs: claimed.windowMs }, clock);
+    const answer = await steps.send(order, window, clock);
     const disposition = await steps.settle(order, answer, clock);
     if (answer.kind === "settle" && NOTHING_TO_REDUCE.has(answer.code))
       await cancelResting(options, order, ({ reduces }) => reduces);
