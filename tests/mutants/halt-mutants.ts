@@ -85,7 +85,7 @@ export const HALT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "packages/operator/src/everywhere.ts",
-        find: "[...partitions.all, { name: WIRE_NAME, keys, redis: redisOf(keys.killSwitch) }]",
+        find: "[...partitions.all, wirePlace(redisOf)]",
         replace: "[...partitions.all]",
       },
     ],

@@ -127,7 +127,7 @@ export const OPERATOR_MUTANTS: readonly Mutant[] = [
       {
         file: `${MIGRATE}/pieces.ts`,
         find: "values.find(isKillSwitchOn);",
-        replace: "values.every(isKillSwitchOn) ? values[0] : undefined;",
+        replace: "found.length < from ? undefined : values.find(isKillSwitchOn);",
       },
     ],
     test: MIGRATE_TEST,

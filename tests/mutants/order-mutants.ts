@@ -149,8 +149,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${EXECUTOR}/handler.ts`,
-        find: "(await steps.replicated(order, proof)) ?? (await steps.record(order))",
-        replace: "await steps.record(order)",
+        find: "(await steps.replicated(order, proof)) ?? ",
+        replace: "",
       },
     ],
     test: `${EXECUTOR}/replication.test.ts`,

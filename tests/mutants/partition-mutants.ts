@@ -77,6 +77,18 @@ export const PARTITION_MUTANTS: readonly Mutant[] = [
     test: ISSUERS_TEST,
   },
   {
+    bug: "a service that waits for a server at its start does not say for which partitions",
+    edits: [
+      {
+        file: "packages/service-kit/src/wait-for-redis.ts",
+        find: '{ state: waits.join("; "), ...(err !== undefined && { err }) }',
+        replace: 'err === undefined ? { state: waits.join("; ") } : { err }',
+      },
+    ],
+    test: "packages/service-kit/src/partitions.slow.test.ts",
+    only: "starts once",
+  },
+  {
     bug: "a forced close disarms the account's partition alone",
     edits: [
       {
