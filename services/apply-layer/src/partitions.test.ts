@@ -148,6 +148,8 @@ describe("an apply-layer of three partitions", () => {
     const plans: string[] = [];
     for (const symbol of SYMBOLS) plans.push(await pipeline.propose(symbol));
     for (const [index, symbol] of SYMBOLS.entries()) await pipeline.opened(symbol, [plans[index] ?? ""]);
+    // One that is still in hand would not be handled twice.
+    await vi.waitFor(async () => expect(await pipeline.pending()).toBe(0), WAIT);
     await redis.xgroup("SETID", WIRE.streams.proposal, GROUP, "0");
     // A new one ends the read that waits.
     const last = await pipeline.propose(FIRST);
