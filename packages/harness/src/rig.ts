@@ -48,6 +48,8 @@ export interface RigOptions<Kind extends RigRedis = "lone"> {
   partitions?: number;
   /** Default `lone`. */
   redis?: Kind;
+  /** Of a cluster: whether one of its masters can be cut off. Default false. */
+  canIsolate?: boolean;
 }
 
 export interface Rig<Kind extends RigRedis = "lone"> {
@@ -70,10 +72,13 @@ export interface Rig<Kind extends RigRedis = "lone"> {
   stop(): Promise<void>;
 }
 
-const START: { [Kind in RigRedis]: (partitions: number) => Promise<RedisOf[Kind]> } = {
+const START: {
+  [Kind in RigRedis]: (partitions: number, canIsolate: boolean) => Promise<RedisOf[Kind]>;
+} = {
   lone: (partitions) => startRedisServer({ appendonly: true, partitions }),
   sentinel: (partitions) => startReplicatedRedis({ partitions, config: { appendonly: "yes" } }),
-  cluster: (partitions) => startRedisCluster({ replicas: 1, partitions, config: { appendonly: "yes" } }),
+  cluster: (partitions, canIsolate) =>
+    startRedisCluster({ replicas: 1, partitions, canIsolate, config: { appendonly: "yes" } }),
 };
 
 /** @param given the market alone, or all options */
@@ -84,7 +89,7 @@ export async function startRig<Kind extends RigRedis = "lone">(
   const { market = DEFAULT_MARKET, partitions = 1 } = options;
   const kind = options.redis ?? ("lone" as Kind);
   const symbols = market.map(({ symbol }) => symbol);
-  const redis = await START[kind](partitions);
+  const redis = await START[kind](partitions, options.canIsolate ?? false);
   const { url: redisUrl } = redis;
   const folder = await mkdtemp(join(tmpdir(), "quantum-rig-"));
   const sim = createExchangeSim({ seed: 1, market });

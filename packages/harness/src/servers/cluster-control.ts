@@ -18,6 +18,8 @@ export interface Server {
   readonly busPort: number;
   readonly id: string;
   isUp: boolean;
+  /** From the other nodes. */
+  isCutOff: boolean;
 }
 
 export class Cluster {
@@ -34,7 +36,7 @@ export class Cluster {
   }
 
   get #live(): Server[] {
-    return this.#servers.filter(({ isUp }) => isUp);
+    return this.#servers.filter(({ isUp, isCutOff }) => isUp && !isCutOff);
   }
 
   /** As this node sees them, or else the first that answers: the connection to one that was frozen may be lost. */

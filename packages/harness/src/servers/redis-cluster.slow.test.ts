@@ -1,5 +1,6 @@
 import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { patienceMs } from "../processes/patience.ts";
 import { startRedisCluster, type RedisCluster } from "./redis-cluster.ts";
 import { urlOfUser } from "./redis-users.ts";
 
@@ -118,4 +119,37 @@ it("goes on without a master's replicas, and gets them back", async () => {
   expect(await clientOf(port).set(KEY, "alone")).toBe("OK");
   await cluster.heal();
   expect(await clientOf(replica).ping()).toBe("PONG");
+});
+
+it("cuts one master off from the others: it takes its last write within 1.5 times cluster-node-timeout", async () => {
+  const own = await startRedisCluster({ masters: 3, replicas: 1, canIsolate: true });
+  onTestFinished(() => own.stop());
+  const first = await own.masterOf(slot);
+  const old = clientOf(first);
+  await old.set(KEY, "before");
+  const [, timeout] = (await old.config("GET", "cluster-node-timeout")) as [string, string];
+  await own.isolateMaster(slot);
+  const beganMs = performance.now();
+  let writes = 0;
+  let lastMs = beganMs;
+  const refusal = async () => {
+    for (;;) {
+      const sentMs = performance.now();
+      try {
+        await old.set(KEY, "alone");
+      } catch (error) {
+        return error;
+      }
+      writes += 1;
+      lastMs = sentMs;
+    }
+  };
+  expect(String(await refusal())).toContain("CLUSTERDOWN");
+  expect(writes).toBeGreaterThan(0);
+  expect(lastMs - beganMs).toBeLessThan(patienceMs(1.5 * Number(timeout)));
+  const second = await own.untilReplaced(slot, first);
+  expect(second).not.toBe(first);
+  await own.heal();
+  expect(await own.replicasOf(slot)).toEqual([first]);
+  expect(await clientOf(second).get(KEY)).toBe("before");
 });

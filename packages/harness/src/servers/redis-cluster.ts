@@ -8,6 +8,7 @@ import { connectForCommands, disconnect } from "@quantum/redis";
 import { eventually } from "../processes/eventually.ts";
 import { freePort } from "../processes/free-port.ts";
 import { startRedisServer } from "./redis-server.ts";
+import { ClusterBus } from "./cluster-bus.ts";
 import { type ClusterNode, parseNodes } from "./cluster-nodes.ts";
 import { Cluster, eachEventually, HOST, type Server } from "./cluster-control.ts";
 import { allow, LINK_PASSWORD, refuse } from "./links.ts";
@@ -24,6 +25,8 @@ export interface RedisClusterOptions {
   dir?: string;
   /** Whether somebody without a name may do everything. Default true. */
   defaultUser?: boolean;
+  /** For {@link RedisCluster.isolateMaster}: the nodes reach each other through this process. Needs Linux. Default false. */
+  canIsolate?: boolean;
   /** Settings of redis.conf for every node, by name. */
   config?: Record<string, string>;
 }
@@ -58,7 +61,14 @@ export interface RedisCluster {
    * takes itself for the master.
    */
   freezeMaster(slot: number): Promise<() => void>;
-  /** Starts what was killed, and waits until every node is up and every replica follows its master. */
+  /**
+   * The slot's master and all other nodes no longer reach each other, and its clients still reach it, until {@link heal}.
+   * Resolves at once; a replica takes its place soon after.
+   */
+  isolateMaster(slot: number): Promise<void>;
+  /** Resolves once the other nodes know another master of the slot than the one on this port, with its port. */
+  untilReplaced(slot: number, port: number): Promise<number>;
+  /** Starts what was killed, ends what was cut, and waits until every node is up and every replica follows its master. */
   heal(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -72,8 +82,10 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   const { masters = 3, replicas = 0 } = options;
   await using started = new AsyncDisposableStack();
   const servers: Server[] = [];
+  const bus = options.canIsolate === true ? new ClusterBus() : undefined;
+  started.defer(() => bus?.close());
   for (let index = 0; index < masters * (1 + replicas); index += 1) {
-    servers.push(await startNode(options, index, started));
+    servers.push(await startNode(options, { index, bus }, started));
   }
   await join(servers);
   await assign(servers, masters);
@@ -109,12 +121,22 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
         master.isUp = true;
       };
     },
+    async isolateMaster(slot) {
+      if (bus === undefined) throw new Error("this cluster was started without the option `canIsolate`");
+      const master = await cluster.masterOf(slot);
+      master.isCutOff = true;
+      bus.cutOff(servers.indexOf(master));
+      await refuse(master.client, "replica");
+    },
+    untilReplaced: (slot, port) => cluster.untilReplaced(slot, cluster.at(port)),
     promote: (slot) => cluster.promote(slot),
     replicasOf: async (slot) => (await cluster.replicasOf(slot)).map(({ redis }) => redis.port),
     async heal() {
+      bus?.heal();
       for (const server of servers) {
         if (!server.isUp) await server.redis.restart();
         server.isUp = true;
+        server.isCutOff = false;
         await allowReplicas(server);
       }
       await cluster.whole();
@@ -139,11 +161,12 @@ async function allowReplicas({ client, redis }: Server): Promise<void> {
 
 async function startNode(
   { partitions = 1, defaultUser = true, dir, config }: RedisClusterOptions,
-  index: number,
+  { index, bus }: { index: number; bus: ClusterBus | undefined },
   started: AsyncDisposableStack,
 ): Promise<Server> {
   // By default it is a port that outgoing connections use, too.
-  const busPort = await freePort();
+  const ownBusPort = await freePort();
+  const busPort = (await bus?.leadTo(index, ownBusPort)) ?? ownBusPort;
   const folder = dir === undefined ? undefined : pathOf(dir, `node-${index}`);
   if (folder !== undefined) await mkdir(folder, { recursive: true });
   const redis = await startRedisServer({
@@ -154,7 +177,13 @@ async function startNode(
       masteruser: "replica",
       masterauth: LINK_PASSWORD,
       "cluster-enabled": "yes",
-      "cluster-port": `${busPort}`,
+      "cluster-port": `${ownBusPort}`,
+      ...(bus !== undefined && {
+        "cluster-announce-bus-port": `${busPort}`,
+        "bind-source-addr": bus.addressOf(index),
+        // It takes another loopback address than 127.0.0.1 for a stranger's.
+        "protected-mode": "no",
+      }),
       "cluster-node-timeout": `${NODE_TIMEOUT_MS}`,
       // By default a master waits 5 s for more replicas before it sends its data.
       "repl-diskless-sync-delay": "0",
@@ -174,7 +203,7 @@ async function startNode(
   started.defer(() => disconnect(client));
   await allow(client, "replica");
   const id = (await client.call("CLUSTER", "MYID")) as string;
-  return { redis, client, busPort, id, isUp: true };
+  return { redis, client, busPort, id, isUp: true, isCutOff: false };
 }
 
 /** Resolves once each node knows all others. */
