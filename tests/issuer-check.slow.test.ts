@@ -2,13 +2,15 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkIssuer, ISSUER_CASES } from "@quantum/harness";
+import { checkIssuer, issuerCases } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PYTHON, WITHOUT_PYTHON } from "./python-with-redis.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const EXAMPLE = join(ROOT, "examples/issuer.py");
 const NODE = process.execPath;
+/** As in PARTITIONS, where several are tried. */
+const PARTITIONS = 6;
 
 const flawsOf = async (check: Parameters<typeof checkIssuer>[0]) => {
   const { cases, output } = await checkIssuer(check);
@@ -19,24 +21,32 @@ const flawsOf = async (check: Parameters<typeof checkIssuer>[0]) => {
 
 describe("the issuer check passes", () => {
   it.each([
-    ["hours", "examples/trading-hours/main.ts", { HOURS_FROM: "0", HOURS_TO: "24" }],
-    ["toy", "tests/toy-issuer/main.ts", {}],
-    ["governor", "services/governor/main.mjs", {}],
-    ["p26", "services/portfolio-gate/main.mjs", {}],
-  ])("%s (%s)", async (issuer, main, env) => {
-    const { ran, broken } = await flawsOf({ issuer, command: [NODE, join(ROOT, main)], env });
+    ["hours", "examples/trading-hours/main.ts", 1, { HOURS_FROM: "0", HOURS_TO: "24" }],
+    ["hours", "examples/trading-hours/main.ts", PARTITIONS, { HOURS_FROM: "0", HOURS_TO: "24" }],
+    ["toy", "tests/toy-issuer/main.ts", 1, {}],
+    ["governor", "services/governor/main.mjs", 1, {}],
+    ["governor", "services/governor/main.mjs", PARTITIONS, {}],
+    ["p26", "services/portfolio-gate/main.mjs", 1, {}],
+    ["p26", "services/portfolio-gate/main.mjs", PARTITIONS, {}],
+  ])("%s (%s), with PARTITIONS=%i", async (issuer, main, partitions, env) => {
+    const { ran, broken } = await flawsOf({ issuer, command: [NODE, join(ROOT, main)], env, partitions });
     expect(broken).toEqual([]);
-    expect(ran).toBe(ISSUER_CASES.length);
+    expect(ran).toBe(issuerCases(partitions).length);
   });
 
-  it.skipIf(PYTHON === undefined)(`example (examples/issuer.py)${WITHOUT_PYTHON}`, async () => {
-    const { broken } = await flawsOf({
-      issuer: "example",
-      command: [PYTHON ?? "", EXAMPLE],
-      env: {},
-    });
-    expect(broken).toEqual([]);
-  });
+  it.skipIf(PYTHON === undefined).each([1, PARTITIONS])(
+    `example (examples/issuer.py), with PARTITIONS=%i${WITHOUT_PYTHON}`,
+    async (partitions) => {
+      const { ran, broken } = await flawsOf({
+        issuer: "example",
+        command: [PYTHON ?? "", EXAMPLE],
+        env: {},
+        partitions,
+      });
+      expect(broken).toEqual([]);
+      expect(ran).toBe(issuerCases(partitions).length);
+    },
+  );
 });
 
 it("says that an issuer which permits nothing cannot be checked: trading hours that are over", async () => {
@@ -91,7 +101,7 @@ const BROKEN: [name: string, flaw: string, from: string, to: string][] = [
     "2 answers",
     "        return self.redis.eval(ANSWER,",
     `        if self.redis.hexists(keys[0], "example_verdict"):
-            return self.redis.xack(PLANS, GROUP, attempt)
+            return self.redis.xack(self.keys.plans, GROUP, attempt)
         time.sleep(0.02)
         return self.redis.eval(ANSWER.replace("or stamp", ""),`,
   ],
@@ -105,7 +115,11 @@ const BROKEN: [name: string, flaw: string, from: string, to: string][] = [
     "answers or '0') or 0) + 1)\nif verdict == 'denied' then body = 'no' end",
   ],
   ["malformed plan", "has ended", "except (ValueError, KeyError, TypeError)", "except ZeroDivisionError"],
-  ["stop", "did not end", "issuer.stopping = True", "pass"],
+  ["every partition", "an answer with its wake-up", "for at in range(count))", "for at in (1,))"],
+  ["wire's kill switch", "with the mark: running, of more than 5 s ago", "or age_ms > 5000 then", "then"],
+  ["wire's kill switch", "with the mark: running, in the future", "or age_ms < 0", ""],
+  ["wire's kill switch", "with the mark: halted", "if word ~= 'running' then", "if not word then"],
+  ["stop", "did not end", "lambda *_: stopping.set()", "lambda *_: None"],
 ];
 
 describe.skipIf(PYTHON === undefined)(`the issuer check fails${WITHOUT_PYTHON}`, () => {
@@ -116,7 +130,7 @@ describe.skipIf(PYTHON === undefined)(`the issuer check fails${WITHOUT_PYTHON}`,
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("in each of its cases for one broken issuer at least", () => {
-    expect([...new Set(BROKEN.map(([name]) => name))].toSorted()).toEqual(ISSUER_CASES.toSorted());
+    expect([...new Set(BROKEN.map(([name]) => name))].toSorted()).toEqual(issuerCases(PARTITIONS).toSorted());
   });
 
   it.each(BROKEN)("%s, which says %j", async (name, flaw, from, to) => {
@@ -126,7 +140,8 @@ describe.skipIf(PYTHON === undefined)(`the issuer check fails${WITHOUT_PYTHON}`,
     const file = join(folder, "issuer.py");
     await writeFile(file, changed);
     const command = [PYTHON ?? "", file];
-    const { cases } = await checkIssuer({ issuer: "example", command, env: {}, only: [name] });
+    const partitions = issuerCases(1).includes(name) ? 1 : PARTITIONS;
+    const { cases } = await checkIssuer({ issuer: "example", command, env: {}, partitions, only: [name] });
     expect(cases.map(({ flaws }) => flaws.join("\n"))).toEqual([expect.stringContaining(flaw)]);
   });
 });

@@ -1,5 +1,5 @@
 /** `pnpm run issuer-check --issuer example -- python3 examples/issuer.py`: exit code 0 if the issuer passes every case. */
-import { checkIssuer, ISSUER_CASES } from "@quantum/harness";
+import { checkIssuer, issuerCases, PARTITIONS_MAX } from "@quantum/harness";
 import { buildText } from "@quantum/service-kit";
 import { Command, InvalidArgumentError, Option } from "commander";
 
@@ -9,12 +9,13 @@ const command = new Command("pnpm run issuer-check")
   .version(buildText(), "-V, --version", "print the version and the commit")
   .description(
     "Starts an issuer on a Redis of its own, publishes plans as the apply-layer does, and prints what it breaks. " +
-      "It gets REDIS_URL, BINANCE_BASE_URL, QUANTUM_ACCOUNT, INSTANCE, SYMBOLS, <NAME>_SIGNING_KEY_FILE and " +
+      "It gets REDIS_URL, PARTITIONS, BINANCE_BASE_URL, QUANTUM_ACCOUNT, INSTANCE, SYMBOLS, <NAME>_SIGNING_KEY_FILE and " +
       "<NAME>_METRICS_PORT; a service of this repository gets the variables of its row. See docs/issuers.md.",
   )
   .argument("<command...>", "the issuer's command; behind -- if it has options")
   .option("--issuer <name>", "its name in APPLY_REQUIRED_PERMITS", issuerName, "example")
   .option("--env <name=value>", "a variable more; repeatable", variable)
+  .option("--partitions <n>", "divide symbols and keys into n parts", partitionCount, 1)
   .addOption(
     new Option("--case <name>", "run this case only; repeatable")
       .argParser(caseName)
@@ -22,7 +23,7 @@ const command = new Command("pnpm run issuer-check")
   )
   .addHelpText(
     "after",
-    `\nCases: ${ISSUER_CASES.join(", ")}.\nExit code: 0 passed, 1 something is broken, 2 not run.`,
+    `\nCases: ${issuerCases(1).join(", ")}; with --partitions also: ${issuerCases(PARTITIONS_MAX).filter(ofPartitions).join(", ")}.\nExit code: 0 passed, 1 something is broken, 2 not run.`,
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   // pnpm hands over the `--` that npm users write between its arguments and ours; one is for us.
@@ -33,16 +34,22 @@ const {
   issuer,
   env = {},
   case: only,
+  partitions,
 } = command.opts<{
   issuer: string;
+  partitions: number;
   env?: Record<string, string>;
   case?: string[];
 }>();
+
+for (const name of only ?? [])
+  if (!issuerCases(partitions).includes(name)) command.error(`error: case '${name}' needs --partitions`);
 
 const { cases, output } = await checkIssuer({
   issuer,
   command: command.args,
   env,
+  partitions,
   ...(only !== undefined && { only }),
   onCase: ({ name, flaws, breaks, read }) => {
     console.log(`${flaws.length === 0 ? "✓" : "✗"} ${name}`);
@@ -68,6 +75,17 @@ function issuerName(text: string): string {
   throw new InvalidArgumentError("A lower-case name is needed.");
 }
 
+function partitionCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= PARTITIONS_MAX) return count;
+  throw new InvalidArgumentError(`A whole number from 1 to ${PARTITIONS_MAX} is needed.`);
+}
+
+/** A case that one partition does not have. */
+function ofPartitions(name: string): boolean {
+  return !issuerCases(1).includes(name);
+}
+
 function variable(text: string, before: Record<string, string> = {}): Record<string, string> {
   const [, name, value = ""] = /^([A-Za-z_]\w*)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("NAME=VALUE is needed.");
@@ -75,6 +93,6 @@ function variable(text: string, before: Record<string, string> = {}): Record<str
 }
 
 function caseName(text: string, before: string[] | undefined): string[] {
-  if (ISSUER_CASES.includes(text)) return [...(before ?? []), text];
-  throw new InvalidArgumentError(`One of these is needed: ${ISSUER_CASES.join(", ")}.`);
+  if (issuerCases(PARTITIONS_MAX).includes(text)) return [...(before ?? []), text];
+  throw new InvalidArgumentError(`One of these is needed: ${issuerCases(PARTITIONS_MAX).join(", ")}.`);
 }

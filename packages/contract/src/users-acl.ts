@@ -53,9 +53,9 @@ export function renderUsers(
   );
 }
 
-/** The user of an issuer that has no row here: what P2.6 may do, on keys of its own. @param password as for renderUsers */
-export function issuerUserLine(issuer: string, password: string): string {
-  return userLine("p26", password).replaceAll("p26", issuer);
+/** The user of an issuer that has no row here: what P2.6 may do, on keys of its own. Parameters as for {@link renderUsers} */
+export function issuerUserLine(issuer: string, password: string, partitions = 1): string {
+  return userLine("p26", password, partitions).replaceAll("p26", issuer);
 }
 
 function userLine(user: string, password: string, partitions = 1): string {

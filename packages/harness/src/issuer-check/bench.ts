@@ -1,12 +1,13 @@
 /** A scratch Redis on which the check plays the apply-layer: it publishes plans and reads what the issuer answers. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { createKeys, type Keys, type PermitEntry, permitEntry } from "@quantum/contract";
+import { createKeys, type Keys, partitionOf, type PermitEntry, permitEntry } from "@quantum/contract";
 import { askRedisTime, connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { type IssuerKeys, loadIssuerKeys } from "@quantum/signing";
 import { issuerOf, type IssuerRow, PUBLIC_KEYS_FILE, SERVICES } from "@quantum/topology";
 import { eventually } from "../processes/eventually.ts";
 import { patienceMs } from "../processes/patience.ts";
+import { keepRunning } from "../kill-switch-marks.ts";
 import { addRunKey, makeRunKeys } from "../run-keys.ts";
 import { startRedisServer, type TestRedis } from "../servers/redis-server.ts";
 import { addIssuerUser } from "../servers/redis-users.ts";
@@ -22,6 +23,7 @@ export const WAIT_BUDGET_MS = 1_200;
 
 export interface Plan {
   planId: string;
+  symbol: string;
   attempt: string;
   publishedMs: number;
 }
@@ -32,50 +34,87 @@ local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2, fields + 1))
 redis.call('HSET', KEYS[2], 'attempt', id, unpack(ARGV, fields + 2))
 return id`;
 
+/** What the partitions of a bench have in common. */
+interface Shared {
+  readonly server: TestRedis;
+  readonly redis: RedisClient;
+  readonly options: SubjectOptions;
+  readonly subject: Subject;
+  readonly publicKeys: IssuerKeys;
+  /** One for each partition, in their order. */
+  readonly symbols: readonly string[];
+  /** What renews the marks of the wire's kill switch. */
+  marks: { stop: () => Promise<void> };
+  published: number;
+}
+
+/** One partition, that of {@link SYMBOL} unless said otherwise. */
 export class Bench {
   readonly redis: RedisClient;
-  readonly keys: Keys = createKeys();
+  readonly keys: Keys;
+  readonly symbol: string;
   readonly row: IssuerRow;
   readonly group: string;
   readonly subject: Subject;
   readonly publicKeys: IssuerKeys;
-  readonly #server: TestRedis;
-  #published = 0;
+  readonly #shared: Shared;
 
-  private constructor(
-    server: TestRedis,
-    redis: RedisClient,
-    options: SubjectOptions,
-    publicKeys: IssuerKeys,
-  ) {
-    this.#server = server;
+  private constructor(shared: Shared, symbol: string) {
+    const { redis, options, subject, publicKeys, symbols } = shared;
+    this.#shared = shared;
     this.redis = redis;
+    this.subject = subject;
     this.publicKeys = publicKeys;
+    this.symbol = symbol;
+    this.keys = keysOf(partitionOf(symbol, symbols.length), symbols.length);
     this.row = issuerOf(options.issuer);
     this.group = SERVICES.find(({ issuer }) => issuer?.name === options.issuer)?.group ?? options.issuer;
-    this.subject = new Subject(options, {
-      redisUrl: server.url,
-      keysFolder: join(server.dir, "keys"),
-      symbol: SYMBOL,
-    });
   }
 
   static async open(options: SubjectOptions): Promise<Bench> {
-    const server = await startRedisServer();
+    const { issuer, partitions = 1 } = options;
+    const server = await startRedisServer({ partitions });
     const folder = await makeRunKeys(join(server.dir, "keys"));
-    const isOurs = SERVICES.some(({ issuer }) => issuer?.name === options.issuer);
+    const isOurs = SERVICES.some((service) => service.issuer?.name === issuer);
     const redis = connectForCommands({ url: server.url, name: "issuer-check", onError: () => undefined });
     if (!isOurs) {
-      await addRunKey(folder, options.issuer);
-      await addIssuerUser(redis, options.issuer);
+      await addRunKey(folder, issuer);
+      await addIssuerUser(redis, issuer, partitions);
     }
-    return new Bench(server, redis, options, await loadIssuerKeys(join(folder, PUBLIC_KEYS_FILE)));
+    const symbols = symbolsOf(partitions);
+    const subject = new Subject(options, { redisUrl: server.url, keysFolder: folder, symbols });
+    const publicKeys = await loadIssuerKeys(join(folder, PUBLIC_KEYS_FILE));
+    if (partitions > 1) await redis.set(createKeys().partitions, partitions);
+    const marks = await keepRunning(
+      redis,
+      symbols.map((_, partition) => keysOf(partition, partitions)),
+    );
+    return new Bench({ server, redis, options, subject, publicKeys, symbols, marks, published: 0 }, SYMBOL);
+  }
+
+  /** The same bench, in each partition. */
+  everywhere(): Bench[] {
+    return this.#shared.symbols.map((symbol) => new Bench(this.#shared, symbol));
+  }
+
+  /** Meanwhile no mark of the wire's kill switch is renewed. */
+  async unwatched<Result>(run: () => Promise<Result>): Promise<Result> {
+    await this.#shared.marks.stop();
+    try {
+      return await run();
+    } finally {
+      this.#shared.marks = await keepRunning(
+        this.redis,
+        this.everywhere().map(({ keys }) => keys),
+      );
+    }
   }
 
   async close(): Promise<void> {
     await this.subject.end();
+    await this.#shared.marks.stop();
     await disconnect(this.redis);
-    await this.#server.stop();
+    await this.#shared.server.stop();
   }
 
   /** Redis's clock, in ms. */
@@ -89,29 +128,34 @@ export class Bench {
     { decision = "EXECUTE", record = {} }: { decision?: string; record?: Record<string, string> } = {},
   ): Promise<Plan[]> {
     const nowMs = await this.nowMs();
-    const { redis, keys } = this;
-    await redis.hset(keys.snapshot(SYMBOL), { ...SNAPSHOT, ts_epoch: String(nowMs / 1_000) });
-    await redis.hset(keys.proposal(SYMBOL), { sigma: "0.02", last_update_epoch: String(nowMs / 1_000) });
+    const { redis, keys, symbol } = this;
+    // An issuer may look at the whole portfolio.
+    for (const place of this.everywhere()) {
+      const seconds = String(nowMs / 1_000);
+      await redis.hset(place.keys.snapshot(place.symbol), { ...SNAPSHOT, ts_epoch: seconds });
+      await redis.hset(place.keys.proposal(place.symbol), { sigma: "0.02", last_update_epoch: seconds });
+    }
     const plans: Plan[] = [];
     for (let at = 0; at < count; at += 1) {
-      const digit = (this.#published++ % 16).toString(16);
+      const digit = (this.#shared.published++ % 16).toString(16);
       const planId = `${randomUUID().replaceAll("-", "").slice(0, 15)}${digit}`;
       const times = { deadline_ms: String(nowMs + patienceMs(WAIT_BUDGET_MS)) };
       const entry = {
         plan_id: planId,
         ...ENTRY,
+        symbol,
         decision,
         timestamp: String(Math.floor(nowMs / 1_000)),
         ...times,
       };
       const state = decision === "EXECUTE" ? "WAITING" : decision;
-      const stored = { ...RECORD, state, opened_at_ms: String(nowMs), ...times, ...record };
+      const stored = { ...RECORD, symbol, state, opened_at_ms: String(nowMs), ...times, ...record };
       const words = Object.entries(entry).flat();
       const args = [words.length, ...words, ...Object.entries(stored).flat()];
       const id = await redis.eval(PUBLISH, 2, keys.streams.plan, keys.plan(planId), ...args);
       if (record["attempt"] !== undefined) await redis.hset(keys.plan(planId), "attempt", record["attempt"]);
       await redis.expire(keys.plan(planId), RECORD_SEC);
-      plans.push({ planId, attempt: String(id), publishedMs: nowMs });
+      plans.push({ planId, symbol, attempt: String(id), publishedMs: nowMs });
     }
     return plans;
   }
@@ -192,6 +236,21 @@ export class Bench {
   }
 }
 
+function keysOf(partition: number, partitions: number): Keys {
+  return partitions === 1 ? createKeys() : createKeys({ partition });
+}
+
+/** A symbol of each partition; of its own, {@link SYMBOL}. */
+function symbolsOf(partitions: number): string[] {
+  const symbols = new Map([[partitionOf(SYMBOL, partitions), SYMBOL]]);
+  for (let no = 1; symbols.size < partitions; no += 1) {
+    const symbol = `T${no}USDT`;
+    const partition = partitionOf(symbol, partitions);
+    if (!symbols.has(partition)) symbols.set(partition, symbol);
+  }
+  return [...symbols].toSorted(([a], [b]) => a - b).map(([, symbol]) => symbol);
+}
+
 export function fieldsOf(flat: readonly (string | number)[]): Record<string, string> {
   return Object.fromEntries(
     flat.flatMap((name, at) => (at % 2 === 0 ? [[String(name), String(flat[at + 1] ?? "")]] : [])),
@@ -199,7 +258,6 @@ export function fieldsOf(flat: readonly (string | number)[]): Record<string, str
 }
 
 const ENTRY = {
-  symbol: SYMBOL,
   action: "PARTIAL_75",
   kill_score: "0.62",
   k_regime_flip: "0.0",
@@ -216,7 +274,6 @@ const ENTRY = {
   mode: WORLD.mode,
 };
 const RECORD = {
-  symbol: SYMBOL,
   mode: WORLD.mode,
   step: STEP.step,
   close_pct: String(STEP.pct),

@@ -2,17 +2,19 @@
 import { patienceMs } from "../processes/patience.ts";
 import { type Bench, type Plan, SYMBOL, WAIT_BUDGET_MS } from "./bench.ts";
 import { denialFlaws, permitFlaws, signatureFlaws, ttlFlaws, wakeUpFlaws } from "./forms.ts";
-import { answeredOnce, bothHold, giveAgain, halted, PLANS, ready, RECLAIM_MS, unanswered } from "./steps.ts";
-
-export interface Case {
-  name: string;
-  /** What goes wrong in a pipeline with an issuer that fails it. */
-  breaks: string;
-  /** A section of docs/issuers.md. */
-  read: string;
-  /** @returns what is wrong; empty: passed */
-  run: (bench: Bench) => Promise<string[]>;
-}
+import { PARTITION_CASES } from "./partition-cases.ts";
+import {
+  answeredOnce,
+  bothHold,
+  type Case,
+  flawsOfGrants,
+  giveAgain,
+  halted,
+  PLANS,
+  ready,
+  RECLAIM_MS,
+  unanswered,
+} from "./steps.ts";
 
 /** In some rounds an instance may not be reading when it is paused. */
 const ROUNDS = 8;
@@ -178,6 +180,7 @@ export const CASES: readonly Case[] = [
       return bench.subject.isRunning() ? [] : ["it ended"];
     },
   },
+  ...PARTITION_CASES,
   {
     name: "stop",
     breaks: "a deployment has to kill it",
@@ -242,20 +245,5 @@ function ofGrants(
   read: string,
   flaws: (bench: Bench, plan: Plan) => Promise<string[]>,
 ): Case {
-  const run = async (bench: Bench) => {
-    await ready(bench);
-    const plans = await bench.publish(PLANS);
-    await bench.untilAnswered(plans);
-    const found: string[] = [];
-    let grants = 0;
-    for (const plan of plans) {
-      if (!(await bench.isGranted(plan))) continue;
-      grants += 1;
-      found.push(...(await flaws(bench, plan)));
-    }
-    if (grants === 0)
-      found.push(`none of ${PLANS} plans was permitted: give it an environment in which it permits (--env)`);
-    return found;
-  };
-  return { name, breaks, read, run };
+  return { name, breaks, read, run: (bench) => flawsOfGrants(bench, flaws) };
 }

@@ -2,7 +2,7 @@
 import { EXECUTE_TTL_MAX_MS, type PermitEntry } from "@quantum/contract";
 import { verifyPermit } from "@quantum/signing";
 import { Big } from "big.js";
-import { type Bench, type Plan, STEP, SYMBOL, WAIT_BUDGET_MS } from "./bench.ts";
+import { type Bench, type Plan, STEP, WAIT_BUDGET_MS } from "./bench.ts";
 import { WORLD } from "./subject.ts";
 
 /** A handover takes a moment after the wait. */
@@ -38,7 +38,7 @@ function commonFlaws(
       flaws.push(`${name} is ${JSON.stringify(body[name])}, not ${JSON.stringify(value)}`);
   };
   if (verdict !== undefined) expect(field, verdict);
-  expect("symbol", SYMBOL);
+  expect("symbol", plan.symbol);
   expect("attempt", plan.attempt);
   const at = body["created_at"];
   if (typeof at !== "number" || Math.abs(at * 1_000 - plan.publishedMs) > 600_000)
@@ -61,7 +61,7 @@ export function wakeUpFlaws(plan: Plan, entries: readonly PermitEntry[], issuer:
   if (entry === undefined) return ["no wake-up"];
   const flaws: string[] = [];
   if (entry.plan_id !== plan.planId) flaws.push(`the wake-up names plan ${entry.plan_id}`);
-  if (entry.symbol !== SYMBOL) flaws.push(`the wake-up names symbol ${entry.symbol}`);
+  if (entry.symbol !== plan.symbol) flaws.push(`the wake-up names symbol ${entry.symbol}`);
   if (entry.issuer !== issuer) flaws.push(`the wake-up names issuer ${entry.issuer}`);
   return flaws;
 }
@@ -81,7 +81,7 @@ export async function signatureFlaws(bench: Bench, plan: Plan): Promise<string[]
     account: WORLD.account,
     plan: plan.planId,
     attempt: plan.attempt,
-    symbol: SYMBOL,
+    symbol: plan.symbol,
     step: STEP.step,
     ...(bench.row.carriesQuantity ? {} : { side: "", safe_qty: "", position: "" }),
   };

@@ -1,6 +1,7 @@
 /** Runs an issuer through the cases, on a Redis of its own. */
 import { Bench } from "./bench.ts";
-import { type Case, CASES } from "./cases.ts";
+import { CASES } from "./cases.ts";
+import type { Case } from "./steps.ts";
 import type { SubjectOptions } from "./subject.ts";
 
 export interface Checked extends Pick<Case, "name" | "breaks" | "read"> {
@@ -14,19 +15,23 @@ export interface IssuerCheck extends SubjectOptions {
   onCase?: (checked: Checked) => void;
 }
 
-export const ISSUER_CASES: readonly string[] = CASES.map(({ name }) => name);
+/** Their names. @param partitions as in PARTITIONS */
+export function issuerCases(partitions: number): string[] {
+  return CASES.filter(({ ofPartitions }) => partitions > 1 || ofPartitions !== true).map(({ name }) => name);
+}
 
 /** @returns every case that was run, and the issuer's last lines of output */
 export async function checkIssuer({
-  only = ISSUER_CASES,
+  only,
   onCase,
   ...options
 }: IssuerCheck): Promise<{ cases: Checked[]; output: string }> {
+  const names = only ?? issuerCases(options.partitions ?? 1);
   const bench = await Bench.open(options);
   const cases: Checked[] = [];
   try {
     for (const { name, breaks, read, run } of CASES) {
-      if (!only.includes(name)) continue;
+      if (!names.includes(name)) continue;
       const flaws = await run(bench).catch((error: unknown) => [
         error instanceof Error ? error.message : String(error),
       ]);

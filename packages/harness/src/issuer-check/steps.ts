@@ -1,6 +1,18 @@
 /** What the cases have in common. */
 import type { Bench, Plan } from "./bench.ts";
 
+export interface Case {
+  name: string;
+  /** What goes wrong in a pipeline with an issuer that fails it. */
+  breaks: string;
+  /** A section of docs/issuers.md. */
+  read: string;
+  /** Only where there are several. */
+  ofPartitions?: true;
+  /** @returns what is wrong; empty: passed */
+  run: (bench: Bench) => Promise<string[]>;
+}
+
 /** Every last digit of a plan id once: some issuers decide by it. */
 export const PLANS = 16;
 /** Longer than the idle time after which entries are reclaimed. */
@@ -50,14 +62,19 @@ export async function halted(bench: Bench, key: string, value: string): Promise<
   await ready(bench);
   await bench.redis.set(key, value);
   try {
-    const plans = await bench.publish(PLANS);
-    await bench.untilIdle();
-    const granted: string[] = [];
-    for (const plan of plans) if (await bench.isGranted(plan)) granted.push(`plan ${plan.planId}: a permit`);
-    return granted;
+    return await granted(bench);
   } finally {
     await bench.redis.del(key);
   }
+}
+
+/** What it permits of new plans. */
+export async function granted(bench: Bench): Promise<string[]> {
+  const plans = await bench.publish(PLANS);
+  await bench.untilIdle();
+  const found: string[] = [];
+  for (const plan of plans) if (await bench.isGranted(plan)) found.push(`plan ${plan.planId}: a permit`);
+  return found;
 }
 
 /** Two plans, the first of which both instances have read before either could answer: one was taken for dead. */
@@ -70,4 +87,24 @@ export async function bothHold(bench: Bench): Promise<Plan[]> {
   const second = await bench.publish(1);
   subject.signal("SIGCONT");
   return [...first, ...second];
+}
+
+/** What is wrong with the permits of a batch of plans. */
+export async function flawsOfGrants(
+  bench: Bench,
+  flaws: (bench: Bench, plan: Plan) => Promise<string[]>,
+): Promise<string[]> {
+  await ready(bench);
+  const plans = await bench.publish(PLANS);
+  await bench.untilAnswered(plans);
+  const found: string[] = [];
+  let grants = 0;
+  for (const plan of plans) {
+    if (!(await bench.isGranted(plan))) continue;
+    grants += 1;
+    found.push(...(await flaws(bench, plan)));
+  }
+  if (grants === 0)
+    found.push(`none of ${PLANS} plans was permitted: give it an environment in which it permits (--env)`);
+  return found;
 }

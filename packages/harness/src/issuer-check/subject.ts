@@ -10,6 +10,8 @@ export interface SubjectOptions {
   command: readonly string[];
   /** Variables beside those of the check. */
   env: Readonly<Record<string, string>>;
+  /** As in PARTITIONS. Default 1. */
+  partitions?: number;
 }
 
 /** What signed permits say of the scratch world. Any loopback address is a simulated venue, and nobody asks it. */
@@ -26,11 +28,11 @@ export class Subject {
   #output = "";
 
   constructor(
-    { issuer, command, env }: SubjectOptions,
-    place: { redisUrl: string; keysFolder: string; symbol: string },
+    { issuer, command, env, partitions = 1 }: SubjectOptions,
+    place: { redisUrl: string; keysFolder: string; symbols: readonly string[] },
   ) {
     this.#command = command;
-    this.#env = { ...environmentOf(issuer, place), ...env };
+    this.#env = { ...environmentOf(issuer, { ...place, partitions }), ...env };
   }
 
   /** Starts an instance, unless it runs. The same name is the same instance after a restart. */
@@ -87,7 +89,12 @@ export class Subject {
 
 function environmentOf(
   issuer: string,
-  { redisUrl, keysFolder, symbol }: { redisUrl: string; keysFolder: string; symbol: string },
+  {
+    redisUrl,
+    keysFolder,
+    symbols,
+    partitions,
+  }: { redisUrl: string; keysFolder: string; symbols: readonly string[]; partitions: number },
 ): Record<string, string> {
   const row = SERVICES.find((service) => service.issuer?.name === issuer);
   const prefix = `${issuer.toUpperCase()}_`;
@@ -100,11 +107,12 @@ function environmentOf(
     REDIS_URL: urlOfUser(redisUrl, row === undefined ? issuer : userOf(row)),
     BINANCE_BASE_URL: WORLD.venueUrl,
     QUANTUM_ACCOUNT: WORLD.account,
+    PARTITIONS: String(partitions),
   };
   if (row === undefined) {
     return {
       ...common,
-      SYMBOLS: symbol,
+      SYMBOLS: symbols.join(),
       [signingKeyVariable({ envPrefixes: [prefix] })]: join(keysFolder, privateKeyFile(issuer)),
       [`${prefix}METRICS_PORT`]: "0",
     };
@@ -112,7 +120,7 @@ function environmentOf(
   const place = {
     redisUrl,
     venueUrl: WORLD.venueUrl,
-    symbols: [symbol],
+    symbols,
     keysFolder,
     stateFolder: keysFolder,
   };

@@ -36,8 +36,9 @@ export function underOwnUser(service: string, env: Record<string, string>): Reco
   return { ...env, REDIS_URL: urlOfUser(url, userOf(row)) };
 }
 
-/** Adds the user of an issuer that has no row in the topology. */
-export async function addIssuerUser(redis: RedisClient, issuer: string): Promise<void> {
-  const [, name = "", ...rules] = issuerUserLine(issuer, `>${passwordOf(issuer)}`).split(" ");
+/** Adds the user of an issuer that has no row in the topology, on this server. @param partitions as in PARTITIONS */
+export async function addIssuerUser(redis: RedisClient, issuer: string, partitions: number): Promise<void> {
+  const line = issuerUserLine(issuer, `>${passwordOf(issuer)}`, partitions);
+  const [, name = "", ...rules] = line.split(" ");
   await redis.acl("SETUSER", name, ...rules);
 }
