@@ -18,15 +18,20 @@ class Story {
 
   /** One attempt from its plan entry to its handover, from `atMs` to `atMs + 3`. */
   attempt(atMs: number): this {
+    this.opened(atMs);
+    for (const issuer of ["governor", "p33"])
+      this.#tell("permit", atMs + 1, { issuer, verdict: "granted", issued_at_ms: "1", attempt: `${atMs}-0` });
+    return this.handOver(atMs + 2, atMs);
+  }
+
+  opened(atMs: number): this {
     this.#tell("plan", atMs, {
       action: "FULL_CLOSE_PROPOSED",
       kill_score: "0.3",
       decision: "EXECUTE",
       steps: "[]",
     });
-    for (const issuer of ["governor", "p33"])
-      this.#tell("permit", atMs + 1, { issuer, verdict: "granted", issued_at_ms: "1", attempt: `${atMs}-0` });
-    return this.handOver(atMs + 2, atMs);
+    return this;
   }
 
   handOver(atMs: number, attemptMs: number): this {
@@ -72,14 +77,26 @@ class Story {
     return this;
   }
 
-  executed(atMs: number, attemptMs: number, orderId: string): this {
+  /** @param corrects the time of the result that it corrects */
+  executed(atMs: number, attemptMs: number, orderId: string, corrects?: number): this {
     this.#tell("result", atMs, {
+      ...(corrects !== undefined && { corrects: `${corrects}-0` }),
       decision: "EXECUTE",
       executed: "True",
       attempt: `${attemptMs}-0`,
       outcome: "EXECUTED",
       order_id: orderId,
       executed_qty: "1",
+    });
+    return this;
+  }
+
+  blocked(atMs: number, attemptMs: number): this {
+    this.#tell("result", atMs, {
+      decision: "BLOCKED",
+      executed: "False",
+      attempt: `${attemptMs}-0`,
+      outcome: "BLOCKED",
     });
     return this;
   }
@@ -164,6 +181,29 @@ describe("the judgement of a campaign", () => {
     expect(story.executed(300, 100, "1").broken()).toEqual([]);
     // Also if everything is lost.
     expect(story.loss(0).broken()).toEqual([]);
+  });
+
+  it("wants the outcome of an order that was sent although its plan is lost, and no other's", () => {
+    const sent = () => new Story().attempt(100).order("1", 104).claim(100, 103).loss(0);
+    expect(sent().broken()).toEqual(["I3", "I4"]);
+    expect(sent().executed(300, 100, "1").broken()).toEqual([]);
+    // The plan came again, and nobody asked whether its order was sent.
+    expect(sent().opened(200).blocked(210, 200).broken()).toEqual(["I3", "I4"]);
+    expect(new Story().attempt(100).loss(0).broken()).toEqual([]);
+  });
+
+  it("excuses a result that was lost and published again, not one that came twice", () => {
+    const again = (story: Story) => story.executed(300, 100, "1").broken();
+    expect(again(executedOnce().loss(0))).toEqual([]);
+    expect(again(executedOnce())).toEqual(["I3", "I4"]);
+    expect(again(executedOnce().loss(0).executed(200, 100, "1"))).toEqual(["I3", "I4"]);
+  });
+
+  it("excuses a fill that corrects BLOCKED where Redis had forgotten the handover, and nowhere else", () => {
+    const corrected = (story: Story) => story.blocked(200, 100).executed(300, 100, "1", 200).broken();
+    const sent = () => new Story().attempt(100).order("1", 104).claim(100, 103);
+    expect(corrected(sent().loss(101))).toEqual([]);
+    expect(corrected(sent())).toContain("I3");
   });
 
   it("excuses a late claim that only asks, not an order that is sent late", () => {

@@ -11,6 +11,8 @@ import {
   type Evidence,
   type ExecuteRecord,
   type Findings,
+  ORDER_OUTCOMES,
+  type ResultRecord,
   type VenueOrder,
 } from "@quantum/harness";
 import type { Losses } from "./losses.ts";
@@ -36,7 +38,7 @@ export function judge(evidence: Evidence, history: Recorder, losses: Losses): Ju
     permits: permitsGivenOnce(evidence, history, losses),
     claims: claimsOfOrders({ ...evidence, executes }, orders, losses),
   };
-  const ofResults = resultsAfterLosses(evidence, history, losses);
+  const ofResults = resultsAfterLosses(evidence, handOversSent(evidence, orders), history, losses);
   const { I3, I4 } = checkInvariants(ofResults);
   return {
     findings: { ...checkInvariants(ofOrders), I3, I4 },
@@ -100,13 +102,40 @@ function claimsOfOrders(
   return judged;
 }
 
+/** The handovers whose orders were sent: the last before each. */
+function handOversSent(
+  { executes }: Evidence,
+  orders: ReadonlyMap<string, VenueOrder>,
+): readonly ExecuteRecord[] {
+  return [...Map.groupBy(executes, ({ planId, attemptNo }) => `qp-${planId}-${attemptNo}`)].flatMap(
+    ([id, same]) => {
+      const order = orders.get(id);
+      if (order === undefined) return [];
+      return (
+        same.findLast(
+          ({ atMs }) => atMs <= (order.timestampMs ?? Number.POSITIVE_INFINITY) + CLOCK_ESTIMATE_MS,
+        ) ?? []
+      );
+    },
+  );
+}
+
 /**
  * Which attempts must have a result. An attempt whose plan entry was lost can no longer end; if it had ended, its
  * result is checked, unless the plan was opened again: then the last attempt's is. If the plan entry is still there,
  * only what came after the loss counts: a lost result or handover must have been repeated, or the plan must have ended
- * otherwise.
+ * otherwise. An order that was sent is never forgotten: its executor's journal has it. Its result may be repeated, if it was lost.
  */
-function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losses): Evidence {
+function resultsAfterLosses(
+  evidence: Evidence,
+  sent: readonly ExecuteRecord[],
+  history: Recorder,
+  losses: Losses,
+): Evidence {
+  const told = new Set(
+    evidence.results.filter(({ outcome }) => ORDER_OUTCOMES.has(outcome)).map(({ planId }) => planId),
+  );
+  const owed = new Set(sent.filter(({ planId }) => !told.has(planId)).map(({ attempt }) => attempt));
   const isErased = (plan: { attempt: string }) => losses.isErased("plan", plan.attempt);
   const lasting = new Set(evidence.plans.filter((plan) => !isErased(plan)).map(({ planId }) => planId));
   const ended = new Set(evidence.results.map(({ attempt }) => attempt));
@@ -116,7 +145,10 @@ function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losse
       .map(({ planId, attempt }) => [planId, attempt]),
   );
   const plans = evidence.plans.filter(
-    (plan) => !isErased(plan) || (last.get(plan.planId) === plan.attempt && !lasting.has(plan.planId)),
+    (plan) =>
+      !isErased(plan) ||
+      owed.has(plan.attempt) ||
+      (last.get(plan.planId) === plan.attempt && !lasting.has(plan.planId)),
   );
   const judged = new Set(plans.map(({ attempt }) => attempt));
   const published = new Set(plans.map(({ planId }) => planId));
@@ -124,6 +156,10 @@ function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losse
   const isDropped = ({ attempt }: { attempt: string }) => isErased({ attempt }) && !judged.has(attempt);
   const counts = (stream: "execute" | "result") => (record: { attempt: string }) =>
     !isDropped(record) && !losses.isUndone(stream, history.idOf(record), record.attempt);
+  // An order that was sent needs no second handover.
+  const executes = evidence.executes.filter(counts("execute"));
+  const repeated = new Set(executes.map(({ attempt }) => attempt));
+  const lost = sent.filter(({ attempt }) => judged.has(attempt) && !repeated.has(attempt));
   const alone = new Set(
     evidence.plans.filter(({ attempt }) => losses.isPlanAlone(attempt)).map(({ planId }) => planId),
   );
@@ -139,8 +175,30 @@ function resultsAfterLosses(evidence: Evidence, history: Recorder, losses: Losse
   return {
     ...evidence,
     plans,
-    executes: evidence.executes.filter(counts("execute")),
-    results: evidence.results.filter(counts("result")),
+    executes: [...executes, ...lost],
+    results: repeatedOnce(evidence.results.filter(counts("result")), history, losses),
     proposedPlanIds: new Set(proposed),
   };
+}
+
+/**
+ * A result that Redis lost with its plan may be published again. And an attempt may have been blocked when Redis had forgotten that its
+ * order was sent: then the fill corrects that result, as one that denies the order.
+ */
+function repeatedOnce(results: Evidence["results"], history: Recorder, losses: Losses): Evidence["results"] {
+  const isSame = (one: ResultRecord, other: ResultRecord) =>
+    one.attempt === other.attempt && (one.corrects === undefined) === (other.corrects === undefined);
+  const isCorrected = ({ attempt }: ResultRecord) =>
+    results.some((other) => other.attempt === attempt && other.corrects !== undefined);
+  return results
+    .filter(
+      (result, index) =>
+        !losses.isErased("result", history.idOf(result)) ||
+        !results.slice(index + 1).some((later) => isSame(result, later)),
+    )
+    .map((result) =>
+      losses.count > 0 && result.outcome === "BLOCKED" && isCorrected(result)
+        ? { ...result, outcome: "NOT_PLACED" }
+        : result,
+    );
 }

@@ -358,6 +358,41 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     only: "another attempt",
   },
   {
+    bug: "an order that Redis has forgotten with its plan is not queried",
+    edits: [
+      {
+        file: `${EXECUTOR}/order-partition.ts`,
+        find: "new RedisMemory(redis, keys, events, lostClaims.lost)",
+        replace: "new RedisMemory(redis, keys, events)",
+      },
+    ],
+    test: `${EXECUTOR}/lost-plan.slow.test.ts`,
+  },
+  {
+    bug: "an order whose plan has ended is queried a second time after a loss of memory",
+    edits: [
+      {
+        file: "lua/orders/recall.lua",
+        find: "if is_current and (state == 'EXECUTED' or state == 'REJECTED') then return { 'KNOWN' } end",
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/recall.test.ts`,
+    only: "the record has the outcome",
+  },
+  {
+    bug: "an attempt that was blocked before its order was queried gets a second result",
+    edits: [
+      {
+        file: "lua/orders/recall.lua",
+        find: "local has_ended = is_current and ended_at",
+        replace: "local has_ended = false",
+      },
+    ],
+    test: `${EXECUTOR}/recall.test.ts`,
+    only: "LATE",
+  },
+  {
     bug: "the journal resolves before its line is on disk",
     edits: [
       {

@@ -63,6 +63,7 @@ export type {
   StreamRef,
 } from "./verifier/history.ts";
 export { checkInvariants, INVARIANTS, UNCHECKED } from "./verifier/invariants.ts";
+export { ORDER_OUTCOMES } from "./verifier/plan-checks.ts";
 export type { Findings, InvariantName } from "./verifier/invariants.ts";
 export { drain, STUCK_MS, waitForEnd } from "./verifier/quiescence.ts";
 export { type Affected, StreamTail } from "./verifier/stream-tail.ts";

@@ -5,7 +5,8 @@ import { type Finding, finding, type PlanOrder } from "./finding.ts";
 import type { ExecuteRecord, ResultRecord } from "./history.ts";
 import { exitClassOf, exitFlaws, signatureFlaws, signedExitClass } from "./signature-checks.ts";
 
-const ORDER_OUTCOMES: ReadonlySet<string | undefined> = new Set(["EXECUTED", "REJECTED", "NOT_PLACED"]);
+/** Of attempts whose permits were spent. */
+export const ORDER_OUTCOMES: ReadonlySet<string | undefined> = new Set(["EXECUTED", "REJECTED", "NOT_PLACED"]);
 
 export function oneOrderAPlan(orders: readonly PlanOrder[]): Finding {
   const byPlan = Map.groupBy(orders, ({ planId, order }) => planId ?? order.clientOrderId);
