@@ -11,8 +11,13 @@ export type Piece =
   | { kind: "text"; to: string; value: string }
   | { kind: "set"; to: string; members: readonly string[] }
   | { kind: "hash"; to: string; fields: Readonly<Record<string, string>> }
-  /** In the order of their ids. A group has read all of it. */
-  | { kind: "stream"; to: string; entries: readonly Entry[]; groups: readonly string[] };
+  /** In the order of their ids. A group has read as far as its `lastId`. */
+  | {
+      kind: "stream";
+      to: string;
+      entries: readonly Entry[];
+      groups: readonly { name: string; lastId: string }[];
+    };
 
 export async function copy(store: Store, piece: Piece): Promise<void> {
   const { to } = piece;
@@ -51,9 +56,8 @@ async function copyStream(redis: RedisClient, piece: Extract<Piece, { kind: "str
     // In their order: a stream takes only later ids.
     await Promise.all(some.map(({ id, fields }) => redis.xadd(to, id, ...Object.entries(fields).flat())));
   }
-  const last = entries.at(-1)?.id ?? "0-0";
-  for (const group of groups)
-    await redis.xgroup("CREATE", to, group, last, "MKSTREAM").catch((error: Error) => {
+  for (const { name, lastId } of groups)
+    await redis.xgroup("CREATE", to, name, lastId, "MKSTREAM").catch((error: Error) => {
       if (!error.message.startsWith("BUSYGROUP")) throw error;
     });
 }

@@ -50,6 +50,7 @@ export async function seed(redis: RedisClient): Promise<void> {
   await add(redis, wire.streams.deadLetter, { stream: wire.streams.plan, entry_id: "1-0" }, "100-0");
   await add(redis, wire.streams.deadLetter, { stream: wire.streams.proposal, entry_id: "2-0" }, "101-0");
   await add(redis, wire.streams.operatorAudit, { action: "kill.on", target: "kill_switch" }, "100-0");
+  await redis.xgroup("CREATE", wire.streams.operatorAudit, "p33", "$");
   for (const stream of [wire.streams.plan, wire.streams.permit, wire.streams.execute, wire.streams.result])
     await redis.xgroup("CREATE", stream, "readers", "$");
   await redis.set(wire.killSwitch, "1");

@@ -29,6 +29,8 @@ beforeEach(async () => {
   await redis.flushall();
 });
 
+const idsOf = async (stream: string) => (await redis.xrange(stream, "-", "+")).map(([id]) => id);
+
 describe("a change of the number of partitions", () => {
   it("moves what is known of a symbol into its partition, and back as it was", async () => {
     await seed(redis);
@@ -141,6 +143,28 @@ describe("a change of the number of partitions", () => {
       ["5-1", "1"],
       ["5-2", "2"],
     ]);
+  });
+
+  it("leaves changes of operators that nobody has read yet, its own too, to be read", async () => {
+    const unread = async (keys: Keys) => {
+      const { operatorAudit } = keys.streams;
+      const read = await redis.xreadgroup("GROUP", "p33", "c", "STREAMS", operatorAudit, ">");
+      const [[, entries]] = (read ?? [["", []]]) as [[string, [string, string[]][]]];
+      return entries.map(([, fields]) => fields[fields.indexOf("action") + 1]);
+    };
+    await redis.set(wire.partitions, "3");
+    const three = [0, 1, 2].map((partition) => createKeys({ partition }));
+    for (const [n, { streams }] of three.entries()) {
+      await add(redis, streams.operatorAudit, { action: `read.${n}` }, `${10 + n}-0`);
+      await redis.xgroup("CREATE", streams.operatorAudit, "p33", "$");
+      if (n > 0) await add(redis, streams.operatorAudit, { action: `unread.${n}` }, `${20 + n}-0`);
+    }
+    await to(1);
+    const own = "partitions.migrate";
+    expect(await unread(wire)).toEqual(["unread.1", "unread.2", own]);
+    await redis.xack(wire.streams.operatorAudit, "p33", ...(await idsOf(wire.streams.operatorAudit)));
+    await to(3);
+    expect(await Promise.all(three.map(unread))).toEqual([[own], [], []]);
   });
 
   it("to one keeps a halt of any partition, and no epoch that is not that of all", async () => {

@@ -2,6 +2,7 @@
 import { createKeys, keyIn, type Keys, locate, type Where } from "@quantum/contract";
 import { type Entry, isLater, parseEntries } from "@quantum/streams";
 import type { Piece } from "./copy.ts";
+import { type GroupState, groupsOf } from "./quiet.ts";
 import type { Found, Store } from "./store.ts";
 
 const WIRE = createKeys();
@@ -11,7 +12,7 @@ export interface SourceStream {
   found: Found;
   name: keyof Keys["streams"];
   entries: Entry[];
-  groups: string[];
+  groups: GroupState[];
 }
 
 export async function readStreams(store: Store, source: readonly Found[]): Promise<SourceStream[]> {
@@ -19,9 +20,9 @@ export async function readStreams(store: Store, source: readonly Found[]): Promi
   for (const found of source) {
     if (found.kind.kind !== "stream") continue;
     const { key } = found;
-    const groups = (await store.of(key).xinfo("GROUPS", key)) as unknown[][];
+    const groups = await groupsOf(store.of(key), key);
     const entries = parseEntries(await store.of(key).xrange(key, "-", "+"));
-    read.push({ found, name: found.kind.name, entries, groups: groups.map((group) => String(group[1])) });
+    read.push({ found, name: found.kind.name, entries, groups });
   }
   return read;
 }
@@ -48,15 +49,19 @@ export function streamPieces(streams: readonly SourceStream[], routes: Routes): 
   const moved: Moved = new Map();
   const piecesOf = (wireName: string, route: (source: SourceStream, entry: Entry) => Routed): Piece[] => {
     const sources = byName.get(wireName) ?? [];
-    const groups = [...new Set(sources.flatMap((source) => source.groups))].toSorted();
+    const names = [...new Set(sources.flatMap(({ groups }) => groups.map(({ name }) => name)))].toSorted();
     const routed = sources
-      .flatMap((source) => source.entries.map((entry) => route(source, entry)))
+      .flatMap((source) =>
+        source.entries.map((entry) => ({ ...route(source, entry), unreadBy: unreadBy(source, entry) })),
+      )
       .toSorted((a, b) => (a.entry.id === b.entry.id ? 0 : isLater(a.entry.id, b.entry.id) ? 1 : -1));
     const byPlace = Map.groupBy(routed, ({ where }) => where);
     const places = sources.length === 0 ? [] : [...new Set([...routes.everywhere, ...byPlace.keys()])];
     return places.map((where) => {
       const to = keyIn(wireName, where);
-      const entries = increasing(to, byPlace.get(where) ?? [], moved);
+      const here = byPlace.get(where) ?? [];
+      const entries = increasing(to, here, moved);
+      const groups = names.map((name) => ({ name, lastId: lastRead(name, here, entries) }));
       return { kind: "stream", to, entries, groups: where === "intake" ? [] : groups };
     });
   };
@@ -66,6 +71,21 @@ export function streamPieces(streams: readonly SourceStream[], routes: Routes): 
     ...others.flatMap((wireName) => piecesOf(wireName, (source, entry) => routeOf(source, entry, routes))),
     ...piecesOf(DEAD_LETTERS, (source, entry) => letterRoute(source, entry, { routes, moved, byName })),
   ];
+}
+
+function unreadBy({ groups }: SourceStream, { id }: Entry): string[] {
+  return groups.flatMap(({ name, lastId }) => (isLater(id, lastId) ? [name] : []));
+}
+
+/** Before the first that the group has not read: one that it has read behind it is read twice, and none is lost. */
+function lastRead(
+  group: string,
+  routed: readonly { unreadBy: readonly string[] }[],
+  entries: readonly Entry[],
+): string {
+  const unread = routed.findIndex((one) => one.unreadBy.includes(group));
+  const read = unread === -1 ? entries.length : unread;
+  return entries[read - 1]?.id ?? "0-0";
 }
 
 function routeOf({ name, found }: SourceStream, entry: Entry, routes: Routes): Routed {
