@@ -128,10 +128,10 @@ def connect(url, key):
     raise problem
 
 
-def client_of(url, timeout_sec=5):
+def client_of(url, name=CLIENT_NAME, timeout_sec=5):
     return redis.Redis.from_url(
         url,
-        client_name=CLIENT_NAME,
+        client_name=name,
         decode_responses=True,
         encoding_errors="replace",
         socket_timeout=timeout_sec,
@@ -144,7 +144,8 @@ def disconnect(client):
 
 
 def ask(url, *command):
-    client = client_of(url, timeout_sec=1)
+    # Without a name: the user of Sentinels may not set one.
+    client = client_of(url, name=None, timeout_sec=1)
     try:
         return client.execute_command(*command)
     finally:
