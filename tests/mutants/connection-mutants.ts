@@ -5,6 +5,12 @@ const REDIS = "packages/redis/src";
 
 export const CONNECTION_MUTANTS: readonly Mutant[] = [
   {
+    bug: "hashes of a cluster whose nodes do not tell their host are not found",
+    edits: [{ file: `${REDIS}/hashes.ts`, find: "  fillHosts(cluster);\n", replace: "" }],
+    test: `${REDIS}/hashes.slow.test.ts`,
+    only: "at the host that was asked",
+  },
+  {
     bug: "a connection goes back to the master of an older epoch",
     edits: [
       {
