@@ -117,7 +117,11 @@ export const OPERATOR_MUTANTS: readonly Mutant[] = [
   {
     bug: "a moved stream is read again from its beginning",
     edits: [
-      { file: `${MIGRATE}/copy.ts`, find: 'entries.at(-1)?.id ?? "0-0";\n  for', replace: '"0-0";\n  for' },
+      {
+        file: `${MIGRATE}/copy.ts`,
+        find: '"CREATE", to, name, lastId,',
+        replace: '"CREATE", to, name, lastId && "0-0",',
+      },
     ],
     test: MIGRATE_TEST,
   },

@@ -11,23 +11,13 @@ import {
   redisNow,
   withoutCredentials,
 } from "@quantum/redis";
-import { openPartitions, type Partitions } from "@quantum/service-kit";
+import { openPartitions } from "@quantum/service-kit";
 import { stateOf } from "./migrate/state.ts";
 import { type AccessProblem, problemOf, refusesRights } from "./access-problem.ts";
-import type { Place } from "./place.ts";
+import type { Access } from "./place.ts";
 import { placesOf } from "./places.ts";
 
-/** What queries and changes need. */
-export interface Access {
-  /** Where the symbols' keys are; those of the wire's layout are one partition. */
-  readonly partitions: Partitions;
-  /** Where proposals come in and become dead letters. With one partition, it is that one. */
-  readonly intake: Place;
-  /** A connection for commands to the server that has this key, such as one of the wire's. */
-  readonly redisOf: (key: string) => RedisClient;
-  /** Why it is not known how many partitions there are. Nothing but `redisOf` may be used then. */
-  readonly uncounted?: () => Error | undefined;
-}
+export type { Access } from "./place.ts";
 
 export interface OpenAccess extends Access {
   /** Without its users and passwords. */

@@ -5,8 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeys } from "@quantum/contract";
 import { dispositionOf } from "@quantum/redis";
-import type { Access } from "./access.ts";
-import type { NamedPlace } from "./place.ts";
+import type { Access, NamedPlace } from "./place.ts";
 import { Refusal } from "./refusal.ts";
 
 /** The name of the place that has the wire's kill switch, where there are several partitions. */

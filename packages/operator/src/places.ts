@@ -1,8 +1,7 @@
 /** What several partitions are asked together, and what each server is asked once. */
 import { serverOf } from "@quantum/redis";
 import type { Partition } from "@quantum/service-kit";
-import type { Access } from "./access.ts";
-import type { NamedPlace, Place } from "./place.ts";
+import type { Access, NamedPlace, Place } from "./place.ts";
 
 /** What is asked may do without the intake. */
 export type Places = Pick<Access, "partitions"> & { readonly intake: Place | undefined };
