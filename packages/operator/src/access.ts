@@ -187,7 +187,7 @@ export function openAccess({
       backAt: () => backAt,
     },
     async start() {
-      const count = await partitionsOf(first).catch((error: unknown) => {
+      const count = await partitionsOf(first, isCluster).catch((error: unknown) => {
         const isUnsettled = error instanceof PartitionsError;
         if (migrating === true && isUnsettled) return 1;
         if (isUnsettled) {
@@ -220,12 +220,15 @@ export function openAccess({
  * @param redis leads to the server that has the wire's keys
  * @throws {@link PartitionsError} if the key holds no such number
  */
-async function partitionsOf(redis: RedisClient): Promise<number> {
+async function partitionsOf(redis: RedisClient, isCluster: boolean): Promise<number> {
   const text = await redis.get(WIRE.partitions).catch((error: unknown) => {
     // With the rights of earlier versions, the Redis user `halt` may write the wire's kill switch, and nothing else.
     if (refusesRights(error)) return null;
     throw error;
   });
+  // The first service that starts there says it.
+  if (text === null && isCluster)
+    throw new PartitionsError(`${WIRE.partitions} is missing, and a cluster has several partitions`);
   const state = stateOf(text);
   if (state?.kind === "settled") return state.count;
   const said = `${WIRE.partitions} says ${JSON.stringify(text)}`;

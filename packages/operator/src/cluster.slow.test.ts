@@ -122,6 +122,21 @@ it("the kill switch goes on by the wire's key while the server of the partitions
   await on(wire.killSwitch, (redis) => redis.del(wire.killSwitch));
 });
 
+it("the kill switch goes on by the wire's key where nothing says how many partitions the cluster has", async () => {
+  await on(wire.partitions, (redis) => redis.del(wire.partitions));
+  const options = { url: urlOfUser(cluster.url, "operator"), name: "test", halting: true } as const;
+  await withAccess(options, async (access) => {
+    const { reached } = await haltEverywhere(access, BY);
+    expect(partlyText("It is on", reached)).toBe(
+      `It is on in the wire's key, and not known to be in the partitions, whose number is not known (${wire.partitions} is missing, and a cluster has several partitions)`,
+    );
+  });
+  expect(await on(wire.killSwitch, (redis) => redis.get(wire.killSwitch))).toBe("1");
+  await expect(as("viewer", async () => undefined)).rejects.toThrow(`${wire.partitions} is missing`);
+  await on(wire.killSwitch, (redis) => redis.del(wire.killSwitch));
+  await on(wire.partitions, (redis) => redis.set(wire.partitions, COUNT));
+});
+
 it("partitions whose master is away are named, and the others told", async () => {
   const away = SYMBOLS.find(
     (symbol) => slotOwner(slotOfPartition(symbol)) !== slotOwner(slotOf(wire.partitions)),
