@@ -12,7 +12,7 @@ import {
   urlOfUser,
 } from "@quantum/harness";
 import { type Rig, type RigRedis, startRig, SYMBOLS } from "@quantum/harness/rig";
-import { connectForCommands, disconnect } from "@quantum/redis";
+import { connectForCommands, disconnect, type RedisClient } from "@quantum/redis";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ALL_VALID, runWithExample } from "./example-run.ts";
 import { PYTHON, WITHOUT_PYTHON } from "./python-with-redis.ts";
@@ -22,20 +22,30 @@ const MAIN = join(import.meta.dirname, "../examples/issuer.py");
 const FROZEN = "BTCUSDT";
 const WAIT = { timeout: patienceMs(30_000), interval: 50 };
 
+/** As docs/deployment.md says. */
+const SENTINEL_USER = [
+  "guard",
+  "on",
+  ">a&b",
+  "-@all",
+  "+sentinel|master",
+  "+sentinel|get-master-addr-by-name",
+] as const;
+
 /** Starts it under a Redis user of its own, as docs/issuers.md says. @returns how to end it */
 async function startExample(rig: Rig<RigRedis>, partitions: number): Promise<() => Promise<unknown>> {
-  for (const port of await portsOf(rig)) {
-    const client = connectForCommands({
-      url: `redis://127.0.0.1:${port}`,
-      name: "test",
-      onError: () => undefined,
-    });
-    await addIssuerUser(client, "example", partitions);
-    await disconnect(client);
+  for (const port of await portsOf(rig))
+    await at(port, (client) => addIssuerUser(client, "example", partitions));
+  const { redis } = rig;
+  let url = urlOfUser(rig.redisUrl, "example");
+  if ("sentinelPorts" in redis) {
+    for (const port of redis.sentinelPorts)
+      await at(port, (client) => client.acl("SETUSER", ...SENTINEL_USER));
+    url += "?sentinel_user=guard&sentinel_password=a%26b";
   }
   const child = await spawnGuarded(PYTHON ?? "", [MAIN], {
     env: {
-      REDIS_URL: urlOfUser(rig.redisUrl, "example"),
+      REDIS_URL: url,
       PARTITIONS: `${partitions}`,
       BINANCE_BASE_URL: rig.venueUrl,
       EXAMPLE_SIGNING_KEY_FILE: join(rig.keysFolder, "example.pem"),
@@ -46,6 +56,16 @@ async function startExample(rig: Rig<RigRedis>, partitions: number): Promise<() 
   child.stdout.resume();
   child.stderr.resume();
   return () => endProcess(child, "SIGTERM");
+}
+
+async function at(port: number, run: (client: RedisClient) => Promise<unknown>): Promise<void> {
+  const client = connectForCommands({
+    url: `redis://127.0.0.1:${port}`,
+    name: "test",
+    onError: () => undefined,
+  });
+  await run(client);
+  await disconnect(client);
 }
 
 /** Of every server. */
