@@ -29,6 +29,8 @@
 -- REPLY
 --   KNOWN        its claim, or another attempt's for the same order, is there, or its outcome: nothing was changed
 --   ASKED        it is claimed as a question
+--   LATER        another attempt of the plan is under way, and becomes the question if it is handed over: ask again; nothing was
+--                changed
 --   LATE         id of the attempt's result: it ended before the order was queried; a fill will correct it
 --@include shared/now.lua
 --@include orders/claiming.lua
@@ -49,6 +51,7 @@ if claim.client_order_id then return { 'KNOWN' } end
 local record = redis.call('HMGET', of.plan, 'attempt', 'state', 'ended_at_ms')
 local is_current, state, ended_at = record[1] == of.attempt, record[2], record[3]
 if is_current and (state == 'EXECUTED' or state == 'REJECTED') then return { 'KNOWN' } end
+if record[1] and not is_current and not ended_at then return { 'LATER' } end
 
 local has_ended = is_current and ended_at
 redis.call('SADD', symbols, of.symbol)

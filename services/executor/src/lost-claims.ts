@@ -107,6 +107,7 @@ export class LostClaims {
       const claimed = { planId, symbol, step, attempt, entryId: NO_ENTRY, clientOrderId, side, quantity };
       await orders.doubt(claimed, "claimed_before");
     }
+    if (status === "LATER") return;
     this.#due.delete(planId);
     if (status !== "KNOWN") resolve();
   }

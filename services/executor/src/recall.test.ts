@@ -121,7 +121,7 @@ describe("ASKED", () => {
     expect(await planHash()).toMatchObject({ state: "UNKNOWN", client_order_id: clientOrderId });
   });
 
-  it.each(["WAITING", "SKIP", "BLOCKED"])("another attempt's record stays %s", async (state) => {
+  it.each(["SKIP", "BLOCKED"])("another attempt's record stays %s", async (state) => {
     await forgetAll();
     await redis.hset(keys.plan(PLAN), { state, attempt: OTHER, ended_at_ms: "1" });
     const before = await planHash();
@@ -165,6 +165,23 @@ describe("ASKED", () => {
     await unchanged(() => recall());
     expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
   });
+});
+
+describe("LATER", () => {
+  it.each(["WAITING", "PERMITTED"])(
+    "another attempt that is %s may become the question itself",
+    async (state) => {
+      await forgetAll();
+      await redis.hset(keys.plan(PLAN), { state, attempt: OTHER });
+      const claims = lostClaims();
+      claims.lost();
+      await unchanged(() => claims.look());
+      await redis.hset(keys.plan(PLAN), { state: "BLOCKED", ended_at_ms: "1" });
+      await claims.look();
+      expect(await orderHash()).toMatchObject(question);
+      expect([await redis.hget(keys.plan(PLAN), "state"), resolved]).toEqual(["BLOCKED", 1]);
+    },
+  );
 });
 
 describe("KNOWN", () => {
