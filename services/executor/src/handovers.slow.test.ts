@@ -1,4 +1,5 @@
 /** A plan whose permits are spent ends, whichever of its keys and entries is lost. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { eventually, startRedisServer } from "@quantum/harness";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Rig, type Spent, startRig } from "./rig.fixture.ts";
@@ -192,4 +193,24 @@ it("a lost handover ends by evidence where Redis has another replication id on t
   await settled;
   await rig.expectEnded(entry, entryId, "NOT_PLACED", "not_placed_by_evidence");
   expect(await rig.requests(POST)).toBe(sent);
+});
+
+it("of the sweep's commands that a lost connection fails, none is left to end the process", async () => {
+  const { redis } = executor;
+  await rig.redis.sadd(rig.keys.orderSymbols, rig.freshSymbol());
+  const symbols = await redis.smembers(rig.keys.orderSymbols);
+  const lost = () => Promise.reject(new Error("Connection is closed."));
+  onTestFinished(() => {
+    for (const name of ["zrange", "smembers"]) Reflect.deleteProperty(redis, name);
+  });
+  // Not spies: those look at what they return, and so no rejection is ever left to nobody.
+  const failing = (key: string) => (key === rig.keys.orderSymbols ? Promise.resolve(symbols) : lost());
+  Object.assign(redis, { zrange: lost, smembers: failing });
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => void unhandled.push(error);
+  process.on("unhandledRejection", note);
+  onTestFinished(() => void process.off("unhandledRejection", note));
+  await expect(executor.handovers.sweep()).rejects.toThrow("Connection is closed.");
+  await nextTurn();
+  expect(unhandled).toEqual([]);
 });

@@ -117,9 +117,12 @@ export class Handovers {
     await this.#heal([...symbols].flatMap((symbol) => indexesOf(keys, symbol)));
     const symbolOf = new Map([...plans].map(([planId, { entry }]) => [planId, entry.symbol]));
     for (const symbol of symbols) {
-      const claimed = redis.zrange(keys.unsettled(symbol), 0, -1);
-      const doubted = redis.smembers(keys.unknown(symbol));
-      for (const planId of [...(await claimed), ...(await doubted)]) symbolOf.set(planId, symbol);
+      // Together: a rejection of the second while the first is awaited would be nobody's, and end the process.
+      const listed = await Promise.all([
+        redis.zrange(keys.unsettled(symbol), 0, -1),
+        redis.smembers(keys.unknown(symbol)),
+      ]);
+      for (const planId of listed.flat()) symbolOf.set(planId, symbol);
     }
     // A record of the wrong type would block the settlement of its order. A missing one does not.
     const records = [...symbolOf.keys()].map((planId) => keys.plan(planId));
