@@ -393,6 +393,18 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     only: "LATE",
   },
   {
+    bug: "an order is queried beside another attempt that would query it, and the plan has two results",
+    edits: [
+      {
+        file: "lua/orders/recall.lua",
+        find: "if record[1] and not is_current and not ended_at then return { 'LATER' } end",
+        replace: "",
+      },
+    ],
+    test: `${EXECUTOR}/recall.test.ts`,
+    only: "LATER",
+  },
+  {
     bug: "the journal resolves before its line is on disk",
     edits: [
       {
