@@ -71,11 +71,9 @@ interface HandOver {
 }
 
 /** An order that is queried. */
-interface Question {
+interface Question extends Pick<HandOver, "entryId" | "class"> {
   entry: HoldRequest["entry"];
-  entryId: string;
   intent: HoldRequest["intent"];
-  class: ExitClass | undefined;
 }
 
 export class Handovers {
@@ -132,8 +130,7 @@ export class Handovers {
         this.#failed(`look after plan ${planId}`, error),
       );
     }
-    const onError = (doing: string, error: Error) => this.#failed(doing, error);
-    await keepLateOrders({ redis, keys, onError }, symbols);
+    await keepLateOrders({ redis, keys, onError: (doing, error) => this.#failed(doing, error) }, symbols);
   }
 
   async #handedOver(): Promise<Map<string, HandOver>> {

@@ -6,7 +6,11 @@ import type { ExecuteRecord, ResultRecord } from "./history.ts";
 import { exitClassOf, exitFlaws, signatureFlaws, signedExitClass } from "./signature-checks.ts";
 
 /** Of attempts whose permits were spent. */
-export const ORDER_OUTCOMES: ReadonlySet<string | undefined> = new Set(["EXECUTED", "REJECTED", "NOT_PLACED"]);
+export const ORDER_OUTCOMES: ReadonlySet<string | undefined> = new Set([
+  "EXECUTED",
+  "REJECTED",
+  "NOT_PLACED",
+]);
 
 export function oneOrderAPlan(orders: readonly PlanOrder[]): Finding {
   const byPlan = Map.groupBy(orders, ({ planId, order }) => planId ?? order.clientOrderId);
