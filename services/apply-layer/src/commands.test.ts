@@ -88,6 +88,6 @@ it("costs so many commands a step, if nobody halts, denies or has reserved befor
     "issue, p33": 15,
     consume: 13,
     "settle, governor": 10,
-    "settle, p33": 10,
+    "settle, p33": 9,
   });
 });

@@ -108,8 +108,8 @@ export class Handovers {
   /** A plan that fails does not stop the sweep of the others. */
   async sweep(): Promise<void> {
     const { redis, keys, lostClaims, memory } = this.#options;
-    await lostClaims.look(memory);
     const plans = await this.#handedOver();
+    await lostClaims.look(memory);
     const symbols = new Set([...plans.values()].map(({ entry }) => entry.symbol));
     for (const symbol of await this.#listed()) symbols.add(symbol);
     await this.#heal([...symbols].flatMap((symbol) => indexesOf(keys, symbol)));
