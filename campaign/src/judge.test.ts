@@ -204,6 +204,10 @@ describe("the judgement of a campaign", () => {
     const sent = () => new Story().attempt(100).order("1", 104).claim(100, 103);
     expect(corrected(sent().loss(101))).toEqual([]);
     expect(corrected(sent())).toContain("I3");
+    // Both are lost, and the journal gives the order its outcome.
+    const correctedOnce = () => sent().loss(101).blocked(200, 100).executed(300, 100, "1", 200);
+    expect(correctedOnce().loss(0).executed(400, 100, "1").broken()).toEqual([]);
+    expect(correctedOnce().loss(250).executed(400, 100, "1").broken()).toContain("I3");
   });
 
   it("excuses a late claim that only asks, not an order that is sent late", () => {

@@ -182,19 +182,20 @@ function resultsAfterLosses(
 }
 
 /**
- * A result that Redis lost with its plan may be published again. And an attempt may have been blocked when Redis had forgotten that its
- * order was sent: then the fill corrects that result, as one that denies the order.
+ * A result that Redis lost with its plan may be published again; a correction, also as a result of its own, since what it corrects
+ * is lost. And an attempt may have been blocked when Redis had forgotten that its order was sent: then the fill corrects that
+ * result, as one that denies the order.
  */
 function repeatedOnce(results: Evidence["results"], history: Recorder, losses: Losses): Evidence["results"] {
-  const isSame = (one: ResultRecord, other: ResultRecord) =>
-    one.attempt === other.attempt && (one.corrects === undefined) === (other.corrects === undefined);
+  const repeats = (later: ResultRecord, { attempt, corrects }: ResultRecord) =>
+    later.attempt === attempt && (later.corrects === undefined || corrects !== undefined);
   const isCorrected = ({ attempt }: ResultRecord) =>
     results.some((other) => other.attempt === attempt && other.corrects !== undefined);
   return results
     .filter(
       (result, index) =>
         !losses.isErased("result", history.idOf(result)) ||
-        !results.slice(index + 1).some((later) => isSame(result, later)),
+        !results.slice(index + 1).some((later) => repeats(later, result)),
     )
     .map((result) =>
       losses.count > 0 && result.outcome === "BLOCKED" && isCorrected(result)
