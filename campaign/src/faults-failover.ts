@@ -130,10 +130,7 @@ async function blindSentinels(context: FaultContext) {
   await set.killSentinels(left);
   if (isWithMaster) {
     await replaceMaster(context, async () => {
-      const replaced = set.killMaster();
-      await delay(BLIND_MS);
-      await set.startSentinels();
-      await replaced;
+      await Promise.all([set.killMaster(), delay(BLIND_MS).then(() => set.startSentinels())]);
     });
   } else {
     const before = executedIn(history);
