@@ -48,23 +48,26 @@ local is_hash, claim = pcall(hash, of.order)
 if not is_hash or is_damaged(claim, is_unsettled(claim)) then claim = {} end
 -- An order key without a client order id is of an attempt that was refused: its order was not this one.
 if claim.client_order_id then return { 'KNOWN' } end
-local record = redis.call('HMGET', of.plan, 'attempt', 'state', 'ended_at_ms')
-local is_current, state, ended_at = record[1] == of.attempt, record[2], record[3]
+-- A record of the wrong type holds nothing: it is mended before the question settles.
+local attempt, state, ended_at = unpack(redis.pcall('HMGET', of.plan, 'attempt', 'state', 'ended_at_ms'))
+local is_current = attempt == of.attempt
 if is_current and (state == 'EXECUTED' or state == 'REJECTED') then return { 'KNOWN' } end
-if record[1] and not is_current and not ended_at then return { 'LATER' } end
+if attempt and not is_current and not ended_at then return { 'LATER' } end
 
 local has_ended = is_current and ended_at
-redis.call('SADD', symbols, of.symbol)
-keep_claim(of, { is_current = is_current and not has_ended }, now, window, '1')
-if not has_ended then return { 'ASKED' } end
-
--- The step that ended it wrote the result at that very moment.
-local result_id = int(tonumber(ended_at)) .. '-0'
-for _, entry in ipairs(redis.call('XRANGE', results, int(tonumber(ended_at)), int(tonumber(ended_at)))) do
+-- The step that ended it wrote the result at that very moment. A time that is none leaves the correction without that entry.
+local ended_ms = has_ended and ended_at:match('^%d+$') and #ended_at < 16 and ended_at or '0'
+local result_id = ended_ms .. '-0'
+for _, entry in ipairs(has_ended and redis.call('XRANGE', results, ended_ms, ended_ms) or {}) do
   for i = 1, #entry[2], 2 do
     if entry[2][i] == 'plan_id' and entry[2][i + 1] == of.plan_id then result_id = entry[1] end
   end
 end
+
+redis.call('SADD', symbols, of.symbol)
+keep_claim(of, { is_current = is_current and not has_ended }, now, window, '1')
+if not has_ended then return { 'ASKED' } end
+
 redis.call('ZREM', of.unsettled, of.plan_id)
 redis.call('HSET', of.order, 'state', UNPLACED, 'reason', 'not_placed_by_evidence', 'detail', 'not queried yet', 'settled_at_ms', int(now),
   'result_id', result_id)

@@ -397,7 +397,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "lua/orders/recall.lua",
-        find: "if record[1] and not is_current and not ended_at then return { 'LATER' } end",
+        find: "if attempt and not is_current and not ended_at then return { 'LATER' } end",
         replace: "",
       },
     ],

@@ -150,6 +150,14 @@ describe("ASKED", () => {
     expect(await orderHash()).toMatchObject(question);
   });
 
+  it("a record of the wrong type is none", async () => {
+    await forgetAll();
+    await wrongType(keys.plan(PLAN));
+    await recall();
+    expect(await orderHash()).toMatchObject({ ...question, state: "SENT" });
+    expect(await redis.zrange(keys.unsettled(SYMBOL), 0, -1)).toEqual([PLAN]);
+  });
+
   it("an operator's order says whose it is", async () => {
     await forgetAll();
     const order = { ...sent.order, class: "operator" as const, cappedByVenue: "1" as const };
@@ -233,6 +241,29 @@ describe("LATE", () => {
       await unchanged(() => recall());
     },
   );
+});
+
+describe("LATE, of a record that somebody else has written", () => {
+  it.each(["", "nan", "-1", "1e3", "9".repeat(400)])(
+    "ended at %j: it is queried all the same",
+    async (at) => {
+      await forgetAll();
+      await redis.hset(keys.plan(PLAN), { state: "BLOCKED", attempt: ATTEMPT, ended_at_ms: at });
+      await recall();
+      expect(await orderHash()).toMatchObject({ ...question, state: "UNPLACED", result_id: "0-0" });
+      expect(await redis.zrange(keys.absent(SYMBOL), 0, -1)).toEqual([PLAN]);
+      expect(failures).toEqual([]);
+      await unchanged(() => recall());
+    },
+  );
+
+  it("results of the wrong type: nothing is changed, and it stays due", async () => {
+    await forgetAll();
+    await ended("BLOCKED");
+    await wrongType(results);
+    await unchanged(() => recall());
+    expect(failures[0]).toContain("WRONGTYPE");
+  });
 });
 
 describe("what is looked for", () => {
